@@ -1,0 +1,1 @@
+"""touchstone: is that robustness claim real?"""

@@ -1,0 +1,83 @@
+"""The command line: the steps as the workflow calls them, and what people type."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from touchstone import jobs, listing
+from touchstone.params import DEFAULT_STUDY, ParamsError, load, nearest
+from touchstone.plan import Plan, digests_of
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return the exit code of one command: 0 done, 1 failed, 2 called wrongly."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except (ParamsError, jobs.JobError, ValueError) as error:
+        print(f"touchstone: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="touchstone", description="Is that robustness claim real?")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, function: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function, name=name)
+        return sub
+
+    run = command("run", _run, "run a study through Snakemake, with progress")
+    run.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="a name or an overlay's path (default: digits)")
+    run.add_argument("--cores", default="all", help="how many cores to use (default: all)")
+    check = command("check", _check, "check a study's settings and print its jobs per rule")
+    check.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    listed = command("list", _list, "list the components that may be used")
+    listed.add_argument("folder", nargs="?", choices=listing.FOLDERS, metavar="KIND", help=", ".join(listing.FOLDERS))
+    job = command("job", _job, "do one job of the workflow, as its rules call it")
+    job.add_argument("rule", help="the rule's name")
+    job.add_argument("wildcards", nargs="?", default="", help="the rule's wildcards: net=cnn.0,victim=cnn.0")
+    job.add_argument("--study", default=DEFAULT_STUDY)
+    job.add_argument("--settings", help="refuse to run if the job's settings have another digest")
+    job.add_argument("--code", help="refuse to run if the job's code has another digest")
+    return parser
+
+
+def _job(options: argparse.Namespace) -> int:
+    study = load(options.study)
+    plan = Plan(study)
+    rule = plan.rules.get(options.rule)
+    if rule is None:
+        raise jobs.JobError(f"study {study.name} has no rule {options.rule}.{nearest(options.rule, plan.rules)}")
+    wildcards = dict(pair.partition("=")[::2] for pair in options.wildcards.split(",") if pair)
+    if sorted(wildcards) != sorted(rule.wildcards):
+        raise jobs.JobError(f"the rule {rule.name} takes {', '.join(rule.wildcards)}, got {options.wildcards!r}")
+    jobs.prepare_process(rule.step, study["study"]["threads"])
+    tasks = plan.tasks(rule, **wildcards)
+    settings, code = digests_of(tasks)
+    for given, found, what in ((options.settings, settings, "settings"), (options.code, code, "code")):
+        if given is not None and given != found:
+            raise jobs.JobError(f"the {what} changed since this job was planned; run the study again")
+    jobs.run(tasks, Path(), Path("logs") / study.name)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from touchstone import running
+
+    return running.run(options.study, options.cores)
+
+
+def _check(options: argparse.Namespace) -> int:
+    return listing.check(options.study)
+
+
+def _list(options: argparse.Namespace) -> int:
+    return listing.show(options.folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""The loop of projected gradient ascent, shared by the attacks that are a choice of start, goal and step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from touchstone.contracts import Model
+from touchstone.goals import Goal
+from touchstone.losses import logits_loss_and_gradient
+from touchstone.perturbations import Ball
+
+
+def ascend(
+    model: Model,
+    goal: Goal,
+    ball: Ball,
+    start: Tensor,
+    best: Tensor,
+    best_loss: Tensor,
+    *,
+    steps: int,
+    step_size: float,
+    stop_on_success: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Return, per row, the better of `best` and the highest-loss point met in `steps` steps from `start`, and its loss.
+
+    With `stop_on_success` a row leaves the batch at its first success, with that point and the loss +inf;
+    rows that come with +inf are left as they are. The caller holds the model frozen.
+    """
+    best, best_loss = best.clone(), best_loss.clone()
+    rows = torch.nonzero(best_loss < torch.inf)[:, 0]
+    points, goal, ball = start[rows], goal.take(rows), ball.take(rows)
+    for step in range(steps + 1):
+        if len(rows) == 0:
+            break
+        if step == steps:  # the last point is only looked at
+            with torch.no_grad():
+                logits, gradient = model(points), points
+                loss = goal(logits)
+        else:
+            logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
+        better = loss > best_loss[rows]
+        best[rows[better]], best_loss[rows[better]] = points[better], loss[better]
+        if stop_on_success and bool((won := goal.reached(logits)).any()):
+            best[rows[won]], best_loss[rows[won]] = points[won], torch.inf
+            rows, points, gradient = rows[~won], points[~won], gradient[~won]
+            goal, ball = goal.take(~won), ball.take(~won)
+        if step < steps:
+            points = ball.step(points, gradient, step_size)
+    return best, best_loss

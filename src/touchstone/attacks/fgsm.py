@@ -1,0 +1,41 @@
+"""The fast gradient sign method."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor
+
+from touchstone.contracts import Model, UnitInterval
+from touchstone.goals import goals, strongest
+from touchstone.losses import cross_entropy, logits_loss_and_gradient
+from touchstone.perturbations import check_inputs
+from touchstone.tensors import Draws, frozen
+
+
+def fgsm(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: Draws,
+    *,
+    eps: UnitInterval = 0.1,
+    target: Literal["none", "least_likely", "next", "each", "random"] = "none",
+    clip: bool = True,
+) -> Tensor:
+    """Return images + eps * sign(gradient of the cross-entropy), or minus that of a target class.
+
+    images (N, C, H, W) in [0, 1], labels (N,) int64; the result is in [0, 1] too, unless `clip` is off as in the paper.
+    The step is taken as published, even where it lowers the loss: keeping the clean image there would hide label
+    leaking. `each` takes the target whose step has the highest margin loss. sign(0) is 0.
+    Goodfellow et al. 2015, section 4.
+    """
+    with frozen(model):
+        check_inputs(model, images, labels)
+        logits, _, _ = logits_loss_and_gradient(model, lambda logits: cross_entropy(logits, labels), images)
+        candidates = []
+        for goal in goals(target, cross_entropy, logits, labels, generator):
+            _, _, gradient = logits_loss_and_gradient(model, goal, images)
+            moved = images + eps * gradient.sign()
+            candidates.append(moved.clamp(images - eps, images + eps).clamp(0, 1) if clip else moved)
+        return strongest(model, labels, candidates)

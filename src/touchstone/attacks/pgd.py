@@ -1,0 +1,62 @@
+"""Projected gradient descent."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from touchstone.ascent import ascend
+from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
+from touchstone.goals import LOSSES, goals, strongest
+from touchstone.perturbations import Ball, check_inputs
+from touchstone.tensors import Draws, frozen, per_row
+
+
+def pgd(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: Draws,
+    *,
+    eps: UnitInterval = 0.1,
+    steps: PositiveInt = 40,
+    step_size: PositiveFloat | None = None,
+    restarts: PositiveInt = 1,
+    loss: Literal["cross_entropy", "margin"] = "cross_entropy",
+    target: Literal["none", "least_likely", "next", "each", "random"] = "none",
+    norm: Literal["linf", "l2"] = "linf",
+    random_start: bool = True,
+    stop_on_success: bool = False,
+) -> Tensor:
+    """Return, per image, the highest-loss point met within `eps`; the image itself only where nothing is higher.
+
+    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. eps and step_size are in
+    pixel units of the norm; step_size None means 2.5 * eps / steps. With a target the loss is minus that of the target
+    class; `each` runs every wrong class and takes the one with the highest margin loss.
+    `stop_on_success` drops an image from the batch at its first misclassified point and returns that point (the image
+    itself where it is misclassified unattacked): faster, and right for robust accuracy alone. Never use it for
+    examples that are trained on, scored, transferred or translated.
+    Madry et al. 2018, section 2.1; best iterate and defaults: papers.md 6.6.
+    """
+    with frozen(model):
+        check_inputs(model, images, labels)
+        with torch.no_grad():
+            logits = model(images)
+        ball = Ball(images, eps, norm)
+        size = 2.5 * eps / steps if step_size is None else step_size
+        finished = (logits.argmax(1) != labels) & stop_on_success
+        best, candidates = images, []
+        for goal in goals(target, LOSSES[loss], logits, labels, generator):
+            best = torch.where(per_row(finished, images), best, images)
+            best_loss = torch.where(finished, torch.inf, goal(logits))
+            for _ in range(restarts):
+                start = ball.random(generator) if random_start else images
+                best, best_loss = ascend(
+                    model, goal, ball, start, best, best_loss,
+                    steps=steps, step_size=size, stop_on_success=stop_on_success,
+                )  # fmt: skip
+            finished = torch.isposinf(best_loss) & stop_on_success
+            candidates.append(best)
+        return strongest(model, labels, candidates)

@@ -1,0 +1,31 @@
+"""Blobs, as outliers for training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
+from touchstone.example_notes import generated
+from touchstone.pixels import blurred
+from touchstone.records import ExampleSet
+
+
+def blobs(
+    generator: np.random.Generator,
+    *,
+    count: PositiveInt = 1000,
+    size: PositiveInt = 28,
+    density: UnitInterval = 0.7,
+    sigma: PositiveFloat = 1.5,
+    threshold: UnitInterval = 0.75,
+    channels: PositiveInt = 1,
+) -> ExampleSet:
+    """Return images (count, channels, size, size) of smooth bright blobs on black, labels -1.
+
+    Pixels are 1 with probability `density`, blurred with a Gaussian of `sigma` pixels, and set to 0 below `threshold`.
+    Defaults as in Outlier Exposure (Hendrycks et al. 2019, official code, "Blob"); unlike there, channels are not
+    blurred into each other.
+    """
+    dots = (generator.random((count, channels, size, size)) < density).astype(np.float64)
+    smooth = blurred(dots, sigma)
+    return generated(np.where(smooth < threshold, 0, smooth), "blobs")

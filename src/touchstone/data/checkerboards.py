@@ -1,0 +1,35 @@
+"""Checkerboards, as outliers for training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone.contracts import PositiveInt
+from touchstone.example_notes import generated
+from touchstone.records import ExampleSet
+
+DARKEST_LIGHT, LIGHTEST_DARK = 0.6, 0.4  # so that every board is one, not a flat gray
+
+
+def checkerboards(
+    generator: np.random.Generator,
+    *,
+    count: PositiveInt = 1000,
+    size: PositiveInt = 28,
+    smallest: PositiveInt = 2,
+    largest: PositiveInt = 7,
+    channels: PositiveInt = 1,
+) -> ExampleSet:
+    """Return images (count, channels, size, size) of checkerboards, labels -1.
+
+    The side of a square is uniform on `smallest`..`largest` pixels, the board's corner is anywhere within a square;
+    per channel the dark squares are uniform on [0, 0.4] and the light ones on [0.6, 1].
+    """
+    if not smallest <= largest < size:
+        raise ValueError(f"smallest <= largest < size must hold, got {smallest}, {largest}, {size}")
+    side = generator.integers(smallest, largest + 1, count)
+    places = (np.arange(size) + generator.integers(0, 2 * side, (2, count))[..., None]) // side[:, None]
+    odd = (places[0][:, :, None] + places[1][:, None, :]) % 2 == 1
+    dark = generator.uniform(0, LIGHTEST_DARK, (count, channels, 1, 1))
+    light = generator.uniform(DARKEST_LIGHT, 1, (count, channels, 1, 1))
+    return generated(np.where(odd[:, None], light, dark), "checkerboards")

@@ -1,0 +1,93 @@
+"""The common corruptions of CIFAR-10-C that are cheap and make sense for small gray images."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from touchstone.contracts import PositiveInt
+from touchstone.example_notes import derived
+from touchstone.pixels import blurred, from_pictures, to_pictures
+from touchstone.records import Array, ExampleSet
+
+# Severity 1 to 5, from make_cifar_c.py of the official code (for 32x32 images; ImageNet-C's own are for 224x224).
+LEVELS: dict[str, tuple[float, ...]] = {
+    "gaussian_noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation
+    "shot_noise": (500, 250, 100, 75, 50),  # photons of a white pixel
+    "impulse_noise": (0.01, 0.02, 0.03, 0.05, 0.07),  # share of values replaced
+    "gaussian_blur": (0.4, 0.6, 0.7, 0.8, 1.0),  # sigma in pixels
+    "contrast": (0.75, 0.5, 0.4, 0.3, 0.15),  # factor around the mean of each image and channel
+    "brightness": (0.05, 0.1, 0.15, 0.2, 0.3),  # added to the HSV value
+    "pixelate": (0.95, 0.9, 0.85, 0.75, 0.65),  # size of the small image
+    "jpeg": (80, 65, 58, 50, 40),  # quality
+}
+
+
+def corruption(
+    examples: ExampleSet,
+    generator: np.random.Generator,
+    *,
+    kind: Literal[
+        "gaussian_noise",
+        "shot_noise",
+        "impulse_noise",
+        "gaussian_blur",
+        "contrast",
+        "brightness",
+        "pixelate",
+        "jpeg",
+    ],
+    severity: PositiveInt = 3,
+) -> ExampleSet:
+    """Return the same examples corrupted, ids and labels kept, source `<source>/<kind>_<severity>`.
+
+    `severity` goes from 1 to 5. Parameters are those that made CIFAR-10-C, in LEVELS above; results are rounded to
+    1/255 where the official code truncates. pixelate and jpeg need 1 or 3 channels. Hendrycks and Dietterich 2019,
+    "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations", section 4.
+    """
+    if kind not in LEVELS or severity not in range(1, 6):
+        raise ValueError(f"kind must be one of {', '.join(LEVELS)}, severity 1 to 5; got {kind!r}, {severity}")
+    level = LEVELS[kind][severity - 1]
+    images = examples.images.astype(np.float64)
+    match kind:
+        case "gaussian_noise":
+            images = images + generator.normal(0, level, images.shape)
+        case "shot_noise":
+            images = generator.poisson(images * level) / level
+        case "impulse_noise":
+            hit, salt = generator.random((2, *images.shape))
+            images = np.where(hit < level, np.where(salt < 0.5, 1.0, 0.0), images)
+        case "gaussian_blur":
+            images = blurred(images, level)
+        case "contrast":
+            means = images.mean(axis=(2, 3), keepdims=True)
+            images = (images - means) * level + means
+        case "brightness":
+            images = _brightened(images, level)
+        case "pixelate":
+            images = from_pictures([_pixelated(picture, level) for picture in to_pictures(examples.images)])
+        case "jpeg":
+            images = from_pictures([_compressed(picture, int(level)) for picture in to_pictures(examples.images)])
+    return derived(examples, images, f"{kind}_{severity}")
+
+
+def _brightened(images: Array, amount: float) -> Array:
+    """Return images with `amount` added to the largest channel, hue and saturation kept; black turns gray."""
+    value = images.max(axis=1, keepdims=True)
+    brighter = np.minimum(value + amount, 1)
+    brightened: Array = np.where(value > 0, images * brighter / np.where(value > 0, value, 1), brighter)
+    return brightened
+
+
+def _pixelated(picture: Image.Image, factor: float) -> Image.Image:
+    width, height = (max(1, int(length * factor)) for length in picture.size)
+    return picture.resize((width, height), Image.Resampling.BOX).resize(picture.size, Image.Resampling.BOX)
+
+
+def _compressed(picture: Image.Image, quality: int) -> Image.Image:
+    file = BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    return Image.open(file).convert(picture.mode)

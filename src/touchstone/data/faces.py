@@ -1,0 +1,35 @@
+"""Faces, as an out-of-distribution set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from touchstone.contracts import PositiveInt
+from touchstone.example_notes import no_classes, prepared
+from touchstone.pixels import BILINEAR, resized
+from touchstone.raw_files import read_array
+from touchstone.records import DamagedFile, ExampleSet
+
+FACES, SIDE = 100, 25
+
+
+def faces(folder: Path, *, size: PositiveInt = 28) -> ExampleSet:
+    """Return 100 gray faces (100, 1, size, size), labels -1, bilinearly resized from 25x25.
+
+    example_ids are rows of faces.npy. DamagedFile where that file is not whole or leaves [0, 1].
+    """
+    path = folder / "faces.npy"
+    found = read_array(path, (FACES, SIDE, SIDE), "<f8")
+    if found.min() < 0 or found.max() > 1:
+        raise DamagedFile(f"{path}: values lie in [{found.min():g}, {found.max():g}], expected [0, 1]")
+    return prepared(
+        resized(found, size, size)[:, None],
+        no_classes(FACES),
+        np.arange(FACES),
+        "skimage_faces",
+        licence="none stated by LFW; news photographs, offered for research",
+        origin="Labeled Faces in the Wild, the 100 faces of lfw_subset, as bundled with scikit-image",
+        interpolation=f"25x25 to {size}x{size}, {BILINEAR}",
+    )

@@ -1,0 +1,32 @@
+"""Darker and over-sharp images: natural shifts of the image translation paper."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from PIL import ImageEnhance
+
+from touchstone.example_notes import derived
+from touchstone.pixels import from_pictures, to_pictures
+from touchstone.records import ExampleSet
+
+# papers.md 5.d: dark is contrast 3.8, then brightness .1; sharp is sharpness 15.
+SHIFTS = {
+    "darker": ((ImageEnhance.Contrast, 3.8), (ImageEnhance.Brightness, 0.1)),
+    "sharper": ((ImageEnhance.Sharpness, 15.0),),
+}
+
+
+def natural_shift(examples: ExampleSet, *, shift: Literal["darker", "sharper"]) -> ExampleSet:
+    """Return the same examples after a natural shift, ids and labels kept, source `<source>/<shift>`.
+
+    darker: contrast 3.8, then brightness 0.1. sharper: sharpness 15. Factors, order and 8-bit rounding after each are
+    those of PIL.ImageEnhance: the contrast is taken around the image's own mean gray, rounded. Images must have 1 or 3
+    channels. Amich and Eshete, 2202.08944, official code.
+    """
+    if shift not in SHIFTS:
+        raise ValueError(f"shift must be one of {', '.join(SHIFTS)}, got {shift!r}")
+    pictures = to_pictures(examples.images)
+    for enhancer, factor in SHIFTS[shift]:
+        pictures = [enhancer(picture).enhance(factor) for picture in pictures]
+    return derived(examples, from_pictures(pictures), shift)

@@ -1,0 +1,28 @@
+"""Images with their patches in random order, as outliers for training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone.contracts import PositiveInt
+from touchstone.example_notes import derived, no_classes
+from touchstone.records import ExampleSet
+
+
+def patch_shuffled(examples: ExampleSet, generator: np.random.Generator, *, patch: PositiveInt = 7) -> ExampleSet:
+    """Return images whose square patches of `patch` pixels are in a random order, one order each, labels -1.
+
+    The pixels of an image stay the same as a whole, and so does what is inside a patch. ValueError where `patch` does
+    not divide height and width or leaves a single patch.
+    """
+    count, channels, height, width = examples.images.shape
+    down, across = height // patch, width // patch
+    if height % patch or width % patch or down * across < 2:
+        raise ValueError(f"patch must divide the {height}x{width} images into at least 2 patches, got {patch}")
+    cut = examples.images.reshape(count, channels, down, patch, across, patch).transpose(0, 2, 4, 1, 3, 5)
+    cut = cut.reshape(count, down * across, channels, patch, patch)
+    order = generator.permuted(np.tile(np.arange(down * across), (count, 1)), axis=1)
+    shuffled = np.take_along_axis(cut, order[:, :, None, None, None], axis=1)
+    shuffled = shuffled.reshape(count, down, across, channels, patch, patch).transpose(0, 3, 1, 4, 2, 5)
+    images = shuffled.reshape(examples.images.shape)
+    return derived(examples, images, "patch_shuffled", labels=no_classes(count), patch=patch)

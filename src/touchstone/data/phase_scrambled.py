@@ -1,0 +1,36 @@
+"""Images with random Fourier phases, as outliers for training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone.contracts import PositiveInt
+from touchstone.example_notes import derived, no_classes
+from touchstone.records import Array, ExampleSet
+
+
+def phase_scrambled(
+    examples: ExampleSet, generator: np.random.Generator, *, count: PositiveInt | None = None
+) -> ExampleSet:
+    """Return images with the Fourier amplitudes of `examples` and random phases, clipped to [0, 1], labels -1.
+
+    Brightness and spatial frequencies stay, shapes go. Clipping changes amplitudes where the random waves leave
+    [0, 1]. `count` takes the first rows in the order of their ids; ids are kept.
+    """
+    if count is not None and count > len(examples):
+        raise ValueError(f"count must be at most {len(examples)}, the number of examples, got {count}")
+    examples = examples.take(np.argsort(examples.example_ids)[:count])
+    images = _scrambled(examples.images, generator)
+    return derived(examples, images, "phase_scrambled", labels=no_classes(len(examples)))
+
+
+def _scrambled(images: Array, generator: np.random.Generator) -> Array:
+    """Return images (N, C, H, W) with every Fourier amplitude kept, unclipped.
+
+    The phases added are those of white noise, so they have the symmetry of a real image's. All channels get the same
+    ones, which keeps their colour. The mean's phase stays: adding pi to it would turn the image negative.
+    """
+    height, width = images.shape[-2:]
+    noise = np.fft.rfft2(generator.standard_normal((len(images), 1, height, width)))
+    noise[..., 0, 0] = 1
+    return np.fft.irfft2(np.fft.rfft2(images.astype(np.float64)) * noise / np.abs(noise), s=(height, width))

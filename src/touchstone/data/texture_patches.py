@@ -1,0 +1,38 @@
+"""Patches of textures, as an out-of-distribution set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from touchstone.contracts import PositiveFloat, PositiveInt
+from touchstone.example_notes import no_classes, prepared
+from touchstone.pixels import BILINEAR, tiles
+from touchstone.raw_files import read_gray
+from touchstone.records import ExampleSet
+
+
+def texture_patches(
+    folder: Path,
+    *,
+    size: PositiveInt = 28,
+    scale: PositiveFloat = 0.5,
+    stride: PositiveInt | None = None,
+    count: PositiveInt | None = None,
+) -> ExampleSet:
+    """Return gray patches (N, 1, size, size) of a brick wall, grass and gravel, labels -1.
+
+    The 512x512 textures are first shrunk by `scale` (at most 1), so that a patch shows the pattern. `stride` None sets
+    patches side by side: 243 of 28x28 at scale 0.5; overlapping ones are not independent examples. `count` takes that
+    many, evenly spaced. DamagedFile where a texture cannot be decoded.
+    """
+    textures = [read_gray(folder / name) / 255 for name in ("brick.png", "grass.png", "gravel.png")]
+    images, numbers = tiles(textures, size=size, stride=stride, scale=scale, count=count)
+    return prepared(
+        images,
+        no_classes(len(images)),
+        numbers,
+        "skimage_textures",
+        licence="CC0 1.0",
+        origin="brick.png, grass.png and gravel.png, as bundled with scikit-image",
+        interpolation=f"textures scaled by {scale:g}, {BILINEAR}",
+    )

@@ -1,0 +1,16 @@
+"""Uniform noise, as an out-of-distribution set."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone.contracts import PositiveInt
+from touchstone.example_notes import generated
+from touchstone.records import ExampleSet
+
+
+def uniform_noise(
+    generator: np.random.Generator, *, count: PositiveInt = 1000, size: PositiveInt = 28, channels: PositiveInt = 1
+) -> ExampleSet:
+    """Return images (count, channels, size, size) of independent pixels uniform on [0, 1], labels -1."""
+    return generated(generator.random((count, channels, size, size)), "uniform_noise")

@@ -1,0 +1,47 @@
+"""pixel_mahalanobis: the trivial baseline that looks at raw pixels, with one Gaussian."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from touchstone.contracts import UnitInterval
+
+
+def fit(fit_images: Tensor, *, explained: UnitInterval = 0.95) -> dict[str, Tensor]:
+    """Return the Gaussian of flattened images as mean (D,), components (D, R), variances (R,) and residual (1,).
+
+    Pixels are rank-deficient (borders that are always black, fewer images than pixels), so the covariance is that of
+    probabilistic PCA: the leading directions that together hold at most the share `explained` of the variance keep
+    their own variance, all others get the mean of what is left.  Tipping & Bishop 1999, eq. 7 and 8.  ValueError where
+    `explained` is 1 (nothing would be left) or the images do not vary.
+    """
+    if explained >= 1:
+        raise ValueError(f"explained must be < 1, got {explained}")
+    pixels = fit_images.detach().flatten(1).double()
+    mean = pixels.mean(0)
+    centred = pixels - mean
+    values, vectors = torch.linalg.eigh(centred.T @ centred / len(pixels))
+    values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
+    total = values.sum()
+    if total == 0:
+        raise ValueError("the fitting images do not vary: there is no covariance to fit")
+    kept = int((values.cumsum(0) <= explained * total).sum())
+    return {
+        "mean": mean,
+        "components": vectors[:, :kept].contiguous(),
+        "variances": values[:kept].clone(),
+        "residual": values[kept:].mean().view(1),
+    }
+
+
+def pixel_mahalanobis(images: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Return half the squared Mahalanobis distance of each image to the mean image, (N,), at least 0.
+
+    images (N, C, H, W) of the fitted size; higher is more anomalous.  Taken in float64, returned in the images' dtype.
+    """
+    state = {name: values.to(images.device, torch.float64) for name, values in state.items()}
+    centred = images.flatten(1).double() - state["mean"]
+    along = (centred @ state["components"]).square()
+    across = (centred.square().sum(1) - along.sum(1)).clamp(min=0)
+    return (0.5 * ((along / state["variances"]).sum(1) + across / state["residual"])).to(images.dtype)

@@ -1,0 +1,32 @@
+"""SHA-256 digests of bytes, files and folders, written "sha256:<hex>"."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+
+SNAKEMAKE_MARK = ".snakemake_timestamp"  # the empty file that Snakemake puts into every folder it makes
+
+
+def sha256(data: bytes) -> str:
+    """Return the digest of some bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the digest of a file's bytes."""
+    with path.open("rb") as stream:
+        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """Return the digest of a folder: of the sorted lines `<sha256>  <relative name>`, one per file.
+
+    Files in subfolders count, under their name with slashes. Times, modes, empty folders and Snakemake's mark do not.
+    """
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != SNAKEMAKE_MARK)
+    lines = [
+        f"{file_digest(path).removeprefix('sha256:')}  {path.relative_to(folder).as_posix()}\n" for path in files
+    ]
+    return sha256("".join(sorted(lines)).encode())

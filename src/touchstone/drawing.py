@@ -1,0 +1,97 @@
+"""How figures look and become bytes: the same for the same content, on every machine and in every process."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK = "#1b1f24"  # text and axes; the page replaces it by the colour of its own text
+PAPER = "#ffffff"
+FAINT = "#8a8f98"
+STYLE: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "path",
+    **dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"), INK
+    ),
+}
+PIXELS_PER_INCH = 200  # of the PNG: crisp on a dense screen
+WIDTH = 7.2  # inches of a figure as wide as the page
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Within it figures look like those of the report, whatever the machine's own matplotlib settings say."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def panels(count: int, *, columns: int = 3, height: float = 2.4, **shared: Any) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` panels, filled row by row, and its axes; `shared` goes to Figure.subplots."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    width = WIDTH if columns > 1 else WIDTH * 0.7
+    figure = Figure(figsize=(width, height * rows))
+    axes = list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def described(figure: Figure, text: str) -> Figure:
+    """Return the figure with `text` as what it shows in words, for those who cannot see it."""
+    figure.set_label(text)
+    return figure
+
+
+def description(figure: Figure) -> str:
+    """Return what the figure shows in words; ValueError where its component did not say."""
+    text = str(figure.get_label())
+    if not text:
+        raise ValueError("a figure without a description: its component has to call drawing.described")
+    return text
+
+
+def is_raster(figure: Figure) -> bool:
+    """Return whether the figure shows images, which SVG would blur or bloat."""
+    return any(axes.images for axes in figure.axes)
+
+
+def svg(figure: Figure, name: str) -> bytes:
+    """Return the figure as SVG; `name` salts its ids, so that two figures of one page share none."""
+    stream = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return stream.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG, 200 pixels per inch."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
+    return stream.getvalue()

@@ -1,0 +1,188 @@
+"""What each statistic means: one definition, over counts of distinct scores, so that points and resamples agree.
+
+Higher scores are more anomalous, always; the positive class of AUROC is anomalous. papers.md 6.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often each distinct score occurs, scores ascending: (R, M) integers, one row per sample of the data."""
+
+    id: Array
+    ood: Array
+
+    @cached_property
+    def id_to(self) -> Array:
+        """ID rows at or below each score: accepted by that threshold."""
+        return self.id.cumsum(axis=1)
+
+    @cached_property
+    def ood_to(self) -> Array:
+        """Anomalous rows at or below each score: accepted by that threshold, wrongly."""
+        return self.ood.cumsum(axis=1)
+
+    @cached_property
+    def id_from(self) -> Array:
+        """ID rows at or above each score: flagged, wrongly."""
+        return self.id_to[:, -1:] - self.id_to + self.id
+
+    @cached_property
+    def ood_from(self) -> Array:
+        """Anomalous rows at or above each score: flagged."""
+        return self.ood_to[:, -1:] - self.ood_to + self.ood
+
+    @property
+    def id_total(self) -> Array:
+        """ID rows per sample, (R,)."""
+        return self.id_to[:, -1]
+
+    @property
+    def ood_total(self) -> Array:
+        """Anomalous rows per sample, (R,)."""
+        return self.ood_to[:, -1]
+
+
+def _auroc(counts: Counts) -> Array:
+    # Twice the Mann-Whitney count, in integers: exact, and ties weigh a half.
+    pairs = (counts.ood * (2 * counts.id_to - counts.id)).sum(axis=1)
+    return np.asarray(pairs / (2 * counts.id_total * counts.ood_total))
+
+
+def _aupr_ood(counts: Counts) -> Array:
+    flagged = np.maximum(counts.ood_from + counts.id_from, 1)
+    return np.asarray((counts.ood * (counts.ood_from / flagged)).sum(axis=1) / counts.ood_total)
+
+
+def _aupr_id(counts: Counts) -> Array:
+    accepted = np.maximum(counts.id_to + counts.ood_to, 1)
+    return np.asarray((counts.id * (counts.id_to / accepted)).sum(axis=1) / counts.id_total)
+
+
+def _at(values: Array, columns: Array) -> Array:
+    return np.take_along_axis(values, columns[:, None], axis=1)[:, 0]
+
+
+def _fpr95_id(counts: Counts) -> Array:
+    # 0.95 as 19/20 in integers: no rounding decides which threshold is taken.
+    too_strict = 20 * counts.id_to < 19 * counts.id_total[:, None]
+    return _at(counts.ood_to, too_strict.sum(axis=1)) / counts.ood_total
+
+
+def _fpr95_ood(counts: Counts) -> Array:
+    catches = 20 * counts.ood_from >= 19 * counts.ood_total[:, None]
+    return _at(counts.id_from, catches.sum(axis=1) - 1) / counts.id_total
+
+
+def _detection_error(counts: Counts) -> Array:
+    caught = counts.ood_from / counts.ood_total[:, None]
+    flagged = counts.id_from / counts.id_total[:, None]
+    return np.asarray((1 - (caught - flagged).max(axis=1)) / 2)
+
+
+STATISTICS: dict[str, Callable[[Counts], Array]] = {
+    "auroc": _auroc,
+    "aupr_ood": _aupr_ood,
+    "aupr_id": _aupr_id,
+    "fpr95_id": _fpr95_id,
+    "fpr95_ood": _fpr95_ood,
+    "detection_error": _detection_error,
+}
+
+
+def checked(values: Array, what: str) -> Array:
+    """Return `values` as float64 (N,); ValueError where they are empty, not one column, or hold NaN."""
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1:
+        raise ValueError(f"{what} have shape {values.shape}, expected (N,)")
+    if len(values) == 0:
+        raise ValueError(f"{what}: no rows, so nothing can be measured")
+    if np.isnan(values).any():
+        raise ValueError(f"{what}: {int(np.isnan(values).sum())} of {len(values)} rows are NaN")
+    return values
+
+
+def ranks(id_scores: Array, ood_scores: Array) -> tuple[Array, Array, int]:
+    """Return the place of each ID and of each anomalous score among the M distinct scores, and M."""
+    id_scores, ood_scores = checked(id_scores, "id_scores"), checked(ood_scores, "ood_scores")
+    distinct, places = np.unique(np.concatenate([id_scores, ood_scores]), return_inverse=True)
+    return places[: len(id_scores)], places[len(id_scores) :], len(distinct)
+
+
+def _point(statistic: Callable[[Counts], Array], id_scores: Array, ood_scores: Array) -> float:
+    id_ranks, ood_ranks, distinct = ranks(id_scores, ood_scores)
+    counts = Counts(*(np.bincount(places, minlength=distinct)[None] for places in (id_ranks, ood_ranks)))
+    return float(statistic(counts)[0])
+
+
+def auroc(id_scores: Array, ood_scores: Array) -> float:
+    """Return the chance that an anomalous row scores above an ID row, ties counted half; 0.5 says nothing."""
+    return _point(_auroc, id_scores, ood_scores)
+
+
+def aupr_ood(id_scores: Array, ood_scores: Array) -> float:
+    """Return the step-wise average precision of flagging anomalous rows; chance is their share of all rows."""
+    return _point(_aupr_ood, id_scores, ood_scores)
+
+
+def aupr_id(id_scores: Array, ood_scores: Array) -> float:
+    """Return the step-wise average precision of accepting ID rows; chance is their share of all rows."""
+    return _point(_aupr_id, id_scores, ood_scores)
+
+
+def fpr95_id(id_scores: Array, ood_scores: Array) -> float:
+    """Return the share of anomalous rows accepted by the strictest threshold that accepts 95 % of the ID rows."""
+    return _point(_fpr95_id, id_scores, ood_scores)
+
+
+def fpr95_ood(id_scores: Array, ood_scores: Array) -> float:
+    """Return the share of ID rows flagged by the mildest threshold that catches 95 % of the anomalous rows."""
+    return _point(_fpr95_ood, id_scores, ood_scores)
+
+
+def detection_error(id_scores: Array, ood_scores: Array) -> float:
+    """Return the least mean of both error rates over all thresholds, from 0 to 0.5."""
+    return _point(_detection_error, id_scores, ood_scores)
+
+
+def accuracy(predictions: Array, labels: Array) -> float:
+    """Return the share of rows whose prediction is the label; ValueError for no rows or rows without a class."""
+    return float(correct(predictions, labels).mean())
+
+
+def correct(predictions: Array, labels: Array) -> Array:
+    """Return per row whether the prediction is the label, (N,) bool; ValueError as for accuracy."""
+    if len(labels) == 0 or predictions.shape != labels.shape:
+        raise ValueError(f"predictions {predictions.shape} for labels {labels.shape}: nothing to compare")
+    if (labels < 0).any():
+        raise ValueError(f"{int((labels < 0).sum())} of {len(labels)} rows have no class, so no accuracy")
+    return np.asarray(predictions == labels)
+
+
+def kendall_tau(first: Array, second: Array) -> float:
+    """Return Kendall's tau-b of two columns, from -1 to 1, infinities ranked last.
+
+    ValueError where a column has one value only: its order says nothing.
+    """
+    first, second = (stats.rankdata(checked(values, "column"), method="dense") for values in (first, second))
+    if first.max() == 1 or second.max() == 1:
+        raise ValueError("Kendall's tau of a column whose values are all equal")
+    return float(stats.kendalltau(first, second).statistic)
+
+
+def logit_margins(logits: Array) -> Array:
+    """Return the greatest logit minus the runner-up per row of (N, K), K at least 2: (N,), at least 0."""
+    top = np.partition(logits.astype(np.float64), -2, axis=1)
+    return np.asarray(top[:, -1] - top[:, -2])

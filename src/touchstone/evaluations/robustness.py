@@ -1,0 +1,95 @@
+"""Accuracy, clean and under attack, and how sure a classifier is where it errs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import reduce
+
+import numpy as np
+from scipy.special import softmax
+
+from touchstone import intervals
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluation import Array, correct
+from touchstone.metric_rows import Row, grouped, only, row, rows_of, with_means
+from touchstone.records import Cell
+from touchstone.threats import Threat, network, read, threat, white_box
+
+
+def robustness(outputs: list[Cell], *, resamples: PositiveInt = 1000, bootstrap_seed: NonNegativeInt = 0) -> list[Row]:
+    """Return accuracy rows per classifier, seed and set, and their means over seeds.
+
+    outputs: of each classifier seed on its clean set, on attacked versions of it, on translated versions of either.
+    Metrics, as fractions: clean_accuracy; robust_accuracy, of images on the 1/255 grid;
+    robust_accuracy_unquantised, of the float images; robust_accuracy_union, right under every white-box attack of one
+    norm and eps (two attacks or more); success_rate, of the attack on rows that are right when clean;
+    mean_confidence_on_errors, the mean greatest softmax probability of the rows that are wrong.
+    Rates have exact binomial intervals, the confidence a bootstrap one. ValueError for rows without a class, and for
+    an attacked set whose clean set is not given. papers.md 6.1 to 6.5.
+    """
+    rows: list[Row] = []
+    for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
+        clean = only((cell for cell in group if not cell.attack and not cell.translator), f"clean {group[0].examples}")
+        for cell in group:
+            rows += _accuracies(cell)
+            rows += _success_rate(cell, clean) if cell.attack else []
+            rows += _confidence(cell, resamples, bootstrap_seed)
+        rows += _unions(group)
+    return with_means(rows)
+
+
+def _rate(metric: str, hits: Array, cell: Cell, *more: Cell) -> Row:
+    interval = intervals.binomial(int(hits.sum()), len(hits))
+    return row(metric, interval, cell=cell, n=len(hits), files=[cell, *more])
+
+
+def _right(cell: Cell) -> Array:
+    return correct(cell.noun.predictions, cell.noun.labels)
+
+
+def _accuracies(cell: Cell) -> list[Row]:
+    if not cell.attack:
+        return [_rate("clean_accuracy", _right(cell), cell)]
+    rows = [_rate("robust_accuracy", _right(cell), cell)]
+    if cell.noun.unquantised_logits is not None:
+        hits = correct(cell.noun.unquantised_logits.argmax(axis=1), cell.noun.labels)
+        rows.append(_rate("robust_accuracy_unquantised", hits, cell))
+    return rows
+
+
+def _success_rate(cell: Cell, clean: Cell) -> list[Row]:
+    """A translated attack succeeds on what the classifier got right without attack and without translator."""
+    same = rows_of(clean.noun.example_ids, cell.noun.example_ids, cell.file)
+    beaten = ~_right(cell)[_right(clean)[same]]
+    return [_rate("success_rate", beaten, cell, clean)] if len(beaten) else []
+
+
+def _confidence(cell: Cell, resamples: int, seed: int) -> list[Row]:
+    wrong = ~_right(cell)
+    if not wrong.any():
+        return []
+    by_id = np.argsort(cell.noun.example_ids[wrong])  # the interval must not depend on the order of rows
+    confidence = softmax(cell.noun.logits[wrong][by_id].astype(np.float64), axis=1).max(axis=1)
+    interval = intervals.mean(confidence, resamples=resamples, seed=seed)
+    return [row("mean_confidence_on_errors", interval, cell=cell, n=len(confidence), files=[cell])]
+
+
+def _unions(group: list[Cell]) -> list[Row]:
+    budgets: dict[tuple[str, float], list[Cell]] = defaultdict(list)
+    for cell in group:
+        allowed = read(threat(cell))
+        if white_box(cell) and allowed.eps is not None:
+            budgets[allowed.norm, allowed.eps].append(cell)
+    return [_union(norm, eps, cells) for (norm, eps), cells in budgets.items() if len(cells) > 1]
+
+
+def _union(norm: str, eps: float, cells: list[Cell]) -> Row:
+    ids = reduce(np.intersect1d, [cell.noun.example_ids for cell in cells])
+    if not len(ids):
+        raise ValueError(f"no example is in all of {', '.join(cell.file for cell in cells)}")
+    hits = np.all([_right(cell)[rows_of(cell.noun.example_ids, ids, cell.file)] for cell in cells], axis=0)
+    names = sorted(cell.attack for cell in cells)
+    found = _rate("robust_accuracy_union", hits, *sorted(cells, key=lambda cell: cell.attack))
+    examples = f"{cells[0].examples}/union_{norm}@{eps:g}"
+    knows = f"white-box, the worst of {', '.join(names)},"
+    return {**found, "examples": examples, "threat": str(Threat(knows, norm, f"eps={eps:g}"))}

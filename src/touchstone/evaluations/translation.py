@@ -1,0 +1,84 @@
+"""What translating images back does to accuracy, and to the images."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluation import Array, correct
+from touchstone.metric_rows import Row, grouped, of_images, only, row, rows_of, with_means
+from touchstone.records import Cell
+from touchstone.threats import network, seedless
+
+UNIT = "difference of fractions"
+
+
+def translation(
+    outputs: list[Cell],
+    examples: list[Cell],
+    *,
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
+    """Return accuracy rows per classifier and reconstruction rows per translator, and their means over seeds.
+
+    outputs: of each classifier seed on a set, clean, attacked, and both translated. Metrics: accuracy of each (exact
+    binomial), and accuracy_gain, the paired difference of a translated set to the same set untranslated.
+    examples: the same sets as images. Metrics in pixels: reconstruction_error, the mean absolute difference of the
+    translated image to the clean one; identity_error, of the image before translation, which a translator has to
+    beat; reconstruction_gain, the second minus the first, above 0 where translating helps. Both gains are paired,
+    with bootstrap intervals. ValueError where the untranslated or the clean set is missing. papers.md 5.e.
+    """
+    sampling = {"resamples": resamples, "seed": bootstrap_seed}
+    rows: list[Row] = []
+    for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
+        for cell in group:
+            rows.append(_accuracy(cell))
+            rows += [_accuracy_gain(cell, _untranslated(cell, group), sampling)] if cell.translator else []
+    for group in grouped(examples, lambda cell: cell.examples).values():
+        for cell in group:
+            rows += _reconstruction(cell, group, sampling) if cell.translator else []
+    return with_means(rows)
+
+
+def _untranslated(cell: Cell, group: list[Cell]) -> Cell:
+    same = [c for c in group if not c.translator and (c.attack, c.victim) == (cell.attack, cell.victim)]
+    return only(same, f"{cell.examples} {cell.attack} without {cell.translator}".replace("  ", " "))
+
+
+def _right(cell: Cell, ids: Array) -> Array:
+    return correct(cell.noun.predictions, cell.noun.labels)[rows_of(cell.noun.example_ids, ids, cell.file)]
+
+
+def _accuracy(cell: Cell) -> Row:
+    hits = _right(cell, cell.noun.example_ids)
+    return row("accuracy", intervals.binomial(int(hits.sum()), len(hits)), cell=cell, n=len(hits), files=[cell])
+
+
+def _accuracy_gain(cell: Cell, before: Cell, sampling: dict[str, int]) -> Row:
+    ids = np.sort(cell.noun.example_ids)
+    gains = _right(cell, ids).astype(np.float64) - _right(before, ids)
+    interval = intervals.mean(gains, **sampling)
+    return row("accuracy_gain", interval, cell=cell, n=len(ids), unit=UNIT, files=[before, cell])
+
+
+def _distance(cell: Cell, clean: Cell, ids: Array) -> Array:
+    first, second = (c.noun.images[rows_of(c.noun.example_ids, ids, c.file)].astype(np.float64) for c in (cell, clean))
+    return np.asarray(np.abs(first - second).mean(axis=(1, 2, 3)))
+
+
+def _reconstruction(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Row]:
+    before = _untranslated(cell, group)
+    clean = only((c for c in group if not c.translator and not c.attack), f"clean {cell.examples}")
+    ids = np.sort(cell.noun.example_ids)
+    error, identity = _distance(cell, clean, ids), _distance(before, clean, ids)
+    found = {
+        "reconstruction_error": (error, [cell, clean]),
+        "identity_error": (identity, [before, clean]),
+        "reconstruction_gain": (identity - error, [cell, before, clean]),
+    }
+    new = partial(row, cell=of_images(cell), entry=seedless(cell.translator), n=len(ids), unit="pixels")
+    return [new(metric, intervals.mean(values, **sampling), files=files) for metric, (values, files) in found.items()]

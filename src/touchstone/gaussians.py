@@ -1,0 +1,40 @@
+"""Class-conditional Gaussians with one shared covariance: their fit, and squared Mahalanobis distances to them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def fit_gaussians(features: Tensor, labels: Tensor, *, shrinkage: float) -> tuple[Tensor, Tensor]:
+    """Return the mean of each class that occurs, (K, D), and the whitening (D, D) of their pooled covariance.
+
+    features (N, D), labels (N,) of any integer values.  Both results are float64: a covariance of trained features
+    spans more orders of magnitude than float32 resolves.  The covariance is the pooled scatter over N, as in Lee et al.
+    2018, then (1 - shrinkage) of it plus shrinkage of its mean variance on the diagonal.  ValueError where the features
+    do not vary, or where shrinkage is too small to make the covariance invertible.
+    """
+    features = features.detach().double()
+    _, rows = torch.unique(labels, return_inverse=True)
+    means = torch.stack([features[rows == label].mean(0) for label in range(int(rows.max()) + 1)])
+    centred = features - means[rows]
+    covariance = centred.T @ centred / len(features)
+    variance = covariance.diagonal().mean()
+    if variance == 0:
+        raise ValueError("the fitting features do not vary within a class: there is no covariance to fit")
+    covariance = (1 - shrinkage) * covariance + shrinkage * variance * torch.eye(len(covariance)).to(covariance)
+    values, vectors = torch.linalg.eigh(covariance)
+    if values[0] <= len(values) * torch.finfo(values.dtype).eps * values[-1]:
+        raise ValueError(f"shrinkage {shrinkage:g} leaves the covariance singular: raise it, or fit on more rows")
+    return means, vectors / values.sqrt()
+
+
+def squared_distances(features: Tensor, means: Tensor, whitening: Tensor) -> Tensor:
+    """Return (f - mean)^T covariance^-1 (f - mean) of every row to every mean, (N, K), at least 0.
+
+    Taken in float64 and returned in the dtype of `features`, (N, D): whitening blows small differences up.
+    """
+    whitening = whitening.to(features.device, torch.float64)
+    rows = features.double() @ whitening
+    centres = means.to(whitening) @ whitening
+    return (rows[:, None] - centres).square().sum(2).to(features.dtype)

@@ -1,0 +1,148 @@
+"""How sure a statistic is: percentile bootstrap over test rows, exact binomial for rates. papers.md 6.2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from touchstone import evaluation
+from touchstone.evaluation import Counts, checked
+
+Array = NDArray[Any]
+CONFIDENCE = 0.95
+CHUNK = 1_000_000  # draws held at once: stays in the cache, and memory does not grow with resamples
+
+
+class Interval(NamedTuple):
+    """A value and the ends of its 95 % interval."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def percentile(value: float, samples: Array) -> Interval:
+    """Return `value` between the 2.5th and the 97.5th percentile of its bootstrap samples."""
+    if np.isnan(samples).any():
+        raise ValueError("a bootstrap sample is NaN")
+    tail = (1 - CONFIDENCE) / 2
+    # Without interpolation an infinite end stays infinite instead of becoming NaN.
+    low, high = np.quantile(samples, [tail, 1 - tail], method="inverted_cdf")
+    return Interval(value, float(low), float(high))
+
+
+def binomial(successes: int, count: int) -> Interval:
+    """Return the rate successes / count with its exact interval (Clopper & Pearson 1934)."""
+    if count < 1:
+        raise ValueError("a rate of no rows")
+    exact = stats.binomtest(successes, count).proportion_ci(CONFIDENCE, method="exact")
+    return Interval(successes / count, float(exact.low), float(exact.high))
+
+
+def _draws(rows: int, resamples: int, generator: np.random.Generator, chunk: int) -> Iterator[Array]:
+    """Yield row numbers drawn with replacement, (up to `chunk`, rows), until there are `resamples` samples."""
+    for start in range(0, resamples, chunk):
+        yield generator.integers(0, rows, size=(min(chunk, resamples - start), rows))
+
+
+def _resampled(places: Array, distinct: int, draws: Array) -> Array:
+    """Return how often each distinct score is drawn, (R, M)."""
+    samples = len(draws)
+    flat = places[draws] + distinct * np.arange(samples)[:, None]
+    return np.bincount(flat.ravel(), minlength=samples * distinct).reshape(samples, distinct)
+
+
+def detection_samples(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) -> dict[str, Array]:
+    """Return each detection statistic, (resamples,), over resamples of the ID and of the anomalous rows apart.
+
+    The draws depend on the row numbers, the seed and nothing else: two detectors scored on the same rows get the
+    same resamples, so the difference of their samples is a paired bootstrap.
+    """
+    id_places, ood_places, distinct = evaluation.ranks(id_scores, ood_scores)
+    chunk = max(1, CHUNK // (len(id_places) + len(ood_places)))
+    strata = [
+        _draws(len(places), resamples, np.random.default_rng([seed, stratum]), chunk)
+        for stratum, places in enumerate((id_places, ood_places))
+    ]
+    parts: dict[str, list[Array]] = {name: [] for name in evaluation.STATISTICS}
+    for id_draws, ood_draws in zip(*strata, strict=True):
+        counts = Counts(_resampled(id_places, distinct, id_draws), _resampled(ood_places, distinct, ood_draws))
+        for name, statistic in evaluation.STATISTICS.items():
+            parts[name].append(statistic(counts))
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def detection(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) -> dict[str, Interval]:
+    """Return every detection statistic with its bootstrap interval, stratified by ID and anomalous."""
+    samples = detection_samples(id_scores, ood_scores, resamples=resamples, seed=seed)
+    return {name: percentile(getattr(evaluation, name)(id_scores, ood_scores), samples[name]) for name in samples}
+
+
+def detection_difference(
+    first: tuple[Array, Array], second: tuple[Array, Array], *, resamples: int, seed: int
+) -> dict[str, Interval]:
+    """Return first minus second for every detection statistic, paired: row i is the same input in both.
+
+    first, second: (id_scores, ood_scores) of two detectors.
+    """
+    if [len(part) for part in first] != [len(part) for part in second]:
+        raise ValueError("a paired difference needs the same rows on both sides")
+    samples = [detection_samples(*side, resamples=resamples, seed=seed) for side in (first, second)]
+    return {
+        name: percentile(
+            getattr(evaluation, name)(*first) - getattr(evaluation, name)(*second),
+            samples[0][name] - samples[1][name],
+        )
+        for name in evaluation.STATISTICS
+    }
+
+
+def bootstrap(
+    statistic: Callable[..., Array], columns: tuple[Array, ...], *, resamples: int, seed: int
+) -> tuple[float, Array]:
+    """Return the statistic of the columns (each (N,), row i belongs together) and its resamples, (resamples,).
+
+    statistic: columns of shape (R, N) -> (R,).
+    """
+    columns = tuple(checked(column, "values") for column in columns)
+    rows = len(columns[0])
+    value = float(statistic(*(column[None] for column in columns))[0])
+    draws = _draws(rows, resamples, np.random.default_rng([seed]), max(1, CHUNK // rows))
+    return value, np.concatenate([statistic(*(column[part] for column in columns)) for part in draws])
+
+
+def mean(values: Array, *, resamples: int, seed: int) -> Interval:
+    """Return the mean of `values` (N,); for a paired difference, pass the differences."""
+    return percentile(*bootstrap(lambda sample: sample.mean(axis=1), (values,), resamples=resamples, seed=seed))
+
+
+def median(values: Array, *, resamples: int, seed: int) -> Interval:
+    """Return the lower median of `values` (N,), which may hold infinities: it is one of them."""
+
+    def lower_median(sample: Array) -> Array:
+        middle = (sample.shape[1] - 1) // 2
+        return np.asarray(np.partition(sample, middle, axis=1)[:, middle])
+
+    return percentile(*bootstrap(lower_median, (values,), resamples=resamples, seed=seed))
+
+
+def kendall(first: Array, second: Array, *, resamples: int, seed: int) -> Interval:
+    """Return Kendall's tau-b of two columns (N,); ValueError as for evaluation.kendall_tau."""
+    value = evaluation.kendall_tau(first, second)
+
+    def tau(first: Array, second: Array) -> Array:
+        # A resample in which a column is constant shows no order, so it counts as 0 and not as a failure.
+        return np.array(
+            [
+                evaluation.kendall_tau(a, b) if np.ptp(a) != 0 and np.ptp(b) != 0 else 0.0
+                for a, b in zip(first, second, strict=True)
+            ]
+        )
+
+    # Ranks, since infinity minus infinity is no number.
+    columns = tuple(stats.rankdata(column, method="dense") for column in (first, second))
+    return percentile(value, bootstrap(tau, columns, resamples=resamples, seed=seed)[1])

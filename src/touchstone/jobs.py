@@ -1,0 +1,395 @@
+"""Runs the tasks of one job: reads their inputs, calls the step, writes the artefacts and their sidecars."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from touchstone import provenance, registry
+from touchstone.plan import Task, code_files
+
+TORCH_STEPS = frozenset({"train", "translate", "attack", "measure", "infer", "fit", "score"})
+# One code path on every machine with AVX2, so that equal inputs give equal bytes there.
+CPU_PATHS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
+# Keep freed memory in the process: gradient norms took twice as long without (peers.md F).
+ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
+
+
+class JobError(Exception):
+    """A job that cannot be done, in words for its user."""
+
+
+def prepare_process(step: str, threads: int) -> None:
+    """Give torch its threads, code paths and allocator; the allocator needs a fresh process, so start one if need be."""
+    wanted = CPU_PATHS | ALLOCATOR | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    wanted["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    if step in TORCH_STEPS and any(os.environ.get(name) != value for name, value in wanted.items()):
+        os.environ.update(wanted)
+        os.execv(sys.executable, [sys.executable, "-m", "touchstone", *sys.argv[1:]])
+
+
+def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> None:
+    """Do every task of a job in order."""
+    if tasks[0].step in TORCH_STEPS:
+        _set_up_torch(tasks[0].settings)
+    reader = Reader()
+    for task in tasks:
+        job = Job(task, reader, root, logs)
+        missing = [file for file in task.input_files if not Path(file).exists()]
+        if missing:
+            raise JobError(f"{task.output}: the input {missing[0]} is missing")
+        STEPS[task.step](job, code_files((task,)))
+
+
+def _set_up_torch(settings: dict[str, Any]) -> None:
+    import torch
+
+    torch.set_num_threads(settings["threads"])
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    if settings["device"] == "cuda" and not torch.cuda.is_available():
+        raise JobError("study.device is cuda, but torch finds no GPU here; set it to cpu")
+
+
+class Reader:
+    """Reads nouns, each once per job, and checks their bytes against their sidecars."""
+
+    def __init__(self) -> None:
+        self._nouns: dict[str, Any] = {}
+        self._digests: dict[str, dict[str, str]] = {}
+
+    def noun(self, file: str, kind: str) -> Any:
+        """Return the noun in a file; JobError names the file where it is damaged or not what its sidecar says."""
+        from touchstone import records
+
+        if file not in self._nouns:
+            data = Path(file).read_bytes()
+            try:
+                if provenance.sha256(data) != (expected := provenance.read_sidecar(Path(file))["artefact"]):
+                    raise records.DamagedFile(f"its bytes do not match its sidecar, which says {expected}")
+                self._nouns[file] = records.decode(data, records.KINDS[kind])
+            except ValueError as error:
+                raise JobError(f"{file}: {error}. Delete it and run again to have it remade.") from error
+        return self._nouns[file]
+
+    def link(self, file: str) -> dict[str, str]:
+        """Return the file's link in the chain: the digest of its bytes and of its sidecar."""
+        if file not in self._digests:
+            path = Path(file)
+            self._digests[file] = {
+                "file": file,
+                "artefact": provenance.read_sidecar(path)["artefact"],
+                "sidecar": provenance.file_digest(provenance.sidecar_path(path)),
+            }
+        return self._digests[file]
+
+
+class Job:
+    """One task with what it needs to be done."""
+
+    def __init__(self, task: Task, reader: Reader, root: Path, logs: Path) -> None:
+        self.task, self.reader, self.root, self.logs = task, reader, root, logs
+        self.settings = task.settings
+
+    def noun(self, role: str, kind: str) -> Any:
+        """Return the noun of a role, None where the task has no such input."""
+        file = self.task.inputs.get(role)
+        return None if file is None else self.reader.noun(str(file), kind)
+
+    def nouns(self, role: str, kind: str) -> list[Any]:
+        """Return the nouns of a role that has many."""
+        return [self.reader.noun(file, kind) for file in self.task.inputs.get(role, [])]
+
+    def facts(self, files: dict[str, str]) -> dict[str, Any]:
+        """Return what the sidecar says besides the artefact's digest."""
+        inputs = {
+            role: [self.reader.link(file) for file in ([value] if isinstance(value, str) else value)]
+            for role, value in self.task.inputs.items()
+        }
+        facts: dict[str, Any] = {
+            "step": self.task.step,
+            "settings": self.settings,
+            "inputs": inputs,
+            "code": provenance.code_digest(files),
+            "files": files,
+            "lock": provenance.lock_digest(self.root),
+            "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        }
+        if self.task.step in TORCH_STEPS:
+            import torch
+
+            facts["cpu"] = torch.backends.cpu.get_cpu_capability()
+            facts["device"] = self.settings["device"]
+            facts["threads"] = self.settings["threads"]
+        return facts
+
+    def write(self, noun: Any, files: dict[str, str]) -> None:
+        """Write the task's artefact and its sidecar."""
+        from touchstone import records
+
+        provenance.write_with_sidecar(Path(self.task.output), records.encode(noun), self.facts(files))
+
+    def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
+        """Return the network of a checkpoint, ready to be called on pixels; None where the task has none."""
+        from touchstone import networks
+
+        checkpoint = self.noun(role, "Checkpoint")
+        if checkpoint is None:
+            return None
+        block = self.settings[architecture]
+        if checkpoint.architecture != block:
+            raise JobError(f"{self.task.inputs[role]}: holds {checkpoint.architecture}, expected {block}")
+        return networks.load(bound(block), checkpoint, self.settings["device"])
+
+
+def bound(block: dict[str, Any], names: tuple[str, ...] | None = None, function: Any = None) -> Callable[..., Any]:
+    """Return a component with its settings bound, nested blocks as callables; only the settings in `names` if given."""
+    function = function or registry.load(block["use"])
+    settings = {key: _bound_value(value) for key, value in block.items() if key != "use" and (names is None or key in names)}
+    return functools.partial(function, **settings)
+
+
+def _bound_value(value: Any) -> Any:
+    if isinstance(value, dict) and "use" in value:
+        return bound(value)
+    if isinstance(value, list):
+        return [_bound_value(item) for item in value]
+    return value
+
+
+def _component(block: dict[str, Any]) -> registry.Component:
+    folder, name = block["use"].split("/")
+    return registry.component(folder, name)
+
+
+# --- one small adapter per step: its inputs as nouns, its output as a file ----------------------------------------
+
+
+def _fetch(job: Job, files: dict[str, str]) -> None:
+    from touchstone.steps.fetch import fetch
+
+    target = Path(job.task.output)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        folder = temporary / target.name
+        folder.mkdir()
+        fetch(folder, source=bound(job.settings["component"]), sha256=job.settings["sha256"], name=target.name)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(folder, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    provenance.write_sidecar(target, job.settings["sha256"], job.facts(files))
+
+
+def _prepare(job: Job, files: dict[str, str]) -> None:
+    from touchstone.steps.prepare import prepare
+
+    folder = job.task.inputs.get("folder")
+    block = job.settings["component"]
+    job.write(
+        prepare(
+            bound(block),
+            _component(block).data,
+            folder=Path(str(folder)) if folder else None,
+            sha256=job.settings.get("sha256"),
+            examples=job.noun("examples", "ExampleSet"),
+            seed=job.settings["seed"],
+        ),
+        files,
+    )
+
+
+def _train(job: Job, files: dict[str, str]) -> None:
+    from touchstone import progress
+    from touchstone.steps.train import train
+
+    with progress.reported(job.task.output, job.logs) as report:
+        state = progress.Resume(job.task.output, job.logs, provenance.canonical([job.settings, files]))
+        checkpoint = train(
+            job.noun("train", "ExampleSet"),
+            job.noun("validation", "ExampleSet"),
+            job.nouns("outliers", "ExampleSet"),
+            job.model("classifier", "classifier_architecture"),
+            architecture=bound(job.settings["architecture"]),
+            architecture_settings=job.settings["architecture"],
+            objective=bound(job.settings["component"]),
+            device=job.settings["device"],
+            resume=state.read(),
+            keep=state.keep,
+            progress=report,
+            seed=job.settings["seed"],
+            **job.settings["loop"],
+        )
+    job.write(checkpoint, files)
+    state.done()
+
+
+def _translate(job: Job, files: dict[str, str]) -> None:
+    from touchstone.steps.translate import translate
+
+    job.write(
+        translate(job.noun("examples", "ExampleSet"), job.model(), batch_size=job.settings["batch_size"]), files
+    )
+
+
+def _attack(job: Job, files: dict[str, str]) -> None:
+    from touchstone.steps.attack import attack
+
+    settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
+    perturb = bound(job.settings["component"])
+    job.write(attack(job.noun("examples", "ExampleSet"), job.model(), perturb=perturb, **settings), files)
+
+
+def _measure(job: Job, files: dict[str, str]) -> None:
+    from touchstone.steps.measure import measure
+
+    block = job.settings["component"]
+    settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
+    margins = measure(
+        job.noun("examples", "ExampleSet"),
+        job.model(),
+        method=bound(block),
+        name=block["use"].split("/")[1],
+        norm=block.get("norm", "linf"),
+        **settings,
+    )
+    job.write(margins, files)
+
+
+def _infer(job: Job, files: dict[str, str]) -> None:
+    from touchstone.steps.infer import infer
+
+    settings = {key: job.settings[key] for key in ("confounding", "batch_size", "device")}
+    job.write(infer(job.noun("examples", "ExampleSet"), job.model(), **settings), files)
+
+
+def _scorer(job: Job) -> Callable[[Any], Any]:
+    """Return the function that scores the task's set with a given Detector."""
+    from touchstone.steps.score import score
+
+    block = job.settings["component"]
+    call = _component(block).call
+    return functools.partial(
+        score,
+        job.noun("outputs", "Outputs"),
+        job.noun("examples", "ExampleSet"),
+        scorer=bound(block, tuple(call.settings)),
+        data=call.data,
+        label=block.get("label"),
+        model=job.model(),
+        batch_size=job.settings["batch_size"],
+        device=job.settings["device"],
+    )
+
+
+def _fit(job: Job, files: dict[str, str]) -> None:
+    from touchstone.steps.fit import fit
+
+    block = job.settings["component"]
+    fitted = _component(block).fit
+    outputs, sets = job.nouns("anomalous_outputs", "Outputs"), job.nouns("anomalous_examples", "ExampleSet")
+    count = max(len(outputs), len(sets))
+    detector = fit(
+        _scorer(job),
+        fitter=None if fitted is None else bound(block, tuple(fitted.settings), registry.load_fit(block["use"])),
+        data=() if fitted is None else fitted.data,
+        fit_on=(job.noun("fit_outputs", "Outputs"), job.noun("fit_examples", "ExampleSet")),
+        anomalous=list(zip(outputs or [None] * count, sets or [None] * count, strict=True)),
+        label=block.get("label"),
+        model=job.model(),
+        seed=job.settings["seed"],
+        false_positive_rates=job.settings["false_positive_rates"],
+        settings=block,
+        device=job.settings["device"],
+    )
+    job.write(detector, files)
+
+
+def _score(job: Job, files: dict[str, str]) -> None:
+    job.write(_scorer(job)(job.noun("detector", "Detector")), files)
+
+
+ROLES = {"outputs": "Outputs", "scores": "Scores", "margins": "Margins", "examples": "ExampleSet"}
+
+
+def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return {role: cells} with their nouns read."""
+    from touchstone.records import Cell
+
+    found: dict[str, list[Any]] = {role: [] for role in ROLES}
+    for cell in cells:
+        facts = {key: value for key, value in cell.items() if key != "role"}
+        found[cell["role"]].append(Cell(noun=job.reader.noun(cell["file"], ROLES[cell["role"]]), **facts))
+    return found
+
+
+def _evaluate(job: Job, files: dict[str, str]) -> None:
+    from touchstone.steps.evaluate import evaluate
+
+    block, found = job.settings["component"], _cells(job, job.settings["cells"])
+    data = [found[role] for role in _component(block).data]
+    job.write(evaluate(job.settings["evaluation"], bound(block), data), files)
+
+
+def _report(job: Job, files: dict[str, str]) -> None:
+    from touchstone.steps.report import report
+
+    metrics = {
+        Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]
+    }
+    figures = {}
+    for name, figure in job.settings["figures"].items():
+        block = figure["component"]
+        found = _cells(job, figure["cells"]) | {"metrics": metrics[figure["evaluation"]].rows}
+        figures[name] = {
+            "figure": bound(block)(*(found[role] for role in _component(block).data)),
+            "caption": figure["caption"],
+            "evaluation": figure["evaluation"],
+            "component": block["use"],
+            "files": [cell["file"] for cell in figure["cells"]]
+            or [f"data/{job.settings['study']}/metrics/{figure['evaluation']}.csv"],
+        }
+    sources = {file: _source(Path(file)) for file in job.task.input_files}
+    pages = report(
+        study=job.settings["study"],
+        settings=job.settings["settings"],
+        evaluations=job.settings["evaluations"],
+        metrics=metrics,
+        figures=figures,
+        provenance=sources,
+    )
+    folder = Path(job.task.output).parent
+    shutil.rmtree(folder / "figures", ignore_errors=True)
+    for name, data in pages.items():
+        provenance.write_whole(folder / name, data)
+    digests = {name: provenance.sha256(data) for name, data in sorted(pages.items())}
+    facts = job.facts(files) | {"pages": digests}
+    provenance.write_sidecar(folder / "report.html", digests["report.html"], facts)
+
+
+def _source(path: Path) -> dict[str, Any]:
+    """Return what the report says of a file: its digests, the step and settings that made it, the command to remake it."""
+    sidecar = provenance.read_sidecar(path)
+    return {
+        "digest": sidecar["artefact"],
+        "sidecar": provenance.file_digest(provenance.sidecar_path(path)),
+        "step": sidecar["step"],
+        "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
+        "code": sidecar["code"],
+        "code_files": sorted(sidecar["files"]),
+        "command": f"snakemake --cores all --force {path}",
+    }
+
+
+STEPS: dict[str, Callable[[Job, dict[str, str]], None]] = {
+    "fetch": _fetch, "prepare": _prepare, "train": _train, "translate": _translate, "attack": _attack,
+    "measure": _measure, "infer": _infer, "fit": _fit, "score": _score, "evaluate": _evaluate, "report": _report,
+}  # fmt: skip

@@ -1,0 +1,126 @@
+"""Minimum-norm margins by fast-minimum-norm search towards the linearly nearest classes."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from touchstone.contracts import Model, PositiveInt
+from touchstone.hyperplanes import smallest_change
+from touchstone.losses import logits_loss_and_gradient, margin_loss
+from touchstone.perturbations import Norm, check_images, shrink, unit_step
+from touchstone.tensors import Draws, frozen, per_row, row_norms
+
+_LINEARISED = 20  # of more wrong classes only those with the highest logits are tried for nearness
+
+
+def nearest_classes(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: Draws,
+    *,
+    classes: PositiveInt = 3,
+    steps: PositiveInt = 40,
+    norm: Literal["linf", "l2"] = "linf",
+) -> tuple[Tensor, Tensor]:
+    """Return upper bounds on the distance to another prediction inside [0, 1], (N,), and where one was found, (N,) bool.
+
+    images (N, C, H, W) in [0, 1]. A margin belongs to the class that the model predicts: the labels are not used, and
+    nothing is drawn. Not found is +inf. Each of the `classes` nearest classes of the linearised model (inside the box)
+    gets `steps` gradient steps with a radius that shrinks after success and grows after failure, then a bisection
+    towards the boundary with forward passes alone. A margin is that of a point whose prediction was seen to change.
+    Pintor et al. 2021 (FMN), with sign steps, several targets, and a first radius from the linear model.
+    """
+    check_images(images)
+    with frozen(model):
+        with torch.no_grad():
+            predictions = model(images).argmax(1)
+        best = torch.zeros_like(images)
+        best_norm = torch.full_like(images.flatten(1)[:, 0], torch.inf)
+        for target, radius in _nearest(model, images, predictions, classes, norm):
+            change = _search(model, images, predictions, target, radius, steps, norm)
+            change, found = _bisect(model, images, predictions, change, norm)
+            size = row_norms(change, norm)
+            closer = found & (size < best_norm)
+            best = torch.where(per_row(closer, best), change, best)
+            best_norm = torch.where(closer, size, best_norm)
+        points = (images + best).clamp(0, 1)
+        found = _crossed(model, points, predictions)
+    return torch.where(found, row_norms(points - images, norm), torch.inf), found
+
+
+def _crossed(model: Model, points: Tensor, predictions: Tensor) -> Tensor:
+    """Return where another class is strictly ahead: a tie may go either way in another batch."""
+    with torch.no_grad():
+        return margin_loss(model(points), predictions) > 0
+
+
+def _nearest(
+    model: Model, images: Tensor, predictions: Tensor, classes: int, norm: Norm
+) -> list[tuple[Tensor, Tensor]]:
+    """Return the targets (N,) in order of their linearised distance, and that distance (N,)."""
+    points = images.detach().requires_grad_()
+    with torch.enable_grad():
+        logits = model(points)
+        own = logits.gather(1, predictions[:, None])[:, 0]
+        wrong = logits.detach().scatter(1, predictions[:, None], -torch.inf)
+        candidates = wrong.topk(min(logits.shape[1] - 1, max(classes, _LINEARISED)), dim=1).indices
+        distances = []
+        for candidate in candidates.T:
+            lead = logits.gather(1, candidate[:, None])[:, 0] - own
+            (slopes,) = torch.autograd.grad(lead.sum(), points, retain_graph=True)
+            distances.append(smallest_change(images, slopes, -lead.detach(), norm)[1])
+    ordered, order = torch.stack(distances, 1).sort(dim=1, stable=True)
+    targets = candidates.gather(1, order)
+    return [(targets[:, rank], ordered[:, rank]) for rank in range(min(classes, targets.shape[1]))]
+
+
+def _search(
+    model: Model, images: Tensor, predictions: Tensor, target: Tensor, radius: Tensor, steps: int, norm: Norm
+) -> Tensor:
+    """Return the smallest change (N, ...) found towards `target`, starting at `radius`; 0 where none was found."""
+
+    def lead(logits: Tensor) -> Tensor:
+        return (logits.gather(1, predictions[:, None]) - logits.gather(1, target[:, None]))[:, 0]
+
+    change, best = torch.zeros_like(images), torch.zeros_like(images)
+    best_norm = torch.full_like(radius, torch.inf)
+    eps = radius
+    for step in range(steps):
+        cosine = (1 + math.cos(math.pi * step / steps)) / 2
+        step_size, rate = 0.005 + 0.495 * cosine, 0.001 + 0.049 * cosine
+        points = (images + change).clamp(0, 1)
+        logits, ahead, gradient = logits_loss_and_gradient(model, lead, points)
+        crossed, size = margin_loss(logits, predictions) > 0, row_norms(change, norm)
+        closer = crossed & (size < best_norm)
+        best = torch.where(per_row(closer, best), change, best)
+        best_norm = torch.where(closer, size, best_norm)
+        # Pixels that would leave [0, 1] neither move nor count.
+        gradient = torch.where((points - gradient.sign()).clamp(0, 1) == points, 0, gradient)
+        slope = gradient.flatten(1).abs().sum(1) if norm == "linf" else row_norms(gradient, "l2")
+        # Until something is found, the radius is that of the linear model at this point.
+        first = 1.02 * (size + ahead.clamp_min(0) / slope.clamp_min(1e-12))
+        eps = torch.where(crossed, torch.minimum(eps * (1 - rate), best_norm), eps * (1 + rate))
+        eps = torch.where(best_norm.isinf(), first, eps).clamp(max=1.0 if norm == "linf" else math.sqrt(change[0].numel()))
+        length = per_row(torch.where(best_norm.isinf(), 2.0, step_size) * eps, change)
+        change = shrink(change - length * unit_step(gradient, norm), eps, norm)
+        change = (images + change).clamp(0, 1) - images
+    return best
+
+
+def _bisect(
+    model: Model, images: Tensor, predictions: Tensor, change: Tensor, norm: Norm, rounds: int = 12
+) -> tuple[Tensor, Tensor]:
+    """Return the change with its norm cut back towards the boundary, and where it crosses it."""
+    size = row_norms(change, norm)
+    low, high = torch.zeros_like(size), torch.ones_like(size)
+    found = _crossed(model, (images + change).clamp(0, 1), predictions)
+    for _ in range(rounds):
+        middle = (low + high) / 2
+        crossed = _crossed(model, (images + shrink(change, middle * size, norm)).clamp(0, 1), predictions)
+        low, high = torch.where(crossed, low, middle), torch.where(crossed, middle, high)
+    return shrink(change, high * size, norm), found

@@ -1,0 +1,41 @@
+"""The default classifier of the small studies: two strided convolutions, two linear layers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+
+from touchstone.contracts import PositiveInt
+
+
+def small_cnn(
+    input_shape: tuple[int, int, int],
+    classes: int,
+    *,
+    width: PositiveInt = 16,
+    hidden: PositiveInt = 128,
+    activation: Literal["relu", "softplus"] = "relu",
+) -> nn.Module:
+    """Return two 3x3 convolutions that halve the side, of `width` and 2 `width` channels, then `hidden` units, logits.
+
+    208,000 weights at 1x28x28 with the defaults. Stride stands in for pooling: as accurate on digits, and three times
+    faster on a CPU. `softplus` (beta 10) is the smooth stand-in for ReLU that attacks with second derivatives need.
+    Sides shrink to ceil(side / 4).
+    """
+    channels, height, side = input_shape
+    flat = 2 * width * -(-height // 4) * -(-side // 4)
+
+    def nonlinearity() -> nn.Module:
+        return nn.ReLU() if activation == "relu" else nn.Softplus(beta=10)
+
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, stride=2, padding=1),
+        nonlinearity(),
+        nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+        nonlinearity(),
+        nn.Flatten(),
+        nn.Linear(flat, hidden),
+        nonlinearity(),
+        nn.Linear(hidden, classes),
+    )

@@ -1,0 +1,15 @@
+"""Softmax regression: the linear classifier, whose adversarial examples are known in closed form."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+
+def softmax_regression(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Return one linear layer from all pixels to `classes` logits, without settings.
+
+    The shallow softmax of Goodfellow et al. 2015, section 4. Its penultimate features are the pixels themselves.
+    """
+    return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), classes))

@@ -1,0 +1,489 @@
+"""Reads params.yaml and a study's overlay, checks every value against the signatures, and fills in the defaults."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from touchstone import registry
+from touchstone.contracts import Bounds
+from touchstone.registry import Setting, Type
+
+DEFAULT_STUDY = "digits"
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class ParamsError(ValueError):
+    """Everything that is wrong with the settings of a study, one line each."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A setting that names entries of the study."""
+
+    sections: tuple[str, ...]
+    many: bool = False
+    required: bool = False
+    default: Any = None  # "all" where every entry of the section is meant
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the entries of one section hold besides their component's settings."""
+
+    folders: tuple[str, ...]
+    settings: dict[str, Setting] = field(default_factory=dict)
+    references: dict[str, Reference] = field(default_factory=dict)
+
+
+_count = Type("int", Bounds(low=1))
+_seed = Type("int", Bounds(low=0))
+_text = Setting(Type("str"), required=True)
+
+
+def _trained(*more: tuple[str, Reference]) -> Section:
+    step = registry.read_signature(registry.PACKAGE / "steps" / "train.py", "train", strict=False)
+    assert step is not None
+    settings = {name: setting for name, setting in step.settings.items() if name not in ("seed", "device")}
+    settings["seeds"] = Setting(Type("list", item=_seed), [0])
+    settings["model"] = Setting(Type("nested", folder="models"), required=True)
+    references = {
+        "train": Reference(("examples",), required=True),
+        "validation": Reference(("examples",), required=True),
+        "outliers": Reference(("examples",), many=True, default=[]),
+    }
+    return Section(("training",), settings, references | dict(more))
+
+
+def sections() -> dict[str, Section]:
+    """Return what every section of params.yaml may hold."""
+    crossed = {
+        name: Reference((name,), many=True, default=[])
+        for name in ("classifiers", "examples", "attacks", "translators", "detectors", "margins")
+    }
+    return {
+        "sources": Section(("sources",), {"sha256": _text}),
+        "examples": Section(
+            ("data",),
+            {"seed": Setting(_seed, 0)},
+            {"source": Reference(("sources",)), "of": Reference(("examples",))},
+        ),
+        "classifiers": _trained(),
+        "translators": _trained(("classifier", Reference(("classifiers",), required=True))),
+        "attacks": Section(("attacks", "adaptive")),
+        "margins": Section(("margins",)),
+        "detectors": Section(
+            ("detectors",),
+            references={
+                "fit": Reference(("examples",)),
+                "anomalous": Reference(("examples", "attacks"), many=True, default=[]),
+            },
+        ),
+        "evaluations": Section(
+            ("evaluations",),
+            {"question": _text},
+            crossed
+            | {
+                "attacked": Reference(("examples",), many=True, default=[]),
+                "victims": Reference(("classifiers",), many=True, default=[]),
+            },
+        ),
+        "figures": Section(
+            ("reporting",), {"caption": _text}, {"evaluation": Reference(("evaluations",), required=True)}
+        ),
+    }
+
+
+STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
+    "study": {
+        "title": _text,
+        "device": Setting(Type("word", words=("cpu", "cuda")), "cpu"),
+        "threads": Setting(_count, 1),
+        "batch_size": Setting(_count, 256),
+        "calibration": _text,
+        "false_positive_rates": Setting(Type("list", item=Type("float", Bounds(above=0, high=1))), [0.01, 0.05, 0.5]),
+    },
+}
+CONFOUNDING_SETTINGS: dict[str, Setting] = {
+    "variant": Setting(Type("word", words=("softmax", "sigmoid")), "softmax"),
+    "ones": Setting(Type("int", Bounds(low=0), optional=True)),
+    "draws": Setting(_count, 1),
+}
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return " Did you mean X?" for the closest allowed word, or nothing."""
+    close = difflib.get_close_matches(str(word), list(allowed), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML where a key that stands twice is an error instead of a silent overwrite."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file; ParamsError names file and line of what is wrong."""
+    try:
+        content = yaml.load(path.read_text(), _NoDuplicates)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise ParamsError(f"{path}{line}: not readable as YAML: {getattr(error, 'problem', error)}") from None
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path}: expected sections, found {type(content).__name__}")
+    return content
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study's settings, whole: every default filled in, every `use` written folder/name."""
+
+    name: str
+    settings: dict[str, Any]
+
+    def __getitem__(self, section: str) -> Any:
+        return self.settings[section]
+
+
+def study_file(study: str, root: Path) -> Path | None:
+    """Return the overlay of a study given by name or by path; None for the default study."""
+    if study == DEFAULT_STUDY:
+        return None
+    folder = root / "workflow" / "studies"
+    if study.endswith((".yaml", ".yml")):
+        path = Path(study) if Path(study).is_absolute() else root / study
+        if not path.is_file():
+            raise ParamsError(f"no such study file: {study}")
+        return path
+    known = [DEFAULT_STUDY, *sorted(path.stem for path in folder.glob("*.yaml"))]
+    if study not in known:
+        raise ParamsError(f"no study called {study}; there are {', '.join(known)}.{nearest(study, known)}")
+    return folder / f"{study}.yaml"
+
+
+def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
+    """Return the resolved settings of a study. ParamsError lists everything that is wrong, before any job."""
+    return _Reader(study, root).study()
+
+
+class _Reader:
+    """Merges, checks and resolves; collects every error so that all are told at once."""
+
+    def __init__(self, study: str, root: Path) -> None:
+        self.base_file = root / "params.yaml"
+        self.overlay_file = study_file(study, root)
+        self.name = study if self.overlay_file is None else self.overlay_file.stem
+        if not NAME.fullmatch(self.name):
+            raise ParamsError(f"{self.overlay_file}: a study is named [a-z][a-z0-9_]*, got {self.name!r}")
+        self.errors: list[str] = []
+        self.overlaid: set[tuple[str, ...]] = set()
+        self.sections = sections()
+        self.raw: dict[str, Any] = {}
+
+    def fail(self, path: tuple[str, ...], message: str) -> None:
+        """Note an error at a key path, with the file that the key stands in."""
+        inside = any(path[:length] in self.overlaid for length in range(1, len(path) + 1))
+        file = self.overlay_file if inside else self.base_file
+        self.errors.append(f"{file}: {'.'.join(path)}: {message}")
+
+    def study(self) -> Study:
+        self.raw = read_yaml(self.base_file)
+        self._check_sections(self.raw, self.base_file)
+        if self.overlay_file is not None:
+            overlay = read_yaml(self.overlay_file)
+            self._check_sections(overlay, self.overlay_file)
+            self._stop()
+            self._overlay(overlay)
+        self._stop()
+        resolved = {section: self._section(section) for section in self.sections}
+        resolved["study"] = self._settings(("study",), self.raw.get("study") or {}, STUDY_SETTINGS["study"])
+        resolved["confounding"] = {
+            name: self._settings(("confounding", name), block or {}, CONFOUNDING_SETTINGS)
+            for name, block in (self.raw.get("confounding") or {}).items()
+        }
+        self._stop()
+        self._references(resolved)
+        resolved["groups"] = self._groups(resolved)
+        self._stop()
+        self._used(resolved)
+        self._stop()
+        return Study(self.name, resolved)
+
+    def _stop(self) -> None:
+        if self.errors:
+            raise ParamsError("\n".join(self.errors))
+
+    def _check_sections(self, content: dict[str, Any], file: Path) -> None:
+        known = [*self.sections, *STUDY_SETTINGS, "confounding", "groups"]
+        for name, block in content.items():
+            if name not in known:
+                self.errors.append(
+                    f"{file}: {name}: no such section. Sections are {', '.join(known)}.{nearest(name, known)}"
+                )
+            elif not isinstance(block, dict):
+                self.errors.append(f"{file}: {name}: expected entries, found {block!r}")
+
+    def _overlay(self, overlay: dict[str, Any]) -> None:
+        for section, block in overlay.items():
+            base = self.raw.setdefault(section, {})
+            for name, value in block.items():
+                path = (section, str(name))
+                self.overlaid.add(path)
+                if value is None and name not in base:
+                    self.fail(path, f"null removes an entry, but there is none.{nearest(name, base)}")
+                elif value is None:
+                    del base[name]
+                elif section in self.sections and name not in base and not (isinstance(value, dict) and "use" in value):
+                    self.fail(path, f"no such entry; a new one needs its own use:.{nearest(name, base)}")
+                elif isinstance(value, dict) and isinstance(base.get(name), dict):
+                    base[name] = self._merged(base[name], value)
+                else:
+                    base[name] = value
+
+    def _merged(self, base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+        if "use" in change and change["use"] != base.get("use"):
+            return change
+        return base | {
+            key: self._merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+            for key, value in change.items()
+        }
+
+    def _section(self, section: str) -> dict[str, Any]:
+        entries = {}
+        for name, block in (self.raw.get(section) or {}).items():
+            path = (section, str(name))
+            if not isinstance(name, str) or not NAME.fullmatch(name):
+                self.fail(path, "a name is made of a-z, 0-9 and _, a letter first")
+            elif not isinstance(block, dict) or not block:
+                self.fail(path, f"empty entry; it needs use: one of {', '.join(self._uses(section))}")
+            elif (found := self._component(path, block, self.sections[section].folders)) is not None:
+                entries[name] = self._entry(path, section, block, found)
+        return entries
+
+    def _uses(self, section: str) -> list[str]:
+        return [name for folder in self.sections[section].folders for name in registry.names(folder)]
+
+    def _component(
+        self, path: tuple[str, ...], block: dict[str, Any], folders: tuple[str, ...]
+    ) -> registry.Component | None:
+        known = [name for folder in folders for name in registry.names(folder)]
+        if "use" not in block:
+            self.fail(path, f"needs use: one of {', '.join(known)}")
+        elif block["use"] not in known:
+            self.fail((*path, "use"), f"no {folders[0]}/{block['use']}.py. There are {', '.join(known)}."
+                      + nearest(block["use"], known))  # fmt: skip
+        else:
+            folder = next(folder for folder in folders if block["use"] in registry.names(folder))
+            return registry.component(folder, block["use"])
+        return None
+
+    def _entry(
+        self, path: tuple[str, ...], section: str, block: dict[str, Any], found: registry.Component
+    ) -> dict[str, Any]:
+        own = self.sections[section]
+        clash = found.settings.keys() & (own.settings.keys() | own.references.keys())
+        if clash:
+            self.fail(path, f"{found.folder}/{found.name}.py has settings that every {section} entry has: {sorted(clash)}")
+        given = {key: value for key, value in block.items() if key not in own.references}
+        resolved = self._settings(path, given, own.settings | found.settings, found)
+        for key, reference in own.references.items():
+            resolved[key] = self._reference_shape((*path, key), block, reference)
+        return resolved
+
+    def _reference_shape(self, path: tuple[str, ...], block: dict[str, Any], reference: Reference) -> Any:
+        if path[-1] not in block:
+            if reference.required:
+                self.fail(path, f"must name an entry of {' or '.join(reference.sections)}")
+            return reference.default
+        value = block[path[-1]]
+        if reference.many and value == "all":
+            return value
+        expected = list if reference.many else str
+        if not isinstance(value, expected) or (reference.many and not all(isinstance(item, str) for item in value)):
+            self.fail(path, f"expected {'a list of entries (or all)' if reference.many else 'an entry'}, got {value!r}")
+            return reference.default
+        return value
+
+    def _settings(
+        self,
+        path: tuple[str, ...],
+        block: dict[str, Any],
+        known: dict[str, Setting],
+        found: registry.Component | None = None,
+    ) -> dict[str, Any]:
+        resolved: dict[str, Any] = {} if found is None else {"use": f"{found.folder}/{found.name}"}
+        if not isinstance(block, dict):
+            self.fail(path, f"expected settings, got {block!r}")
+            return resolved
+        if found is not None:
+            block = {key: value for key, value in block.items() if key != "use"}
+        for key in block:
+            if key not in known:
+                where = f" of {found.folder}/{found.name}.py" if found else ""
+                section = self.sections.get(path[0])
+                allowed = sorted({*known, *(section.references if section and len(path) == 2 else ())})
+                listed = f"Settings are {', '.join(allowed)}." if allowed else "It has no settings."
+                self.fail((*path, str(key)), f"not a setting{where}. {listed}{nearest(str(key), allowed)}")
+        for key, setting in known.items():
+            if key in block:
+                resolved[key] = self._value((*path, key), block[key], setting.type)
+            elif setting.required:
+                self.fail((*path, key), f"must be given: {setting.type}")
+            elif setting.type.base == "nested" and setting.default is not None:
+                resolved[key] = self._value((*path, key), setting.default, setting.type)
+            else:
+                resolved[key] = setting.default
+        return resolved
+
+    def _value(self, path: tuple[str, ...], value: Any, kind: Type) -> Any:
+        if value is None and kind.optional:
+            return None
+        match kind.base:
+            case "nested":
+                if not isinstance(value, dict):
+                    self.fail(path, f"expected {kind}, got {value!r}")
+                    return None
+                found = self._component(path, value, (kind.folder,))
+                return None if found is None else self._settings(path, value, found.settings, found)
+            case "list":
+                assert kind.item is not None
+                if not isinstance(value, list) or not value:
+                    self.fail(path, f"expected {kind}, got {value!r}")
+                    return None
+                return [self._value((*path, str(place)), item, kind.item) for place, item in enumerate(value)]
+            case "word":
+                if value not in kind.words:
+                    self.fail(path, f"expected {kind}, got {value!r}.{nearest(value, kind.words)}")
+                return value
+            case "float":
+                value = self._number(value)
+        expected: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+        right = isinstance(value, expected[kind.base]) and (kind.base == "bool" or not isinstance(value, bool))
+        if not right or (kind.bounds is not None and not kind.bounds.hold(value)):
+            self.fail(path, f"expected {kind}, got {_shown(value)}")
+        return value
+
+    @staticmethod
+    def _number(value: Any) -> Any:
+        """Return a float for a number or for arithmetic over literals ("8/255", "1e-3"), else the value as it is."""
+        if isinstance(value, str):
+            try:
+                value = registry.fold(value)
+            except ValueError:
+                return value
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+        return str(value) if isinstance(value, float) else value
+
+    def _references(self, resolved: dict[str, Any]) -> None:
+        """Expand `all`, and check that every named entry exists and that no name stands in two sections."""
+        owner: dict[str, str] = {}
+        for section in self.sections:
+            for name in resolved[section]:
+                if name in owner:
+                    self.fail((section, name), f"the name is taken by {owner[name]}.{name}; names are unique in a study")
+                owner[name] = section
+        for section, kind in self.sections.items():
+            for name, entry in resolved[section].items():
+                for key, reference in kind.references.items():
+                    known = [entry_name for target in reference.sections for entry_name in resolved[target]]
+                    if entry[key] == "all":
+                        entry[key] = known
+                    for item in entry[key] if reference.many else [entry[key]] if entry[key] else []:
+                        if item not in known:
+                            self.fail(
+                                (section, name, key),
+                                f"no entry called {item} in {' or '.join(reference.sections)}.{nearest(item, known)}",
+                            )
+        calibration = resolved["study"].get("calibration")
+        if calibration not in resolved["examples"]:
+            self.fail(
+                ("study", "calibration"), f"no example set called {calibration}.{nearest(calibration, resolved['examples'])}"
+            )
+
+    def _groups(self, resolved: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
+        """Return, for examples, attacks and detectors, the named groups; an entry in none is a group of its own."""
+        groups: dict[str, dict[str, list[str]]] = {"examples": {}, "attacks": {}, "detectors": {}}
+        placed: dict[str, str] = {}
+        raw = self.raw.get("groups") or {}
+        for name, members in raw.items():
+            path = ("groups", str(name))
+            if not NAME.fullmatch(str(name)):
+                self.fail(path, "a name is made of a-z, 0-9 and _, a letter first")
+            elif not isinstance(members, list) or not members:
+                self.fail(path, f"expected a list of entries, got {members!r}")
+            else:
+                self._group(path, members, resolved, groups, placed)
+        for section, grouped in groups.items():
+            for entry in resolved[section]:
+                if entry in raw and placed.get(entry) != entry:
+                    self.fail(("groups", entry), f"the name is taken by {section}.{entry}")
+                if entry not in placed:
+                    grouped[entry] = [entry]
+        return groups
+
+    def _group(
+        self,
+        path: tuple[str, ...],
+        members: list[str],
+        resolved: dict[str, Any],
+        groups: dict[str, dict[str, list[str]]],
+        placed: dict[str, str],
+    ) -> None:
+        sections = {section for section in groups for entry in members if entry in resolved[section]}
+        known = [entry for section in groups for entry in resolved[section]]
+        for entry in members:
+            if entry not in known:
+                self.fail(path, f"no example set, attack or detector called {entry}.{nearest(entry, known)}")
+            elif entry in placed:
+                self.fail(path, f"{entry} is already in the group {placed[entry]}")
+            placed[str(entry)] = path[1]
+        if len(sections) > 1:
+            self.fail(path, f"mixes {' and '.join(sorted(sections))}; a group holds one kind")
+        calibration = resolved["study"]["calibration"]
+        if calibration in members and len(members) > 1:
+            self.fail(path, f"{calibration} gives the thresholds and is never grouped with other sets")
+        if len(sections) == 1:
+            groups[sections.pop()][path[1]] = members
+
+    def _used(self, resolved: dict[str, Any]) -> None:
+        """Refuse entries that no evaluation reaches: they would look measured and are not."""
+        reached = {("evaluations", name) for name in resolved["evaluations"]}
+        reached |= {("figures", name) for name in resolved["figures"]}
+        reached.add(("examples", resolved["study"]["calibration"]))
+        waiting = list(reached)
+        while waiting:
+            section, name = waiting.pop()
+            for target in _named(self.sections[section], resolved[section][name], resolved):
+                if target not in reached:
+                    reached.add(target)
+                    waiting.append(target)
+        for section in self.sections:
+            for name in resolved[section]:
+                if (section, name) not in reached:
+                    self.fail((section, name), "no evaluation names it; name it in one, or remove it (null in an overlay)")
+
+
+def _named(kind: Section, entry: dict[str, Any], resolved: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, reference in kind.references.items():
+        for name in entry[key] if reference.many else [entry[key]] if entry[key] else []:
+            yield next(section for section in reference.sections if name in resolved[section]), name
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else f'"{value}"' if isinstance(value, str) else repr(value)

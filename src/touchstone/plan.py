@@ -1,0 +1,548 @@
+"""The graph of a study: which file is made by which step from which files, under which settings.
+
+Addresses are those of design.md 3. A Task makes one file; a job of the workflow does the tasks of one batch, so that
+torch is imported once for many files. Everything here depends on the settings and a job's wildcards alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+from touchstone import provenance, registry
+from touchstone.params import Study
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file to make: the step, its inputs by role, its settings."""
+
+    step: str
+    inputs: dict[str, str | list[str]]
+    output: str
+    settings: dict[str, Any]
+
+    @property
+    def input_files(self) -> list[str]:
+        """Every input, in order."""
+        return [file for files in self.inputs.values() for file in ([files] if isinstance(files, str) else files)]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the plain form that is passed to the job."""
+        return {"inputs": self.inputs, "output": self.output, "settings": self.settings}
+
+
+@dataclass(frozen=True)
+class Set:
+    """The address of an example set: an entry, perhaps attacked, perhaps translated after that."""
+
+    examples: str
+    victim: str = ""
+    attack: str = ""
+    translator: str = ""
+
+    @property
+    def address(self) -> str:
+        """The set's part of a path: entry/victim/attack/translator, what does not apply left out."""
+        return "/".join(part for part in (self.examples, self.victim, self.attack, self.translator) if part)
+
+    @property
+    def kind(self) -> str:
+        """The folder that the set lies in."""
+        return "translated" if self.translator else "attacked" if self.attack else "examples"
+
+    def of(self, wildcards: Mapping[str, str]) -> Set:
+        """Return the set with {victim} and {translator} filled in."""
+        return replace(
+            self, victim=self.victim.format(**wildcards), translator=self.translator.format(**wildcards)
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Example sets that one job handles together: a group, attacked by a group of attacks or not, translated or not."""
+
+    name: str
+    sets: tuple[Set, ...]
+
+    @property
+    def wildcards(self) -> tuple[str, ...]:
+        """What else than the network tells its jobs apart: the victim, the translator, both or neither."""
+        return tuple(name for name in ("victim", "translator") if any(getattr(s, name) for s in self.sets))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the workflow: a step, the wildcards that tell its jobs apart, what all of them have in common."""
+
+    name: str
+    step: str
+    wildcards: tuple[str, ...] = ()
+    batch: Batch | None = None
+    detectors: str = ""
+
+    @property
+    def slots(self) -> str:
+        """The wildcards as a path: {net}/{victim}."""
+        return "/".join(f"{{{name}}}" for name in self.wildcards)
+
+
+@dataclass(frozen=True)
+class Net:
+    """A trained network: an entry and its seed."""
+
+    entry: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{self.entry}.{self.seed}"
+
+    @classmethod
+    def parse(cls, text: str) -> Net:
+        entry, seed = text.split("+")[0].rsplit(".", 1)
+        return cls(entry, int(seed))
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """Where one artefact stands in an evaluation; the file is read when the evaluation runs."""
+
+    role: str
+    file: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Plan:
+    """Everything that the workflow asks about a study."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.folder = f"data/{study.name}"
+        self._cached = lru_cache(maxsize=None)(self._tasks)
+
+    # --- names ------------------------------------------------------------------------------------------------
+
+    def nets(self, section: str) -> list[Net]:
+        """Return the networks of `classifiers` or `translators`, one per entry and seed."""
+        return [Net(name, seed) for name, entry in self.study[section].items() for seed in entry["seeds"]]
+
+    @property
+    def victims(self) -> list[str]:
+        """Everything that can be attacked: each classifier."""
+        return [str(net) for net in self.nets("classifiers")]
+
+    @cached_property
+    def raw_folders(self) -> frozenset[str]:
+        """The folders of raw files, one per source."""
+        return frozenset(f"data/raw/{source}" for source in self.study["sources"])
+
+    def file(self, kind: str, *parts: object) -> str:
+        """Return the path of an artefact under the study's folder."""
+        ending = ".csv" if kind == "metrics" else SUFFIX
+        return "/".join([self.folder, kind, *map(str, parts)]) + ending
+
+    def set_file(self, examples: Set) -> str:
+        """Return the path of an example set."""
+        return self.file(examples.kind, examples.address)
+
+    # --- batches ----------------------------------------------------------------------------------------------
+
+    def group_of(self, section: str, entry: str) -> str:
+        """Return the group that an entry is handled in."""
+        return next(name for name, members in self.study["groups"][section].items() if entry in members)
+
+    @cached_property
+    def attacked_pairs(self) -> list[tuple[str, str]]:
+        """The (example group, attack group) pairs that some evaluation or detector asks for, sorted."""
+        pairs = set()
+        for question in self.study["evaluations"].values():
+            for examples in question["attacked"] or question["examples"]:
+                pairs |= {(examples, attack) for attack in question["attacks"]}
+        for detector in self.study["detectors"].values():
+            pairs |= {(detector["fit"], name) for name in detector["anomalous"] if name in self.study["attacks"]}
+        return sorted({(self.group_of("examples", e), self.group_of("attacks", a)) for e, a in pairs})
+
+    def clean_batches(self) -> list[Batch]:
+        """Return one batch per group of example sets."""
+        return [
+            Batch(name, tuple(Set(entry) for entry in members))
+            for name, members in self.study["groups"]["examples"].items()
+        ]
+
+    def attacked_batches(self) -> list[Batch]:
+        """Return one batch per pair of an example group and an attack group; {victim} is a wildcard."""
+        groups = self.study["groups"]
+        return [
+            Batch(
+                f"{examples}_{attacks}",
+                tuple(
+                    Set(entry, "{victim}", attack)
+                    for entry in groups["examples"][examples]
+                    for attack in groups["attacks"][attacks]
+                ),
+            )
+            for examples, attacks in self.attacked_pairs
+        ]
+
+    def translatable_batches(self) -> list[Batch]:
+        """Return the batches, clean and attacked, whose translated versions an evaluation asks for."""
+        wanted = set()
+        for question in self.study["evaluations"].values():
+            if question["translators"]:
+                groups = {self.group_of("examples", name) for name in question["examples"]}
+                attacked = {self.group_of("examples", name) for name in question["attacked"] or question["examples"]}
+                attacks = {self.group_of("attacks", name) for name in question["attacks"]}
+                wanted |= groups | {f"{e}_{a}" for e in attacked for a in attacks}
+        return [batch for batch in [*self.clean_batches(), *self.attacked_batches()] if batch.name in wanted]
+
+    def translated_batches(self) -> list[Batch]:
+        """Return the batches that a translator makes; {translator} is a wildcard."""
+        return [
+            Batch(f"{batch.name}_translated", tuple(replace(s, translator="{translator}") for s in batch.sets))
+            for batch in self.translatable_batches()
+        ]
+
+    def all_batches(self) -> list[Batch]:
+        """Return every batch that networks are run on."""
+        return [*self.clean_batches(), *self.attacked_batches(), *self.translated_batches()]
+
+    # --- rules and tasks --------------------------------------------------------------------------------------
+
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """Every rule of the workflow by name. Their outputs are disjoint."""
+        found = [
+            Rule("fetch", "fetch", ("source",)),
+            Rule("prepare", "prepare", ("examples",)),
+            Rule("train", "train", ("trained",)),
+            *(self._batch_rule("attack", batch) for batch in self.attacked_batches()),
+            *(self._batch_rule("translate", batch) for batch in self.translated_batches()),
+            *(self._batch_rule("infer", batch, "net") for batch in self.all_batches()),
+            *(Rule(f"measure_{b.name}", "measure", ("net", "margin"), b) for b in self.clean_batches()),
+        ]
+        for detectors in self.study["groups"]["detectors"]:
+            found.append(Rule(f"fit_{detectors}", "fit", ("net",), detectors=detectors))
+            for batch in self.all_batches():
+                name = f"score_{detectors}_{batch.name}"
+                found.append(Rule(name, "score", ("net", *batch.wildcards), batch, detectors))
+        found += [Rule("evaluate", "evaluate", ("evaluation",)), Rule("report", "report")]
+        return {rule.name: rule for rule in found}
+
+    @staticmethod
+    def _batch_rule(step: str, batch: Batch, *names: str) -> Rule:
+        return Rule(f"{step}_{batch.name}", step, (*names, *batch.wildcards), batch)
+
+    def rules_of(self, step: str) -> list[Rule]:
+        """Return the rules of one step."""
+        return [rule for rule in self.rules.values() if rule.step == step]
+
+    def outputs(self, rule: Rule) -> list[str]:
+        """Return the files that a job of the rule makes, in the order of its tasks, the rule's wildcards in them."""
+        sets = rule.batch.sets if rule.batch else ()
+        match rule.step:
+            case "attack" | "translate":
+                return [self.set_file(examples) for examples in sets]
+            case "infer":
+                return [self.file("outputs", "{net}", examples.address) for examples in sets]
+            case "measure":
+                return [self.file("margins", "{net}", "{margin}", examples.address) for examples in sets]
+            case "fit":
+                return [self.file("detectors", "{net}", name) for name in self.members(rule)]
+            case "score":
+                return [
+                    self.file("scores", "{net}", name, examples.address)
+                    for name in self.members(rule)
+                    for examples in sets
+                ]
+        plain = {
+            "fetch": "data/raw/{source}",
+            "prepare": self.file("examples", "{examples}"),
+            "train": self.file("checkpoints", "{trained}"),
+            "evaluate": self.file("metrics", "{evaluation}"),
+            "report": f"reports/{self.study.name}/report.html",
+        }
+        return [plain[rule.step]]
+
+    def members(self, rule: Rule) -> list[str]:
+        """Return the detectors that a rule handles together."""
+        members: list[str] = self.study["groups"]["detectors"][rule.detectors]
+        return members
+
+    def tasks(self, rule: Rule, **wildcards: str) -> tuple[Task, ...]:
+        """Return the tasks of one job, in the order of its outputs."""
+        return self._cached(rule, tuple(sorted(wildcards.items())))
+
+    def _tasks(self, rule: Rule, items: tuple[tuple[str, str], ...]) -> tuple[Task, ...]:
+        wildcards = dict(items)
+        if rule.detectors:
+            wildcards["detectors"] = rule.detectors
+        batch = () if rule.batch is None else (rule.batch,)
+        return tuple(getattr(self, f"_{rule.step}")(*batch, **wildcards))
+
+    def _torch(self, **settings: Any) -> dict[str, Any]:
+        """Return settings with those that every torch job has."""
+        return {key: self.study["study"][key] for key in ("device", "threads")} | settings
+
+    def _own(self, section: str, entry: str) -> dict[str, Any]:
+        """Return just the component's part of an entry: its `use` and its own settings."""
+        block = self.study[section][entry]
+        folder, name = block["use"].split("/")
+        return {"use": block["use"]} | {key: block[key] for key in registry.component(folder, name).settings}
+
+    def architecture(self, net: Net) -> dict[str, Any]:
+        """Return the `model` block of a trained entry."""
+        section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
+        block: dict[str, Any] = self.study[section][net.entry]["model"]
+        return block
+
+    def _fetch(self, source: str) -> Iterator[Task]:
+        settings = {"component": self._own("sources", source), "sha256": self.study["sources"][source]["sha256"]}
+        yield Task("fetch", {}, f"data/raw/{source}", settings)
+
+    def _prepare(self, examples: str) -> Iterator[Task]:
+        entry = self.study["examples"][examples]
+        settings = {"component": self._own("examples", examples), "seed": entry["seed"]}
+        inputs: dict[str, str | list[str]] = {}
+        if entry["source"]:
+            inputs["folder"] = f"data/raw/{entry['source']}"
+            settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
+        if entry["of"]:
+            inputs["examples"] = self.file("examples", entry["of"])
+        yield Task("prepare", inputs, self.file("examples", examples), settings)
+
+    def _train(self, trained: str) -> Iterator[Task]:
+        net = Net.parse(trained)
+        section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
+        entry = self.study[section][net.entry]
+        objective = self._own(section, net.entry)
+        references = {"train", "validation", "outliers", "classifier", "seeds", "model"}
+        loop = {key: value for key, value in entry.items() if key not in objective and key not in references}
+        settings = self._torch(component=objective, architecture=entry["model"], seed=net.seed, loop=loop)
+        inputs: dict[str, str | list[str]] = {
+            "train": self.file("examples", entry["train"]),
+            "validation": self.file("examples", entry["validation"]),
+        }
+        if entry["outliers"]:
+            inputs["outliers"] = [self.file("examples", name) for name in entry["outliers"]]
+        if section == "translators":
+            victim = self.partner("classifiers", entry["classifier"], net.seed)
+            inputs["classifier"] = self.file("checkpoints", victim)
+            settings["classifier_architecture"] = self.architecture(victim)
+        yield Task("train", inputs, self.file("checkpoints", net), settings)
+
+    def partner(self, section: str, entry: str, seed: int) -> Net:
+        """Return the network of an entry with the same seed, else with its first: seeds are paired where they can be."""
+        seeds = self.study[section][entry]["seeds"]
+        return Net(entry, seed if seed in seeds else seeds[0])
+
+    def _attack(self, batch: Batch, victim: str) -> Iterator[Task]:
+        net = Net.parse(victim)
+        for pattern in batch.sets:
+            attacked = pattern.of({"victim": victim, "translator": ""})
+            settings = self._torch(
+                component=self._own("attacks", attacked.attack),
+                architecture=self.architecture(net),
+                seed=net.seed,
+                batch_size=self.study["study"]["batch_size"],
+            )
+            inputs: dict[str, str | list[str]] = {
+                "examples": self.file("examples", attacked.examples),
+                "checkpoint": self.file("checkpoints", net),
+            }
+            yield Task("attack", inputs, self.set_file(attacked), settings)
+
+    def _translate(self, batch: Batch, translator: str, victim: str = "") -> Iterator[Task]:
+        net = Net.parse(translator)
+        for pattern in batch.sets:
+            translated = pattern.of({"victim": victim, "translator": translator})
+            inputs: dict[str, str | list[str]] = {
+                "examples": self.set_file(replace(translated, translator="")),
+                "checkpoint": self.file("checkpoints", net),
+            }
+            settings = self._torch(
+                architecture=self.architecture(net), batch_size=self.study["study"]["batch_size"]
+            )
+            yield Task("translate", inputs, self.set_file(translated), settings)
+
+    def _infer(self, batch: Batch, net: str, victim: str = "", translator: str = "") -> Iterator[Task]:
+        for pattern in batch.sets:
+            examples = pattern.of({"victim": victim, "translator": translator})
+            inputs: dict[str, str | list[str]] = {
+                "examples": self.set_file(examples),
+                "checkpoint": self.file("checkpoints", net),
+            }
+            settings = self._torch(
+                architecture=self.architecture(Net.parse(net)),
+                batch_size=self.study["study"]["batch_size"],
+                confounding=self.study["confounding"],
+            )
+            yield Task("infer", inputs, self.file("outputs", net, examples.address), settings)
+
+    def _measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
+        seed = Net.parse(net).seed
+        for examples in batch.sets:
+            inputs: dict[str, str | list[str]] = {
+                "examples": self.set_file(examples),
+                "checkpoint": self.file("checkpoints", net),
+            }
+            settings = self._torch(
+                component=self._own("margins", margin),
+                architecture=self.architecture(Net.parse(net)),
+                seed=seed,
+                batch_size=self.study["study"]["batch_size"],
+            )
+            yield Task("measure", inputs, self.file("margins", net, margin, examples.address), settings)
+
+    def _component(self, detector: str) -> registry.Component:
+        folder, name = self.study["detectors"][detector]["use"].split("/")
+        return registry.component(folder, name)
+
+    def _read(self, data: tuple[str, ...], net: str, examples: Set, prefix: str = "") -> dict[str, str]:
+        """Return the files that hold a detector's data on one set: outputs, images, or the network itself."""
+        files = {}
+        if {"logits", "features", "gradient_norms", "labels"} & set(data):
+            files[prefix + "outputs"] = self.file("outputs", net, examples.address)
+        if "images" in data:
+            files[prefix + "examples"] = self.set_file(examples)
+        if "model" in data:
+            files[prefix + "examples"] = self.set_file(examples)
+            files["checkpoint"] = self.file("checkpoints", net)
+        return files
+
+    def _detector_settings(self, detector: str, net: Net) -> dict[str, Any]:
+        settings = self._torch(component=self._own("detectors", detector), batch_size=self.study["study"]["batch_size"])
+        if "model" in self._component(detector).data:
+            settings["architecture"] = self.architecture(net)
+        return settings
+
+    def _fit(self, detectors: str, net: str) -> Iterator[Task]:
+        for name in self.study["groups"]["detectors"][detectors]:
+            entry, found, own = self.study["detectors"][name], self._component(name), Net.parse(net)
+            inputs: dict[str, str | list[str]] = {}
+            if found.fit is not None:
+                wanted = tuple(data.removeprefix("fit_") for data in found.fit.data if data.startswith("fit_"))
+                inputs |= self._read(wanted, net, Set(entry["fit"]), "fit_")
+                wanted = tuple(data.removeprefix("anomalous_") for data in found.fit.data if "anomalous_" in data)
+                sets = [
+                    Set(entry["fit"], net, other) if other in self.study["attacks"] else Set(other)
+                    for other in entry["anomalous"]
+                ]
+                for anomalous in sets:
+                    for role, file in self._read(wanted, net, anomalous, "anomalous_").items():
+                        inputs[role] = [*inputs.get(role, []), file]
+            inputs |= self._read(found.call.data, net, Set(self.study["study"]["calibration"]))
+            settings = self._detector_settings(name, own) | {
+                "seed": own.seed,
+                "false_positive_rates": self.study["study"]["false_positive_rates"],
+            }
+            yield Task("fit", inputs, self.file("detectors", net, name), settings)
+
+    def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", translator: str = "") -> Iterator[Task]:
+        for name in self.study["groups"]["detectors"][detectors]:
+            for pattern in batch.sets:
+                examples = pattern.of({"victim": victim, "translator": translator})
+                inputs: dict[str, str | list[str]] = {"detector": self.file("detectors", net, name)}
+                inputs |= self._read(self._component(name).call.data, net, examples)
+                settings = self._detector_settings(name, Net.parse(net))
+                yield Task("score", inputs, self.file("scores", net, name, examples.address), settings)
+
+    # --- evaluations and the report ---------------------------------------------------------------------------
+
+    def _sets(self, question: dict[str, Any], net: Net) -> Iterator[Set]:
+        """Yield the sets that a question asks of one classifier: clean, attacked, and each of them translated."""
+        victims = [self.partner("classifiers", name, net.seed) for name in question["victims"]] or [net]
+        sets = [Set(name) for name in question["examples"]]
+        sets += [
+            Set(name, str(victim), attack)
+            for victim in victims
+            for name in question["attacked"] or question["examples"]
+            for attack in question["attacks"]
+        ]
+        translators = [self.partner("translators", name, net.seed) for name in question["translators"]]
+        yield from sets
+        for translator in translators:
+            yield from (replace(examples, translator=str(translator)) for examples in sets)
+
+    def cells(self, evaluation: str, roles: tuple[str, ...]) -> list[CellPlan]:
+        """Return the artefacts of the given kinds that an evaluation crosses, each with its place."""
+        question = self.study["evaluations"][evaluation]
+        found: dict[tuple[str, str], CellPlan] = {}
+
+        def add(role: str, file: str, examples: Set, **facts: Any) -> None:
+            facts |= {key: getattr(examples, key) for key in ("examples", "victim", "attack", "translator")}
+            facts["settings"] = self._own("attacks", examples.attack) if examples.attack else {}
+            found.setdefault((role, file), CellPlan(role, file, facts))
+
+        nets = [net for name in question["classifiers"] for net in self.nets("classifiers") if net.entry == name]
+        for name in question["examples"] if "examples" in roles else []:
+            add("examples", self.file("examples", name), Set(name))
+        for net in nets:
+            own = {"entry": net.entry, "seed": net.seed}
+            for examples in self._sets(question, net):
+                if "examples" in roles and examples.kind != "examples":
+                    add("examples", self.set_file(examples), examples, **own)
+                if "outputs" in roles:
+                    add("outputs", self.file("outputs", net, examples.address), examples, **own)
+                for detector in question["detectors"] if "scores" in roles else []:
+                    file = self.file("scores", net, detector, examples.address)
+                    add("scores", file, examples, detector=detector, **own)
+                if "margins" in roles and examples.kind == "examples":
+                    for margin in question["margins"]:
+                        add("margins", self.file("margins", net, margin, examples.address), examples, margin=margin, **own)
+        return list(found.values())
+
+    def _roles(self, block: dict[str, Any]) -> tuple[str, ...]:
+        folder, name = block["use"].split("/")
+        return registry.component(folder, name).call.data
+
+    def _cells_task(self, cells: list[CellPlan]) -> tuple[list[str], list[dict[str, Any]]]:
+        return [cell.file for cell in cells], [{"role": cell.role, "file": cell.file, **cell.facts} for cell in cells]
+
+    def _evaluate(self, evaluation: str) -> Iterator[Task]:
+        component = self._own("evaluations", evaluation)
+        files, cells = self._cells_task(self.cells(evaluation, self._roles(component)))
+        settings = {"evaluation": evaluation, "component": component, "cells": cells}
+        yield Task("evaluate", {"cells": files}, self.file("metrics", evaluation), settings)
+
+    def _report(self) -> Iterator[Task]:
+        figures, files = {}, []
+        for name, entry in self.study["figures"].items():
+            component = self._own("figures", name)
+            found = [cell for cell in self.cells(entry["evaluation"], self._roles(component)) if _pictured(cell, component)]
+            wanted, cells = self._cells_task(found)
+            files += wanted
+            figures[name] = {
+                "component": component, "cells": cells, "caption": entry["caption"], "evaluation": entry["evaluation"],
+            }  # fmt: skip
+        metrics = [self.file("metrics", name) for name in self.study["evaluations"]]
+        settings = {
+            "study": self.study.name,
+            "settings": self.study.settings,
+            "figures": figures,
+            "evaluations": {name: entry["question"] for name, entry in self.study["evaluations"].items()},
+        }
+        inputs: dict[str, str | list[str]] = {"metrics": metrics, "cells": sorted(set(files))}
+        yield Task("report", inputs, f"reports/{self.study.name}/report.html", settings)
+
+
+def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:
+    """Return the digests of a job's settings and of its code: what it is rerun for, besides its inputs."""
+    settings = provenance.sha256(provenance.canonical([task.as_json() for task in tasks]).encode())
+    return settings, provenance.code_digest(code_files(tasks))
+
+
+def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
+    """Return the code files that some tasks of one step run, with their digests."""
+    return provenance.code_files(provenance.roots(tasks[0].step, [task.settings for task in tasks]))
+
+
+def _pictured(cell: CellPlan, component: dict[str, Any]) -> bool:
+    """Return whether a figure that shows one seed or one classifier shows this cell."""
+    return all(
+        component.get(key) is None or cell.facts.get(fact) in (None, component[key])
+        for key, fact in (("seed", "seed"), ("classifier", "entry"))
+    )

@@ -1,0 +1,61 @@
+"""What detectors read from a network: logits, penultimate features, gradient norms under confounding labels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from touchstone import networks
+from touchstone.confounding import confounding_labels, confounding_loss
+from touchstone.gradient_norms import gradient_norms
+
+Confounding = dict[str, dict[str, Any]]  # {name: {"variant", "ones", "draws"}}
+
+
+@contextmanager
+def recorded_features(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Yield a list that holds, after a forward pass inside the block, the penultimate features (N, D)."""
+    recorded: list[Tensor] = []
+
+    def record(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        recorded.append(arguments[0])
+
+    handle = networks.penultimate(model).register_forward_pre_hook(record)
+    try:
+        yield recorded
+    finally:
+        handle.remove()
+
+
+def read_out(
+    model: nn.Module, images: Tensor, confounding: Confounding, *, names: Collection[str], differentiable: bool = False
+) -> dict[str, Tensor]:
+    """Return what is asked for of a batch: "logits" (N, K), "features" (N, D), "gradient_norms.<label>" (N, P).
+
+    names: which of them. differentiable: with a graph back to `images`, so that a detector's score can be attacked.
+    """
+    read: dict[str, Tensor] = {}
+    with torch.set_grad_enabled(differentiable), recorded_features(model) as recorded:
+        read["logits"] = model(images)
+    read["features"] = recorded[0]
+    for name, label in confounding.items():
+        if f"gradient_norms.{name}" in names:
+            read[f"gradient_norms.{name}"] = _norms(model, images, label, read["logits"].shape[1], differentiable)
+    return {name: read[name] for name in names}
+
+
+def _norms(model: nn.Module, images: Tensor, label: dict[str, Any], classes: int, differentiable: bool) -> Tensor:
+    """Return the gradient norms averaged over the label's draws."""
+    draws = confounding_labels(classes, ones=label["ones"], draws=label["draws"])
+
+    def norms(targets: Tensor) -> Tensor:
+        def loss(logits: Tensor) -> Tensor:
+            return confounding_loss(logits, targets, variant=label["variant"])
+
+        return gradient_norms(model, images, loss, create_graph=differentiable)
+
+    return torch.stack([norms(targets) for targets in draws]).mean(0)

@@ -1,0 +1,215 @@
+"""Components found by file name, and their settings read from their signatures without importing them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+from touchstone import contracts
+
+PACKAGE = Path(__file__).parent
+FOLDERS = (
+    "sources", "data", "models", "training", "attacks", "adaptive", "margins", "detectors", "evaluations", "reporting",
+)  # fmt: skip
+
+# What may stand before the star. Everything else a component takes is a setting.
+DATA_NAMES = frozenset(
+    "model classifier defence images labels targets logits features gradient_norms state examples train validation"
+    " outliers folder generator outlier_generator input_shape classes seed outputs scores margins metrics".split()
+)
+
+
+class RegistryError(ValueError):
+    """A component file that does not keep the rules of components."""
+
+
+@dataclass(frozen=True)
+class Type:
+    """What values a setting takes: a base type with its bounds, words to choose from, or a nested component."""
+
+    base: str  # int, float, bool, str, word, list, nested
+    bounds: contracts.Bounds | None = None
+    words: tuple[str, ...] = ()
+    item: Type | None = None
+    folder: str = ""
+    optional: bool = False
+
+    def __str__(self) -> str:
+        text = {
+            "word": " or ".join(self.words) if len(self.words) < 3 else "one of " + ", ".join(self.words),
+            "list": f"list of {self.item}",
+            "nested": f"block with its own use: from {self.folder}/",
+        }.get(self.base, self.base)
+        if self.bounds:
+            text += f" {self.bounds}"
+        return text + (" or null" if self.optional else "")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its type, and its default unless it must be given."""
+
+    type: Type
+    default: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a function takes: data before the star, settings after it."""
+
+    data: tuple[str, ...]
+    settings: dict[str, Setting]
+    summary: str
+
+
+@dataclass(frozen=True)
+class Component:
+    """One file of a component folder; a fitted detector has a `fit` beside its score."""
+
+    folder: str
+    name: str
+    path: Path
+    call: Signature
+    fit: Signature | None = field(default=None)
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """Every setting of the component, those of its `fit` included."""
+        return {**(self.fit.settings if self.fit else {}), **self.call.settings}
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Every data name of the component, those of its `fit` included."""
+        return (*self.call.data, *(self.fit.data if self.fit else ()))
+
+
+def _literal(node: ast.expr, where: str) -> Any:
+    try:
+        return fold(ast.unparse(node))
+    except ValueError:
+        raise RegistryError(f"{where}: the default {ast.unparse(node)} is not a literal") from None
+
+
+def fold(text: str) -> Any:
+    """Return the value of a literal, the four operators folded over numbers: "8/255". ValueError for anything else."""
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError(f"not a literal: {text}") from error
+    return _fold(node)
+
+
+def _fold(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.UnaryOp(op=ast.USub()) if isinstance(value := _fold(node.operand), int | float):
+            return -value
+        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div()):
+            left, right = _fold(node.left), _fold(node.right)
+            if not all(isinstance(side, int | float) and not isinstance(side, bool) for side in (left, right)):
+                raise ValueError("operators fold over numbers only")
+            if isinstance(node.op, ast.Div) and right == 0:
+                raise ValueError("division by zero")
+            return eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}})
+        case ast.List() | ast.Tuple():
+            return [_fold(item) for item in node.elts]
+        case _:
+            raise ValueError(f"not a literal: {ast.unparse(node)}")
+
+
+def _type(node: ast.expr, where: str) -> Type:
+    match node:
+        case ast.Name(id="int" | "float" | "bool" | "str" as base):
+            return Type(base)
+        case ast.Name(id=name) if name in contracts.NESTED:
+            return Type("nested", folder=contracts.NESTED[name])
+        case ast.Name(id=name) if get_origin(alias := getattr(contracts, name, None)) is Annotated:
+            base, bounds = get_args(alias)
+            return Type(base.__name__, bounds=bounds)
+        case ast.Subscript(value=ast.Name(id="Literal")):
+            words = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            return Type("word", words=tuple(str(_fold(word)) for word in words))
+        case ast.Subscript(value=ast.Name(id="list")):
+            return Type("list", item=_type(node.slice, where))
+        case ast.BinOp(op=ast.BitOr(), right=ast.Constant(value=None)):
+            inner = _type(node.left, where)
+            return Type(inner.base, inner.bounds, inner.words, inner.item, inner.folder, optional=True)
+    raise RegistryError(f"{where}: a setting cannot have the type {ast.unparse(node)}")
+
+
+def _signature(function: ast.FunctionDef | ast.ClassDef, where: str, strict: bool) -> Signature:
+    summary = (ast.get_docstring(function) or "").split("\n\n")[0].replace("\n", " ").strip()
+    if isinstance(function, ast.ClassDef):
+        function = next(
+            (item for item in function.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"),
+            ast.FunctionDef(name=function.name, args=ast.parse("def _(self): ...").body[0].args),  # type: ignore[attr-defined, call-overload]
+        )
+    arguments = function.args
+    data = tuple(argument.arg for argument in arguments.posonlyargs + arguments.args if argument.arg != "self")
+    settings = {}
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        place = f"{where}: {argument.arg}"
+        if argument.annotation is None:
+            raise RegistryError(f"{place}: a setting needs a type")
+        try:
+            value = None if default is None else _literal(default, place)
+            settings[argument.arg] = Setting(_type(argument.annotation, place), value, required=default is None)
+        except RegistryError:
+            if strict:
+                raise
+    return Signature(data, settings, summary)
+
+
+def read_signature(path: Path, name: str, strict: bool = True) -> Signature | None:
+    """Return the signature of the function or class `name` at the top level of the file, None where there is none.
+
+    Of a step (not `strict`), parameters that no user could set, by their type, are passed over.
+    """
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return _signature(node, f"{path.parent.name}/{path.name}: {name}", strict)
+    return None
+
+
+def names(folder: str) -> list[str]:
+    """Return the names of all components of a folder, sorted."""
+    return sorted(path.stem for path in (PACKAGE / folder).glob("*.py") if not path.stem.startswith("_"))
+
+
+@lru_cache(maxsize=None)
+def component(folder: str, name: str) -> Component:
+    """Return one component's signature; KeyError where there is no such file, RegistryError where it breaks the rules."""
+    path = PACKAGE / folder / f"{name}.py"
+    if not path.is_file():
+        raise KeyError(f"{folder}/{name}")
+    call = read_signature(path, name)
+    if call is None:
+        raise RegistryError(f"{folder}/{name}.py holds no function or class called {name}")
+    found = Component(folder, name, path, call, read_signature(path, "fit") if folder == "detectors" else None)
+    for data in found.data:
+        if data.removeprefix("fit_").removeprefix("anomalous_") not in DATA_NAMES:
+            raise RegistryError(
+                f"{folder}/{name}.py: {data} stands before the star, where only data may: {', '.join(sorted(DATA_NAMES))}"
+            )
+    return found
+
+
+def load(use: str) -> Callable[..., Any]:
+    """Import and return the function or class of a component named "folder/name"."""
+    folder, name = use.split("/")
+    function: Callable[..., Any] = getattr(importlib.import_module(f"touchstone.{folder}.{name}"), name)
+    return function
+
+
+def load_fit(use: str) -> Callable[..., Any]:
+    """Import and return the `fit` beside a detector named "detectors/name"."""
+    folder, name = use.split("/")
+    function: Callable[..., Any] = importlib.import_module(f"touchstone.{folder}.{name}").fit
+    return function

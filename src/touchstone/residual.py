@@ -1,0 +1,52 @@
+"""Residual networks that normalise before each convolution: what preact_resnet18 and wide_resnet share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class PreactBlock(nn.Module):
+    """x + conv(relu(bn(conv(relu(bn(x)))))), with a 1x1 convolution as shortcut where the shape changes.
+
+    He et al. 2016, "Identity mappings in deep residual networks"; the dropout is that of wide residual networks.
+    """
+
+    def __init__(self, channels: int, filters: int, stride: int, dropout: float) -> None:
+        super().__init__()
+        self.first_norm = nn.BatchNorm2d(channels)
+        self.first = nn.Conv2d(channels, filters, 3, stride=stride, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(filters)
+        self.dropout = nn.Dropout(dropout)
+        self.second = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
+        changes = stride != 1 or channels != filters
+        self.shortcut = nn.Conv2d(channels, filters, 1, stride=stride, bias=False) if changes else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features (N, filters, H / stride, W / stride)."""
+        active = functional.relu(self.first_norm(features))
+        kept = features if self.shortcut is None else self.shortcut(active)
+        inner = functional.relu(self.second_norm(self.first(active)))
+        changed: Tensor = kept + self.second(self.dropout(inner))
+        return changed
+
+
+def preact_network(
+    channels: int, classes: int, stem: int, widths: Sequence[int], blocks: int, dropout: float = 0.0
+) -> nn.Sequential:
+    """Return stem, one stage of `blocks` blocks per width (each stage but the first halves the side), mean, logits."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, stem, 3, padding=1, bias=False)]
+    width = stem
+    for stage, following in enumerate(widths):
+        for block in range(blocks):
+            stride = 2 if stage > 0 and block == 0 else 1
+            layers.append(PreactBlock(width, following, stride, dropout))
+            width = following
+    layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)]
+    network = nn.Sequential(*layers)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return network

@@ -1,0 +1,134 @@
+"""`touchstone run`: Snakemake on a study, with progress a person can read and one line at the end."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from touchstone.params import DEFAULT_STUDY, load
+from touchstone.progress import progress_folder
+
+STEPS_DONE = re.compile(r"^(\d+) of (\d+) steps", re.MULTILINE)
+JOBS_TOTAL = re.compile(r"^total\s+(\d+)", re.MULTILINE)
+FAILED_RULE = re.compile(r"^Error in rule (\S+?):(.*?)^    shell:", re.MULTILINE | re.DOTALL)
+LOG_FILE = re.compile(r"^    log: (\S+)", re.MULTILINE)
+POLL = 0.3  # seconds
+PLAIN_INTERVAL = 5.0  # seconds between two lines where there is no terminal
+
+
+def run(study: str, cores: str) -> int:
+    """Run a study and return Snakemake's exit code; ends with where the report is, or with what failed and its log."""
+    name = load(study).name
+    logs = Path("logs") / name
+    logs.mkdir(parents=True, exist_ok=True)
+    for leftover in progress_folder(logs).glob("*.json"):
+        leftover.unlink()
+    log = logs / "snakemake.log"
+    command = [sys.executable, "-m", "snakemake", "--cores", cores, "--nocolor"]
+    if study != DEFAULT_STUDY:
+        command += ["--config", f"study={study}"]
+    start = time.monotonic()
+    with log.open("wb") as stream:
+        snakemake = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        try:
+            _follow(snakemake, log, logs)
+        except KeyboardInterrupt:
+            print("\nStopping: the jobs that run are let finish (press Ctrl-C again to leave them).", file=sys.stderr)
+            snakemake.wait()
+    return _conclude(snakemake.returncode, log, f"reports/{name}/report.html", time.monotonic() - start)
+
+
+def _follow(snakemake: subprocess.Popen[bytes], log: Path, logs: Path) -> None:
+    """Show progress until Snakemake ends."""
+    terminal = Console(stderr=True)
+    with _bars(terminal, logs) if terminal.is_terminal else _lines() as show:
+        while snakemake.poll() is None:
+            show(*_count(log.read_text(errors="replace")))
+            time.sleep(POLL)
+        show(*_count(log.read_text(errors="replace")))
+
+
+def _count(text: str) -> tuple[int, int]:
+    """Return (jobs done, jobs in all) from Snakemake's own words; (0, 0) while it plans."""
+    if steps := STEPS_DONE.findall(text):
+        return int(steps[-1][0]), int(steps[-1][1])
+    total = JOBS_TOTAL.search(text)
+    return 0, int(total.group(1)) if total else 0
+
+
+@contextmanager
+def _bars(terminal: Console, logs: Path) -> Iterator[Callable[[int, int], None]]:
+    """One bar for all jobs, and one per running job that reports its own progress under logs/."""
+    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=terminal, transient=True) as progress:
+        jobs = progress.add_task("planning", total=None)
+        running: dict[str, TaskID] = {}
+
+        def show(done: int, total: int) -> None:
+            if total:
+                progress.update(jobs, description="jobs", completed=done, total=total)
+            found = dict(_long_jobs(logs))
+            for label in running.keys() - found.keys():
+                progress.remove_task(running.pop(label))
+            for label, (part, whole) in found.items():
+                if label not in running:
+                    running[label] = progress.add_task(f"  {label}", total=whole)
+                progress.update(running[label], completed=part, total=whole)
+
+        yield show
+
+
+def _long_jobs(logs: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    for path in sorted(progress_folder(logs).glob("*.json")):
+        try:
+            state = json.loads(path.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            continue  # it ended, or is being written, between the two lines
+        yield state["label"], (state["done"], state["total"])
+
+
+@contextmanager
+def _lines() -> Iterator[Callable[[int, int], None]]:
+    """One line every few seconds, for logs and pipes."""
+    last, when = (0, 0), 0.0
+
+    def show(done: int, total: int) -> None:
+        nonlocal last, when
+        if total and (done, total) != last and (done == total or time.monotonic() - when >= PLAIN_INTERVAL):
+            last, when = (done, total), time.monotonic()
+            print(f"{done} of {total} jobs done", flush=True)
+
+    yield show
+
+
+def _conclude(code: int, log: Path, report: str, seconds: float) -> int:
+    text = log.read_text(errors="replace")
+    if code == 0:
+        done, _ = _count(text)
+        what = f"{done} jobs in {seconds:.0f} s" if done else "Nothing to do: every file is current"
+        print(f"{what}. The report: {report}")
+        return 0
+    failures = FAILED_RULE.findall(text)
+    for rule, block in failures:
+        print(f"touchstone: the rule {rule} failed", file=sys.stderr)
+        if (found := LOG_FILE.search(block)) and Path(found.group(1)).is_file():
+            tail = Path(found.group(1)).read_text(errors="replace").strip().splitlines()[-15:]
+            print("\n".join(f"  {line}" for line in tail) + f"\n  (whole log: {found.group(1)})", file=sys.stderr)
+    if not failures:
+        print(_last_words(text), file=sys.stderr)
+    print(f"touchstone: the study did not finish; Snakemake's log: {log}", file=sys.stderr)
+    return code
+
+
+def _last_words(text: str) -> str:
+    """Return what Snakemake said, without its greeting."""
+    return "\n".join(line for line in text.strip().splitlines()[-20:] if not line.startswith(("host:", "Using ")))

@@ -1,0 +1,94 @@
+"""What the attacker behind a number knew and was allowed, as one line of text that can be read back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from touchstone.records import Cell
+
+# papers.md 6.5 item 8: printed next to every robust number, in this order, where the attack has them.
+STATED = ("eps", "steps", "step_size", "restarts", "target", "loss")
+_TEXT = re.compile(r"(?P<knows>.+?) (?P<norm>linf|l2|l1)(?P<allowed>(?: [a-z_]+=\S+)*)(?: \((?P<use>[a-z0-9_]+)\))?")
+
+
+@dataclass(frozen=True)
+class Threat:
+    """What the attacker `knows`, the norm, what is `allowed` ("eps=0.1 steps=40"), and the attack's component."""
+
+    knows: str
+    norm: str = ""
+    allowed: str = ""
+    use: str = ""
+
+    def __str__(self) -> str:
+        words = [self.knows, self.norm, self.allowed, f"({self.use})" if self.use else ""]
+        return " ".join(word for word in words if word)
+
+    @property
+    def eps(self) -> float | None:
+        """The budget in pixels; None where there is none."""
+        found = re.search(r"(?:^| )eps=(\S+)", self.allowed)
+        return float(found[1]) if found else None
+
+    @property
+    def but_eps(self) -> str:
+        """The attack without its budget: equal for attacks that differ in eps alone."""
+        return str(Threat(self.knows, self.norm, re.sub(r"(^| )eps=\S+ ?", r"\1", self.allowed).strip(), self.use))
+
+
+def read(text: str) -> Threat:
+    """Return the threat that `text` was written from; one that names no norm has its text as `knows`."""
+    found = _TEXT.fullmatch(text)
+    if not found:
+        return Threat(text)
+    return Threat(found["knows"], found["norm"], found["allowed"].strip(), found["use"] or "")
+
+
+def network(cell: Cell) -> str:
+    """Return the cell's classifier with its seed, as `victim` names it."""
+    return f"{cell.entry}.{cell.seed}"
+
+
+def white_box(cell: Cell) -> bool:
+    """Return whether the attack was made on exactly what the cell measures, with full knowledge of it."""
+    return bool(cell.attack) and cell.victim == network(cell) and not cell.translator and not cell.detector
+
+
+def _knows(cell: Cell) -> str:
+    own = network(cell)
+    if not cell.entry:  # images, which nothing has looked at yet
+        return f"made on {cell.victim}"
+    if cell.victim == own:
+        return "oblivious" if cell.translator or cell.detector else "white-box"
+    if cell.victim.startswith(own + "+") and not cell.translator:
+        defence = cell.victim.removeprefix(own + "+")
+        if not cell.detector or defence.split("@")[0] == cell.detector:
+            return f"white-box adaptive to {defence}"
+    return f"transfer from {cell.victim}"
+
+
+def threat(cell: Cell) -> str:
+    """Return the threat model of the cell: "none", "white-box linf eps=0.1 steps=40 (pgd)", "oblivious ...".
+
+    The norm is the attack's `norm`; attacks without that setting are L-infinity.
+    """
+    if not cell.attack:
+        return "none"
+    allowed = " ".join(f"{name}={_short(cell.settings[name])}" for name in STATED if _given(cell.settings.get(name)))
+    norm = str(cell.settings.get("norm", "linf"))
+    return str(Threat(_knows(cell), norm, allowed, str(cell.settings.get("use", ""))))
+
+
+def _given(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
+
+
+def _short(value: float | str) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else value
+
+
+def seedless(text: str) -> str:
+    """Return a name, path or threat with the seed of each network left out: "transfer from mlp.0" -> "... mlp"."""
+    return re.sub(r"\b([a-z][a-z0-9_]*)\.\d+(?![\w.])", r"\1", text)

@@ -1,0 +1,14 @@
+"""Plain training."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from touchstone.contracts import Model
+from touchstone.losses import cross_entropy
+from touchstone.tensors import Draws
+
+
+def clean(model: Model, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:
+    """Return the mean cross-entropy of the batch; the objective without defence, without settings."""
+    return cross_entropy(model(images), labels).mean()

@@ -1,0 +1,183 @@
+"""Cells of a small made-up study, for tests and for looking at the report: no network was trained for it.
+
+Tests load it with runpy, since test folders are no packages.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from touchstone.records import Cell, ExampleSet, Margins, Outputs, Scores
+
+ROWS, CLASSES, SIDE = 60, 10, 8
+CLASSIFIERS = {"cnn": 40.0, "cnn_pgd": 12.0}  # how much logit margin a unit of eps costs
+SEEDS = (0, 1, 2)
+ATTACKS = {
+    "fgsm": {"use": "fgsm", "eps": 0.1},
+    "pgd": {"use": "pgd", "eps": 0.1, "steps": 40},
+    "pgd_05": {"use": "pgd", "eps": 0.05, "steps": 40},
+    "pgd_20": {"use": "pgd", "eps": 0.2, "steps": 40},
+}
+STRENGTH = {"fgsm": 0.7, "pgd": 1.0}
+DETECTORS = {"energy": 1.0, "mahalanobis": 1.8, "msp": 0.7}
+OOD = {"photographs": 1.2, "uniform": 3.0}
+
+
+def generator(*names):
+    """One stream per name, so that adding a cell changes no other."""
+    return np.random.default_rng(zlib.crc32("/".join(map(str, names)).encode()))
+
+
+def labels(rows=ROWS):
+    return np.arange(rows, dtype=np.int64) % CLASSES
+
+
+def ids(rows=ROWS):
+    return np.arange(rows, dtype=np.int64) * 3 + 5
+
+
+def grid(images):
+    return (np.rint(np.clip(images, 0, 1) * 255) / 255).astype(np.float32)
+
+
+def clean_images(rows=ROWS):
+    """Ten blocky shapes, one per class, with a little noise."""
+    shapes = generator("shapes").random((CLASSES, 1, SIDE // 2, SIDE // 2)) > 0.6
+    images = shapes.repeat(2, axis=2).repeat(2, axis=3)[labels(rows)] * 0.9
+    noise = generator("noise").random((rows, 1, SIDE, SIDE)) * 0.1
+    return grid(images + noise * images)
+
+
+def image_set(images, labels, source, **more):
+    return ExampleSet(images=grid(images), labels=labels, example_ids=ids(len(images)), source=source, **more)
+
+
+def attacked_images(attack, victim, rows=ROWS):
+    signs = np.sign(generator(attack, victim).normal(size=(rows, 1, SIDE, SIDE)))
+    return clean_images(rows) + ATTACKS[attack]["eps"] * signs
+
+
+def margin_of(entry, seed, rows=ROWS):
+    """The logit margin of the true class on clean images."""
+    return generator(entry, seed, "margin").normal(3.2, 1.6, rows)
+
+
+def outputs(entry, seed, loss=0.0, rows=ROWS, **more):
+    """Logits whose true class leads by the clean margin minus `loss`, or trails by it."""
+    lead = margin_of(entry, seed, rows) - loss
+    logits = generator(entry, seed, "others").normal(-3, 0.4, (rows, CLASSES))
+    own, other = labels(rows), (labels(rows) + 1) % CLASSES
+    logits[np.arange(rows), own], logits[np.arange(rows), other] = lead / 2, -lead / 2
+    return Outputs(logits=logits.astype(np.float32), labels=labels(rows), example_ids=ids(rows), **more)
+
+
+def loss_of(entry, attack):
+    settings = ATTACKS[attack]
+    return CLASSIFIERS[entry] * settings["eps"] * STRENGTH[settings["use"]]
+
+
+def at(kind, *names):
+    return f"data/made_up/{kind}/" + "/".join(map(str, names)) + ".safetensors"
+
+
+def under(attack, victim):
+    return {"examples": "digits_test", "attack": attack, "victim": victim, "settings": ATTACKS[attack]}
+
+
+def output_cells(translators=(), attacks=tuple(ATTACKS), seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    cells = []
+    for entry in classifiers:
+        for seed in seeds:
+            net = f"{entry}.{seed}"
+            own = {"entry": entry, "seed": seed}
+            for translator in ("", *(f"{name}.{seed}" for name in translators)):
+                place = {"translator": translator, **own}
+                cost = 0.6 if translator else 0.0
+                file = at("outputs", net, "digits_test", translator)
+                cells.append(Cell(outputs(entry, seed, cost, rows), file, examples="digits_test", **place))
+                for attack in attacks:
+                    loss = loss_of(entry, attack) * (0.3 if translator else 1) + cost
+                    exact = outputs(entry, seed, loss + 0.05, rows).logits
+                    noun = outputs(entry, seed, loss, rows, unquantised_logits=None if translator else exact)
+                    cells.append(Cell(noun, at("outputs", net, attack, translator), **under(attack, net), **place))
+    return cells
+
+
+def score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), attacks=("fgsm", "pgd"), rows=ROWS):
+    cells = []
+    for entry in classifiers:
+        for seed in seeds:
+            for detector, power in DETECTORS.items():
+                own = {"entry": entry, "seed": seed, "detector": detector}
+                net = f"{entry}.{seed}"
+                shifts = {"digits_test": 0.0, **OOD, **dict.fromkeys(attacks, 0.8)}
+                for name, shift in shifts.items():
+                    values = generator(net, detector, name).normal(shift * power, 1.0, rows)
+                    noun = Scores(values, ids(rows), labels(rows) if shift == 0 else np.full(rows, -1))
+                    place = under(name, net) if name in attacks else {"examples": name}
+                    if name == "digits_test":
+                        place["settings"] = {"thresholds": {"0.05": 1.64}}
+                    cells.append(Cell(noun, at("scores", net, detector, name), **place, **own))
+    return cells
+
+
+def margin_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    cells = []
+    for entry in classifiers:
+        for seed in seeds:
+            noun = outputs(entry, seed, rows=rows)
+            lead = np.abs(margin_of(entry, seed, rows))
+            values = lead / CLASSIFIERS[entry] * np.exp(generator(entry, seed, "tau").normal(0, 0.2, rows))
+            found = values < 0.45
+            margins = Margins(
+                margins=np.where(found, values, np.inf), found=found, labels=noun.labels,
+                predictions=noun.predictions, example_ids=noun.example_ids, norm="linf", method="nearest_classes",
+            )  # fmt: skip
+            file = at("margins", f"{entry}.{seed}", "nearest_classes", "digits_test")
+            cells.append(Cell(margins, file, entry, seed, "digits_test", margin="nearest_classes"))
+    return cells
+
+
+def example_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), translators=("unet",), classifiers=("cnn",), rows=ROWS):
+    clean = image_set(clean_images(rows), labels(rows), "made-up digits")
+    cells = [Cell(clean, at("examples", "digits_test"), examples="digits_test")]
+    for name, level in OOD.items():
+        images = generator(name).random((rows, 1, SIDE, SIDE)) * level / 3
+        noun = image_set(images, np.full(rows, -1), f"made-up {name}")
+        cells.append(Cell(noun, at("examples", name), examples=name))
+    for entry in classifiers:
+        for seed in seeds:
+            net = f"{entry}.{seed}"
+            own = {"entry": entry, "seed": seed}
+            sets = {"": clean_images(rows), **{attack: attacked_images(attack, net, rows) for attack in attacks}}
+            for attack, images in sets.items():
+                place = under(attack, net) if attack else {"examples": "digits_test"}
+                noun = image_set(images, labels(rows), "made-up digits")
+                if attack:
+                    cells.append(Cell(noun, at("attacked", net, attack), **place, **own))
+                for translator in translators:
+                    back = 0.75 * clean_images(rows) + 0.25 * images
+                    noun = image_set(back, labels(rows), "made-up digits")
+                    file = at("translated", net, attack, f"{translator}.{seed}")
+                    cells.append(Cell(noun, file, translator=f"{translator}.{seed}", **place, **own))
+    return cells
+
+
+def clean(cells):
+    return [cell for cell in cells if not cell.attack and not cell.translator]
+
+
+# What each evaluation gets: its lists of cells in the order of its signature, and its settings.
+SAMPLING = {"resamples": 50}
+EVALUATIONS = {
+    "robustness": ([output_cells()], SAMPLING),
+    "detection": ([score_cells(), output_cells()], {"id_examples": "digits_test", **SAMPLING}),
+    "margins": ([margin_cells(), clean(output_cells())], {"eps": [0.05, 0.1, 0.2], **SAMPLING}),
+    "translation": (
+        [output_cells(("unet",), ("fgsm", "pgd"), classifiers=("cnn",)), example_cells()[:1] + example_cells()[3:]],
+        SAMPLING,
+    ),
+    "data_sheet": ([example_cells()], SAMPLING),
+}

@@ -1,0 +1,48 @@
+# Raw files from their sources, and the example sets made of them.
+
+
+rule fetch:
+    output:
+        folder=directory("data/raw/{source}"),
+        sidecar="data/raw/{source}.prov.json",
+    log:
+        "logs/fetch/{source}.log",
+    benchmark:
+        "logs/fetch/{source}.tsv"
+    conda:
+        "../envs/touchstone.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=settings(PLAN.rules["fetch"]),
+        code=code(PLAN.rules["fetch"]),
+    message:
+        "Fetch {wildcards.source}"
+    shell:
+        RUN
+
+
+rule prepare:
+    input:
+        inputs(PLAN.rules["prepare"]),
+    output:
+        with_sidecars(PLAN.outputs(PLAN.rules["prepare"])),
+    log:
+        LOGS + "/prepare/{examples}.log",
+    benchmark:
+        LOGS + "/prepare/{examples}.tsv"
+    conda:
+        "../envs/touchstone.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=settings(PLAN.rules["prepare"]),
+        code=code(PLAN.rules["prepare"]),
+    message:
+        "Prepare {wildcards.examples}"
+    shell:
+        RUN

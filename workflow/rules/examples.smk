@@ -1,0 +1,55 @@
+# Example sets made by networks: attacked and translated. One rule per batch (a group of sets, attacked by a group of
+# attacks or not), one job per network.
+
+for RULE in PLAN.rules_of("attack"):
+
+    rule:
+        name:
+            RULE.name
+        input:
+            inputs(RULE),
+        output:
+            with_sidecars(PLAN.outputs(RULE)),
+        log:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.log",
+        benchmark:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
+        conda:
+            "../envs/touchstone.yaml"
+        threads: TORCH_THREADS
+        resources:
+            **TORCH_RESOURCES,
+        params:
+            settings=settings(RULE),
+            code=code(RULE),
+        message:
+            f"Attack {{wildcards.victim}}: {RULE.batch.name}"
+        shell:
+            RUN
+
+
+for RULE in PLAN.rules_of("translate"):
+
+    rule:
+        name:
+            RULE.name
+        input:
+            inputs(RULE),
+        output:
+            with_sidecars(PLAN.outputs(RULE)),
+        log:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.log",
+        benchmark:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
+        conda:
+            "../envs/touchstone.yaml"
+        threads: TORCH_THREADS
+        resources:
+            **TORCH_RESOURCES,
+        params:
+            settings=settings(RULE),
+            code=code(RULE),
+        message:
+            f"Translate by {{wildcards.translator}}: {RULE.batch.name}"
+        shell:
+            RUN

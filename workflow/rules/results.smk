@@ -1,0 +1,159 @@
+# What networks and detectors say of the example sets, what it amounts to, and the report.
+
+for RULE in PLAN.rules_of("infer"):
+
+    rule:
+        name:
+            RULE.name
+        input:
+            inputs(RULE),
+        output:
+            with_sidecars(PLAN.outputs(RULE)),
+        log:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.log",
+        benchmark:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
+        conda:
+            "../envs/touchstone.yaml"
+        threads: TORCH_THREADS
+        resources:
+            **TORCH_RESOURCES,
+        params:
+            settings=settings(RULE),
+            code=code(RULE),
+        message:
+            f"Run {{wildcards.net}}: {RULE.batch.name}"
+        shell:
+            RUN
+
+
+for RULE in PLAN.rules_of("measure"):
+
+    rule:
+        name:
+            RULE.name
+        input:
+            inputs(RULE),
+        output:
+            with_sidecars(PLAN.outputs(RULE)),
+        log:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.log",
+        benchmark:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
+        conda:
+            "../envs/touchstone.yaml"
+        threads: TORCH_THREADS
+        resources:
+            **TORCH_RESOURCES,
+        params:
+            settings=settings(RULE),
+            code=code(RULE),
+        message:
+            f"Measure margins of {{wildcards.net}} by {{wildcards.margin}}: {RULE.batch.name}"
+        shell:
+            RUN
+
+
+for RULE in PLAN.rules_of("fit"):
+
+    rule:
+        name:
+            RULE.name
+        input:
+            inputs(RULE),
+        output:
+            with_sidecars(PLAN.outputs(RULE)),
+        log:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.log",
+        benchmark:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
+        conda:
+            "../envs/touchstone.yaml"
+        threads: TORCH_THREADS
+        resources:
+            **TORCH_RESOURCES,
+        params:
+            settings=settings(RULE),
+            code=code(RULE),
+        message:
+            f"Fit on {{wildcards.net}}: {RULE.detectors}"
+        shell:
+            RUN
+
+
+for RULE in PLAN.rules_of("score"):
+
+    rule:
+        name:
+            RULE.name
+        input:
+            inputs(RULE),
+        output:
+            with_sidecars(PLAN.outputs(RULE)),
+        log:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.log",
+        benchmark:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
+        conda:
+            "../envs/touchstone.yaml"
+        threads: TORCH_THREADS
+        resources:
+            **TORCH_RESOURCES,
+        params:
+            settings=settings(RULE),
+            code=code(RULE),
+        message:
+            f"Score {RULE.batch.name} on {{wildcards.net}}: {RULE.detectors}"
+        shell:
+            RUN
+
+
+rule evaluate:
+    input:
+        inputs(PLAN.rules["evaluate"]),
+    output:
+        with_sidecars(PLAN.outputs(PLAN.rules["evaluate"])),
+    log:
+        LOGS + "/evaluate/{evaluation}.log",
+    benchmark:
+        LOGS + "/evaluate/{evaluation}.tsv"
+    conda:
+        "../envs/touchstone.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=settings(PLAN.rules["evaluate"]),
+        code=code(PLAN.rules["evaluate"]),
+    message:
+        "Evaluate {wildcards.evaluation}"
+    shell:
+        RUN
+
+
+rule report:
+    input:
+        inputs(PLAN.rules["report"]),
+    output:
+        page=REPORT,
+        sidecar=REPORT + provenance.SIDECAR,
+        metrics=expand(f"reports/{NAME}/metrics.{{ending}}", ending=["csv", "json"]),
+        figures=directory(f"reports/{NAME}/figures"),
+    log:
+        LOGS + "/report.log",
+    benchmark:
+        LOGS + "/report.tsv"
+    conda:
+        "../envs/touchstone.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=settings(PLAN.rules["report"]),
+        code=code(PLAN.rules["report"]),
+    message:
+        "Write the report"
+    shell:
+        RUN
