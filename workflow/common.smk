@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 # Typed as .venv/bin/snakemake, the jobs' `python` is the one beside it; an activated conda environment comes first again.
+os.environ["TOUCHSTONE_ROOT"] = str(workflow.basedir)
 os.environ["PATH"] = os.pathsep.join(
     [str(Path(sys.executable).parent), os.environ["PATH"]]
 )

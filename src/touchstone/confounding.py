@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
@@ -34,7 +35,7 @@ def confounding_labels(classes: int, ones: int | None = None, draws: int | None 
 def confounding_loss(logits: Tensor, label: Tensor, *, variant: Variant) -> Tensor:
     """Return -sum_i [y_i log q_i + (1 - y_i) log(1 - q_i)] per row, (N,), at least 0.
 
-    logits (N, K), label (K,) or (N, K) of zeros and ones; q is the softmax (variant A) or the sigmoid (B) of the logits.
+    logits (N, K), label (K,) or (N, K) of zeros and ones; q is the softmax (variant A) or sigmoid (B) of the logits.
     Summed over classes and never clamped: a clamped logarithm, as in the library's cross-entropy, has no gradient for
     the confident rows.  papers.md 1.b, 1.g.
     """
@@ -63,13 +64,5 @@ def confounding_norms(
 
     Columns as in `gradient_norms.parameter_names`; images (N, C, H, W); differentiable in them with create_graph.
     """
-    norms = [
-        gradient_norms(
-            model,
-            images,
-            lambda logits, label=label: confounding_loss(logits, label, variant=variant),
-            create_graph=create_graph,
-        )
-        for label in labels
-    ]
-    return torch.stack(norms).mean(0)
+    losses = [partial(confounding_loss, label=label, variant=variant) for label in labels]
+    return torch.stack([gradient_norms(model, images, loss, create_graph=create_graph) for loss in losses]).mean(0)

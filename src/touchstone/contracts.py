@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from touchstone.tensors import Draws
 
@@ -50,5 +50,7 @@ Model = Callable[["Tensor"], "Tensor"]  # images (N, C, H, W) in [0, 1] -> logit
 Attack = Callable[["Model", "Tensor", "Tensor", "Draws"], "Tensor"]  # (model, images, labels, generator) -> images
 Margin = Callable[["Model", "Tensor", "Tensor", "Draws"], "tuple[Tensor, Tensor]"]  # -> margins (N,), found (N,)
 
+Architecture = Callable[..., "nn.Module"]  # (input_shape, classes) -> a classifier; (input_shape) -> a translator
+
 # A keyword-only parameter with one of these annotations is a nested block with its own `use:` from that folder.
-NESTED = {"Attack": "attacks"}
+NESTED = {"Attack": "attacks", "Architecture": "models"}

@@ -26,7 +26,8 @@ def fit_gaussians(features: Tensor, labels: Tensor, *, shrinkage: float) -> tupl
     values, vectors = torch.linalg.eigh(covariance)
     if values[0] <= len(values) * torch.finfo(values.dtype).eps * values[-1]:
         raise ValueError(f"shrinkage {shrinkage:g} leaves the covariance singular: raise it, or fit on more rows")
-    return means, vectors / values.sqrt()
+    # Row by row, as it will be stored: in another layout the same product rounds differently.
+    return means, (vectors / values.sqrt()).contiguous()
 
 
 def squared_distances(features: Tensor, means: Tensor, whitening: Tensor) -> Tensor:

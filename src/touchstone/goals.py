@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,16 +10,26 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import Model
-from touchstone.losses import LossOfLogits, cross_entropy, margin_loss
-from touchstone.tensors import Draws, per_row
+from touchstone.losses import (
+    LossOfLogits,
+    cross_entropy,
+    dlr_loss,
+    keep_higher,
+    margin_loss,
+    targeted_dlr_loss,
+)
+from touchstone.tensors import Draws
 
 Target = Literal["none", "least_likely", "next", "each", "random"]
-LOSSES: dict[str, LossOfLogits] = {"cross_entropy": cross_entropy, "margin": margin_loss}
+LOSSES: dict[str, LossOfLogits] = {"cross_entropy": cross_entropy, "margin": margin_loss, "dlr": dlr_loss}
 
 
 @dataclass(frozen=True)
 class Goal:
-    """One value per row of logits to be raised: loss(logits, labels), or -loss(logits, targets) where there are any."""
+    """One value per row of logits to be raised: loss(logits, labels), or -loss(logits, targets) where there are any.
+
+    The DLR loss has a targeted form of its own.
+    """
 
     labels: Tensor
     loss: LossOfLogits = cross_entropy
@@ -27,7 +37,11 @@ class Goal:
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Return the value of each row, (N,)."""
-        return self.loss(logits, self.labels) if self.targets is None else -self.loss(logits, self.targets)
+        if self.targets is None:
+            return self.loss(logits, self.labels)
+        if self.loss is dlr_loss:
+            return targeted_dlr_loss(logits, self.labels, self.targets)
+        return -self.loss(logits, self.targets)
 
     def reached(self, logits: Tensor) -> Tensor:
         """Return where the prediction is not the label, (N,) bool: what robust accuracy counts, targeted or not."""
@@ -62,18 +76,19 @@ def goals(target: Target, loss: LossOfLogits, logits: Tensor, labels: Tensor, ge
     return [Goal(labels, loss, (labels + shift) % classes) for shift in shifts]
 
 
-def strongest(model: Model, labels: Tensor, candidates: Sequence[Tensor]) -> Tensor:
+def strongest(model: Model, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
     """Return per row the candidate with the highest margin loss, the first where they tie.
 
     Not cross-entropy: with three classes or more, a candidate that fools the model can have the lower one.
     """
-    best = candidates[0]
-    if len(candidates) == 1:
-        return best
-    with torch.no_grad():
-        best_loss = margin_loss(model(best), labels)
-        for candidate in candidates[1:]:
+    best, best_loss = None, None
+    for candidate in candidates:
+        with torch.no_grad():
             loss = margin_loss(model(candidate), labels)
-            best = torch.where(per_row(loss > best_loss, best), candidate, best)
-            best_loss = torch.maximum(best_loss, loss)
+        if best is None or best_loss is None:
+            best, best_loss = candidate, loss
+        else:
+            best, best_loss = keep_higher(best, best_loss, candidate, loss)
+    if best is None:
+        raise ValueError("nothing to choose from")
     return best

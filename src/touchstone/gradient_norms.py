@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
@@ -35,11 +37,11 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
     Linear layers, 1-d and 2-d convolutions, batch, group, layer and instance norm together cost about what a plain
     forward and backward pass costs.  Every other parameter (of another layer, a layer called twice, a shared or bare
     tensor) is exact too, but taken one example at a time.  ValueError for batch norm without running statistics, which
-    ties the examples of a batch together, and for a loss that is not one value per row.  Lee et al. 2022; papers.md 1.c.
+    ties the examples of a batch together, and for a loss that is not one value per row.  papers.md 1.c.
     """
     _refuse_coupled_examples(model)
     images = images if create_graph else images.detach()
-    with frozen(model), torch.enable_grad():
+    with frozen(model), torch.enable_grad(), _twice_differentiable(create_graph):
         # Leaves of our own in the place of the parameters: a later backward pass leaves nothing in their `grad`.
         leaves = {name: parameter.detach().requires_grad_() for name, parameter in model.named_parameters()}
         tape = _Tape(model, len(images), create_graph)
@@ -63,6 +65,11 @@ def _refuse_coupled_examples(model: nn.Module) -> None:
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             raise ValueError(f"{name}: {type(module).__name__} without running statistics ties the examples together")
+
+
+def _twice_differentiable(create_graph: bool) -> AbstractContextManager[None]:
+    """Keep attention to the one kernel that has a second derivative, where that is needed."""
+    return sdpa_kernel(SDPBackend.MATH) if create_graph else nullcontext()
 
 
 @dataclass(frozen=True)

@@ -56,21 +56,25 @@ def _resampled(places: Array, distinct: int, draws: Array) -> Array:
     return np.bincount(flat.ravel(), minlength=samples * distinct).reshape(samples, distinct)
 
 
-def detection_samples(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) -> dict[str, Array]:
-    """Return each detection statistic, (resamples,), over resamples of the ID and of the anomalous rows apart.
-
-    The draws depend on the row numbers, the seed and nothing else: two detectors scored on the same rows get the
-    same resamples, so the difference of their samples is a paired bootstrap.
-    """
+def _resampled_counts(id_scores: Array, ood_scores: Array, resamples: int, seed: int) -> Iterator[Counts]:
     id_places, ood_places, distinct = evaluation.ranks(id_scores, ood_scores)
     chunk = max(1, CHUNK // (len(id_places) + len(ood_places)))
     strata = [
         _draws(len(places), resamples, np.random.default_rng([seed, stratum]), chunk)
         for stratum, places in enumerate((id_places, ood_places))
     ]
-    parts: dict[str, list[Array]] = {name: [] for name in evaluation.STATISTICS}
     for id_draws, ood_draws in zip(*strata, strict=True):
-        counts = Counts(_resampled(id_places, distinct, id_draws), _resampled(ood_places, distinct, ood_draws))
+        yield Counts(_resampled(id_places, distinct, id_draws), _resampled(ood_places, distinct, ood_draws))
+
+
+def detection_samples(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) -> dict[str, Array]:
+    """Return each detection statistic, (resamples,), over resamples of the ID and of the anomalous rows apart.
+
+    The draws depend on the row numbers, the seed and nothing else: two detectors scored on the same rows get the
+    same resamples, so the difference of their samples is a paired bootstrap.
+    """
+    parts: dict[str, list[Array]] = {name: [] for name in evaluation.STATISTICS}
+    for counts in _resampled_counts(id_scores, ood_scores, resamples, seed):
         for name, statistic in evaluation.STATISTICS.items():
             parts[name].append(statistic(counts))
     return {name: np.concatenate(values) for name, values in parts.items()}
@@ -80,6 +84,22 @@ def detection(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int)
     """Return every detection statistic with its bootstrap interval, stratified by ID and anomalous."""
     samples = detection_samples(id_scores, ood_scores, resamples=resamples, seed=seed)
     return {name: percentile(getattr(evaluation, name)(id_scores, ood_scores), samples[name]) for name in samples}
+
+
+def roc_band(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) -> tuple[Array, Array, Array]:
+    """Return shares of ID rows flagged, and the 95 % band of the share of anomalous rows caught at each, (101,) each.
+
+    Pointwise: vertical averaging over stratified resamples, ROC curves joined by straight lines (Fawcett 2006).
+    """
+    alarms = np.linspace(0, 1, 101)
+    caught = [
+        np.interp(alarms, np.r_[0, id_from[::-1] / id_from[0]], np.r_[0, ood_from[::-1] / ood_from[0]])
+        for counts in _resampled_counts(id_scores, ood_scores, resamples, seed)
+        for id_from, ood_from in zip(counts.id_from, counts.ood_from, strict=True)
+    ]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(caught, [tail, 1 - tail], axis=0)
+    return alarms, low, high
 
 
 def detection_difference(

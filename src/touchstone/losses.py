@@ -79,3 +79,22 @@ def logits_loss_and_gradient(
         values = loss(logits)
         (gradient,) = torch.autograd.grad(values.sum(), images)
     return logits.detach(), values.detach(), gradient
+
+
+def dlr_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the difference-of-logits ratio per row, (N,): the margin loss over z_(1) - z_(3), for K >= 3.
+
+    Unlike cross-entropy it does not change when logits are shifted or scaled. Croce & Hein 2020 (APGD), eq. 6.
+    """
+    top = logits.topk(3, dim=1).values
+    return margin_loss(logits, labels) / (top[:, 0] - top[:, 2] + 1e-12)
+
+
+def targeted_dlr_loss(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """Return (z_target - z_label) / (z_(1) - (z_(3) + z_(4)) / 2) per row, (N,), for K >= 4.
+
+    Croce & Hein 2020 (APGD), eq. 7.
+    """
+    top = logits.topk(4, dim=1).values
+    lead = logits.gather(1, targets[:, None])[:, 0] - logits.gather(1, labels[:, None])[:, 0]
+    return lead / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + 1e-12)

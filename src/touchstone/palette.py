@@ -19,8 +19,8 @@ COLOURS = {
 LINES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 IN_DISTRIBUTION = "#8a8f98"  # a grey that shows on white and on black
-# Populations are no methods: from cividis, which nothing else uses, dark to light but for both ends.
-POPULATIONS = ("#2a4b8d", "#8d7a3a", "#5f6f9f", "#c2a32e", "#4d5a7a", "#a08d4a", "#7b88b3", "#d9bd4a")
+# Populations are no methods: duller than those, and light enough for a dark page.
+POPULATIONS = ("#4f74b3", "#a58a2a", "#8b6f8f", "#6b8f6a", "#b5805b", "#7f8fa9", "#c9a227", "#5f9ea0")
 
 _METHODS: ContextVar[tuple[str, ...]] = ContextVar("methods", default=())
 

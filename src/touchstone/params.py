@@ -114,7 +114,7 @@ STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
 CONFOUNDING_SETTINGS: dict[str, Setting] = {
     "variant": Setting(Type("word", words=("softmax", "sigmoid")), "softmax"),
     "ones": Setting(Type("int", Bounds(low=0), optional=True)),
-    "draws": Setting(_count, 1),
+    "draws": Setting(Type("int", Bounds(low=1), optional=True)),
 }
 
 
@@ -250,6 +250,8 @@ class _Reader:
                     del base[name]
                 elif section in self.sections and name not in base and not (isinstance(value, dict) and "use" in value):
                     self.fail(path, f"no such entry; a new one needs its own use:.{nearest(name, base)}")
+                elif value == {}:
+                    self.fail(path, "empty entry: it changes nothing; give settings, use:, or null to remove it")
                 elif isinstance(value, dict) and isinstance(base.get(name), dict):
                     base[name] = self._merged(base[name], value)
                 else:
@@ -410,6 +412,10 @@ class _Reader:
                                 (section, name, key),
                                 f"no entry called {item} in {' or '.join(reference.sections)}.{nearest(item, known)}",
                             )
+        for name, detector in resolved["detectors"].items():
+            label, known = detector.get("label"), resolved["confounding"]
+            if label is not None and label not in known:
+                self.fail(("detectors", name, "label"), f"no label called {label} in confounding.{nearest(label, known)}")
         calibration = resolved["study"].get("calibration")
         if calibration not in resolved["examples"]:
             self.fail(
@@ -456,8 +462,15 @@ class _Reader:
         if len(sections) > 1:
             self.fail(path, f"mixes {' and '.join(sorted(sections))}; a group holds one kind")
         calibration = resolved["study"]["calibration"]
-        if calibration in members and len(members) > 1:
-            self.fail(path, f"{calibration} gives the thresholds and is never grouped with other sets")
+        tested = {
+            name
+            for question in resolved["evaluations"].values()
+            if question["detectors"] or question["attacks"]
+            for name in [*question["examples"], *question["attacked"]]
+        }
+        if calibration in members and tested & set(members):
+            self.fail(path, f"groups {calibration}, which gives the thresholds, with {sorted(tested & set(members))[0]},"
+                            " which is tested on")  # fmt: skip
         if len(sections) == 1:
             groups[sections.pop()][path[1]] = members
 

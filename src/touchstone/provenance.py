@@ -42,13 +42,18 @@ def _without_docstrings(tree: ast.Module) -> str:
     return ast.unparse(tree)
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def imported(node: ast.AST) -> Iterator[str]:
+    """Yield the names of all modules that are imported below a node when it runs: not those for type checkers alone."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    children = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        children = iter(node.orelse)
+    for child in children:
+        yield from imported(child)
 
 
 @lru_cache(maxsize=None)
@@ -56,7 +61,7 @@ def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file's code, comments and docstrings apart, and the package files that it imports."""
     tree = ast.parse(path.read_text())
     imports = set()
-    for module in _imported(tree):
+    for module in imported(tree):
         if module.startswith("touchstone."):
             candidate = Path(*module.split(".")[1:]).with_suffix(".py")
             if (PACKAGE / candidate).is_file():

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from touchstone.digests import folder_digest
+from touchstone.digests import SNAKEMAKE_MARK, folder_digest
 from touchstone.records import Array, DamagedFile
 
 IDX_BYTES = 0x08  # the idx format's code for unsigned bytes, the one type that MNIST-like sets use
@@ -22,7 +22,8 @@ IDX_BYTES = 0x08  # the idx format's code for unsigned bytes, the one type that 
 
 def check_folder(folder: Path, expected: str, source: str) -> None:
     """Raise DamagedFile, naming the folder and both digests, unless `folder_digest(folder)` is `expected`."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != SNAKEMAKE_MARK)
+    names = sorted(path.relative_to(folder).as_posix() for path in files)
     if not names:
         raise DamagedFile(f"{folder}: no raw files of {source} (expected {expected})")
     found = folder_digest(folder)

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone import networks
-from touchstone.confounding import confounding_labels, confounding_loss
-from touchstone.gradient_norms import gradient_norms
+from touchstone.confounding import confounding_labels, confounding_norms
 
 Confounding = dict[str, dict[str, Any]]  # {name: {"variant", "ones", "draws"}}
 
@@ -44,18 +43,8 @@ def read_out(
     read["features"] = recorded[0]
     for name, label in confounding.items():
         if f"gradient_norms.{name}" in names:
-            read[f"gradient_norms.{name}"] = _norms(model, images, label, read["logits"].shape[1], differentiable)
+            targets = confounding_labels(read["logits"].shape[1], label["ones"], label["draws"])
+            read[f"gradient_norms.{name}"] = confounding_norms(
+                model, images, targets, variant=label["variant"], create_graph=differentiable
+            )
     return {name: read[name] for name in names}
-
-
-def _norms(model: nn.Module, images: Tensor, label: dict[str, Any], classes: int, differentiable: bool) -> Tensor:
-    """Return the gradient norms averaged over the label's draws."""
-    draws = confounding_labels(classes, ones=label["ones"], draws=label["draws"])
-
-    def norms(targets: Tensor) -> Tensor:
-        def loss(logits: Tensor) -> Tensor:
-            return confounding_loss(logits, targets, variant=label["variant"])
-
-        return gradient_norms(model, images, loss, create_graph=differentiable)
-
-    return torch.stack([norms(targets) for targets in draws]).mean(0)

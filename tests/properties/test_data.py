@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from touchstone.digests import folder_digest
 from touchstone.example_notes import prepared
-from touchstone.raw_files import folder_digest
 from touchstone.records import DamagedFile, ExampleSet, encode
 
 PACKAGE = Path(__file__).parents[2] / "src/touchstone"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from touchstone.raw_files import folder_digest
+from touchstone.digests import folder_digest
 
 SOURCES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/sources").glob("*.py"))
 

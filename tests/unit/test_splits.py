@@ -51,6 +51,14 @@ def test_a_smaller_limit_takes_a_stratified_subset_of_a_larger_one():
     assert np.bincount(labels[small]).tolist() == [2] * 10
 
 
+def test_a_limit_below_the_number_of_classes_does_not_always_take_the_same_class():
+    labels = np.arange(100) % 10
+
+    taken = {int(labels[rows_of_part(labels, SHARES, "train", seed=seed, limit=1)[0]]) for seed in range(20)}
+
+    assert len(taken) > 4
+
+
 def test_limit_and_part_are_checked():
     labels = np.arange(100) % 10
 

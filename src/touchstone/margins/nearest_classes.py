@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from touchstone.boundary import cut_back, verified
 from touchstone.contracts import Model, PositiveInt
 from touchstone.hyperplanes import smallest_change
 from touchstone.losses import logits_loss_and_gradient, margin_loss
@@ -43,20 +44,12 @@ def nearest_classes(
         best_norm = torch.full_like(images.flatten(1)[:, 0], torch.inf)
         for target, radius in _nearest(model, images, predictions, classes, norm):
             change = _search(model, images, predictions, target, radius, steps, norm)
-            change, found = _bisect(model, images, predictions, change, norm)
-            size = row_norms(change, norm)
-            closer = found & (size < best_norm)
+            change = cut_back(model, images, predictions, change, norm)
+            size, _ = verified(model, images, predictions, change, norm)
+            closer = size < best_norm
             best = torch.where(per_row(closer, best), change, best)
             best_norm = torch.where(closer, size, best_norm)
-        points = (images + best).clamp(0, 1)
-        found = _crossed(model, points, predictions)
-    return torch.where(found, row_norms(points - images, norm), torch.inf), found
-
-
-def _crossed(model: Model, points: Tensor, predictions: Tensor) -> Tensor:
-    """Return where another class is strictly ahead: a tie may go either way in another batch."""
-    with torch.no_grad():
-        return margin_loss(model(points), predictions) > 0
+        return verified(model, images, predictions, best, norm)
 
 
 def _nearest(
@@ -110,17 +103,3 @@ def _search(
         change = shrink(change - length * unit_step(gradient, norm), eps, norm)
         change = (images + change).clamp(0, 1) - images
     return best
-
-
-def _bisect(
-    model: Model, images: Tensor, predictions: Tensor, change: Tensor, norm: Norm, rounds: int = 12
-) -> tuple[Tensor, Tensor]:
-    """Return the change with its norm cut back towards the boundary, and where it crosses it."""
-    size = row_norms(change, norm)
-    low, high = torch.zeros_like(size), torch.ones_like(size)
-    found = _crossed(model, (images + change).clamp(0, 1), predictions)
-    for _ in range(rounds):
-        middle = (low + high) / 2
-        crossed = _crossed(model, (images + shrink(change, middle * size, norm)).clamp(0, 1), predictions)
-        low, high = torch.where(crossed, low, middle), torch.where(crossed, middle, high)
-    return shrink(change, high * size, norm), found

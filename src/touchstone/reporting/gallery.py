@@ -11,7 +11,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from touchstone import drawing
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.evaluation import Array
-from touchstone.metric_rows import of_images, only, rows_of
+from touchstone.metric_rows import of_images, rows_of
 from touchstone.records import Cell
 from touchstone.threats import seedless
 
@@ -24,6 +24,7 @@ class _Row(NamedTuple):
 def gallery(
     examples: list[Cell],
     *,
+    classifier: str | None = None,
     seed: NonNegativeInt = 0,
     columns: PositiveInt = 10,
     amplify: PositiveFloat | None = None,
@@ -32,25 +33,23 @@ def gallery(
 
     examples: clean sets and versions of them. Columns are the same inputs in every row of a set: the first of each
     class in turn, or the first rows where there are no classes. The perturbation is drawn as mid-grey plus `amplify`
-    times it; None makes the largest just fit. seed: of the networks whose images are shown.
+    times it; None makes the largest just fit. classifier, seed: of the networks whose images are shown; without a
+    classifier those of all. ValueError where there is no clean set, or an attacked one lacks its own.
     """
     shown = [cell for cell in examples if of_images(cell).seed in (None, seed)]
+    shown = [cell for cell in shown if classifier is None or cell.entry in ("", classifier)]
     rows: list[_Row] = []
     for clean in (cell for cell in shown if not cell.attack and not cell.translator):
-        chosen = _columns(clean.noun.labels, columns)
-        ids = clean.noun.example_ids[chosen]
+        ids = clean.noun.example_ids[_columns(clean.noun.labels, columns)]
+        rows.append(_Row(clean.examples, _images(clean, ids)))
         versions = [cell for cell in shown if cell.examples == clean.examples and cell is not clean]
-        rows.append(_Row(clean.examples, clean.noun.images[chosen]))
-        for cell in versions:
-            if cell.attack and not cell.translator:
-                rows += _attacked(cell, clean, ids, amplify)
-            elif cell.translator:
-                rows.append(_translated(cell, versions, ids))
+        # Translated sets right below what they were made of.
+        for cell in sorted(versions, key=lambda cell: (cell.attack != "", cell.victim, cell.attack, cell.translator)):
+            rows += [_translated(cell, ids)] if cell.translator else _attacked(cell, clean, ids, amplify)
     if not rows:
         raise ValueError("no clean example set to show")
-    return drawing.described(
-        _draw(rows, columns), "Images, row by row: " + "; ".join(row.label.replace("\n", ", ") for row in rows) + "."
-    )
+    words = "; ".join(row.label.replace("\n", ", ") for row in rows)
+    return drawing.described(_draw(rows, columns), f"Images, row by row: {words}.")
 
 
 def _columns(labels: Array, count: int) -> Array:
@@ -79,11 +78,8 @@ def _attacked(cell: Cell, clean: Cell, ids: Array, amplify: float | None) -> lis
     ]
 
 
-def _translated(cell: Cell, versions: list[Cell], ids: Array) -> _Row:
-    name = seedless(cell.translator)
-    if cell.attack:
-        only((c for c in versions if (c.attack, c.victim, c.translator) == (cell.attack, cell.victim, "")), cell.attack)
-    return _Row(f"{cell.attack or 'clean'}\nthrough {name}", _images(cell, ids))
+def _translated(cell: Cell, ids: Array) -> _Row:
+    return _Row(f"{cell.attack or 'clean'}\nthrough {seedless(cell.translator)}", _images(cell, ids))
 
 
 def _draw(rows: list[_Row], columns: int) -> Figure:

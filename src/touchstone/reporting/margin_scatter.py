@@ -12,6 +12,8 @@ from touchstone.metric_rows import only, rows_of
 from touchstone.records import Cell
 from touchstone.threats import network
 
+MANY = 2000  # points above which a vector file would be megabytes
+
 
 def margin_scatter(margins: list[Cell], outputs: list[Cell], *, seed: NonNegativeInt = 0) -> Figure:
     """Return one panel per classifier, set and method: input margin against logit margin, one point per input.
@@ -40,6 +42,7 @@ def margin_scatter(margins: list[Cell], outputs: list[Cell], *, seed: NonNegativ
             axes.scatter(
                 np.minimum(inputs, edge)[rows], logits[rows], s=11, marker=look["marker"], facecolors=face,
                 edgecolors=look["color"], linewidths=0.7, alpha=0.7, label=label,
+                rasterized=len(inputs) > MANY,
             )  # fmt: skip
         if not cell.noun.found.all():
             axes.axvline(edge, color=drawing.FAINT, linewidth=0.8)

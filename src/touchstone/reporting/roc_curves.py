@@ -6,20 +6,26 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from touchstone import drawing, palette
-from touchstone.contracts import NonNegativeInt
+from touchstone import drawing, intervals, palette
+from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluation import Array, auroc
 from touchstone.metric_rows import grouped, only, place
 from touchstone.records import Cell
 
 
 def roc_curves(
-    scores: list[Cell], *, id_examples: str, classifier: str | None = None, seed: NonNegativeInt = 0
+    scores: list[Cell],
+    *,
+    id_examples: str,
+    classifier: str | None = None,
+    seed: NonNegativeInt = 0,
+    resamples: PositiveInt = 200,
 ) -> Figure:
-    """Return one panel per anomalous set, one line per detector, its AUROC in the legend.
+    """Return one panel per anomalous set, one line per detector in its 95 % band, its AUROC in the legend.
 
     scores: of each detector on `id_examples`, which are in distribution, and on other or attacked sets.
-    classifier: the one to show; None shows the first. seed: the one to show. ValueError where it has no scores.
+    classifier: the one to show; None shows the first. seed: the one to show. resamples: bootstrap samples of a band.
+    ValueError where there are no scores of them.
     """
     entry = classifier or scores[0].entry
     shown = [cell for cell in scores if (cell.entry, cell.seed) == (entry, seed) and not cell.translator]
@@ -28,19 +34,22 @@ def roc_curves(
     if not id_cells or not groups:
         raise ValueError(f"no scores of {entry}.{seed} on {id_examples} and another set")
     detectors = sorted({cell.detector for cell in shown})
-    figure, panels = drawing.panels(len(groups), columns=3, height=2.6, sharex=True, sharey=True)
+    figure, panels = drawing.panels(len(groups), columns=3, height=2.5)
     best = {}
     for axes, (name, cells) in zip(panels, groups.items(), strict=True):
         areas = {}
         for cell in sorted(cells, key=lambda cell: cell.detector):
             own = only((c for c in id_cells if c.detector == cell.detector), f"{cell.detector} on {id_examples}")
-            areas[cell.detector] = auroc(own.noun.scores, cell.noun.scores)
-            line = palette.line(cell.detector, detectors) | {"marker": ""}
-            axes.plot(
-                *_roc(own.noun.scores, cell.noun.scores), label=f"{cell.detector} {areas[cell.detector]:.3f}", **line
-            )
+            populations = own.noun.scores, cell.noun.scores
+            areas[cell.detector] = auroc(*populations)
+            look = palette.line(cell.detector, detectors) | {"marker": ""}
+            band = intervals.roc_band(*populations, resamples=resamples, seed=0)
+            axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
+            axes.plot(*_roc(*populations), label=f"{cell.detector} {areas[cell.detector]:.3f}", **look)
         _finish(axes, name)
         best[name] = max(areas, key=lambda detector: areas[detector])
+    figure.supxlabel("ID inputs flagged (share)", fontsize=9)
+    figure.supylabel("anomalous inputs caught (share)", fontsize=9)
     figure.suptitle(f"{entry}, seed {seed}; AUROC in the legends", fontsize=9, ha="left", x=0.01)
     found = "; ".join(f"on {name} the largest area is that of {detector}" for name, detector in best.items())
     return drawing.described(figure, f"ROC curves of {len(detectors)} detectors on {entry}, seed {seed}: {found}.")
@@ -58,7 +67,6 @@ def _roc(id_scores: Array, ood_scores: Array) -> tuple[Array, Array]:
 
 def _finish(axes: Axes, name: str) -> None:
     axes.plot([0, 1], [0, 1], color=drawing.FAINT, linewidth=0.8)  # chance
-    axes.set(title=name, xlabel="ID inputs flagged (share)", ylabel="anomalous inputs caught (share)")
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.label_outer()
+    axes.set(title=name, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.set(xticks=[0, 0.25, 0.5, 0.75, 1], yticks=[0, 0.25, 0.5, 0.75, 1])
     axes.legend(loc="lower right", handlelength=1.4, fontsize=7.5, borderaxespad=0.1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -38,27 +36,20 @@ def score_histograms(
         ends = np.array([np.quantile(cell.noun.scores, [0.01, 0.99]) for cell in cells])
         edges = np.linspace(ends.min(), max(ends.max(), ends.min() + 1e-9), bins + 1)
         for cell in [own, *(cell for cell in cells if cell is not own)]:
-            values = cell.noun.scores.clip(edges[0], edges[-1])
-            weights = np.full(len(values), 1 / len(values))
-            look: dict[str, Any]
+            counts = np.histogram(cell.noun.scores.clip(edges[0], edges[-1]), edges)[0] / len(cell.noun.scores)
             if cell is own:
-                look = {"histtype": "stepfilled", "color": palette.IN_DISTRIBUTION, "alpha": 0.5}
+                axes.stairs(counts, edges, label=place(cell), fill=True, color=palette.IN_DISTRIBUTION, alpha=0.5)
             else:
-                look = {"histtype": "step", "linewidth": 1.3, **palette.population(names.index(place(cell)))}
-            axes.hist(values, edges.tolist(), weights=weights, label=place(cell), **look)
+                look = palette.population(names.index(place(cell)))
+                axes.stairs(counts, edges, label=place(cell), linewidth=1.3, **look)
         for rate, threshold in sorted(own.settings.get("thresholds", {}).items()):
             axes.axvline(threshold, color=drawing.INK, linewidth=0.9, linestyle=(0, (4, 3)))
-            axes.annotate(
-                f"{float(rate):.0%}",
-                (threshold, 1),
-                xycoords=("data", "axes fraction"),
-                fontsize=7,
-                va="bottom",
-                ha="center",
-            )
-        axes.set(title=detector, xlabel="score (higher: more anomalous)", ylabel="share of the set")
+            label = f" {float(rate):.0%} FPR"
+            axes.annotate(label, (threshold, 1), xycoords=("data", "axes fraction"), fontsize=7, va="top")
+        axes.set(title=detector, xlabel="score", ylim=(0, axes.get_ylim()[1] * 1.12))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
-    figure.suptitle(f"{entry}, seed {seed}", fontsize=9, ha="left", x=0.01)
+    figure.supylabel("share of the set", fontsize=9)
+    figure.suptitle(f"{entry}, seed {seed}; higher scores are more anomalous", fontsize=9, ha="left", x=0.01)
     text = f"Histograms of the scores of {', '.join(groups)} on {entry}, seed {seed}: {id_examples} filled,"
     return drawing.described(figure, f"{text} beside it {', '.join(names)}.")

@@ -78,6 +78,17 @@ def test_shuffling_moves_whole_patches_and_loses_none(generator, channels):
     assert not np.array_equal(examples.images, shuffled.images)
 
 
+def test_patches_of_a_wide_image_stay_whole(generator):
+    levels = np.arange(2 * 3)[:, None].repeat(16, axis=1).reshape(2, 3, 4, 4).transpose(0, 2, 1, 3).reshape(8, 12)
+    wide = prepared(levels[None, None] / 255, [0], [0], "wide", licence="CC0", origin="here")
+
+    shuffled = np.rint(patch_shuffled(wide, generator, patch=4).images[0, 0] * 255)
+
+    found = [np.unique(shuffled[y : y + 4, x : x + 4]).tolist() for y in (0, 4) for x in (0, 4, 8)]
+    assert sorted(found) == [[0], [1], [2], [3], [4], [5]]
+    assert found != sorted(found)
+
+
 def test_every_image_is_shuffled_in_its_own_order(generator):
     examples = example_set(count=40)
     same = examples.with_images(np.repeat(examples.images[:1], 40, axis=0))

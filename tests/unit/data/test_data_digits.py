@@ -85,6 +85,7 @@ def test_limit_takes_some_rows_of_the_same_part(raw):
         lambda data: b"",
         lambda data: data[: len(data) // 2],
         lambda data: data[:-3],
+        lambda data: data[: data.index(b"\n", 99_999) + 1],
         lambda data: data.replace(b"16", b"17", 1),
         lambda data: data.replace(b"16", b"nan", 1),
         lambda data: data.replace(b"16", b"-1", 1),

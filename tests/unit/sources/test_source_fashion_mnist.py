@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from touchstone.raw_files import folder_digest
+from touchstone.digests import folder_digest
 from touchstone.records import DamagedFile
 from touchstone.sources import fashion_mnist as module
 from touchstone.sources.fashion_mnist import FILES, fashion_mnist

@@ -1,0 +1,92 @@
+"""Auto-PGD: projected ascent with momentum whose step size halves where it stops paying."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from touchstone.contracts import Model, PositiveInt, UnitInterval
+from touchstone.goals import LOSSES, Goal, goals, strongest
+from touchstone.losses import keep_higher, logits_loss_and_gradient
+from touchstone.perturbations import Ball, check_inputs
+from touchstone.tensors import Draws, frozen, per_row
+
+
+def apgd(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: Draws,
+    *,
+    eps: UnitInterval = 0.1,
+    steps: PositiveInt = 100,
+    restarts: PositiveInt = 1,
+    loss: Literal["cross_entropy", "dlr"] = "cross_entropy",
+    target: Literal["none", "least_likely", "next", "each", "random"] = "none",
+    norm: Literal["linf", "l2"] = "linf",
+) -> Tensor:
+    """Return, per image, the highest-loss point met within `eps`; the image itself only where nothing is higher.
+
+    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. There is no step size to
+    choose: it starts at 2 * eps and is halved per image at checkpoints. With a target the loss is that of the target
+    class; `each` runs every wrong class and takes the one with the highest margin loss. The DLR loss needs three
+    classes, four with a target: else ValueError. Croce & Hein 2020, algorithm 1.
+    """
+    with frozen(model):
+        classes = check_inputs(model, images, labels)
+        needed = 3 if target == "none" else 4
+        if loss == "dlr" and classes < needed:
+            raise ValueError(f"the dlr loss needs {needed} classes here, the model has {classes}")
+        with torch.no_grad():
+            logits = model(images)
+        ball, candidates = Ball(images, eps, norm), []
+        for goal in goals(target, LOSSES[loss], logits, labels, generator):
+            best, best_loss = images, goal(logits)
+            for _ in range(restarts):
+                best, best_loss = keep_higher(best, best_loss, *_run(model, goal, ball, ball.random(generator), steps))
+            candidates.append(best)
+        return candidates[0] if len(candidates) == 1 else strongest(model, labels, candidates)
+
+
+def _checkpoints(steps: int) -> list[int]:
+    """Return the steps at which step sizes are looked at: closer and closer, from 22 % to at least 6 % apart."""
+    before, share = 0.0, 0.22
+    points = []
+    while share <= 1:
+        points.append(math.ceil(share * steps))
+        before, share = share, share + max(share - before - 0.03, 0.06)
+    return sorted(set(points))
+
+
+def _run(model: Model, goal: Goal, ball: Ball, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Return the highest-loss point of one run, (N, ...), and its loss (N,)."""
+    _, loss, gradient = logits_loss_and_gradient(model, goal, start)
+    points, previous = start, start
+    best, best_loss, best_gradient = start, loss, gradient
+    size = torch.full_like(loss, 2 * ball.eps)
+    last, best_at_last, halved = 0, loss, torch.ones_like(loss, dtype=torch.bool)
+    rises = torch.zeros_like(loss)
+    checkpoints = _checkpoints(steps)
+    for step in range(1, steps + 1):
+        momentum = 0.25 if step > 1 else 0.0
+        ahead = ball.step(points, gradient, per_row(size, points))
+        moved = ball.project(points + (1 - momentum) * (ahead - points) + momentum * (points - previous))
+        points, previous, loss_before = moved, points, loss
+        _, loss, gradient = logits_loss_and_gradient(model, goal, points)
+        rises = rises + (loss > loss_before)
+        better = per_row(loss > best_loss, points)
+        best_gradient = torch.where(better, gradient, best_gradient)
+        best, best_loss = keep_higher(best, best_loss, points, loss)
+        if step in checkpoints:
+            rarely = rises < 0.75 * (step - last)
+            stuck = ~halved & (best_loss == best_at_last)
+            halved = rarely | stuck
+            size = torch.where(halved, size / 2, size)
+            back = per_row(halved, points)
+            points, gradient = torch.where(back, best, points), torch.where(back, best_gradient, gradient)
+            loss = torch.where(halved, best_loss, loss)
+            last, best_at_last, rises = step, best_loss, torch.zeros_like(rises)
+    return best, best_loss

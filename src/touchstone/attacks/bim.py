@@ -1,0 +1,37 @@
+"""The basic iterative method."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from touchstone.ascent import ascend
+from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
+from touchstone.goals import Goal
+from touchstone.perturbations import Ball, check_inputs
+from touchstone.tensors import Draws, frozen
+
+
+def bim(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: Draws,
+    *,
+    eps: UnitInterval = 0.1,
+    steps: PositiveInt = 10,
+    step_size: PositiveFloat | None = None,
+) -> Tensor:
+    """Return, per image, the highest cross-entropy point on a path of sign steps from the image itself, within `eps`.
+
+    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. step_size None means
+    2.5 * eps / steps. PGD without a random start; nothing is drawn. Kurakin et al. 2017, section 2.2, which returns
+    the last point instead of the best one.
+    """
+    with frozen(model):
+        check_inputs(model, images, labels)
+        goal = Goal(labels)
+        with torch.no_grad():
+            loss = goal(model(images))
+        size = 2.5 * eps / steps if step_size is None else step_size
+        return ascend(model, goal, Ball(images, eps), images, images, loss, steps=steps, step_size=size)[0]

@@ -1,0 +1,38 @@
+"""The iterative least-likely class method."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from touchstone.ascent import ascend
+from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
+from touchstone.goals import Goal, least_likely
+from touchstone.losses import cross_entropy
+from touchstone.perturbations import Ball, check_inputs
+from touchstone.tensors import Draws, frozen
+
+
+def iterative_least_likely(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: Draws,
+    *,
+    eps: UnitInterval = 0.1,
+    steps: PositiveInt = 10,
+    step_size: PositiveFloat | None = None,
+) -> Tensor:
+    """Return, per image, the point within `eps` where sign steps made its least likely class most probable.
+
+    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. step_size None means
+    2.5 * eps / steps. The target is the class with the lowest logit of the unattacked image, never the label; nothing
+    is drawn. Kurakin et al. 2017, section 2.3.
+    """
+    with frozen(model):
+        check_inputs(model, images, labels)
+        with torch.no_grad():
+            logits = model(images)
+        goal = Goal(labels, cross_entropy, least_likely(logits, labels))
+        size = 2.5 * eps / steps if step_size is None else step_size
+        return ascend(model, goal, Ball(images, eps), images, images, goal(logits), steps=steps, step_size=size)[0]

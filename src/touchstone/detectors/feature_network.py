@@ -1,0 +1,48 @@
+"""feature_network: the trivial supervised baseline of gradient_network, on the penultimate features."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
+from touchstone.two_layer_net import fit_two_layer_net, two_layer_logit
+
+
+def fit(
+    fit_features: Tensor,
+    anomalous_features: Tensor,
+    seed: int,
+    *,
+    hidden: PositiveInt = 64,
+    epochs: PositiveInt = 100,
+    learning_rate: PositiveFloat = 1e-3,
+    weight_decay: NonNegativeFloat = 1e-4,
+    batch_size: PositiveInt = 128,
+    validation_share: UnitInterval = 0.2,
+    patience: PositiveInt = 20,
+) -> dict[str, Tensor]:
+    """Return the state of a two-layer network that tells ID rows (N0, D) from anomalous rows (N1, D).
+
+    The features are standardised; network and schedule are those of `gradient_network`, so that the difference between
+    the two is the gradients'.  papers.md 1.e.
+    """
+    return fit_two_layer_net(
+        fit_features,
+        anomalous_features,
+        seed,
+        hidden=hidden,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        validation_share=validation_share,
+        patience=patience,
+    )
+
+
+def feature_network(features: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Return the network's logit of "anomalous" per row, (N,), unbounded; higher is more anomalous.
+
+    features (N, D) of the fitted layer.
+    """
+    return two_layer_logit(features, state)

@@ -1,0 +1,37 @@
+"""react: the energy of the logits after unusually strong features are cut down."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from touchstone.contracts import UnitInterval
+from touchstone.last_layer import last_layer
+
+
+def fit(fit_logits: Tensor, fit_features: Tensor, *, quantile: UnitInterval = 0.9) -> dict[str, Tensor]:
+    """Return the ceiling (1,), a quantile of all ID feature values, and the weight (K, D) of the last layer.
+
+    The weight is recovered from logits (N, K) and features (N, D).  Sun et al. 2021, section 3.
+    """
+    weight, _ = last_layer(fit_features, fit_logits)
+    return {"ceiling": _quantile(fit_features.detach().double().flatten(), quantile).view(1), "weight": weight}
+
+
+def react(logits: Tensor, features: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Return the energy -logsumexp of the logits that clipped features would give, (N,); higher is more anomalous.
+
+    logits (N, K) and features (N, D) of the same rows; what the clipping takes off a feature is taken off the logits.
+    Sun et al. 2021, eq. 4 and 6.
+    """
+    excess = (features - state["ceiling"].to(features)).clamp(min=0)
+    return -torch.logsumexp(logits - excess @ state["weight"].to(features).T, dim=1)
+
+
+def _quantile(values: Tensor, share: float) -> Tensor:
+    """Return the linearly interpolated quantile; torch's own refuses more than 16 million values."""
+    place = share * (len(values) - 1)
+    below = int(place)
+    low = values.kthvalue(below + 1).values
+    high = values.kthvalue(min(below + 2, len(values))).values
+    return low + (place - below) * (high - low)

@@ -1,0 +1,45 @@
+"""vim: a virtual logit for the part of a feature that ID features do not have, against the real logits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from touchstone.contracts import PositiveInt
+from touchstone.last_layer import last_layer
+
+
+def fit(fit_logits: Tensor, fit_features: Tensor, *, dimensions: PositiveInt | None = None) -> dict[str, Tensor]:
+    """Return the origin (D,), the residual space (D, D - dimensions) of ID features (N, D), and the scale alpha (1,).
+
+    dimensions is the size of the principal space; None means the authors' rule: 1000 from 2048 features on, 512 from
+    768 on, else half of them.  The origin is where the last layer gives no logit, found from the logits (N, K).
+    ValueError where dimensions leaves no residual, or the mean largest logit is not positive.  Wang et al. 2022, eq. 4
+    to 6.
+    """
+    features, width = fit_features.detach().double(), fit_features.shape[1]
+    if dimensions is None:
+        dimensions = 1000 if width >= 2048 else 512 if width >= 768 else width // 2
+    if dimensions >= width:
+        raise ValueError(f"dimensions must be < {width}, the number of features, got {dimensions}")
+    weight, bias = last_layer(fit_features, fit_logits)
+    origin = -torch.linalg.pinv(weight) @ bias
+    centred = features - origin
+    residual = torch.linalg.eigh(centred.T @ centred)[1][:, : width - dimensions].contiguous()  # ascending
+    alpha = fit_logits.detach().double().amax(1).mean() / torch.linalg.vector_norm(centred @ residual, dim=1).mean()
+    if not 0 < alpha < torch.inf:
+        raise ValueError(
+            f"alpha must be positive and finite, got {float(alpha)}: no residual, or logits mostly negative"
+        )
+    return {"origin": origin, "residual": residual, "alpha": alpha.view(1)}
+
+
+def vim(logits: Tensor, features: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Return alpha times the length of the residual minus logsumexp(logits), (N,), unbounded; higher is anomalous.
+
+    logits (N, K) and features (N, D) of the same rows; a monotone function of the softmax probability of the virtual
+    logit, without its saturation.  Wang et al. 2022, eq. 7 and section 4.3.
+    """
+    origin, residual, alpha = (state[name].to(features) for name in ("origin", "residual", "alpha"))
+    length: Tensor = torch.linalg.vector_norm((features - origin) @ residual, dim=1)
+    return alpha * length - torch.logsumexp(logits, dim=1)

@@ -1,0 +1,112 @@
+"""The fast adaptive boundary attack: minimum-norm margins by projections onto linearised boundaries."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from touchstone.boundary import crossed, cut_back, verified
+from touchstone.contracts import Model, PositiveInt
+from touchstone.hyperplanes import smallest_change
+from touchstone.perturbations import Norm, check_images, unit_step
+from touchstone.tensors import Draws, frozen, per_row, row_norms
+
+_BIAS_TO_IMAGE = 0.1  # alpha_max, overshoot eta and backward step beta of the paper's section 4
+_OVERSHOOT = 1.05
+_BACKWARD = 0.9
+
+
+def fab(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: Draws,
+    *,
+    steps: PositiveInt = 100,
+    restarts: PositiveInt = 1,
+    norm: Literal["linf", "l2"] = "linf",
+) -> tuple[Tensor, Tensor]:
+    """Return upper bounds on the distance to another prediction inside [0, 1], (N,), and where one was found, (N,) bool.
+
+    images (N, C, H, W) in [0, 1]. A margin belongs to the class that the model predicts: the labels are not used. Not
+    found is +inf; there is no eps above which a margin is dropped. The first run starts at the image, further ones at
+    a random point half as far as the best margin so far. Each step costs one gradient per class. A margin is that of a
+    point whose prediction was seen to change. Croce & Hein 2020 (FAB), algorithm 1, its final search by bisection.
+    """
+    check_images(images)
+    with frozen(model):
+        with torch.no_grad():
+            predictions = model(images).argmax(1)
+        best = torch.zeros_like(images)
+        best_norm = torch.full_like(images.flatten(1)[:, 0], torch.inf)
+        for restart in range(restarts):
+            start = images
+            if restart > 0:
+                start = _around(images, best_norm, norm, generator)
+            change, size = _run(model, images, predictions, start, steps, norm)
+            closer = size < best_norm
+            best = torch.where(per_row(closer, best), change, best)
+            best_norm = torch.where(closer, size, best_norm)
+        return verified(model, images, predictions, cut_back(model, images, predictions, best, norm), norm)
+
+
+def _around(images: Tensor, radius: Tensor, norm: Norm, generator: Draws) -> Tensor:
+    """Return a random point at half of `radius` (N,) from each image, clipped; at most .05 away, .5 in L2."""
+    shape, dtype = images.shape[1:], images.dtype
+    if norm == "linf":
+        noise = 2 * generator.uniform(shape, dtype) - 1
+        noise, most = noise / per_row(row_norms(noise, "linf"), noise), 0.1
+    else:
+        noise, most = unit_step(generator.normal(shape, dtype), "l2"), 1.0
+    return (images + per_row(radius.clamp(max=most) / 2, noise) * noise).clamp(0, 1)
+
+
+def _nearest_boundary(model: Model, points: Tensor, predictions: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
+    """Return gaps (N,) and slopes (N, ...) of the linearised lead of the class whose boundary is nearest."""
+    points = points.detach().requires_grad_()
+    with torch.enable_grad():
+        logits = model(points)
+        leads = logits - logits.gather(1, predictions[:, None])
+        gap, slope = torch.zeros_like(logits[:, 0]), torch.zeros_like(points)
+        nearest = torch.full_like(gap, torch.inf)
+        for other in range(logits.shape[1]):
+            (slopes,) = torch.autograd.grad(leads[:, other].sum(), points, retain_graph=True)
+            dual = slopes.flatten(1).abs().sum(1) if norm == "linf" else row_norms(slopes, "l2")
+            distance = leads[:, other].detach().abs() / dual.clamp_min(1e-12)
+            closer = (distance < nearest) & (predictions != other)
+            nearest = torch.where(closer, distance, nearest)
+            gap = torch.where(closer, -leads[:, other].detach(), gap)
+            slope = torch.where(per_row(closer, slope), slopes, slope)
+    return gap.detach(), slope.detach()
+
+
+def _project(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
+    """Return the smallest change inside the box onto <slopes, change> = gap, from either side, and its norm."""
+    side = gaps.sign()
+    change, _ = smallest_change(points, per_row(side, slopes) * slopes, gaps.abs(), norm)
+    return change, row_norms(change, norm)
+
+
+def _run(
+    model: Model, images: Tensor, predictions: Tensor, start: Tensor, steps: int, norm: Norm
+) -> tuple[Tensor, Tensor]:
+    """Return the smallest change found from one start, (N, ...), and its norm, (N,), +inf where none was."""
+    points = start
+    best, best_norm = torch.zeros_like(images), torch.full_like(images.flatten(1)[:, 0], torch.inf)
+    for _ in range(steps):
+        gap, slope = _nearest_boundary(model, points, predictions, norm)
+        # The same hyperplane, once from where we are and once from the image.
+        onward, near = _project(points, slope, gap, norm)
+        gap_of_image = gap + (slope * (points - images)).flatten(1).sum(1)
+        direct, far = _project(images, slope, gap_of_image, norm)
+        share = per_row((near / (near + far).clamp_min(1e-12)).clamp(max=_BIAS_TO_IMAGE), points)
+        points = (1 - share) * (points + _OVERSHOOT * onward) + share * (images + _OVERSHOOT * direct)
+        points = points.clamp(0, 1)
+        over, size = crossed(model, points, predictions), row_norms(points - images, norm)
+        closer = over & (size < best_norm)
+        best = torch.where(per_row(closer, best), points - images, best)
+        best_norm = torch.where(closer, size, best_norm)
+        points = torch.where(per_row(over, points), images + _BACKWARD * (points - images), points)
+    return best, best_norm

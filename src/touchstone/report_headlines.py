@@ -1,0 +1,136 @@
+"""The few numbers of each evaluation that answer its question, found by what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from touchstone.metric_rows import Row, measured
+from touchstone.report_tables import Line, Number, Numbers, Table
+from touchstone.threats import read
+
+ACCURACIES = ("robust_accuracy", "robust_accuracy_union")
+
+
+def headlines(numbers: Numbers) -> list[Table]:
+    """Return the short tables for the first screen; none where no rule knows what was measured."""
+    found = (rule(numbers) for rule in (_accuracy, _best_detectors, _margins, _translation))
+    return [table for table in found if table is not None]
+
+
+def matrices(numbers: Numbers) -> list[Table]:
+    """Return the tables that open a chapter: every detector on every set."""
+    rows = _of(numbers, "auroc")
+    if not rows:
+        return []
+    sets = tuple(dict.fromkeys(row["examples"] for row in rows))
+    best = {_contest(row): row["line"] for row in sorted(rows, key=lambda row: row["value"])}
+    lines: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        lines.setdefault(row["entry"], {})[row["examples"]] = row
+
+    def number(row: Row | None) -> Number | None:
+        return row and numbers.number(row, best=best[_contest(row)] == row["line"])
+
+    caption = "AUROC of each detector against each anomalous set; the greatest per classifier and set is marked"
+    table = [Line((entry,), tuple(number(line.get(name)) for name in sets)) for entry, line in lines.items()]
+    return [Table(caption, ("classifier + detector",), sets, tuple(table))]
+
+
+def _of(numbers: Numbers, *metrics: str) -> list[Row]:
+    return [row for row in numbers.overall() if measured(row["metric"]) in metrics]
+
+
+def _classifier(row: Row) -> str:
+    return str(row["entry"]).split("+")[0]
+
+
+def _contest(row: Row) -> tuple[str, str]:
+    return _classifier(row), row["examples"]
+
+
+def _accuracy(numbers: Numbers) -> Table | None:
+    """Clean accuracy, and the lowest that any white-box attack of each budget leaves; without one, every attack."""
+    clean = [row for row in _of(numbers, "clean_accuracy") if "/" not in row["examples"]]
+    attacked = _of(numbers, *ACCURACIES)
+    if not clean or not attacked:
+        return None
+    white = [row for row in attacked if row["threat"].startswith("white-box")]
+    column = _budget if white else _attack
+    columns = tuple(dict.fromkeys(column(row) for row in sorted(white or attacked, key=_size)))
+    lines = []
+    for row in clean:
+        own = [found for found in white or attacked if _stands_below(found, row)]
+        worst = {name: min((f for f in own if column(f) == name), key=_value, default=None) for name in columns}
+        left = [found and numbers.number(found, label=_attack(found) if white else "") for found in worst.values()]
+        lines.append(Line((row["entry"], row["examples"]), (numbers.number(row), *left)))
+    caption = "Accuracy, clean and under the white-box attack that leaves least" if white else "Accuracy under attack"
+    return Table(caption, ("classifier", "examples"), ("clean", *columns), tuple(lines))
+
+
+def _stands_below(attacked: Row, clean: Row) -> bool:
+    return attacked["entry"] == clean["entry"] and attacked["examples"].startswith(clean["examples"] + "/")
+
+
+def _value(row: Row) -> float:
+    return float(row["value"])
+
+
+def _size(row: Row) -> tuple[str, float]:
+    threat = read(row["threat"])
+    return threat.norm, threat.eps or 0.0
+
+
+def _budget(row: Row) -> str:
+    norm, eps = _size(row)
+    return f"{norm} eps {eps:g}"
+
+
+def _attack(row: Row) -> str:
+    return str(row["examples"]).split("/", 1)[1].split("@")[0]
+
+
+def _best_detectors(numbers: Numbers) -> Table | None:
+    rows = _of(numbers, "auroc")
+    if not rows:
+        return None
+    sets = tuple(dict.fromkeys(row["examples"] for row in rows))
+    best = {_contest(row): row for row in sorted(rows, key=_value)}
+    lines = []
+    for name in dict.fromkeys(_classifier(row) for row in rows):
+        own = [best.get((name, examples)) for examples in sets]
+        found = [row and numbers.number(row, label=row["entry"].partition("+")[2]) for row in own]
+        lines.append(Line((name,), tuple(found)))
+    caption = "Greatest AUROC of any detector, chosen after the fact and so a little flattering"
+    return Table(caption, ("classifier",), sets, tuple(lines))
+
+
+def _columns(numbers: Numbers, metrics: dict[str, str], words: Callable[[Row], tuple[str, ...]]) -> list[Line]:
+    lines: dict[tuple[str, ...], dict[str, Number]] = {}
+    for row in _of(numbers, *metrics):
+        lines.setdefault(words(row), {})[measured(row["metric"])] = numbers.number(row)
+    return [Line(about, tuple(line.get(metric) for metric in metrics)) for about, line in lines.items()]
+
+
+def _margins(numbers: Numbers) -> Table | None:
+    if not _of(numbers, "kendall_tau"):
+        return None
+    metrics = {"median_margin": "median margin (pixels)", "kendall_tau": "Kendall's tau", "share_not_found": "not found"}
+    lines = _columns(numbers, metrics, lambda row: (row["entry"], row["examples"]))
+    caption = "Distance to the decision boundary, and how well the logit margin ranks it"
+    return Table(caption, ("classifier", "examples"), tuple(metrics.values()), tuple(lines))
+
+
+def _translation(numbers: Numbers) -> Table | None:
+    """Accuracy before and after translating, and the gain."""
+    gains = _of(numbers, "accuracy_gain")
+    accuracies = {(row["entry"], row["examples"]): row for row in _of(numbers, "accuracy")}
+    if not gains:
+        return None
+    lines = []
+    for gain in gains:
+        places = (gain["examples"].rpartition("/")[0], gain["examples"])
+        both = [accuracies.get((gain["entry"], place)) for place in places]
+        found = [row and numbers.number(row) for row in both]
+        lines.append(Line((gain["entry"], gain["examples"]), (*found, numbers.number(gain)), gain["threat"]))
+    columns = ("before translation", "after it", "gain")
+    return Table("Accuracy before and after translating the images", ("classifier", "examples"), columns, tuple(lines))

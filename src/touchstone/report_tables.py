@@ -1,0 +1,134 @@
+"""Metrics rows as the tables of a page: numbers with their intervals, one line per thing measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from touchstone.metric_rows import Row, measured
+from touchstone.records import Metrics
+from touchstone.threats import seedless
+
+NARROW = "\u202f"  # narrow no-break space, before a unit
+FIRST_LINE = 2  # of metrics.csv, below its header: `sed -n 2p metrics.csv` prints the first row
+
+
+class Number(NamedTuple):
+    """One metrics row as it is shown, with the line of metrics.csv where it stands."""
+
+    value: float
+    text: str
+    interval: str
+    line: int
+    title: str
+    label: str = ""  # which of several it is, where a table shows the best
+    best: bool = False
+
+
+class Line(NamedTuple):
+    """What was measured on one thing: words about it, and one number per column."""
+
+    words: tuple[str, ...]
+    numbers: tuple[Number | None, ...]
+    note: str = ""
+
+
+class Table(NamedTuple):
+    """A table of numbers: what it shows, headings of its words and of its numbers, lines."""
+
+    caption: str
+    words: tuple[str, ...]
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+def numbered(metrics: Mapping[str, Metrics]) -> list[Row]:
+    """Return all rows in the order of metrics.csv, each with its `line` there."""
+    rows = [row for table in metrics.values() for row in table.rows]
+    return [{**row, "line": place} for place, row in enumerate(rows, FIRST_LINE)]
+
+
+def written(value: float, unit: str) -> str:
+    """Return a value as people read it: shares in percent, differences of them in points."""
+    if unit == "fraction":
+        return f"{100 * value:.1f}{NARROW}%"
+    if unit == "difference of fractions":
+        return f"{100 * value:+.1f}{NARROW}points"
+    if unit == "pixels":
+        return f"{value:.4f}"
+    return f"{value:.0f}" if unit in ("images", "classes") else f"{value:.3f}"
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return (measured(row["metric"]), *(seedless(row[name]) for name in ("entry", "examples", "threat")))
+
+
+class Numbers:
+    """Turns rows of one evaluation into numbers; a mean over seeds borrows the intervals of its seeds."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.rows = list(rows)
+        self._seeds: dict[tuple[str, ...], list[Row]] = {}
+        for row in self.rows:
+            if not _is_mean(row):
+                self._seeds.setdefault(_key(row), []).append(row)
+
+    def overall(self) -> list[Row]:
+        """Return one row per thing measured: its mean over seeds, or the only row there is."""
+        means = {_key(row) for row in self.rows if _is_mean(row)}
+        return [row for row in self.rows if _is_mean(row) or _key(row) not in means]
+
+    def single(self) -> list[Row]:
+        """Return the rows that are no means."""
+        return [row for row in self.rows if not _is_mean(row)]
+
+    def number(self, row: Row, **more: Any) -> Number:
+        """Return the row as a number.
+
+        The interval of a mean over seeds goes from the lowest to the highest end of its seeds' 95 % intervals: it
+        holds both what another seed and what another test set would change.
+        """
+        unit = row["unit"]
+        text = written(row["value"], unit)
+        about = f"n = {row['n']}" + (f", base rate {row['base_rate']:.2f}" if row["base_rate"] is not None else "")
+        low, high = row["low"], row["high"]
+        if _is_mean(row):
+            seeds = self._seeds[_key(row)]
+            spread = f"least {written(low, unit)}, greatest {written(high, unit)}"
+            about = f"mean of {len(seeds)} seeds, {spread}; in brackets their 95 % intervals taken together; {about}"
+            ends = [(seed["low"], seed["high"]) for seed in seeds]
+            low, high = (
+                min((low for low, _ in ends if low is not None), default=None),
+                max((high for _, high in ends if high is not None), default=None),
+            )
+        elif low is not None or high is not None:
+            about = f"95 % interval in brackets; {about}"
+        interval = f"[{_end(low, unit)}, {_end(high, unit)}]" if low is not None or high is not None else ""
+        return Number(row["value"], text, interval, row["line"], about, **more)
+
+
+def _end(value: float | None, unit: str) -> str:
+    return "?" if value is None else written(value, unit).split(NARROW)[0]
+
+
+def _is_mean(row: Row) -> bool:
+    return row["seed"] is None and measured(row["metric"]) != row["metric"]
+
+
+def pivot(numbers: Numbers, rows: list[Row], caption: str) -> Table:
+    """Return the rows as a table: one line per (entry, examples, seed, threat), one column per metric."""
+    columns = tuple(dict.fromkeys(measured(row["metric"]) for row in rows))
+    with_seeds = any(row["seed"] is not None for row in rows)
+    lines: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in rows:
+        seed = ("" if row["seed"] is None else str(row["seed"]),) if with_seeds else ()
+        lines.setdefault((row["entry"], row["examples"], *seed, row["threat"]), {})[measured(row["metric"])] = row
+    return Table(
+        caption,
+        ("entry", "examples", *(("seed",) if with_seeds else ()), "threat model"),
+        columns,
+        tuple(
+            Line(words, tuple(numbers.number(line[name]) if name in line else None for name in columns))
+            for words, line in lines.items()
+        ),
+    )

@@ -1,0 +1,109 @@
+"use strict";
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const make = (tag, text, attributes = {}) => Object.assign(document.createElement(tag), { textContent: text ?? "" }, attributes);
+
+  // Sorting: a press on a heading sorts by its column, numbers by value, a second press turns the order round.
+  const keyOf = (row, column) => {
+    const cell = row.cells[column];
+    if (!("value" in cell.dataset)) return cell.textContent.trim();
+    return cell.dataset.value === "" ? null : Number(cell.dataset.value);
+  };
+  const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+  const sort = (head, column) => {
+    const body = head.closest("table").tBodies[0];
+    const falling = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+    all("th", head.parentElement).forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", falling === 1 ? "ascending" : "descending");
+    const keyed = [...body.rows].map((row) => [keyOf(row, column), row]);
+    keyed.sort(([a], [b]) => (a === null || b === null ? (a === null) - (b === null) : falling * compare(a, b)));
+    body.append(...keyed.map(([, row]) => row));
+  };
+  for (const table of all("details.full table")) {
+    [...table.tHead.rows[0].cells].forEach((head, column) => {
+      const button = make("button", head.textContent, { type: "button" });
+      button.addEventListener("click", () => sort(head, column));
+      head.replaceChildren(button);
+    });
+  }
+
+  // Filtering: a line stays where it holds every word typed.
+  for (const input of all("[data-filter]")) {
+    const box = input.closest(".table");
+    const lines = all("tbody tr, ul.files > li", box);
+    const show = () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let left = 0;
+      for (const line of lines) {
+        const text = line.textContent.toLowerCase();
+        line.hidden = !words.every((word) => text.includes(word));
+        left += !line.hidden;
+      }
+      box.querySelector("output").textContent = words.length ? `${left} of ${lines.length}` : "";
+    };
+    input.addEventListener("input", show);
+  }
+
+  // A link into a closed part opens it.
+  const reveal = () => {
+    const target = location.hash && document.getElementById(location.hash.slice(1));
+    if (!target) return;
+    for (let part = target.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
+    target.scrollIntoView();
+  };
+  addEventListener("hashchange", reveal);
+  reveal();
+
+  // Where a number comes from.
+  const { columns, rows } = JSON.parse(document.getElementById("rows").textContent);
+  const asRow = (line) => Object.fromEntries(columns.map((name, place) => [name, rows[line - 2][place]]));
+  const dialog = document.getElementById("origin");
+  const told = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", threat: "threat model", evaluation: "evaluation" };
+  const describe = (row, line) => {
+    const list = make("dl");
+    const add = (name, value) => list.append(make("dt", name), make("dd", value));
+    add("value", row.value);
+    const mean = row.seed === null && row.metric.endsWith("_mean");
+    for (const [name, words] of Object.entries(told)) {
+      if (row[name] === null || row[name] === "") continue;
+      const label = mean && name === "low" ? "least seed" : mean && name === "high" ? "greatest seed" : words;
+      add(label, row[name]);
+    }
+    add("where", `line ${line} of metrics.csv`);
+    return [list, mean];
+  };
+  const seedsOf = (mean) => {
+    const metric = mean.metric.slice(0, -"_mean".length);
+    const kept = rows.map((row, place) => [asRow(place + 2), place + 2]);
+    return kept.filter(([row]) => row.metric === metric && row.evaluation === mean.evaluation && row.examples === mean.examples && row.entry === mean.entry);
+  };
+  const open = (line) => {
+    const row = asRow(line);
+    const [list, mean] = describe(row, line);
+    const parts = [list];
+    if (mean) {
+      const seeds = make("ul");
+      for (const [single, place] of seedsOf(row)) {
+        seeds.append(make("li", `seed ${single.seed}: ${single.value} [${single.low}, ${single.high}], line ${place}`));
+      }
+      parts.push(make("h3", "The seeds"), seeds);
+    }
+    const files = make("ul", "", { className: "files" });
+    for (const place of row.files) {
+      const copy = document.getElementById(`file-${place}`).cloneNode(true);
+      copy.removeAttribute("id");
+      copy.hidden = false;
+      files.append(copy);
+    }
+    parts.push(make("h3", "Measured on"), files);
+    document.getElementById("origin-title").textContent = `${row.metric} of ${row.entry} on ${row.examples}`;
+    document.getElementById("origin-body").replaceChildren(...parts);
+    dialog.showModal();
+    dialog.scrollTop = 0;
+  };
+  document.addEventListener("click", (event) => {
+    const number = event.target.closest(".number");
+    if (number) open(Number(number.querySelector("data").dataset.row));
+    else if (event.target === dialog || event.target.closest("#origin a")) dialog.close();
+  });
+})();

@@ -1,0 +1,202 @@
+"""report: metrics and figures as one page that stands alone, tables, and picture files."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NotRequired, TypedDict
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from touchstone import drawing, palette
+from touchstone.metric_rows import Row, measured
+from touchstone.records import METRIC_COLUMNS, ContractError, Metrics, encode
+from touchstone.report_headlines import headlines, matrices
+from touchstone.report_tables import Numbers, Table, numbered, pivot
+from touchstone.threats import seedless
+
+SHORT = 12  # lines of a table that is open from the start
+
+
+class Drawing(TypedDict):
+    """One figure of the report: what draws it, and what it was drawn from."""
+
+    draw: Callable[[], Figure]
+    caption: str
+    evaluation: str
+    files: list[str]
+    component: NotRequired[str]
+
+
+class Source(TypedDict):
+    """Where one file came from, as its sidecar says."""
+
+    digest: str
+    sidecar: str
+    step: str
+    settings: str
+    code: str
+    command: str
+    inputs: NotRequired[list[str]]
+    code_files: NotRequired[list[str]]
+
+
+class Picture(NamedTuple):
+    """A figure as the page shows it, and its files."""
+
+    name: str
+    caption: str
+    alt: str
+    html: Markup
+    files: list[str]
+    component: str
+    svg: bytes
+    png: bytes | None
+
+
+class Chapter(NamedTuple):
+    """One evaluation as the page shows it."""
+
+    name: str
+    question: str
+    headlines: list[Table]
+    matrices: list[Table]
+    overall: Table
+    single: Table | None
+    pictures: list[Picture]
+
+
+def report(
+    *,
+    study: str,
+    settings: dict[str, Any],
+    evaluations: dict[str, str],
+    metrics: dict[str, Metrics],
+    figures: dict[str, Drawing],
+    provenance: dict[str, Source],
+) -> dict[str, bytes]:
+    """Return the report's files by name: report.html, metrics.csv, metrics.json, figures/NAME.svg (.png of galleries).
+
+    settings: all of the study; its title is settings["study"]["title"]. evaluations: each one's question in words.
+    metrics: each one's rows. figures: what draws them; they are drawn here, so that a method has one colour in all
+    of them. provenance: of the files that rows and figures name; files without are shown by their names.
+    The page holds no clock and no host, and asks the network for nothing. ContractError where a figure belongs to
+    no evaluation.
+    """
+    rows = numbered({name: metrics[name] for name in evaluations})
+    for name, figure in figures.items():
+        if figure["evaluation"] not in evaluations:
+            raise ContractError(f"figure {name} belongs to {figure['evaluation']!r}, which is no evaluation")
+    with drawing.style(), palette.methods(_methods(rows)):
+        pictures = {name: _picture(name, figure) for name, figure in figures.items()}
+    chapters = [
+        _chapter(
+            name,
+            question,
+            Numbers(row for row in rows if row["evaluation"] == name),
+            [picture for key, picture in pictures.items() if figures[key]["evaluation"] == name],
+        )
+        for name, question in evaluations.items()
+    ]
+    files = list(dict.fromkeys([*provenance, *_files(rows, pictures.values())]))
+    page = _environment().get_template("report.html").render(
+        study=study,
+        title=settings.get("study", {}).get("title") or study,
+        settings=yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True, width=100),
+        chapters=chapters,
+        files={file: place for place, file in enumerate(files)},
+        provenance=provenance,
+        rows=Markup(_script_json(_compact(rows, files))),
+        command=f"snakemake --cores all --force reports/{study}/report.html",
+        short=SHORT,
+    )  # fmt: skip
+    return {
+        "report.html": page.encode(),
+        "metrics.csv": encode(Metrics([{name: row[name] for name in METRIC_COLUMNS} for row in rows])),
+        "metrics.json": (json.dumps(nested(rows), indent=1, sort_keys=True, allow_nan=False) + "\n").encode(),
+        **{f"figures/{name}.svg": picture.svg for name, picture in pictures.items()},
+        **{f"figures/{name}.png": picture.png for name, picture in pictures.items() if picture.png},
+    }
+
+
+def nested(rows: list[Row]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Return {evaluation: {entry: {examples: {metric: value}}}}: means over seeds, or the only value there is."""
+    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for name in dict.fromkeys(row["evaluation"] for row in rows):
+        for row in Numbers(row for row in rows if row["evaluation"] == name).overall():
+            entry, examples = seedless(row["entry"]), seedless(row["examples"])
+            values = found.setdefault(name, {}).setdefault(entry, {}).setdefault(examples, {})
+            values[measured(row["metric"])] = row["value"]
+    return found
+
+
+def _methods(rows: list[Row]) -> list[str]:
+    """Return every classifier and detector in the order in which the rows name them: it decides their colours."""
+    return list(dict.fromkeys(part for row in rows for part in row["entry"].split("+")))
+
+
+def _picture(name: str, figure: Drawing) -> Picture:
+    drawn = figure["draw"]()
+    alt, svg = drawing.description(drawn), drawing.svg(drawn, name)
+    png = drawing.png(drawn) if drawing.is_raster(drawn) else None
+    html = _image(png, alt) if png else inline_svg(svg.decode(), name, alt)
+    component = figure.get("component", "")
+    return Picture(name, figure["caption"] or alt, alt, html, figure["files"], component, svg, png)
+
+
+def _image(png: bytes, alt: str) -> Markup:
+    address = "data:image/png;base64," + base64.b64encode(png).decode()
+    return Markup('<img src="{}" alt="{}">').format(address, alt)
+
+
+def inline_svg(svg: str, name: str, alt: str) -> Markup:
+    """Return the SVG as part of a page: no prologue, ids of its own, ink and paper those of the page."""
+    svg = svg[svg.index("<svg") :].replace(drawing.INK, "currentColor").replace(drawing.PAPER, "none")
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1))
+
+
+def _chapter(name: str, question: str, numbers: Numbers, pictures: list[Picture]) -> Chapter:
+    overall, single = numbers.overall(), numbers.single()
+    several = len(overall) < len(numbers.rows)
+    return Chapter(
+        name,
+        question,
+        headlines(numbers),
+        matrices(numbers),
+        pivot(numbers, overall, "Means over seeds" if several else "All that was measured"),
+        pivot(numbers, single, "Every seed by itself") if several else None,
+        pictures,
+    )
+
+
+def _files(rows: list[Row], pictures: Any) -> list[str]:
+    return [file for row in rows for file in row["files"].split()] + [f for picture in pictures for f in picture.files]
+
+
+def _compact(rows: list[Row], files: list[str]) -> dict[str, Any]:
+    """Return the rows as the page's script reads them, files as places in the list of files."""
+    places = {file: place for place, file in enumerate(files)}
+    columns = [name for name in METRIC_COLUMNS if name != "files"]
+    table = [[*(row[name] for name in columns), [places[file] for file in row["files"].split()]] for row in rows]
+    return {"columns": [*columns, "files"], "rows": table}
+
+
+def _script_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("touchstone", "reporting_templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,117 @@
+"""Mistakes in params.yaml and in overlays are told before any job: file, key, value, what is allowed, the nearest word."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from touchstone.params import ParamsError, load
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of params.yaml that a test may spoil, and a place for an overlay."""
+    (tmp_path / "workflow" / "studies").mkdir(parents=True)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    return tmp_path
+
+
+def overlay(project, text):
+    (project / "workflow" / "studies" / "mine.yaml").write_text(text)
+    return load("mine", project)
+
+
+def message(project, text):
+    with pytest.raises(ParamsError) as caught:
+        overlay(project, text)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("study", ["digits", *sorted(path.stem for path in (ROOT / "workflow" / "studies").glob("*.yaml"))])
+def test_every_shipped_study_is_right(study):
+    assert load(study, ROOT).name == study
+
+
+MISTAKES = {
+    "an unknown setting": ("attacks: {pgd: {step_sise: 0.1}}", "attacks.pgd.step_sise: not a setting of attacks/pgd.py", "Did you mean step_size?"),
+    "a word for a number": ("attacks: {pgd: {steps: fifty}}", "attacks.pgd.steps: expected int at least 1", 'got "fifty"'),
+    "a fraction for a count": ("attacks: {pgd: {steps: 2.5}}", "expected int", "2.5"),
+    "eps out of range": ("attacks: {pgd: {eps: 8}}", "attacks.pgd.eps: expected float from 0 to 1", "got 8"),
+    "eps as code": ('attacks: {pgd: {eps: "exec(1)"}}', "expected float", 'got "exec(1)"'),
+    "not a number": ("attacks: {pgd: {eps: .nan}}", "expected float", "nan"),
+    "an unknown component": ("attacks: {mine: {use: pdg}}", "attacks.mine.use: no attacks/pdg.py", "Did you mean pgd?"),
+    "an unknown word": ("attacks: {pgd: {loss: cross_entropi}}", "cross_entropy or margin", "Did you mean cross_entropy?"),
+    "an unknown entry": ("attacks: {pdg: {steps: 3}}", "attacks.pdg: no such entry", "Did you mean pgd?"),
+    "an entry without use": ("attacks: {mine: {steps: 3}}", "attacks.mine: no such entry; a new one needs its own use:", ""),
+    "removing what is not there": ("attacks: {mine: null}", "null removes an entry, but there is none", ""),
+    "an empty entry": ("attacks: {mine: {}}", "attacks.mine", "use:"),
+    "an unknown section": ("attack: {pgd: {}}", "attack: no such section", "Did you mean attacks?"),
+    "a section that is no mapping": ("attacks: [1]", "attacks: expected entries", ""),
+    "an unknown reference": ("classifiers: {cnn: {train: digits_trian}}", "classifiers.cnn.train: no entry called digits_trian", "Did you mean digits_train?"),
+    "an unknown nested setting": ("classifiers: {cnn_pgd: {attack: {stepz: 2}}}", "classifiers.cnn_pgd.attack.stepz: not a setting", "Did you mean steps?"),
+    "a nested block that is no block": ("classifiers: {cnn_pgd: {attack: pgd}}", "expected block with its own use: from attacks/", ""),
+    "an entry that nothing uses": ("attacks: {mine: {use: fgsm}}", "attacks.mine: no evaluation names it", ""),
+    "a name that is taken": ("attacks: {cnn: {use: fgsm}}", "cnn", "names are unique"),
+    "a bad name": ("attacks: {Mine-1: {use: fgsm}}", "attacks.Mine-1", "a-z"),
+    "calibration with test": ("groups: {fitting: null, id_test: [digits_test, digits_calibration]}", "groups.id_test", "tested on"),
+    "an unknown study setting": ("study: {device: gpu}", "study.device: expected cpu or cuda", ""),
+    "a threshold without data": ("study: {calibration: nowhere}", "study.calibration: no example set called nowhere", ""),
+    "an unknown confounding label": ("detectors: {gradient_network: {label: sofmax_all}}", "detectors.gradient_network.label", "Did you mean softmax_all?"),
+    "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
+    "a key twice": ("attacks: {pgd: {eps: 0.1, eps: 0.2}}", "eps stands twice", ""),
+    "broken yaml": ("attacks: {pgd", "mine.yaml:", "not readable as YAML"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_file_key_value_and_nearest_word(project, mistake):
+    text, *words = MISTAKES[mistake]
+
+    told = message(project, text)
+
+    assert "workflow/studies/mine.yaml" in told
+    for word in words:
+        assert word in told
+
+
+def test_a_mistake_in_the_base_file_names_the_base_file(project):
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    params["attacks"]["pgd"]["restartz"] = 3
+    (project / "params.yaml").write_text(yaml.safe_dump(params))
+
+    with pytest.raises(ParamsError, match=r"params\.yaml: attacks\.pgd\.restartz: .* Did you mean restarts\?"):
+        load("digits", project)
+
+
+def test_all_mistakes_are_told_at_once(project):
+    told = message(project, "attacks: {pgd: {stepz: 1, eps: 7}}")
+
+    assert "stepz" in told
+    assert "got 7" in told
+
+
+def test_an_unknown_study_names_the_nearest(project):
+    (project / "workflow" / "studies" / "tiny.yaml").write_text("{}")
+
+    with pytest.raises(ParamsError, match="no study called tny; there are digits, tiny. Did you mean tiny?"):
+        load("tny", project)
+
+
+def test_an_overlay_changes_one_setting_and_keeps_the_rest(project):
+    before, after = load("digits", project), overlay(project, "attacks: {pgd: {eps: 8/255}}")
+
+    assert after["attacks"]["pgd"] == before["attacks"]["pgd"] | {"eps": 8 / 255}
+    assert after["attacks"]["fgsm"] == before["attacks"]["fgsm"]
+
+
+def test_an_overlay_with_its_own_use_replaces_the_entry(project):
+    after = overlay(project, "attacks: {pgd: {use: fgsm, eps: 0.3}}")
+
+    assert after["attacks"]["pgd"]["use"] == "attacks/fgsm"
+    assert "steps" not in after["attacks"]["pgd"]
+
+
+def test_a_default_written_out_resolves_to_the_same_settings(project):
+    assert overlay(project, "attacks: {fgsm: {clip: true}}").settings == load("digits", project).settings

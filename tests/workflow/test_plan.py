@@ -1,0 +1,115 @@
+"""The graph: addresses, rules whose outputs are disjoint, tasks that depend on their own slice of the settings alone."""
+
+from pathlib import Path
+
+import pytest
+
+from touchstone.params import Study, load
+from touchstone.plan import Net, Plan, Set, digests_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return Plan(load("digits", ROOT))
+
+
+def example_wildcards(plan, rule):
+    values = {
+        "source": "sklearn_digits", "examples": "digits_test", "trained": "cnn.0", "net": "cnn.0", "victim": "cnn.0",
+        "translator": "unet.0", "margin": "nearest_classes", "evaluation": "detection",
+    }  # fmt: skip
+    return {name: values[name] for name in rule.wildcards}
+
+
+def test_a_rules_outputs_are_those_of_its_tasks_in_order(plan):
+    for rule in plan.rules.values():
+        wildcards = example_wildcards(plan, rule)
+
+        outputs = [pattern.format(**wildcards) for pattern in plan.outputs(rule)]
+
+        assert outputs == [task.output for task in plan.tasks(rule, **wildcards)], rule.name
+
+
+def test_no_two_rules_make_the_same_file(plan):
+    outputs = [output for rule in plan.rules.values() for output in plan.outputs(rule)]
+
+    assert len(outputs) == len(set(outputs))
+
+
+@pytest.mark.parametrize(
+    ("examples", "path"),
+    [
+        (Set("a"), "data/digits/examples/a.safetensors"),
+        (Set("a", "cnn.0", "pgd"), "data/digits/attacked/a/cnn.0/pgd.safetensors"),
+        (Set("a", translator="unet.1"), "data/digits/translated/a/unet.1.safetensors"),
+        (Set("a", "cnn.0", "pgd", "unet.1"), "data/digits/translated/a/cnn.0/pgd/unet.1.safetensors"),
+    ],
+)
+def test_an_example_set_lies_where_its_address_says(plan, examples, path):
+    assert plan.set_file(examples) == path
+
+
+def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
+    files = [cell.file for cell in plan.cells("transfer", ("outputs",))]
+
+    assert "data/digits/outputs/cnn.1/digits_test/mlp.0/pgd.safetensors" in files
+
+
+def test_seeds_are_paired_from_classifier_to_translator(plan):
+    (task,) = plan.tasks(plan.rules["train"], trained="unet.2")
+
+    assert task.inputs["classifier"] == "data/digits/checkpoints/cnn.2.safetensors"
+
+
+def test_thresholds_come_from_the_calibration_set_alone(plan):
+    for task in plan.tasks(plan.rules["fit_all_detectors"], net="cnn.0"):
+        scored = [str(task.inputs[role]) for role in ("outputs", "examples") if role in task.inputs]
+
+        assert scored
+        assert all("digits_calibration" in file for file in scored)
+        assert not any("digits_test" in file for file in task.input_files)
+
+
+def changed(plan, section, entry, **settings):
+    study = plan.study
+    entries = study[section] | {entry: study[section][entry] | settings}
+    return Plan(Study(study.name, study.settings | {section: entries}))
+
+
+def jobs_that_differ(before, after):
+    return {
+        rule.name
+        for rule in before.rules.values()
+        if digests_of(before.tasks(rule, **example_wildcards(before, rule)))
+        != digests_of(after.tasks(rule, **example_wildcards(after, rule)))
+    }
+
+
+def test_one_setting_of_one_attack_touches_only_the_jobs_that_read_it(plan):
+    after = changed(plan, "attacks", "pgd_02", steps=41)
+
+    assert jobs_that_differ(plan, after) == {"attack_id_test_curve", "report"}
+
+
+def test_a_detector_setting_touches_its_own_jobs(plan):
+    after = changed(plan, "detectors", "energy", temperature=2.0)
+
+    differ = jobs_that_differ(plan, after)
+
+    assert {name for name in differ if not name.startswith("score_")} == {"fit_all_detectors", "report"}
+
+
+def test_the_robust_nets_attack_does_not_touch_the_plain_net(plan):
+    attack = plan.study["classifiers"]["cnn_pgd"]["attack"] | {"steps": 9}
+    after = changed(plan, "classifiers", "cnn_pgd", attack=attack)
+
+    assert jobs_that_differ(plan, after) == {"report"}
+    rule = plan.rules["train"]
+    assert plan.tasks(rule, trained="cnn_pgd.0") != after.tasks(rule, trained="cnn_pgd.0")
+
+
+def test_a_network_is_named_by_entry_and_seed():
+    assert Net.parse("cnn_pgd.2") == Net("cnn_pgd", 2)
+    assert Net.parse("cnn.0+energy@0.05") == Net("cnn", 0)
