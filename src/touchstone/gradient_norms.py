@@ -136,10 +136,11 @@ class _Tape:
         closed = {full for name in single for kind, _ in self.layers[name][0].named_parameters(recurse=False)
                   if uses[full := _full(name, kind)] == 1}  # fmt: skip
         self.calls = {name: call for name, call in self.calls.items() if name in single}
-        # To meet every layer the backward pass must reach the first ones, unless a bare parameter lies before those.
-        everything_closed = all(name in closed for name in leaves if uses[name])
-        targets = [call.edge for call in self.calls.values() if call.first or not everything_closed]
-        if targets:
+        # A backward pass that reaches the layers before which nothing needs a gradient has met all others on the way;
+        # with differentiable images, or a bare parameter before the first layer, there is no such layer.
+        first_is_enough = not self.create_graph and all(name in closed for name in leaves if uses[name])
+        targets = [call.edge for call in self.calls.values() if call.first or not first_is_enough]
+        if targets and uses:
             torch.autograd.grad(total, targets, create_graph=self.create_graph, allow_unused=True)
         zeros = {name: total.new_zeros(self.count) for name in leaves if not uses[name]}
         return zeros | {name: norms for name, norms in self.found.items() if name in closed}

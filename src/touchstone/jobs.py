@@ -198,6 +198,7 @@ def _prepare(job: Job, files: dict[str, str]) -> None:
         prepare(
             bound(block),
             _component(block).data,
+            name=block["use"],
             folder=Path(str(folder)) if folder else None,
             sha256=job.settings.get("sha256"),
             examples=job.noun("examples", "ExampleSet"),
@@ -350,7 +351,7 @@ def _report(job: Job, files: dict[str, str]) -> None:
         block = figure["component"]
         found = _cells(job, figure["cells"]) | {"metrics": metrics[figure["evaluation"]].rows}
         figures[name] = {
-            "figure": bound(block)(*(found[role] for role in _component(block).data)),
+            "draw": functools.partial(bound(block), *(found[role] for role in _component(block).data)),
             "caption": figure["caption"],
             "evaluation": figure["evaluation"],
             "component": block["use"],
@@ -385,6 +386,7 @@ def _source(path: Path) -> dict[str, Any]:
         "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
         "code": sidecar["code"],
         "code_files": sorted(sidecar["files"]),
+        "inputs": [link["file"] for links in sidecar["inputs"].values() for link in links],
         "command": f"snakemake --cores all --force {path}",
     }
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
 from touchstone import tensors
+from touchstone.contracts import Architecture
 from touchstone.records import Array, Checkpoint, DamagedFile
-
-# (input_shape, classes) for a classifier, (input_shape) for a translator, with its settings already bound
-Architecture = Callable[..., nn.Module]
 
 
 def build(

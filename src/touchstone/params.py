@@ -43,6 +43,8 @@ class Section:
     references: dict[str, Reference] = field(default_factory=dict)
 
 
+PLANNED = ("seed", "device", "architecture")  # what the plan gives to the train step, not an entry
+
 _count = Type("int", Bounds(low=1))
 _seed = Type("int", Bounds(low=0))
 _text = Setting(Type("str"), required=True)
@@ -51,7 +53,7 @@ _text = Setting(Type("str"), required=True)
 def _trained(*more: tuple[str, Reference]) -> Section:
     step = registry.read_signature(registry.PACKAGE / "steps" / "train.py", "train", strict=False)
     assert step is not None
-    settings = {name: setting for name, setting in step.settings.items() if name not in ("seed", "device")}
+    settings = {name: setting for name, setting in step.settings.items() if name not in PLANNED}
     settings["seeds"] = Setting(Type("list", item=_seed), [0])
     settings["model"] = Setting(Type("nested", folder="models"), required=True)
     references = {

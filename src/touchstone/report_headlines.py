@@ -22,26 +22,36 @@ def matrices(numbers: Numbers) -> list[Table]:
     rows = _of(numbers, "auroc")
     if not rows:
         return []
-    sets = tuple(dict.fromkeys(row["examples"] for row in rows))
+    sets = _sets(rows)
     best = {_contest(row): row["line"] for row in sorted(rows, key=lambda row: row["value"])}
     lines: dict[str, dict[str, Row]] = {}
     for row in rows:
         lines.setdefault(row["entry"], {})[row["examples"]] = row
 
     def number(row: Row | None) -> Number | None:
-        return row and numbers.number(row, best=best[_contest(row)] == row["line"])
+        return numbers.maybe(row, best=row is not None and best[_contest(row)] == row["line"])
 
     caption = "AUROC of each detector against each anomalous set; the greatest per classifier and set is marked"
     table = [Line((entry,), tuple(number(line.get(name)) for name in sets)) for entry, line in lines.items()]
-    return [Table(caption, ("classifier + detector",), sets, tuple(table))]
+    return [Table(caption, ("classifier + detector",), tuple(sets.values()), tuple(table))]
 
 
 def _of(numbers: Numbers, *metrics: str) -> list[Row]:
     return [row for row in numbers.overall() if measured(row["metric"]) in metrics]
 
 
+def _sets(rows: list[Row]) -> dict[str, str]:
+    """Return {anomalous set: its heading}: attacked sets say what the attacker knew."""
+    knows = {row["examples"]: read(row["threat"]).knows for row in rows}
+    return {name: name if known == "none" else f"{name}, {known}" for name, known in knows.items()}
+
+
 def _classifier(row: Row) -> str:
     return str(row["entry"]).split("+")[0]
+
+
+def _detector(row: Row) -> str:
+    return str(row["entry"]).partition("+")[2]
 
 
 def _contest(row: Row) -> tuple[str, str]:
@@ -60,19 +70,24 @@ def _accuracy(numbers: Numbers) -> Table | None:
     lines = []
     for row in clean:
         own = [found for found in white or attacked if _stands_below(found, row)]
-        worst = {name: min((f for f in own if column(f) == name), key=_value, default=None) for name in columns}
-        left = [found and numbers.number(found, label=_attack(found) if white else "") for found in worst.values()]
+        worst = {name: min((f for f in own if column(f) == name), key=_left, default=None) for name in columns}
+        left = [numbers.maybe(found, label=_attack(found) if found and white else "") for found in worst.values()]
         lines.append(Line((row["entry"], row["examples"]), (numbers.number(row), *left)))
     caption = "Accuracy, clean and under the white-box attack that leaves least" if white else "Accuracy under attack"
     return Table(caption, ("classifier", "examples"), ("clean", *columns), tuple(lines))
 
 
 def _stands_below(attacked: Row, clean: Row) -> bool:
-    return attacked["entry"] == clean["entry"] and attacked["examples"].startswith(clean["examples"] + "/")
+    return attacked["entry"] == clean["entry"] and str(attacked["examples"]).startswith(clean["examples"] + "/")
 
 
 def _value(row: Row) -> float:
     return float(row["value"])
+
+
+def _left(row: Row) -> tuple[float, bool]:
+    """Order by accuracy left; where a union equals one of its attacks, the union stands for them."""
+    return _value(row), measured(row["metric"]) != "robust_accuracy_union"
 
 
 def _size(row: Row) -> tuple[str, float]:
@@ -93,15 +108,15 @@ def _best_detectors(numbers: Numbers) -> Table | None:
     rows = _of(numbers, "auroc")
     if not rows:
         return None
-    sets = tuple(dict.fromkeys(row["examples"] for row in rows))
+    sets = _sets(rows)
     best = {_contest(row): row for row in sorted(rows, key=_value)}
     lines = []
     for name in dict.fromkeys(_classifier(row) for row in rows):
         own = [best.get((name, examples)) for examples in sets]
-        found = [row and numbers.number(row, label=row["entry"].partition("+")[2]) for row in own]
+        found = [numbers.maybe(row, label=_detector(row) if row else "") for row in own]
         lines.append(Line((name,), tuple(found)))
     caption = "Greatest AUROC of any detector, chosen after the fact and so a little flattering"
-    return Table(caption, ("classifier",), sets, tuple(lines))
+    return Table(caption, ("classifier",), tuple(sets.values()), tuple(lines))
 
 
 def _columns(numbers: Numbers, metrics: dict[str, str], words: Callable[[Row], tuple[str, ...]]) -> list[Line]:
@@ -130,7 +145,7 @@ def _translation(numbers: Numbers) -> Table | None:
     for gain in gains:
         places = (gain["examples"].rpartition("/")[0], gain["examples"])
         both = [accuracies.get((gain["entry"], place)) for place in places]
-        found = [row and numbers.number(row) for row in both]
+        found = [numbers.maybe(row) for row in both]
         lines.append(Line((gain["entry"], gain["examples"]), (*found, numbers.number(gain)), gain["threat"]))
     columns = ("before translation", "after it", "gain")
     return Table("Accuracy before and after translating the images", ("classifier", "examples"), columns, tuple(lines))

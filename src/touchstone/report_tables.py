@@ -10,6 +10,7 @@ from touchstone.records import Metrics
 from touchstone.threats import seedless
 
 NARROW = "\u202f"  # narrow no-break space, before a unit
+WORDS = {"entry": "entry", "examples": "examples", "seed": "seed", "threat": "threat model"}
 FIRST_LINE = 2  # of metrics.csv, below its header: `sed -n 2p metrics.csv` prints the first row
 
 
@@ -106,6 +107,10 @@ class Numbers:
         interval = f"[{_end(low, unit)}, {_end(high, unit)}]" if low is not None or high is not None else ""
         return Number(row["value"], text, interval, row["line"], about, **more)
 
+    def maybe(self, row: Row | None, **more: Any) -> Number | None:
+        """Return the row as a number; None where there is no row."""
+        return None if row is None else self.number(row, **more)
+
 
 def _end(value: float | None, unit: str) -> str:
     return "?" if value is None else written(value, unit).split(NARROW)[0]
@@ -117,18 +122,12 @@ def _is_mean(row: Row) -> bool:
 
 def pivot(numbers: Numbers, rows: list[Row], caption: str) -> Table:
     """Return the rows as a table: one line per (entry, examples, seed, threat), one column per metric."""
-    columns = tuple(dict.fromkeys(measured(row["metric"]) for row in rows))
-    with_seeds = any(row["seed"] is not None for row in rows)
+    words = [name for name in WORDS if name in ("entry", "examples") or {row[name] for row in rows} - {None, "none"}]
     lines: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in rows:
-        seed = ("" if row["seed"] is None else str(row["seed"]),) if with_seeds else ()
-        lines.setdefault((row["entry"], row["examples"], *seed, row["threat"]), {})[measured(row["metric"])] = row
-    return Table(
-        caption,
-        ("entry", "examples", *(("seed",) if with_seeds else ()), "threat model"),
-        columns,
-        tuple(
-            Line(words, tuple(numbers.number(line[name]) if name in line else None for name in columns))
-            for words, line in lines.items()
-        ),
-    )
+        about = tuple("" if row[name] is None else str(row[name]) for name in words)
+        lines.setdefault(about, {})[measured(row["metric"])] = row
+    # The longest lines say in which order metrics come; those of shorter ones that they lack follow.
+    columns = tuple(dict.fromkeys(name for line in sorted(lines.values(), key=len, reverse=True) for name in line))
+    table = [Line(about, tuple(numbers.maybe(line.get(name)) for name in columns)) for about, line in lines.items()]
+    return Table(caption, tuple(WORDS[name] for name in words), columns, tuple(table))

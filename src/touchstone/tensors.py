@@ -127,7 +127,7 @@ def to_grid_towards(images: Tensor, anchor: Tensor) -> Tensor:
     steps = (images - anchor) * GRID
     nearest = steps.round()
     # A value already on the grid up to float error stays; all others move towards zero perturbation.
-    whole = torch.where((steps - nearest).abs() < 1e-3, nearest, steps.trunc())
+    whole = torch.where((steps - nearest).abs() < 1e-4, nearest, steps.trunc())
     return ((anchor * GRID).round() + whole).clamp(0, GRID) / GRID
 
 

@@ -33,9 +33,9 @@ class Threat:
         return float(found[1]) if found else None
 
     @property
-    def but_eps(self) -> str:
-        """The attack without its budget: equal for attacks that differ in eps alone."""
-        return str(Threat(self.knows, self.norm, re.sub(r"(^| )eps=\S+ ?", r"\1", self.allowed).strip(), self.use))
+    def family(self) -> str:
+        """What the attacker knew, the norm and the attack, whatever its budget and effort."""
+        return str(Threat(self.knows, self.norm, "", self.use))
 
 
 def read(text: str) -> Threat:
@@ -78,7 +78,8 @@ def threat(cell: Cell) -> str:
         return "none"
     allowed = " ".join(f"{name}={_short(cell.settings[name])}" for name in STATED if _given(cell.settings.get(name)))
     norm = str(cell.settings.get("norm", "linf"))
-    return str(Threat(_knows(cell), norm, allowed, str(cell.settings.get("use", ""))))
+    use = str(cell.settings.get("use", "")).rpartition("/")[2]
+    return str(Threat(_knows(cell), norm, allowed, use))
 
 
 def _given(value: Any) -> bool:

@@ -21,13 +21,7 @@ FITTED = {"fit_images", "fit_logits", "fit_features", "fit_labels", "fit_gradien
 ANOMALOUS = {"anomalous_logits", "anomalous_features", "anomalous_gradient_norms"}
 CLASSES, WIDTH, PIXELS = 4, 12, 5
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,16 @@ from touchstone.gradient_norms import gradient_norms
 from touchstone.losses import outlier_exposure
 
 CLASSES = 5
+torch.set_num_threads(1)
+
 ALL, NONE = torch.ones(CLASSES), torch.zeros(CLASSES)
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _seed():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
 
 
 @pytest.fixture
@@ -184,7 +185,6 @@ def test_norms_of_several_labels_are_averaged():
 
 def test_norms_agree_with_pytorch_ood_up_to_its_sign():
     detector = pytest.importorskip("pytorch_ood.detector")
-    torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(108, CLASSES)).eval()
     images = torch.rand(6, 1, 8, 8)
 

@@ -15,15 +15,14 @@ from touchstone import convolution_norms
 from touchstone.convolution_norms import Window, weight_norms
 from touchstone.gradient_norms import gradient_norms, parameter_names
 
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _seed():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         yield
-    torch.set_num_threads(before)
 
 
 def loss(logits: Tensor) -> Tensor:
@@ -287,6 +286,39 @@ def test_norms_are_differentiable_in_the_images(name):
     above, below = ((gradient_norms(model, images + sign * step, loss) + 1e-9).log().sum() for sign in (1, -1))
     torch.testing.assert_close(norms, gradient_norms(model, images, loss), rtol=1e-9, atol=1e-14)
     torch.testing.assert_close((gradient * direction).sum(), (above - below) / 2e-6, rtol=2e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("name", [*LAYERS, "residual", "output replaced by a hook", "bare linear"])
+def test_ordinary_layers_never_go_one_example_at_a_time(name, create_graph, monkeypatch):
+    model, images = build(name)
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    monkeypatch.setattr("touchstone.gradient_norms._one_by_one", None)
+
+    gradient_norms(model, images.requires_grad_(create_graph), loss, create_graph=create_graph)
+
+    assert len(calls) == 1
+
+
+def test_a_loss_without_any_gradient_has_norms_of_zero():
+    model, images = build("convolution")
+
+    norms = gradient_norms(model, images, lambda logits: logits.detach()[:, 0])
+
+    assert torch.equal(norms, torch.zeros(5, 6))
+
+
+def test_an_input_overwritten_after_its_use_is_told_and_not_silently_wrong():
+    class Overwriting(Residual):
+        def forward(self, images: Tensor) -> Tensor:
+            hidden = self.conv(images)
+            normalised = self.norm(hidden)
+            hidden.zero_()
+            return self.head(normalised.flatten(1))
+
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        gradient_norms(Overwriting(), torch.rand(2, 4, 7, 6), loss)
 
 
 @pytest.mark.parametrize("route", ["grouped", "gram", "shifted_gram"])

@@ -23,8 +23,8 @@ def fit(
 ) -> dict[str, Tensor]:
     """Return the state of a two-layer network that tells ID rows (N0, K) from anomalous rows (N1, K).
 
-    The inputs are log(p + 1e-12) of the probabilities in descending order, standardised: preparation, network
-    and schedule are those of `gradient_network`, so that the difference between the two is the gradients'.  papers.md 1.e.
+    The inputs are log(p + 1e-12) of the probabilities in descending order, standardised; preparation, network and
+    schedule are those of `gradient_network`, so that the difference between the two is the gradients'.  papers.md 1.e.
     """
     return fit_two_layer_net(
         _inputs(fit_logits),

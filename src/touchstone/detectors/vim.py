@@ -12,14 +12,13 @@ from touchstone.last_layer import last_layer
 def fit(fit_logits: Tensor, fit_features: Tensor, *, dimensions: PositiveInt | None = None) -> dict[str, Tensor]:
     """Return the origin (D,), the residual space (D, D - dimensions) of ID features (N, D), and the scale alpha (1,).
 
-    dimensions is the size of the principal space; None means the authors' rule: 1000 from 2048 features on, 512 from
-    768 on, else half of them.  The origin is where the last layer gives no logit, found from the logits (N, K).
-    ValueError where dimensions leaves no residual, or the mean largest logit is not positive.  Wang et al. 2022, eq. 4
-    to 6.
+    dimensions is the size of the principal space; None means `default_dimensions`.  The origin is where the last layer
+    gives no logit, found from the logits (N, K).  ValueError where dimensions leaves no residual, or where the mean
+    largest logit is not positive.  Wang et al. 2022, eq. 4 to 6.
     """
     features, width = fit_features.detach().double(), fit_features.shape[1]
     if dimensions is None:
-        dimensions = 1000 if width >= 2048 else 512 if width >= 768 else width // 2
+        dimensions = default_dimensions(width)
     if dimensions >= width:
         raise ValueError(f"dimensions must be < {width}, the number of features, got {dimensions}")
     weight, bias = last_layer(fit_features, fit_logits)
@@ -32,6 +31,11 @@ def fit(fit_logits: Tensor, fit_features: Tensor, *, dimensions: PositiveInt | N
             f"alpha must be positive and finite, got {float(alpha)}: no residual, or logits mostly negative"
         )
     return {"origin": origin, "residual": residual, "alpha": alpha.view(1)}
+
+
+def default_dimensions(width: int) -> int:
+    """Return the authors' size of the principal space: 1000 from 2048 features on, 512 from 768 on, else half."""
+    return 1000 if width >= 2048 else 512 if width >= 768 else width // 2
 
 
 def vim(logits: Tensor, features: Tensor, state: dict[str, Tensor]) -> Tensor:

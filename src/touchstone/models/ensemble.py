@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from touchstone.contracts import PositiveInt
-
-if TYPE_CHECKING:
-    from touchstone.networks import Architecture
+from touchstone.contracts import Architecture, PositiveInt
 
 
 def ensemble(

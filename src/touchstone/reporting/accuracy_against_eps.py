@@ -19,8 +19,9 @@ Curve = dict[float, Row]  # eps -> the row that says how accurate
 def accuracy_against_eps(metrics: list[dict[str, Any]], *, examples: str | None = None) -> Figure:
     """Return one panel per set and attack, one line per classifier: accuracy over eps, from clean at eps 0.
 
-    metrics: rows of a robustness evaluation. Attacks that differ in eps alone are one line; those with a single eps
-    are left out if another has several. Bands: least to greatest over seeds, or the 95 % interval of a single seed.
+    metrics: rows of a robustness evaluation. Attacks of one component are one line: at equal eps the one that leaves
+    least; those with a single eps are left out if another has several. Bands: least to greatest over seeds, or the
+    95 % interval of a single seed.
     examples: the clean set to show; None shows all. ValueError where no row has an eps.
     """
     curves = _curves([row for row in metrics if examples is None or row["examples"].split("/")[0] == examples])
@@ -40,7 +41,7 @@ def accuracy_against_eps(metrics: list[dict[str, Any]], *, examples: str | None 
 
 
 def _curves(rows: list[Row]) -> dict[tuple[str, str], dict[str, Curve]]:
-    """Return {(clean set, attack without eps): {classifier: curve}}; a mean over seeds goes before single seeds."""
+    """Return {(clean set, family of attacks): {classifier: curve}}; a mean over seeds goes before single seeds."""
     clean: dict[tuple[str, str], Row] = {}
     curves: dict[tuple[str, str], dict[str, Curve]] = defaultdict(lambda: defaultdict(dict))
     for row in sorted(rows, key=lambda row: row["seed"] is not None):
@@ -50,11 +51,17 @@ def _curves(rows: list[Row]) -> dict[tuple[str, str], dict[str, Curve]]:
         threat = read(row["threat"])
         if measured(row["metric"]) == "robust_accuracy" and threat.eps is not None:
             name = row["examples"].split("/")[0]
-            curve = curves[name, threat.but_eps][row["entry"]]
-            curve.setdefault(threat.eps, row)
+            curve = curves[name, threat.family][row["entry"]]
+            before = curve.get(threat.eps)
+            if before is None or (_is_mean(row) == _is_mean(before) and row["value"] < before["value"]):
+                curve[threat.eps] = row
             if (row["entry"], name) in clean:
                 curve.setdefault(0.0, clean[row["entry"], name])
     return curves
+
+
+def _is_mean(row: Row) -> bool:
+    return row["seed"] is None
 
 
 def _draw(axes: Axes, entry: str, curve: Curve, line: dict[str, Any]) -> None:

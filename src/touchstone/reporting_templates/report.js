@@ -55,7 +55,7 @@
   reveal();
 
   // Where a number comes from.
-  const { columns, rows } = JSON.parse(document.getElementById("rows").textContent);
+  const { columns, rows, tables } = JSON.parse(document.getElementById("rows").textContent);
   const asRow = (line) => Object.fromEntries(columns.map((name, place) => [name, rows[line - 2][place]]));
   const dialog = document.getElementById("origin");
   const told = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", threat: "threat model", evaluation: "evaluation" };
@@ -72,10 +72,21 @@
     add("where", `line ${line} of metrics.csv`);
     return [list, mean];
   };
+  const short = (value) => (value === null ? "?" : Number(value.toPrecision(6)));
   const seedsOf = (mean) => {
     const metric = mean.metric.slice(0, -"_mean".length);
     const kept = rows.map((row, place) => [asRow(place + 2), place + 2]);
     return kept.filter(([row]) => row.metric === metric && row.evaluation === mean.evaluation && row.examples === mean.examples && row.entry === mean.entry);
+  };
+  const filesOf = (places) => {
+    const files = make("ul", "", { className: "files" });
+    for (const place of places) {
+      const copy = document.getElementById(`file-${place}`).cloneNode(true);
+      copy.removeAttribute("id");
+      copy.hidden = false;
+      files.append(copy);
+    }
+    return files;
   };
   const open = (line) => {
     const row = asRow(line);
@@ -84,19 +95,13 @@
     if (mean) {
       const seeds = make("ul");
       for (const [single, place] of seedsOf(row)) {
-        seeds.append(make("li", `seed ${single.seed}: ${single.value} [${single.low}, ${single.high}], line ${place}`));
+        seeds.append(make("li", `seed ${single.seed}: ${short(single.value)} [${short(single.low)}, ${short(single.high)}], line ${place}`));
       }
       parts.push(make("h3", "The seeds"), seeds);
     }
-    const files = make("ul", "", { className: "files" });
-    for (const place of row.files) {
-      const copy = document.getElementById(`file-${place}`).cloneNode(true);
-      copy.removeAttribute("id");
-      copy.hidden = false;
-      files.append(copy);
-    }
-    parts.push(make("h3", "Measured on"), files);
-    document.getElementById("origin-title").textContent = `${row.metric} of ${row.entry} on ${row.examples}`;
+    if (row.evaluation in tables) parts.push(make("h3", "Computed into"), filesOf([tables[row.evaluation]]));
+    parts.push(make("h3", "Measured on"), filesOf(row.files));
+    document.getElementById("origin-title").textContent = `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}`;
     document.getElementById("origin-body").replaceChildren(...parts);
     dialog.showModal();
     dialog.scrollTop = 0;

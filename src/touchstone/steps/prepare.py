@@ -15,6 +15,7 @@ def prepare(
     component: Callable[..., ExampleSet],
     data: tuple[str, ...],
     *,
+    name: str,
     folder: Path | None = None,
     sha256: str | None = None,
     examples: ExampleSet | None = None,
@@ -22,11 +23,12 @@ def prepare(
 ) -> ExampleSet:
     """Return the ExampleSet that `component` makes of the data it names; ContractError where it is off the grid.
 
-    Raises DamagedFile where the raw folder's digest is not `sha256`.
+    name: the component's, part of its random stream: two families of noise from one stream would be one another's
+    images in disguise. Raises DamagedFile where the raw folder's digest is not `sha256`.
     """
     if folder is not None and sha256 is not None:
         check_folder(folder, sha256, folder.name)
-    key = int.from_bytes(hashlib.sha256(f"{seed}/prepare".encode()).digest()[:8], "little")
+    key = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little")
     available: dict[str, Any] = {
         "folder": folder,
         "examples": examples,

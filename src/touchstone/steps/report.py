@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import yaml
@@ -111,7 +111,7 @@ def report(
         chapters=chapters,
         files={file: place for place, file in enumerate(files)},
         provenance=provenance,
-        rows=Markup(_script_json(_compact(rows, files))),
+        rows=Markup(_script_json(_compact(rows, files, study))),
         command=f"snakemake --cores all --force reports/{study}/report.html",
         short=SHORT,
     )  # fmt: skip
@@ -179,20 +179,27 @@ def _files(rows: list[Row], pictures: Any) -> list[str]:
     return [file for row in rows for file in row["files"].split()] + [f for picture in pictures for f in picture.files]
 
 
-def _compact(rows: list[Row], files: list[str]) -> dict[str, Any]:
+def _compact(rows: list[Row], files: list[str], study: str) -> dict[str, Any]:
     """Return the rows as the page's script reads them, files as places in the list of files."""
     places = {file: place for place, file in enumerate(files)}
     columns = [name for name in METRIC_COLUMNS if name != "files"]
     table = [[*(row[name] for name in columns), [places[file] for file in row["files"].split()]] for row in rows]
-    return {"columns": [*columns, "files"], "rows": table}
+    computed = {row["evaluation"]: f"data/{study}/metrics/{row['evaluation']}.csv" for row in rows}
+    tables = {name: places[file] for name, file in computed.items() if file in places}
+    return {"columns": [*columns, "files"], "rows": table, "tables": tables}
 
 
 def _script_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
+def _breakable(text: str) -> Markup:
+    """Return a name that may go over two lines after its slashes, pluses and underscores."""
+    return Markup(re.sub(r"([/+_])", r"\1<wbr>", str(escape(text))))
+
+
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("touchstone", "reporting_templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -200,3 +207,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["breakable"] = _breakable
+    return environment

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from touchstone import networks, tensors
 from touchstone.contracts import (
+    Architecture,
     Model,
     NonNegativeFloat,
     NonNegativeInt,
@@ -34,7 +35,7 @@ def train(
     classifier: Model | None = None,
     *,
     # what __main__ resolves
-    architecture: networks.Architecture,
+    architecture: Architecture,
     architecture_settings: dict[str, Any],
     objective: Objective,
     device: str = "cpu",
@@ -150,7 +151,7 @@ def _asked(objective: Objective, outliers: Sequence[ExampleSet], classifier: Mod
     return asked
 
 
-def _classes(architecture: networks.Architecture, train: ExampleSet, validation: ExampleSet) -> int:
+def _classes(architecture: Architecture, train: ExampleSet, validation: ExampleSet) -> int:
     """Return the number of classes, 0 for a translator; ContractError where a classifier's labels are not classes."""
     if train.images.shape[1:] != validation.images.shape[1:]:
         raise ContractError(f"train images are {train.images.shape[1:]}, validation {validation.images.shape[1:]}")

@@ -28,7 +28,7 @@ def adversarial(
     if clean_weight == 1:  # bit for bit plain training: no unused pass moves BatchNorm or dropout
         return cross_entropy(model(images), labels).mean()
     with tensors.frozen(model):
-        attacked = attack(model, images, labels, generator).detach()
+        attacked = attack(model, images, labels, generator)
     loss = cross_entropy(model(attacked), labels).mean()
     if clean_weight == 0:
         return loss

@@ -26,7 +26,7 @@ def translation(
     such images alone. Amich & Eshete 2022: the L1 term of pix2pix, pairs made on the fly; papers.md 5.b.
     """
     with tensors.frozen(classifier):
-        attacked = attack(classifier, images, labels, generator).detach()
+        attacked = attack(classifier, images, labels, generator)
     unattacked = generator.uniform(()) < clean_share
     given = torch.where(per_row(unattacked, images), images, attacked)
     return (model(given) - images).abs().mean()

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+
+from touchstone.evaluations.robustness import robustness
+from touchstone.records import Cell, Outputs
+
+FGSM = {"use": "fgsm", "eps": 0.1}
+PGD = {"use": "pgd", "eps": 0.1, "steps": 40}
+
+
+def outputs(predictions, labels=(0, 1, 2, 0), ids=None, sure=4.0, unquantised=None):
+    """Logits of `sure` for the predicted class of three and 0 for the others."""
+    logits = sure * np.eye(3, dtype=np.float32)[list(predictions)]
+    floats = None if unquantised is None else np.eye(3, dtype=np.float32)[list(unquantised)]
+    return Outputs(
+        logits, np.array(labels, dtype=np.int64), np.arange(len(labels)) if ids is None else np.array(ids),
+        unquantised_logits=floats,
+    )  # fmt: skip
+
+
+def clean(predictions, seed=0, **more):
+    return Cell(outputs(predictions, **more), f"clean.{seed}", entry="cnn", seed=seed, examples="digits")
+
+
+def attacked(predictions, attack="pgd", settings=PGD, seed=0, victim=None, translator="", **more):
+    return Cell(
+        outputs(predictions, **more), f"{attack}.{seed}{translator}", entry="cnn", seed=seed, examples="digits",
+        attack=attack, victim=victim or f"cnn.{seed}", settings=settings, translator=translator,
+    )  # fmt: skip
+
+
+def by_metric(rows, examples):
+    return {row["metric"]: row for row in rows if row["examples"] == examples}
+
+
+def test_four_rows_worked_by_hand():
+    # Right when clean: the first three. Attacked: only the first is left, the float images lose it too.
+    cells = [clean([0, 1, 2, 1]), attacked([0, 0, 0, 0], labels=(0, 1, 2, 1), unquantised=[1, 0, 0, 0])]
+    cells[0] = clean([0, 1, 2, 0], labels=(0, 1, 2, 1))
+
+    found = by_metric(robustness(cells), "digits/pgd")
+
+    assert found["robust_accuracy"]["value"] == 0.25
+    assert found["robust_accuracy_unquantised"]["value"] == 0
+    assert (found["success_rate"]["value"], found["success_rate"]["n"]) == (pytest.approx(2 / 3), 3)
+    assert found["success_rate"]["files"] == "pgd.0 clean.0"
+    assert found["robust_accuracy"]["threat"] == "white-box linf eps=0.1 steps=40 (pgd)"
+
+
+def test_clean_accuracy_has_the_exact_binomial_interval():
+    found = by_metric(robustness([clean([0, 1, 2, 0])]), "digits")
+
+    row = found["clean_accuracy"]
+    assert (row["value"], row["high"]) == (1, 1)
+    assert row["low"] == pytest.approx(0.025 ** (1 / 4))  # all of n right: closed form
+    assert "mean_confidence_on_errors" not in found
+
+
+def test_confidence_on_errors_is_the_mean_softmax_maximum_of_the_wrong_rows():
+    found = by_metric(robustness([clean([1, 1, 1, 1], sure=2.0)]), "digits")
+
+    row = found["mean_confidence_on_errors"]
+    assert row["value"] == pytest.approx(np.exp(2) / (np.exp(2) + 2))
+    assert row["n"] == 3
+
+
+def test_the_union_counts_what_no_attack_of_the_budget_beats():
+    cells = [
+        clean([0, 1, 2, 0]),
+        attacked([0, 1, 0, 0]),
+        attacked([1, 1, 2, 0], "fgsm", FGSM),
+        attacked([0, 0, 0, 0], "pgd_20", {**PGD, "eps": 0.2}),
+        attacked([1, 0, 0, 1], "fgsm_mlp", FGSM, victim="mlp.0"),
+    ]
+
+    found = by_metric(robustness(cells), "digits/union_linf@0.1")
+
+    row = found["robust_accuracy_union"]
+    assert row["value"] == 0.5
+    assert row["threat"] == "white-box, the worst of fgsm, pgd, linf eps=0.1"
+    assert row["files"] == "fgsm.0 pgd.0"
+
+
+def test_one_attack_of_a_budget_has_no_union():
+    rows = robustness([clean([0, 1, 2, 0]), attacked([0, 1, 0, 0]), attacked([0] * 4, "pgd_20", {**PGD, "eps": 0.2})])
+
+    assert not [row for row in rows if "union" in row["metric"]]
+
+
+def test_attacks_on_some_of_the_rows_are_compared_with_those_rows():
+    cells = [clean([0, 1, 2, 1]), attacked([0, 1], labels=(2, 0), ids=[2, 0])]
+
+    found = by_metric(robustness(cells), "digits/pgd")
+
+    assert (found["success_rate"]["value"], found["success_rate"]["n"]) == (1, 2)
+
+
+def test_translated_sets_are_oblivious_and_named_after_the_translator():
+    rows = robustness([clean([0, 1, 2, 0]), attacked([0, 1, 2, 0], translator="unet.0")])
+
+    found = by_metric(rows, "digits/pgd/unet")["robust_accuracy"]
+    assert found["threat"] == "oblivious linf eps=0.1 steps=40 (pgd)"
+
+
+def test_means_over_seeds_stand_beside_each_seed():
+    rows = robustness([clean([0, 1, 2, 0], 0), clean([1, 1, 2, 0], 1)])
+
+    assert [(row["value"], row["seed"]) for row in rows if row["metric"] == "clean_accuracy"] == [(1, 0), (0.75, 1)]
+    mean = by_metric(rows, "digits")["clean_accuracy_mean"]
+    assert (mean["value"], mean["low"], mean["high"]) == (0.875, 0.75, 1)
+
+
+def test_an_attack_without_its_clean_set_is_refused():
+    with pytest.raises(ValueError, match="one file with clean digits: none is given"):
+        robustness([attacked([0, 1, 2, 0])])
+
+
+def test_rows_without_a_class_are_refused():
+    with pytest.raises(ValueError, match="1 of 4 rows have no class"):
+        robustness([clean([0, 1, 2, 0], labels=(0, 1, 2, -1))])

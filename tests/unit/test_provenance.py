@@ -1,0 +1,100 @@
+import pytest
+
+from touchstone import provenance
+
+
+def package(tmp_path, monkeypatch, files):
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    provenance._parsed.cache_clear()
+
+
+BASE = {
+    "records.py": "A = 1\n",
+    "tensors.py": "B = 2\n",
+    "steps/attack.py": '"""attack."""\nfrom touchstone import tensors\n',
+    "attacks/pgd.py": 'from touchstone.losses import loss\n\ndef pgd():\n    """Return it."""\n    return 3\n',
+    "losses.py": "def loss():\n    return 4\n",
+    "attacks/fgsm.py": "def fgsm():\n    return 5\n",
+}
+
+
+def digest(tmp_path, monkeypatch, changes=(), use="attacks/pgd"):
+    package(tmp_path, monkeypatch, BASE | dict(changes))
+    files = provenance.code_files(provenance.roots("attack", {"component": {"use": use}}))
+    return provenance.code_digest(files)
+
+
+def test_the_digest_covers_the_step_the_component_and_what_they_import(tmp_path, monkeypatch):
+    package(tmp_path, monkeypatch, BASE)
+
+    files = provenance.code_files(provenance.roots("attack", [{"nested": {"use": "attacks/pgd"}}]))
+
+    assert list(files) == ["attacks/pgd.py", "losses.py", "records.py", "steps/attack.py", "tensors.py"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("attacks/pgd.py", 'from touchstone.losses import loss  # why\n\n\ndef pgd():\n    """Return another."""\n    # because\n    return 3\n'),
+        ("attacks/pgd.py", '"""A module docstring."""\nfrom touchstone.losses import loss\ndef pgd():\n    return (3)\n'),
+        ("attacks/fgsm.py", "def fgsm():\n    return 6\n"),
+        ("losses.py", "def loss(): return 4"),
+    ],
+    ids=["comment and docstring", "layout", "another component", "one line"],
+)
+def test_what_does_not_change_the_code_does_not_change_the_digest(tmp_path, monkeypatch, file, text):
+    assert digest(tmp_path / "a", monkeypatch) == digest(tmp_path / "b", monkeypatch, {file: text}.items())
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("attacks/pgd.py", BASE["attacks/pgd.py"].replace("3", "4")),
+        ("losses.py", "def loss():\n    return 5\n"),
+        ("records.py", "A = 2\n"),
+        ("steps/attack.py", "from touchstone import tensors\nx = 1\n"),
+    ],
+)
+def test_a_constant_changes_the_digest(tmp_path, monkeypatch, file, text):
+    assert digest(tmp_path / "a", monkeypatch) != digest(tmp_path / "b", monkeypatch, {file: text}.items())
+
+
+def test_imports_for_type_checkers_do_not_count(tmp_path, monkeypatch):
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from touchstone import losses\ndef fgsm():\n    return 5\n"
+    package(tmp_path, monkeypatch, BASE | {"attacks/fgsm.py": text})
+
+    assert "losses.py" not in provenance.code_files(["attacks/fgsm.py"])
+
+
+def test_a_file_is_whole_or_absent(tmp_path):
+    target = tmp_path / "deep" / "file"
+
+    provenance.write_whole(target, b"whole")
+    with pytest.raises(TypeError):
+        provenance.write_whole(target, "not bytes")  # type: ignore[arg-type]
+
+    assert target.read_bytes() == b"whole"
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_a_sidecar_names_the_digest_of_its_artefact(tmp_path):
+    target = tmp_path / "x.safetensors"
+
+    provenance.write_with_sidecar(target, b"abc", {"step": "attack"})
+
+    assert provenance.read_sidecar(target) == {
+        "artefact": "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "step": "attack",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_broken_sidecar_is_named(tmp_path, text):
+    (tmp_path / "x.prov.json").write_text(text)
+
+    with pytest.raises(ValueError, match=r"x\.prov\.json"):
+        provenance.read_sidecar(tmp_path / "x")
