@@ -5,6 +5,7 @@ Tests load it with runpy, since test folders are no packages.
 
 from __future__ import annotations
 
+import inspect
 import zlib
 
 import numpy as np
@@ -169,15 +170,18 @@ def clean(cells):
     return [cell for cell in cells if not cell.attack and not cell.translator]
 
 
-# What each evaluation gets: its lists of cells in the order of its signature, and its settings.
-SAMPLING = {"resamples": 50}
-EVALUATIONS = {
-    "robustness": ([output_cells()], SAMPLING),
-    "detection": ([score_cells(), output_cells()], {"id_examples": "digits_test", **SAMPLING}),
-    "margins": ([margin_cells(), clean(output_cells())], {"eps": [0.05, 0.1, 0.2], **SAMPLING}),
-    "translation": (
-        [output_cells(("unet",), ("fgsm", "pgd"), classifiers=("cnn",)), example_cells()[:1] + example_cells()[3:]],
-        SAMPLING,
-    ),
-    "data_sheet": ([example_cells()], SAMPLING),
+# What every component of evaluations/ and reporting/ gets: cells by the noun that it names, settings by their names.
+NOUNS = {
+    "outputs": output_cells(("unet",)),
+    "scores": score_cells(),
+    "margins": margin_cells(),
+    "examples": example_cells(),
 }
+SETTINGS = {"id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 50}
+
+
+def given(function):
+    """Return the cells and the settings for a component, by its signature."""
+    parameters = inspect.signature(function).parameters.values()
+    nouns = [NOUNS[p.name] for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    return nouns, {p.name: SETTINGS[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in SETTINGS}

@@ -1,14 +1,20 @@
-"""The loop of projected gradient ascent, shared by the attacks that are a choice of start, goal and step."""
+"""The loops of gradient ascent: over steps, and over goals and restarts around them."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from touchstone.contracts import Model
-from touchstone.goals import Goal
+from touchstone.goals import Goal, strongest
 from touchstone.losses import logits_loss_and_gradient
 from touchstone.perturbations import Ball
+from touchstone.tensors import per_row
+
+# (goal, best (N, ...), its loss (N,)) -> the same two after one more run; +inf marks a row that is finished
+Run = Callable[[Goal, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def ascend(
@@ -49,3 +55,30 @@ def ascend(
         if step < steps:
             points = ball.step(points, gradient, step_size)
     return best, best_loss
+
+
+def ascend_each(
+    model: Model,
+    goals: Sequence[Goal],
+    run: Run,
+    images: Tensor,
+    logits: Tensor,
+    *,
+    restarts: int = 1,
+    stop_on_success: bool = False,
+) -> Tensor:
+    """Return the best of `restarts` runs per goal, and of several goals per row the one of highest margin loss.
+
+    logits are those of `images`, which stay where nothing is higher. With `stop_on_success` a row that is misclassified,
+    unattacked or after a run, is finished and comes to later runs with the loss +inf.
+    """
+    best, candidates = images, []
+    finished = goals[0].reached(logits) & stop_on_success
+    for goal in goals:
+        best = torch.where(per_row(finished, images), best, images)
+        best_loss = torch.where(finished, torch.inf, goal(logits))
+        for _ in range(restarts):
+            best, best_loss = run(goal, best, best_loss)
+        finished = torch.isposinf(best_loss) & stop_on_success
+        candidates.append(best)
+    return candidates[0] if len(candidates) == 1 else strongest(model, goals[0].labels, candidates)

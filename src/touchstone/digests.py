@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-
 SNAKEMAKE_MARK = ".snakemake_timestamp"  # the empty file that Snakemake puts into every folder it makes
 
 
@@ -26,7 +25,5 @@ def folder_digest(folder: Path) -> str:
     Files in subfolders count, under their name with slashes. Times, modes, empty folders and Snakemake's mark do not.
     """
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != SNAKEMAKE_MARK)
-    lines = [
-        f"{file_digest(path).removeprefix('sha256:')}  {path.relative_to(folder).as_posix()}\n" for path in files
-    ]
+    lines = [f"{file_digest(path).removeprefix('sha256:')}  {path.relative_to(folder).as_posix()}\n" for path in files]
     return sha256("".join(sorted(lines)).encode())

@@ -85,7 +85,8 @@ def is_raster(figure: Figure) -> bool:
 def svg(figure: Figure, name: str) -> bytes:
     """Return the figure as SVG; `name` salts its ids, so that two figures of one page share none."""
     stream = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
+    with style():  # some of the look is decided while drawing
+        matplotlib.rcParams["svg.hashsalt"] = name
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     return stream.getvalue()
 
@@ -93,5 +94,6 @@ def svg(figure: Figure, name: str) -> bytes:
 def png(figure: Figure) -> bytes:
     """Return the figure as PNG, 200 pixels per inch."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
+    with style():
+        figure.savefig(stream, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})
     return stream.getvalue()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from touchstone import provenance, registry
+from touchstone import digests, provenance, registry
 from touchstone.plan import Task, code_files
 
 TORCH_STEPS = frozenset({"train", "translate", "attack", "measure", "infer", "fit", "score"})
@@ -72,7 +72,7 @@ class Reader:
         if file not in self._nouns:
             data = Path(file).read_bytes()
             try:
-                if provenance.sha256(data) != (expected := provenance.read_sidecar(Path(file))["artefact"]):
+                if digests.sha256(data) != (expected := provenance.read_sidecar(Path(file))["artefact"]):
                     raise records.DamagedFile(f"its bytes do not match its sidecar, which says {expected}")
                 self._nouns[file] = records.decode(data, records.KINDS[kind])
             except ValueError as error:
@@ -86,7 +86,7 @@ class Reader:
             self._digests[file] = {
                 "file": file,
                 "artefact": provenance.read_sidecar(path)["artefact"],
-                "sidecar": provenance.file_digest(provenance.sidecar_path(path)),
+                "sidecar": digests.file_digest(provenance.sidecar_path(path)),
             }
         return self._digests[file]
 
@@ -152,7 +152,9 @@ class Job:
 def bound(block: dict[str, Any], names: tuple[str, ...] | None = None, function: Any = None) -> Callable[..., Any]:
     """Return a component with its settings bound, nested blocks as callables; only the settings in `names` if given."""
     function = function or registry.load(block["use"])
-    settings = {key: _bound_value(value) for key, value in block.items() if key != "use" and (names is None or key in names)}
+    settings = {
+        key: _bound_value(value) for key, value in block.items() if key != "use" and (names is None or key in names)
+    }
     return functools.partial(function, **settings)
 
 
@@ -183,7 +185,7 @@ def _fetch(job: Job, files: dict[str, str]) -> None:
         folder.mkdir()
         fetch(folder, source=bound(job.settings["component"]), sha256=job.settings["sha256"], name=target.name)
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(folder, target)
+        folder.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     provenance.write_sidecar(target, job.settings["sha256"], job.facts(files))
@@ -236,17 +238,38 @@ def _train(job: Job, files: dict[str, str]) -> None:
 def _translate(job: Job, files: dict[str, str]) -> None:
     from touchstone.steps.translate import translate
 
-    job.write(
-        translate(job.noun("examples", "ExampleSet"), job.model(), batch_size=job.settings["batch_size"]), files
-    )
+    job.write(translate(job.noun("examples", "ExampleSet"), job.model(), batch_size=job.settings["batch_size"]), files)
 
 
 def _attack(job: Job, files: dict[str, str]) -> None:
     from touchstone.steps.attack import attack
 
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
-    perturb = bound(job.settings["component"])
-    job.write(attack(job.noun("examples", "ExampleSet"), job.model(), perturb=perturb, **settings), files)
+    perturb, model = bound(job.settings["component"]), job.model()
+    defence = _guarded(job, model) if "detector" in job.task.inputs else model
+    attacked = attack(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
+    job.write(attacked, files)
+
+
+def _guarded(job: Job, model: Any) -> Any:
+    """Return the network behind the task's detector, at the threshold of the task's false-positive rate."""
+    import torch
+
+    from touchstone.defences import Guarded
+
+    block, detector = job.settings["detector"], job.noun("detector", "Detector")
+    call = _component(block).call
+    state = {name: torch.from_numpy(values).to(job.settings["device"]) for name, values in detector.state.items()}
+    return Guarded(
+        model=model,
+        score=bound(block, tuple(call.settings)),
+        data=call.data,
+        state=state,
+        threshold=detector.thresholds[job.settings["false_positive_rate"]],
+        spread=detector.spread,
+        confounding=job.settings["confounding"],
+        label=block.get("label"),
+    )
 
 
 def _measure(job: Job, files: dict[str, str]) -> None:
@@ -318,7 +341,13 @@ def _score(job: Job, files: dict[str, str]) -> None:
     job.write(_scorer(job)(job.noun("detector", "Detector")), files)
 
 
-ROLES = {"outputs": "Outputs", "scores": "Scores", "margins": "Margins", "examples": "ExampleSet"}
+ROLES = {
+    "detectors": "Detector",
+    "outputs": "Outputs",
+    "scores": "Scores",
+    "margins": "Margins",
+    "examples": "ExampleSet",
+}
 
 
 def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -343,10 +372,8 @@ def _evaluate(job: Job, files: dict[str, str]) -> None:
 def _report(job: Job, files: dict[str, str]) -> None:
     from touchstone.steps.report import report
 
-    metrics = {
-        Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]
-    }
-    figures = {}
+    metrics = {Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]}
+    figures: dict[str, Any] = {}
     for name, figure in job.settings["figures"].items():
         block = figure["component"]
         found = _cells(job, figure["cells"]) | {"metrics": metrics[figure["evaluation"]].rows}
@@ -358,7 +385,7 @@ def _report(job: Job, files: dict[str, str]) -> None:
             "files": [cell["file"] for cell in figure["cells"]]
             or [f"data/{job.settings['study']}/metrics/{figure['evaluation']}.csv"],
         }
-    sources = {file: _source(Path(file)) for file in job.task.input_files}
+    sources: dict[str, Any] = {file: _source(Path(file)) for file in job.task.input_files}
     pages = report(
         study=job.settings["study"],
         settings=job.settings["settings"],
@@ -371,9 +398,9 @@ def _report(job: Job, files: dict[str, str]) -> None:
     shutil.rmtree(folder / "figures", ignore_errors=True)
     for name, data in pages.items():
         provenance.write_whole(folder / name, data)
-    digests = {name: provenance.sha256(data) for name, data in sorted(pages.items())}
-    facts = job.facts(files) | {"pages": digests}
-    provenance.write_sidecar(folder / "report.html", digests["report.html"], facts)
+    page_digests = {name: digests.sha256(data) for name, data in sorted(pages.items())}
+    facts = job.facts(files) | {"pages": page_digests}
+    provenance.write_sidecar(folder / "report.html", page_digests["report.html"], facts)
 
 
 def _source(path: Path) -> dict[str, Any]:
@@ -381,7 +408,7 @@ def _source(path: Path) -> dict[str, Any]:
     sidecar = provenance.read_sidecar(path)
     return {
         "digest": sidecar["artefact"],
-        "sidecar": provenance.file_digest(provenance.sidecar_path(path)),
+        "sidecar": digests.file_digest(provenance.sidecar_path(path)),
         "step": sidecar["step"],
         "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
         "code": sidecar["code"],

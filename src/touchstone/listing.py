@@ -48,5 +48,3 @@ def check(study: str) -> int:
     table = re.search(r"^job +count\n[- ]+\n(.*?)^total +\d+", text, re.MULTILINE | re.DOTALL)
     print(f"\n{table.group(0)}" if table else "\nNothing to do: every file is current.")
     return 0
-
-

@@ -86,6 +86,13 @@ def only(cells: Iterable[Cell], what: str) -> Cell:
     return found[0]
 
 
+def clean_outputs(outputs: Iterable[Cell], cell: Cell) -> Cell:
+    """Return the outputs of the cell's classifier on the cell's set, neither attacked nor translated."""
+    own = (out for out in outputs if network(out) == network(cell) and out.examples == cell.examples)
+    clean = (out for out in own if not out.attack and not out.translator)
+    return only(clean, f"outputs of {network(cell)} on clean {cell.examples}")
+
+
 def rows_of(ids: Array, wanted: Array, what: str) -> Array:
     """Return where in `ids` each of `wanted` stands; ValueError where one is missing."""
     order = np.argsort(ids, kind="stable")
@@ -111,6 +118,7 @@ def with_means(rows: list[Row]) -> list[Row]:
 
 def _mean(names: tuple[str, ...], group: list[Row]) -> Row:
     entry, examples, threat_model, metric = names
+    group = sorted(group, key=lambda found: (found["seed"] is None, found["seed"], found["threat"]))
     values = [found["value"] for found in group]
     rates = [found["base_rate"] for found in group if found["base_rate"] is not None]
     return {

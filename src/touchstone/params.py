@@ -110,6 +110,7 @@ STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
         "threads": Setting(_count, 1),
         "batch_size": Setting(_count, 256),
         "calibration": _text,
+        "attacked_false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05),
         "false_positive_rates": Setting(Type("list", item=Type("float", Bounds(above=0, high=1))), [0.01, 0.05, 0.5]),
     },
 }
@@ -135,13 +136,14 @@ class _NoDuplicates(yaml.SafeLoader):
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands twice", key.start_mark)
             seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file; ParamsError names file and line of what is wrong."""
     try:
-        content = yaml.load(path.read_text(), _NoDuplicates)  # noqa: S506 - a SafeLoader
+        content = yaml.load(path.read_text(), _NoDuplicates)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
@@ -263,7 +265,9 @@ class _Reader:
         if "use" in change and change["use"] != base.get("use"):
             return change
         return base | {
-            key: self._merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+            key: self._merged(base[key], value)
+            if isinstance(value, dict) and isinstance(base.get(key), dict)
+            else value
             for key, value in change.items()
         }
 
@@ -302,7 +306,9 @@ class _Reader:
         own = self.sections[section]
         clash = found.settings.keys() & (own.settings.keys() | own.references.keys())
         if clash:
-            self.fail(path, f"{found.folder}/{found.name}.py has settings that every {section} entry has: {sorted(clash)}")
+            self.fail(
+                path, f"{found.folder}/{found.name}.py has settings that every {section} entry has: {sorted(clash)}"
+            )
         given = {key: value for key, value in block.items() if key not in own.references}
         resolved = self._settings(path, given, own.settings | found.settings, found)
         for key, reference in own.references.items():
@@ -400,7 +406,9 @@ class _Reader:
         for section in self.sections:
             for name in resolved[section]:
                 if name in owner:
-                    self.fail((section, name), f"the name is taken by {owner[name]}.{name}; names are unique in a study")
+                    self.fail(
+                        (section, name), f"the name is taken by {owner[name]}.{name}; names are unique in a study"
+                    )
                 owner[name] = section
         for section, kind in self.sections.items():
             for name, entry in resolved[section].items():
@@ -417,11 +425,21 @@ class _Reader:
         for name, detector in resolved["detectors"].items():
             label, known = detector.get("label"), resolved["confounding"]
             if label is not None and label not in known:
-                self.fail(("detectors", name, "label"), f"no label called {label} in confounding.{nearest(label, known)}")
+                self.fail(
+                    ("detectors", name, "label"), f"no label called {label} in confounding.{nearest(label, known)}"
+                )
+        rates, attacked = (
+            resolved["study"][f"{name}false_positive_rate{s}"] for name, s in (("", "s"), ("attacked_", ""))
+        )
+        if attacked not in rates:
+            self.fail(
+                ("study", "attacked_false_positive_rate"), f"{attacked:g} is not among false_positive_rates {rates}"
+            )
         calibration = resolved["study"].get("calibration")
         if calibration not in resolved["examples"]:
             self.fail(
-                ("study", "calibration"), f"no example set called {calibration}.{nearest(calibration, resolved['examples'])}"
+                ("study", "calibration"),
+                f"no example set called {calibration}.{nearest(calibration, resolved['examples'])}",
             )
 
     def _groups(self, resolved: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
@@ -461,6 +479,9 @@ class _Reader:
             elif entry in placed:
                 self.fail(path, f"{entry} is already in the group {placed[entry]}")
             placed[str(entry)] = path[1]
+        uses = {resolved["attacks"][entry]["use"].split("/")[0] for entry in members if entry in resolved["attacks"]}
+        if len(uses) > 1:
+            self.fail(path, "mixes attacks with adaptive ones, which are made on other victims")
         if len(sections) > 1:
             self.fail(path, f"mixes {' and '.join(sorted(sections))}; a group holds one kind")
         calibration = resolved["study"]["calibration"]
@@ -491,7 +512,9 @@ class _Reader:
         for section in self.sections:
             for name in resolved[section]:
                 if (section, name) not in reached:
-                    self.fail((section, name), "no evaluation names it; name it in one, or remove it (null in an overlay)")
+                    self.fail(
+                        (section, name), "no evaluation names it; name it in one, or remove it (null in an overlay)"
+                    )
 
 
 def _named(kind: Section, entry: dict[str, Any], resolved: dict[str, Any]) -> Iterator[tuple[str, str]]:

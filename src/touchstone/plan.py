@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from touchstone import provenance, registry
+from touchstone import digests, provenance, registry
 from touchstone.params import Study
 
 SUFFIX = ".safetensors"
@@ -51,15 +51,19 @@ class Set:
         return "/".join(part for part in (self.examples, self.victim, self.attack, self.translator) if part)
 
     @property
+    def guard(self) -> tuple[str, str]:
+        """The detector that stands before the victim, and the false-positive rate of its threshold; "" for none."""
+        detector, _, rate = self.victim.partition("+")[2].partition("@")
+        return detector, rate
+
+    @property
     def kind(self) -> str:
         """The folder that the set lies in."""
         return "translated" if self.translator else "attacked" if self.attack else "examples"
 
     def of(self, wildcards: Mapping[str, str]) -> Set:
         """Return the set with {victim} and {translator} filled in."""
-        return replace(
-            self, victim=self.victim.format(**wildcards), translator=self.translator.format(**wildcards)
-        )
+        return replace(self, victim=self.victim.format(**wildcards), translator=self.translator.format(**wildcards))
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,12 @@ class Batch:
 
     name: str
     sets: tuple[Set, ...]
+    detectors: str = ""  # adaptive: the group of detectors that stand before the network, one victim each
 
     @property
     def wildcards(self) -> tuple[str, ...]:
         """What else than the network tells its jobs apart: the victim, the translator, both or neither."""
-        return tuple(name for name in ("victim", "translator") if any(getattr(s, name) for s in self.sets))
+        return tuple(name for name in ("victim", "translator") if getattr(self.sets[0], name) == f"{{{name}}}")
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ class Net:
 
     @classmethod
     def parse(cls, text: str) -> Net:
+        """Return the network that an address names; of NET+DETECTOR@FPR the network."""
         entry, seed = text.split("+")[0].rsplit(".", 1)
         return cls(entry, int(seed))
 
@@ -153,18 +159,32 @@ class Plan:
 
     def group_of(self, section: str, entry: str) -> str:
         """Return the group that an entry is handled in."""
-        return next(name for name, members in self.study["groups"][section].items() if entry in members)
+        groups: dict[str, list[str]] = self.study["groups"][section]
+        return next(name for name, members in groups.items() if entry in members)
+
+    def adaptive(self, attack: str) -> bool:
+        """Return whether an attack is made on a network behind a detector."""
+        return str(self.study["attacks"][attack]["use"]).startswith("adaptive/")
 
     @cached_property
-    def attacked_pairs(self) -> list[tuple[str, str]]:
-        """The (example group, attack group) pairs that some evaluation or detector asks for, sorted."""
-        pairs = set()
+    def attacked_groups(self) -> list[tuple[str, str, str]]:
+        """What some evaluation or detector asks to be attacked, sorted: the groups of example sets and of attacks, and
+        of the detectors that an adaptive attack has to get past.
+        """
+        wanted = set()
         for question in self.study["evaluations"].values():
             for examples in question["attacked"] or question["examples"]:
-                pairs |= {(examples, attack) for attack in question["attacks"]}
+                for attack in question["attacks"]:
+                    guards = question["detectors"] if self.adaptive(attack) else [""]
+                    wanted |= {(examples, attack, guard) for guard in guards}
         for detector in self.study["detectors"].values():
-            pairs |= {(detector["fit"], name) for name in detector["anomalous"] if name in self.study["attacks"]}
-        return sorted({(self.group_of("examples", e), self.group_of("attacks", a)) for e, a in pairs})
+            wanted |= {(detector["fit"], name, "") for name in detector["anomalous"] if name in self.study["attacks"]}
+        return sorted(
+            {
+                (self.group_of("examples", e), self.group_of("attacks", a), d and self.group_of("detectors", d))
+                for e, a, d in wanted
+            }
+        )
 
     def clean_batches(self) -> list[Batch]:
         """Return one batch per group of example sets."""
@@ -174,19 +194,24 @@ class Plan:
         ]
 
     def attacked_batches(self) -> list[Batch]:
-        """Return one batch per pair of an example group and an attack group; {victim} is a wildcard."""
+        """Return one batch per attacked group. {victim} is a wildcard; before an adaptive one stands each detector."""
         groups = self.study["groups"]
-        return [
-            Batch(
-                f"{examples}_{attacks}",
-                tuple(
-                    Set(entry, "{victim}", attack)
-                    for entry in groups["examples"][examples]
-                    for attack in groups["attacks"][attacks]
-                ),
-            )
-            for examples, attacks in self.attacked_pairs
-        ]
+        found = []
+        for examples, attacks, detectors in self.attacked_groups:
+            guards = groups["detectors"][detectors] if detectors else []
+            sets = [
+                Set(entry, victim, attack)
+                for victim in [self.guarded("{net}", guard) for guard in guards] or ["{victim}"]
+                for entry in groups["examples"][examples]
+                for attack in groups["attacks"][attacks]
+            ]
+            name = "_".join(part for part in (examples, attacks, detectors) if part)
+            found.append(Batch(name, tuple(sets), detectors))
+        return found
+
+    def guarded(self, net: object, detector: str) -> str:
+        """Return the address of a network behind a detector, at the threshold that adaptive attacks have to get below."""
+        return f"{net}+{detector}@{self.study['study']['attacked_false_positive_rate']:g}"
 
     def translatable_batches(self) -> list[Batch]:
         """Return the batches, clean and attacked, whose translated versions an evaluation asks for."""
@@ -195,7 +220,7 @@ class Plan:
             if question["translators"]:
                 groups = {self.group_of("examples", name) for name in question["examples"]}
                 attacked = {self.group_of("examples", name) for name in question["attacked"] or question["examples"]}
-                attacks = {self.group_of("attacks", name) for name in question["attacks"]}
+                attacks = {self.group_of("attacks", name) for name in question["attacks"] if not self.adaptive(name)}
                 wanted |= groups | {f"{e}_{a}" for e in attacked for a in attacks}
         return [batch for batch in [*self.clean_batches(), *self.attacked_batches()] if batch.name in wanted]
 
@@ -219,7 +244,7 @@ class Plan:
             Rule("fetch", "fetch", ("source",)),
             Rule("prepare", "prepare", ("examples",)),
             Rule("train", "train", ("trained",)),
-            *(self._batch_rule("attack", batch) for batch in self.attacked_batches()),
+            *(self._batch_rule("attack", b, *(["net"] if b.detectors else [])) for b in self.attacked_batches()),
             *(self._batch_rule("translate", batch) for batch in self.translated_batches()),
             *(self._batch_rule("infer", batch, "net") for batch in self.all_batches()),
             *(Rule(f"measure_{b.name}", "measure", ("net", "margin"), b) for b in self.clean_batches()),
@@ -227,8 +252,9 @@ class Plan:
         for detectors in self.study["groups"]["detectors"]:
             found.append(Rule(f"fit_{detectors}", "fit", ("net",), detectors=detectors))
             for batch in self.all_batches():
-                name = f"score_{detectors}_{batch.name}"
-                found.append(Rule(name, "score", ("net", *batch.wildcards), batch, detectors))
+                if batch.detectors in ("", detectors):
+                    name = f"score_{detectors}_{batch.name}"
+                    found.append(Rule(name, "score", ("net", *batch.wildcards), batch, detectors))
         found += [Rule("evaluate", "evaluate", ("evaluation",)), Rule("report", "report")]
         return {rule.name: rule for rule in found}
 
@@ -253,11 +279,7 @@ class Plan:
             case "fit":
                 return [self.file("detectors", "{net}", name) for name in self.members(rule)]
             case "score":
-                return [
-                    self.file("scores", "{net}", name, examples.address)
-                    for name in self.members(rule)
-                    for examples in sets
-                ]
+                return [self.file("scores", "{net}", *pair) for pair in self._scored(rule.batch, rule.detectors)]
         plain = {
             "fetch": "data/raw/{source}",
             "prepare": self.file("examples", "{examples}"),
@@ -266,6 +288,13 @@ class Plan:
             "report": f"reports/{self.study.name}/report.html",
         }
         return [plain[rule.step]]
+
+    def _scored(self, batch: Batch | None, detectors: str) -> Iterator[tuple[str, str]]:
+        """Yield (detector, address) of what a group of detectors scores: each every set, or just those made against it."""
+        for name in self.study["groups"]["detectors"][detectors]:
+            for examples in batch.sets if batch else ():
+                if examples.guard[0] in ("", name):
+                    yield name, examples.address
 
     def members(self, rule: Rule) -> list[str]:
         """Return the detectors that a rule handles together."""
@@ -339,20 +368,25 @@ class Plan:
         seeds = self.study[section][entry]["seeds"]
         return Net(entry, seed if seed in seeds else seeds[0])
 
-    def _attack(self, batch: Batch, victim: str) -> Iterator[Task]:
-        net = Net.parse(victim)
+    def _attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
-            attacked = pattern.of({"victim": victim, "translator": ""})
+            attacked = pattern.of({"victim": victim, "net": net, "translator": ""})
+            own = Net.parse(attacked.victim)
             settings = self._torch(
                 component=self._own("attacks", attacked.attack),
-                architecture=self.architecture(net),
-                seed=net.seed,
+                architecture=self.architecture(own),
+                seed=own.seed,
                 batch_size=self.study["study"]["batch_size"],
             )
             inputs: dict[str, str | list[str]] = {
                 "examples": self.file("examples", attacked.examples),
-                "checkpoint": self.file("checkpoints", net),
+                "checkpoint": self.file("checkpoints", own),
             }
+            detector, rate = attacked.guard
+            if detector:
+                inputs["detector"] = self.file("detectors", own, detector)
+                settings |= {"detector": self._own("detectors", detector), "false_positive_rate": rate}
+                settings["confounding"] = self.study["confounding"]
             yield Task("attack", inputs, self.set_file(attacked), settings)
 
     def _translate(self, batch: Batch, translator: str, victim: str = "") -> Iterator[Task]:
@@ -363,14 +397,12 @@ class Plan:
                 "examples": self.set_file(replace(translated, translator="")),
                 "checkpoint": self.file("checkpoints", net),
             }
-            settings = self._torch(
-                architecture=self.architecture(net), batch_size=self.study["study"]["batch_size"]
-            )
+            settings = self._torch(architecture=self.architecture(net), batch_size=self.study["study"]["batch_size"])
             yield Task("translate", inputs, self.set_file(translated), settings)
 
     def _infer(self, batch: Batch, net: str, victim: str = "", translator: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
-            examples = pattern.of({"victim": victim, "translator": translator})
+            examples = pattern.of({"net": net, "victim": victim, "translator": translator})
             inputs: dict[str, str | list[str]] = {
                 "examples": self.set_file(examples),
                 "checkpoint": self.file("checkpoints", net),
@@ -442,13 +474,15 @@ class Plan:
             yield Task("fit", inputs, self.file("detectors", net, name), settings)
 
     def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", translator: str = "") -> Iterator[Task]:
+        filled = {"net": net, "victim": victim, "translator": translator}
         for name in self.study["groups"]["detectors"][detectors]:
             for pattern in batch.sets:
-                examples = pattern.of({"victim": victim, "translator": translator})
-                inputs: dict[str, str | list[str]] = {"detector": self.file("detectors", net, name)}
-                inputs |= self._read(self._component(name).call.data, net, examples)
-                settings = self._detector_settings(name, Net.parse(net))
-                yield Task("score", inputs, self.file("scores", net, name, examples.address), settings)
+                if pattern.guard[0] in ("", name):
+                    examples = pattern.of(filled)
+                    inputs: dict[str, str | list[str]] = {"detector": self.file("detectors", net, name)}
+                    inputs |= self._read(self._component(name).call.data, net, examples)
+                    settings = self._detector_settings(name, Net.parse(net))
+                    yield Task("score", inputs, self.file("scores", net, name, examples.address), settings)
 
     # --- evaluations and the report ---------------------------------------------------------------------------
 
@@ -456,16 +490,16 @@ class Plan:
         """Yield the sets that a question asks of one classifier: clean, attacked, and each of them translated."""
         victims = [self.partner("classifiers", name, net.seed) for name in question["victims"]] or [net]
         sets = [Set(name) for name in question["examples"]]
-        sets += [
-            Set(name, str(victim), attack)
-            for victim in victims
-            for name in question["attacked"] or question["examples"]
-            for attack in question["attacks"]
-        ]
+        attacked = question["attacked"] or question["examples"]
+        plain = [attack for attack in question["attacks"] if not self.adaptive(attack)]
+        sets += [Set(name, str(victim), attack) for victim in victims for name in attacked for attack in plain]
         translators = [self.partner("translators", name, net.seed) for name in question["translators"]]
         yield from sets
         for translator in translators:
             yield from (replace(examples, translator=str(translator)) for examples in sets)
+        for detector in question["detectors"]:
+            adaptive = [attack for attack in question["attacks"] if self.adaptive(attack)]
+            yield from (Set(name, self.guarded(net, detector), attack) for name in attacked for attack in adaptive)
 
     def cells(self, evaluation: str, roles: tuple[str, ...]) -> list[CellPlan]:
         """Return the artefacts of the given kinds that an evaluation crosses, each with its place."""
@@ -482,17 +516,26 @@ class Plan:
             add("examples", self.file("examples", name), Set(name))
         for net in nets:
             own = {"entry": net.entry, "seed": net.seed}
+            for detector in question["detectors"] if "detectors" in roles else []:
+                add("detectors", self.file("detectors", net, detector), Set(""), detector=detector, **own)
             for examples in self._sets(question, net):
                 if "examples" in roles and examples.kind != "examples":
                     add("examples", self.set_file(examples), examples, **own)
                 if "outputs" in roles:
                     add("outputs", self.file("outputs", net, examples.address), examples, **own)
                 for detector in question["detectors"] if "scores" in roles else []:
-                    file = self.file("scores", net, detector, examples.address)
-                    add("scores", file, examples, detector=detector, **own)
+                    if examples.guard[0] in ("", detector):
+                        file = self.file("scores", net, detector, examples.address)
+                        add("scores", file, examples, detector=detector, **own)
                 if "margins" in roles and examples.kind == "examples":
                     for margin in question["margins"]:
-                        add("margins", self.file("margins", net, margin, examples.address), examples, margin=margin, **own)
+                        add(
+                            "margins",
+                            self.file("margins", net, margin, examples.address),
+                            examples,
+                            margin=margin,
+                            **own,
+                        )
         return list(found.values())
 
     def _roles(self, block: dict[str, Any]) -> tuple[str, ...]:
@@ -512,7 +555,9 @@ class Plan:
         figures, files = {}, []
         for name, entry in self.study["figures"].items():
             component = self._own("figures", name)
-            found = [cell for cell in self.cells(entry["evaluation"], self._roles(component)) if _pictured(cell, component)]
+            found = [
+                cell for cell in self.cells(entry["evaluation"], self._roles(component)) if _pictured(cell, component)
+            ]
             wanted, cells = self._cells_task(found)
             files += wanted
             figures[name] = {
@@ -531,7 +576,7 @@ class Plan:
 
 def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:
     """Return the digests of a job's settings and of its code: what it is rerun for, besides its inputs."""
-    settings = provenance.sha256(provenance.canonical([task.as_json() for task in tasks]).encode())
+    settings = digests.sha256(provenance.canonical([task.as_json() for task in tasks]).encode())
     return settings, provenance.code_digest(code_files(tasks))
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from touchstone import provenance
+from touchstone import digests, provenance
 
 INTERVAL = 0.5  # seconds between two writes of a progress file
 
@@ -44,7 +44,7 @@ class Resume:
 
     def __init__(self, artefact: str, logs: Path, key: str) -> None:
         self.path = logs / "resume" / (Path(artefact).stem + ".safetensors")
-        self.key = provenance.sha256(key.encode())
+        self.key = digests.sha256(key.encode())
 
     def read(self) -> Any:
         """Return the state that was kept under the same settings and code; None where there is none, or it is damaged."""

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,11 @@ def _without_docstrings(tree: ast.Module) -> str:
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)
 
@@ -56,7 +60,7 @@ def imported(node: ast.AST) -> Iterator[str]:
         yield from imported(child)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file's code, comments and docstrings apart, and the package files that it imports."""
     tree = ast.parse(path.read_text())
@@ -123,8 +127,8 @@ def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
             stream.flush()
             if lasting:
                 os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

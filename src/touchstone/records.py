@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import save
 from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save
 
 Array = NDArray[Any]
 METADATA_KEY = "touchstone"
@@ -62,7 +62,7 @@ class ExampleSet:
         _require(self.images.dtype == np.float32, f"images are {self.images.dtype}, expected float32")
         _finite(self.images, "images")
         low, high = float(self.images.min()), float(self.images.max())
-        _require(0 <= low and high <= 1, f"images lie in [{low:g}, {high:g}], expected [0, 1]")
+        _require(low >= 0 and high <= 1, f"images lie in [{low:g}, {high:g}], expected [0, 1]")
         _require(self.labels.shape == (len(self.images),), f"labels have shape {self.labels.shape}")
         _require(self.labels.dtype == np.int64, f"labels are {self.labels.dtype}, expected int64")
         _check_ids(self.example_ids, len(self.images), self.source)
@@ -135,7 +135,8 @@ class Outputs:
     @property
     def predictions(self) -> Array:
         """The argmax class of each row, (N,) int64; the first one where classes tie."""
-        return self.logits.argmax(axis=1)
+        predictions: Array = self.logits.argmax(axis=1)
+        return predictions
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ class Detector:
     state: dict[str, Array]
     settings: dict[str, Any]  # {"use": ..., settings}
     thresholds: dict[str, float]  # "0.05" -> score, from held-out ID data
+    spread: float  # standard deviation of the scores of that data: the unit in which scores are weighed
     supervised: bool
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ import ast
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -19,8 +19,11 @@ FOLDERS = (
 
 # What may stand before the star. Everything else a component takes is a setting.
 DATA_NAMES = frozenset(
-    "model classifier defence images labels targets logits features gradient_norms state examples train validation"
-    " outliers folder generator outlier_generator input_shape classes seed outputs scores margins metrics".split()
+    (
+        *("model", "classifier", "defence", "images", "labels", "targets", "logits", "features", "gradient_norms"),
+        *("state", "examples", "train", "validation", "outliers", "folder", "generator", "outlier_generator"),
+        *("input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors", "metrics"),
+    )
 )
 
 
@@ -147,10 +150,11 @@ def _type(node: ast.expr, where: str) -> Type:
 def _signature(function: ast.FunctionDef | ast.ClassDef, where: str, strict: bool) -> Signature:
     summary = (ast.get_docstring(function) or "").split("\n\n")[0].replace("\n", " ").strip()
     if isinstance(function, ast.ClassDef):
-        function = next(
-            (item for item in function.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"),
-            ast.FunctionDef(name=function.name, args=ast.parse("def _(self): ...").body[0].args),  # type: ignore[attr-defined, call-overload]
-        )
+        methods = (item for item in function.body if isinstance(item, ast.FunctionDef))
+        found = next((method for method in methods if method.name == "__init__"), None)
+        if found is None:
+            return Signature((), {}, summary)
+        function = found
     arguments = function.args
     data = tuple(argument.arg for argument in arguments.posonlyargs + arguments.args if argument.arg != "self")
     settings = {}
@@ -183,7 +187,7 @@ def names(folder: str) -> list[str]:
     return sorted(path.stem for path in (PACKAGE / folder).glob("*.py") if not path.stem.startswith("_"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def component(folder: str, name: str) -> Component:
     """Return one component's signature; KeyError where there is no such file, RegistryError where it breaks the rules."""
     path = PACKAGE / folder / f"{name}.py"

@@ -129,7 +129,11 @@ def _columns(numbers: Numbers, metrics: dict[str, str], words: Callable[[Row], t
 def _margins(numbers: Numbers) -> Table | None:
     if not _of(numbers, "kendall_tau"):
         return None
-    metrics = {"median_margin": "median margin (pixels)", "kendall_tau": "Kendall's tau", "share_not_found": "not found"}
+    metrics = {
+        "median_margin": "median margin (pixels)",
+        "kendall_tau": "Kendall's tau",
+        "share_not_found": "not found",
+    }
     lines = _columns(numbers, metrics, lambda row: (row["entry"], row["examples"]))
     caption = "Distance to the decision boundary, and how well the logit margin ranks it"
     return Table(caption, ("classifier", "examples"), tuple(metrics.values()), tuple(lines))

@@ -413,7 +413,7 @@ def test_the_loss_may_hold_a_label_for_each_row():
     model, images, labels = CalledTwice().double(), torch.rand(3, 4, 7, 6).double(), torch.tensor([0, 2, 1])
     expected = torch.cat(
         [
-            gradient_norms(model, images[row : row + 1], lambda z, row=row: functional.cross_entropy(z, labels[row : row + 1], reduction="none"))  # noqa: E501
+            gradient_norms(model, images[row : row + 1], lambda z, row=row: functional.cross_entropy(z, labels[row : row + 1], reduction="none"))
             for row in range(3)
         ]
     )  # fmt: skip

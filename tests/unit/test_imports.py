@@ -11,7 +11,18 @@ PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 PLANNING = {"contracts", "digests", "params", "registry", "provenance", "plan"}
 DOORS = {"__main__", "jobs", "running", "listing", "progress"}
 TORCH_FREE_FOLDERS = ("sources", "data", "evaluations", "reporting")
-COMPONENTS = ("sources", "data", "models", "training", "attacks", "adaptive", "margins", "detectors", "evaluations", "reporting")
+COMPONENTS = (
+    "sources",
+    "data",
+    "models",
+    "training",
+    "attacks",
+    "adaptive",
+    "margins",
+    "detectors",
+    "evaluations",
+    "reporting",
+)
 
 
 def imports(path: Path, everywhere: bool = True) -> set[str]:
@@ -28,7 +39,9 @@ def modules() -> list[Path]:
 
 def own(path: Path) -> set[str]:
     """The package's modules that a file imports, as paths without suffix: attacks/pgd."""
-    names = {name.removeprefix("touchstone.").replace(".", "/") for name in imports(path) if name.startswith("touchstone.")}
+    names = {
+        name.removeprefix("touchstone.").replace(".", "/") for name in imports(path) if name.startswith("touchstone.")
+    }
     return {name for name in names if (PACKAGE / f"{name}.py").is_file()}
 
 
@@ -54,7 +67,9 @@ def test_planning_never_imports_torch_numpy_or_a_component(name):
     wanted = {name} | reached(name)
 
     for module in wanted:
-        assert not {"torch", "numpy", "pandas"} & {found.split(".")[0] for found in imports(PACKAGE / f"{module}.py", everywhere=False)}
+        assert not {"torch", "numpy", "pandas"} & {
+            found.split(".")[0] for found in imports(PACKAGE / f"{module}.py", everywhere=False)
+        }
     assert not {module for module in wanted if module.split("/")[0] in COMPONENTS}
 
 
@@ -64,14 +79,18 @@ def test_components_import_neither_steps_nor_each_other(folder):
         assert not {name for name in own(path) if name.split("/")[0] in {"steps", *COMPONENTS}}, path.name
 
 
-@pytest.mark.parametrize("name", [*TORCH_FREE_FOLDERS, "steps/evaluate", "steps/report", "steps/fetch", "steps/prepare"])
+@pytest.mark.parametrize(
+    "name", [*TORCH_FREE_FOLDERS, "steps/evaluate", "steps/report", "steps/fetch", "steps/prepare"]
+)
 def test_data_evaluation_and_reporting_never_reach_torch(name):
     paths = sorted((PACKAGE / name).glob("*.py")) if (PACKAGE / name).is_dir() else [PACKAGE / f"{name}.py"]
 
     for path in paths:
         start = path.relative_to(PACKAGE).with_suffix("").as_posix()
         for module in {start} | reached(start):
-            assert "torch" not in {found.split(".")[0] for found in imports(PACKAGE / f"{module}.py", everywhere=False)}, module
+            assert "torch" not in {
+                found.split(".")[0] for found in imports(PACKAGE / f"{module}.py", everywhere=False)
+            }, module
 
 
 def test_the_check_sees_an_upward_arrow():

@@ -39,8 +39,14 @@ def test_the_digest_covers_the_step_the_component_and_what_they_import(tmp_path,
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("attacks/pgd.py", 'from touchstone.losses import loss  # why\n\n\ndef pgd():\n    """Return another."""\n    # because\n    return 3\n'),
-        ("attacks/pgd.py", '"""A module docstring."""\nfrom touchstone.losses import loss\ndef pgd():\n    return (3)\n'),
+        (
+            "attacks/pgd.py",
+            'from touchstone.losses import loss  # why\n\n\ndef pgd():\n    """Return another."""\n    # because\n    return 3\n',
+        ),
+        (
+            "attacks/pgd.py",
+            '"""A module docstring."""\nfrom touchstone.losses import loss\ndef pgd():\n    return (3)\n',
+        ),
         ("attacks/fgsm.py", "def fgsm():\n    return 6\n"),
         ("losses.py", "def loss(): return 4"),
     ],

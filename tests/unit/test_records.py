@@ -5,7 +5,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from touchstone import records
-from touchstone.records import Checkpoint, ContractError, DamagedFile, Detector, ExampleSet, Margins, Metrics, Outputs, Scores
+from touchstone.records import (
+    Checkpoint,
+    ContractError,
+    DamagedFile,
+    Detector,
+    ExampleSet,
+    Margins,
+    Metrics,
+    Outputs,
+    Scores,
+)
 
 
 def examples(count=3, **changes):
@@ -30,10 +40,12 @@ NOUNS = [
     examples(),
     examples(unquantised=np.full((3, 1, 2, 2), 0.123, dtype=np.float32)),
     Checkpoint({"w": np.ones(3)}, {"use": "models/mlp"}, (1, 2, 2), 3, (0.1,), (0.5,), {"loss": np.ones(2)}),
-    Outputs(np.ones((2, 3)), np.zeros(2, np.int64), np.arange(2), {"penultimate": np.ones((2, 5))}, {"a": np.ones((2, 4))}),
+    Outputs(
+        np.ones((2, 3)), np.zeros(2, np.int64), np.arange(2), {"penultimate": np.ones((2, 5))}, {"a": np.ones((2, 4))}
+    ),
     Margins(np.array([0.1, np.inf]), np.array([True, False]), np.zeros(2), np.zeros(2), np.arange(2), "linf", "fab"),
-    Detector({"mean": np.zeros(3)}, {"use": "detectors/msp"}, {"0.05": 0.5}, False),
-    Detector({}, {"use": "detectors/msp"}, {"0.05": 0.5}, False),
+    Detector({"mean": np.zeros(3)}, {"use": "detectors/msp"}, {"0.05": 0.5}, 1.0, False),
+    Detector({}, {"use": "detectors/msp"}, {"0.05": 0.5}, 1.0, False),
     Scores(np.array([0.5, 0.25]), np.arange(2), np.zeros(2, np.int64)),
     Metrics([row()]),
 ]
@@ -49,7 +61,9 @@ def test_write_read_write_gives_equal_bytes(noun):
 
 
 @pytest.mark.parametrize("noun", NOUNS[:-1], ids=lambda noun: type(noun).__name__)
-@pytest.mark.parametrize("spoil", [lambda data: data[:-1], lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"PK" + data])
+@pytest.mark.parametrize(
+    "spoil", [lambda data: data[:-1], lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"PK" + data]
+)
 def test_truncated_or_altered_bytes_are_refused(noun, spoil):
     with pytest.raises(DamagedFile):
         records.decode(spoil(records.encode(noun)))
@@ -82,7 +96,9 @@ def test_an_example_set_that_breaks_its_rules_is_refused(changes, words):
         examples(**changes)
 
 
-@pytest.mark.parametrize(("margins", "found"), [([-0.1], [True]), ([0.1], [False]), ([np.nan], [True]), ([np.inf], [True])])
+@pytest.mark.parametrize(
+    ("margins", "found"), [([-0.1], [True]), ([0.1], [False]), ([np.nan], [True]), ([np.inf], [True])]
+)
 def test_a_margin_is_at_least_0_and_infinite_only_where_none_was_found(margins, found):
     with pytest.raises(ContractError):
         Margins(np.array(margins), np.array(found), np.zeros(1), np.zeros(1), np.arange(1), "linf", "fab")
@@ -102,7 +118,13 @@ def test_the_file_has_exactly_one_metadata_key():
 
 
 @settings(max_examples=30, deadline=None)
-@given(arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.just(1), st.integers(1, 5), st.integers(1, 5)), elements=st.floats(0, 1, width=32)))
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 4), st.just(1), st.integers(1, 5), st.integers(1, 5)),
+        elements=st.floats(0, 1, width=32),
+    )
+)
 def test_any_images_survive_the_round_trip(images):
     count = len(images)
     noun = examples(count, images=images, labels=np.zeros(count, np.int64), example_ids=np.arange(count))

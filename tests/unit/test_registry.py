@@ -10,7 +10,9 @@ def test_fold_evaluates_literals_and_the_four_operators(text, value):
     assert registry.fold(text) == value
 
 
-@pytest.mark.parametrize("text", ["__import__('os')", "8 % 3", "2 ** 9", "a + 1", "1/0", "'a' * 3", "", "f(1)", "True + 1"])
+@pytest.mark.parametrize(
+    "text", ["__import__('os')", "8 % 3", "2 ** 9", "a + 1", "1/0", "'a' * 3", "", "f(1)", "True + 1"]
+)
 def test_fold_refuses_everything_else(text):
     with pytest.raises(ValueError):
         registry.fold(text)
@@ -45,7 +47,11 @@ def write(tmp_path, monkeypatch, text):
 
 
 def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
-    write(tmp_path, monkeypatch, 'raise SystemExit\ndef mine(model, images, *, eps: UnitInterval = 8 / 255, loss: Literal["a", "b"] = "a", k: PositiveInt | None = None):\n    """Return it."""')
+    write(
+        tmp_path,
+        monkeypatch,
+        'raise SystemExit\ndef mine(model, images, *, eps: UnitInterval = 8 / 255, loss: Literal["a", "b"] = "a", k: PositiveInt | None = None):\n    """Return it."""',
+    )
 
     settings = registry.component("attacks", "mine").settings
 

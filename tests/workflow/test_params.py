@@ -29,7 +29,9 @@ def message(project, text):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("study", ["digits", *sorted(path.stem for path in (ROOT / "workflow" / "studies").glob("*.yaml"))])
+@pytest.mark.parametrize(
+    "study", ["digits", *sorted(path.stem for path in (ROOT / "workflow" / "studies").glob("*.yaml"))]
+)
 def test_every_shipped_study_is_right(study):
     assert load(study, ROOT).name == study
 
@@ -95,7 +97,7 @@ def test_all_mistakes_are_told_at_once(project):
 def test_an_unknown_study_names_the_nearest(project):
     (project / "workflow" / "studies" / "tiny.yaml").write_text("{}")
 
-    with pytest.raises(ParamsError, match="no study called tny; there are digits, tiny. Did you mean tiny?"):
+    with pytest.raises(ParamsError, match=r"no study called tny; there are digits, tiny\. Did you mean tiny\?"):
         load("tny", project)
 
 

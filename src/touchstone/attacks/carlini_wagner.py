@@ -19,10 +19,10 @@ def carlini_wagner(
     labels: Tensor,
     generator: Draws,
     *,
-    steps: PositiveInt = 200,
+    steps: PositiveInt = 100,
     searches: PositiveInt = 6,
     initial_weight: PositiveFloat = 0.1,
-    learning_rate: PositiveFloat = 0.02,
+    learning_rate: PositiveFloat = 0.05,
     confidence: NonNegativeFloat = 0.0,
 ) -> Tensor:
     """Return, per image, the nearest point found in L2 that is misclassified, or the image itself where none was found.

@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.ascent import ascend
+from touchstone.ascent import ascend, ascend_each
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.goals import LOSSES, goals, strongest
+from touchstone.goals import LOSSES, Goal, goals
 from touchstone.perturbations import Ball, check_inputs
-from touchstone.tensors import Draws, frozen, per_row
+from touchstone.tensors import Draws, frozen
 
 
 def pgd(
@@ -46,17 +46,12 @@ def pgd(
             logits = model(images)
         ball = Ball(images, eps, norm)
         size = 2.5 * eps / steps if step_size is None else step_size
-        finished = (logits.argmax(1) != labels) & stop_on_success
-        best, candidates = images, []
-        for goal in goals(target, LOSSES[loss], logits, labels, generator):
-            best = torch.where(per_row(finished, images), best, images)
-            best_loss = torch.where(finished, torch.inf, goal(logits))
-            for _ in range(restarts):
-                start = ball.random(generator) if random_start else images
-                best, best_loss = ascend(
-                    model, goal, ball, start, best, best_loss,
-                    steps=steps, step_size=size, stop_on_success=stop_on_success,
-                )  # fmt: skip
-            finished = torch.isposinf(best_loss) & stop_on_success
-            candidates.append(best)
-        return strongest(model, labels, candidates)
+
+        def run(goal: Goal, best: Tensor, best_loss: Tensor) -> tuple[Tensor, Tensor]:
+            start = ball.random(generator) if random_start else images
+            return ascend(
+                model, goal, ball, start, best, best_loss, steps=steps, step_size=size, stop_on_success=stop_on_success
+            )
+
+        aims = goals(target, LOSSES[loss], logits, labels, generator)
+        return ascend_each(model, aims, run, images, logits, restarts=restarts, stop_on_success=stop_on_success)

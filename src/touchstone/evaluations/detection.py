@@ -9,7 +9,7 @@ import numpy as np
 from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluation import Array, correct
-from touchstone.metric_rows import Row, grouped, only, row, rows_of, with_means
+from touchstone.metric_rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
 from touchstone.records import Cell
 from touchstone.threats import network
 
@@ -53,11 +53,10 @@ def _is_id(cell: Cell, id_examples: str) -> bool:
 
 def _beaten(cell: Cell, outputs: Iterable[Cell]) -> tuple[Array, list[Cell]]:
     """Return which rows of the attacked scores the classifier got right when clean and wrong when attacked."""
+    clean = clean_outputs(outputs, cell)
     own = [out for out in outputs if network(out) == network(cell) and out.examples == cell.examples]
-    own = [out for out in own if not out.translator]
-    clean = only((out for out in own if not out.attack), f"outputs of {network(cell)} on clean {cell.examples}")
     attacked = only(
-        (out for out in own if (out.attack, out.victim) == (cell.attack, cell.victim)),
+        (out for out in own if (out.attack, out.victim, out.translator) == (cell.attack, cell.victim, "")),
         f"outputs of {network(cell)} on {cell.examples} under {cell.attack} of {cell.victim}",
     )
     ids = cell.noun.example_ids

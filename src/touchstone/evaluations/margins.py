@@ -10,9 +10,9 @@ import numpy as np
 from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.evaluation import Array, correct, logit_margins
-from touchstone.metric_rows import Row, only, row, rows_of, with_means
+from touchstone.metric_rows import Row, clean_outputs, row, rows_of, with_means
 from touchstone.records import Cell
-from touchstone.threats import Threat, network
+from touchstone.threats import Threat
 
 RAREST = 0.05  # share of the rarer class below which no detection statistic is given (papers.md S2-5)
 BRITTLE = {"auroc": "brittle_auroc", "aupr_ood": "brittle_aupr", "fpr95_ood": "brittle_fpr95"}
@@ -38,7 +38,7 @@ def margins(
     """
     rows: list[Row] = []
     for cell in margins:
-        clean = only((out for out in outputs if _is_clean(out, cell)), f"{network(cell)} on clean {cell.examples}")
+        clean = clean_outputs(outputs, cell)
         inputs, logits, right = _joined(cell, clean)
         new = partial(
             row,
@@ -55,10 +55,6 @@ def margins(
             rows.append(new(f"robust_accuracy_at_{radius:g}", robust))
             rows += _brittle(new, inputs, logits, radius, sampling)
     return with_means(rows)
-
-
-def _is_clean(out: Cell, cell: Cell) -> bool:
-    return network(out) == network(cell) and out.examples == cell.examples and not out.attack and not out.translator
 
 
 def _joined(cell: Cell, clean: Cell) -> tuple[Array, Array, Array]:

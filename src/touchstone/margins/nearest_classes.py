@@ -16,6 +16,7 @@ from touchstone.perturbations import Norm, check_images, shrink, unit_step
 from touchstone.tensors import Draws, frozen, per_row, row_norms
 
 _LINEARISED = 20  # of more wrong classes only those with the highest logits are tried for nearness
+_FAR = 1.5  # a class that linearly is so many times farther than the margin at hand is left out: 0.04 % measured
 
 
 def nearest_classes(
@@ -43,12 +44,15 @@ def nearest_classes(
         best = torch.zeros_like(images)
         best_norm = torch.full_like(images.flatten(1)[:, 0], torch.inf)
         for target, radius in _nearest(model, images, predictions, classes, norm):
-            change = _search(model, images, predictions, target, radius, steps, norm)
-            change = cut_back(model, images, predictions, change, norm)
-            size, _ = verified(model, images, predictions, change, norm)
-            closer = size < best_norm
-            best = torch.where(per_row(closer, best), change, best)
-            best_norm = torch.where(closer, size, best_norm)
+            rows = torch.nonzero((radius < _FAR * best_norm) | best_norm.isinf())[:, 0]
+            if len(rows) == 0:
+                continue
+            of = (images[rows], predictions[rows])
+            change = _search(model, *of, target[rows], radius[rows], steps, norm)
+            change = cut_back(model, *of, change, norm)
+            size, _ = verified(model, *of, change, norm)
+            closer = size < best_norm[rows]
+            best[rows[closer]], best_norm[rows[closer]] = change[closer], size[closer]
         return verified(model, images, predictions, best, norm)
 
 
@@ -98,7 +102,9 @@ def _search(
         # Until something is found, the radius is that of the linear model at this point.
         first = 1.02 * (size + ahead.clamp_min(0) / slope.clamp_min(1e-12))
         eps = torch.where(crossed, torch.minimum(eps * (1 - rate), best_norm), eps * (1 + rate))
-        eps = torch.where(best_norm.isinf(), first, eps).clamp(max=1.0 if norm == "linf" else math.sqrt(change[0].numel()))
+        eps = torch.where(best_norm.isinf(), first, eps).clamp(
+            max=1.0 if norm == "linf" else math.sqrt(change[0].numel())
+        )
         length = per_row(torch.where(best_norm.isinf(), 2.0, step_size) * eps, change)
         change = shrink(change - length * unit_step(gradient, norm), eps, norm)
         change = (images + change).clamp(0, 1) - images

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from touchstone import drawing, palette
 from touchstone.contracts import NonNegativeInt
 from touchstone.evaluation import correct, kendall_tau, logit_margins
-from touchstone.metric_rows import only, rows_of
+from touchstone.metric_rows import clean_outputs, rows_of
 from touchstone.records import Cell
 from touchstone.threats import network
 
@@ -28,10 +28,7 @@ def margin_scatter(margins: list[Cell], outputs: list[Cell], *, seed: NonNegativ
     figure, panels = drawing.panels(len(shown), columns=2, height=2.9)
     found = []
     for axes, cell in zip(panels, shown, strict=True):
-        clean = only(
-            (c for c in outputs if network(c) == network(cell) and c.examples == cell.examples and not c.attack),
-            f"{network(cell)} on clean {cell.examples}",
-        )
+        clean = clean_outputs(outputs, cell)
         same = rows_of(clean.noun.example_ids, cell.noun.example_ids, clean.file)
         inputs, logits = cell.noun.margins.astype(np.float64), logit_margins(clean.noun.logits[same])
         right = correct(cell.noun.predictions, cell.noun.labels)

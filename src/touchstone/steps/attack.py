@@ -1,22 +1,32 @@
 """attack: perturb every image of an ExampleSet."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from touchstone import tensors
+from touchstone.defences import Guarded
 from touchstone.records import ContractError, ExampleSet
 
-Perturb = Callable[[nn.Module, Tensor, Tensor, tensors.Draws], Tensor]
+Perturb = Callable[[Any, Tensor, Tensor, tensors.Draws], Tensor]
 
 
 def attack(
-    examples: ExampleSet, model: nn.Module, *, perturb: Perturb, seed: int, batch_size: int, device: str
+    examples: ExampleSet,
+    model: nn.Module,
+    *,
+    defence: nn.Module | Guarded,
+    perturb: Perturb,
+    seed: int,
+    batch_size: int,
+    device: str,
 ) -> ExampleSet:
     """Return `examples` with perturbed images: on the 1/255 grid, rounded towards the clean ones so that the budget
     holds, and unquantised as the attack left them. Ids, labels and order are kept.
 
+    defence: what is attacked, the model itself or the model behind a detector.
     Raises ContractError where `perturb` changes the shape, leaves [0, 1] or returns NaN.
     """
     images = torch.from_numpy(examples.images).to(device)
@@ -28,7 +38,7 @@ def attack(
     ids = torch.from_numpy(examples.example_ids).to(device)
     perturbed = torch.cat(
         [
-            perturb(model, batch, truth, tensors.Draws(seed, "attack", rows))
+            perturb(defence, batch, truth, tensors.Draws(seed, "attack", rows))
             for batch, truth, rows in tensors.batches(batch_size, images, labels, ids)
         ]
     )

@@ -46,11 +46,10 @@ def fit(
                 arguments.append(next(columns_of(*fit_on, (name.removeprefix("fit_"),), label)).to(device))
         state = {name: values.cpu().numpy() for name, values in fitter(*arguments).items()}
     supervised = any(name.startswith("anomalous_") for name in data)
-    detector = Detector(state, settings, {}, supervised)
+    detector = Detector(state, settings, {}, 1.0, supervised)
     calibration = np.sort(scored(detector).scores)
-    return replace(
-        detector, thresholds={f"{rate:g}": threshold(calibration, rate) for rate in false_positive_rates}
-    )
+    thresholds = {f"{rate:g}": threshold(calibration, rate) for rate in false_positive_rates}
+    return replace(detector, thresholds=thresholds, spread=max(float(calibration.std()), 1e-12))
 
 
 def threshold(calibration: np.ndarray, rate: float) -> float:

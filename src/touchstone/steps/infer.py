@@ -10,9 +10,7 @@ from touchstone.readouts import Confounding, read_out
 from touchstone.records import Array, ExampleSet, Outputs
 
 
-def infer(
-    examples: ExampleSet, model: nn.Module, *, confounding: Confounding, batch_size: int, device: str
-) -> Outputs:
+def infer(examples: ExampleSet, model: nn.Module, *, confounding: Confounding, batch_size: int, device: str) -> Outputs:
     """Return logits, penultimate features and, per confounding label, the squared gradient norms of `examples`.
 
     Attacked sets also get the logits of their float images.

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from touchstone import tensors
 from touchstone.records import Detector, ExampleSet, Outputs, Scores
 
-
 APART = ("state", "model")  # of what a detector takes, all that is not one value per row
 
 
@@ -38,9 +37,7 @@ def score(
         values.append(scorer(*arguments).detach())
     source = outputs if outputs is not None else examples
     assert source is not None
-    return Scores(
-        scores=torch.cat(values).double().cpu().numpy(), example_ids=source.example_ids, labels=source.labels
-    )
+    return Scores(scores=torch.cat(values).double().cpu().numpy(), example_ids=source.example_ids, labels=source.labels)
 
 
 def columns_of(

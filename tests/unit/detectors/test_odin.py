@@ -48,7 +48,7 @@ def test_the_gradient_passes_the_step_unchanged(model, images):
 
     (gradient,) = torch.autograd.grad(odin(model, images, temperature=5.0, magnitude=0.01).sum(), images)
 
-    above, below = (odin(model, images.detach() + s * direction, temperature=5.0, magnitude=0.01).sum() for s in (1e-6, -1e-6))  # fmt: skip  # noqa: E501
+    above, below = (odin(model, images.detach() + s * direction, temperature=5.0, magnitude=0.01).sum() for s in (1e-6, -1e-6))  # fmt: skip
     torch.testing.assert_close((gradient * direction).sum(), (above - below) / 2e-6, rtol=1e-5, atol=1e-9)
 
 

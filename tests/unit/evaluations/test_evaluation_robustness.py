@@ -35,8 +35,8 @@ def by_metric(rows, examples):
 
 def test_four_rows_worked_by_hand():
     # Right when clean: the first three. Attacked: only the first is left, the float images lose it too.
-    cells = [clean([0, 1, 2, 1]), attacked([0, 0, 0, 0], labels=(0, 1, 2, 1), unquantised=[1, 0, 0, 0])]
-    cells[0] = clean([0, 1, 2, 0], labels=(0, 1, 2, 1))
+    labels = (0, 1, 2, 1)
+    cells = [clean([0, 1, 2, 0], labels=labels), attacked([0, 0, 0, 0], labels=labels, unquantised=[1, 0, 0, 0])]
 
     found = by_metric(robustness(cells), "digits/pgd")
 

@@ -36,9 +36,7 @@ def test_three_classes_of_forty_steps_are_within_one_percent_of_nine_of_a_hundre
 
 
 def test_a_margin_belongs_to_the_predicted_class_whatever_the_label(cnn, images, draws):
-    one, two = [
-        nearest_classes(cnn, images, torch.full((100,), label), draws, steps=10)[0] for label in (0, 7)
-    ]
+    one, two = [nearest_classes(cnn, images, torch.full((100,), label), draws, steps=10)[0] for label in (0, 7)]
 
     assert torch.equal(one, two)
 

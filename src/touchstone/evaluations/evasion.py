@@ -1,0 +1,60 @@
+"""How often an attacker gets past a classifier and its detector at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.evaluation import Array, correct
+from touchstone.metric_rows import Row, clean_outputs, only, row, rows_of, with_means
+from touchstone.records import Cell
+from touchstone.threats import network
+
+
+def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell]) -> list[Row]:
+    """Return evasion rows per classifier seed, detector and attacked set, and their means over seeds.
+
+    outputs, scores: of each classifier and detector on attacked sets (oblivious ones, made on the classifier alone, and
+    adaptive ones, made on classifier and detector together) and on the clean sets; detectors: with their thresholds.
+    evasion_rate_at_F: share of all inputs that are misclassified and not flagged at the threshold of false-positive
+    rate F on calibration data (SR@F); wrong_rate: share misclassified, flagged or not; flagged_rate_at_F of clean sets:
+    the false-positive rate that was got. Exact binomial intervals. Only adaptive rows can support a claim. papers.md 6.4.
+    """
+    rows: list[Row] = []
+    for cell in scores:
+        guard = only(
+            (found for found in detectors if (network(found), found.detector) == (network(cell), cell.detector)),
+            f"detector {cell.detector} of {network(cell)}",
+        )
+        for rate, threshold in sorted(guard.noun.thresholds.items(), key=lambda item: float(item[0])):
+            flagged = cell.noun.scores > threshold
+            if not cell.attack:
+                rows.append(_rate(f"flagged_rate_at_{rate}", flagged, cell, [cell, guard]))
+            else:
+                out = _of(outputs, cell)
+                rows.append(_rate(f"evasion_rate_at_{rate}", _wrong(out, cell) & ~flagged, cell, [cell, out, guard]))
+        if cell.attack:
+            out = _of(outputs, cell)
+            rows.append(_rate("wrong_rate", _wrong(out, cell), cell, [out]))
+        else:
+            clean = clean_outputs(outputs, cell)
+            rows.append(_rate("wrong_rate", _wrong(clean, cell), cell, [clean]))
+    return with_means(rows)
+
+
+def _of(outputs: list[Cell], cell: Cell) -> Cell:
+    """Return what the cell's classifier says of the cell's attacked set."""
+    place = (network(cell), cell.examples, cell.victim, cell.attack, cell.translator)
+    same = (out for out in outputs if (network(out), out.examples, out.victim, out.attack, out.translator) == place)
+    return only(same, f"outputs of {network(cell)} on {cell.examples} under {cell.attack} of {cell.victim}")
+
+
+def _wrong(out: Cell, cell: Cell) -> Array:
+    """Return where the prediction is not the label, in the order of the cell's rows."""
+    rows = rows_of(out.noun.example_ids, cell.noun.example_ids, out.file)
+    return np.asarray(~correct(out.noun.predictions, out.noun.labels)[rows])
+
+
+def _rate(metric: str, hits: Array, cell: Cell, files: list[Cell]) -> Row:
+    interval = intervals.binomial(int(hits.sum()), len(hits))
+    return row(metric, interval, cell=cell, entry=f"{cell.entry}+{cell.detector}", n=len(hits), files=files)

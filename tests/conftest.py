@@ -1,0 +1,85 @@
+"""A copy of the repository with the tiny study run in it, once per test session: what the workflow tests look at."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A working copy, and the commands that people type in it."""
+
+    root: Path
+
+    def snakemake(self, *arguments: str, study: str = "tiny", check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--nocolor", *arguments, "--config", f"study={study}"]
+        return self.run(command, check=check)
+
+    def run(self, command: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=environment)
+        assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done
+
+    def planned(self, *arguments: str, study: str = "tiny") -> Counter[str]:
+        """The jobs that a run would do now, by their messages: "Train cnn.0"."""
+        done = self.snakemake("--dry-run", "--cores", "2", *arguments, study=study)
+        return Counter(re.findall(r"^Job \d+: (.*)$", done.stdout + done.stderr, re.MULTILINE))
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        text = (self.root / file).read_text()
+        assert old in text, f"{file} no longer holds {old!r}"
+        (self.root / file).write_text(text.replace(old, new))
+
+    def digests(self, *folders: str) -> dict[str, bytes]:
+        files = (path for folder in folders for path in (self.root / folder).rglob("*") if path.is_file())
+        return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in files}
+
+
+def copy_of_repository(target: Path) -> Project:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        source = ROOT / name
+        if source.is_file() and not name.startswith("reports/"):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+    return Project(target)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny study, run on two cores. Tests that change anything use `copied`."""
+    project = copy_of_repository(tmp_path_factory.mktemp("tiny"))
+    project.snakemake("--cores", "2")
+    return project
+
+
+@pytest.fixture
+def copied(tiny: Project, tmp_path: Path) -> Project:
+    """A copy of the run study that a test may change, in another folder."""
+    shutil.copytree(tiny.root, tmp_path / "copy", symlinks=True)
+    return Project(tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def again(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny study run once more from nothing, in another folder, on one core."""
+    project = copy_of_repository(tmp_path_factory.mktemp("again"))
+    project.snakemake("--cores", "1")
+    return project

@@ -1,0 +1,102 @@
+"""The whole chain on the tiny study: what comes out, that it comes out again, and what happens to damaged files."""
+
+import json
+import sys
+
+import pytest
+
+from touchstone import provenance, records
+from touchstone.digests import file_digest
+
+
+def test_two_runs_give_equal_bytes_whatever_the_cores(tiny, again):
+    first, second = tiny.digests("data", "reports"), again.digests("data", "reports")
+
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_a_second_run_does_nothing(tiny):
+    done = tiny.snakemake("--cores", "2")
+
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_every_artefact_matches_its_sidecar_and_every_link_holds(tiny):
+    sidecars = sorted((tiny.root / "data/tiny").rglob("*.prov.json"))
+
+    assert len(sidecars) > 40
+    for path in sidecars:
+        content = json.loads(path.read_text())
+        assert file_digest(path.with_name(path.name.removesuffix(provenance.SIDECAR))) == content["artefact"]
+        for link in (link for links in content["inputs"].values() for link in links):
+            assert file_digest(provenance.sidecar_path(tiny.root / link["file"])) == link["sidecar"]
+
+
+def test_sidecars_hold_no_clock_host_or_path_of_the_machine(tiny):
+    for path in (tiny.root / "data/tiny").rglob("*.prov.json"):
+        assert str(tiny.root) not in path.read_text()
+        assert set(json.loads(path.read_text())) <= {
+            "artefact", "step", "settings", "inputs", "code", "files", "lock", "python", "cpu", "device", "threads",
+        }  # fmt: skip
+
+
+def test_the_report_stands_alone_and_names_its_files(tiny):
+    page = (tiny.root / "reports/tiny/report.html").read_text()
+
+    assert "http-equiv" not in page
+    assert 'src="http' not in page
+    assert "data/tiny/metrics/robustness.csv" in page
+    assert str(tiny.root) not in page
+
+
+def test_the_metrics_table_reads_back(tiny):
+    rows = records.decode((tiny.root / "reports/tiny/metrics.csv").read_bytes(), records.Metrics).rows
+
+    assert {row["evaluation"] for row in rows} >= {"robustness", "detection", "margins", "translation"}
+    assert all(row["low"] is None or row["low"] <= row["value"] + 1e-9 for row in rows)
+
+
+@pytest.mark.parametrize("spoil", [lambda data: data[: len(data) // 2], lambda data: data[:-1] + bytes([data[-1] ^ 1])])
+def test_a_truncated_or_altered_artefact_is_named_by_the_step_that_reads_it(copied, spoil):
+    path = copied.root / "data/tiny/checkpoints/cnn.0.safetensors"
+    path.write_bytes(spoil(path.read_bytes()))
+
+    done = copied.snakemake("--cores", "2", check=False)
+
+    assert done.returncode != 0
+    log = (copied.root / "logs/tiny/infer_id_test/cnn.0.log").read_text()
+    assert "data/tiny/checkpoints/cnn.0.safetensors: its bytes do not match its sidecar" in log
+    assert "Traceback" not in log
+
+
+def test_altered_raw_files_are_named(copied):
+    (copied.root / "data/raw/sklearn_digits/digits.csv").write_bytes(b"0,1\n")
+    for path in (copied.root / "data/tiny/examples").glob("digits_test*"):
+        path.unlink()
+
+    done = copied.snakemake("--cores", "2", check=False)
+
+    assert done.returncode != 0
+    assert "not the raw files of sklearn_digits" in (copied.root / "logs/tiny/prepare/digits_test.log").read_text()
+
+
+def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(copied):
+    environment = ["env", f"PYTHONPATH={copied.root / 'src'}", sys.executable, "-m", "touchstone", "run", "tiny"]
+
+    done = copied.run(environment)
+
+    assert (
+        done.stdout.strip().splitlines()[-1]
+        == "Nothing to do: every file is current. The report: reports/tiny/report.html"
+    )
+
+
+def test_a_job_whose_code_moved_on_since_it_was_planned_refuses(copied):
+    command = ["env", f"PYTHONPATH={copied.root / 'src'}", sys.executable, "-m", "touchstone", "job", "prepare",
+               "examples=digits_test", "--study", "tiny", "--code", "sha256:0"]  # fmt: skip
+
+    done = copied.run(command, check=False)
+
+    assert done.returncode == 1
+    assert "the code changed since this job was planned" in done.stderr

@@ -1,0 +1,174 @@
+"""One contract for every evaluation of the folder, and the mutants that it must reject."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import itertools
+import runpy
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import touchstone
+from touchstone.evaluations.data_sheet import data_sheet
+from touchstone.evaluations.robustness import robustness
+from touchstone.records import ContractError
+from touchstone.steps.evaluate import evaluate
+
+FOLDER = Path(touchstone.__file__).parent / "evaluations"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
+
+
+def component(name):
+    return getattr(importlib.import_module(f"touchstone.evaluations.{name}"), name)
+
+
+def ask(function, cells, settings):
+    return evaluate("question", lambda *data: function(*data, **settings), cells).rows
+
+
+def facts(rows):
+    """Rows without the order in which they come and in which they name their files."""
+    return sorted(str({**row, "files": sorted(row["files"].split())}) for row in rows)
+
+
+def rearranged(noun, order):
+    count = len(noun.example_ids)
+
+    def shuffle(value):
+        if isinstance(value, dict):
+            return {key: shuffle(item) for key, item in value.items()}
+        return value[order] if isinstance(value, np.ndarray) and len(value) == count else value
+
+    return replace(noun, **{field.name: shuffle(getattr(noun, field.name)) for field in fields(noun)})
+
+
+def check_rows_are_sound(function, cells, settings):
+    rows = ask(function, cells, settings)
+    for row in rows:
+        assert isinstance(row["value"], float) and isinstance(row["n"], int), row
+        if row["unit"] in ("fraction", "", "pixels"):
+            assert row["value"] >= 0 or row["metric"].startswith("reconstruction_gain"), row
+        if row["unit"] in ("fraction", ""):
+            assert row["value"] <= 1, row
+        if row["base_rate"] is not None:
+            assert 0 < row["base_rate"] < 1, row
+
+
+def check_the_same_again_and_nothing_is_changed(function, cells, settings):
+    before = copy.deepcopy(cells)
+    assert ask(function, cells, settings) == ask(function, cells, settings)
+    for old, new in zip(itertools.chain(*before), itertools.chain(*cells), strict=True):
+        for field in fields(old.noun):
+            np.testing.assert_equal(getattr(new.noun, field.name), getattr(old.noun, field.name))
+
+
+def check_the_order_of_cells_does_not_matter(function, cells, settings):
+    assert facts(ask(function, [part[::-1] for part in cells], settings)) == facts(ask(function, cells, settings))
+
+
+def check_the_order_of_rows_does_not_matter(function, cells, settings):
+    generator = np.random.default_rng(0)
+    mixed = [
+        [replace(cell, noun=rearranged(cell.noun, generator.permutation(len(cell.noun.example_ids)))) for cell in part]
+        for part in cells
+    ]
+    assert facts(ask(function, mixed, settings)) == facts(ask(function, cells, settings))
+
+
+def check_a_further_seed_changes_no_row_of_another(function, cells, settings):
+    def of_seed_0(cell):
+        return {"0"} >= {part.rpartition(".")[2] for part in (cell.victim, cell.translator) if part} and cell.seed in (
+            0,
+            None,
+        )
+
+    fewer = [[cell for cell in part if of_seed_0(cell)] for part in cells]
+    assert set(facts(ask(function, fewer, settings))) <= set(facts(ask(function, cells, settings)))
+
+
+CONTRACT = [value for name, value in globals().items() if name.startswith("check_")]
+
+
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_evaluation_keeps_the_contract(name, check):
+    check(component(name), *STUDY["given"](component(name)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_evaluation_names_nouns_and_then_settings(name):
+    parameters = inspect.signature(component(name)).parameters.values()
+
+    kinds = [parameter.kind for parameter in parameters]
+    assert {p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD} <= {
+        "outputs",
+        "scores",
+        "margins",
+        "examples",
+    }
+    assert kinds == sorted(kinds)
+
+
+def by_position(outputs):
+    """Compares attacked rows with clean ones by their place instead of their id."""
+    clean, attacked = outputs[0].noun, outputs[1].noun
+    rows = robustness(outputs[:2], resamples=5)
+    same = float((clean.predictions == attacked.predictions).mean())
+    return [{**rows[0], "metric": "agreement", "value": same, "low": None, "high": None}]
+
+
+class Restless:
+    """Gives another bootstrap interval at each call."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, examples):
+        self.calls += 1
+        return data_sheet(examples, resamples=20, bootstrap_seed=self.calls)
+
+
+def in_percent(outputs):
+    """Multiplies a share by a hundred."""
+    return [{**row, "value": row["value"] * 100, "low": None, "high": None} for row in robustness(outputs, resamples=5)]
+
+
+def of_the_first(outputs):
+    """Looks only at the cell that happens to come first."""
+    return robustness([cell for cell in outputs if cell.entry == outputs[0].entry], resamples=5)
+
+
+def pooled(outputs):
+    """Gives every seed the mean over seeds."""
+    rows = [row for row in robustness(outputs, resamples=5) if row["metric"] == "clean_accuracy"]
+    return [{**row, "value": float(np.mean([row["value"] for row in rows]))} for row in rows]
+
+
+def with_foreign_files(outputs):
+    """Names a file that it was not given."""
+    return [{**row, "files": "elsewhere"} for row in robustness(outputs, resamples=5)]
+
+
+OUTPUTS = [STUDY["output_cells"]()]
+MUTANTS = [
+    (by_position, OUTPUTS, check_the_order_of_rows_does_not_matter, AssertionError),
+    (Restless(), [STUDY["example_cells"]()], check_the_same_again_and_nothing_is_changed, AssertionError),
+    (in_percent, OUTPUTS, check_rows_are_sound, AssertionError),
+    (of_the_first, OUTPUTS, check_the_order_of_cells_does_not_matter, AssertionError),
+    (pooled, OUTPUTS, check_a_further_seed_changes_no_row_of_another, AssertionError),
+    (with_foreign_files, OUTPUTS, check_rows_are_sound, ContractError),
+]
+
+
+@pytest.mark.parametrize(
+    ("mutant", "cells", "check", "error"), MUTANTS, ids=lambda value: getattr(value, "__name__", None)
+)
+def test_the_contract_rejects_mutants(mutant, cells, check, error):
+    with pytest.raises(error):
+        check(mutant, cells, {})

@@ -1,0 +1,106 @@
+"""One contract for every figure of the folder, and the mutants that it must reject."""
+
+from __future__ import annotations
+
+import importlib
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import touchstone
+from touchstone import drawing, palette
+from touchstone.evaluations.robustness import robustness
+
+FOLDER = Path(touchstone.__file__).parent / "reporting"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
+STUDY["NOUNS"]["metrics"] = robustness(STUDY["NOUNS"]["outputs"], resamples=5)
+METHODS = ["cnn", "cnn_pgd", "energy", "mahalanobis", "msp"]
+
+
+def component(name):
+    return getattr(importlib.import_module(f"touchstone.reporting.{name}"), name)
+
+
+def draw(function):
+    cells, settings = STUDY["given"](function)
+    with drawing.style(), palette.methods(METHODS):
+        return function(*cells, **settings)
+
+
+def check_it_says_what_it_shows(function):
+    assert len(drawing.description(draw(function))) > 30
+
+
+def check_axes_have_words(function):
+    figure = draw(function)
+    if drawing.is_raster(figure):
+        assert any(axes.texts for axes in figure.axes)
+        return
+    for axes in figure.axes:
+        assert axes.get_title(loc="left") or axes.get_title()
+        assert axes.get_xlabel() or figure.get_supxlabel()
+        assert axes.get_ylabel() or figure.get_supylabel()
+
+
+def check_the_same_bytes_again(function):
+    first, second = draw(function), draw(function)
+    assert drawing.svg(first, "name") == drawing.svg(second, "name")
+    assert drawing.png(first) == drawing.png(second)
+
+
+def check_no_global_state(function):
+    before = str(np.random.get_state())
+    draw(function)
+    assert str(np.random.get_state()) == before
+
+
+def check_methods_keep_their_colours(function):
+    figure = draw(function)
+    colours = {name: palette.COLOURS[key] for name, key in zip(METHODS, palette.COLOURS, strict=False)}
+    for axes in figure.axes:
+        for line in axes.lines:
+            name = str(line.get_label()).split(" ")[0]
+            assert name not in colours or line.get_color() == colours[name], name
+
+
+CONTRACT = [value for name, value in globals().items() if name.startswith("check_")]
+
+
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("error")
+def test_every_figure_keeps_the_contract(name, check):
+    check(component(name))
+
+
+def wordless(metrics):
+    """Draws and says nothing."""
+    figure = Figure()
+    figure.subplots().plot([0, 1], label="cnn", color="red")
+    return figure
+
+
+def restless(metrics):
+    """Draws something else at each call, out of the global generator."""
+    figure = drawing.described(Figure(), "a line that is never twice the same one")
+    figure.subplots().plot(np.random.random(3))
+    return figure
+
+
+MUTANTS = [
+    (wordless, check_it_says_what_it_shows, ValueError),
+    (wordless, check_axes_have_words, AssertionError),
+    (wordless, check_methods_keep_their_colours, AssertionError),
+    (restless, check_the_same_bytes_again, AssertionError),
+    (restless, check_no_global_state, AssertionError),
+]
+
+
+@pytest.mark.parametrize(("mutant", "check", "error"), MUTANTS)
+def test_the_contract_rejects_mutants(mutant, check, error):
+    with pytest.raises(error):
+        check(mutant)

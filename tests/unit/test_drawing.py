@@ -1,0 +1,58 @@
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+
+from touchstone import drawing
+
+
+def figure(image=False):
+    with drawing.style():
+        found, (axes,) = drawing.panels(1)
+        axes.plot([0, 1], [1, 0], label="a line")
+        if image:
+            axes.imshow([[0.0, 1.0]])
+        axes.legend()
+        return found
+
+
+def test_svg_and_png_hold_no_clock_and_no_version():
+    svg, png = drawing.svg(figure(), "name"), drawing.png(figure())
+
+    assert b"dc:date" not in svg and b"matplotlib" not in svg.lower()
+    assert b"Software" not in png and b"tIME" not in png
+
+
+def test_equal_figures_are_equal_bytes_under_one_name():
+    assert drawing.svg(figure(), "name") == drawing.svg(figure(), "name")
+    assert drawing.png(figure()) == drawing.png(figure())
+
+
+def test_the_look_does_not_depend_on_the_machines_own_settings():
+    plain = drawing.svg(figure(), "name")
+
+    with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30, "svg.fonttype": "none", "axes.grid": False}):
+        assert drawing.svg(figure(), "name") == plain
+
+
+def test_the_machines_own_settings_come_back():
+    with matplotlib.rc_context({"font.size": 30}):
+        figure()
+
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+def test_panels_are_as_many_as_asked_for():
+    found, axes = drawing.panels(4, columns=3)
+
+    assert len(axes) == len(found.axes) == 4
+
+
+def test_a_figure_with_images_is_raster():
+    assert drawing.is_raster(figure(image=True))
+    assert not drawing.is_raster(figure())
+
+
+def test_a_figure_without_words_is_refused():
+    assert drawing.description(drawing.described(Figure(), "two lines")) == "two lines"
+    with pytest.raises(ValueError, match="without a description"):
+        drawing.description(Figure())

@@ -1,0 +1,87 @@
+"""Exactly the jobs that a change calls for rerun, and no others: plans only, on the finished tiny study."""
+
+import os
+
+MAKES_IMAGES_WITH_PGD = {"Train unet.0", "Attack cnn.0: digits_detector_train_main", "Attack cnn.0: id_test_main",
+                         "Attack softmax.0: id_test_main"}  # fmt: skip
+TRAINS_WITHOUT_PGD = {"Train cnn.0", "Train softmax.0"}
+
+
+def test_a_finished_study_has_nothing_to_do_in_another_folder(copied):
+    assert not copied.planned()
+
+
+def test_a_comment_a_docstring_and_layout_rerun_nothing(copied):
+    copied.edit(
+        "src/touchstone/attacks/pgd.py", '"""Projected gradient descent."""', '"""Another word."""\n# a comment\n\n'
+    )
+    copied.edit("src/touchstone/steps/attack.py", "def attack(", "# why not\ndef attack(")
+
+    assert not copied.planned()
+
+
+def test_a_constant_in_one_attack_reruns_what_uses_it_and_what_is_downstream_and_no_clean_training(copied):
+    copied.edit("src/touchstone/attacks/pgd.py", "2.5 * eps / steps if", "2.0 * eps / steps if")
+
+    planned = copied.planned()
+
+    assert set(planned) >= MAKES_IMAGES_WITH_PGD
+    assert not set(planned) & TRAINS_WITHOUT_PGD
+    assert not [job for job in planned if job.startswith(("Fetch", "Prepare", "Measure"))]
+    assert "Evaluate margins" not in planned
+    assert "Evaluate robustness" in planned
+
+
+def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copied):
+    copied.edit(
+        "workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 41}}\nevaluations:\n"
+    )
+
+    assert set(copied.planned()) == {
+        "Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report",
+    }  # fmt: skip
+
+
+def test_a_default_written_out_reruns_nothing(copied):
+    copied.edit(
+        "workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 40}}\nevaluations:\n"
+    )
+
+    assert not copied.planned()
+
+
+def test_touched_files_rerun_nothing(copied):
+    for name in ("examples/digits_test", "checkpoints/cnn.0", "attacked/digits_test/cnn.0/pgd"):
+        os.utime(copied.root / f"data/tiny/{name}.safetensors")
+    os.utime(copied.root / "params.yaml")
+
+    assert not copied.planned()
+
+
+def test_another_studys_overlay_reruns_nothing(copied):
+    (copied.root / "workflow/studies/other.yaml").write_text("attacks: {pgd: {eps: 0.2}}\n")
+
+    assert not copied.planned()
+
+
+def test_a_missing_part_of_the_report_is_written_again(copied):
+    (copied.root / "reports/tiny/metrics.csv").unlink()
+
+    assert set(copied.planned()) == {"Write the report"}
+
+
+def test_the_default_profile_is_picked_up_by_a_plain_snakemake(tiny):
+    done = tiny.snakemake("--dry-run", "--cores", "1")
+
+    assert "workflow specific profile profiles/default" in done.stdout + done.stderr
+
+
+def test_wrong_settings_stop_a_plain_snakemake_before_any_job(copied):
+    copied.edit("workflow/studies/tiny.yaml", "attacks:\n", "attacks:\n  fgsm: {epz: 0.1}\n")
+
+    done = copied.snakemake("--cores", "1", check=False)
+
+    assert done.returncode != 0
+    assert "attacks.fgsm.epz: not a setting of attacks/fgsm.py" in done.stdout + done.stderr
+    assert "Did you mean eps?" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
