@@ -23,7 +23,7 @@ for RULE in PLAN.rules_of("attack"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Attack {{wildcards.victim}}: {RULE.batch.name}"
+            f"Attack {{wildcards.{RULE.wildcards[0]}}}: {RULE.batch.name}"
         shell:
             RUN
 

@@ -67,7 +67,7 @@ def _checkpoints(steps: int) -> list[int]:
     before, share = 0.0, 0.22
     points = []
     while share <= 1:
-        points.append(math.ceil(share * steps))
+        points.append(math.ceil(round(share * steps, 6)))
         before, share = share, share + max(share - before - 0.03, 0.06)
     return sorted(set(points))
 

@@ -53,11 +53,11 @@ def fab(
 
 
 def _around(images: Tensor, radius: Tensor, norm: Norm, generator: Draws) -> Tensor:
-    """Return a random point at half of `radius` (N,) from each image, clipped; at most .05 away, .5 in L2."""
+    """Return a random point at half of `radius` (N,) from each image, clipped; at most .15 away, .5 in L2."""
     shape, dtype = images.shape[1:], images.dtype
     if norm == "linf":
         noise = 2 * generator.uniform(shape, dtype) - 1
-        noise, most = noise / per_row(row_norms(noise, "linf"), noise), 0.1
+        noise, most = noise / per_row(row_norms(noise, "linf"), noise), 0.3
     else:
         noise, most = unit_step(generator.normal(shape, dtype), "l2"), 1.0
     return (images + per_row(radius.clamp(max=most) / 2, noise) * noise).clamp(0, 1)

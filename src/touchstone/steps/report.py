@@ -157,6 +157,7 @@ def _image(png: bytes, alt: str) -> Markup:
 def inline_svg(svg: str, name: str, alt: str) -> Markup:
     """Return the SVG as part of a page: no prologue, ids of its own, ink and paper those of the page."""
     svg = svg[svg.index("<svg") :].replace(drawing.INK, "currentColor").replace(drawing.PAPER, "none")
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1))
 

@@ -1,0 +1,103 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from touchstone.attacks.apgd import _checkpoints, apgd
+from touchstone.attacks.pgd import pgd
+from touchstone.losses import dlr_loss, margin_loss, targeted_dlr_loss
+
+
+def run(victim, **settings):
+    return apgd(victim.model, victim.images, victim.labels, victim.draws(), **settings)
+
+
+def test_checkpoints_come_closer_until_they_are_six_percent_apart():
+    # p = 0, .22, then + max(p_j - p_(j-1) - .03, .06): .22 .41 .57 .70 .80 .87 .93 .99
+    assert _checkpoints(100) == [22, 41, 57, 70, 80, 87, 93, 99]
+    assert _checkpoints(1) == [1]
+
+
+def test_apgd_reaches_the_worst_logistic_loss(binary):
+    victim, weights = binary
+    score = (2 * victim.labels - 1) * victim.model(victim.images)[:, 1]
+
+    found = run(victim, eps=0.1, steps=30)
+
+    torch.testing.assert_close(
+        victim.loss(found), functional.softplus(0.1 * weights.abs().sum() - score), rtol=0, atol=1e-6
+    )
+
+
+def test_l2_apgd_finds_the_exact_maximiser_of_a_linear_model(binary):
+    victim, weights = binary
+
+    found = run(victim, eps=0.2, norm="l2")
+
+    expected = victim.images.flatten(1) - 0.2 * (2 * victim.labels - 1)[:, None] * weights / weights.norm()
+    torch.testing.assert_close(found.flatten(1), expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_apgd_reaches_at_least_the_mean_loss_of_pgd_with_as_many_steps(victim, norm):
+    eps = 0.1 if norm == "linf" else 0.7
+    other = pgd(victim.model, victim.images, victim.labels, victim.draws(), eps=eps, steps=100, norm=norm)
+
+    found = run(victim, eps=eps, norm=norm)
+
+    assert victim.loss(found).mean() >= victim.loss(other).mean() - 0.005
+    assert (victim.loss(found) >= victim.loss(victim.images)).all()
+
+
+def test_the_dlr_loss_of_a_hand_worked_row():
+    logits = torch.tensor([[4.0, 1.0, 3.0, 0.0, -1.0]])
+
+    assert dlr_loss(logits, torch.tensor([0])) == pytest.approx(-(4 - 3) / (4 - 1))
+    assert dlr_loss(logits, torch.tensor([1])) == pytest.approx(-(1 - 4) / (4 - 1))
+    assert targeted_dlr_loss(logits, torch.tensor([0]), torch.tensor([3])) == pytest.approx(-4 / (4 - (1 + 0) / 2))
+
+
+def test_the_dlr_loss_does_not_see_shifts_and_scales_of_logits():
+    logits, labels = torch.randn(5, 6, generator=torch.Generator().manual_seed(0)), torch.arange(5)
+
+    torch.testing.assert_close(dlr_loss(7 * logits - 3, labels), dlr_loss(logits, labels))
+
+
+def test_the_dlr_loss_moves_images_whose_cross_entropy_gradient_is_zero(linear):
+    steep = linear._replace(model=lambda x: 1e6 * linear.model(x))
+    right = linear.labels == steep.model(linear.images).argmax(1)
+
+    masked, found = [run(steep, eps=0.1, steps=20, loss=loss) for loss in ("cross_entropy", "dlr")]
+
+    before, blind, after = [
+        margin_loss(linear.model(images), linear.labels)[right] for images in (linear.images, masked, found)
+    ]
+    assert right.any() and torch.equal(blind, before)
+    assert (after > before + 0.3).double().mean() > 0.7
+
+
+def test_dlr_needs_three_classes_and_four_with_a_target(binary, linear):
+    with pytest.raises(ValueError, match="needs 3 classes here, the model has 2"):
+        run(binary[0], loss="dlr")
+
+    three = linear._replace(model=lambda x: linear.model(x)[:, :3], labels=linear.labels % 3)
+    with pytest.raises(ValueError, match="needs 4 classes here, the model has 3"):
+        run(three, loss="dlr", target="each")
+
+
+def test_targeted_dlr_towards_each_class_is_the_strongest(victim):
+    part = victim._replace(images=victim.images[:40], labels=victim.labels[:40])
+
+    each, plain = [
+        int(part.still_right(run(part, eps=0.1, steps=20, loss="dlr", target=t)).sum()) for t in ("each", "none")
+    ]
+
+    assert each <= plain
+
+
+def test_stopping_at_success_never_leaves_more_images_right(victim):
+    full, stopped = [
+        int(victim.still_right(run(victim, eps=0.1, steps=30, restarts=2, stop_on_success=stop)).sum())
+        for stop in (False, True)
+    ]
+
+    assert stopped <= full

@@ -1,0 +1,55 @@
+from functools import partial
+
+import pytest
+import torch
+
+from touchstone.attacks.fgsm import fgsm
+from touchstone.attacks.pgd import pgd
+from touchstone.attacks.uniform_noise import uniform_noise
+from touchstone.attacks.worst_of import worst_of
+from touchstone.losses import margin_loss
+
+
+def test_worst_of_fools_exactly_what_any_of_its_attacks_fools(victim):
+    attacks = [partial(fgsm, eps=0.1, target="next"), partial(fgsm, eps=0.1, target="random"), partial(pgd, steps=3)]
+    fooled = [
+        ~victim.still_right(attack(victim.model, victim.images, victim.labels, victim.draws())) for attack in attacks
+    ]
+
+    found = worst_of(victim.model, victim.images, victim.labels, victim.draws(), attacks=attacks)
+
+    assert torch.equal(~victim.still_right(found), torch.stack(fooled).any(0))
+
+
+def test_worst_of_returns_the_first_success_and_else_the_highest_margin_loss(victim):
+    attacks = [partial(uniform_noise, eps=0.1), partial(fgsm, eps=0.1), partial(pgd, eps=0.1, steps=5)]
+    single = [attack(victim.model, victim.images, victim.labels, victim.draws()) for attack in attacks]
+    with torch.no_grad():
+        margins = torch.stack([margin_loss(victim.model(images), victim.labels) for images in single], 1)
+
+    found = worst_of(victim.model, victim.images, victim.labels, victim.draws(), attacks=attacks)
+
+    success = margins > 0
+    chosen = torch.where(success.any(1), success.int().argmax(1), margins.argmax(1))
+    expected = torch.stack(single, 1)[torch.arange(100), chosen]
+    assert len(chosen.unique()) > 1
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_an_image_that_was_fooled_is_not_attacked_again(victim):
+    seen = []
+
+    def watching(model, images, labels, generator):
+        seen.append(len(images))
+        assert len(generator) == len(images)
+        return images
+
+    worst_of(victim.model, victim.images, victim.labels, victim.draws(), attacks=[partial(pgd, eps=0.1), watching])
+
+    right = int(victim.still_right(pgd(victim.model, victim.images, victim.labels, victim.draws(), eps=0.1)).sum())
+    assert seen == [right] and right < 100
+
+
+def test_worst_of_nothing_is_an_error(victim):
+    with pytest.raises(ValueError, match="at least one attack"):
+        worst_of(victim.model, victim.images, victim.labels, victim.draws(), attacks=[])

@@ -1,0 +1,44 @@
+"""Against torchattacks' FAB and foolbox's FMN on the same network and images: never looser on average."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from touchstone.margins.fab import fab
+from touchstone.margins.nearest_classes import nearest_classes
+
+
+def margins_of(model, images, found, norm="linf"):
+    with torch.no_grad():
+        changed = model(found).argmax(1) != model(images).argmax(1)
+    change = (found - images).flatten(1)
+    size = change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
+    return torch.where(changed, size, torch.inf)
+
+
+def test_both_margins_are_not_looser_than_fab_of_torchattacks(cnn, images, draws):
+    torchattacks = pytest.importorskip("torchattacks")
+    labels = cnn(images).argmax(1)
+    with torch.random.fork_rng():
+        attack = torchattacks.FAB(cnn, norm="Linf", eps=1.0, steps=20, n_classes=10)
+        theirs = margins_of(cnn, images, attack(images, labels))
+
+    own = fab(cnn, images, labels, draws, steps=20)[0]
+    near = nearest_classes(cnn, images, labels, draws)[0]
+
+    assert (own / theirs).mean() < 1.005
+    assert (near / theirs).mean() < 1.0 and (near / theirs).max() < 1.02
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_nearest_classes_is_not_looser_than_fmn_of_foolbox(cnn, images, draws, norm):
+    foolbox = pytest.importorskip("foolbox")
+    attack = foolbox.attacks.LInfFMNAttack if norm == "linf" else foolbox.attacks.L2FMNAttack
+    labels = cnn(images).argmax(1)
+    model = foolbox.PyTorchModel(cnn, bounds=(0, 1))
+    theirs = margins_of(cnn, images, attack(steps=60)(model, images, labels, epsilons=None)[0], norm)
+
+    near = nearest_classes(cnn, images, labels, draws, norm=norm)[0]
+
+    assert (near / theirs).mean() < 1.0 and (near / theirs).max() < 1.05

@@ -1,0 +1,266 @@
+import csv
+import hashlib
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+from functools import partial
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import touchstone
+from touchstone.evaluations.data_sheet import data_sheet
+from touchstone.evaluations.detection import detection
+from touchstone.evaluations.robustness import robustness
+from touchstone.records import ContractError, Metrics, decode
+from touchstone.report_tables import numbered
+from touchstone.reporting.accuracy_against_eps import accuracy_against_eps
+from touchstone.reporting.gallery import gallery
+from touchstone.reporting.score_histograms import score_histograms
+from touchstone.steps.evaluate import evaluate
+from touchstone.steps.report import nested, report
+
+STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+QUESTIONS = {
+    "main": "How much <accuracy> & more is left?",
+    "detectors": "Which detector is best?",
+    "sheet": "What do the sets look like?",
+}
+VOID = {"meta", "input", "img", "link", "br", "wbr", "path", "use", "rect"}
+
+
+def measured():
+    asked = {"main": robustness, "detectors": detection, "sheet": data_sheet}
+    found = {}
+    for name, question in asked.items():
+        cells, settings = STUDY["given"](question)
+        settings = {**settings, "resamples": 5}
+        found[name] = evaluate(name, lambda *data, q=question, s=settings: q(*data, **s), cells)
+    return found
+
+
+METRICS = measured()
+SCORES = [cell for cell in STUDY["NOUNS"]["scores"] if (cell.entry, cell.seed) == ("cnn", 0)]
+FILE = SCORES[0].file
+
+
+def arguments(**more):
+    figures = {
+        "curve": {
+            "draw": partial(accuracy_against_eps, METRICS["main"].rows), "caption": "A <caption>", "evaluation": "main",
+            "files": ["data/made_up/metrics/main.csv"], "component": "reporting/accuracy_against_eps",
+        },
+        "scores": {
+            "draw": partial(score_histograms, SCORES, id_examples="digits_test"), "caption": "", "evaluation": "detectors",
+            "files": [cell.file for cell in SCORES],
+        },
+        "images": {
+            "draw": partial(gallery, STUDY["NOUNS"]["examples"][:3], columns=3), "caption": "Images",
+            "evaluation": "sheet", "files": [STUDY["NOUNS"]["examples"][0].file],
+        },
+    }  # fmt: skip
+    provenance = {
+        name: {
+            "digest": "sha256:aa", "sidecar": "sha256:bb", "step": "score", "settings": '{"use": "<x>"}', "code": "sha256:cc",
+            "command": f"snakemake --force {name}", "inputs": ["data/made_up/detectors/cnn.0"], "code_files": ["a.py"],
+        }
+        for name in (FILE, "data/made_up/metrics/main.csv")
+    }  # fmt: skip
+    settings = {"study": {"title": "Made <up>"}, "attacks": STUDY["ATTACKS"]}
+    given = {"study": "made_up", "settings": settings, "evaluations": QUESTIONS, "metrics": METRICS}
+    return given | {"figures": figures, "provenance": provenance} | more
+
+
+@pytest.fixture(scope="module")
+def files():
+    return report(**arguments())
+
+
+@pytest.fixture(scope="module")
+def page(files):
+    return files["report.html"].decode()
+
+
+class Reader(HTMLParser):
+    """Collects what tests ask of the page, and checks that every element is closed in order."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.ids, self.elements = [], [], []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def elements(page):
+    return Reader(page)
+
+
+def test_the_report_is_a_page_its_tables_and_its_figures(files):
+    assert sorted(files) == [
+        "figures/curve.svg", "figures/images.png", "figures/images.svg", "figures/scores.svg",
+        "metrics.csv", "metrics.json", "report.html",
+    ]  # fmt: skip
+
+
+def test_the_same_report_is_the_same_bytes(files):
+    assert report(**arguments()) == files
+
+
+def test_metrics_csv_holds_every_row_in_order(files):
+    found = decode(files["metrics.csv"], Metrics)
+
+    assert found.rows == [row for table in METRICS.values() for row in table.rows]
+
+
+def test_metrics_json_nests_means_or_the_only_value(files):
+    found = json.loads(files["metrics.json"])
+
+    means = [row for row in METRICS["main"].rows if row["metric"] == "clean_accuracy_mean" and row["entry"] == "cnn"]
+    mean = next(row["value"] for row in means if row["examples"] == "digits_test")
+    assert found["main"]["cnn"]["digits_test"]["clean_accuracy"] == mean
+    assert found["sheet"]["made-up uniform"]["uniform"]["n"] == 60
+    assert found == nested(numbered(METRICS))
+
+
+def test_every_number_names_the_line_of_the_csv_that_holds_it(files, elements):
+    lines = list(csv.DictReader(files["metrics.csv"].decode().splitlines()))
+
+    numbers = elements.all("data")
+
+    assert len(numbers) > 500
+    for number in numbers:
+        assert float(lines[int(number["data-row"]) - 2]["value"]) == float(number["value"])
+
+
+def test_every_row_is_on_the_page(elements):
+    shown = {int(number["data-row"]) for number in elements.all("data")}
+
+    assert shown == {row["line"] for row in numbered(METRICS)}
+
+
+def test_ids_are_unique_and_every_link_inside_leads_somewhere(elements):
+    links = {link["href"] for link in elements.all("a") if link["href"].startswith("#")}
+
+    assert len(elements.ids) == len(set(elements.ids))
+    assert {link[1:] for link in links} <= set(elements.ids)
+
+
+def test_nothing_is_fetched_from_elsewhere(page, elements):
+    sources = [attributes.get("src", "") for _, attributes in elements.elements]
+
+    assert all(source == "" or source.startswith("data:") for source in sources)
+    assert not elements.all("link")
+    assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttp", page)
+    assert "default-src 'none'" in page
+
+
+def test_every_figure_has_words_for_those_who_cannot_see_it(elements):
+    pictures = [a["aria-label"] for a in elements.all("svg")] + [a["alt"] for a in elements.all("img")]
+
+    assert len(pictures) == 3
+    assert all(len(words) > 30 for words in pictures)
+
+
+def test_texts_are_escaped(page):
+    assert "<accuracy>" not in page and "How much &lt;accuracy&gt; &amp; more is left?" in page
+    assert "A <caption>" not in page and "<title>Made &lt;up&gt; · touchstone</title>" in page
+
+
+def test_a_figure_without_caption_is_captioned_by_its_words(page):
+    assert re.search(r"<figcaption>Histograms of the scores", page)
+
+
+def test_inline_figures_take_the_ink_of_the_page(page, files):
+    inline = page[page.index('<figure id="figure-curve">') :].split("</figure>")[0]
+
+    assert "currentColor" in inline and "#1b1f24" not in inline
+    assert "#1b1f24" in files["figures/curve.svg"].decode()
+
+
+def test_files_are_told_with_digest_settings_and_command(page):
+    entry = page[page.index(f'<code class="path">{FILE}</code>') :].split("</li>")[0]
+
+    for words in (
+        "sha256:aa",
+        "sha256:bb",
+        "{&#34;use&#34;: &#34;&lt;x&gt;&#34;}",
+        f"snakemake --force {FILE}",
+        "detectors/cnn.0",
+    ):
+        assert words in entry
+
+
+def test_a_file_without_provenance_is_told_by_name(page):
+    assert f"touchstone trace {SCORES[1].file}" in page
+
+
+def test_the_rows_of_the_script_are_those_of_the_csv(page):
+    text = re.search(r'<script type="application/json" id="rows">(.*?)</script>', page)[1]
+
+    found = json.loads(text)
+
+    assert len(found["rows"]) == sum(len(table.rows) for table in METRICS.values())
+    assert found["tables"].keys() == {"main"}
+
+
+def test_one_method_has_one_colour_in_all_figures():
+    colours = {}
+
+    def spy(name):
+        from touchstone import palette
+
+        colours.setdefault("energy", set()).add(palette.line("energy", ["energy", name])["color"])
+        return gallery(STUDY["NOUNS"]["examples"][:1])
+
+    figures = {
+        name: {"draw": partial(spy, name), "caption": "", "evaluation": "main", "files": []} for name in ("msp", "aaa")
+    }
+    report(**arguments(figures=figures))
+
+    assert len(colours["energy"]) == 1
+
+
+def test_a_figure_of_no_evaluation_is_refused():
+    figures = {"curve": {**arguments()["figures"]["curve"], "evaluation": "other"}}
+
+    with pytest.raises(ContractError, match="figure curve belongs to 'other'"):
+        report(**arguments(figures=figures))
+
+
+def test_another_process_with_other_hashes_and_host_writes_the_same_bytes(files, tmp_path):
+    code = f"""
+import hashlib, runpy, socket
+socket.gethostname = lambda: "elsewhere"
+here = runpy.run_path({__file__!r})
+print(hashlib.sha256(repr(sorted(here["report"](**here["arguments"]()).items())).encode()).hexdigest())
+"""
+    package = Path(touchstone.__file__).parents[1]
+    elsewhere = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "PYTHONPATH": str(package)}
+
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=elsewhere, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert found.stdout.strip() == hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()

@@ -1,0 +1,101 @@
+import runpy
+from pathlib import Path
+
+import pytest
+
+from touchstone.evaluations.detection import detection
+from touchstone.evaluations.margins import margins
+from touchstone.evaluations.robustness import robustness
+from touchstone.evaluations.translation import translation
+from touchstone.records import Metrics
+from touchstone.report_headlines import headlines, matrices
+from touchstone.report_tables import Numbers, numbered
+
+STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """The numbers of an evaluation of the made-up study, and its rows by what they are about."""
+
+    def ask(question):
+        cells, settings = STUDY["given"](question)
+        return Numbers(numbered({"main": Metrics(question(*cells, **settings | {"resamples": 5}))}))
+
+    return ask
+
+
+def value(numbers, metric, entry, examples):
+    (row,) = [
+        row for row in numbers.rows if (row["metric"], row["entry"], row["examples"]) == (metric, entry, examples)
+    ]
+    return row["value"]
+
+
+def test_accuracy_is_headed_by_the_union_or_the_strongest_attack_of_each_budget(asked):
+    numbers = asked(robustness)
+
+    (table,) = headlines(numbers)
+
+    assert table.columns == ("clean", "linf eps 0.05", "linf eps 0.1", "linf eps 0.2")
+    line = table.lines[0]
+    assert line.words == ("cnn", "digits_test")
+    assert [number.label for number in line.numbers] == ["", "pgd_05", "union_linf", "pgd_20"]
+    assert line.numbers[0].value == value(numbers, "clean_accuracy_mean", "cnn", "digits_test")
+    assert line.numbers[2].value == value(numbers, "robust_accuracy_union_mean", "cnn", "digits_test/union_linf@0.1")
+
+
+def test_transfer_alone_is_headed_by_each_attack():
+    cells = STUDY["output_cells"](attacks=("fgsm",), seeds=(0,), classifiers=("cnn",))
+    cells = [type(cell)(**{**vars(cell), "victim": cell.victim and "mlp.0"}) for cell in cells]
+
+    (table,) = headlines(Numbers(numbered({"main": Metrics(robustness(cells, resamples=5))})))
+
+    assert table.caption == "Accuracy under attack"
+    assert table.columns == ("clean", "mlp/fgsm")
+
+
+def test_detection_is_headed_by_the_best_detector_and_says_what_attackers_knew(asked):
+    numbers = asked(detection)
+
+    (table,) = headlines(numbers)
+
+    assert table.columns == ("photographs", "uniform", "digits_test/fgsm, oblivious", "digits_test/pgd, oblivious")
+    assert {line.words for line in table.lines} == {("cnn",), ("cnn_pgd",)}
+    best = max(STUDY["DETECTORS"], key=lambda name: value(numbers, "auroc_mean", f"cnn+{name}", "photographs"))
+    assert table.lines[0].numbers[0].label == best
+
+
+def test_the_matrix_shows_every_detector_and_marks_one_per_classifier_and_set(asked):
+    (table,) = matrices(asked(detection))
+
+    assert len(table.lines) == 6
+    marked = [sum(line.numbers[0].best for line in table.lines[half : half + 3]) for half in (0, 3)]
+    assert marked == [1, 1]
+
+
+def test_margins_are_headed_by_median_tau_and_share_not_found(asked):
+    (table,) = headlines(asked(margins))
+
+    assert table.columns == ("median margin (pixels)", "Kendall's tau", "not found")
+    assert len(table.lines) == 2 and all(line.numbers[1] for line in table.lines)
+
+
+def test_translation_is_headed_by_accuracy_before_and_after(asked):
+    numbers = asked(translation)
+
+    (table,) = headlines(numbers)
+
+    line = next(line for line in table.lines if line.words == ("cnn", "digits_test/pgd/unet"))
+    before, after, gain = (number.value for number in line.numbers)
+    assert before == value(numbers, "accuracy_mean", "cnn", "digits_test/pgd")
+    assert after - before == pytest.approx(gain)
+    assert line.note.startswith("oblivious")
+
+
+def test_what_no_rule_knows_has_no_headline():
+    row = {**robustness(STUDY["output_cells"](), resamples=5)[0], "metric": "something_new"}
+
+    numbers = Numbers(numbered({"main": Metrics([row])}))
+
+    assert headlines(numbers) == [] and matrices(numbers) == []
