@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 # Typed as .venv/bin/snakemake, the jobs' `python` is the one beside it; an activated conda environment comes first again.
@@ -16,6 +17,7 @@ os.environ["PATH"] = os.pathsep.join(
 from touchstone import provenance
 from touchstone.params import DEFAULT_STUDY, ParamsError, load
 from touchstone.plan import Plan, digests_of
+from touchstone.restoring import restore
 
 STUDY = str(config.get("study", DEFAULT_STUDY))
 try:
@@ -23,9 +25,17 @@ try:
 except ParamsError as error:
     raise WorkflowError(f"the settings of study {STUDY} are wrong:\n{error}") from None
 
+# After a clone or a checkout Snakemake's records are missing or wrong; the sidecars that came with the files are not.
+if workflow.is_main_process:
+    for damaged in restore(PLAN).damaged:
+        logger.warning(
+            f"{damaged}: its bytes do not match its sidecar; it will be made again"
+        )
+
 NAME = PLAN.study.name
 LOGS = f"logs/{NAME}"
 REPORT = f"reports/{NAME}/report.html"
+METRICS = [PLAN.file("metrics", evaluation) for evaluation in PLAN.study["evaluations"]]
 DEVICE = PLAN.study["study"]["device"]
 TORCH_THREADS = PLAN.study["study"]["threads"]
 TORCH_RESOURCES = {"gpu": int(DEVICE == "cuda"), "mem_mb": 3000, "runtime": 60}
@@ -36,20 +46,15 @@ if workflow.cores is not None and workflow.cores < TORCH_THREADS:
     )
 
 
-def one_of(names):
-    """Return the constraint of a wildcard: exactly these names, so that no impossible path can be asked for."""
-    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+# Exactly the real names, so that no impossible path can be asked for.
+VALUES = {
+    name: "|".join(map(re.escape, names)) or "(?!)"
+    for name, names in PLAN.wildcard_values().items()
+}
 
 
 wildcard_constraints:
-    source=one_of(PLAN.study["sources"]),
-    examples=one_of(PLAN.study["examples"]),
-    trained=one_of([*PLAN.nets("classifiers"), *PLAN.nets("translators")]),
-    net=one_of(PLAN.nets("classifiers")),
-    victim=one_of(PLAN.victims),
-    translator=one_of(PLAN.nets("translators")),
-    margin=one_of(PLAN.study["margins"]),
-    evaluation=one_of(PLAN.study["evaluations"]),
+    **VALUES,
 
 
 # One command for every rule: a job plans its own tasks from the same settings, and refuses if they or the code moved on.

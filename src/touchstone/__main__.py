@@ -37,6 +37,21 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     listed = command("list", _list, "list the components that may be used")
     listed.add_argument("folder", nargs="?", choices=listing.FOLDERS, metavar="KIND", help=", ".join(listing.FOLDERS))
+    audited = command("audit", _audit, "check that the chain from raw data to report is whole")
+    audited.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    audited.add_argument("--root", help="also check that the report has this root digest")
+    audited.add_argument("--json", action="store_true", help="print the findings as JSON")
+    traced = command("trace", _trace, "print what a file was made from, back to raw data")
+    traced.add_argument("file", help="an artefact, or reports/STUDY/report.html")
+    traced.add_argument("--json", action="store_true", help="print the sidecars as JSON")
+    restored = command(
+        "restore", _restore, "make Snakemake's records again from the sidecars (plans do it by themselves)"
+    )
+    restored.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    collected = command("gc", _gc, "list what no study needs: files that left it, and what the cache holds too much")
+    collected.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    collected.add_argument("--delete", action="store_true", help="remove it; without, nothing is touched")
+    collected.add_argument("--limit", type=float, default=20.0, help="GB that the action cache may hold (default: 20)")
     job = command("job", _job, "do one job of the workflow, as its rules call it")
     job.add_argument("rule", help="the rule's name")
     job.add_argument("wildcards", nargs="?", default="", help="the rule's wildcards: net=cnn.0,victim=cnn.0")
@@ -63,6 +78,34 @@ def _job(options: argparse.Namespace) -> int:
             raise jobs.JobError(f"the {what} changed since this job was planned; run the study again")
     jobs.run(tasks, Path(), Path("logs") / study.name)
     return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from touchstone import auditing
+
+    return auditing.run_audit(options.study, options.json, options.root)
+
+
+def _trace(options: argparse.Namespace) -> int:
+    from touchstone import auditing
+
+    return auditing.run_trace(options.file, options.json)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from touchstone.restoring import restore
+
+    done = restore(Plan(load(options.study)))
+    for file in done.damaged:
+        print(f"{file}: its bytes do not match its sidecar; it will be made again")
+    print(f"{done.written} records restored, {len(done.damaged)} damaged files")
+    return 1 if done.damaged else 0
+
+
+def _gc(options: argparse.Namespace) -> int:
+    from touchstone import collecting
+
+    return collecting.collect(options.study, options.limit, options.delete)
 
 
 def _run(options: argparse.Namespace) -> int:

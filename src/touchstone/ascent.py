@@ -81,4 +81,4 @@ def ascend_each(
             best, best_loss = run(goal, best, best_loss)
         finished = torch.isposinf(best_loss) & stop_on_success
         candidates.append(best)
-    return candidates[0] if len(candidates) == 1 else strongest(model, goals[0].labels, candidates)
+    return strongest(model, goals[0].labels, candidates)

@@ -77,18 +77,15 @@ def goals(target: Target, loss: LossOfLogits, logits: Tensor, labels: Tensor, ge
 
 
 def strongest(model: Model, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
-    """Return per row the candidate with the highest margin loss, the first where they tie.
+    """Return per row the candidate with the highest margin loss, the first where they tie; one needs no model.
 
     Not cross-entropy: with three classes or more, a candidate that fools the model can have the lower one.
     """
-    best, best_loss = None, None
-    for candidate in candidates:
+    remaining = iter(candidates)
+    best = next(remaining)
+    best_loss: Tensor | None = None
+    for candidate in remaining:
         with torch.no_grad():
-            loss = margin_loss(model(candidate), labels)
-        if best is None or best_loss is None:
-            best, best_loss = candidate, loss
-        else:
-            best, best_loss = keep_higher(best, best_loss, candidate, loss)
-    if best is None:
-        raise ValueError("nothing to choose from")
+            best_loss = margin_loss(model(best), labels) if best_loss is None else best_loss
+            best, best_loss = keep_higher(best, best_loss, candidate, margin_loss(model(candidate), labels))
     return best

@@ -14,7 +14,6 @@ from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.hooks import RemovableHandle
 
 from touchstone.layer_norms import ClosedForm, closed_form
 from touchstone.tensors import frozen
@@ -98,7 +97,6 @@ class _Tape:
         self.times_called: Counter[str] = Counter()
         self.calls: dict[str, _Call] = {}
         self.found: dict[str, Tensor] = {}
-        self.hooks: list[RemovableHandle] = []
 
     def run(self, leaves: dict[str, Tensor], images: Tensor) -> Tensor:
         """Return the logits, with `leaves` in the place of the parameters, and record the calls on the way."""
@@ -120,8 +118,7 @@ class _Tape:
             inputs = arguments[0] if self.create_graph else arguments[0].detach()
             first = not arguments[0].requires_grad
             self.calls[name] = _Call(inputs, inputs._version, get_gradient_edge(output), first)
-            hook: RemovableHandle = output.register_hook(partial(self._take, name))  # type: ignore[no-untyped-call]
-            self.hooks.append(hook)
+            output.register_hook(partial(self._take, name))  # type: ignore[no-untyped-call]
 
     def _take(self, name: str, deltas: Tensor) -> None:
         call, (module, form) = self.calls.pop(name, None), self.layers[name]
@@ -146,10 +143,8 @@ class _Tape:
         return zeros | {name: norms for name, norms in self.found.items() if name in closed}
 
     def clear(self) -> None:
-        """Let go of the graph, whose hooks hold this tape: nothing must run in a later backward pass."""
-        for hook in self.hooks:
-            hook.remove()
-        self.calls, self.found, self.hooks = {}, {}, []
+        """Let go of the graph, whose hooks hold this tape: they find nothing to do in a later backward pass."""
+        self.calls, self.found = {}, {}
 
 
 def _full(layer: str, kind: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -12,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests, provenance, registry
+from touchstone import cache, chain, digests, provenance, registry
 from touchstone.plan import Task, code_files
 
+CACHED = frozenset({"prepare", "train", "translate", "attack", "measure", "infer", "fit", "score", "evaluate"})
 TORCH_STEPS = frozenset({"train", "translate", "attack", "measure", "infer", "fit", "score"})
 # One code path on every machine with AVX2, so that equal inputs give equal bytes there.
 CPU_PATHS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
@@ -36,16 +38,24 @@ def prepare_process(step: str, threads: int) -> None:
 
 
 def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> None:
-    """Do every task of a job in order."""
-    if tasks[0].step in TORCH_STEPS:
-        _set_up_torch(tasks[0].settings)
-    reader = Reader()
+    """Do every task of a job in order; what the action cache holds is linked, and torch imported only for the rest."""
+    reader, store = Reader(), cache.Cache.at(root)
+    ready = False
     for task in tasks:
-        job = Job(task, reader, root, logs)
         missing = [file for file in task.input_files if not Path(file).exists()]
         if missing:
             raise JobError(f"{task.output}: the input {missing[0]} is missing")
-        STEPS[task.step](job, code_files((task,)))
+        job = Job(task, reader, root, logs)
+        if store is not None and task.step in CACHED and (digest := store.link(job.action, Path(task.output))):
+            provenance.write_sidecar(Path(task.output), digest, job.facts)
+            continue
+        if task.step in TORCH_STEPS and not ready:
+            _set_up_torch(task.settings)
+            ready = True
+        STEPS[task.step](job)
+        if store is not None and task.step in CACHED:
+            output = Path(task.output)
+            store.keep(job.action, provenance.read_sidecar(output)["artefact"], output)
 
 
 def _set_up_torch(settings: dict[str, Any]) -> None:
@@ -58,37 +68,51 @@ def _set_up_torch(settings: dict[str, Any]) -> None:
         raise JobError("study.device is cuda, but torch finds no GPU here; set it to cpu")
 
 
+def cpu_record() -> str:
+    """Return which of torch's CPU code paths the process runs: AVX2 where the processor has it, as CPU_PATHS asks."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except FileNotFoundError:
+        flags = []
+    return "AVX2" if "avx2" in flags else platform.machine()
+
+
 class Reader:
     """Reads nouns, each once per job, and checks their bytes against their sidecars."""
 
     def __init__(self) -> None:
         self._nouns: dict[str, Any] = {}
-        self._digests: dict[str, dict[str, str]] = {}
+        self._links: dict[str, dict[str, str]] = {}
 
     def noun(self, file: str, kind: str) -> Any:
         """Return the noun in a file; JobError names the file where it is damaged or not what its sidecar says."""
         from touchstone import records
 
+        self.link(file)  # the bytes are those that the sidecar vouches for
         if file not in self._nouns:
-            data = Path(file).read_bytes()
             try:
-                if digests.sha256(data) != (expected := provenance.read_sidecar(Path(file))["artefact"]):
-                    raise records.DamagedFile(f"its bytes do not match its sidecar, which says {expected}")
-                self._nouns[file] = records.decode(data, records.KINDS[kind])
+                self._nouns[file] = records.decode(Path(file).read_bytes(), records.KINDS[kind])
             except ValueError as error:
                 raise JobError(f"{file}: {error}. Delete it and run again to have it remade.") from error
         return self._nouns[file]
 
     def link(self, file: str) -> dict[str, str]:
-        """Return the file's link in the chain: the digest of its bytes and of its sidecar."""
-        if file not in self._digests:
+        """Return the file's link in the chain: the digest of its bytes, which are checked, and of its sidecar."""
+        if file not in self._links:
             path = Path(file)
-            self._digests[file] = {
-                "file": file,
-                "artefact": provenance.read_sidecar(path)["artefact"],
-                "sidecar": digests.file_digest(provenance.sidecar_path(path)),
-            }
-        return self._digests[file]
+            try:
+                expected = provenance.read_sidecar(path)["artefact"]
+            except ValueError as error:
+                raise JobError(str(error)) from error
+            found = digests.folder_digest(path) if path.is_dir() else digests.file_digest(path)
+            if found != expected:
+                raise JobError(
+                    f"{file}: its bytes do not match its sidecar, which says {expected}; found {found}."
+                    " Delete it and run again to have it remade."
+                )
+            sidecar = digests.file_digest(provenance.sidecar_path(path))
+            self._links[file] = {"file": file, "artefact": expected, "sidecar": sidecar}
+        return self._links[file]
 
 
 class Job:
@@ -107,34 +131,36 @@ class Job:
         """Return the nouns of a role that has many."""
         return [self.reader.noun(file, kind) for file in self.task.inputs.get(role, [])]
 
-    def facts(self, files: dict[str, str]) -> dict[str, Any]:
-        """Return what the sidecar says besides the artefact's digest."""
-        inputs = {
-            role: [self.reader.link(file) for file in ([value] if isinstance(value, str) else value)]
-            for role, value in self.task.inputs.items()
-        }
+    @functools.cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the sidecar says besides the artefact's digest: a function of inputs, settings, code and environment."""
+        files = code_files((self.task,))
+        roles = self.task.as_json()["inputs"]
         facts: dict[str, Any] = {
             "step": self.task.step,
             "settings": self.settings,
-            "inputs": inputs,
+            "inputs": {role: [self.reader.link(file) for file in files] for role, files in roles.items()},
             "code": provenance.code_digest(files),
             "files": files,
             "lock": provenance.lock_digest(self.root),
             "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         }
         if self.task.step in TORCH_STEPS:
-            import torch
-
-            facts["cpu"] = torch.backends.cpu.get_cpu_capability()
-            facts["device"] = self.settings["device"]
-            facts["threads"] = self.settings["threads"]
+            own = {key: self.settings[key] for key in ("device", "threads")}
+            facts |= {"cpu": cpu_record(), **own}
         return facts
 
-    def write(self, noun: Any, files: dict[str, str]) -> None:
+    @property
+    def action(self) -> str:
+        """The key of the action cache: the facts, with the inputs' bytes alone instead of their place in the chain."""
+        inputs = {role: [link["artefact"] for link in links] for role, links in self.facts["inputs"].items()}
+        return digests.sha256(provenance.canonical({**self.facts, "inputs": inputs}).encode())
+
+    def write(self, noun: Any) -> None:
         """Write the task's artefact and its sidecar."""
         from touchstone import records
 
-        provenance.write_with_sidecar(Path(self.task.output), records.encode(noun), self.facts(files))
+        provenance.write_with_sidecar(Path(self.task.output), records.encode(noun), self.facts)
 
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
         """Return the network of a checkpoint, ready to be called on pixels; None where the task has none."""
@@ -174,7 +200,7 @@ def _component(block: dict[str, Any]) -> registry.Component:
 # --- one small adapter per step: its inputs as nouns, its output as a file ----------------------------------------
 
 
-def _fetch(job: Job, files: dict[str, str]) -> None:
+def _fetch(job: Job) -> None:
     from touchstone.steps.fetch import fetch
 
     target = Path(job.task.output)
@@ -188,10 +214,10 @@ def _fetch(job: Job, files: dict[str, str]) -> None:
         folder.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    provenance.write_sidecar(target, job.settings["sha256"], job.facts(files))
+    provenance.write_sidecar(target, job.settings["sha256"], job.facts)
 
 
-def _prepare(job: Job, files: dict[str, str]) -> None:
+def _prepare(job: Job) -> None:
     from touchstone.steps.prepare import prepare
 
     folder = job.task.inputs.get("folder")
@@ -205,17 +231,16 @@ def _prepare(job: Job, files: dict[str, str]) -> None:
             sha256=job.settings.get("sha256"),
             examples=job.noun("examples", "ExampleSet"),
             seed=job.settings["seed"],
-        ),
-        files,
+        )
     )
 
 
-def _train(job: Job, files: dict[str, str]) -> None:
+def _train(job: Job) -> None:
     from touchstone import progress
     from touchstone.steps.train import train
 
     with progress.reported(job.task.output, job.logs) as report:
-        state = progress.Resume(job.task.output, job.logs, provenance.canonical([job.settings, files]))
+        state = progress.Resume(job.task.output, job.logs, provenance.canonical([job.settings, job.facts["code"]]))
         checkpoint = train(
             job.noun("train", "ExampleSet"),
             job.noun("validation", "ExampleSet"),
@@ -231,24 +256,24 @@ def _train(job: Job, files: dict[str, str]) -> None:
             seed=job.settings["seed"],
             **job.settings["loop"],
         )
-    job.write(checkpoint, files)
+    job.write(checkpoint)
     state.done()
 
 
-def _translate(job: Job, files: dict[str, str]) -> None:
+def _translate(job: Job) -> None:
     from touchstone.steps.translate import translate
 
-    job.write(translate(job.noun("examples", "ExampleSet"), job.model(), batch_size=job.settings["batch_size"]), files)
+    job.write(translate(job.noun("examples", "ExampleSet"), job.model(), batch_size=job.settings["batch_size"]))
 
 
-def _attack(job: Job, files: dict[str, str]) -> None:
+def _attack(job: Job) -> None:
     from touchstone.steps.attack import attack
 
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     perturb, model = bound(job.settings["component"]), job.model()
     defence = _guarded(job, model) if "detector" in job.task.inputs else model
     attacked = attack(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
-    job.write(attacked, files)
+    job.write(attacked)
 
 
 def _guarded(job: Job, model: Any) -> Any:
@@ -272,7 +297,7 @@ def _guarded(job: Job, model: Any) -> Any:
     )
 
 
-def _measure(job: Job, files: dict[str, str]) -> None:
+def _measure(job: Job) -> None:
     from touchstone.steps.measure import measure
 
     block = job.settings["component"]
@@ -285,14 +310,14 @@ def _measure(job: Job, files: dict[str, str]) -> None:
         norm=block.get("norm", "linf"),
         **settings,
     )
-    job.write(margins, files)
+    job.write(margins)
 
 
-def _infer(job: Job, files: dict[str, str]) -> None:
+def _infer(job: Job) -> None:
     from touchstone.steps.infer import infer
 
     settings = {key: job.settings[key] for key in ("confounding", "batch_size", "device")}
-    job.write(infer(job.noun("examples", "ExampleSet"), job.model(), **settings), files)
+    job.write(infer(job.noun("examples", "ExampleSet"), job.model(), **settings))
 
 
 def _scorer(job: Job) -> Callable[[Any], Any]:
@@ -314,7 +339,7 @@ def _scorer(job: Job) -> Callable[[Any], Any]:
     )
 
 
-def _fit(job: Job, files: dict[str, str]) -> None:
+def _fit(job: Job) -> None:
     from touchstone.steps.fit import fit
 
     block = job.settings["component"]
@@ -334,11 +359,11 @@ def _fit(job: Job, files: dict[str, str]) -> None:
         settings=block,
         device=job.settings["device"],
     )
-    job.write(detector, files)
+    job.write(detector)
 
 
-def _score(job: Job, files: dict[str, str]) -> None:
-    job.write(_scorer(job)(job.noun("detector", "Detector")), files)
+def _score(job: Job) -> None:
+    job.write(_scorer(job)(job.noun("detector", "Detector")))
 
 
 ROLES = {
@@ -361,15 +386,15 @@ def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:
     return found
 
 
-def _evaluate(job: Job, files: dict[str, str]) -> None:
+def _evaluate(job: Job) -> None:
     from touchstone.steps.evaluate import evaluate
 
     block, found = job.settings["component"], _cells(job, job.settings["cells"])
     data = [found[role] for role in _component(block).data]
-    job.write(evaluate(job.settings["evaluation"], bound(block), data), files)
+    job.write(evaluate(job.settings["evaluation"], bound(block), data))
 
 
-def _report(job: Job, files: dict[str, str]) -> None:
+def _report(job: Job) -> None:
     from touchstone.steps.report import report
 
     metrics = {Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]}
@@ -385,7 +410,7 @@ def _report(job: Job, files: dict[str, str]) -> None:
             "files": [cell["file"] for cell in figure["cells"]]
             or [f"data/{job.settings['study']}/metrics/{figure['evaluation']}.csv"],
         }
-    sources: dict[str, Any] = {file: _source(Path(file)) for file in job.task.input_files}
+    sources: dict[str, Any] = {file: _source(Path(file)) for file in _named(job)}
     pages = report(
         study=job.settings["study"],
         settings=job.settings["settings"],
@@ -399,8 +424,17 @@ def _report(job: Job, files: dict[str, str]) -> None:
     for name, data in pages.items():
         provenance.write_whole(folder / name, data)
     page_digests = {name: digests.sha256(data) for name, data in sorted(pages.items())}
-    facts = job.facts(files) | {"pages": page_digests}
+    facts = job.facts | {"pages": page_digests}
     provenance.write_sidecar(folder / "report.html", page_digests["report.html"], facts)
+    root = chain.root_digest(job.root, [job.task.output])
+    provenance.write_whole(folder / chain.ROOT, f"{root}\n".encode())
+
+
+def _named(job: Job) -> list[str]:
+    """Return the files that the report can name: what it reads, and what its metrics were computed from."""
+    metrics = [provenance.read_sidecar(Path(file)) for file in job.task.inputs["metrics"]]
+    links = (link["file"] for sidecar in metrics for link in chain.links(sidecar))
+    return list(dict.fromkeys([*job.task.input_files, *links]))
 
 
 def _source(path: Path) -> dict[str, Any]:
@@ -418,7 +452,7 @@ def _source(path: Path) -> dict[str, Any]:
     }
 
 
-STEPS: dict[str, Callable[[Job, dict[str, str]], None]] = {
+STEPS: dict[str, Callable[[Job], None]] = {
     "fetch": _fetch, "prepare": _prepare, "train": _train, "translate": _translate, "attack": _attack,
     "measure": _measure, "infer": _infer, "fit": _fit, "score": _score, "evaluate": _evaluate, "report": _report,
 }  # fmt: skip

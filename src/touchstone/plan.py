@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import product
 from typing import Any
 
 from touchstone import digests, provenance, registry
@@ -32,8 +33,9 @@ class Task:
         return [file for files in self.inputs.values() for file in ([files] if isinstance(files, str) else files)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the plain form that is passed to the job."""
-        return {"inputs": self.inputs, "output": self.output, "settings": self.settings}
+        """Return the plain form whose digest a job is rerun for; a sidecar holds all of it."""
+        inputs = {role: [files] if isinstance(files, str) else files for role, files in self.inputs.items()}
+        return {"inputs": inputs, "output": self.output, "settings": self.settings}
 
 
 @dataclass(frozen=True)
@@ -136,15 +138,15 @@ class Plan:
         """Return the networks of `classifiers` or `translators`, one per entry and seed."""
         return [Net(name, seed) for name, entry in self.study[section].items() for seed in entry["seeds"]]
 
-    @property
-    def victims(self) -> list[str]:
-        """Everything that can be attacked: each classifier."""
-        return [str(net) for net in self.nets("classifiers")]
-
     @cached_property
     def raw_folders(self) -> frozenset[str]:
         """The folders of raw files, one per source."""
         return frozenset(f"data/raw/{source}" for source in self.study["sources"])
+
+    @property
+    def more_pages(self) -> list[str]:
+        """What the report writes besides its page."""
+        return [f"reports/{self.study.name}/{name}" for name in ("metrics.csv", "metrics.json", "ROOT", "figures")]
 
     def file(self, kind: str, *parts: object) -> str:
         """Return the path of an artefact under the study's folder."""
@@ -265,6 +267,27 @@ class Plan:
     def rules_of(self, step: str) -> list[Rule]:
         """Return the rules of one step."""
         return [rule for rule in self.rules.values() if rule.step == step]
+
+    def wildcard_values(self) -> dict[str, list[str]]:
+        """Return the names that each wildcard may take."""
+        networks = {section: [str(net) for net in self.nets(section)] for section in ("classifiers", "translators")}
+        return {
+            "source": list(self.study["sources"]),
+            "examples": list(self.study["examples"]),
+            "trained": networks["classifiers"] + networks["translators"],
+            "net": networks["classifiers"],
+            "victim": networks["classifiers"],
+            "translator": networks["translators"],
+            "margin": list(self.study["margins"]),
+            "evaluation": list(self.study["evaluations"]),
+        }
+
+    def jobs(self) -> Iterator[tuple[Rule, dict[str, str]]]:
+        """Yield every job that the rules could do, asked for or not: each rule with all values of its wildcards."""
+        values = self.wildcard_values()
+        for rule in self.rules.values():
+            for chosen in product(*(values[name] for name in rule.wildcards)):
+                yield rule, dict(zip(rule.wildcards, chosen, strict=True))
 
     def outputs(self, rule: Rule) -> list[str]:
         """Return the files that a job of the rule makes, in the order of its tasks, the rule's wildcards in them."""

@@ -9,7 +9,7 @@ from typing import Any
 from touchstone.records import Cell
 
 # papers.md 6.5 item 8: printed next to every robust number, in this order, where the attack has them.
-STATED = ("eps", "steps", "step_size", "restarts", "target", "loss")
+STATED = ("eps", "steps", "step_size", "restarts", "target")
 _TEXT = re.compile(r"(?P<knows>.+?) (?P<norm>linf|l2|l1)(?P<allowed>(?: [a-z_]+=\S+)*)(?: \((?P<use>[a-z0-9_]+)\))?")
 
 
@@ -83,7 +83,7 @@ def threat(cell: Cell) -> str:
 
 
 def _given(value: Any) -> bool:
-    return isinstance(value, int | float | str) and not isinstance(value, bool)
+    return isinstance(value, int | float | str) and not isinstance(value, bool) and value != "none"
 
 
 def _short(value: float | str) -> str:
@@ -92,4 +92,4 @@ def _short(value: float | str) -> str:
 
 def seedless(text: str) -> str:
     """Return a name, path or threat with the seed of each network left out: "transfer from mlp.0" -> "... mlp"."""
-    return re.sub(r"\b([a-z][a-z0-9_]*)\.\d+(?![\w.])", r"\1", text)
+    return re.sub(r"\b([a-z][a-z0-9_]*)\.\d+", r"\1", text)

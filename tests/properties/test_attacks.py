@@ -94,6 +94,8 @@ def check_shape_and_range(attack, net, budget):
 
     assert found.shape == IMAGES.shape and found.dtype == IMAGES.dtype and not found.requires_grad
     assert torch.isfinite(found).all() and found.min() >= 0 and found.max() <= 1
+    tracked = attack(net, IMAGES.clone().requires_grad_(), LABELS, draws())
+    assert torch.equal(tracked, found) and not tracked.requires_grad
     single = attack(net.float(), IMAGES.float(), LABELS, draws())
     assert single.dtype == torch.float32 and single.min() >= 0 and single.max() <= 1
 

@@ -61,10 +61,11 @@ def check_no_global_state(function):
 def check_methods_keep_their_colours(function):
     figure = draw(function)
     colours = {name: palette.COLOURS[key] for name, key in zip(METHODS, palette.COLOURS, strict=False)}
-    for axes in figure.axes:
-        for line in axes.lines:
-            name = str(line.get_label()).split(" ")[0]
-            assert name not in colours or line.get_color() == colours[name], name
+    lines = [(str(line.get_label()), line) for axes in figure.axes for line in axes.lines]
+    for legend in figure.legends:
+        lines += [(text.get_text(), line) for text, line in zip(legend.texts, legend.legend_handles, strict=True)]
+    for name, line in lines:
+        assert name not in colours or line.get_color() == colours[name], name
 
 
 CONTRACT = [value for name, value in globals().items() if name.startswith("check_")]

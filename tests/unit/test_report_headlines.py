@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from touchstone.evaluations.detection import detection
+from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
 from touchstone.evaluations.translation import translation
@@ -20,7 +21,7 @@ def asked():
 
     def ask(question):
         cells, settings = STUDY["given"](question)
-        return Numbers(numbered({"main": Metrics(question(*cells, **settings | {"resamples": 5}))}))
+        return Numbers(numbered({"main": Metrics(question(*cells, **settings))}))
 
     return ask
 
@@ -40,7 +41,7 @@ def test_accuracy_is_headed_by_the_union_or_the_strongest_attack_of_each_budget(
     assert table.columns == ("clean", "linf eps 0.05", "linf eps 0.1", "linf eps 0.2")
     line = table.lines[0]
     assert line.words == ("cnn", "digits_test")
-    assert [number.label for number in line.numbers] == ["", "pgd_05", "union_linf", "pgd_20"]
+    assert [number.label for number in line.numbers] == ["", "pgd_05", "the worst of fgsm, pgd", "pgd_20"]
     assert line.numbers[0].value == value(numbers, "clean_accuracy_mean", "cnn", "digits_test")
     assert line.numbers[2].value == value(numbers, "robust_accuracy_union_mean", "cnn", "digits_test/union_linf@0.1")
 
@@ -51,7 +52,7 @@ def test_transfer_alone_is_headed_by_each_attack():
 
     (table,) = headlines(Numbers(numbered({"main": Metrics(robustness(cells, resamples=5))})))
 
-    assert table.caption == "Accuracy under attack"
+    assert table.caption == "Accuracy, clean and under attacks that did not know the classifier: diagnostics"
     assert table.columns == ("clean", "mlp/fgsm")
 
 
@@ -72,6 +73,20 @@ def test_the_matrix_shows_every_detector_and_marks_one_per_classifier_and_set(as
     assert len(table.lines) == 6
     marked = [sum(line.numbers[0].best for line in table.lines[half : half + 3]) for half in (0, 3)]
     assert marked == [1, 1]
+
+
+def test_evasion_is_headed_by_the_strongest_attacker_of_each_kind_at_5_percent(asked):
+    numbers = asked(evasion)
+
+    (table,) = headlines(numbers)
+
+    assert table.columns == ("clean inputs flagged", "oblivious")
+    assert "5% FPR" in table.caption
+    flagged, worst = table.lines[0].numbers
+    assert flagged.value == value(numbers, "flagged_rate_at_0.05_mean", "cnn+energy", "digits_test")
+    assert worst.value == max(
+        value(numbers, "evasion_rate_at_0.05_mean", "cnn+energy", f"digits_test/{attack}") for attack in ("fgsm", "pgd")
+    )
 
 
 def test_margins_are_headed_by_median_tau_and_share_not_found(asked):

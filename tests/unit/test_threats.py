@@ -3,7 +3,16 @@ import pytest
 from touchstone.records import Cell
 from touchstone.threats import Threat, read, seedless, threat, white_box
 
-PGD = {"use": "attacks/pgd", "eps": 0.1, "steps": 40, "restarts": 5, "step_size": None, "random_start": True}
+PGD = {
+    "use": "attacks/pgd",
+    "eps": 0.1,
+    "steps": 40,
+    "restarts": 5,
+    "step_size": None,
+    "random_start": True,
+    "target": "none",
+    "loss": "margin",
+}
 
 
 def cell(victim="cnn.0", attack="pgd", settings=PGD, **more):

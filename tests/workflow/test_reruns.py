@@ -1,6 +1,7 @@
 """Exactly the jobs that a change calls for rerun, and no others: plans only, on the finished tiny study."""
 
 import os
+import shutil
 
 MAKES_IMAGES_WITH_PGD = {"Train unet.0", "Attack cnn.0: digits_detector_train_main", "Attack cnn.0: id_test_main",
                          "Attack softmax.0: id_test_main"}  # fmt: skip
@@ -68,6 +69,22 @@ def test_a_missing_part_of_the_report_is_written_again(copied):
     (copied.root / "reports/tiny/metrics.csv").unlink()
 
     assert set(copied.planned()) == {"Write the report"}
+
+
+def test_a_missing_table_is_remade_and_with_it_the_report(copied):
+    (copied.root / "data/tiny/metrics/margins.csv").unlink()
+
+    assert set(copied.planned()) == {"Evaluate margins", "Write the report"}
+
+
+def test_a_committed_report_alone_does_not_count_as_a_finished_study(tiny, tmp_path):
+    shutil.copytree(tiny.root, tmp_path / "clone", ignore=shutil.ignore_patterns(".snakemake"))
+    clone = type(tiny)(tmp_path / "clone")
+    shutil.rmtree(clone.root / "data")
+
+    planned = clone.planned()
+
+    assert set(planned) >= {"Fetch sklearn_digits", "Train cnn.0", "Write the report"}
 
 
 def test_the_default_profile_is_picked_up_by_a_plain_snakemake(tiny):

@@ -138,8 +138,8 @@ rule report:
     output:
         page=REPORT,
         sidecar=REPORT + provenance.SIDECAR,
-        metrics=expand(f"reports/{NAME}/metrics.{{ending}}", ending=["csv", "json"]),
-        figures=directory(f"reports/{NAME}/figures"),
+        tables=PLAN.more_pages[:-1],
+        figures=directory(PLAN.more_pages[-1]),
     log:
         LOGS + "/report.log",
     benchmark:

@@ -38,13 +38,12 @@ def apgd(
     classes, four with a target: else ValueError. `stop_on_success` returns the first misclassified point that a run met
     and starts no further run on that image: right for robust accuracy alone, see pgd. Croce & Hein 2020, algorithm 1.
     """
-    with frozen(model):
+    with frozen(model), torch.no_grad():
         classes = check_inputs(model, images, labels)
         needed = 3 if target == "none" else 4
         if loss == "dlr" and classes < needed:
             raise ValueError(f"the dlr loss needs {needed} classes here, the model has {classes}")
-        with torch.no_grad():
-            logits = model(images)
+        logits = model(images)
         ball = Ball(images, eps, norm)
 
         def run(goal: Goal, best: Tensor, best_loss: Tensor) -> tuple[Tensor, Tensor]:

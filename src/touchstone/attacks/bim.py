@@ -28,10 +28,9 @@ def bim(
     2.5 * eps / steps. PGD without a random start; nothing is drawn. Kurakin et al. 2017, section 2.2, which returns
     the last point instead of the best one.
     """
-    with frozen(model):
+    with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         goal = Goal(labels)
-        with torch.no_grad():
-            loss = goal(model(images))
+        loss = goal(model(images))
         size = 2.5 * eps / steps if step_size is None else step_size
         return ascend(model, goal, Ball(images, eps), images, images, loss, steps=steps, step_size=size)[0]

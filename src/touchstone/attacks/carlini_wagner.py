@@ -33,10 +33,9 @@ def carlini_wagner(
     over x' = (tanh w + 1) / 2 with Adam, `searches` times; c starts at `initial_weight`, grows tenfold until it works,
     and is then halved between what works and what does not. Nothing is drawn. Carlini & Wagner 2017, section 5.
     """
-    with frozen(model):
+    with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-        with torch.no_grad():
-            done = margin_loss(model(images), labels) > confidence
+        done = margin_loss(model(images), labels) > confidence
         best, best_norm = images, torch.where(done, 0.0, torch.inf).to(images.dtype)
         low, high = torch.zeros_like(best_norm), torch.full_like(best_norm, torch.inf)
         weight = torch.full_like(best_norm, initial_weight)

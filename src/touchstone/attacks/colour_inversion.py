@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from touchstone.contracts import Model
@@ -17,6 +18,6 @@ def colour_inversion(model: Model, images: Tensor, labels: Tensor, generator: Dr
     images (N, C, H, W) in [0, 1]; the result has the same shape and range, and no eps. The model and the labels are
     only checked. Hosseini & Poovendran 2018 (negative images); the "semantic" attack of Lee et al. 2022.
     """
-    with frozen(model):
+    with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-    return 1 - images
+        return 1 - images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from touchstone.contracts import Model, UnitInterval
@@ -30,9 +31,9 @@ def fgsm(
     leaking. `each` takes the target whose step has the highest margin loss. sign(0) is 0.
     Goodfellow et al. 2015, section 4.
     """
-    with frozen(model):
+    with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-        logits, _, _ = logits_loss_and_gradient(model, lambda logits: cross_entropy(logits, labels), images)
+        logits = model(images)
         candidates = []
         for goal in goals(target, cross_entropy, logits, labels, generator):
             _, _, gradient = logits_loss_and_gradient(model, goal, images)

@@ -29,10 +29,9 @@ def iterative_least_likely(
     2.5 * eps / steps. The target is the class with the lowest logit of the unattacked image, never the label; nothing
     is drawn. Kurakin et al. 2017, section 2.3.
     """
-    with frozen(model):
+    with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-        with torch.no_grad():
-            logits = model(images)
+        logits = model(images)
         goal = Goal(labels, cross_entropy, least_likely(logits, labels))
         size = 2.5 * eps / steps if step_size is None else step_size
         return ascend(model, goal, Ball(images, eps), images, images, goal(logits), steps=steps, step_size=size)[0]

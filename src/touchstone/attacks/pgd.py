@@ -40,10 +40,9 @@ def pgd(
     examples that are trained on, scored, transferred or translated.
     Madry et al. 2018, section 2.1; best iterate and defaults: papers.md 6.6.
     """
-    with frozen(model):
+    with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-        with torch.no_grad():
-            logits = model(images)
+        logits = model(images)
         ball = Ball(images, eps, norm)
         size = 2.5 * eps / steps if step_size is None else step_size
 

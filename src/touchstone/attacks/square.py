@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -65,7 +67,7 @@ def square(
 def _side(query: int, queries: int, height: int, width: int) -> int:
     """Return the side of the squares of one query, from 1 to the shorter side of the image."""
     share = _FIRST_SHARE / 2.0 ** sum(query * 10000 // queries > halving for halving in _HALVINGS)
-    return min(max(round((share * height * width) ** 0.5), 1), height, width)
+    return min(max(round(math.sqrt(share * height * width)), 1), height, width)
 
 
 def _squares(generator: Draws, channels: int, height: int, width: int, side: int, dtype: torch.dtype) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from touchstone.contracts import Model, PositiveInt, UnitInterval
@@ -24,7 +25,7 @@ def uniform_noise(
     images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. The control of
     Goodfellow et al. 2015, section 6; best of 100 draws: papers.md 6.6.
     """
-    with frozen(model):
+    with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         ball, shape = Ball(images, eps), images.shape[1:]
         noise = (eps * (2 * generator.uniform(shape, images.dtype) - 1) for _ in range(draws))

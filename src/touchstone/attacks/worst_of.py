@@ -29,7 +29,7 @@ def worst_of(
     """
     if not attacks:
         raise ValueError("worst_of needs at least one attack, got none")
-    with frozen(model):
+    with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         worst = images.clone()
         highest = torch.full_like(images.flatten(1)[:, 0], -torch.inf)
@@ -38,8 +38,7 @@ def worst_of(
             if len(rows) == 0:
                 break
             found = attack(model, images[rows], labels[rows], generator.take(rows))
-            with torch.no_grad():
-                loss = margin_loss(model(found), labels[rows])
+            loss = margin_loss(model(found), labels[rows])
             better = loss > highest[rows]
             worst[rows[better]], highest[rows[better]] = found[better], loss[better].to(highest.dtype)
     return worst

@@ -36,9 +36,8 @@ def fab(
     point whose prediction was seen to change. Croce & Hein 2020 (FAB), algorithm 1, its final search by bisection.
     """
     check_images(images)
-    with frozen(model):
-        with torch.no_grad():
-            predictions = model(images).argmax(1)
+    with frozen(model), torch.no_grad():
+        predictions = model(images).argmax(1)
         best = torch.zeros_like(images)
         best_norm = torch.full_like(images.flatten(1)[:, 0], torch.inf)
         for restart in range(restarts):

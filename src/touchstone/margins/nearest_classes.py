@@ -38,9 +38,8 @@ def nearest_classes(
     Pintor et al. 2021 (FMN), with sign steps, several targets, and a first radius from the linear model.
     """
     check_images(images)
-    with frozen(model):
-        with torch.no_grad():
-            predictions = model(images).argmax(1)
+    with frozen(model), torch.no_grad():
+        predictions = model(images).argmax(1)
         best = torch.zeros_like(images)
         best_norm = torch.full_like(images.flatten(1)[:, 0], torch.inf)
         for target, radius in _nearest(model, images, predictions, classes, norm):

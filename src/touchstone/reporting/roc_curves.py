@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from touchstone import drawing, intervals, palette
 from touchstone.contracts import NonNegativeInt, PositiveInt
@@ -21,7 +22,7 @@ def roc_curves(
     seed: NonNegativeInt = 0,
     resamples: PositiveInt = 200,
 ) -> Figure:
-    """Return one panel per anomalous set, one line per detector in its 95 % band, its AUROC in the legend.
+    """Return one panel per anomalous set, one line per detector in its 95 % band, its AUROC in the panel's legend.
 
     scores: of each detector on `id_examples`, which are in distribution, and on other or attacked sets.
     classifier: the one to show; None shows the first. seed: the one to show. resamples: bootstrap samples of a band.
@@ -34,10 +35,11 @@ def roc_curves(
     if not id_cells or not groups:
         raise ValueError(f"no scores of {entry}.{seed} on {id_examples} and another set")
     detectors = sorted({cell.detector for cell in shown})
-    figure, panels = drawing.panels(len(groups), columns=3, height=2.5)
+    figure, panels = drawing.panels(len(groups), columns=3, height=2.75)
+    handles: dict[str, Line2D] = {}
     best = {}
     for axes, (name, cells) in zip(panels, groups.items(), strict=True):
-        areas = {}
+        areas: dict[str, float] = {}
         for cell in sorted(cells, key=lambda cell: cell.detector):
             own = only((c for c in id_cells if c.detector == cell.detector), f"{cell.detector} on {id_examples}")
             populations = own.noun.scores, cell.noun.scores
@@ -45,12 +47,14 @@ def roc_curves(
             look = palette.line(cell.detector, detectors) | {"marker": ""}
             band = intervals.roc_band(*populations, resamples=resamples, seed=0)
             axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
-            axes.plot(*_roc(*populations), label=f"{cell.detector} {areas[cell.detector]:.3f}", **look)
+            (handles[cell.detector],) = axes.plot(*_roc(*populations), label=f"{areas[cell.detector]:.3f}", **look)
         _finish(axes, name)
         best[name] = max(areas, key=lambda detector: areas[detector])
     figure.supxlabel("ID inputs flagged (share)", fontsize=9)
     figure.supylabel("anomalous inputs caught (share)", fontsize=9)
-    figure.suptitle(f"{entry}, seed {seed}; AUROC in the legends", fontsize=9, ha="left", x=0.01)
+    figure.suptitle(f"{entry}, seed {seed}", fontsize=9, ha="left", x=0.01)
+    names = sorted(handles)
+    figure.legend([handles[name] for name in names], names, loc="outside upper right", ncols=min(4, len(names)))
     found = "; ".join(f"on {name} the largest area is that of {detector}" for name, detector in best.items())
     return drawing.described(figure, f"ROC curves of {len(detectors)} detectors on {entry}, seed {seed}: {found}.")
 
@@ -69,4 +73,4 @@ def _finish(axes: Axes, name: str) -> None:
     axes.plot([0, 1], [0, 1], color=drawing.FAINT, linewidth=0.8)  # chance
     axes.set(title=name, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set(xticks=[0, 0.25, 0.5, 0.75, 1], yticks=[0, 0.25, 0.5, 0.75, 1])
-    axes.legend(loc="lower right", handlelength=1.4, fontsize=7.5, borderaxespad=0.1)
+    axes.legend(title="AUROC", title_fontsize=7.5, loc="lower right", handlelength=1.4, fontsize=7.5, borderaxespad=0.1)

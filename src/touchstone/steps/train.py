@@ -271,12 +271,14 @@ def _restore(
     slots: dict[int, dict[str, Tensor]] = {}
     for key, values in _part(state, "optimiser").items():
         index, name = key.split("/")
-        # A file gives Adam's scalar step back with one dimension.
+        # A file gives scalars, here Adam's step, back with one dimension.
         slots.setdefault(int(index), {})[name] = torch.tensor(values).reshape(() if name == "step" else values.shape)
     optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
     for name in history:
         history[name] = _part(state, "history")[name].tolist()
-    return int(state["epoch"][0]), _part(state, "best")
+    shapes = {name: values.shape for name, values in networks.weights_of(model).items()}
+    best = {name: values.reshape(shapes[name]) for name, values in _part(state, "best").items()}
+    return int(state["epoch"][0]), best
 
 
 def _part(state: State, prefix: str) -> dict[str, Array]:

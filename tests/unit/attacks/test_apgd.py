@@ -2,9 +2,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from touchstone.attacks.apgd import _checkpoints, apgd
+from touchstone.attacks.apgd import _checkpoints, _run, apgd
 from touchstone.attacks.pgd import pgd
+from touchstone.goals import Goal
 from touchstone.losses import dlr_loss, margin_loss, targeted_dlr_loss
+from touchstone.perturbations import Ball
 
 
 def run(victim, **settings):
@@ -101,3 +103,31 @@ def test_stopping_at_success_never_leaves_more_images_right(victim):
     ]
 
     assert stopped <= full
+
+
+def visits(steps):
+    """Return the points that one run looks at: one pixel from .5 in [.1, .9], the loss highest at .6."""
+    seen = []
+
+    def model(images):
+        seen.append(round(images.item(), 6))
+        return -((images.flatten(1) - 0.6) ** 2)
+
+    goal = Goal(torch.zeros(1, dtype=torch.int64), lambda logits, labels: logits[:, 0])
+    middle = torch.full((1, 1, 1, 1), 0.5, dtype=torch.float64)
+    found, _ = _run(model, goal, Ball(middle, 0.4), middle, steps, False)
+    return seen, found.item()
+
+
+def test_the_first_steps_are_those_worked_by_hand():
+    # Step size .8: .5 -> .9; then .75 of the step to .1 and .25 of the last move: .9 - .6 + .1; then .4 + .375 - .125.
+    assert visits(100)[0][:4] == [0.5, 0.9, 0.4, 0.65]
+
+
+def test_at_a_checkpoint_that_did_not_pay_the_step_is_halved_and_goes_on_from_the_best_point():
+    # With three steps there is a checkpoint after each. .9 was worse: back to .5, step size .4, .5 + .75 * .4.
+    assert visits(3)[0][:3] == [0.5, 0.9, 0.8]
+
+
+def test_halved_steps_close_in_on_a_maximum_inside_the_ball():
+    assert visits(100)[1] == pytest.approx(0.6, abs=1e-3)

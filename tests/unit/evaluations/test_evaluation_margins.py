@@ -39,14 +39,14 @@ def test_a_linear_classifier_ranks_and_finds_brittle_inputs_perfectly():
 
 
 def test_four_inputs_worked_by_hand():
-    given = cells([0.1, 0.2, 0.3, np.inf], [1.0, 3.0, 2.0, 4.0], right=np.array([True, False, True, True]))
+    given = cells([0.1, 0.2, 0.3, np.inf], [1.0, 3.0, 2.0, 4.0], right=np.array([True, True, False, True]))
 
     rows = margins(*given, eps=[0.2], **QUICK)
 
     found = values(rows)
     assert (found["median_margin"], found["share_not_found"]) == (0.2, 0.25)
     assert found["kendall_tau"] == pytest.approx(4 / 6)  # one of six pairs is in the wrong order
-    assert found["robust_accuracy_at_0.2"] == 0.5  # right and above 0.2: the last two
+    assert found["robust_accuracy_at_0.2"] == 0.25  # right and above 0.2: the last
     assert found["brittle_auroc_at_0.2"] == 3 / 4
     assert rows[0]["examples"] == "digits/exact"
     assert rows[0]["threat"] == "white-box, least change found, linf (bisection)"

@@ -27,7 +27,7 @@ def test_the_roc_curve_of_six_points_goes_through_its_thresholds():
     assert [(round(3 * x), round(3 * y)) for x, y in line.get_xydata()] == [
         (0, 0), (0, 1), (0, 2), (1, 2), (2, 3), (3, 3),
     ]  # fmt: skip
-    assert line.get_label() == "energy 0.833"
+    assert line.get_label() == "0.833"
     assert found.axes[0].get_title() == "photographs"
 
 

@@ -94,6 +94,10 @@ def downhill(model, images, labels, generator):
     return model[1].weight
 
 
+def valley(model, images, labels, generator):  # falls in training, is lowest at -1 in validation
+    return model[1].weight if model.training else (model[1].weight + 1) ** 2
+
+
 def test_training_separates_the_classes():
     checkpoint = run(epochs=20, learning_rate=0.02)
 
@@ -147,6 +151,39 @@ def test_validation_is_never_shuffled_and_draws_the_same_in_every_epoch():
     assert all(torch.equal(epoch, torch.tensor(VALIDATION.images)) for epoch in epochs)
     draws = torch.cat(recorder.validation_draws).view(3, 20)
     assert torch.equal(draws[0], draws[1]) and torch.equal(draws[0], draws[2])
+
+
+def brightness(model, images, labels, generator):
+    return images.mean() + 0 * model[1].weight
+
+
+def test_the_losses_are_means_over_examples_whatever_the_last_batch_holds():
+    checkpoint = run(brightness, constant, epochs=1, batch_size=8)  # 50 and 20 examples: the last batches hold 2 and 4
+
+    assert checkpoint.history["train_loss"] == pytest.approx([TRAIN.images.mean()], rel=1e-5)
+    assert checkpoint.history["validation_loss"] == pytest.approx([VALIDATION.images.mean()], rel=1e-5)
+
+
+def test_dropout_differs_from_epoch_to_epoch_and_not_from_run_to_run():
+    def masks():
+        seen = []
+
+        def watching(model, images, labels, generator):
+            if model.training:
+                seen.append(model[1][1](torch.ones(4, 16)))
+            return clean(model, images, labels, generator)
+
+        run(
+            watching,
+            lambda input_shape, classes: nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(4, classes)),
+            epochs=2,
+        )
+        return seen
+
+    first, again = masks(), masks()
+
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    assert not torch.equal(first[0], first[len(first) // 2])
 
 
 def test_the_order_and_the_draws_do_not_depend_on_objective_settings_or_architecture():
@@ -225,9 +262,6 @@ def test_momentum_is_a_setting_of_both_optimisers(optimizer):
 
 
 def test_best_keeps_the_weights_of_the_lowest_validation_loss():
-    def valley(model, images, labels, generator):  # falls in training, is lowest at -1 in validation
-        return model[1].weight if model.training else (model[1].weight + 1) ** 2
-
     settings = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.5, "schedule": "constant", "batch_size": 50}
 
     best = run(valley, constant, epochs=5, choose="best", **settings)
@@ -237,6 +271,17 @@ def test_best_keeps_the_weights_of_the_lowest_validation_loss():
     assert float(last.weights["weight"]) == -2.5 and last.notes["chosen_epoch"] == 5
 
 
+def test_best_weights_from_before_a_kill_are_not_lost():
+    settings = {"optimizer": "sgd", "momentum": 0.0, "learning_rate": 0.5, "schedule": "constant", "batch_size": 50}
+    kept = []
+    with pytest.raises(Killed):
+        run(valley, constant, epochs=5, choose="best", keep=kill_after(3, kept), **settings)
+
+    resumed = run(valley, constant, epochs=5, choose="best", resume=unpack(kept[-1]), **settings)
+
+    assert float(resumed.weights["weight"]) == -1.0 and resumed.notes["chosen_epoch"] == 2
+
+
 def test_the_validation_loss_is_the_objective_itself():
     attacked = run(partial(adversarial, attack=fgsm), epochs=1)
     model = networks.load(SMALL, attacked)
@@ -244,7 +289,7 @@ def test_the_validation_loss_is_the_objective_itself():
 
     loss = functional.cross_entropy(model(fgsm(model, images, labels, None)), labels)
 
-    assert attacked.history["validation_loss"][0] == pytest.approx(float(loss), rel=1e-5)
+    assert attacked.history["validation_loss"][0] == pytest.approx(loss.item(), rel=1e-5)
 
 
 class Killed(Exception):
@@ -334,6 +379,21 @@ def test_outliers_come_in_batches_of_their_own_from_all_sets():
     assert [count[:2] for count in seen] == [(12, 12)] * 5
     first_three = seen[0][2] | seen[1][2] | seen[2][2]
     assert len(seen[0][2]) == 12 and len(first_three) == 30  # none twice before each was there once
+
+
+def test_outliers_come_in_another_order_in_every_epoch_and_in_one_order_in_validation():
+    seen = {True: [], False: []}
+
+    def watching(model, images, labels, generator, outliers):
+        seen[model.training].append(outliers)
+        return clean(model, images, labels, generator)
+
+    run(watching, outliers=[OUTLIERS], epochs=2, batch_size=50, outlier_batch_size=30)
+
+    given = torch.tensor(OUTLIERS.images)
+    first, second = seen[True]
+    assert not torch.equal(first, given) and not torch.equal(first, second)
+    assert all(torch.equal(outliers, given) for outliers in seen[False])
 
 
 def test_outliers_that_share_an_id_across_sets_draw_apart():
@@ -431,5 +491,5 @@ def test_the_unet_removes_more_noise_than_the_identity(digits):
 
     images = torch.tensor(test.images)
     noisy = (images + 0.3 * (2 * torch.rand(images.shape, generator=torch.Generator().manual_seed(0)) - 1)).clamp(0, 1)
-    left = (networks.load(architecture, checkpoint)(noisy) - images).abs().mean()
-    assert float(left) < 0.8 * float((noisy - images).abs().mean())
+    left = (networks.load(architecture, checkpoint)(noisy) - images).abs().mean().item()
+    assert left < 0.8 * (noisy - images).abs().mean().item()

@@ -1,0 +1,40 @@
+"""The chain of sidecars: what a file was made from, back to raw data, and one digest over all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests, provenance
+
+ROOT = "ROOT"  # beside the report: the digest of everything that it was made from
+
+
+def links(sidecar: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Yield the links of a sidecar: each input's file, the digest of its bytes, the digest of its sidecar."""
+    for found in sidecar["inputs"].values():
+        yield from found
+
+
+def reached(root: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return {file: sidecar} of some files and of all that they were made from, in the order met, files first.
+
+    ValueError names a sidecar that is missing or not readable.
+    """
+    waiting, found = list(files), dict[str, dict[str, Any]]()
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found[file] = provenance.read_sidecar(root / file)
+            waiting += [link["file"] for link in links(found[file])]
+    return found
+
+
+def root_digest(root: Path, files: Iterable[str]) -> str:
+    """Return one digest over the sorted digests of the sidecars that `files` reach.
+
+    It changes with any byte, setting or line of code behind them, and with nothing else.
+    """
+    sidecars = {digests.file_digest(provenance.sidecar_path(root / file)) for file in reached(root, files)}
+    return digests.sha256("".join(f"{digest}\n" for digest in sorted(sidecars)).encode())

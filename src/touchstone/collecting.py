@@ -1,0 +1,36 @@
+"""`touchstone gc`: files that left a study, and the action cache's oldest entries. Dry unless told to delete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from touchstone import provenance
+from touchstone.cache import Cache
+from touchstone.params import load
+from touchstone.plan import Plan
+
+GB = 1e9
+
+
+def collect(study: str, limit_gb: float, delete: bool, root: Path = Path()) -> int:
+    """Print the study's files that no rule makes any more and what the cache holds above its limit; remove them if told."""
+    plan = Plan(load(study, root))
+    leftovers = left_behind(plan, root)
+    for file in leftovers:
+        print(file)
+        if delete:
+            (root / file).unlink(missing_ok=True)
+            provenance.sidecar_path(root / file).unlink(missing_ok=True)
+    store = Cache.at(root)
+    objects, size = store.prune(limit_gb * GB, dry=not delete) if store else (0, 0)
+    verb = "removed" if delete else "to remove (--delete does it)"
+    print(f"{len(leftovers)} files and {objects} cached outputs ({size / GB:.2f} GB) {verb}")
+    return 0
+
+
+def left_behind(plan: Plan, root: Path) -> list[str]:
+    """Return the artefacts in the study's folder that no job of the study makes, sorted."""
+    current = {task.output for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)}
+    sidecars = (root / plan.folder).rglob("*" + provenance.SIDECAR)
+    files = (path.relative_to(root).as_posix().removesuffix(provenance.SIDECAR) for path in sidecars)
+    return sorted(file for file in files if file not in current)

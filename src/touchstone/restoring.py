@@ -1,0 +1,123 @@
+"""Snakemake's own records of a study, made again from the sidecars, so that planning is right after a clone or checkout.
+
+Snakemake decides by its records under .snakemake/metadata. After `git clone` and `dvc pull`, or `dvc checkout` of another
+version, they are missing or belong to other files; it then reruns what is current and overlooks what changed. The
+sidecars travel with the files and hold all that a record needs.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests, provenance
+from touchstone.plan import Plan, Rule
+
+RECORDS = Path(".snakemake/metadata")
+FORMAT = 6  # of Snakemake 9.27.1; a test compares a restored record with one that Snakemake wrote
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What a restore did: records written again, and files whose bytes are not those of their sidecar."""
+
+    written: int
+    damaged: list[str]
+
+
+def restore(plan: Plan, root: Path = Path()) -> Restored:
+    """Write the records of all finished jobs that Snakemake has none for, or others than the sidecars say.
+
+    Bytes are checked for those alone, so that it costs little where nothing moved. A damaged file is named,
+    left where it is, and its job recorded so that Snakemake does it again.
+    """
+    written, damaged = 0, []
+    for rule, wildcards in plan.jobs():
+        outputs = [pattern.format(**wildcards) for pattern in plan.outputs(rule)]
+        sidecars = _sidecars(root, outputs)
+        if sidecars is None:
+            continue
+        record = _record(rule, outputs, sidecars)
+        files = [*outputs, *(output + provenance.SIDECAR for output in outputs)]
+        files += plan.more_pages if rule.step == "report" else []
+        stale = [file for file in files if not _same(_path(root, file), record)]
+        if not stale:
+            continue
+        broken = [output for output in outputs if not _whole(root / output, sidecars[output])]
+        if broken:
+            record["params"] = ["a damaged file"]  # no job has such params, so Snakemake makes it again
+        for file in files:
+            provenance.write_whole(_path(root, file), json.dumps(record, sort_keys=True).encode(), lasting=False)
+        written += len(files)
+        damaged += broken
+    return Restored(written, damaged)
+
+
+def _sidecars(root: Path, outputs: list[str]) -> dict[str, dict[str, Any]] | None:
+    """Return the outputs' sidecars; None where an output or a sidecar is missing or not readable: nothing to record."""
+    if not all((root / output).exists() for output in outputs):
+        return None
+    try:
+        return {output: provenance.read_sidecar(root / output) for output in outputs}
+    except ValueError:
+        return None
+
+
+def _whole(path: Path, sidecar: dict[str, Any]) -> bool:
+    found = digests.folder_digest(path) if path.is_dir() else digests.file_digest(path)
+    return bool(found == sidecar["artefact"])
+
+
+def _record(rule: Rule, outputs: list[str], sidecars: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the record under which the outputs were made, as far as Snakemake's triggers read it."""
+    tasks, files, checksums = [], dict[str, str](), dict[str, str]()
+    for output in outputs:
+        sidecar = sidecars[output]
+        links = sidecar["inputs"]
+        inputs = {role: [link["file"] for link in found] for role, found in links.items()}
+        tasks.append({"inputs": inputs, "output": output, "settings": sidecar["settings"]})
+        files |= sidecar["files"]
+        for link in (link for found in links.values() for link in found):
+            if not link["file"].startswith("data/raw/"):
+                checksums[link["file"]] = link["artefact"]
+            checksums[link["file"] + provenance.SIDECAR] = link["sidecar"]
+    settings = digests.sha256(provenance.canonical(tasks).encode())
+    code = provenance.code_digest(dict(sorted(files.items())))
+    return {
+        "rule": rule.name,
+        "input": sorted(checksums),
+        "log": [],
+        "shellcmd": "",
+        "params": sorted([repr(settings), repr(code)]),
+        "code": "",
+        "record_format_version": FORMAT,
+        "conda_env": None,
+        "container_img_url": None,
+        "software_stack_hash": "",
+        "job_hash": 0,
+        "starttime": 0.0,
+        "endtime": 0.0,
+        "incomplete": False,
+        "external_jobid": None,
+        "input_checksums": checksums,
+    }
+
+
+def _path(root: Path, file: str) -> Path:
+    """Return where Snakemake keeps the record of a file."""
+    name = urlsafe_b64encode(file.encode()).decode()
+    parts = [name[start : start + 254] for start in range(0, len(name), 254)]
+    return root / RECORDS / Path(*[f"@{part}" for part in parts[:-1]], parts[-1])
+
+
+def _same(path: Path, record: dict[str, Any]) -> bool:
+    """Return whether Snakemake's record already says what the sidecars say."""
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+    lists = all(sorted(found.get(key) or []) == sorted(record[key]) for key in ("input", "params"))
+    return lists and found.get("input_checksums") == record["input_checksums"]

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from touchstone.evaluations.evasion import evasion
+from touchstone.records import Cell, Detector, Outputs, Scores
+
+PGD = {"use": "pgd", "eps": 0.1}
+PLACE = {"entry": "cnn", "seed": 0, "examples": "digits"}
+NOUN = Detector({}, {"use": "energy"}, {"0.05": 2.0, "0.01": 3.0}, spread=1.0, supervised=False)
+DETECTOR = Cell(NOUN, "detector", "cnn", 0, detector="energy")
+
+
+def attacked(victim):
+    return {"attack": "pgd", "victim": victim, "settings": PGD} if victim else {}
+
+
+def outputs(right, victim="", order=slice(None)):
+    predictions = np.where(np.array(right, bool), 0, 1)[order]
+    noun = Outputs(np.eye(2, dtype=np.float32)[predictions], np.zeros(4, np.int64), np.arange(4)[order])
+    return Cell(noun, f"outputs{victim}", **PLACE, **attacked(victim))
+
+
+def scores(values, victim=""):
+    noun = Scores(np.array(values, dtype=float), np.arange(4), np.zeros(4, np.int64))
+    return Cell(noun, f"scores{victim}", detector="energy", **PLACE, **attacked(victim))
+
+
+def test_wrong_and_not_flagged_is_counted_row_by_row_at_each_threshold():
+    given = [outputs([1, 0, 0, 0], "cnn.0", order=[3, 1, 0, 2])], [scores([0.0, 1.0, 2.0, 2.5], "cnn.0")]
+
+    found = {row["metric"]: row for row in evasion(*given, [DETECTOR])}
+
+    assert found["evasion_rate_at_0.05"]["value"] == 0.5  # a score equal to the threshold is not flagged
+    assert found["evasion_rate_at_0.01"]["value"] == 0.75
+    assert found["wrong_rate"]["value"] == 0.75
+    assert found["evasion_rate_at_0.05"]["threat"] == "oblivious linf eps=0.1 (pgd)"
+    assert found["evasion_rate_at_0.05"]["files"] == "scorescnn.0 outputscnn.0 detector"
+
+
+def test_an_attack_on_classifier_and_detector_together_is_adaptive():
+    victim = "cnn.0+energy@0.05"
+
+    rows = evasion([outputs([0] * 4, victim)], [scores([0.0] * 4, victim)], [DETECTOR])
+
+    assert {row["threat"] for row in rows} == {"white-box adaptive to energy@0.05 linf eps=0.1 (pgd)"}
+    assert {row["examples"] for row in rows} == {"digits/cnn+energy@0.05/pgd"}
+
+
+def test_clean_sets_give_the_false_positive_rate_that_was_got():
+    rows = evasion([outputs([1, 1, 1, 0])], [scores([0.0, 1.0, 2.5, 9.0])], [DETECTOR])
+
+    found = {row["metric"]: row["value"] for row in rows}
+    assert found == {"flagged_rate_at_0.05": 0.5, "flagged_rate_at_0.01": 0.25, "wrong_rate": 0.25}
+
+
+def test_scores_without_their_detector_are_refused():
+    with pytest.raises(ValueError, match=r"detector energy of cnn\.0: none is given"):
+        evasion([], [scores([0.0] * 4)], [])
