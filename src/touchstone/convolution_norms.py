@@ -10,7 +10,6 @@ from math import prod
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.grad import conv2d_weight
 
 CHUNK = 1 << 20  # most values that a route holds at once beside its inputs: what fits the cache was fastest
 
@@ -67,14 +66,19 @@ def _grouped(inputs: Tensor, deltas: Tensor, window: Window) -> Tensor:
     norms = []
     for part, delta in _chunks(prod(shape), inputs, deltas):
         count = len(part)
-        gradients = conv2d_weight(  # type: ignore[no-untyped-call]
-            part.reshape(1, count * channels, *part.shape[2:]),
-            (count * outputs, *shape[1:]),
+        # torch.nn.grad.conv2d_weight calls the same, but has a whole weight written that only its shape is read of.
+        _, gradients, _ = torch.ops.aten.convolution_backward(
             delta.reshape(1, count * outputs, *delta.shape[2:]),
+            part.reshape(1, count * channels, *part.shape[2:]),
+            part.new_empty(count * outputs, *shape[1:]),
+            None,
             window.stride,
             window.padding,
             window.dilation,
+            False,
+            (0, 0),
             count * window.groups,
+            (False, True, False),
         )
         norms.append(squared_norm(gradients.view(count, -1)))
     return torch.cat(norms)

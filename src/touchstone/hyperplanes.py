@@ -33,7 +33,6 @@ def smallest_change(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm = "
     first = first.clamp(max=at_stop.shape[1] - 1)
     left = (gaps[:, None] - stopped.gather(1, first)).clamp_min(0)
     time = left / moving.gather(1, first).clamp_min(torch.finfo(weight.dtype).tiny)
-    time = torch.where(reachable[:, None], time, torch.inf)
     moved = torch.where(weight > 0, torch.minimum(room, time * speed), 0) * slope.sign()
     return moved.view_as(points), torch.where(reachable, row_norms(moved, norm), torch.inf)
 

@@ -17,13 +17,17 @@ Confounding = dict[str, dict[str, Any]]  # {name: {"variant", "ones", "draws"}}
 
 @contextmanager
 def recorded_features(model: nn.Module) -> Iterator[list[Tensor]]:
-    """Yield a list that holds, after a forward pass inside the block, the penultimate features (N, D)."""
+    """Yield a list that holds, after a forward pass inside the block, the penultimate features (N, D).
+
+    Of a network without a linear layer (shallow_rbf) they are its pixels.
+    """
     recorded: list[Tensor] = []
+    linear = any(isinstance(module, nn.Linear) for module in model.modules())
 
     def record(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        recorded.append(arguments[0])
+        recorded.append(arguments[0].flatten(1))
 
-    handle = networks.penultimate(model).register_forward_pre_hook(record)
+    handle = (networks.penultimate(model) if linear else model).register_forward_pre_hook(record)
     try:
         yield recorded
     finally:

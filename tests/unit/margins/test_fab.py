@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from touchstone.hyperplanes import linear_margins
-from touchstone.margins.fab import fab
+from touchstone.margins.fab import _project, _run, fab
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.tensors import Draws
 
@@ -60,3 +60,29 @@ def test_a_constant_model_has_no_margin():
     margins, found = fab(model, images, None, Draws(0, "attack", torch.arange(3)), steps=3, restarts=2)
 
     assert margins.isinf().all() and not found.any()
+
+
+def test_a_point_beyond_the_hyperplane_is_projected_back_onto_it():
+    points = torch.tensor([[0.6, 0.5], [0.2, 0.5]])
+    slopes, gaps = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([-0.2, 0.2])
+
+    change, size = _project(points, slopes, gaps, "linf")
+
+    torch.testing.assert_close(change, torch.tensor([[-0.2, 0.0], [0.2, 0.0]]))
+    torch.testing.assert_close(size, torch.tensor([0.2, 0.2]))
+
+
+def test_the_first_steps_are_those_worked_by_hand():
+    seen = []
+
+    def model(images):  # one pixel, another class above .8
+        seen.append(round(images.item(), 6))
+        return torch.cat([torch.full_like(images.flatten(1), 0.8), images.flatten(1)], 1)
+
+    image, start = torch.full((1, 1, 1, 1), 0.5).double(), torch.full((1, 1, 1, 1), 0.6).double()
+
+    change, size = _run(model, image, torch.zeros(1, dtype=torch.int64), start, 2, "linf")
+
+    # .9 (.6 + 1.05 * .2) + .1 (.5 + 1.05 * .3) = .8105 has crossed; back to .5 + .9 * .3105.
+    assert seen[:3] == [0.6, 0.8105, 0.77945]
+    assert size.item() == pytest.approx(change.item()) and 0.3 < size.item() <= 0.3105

@@ -87,3 +87,12 @@ def test_more_classes_than_the_model_has_are_all_tried():
     margins, _ = nearest_classes(lambda x: x.flatten(1) @ weights, images, None, Draws(0, "a", torch.arange(1)))
 
     assert margins.item() == pytest.approx(0.2, rel=1e-3)
+
+
+def test_a_class_that_the_linear_model_cannot_reach_is_tried_all_the_same():
+    # The lead of class 1 is p^8 - .9^8: nearly flat at .3, where its tangent stays below 0 up to 1 and beyond.
+    model = lambda x: torch.stack([0.9**8 + 0 * x.flatten(1)[:, 0], x.flatten(1)[:, 0] ** 8], 1)  # noqa: E731
+
+    margins, found = nearest_classes(model, torch.full((1, 1, 1, 1), 0.3), None, Draws(0, "a", torch.arange(1)))
+
+    assert found.all() and margins.item() == pytest.approx(0.6, rel=1e-3)

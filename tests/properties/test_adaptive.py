@@ -1,0 +1,100 @@
+"""One contract for every adaptive attack: it keeps the budget, finds what is there to be found, and does not cheat."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from touchstone.defences import Guarded
+from touchstone.tensors import Draws
+
+NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/adaptive").glob("*.py"))
+
+
+def component(name):
+    return getattr(importlib.import_module(f"touchstone.adaptive.{name}"), name)
+
+
+def guarded(threshold, score=lambda images: images.mean((1, 2, 3))):
+    """A linear classifier of the left against the right half, behind a detector of bright images: both easily moved."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.stack([torch.ones(16), torch.ones(16)]))
+        model[1].weight[0, 8:] = -1.0
+        model[1].weight[1, :8] = -1.0
+        model[1].bias.zero_()
+    return Guarded(model, score, ("images",), {}, threshold, 0.1, {})
+
+
+def images_and_labels(count=12):
+    images = 0.4 + 0.2 * torch.rand((count, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+    defence = guarded(1.0)
+    return images, defence.model(images).argmax(1)
+
+
+def keeps_the_contract(attack):
+    images, labels = images_and_labels()
+    defence = guarded(0.52)
+    before = [parameter.clone() for parameter in defence.model.parameters()]
+
+    found = attack(defence, images, labels, Draws(0, "attack", torch.arange(len(images))), eps=0.1, steps=20)
+    alone = attack(defence, images[:1], labels[:1], Draws(0, "attack", torch.arange(1)), eps=0.1, steps=20)
+    still = attack(defence, images, labels, Draws(0, "attack", torch.arange(len(images))), eps=0.0, steps=3)
+
+    assert (found - images).abs().max() <= 0.1 + 1e-6
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert torch.equal(still, images)
+    assert torch.allclose(alone, found[:1], atol=1e-6)
+    assert all(torch.equal(a, b) for a, b in zip(before, defence.model.parameters(), strict=True))
+    logits, scores = defence.read(found)
+    evades = (logits.argmax(1) != labels) & (scores <= defence.threshold)
+    assert evades.float().mean() >= 0.9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_adaptive_attack_keeps_the_contract(name):
+    keeps_the_contract(component(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_broken_detector_falls_at_a_large_eps(name):
+    """SR@5%FPR >= 90 % against a detector of bright images, from images that it flags to begin with."""
+    images, labels = images_and_labels(40)
+    threshold = float(images.mean((1, 2, 3)).quantile(0.95))
+    defence = guarded(threshold)
+
+    found = component(name)(defence, images, labels, Draws(0, "attack", torch.arange(40)), eps=0.5, steps=20)
+
+    logits, scores = defence.read(found)
+    assert ((logits.argmax(1) != labels) & (scores <= threshold)).float().mean() >= 0.9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_evades_a_detector_that_flags_everything(name):
+    images, labels = images_and_labels()
+    defence = guarded(-1.0, score=lambda x: x.mean((1, 2, 3)).clamp(min=0))
+
+    found = component(name)(defence, images, labels, Draws(0, "attack", torch.arange(len(images))), eps=0.3, steps=5)
+
+    assert (defence.read(found)[1] > defence.threshold).all()
+
+
+def oblivious(defence, images, labels, generator, *, eps, steps):
+    """A mutant: it fools the classifier and brightens every image, as if there were no detector."""
+    gradient = torch.autograd.functional.jacobian(
+        lambda x: nn.functional.cross_entropy(defence.model(x), labels, reduction="sum"), images
+    )
+    return (images + eps * (gradient.sign() + 0.5).clamp(-1, 1)).clamp(0, 1)
+
+
+def unprojected(defence, images, labels, generator, *, eps, steps):
+    return component("selective_pgd")(defence, images, labels, generator, eps=3 * eps, steps=steps)
+
+
+@pytest.mark.parametrize("mutant", [oblivious, unprojected])
+def test_the_contract_rejects_mutants(mutant):
+    with pytest.raises(AssertionError):
+        keeps_the_contract(mutant)

@@ -1,0 +1,80 @@
+"""The action cache: what was done once is linked, its chain made new; a damaged entry is not used; it has a bound."""
+
+import json
+import os
+
+from touchstone import digests, provenance
+from touchstone.cache import Cache
+
+
+def kept(tmp_path, text=b"artefact", key="sha256:key"):
+    made = tmp_path / "made"
+    made.write_bytes(text)
+    cache = Cache(tmp_path / "cache")
+    cache.keep(key, digests.sha256(text), made)
+    return cache
+
+
+def test_what_was_kept_is_linked_under_another_name(tmp_path):
+    cache = kept(tmp_path)
+
+    digest = cache.link("sha256:key", tmp_path / "deep" / "other")
+
+    assert digest == digests.sha256(b"artefact")
+    assert (tmp_path / "deep" / "other").read_bytes() == b"artefact"
+
+
+def test_another_action_is_not_found(tmp_path):
+    assert kept(tmp_path).link("sha256:other", tmp_path / "other") is None
+
+
+def test_a_damaged_entry_is_dropped_and_not_used(tmp_path):
+    cache = kept(tmp_path)
+    (entry,) = (tmp_path / "cache" / "objects").iterdir()
+    entry.write_bytes(b"artefacX")
+
+    assert cache.link("sha256:key", tmp_path / "other") is None
+    assert not (tmp_path / "other").exists()
+    assert not entry.exists()
+
+
+def test_pruning_removes_what_was_used_longest_ago(tmp_path):
+    cache = kept(tmp_path, b"a" * 100, "sha256:old")
+    (old,) = (tmp_path / "cache" / "objects").iterdir()
+    os.utime(old, (1, 1))
+    kept(tmp_path, b"b" * 100, "sha256:new")
+
+    assert cache.prune(limit=150, dry=True) == (1, 100)
+    assert cache.prune(limit=150, dry=False) == (1, 100)
+    assert cache.link("sha256:old", tmp_path / "x") is None
+    assert cache.link("sha256:new", tmp_path / "x") is not None
+
+
+def test_it_can_be_switched_off(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+
+    assert Cache.at(tmp_path) is None
+
+
+def test_switching_a_setting_forth_and_back_computes_nothing(copied):
+    before = copied.digests("data", "reports")
+    copied.edit("workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 2}}\nevaluations:\n")
+    copied.snakemake("--cores", "2")
+    assert copied.digests("data") != {name: data for name, data in before.items() if name.startswith("data")}
+    copied.edit("workflow/studies/tiny.yaml", "margins: {nearest_classes: {steps: 2}}\n", "")
+
+    copied.snakemake("--cores", "2")
+
+    assert copied.digests("data", "reports") == before
+    benchmark = (copied.root / "logs/tiny/measure_id_test/softmax.0/nearest_classes.tsv").read_text().splitlines()
+    memory = float(benchmark[1].split("\t")[2]) if benchmark[1].split("\t")[2] not in ("-", "NA") else 0.0
+    assert memory < 300, "torch (660 MB) was imported for a file that the cache held"
+
+
+def test_a_hit_writes_a_sidecar_that_names_the_new_chain(copied):
+    """The classifier is remade with equal bytes under another sidecar: what is downstream is linked, its chain is new."""
+    copied.edit("workflow/studies/tiny.yaml", "study: {title: Tiny}", "study: {title: Tiny}\n# a comment")
+    path = copied.root / "data/tiny/checkpoints/softmax.0.safetensors"
+    content = json.loads(provenance.sidecar_path(path).read_text())
+    assert content["step"] == "train"
+    assert {link["file"] for links in content["inputs"].values() for link in links} >= {"data/tiny/examples/digits_train.safetensors"}

@@ -1,0 +1,62 @@
+"""After a clone and a checkout the plan is right: nothing for what is current, exactly the changed for the rest."""
+
+import json
+import shutil
+from pathlib import Path
+
+from touchstone import restoring
+from touchstone.params import load
+from touchstone.plan import Plan
+
+
+def forget(project):
+    """What a clone lacks: Snakemake's records; and what a checkout spoils: every time."""
+    import os
+
+    shutil.rmtree(project.root / ".snakemake")
+    for place, path in enumerate(sorted((project.root / "data").rglob("*"))):
+        if path.is_file():
+            os.utime(path, (1_600_000_000 + 7919 * place % 5000,) * 2)
+
+
+def test_a_clone_with_its_files_has_nothing_to_do(copied):
+    forget(copied)
+
+    assert not copied.planned()
+
+
+def test_after_a_clone_one_setting_reruns_exactly_its_jobs(copied):
+    forget(copied)
+    copied.edit("workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 41}}\nevaluations:\n")
+
+    assert set(copied.planned()) == {
+        "Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report",
+    }  # fmt: skip
+
+
+def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(copied):
+    forget(copied)
+    path = copied.root / "data/tiny/margins/softmax.0/nearest_classes/digits_test.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+
+    assert "Measure margins of softmax.0 by nearest_classes: id_test" in copied.planned()
+    assert path.is_file(), "a plan removes nothing"
+
+
+def test_restored_records_are_those_that_snakemake_writes(tiny):
+    """Everything that Snakemake's triggers read; where they agree, a restore writes nothing."""
+    done = restoring.restore(Plan(load("tiny", tiny.root)), tiny.root)
+
+    assert done == restoring.Restored(written=0, damaged=[])
+
+
+def test_a_record_has_every_field_that_snakemake_writes(copied, tiny):
+    plan = Plan(load("tiny", copied.root))
+    theirs = json.loads(restoring._path(tiny.root, "data/tiny/metrics/margins.csv").read_text())
+    shutil.rmtree(copied.root / ".snakemake")
+
+    restoring.restore(plan, copied.root)
+
+    ours = json.loads(restoring._path(Path(copied.root), "data/tiny/metrics/margins.csv").read_text())
+    assert ours.keys() == theirs.keys()
+    assert ours["record_format_version"] == theirs["record_format_version"]
