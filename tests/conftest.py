@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # tests run beside each other; two spinning threads each cost four times as much
 
 ROOT = Path(__file__).parents[1]
 

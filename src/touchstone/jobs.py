@@ -64,6 +64,9 @@ def _set_up_torch(settings: dict[str, Any]) -> None:
     torch.set_num_threads(settings["threads"])
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+    # TF32 keeps 10 bits of a product: gradient norms would miss their 1e-4, and runs on a GPU and a CPU would drift apart.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     if settings["device"] == "cuda" and not torch.cuda.is_available():
         raise JobError("study.device is cuda, but torch finds no GPU here; set it to cpu")
 
