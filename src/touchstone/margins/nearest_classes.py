@@ -34,7 +34,8 @@ def nearest_classes(
     images (N, C, H, W) in [0, 1]. A margin belongs to the class that the model predicts: the labels are not used, and
     nothing is drawn. Not found is +inf. Each of the `classes` nearest classes of the linearised model (inside the box)
     gets `steps` gradient steps with a radius that shrinks after success and grows after failure, then a bisection
-    towards the boundary with forward passes alone. A margin is that of a point whose prediction was seen to change.
+    towards the boundary with forward passes alone; classes linearly 1.5 times farther than the margin at hand are left
+    out. A margin is that of a point whose prediction was seen to change.
     Pintor et al. 2021 (FMN), with sign steps, several targets, and a first radius from the linear model.
     """
     check_images(images)
