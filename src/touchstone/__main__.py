@@ -52,11 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     collected.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     collected.add_argument("--delete", action="store_true", help="remove it; without, nothing is touched")
     collected.add_argument("--limit", type=float, default=20.0, help="GB that the action cache may hold (default: 20)")
+    claims = command("claims", _claims, "print the verdicts of a study that has run; 1 where a figure is missing")
+    claims.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     job = command("job", _job, "do one job of the workflow, as its rules call it")
-    job.add_argument("rule", help="the rule's name")
+    job.add_argument(
+        "rule", help="the rule's name; RULE:DIGEST refuses to run if the job's settings have another digest"
+    )
     job.add_argument("wildcards", nargs="?", default="", help="the rule's wildcards: net=cnn.0,victim=cnn.0")
     job.add_argument("--study", default=DEFAULT_STUDY)
-    job.add_argument("--settings", help="refuse to run if the job's settings have another digest")
     job.add_argument("--code", help="refuse to run if the job's code has another digest")
     return parser
 
@@ -64,17 +67,18 @@ def _parser() -> argparse.ArgumentParser:
 def _job(options: argparse.Namespace) -> int:
     study = load(options.study)
     plan = Plan(study)
-    rule = plan.rules.get(options.rule)
+    name, _, planned = options.rule.partition(":")
+    rule = plan.rules.get(name)
     if rule is None:
-        raise jobs.JobError(f"study {study.name} has no rule {options.rule}.{nearest(options.rule, plan.rules)}")
+        raise jobs.JobError(f"study {study.name} has no rule {name}.{nearest(name, plan.rules)}")
     wildcards = dict(pair.partition("=")[::2] for pair in options.wildcards.split(",") if pair)
     if sorted(wildcards) != sorted(rule.wildcards):
         raise jobs.JobError(f"the rule {rule.name} takes {', '.join(rule.wildcards)}, got {options.wildcards!r}")
     jobs.prepare_process(rule.step, study["study"]["threads"])
     tasks = plan.tasks(rule, **wildcards)
     settings, code = digests_of(tasks)
-    for given, found, what in ((options.settings, settings, "settings"), (options.code, code, "code")):
-        if given is not None and given != found:
+    for given, found, what in ((planned, settings, "settings"), (options.code, code, "code")):
+        if given and given != found:
             raise jobs.JobError(f"the {what} changed since this job was planned; run the study again")
     jobs.run(tasks, Path(), Path("logs") / study.name)
     return 0
@@ -106,6 +110,12 @@ def _gc(options: argparse.Namespace) -> int:
     from touchstone import collecting
 
     return collecting.collect(options.study, options.limit, options.delete)
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from touchstone.telling import tell
+
+    return tell(options.study)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -18,8 +18,9 @@ from touchstone.plan import Task, code_files
 
 CACHED = frozenset({"prepare", "train", "translate", "attack", "measure", "infer", "fit", "score", "evaluate"})
 TORCH_STEPS = frozenset({"train", "translate", "attack", "measure", "infer", "fit", "score"})
-# One code path on every machine with AVX2, so that equal inputs give equal bytes there.
-CPU_PATHS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
+# One code path on every machine with AVX2 where that costs nothing. oneDNN keeps its own: held to AVX2, a convolution's
+# forward and backward took 1.3 times as long (small CNN, U-Net), so its path is recorded instead.
+CPU_PATHS = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2"}
 # Keep freed memory in the process: gradient norms took twice as long without (peers.md F).
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
 
@@ -28,10 +29,15 @@ class JobError(Exception):
     """A job that cannot be done, in words for its user."""
 
 
+def environment(threads: int) -> dict[str, str]:
+    """Return the environment of every torch job: its threads, code paths and allocator."""
+    counts = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    return CPU_PATHS | ALLOCATOR | counts | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+
+
 def prepare_process(step: str, threads: int) -> None:
-    """Give torch its threads, code paths and allocator; the allocator needs a fresh process, so start one if need be."""
-    wanted = CPU_PATHS | ALLOCATOR | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    wanted["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    """Start the process anew in the environment that torch needs, where the workflow has not done so already."""
+    wanted = environment(threads)
     if step in TORCH_STEPS and any(os.environ.get(name) != value for name, value in wanted.items()):
         os.environ.update(wanted)
         os.execv(sys.executable, [sys.executable, "-m", "touchstone", *sys.argv[1:]])
@@ -62,7 +68,8 @@ def _set_up_torch(settings: dict[str, Any]) -> None:
     import torch
 
     torch.set_num_threads(settings["threads"])
-    torch.use_deterministic_algorithms(True)
+    # What torch.use_deterministic_algorithms(True) does, less its import of the compiler: 1.1 s of every job.
+    torch._C._set_deterministic_algorithms(True, warn_only=False)
     torch.backends.cudnn.benchmark = False
     # TF32 keeps 10 bits of a product: gradient norms would miss their 1e-4, and runs on a GPU and a CPU would drift apart.
     torch.backends.cudnn.allow_tf32 = False
@@ -72,12 +79,18 @@ def _set_up_torch(settings: dict[str, Any]) -> None:
 
 
 def cpu_record() -> str:
-    """Return which of torch's CPU code paths the process runs: AVX2 where the processor has it, as CPU_PATHS asks."""
+    """Return the CPU code paths that decide a torch job's bytes; equal bytes are promised for equal records.
+
+    ATen and MKL are held to AVX2 by CPU_PATHS; oneDNN takes the widest that the processor has.
+    """
     try:
-        flags = Path("/proc/cpuinfo").read_text().split()
+        flags = set(Path("/proc/cpuinfo").read_text().split())
     except FileNotFoundError:
-        flags = []
-    return "AVX2" if "avx2" in flags else platform.machine()
+        flags = set()
+    if "avx2" not in flags:
+        return platform.machine()
+    wide = {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags
+    return f"aten=avx2 mkl=avx2 onednn={'avx512' if wide else 'avx2'}"
 
 
 class Reader:
@@ -399,6 +412,7 @@ def _evaluate(job: Job) -> None:
 
 def _report(job: Job) -> None:
     from touchstone.steps.report import report
+    from touchstone.verdicts import Asked
 
     metrics = {Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]}
     figures: dict[str, Any] = {}
@@ -419,6 +433,7 @@ def _report(job: Job) -> None:
         settings=job.settings["settings"],
         evaluations=job.settings["evaluations"],
         metrics=metrics,
+        claims=Asked(**job.settings["claims"]),
         figures=figures,
         provenance=sources,
     )

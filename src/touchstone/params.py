@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from touchstone import registry
+from touchstone import criteria, registry
 from touchstone.contracts import Bounds
 from touchstone.registry import Setting, Type
 
@@ -196,6 +196,7 @@ class _Reader:
             raise ParamsError(f"{self.overlay_file}: a study is named [a-z][a-z0-9_]*, got {self.name!r}")
         self.errors: list[str] = []
         self.overlaid: set[tuple[str, ...]] = set()
+        self.removed: set[tuple[str, str]] = set()
         self.sections = sections()
         self.raw: dict[str, Any] = {}
 
@@ -225,6 +226,7 @@ class _Reader:
         resolved["groups"] = self._groups(resolved)
         self._stop()
         self._used(resolved)
+        resolved["claims"] = self._claims(resolved)
         self._stop()
         return Study(self.name, resolved)
 
@@ -233,7 +235,7 @@ class _Reader:
             raise ParamsError("\n".join(self.errors))
 
     def _check_sections(self, content: dict[str, Any], file: Path) -> None:
-        known = [*self.sections, *STUDY_SETTINGS, "confounding", "groups"]
+        known = [*self.sections, *STUDY_SETTINGS, "confounding", "groups", "claims"]
         for name, block in content.items():
             if name not in known:
                 self.errors.append(
@@ -252,6 +254,7 @@ class _Reader:
                     self.fail(path, f"null removes an entry, but there is none.{nearest(name, base)}")
                 elif value is None:
                     del base[name]
+                    self.removed.add((section, str(name)))
                 elif section in self.sections and name not in base and not (isinstance(value, dict) and "use" in value):
                     self.fail(path, f"no such entry; a new one needs its own use:.{nearest(name, base)}")
                 elif value == {}:
@@ -496,6 +499,66 @@ class _Reader:
                             " which is tested on")  # fmt: skip
         if len(sections) == 1:
             groups[sections.pop()][path[1]] = members
+
+    def _claims(self, resolved: dict[str, Any]) -> dict[str, Any]:
+        """Return, for each claim that the study speaks of, the entries that play its roles, or why it is not run."""
+        book = criteria.load()
+        roles = {name for criterion in book.criteria.values() for name in criterion.roles}
+        raw = dict(self.raw.get("claims") or {})
+        shared = raw.pop("shared", None) or {}
+        for role in shared:
+            if role not in roles:
+                self.fail(("claims", "shared", str(role)), f"no claim has such a role.{nearest(role, roles)}")
+        found = {}
+        for name, block in raw.items():
+            path = ("claims", str(name))
+            if name in book.published:
+                scaled = [key for key, criterion in book.criteria.items() if name in criterion.scales]
+                self.fail(path, f"a published figure; a study asks what scales it down: {', '.join(scaled) or 'nothing'}")
+            elif name not in book.criteria:
+                self.fail(path, f"no such claim.{nearest(str(name), book.criteria)}")
+            elif isinstance(block, str) or not isinstance(block, dict):
+                found[name] = block
+                if not isinstance(block, str) or not block:
+                    self.fail(path, f"expected its roles, or in words why it is not run, got {block!r}")
+            else:
+                found[name] = self._cast(path, book.criteria[name], block, shared, resolved)
+        if "claims" in resolved["evaluations"]:
+            self.fail(("evaluations", "claims"), "the name is taken by the section claims")
+        return found
+
+    def _cast(
+        self,
+        path: tuple[str, ...],
+        criterion: criteria.Criterion,
+        block: dict[str, Any],
+        shared: dict[str, Any],
+        resolved: dict[str, Any],
+    ) -> str | dict[str, str | list[str]]:
+        """Return who plays the roles of a claim. One that the overlay removed plays none, so the claim is not run."""
+        for role in block:
+            if role not in criterion.roles:
+                listed = f"Its roles are {', '.join(criterion.roles)}." if criterion.roles else "It has none."
+                self.fail((*path, str(role)), f"not a role. {listed}{nearest(str(role), criterion.roles)}")
+        cast: dict[str, str | list[str]] = {}
+        for role, (section, many) in criterion.roles.items():
+            if role not in block and role not in shared:
+                continue
+            where = (*path, role) if role in block else ("claims", "shared", role)
+            given = block.get(role, shared.get(role))
+            entries = given if isinstance(given, list) and many else [given]
+            for entry in entries:
+                if not isinstance(entry, str):
+                    self.fail(where, f"expected an entry of {section}{' or a list of them' if many else ''}, got {entry!r}")
+                elif entry not in resolved[section]:
+                    if (section, entry) in self.removed:
+                        return f"{entry} ({section}) is not in this study"
+                    self.fail(where, f"no entry called {entry} in {section}.{nearest(entry, resolved[section])}")
+            cast[role] = entries if many else given
+        for role in criterion.together:
+            if len(cast.get(role, [])) != len(cast.get(criterion.together[0], [])):
+                self.fail((*path, role), f"goes side by side with {criterion.together[0]}: as many entries, in that order")
+        return cast
 
     def _used(self, resolved: dict[str, Any]) -> None:
         """Refuse entries that no evaluation reaches: they would look measured and are not."""

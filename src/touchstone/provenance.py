@@ -16,8 +16,8 @@ from touchstone.digests import file_digest, sha256
 PACKAGE = Path(__file__).parent
 SIDECAR = ".prov.json"
 ALWAYS = "records.py"  # it decides the bytes of every artefact
-# Not Python, so no import leads there, but the page is made of them.
-TEMPLATES = {"steps/report.py": "reporting_templates"}
+# Not Python, so no import leads there, but the page and the verdicts on it are made of them.
+TEMPLATES = {"steps/report.py": "reporting_templates", "criteria.py": "claims"}
 
 
 def sidecar_path(path: Path) -> Path:

@@ -91,7 +91,7 @@ def _record(rule: Rule, outputs: list[str], sidecars: dict[str, dict[str, Any]])
         "input": sorted(checksums),
         "log": [],
         "shellcmd": "",
-        "params": sorted([repr(settings), repr(code)]),
+        "params": sorted([repr(f"{rule.name}:{settings}"), repr(code)]),
         "code": "",
         "record_format_version": FORMAT,
         "conda_env": None,

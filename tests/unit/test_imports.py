@@ -9,7 +9,7 @@ from touchstone import provenance
 
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 PLANNING = {"contracts", "digests", "params", "registry", "provenance", "plan"}
-DOORS = {"__main__", "auditing", "cache", "collecting", "jobs", "listing", "progress", "restoring", "running"}
+DOORS = {"__main__", "auditing", "cache", "collecting", "jobs", "listing", "progress", "restoring", "rules", "running"}
 TORCH_FREE_FOLDERS = ("sources", "data", "evaluations", "reporting")
 COMPONENTS = (
     "sources",

@@ -36,7 +36,9 @@ def test_gradient_norms_are_differentiable_with_the_right_slope(model, images):
     """Central differences on the sum of the norms: second-order gradients, as adaptive attacks need them."""
 
     def total(x):
-        return read_out(model, x, CONFOUNDING, names=["gradient_norms.all"], differentiable=True)["gradient_norms.all"].sum()
+        return read_out(model, x, CONFOUNDING, names=["gradient_norms.all"], differentiable=True)[
+            "gradient_norms.all"
+        ].sum()
 
     x = images.clone().requires_grad_()
     (slope,) = torch.autograd.grad(total(x), x)

@@ -79,7 +79,9 @@ def test_a_file_forged_with_a_consistent_sidecar_is_caught_by_its_consumers_and_
 
 
 def test_two_swapped_files_are_named(copied):
-    first, second = (copied.root / f"data/tiny/scores/cnn.0/{name}/uniform.safetensors" for name in ("msp", "mean_intensity"))
+    first, second = (
+        copied.root / f"data/tiny/scores/cnn.0/{name}/uniform.safetensors" for name in ("msp", "mean_intensity")
+    )
     data = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(data)

@@ -58,7 +58,9 @@ def test_it_can_be_switched_off(tmp_path, monkeypatch):
 
 def test_switching_a_setting_forth_and_back_computes_nothing(copied):
     before = copied.digests("data", "reports")
-    copied.edit("workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 2}}\nevaluations:\n")
+    copied.edit(
+        "workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 2}}\nevaluations:\n"
+    )
     copied.snakemake("--cores", "2")
     assert copied.digests("data") != {name: data for name, data in before.items() if name.startswith("data")}
     copied.edit("workflow/studies/tiny.yaml", "margins: {nearest_classes: {steps: 2}}\n", "")
@@ -77,4 +79,6 @@ def test_a_hit_writes_a_sidecar_that_names_the_new_chain(copied):
     path = copied.root / "data/tiny/checkpoints/softmax.0.safetensors"
     content = json.loads(provenance.sidecar_path(path).read_text())
     assert content["step"] == "train"
-    assert {link["file"] for links in content["inputs"].values() for link in links} >= {"data/tiny/examples/digits_train.safetensors"}
+    assert {link["file"] for links in content["inputs"].values() for link in links} >= {
+        "data/tiny/examples/digits_train.safetensors"
+    }

@@ -30,9 +30,9 @@ rule prepare:
     output:
         with_sidecars(PLAN.outputs(PLAN.rules["prepare"])),
     log:
-        LOGS + "/prepare/{examples}.log",
+        f"{LOGS}/prepare/{{examples}}.log",
     benchmark:
-        LOGS + "/prepare/{examples}.tsv"
+        f"{LOGS}/prepare/{{examples}}.tsv"
     conda:
         "../envs/touchstone.yaml"
     threads: 1

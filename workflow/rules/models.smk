@@ -7,9 +7,9 @@ rule train:
     output:
         with_sidecars(PLAN.outputs(PLAN.rules["train"])),
     log:
-        LOGS + "/train/{trained}.log",
+        f"{LOGS}/train/{{trained}}.log",
     benchmark:
-        LOGS + "/train/{trained}.tsv"
+        f"{LOGS}/train/{{trained}}.tsv"
     conda:
         "../envs/touchstone.yaml"
     threads: TORCH_THREADS

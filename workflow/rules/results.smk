@@ -114,9 +114,9 @@ rule evaluate:
     output:
         with_sidecars(PLAN.outputs(PLAN.rules["evaluate"])),
     log:
-        LOGS + "/evaluate/{evaluation}.log",
+        f"{LOGS}/evaluate/{{evaluation}}.log",
     benchmark:
-        LOGS + "/evaluate/{evaluation}.tsv"
+        f"{LOGS}/evaluate/{{evaluation}}.tsv"
     conda:
         "../envs/touchstone.yaml"
     threads: 1
@@ -137,13 +137,13 @@ rule report:
         inputs(PLAN.rules["report"]),
     output:
         page=REPORT,
-        sidecar=REPORT + provenance.SIDECAR,
+        sidecar=f"{REPORT}.prov.json",
         tables=PLAN.more_pages[:-1],
         figures=directory(PLAN.more_pages[-1]),
     log:
-        LOGS + "/report.log",
+        f"{LOGS}/report.log",
     benchmark:
-        LOGS + "/report.tsv"
+        f"{LOGS}/report.tsv"
     conda:
         "../envs/touchstone.yaml"
     threads: 1

@@ -55,7 +55,7 @@
   reveal();
 
   // Where a number comes from.
-  const { columns, rows, tables } = JSON.parse(document.getElementById("rows").textContent);
+  const { columns, rows, tables, of } = JSON.parse(document.getElementById("rows").textContent);
   const asRow = (line) => Object.fromEntries(columns.map((name, place) => [name, rows[line - 2][place]]));
   const dialog = document.getElementById("origin");
   const told = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", threat: "threat model", evaluation: "evaluation" };
@@ -78,6 +78,15 @@
     const kept = rows.map((row, place) => [asRow(place + 2), place + 2]);
     return kept.filter(([row]) => row.metric === metric && row.evaluation === mean.evaluation && row.examples === mean.examples && row.entry === mean.entry);
   };
+  const list = (lines) => {
+    const found = make("ul");
+    for (const line of lines) {
+      const row = asRow(line);
+      const seed = row.seed === null ? "" : `, seed ${row.seed}`;
+      found.append(make("li", `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}${seed}: ${short(row.value)} [${short(row.low)}, ${short(row.high)}], line ${line}`));
+    }
+    return found;
+  };
   const filesOf = (places) => {
     const files = make("ul", "", { className: "files" });
     for (const place of places) {
@@ -99,9 +108,10 @@
       }
       parts.push(make("h3", "The seeds"), seeds);
     }
+    if (line in of) parts.push(make("h3", "Computed from"), list(of[line]));
     if (row.evaluation in tables) parts.push(make("h3", "Computed into"), filesOf([tables[row.evaluation]]));
     parts.push(make("h3", "Measured on"), filesOf(row.files));
-    document.getElementById("origin-title").textContent = `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}`;
+    document.getElementById("origin-title").textContent = line in of ? `${row.entry}: ${row.metric}` : `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}`;
     document.getElementById("origin-body").replaceChildren(...parts);
     dialog.showModal();
     dialog.scrollTop = 0;

@@ -13,12 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from touchstone import drawing, palette
+from touchstone import criteria, drawing, palette
 from touchstone.metric_rows import Row, measured
 from touchstone.records import METRIC_COLUMNS, ContractError, Metrics, encode
+from touchstone.report_claims import claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.report_headlines import headlines, matrices
-from touchstone.report_tables import Numbers, Table, numbered, pivot
+from touchstone.report_tables import FIRST_LINE, Numbers, Table, numbered, pivot
 from touchstone.threats import seedless
+from touchstone.verdicts import Asked, judge
 
 SHORT = 12  # lines of a table that is open from the start
 
@@ -77,13 +79,16 @@ def report(
     settings: dict[str, Any],
     evaluations: dict[str, str],
     metrics: dict[str, Metrics],
+    claims: Asked,
     figures: dict[str, Drawing],
     provenance: dict[str, Source],
 ) -> dict[str, bytes]:
-    """Return the report's files by name: report.html, metrics.csv, metrics.json, figures/NAME.svg (.png of galleries).
+    """Return the report's files by name: report.html, metrics.csv, metrics.json, claims.csv, claims.tex, and
+    figures/NAME.svg (.png of galleries).
 
     settings: all of the study; its title is settings["study"]["title"]. evaluations: each one's question in words.
-    metrics: each one's rows. figures: what draws them; they are drawn here, so that a method has one colour in all
+    metrics: each one's rows. claims: what the study says of the published claims; what is measured for them stands
+    in metrics.csv below all other rows. figures: what draws them; they are drawn here, so that a method has one colour in all
     of them. provenance: of the files that rows and figures name; files without are shown by their names.
     The page holds no clock and no host, and asks the network for nothing. ContractError where a figure belongs to
     no evaluation.
@@ -92,6 +97,9 @@ def report(
     for name, figure in figures.items():
         if figure["evaluation"] not in evaluations:
             raise ContractError(f"figure {name} belongs to {figure['evaluation']!r}, which is no evaluation")
+    book = criteria.load()
+    verdicts = judge(book, claims, rows)
+    judged = claim_rows(verdicts, FIRST_LINE + len(rows))
     with drawing.style(), palette.methods(_methods(rows)):
         pictures = {name: _picture(name, figure) for name, figure in figures.items()}
     chapters = [
@@ -104,6 +112,8 @@ def report(
         for name, question in evaluations.items()
     ]
     files = list(dict.fromkeys([*provenance, *_files(rows, pictures.values())]))
+    every = [*rows, *judged]
+    shown, others = page_lines(book, verdicts, judged)
     page = _environment().get_template("report.html").render(
         study=study,
         title=settings.get("study", {}).get("title") or study,
@@ -111,14 +121,18 @@ def report(
         chapters=chapters,
         files={file: place for place, file in enumerate(files)},
         provenance=provenance,
-        rows=Markup(_script_json(_compact(rows, files, study))),
+        claims=shown,
+        other_claims=others,
+        rows=Markup(_script_json(_compact(every, files, study))),
         command=f"snakemake --cores all --force reports/{study}/report.html",
         short=SHORT,
     )  # fmt: skip
     return {
         "report.html": page.encode(),
-        "metrics.csv": encode(Metrics([{name: row[name] for name in METRIC_COLUMNS} for row in rows])),
+        "metrics.csv": encode(Metrics([{name: row[name] for name in METRIC_COLUMNS} for row in every])),
         "metrics.json": (json.dumps(nested(rows), indent=1, sort_keys=True, allow_nan=False) + "\n").encode(),
+        "claims.csv": claims_csv(book, verdicts),
+        "claims.tex": claims_tex(book, verdicts),
         **{f"figures/{name}.svg": picture.svg for name, picture in pictures.items()},
         **{f"figures/{name}.png": picture.png for name, picture in pictures.items() if picture.png},
     }
@@ -187,7 +201,8 @@ def _compact(rows: list[Row], files: list[str], study: str) -> dict[str, Any]:
     table = [[*(row[name] for name in columns), [places[file] for file in row["files"].split()]] for row in rows]
     computed = {row["evaluation"]: f"data/{study}/metrics/{row['evaluation']}.csv" for row in rows}
     tables = {name: places[file] for name, file in computed.items() if file in places}
-    return {"columns": [*columns, "files"], "rows": table, "tables": tables}
+    of = {row["line"]: row["of"] for row in rows if "of" in row}
+    return {"columns": [*columns, "files"], "rows": table, "tables": tables, "of": of}
 
 
 def _script_json(value: Any) -> str:

@@ -1,0 +1,144 @@
+"""The claims as the report tells them: rows of metrics.csv, claims.csv, a LaTeX table, lines of the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from touchstone.criteria import Book, Criterion
+from touchstone.metric_rows import Row
+from touchstone.report_tables import Number, Numbers
+from touchstone.threats import seedless
+from touchstone.verdicts import NOT_RUN, Part, Verdict, required, told
+
+EVALUATION = "claims"  # what stands in metrics.csv where the other rows name their evaluation
+COLUMNS = (
+    "claim", "paper", "setting", "criterion", "published", "measured", "unit", "low", "high", "n", "seeds", "status",
+    "note", "files",
+)  # fmt: skip
+
+
+class Told(NamedTuple):
+    """One claim as the page shows it; each number with what it is of and what it had to be."""
+
+    claim: str
+    paper: str
+    setting: str
+    criterion: str
+    published: str
+    numbers: tuple[tuple[str, Number, str], ...]
+    word: str
+    note: str
+
+
+def claim_rows(verdicts: Iterable[Verdict], first_line: int) -> list[Row]:
+    """Return one metrics row per number of the criteria, each with its `line` and the lines that it is `of`."""
+    parts = [(verdict.claim.id, part) for verdict in verdicts if not verdict.judged_by for part in verdict.parts]
+    return [{**_row(name, part), "line": line} for line, (name, part) in enumerate(parts, first_line)]
+
+
+def _row(claim: str, part: Part) -> Row:
+    quantity = part.quantity
+    threats = dict.fromkeys(seedless(row["threat"]) for row in quantity.rows)
+    return {
+        "evaluation": EVALUATION,
+        "entry": claim,
+        "examples": quantity.about,
+        "metric": part.condition.name,
+        "value": quantity.value,
+        "unit": quantity.unit,
+        "low": _end(quantity.low),
+        "high": _end(quantity.high),
+        "n": quantity.n,
+        "base_rate": None,
+        "seed": None,
+        "threat": "; ".join(threats),
+        "files": " ".join(_files(part)),
+        "of": [row["line"] for row in quantity.rows],
+    }
+
+
+def _end(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _files(part: Part) -> list[str]:
+    return list(dict.fromkeys(file for row in part.quantity.rows for file in row["files"].split()))
+
+
+def claims_csv(book: Book, verdicts: Iterable[Verdict]) -> bytes:
+    """Return the table of all claims, the number that decided beside each; the note tells the others."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for verdict in verdicts:
+        line = _line(book, verdict)
+        writer.writerow({key: repr(value) if isinstance(value, float) else value for key, value in line.items()})
+    return text.getvalue().encode()
+
+
+def _line(book: Book, verdict: Verdict) -> dict[str, Any]:
+    claim, deciding = verdict.claim, verdict.parts[0] if verdict.parts else None
+    line: dict[str, Any] = dict.fromkeys(COLUMNS, "")
+    line |= {"claim": claim.id, "paper": claim.paper, "setting": claim.setting, "status": verdict.word}
+    line |= {"criterion": _criterion(verdict), "published": _published(book, verdict)}
+    line["note"] = "; ".join([*verdict.notes, *(told(part) for part in verdict.parts[1:])])
+    if deciding is not None:
+        quantity = deciding.quantity
+        line |= {"measured": quantity.value, "unit": quantity.unit, "n": quantity.n}
+        line |= {"low": _end(quantity.low), "high": _end(quantity.high)}
+        line["seeds"] = " ".join(map(str, deciding.seeds))
+        line["files"] = " ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part)))
+    return line
+
+
+def _criterion(verdict: Verdict) -> str:
+    if isinstance(verdict.claim, Criterion):
+        return verdict.claim.text
+    return f"that of {', '.join(verdict.judged_by)}" if verdict.judged_by else ""
+
+
+def _published(book: Book, verdict: Verdict) -> str:
+    """Return the figure of a published claim, and of a criterion the figures of the claims that it scales down."""
+    claim = verdict.claim
+    if isinstance(claim, Criterion):
+        return "; ".join(f"{name}: {book.published[name].figure}" for name in claim.scales)
+    return f"{claim.figure} ({claim.source}; read: {', '.join(claim.marks)})"
+
+
+def page_lines(book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row]) -> tuple[list[Told], list[Told]]:
+    """Return the criteria that were judged, and every other claim, as the page shows them.
+
+    rows: those of claim_rows, in their order. Published claims show no numbers of their own.
+    """
+    numbers, waiting = Numbers(()), iter(rows)
+    found = []
+    for verdict in verdicts:
+        own = () if verdict.judged_by else verdict.parts
+        shown = tuple((part.condition.name, numbers.number(next(waiting)), required(part)) for part in own)
+        words = (_criterion(verdict), _published(book, verdict), shown, verdict.word, "; ".join(verdict.notes))
+        found.append((verdict, Told(verdict.claim.id, verdict.claim.paper, verdict.claim.setting, *words)))
+    judged = [line for verdict, line in found if isinstance(verdict.claim, Criterion) and verdict.word != NOT_RUN]
+    return judged, [line for _, line in found if line not in judged]
+
+
+def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
+    r"""Return a LaTeX longtable of all claims; it needs \usepackage{longtable}."""
+    heads = ("Claim", "Setting", "Published", "Measured", "Status")
+    lines = [r"\begin{longtable}{lp{.3\textwidth}p{.24\textwidth}lp{.14\textwidth}}", _tex(heads) + r"\hline\endhead"]
+    for verdict in verdicts:
+        line = _line(book, verdict)
+        ends = [f"{line[end]:.3f}" if isinstance(line[end], float) else "" for end in ("measured", "low", "high")]
+        measured = f"{ends[0]} [{ends[1]}, {ends[2]}]" if verdict.parts else ""
+        lines.append(_tex((line["claim"], line["setting"], line["published"], measured, line["status"])))
+    return ("\n".join([*lines, r"\end{longtable}"]) + "\n").encode()
+
+
+def _tex(cells: Iterable[str]) -> str:
+    named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
+    escaped = (re.sub(r"[\\~^<>&%$#_{}]", lambda found: named.get(found[0], "\\" + found[0]), cell) for cell in cells)
+    return " & ".join(escaped) + r" \\"

@@ -1,0 +1,51 @@
+"""What the rule files ask for: inputs, outputs and params of a rule, and the environment of its jobs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from touchstone.jobs import environment
+from touchstone.plan import Plan, Rule, digests_of
+from touchstone.provenance import SIDECAR
+
+Wildcards = Any  # Snakemake's, a mapping of names to values
+
+
+def with_sidecars(files: Iterable[str]) -> list[str]:
+    """Return the files, each followed by its sidecar: sidecars are inputs and outputs like any other."""
+    return [part for file in files for part in (file, file + SIDECAR)]
+
+
+def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
+    """Return the input function of a rule. A raw folder stands by its sidecar: Snakemake keeps no checksum of folders."""
+
+    def found(wildcards: Wildcards) -> list[str]:
+        files = dict.fromkeys(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)
+        return [file for file in with_sidecars(files) if file not in plan.raw_folders]
+
+    return found
+
+
+def settings(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
+    """Return the function of a rule's `settings` param: its name, and a digest of just the settings that its job reads."""
+    return lambda wildcards: f"{rule.name}:{digests_of(plan.tasks(rule, **wildcards))[0]}"
+
+
+def code(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
+    """Return the function of a rule's `code` param: a digest of the code that its job runs."""
+    return lambda wildcards: digests_of(plan.tasks(rule, **wildcards))[1]
+
+
+def set_environment(root: str, threads: int) -> None:
+    """Set what jobs inherit: the Python beside Snakemake's first on the path, torch's threads and code paths.
+
+    Typed as .venv/bin/snakemake, a job's `python` is then the one beside it; a conda environment, activated by the job
+    itself, comes before it again. Without the rest, each torch job would start its Python twice.
+    """
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.environ["TOUCHSTONE_ROOT"] = root  # where the conda environment's script finds the lock
+    os.environ.update(environment(threads))
