@@ -9,6 +9,7 @@ rule all:
     input:
         # The tables too: a clone holds the committed report, and that alone must not count as a finished study.
         with_sidecars([REPORT, *METRICS]),
+        PLAN.more_pages[:-1],
 
 
 include: "workflow/rules/data.smk"

@@ -194,8 +194,9 @@ def _rows(where: str, block: dict[str, Any]) -> Rows:
     missing = [column for column in COLUMNS if column not in block and column != "threat"]
     if missing:
         raise ValueError(f"{where}: says nothing of {missing[0]}")
-    texts = (str(block[column]) for column in COLUMNS[:-1])
-    return Rows(*texts, threat=tuple((key, float(value)) for key, value in block.get("threat", {}).items()))
+    evaluation, metric, entry, examples = (str(block[column]) for column in COLUMNS[:-1])
+    threat = tuple((key, float(value)) for key, value in block.get("threat", {}).items())
+    return Rows(evaluation, metric, entry, examples, threat)
 
 
 def _bounds(given: Any) -> Mapping[str, Bound] | Bound | None:

@@ -33,6 +33,7 @@ class Quantity(NamedTuple):
     unit: str
     rows: tuple[Row, ...]
     about: str = ""
+    which: str = ""  # of several things of which a claim asks the same
 
     @property
     def seeds(self) -> list[int]:
@@ -94,10 +95,13 @@ def quantities(
     The mean has the hull of its seeds' intervals, from the lowest end to the highest: what another seed would change
     counts as well as what another test set would.
     """
-    for names in _assignments(condition, criterion, chosen, "each"):
+    single = list(_assignments(condition, criterion, chosen, "each"))
+    differ = [role for role in condition.roles if len({names.get(role) for names in single}) > 1]
+    for names in single:
         means = [names | more for more in _assignments(condition, criterion, chosen, "mean")]
         found = _mean_over_sets([_difference(condition, criterion, each, measured) for each in means])
-        yield list(found.values()) if criterion.each_seed else [_mean_over_seeds(list(found.values()))]
+        judged = list(found.values()) if criterion.each_seed else [_mean_over_seeds(list(found.values()))]
+        yield [quantity._replace(which=", ".join(names[role] for role in differ)) for quantity in judged]
 
 
 def _assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:

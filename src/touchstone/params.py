@@ -142,6 +142,8 @@ class _NoDuplicates(yaml.SafeLoader):
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file; ParamsError names file and line of what is wrong."""
+    if not path.is_file():
+        raise ParamsError(f"{path}: no such file here; run touchstone in the folder that holds the Snakefile")
     try:
         content = yaml.load(path.read_text(), _NoDuplicates)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -514,7 +516,9 @@ class _Reader:
             path = ("claims", str(name))
             if name in book.published:
                 scaled = [key for key, criterion in book.criteria.items() if name in criterion.scales]
-                self.fail(path, f"a published figure; a study asks what scales it down: {', '.join(scaled) or 'nothing'}")
+                self.fail(
+                    path, f"a published figure; a study asks what scales it down: {', '.join(scaled) or 'nothing'}"
+                )
             elif name not in book.criteria:
                 self.fail(path, f"no such claim.{nearest(str(name), book.criteria)}")
             elif isinstance(block, str) or not isinstance(block, dict):
@@ -545,11 +549,13 @@ class _Reader:
             if role not in block and role not in shared:
                 continue
             where = (*path, role) if role in block else ("claims", "shared", role)
-            given = block.get(role, shared.get(role))
-            entries = given if isinstance(given, list) and many else [given]
+            given: Any = block.get(role, shared.get(role))
+            entries: list[Any] = given if isinstance(given, list) and many else [given]
             for entry in entries:
                 if not isinstance(entry, str):
-                    self.fail(where, f"expected an entry of {section}{' or a list of them' if many else ''}, got {entry!r}")
+                    self.fail(
+                        where, f"expected an entry of {section}{' or a list of them' if many else ''}, got {entry!r}"
+                    )
                 elif entry not in resolved[section]:
                     if (section, entry) in self.removed:
                         return f"{entry} ({section}) is not in this study"
@@ -557,7 +563,9 @@ class _Reader:
             cast[role] = entries if many else given
         for role in criterion.together:
             if len(cast.get(role, [])) != len(cast.get(criterion.together[0], [])):
-                self.fail((*path, role), f"goes side by side with {criterion.together[0]}: as many entries, in that order")
+                self.fail(
+                    (*path, role), f"goes side by side with {criterion.together[0]}: as many entries, in that order"
+                )
         return cast
 
     def _used(self, resolved: dict[str, Any]) -> None:

@@ -146,7 +146,10 @@ class Plan:
     @property
     def more_pages(self) -> list[str]:
         """What the report writes besides its page."""
-        return [f"reports/{self.study.name}/{name}" for name in ("metrics.csv", "metrics.json", "claims.csv", "claims.tex", "ROOT", "figures")]
+        return [
+            f"reports/{self.study.name}/{name}"
+            for name in ("metrics.csv", "metrics.json", "claims.csv", "claims.tex", "ROOT", "figures")
+        ]
 
     def file(self, kind: str, *parts: object) -> str:
         """Return the path of an artefact under the study's folder."""
@@ -590,14 +593,14 @@ class Plan:
         settings = {
             "study": self.study.name,
             "settings": self.study.settings,
-            "claims": self._claims(),
+            "claims": self.claims(),
             "figures": figures,
             "evaluations": {name: entry["question"] for name, entry in self.study["evaluations"].items()},
         }
         inputs: dict[str, str | list[str]] = {"metrics": metrics, "cells": sorted(set(files))}
         yield Task("report", inputs, f"reports/{self.study.name}/report.html", settings)
 
-    def _claims(self) -> dict[str, Any]:
+    def claims(self) -> dict[str, Any]:
         """Return what the study says of the published claims: on what data, by which evaluations, who plays which role."""
         calibration = self.study["examples"][self.study["study"]["calibration"]]
         components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from touchstone.criteria import Book, Criterion
 from touchstone.metric_rows import Row
-from touchstone.report_tables import Number, Numbers
+from touchstone.report_tables import NARROW, Number, Numbers
 from touchstone.threats import seedless
 from touchstone.verdicts import NOT_RUN, Part, Verdict, required, told
 
@@ -20,6 +20,9 @@ COLUMNS = (
     "claim", "paper", "setting", "criterion", "published", "measured", "unit", "low", "high", "n", "seeds", "status",
     "note", "files",
 )  # fmt: skip
+
+MARKS = {"P": "read in published text", "C": "read in released code", "R": "read in the public review",
+         "K": "from notes, not read again"}  # fmt: skip
 
 
 class Told(NamedTuple):
@@ -107,7 +110,7 @@ def _published(book: Book, verdict: Verdict) -> str:
     claim = verdict.claim
     if isinstance(claim, Criterion):
         return "; ".join(f"{name}: {book.published[name].figure}" for name in claim.scales)
-    return f"{claim.figure} ({claim.source}; read: {', '.join(claim.marks)})"
+    return f"{claim.figure} ({'; '.join([claim.source, *(MARKS[mark] for mark in claim.marks)])})"
 
 
 def page_lines(book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row]) -> tuple[list[Told], list[Told]]:
@@ -119,11 +122,21 @@ def page_lines(book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row]) -> 
     found = []
     for verdict in verdicts:
         own = () if verdict.judged_by else verdict.parts
-        shown = tuple((part.condition.name, numbers.number(next(waiting)), required(part)) for part in own)
+        shown = tuple((part.name, numbers.number(next(waiting)), _asked(part)) for part in own)
         words = (_criterion(verdict), _published(book, verdict), shown, verdict.word, "; ".join(verdict.notes))
         found.append((verdict, Told(verdict.claim.id, verdict.claim.paper, verdict.claim.setting, *words)))
     judged = [line for verdict, line in found if isinstance(verdict.claim, Criterion) and verdict.word != NOT_RUN]
     return judged, [line for _, line in found if line not in judged]
+
+
+def _asked(part: Part) -> str:
+    """Return what the number had to be, in the unit in which the page shows it."""
+    match part.quantity.unit:
+        case "fraction":
+            return required(part, lambda bound: f"{100 * bound:g}{NARROW}%")
+        case "difference of fractions":
+            return required(part, lambda bound: f"{100 * bound:+g}{NARROW}points")
+    return required(part)
 
 
 def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +13,7 @@ from rich.text import Text
 from touchstone.params import load
 from touchstone.verdicts import BROKEN, CONFIRMED, MISSING, NOT_CONFIRMED, NOT_RUN
 
-STYLES = {CONFIRMED: "bold blue", NOT_CONFIRMED: "bold red", BROKEN: "bold red", NOT_RUN: "dim"}
+STYLES = {CONFIRMED: "bold blue", NOT_CONFIRMED: "bold red", BROKEN: "bold red"}
 
 
 def tell(study: str, root: Path = Path()) -> int:
@@ -26,21 +27,26 @@ def tell(study: str, root: Path = Path()) -> int:
         raise ValueError(f"{path} is missing; run the study first: touchstone run {name}")
     with path.open(newline="") as stream:
         lines = list(csv.DictReader(stream))
-    Console().print(_table(lines))
+    judged = [line for line in lines if line["status"] != NOT_RUN]
+    Console().print(_judged(judged), _not_run([line for line in lines if line not in judged]))
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
-    judged = sum(line["status"] != NOT_RUN for line in lines)
     told = f"; asked but without figures: {', '.join(missing)}" if missing else ""
-    print(f"{len(lines)} claims, {judged} with a verdict{told}. The table: {path}")
+    print(f"{len(lines)} claims, {len(judged)} with a verdict{told}. The table: {path}")
     return 1 if missing else 0
 
 
-def _table(lines: list[dict[str, str]]) -> Table:
-    table = Table("claim", "setting", "criterion or figure", "measured", "status", "note", show_lines=False)
+def _judged(lines: list[dict[str, str]]) -> Table:
+    table = Table("claim", "setting", "measured", "status", "note", box=box.SIMPLE)
     for line in lines:
-        style = STYLES.get(line["status"], "")
-        published = line["published"] if line["claim"].startswith("P") else line["criterion"]
-        cells = (line["claim"], line["setting"], published, _measured(line), Text(line["status"], style), line["note"])
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+        status = Text(line["status"], STYLES.get(line["status"], ""))
+        table.add_row(line["claim"], Text(line["setting"]), Text(_measured(line)), status, Text(line["note"]))
+    return table
+
+
+def _not_run(lines: list[dict[str, str]]) -> Table:
+    table = Table(NOT_RUN, "because", box=box.SIMPLE)
+    for line in lines:
+        table.add_row(line["claim"], Text(line["note"]), style="dim")
     return table
 
 

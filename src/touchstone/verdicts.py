@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -32,6 +32,11 @@ class Part:
     word: str
     seeds: tuple[int, ...]  # all that were judged, where the number is that of the one that decides
 
+    @property
+    def name(self) -> str:
+        """What the number is, and of what, where the claim asks it of several things."""
+        return ": ".join(filter(None, (self.condition.name, self.quantity.which)))
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -42,6 +47,7 @@ class Verdict:
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
     judged_by: tuple[str, ...] = ()  # a published claim: the criteria that scale it down
+    unattacked: bool = False  # none of the adaptive attacks that could break it was made
 
     @property
     def missing(self) -> bool:
@@ -76,7 +82,7 @@ def _alone(criterion: Criterion, asked: Asked, measured: Measured) -> Verdict:
     unbounded = [test.bounds for test in criterion.tests if test.comparison and test.bound(asked.data) is None]
     if unbounded:
         known = " and ".join(unbounded[0]) if isinstance(unbounded[0], Mapping) else "none"
-        return Verdict(criterion, NOT_RUN, notes=(f"papers.md fixes its bound for {known}, not for {asked.data}",))
+        return Verdict(criterion, NOT_RUN, notes=(f"its bound was fixed for {known}, not for {asked.data}",))
     parts, missing = _parts(criterion.tests, criterion, chosen, asked.data, measured)
     needed, lacking = _parts(criterion.needs, criterion, chosen, asked.data, measured)
     if missing or lacking:
@@ -229,9 +235,10 @@ def _attacked(verdict: Verdict, asked: Asked, breaks: Mapping[str, Break]) -> Ve
         return replace(verdict, word=BROKEN, notes=(*breaking, *verdict.notes))
     if not found:
         note = f"no adaptive attack on it ({', '.join(criterion.broken_by)} not run), so no claim of robustness"
-        return replace(verdict, notes=(*verdict.notes, note))
-    more = [f"{name} may break it: {attack.says}" if attack.word == INCONCLUSIVE else f"{name} does not break it"
-            for name, attack in found.items() if attack.word == INCONCLUSIVE or name != criterion.id]  # fmt: skip
+        return replace(verdict, notes=(*verdict.notes, note), unattacked=True)
+    open_ = [name for name, attack in found.items() if attack.word == INCONCLUSIVE]
+    more = [f"{name} leaves open whether it is broken: {found[name].says}" for name in open_]
+    more += [f"{name} does not break it" for name in found if name not in (*open_, criterion.id)]
     return replace(verdict, notes=(*verdict.notes, *more))
 
 
@@ -243,14 +250,19 @@ def _same(own: Chosen, attack: Break) -> bool:
 
 
 def _published(claim: Published, verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict on a published claim: the first word, in their order, of the criteria that scale it down."""
+    """Return the verdict on a published claim: the first word, in their order, of the criteria that scale it down.
+
+    What no adaptive attack has tried confirms no published claim: oblivious attacks are diagnostics (papers.md 6.3).
+    """
     own = [v for v in verdicts if isinstance(v.claim, Criterion) and claim.id in v.claim.scales]
     if not own:
-        return Verdict(claim, NOT_RUN, notes=("papers.md fixes no criterion that scales it down",))
+        return Verdict(claim, NOT_RUN, notes=("no criterion was fixed beforehand that scales it down",))
     deciding = min(own, key=lambda verdict: STATUSES.index(verdict.word))
-    notes = [f"{verdict.claim.id} {verdict.word}" for verdict in own]
     names = tuple(verdict.claim.id for verdict in own)
-    return Verdict(claim, deciding.word, deciding.parts, ("; ".join(notes), *deciding.notes), names)
+    notes = ("; ".join(f"{verdict.claim.id} {verdict.word}" for verdict in own), *deciding.notes)
+    if deciding.word == CONFIRMED and any(verdict.unattacked for verdict in own):
+        return Verdict(claim, NOT_RUN, notes=notes, judged_by=names)
+    return Verdict(claim, deciding.word, deciding.parts, notes, names)
 
 
 # --- words --------------------------------------------------------------------------------------------------------
@@ -261,14 +273,14 @@ SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", "equal
 def told(part: Part) -> str:
     """Return a number with its interval and what it had to be: "clean accuracy 0.914 [0.880, 0.941], asked ≥ 0.95"."""
     low, high = part.quantity.low, part.quantity.high
-    text = f"{part.condition.name} {part.quantity.value:.3f} [{low:.3f}, {high:.3f}]"
+    text = f"{part.name} {part.quantity.value:.3f} [{low:.3f}, {high:.3f}]"
     return text + (f", asked {required(part)}" if part.condition.comparison else "")
 
 
-def required(part: Part) -> str:
-    """Return what the number had to be: "≥ 0.85"."""
+def required(part: Part, write: Callable[[float], str] = "{:g}".format) -> str:
+    """Return what the number had to be: "≥ 0.85", its bounds written by `write`."""
     if not part.condition.comparison or part.bound is None:
         return ""
     ends = part.bound if isinstance(part.bound, tuple) else (part.bound,)
-    text = f"[{', '.join(f'{end:g}' for end in ends)}]" if len(ends) > 1 else f"{ends[0]:g}"
-    return f"{SIGNS[part.condition.comparison]} {text}"
+    text = ", ".join(write(end) for end in ends)
+    return f"{SIGNS[part.condition.comparison]} {f'[{text}]' if len(ends) > 1 else text}"

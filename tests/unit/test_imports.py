@@ -8,8 +8,20 @@ import pytest
 from touchstone import provenance
 
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
-PLANNING = {"contracts", "digests", "params", "registry", "provenance", "plan"}
-DOORS = {"__main__", "auditing", "cache", "collecting", "jobs", "listing", "progress", "restoring", "rules", "running"}
+PLANNING = {"contracts", "criteria", "digests", "params", "registry", "provenance", "plan"}
+DOORS = {
+    "__main__",
+    "auditing",
+    "cache",
+    "collecting",
+    "jobs",
+    "listing",
+    "progress",
+    "restoring",
+    "rules",
+    "running",
+    "telling",
+}
 TORCH_FREE_FOLDERS = ("sources", "data", "evaluations", "reporting")
 COMPONENTS = (
     "sources",

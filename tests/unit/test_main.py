@@ -37,3 +37,11 @@ def test_a_mistake_ends_in_words_and_exit_code_1(capsys, arguments, words):
     assert main(arguments) == 1
 
     assert words in capsys.readouterr().err
+
+
+def test_outside_the_repository_it_says_where_to_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["check"]) == 1
+
+    assert "params.yaml: no such file here" in capsys.readouterr().err

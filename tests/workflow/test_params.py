@@ -62,6 +62,15 @@ MISTAKES = {
     "a threshold without data": ("study: {calibration: nowhere}", "study.calibration: no example set called nowhere", ""),
     "an unknown confounding label": ("detectors: {gradient_network: {label: sofmax_all}}", "detectors.gradient_network.label", "Did you mean softmax_all?"),
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
+    "an unknown claim": ("claims: {S3-14: {softmax: softmax}}", "claims.S3-14: no such claim", "Did you mean S3-4?"),
+    "a published claim": ("claims: {P3-8: {plain: cnn}}", "claims.P3-8: a published figure", "what scales it down: S3-4"),
+    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, margin, examples", "Did you mean robust?"),
+    "an unknown entry in a role": ("claims: {S2-1: {robust: cnn_pdg}}", "claims.S2-1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
+    "an entry of another section in a role": ("claims: {S2-1: {robust: pgd}}", "no entry called pgd in classifiers", ""),
+    "several entries where one plays": ("claims: {S2-1: {robust: [cnn]}}", "claims.S2-1.robust: expected an entry of classifiers, got ['cnn']", ""),
+    "roles side by side that differ in number": ("claims: {S3-12: {pgd: [pgd, pgd_02]}}", "claims.S3-12.fgsm: goes side by side with pgd", ""),
+    "an unknown shared role": ("claims: {shared: {examplez: digits_test}}", "claims.shared.examplez: no claim has such a role", "Did you mean examples?"),
+    "a claim that is neither asked nor told": ("claims: {S2-1: 3}", "claims.S2-1: expected its roles, or in words why it is not run", ""),
     "a key twice": ("attacks: {pgd: {eps: 0.1, eps: 0.2}}", "eps stands twice", ""),
     "broken yaml": ("attacks: {pgd", "mine.yaml:", "not readable as YAML"),
 }  # fmt: skip
@@ -113,6 +122,20 @@ def test_an_overlay_with_its_own_use_replaces_the_entry(project):
 
     assert after["attacks"]["pgd"]["use"] == "attacks/fgsm"
     assert "steps" not in after["attacks"]["pgd"]
+
+
+def test_roles_are_filled_from_the_shared_ones(project):
+    assert load("digits", project)["claims"]["S2-1"] == {
+        "robust": "cnn_pgd", "margin": "nearest_classes", "examples": "digits_test",
+    }  # fmt: skip
+
+
+def test_a_claim_whose_role_an_overlay_emptied_is_not_asked(project):
+    (project / "workflow" / "studies" / "tiny.yaml").write_text(
+        (ROOT / "workflow" / "studies" / "tiny.yaml").read_text()
+    )
+
+    assert load("tiny", project)["claims"]["S2-1"] == "cnn_pgd (classifiers) is not in this study"
 
 
 def test_a_default_written_out_resolves_to_the_same_settings(project):

@@ -78,7 +78,7 @@
     const kept = rows.map((row, place) => [asRow(place + 2), place + 2]);
     return kept.filter(([row]) => row.metric === metric && row.evaluation === mean.evaluation && row.examples === mean.examples && row.entry === mean.entry);
   };
-  const list = (lines) => {
+  const linesOf = (lines) => {
     const found = make("ul");
     for (const line of lines) {
       const row = asRow(line);
@@ -108,7 +108,7 @@
       }
       parts.push(make("h3", "The seeds"), seeds);
     }
-    if (line in of) parts.push(make("h3", "Computed from"), list(of[line]));
+    if (line in of) parts.push(make("h3", "Computed from"), linesOf(of[line]));
     if (row.evaluation in tables) parts.push(make("h3", "Computed into"), filesOf([tables[row.evaluation]]));
     parts.push(make("h3", "Measured on"), filesOf(row.files));
     document.getElementById("origin-title").textContent = line in of ? `${row.entry}: ${row.metric}` : `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}`;

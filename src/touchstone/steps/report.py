@@ -88,9 +88,9 @@ def report(
 
     settings: all of the study; its title is settings["study"]["title"]. evaluations: each one's question in words.
     metrics: each one's rows. claims: what the study says of the published claims; what is measured for them stands
-    in metrics.csv below all other rows. figures: what draws them; they are drawn here, so that a method has one colour in all
-    of them. provenance: of the files that rows and figures name; files without are shown by their names.
-    The page holds no clock and no host, and asks the network for nothing. ContractError where a figure belongs to
+    in metrics.csv below all other rows. figures: what draws them; they are drawn here, so that a method has one
+    colour in all of them. provenance: of the files that rows and figures name; files without are shown by their
+    names. The page holds no clock and no host, and asks the network for nothing. ContractError where a figure belongs to
     no evaluation.
     """
     rows = numbered({name: metrics[name] for name in evaluations})

@@ -23,6 +23,7 @@ from touchstone.reporting.gallery import gallery
 from touchstone.reporting.score_histograms import score_histograms
 from touchstone.steps.evaluate import evaluate
 from touchstone.steps.report import nested, report
+from touchstone.verdicts import Asked
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 QUESTIONS = {
@@ -30,6 +31,8 @@ QUESTIONS = {
     "detectors": "Which detector is best?",
     "sheet": "What do the sets look like?",
 }
+ROLES = {"nets": ["cnn", "cnn_pgd"], "pgd": ["pgd"], "fgsm": ["fgsm"], "examples": "digits_test"}
+CLAIMS = Asked("digits", {"main": "robustness"}, {"S3-12": ROLES, "S3-13": "Not <measured>."})
 VOID = {"meta", "input", "img", "link", "br", "wbr", "path", "use", "rect"}
 
 
@@ -71,7 +74,7 @@ def arguments(**more):
         for name in (FILE, "data/made_up/metrics/main.csv")
     }  # fmt: skip
     settings = {"study": {"title": "Made <up>"}, "attacks": STUDY["ATTACKS"]}
-    given = {"study": "made_up", "settings": settings, "evaluations": QUESTIONS, "metrics": METRICS}
+    given = {"study": "made_up", "settings": settings, "evaluations": QUESTIONS, "metrics": METRICS, "claims": CLAIMS}
     return given | {"figures": figures, "provenance": provenance} | more
 
 
@@ -119,7 +122,7 @@ def elements(page):
 
 def test_the_report_is_a_page_its_tables_and_its_figures(files):
     assert sorted(files) == [
-        "figures/curve.svg", "figures/images.png", "figures/images.svg", "figures/scores.svg",
+        "claims.csv", "claims.tex", "figures/curve.svg", "figures/images.png", "figures/images.svg", "figures/scores.svg",
         "metrics.csv", "metrics.json", "report.html",
     ]  # fmt: skip
 
@@ -128,10 +131,42 @@ def test_the_same_report_is_the_same_bytes(files):
     assert report(**arguments()) == files
 
 
-def test_metrics_csv_holds_every_row_in_order(files):
-    found = decode(files["metrics.csv"], Metrics)
+def test_metrics_csv_holds_every_row_in_order_and_then_those_of_the_claims(files):
+    found = decode(files["metrics.csv"], Metrics).rows
+    measured = [row for table in METRICS.values() for row in table.rows]
 
-    assert found.rows == [row for table in METRICS.values() for row in table.rows]
+    assert found[: len(measured)] == measured
+    assert [(row["evaluation"], row["entry"], row["metric"]) for row in found[len(measured) :]] == [
+        ("claims", "S3-12", "PGD error minus FGSM error")
+    ] * 2
+
+
+def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, files):
+    claims = page[page.index('<section id="claims">') :].split("</section>")[0]
+    lines = list(csv.reader(files["metrics.csv"].decode().splitlines()))
+
+    numbers = re.findall(r'<data value="([^"]*)" data-row="(\d+)">', claims)
+
+    assert page.index('id="claims"') < page.index('id="findings"')
+    assert len(numbers) == 2
+    assert all(lines[int(line) - 1][4] == value for value, line in numbers)
+    assert "Not &lt;measured&gt;." in claims
+
+
+def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
+    found = json.loads(re.search(r'<script type="application/json" id="rows">(.*?)</script>', page)[1])
+    evaluation, metric = (found["columns"].index(name) for name in ("evaluation", "metric"))
+
+    assert len(found["of"]) == 2
+    for line, of in found["of"].items():
+        assert found["rows"][int(line) - 2][evaluation] == "claims"
+        assert {found["rows"][other - 2][metric] for other in of} == {"robust_accuracy"}
+
+
+def test_claims_csv_has_a_line_for_every_claim(files):
+    lines = list(csv.DictReader(files["claims.csv"].decode().splitlines()))
+
+    assert len(lines) == len({line["claim"] for line in lines}) == 94
 
 
 def test_metrics_json_nests_means_or_the_only_value(files):
@@ -157,7 +192,7 @@ def test_every_number_names_the_line_of_the_csv_that_holds_it(files, elements):
 def test_every_row_is_on_the_page(elements):
     shown = {int(number["data-row"]) for number in elements.all("data")}
 
-    assert shown == {row["line"] for row in numbered(METRICS)}
+    assert shown == set(range(2, 2 + len(numbered(METRICS)) + 2))  # and two numbers of a claim
 
 
 def test_ids_are_unique_and_every_link_inside_leads_somewhere(elements):
@@ -221,7 +256,7 @@ def test_the_rows_of_the_script_are_those_of_the_csv(page):
 
     found = json.loads(text)
 
-    assert len(found["rows"]) == sum(len(table.rows) for table in METRICS.values())
+    assert len(found["rows"]) == sum(len(table.rows) for table in METRICS.values()) + 2  # those of the claims
     assert found["tables"].keys() == {"main"}
 
 

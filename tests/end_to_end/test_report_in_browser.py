@@ -1,0 +1,210 @@
+"""The tiny study's report in Debian's Chromium: it works, asks the network for nothing, and fits a phone."""
+
+import json
+import os
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+PROGRAMS = ("chromium", "chromedriver")  # Debian's packages chromium and chromium-driver
+PHONE, DESK = 390, 1280
+
+
+@pytest.fixture(scope="module")
+def browser():
+    paths = {name: shutil.which(name) for name in PROGRAMS}
+    if not all(paths.values()):
+        missing = ", ".join(name for name, path in paths.items() if path is None)
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {missing}")
+    options = webdriver.ChromeOptions()
+    options.binary_location = paths["chromium"]
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run",
+                     "disable-background-networking", "disable-component-update", "window-size=1280,900"):  # fmt: skip
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(paths["chromedriver"]))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser, tiny):
+    """The report, freshly opened on a light desk."""
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    shown(browser, DESK, "light")
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.get((tiny.root / "reports/tiny/report.html").as_uri())
+    return browser
+
+
+def shown(browser, width, scheme):
+    """Show the page at a width of so many pixels, in a colour scheme."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == PHONE}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+
+
+def one(root, selector):
+    return root.find_element(By.CSS_SELECTOR, selector)
+
+
+def every(root, selector):
+    return root.find_elements(By.CSS_SELECTOR, selector)
+
+
+def opened(page, selector):
+    """The first part that matches, unfolded, with every part that holds it."""
+    part = one(page, selector)
+    page.execute_script(
+        "for (let p = arguments[0]; p; p = p.parentElement) if (p.matches('details')) p.open = true;", part
+    )
+    return part
+
+
+def press(page, element):
+    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+    element.click()
+
+
+def dialog_is(page, is_open):
+    WebDriverWait(page, 5).until(lambda driver: one(driver, "dialog").get_property("open") is is_open)
+    return one(page, "dialog")
+
+
+def asked_for(page):
+    """The addresses of everything that the page requested since it was opened."""
+    events = (json.loads(entry["message"])["message"] for entry in page.get_log("performance"))
+    return [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+
+
+def use_everything(page):
+    for part in every(page, "details"):
+        page.execute_script("arguments[0].open = true", part)
+    for number in (every(page, "#claims .number")[0], every(page, "#findings .number")[0]):
+        press(page, number)
+        dialog_is(page, True)
+        page.switch_to.active_element.send_keys(Keys.ESCAPE)
+        dialog_is(page, False)
+
+
+def test_the_report_asks_for_nothing_and_says_no_error(page, tiny):
+    use_everything(page)
+
+    own = (tiny.root / "reports/tiny/report.html").as_uri()
+    assert {address for address in asked_for(page) if not address.startswith("data:")} == {own}
+    assert page.get_log("browser") == []
+
+
+def test_a_request_and_an_error_would_be_seen(page):
+    page.execute_script("fetch('http://127.0.0.1:9/').catch(() => {}); setTimeout(() => { throw Error('thrown') })")
+
+    said = []
+    WebDriverWait(page, 5).until(lambda driver: said.extend(driver.get_log("browser")) or len(said) > 1)
+    assert "thrown" in str(said) and "http://127.0.0.1:9/" in str(said)
+
+
+def test_the_claims_stand_first(page):
+    heads = [head.text for head in every(page, "main h2")]
+
+    assert heads[:2] == ["What was claimed, what did we find", "What was asked, what was found"]
+    assert {line.text for line in every(page, "#claims .verdict")} - {""}
+
+
+@pytest.mark.parametrize(("name", "head"), [("claims", "verdict"), ("chapter-robustness", "robust accuracy")])
+def test_a_table_sorts_up_and_down(page, name, head):
+    table = opened(page, f"#{name} details.full table")
+    column = [cell.text for cell in every(table, "thead th")].index(head)
+
+    def cells():
+        found = (every(row, "th, td")[column] for row in every(table, "tbody tr"))
+        return [cell.get_attribute("data-value") or cell.text for cell in found]
+
+    def key(text):
+        return (0, float(text), "") if text.replace(".", "", 1).isdigit() else (1, 0.0, text.lower())
+
+    orders = []
+    for _ in range(2):
+        press(page, every(table, "thead button")[column])
+        orders.append([key(text.splitlines()[0]) for text in cells() if text not in ("", "–")])
+
+    assert len(set(orders[0])) > 1
+    assert orders == [sorted(orders[0]), sorted(orders[0], reverse=True)]
+    assert every(table, "thead th")[column].get_attribute("aria-sort") == "descending"
+
+
+def test_a_filter_leaves_the_lines_that_hold_every_word(page):
+    box = opened(page, "#claims details .table")
+    lines = every(box, "tbody tr")
+
+    one(box, "[data-filter]").send_keys("softmax eps P3")
+
+    left = [line.text for line in lines if line.is_displayed()]
+    assert 0 < len(left) < len(lines)
+    assert all(word in line.lower() for line in left for word in ("softmax", "eps", "p3"))
+    assert one(box, "output").text == f"{len(left)} of {len(lines)}"
+
+
+def test_a_measured_number_opens_where_it_comes_from(page, tiny):
+    number = one(page, "#findings .number")
+    line = int(one(number, "data").get_attribute("data-row"))
+
+    press(page, number)
+
+    told = dialog_is(page, True).text
+    assert f"line {line} of metrics.csv" in told
+    assert "data/tiny/outputs/" in told
+    assert "sha256:" in told and "snakemake --cores all --force" in told
+
+
+def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
+    claim = one(page, "#claim-S4-1")
+
+    press(page, one(claim, ".number"))
+
+    told = dialog_is(page, True).text
+    assert told.splitlines()[0].startswith(("×", "S4-1: gain in accuracy"))
+    assert "Computed from" in told and "accuracy gain of cnn on digits_test/pgd/unet, seed 0" in told
+    assert "data/tiny/outputs/cnn.0/digits_test/cnn.0/pgd" in told
+
+
+def test_the_keyboard_opens_and_closes_a_number(page):
+    page.execute_script("document.querySelector('#claims .number').focus()")
+
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    dialog_is(page, True)
+    page.switch_to.active_element.send_keys(Keys.ESCAPE)
+
+    dialog_is(page, False)
+    assert "number" in page.switch_to.active_element.get_attribute("class")
+
+
+def test_a_link_into_a_folded_part_opens_it(page):
+    press(page, one(page, "nav a[href='#files']"))
+    page.execute_script("location.hash = '#claim-P3-1'")
+
+    WebDriverWait(page, 5).until(lambda driver: one(driver, "#claim-P3-1").is_displayed())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_the_page_fits_its_window_in_both_colour_schemes(page, width, scheme):
+    shown(page, width, scheme)
+    for part in every(page, "details"):
+        page.execute_script("arguments[0].open = true", part)
+
+    wide, window, paper, ink = page.execute_script(
+        "const style = getComputedStyle(document.body);"
+        "return [Math.max(document.documentElement.scrollWidth, document.body.scrollWidth), innerWidth,"
+        " style.backgroundColor, style.color]"
+    )
+    bright = {name: sum(map(int, colour[4:-1].split(", "))) for name, colour in (("paper", paper), ("ink", ink))}
+
+    assert wide <= window == width
+    assert (bright["paper"] > bright["ink"]) is (scheme == "light")
+    assert abs(bright["paper"] - bright["ink"]) > 400
