@@ -175,14 +175,21 @@ def run_audit(study: str, as_json: bool, expected_root: str | None) -> int:
 
 
 def run_trace(file: str, as_json: bool) -> int:
-    """Print what a file was made from as a tree, or as JSON {file: sidecar}."""
+    """Print what a file was made from as a tree, or as JSON {file: sidecar}; 1 where some of its bytes were altered."""
+    page = Path(file).parent / "report.html"
+    if not provenance.sidecar_path(Path(file)).is_file() and provenance.sidecar_path(page).is_file():
+        file = page.as_posix()  # the other pages of a report stand under the sidecar of its first
     found = chain.reached(Path(), [file])
+    there = [Path(name) for name in found if Path(name).exists()]
+    bytes_of = _digests(there, quiet=True)
+    altered = {path.as_posix() for path in there if bytes_of[path] != found[path.as_posix()]["artefact"]}
     if as_json:
         json.dump(found, sys.stdout, indent=1, sort_keys=True)
     else:
         for line in _tree(file, found, set(), 0):
-            print(line)
-    return 0
+            name = line.strip().split("  ")[0]
+            print(line + ("  ALTERED: its bytes are others" if name in altered else ""))
+    return 1 if altered else 0
 
 
 def _tree(file: str, found: dict[str, dict[str, object]], seen: set[str], depth: int) -> Iterable[str]:

@@ -1,6 +1,6 @@
 """The action cache: the same step on the same bytes under the same settings and code is done once.
 
-A job whose inputs were remade with equal bytes finds its output here before torch is imported, links it and writes only
+A job whose inputs were remade with equal bytes finds its output here before torch is imported, copies it and writes only
 a new sidecar, so the chain stays whole and the wave stops. Switching a setting forth and back costs nothing.
 """
 
@@ -36,7 +36,7 @@ class Cache:
     def _object(self, digest: str) -> Path:
         return self.folder / "objects" / digest.removeprefix("sha256:")
 
-    def link(self, key: str, target: Path) -> str | None:
+    def fetch(self, key: str, target: Path) -> str | None:
         """Put the action's output under `target` and return its digest; None where it is not here, or not whole."""
         try:
             digest = str(json.loads(self._action(key).read_text())["artefact"])
@@ -49,8 +49,8 @@ class Cache:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.linked")
         temporary.unlink(missing_ok=True)
-        _link_or_copy(source, temporary)
-        os.utime(temporary)  # made now, as far as Snakemake is concerned; also what gc goes by
+        shutil.copyfile(source, temporary)  # no link: a file edited in place must spoil no other
+        os.utime(source)  # what gc goes by
         temporary.replace(target)
         return digest
 
@@ -60,14 +60,14 @@ class Cache:
         if not source.is_file():
             source.parent.mkdir(parents=True, exist_ok=True)
             temporary = source.with_name(f".{source.name}.{os.getpid()}")
-            _link_or_copy(made, temporary)
+            shutil.copyfile(made, temporary)
             temporary.replace(source)
         provenance.write_whole(self._action(key), json.dumps({"artefact": digest}).encode(), lasting=False)
 
     def prune(self, limit: float, dry: bool) -> tuple[int, int]:
         """Remove the objects used longest ago until the rest hold at most `limit` bytes; return (objects, bytes) removed.
 
-        A dry run only counts. Bytes that a study's file shares with the cache are freed when that file goes, too.
+        A dry run only counts.
         """
         files = sorted((self.folder / "objects").glob("*"), key=lambda path: path.stat().st_mtime)
         sizes = [path.stat().st_size for path in files]
@@ -79,10 +79,3 @@ class Cache:
             if not dry:
                 path.unlink()
         return removed, freed
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)

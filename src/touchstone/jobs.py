@@ -44,7 +44,7 @@ def prepare_process(step: str, threads: int) -> None:
 
 
 def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> None:
-    """Do every task of a job in order; what the action cache holds is linked, and torch imported only for the rest."""
+    """Do every task of a job in order; what the action cache holds is copied, and torch imported only for the rest."""
     reader, store = Reader(), cache.Cache.at(root)
     ready = False
     for task in tasks:
@@ -52,7 +52,7 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> None:
         if missing:
             raise JobError(f"{task.output}: the input {missing[0]} is missing")
         job = Job(task, reader, root, logs)
-        if store is not None and task.step in CACHED and (digest := store.link(job.action, Path(task.output))):
+        if store is not None and task.step in CACHED and (digest := store.fetch(job.action, Path(task.output))):
             provenance.write_sidecar(Path(task.output), digest, job.facts)
             continue
         if task.step in TORCH_STEPS and not ready:
@@ -427,7 +427,7 @@ def _report(job: Job) -> None:
             "files": [cell["file"] for cell in figure["cells"]]
             or [f"data/{job.settings['study']}/metrics/{figure['evaluation']}.csv"],
         }
-    sources: dict[str, Any] = {file: _source(Path(file)) for file in _named(job)}
+    sources: dict[str, Any] = {file: _source(Path(file), job.settings["study"]) for file in _named(job)}
     pages = report(
         study=job.settings["study"],
         settings=job.settings["settings"],
@@ -455,7 +455,7 @@ def _named(job: Job) -> list[str]:
     return list(dict.fromkeys([*job.task.input_files, *links]))
 
 
-def _source(path: Path) -> dict[str, Any]:
+def _source(path: Path, study: str) -> dict[str, Any]:
     """Return what the report says of a file: its digests, the step and settings that made it, the command to remake it."""
     sidecar = provenance.read_sidecar(path)
     return {
@@ -466,7 +466,7 @@ def _source(path: Path) -> dict[str, Any]:
         "code": sidecar["code"],
         "code_files": sorted(sidecar["files"]),
         "inputs": [link["file"] for links in sidecar["inputs"].values() for link in links],
-        "command": f"snakemake --cores all --force {path}",
+        "command": f"snakemake --cores all --config study={study} --force {path}",
     }
 
 

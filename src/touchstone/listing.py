@@ -46,5 +46,5 @@ def check(study: str) -> int:
         print(text.strip(), file=sys.stderr)
         return 1
     table = re.search(r"^job +count\n[- ]+\n(.*?)^total +\d+", text, re.MULTILINE | re.DOTALL)
-    print(f"\n{table.group(0)}" if table else "\nNothing to do: every file is current.")
+    print(f"\n{table.group(0)}" if table else "\nNothing to do: nothing has changed.")
     return 0

@@ -225,6 +225,8 @@ class _Reader:
         }
         self._stop()
         self._references(resolved)
+        self._stop()
+        self._leaks(resolved)
         resolved["groups"] = self._groups(resolved)
         self._stop()
         self._used(resolved)
@@ -380,6 +382,8 @@ class _Reader:
                 if not isinstance(value, list) or not value:
                     self.fail(path, f"expected {kind}, got {value!r}")
                     return None
+                if path[-1] == "seeds" and len(set(map(str, value))) < len(value):
+                    self.fail(path, f"names a seed twice: {value}")
                 return [self._value((*path, str(place)), item, kind.item) for place, item in enumerate(value)]
             case "word":
                 if value not in kind.words:
@@ -446,6 +450,32 @@ class _Reader:
                 ("study", "calibration"),
                 f"no example set called {calibration}.{nearest(calibration, resolved['examples'])}",
             )
+
+    def _leaks(self, resolved: dict[str, Any]) -> None:
+        """Refuse what would make a figure flatter itself: test data that is trained on, fitted on or gives thresholds."""
+        tested = {
+            name: question
+            for question, entry in resolved["evaluations"].items()
+            if entry["classifiers"]
+            for name in [*entry["examples"], *entry["attacked"]]
+        }
+        used = [
+            ((section, name, key), example)
+            for section, keys in (
+                ("classifiers", ("train", "validation", "outliers")),
+                ("translators", ("train", "validation", "outliers")),
+                ("detectors", ("fit", "anomalous")),
+            )
+            for name, entry in resolved[section].items()
+            for key in keys
+            for example in (entry[key] if isinstance(entry[key], list) else [entry[key]])
+        ]
+        calibration = resolved["study"]["calibration"]
+        for path, example in [*used, (("study", "calibration"), calibration)]:
+            if example in tested:
+                self.fail(path, f"{example} is tested on by evaluations.{tested[example]}; use another set")
+            elif example == calibration and path[0] != "study":
+                self.fail(path, f"{example} gives the thresholds (study.calibration); use another set")
 
     def _groups(self, resolved: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
         """Return, for examples, attacks and detectors, the named groups; an entry in none is a group of its own."""

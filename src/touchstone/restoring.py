@@ -32,7 +32,8 @@ def restore(plan: Plan, root: Path = Path()) -> Restored:
     """Write the records of all finished jobs that Snakemake has none for, or others than the sidecars say.
 
     Bytes are checked for those alone, so that it costs little where nothing moved. A damaged file is named,
-    left where it is, and its job recorded so that Snakemake does it again.
+    left where it is, and its job recorded so that Snakemake does it again. So is a job whose input is gone: Snakemake
+    itself does not look for a missing file as long as what was made from it is there.
     """
     written, damaged = 0, []
     for rule, wildcards in plan.jobs():
@@ -41,6 +42,9 @@ def restore(plan: Plan, root: Path = Path()) -> Restored:
         if sidecars is None:
             continue
         record = _record(rule, outputs, sidecars)
+        gone = [file for file in record["input"] if not (root / file).exists()]
+        if gone:
+            record["params"] = [f"{gone[0]} is missing"]  # no job has such params
         files = [*outputs, *(output + provenance.SIDECAR for output in outputs)]
         files += plan.more_pages if rule.step == "report" else []
         stale = [file for file in files if not _same(_path(root, file), record)]
@@ -48,7 +52,7 @@ def restore(plan: Plan, root: Path = Path()) -> Restored:
             continue
         broken = [output for output in outputs if not _whole(root / output, sidecars[output])]
         if broken:
-            record["params"] = ["a damaged file"]  # no job has such params, so Snakemake makes it again
+            record["params"] = [f"{broken[0]} is damaged"]
         for file in files:
             provenance.write_whole(_path(root, file), json.dumps(record, sort_keys=True).encode(), lasting=False)
         written += len(files)

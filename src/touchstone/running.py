@@ -114,7 +114,7 @@ def _conclude(code: int, log: Path, report: str, seconds: float) -> int:
     text = log.read_text(errors="replace")
     if code == 0:
         done, _ = _count(text)
-        what = f"{done} jobs in {seconds:.0f} s" if done else "Nothing to do: every file is current"
+        what = f"{done} jobs in {seconds:.0f} s" if done else "Nothing to do: nothing has changed"
         print(f"{what}. The report: {report}")
         return 0
     failures = FAILED_RULE.findall(text)

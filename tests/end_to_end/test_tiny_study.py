@@ -88,7 +88,7 @@ def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(co
 
     assert (
         done.stdout.strip().splitlines()[-1]
-        == "Nothing to do: every file is current. The report: reports/tiny/report.html"
+        == "Nothing to do: nothing has changed. The report: reports/tiny/report.html"
     )
 
 

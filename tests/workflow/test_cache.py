@@ -1,4 +1,4 @@
-"""The action cache: what was done once is linked, its chain made new; a damaged entry is not used; it has a bound."""
+"""The action cache: what was done once is put back, its chain made new; a damaged entry is not used; it has a bound."""
 
 import json
 import os
@@ -15,17 +15,19 @@ def kept(tmp_path, text=b"artefact", key="sha256:key"):
     return cache
 
 
-def test_what_was_kept_is_linked_under_another_name(tmp_path):
+def test_what_was_kept_is_put_under_another_name_as_a_file_of_its_own(tmp_path):
     cache = kept(tmp_path)
 
-    digest = cache.link("sha256:key", tmp_path / "deep" / "other")
+    digest = cache.fetch("sha256:key", tmp_path / "deep" / "other")
 
     assert digest == digests.sha256(b"artefact")
-    assert (tmp_path / "deep" / "other").read_bytes() == b"artefact"
+    other = tmp_path / "deep" / "other"
+    assert other.read_bytes() == b"artefact"
+    assert other.stat().st_nlink == 1
 
 
 def test_another_action_is_not_found(tmp_path):
-    assert kept(tmp_path).link("sha256:other", tmp_path / "other") is None
+    assert kept(tmp_path).fetch("sha256:other", tmp_path / "other") is None
 
 
 def test_a_damaged_entry_is_dropped_and_not_used(tmp_path):
@@ -33,7 +35,7 @@ def test_a_damaged_entry_is_dropped_and_not_used(tmp_path):
     (entry,) = (tmp_path / "cache" / "objects").iterdir()
     entry.write_bytes(b"artefacX")
 
-    assert cache.link("sha256:key", tmp_path / "other") is None
+    assert cache.fetch("sha256:key", tmp_path / "other") is None
     assert not (tmp_path / "other").exists()
     assert not entry.exists()
 
@@ -46,8 +48,8 @@ def test_pruning_removes_what_was_used_longest_ago(tmp_path):
 
     assert cache.prune(limit=150, dry=True) == (1, 100)
     assert cache.prune(limit=150, dry=False) == (1, 100)
-    assert cache.link("sha256:old", tmp_path / "x") is None
-    assert cache.link("sha256:new", tmp_path / "x") is not None
+    assert cache.fetch("sha256:old", tmp_path / "x") is None
+    assert cache.fetch("sha256:new", tmp_path / "x") is not None
 
 
 def test_it_can_be_switched_off(tmp_path, monkeypatch):

@@ -72,6 +72,12 @@ MISTAKES = {
     "an unknown shared role": ("claims: {shared: {examplez: digits_test}}", "claims.shared.examplez: no claim has such a role", "Did you mean examples?"),
     "a claim that is neither asked nor told": ("claims: {S2-1: 3}", "claims.S2-1: expected its roles, or in words why it is not run", ""),
     "a key twice": ("attacks: {pgd: {eps: 0.1, eps: 0.2}}", "eps stands twice", ""),
+    "training on test data": ("classifiers: {cnn: {train: digits_test}}", "classifiers.cnn.train: digits_test is tested on by evaluations.", ""),
+    "fitting on test data": ("detectors: {mahalanobis: {fit: digits_test}}", "detectors.mahalanobis.fit: digits_test is tested on", ""),
+    "an anomaly that is tested on": ("detectors: {gradient_network: {anomalous: [uniform]}}", "detectors.gradient_network.anomalous: uniform is tested on", ""),
+    "fitting on calibration data": ("detectors: {mahalanobis: {fit: digits_calibration}}", "gives the thresholds", ""),
+    "thresholds from test data": ("study: {calibration: digits_test}", "study.calibration: digits_test is tested on", ""),
+    "a seed twice": ("classifiers: {cnn: {seeds: [0, 0, 1]}}", "classifiers.cnn.seeds: names a seed twice", ""),
     "broken yaml": ("attacks: {pgd", "mine.yaml:", "not readable as YAML"),
 }  # fmt: skip
 
@@ -94,6 +100,12 @@ def test_a_mistake_in_the_base_file_names_the_base_file(project):
 
     with pytest.raises(ParamsError, match=r"params\.yaml: attacks\.pgd\.restartz: .* Did you mean restarts\?"):
         load("digits", project)
+
+
+def test_thresholds_from_training_data_are_refused(project):
+    told = message(project, "study: {calibration: digits_train}")
+
+    assert "classifiers.cnn.train: digits_train gives the thresholds (study.calibration)" in told
 
 
 def test_all_mistakes_are_told_at_once(project):

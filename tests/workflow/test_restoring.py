@@ -45,6 +45,12 @@ def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(copied):
     assert path.is_file(), "a plan removes nothing"
 
 
+def test_a_missing_file_in_the_middle_is_made_again_though_the_report_is_there(copied):
+    (copied.root / "data/tiny/checkpoints/softmax.0.safetensors").unlink()
+
+    assert "Train softmax.0" in copied.planned()
+
+
 def test_restored_records_are_those_that_snakemake_writes(tiny):
     """Everything that Snakemake's triggers read; where they agree, a restore writes nothing."""
     done = restoring.restore(Plan(load("tiny", tiny.root)), tiny.root)

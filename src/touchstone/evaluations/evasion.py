@@ -6,7 +6,7 @@ import numpy as np
 
 from touchstone import intervals
 from touchstone.evaluation import Array, correct
-from touchstone.metric_rows import Row, clean_outputs, only, row, rows_of, with_means
+from touchstone.metric_rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
 from touchstone.records import Cell
 from touchstone.threats import network
 
@@ -18,14 +18,15 @@ def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell]) -> l
     adaptive ones, made on classifier and detector together) and on the clean sets; detectors: with their thresholds.
     evasion_rate_at_F: share of all inputs that are misclassified and not flagged at the threshold of false-positive
     rate F on calibration data (SR@F); wrong_rate: share misclassified, flagged or not; flagged_rate_at_F of clean sets:
-    the false-positive rate that was got. Exact binomial intervals. Only adaptive rows can support a claim. papers.md 6.4.
+    the false-positive rate that was got. Rows on SET/worst count an input that any of the attacks on it got past, since
+    an attacker who knows both can do what one who does not can. Exact binomial intervals. Only adaptive rows can support
+    a claim. papers.md 6.4.
     """
     rows: list[Row] = []
+    for group in grouped(scores, lambda cell: (network(cell), cell.detector, cell.examples)).values():
+        rows += _worst([cell for cell in group if cell.attack], outputs, detectors)
     for cell in scores:
-        guard = only(
-            (found for found in detectors if (network(found), found.detector) == (network(cell), cell.detector)),
-            f"detector {cell.detector} of {network(cell)}",
-        )
+        guard = _guard(detectors, cell)
         for rate, threshold in sorted(guard.noun.thresholds.items(), key=lambda item: float(item[0])):
             flagged = cell.noun.scores > threshold
             if not cell.attack:
@@ -40,6 +41,30 @@ def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell]) -> l
             clean = clean_outputs(outputs, cell)
             rows.append(_rate("wrong_rate", _wrong(clean, cell), cell, [clean]))
     return with_means(rows)
+
+
+def _guard(detectors: list[Cell], cell: Cell) -> Cell:
+    own = (found for found in detectors if (network(found), found.detector) == (network(cell), cell.detector))
+    return only(own, f"detector {cell.detector} of {network(cell)}")
+
+
+def _worst(attacked: list[Cell], outputs: list[Cell], detectors: list[Cell]) -> list[Row]:
+    """Return the evasion rates of the union of all attacks on one set, where at least one of them is adaptive."""
+    adaptive = [cell for cell in attacked if "+" in cell.victim]
+    if not adaptive or len(attacked) < 2:
+        return []
+    guard, ids = _guard(detectors, attacked[0]), attacked[0].noun.example_ids
+    names = sorted({cell.attack for cell in attacked})
+    rows = []
+    for rate, threshold in sorted(guard.noun.thresholds.items(), key=lambda item: float(item[0])):
+        past = np.zeros(len(ids), dtype=bool)
+        for cell in attacked:
+            unflagged = cell.noun.scores <= threshold
+            past |= (_wrong(_of(outputs, cell), cell) & unflagged)[rows_of(cell.noun.example_ids, ids, cell.file)]
+        found = _rate(f"evasion_rate_at_{rate}", past, adaptive[0], [*attacked, guard])
+        examples = f"{adaptive[0].examples}/worst"
+        rows.append({**found, "examples": examples, "threat": f"white-box adaptive, the worst of {', '.join(names)}"})
+    return rows
 
 
 def _of(outputs: list[Cell], cell: Cell) -> Cell:

@@ -124,7 +124,7 @@ def report(
         claims=shown,
         other_claims=others,
         rows=Markup(_script_json(_compact(every, files, study))),
-        command=f"snakemake --cores all --force reports/{study}/report.html",
+        command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
         short=SHORT,
     )  # fmt: skip
     return {

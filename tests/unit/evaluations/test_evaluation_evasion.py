@@ -56,3 +56,20 @@ def test_clean_sets_give_the_false_positive_rate_that_was_got():
 def test_scores_without_their_detector_are_refused():
     with pytest.raises(ValueError, match=r"detector energy of cnn\.0: none is given"):
         evasion([], [scores([0.0] * 4)], [])
+
+
+def test_the_worst_over_attacks_counts_an_input_that_any_of_them_got_past():
+    """The oblivious attack gets row 1 past, the adaptive one row 2: half of the four, where each alone has a quarter."""
+    victim = "cnn.0+energy@0.05"
+    given = (
+        [outputs([1, 0, 0, 1], "cnn.0"), outputs([1, 1, 0, 0], victim, order=[2, 3, 0, 1])],
+        [scores([0.0, 1.0, 9.0, 0.0], "cnn.0"), scores([0.0, 0.0, 1.0, 9.0], victim)],
+    )
+
+    found = {(row["examples"], row["metric"]): row for row in evasion(*given, [DETECTOR])}
+
+    worst = found["digits/worst", "evasion_rate_at_0.05"]
+    assert worst["value"] == 0.5
+    assert worst["threat"] == "white-box adaptive, the worst of pgd"
+    assert worst["files"] == f"scorescnn.0 scores{victim} detector"
+    assert found["digits/cnn+energy@0.05/pgd", "evasion_rate_at_0.05"]["value"] == 0.25
