@@ -159,7 +159,7 @@ def test_a_measured_number_opens_where_it_comes_from(page, tiny):
     told = dialog_is(page, True).text
     assert f"line {line} of metrics.csv" in told
     assert "data/tiny/outputs/" in told
-    assert "sha256:" in told and "snakemake --cores all --force" in told
+    assert "sha256:" in told and "snakemake --cores all --config study=tiny --force" in told
 
 
 def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):

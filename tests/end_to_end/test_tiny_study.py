@@ -78,7 +78,8 @@ def test_altered_raw_files_are_named(copied):
     done = copied.snakemake(target, "--cores", "2", check=False)
 
     assert done.returncode != 0
-    assert "not the raw files of sklearn_digits" in (copied.root / "logs/tiny/prepare/digits_test.log").read_text()
+    log = (copied.root / "logs/tiny/prepare/digits_test.log").read_text()
+    assert "data/raw/sklearn_digits: its bytes do not match its sidecar" in log
 
 
 def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(copied):
