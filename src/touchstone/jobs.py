@@ -383,6 +383,7 @@ def _score(job: Job) -> None:
 
 
 ROLES = {
+    "checkpoints": "Checkpoint",
     "detectors": "Detector",
     "outputs": "Outputs",
     "scores": "Scores",

@@ -540,8 +540,13 @@ class Plan:
         nets = [net for name in question["classifiers"] for net in self.nets("classifiers") if net.entry == name]
         for name in question["examples"] if "examples" in roles else []:
             add("examples", self.file("examples", name), Set(name))
+        translators = [n for name in question["translators"] for n in self.nets("translators") if n.entry == name]
+        for net in translators if "checkpoints" in roles else []:
+            add("checkpoints", self.file("checkpoints", net), Set("", translator=str(net)), seed=net.seed)
         for net in nets:
             own = {"entry": net.entry, "seed": net.seed}
+            if "checkpoints" in roles:
+                add("checkpoints", self.file("checkpoints", net), Set(""), **own)
             for detector in question["detectors"] if "detectors" in roles else []:
                 add("detectors", self.file("detectors", net, detector), Set(""), detector=detector, **own)
             for examples in self._sets(question, net):

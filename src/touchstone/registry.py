@@ -22,7 +22,7 @@ DATA_NAMES = frozenset(
     (
         *("model", "classifier", "defence", "images", "labels", "targets", "logits", "features", "gradient_norms"),
         *("state", "examples", "train", "validation", "outliers", "folder", "generator", "outlier_generator"),
-        *("input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors", "metrics"),
+        *("input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors", "checkpoints", "metrics"),
     )
 )
 

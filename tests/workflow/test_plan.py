@@ -57,6 +57,16 @@ def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
     assert "data/digits/outputs/cnn.1/digits_test/mlp.0/pgd.safetensors" in files
 
 
+def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
+    cells = plan.cells("translation", ("checkpoints",))
+
+    assert {(cell.facts.get("entry", ""), cell.facts["translator"]) for cell in cells} == {
+        ("cnn", ""),
+        *(("", f"unet.{seed}") for seed in (0, 1, 2)),
+    }
+    assert cells[0].file == "data/digits/checkpoints/unet.0.safetensors"
+
+
 def test_seeds_are_paired_from_classifier_to_translator(plan):
     (task,) = plan.tasks(plan.rules["train"], trained="unet.2")
 
