@@ -1,14 +1,16 @@
 # Short doors to the tools; the tools hold the logic.
 STUDY ?= digits
 CORES ?= all
+LOCK ?= keep
+KILLS ?= 20
 PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup test check ci locks
+.PHONY: run setup test test-faults check dvc ci locks
 
-run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all
-	@$(BIN)/touchstone run $(STUDY) --cores $(CORES)
+run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
+	@$(BIN)/touchstone run $(STUDY) --cores $(CORES) --lock $(LOCK)
 
 setup: .venv/run-time                   ## make .venv from the hash-locked requirements
 
@@ -27,6 +29,9 @@ setup: .venv/run-time                   ## make .venv from the hash-locked requi
 test: .venv/development                 ## run the tests
 	@$(BIN)/python -m pytest
 
+test-faults: .venv/development          ## kill runs at random moments, fill disks: make test-faults KILLS=20
+	@KILLS=$(KILLS) $(BIN)/python -m pytest -m faults tests/faults
+
 check: .venv/development                ## lint, format, types, workflow lint
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -35,6 +40,9 @@ check: .venv/development                ## lint, format, types, workflow lint
 	@$(BIN)/snakemake --lint
 
 ci: check test                          ## what .ci/run runs
+
+dvc: .venv/run-time                     ## write the DVC stages of a study whose run is committed: make dvc STUDY=NAME
+	@$(BIN)/touchstone dvc $(STUDY)
 
 locks: .venv/development                ## resolve the locks again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock

@@ -66,6 +66,12 @@ def copy_of_repository(target: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The repository with nothing run in it. Tests that change anything copy it."""
+    return copy_of_repository(tmp_path_factory.mktemp("bare"))
+
+
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny study, run on two cores. Tests that change anything use `copied`."""
     project = copy_of_repository(tmp_path_factory.mktemp("tiny"))

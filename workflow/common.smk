@@ -54,11 +54,12 @@ if workflow.cores is not None and workflow.cores < TORCH_THREADS:
     )
 
 # After a clone or a checkout Snakemake's records are missing or wrong; the sidecars that came with the files are not.
+LOCK = str(
+    config.get("lock", "keep")
+)  # or rerun: what was made under another requirements.lock
 if workflow.is_main_process:
-    for damaged in restore(PLAN).damaged:
-        logger.warning(
-            f"{damaged}: its bytes do not match its sidecar; it will be made again"
-        )
+    for told in restore(PLAN, lock=LOCK).told():
+        logger.warning(told)
 
 
 wildcard_constraints:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
-from touchstone import jobs, listing
+from touchstone import jobs, listing, run_records
 from touchstone.params import DEFAULT_STUDY, ParamsError, load, nearest
 from touchstone.plan import Plan, digests_of
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return the exit code of one command: 0 done, 1 failed, 2 called wrongly."""
+    """Return the exit code of one command: 0 done, 1 failed, 2 called wrongly, 3 another run is at work here."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
     except (ParamsError, jobs.JobError, ValueError) as error:
-        print(f"touchstone: {error}", file=sys.stderr)
-        return 1
+        told = str(error)
     except BrokenPipeError:  # the reader of our output has seen enough: touchstone list | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    print(f"touchstone: {told}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     run = command("run", _run, "run a study through Snakemake, with progress")
     run.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="a name or an overlay's path (default: digits)")
     run.add_argument("--cores", default="all", help="how many cores to use (default: all)")
+    run.add_argument("--lock", choices=("keep", "rerun"), default="keep",
+                     help="what to do with files made under another requirements.lock (default: keep them)")  # fmt: skip
     check = command("check", _check, "check a study's settings and print its jobs per rule")
     check.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     listed = command("list", _list, "list the components that may be used")
@@ -52,12 +58,19 @@ def _parser() -> argparse.ArgumentParser:
         "restore", _restore, "make Snakemake's records again from the sidecars (plans do it by themselves)"
     )
     restored.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    crate = command("crate", _crate, "write a finished study as a Provenance Run RO-Crate, one zip")
+    crate.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    crate.add_argument("--out", help="where to (default: build/STUDY.crate.zip)")
+    costs = command("costs", _costs, "print what a study's jobs cost, and make a page of it under logs/")
+    costs.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     collected = command("gc", _gc, "list what no study needs: files that left it, and what the cache holds too much")
     collected.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     collected.add_argument("--delete", action="store_true", help="remove it; without, nothing is touched")
     collected.add_argument("--limit", type=float, default=20.0, help="GB that the action cache may hold (default: 20)")
     claims = command("claims", _claims, "print the verdicts of a study that has run; 1 where a figure is missing")
     claims.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    versioned = command("dvc", _dvc, "write the DVC stages of a study, so that DVC carries its files")
+    versioned.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="digits, or a study in workflow/studies/")
     job = command("job", _job, "do one job of the workflow, as its rules call it")
     job.add_argument(
         "rule", help="the rule's name; RULE:DIGEST refuses to run if the job's settings have another digest"
@@ -84,7 +97,11 @@ def _job(options: argparse.Namespace) -> int:
     for given, found, what in ((planned, settings, "settings"), (options.code, code, "code")):
         if given and given != found:
             raise jobs.JobError(f"the {what} changed since this job was planned; run the study again")
-    jobs.run(tasks, Path(), Path("logs") / study.name)
+    logs = Path("logs") / study.name
+    # Told to end, leave through every `finally`, so that no file is left half written.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    with run_records.recorded(logs, rule.name, wildcards, tasks) as record:
+        record["from_cache"] = jobs.run(tasks, Path(), logs)
     return 0
 
 
@@ -122,10 +139,36 @@ def _claims(options: argparse.Namespace) -> int:
     return tell(options.study)
 
 
+def _costs(options: argparse.Namespace) -> int:
+    from touchstone import costs
+
+    return costs.show(load(options.study).name)
+
+
+def _crate(options: argparse.Namespace) -> int:
+    from touchstone import crates
+
+    plan = Plan(load(options.study))
+    target = Path(options.out or f"build/{plan.study.name}.crate.zip")
+    files = crates.write(plan, target)
+    print(f"{target}: {files} files, {target.stat().st_size / 1e6:.0f} MB")
+    return 0
+
+
+def _dvc(options: argparse.Namespace) -> int:
+    from touchstone import versioning
+
+    path = versioning.add(options.study)
+    print(f"{path} holds the stages of {options.study}. After a run, `dvc commit` records what it made.")
+    if folder := versioning.hidden_from_git(options.study):
+        print(f"git ignores {folder}/, which is to be committed: add !/{folder}/ to .gitignore")
+    return 0
+
+
 def _run(options: argparse.Namespace) -> int:
     from touchstone import running
 
-    return running.run(options.study, options.cores)
+    return running.run(options.study, options.cores, options.lock)
 
 
 def _check(options: argparse.Namespace) -> int:

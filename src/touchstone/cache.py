@@ -49,9 +49,13 @@ class Cache:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.linked")
         temporary.unlink(missing_ok=True)
-        shutil.copyfile(source, temporary)  # no link: a file edited in place must spoil no other
+        try:
+            shutil.copyfile(source, temporary)  # no link: a file edited in place must spoil no other
+            temporary.replace(target)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         os.utime(source)  # what gc goes by
-        temporary.replace(target)
         return digest
 
     def keep(self, key: str, digest: str, made: Path) -> None:

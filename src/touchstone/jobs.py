@@ -43,10 +43,13 @@ def prepare_process(step: str, threads: int) -> None:
         os.execv(sys.executable, [sys.executable, "-m", "touchstone", *sys.argv[1:]])
 
 
-def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> None:
-    """Do every task of a job in order; what the action cache holds is copied, and torch imported only for the rest."""
+def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
+    """Do every task of a job in order; return how many the action cache held.
+
+    Those are copied, and torch is imported only for the rest.
+    """
     reader, store = Reader(), cache.Cache.at(root)
-    ready = False
+    ready, held = False, 0
     for task in tasks:
         missing = [file for file in task.input_files if not Path(file).exists()]
         if missing:
@@ -54,14 +57,24 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> None:
         job = Job(task, reader, root, logs)
         if store is not None and task.step in CACHED and (digest := store.fetch(job.action, Path(task.output))):
             provenance.write_sidecar(Path(task.output), digest, job.facts)
+            held += 1
             continue
         if task.step in TORCH_STEPS and not ready:
             _set_up_torch(task.settings)
             ready = True
         STEPS[task.step](job)
         if store is not None and task.step in CACHED:
-            output = Path(task.output)
-            store.keep(job.action, provenance.read_sidecar(output)["artefact"], output)
+            _keep(store, job)
+    return held
+
+
+def _keep(store: cache.Cache, job: Job) -> None:
+    """Remember the output in the action cache; a cache that cannot be written to is no reason to lose the output."""
+    output = Path(job.task.output)
+    try:
+        store.keep(job.action, provenance.read_sidecar(output)["artefact"], output)
+    except OSError as error:
+        print(f"touchstone: {output} is made, but the action cache cannot keep it: {error}", file=sys.stderr)
 
 
 def _set_up_torch(settings: dict[str, Any]) -> None:

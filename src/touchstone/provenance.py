@@ -117,9 +117,17 @@ def _uses(value: object) -> Iterator[str]:
 def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """Write a file so that it is either whole under its name or not there: temporary name, sync, rename.
 
-    What need not outlive a power cut (not `lasting`) is not synced.
+    What need not outlive a power cut (not `lasting`) is not synced. OSError names the file, also where a disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, data, lasting)
+    except OSError as error:
+        told = f"{error.strerror}; nothing was written under that name"
+        raise OSError(error.errno, told, str(path)) from error
+
+
+def _replace(path: Path, data: bytes, lasting: bool) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -7,9 +7,12 @@ sidecars travel with the files and hold all that a record needs.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import time
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +20,54 @@ from touchstone import digests, provenance
 from touchstone.plan import Plan, Rule
 
 RECORDS = Path(".snakemake/metadata")
+KEEP, RERUN = "keep", "rerun"  # what was made under another lock than today's
 FORMAT = 6  # of Snakemake 9.27.1; a test compares a restored record with one that Snakemake wrote
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did: records written again, and files whose bytes are not those of their sidecar."""
+    """What a restore did: records written again, files whose bytes are not those of their sidecar, files of another lock."""
 
     written: int
     damaged: list[str]
+    other_lock: list[str] = field(default_factory=list)
+    lock: str = KEEP
+
+    def told(self) -> list[str]:
+        """Return what a person has to know of it before the first job."""
+        lines = [f"{file}: its bytes do not match its sidecar; it will be made again" for file in self.damaged]
+        if self.other_lock:
+            what = "kept (lock=rerun makes them again)" if self.lock == KEEP else "they will be made again"
+            lines.append(f"{len(self.other_lock)} files were made under another requirements.lock: {what}")
+        return lines
 
 
-def restore(plan: Plan, root: Path = Path()) -> Restored:
+def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP) -> Restored:
     """Write the records of all finished jobs that Snakemake has none for, or others than the sidecars say.
 
     Bytes are checked for those alone, so that it costs little where nothing moved. A damaged file is named,
-    left where it is, and its job recorded so that Snakemake does it again. So is a job whose input is gone: Snakemake
-    itself does not look for a missing file as long as what was made from it is there.
+    left where it is, and its job recorded so that Snakemake does it again. So is a job whose input is gone or
+    another: Snakemake itself does not look for a missing file as long as what was made from it is there. So are, if told,
+    all jobs that were done under another requirements.lock than today's.
     """
-    written, damaged = 0, []
+    if lock not in (KEEP, RERUN):
+        raise ValueError(f"lock is {lock}; it may be {KEEP} or {RERUN}")
+    today = provenance.lock_digest(root)
+    written, damaged, other_lock = 0, list[str](), list[str]()
+    beside, now = dict[str, str | None](), time.time()
     for rule, wildcards in plan.jobs():
         outputs = [pattern.format(**wildcards) for pattern in plan.outputs(rule)]
         sidecars = _sidecars(root, outputs)
         if sidecars is None:
             continue
+        _not_in_the_future(root, outputs, now)
         record = _record(rule, outputs, sidecars)
-        gone = [file for file in record["input"] if not (root / file).exists()]
-        if gone:
-            record["params"] = [f"{gone[0]} is missing"]  # no job has such params
+        if gone := _gone_or_other(root, sidecars, beside):
+            record["params"] = [f"{gone} is gone or another"]  # no job has such params, so Snakemake makes it again
+        others = [output for output in outputs if sidecars[output].get("lock", today) != today]
+        other_lock += others
+        if others and lock == RERUN:
+            record["params"] = ["made under another lock"]
         files = [*outputs, *(output + provenance.SIDECAR for output in outputs)]
         files += plan.more_pages if rule.step == "report" else []
         stale = [file for file in files if not _same(_path(root, file), record)]
@@ -57,7 +80,7 @@ def restore(plan: Plan, root: Path = Path()) -> Restored:
             provenance.write_whole(_path(root, file), json.dumps(record, sort_keys=True).encode(), lasting=False)
         written += len(files)
         damaged += broken
-    return Restored(written, damaged)
+    return Restored(written, damaged, other_lock, lock)
 
 
 def _sidecars(root: Path, outputs: list[str]) -> dict[str, dict[str, Any]] | None:
@@ -68,6 +91,34 @@ def _sidecars(root: Path, outputs: list[str]) -> dict[str, dict[str, Any]] | Non
         return {output: provenance.read_sidecar(root / output) for output in outputs}
     except ValueError:
         return None
+
+
+def _gone_or_other(root: Path, sidecars: dict[str, dict[str, Any]], beside: dict[str, str | None]) -> str | None:
+    """Return an input of the outputs that is gone, or has another sidecar than then; raw files may be gone.
+
+    A job that fails leaves such outputs downstream: Snakemake removes its own outputs and takes the rest for current.
+    `beside` keeps the sidecars' digests from call to call.
+    """
+    for link in (link for sidecar in sidecars.values() for found in sidecar["inputs"].values() for link in found):
+        file = str(link["file"])
+        if file not in beside:
+            path = root / file
+            there = path.exists() and provenance.sidecar_path(path).is_file()
+            beside[file] = digests.file_digest(provenance.sidecar_path(path)) if there else None
+        if beside[file] != link["sidecar"] and not file.startswith("data/raw/"):
+            return file
+    return None
+
+
+def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
+    """Give files that a clock made before it was set back the time of now: Snakemake refuses outputs older than inputs.
+
+    What is current is decided by checksums, so nothing else changes.
+    """
+    for path in (root / name for output in outputs for name in (output, output + provenance.SIDECAR)):
+        if path.stat().st_mtime > now + 1:
+            with contextlib.suppress(OSError):  # not ours to touch
+                os.utime(path)
 
 
 def _whole(path: Path, sidecar: dict[str, Any]) -> bool:

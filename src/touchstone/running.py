@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from touchstone import processes, provenance, recovering, run_records
 from touchstone.params import DEFAULT_STUDY, load
+from touchstone.plan import Plan
 from touchstone.progress import progress_folder
 
 STEPS_DONE = re.compile(r"^(\d+) of (\d+) steps", re.MULTILINE)
@@ -25,26 +29,102 @@ POLL = 0.3  # seconds
 PLAIN_INTERVAL = 5.0  # seconds between two lines where there is no terminal
 
 
-def run(study: str, cores: str) -> int:
-    """Run a study and return Snakemake's exit code; ends with where the report is, or with what failed and its log."""
-    name = load(study).name
+class Stopped(Exception):
+    """Somebody asked this process to end."""
+
+
+def run(study: str, cores: str, lock: str = "keep") -> int:
+    """Run a study and return Snakemake's exit code; ends with where the report is, or with what failed and its log.
+
+    3 where another run is at work in this folder. What a killed run left behind is cleared away first. `lock` says what to
+    do with files made under another requirements.lock: "keep" or "rerun".
+    """
+    plan = Plan(load(study))
+    name = plan.study.name
     logs = Path("logs") / name
-    logs.mkdir(parents=True, exist_ok=True)
-    for leftover in progress_folder(logs).glob("*.json"):
-        leftover.unlink()
+    try:
+        recovering.check_writable(plan)
+        with recovering.claimed() as claim:
+            recovering.clear(plan, logs)
+            logs.mkdir(parents=True, exist_ok=True)
+            for leftover in progress_folder(logs).glob("*.json"):
+                leftover.unlink()
+            if others := _other_lock(plan):
+                kept = "kept; LOCK=rerun makes them again" if lock == "keep" else "they are made again"
+                print(f"touchstone: {others} files were made under another requirements.lock: {kept}", file=sys.stderr)
+            code = _run(study, cores, lock, logs, claim)
+            if code > 128:
+                recovering.clear(plan, logs)  # a job that did not listen was ended in the middle of something
+            return code
+    except recovering.Busy as error:
+        print(f"touchstone: {error}; let it end, or end it, then run again", file=sys.stderr)
+        return 3
+
+
+def _other_lock(plan: Plan) -> int:
+    """Return how many of the study's files were made under another lock than today's."""
+    lock = provenance.lock_digest(Path())
+    sidecars = Path(plan.folder).rglob("*" + provenance.SIDECAR)
+    return sum(_lock_of(path) not in (None, lock) for path in sidecars)
+
+
+def _lock_of(sidecar: Path) -> object:
+    """Return the lock that a sidecar names; None where it is not readable, which the restore and the audit tell."""
+    try:
+        return json.loads(sidecar.read_bytes()).get("lock")
+    except (UnicodeDecodeError, json.JSONDecodeError, AttributeError):
+        return None
+
+
+def _run(study: str, cores: str, lock: str, logs: Path, claim: recovering.Claim) -> int:
     log = logs / "snakemake.log"
     command = [sys.executable, "-m", "snakemake", "--cores", cores, "--nocolor"]
-    if study != DEFAULT_STUDY:
-        command += ["--config", f"study={study}"]
+    config = ([f"study={study}"] if study != DEFAULT_STUDY else []) + ([f"lock={lock}"] if lock != "keep" else [])
+    command += ["--config", *config] if config else []
     start = time.monotonic()
-    with log.open("wb") as stream:
+    with log.open("wb") as stream, _stoppable():
         snakemake = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+        claim.names(snakemake.pid)
         try:
             _follow(snakemake, log, logs)
         except KeyboardInterrupt:
             print("\nStopping: the jobs that run are let finish (press Ctrl-C again to leave them).", file=sys.stderr)
             snakemake.wait()
-    return _conclude(snakemake.returncode, log, f"reports/{name}/report.html", time.monotonic() - start)
+        except Stopped:
+            print("touchstone: told to end: ending the jobs that run; the next run goes on from there", file=sys.stderr)
+            _take_down(snakemake, logs)
+            return 128 + signal.SIGTERM
+    if snakemake.returncode < 0:
+        processes.end(run_records.running(logs))  # nobody waits for these jobs any more
+        told = f"Snakemake was killed (signal {-snakemake.returncode}); a new run goes on from there"
+        print(f"touchstone: {told}. Its log: {log}", file=sys.stderr)
+        return 128 - snakemake.returncode
+    return _conclude(snakemake.returncode, log, f"reports/{logs.name}/report.html", time.monotonic() - start)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Raise Stopped in the block when this process is asked to end, or its terminal is closed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)  # asked once is enough
+        raise Stopped
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _take_down(snakemake: subprocess.Popen[bytes], logs: Path) -> None:
+    """End a Snakemake and its jobs so that nothing is left behind: no new jobs, then the jobs, then its own clearing up."""
+    snakemake.terminate()
+    while snakemake.poll() is None:
+        processes.end(run_records.running(logs))
+        time.sleep(POLL)
 
 
 def _follow(snakemake: subprocess.Popen[bytes], log: Path, logs: Path) -> None:

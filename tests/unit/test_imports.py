@@ -14,13 +14,19 @@ DOORS = {
     "auditing",
     "cache",
     "collecting",
+    "costs",
+    "crates",
     "jobs",
     "listing",
+    "processes",
     "progress",
+    "recovering",
     "restoring",
     "rules",
+    "run_records",
     "running",
     "telling",
+    "versioning",
 }
 TORCH_FREE_FOLDERS = ("sources", "data", "evaluations", "reporting")
 COMPONENTS = (

@@ -1,6 +1,7 @@
 """After a clone and a checkout the plan is right: nothing for what is current, exactly the changed for the rest."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,6 @@ from touchstone.plan import Plan
 
 def forget(project):
     """What a clone lacks: Snakemake's records; and what a checkout spoils: every time."""
-    import os
-
     shutil.rmtree(project.root / ".snakemake")
     for place, path in enumerate(sorted((project.root / "data").rglob("*"))):
         if path.is_file():
@@ -49,6 +48,38 @@ def test_a_missing_file_in_the_middle_is_made_again_though_the_report_is_there(c
     (copied.root / "data/tiny/checkpoints/softmax.0.safetensors").unlink()
 
     assert "Train softmax.0" in copied.planned()
+
+
+def test_what_is_downstream_of_a_removed_file_is_made_again_with_it(copied):
+    """As after a job that failed: Snakemake removed its outputs, and takes what was made from them for current."""
+    for path in (copied.root / "data/tiny/attacked/digits_test/softmax.0").iterdir():
+        path.unlink()
+
+    planned = set(copied.planned())
+
+    assert {"Attack softmax.0: id_test_main", "Run softmax.0: id_test_main", "Evaluate robustness"} <= planned
+    assert not [job for job in planned if job.startswith(("Train", "Prepare", "Fit", "Translate"))]
+
+
+def test_after_a_failed_job_the_plan_holds_all_that_was_planned_before(copied):
+    copied.edit(
+        "src/touchstone/attacks/fgsm.py", "    with frozen(model)", "    raise ValueError\n    with frozen(model)"
+    )
+    before = copied.planned()
+
+    copied.snakemake("--cores", "2", check=False)
+
+    assert "Attack softmax.0: id_test_main" in before
+    assert copied.planned() == before
+
+
+def test_files_from_the_future_are_planned_by_what_is_in_them(copied):
+    for path in (copied.root / "data").rglob("*"):
+        os.utime(path, (4_000_000_000,) * 2)
+
+    assert not copied.planned()
+
+    assert (copied.root / "data/tiny/checkpoints/cnn.0.safetensors").stat().st_mtime < 4_000_000_000
 
 
 def test_restored_records_are_those_that_snakemake_writes(tiny):

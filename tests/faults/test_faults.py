@@ -1,0 +1,256 @@
+"""Kills, full disks, a second run: the next run recovers by itself, and the bytes are those of an undisturbed run.
+
+Every kill is drawn from a seed: KILLS says how many (default 4), SEED from which. Nothing here uses the action cache unless it
+says so.
+"""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from touchstone import auditing, processes, recovering, run_records
+from touchstone.params import load
+from touchstone.plan import Plan
+
+pytestmark = pytest.mark.faults
+KILLS = int(os.environ.get("KILLS", "4"))
+SEED = int(os.environ.get("SEED", "2026"))
+NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+STUDY_ENDS = 600  # seconds
+
+
+def command(project, *arguments):
+    return ["env", f"PYTHONPATH={project.root / 'src'}", sys.executable, "-m", "touchstone", *arguments]
+
+
+def environment(cache="off"):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
+    return kept | {"TOUCHSTONE_CACHE": str(cache)}
+
+
+def start(project):
+    log = (project.root / "run.out").open("a")
+    line = command(project, "run", "tiny", "--cores", "2")
+    return subprocess.Popen(line, cwd=project.root, stdout=log, stderr=log, env=environment(), start_new_session=True)
+
+
+def finish(project, cache="off", check=True):
+    line = command(project, "run", "tiny", "--cores", "2")
+    done = subprocess.run(
+        line, cwd=project.root, capture_output=True, text=True, env=environment(cache), timeout=STUDY_ENDS
+    )
+    assert not check or done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done
+
+
+def at_work(project, words):
+    """The processes in the project's folder whose command line holds some words."""
+    found = []
+    for path in processes.PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (path / "cwd").readlink() == project.root and (process := processes.seen(int(path.name))):
+                found += [process] if words in " ".join(process.command) else []
+    return found
+
+
+def victims(project, kind):
+    jobs = at_work(project, "touchstone job")
+    if kind == "job":
+        return [job for job in jobs if "bash" not in job.command[0]]
+    if kind == "shell of a job":
+        return [job for job in jobs if "bash" in job.command[0]]
+    if kind == "snakemake":
+        return at_work(project, "-m snakemake")
+    if kind == "touchstone":
+        return at_work(project, "touchstone run")
+    return at_work(project, "")  # everything at once, like a power cut
+
+
+KINDS = ["job", "shell of a job", "snakemake", "touchstone", "everything"]
+
+
+def leftovers(project):
+    folders = [project.root / "data", project.root / "reports"]
+    hidden = [path for folder in folders for path in folder.rglob(".*")]
+    return [path for path in hidden if recovering.HALF_WRITTEN.fullmatch(path.name)]
+
+
+@pytest.fixture
+def empty(tiny, tmp_path):
+    """The repository with nothing run in it, in a copy whose files may be killed."""
+    made = {"data", "reports", "logs", ".snakemake", ".touchstone"}
+    shutil.copytree(tiny.root, tmp_path / "project", ignore=lambda folder, _: made if folder == str(tiny.root) else ())
+    yield type(tiny)(tmp_path / "project")
+    for process in at_work(type(tiny)(tmp_path / "project"), ""):
+        processes.end([process])
+
+
+def test_after_seeded_kills_the_bytes_are_those_of_an_undisturbed_run(tiny, empty):
+    draw, killed = random.Random(SEED), []
+    kinds = draw.sample(KINDS, len(KINDS))
+    for _ in range(3 * KILLS):
+        if len(killed) == KILLS:
+            break
+        run = start(empty)
+        time.sleep(draw.uniform(4, 14))
+        if run.poll() is not None:  # it ended before: from the start again
+            shutil.rmtree(empty.root / "data/tiny", ignore_errors=True)
+            shutil.rmtree(empty.root / "reports/tiny", ignore_errors=True)
+            continue
+        kind = kinds[len(killed) % len(kinds)]
+        found = victims(empty, kind)
+        chosen = found if kind == "everything" else draw.sample(found, min(1, len(found)))
+        for process in chosen:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        killed += [kind] if chosen else []
+        run.wait(STUDY_ENDS)  # where a job was killed, Snakemake goes on with what it can
+
+    finish(empty)
+
+    first, second = tiny.digests("data", "reports"), empty.digests("data", "reports")
+    assert [name for name in first.keys() | second.keys() if first.get(name) != second.get(name)] == [], killed
+    assert leftovers(empty) == []
+    assert auditing.audit(Plan(load("tiny", empty.root)), empty.root, quiet=True) == []
+    assert at_work(empty, "") == []
+    assert len(killed) == KILLS
+
+
+def test_a_second_run_says_so_and_leaves_and_a_run_that_is_told_to_end_leaves_nothing_behind(empty):
+    first = start(empty)
+    wait_for(lambda: victims(empty, "job"))
+
+    second = finish(empty, check=False)
+    first.terminate()
+
+    assert second.returncode == 3
+    assert "another run works in this folder" in second.stderr
+    assert first.wait(60) == 143
+    assert at_work(empty, "") == []
+    assert not list((empty.root / ".snakemake/locks").glob("*"))
+    assert leftovers(empty) == []
+
+
+def test_beside_a_snakemake_typed_by_hand_a_run_leaves(empty):
+    line = [sys.executable, "-m", "snakemake", "--cores", "1", "--config", "study=tiny"]
+    by_hand = subprocess.Popen(
+        line, cwd=empty.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+    )
+    wait_for(lambda: victims(empty, "job"))
+
+    second = finish(empty, check=False)
+    by_hand.kill()
+    by_hand.wait()
+
+    assert second.returncode == 3
+    assert f"a Snakemake works in this folder (process {by_hand.pid}" in second.stderr
+
+
+def test_what_a_kill_left_behind_is_cleared_with_a_word(empty):
+    run = start(empty)
+    wait_for(lambda: training(empty))
+    jobs = training(empty)
+    for job in jobs:
+        os.kill(job.pid, signal.SIGSTOP)  # so that it does not end by itself meanwhile
+    for process in [*victims(empty, "touchstone"), *victims(empty, "snakemake")]:
+        os.kill(process.pid, signal.SIGKILL)
+    run.wait()
+
+    log = (empty.root / "again.out").open("w+")
+    line = command(empty, "run", "tiny", "--cores", "2")
+    again = subprocess.Popen(line, cwd=empty.root, stdout=log, stderr=log, env=environment(), start_new_session=True)
+    wait_for(lambda: not any(map(processes.lives, jobs)))
+    wait_for(lambda: victims(empty, "job"))
+    again.terminate()
+    again.wait(60)
+
+    told = (empty.root / "again.out").read_text()
+    assert "an earlier run was killed; its lock on this folder is removed" in told
+    assert "jobs of a killed run were still at work and are ended" in told
+
+
+def training(project):
+    """The trainings at work, by their run records."""
+    return [
+        job for job in run_records.running(project.root / "logs/tiny") if any("train" in word for word in job.command)
+    ]
+
+
+def wait_for(condition, seconds=60):
+    last = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < last, "waited in vain"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def small_disk(copied):
+    """A finished study whose files lie on a disk of their own, and a function that changes how that disk is mounted."""
+    folder = copied.root / "data/tiny"
+    aside = copied.root / "aside"
+    folder.rename(aside)
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "none", str(folder)], check=True)
+    shutil.copytree(aside, folder, dirs_exist_ok=True)
+
+    def remount(options):
+        subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+    yield copied, remount
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@NEEDS_ROOT
+def test_a_full_disk_is_told_with_the_file_and_nothing_is_half_written(small_disk, tiny):
+    project, remount = small_disk
+    shutil.rmtree(project.root / "data/tiny/attacked")
+    shutil.rmtree(project.root / "data/tiny/metrics")
+    used = sum(path.stat().st_size for path in (project.root / "data/tiny").rglob("*") if path.is_file())
+    remount(f"size={used + 1_500_000}")
+
+    full = finish(project, check=False)
+
+    assert full.returncode == 1
+    assert "No space left on device; nothing was written under that name" in full.stderr
+    assert "data/tiny/" in full.stderr
+    assert leftovers(project) == []
+    found = auditing.audit(Plan(load("tiny", project.root)), project.root, quiet=True)
+    assert [finding for finding in found if finding.problem.startswith(("its bytes", "has no sidecar"))] == []
+
+    remount("size=200m")
+    finish(project, cache=project.root / ".touchstone/cache")
+    assert project.digests("data", "reports") == tiny.digests("data", "reports")
+
+
+@NEEDS_ROOT
+def test_a_data_folder_that_cannot_be_written_to_is_told_before_any_job(small_disk):
+    project, remount = small_disk
+    remount("ro")
+
+    refused = finish(project, check=False)
+
+    assert refused.returncode == 1
+    assert refused.stderr.strip() == "touchstone: data/tiny: this folder cannot be written to; nothing was run"
+
+
+def test_a_clock_that_was_set_back_hides_and_repeats_nothing(copied):
+    later = time.time() + 86_400
+    for path in [*(copied.root / "data").rglob("*"), *(copied.root / "src").rglob("*")]:
+        os.utime(path, (later, later))
+    assert not copied.planned()
+    copied.edit(
+        "workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 41}}\nevaluations:\n"
+    )
+    changed = {"Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report"}
+    assert set(copied.planned()) == changed
+
+    finish(copied)
+
+    assert not copied.planned()

@@ -1,0 +1,122 @@
+"""The run crate: equal bytes twice, accepted by the validator at REQUIRED, opened by rocrate; what is wrong is refused."""
+
+import json
+import runpy
+import zipfile
+from pathlib import Path
+
+import pytest
+from rocrate.rocrate import ROCrate
+
+from touchstone import crates, digests
+from touchstone.params import load
+from touchstone.plan import Plan
+
+PROFILES = ("provenance-run-crate-0.5", "workflow-run-crate-0.5", "process-run-crate-0.5", "ro-crate-1.1")
+REPORT = "reports/tiny/report.html"
+
+
+issues = runpy.run_path(str(Path(__file__).parents[1] / "crate_validator.py"))["issues"]
+
+
+def plan_of(project):
+    return Plan(load("tiny", project.root))
+
+
+@pytest.fixture(scope="module")
+def packed(tiny, tmp_path_factory):
+    target = tmp_path_factory.mktemp("crate") / "tiny.zip"
+    crates.write(plan_of(tiny), target, tiny.root)
+    return target
+
+
+@pytest.fixture
+def unpacked(packed, tmp_path):
+    zipfile.ZipFile(packed).extractall(tmp_path / "crate")
+    return tmp_path / "crate"
+
+
+def edited(crate, change):
+    """The crate with its metadata changed: `change` gets {@id: entity}."""
+    path = crate / crates.METADATA
+    content = json.loads(path.read_text())
+    entities = {entity["@id"]: entity for entity in content["@graph"]}
+    change(entities)
+    path.write_text(json.dumps(content | {"@graph": list(entities.values())}))
+    return crate
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_validator_accepts_it_at_required(unpacked, profile, monkeypatch):
+    assert issues(unpacked, profile, monkeypatch) == []
+
+
+def test_the_validator_accepts_the_zip_itself(packed, monkeypatch):
+    assert issues(packed, PROFILES[0], monkeypatch) == []
+
+
+def without_an_instrument(entities):
+    del entities["#make-data/tiny/checkpoints/cnn.0.safetensors"]["instrument"]
+
+
+def without_steps(entities):
+    del entities["Snakefile"]["step"]
+
+
+def without_a_date(entities):
+    del entities["./"]["datePublished"]
+
+
+@pytest.mark.parametrize("change", [without_an_instrument, without_steps, without_a_date])
+def test_the_validator_refuses_what_is_wrong(unpacked, change, monkeypatch):
+    crate = edited(unpacked, change)
+
+    assert issues(crate, PROFILES[0], monkeypatch) != []
+
+
+def test_the_validator_refuses_a_crate_without_one_of_its_files(unpacked, monkeypatch):
+    (unpacked / REPORT).unlink()
+
+    assert issues(unpacked, PROFILES[0], monkeypatch) != []
+
+
+def test_one_study_gives_one_zip_wherever_and_whenever(tiny, copied, packed, tmp_path):
+    crates.write(plan_of(copied), tmp_path / "again.zip", copied.root)
+
+    assert (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
+
+
+def test_rocrate_opens_it_and_finds_who_made_what(packed):
+    crate = ROCrate(str(packed))
+
+    action = crate.dereference("#make-data/tiny/checkpoints/cnn.0.safetensors")
+    assert crate.mainEntity.id == "Snakefile"
+    assert [entity.id for entity in action["result"]] == ["data/tiny/checkpoints/cnn.0.safetensors"]
+    assert "data/tiny/examples/digits_train.safetensors" in [entity.id for entity in action["object"]]
+    assert action["instrument"].id == "#tool-train"
+
+
+def test_every_file_has_the_digest_that_the_crate_states(unpacked):
+    graph = json.loads((unpacked / crates.METADATA).read_text())["@graph"]
+    stated = {entity["@id"]: entity["sha256"] for entity in graph if "sha256" in entity}
+
+    assert len(stated) > 200
+    for name, digest in stated.items():
+        assert digests.file_digest(unpacked / name) == f"sha256:{digest}"
+
+
+def test_no_clock_host_or_path_of_this_machine_is_in_it(packed, tiny):
+    with zipfile.ZipFile(packed) as made:
+        metadata = made.read(crates.METADATA).decode()
+
+        assert str(tiny.root) not in metadata
+        assert {entry.date_time for entry in made.infolist()} == {crates.ZERO_DATE}
+
+
+def test_a_file_that_its_sidecar_does_not_vouch_for_is_not_packed(copied, tmp_path):
+    path = copied.root / "data/tiny/checkpoints/cnn.0.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+
+    with pytest.raises(ValueError, match=r"data/tiny/checkpoints/cnn.0.safetensors: its bytes do not match"):
+        crates.write(plan_of(copied), tmp_path / "x.zip", copied.root)
+    assert not (tmp_path / "x.zip").exists()

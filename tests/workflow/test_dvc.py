@@ -1,0 +1,212 @@
+"""DVC carries a study: what a stage records is pushed, pulled into a clone, planned right there, compared, taken back."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from touchstone import versioning
+from touchstone.params import load
+from touchstone.plan import Plan
+
+ROOT = Path(__file__).parents[2]
+STAGE = "workflow/dvc.yaml:tiny"
+STEPS = ("evaluations:\n", "margins: {nearest_classes: {steps: 41}}\nevaluations:\n")
+REMEASURED = {"Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report"}
+QUIET = {
+    "DVC_NO_ANALYTICS": "1",
+    "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org",
+    "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@example.org",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Versioned:
+    """A git repository with the tiny study's DVC stage, and the commands that people type in it."""
+
+    project: object
+
+    @property
+    def root(self) -> Path:
+        return self.project.root
+
+    def type(self, line: str, check: bool = True) -> str:
+        command, *rest = line.split(" ")
+        start = [sys.executable, "-m", "dvc"] if command == "dvc" else [command]
+        done = subprocess.run([*start, *rest], cwd=self.root, capture_output=True, text=True, env=os.environ | QUIET)
+        assert not check or done.returncode == 0, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def recorded(tiny, tmp_path_factory):
+    """The finished tiny study, its stage committed and its files pushed to a remote that is a folder."""
+    folder = tmp_path_factory.mktemp("dvc")
+    shutil.copytree(tiny.root, folder / "project", symlinks=True)
+    made = Versioned(type(tiny)(folder / "project"))
+    (made.root / "dvc.yaml").unlink()  # the default study was not run here
+    (made.root / ".venv").symlink_to(sys.prefix)
+    with (made.root / ".gitignore").open("a") as ignored:
+        ignored.write("/.venv\n!/reports/tiny/\n")
+    versioning.add("tiny", made.root)
+    for line in ("git init -q .", f"dvc remote add -q -d folder {folder / 'remote'}", "dvc commit -q -f"):
+        made.type(line)
+    for line in ("git add -A", "git commit -q -m one", "dvc push -q"):
+        made.type(line)
+    return made
+
+
+@pytest.fixture
+def own(recorded, tmp_path):
+    """A copy of the recorded project that a test may change."""
+    shutil.copytree(recorded.root, tmp_path / "own", symlinks=True)
+    return Versioned(type(recorded.project)(tmp_path / "own"))
+
+
+@pytest.fixture
+def cloned(recorded, tmp_path):
+    """A fresh clone with its files pulled."""
+    recorded.type(f"git clone -q . {tmp_path / 'clone'}")
+    found = Versioned(type(recorded.project)(tmp_path / "clone"))
+    (found.root / ".venv").symlink_to(sys.prefix)
+    found.type("dvc pull -q")
+    return found
+
+
+def test_the_committed_stage_is_the_one_that_make_dvc_writes():
+    written = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+
+    assert written == versioning.document([Plan(load("digits", ROOT))], set())
+
+
+def test_a_second_study_leaves_shared_raw_data_to_the_first(copied):
+    versioning.add("tiny", copied.root)
+
+    stages = yaml.safe_load((copied.root / "workflow/dvc.yaml").read_text())["stages"]
+
+    assert list(stages) == ["tiny"]
+    assert "data/raw/sklearn_digits/" in stages["tiny"]["deps"]
+
+
+def test_every_output_stays_when_dvc_runs_a_stage(recorded):
+    stages = yaml.safe_load((recorded.root / "workflow/dvc.yaml").read_text())["stages"]
+    outs = {name: kept for stage in stages.values() for out in stage["outs"] for name, kept in out.items()}
+
+    assert {"data/raw/sklearn_digits/", "data/tiny/", "reports/tiny/report.html", "reports/tiny/ROOT"} <= outs.keys()
+    assert all(kept["persist"] for kept in outs.values())
+
+
+def test_a_run_leaves_the_lock_alone_and_commit_records_it(recorded):
+    assert "up to date" in recorded.type("dvc status")
+    assert "didn't change, skipping" in recorded.type(f"dvc repro {STAGE}")
+    assert recorded.type("git status --short") == ""
+
+
+def test_repro_after_a_comment_calls_snakemake_which_runs_no_job(own):
+    (own.root / "src/touchstone/attacks/pgd.py").open("a").write("# a comment\n")
+
+    told = own.type(f"dvc repro {STAGE}")
+
+    assert "Nothing to be done" in told
+    assert own.type("git status --short").split() == ["M", "src/touchstone/attacks/pgd.py", "M", "workflow/dvc.lock"]
+
+
+def test_a_clone_with_pulled_files_has_nothing_to_do_and_one_setting_reruns_its_jobs(cloned):
+    assert "up to date" in cloned.type("dvc status")
+    assert not cloned.project.planned()
+
+    cloned.project.edit("workflow/studies/tiny.yaml", *STEPS)
+
+    assert set(cloned.project.planned()) == REMEASURED
+
+
+def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(cloned):
+    path = cloned.root / "data/tiny/margins/softmax.0/nearest_classes/digits_test.safetensors"
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-1] + b"x")
+
+    assert "Measure margins of softmax.0 by nearest_classes: id_test" in cloned.project.planned()
+
+
+def test_two_versions_are_compared_and_checked_out_both_ways(own):
+    own.project.edit("workflow/studies/tiny.yaml", STEPS[0], STEPS[1].replace("41", "2"))
+    own.type(f"dvc repro -q {STAGE}")
+    changed = json.loads(own.type("dvc metrics diff --json"))["reports/tiny/metrics.json"]
+    own.type("git commit -q -a -m two")
+
+    assert changed
+    assert all(name.startswith("margins.softmax.") for name in changed)
+    for version in ("HEAD~1", "-"):
+        own.type(f"git checkout -q {version}")
+        own.type("dvc checkout -q")
+        assert "up to date" in own.type("dvc status")
+        assert not own.project.planned(), version
+    own.project.edit("workflow/studies/tiny.yaml", "{nearest_classes: {steps: 2}}", "{nearest_classes: {steps: 41}}")
+    assert set(own.project.planned()) == REMEASURED
+
+
+def test_a_stage_gives_the_bytes_and_the_root_of_a_plain_run(own):
+    before = own.project.digests("data", "reports")
+    page = own.root / "reports/tiny/report.html"
+    page.unlink()
+    (own.root / "data/tiny/metrics/margins.csv").unlink()
+
+    own.type(f"dvc repro -q {STAGE}")
+
+    assert own.project.digests("data", "reports") == before
+    assert own.type("git status --short") == ""
+
+
+def test_metrics_plots_and_checkpoints_are_shown(recorded, tmp_path):
+    metrics = json.loads(recorded.type("dvc metrics show --json"))
+    recorded.type(f"dvc plots show -q -o {tmp_path / 'plots'}")
+    recorded.type("git tag -a workflow=tiny-cnn-0@v1.0.0 -m first")
+    recorded.type(f"dvc artifacts get -q . workflow:tiny-cnn-0 -o {tmp_path / 'cnn.safetensors'}")
+
+    (found,) = metrics[""]["data"].values()
+    assert found["data"]["robustness"]["cnn"]["digits_test"]["clean_accuracy"] > 0.5
+    assert "robust_accuracy" in (tmp_path / "plots/index.html").read_text()
+    pictures = {path.name.split("_figures_")[1] for path in (tmp_path / "plots/static").iterdir()}
+    assert pictures == {f"{name}.svg" for name in load("tiny", ROOT)["figures"]}
+    checkpoint = recorded.root / "data/tiny/checkpoints/cnn.0.safetensors"
+    assert (tmp_path / "cnn.safetensors").read_bytes() == checkpoint.read_bytes()
+    artifacts = yaml.safe_load((recorded.root / "workflow/dvc.yaml").read_text())["artifacts"]
+    assert artifacts["tiny-unet-0"]["desc"] == "unet, trained by translation on digits_train, seed 0"
+    assert all(entry["desc"] and entry["type"] == "model" for entry in artifacts.values())
+
+
+def test_an_experiment_changes_a_setting_by_name(own):
+    own.type(f"dvc exp run -q -n fewer -S +margins.nearest_classes.steps=2 {STAGE}")
+
+    assert "fewer" in own.type("dvc exp list")
+    shown = json.loads(own.type("dvc params diff --json"))["params.yaml"]
+    assert shown == {"margins.nearest_classes.steps": {"old": None, "new": 2}}
+    assert not own.project.planned()
+
+
+@pytest.mark.parametrize("kind", ["hardlink", "symlink"])
+def test_a_cache_of_links_outlives_what_snakemake_deletes(cloned, kind):
+    cloned.type(f"dvc config cache.type {kind}")
+    cloned.type("dvc checkout -q --relink")
+    assert not cloned.project.planned()
+    file = "data/tiny/metrics/margins.csv"
+    before = (cloned.root / file).read_bytes()
+
+    cloned.project.snakemake("--cores", "2", "--force", file)
+
+    assert (cloned.root / file).read_bytes() == before
+    shutil.rmtree(cloned.root / "data/tiny/metrics")
+    cloned.type("dvc checkout -q")
+    assert (cloned.root / file).read_bytes() == before
+
+
+def test_an_overlay_outside_the_repositorys_studies_is_refused(copied):
+    with pytest.raises(ValueError, match="only a study in workflow/studies/ can be versioned"):
+        versioning.add("elsewhere.yaml", copied.root)
