@@ -48,11 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     listed = command("list", _list, "list the components that may be used")
     listed.add_argument("folder", nargs="?", choices=listing.FOLDERS, metavar="KIND", help=", ".join(listing.FOLDERS))
     audited = command("audit", _audit, "check that the chain from raw data to report is whole")
-    audited.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    audited.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="a study, or one file that a job made")
     audited.add_argument("--root", help="also check that the report has this root digest")
     audited.add_argument("--json", action="store_true", help="print the findings as JSON")
-    traced = command("trace", _trace, "print what a file was made from, back to raw data")
-    traced.add_argument("file", help="an artefact, or reports/STUDY/report.html")
+    traced = command("trace", _trace, "print what a file or a number was made from, back to raw data")
+    traced.add_argument("file", nargs="?", help="an artefact or a page of a report; with --number a study")
+    traced.add_argument("--number", help="a claim's id, or a line of the report's metrics.csv")
+    traced.add_argument("--picture", metavar="SVG", help="also draw the chain into this file")
     traced.add_argument("--json", action="store_true", help="print the sidecars as JSON")
     restored = command(
         "restore", _restore, "make Snakemake's records again from the sidecars (plans do it by themselves)"
@@ -112,9 +114,9 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _trace(options: argparse.Namespace) -> int:
-    from touchstone import auditing
+    from touchstone import tracing
 
-    return auditing.run_trace(options.file, options.json)
+    return tracing.run_trace(options.file, options.number, options.json, options.picture)
 
 
 def _restore(options: argparse.Namespace) -> int:

@@ -13,7 +13,9 @@ DOORS = {
     "__main__",
     "auditing",
     "cache",
+    "chain_picture",
     "collecting",
+    "commits",
     "costs",
     "crates",
     "jobs",
@@ -26,6 +28,7 @@ DOORS = {
     "run_records",
     "running",
     "telling",
+    "tracing",
     "versioning",
 }
 TORCH_FREE_FOLDERS = ("sources", "data", "evaluations", "reporting")
