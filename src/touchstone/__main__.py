@@ -71,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     collected.add_argument("--limit", type=float, default=20.0, help="GB that the action cache may hold (default: 20)")
     claims = command("claims", _claims, "print the verdicts of a study that has run; 1 where a figure is missing")
     claims.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    compared = command("compare", _compare, "show which numbers and verdicts moved between two reports")
+    compared.add_argument("first", help="a study, a git revision, REVISION:STUDY, or a folder with metrics.csv")
+    compared.add_argument("second", nargs="?", default=DEFAULT_STUDY, help="the same (default: digits)")
+    compared.add_argument("--most", type=int, default=30, help="how many numbers to show (default: 30)")
+    compared.add_argument("--json", action="store_true", help="print everything as JSON")
     versioned = command("dvc", _dvc, "write the DVC stages of a study, so that DVC carries its files")
     versioned.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="digits, or a study in workflow/studies/")
     job = command("job", _job, "do one job of the workflow, as its rules call it")
@@ -139,6 +144,12 @@ def _claims(options: argparse.Namespace) -> int:
     from touchstone.telling import tell
 
     return tell(options.study)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from touchstone import comparing
+
+    return comparing.run_compare(options.first, options.second, options.most, options.json)
 
 
 def _costs(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ DOORS = {
     "chain_picture",
     "collecting",
     "commits",
+    "comparing",
     "costs",
     "crates",
     "jobs",
