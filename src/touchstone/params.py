@@ -43,6 +43,8 @@ class Section:
     references: dict[str, Reference] = field(default_factory=dict)
 
 
+# The chapters of the report that an evaluation may stand in.
+SYSTEMS = ("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation", "shared")
 PLANNED = ("seed", "device", "architecture")  # what the plan gives to the train step, not an entry
 
 _count = Type("int", Bounds(low=1))
@@ -90,7 +92,7 @@ def sections() -> dict[str, Section]:
         ),
         "evaluations": Section(
             ("evaluations",),
-            {"question": _text},
+            {"question": _text, "system": Setting(Type("word", words=SYSTEMS), "shared")},
             crossed
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),

@@ -600,7 +600,10 @@ class Plan:
             "settings": self.study.settings,
             "claims": self.claims(),
             "figures": figures,
-            "evaluations": {name: entry["question"] for name, entry in self.study["evaluations"].items()},
+            "evaluations": {
+                name: {key: entry[key] for key in ("question", "system")}
+                for name, entry in self.study["evaluations"].items()
+            },
         }
         inputs: dict[str, str | list[str]] = {"metrics": metrics, "cells": sorted(set(files))}
         yield Task("report", inputs, f"reports/{self.study.name}/report.html", settings)

@@ -136,10 +136,18 @@ rule report:
     input:
         inputs(PLAN.rules["report"]),
     output:
-        page=REPORT,
+        page=report(REPORT, category="Report", caption="../report/page.rst"),
         sidecar=f"{REPORT}.prov.json",
-        tables=PLAN.more_pages[:-1],
-        figures=directory(PLAN.more_pages[-1]),
+        tables=report(
+            PLAN.more_pages[:-1], category="Tables", caption="../report/tables.rst"
+        ),
+        figures=report(
+            directory(PLAN.more_pages[-1]),
+            patterns=["{figure}.svg"],
+            labels={"figure": "{figure}"},
+            category="Figures",
+            caption="../report/figures.rst",
+        ),
     log:
         f"{LOGS}/report.log",
     benchmark:
