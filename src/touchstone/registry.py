@@ -20,7 +20,8 @@ FOLDERS = (
 # What may stand before the star. Everything else a component takes is a setting.
 DATA_NAMES = frozenset(
     (
-        *("model", "classifier", "defence", "images", "labels", "targets", "logits", "features", "gradient_norms"),
+        *("model", "classifier", "defence", "pipeline", "images", "labels", "targets"),
+        *("logits", "features", "gradient_norms", "companions"),
         *("state", "examples", "train", "validation", "outliers", "folder", "generator", "outlier_generator"),
         *("input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors", "checkpoints", "metrics"),
     )
