@@ -225,7 +225,8 @@ def given(function):
     names = [p.name for p in parameters]
     nouns = {p.name: NOUNS[p.name] for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
     if function.__name__ in OF_DEFENCES:
-        nouns |= {name: cells for name, cells in zip(("outputs", "detectors"), defence_cells()) if name in nouns}
+        of_defences = dict(zip(("outputs", "detectors"), defence_cells(), strict=True))
+        nouns |= {name: cells for name, cells in of_defences.items() if name in nouns}
     if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
     return list(nouns.values()), {

@@ -268,6 +268,11 @@ def _train(job: Job) -> None:
     from touchstone import progress
     from touchstone.steps.train import train
 
+    block = job.settings["component"]
+    found = _component(block)
+    companions = found.companions and bound(
+        block, tuple(found.companions.settings), registry.load_companions(block["use"])
+    )
     with progress.reported(job.task.output, job.logs) as report:
         state = progress.Resume(job.task.output, job.logs, provenance.canonical([job.settings, job.facts["code"]]))
         checkpoint = train(
@@ -277,7 +282,8 @@ def _train(job: Job) -> None:
             job.model("classifier", "classifier_architecture"),
             architecture=bound(job.settings["architecture"]),
             architecture_settings=job.settings["architecture"],
-            objective=bound(job.settings["component"]),
+            objective=bound(block, tuple(found.call.settings)),
+            companions=companions,
             device=job.settings["device"],
             resume=state.read(),
             keep=state.keep,

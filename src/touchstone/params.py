@@ -84,7 +84,7 @@ def sections() -> dict[str, Section]:
             {"source": Reference(("sources",)), "of": Reference(("examples",))},
         ),
         "classifiers": _trained(),
-        "translators": _trained(("classifier", Reference(("classifiers",), required=True))),
+        "translators": _trained(("classifier", Reference(("classifiers",)))),
         "attacks": Section(("attacks", "adaptive")),
         "margins": Section(("margins",)),
         "detectors": Section(
@@ -241,6 +241,7 @@ class _Reader:
         self._stop()
         self._references(resolved)
         self._stop()
+        self._victims_of_translators(resolved)
         self._defences(resolved)
         self._leaks(resolved)
         resolved["groups"] = self._groups(resolved)
@@ -477,6 +478,16 @@ class _Reader:
                 f"no example set called {calibration}.{nearest(calibration, resolved['examples'])}",
             )
 
+    def _victims_of_translators(self, resolved: dict[str, Any]) -> None:
+        """Refuse a translator without the network whose attacked images it learns from, and one that needs none."""
+        for name, entry in resolved["translators"].items():
+            folder, use = entry["use"].split("/")
+            asked = "classifier" in registry.component(folder, use).data
+            if asked and entry["classifier"] is None:
+                self.fail(("translators", name, "classifier"), "must name an entry of classifiers")
+            elif entry["classifier"] is not None and not asked:
+                self.fail(("translators", name, "classifier"), f"{folder}/{use}.py attacks no network; leave it out")
+
     def _defences(self, resolved: dict[str, Any]) -> None:
         """Give every defence its classifier's seeds; refuse what a defence cannot be asked."""
         defences, rates = resolved["defences"], resolved["study"]["false_positive_rates"]
@@ -537,8 +548,8 @@ class _Reader:
                 self.fail(path, f"{example} gives the thresholds (study.calibration); use another set")
 
     def _groups(self, resolved: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
-        """Return, for examples, attacks and detectors, the named groups; an entry in none is a group of its own."""
-        groups: dict[str, dict[str, list[str]]] = {"examples": {}, "attacks": {}, "detectors": {}}
+        """Return, for what is grouped, the named groups; an entry in none is a group of its own."""
+        groups: dict[str, dict[str, list[str]]] = {"examples": {}, "attacks": {}, "detectors": {}, "translators": {}}
         placed: dict[str, str] = {}
         raw = self.raw.get("groups") or {}
         for name, members in raw.items():
@@ -569,7 +580,7 @@ class _Reader:
         known = [entry for section in groups for entry in resolved[section]]
         for entry in members:
             if entry not in known:
-                self.fail(path, f"no example set, attack or detector called {entry}.{nearest(entry, known)}")
+                self.fail(path, f"no example set, attack, detector or translator called {entry}.{nearest(entry, known)}")
             elif entry in placed:
                 self.fail(path, f"{entry} is already in the group {placed[entry]}")
             placed[str(entry)] = path[1]
@@ -578,6 +589,9 @@ class _Reader:
             self.fail(path, "mixes attacks with adaptive ones, which are made on other victims")
         if len(sections) > 1:
             self.fail(path, f"mixes {' and '.join(sorted(sections))}; a group holds one kind")
+        seeds = {str(resolved["translators"][entry]["seeds"]) for entry in members if entry in resolved["translators"]}
+        if len(seeds) > 1:
+            self.fail(path, f"mixes translators with the seeds {' and '.join(sorted(seeds))}")
         calibration = resolved["study"]["calibration"]
         tested = {
             name

@@ -64,13 +64,15 @@ class Set:
         return "translated" if self.translator else "attacked" if self.attack else "examples"
 
     def of(self, wildcards: Mapping[str, str]) -> Set:
-        """Return the set with {victim} and {translator} filled in."""
+        """Return the set with {victim} and the {seed} of its translator filled in."""
         return replace(self, victim=self.victim.format(**wildcards), translator=self.translator.format(**wildcards))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Example sets that one job handles together: a group, attacked by a group of attacks or not, translated or not."""
+    """Example sets that one job handles together: a group, attacked by a group of attacks or not, translated by a group
+    of translators or not.
+    """
 
     name: str
     sets: tuple[Set, ...]
@@ -78,8 +80,9 @@ class Batch:
 
     @property
     def wildcards(self) -> tuple[str, ...]:
-        """What else than the network tells its jobs apart: the victim, the translator, both or neither."""
-        return tuple(name for name in ("victim", "translator") if getattr(self.sets[0], name) == f"{{{name}}}")
+        """What else than the network tells its jobs apart: the victim, the translators' seed, both or neither."""
+        parts = {"victim": self.sets[0].victim, "seed": self.sets[0].translator}
+        return tuple(name for name, part in parts.items() if f"{{{name}}}" in part)
 
 
 @dataclass(frozen=True)
@@ -232,11 +235,11 @@ class Plan:
         """Return the address of a network behind a detector, at the threshold that adaptive attacks have to get below."""
         return f"{net}+{detector}@{self.study['study']['attacked_false_positive_rate']:g}"
 
-    def translatable_batches(self) -> list[Batch]:
-        """Return the batches, clean and attacked, whose translated versions an evaluation asks for."""
+    def translatable_batches(self, translators: list[str]) -> list[Batch]:
+        """Return the batches, clean and attacked, that an evaluation asks to be translated by some of `translators`."""
         wanted = set()
         for question in self.study["evaluations"].values():
-            if question["translators"]:
+            if set(translators) & set(question["translators"]):
                 groups = {self.group_of("examples", name) for name in question["examples"]}
                 attacked = {self.group_of("examples", name) for name in question["attacked"] or question["examples"]}
                 attacks = {self.group_of("attacks", name) for name in question["attacks"] if not self.adaptive(name)}
@@ -244,10 +247,14 @@ class Plan:
         return [batch for batch in [*self.clean_batches(), *self.attacked_batches()] if batch.name in wanted]
 
     def translated_batches(self) -> list[Batch]:
-        """Return the batches that a translator makes; {translator} is a wildcard."""
+        """Return the batches that a group of translators makes, all of one seed, which is a wildcard."""
         return [
-            Batch(f"{batch.name}_translated", tuple(replace(s, translator="{translator}") for s in batch.sets))
-            for batch in self.translatable_batches()
+            Batch(
+                f"{batch.name}_{group}",
+                tuple(replace(s, translator=f"{name}.{{seed}}") for s in batch.sets for name in members),
+            )
+            for group, members in self.study["groups"]["translators"].items()
+            for batch in self.translatable_batches(members)
         ]
 
     def all_batches(self) -> list[Batch]:
@@ -295,7 +302,7 @@ class Plan:
             "trained": networks["classifiers"] + networks["translators"],
             "net": networks["classifiers"] + networks["defences"],
             "victim": networks["classifiers"] + networks["defences"],
-            "translator": networks["translators"],
+            "seed": sorted({str(net.seed) for net in self.nets("translators")}),
             "margin": list(self.study["margins"]),
             "evaluation": list(self.study["evaluations"]),
         }
@@ -316,6 +323,9 @@ class Plan:
         if net in self.study["defences"] and (rule.step not in ("attack", "infer") or guarded):
             return False
         sets = rule.batch.sets if rule.batch else ()
+        seed = wildcards.get("seed")
+        if seed and not all(Net.parse(s.translator.format(seed=seed)) in self.nets("translators") for s in sets):
+            return False
         return not victim or all(self.fits(examples.attack, victim) for examples in sets if examples.attack)
 
     def outputs(self, rule: Rule) -> list[str]:
@@ -409,7 +419,7 @@ class Plan:
         }
         if entry["outliers"]:
             inputs["outliers"] = [self.file("examples", name) for name in entry["outliers"]]
-        if section == "translators":
+        if entry.get("classifier"):
             victim = self.partner("classifiers", entry["classifier"], net.seed)
             inputs["classifier"] = self.file("checkpoints", victim)
             settings["classifier_architecture"] = self.architecture(victim)
@@ -439,7 +449,7 @@ class Plan:
 
     def _attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
-            attacked = pattern.of({"victim": victim, "net": net, "translator": ""})
+            attacked = pattern.of({"victim": victim, "net": net})
             own = Net.parse(attacked.victim)
             inputs, settings = self._model(own)
             inputs["examples"] = self.file("examples", attacked.examples)
@@ -455,10 +465,10 @@ class Plan:
                 settings["confounding"] = self.study["confounding"]
             yield Task("attack", inputs, self.set_file(attacked), settings)
 
-    def _translate(self, batch: Batch, translator: str, victim: str = "") -> Iterator[Task]:
-        net = Net.parse(translator)
+    def _translate(self, batch: Batch, seed: str, victim: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
-            translated = pattern.of({"victim": victim, "translator": translator})
+            translated = pattern.of({"victim": victim, "seed": seed})
+            net = Net.parse(translated.translator)
             inputs: dict[str, str | list[str]] = {
                 "examples": self.set_file(replace(translated, translator="")),
                 "checkpoint": self.file("checkpoints", net),
@@ -466,9 +476,9 @@ class Plan:
             settings = self._torch(architecture=self.architecture(net), batch_size=self.study["study"]["batch_size"])
             yield Task("translate", inputs, self.set_file(translated), settings)
 
-    def _infer(self, batch: Batch, net: str, victim: str = "", translator: str = "") -> Iterator[Task]:
+    def _infer(self, batch: Batch, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
-            examples = pattern.of({"net": net, "victim": victim, "translator": translator})
+            examples = pattern.of({"net": net, "victim": victim, "seed": seed})
             inputs, settings = self._model(Net.parse(net))
             inputs["examples"] = self.set_file(examples)
             settings |= self._torch(batch_size=self.study["study"]["batch_size"], confounding=self.study["confounding"])
@@ -533,8 +543,8 @@ class Plan:
             }
             yield Task("fit", inputs, self.file("detectors", net, name), settings)
 
-    def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", translator: str = "") -> Iterator[Task]:
-        filled = {"net": net, "victim": victim, "translator": translator}
+    def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
+        filled = {"net": net, "victim": victim, "seed": seed}
         for name in self.study["groups"]["detectors"][detectors]:
             for pattern in batch.sets:
                 if pattern.guard[0] in ("", name):

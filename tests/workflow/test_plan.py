@@ -18,7 +18,7 @@ def plan():
 def example_wildcards(plan, rule):
     values = {
         "source": "sklearn_digits", "examples": "digits_test", "trained": "cnn.0", "net": "cnn.0", "victim": "cnn.0",
-        "translator": "unet.0", "margin": "nearest_classes", "evaluation": "detection",
+        "seed": "0", "margin": "nearest_classes", "evaluation": "detection",
     }  # fmt: skip
     return {name: values[name] for name in rule.wildcards}
 
