@@ -177,6 +177,32 @@ def example_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), translators=("unet",), c
     return cells
 
 
+def defence_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), rows=ROWS):
+    """Outputs of a defence of cnn whose router sees half of what is attacked, and the router itself."""
+    cells, routers = [], []
+    for seed in seeds:
+        protects = {"protects": f"cnn.{seed}"}
+        own = {"entry": "routed", "seed": seed, "examples": "digits_test"}
+        router = Detector({}, {"use": "energy"}, {"0.05": 1.64}, spread=1.0, supervised=False)
+        settings = protects | {"false_positive_rate": 0.05}
+        routers.append(Cell(router, at("detectors", f"cnn.{seed}", "energy"), **own, detector="energy", settings=settings))
+        for attack in ("", *attacks):
+            for victim in (f"cnn.{seed}", f"routed.{seed}") if attack else ("",):
+                loss = loss_of("cnn", attack) if attack else 0.0
+                before, after = outputs("cnn", seed, loss, rows), outputs("cnn", seed, 0.5 * loss + 0.3, rows)
+                scores = generator("routed", seed, attack, victim).normal(1.6 if attack else 0, 1, rows)
+                routed = scores > 1.64
+                features = {
+                    "untranslated": before.logits, "translated": after.logits,
+                    "routed": routed.astype(np.float32), "routing_score": scores.astype(np.float32),
+                }  # fmt: skip
+                logits = np.where(routed[:, None], after.logits, before.logits)
+                noun = Outputs(logits=logits, labels=labels(rows), example_ids=ids(rows), features=features)
+                place = {"attack": attack, "victim": victim, "settings": protects | ATTACKS.get(attack, {})}
+                cells.append(Cell(noun, at("outputs", f"routed.{seed}", victim, attack), **own, **place))
+    return cells, routers
+
+
 def clean(cells):
     return [cell for cell in cells if not cell.attack and not cell.translator]
 
@@ -189,6 +215,7 @@ NOUNS = {
     "margins": margin_cells(),
     "examples": example_cells(),
 }
+OF_DEFENCES = ("routing",)
 SETTINGS = {"id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 20}
 
 
@@ -197,6 +224,9 @@ def given(function):
     parameters = inspect.signature(function).parameters.values()
     names = [p.name for p in parameters]
     nouns = {p.name: NOUNS[p.name] for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+    if function.__name__ in OF_DEFENCES:
+        of_defences = dict(zip(("outputs", "detectors"), defence_cells(), strict=True))
+        nouns |= {name: cells for name, cells in of_defences.items() if name in nouns}
     if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
     return list(nouns.values()), {
