@@ -60,6 +60,11 @@ LOCK = str(
 if workflow.is_main_process:
     for told in restore(PLAN, lock=LOCK).told():
         logger.warning(told)
+    if PLAN.unpinned:
+        logger.warning(
+            f"sha256 is null for {', '.join(PLAN.unpinned)}: what their publisher's digests let pass is taken;"
+            " to pin it, write the digest that logs/fetch/SOURCE.log tells into the study"
+        )
 
 
 wildcard_constraints:

@@ -72,7 +72,7 @@ def sections() -> dict[str, Section]:
         for name in ("classifiers", "examples", "attacks", "translators", "detectors", "margins")
     }
     return {
-        "sources": Section(("sources",), {"sha256": _text}),
+        "sources": Section(("sources",), {"sha256": Setting(Type("str", optional=True), required=True)}),
         "examples": Section(
             ("data",),
             {"seed": Setting(_seed, 0)},
