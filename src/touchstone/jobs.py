@@ -230,6 +230,7 @@ def _component(block: dict[str, Any]) -> registry.Component:
 
 
 def _fetch(job: Job) -> None:
+    from touchstone import downloads, progress
     from touchstone.steps.fetch import fetch
 
     target = Path(job.task.output)
@@ -238,12 +239,17 @@ def _fetch(job: Job) -> None:
     try:
         folder = temporary / target.name
         folder.mkdir()
-        fetch(folder, source=bound(job.settings["component"]), sha256=job.settings["sha256"], name=target.name)
+        expected = job.settings["sha256"]
+        with progress.reported(job.task.output, job.logs) as report, downloads.watched(report):
+            digest = fetch(folder, source=bound(job.settings["component"]), sha256=expected, name=target.name)
         shutil.rmtree(target, ignore_errors=True)
         folder.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    provenance.write_sidecar(target, job.settings["sha256"], job.facts)
+    if expected is None:
+        told = f'to pin what came, write sha256: "{digest}" into sources.{target.name}'
+        print(f"touchstone: {target} was fetched under no sha256; {told}", file=sys.stderr)
+    provenance.write_sidecar(target, digest, job.facts)
 
 
 def _prepare(job: Job) -> None:

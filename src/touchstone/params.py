@@ -17,6 +17,7 @@ from touchstone.contracts import Bounds
 from touchstone.registry import Setting, Type
 
 DEFAULT_STUDY = "digits"
+BASES = ("params", "none")  # what an overlay changes: params.yaml, or nothing, so that it is a study of its own
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -79,7 +80,7 @@ def sections() -> dict[str, Section]:
     models = ("classifiers", "defences")
     crossed["classifiers"] = Reference(models, many=True, default=[], everything=("classifiers",))
     return {
-        "sources": Section(("sources",), {"sha256": _text}),
+        "sources": Section(("sources",), {"sha256": Setting(Type("str", optional=True), required=True)}),
         "examples": Section(
             ("data",),
             {"seed": Setting(_seed, 0)},
@@ -230,6 +231,7 @@ class _Reader:
         self._check_sections(self.raw, self.base_file)
         if self.overlay_file is not None:
             overlay = read_yaml(self.overlay_file)
+            self._start_from(overlay.pop("base", BASES[0]))
             self._check_sections(overlay, self.overlay_file)
             self._stop()
             self._overlay(overlay)
@@ -252,6 +254,13 @@ class _Reader:
         resolved["claims"] = self._claims(resolved)
         self._stop()
         return Study(self.name, resolved)
+
+    def _start_from(self, base: Any) -> None:
+        """Forget params.yaml where the overlay says `base: none`: a whole study of its own."""
+        if base not in BASES:
+            self.errors.append(f"{self.overlay_file}: base: expected {' or '.join(BASES)}, got {_shown(base)}")
+        elif base == "none" and self.overlay_file is not None:
+            self.raw, self.base_file = {}, self.overlay_file
 
     def _stop(self) -> None:
         if self.errors:

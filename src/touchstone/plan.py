@@ -156,6 +156,11 @@ class Plan:
         return frozenset(f"data/raw/{source}" for source in self.study["sources"])
 
     @property
+    def unpinned(self) -> list[str]:
+        """The sources whose raw files are taken as they come: their sha256 is null."""
+        return [name for name, entry in self.study["sources"].items() if entry["sha256"] is None]
+
+    @property
     def more_pages(self) -> list[str]:
         """What the report writes besides its page."""
         return [

@@ -163,3 +163,20 @@ def test_a_claim_whose_role_an_overlay_emptied_is_not_asked(project):
 
 def test_a_default_written_out_resolves_to_the_same_settings(project):
     assert overlay(project, "attacks: {fgsm: {clip: true}}").settings == load("digits", project).settings
+
+
+def test_a_study_of_its_own_takes_nothing_over(project):
+    told = message(project, "base: none\nattacks: {pgd: {steps: 3}}")
+
+    assert "attacks.pgd: no such entry; a new one needs its own use:" in told
+
+
+def test_a_study_of_its_own_names_its_file_in_every_mistake(project):
+    told = message(project, "base: none\nstudy: {device: cpu}")
+
+    assert "workflow/studies/mine.yaml: study.title: must be given" in told
+    assert "params.yaml" not in told.replace("workflow/studies/mine.yaml", "")
+
+
+def test_an_unknown_base_is_told(project):
+    assert 'base: expected params or none, got "digits"' in message(project, "base: digits")

@@ -121,8 +121,7 @@ rule evaluate:
         "../envs/touchstone.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **PLAIN_RESOURCES,
     params:
         settings=settings(PLAN.rules["evaluate"]),
         code=code(PLAN.rules["evaluate"]),
@@ -156,8 +155,7 @@ rule report:
         "../envs/touchstone.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **PLAIN_RESOURCES,
     params:
         settings=settings(PLAN.rules["report"]),
         code=code(PLAN.rules["report"]),
