@@ -301,6 +301,8 @@ def _attack(job: Job) -> None:
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     perturb, model = bound(job.settings["component"]), job.model()
     defence = _guarded(job, model) if "detector" in job.task.inputs else model
+    asks = _component(job.settings["component"]).call.data
+    settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
     attacked = attack(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
     job.write(attacked)
 

@@ -22,7 +22,8 @@ DATA_NAMES = frozenset(
     (
         *("model", "classifier", "defence", "images", "labels", "targets", "logits", "features", "gradient_norms"),
         *("state", "examples", "train", "validation", "outliers", "folder", "generator", "outlier_generator"),
-        *("input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors", "checkpoints", "metrics"),
+        *("in_distribution", "input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors"),
+        *("checkpoints", "metrics"),
     )
 )
 
