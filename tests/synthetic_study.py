@@ -124,6 +124,30 @@ def score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), attacks=("fgsm", "p
     return cells
 
 
+def attacked_score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), detectors=("msp",), rows=ROWS):
+    """ID and OOD scores, clean and moved to the other side by eps, on the score itself and by transfer."""
+    attacks = {f"score_{eps}": {"use": "score_pgd", "eps": eps / 100, "steps": 20} for eps in (5, 10, 20)}
+    attacks["transfer_5"] = {"use": "softmax_transfer", "eps": 0.05, "steps": 10}
+    cells = []
+    for entry in classifiers:
+        for seed in seeds:
+            net = f"{entry}.{seed}"
+            for detector in detectors:
+                own = {"entry": entry, "seed": seed, "detector": detector}
+                for name, shift in {"digits_test": 0.0, **OOD}.items():
+                    clean = generator(net, detector, name).normal(shift, 1.0, rows)
+                    label = labels(rows) if shift == 0 else np.full(rows, -1)
+                    cells.append(Cell(Scores(clean, ids(rows), label), at("scores", net, name), examples=name, **own))
+                    for attack, settings in attacks.items():
+                        reach = settings["eps"] * CLASSIFIERS[entry] * (0.5 if attack == "transfer_5" else 1)
+                        moved = clean + (reach if shift == 0 else -reach)
+                        victim = net if attack == "transfer_5" else f"{net}+{detector}@0.05"
+                        place = {"examples": name, "attack": attack, "victim": victim, "settings": settings}
+                        noun = Scores(moved, ids(rows), label)
+                        cells.append(Cell(noun, at("scores", net, name, victim, attack), **place, **own))
+    return cells
+
+
 def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     cells = []
     for entry in classifiers:
@@ -189,14 +213,19 @@ NOUNS = {
     "margins": margin_cells(),
     "examples": example_cells(),
 }
-SETTINGS = {"id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 20}
+ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores
+SETTINGS = {
+    "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
+    "resamples": 20, "leaders": ["cnn_pgd"],
+}  # fmt: skip
 
 
 def given(function):
     """Return the cells and the settings for a component, by its signature."""
     parameters = inspect.signature(function).parameters.values()
     names = [p.name for p in parameters]
-    nouns = {p.name: NOUNS[p.name] for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+    known = NOUNS | (ATTACKED if function.__name__.startswith("attacked_") else {})
+    nouns = {p.name: known[p.name] for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
     if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
     return list(nouns.values()), {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from touchstone.contracts import PositiveInt
+from touchstone.example_notes import derived
 from touchstone.records import ExampleSet
 
 
@@ -18,5 +17,5 @@ def subset(examples: ExampleSet, generator: np.random.Generator, *, count: Posit
     if count > len(examples):
         raise ValueError(f"count must be at most {len(examples)}, the number of examples, got {count}")
     order = np.argsort(examples.example_ids)
-    rows = order[np.sort(generator.permutation(len(order))[:count])]
-    return replace(examples.take(rows), source=f"{examples.source}/subset")
+    examples = examples.take(order[np.sort(generator.permutation(len(order))[:count])])
+    return derived(examples, examples.images, "subset")
