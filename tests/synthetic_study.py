@@ -124,6 +124,30 @@ def score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), attacks=("fgsm", "p
     return cells
 
 
+def attacked_score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), detectors=("msp",), rows=ROWS):
+    """ID and OOD scores, clean and moved to the other side by eps, on the score itself and by transfer."""
+    attacks = {f"score_{eps}": {"use": "score_pgd", "eps": eps / 100, "steps": 20} for eps in (5, 10, 20)}
+    attacks["transfer_5"] = {"use": "softmax_transfer", "eps": 0.05, "steps": 10}
+    cells = []
+    for entry in classifiers:
+        for seed in seeds:
+            net = f"{entry}.{seed}"
+            for detector in detectors:
+                own = {"entry": entry, "seed": seed, "detector": detector}
+                for name, shift in {"digits_test": 0.0, **OOD}.items():
+                    clean = generator(net, detector, name).normal(shift, 1.0, rows)
+                    label = labels(rows) if shift == 0 else np.full(rows, -1)
+                    cells.append(Cell(Scores(clean, ids(rows), label), at("scores", net, name), examples=name, **own))
+                    for attack, settings in attacks.items():
+                        reach = settings["eps"] * CLASSIFIERS[entry] * (0.5 if attack == "transfer_5" else 1)
+                        moved = clean + (reach if shift == 0 else -reach)
+                        victim = net if attack == "transfer_5" else f"{net}+{detector}@0.05"
+                        place = {"examples": name, "attack": attack, "victim": victim, "settings": settings}
+                        noun = Scores(moved, ids(rows), label)
+                        cells.append(Cell(noun, at("scores", net, name, victim, attack), **place, **own))
+    return cells
+
+
 def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     cells = []
     for entry in classifiers:
@@ -185,7 +209,9 @@ def defence_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), rows=ROWS):
         own = {"entry": "routed", "seed": seed, "examples": "digits_test"}
         router = Detector({}, {"use": "energy"}, {"0.05": 1.64}, spread=1.0, supervised=False)
         settings = protects | {"false_positive_rate": 0.05}
-        routers.append(Cell(router, at("detectors", f"cnn.{seed}", "energy"), **own, detector="energy", settings=settings))
+        routers.append(
+            Cell(router, at("detectors", f"cnn.{seed}", "energy"), **own, detector="energy", settings=settings)
+        )
         for attack in ("", *attacks):
             for victim in (f"cnn.{seed}", f"routed.{seed}") if attack else ("",):
                 loss = loss_of("cnn", attack) if attack else 0.0
@@ -216,14 +242,19 @@ NOUNS = {
     "examples": example_cells(),
 }
 OF_DEFENCES = ("routing",)
-SETTINGS = {"id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 20}
+ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores
+SETTINGS = {
+    "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
+    "resamples": 20, "leaders": ["cnn_pgd"],
+}  # fmt: skip
 
 
 def given(function):
     """Return the cells and the settings for a component, by its signature."""
     parameters = inspect.signature(function).parameters.values()
     names = [p.name for p in parameters]
-    nouns = {p.name: NOUNS[p.name] for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+    known = NOUNS | (ATTACKED if function.__name__.startswith("attacked_") else {})
+    nouns = {p.name: known[p.name] for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
     if function.__name__ in OF_DEFENCES:
         of_defences = dict(zip(("outputs", "detectors"), defence_cells(), strict=True))
         nouns |= {name: cells for name, cells in of_defences.items() if name in nouns}

@@ -315,6 +315,8 @@ def _attack(job: Job) -> None:
     defence = _guarded(job, model) if "detector" in job.task.inputs else model
     if "pipeline" in _component(job.settings["component"]).data and "router" not in job.task.inputs:
         raise JobError(f"{job.task.output}: {job.settings['component']['use']} attacks defences with a router alone")
+    asks = _component(job.settings["component"]).call.data
+    settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
     attacked = attack(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
     job.write(attacked)
 

@@ -591,7 +591,9 @@ class _Reader:
         known = [entry for section in groups for entry in resolved[section]]
         for entry in members:
             if entry not in known:
-                self.fail(path, f"no example set, attack, detector or translator called {entry}.{nearest(entry, known)}")
+                self.fail(
+                    path, f"no example set, attack, detector or translator called {entry}.{nearest(entry, known)}"
+                )
             elif entry in placed:
                 self.fail(path, f"{entry} is already in the group {placed[entry]}")
             placed[str(entry)] = path[1]

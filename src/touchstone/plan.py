@@ -194,9 +194,9 @@ class Plan:
         return not on_pipelines(self.study["attacks"][attack]) or self.routed(victim)
 
     @cached_property
-    def attacked_groups(self) -> list[tuple[str, str, str]]:
-        """What some evaluation or detector asks to be attacked, sorted: the groups of example sets and of attacks, and
-        of the detectors that an adaptive attack has to get past.
+    def attacked(self) -> frozenset[tuple[str, str, str]]:
+        """What some evaluation or detector asks to be attacked: example set, attack, and the detector that an adaptive
+        attack is made on; "" for none.
         """
         wanted = set()
         for question in self.study["evaluations"].values():
@@ -206,10 +206,15 @@ class Plan:
                     wanted |= {(examples, attack, guard) for guard in guards}
         for detector in self.study["detectors"].values():
             wanted |= {(detector["fit"], name, "") for name in detector["anomalous"] if name in self.study["attacks"]}
+        return frozenset(wanted)
+
+    @cached_property
+    def attacked_groups(self) -> list[tuple[str, str, str]]:
+        """The groups of what is asked to be attacked, sorted: of example sets, of attacks, of detectors."""
         return sorted(
             {
                 (self.group_of("examples", e), self.group_of("attacks", a), d and self.group_of("detectors", d))
-                for e, a, d in wanted
+                for e, a, d in self.attacked
             }
         )
 
@@ -221,16 +226,18 @@ class Plan:
         ]
 
     def attacked_batches(self) -> list[Batch]:
-        """Return one batch per attacked group. {victim} is a wildcard; before an adaptive one stands each detector."""
+        """Return one batch per attacked group. {victim} is a wildcard; before an adaptive one stands each detector that
+        some evaluation asks it to be made on.
+        """
         groups = self.study["groups"]
         found = []
         for examples, attacks, detectors in self.attacked_groups:
-            guards = groups["detectors"][detectors] if detectors else []
             sets = [
-                Set(entry, victim, attack)
-                for victim in [self.guarded("{net}", guard) for guard in guards] or ["{victim}"]
+                Set(entry, self.guarded("{net}", guard) if guard else "{victim}", attack)
+                for guard in (groups["detectors"][detectors] if detectors else [""])
                 for entry in groups["examples"][examples]
                 for attack in groups["attacks"][attacks]
+                if not guard or (attack, guard) in {asked[1:] for asked in self.attacked}
             ]
             name = "_".join(part for part in (examples, attacks, detectors) if part)
             found.append(Batch(name, tuple(sets), detectors))

@@ -23,7 +23,8 @@ DATA_NAMES = frozenset(
         *("model", "classifier", "defence", "pipeline", "images", "labels", "targets"),
         *("logits", "features", "gradient_norms", "companions"),
         *("state", "examples", "train", "validation", "outliers", "folder", "generator", "outlier_generator"),
-        *("input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors", "checkpoints", "metrics"),
+        *("in_distribution", "input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors"),
+        *("checkpoints", "metrics"),
     )
 )
 

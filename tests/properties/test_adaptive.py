@@ -1,4 +1,8 @@
-"""One contract for every adaptive attack: it keeps the budget, finds what is there to be found, and does not cheat."""
+"""One contract for every adaptive attack: it keeps the budget, finds what is there to be found, and does not cheat.
+
+Attacks that take labels have to get past classifier and detector at once; those that take in_distribution have to put
+the score on the wrong side.
+"""
 
 import importlib
 import inspect
@@ -19,7 +23,9 @@ def component(name):
 
 
 ON_PIPELINES = [name for name in NAMES if "pipeline" in inspect.signature(component(name)).parameters]
-ON_GUARDED = [name for name in NAMES if name not in ON_PIPELINES]
+ON_SCORES = [name for name in NAMES if "in_distribution" in inspect.signature(component(name)).parameters]
+EVADING = [name for name in NAMES if name not in ON_SCORES]
+ON_GUARDED = [name for name in EVADING if name not in ON_PIPELINES]
 
 
 def guarded(threshold, score=lambda images: images.mean((1, 2, 3))):
@@ -61,8 +67,10 @@ def images_and_labels(count=12):
     return images, defence.model(images).argmax(1)
 
 
-def keeps_the_contract(attack):
+def keeps_the_contract(attack, on_scores=False):
     images, labels = images_and_labels()
+    if on_scores:
+        labels = labels == 0
     defence = victim(attack, 0.52)
     before = [parameter.clone() for parameter in defence.model.parameters()]
 
@@ -76,15 +84,19 @@ def keeps_the_contract(attack):
     assert torch.equal(still, images)
     assert torch.allclose(alone, found[:1], atol=1e-6)
     assert all(torch.equal(a, b) for a, b in zip(before, defence.model.parameters(), strict=True))
-    assert beaten(defence, found, labels).float().mean() >= 0.9
+    if on_scores:
+        moved = defence.read(found)[1] - images.mean((1, 2, 3))
+        assert torch.allclose(moved, torch.where(labels, 0.1, -0.1), atol=1e-3)
+    else:
+        assert beaten(defence, found, labels).float().mean() >= 0.9
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_adaptive_attack_keeps_the_contract(name):
-    keeps_the_contract(component(name))
+    keeps_the_contract(component(name), name in ON_SCORES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVADING)
 def test_a_broken_detector_falls_at_a_large_eps(name):
     """SR@5%FPR >= 90 % against a detector of bright images, from images that it flags to begin with."""
     images, labels = images_and_labels(40)
@@ -127,3 +139,22 @@ def one_path(pipeline, images, labels, generator, *, eps, steps):
 def test_the_contract_rejects_mutants(mutant):
     with pytest.raises(AssertionError):
         keeps_the_contract(mutant)
+
+
+def one_sided(defence, images, in_distribution, generator, *, eps, steps):
+    """A mutant: it makes every image look anomalous, whichever side it is on."""
+    everything = torch.ones_like(in_distribution)
+    return component("score_pgd")(defence, images, everything, generator, eps=eps, steps=steps)
+
+
+def transferred(defence, images, in_distribution, generator, *, eps, steps):
+    """A mutant: it moves the classifier's confidence and never looks at the score."""
+    gradient = torch.autograd.functional.jacobian(lambda x: defence.model(x).softmax(1).amax(1).sum(), images)
+    sign = torch.where(in_distribution, -1.0, 1.0).view(-1, 1, 1, 1)
+    return (images + eps * sign * gradient.sign()).clamp(0, 1)
+
+
+@pytest.mark.parametrize("mutant", [one_sided, transferred])
+def test_the_contract_of_attacks_on_scores_rejects_mutants(mutant):
+    with pytest.raises(AssertionError):
+        keeps_the_contract(mutant, on_scores=True)

@@ -173,9 +173,7 @@ def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_r
 
 def test_no_job_asks_for_what_a_defence_cannot_give(plan):
     asked = {(rule.step, wildcards.get("net", "")) for rule, wildcards in plan.jobs()}
-    attacked = {
-        wildcards["victim"] for rule, wildcards in plan.jobs() if rule.name == "attack_id_test_both_paths"
-    }
+    attacked = {wildcards["victim"] for rule, wildcards in plan.jobs() if rule.name == "attack_id_test_both_paths"}
 
     assert not {step for step, net in asked if net.startswith(("routed.", "translated."))} - {"attack", "infer"}
     assert attacked == {"routed.0", "routed.1", "routed.2"}

@@ -8,6 +8,7 @@ from touchstone.data.held_out_classes import held_out_classes
 from touchstone.data.natural_shift import natural_shift
 from touchstone.data.patch_shuffled import patch_shuffled
 from touchstone.data.phase_scrambled import _scrambled, phase_scrambled
+from touchstone.data.subset import subset
 from touchstone.example_notes import prepared
 
 
@@ -186,3 +187,20 @@ def test_natural_shifts_keep_labels_and_ids(shift):
 def test_an_unknown_shift_is_refused():
     with pytest.raises(ValueError, match="shift must be one of darker, sharper"):
         natural_shift(example_set(), shift="brighter")
+
+
+def test_a_subset_holds_the_same_rows_whatever_their_order_was():
+    whole = example_set(count=20)
+
+    part = subset(whole, np.random.default_rng(0), count=8)
+    turned = subset(whole.take(np.arange(20)[::-1]), np.random.default_rng(0), count=8)
+
+    assert np.array_equal(part.example_ids, turned.example_ids)
+    assert list(part.example_ids) == sorted(set(part.example_ids) & set(whole.example_ids))
+    rows = [list(whole.example_ids).index(number) for number in part.example_ids]
+    assert np.array_equal(part.images, whole.images[rows]) and np.array_equal(part.labels, whole.labels[rows])
+
+
+def test_a_subset_that_is_larger_than_its_set_is_refused():
+    with pytest.raises(ValueError, match="at most 6"):
+        subset(example_set(count=6), np.random.default_rng(0), count=7)
