@@ -38,7 +38,7 @@ def linearity(
         fits = r_squared(path.places[near], path.logits[near])
         knows = Threat("white-box, along the gradient's sign,", "linf", f"eps={up_to:g}", "fgsm")
         median = _median(fits, {"resamples": resamples, "seed": bootstrap_seed})
-        files = [path.clean, *path.attacked]
+        files = [path.clean, *(cell for cell, used in zip(path.attacked, near[1:], strict=True) if used)]
         found = row("median_r2", median, cell=path.clean, n=len(fits), files=files, threat_model=str(knows), unit="")
         rows.append(found)
     return with_means(rows)

@@ -8,6 +8,8 @@ from touchstone.data.held_out_classes import held_out_classes
 from touchstone.data.natural_shift import natural_shift
 from touchstone.data.patch_shuffled import patch_shuffled
 from touchstone.data.phase_scrambled import _scrambled, phase_scrambled
+from touchstone.data.subset import subset
+from touchstone.data.two_classes import two_classes
 from touchstone.example_notes import prepared
 
 
@@ -186,3 +188,32 @@ def test_natural_shifts_keep_labels_and_ids(shift):
 def test_an_unknown_shift_is_refused():
     with pytest.raises(ValueError, match="shift must be one of darker, sharper"):
         natural_shift(example_set(), shift="brighter")
+
+
+def test_two_classes_are_relabelled_and_keep_ids_and_images():
+    examples = example_set(9)
+
+    found = two_classes(examples, negative=2, positive=0)
+
+    kept = np.isin(examples.labels, [0, 2])
+    np.testing.assert_array_equal(found.example_ids, examples.example_ids[kept])
+    np.testing.assert_array_equal(found.images, examples.images[kept])
+    np.testing.assert_array_equal(found.labels, (examples.labels[kept] == 0).astype(int))
+    assert found.notes["relabelled"] == [2, 0]
+
+
+@pytest.mark.parametrize("pair", [(1, 1), (0, 7)])
+def test_two_classes_have_to_be_two_that_there_are(pair):
+    with pytest.raises(ValueError, match="must be two of"):
+        two_classes(example_set(), negative=pair[0], positive=pair[1])
+
+
+def test_a_subset_holds_the_classes_in_proportion_and_lies_in_a_larger_one():
+    examples = example_set(30)
+
+    small, large = subset(examples, count=6), subset(examples, count=12)
+
+    assert np.bincount(small.labels).tolist() == [2, 2, 2]
+    assert set(small.example_ids) < set(large.example_ids)
+    with pytest.raises(ValueError, match="at most 30"):
+        subset(examples, count=31)
