@@ -271,6 +271,7 @@ OWN_NOUNS = {
     "rubbish": {"outputs": rubbish_cells()},
     "linearity": {"outputs": straight_cells()},
     "closed_form": LOGISTIC,
+    "logit_lines": {"outputs": straight_cells()},
 }
 SETTINGS = {"id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 20, "against": ["cnn"]}
 

@@ -18,6 +18,8 @@ FOLDER = Path(touchstone.__file__).parent / "reporting"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
 STUDY["NOUNS"]["metrics"] = robustness(STUDY["NOUNS"]["outputs"], resamples=5)
+TRANSFER = STUDY["clean"](STUDY["NOUNS"]["outputs"]) + STUDY["transfer_cells"]()
+STUDY["OWN_NOUNS"]["transfer_matrix"] = {"metrics": robustness(TRANSFER, resamples=5)}
 METHODS = ["cnn", "cnn_pgd", "energy", "mahalanobis", "msp"]
 
 
