@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from touchstone.records import Cell, Detector, ExampleSet, Margins, Outputs, Scores
+from touchstone.records import Cell, Checkpoint, Detector, ExampleSet, Margins, Outputs, Scores
 
 ROWS, CLASSES, SIDE = 60, 10, 8
 CLASSIFIERS = {"cnn": 40.0, "cnn_pgd": 12.0}  # how much logit margin a unit of eps costs
@@ -229,6 +229,81 @@ def defence_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), rows=ROWS):
     return cells, routers
 
 
+def transfer_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), attack="fgsm", rows=ROWS):
+    """Each classifier on what was made to fool each."""
+    return [
+        Cell(
+            outputs(entry, seed, loss_of(victim, attack) * (1.0 if victim == entry else 0.6), rows),
+            at("outputs", f"{entry}.{seed}", victim, attack), entry, seed, **under(attack, f"{victim}.{seed}"),
+        )
+        for entry in classifiers for victim in classifiers for seed in seeds
+    ]  # fmt: skip
+
+
+def rubbish_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    cells = []
+    for entry in classifiers:
+        for seed in seeds:
+            logits = generator(entry, seed, "rubbish").normal(0, 2, (rows, CLASSES)).astype(np.float32)
+            noun = Outputs(logits, np.full(rows, -1), ids(rows), unquantised_logits=2 * logits)
+            cells.append(Cell(noun, at("outputs", f"{entry}.{seed}", "rubbish"), entry, seed, "rubbish"))
+    return cells
+
+
+def straight_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    """Each classifier on unclipped FGSM images of several eps: nearly straight logits."""
+    cells = clean(output_cells(seeds=seeds, classifiers=classifiers, rows=rows))
+    for entry in classifiers:
+        for seed in seeds:
+            for eps in (0.02, 0.05, 0.08, 0.1, 0.25):
+                exact = outputs(entry, seed, CLASSIFIERS[entry] * (eps + eps**2), rows)
+                noun = Outputs(exact.logits, exact.labels, exact.example_ids, unquantised_logits=exact.logits)
+                settings = {"use": "fgsm", "eps": eps, "clip": False, "target": "none"}
+                net = f"{entry}.{seed}"
+                place = {"examples": "digits_test", "attack": f"straight_{eps}", "victim": net, "settings": settings}
+                cells.append(Cell(noun, at("outputs", net, f"straight_{eps}"), entry, seed, **place))
+    return cells
+
+
+def logistic_cells(seeds=SEEDS, rows=ROWS):
+    """Checkpoints, clean images and outputs on FGSM images of logistic regressions that tell bright from dark."""
+    images, own = grid(generator("pair").random((rows, 1, SIDE, SIDE))), np.arange(rows, dtype=np.int64) % 2
+    settings = {"use": "fgsm", "eps": 0.1, "clip": True, "target": "none"}
+    checkpoints, made = [], []
+    for seed in seeds:
+        weights = generator("logistic", seed).normal(0, 0.3, (1, SIDE * SIDE)).astype(np.float32)
+        arrays = {"linear.weight": weights, "linear.bias": np.zeros(1, np.float32)}
+        noun = Checkpoint(arrays, {"use": "models/logistic_regression"}, (1, SIDE, SIDE), 2, (0.0,), (1.0,))
+        checkpoints.append(Cell(noun, at("checkpoints", f"logistic.{seed}"), "logistic", seed))
+        signs = np.where(own == 1, 1, -1)[:, None] * np.sign(weights)
+        moved = (images - 0.1 * signs.reshape(images.shape)).clip(0, 1).reshape(rows, -1)
+        logits = np.pad(moved @ weights[0, :, None], ((0, 0), (1, 0)))
+        noun = Outputs(logits, own, ids(rows), unquantised_logits=logits)
+        place = {"examples": "pair", "attack": "fgsm", "victim": f"logistic.{seed}", "settings": settings}
+        made.append(Cell(noun, at("outputs", f"logistic.{seed}", "pair"), "logistic", seed, **place))
+    return checkpoints, [Cell(image_set(images, own, "made-up pair"), at("examples", "pair"), examples="pair")], made
+
+
+def history(entry, seed, epochs=12):
+    """Learning curves that fall, with an adversarial pair for the robust classifier."""
+    epoch = np.arange(1, epochs + 1)
+    fall = np.exp(-epoch / 4) + 0.05 * generator(entry, seed, "history").random(epochs)
+    return {"train_loss": fall, "validation_loss": fall + 0.1, "validation_accuracy": 1 - fall / 2}
+
+
+def checkpoint_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
+    cells = []
+    for entry in classifiers:
+        for seed in seeds:
+            pattern = generator(entry, seed, "weights").normal(0, 1, (24, SIDE * SIDE)).astype(np.float32)
+            arrays = {"1.weight": pattern, "1.bias": np.zeros(24, np.float32)}
+            noun = Checkpoint(
+                arrays, {"use": "models/mlp"}, (1, SIDE, SIDE), CLASSES, (0.2,), (0.3,), history(entry, seed)
+            )
+            cells.append(Cell(noun, at("checkpoints", f"{entry}.{seed}"), entry, seed))
+    return cells
+
+
 def clean(cells):
     return [cell for cell in cells if not cell.attack and not cell.translator]
 
@@ -240,12 +315,24 @@ NOUNS = {
     "detectors": detector_cells(),
     "margins": margin_cells(),
     "examples": example_cells(),
+    "checkpoints": checkpoint_cells(),
 }
-OF_DEFENCES = ("routing",)
+# Where a question is asked of other cells than these.
 ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores
+OWN_NOUNS = {
+    "agreement": {"outputs": transfer_cells()},
+    "paired_errors": {"outputs": [*clean(NOUNS["outputs"]), *transfer_cells()]},
+    "rubbish": {"outputs": rubbish_cells()},
+    "linearity": {"outputs": straight_cells()},
+    "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
+    "logit_lines": {"outputs": straight_cells()},
+    "attacked_detection": ATTACKED,
+    "attacked_histograms": ATTACKED,
+    "routing": dict(zip(("outputs", "detectors"), defence_cells(), strict=True)),
+}
 SETTINGS = {
     "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
-    "resamples": 20, "leaders": ["cnn_pgd"],
+    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn"],
 }  # fmt: skip
 
 
@@ -253,11 +340,8 @@ def given(function):
     """Return the cells and the settings for a component, by its signature."""
     parameters = inspect.signature(function).parameters.values()
     names = [p.name for p in parameters]
-    known = NOUNS | (ATTACKED if function.__name__.startswith("attacked_") else {})
-    nouns = {p.name: known[p.name] for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
-    if function.__name__ in OF_DEFENCES:
-        of_defences = dict(zip(("outputs", "detectors"), defence_cells(), strict=True))
-        nouns |= {name: cells for name, cells in of_defences.items() if name in nouns}
+    own = OWN_NOUNS.get(function.__name__, {})
+    nouns = {p.name: own.get(p.name, NOUNS.get(p.name)) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
     if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
     return list(nouns.values()), {

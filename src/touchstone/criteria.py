@@ -65,7 +65,7 @@ class Condition:
     @property
     def roles(self) -> list[str]:
         """The roles that its rows name."""
-        texts = [text for rows in (self.rows, self.minus) if rows for text in (rows.entry, rows.examples)]
+        texts = [text for rows in (self.rows, self.minus) if rows for text in (rows.metric, rows.entry, rows.examples)]
         return list(dict.fromkeys(name for text in texts for _, name, _, _ in Formatter().parse(text) if name))
 
     def bound(self, data: str) -> Bound | None:

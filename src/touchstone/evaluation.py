@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import logsumexp
 
 Array = NDArray[Any]
 
@@ -186,3 +187,13 @@ def logit_margins(logits: Array) -> Array:
     """Return the greatest logit minus the runner-up per row of (N, K), K at least 2: (N,), at least 0."""
     top = np.partition(logits.astype(np.float64), -2, axis=1)
     return np.asarray(top[:, -1] - top[:, -2])
+
+
+def confidence(logits: Array, *, own_probabilities: bool = False) -> Array:
+    """Return the probability of the predicted class per row of (N, K), (N,): the greatest softmax.
+
+    `own_probabilities`: the logits are log-probabilities of each class by itself, so the greatest exp(logit).
+    """
+    logits = logits.astype(np.float64)
+    greatest = logits.max(axis=1)
+    return np.asarray(np.exp(greatest if own_probabilities else greatest - logsumexp(logits, axis=1)))

@@ -22,6 +22,8 @@ STUDY["NOUNS"]["metrics"] = [
     *robustness(STUDY["NOUNS"]["outputs"], resamples=5),
     *attacked_detection(STUDY["ATTACKED"]["scores"], id_examples="digits_test", resamples=5),
 ]
+TRANSFER = STUDY["clean"](STUDY["NOUNS"]["outputs"]) + STUDY["transfer_cells"]()
+STUDY["OWN_NOUNS"]["transfer_matrix"] = {"metrics": robustness(TRANSFER, resamples=5)}
 METHODS = ["cnn", "cnn_pgd", "energy", "mahalanobis", "msp"]
 
 

@@ -1,21 +1,22 @@
-"""Some rows of another set, for what is too dear to do to all of it."""
+"""Fewer rows of a set, its classes in proportion: for what costs much per image."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from touchstone.contracts import PositiveInt
+from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.example_notes import derived
 from touchstone.records import ExampleSet
+from touchstone.splits import stratified_order
 
 
-def subset(examples: ExampleSet, generator: np.random.Generator, *, count: PositiveInt) -> ExampleSet:
-    """Return `count` rows of `examples` drawn without replacement, in the order of their ids; labels and ids are kept.
+def subset(examples: ExampleSet, *, count: PositiveInt, split_seed: NonNegativeInt = 0) -> ExampleSet:
+    """Return `count` rows, stratified by class, in the order of `examples`; images, labels and ids stay.
 
-    ValueError where there are fewer. Which rows depends on the seed and the ids, not on the order of the rows.
+    A smaller count's rows are among a larger one's. The source is named `<source>/subset`. ValueError where there are
+    fewer rows than `count`.
     """
     if count > len(examples):
-        raise ValueError(f"count must be at most {len(examples)}, the number of examples, got {count}")
-    order = np.argsort(examples.example_ids)
-    examples = examples.take(order[np.sort(generator.permutation(len(order))[:count])])
-    return derived(examples, examples.images, "subset")
+        raise ValueError(f"count must be at most {len(examples)}, the rows of {examples.source}, got {count}")
+    part = examples.take(np.sort(stratified_order(examples.labels, split_seed)[:count]))
+    return derived(part, part.images, "subset")

@@ -6,24 +6,31 @@ from collections import defaultdict
 from functools import reduce
 
 import numpy as np
-from scipy.special import softmax
 
 from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import Array, correct
+from touchstone.evaluation import Array, confidence, correct
 from touchstone.metric_rows import Row, grouped, only, row, rows_of, with_means
 from touchstone.records import Cell
 from touchstone.threats import Threat, network, read, threat, white_box
 
 
-def robustness(outputs: list[Cell], *, resamples: PositiveInt = 1000, bootstrap_seed: NonNegativeInt = 0) -> list[Row]:
+def robustness(
+    outputs: list[Cell],
+    *,
+    own_probabilities: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
     """Return accuracy rows per classifier, seed and set, and their means over seeds.
 
     outputs: of each classifier seed on its clean set, on attacked versions of it, on translated versions of either.
     Metrics, as fractions: clean_accuracy; robust_accuracy, of images on the 1/255 grid;
     robust_accuracy_unquantised, of the float images; robust_accuracy_union, right under every white-box attack of one
     norm and eps (two attacks or more); success_rate, of the attack on rows that are right when clean;
-    mean_confidence_on_errors, the mean greatest softmax probability of the rows that are wrong.
+    mean_confidence, the mean probability of the predicted class, and mean_confidence_on_errors, of the rows that are
+    wrong. own_probabilities: classifiers whose classes have probabilities exp(logit) of their own (shallow_rbf), which
+    softmax would hide.
     Rates have exact binomial intervals, the confidence a bootstrap one. ValueError for rows without a class, and for
     an attacked set whose clean set is not given. papers.md 6.1 to 6.5.
     """
@@ -33,7 +40,7 @@ def robustness(outputs: list[Cell], *, resamples: PositiveInt = 1000, bootstrap_
         for cell in group:
             rows += _accuracies(cell)
             rows += _success_rate(cell, clean) if cell.attack else []
-            rows += _confidence(cell, resamples, bootstrap_seed)
+            rows += _confidence(cell, cell.entry in own_probabilities, resamples, bootstrap_seed)
         rows += _unions(group)
     return with_means(rows)
 
@@ -64,14 +71,16 @@ def _success_rate(cell: Cell, clean: Cell) -> list[Row]:
     return [_rate("success_rate", beaten, cell, clean)] if len(beaten) else []
 
 
-def _confidence(cell: Cell, resamples: int, seed: int) -> list[Row]:
-    wrong = ~_right(cell)
-    if not wrong.any():
-        return []
-    by_id = np.argsort(cell.noun.example_ids[wrong])  # the interval must not depend on the order of rows
-    confidence = softmax(cell.noun.logits[wrong][by_id].astype(np.float64), axis=1).max(axis=1)
-    interval = intervals.mean(confidence, resamples=resamples, seed=seed)
-    return [row("mean_confidence_on_errors", interval, cell=cell, n=len(confidence), files=[cell])]
+def _confidence(cell: Cell, own: bool, resamples: int, seed: int) -> list[Row]:
+    by_id = np.argsort(cell.noun.example_ids)  # the interval must not depend on the order of rows
+    sure = confidence(cell.noun.logits[by_id], own_probabilities=own)
+    wrong = ~_right(cell)[by_id]
+    asked = {"mean_confidence": sure, "mean_confidence_on_errors": sure[wrong]}
+    return [
+        row(metric, intervals.mean(values, resamples=resamples, seed=seed), cell=cell, n=len(values), files=[cell])
+        for metric, values in asked.items()
+        if len(values)
+    ]
 
 
 def _unions(group: list[Cell]) -> list[Row]:

@@ -9,6 +9,7 @@ from touchstone.data.natural_shift import natural_shift
 from touchstone.data.patch_shuffled import patch_shuffled
 from touchstone.data.phase_scrambled import _scrambled, phase_scrambled
 from touchstone.data.subset import subset
+from touchstone.data.two_classes import two_classes
 from touchstone.example_notes import prepared
 
 
@@ -189,18 +190,30 @@ def test_an_unknown_shift_is_refused():
         natural_shift(example_set(), shift="brighter")
 
 
-def test_a_subset_holds_the_same_rows_whatever_their_order_was():
-    whole = example_set(count=20)
+def test_two_classes_are_relabelled_and_keep_ids_and_images():
+    examples = example_set(9)
 
-    part = subset(whole, np.random.default_rng(0), count=8)
-    turned = subset(whole.take(np.arange(20)[::-1]), np.random.default_rng(0), count=8)
+    found = two_classes(examples, negative=2, positive=0)
 
-    assert np.array_equal(part.example_ids, turned.example_ids)
-    assert list(part.example_ids) == sorted(set(part.example_ids) & set(whole.example_ids))
-    rows = [list(whole.example_ids).index(number) for number in part.example_ids]
-    assert np.array_equal(part.images, whole.images[rows]) and np.array_equal(part.labels, whole.labels[rows])
+    kept = np.isin(examples.labels, [0, 2])
+    np.testing.assert_array_equal(found.example_ids, examples.example_ids[kept])
+    np.testing.assert_array_equal(found.images, examples.images[kept])
+    np.testing.assert_array_equal(found.labels, (examples.labels[kept] == 0).astype(int))
+    assert found.notes["relabelled"] == [2, 0]
 
 
-def test_a_subset_that_is_larger_than_its_set_is_refused():
-    with pytest.raises(ValueError, match="at most 6"):
-        subset(example_set(count=6), np.random.default_rng(0), count=7)
+@pytest.mark.parametrize("pair", [(1, 1), (0, 7)])
+def test_two_classes_have_to_be_two_that_there_are(pair):
+    with pytest.raises(ValueError, match="must be two of"):
+        two_classes(example_set(), negative=pair[0], positive=pair[1])
+
+
+def test_a_subset_holds_the_classes_in_proportion_and_lies_in_a_larger_one():
+    examples = example_set(30)
+
+    small, large = subset(examples, count=6), subset(examples, count=12)
+
+    assert np.bincount(small.labels).tolist() == [2, 2, 2]
+    assert set(small.example_ids) < set(large.example_ids)
+    with pytest.raises(ValueError, match="at most 30"):
+        subset(examples, count=31)

@@ -6,6 +6,7 @@ import pytest
 from touchstone.data.blobs import blobs
 from touchstone.data.checkerboards import checkerboards
 from touchstone.data.gaussian_noise import gaussian_noise
+from touchstone.data.standard_normal import standard_normal
 from touchstone.data.uniform_noise import uniform_noise
 
 
@@ -74,3 +75,11 @@ def test_checkerboards_differ_in_side_corner_and_gray(generator):
 def test_checkerboards_that_cannot_be_drawn_are_refused(generator, settings):
     with pytest.raises(ValueError, match="smallest <= largest < size"):
         checkerboards(generator, count=1, size=28, **settings)
+
+
+def test_standard_normal_noise_is_kept_as_drawn_beside_its_clipped_version():
+    found = standard_normal(np.random.default_rng(0), count=50)
+
+    assert found.unquantised.min() < -3 and found.unquantised.max() > 3
+    assert abs(found.unquantised.mean()) < 0.02 and abs(found.unquantised.std() - 1) < 0.02
+    np.testing.assert_allclose(found.images, found.unquantised.clip(0, 1), atol=0.5 / 255 + 1e-6)

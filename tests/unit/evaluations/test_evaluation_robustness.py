@@ -118,3 +118,13 @@ def test_an_attack_without_its_clean_set_is_refused():
 def test_rows_without_a_class_are_refused():
     with pytest.raises(ValueError, match="1 of 4 rows have no class"):
         robustness([clean([0, 1, 2, 0], labels=(0, 1, 2, -1))])
+
+
+def test_a_network_with_own_probabilities_is_as_sure_as_they_are():
+    logits = np.log(np.array([[0.02, 0.01, 0.01]] * 4, dtype=np.float32))
+    cell = Cell(Outputs(logits, np.zeros(4, np.int64), np.arange(4)), "clean", entry="rbf", seed=0, examples="digits")
+
+    plain, own = (by_metric(robustness([cell], own_probabilities=names), "digits") for names in ([], ["rbf"]))
+
+    assert plain["mean_confidence"]["value"] == pytest.approx(0.5)
+    assert own["mean_confidence"]["value"] == pytest.approx(0.02)

@@ -1,0 +1,44 @@
+"""Whether classifiers that are fooled by the same images see the same wrong class in them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.evaluation import Array, correct
+from touchstone.metric_rows import Row, only, row, rows_of, with_means
+from touchstone.records import Cell
+from touchstone.threats import network
+
+
+def agreement(outputs: list[Cell]) -> list[Row]:
+    """Return rows per classifier and set that was made to fool another classifier, and their means over seeds.
+
+    outputs: of each classifier seed on sets attacked on others (transfer), and of those on the same sets. Metrics, as
+    fractions with exact binomial intervals: agreement_when_both_wrong, of the images that both get wrong, those that
+    both take for the same class (no row where there are none); agreement_on_fooling, of the images that fool the
+    attacked one, those that the other takes for that very class; transfer_error, the other's error on all images.
+    ValueError where the attacked classifier's own outputs are missing. Goodfellow et al. 2015, section 8; papers.md 4.e.
+    """
+    attacked = [cell for cell in outputs if cell.attack and not cell.translator]
+    return with_means([found for cell in attacked if cell.victim != network(cell) for found in _rows(cell, attacked)])
+
+
+def _rows(cell: Cell, attacked: list[Cell]) -> list[Row]:
+    same_set = [c for c in attacked if (c.examples, c.attack, c.victim) == (cell.examples, cell.attack, cell.victim)]
+    fooled = only((c for c in same_set if network(c) == c.victim), f"outputs of {cell.victim} on what attacked it")
+    same = rows_of(cell.noun.example_ids, fooled.noun.example_ids, cell.file)
+    seen, seen_by_fooled = cell.noun.predictions[same], fooled.noun.predictions
+    wrong, wrong_too = (~correct(found, fooled.noun.labels) for found in (seen_by_fooled, seen))
+    agree = seen == seen_by_fooled
+    asked = {
+        "agreement_when_both_wrong": agree[wrong & wrong_too],
+        "agreement_on_fooling": agree[wrong],
+        "transfer_error": wrong_too,
+    }
+    return [_rate(metric, hits, cell, fooled) for metric, hits in asked.items() if len(hits)]
+
+
+def _rate(metric: str, hits: Array, cell: Cell, fooled: Cell) -> Row:
+    interval = intervals.binomial(int(np.count_nonzero(hits)), len(hits))
+    return row(metric, interval, cell=cell, n=len(hits), files=[cell, fooled])

@@ -1,0 +1,84 @@
+"""FGSM on logistic regression against what the weights say it does."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.evaluation import Array
+from touchstone.intervals import Interval
+from touchstone.metric_rows import Row, only, row, rows_of, with_means
+from touchstone.records import Cell, Checkpoint
+from touchstone.threats import network, white_box
+
+
+def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cell]) -> list[Row]:
+    """Return rows per logistic regression and white-box FGSM set, and their means over seeds; others are passed over.
+
+    checkpoints: of the classifiers. examples: the clean sets. outputs: on their FGSM versions, before rounding to 8 bits.
+    Metrics: closed_form_error, the share of images with y (w.x + b) <= eps ||w||_1 (exact binomial interval);
+    error_minus_closed_form, the error measured minus that; greatest_loss_difference, the most that the cross-entropy of
+    any image misses zeta(eps ||w||_1 - y (w.x + b)) by, in nats. Where FGSM clips to [0, 1], the exact worst case inside
+    [0, 1] stands for eps ||w||_1. Differences on the very same images need no interval. ValueError where there is no such
+    set. Goodfellow et al. 2015, section 5, its sign corrected; papers.md 4.b and 4.i.
+    """
+    rows = [found for cell in outputs if _asked(cell, checkpoints) for found in _rows(cell, checkpoints, examples)]
+    if not rows:
+        raise ValueError("no outputs of logistic_regression on images that FGSM made with full knowledge of it")
+    return with_means(rows)
+
+
+class _Plane(NamedTuple):
+    """w.x + b of a logistic regression in pixels, its normalisation folded in."""
+
+    weights: Array
+    bias: float
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> _Plane:
+        pixels = int(np.prod(checkpoint.input_shape[1:]))
+        mean, std = (np.repeat(np.array(values, np.float64), pixels) for values in (checkpoint.mean, checkpoint.std))
+        weights = checkpoint.weights["linear.weight"][0].astype(np.float64) / std
+        return cls(weights, float(checkpoint.weights["linear.bias"][0]) - float(weights @ mean))
+
+    def __call__(self, images: Array) -> Array:
+        return np.asarray(images @ self.weights + self.bias)
+
+
+def _network_of(cell: Cell, checkpoints: list[Cell]) -> Cell:
+    own = (found for found in checkpoints if found.entry and network(found) == network(cell))
+    return only(own, f"checkpoint of {network(cell)}")
+
+
+def _asked(cell: Cell, checkpoints: list[Cell]) -> bool:
+    settings = cell.settings
+    if not white_box(cell) or not settings["use"].endswith("fgsm") or settings.get("target", "none") != "none":
+        return False
+    return bool(_network_of(cell, checkpoints).noun.architecture["use"].endswith("logistic_regression"))
+
+
+def _rows(cell: Cell, checkpoints: list[Cell], examples: list[Cell]) -> list[Row]:
+    of, outputs, eps = _network_of(cell, checkpoints), cell.noun, float(cell.settings["eps"])
+    own = (c for c in examples if c.examples == cell.examples and not c.attack and not c.translator)
+    clean = only(own, f"clean {cell.examples}")
+    plane, same = _Plane.of(of.noun), rows_of(clean.noun.example_ids, outputs.example_ids, clean.file)
+    images = clean.noun.images[same].reshape(len(same), -1).astype(np.float64)
+    signs = np.where(outputs.labels == 1, 1.0, -1.0)
+    moved = images - eps * signs[:, None] * np.sign(plane.weights)
+    worst = signs * plane(moved.clip(0, 1) if cell.settings.get("clip", True) else moved)
+    # The first of two equal logits is predicted, which is class 0.
+    exact = np.where(signs > 0, worst <= 0, worst < 0)
+    logits = outputs.unquantised_logits.astype(np.float64)
+    measured = logits.argmax(axis=1) != outputs.labels
+    losses = np.logaddexp(0, -signs * (logits[:, 1] - logits[:, 0]))
+    off = float(np.abs(losses - np.logaddexp(0, -worst)).max())
+    difference = float(measured.mean() - exact.mean())
+    found = [
+        ("closed_form_error", intervals.binomial(int(exact.sum()), len(exact)), "fraction"),
+        ("error_minus_closed_form", Interval(difference, None, None), "difference of fractions"),
+        ("greatest_loss_difference", Interval(off, None, None), "nats"),
+    ]
+    files = [cell, of, clean]
+    return [row(name, interval, cell=cell, n=len(exact), unit=unit, files=files) for name, interval, unit in found]

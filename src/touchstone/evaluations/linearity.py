@@ -1,0 +1,61 @@
+"""How straight the logits run along the sign of the gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.evaluation import Array
+from touchstone.logit_paths import logit_paths
+from touchstone.metric_rows import Row, row, with_means
+from touchstone.records import Cell
+from touchstone.threats import Threat
+
+
+def linearity(
+    outputs: list[Cell],
+    *,
+    up_to: PositiveFloat = 0.1,
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
+    """Return median_r2 per classifier seed and set, and its means over seeds.
+
+    outputs: of each on the clean set and on white-box FGSM images of it without clipping, at three eps or more up to
+    `up_to`: points x + t sign(gradient). To each of the K logits of each image a straight line in t is fitted; R^2 is
+    the share of the logit's variance over these t that the line leaves nothing of (1 for a logit that does not move).
+    Its median over images and logits has a bootstrap interval over images. ValueError for fewer points.
+    Goodfellow et al. 2015, section 4 and figure 4; papers.md S3-13.
+    """
+    rows: list[Row] = []
+    for path in logit_paths(outputs):
+        near = path.places <= up_to + 1e-9
+        if near.sum() < 4:
+            raise ValueError(
+                f"{path.clean.file}: {near.sum() - 1} unclipped FGSM sets up to eps {up_to:g}, 3 are needed"
+            )
+        fits = r_squared(path.places[near], path.logits[near])
+        knows = Threat("white-box, along the gradient's sign,", "linf", f"eps={up_to:g}", "fgsm")
+        median = _median(fits, {"resamples": resamples, "seed": bootstrap_seed})
+        files = [path.clean, *(cell for cell, used in zip(path.attacked, near[1:], strict=True) if used)]
+        found = row("median_r2", median, cell=path.clean, n=len(fits), files=files, threat_model=str(knows), unit="")
+        rows.append(found)
+    return with_means(rows)
+
+
+def r_squared(places: Array, values: Array) -> Array:
+    """Return R^2 of a straight line through values (T, N, K) over places (T,), (N, K); 1 where nothing varies."""
+    off = places - places.mean()
+    centred = values - values.mean(axis=0)
+    slope = np.einsum("t,tnk->nk", off, centred) / (off**2).sum()
+    left = ((centred - off[:, None, None] * slope) ** 2).sum(axis=0)
+    total = (centred**2).sum(axis=0)
+    return np.asarray(1 - np.divide(left, total, out=np.zeros_like(left), where=total > 0))
+
+
+def _median(fits: Array, sampling: dict[str, int]) -> intervals.Interval:
+    def statistic(*columns: Array) -> Array:
+        return np.asarray(np.median(np.concatenate(columns, axis=1), axis=1))
+
+    return intervals.percentile(*intervals.bootstrap(statistic, tuple(fits.T), **sampling))

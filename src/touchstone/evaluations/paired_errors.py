@@ -1,0 +1,79 @@
+"""By how much one error rate exceeds another on the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluation import correct
+from touchstone.metric_rows import Row, grouped, row, rows_of, with_means
+from touchstone.records import Cell
+from touchstone.threats import network, read, seedless, threat
+
+UNIT = "difference of fractions"
+
+
+def paired_errors(
+    outputs: list[Cell],
+    *,
+    against: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
+    """Return differences of error rates per classifier seed and set, and their means over seeds.
+
+    outputs: of classifiers on clean and attacked sets, on the 1/255 grid. Metrics: error minus that of each classifier
+    in `against` on the same set, each under the attack on itself (error_minus_CLASSIFIER; the same seed, or the first);
+    minus that of the same classifier under each attack in `against`, where norm and eps are the same
+    (error_minus_ATTACK); under an attack made on another classifier, minus that made on itself (error_minus_own), and
+    the other way round (error_minus_from_VICTIM). Right and wrong are paired input by input, so the bootstrap interval
+    is that of the difference itself (papers.md 6.2). ValueError for a name that no outputs have, or where the inputs
+    differ.
+    """
+    names = {cell.entry for cell in outputs} | {cell.attack for cell in outputs}
+    if missing := sorted(set(against) - names):
+        raise ValueError(f"no outputs of or under {missing[0]}")
+    rows = []
+    for name, one, other in _pairs([cell for cell in outputs if not cell.translator], against):
+        ids = np.sort(one.noun.example_ids)
+        first, second = (_wrong(cell, ids) for cell in (one, other))
+        interval = intervals.mean(first - second, resamples=resamples, seed=bootstrap_seed)
+        rows.append(row(f"error_minus_{name}", interval, cell=one, n=len(ids), unit=UNIT, files=[one, other]))
+    return with_means(rows)
+
+
+def _wrong(cell: Cell, ids: np.ndarray) -> np.ndarray:
+    if len(ids) != len(cell.noun.example_ids):
+        raise ValueError(f"{cell.file} holds {len(cell.noun.example_ids)} inputs, expected the same {len(ids)}")
+    wrong = ~correct(cell.noun.predictions, cell.noun.labels)
+    return np.asarray(wrong[rows_of(cell.noun.example_ids, ids, cell.file)].astype(np.float64))
+
+
+def _budget(cell: Cell) -> tuple[str, float | None]:
+    allowed = read(threat(cell))
+    return allowed.norm, allowed.eps
+
+
+def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell, Cell]]:
+    """Yield (what is taken away, cell, the cell that it is taken from)."""
+    own = [cell for cell in outputs if cell.victim in ("", network(cell))]
+    for group in grouped(own, lambda cell: (cell.examples, cell.attack)).values():
+        for base in against:
+            seeds = {cell.seed: cell for cell in group if cell.entry == base}
+            for cell in group if seeds else []:
+                if cell.entry != base:
+                    yield base, cell, seeds.get(cell.seed, seeds[min(seeds, key=str)])
+    for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.victim)).values():
+        for base in against:
+            for other in (cell for cell in group if cell.attack == base):
+                yield from (
+                    (base, cell, other) for cell in group if cell.attack != base and _budget(cell) == _budget(other)
+                )
+    for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.attack)).values():
+        for mine in (cell for cell in group if cell.attack and cell.victim == network(cell)):
+            for cell in (cell for cell in group if cell is not mine):
+                yield "own", cell, mine
+                yield f"from_{seedless(cell.victim)}", mine, cell

@@ -1,0 +1,69 @@
+"""Figure: how many images made to fool one classifier fool another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from touchstone import drawing
+from touchstone.metric_rows import Row, measured
+from touchstone.threats import read, seedless
+
+DARK, LIGHT = "#101418", "#ffffff"  # on the colours of the cells, whatever the colour of the page
+Errors = dict[tuple[str, str], float]  # (made to fool, classified by) -> error
+
+
+def transfer_matrix(metrics: list[dict[str, Any]], *, attacks: list[str] | None = None) -> Figure:
+    """Return one heat map per set and attack: error of each classifier (columns) on what fools each other (rows).
+
+    metrics: robust_accuracy rows of a robustness evaluation with victims; means over seeds where there are several.
+    attacks: those to show; None shows all. On the diagonal the attack knew the classifier. ValueError where no set was
+    made to fool another classifier.
+    """
+    maps = _maps(metrics, attacks)
+    if not maps:
+        raise ValueError("no robust_accuracy row of a set that was made to fool another classifier")
+    figure, panels = drawing.panels(len(maps), columns=2, height=3.0)
+    for axes, (name, errors) in zip(panels, maps.items(), strict=True):
+        _draw(axes, name, errors)
+    told = [
+        f"{name}: made to fool {fooled}, error of {by} {error:.0%}"
+        for name, errors in maps.items()
+        for (fooled, by), error in errors.items()
+    ]
+    return drawing.described(figure, f"Error on images made to fool another classifier. {'; '.join(told)}.")
+
+
+def _maps(metrics: list[Row], attacks: list[str] | None) -> dict[str, Errors]:
+    maps: dict[str, Errors] = {}
+    for row in sorted(metrics, key=lambda row: row["seed"] is not None):
+        examples, _, attack = row["examples"].rpartition("/")
+        if measured(row["metric"]) != "robust_accuracy" or (attacks is not None and attack not in attacks):
+            continue
+        knows = seedless(read(row["threat"]).knows)
+        victim = row["entry"] if knows == "white-box" else knows.removeprefix("transfer from ")
+        if knows == "white-box" or knows != victim:
+            name = f"{examples.split('/')[0]}: {attack}"
+            maps.setdefault(name, {}).setdefault((victim, row["entry"]), 1 - row["value"])
+    return {name: errors for name, errors in maps.items() if any(fooled != by for fooled, by in errors)}
+
+
+def _draw(axes: Axes, name: str, errors: Errors) -> None:
+    names = list(dict.fromkeys(place for pair in errors for place in pair))
+    values = np.array([[errors.get((fooled, by), np.nan) for by in names] for fooled in names])
+    colours = colormaps["cividis"]
+    axes.pcolormesh(values, cmap=colours, vmin=0, vmax=1, edgecolors=drawing.FAINT, linewidth=0.4)
+    for (down, across), error in np.ndenumerate(values):
+        if np.isfinite(error):
+            ink = DARK if error > 0.5 else LIGHT
+            axes.text(across + 0.5, down + 0.5, f"{error:.0%}", ha="center", va="center", color=ink, fontsize=8)
+    places = np.arange(len(names)) + 0.5
+    axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, names)
+    axes.set(title=name, xlabel="classified by", ylabel="made to fool", aspect="equal")
+    axes.invert_yaxis()
+    axes.grid(False)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from touchstone.evaluations.agreement import agreement
+from touchstone.records import Cell, Outputs
+
+FGSM = {"use": "fgsm", "eps": 0.25}
+
+
+def cell(predictions, entry, victim="mlp.0", ids=(3, 1, 2, 0)):
+    labels = np.zeros(4, np.int64)
+    noun = Outputs(np.eye(4, dtype=np.float32)[list(predictions)], labels, np.array(ids))
+    return Cell(noun, f"{entry}/{victim}", entry, 0, "digits", "fgsm", victim, settings=FGSM)
+
+
+def by_metric(rows):
+    return {row["metric"]: (row["value"], row["n"]) for row in rows}
+
+
+def test_four_images_worked_by_hand():
+    # The attacked net takes three for classes 1, 2, 3; the other takes the first for 1 too, the second for 3, the third right.
+    rows = agreement([cell([1, 2, 3, 0], "mlp"), cell([1, 3, 0, 2], "softmax")])
+
+    assert {row["entry"] for row in rows} == {"softmax"}
+    assert {row["examples"] for row in rows} == {"digits/mlp/fgsm"}
+    assert by_metric(rows) == {
+        "agreement_when_both_wrong": (0.5, 2),
+        "agreement_on_fooling": (pytest.approx(1 / 3), 3),
+        "transfer_error": (0.75, 4),
+    }
+    assert rows[0]["threat"] == "transfer from mlp.0 linf eps=0.25 (fgsm)"
+
+
+def test_rows_are_joined_by_id():
+    rows = agreement([cell([1, 2, 3, 0], "mlp"), cell([0, 3, 2, 1], "softmax", ids=(0, 2, 1, 3))])
+
+    assert by_metric(rows)["agreement_when_both_wrong"] == (1, 3)
+
+
+def test_where_never_both_are_wrong_there_is_no_agreement_to_measure():
+    rows = agreement([cell([1, 0, 0, 0], "mlp"), cell([0, 0, 0, 2], "softmax")])
+
+    assert set(by_metric(rows)) == {"agreement_on_fooling", "transfer_error"}
+
+
+def test_the_attacked_network_has_to_be_there():
+    with pytest.raises(ValueError, match=r"outputs of mlp\.0 on what attacked it: none"):
+        agreement([cell([1, 2, 3, 0], "softmax")])

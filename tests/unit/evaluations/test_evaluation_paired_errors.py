@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+
+from touchstone.evaluations.paired_errors import paired_errors
+from touchstone.records import Cell, Outputs
+
+FGSM = {"use": "fgsm", "eps": 0.1}
+PGD = {"use": "pgd", "eps": 0.1, "steps": 40}
+
+
+def cell(wrong, entry="mlp", seed=0, attack="", settings=None, victim=None, ids=None):
+    """Outputs that are wrong on the rows named; all true classes are 0."""
+    count = 8 if ids is None else len(ids)
+    logits = np.eye(2, dtype=np.float32)[[int(row in wrong) for row in range(count)]]
+    noun = Outputs(logits, np.zeros(count, np.int64), np.arange(count) if ids is None else np.array(ids))
+    victim = (victim or f"{entry}.{seed}") if attack else ""
+    return Cell(
+        noun, f"{entry}.{seed}/{victim}/{attack}", entry, seed, "digits", attack, victim, settings=settings or {}
+    )
+
+
+def found(rows, metric, entry="mlp", seed=0):
+    return [
+        (row["examples"], row["value"])
+        for row in rows
+        if (row["metric"], row["entry"], row["seed"]) == (metric, entry, seed)
+    ]
+
+
+def test_attacks_of_one_budget_are_compared_and_no_others():
+    cells = [cell([0]), cell([0, 1], attack="fgsm", settings=FGSM), cell([0, 1, 2, 3], attack="pgd", settings=PGD),
+             cell(range(8), attack="pgd_20", settings={**PGD, "eps": 0.2})]  # fmt: skip
+
+    rows = paired_errors(cells, against=["fgsm"])
+
+    assert [(row["examples"], row["metric"], row["value"]) for row in rows] == [
+        ("digits/pgd", "error_minus_fgsm", 0.25)
+    ]
+    assert rows[0]["threat"] == "white-box linf eps=0.1 steps=40 (pgd)"
+    assert rows[0]["unit"] == "difference of fractions"
+
+
+def test_the_interval_is_that_of_paired_inputs():
+    # Wrong on the very same half under both: no resample can tell them apart, however few the inputs.
+    same = [cell([0, 1, 2, 3], attack="fgsm", settings=FGSM), cell([0, 1, 2, 3], attack="pgd", settings=PGD)]
+    other = [cell([0, 1, 2, 3], attack="fgsm", settings=FGSM), cell([4, 5, 6, 7], attack="pgd", settings=PGD)]
+
+    (equal,), (apart,) = (paired_errors(cells, against=["fgsm"]) for cells in (same, other))
+
+    assert (equal["value"], equal["low"], equal["high"]) == (0, 0, 0)
+    assert apart["value"] == 0 and apart["low"] < -0.2 and apart["high"] > 0.2
+
+
+def test_rows_are_joined_by_id():
+    cells = [cell([0, 1], attack="fgsm", settings=FGSM, ids=[5, 6, 7, 8]),
+             cell([2, 3], attack="pgd", settings=PGD, ids=[8, 7, 6, 5])]  # fmt: skip
+
+    rows = paired_errors(cells, against=["fgsm"])
+
+    assert (rows[0]["value"], rows[0]["low"], rows[0]["high"]) == (0, 0, 0)
+
+
+def test_networks_are_compared_seed_by_seed_or_with_the_first():
+    cells = [cell([0], seed=0), cell([0, 1], seed=1), cell([0, 1, 2], "robust", 1), cell([0, 1, 2, 3], "robust", 2)]
+
+    rows = paired_errors(cells, against=["mlp"])
+
+    assert found(rows, "error_minus_mlp", "robust", 1) == [("digits", 1 / 8)]
+    assert found(rows, "error_minus_mlp", "robust", 2) == [("digits", 3 / 8)]
+
+
+def test_transfer_is_compared_with_the_attack_on_the_network_itself_both_ways():
+    cells = [cell([0, 1, 2, 3], attack="fgsm", settings=FGSM),
+             cell([0], attack="fgsm", settings=FGSM, victim="robust.0")]  # fmt: skip
+
+    rows = paired_errors(cells)
+
+    assert found(rows, "error_minus_own") == [("digits/robust/fgsm", -3 / 8)]
+    assert found(rows, "error_minus_from_robust") == [("digits/fgsm", 3 / 8)]
+
+
+def test_a_name_without_outputs_is_refused():
+    with pytest.raises(ValueError, match="no outputs of or under fgms"):
+        paired_errors([cell([0])], against=["fgms"])
+
+
+def test_other_inputs_are_refused():
+    cells = [cell([0], attack="fgsm", settings=FGSM), cell([0], attack="pgd", settings=PGD, ids=[0, 1])]
+
+    with pytest.raises(ValueError, match="holds 8 inputs, expected the same 2"):
+        paired_errors(cells, against=["fgsm"])
