@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import inspect
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
-from touchstone.records import Cell, Detector, ExampleSet, Margins, Outputs, Scores
+from touchstone.records import Cell, Checkpoint, Detector, ExampleSet, Margins, Outputs, Scores
 
 ROWS, CLASSES, SIDE = 60, 10, 8
 CLASSIFIERS = {"cnn": 40.0, "cnn_pgd": 12.0}  # how much logit margin a unit of eps costs
@@ -71,7 +72,23 @@ def outputs(entry, seed, loss=0.0, rows=ROWS, **more):
     logits = generator(entry, seed, "others").normal(-3, 0.4, (rows, CLASSES))
     own, other = labels(rows), (labels(rows) + 1) % CLASSES
     logits[np.arange(rows), own], logits[np.arange(rows), other] = lead / 2, -lead / 2
-    return Outputs(logits=logits.astype(np.float32), labels=labels(rows), example_ids=ids(rows), **more)
+    features = {"penultimate": (logits @ np.linalg.pinv(last_layer(entry, seed)).T).astype(np.float32)}
+    return Outputs(logits.astype(np.float32), labels(rows), ids(rows), features, **more)
+
+
+def last_layer(entry, seed):
+    """The weight that gives the logits from the penultimate features."""
+    return generator(entry, seed, "last layer").normal(size=(CLASSES, 12))
+
+
+def checkpoint_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
+    cells = []
+    for entry in classifiers:
+        for seed in seeds:
+            weights = {"0.weight": np.ones((3, 12)), "1.weight": last_layer(entry, seed), "1.bias": np.zeros(CLASSES)}
+            noun = Checkpoint(weights, {"use": "made_up"}, (1, SIDE, SIDE), CLASSES, (0.5,), (0.5,))
+            cells.append(Cell(noun, at("checkpoints", f"{entry}.{seed}"), entry, seed))
+    return cells
 
 
 def loss_of(entry, attack):
@@ -152,6 +169,32 @@ def margin_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     return cells
 
 
+def bound_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    """Certified lower bounds: half of each margin."""
+    cells = []
+    for cell in margin_cells(seeds, classifiers, rows):
+        half = np.where(cell.noun.found, cell.noun.margins, 0.4) / 2
+        noun = replace(cell.noun, margins=half, found=np.ones(rows, dtype=bool), method="certified_linear")
+        file = at("margins", f"{cell.entry}.{cell.seed}", "certified", "digits_test")
+        cells.append(replace(cell, noun=noun, file=file, margin="certified"))
+    return cells
+
+
+def second_method_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    """What another method found: often a little more, sometimes a little less."""
+    cells = []
+    for cell in margin_cells(seeds, classifiers, rows):
+        excess = generator(cell.entry, cell.seed, "fab").normal(1.03, 0.03, rows)
+        noun = replace(cell.noun, margins=cell.noun.margins * excess, method="fab")
+        cells.append(replace(cell, noun=noun, file=cell.file.replace("nearest_classes", "fab"), margin="fab"))
+    return cells
+
+
+def held_out(cells):
+    """The same artefacts of a set that something may be fitted on."""
+    return [replace(cell, file=cell.file + "/held_out", examples="digits_detector_train") for cell in clean(cells)]
+
+
 def example_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), translators=("unet",), classifiers=("cnn",), rows=ROWS):
     clean = image_set(clean_images(rows), labels(rows), "made-up digits")
     cells = [Cell(clean, at("examples", "digits_test"), examples="digits_test")]
@@ -186,10 +229,16 @@ NOUNS = {
     "outputs": output_cells(("unet",)),
     "scores": score_cells(),
     "detectors": detector_cells(),
-    "margins": margin_cells(),
+    "margins": [*margin_cells(), *second_method_cells(), *bound_cells()],
+    "checkpoints": checkpoint_cells(),
+    "fit_margins": held_out(margin_cells()),
+    "fit_outputs": held_out(output_cells()),
     "examples": example_cells(),
 }
-SETTINGS = {"id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 20}
+SETTINGS = {
+    "id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 20,
+    "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5, "epochs": 5,
+}  # fmt: skip
 
 
 def given(function):
@@ -200,5 +249,7 @@ def given(function):
     if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
     return list(nouns.values()), {
-        p.name: SETTINGS[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in SETTINGS
+        p.name: SETTINGS[p.name]
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY and p.name in SETTINGS and (p.name != "eps" or "list" in str(p.annotation))
     }

@@ -95,6 +95,7 @@ def sections() -> dict[str, Section]:
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),
                 "victims": Reference(("classifiers",), many=True, default=[]),
+                "fit": Reference(("examples",)),
             },
         ),
         "figures": Section(
@@ -465,6 +466,7 @@ class _Reader:
                 ("classifiers", ("train", "validation", "outliers")),
                 ("translators", ("train", "validation", "outliers")),
                 ("detectors", ("fit", "anomalous")),
+                ("evaluations", ("fit",)),
             )
             for name, entry in resolved[section].items()
             for key in keys
