@@ -64,7 +64,7 @@ MISTAKES = {
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
     "an unknown claim": ("claims: {S3-14: {softmax: softmax}}", "claims.S3-14: no such claim", "Did you mean S3-4?"),
     "a published claim": ("claims: {P3-8: {plain: cnn}}", "claims.P3-8: a published figure", "what scales it down: S3-4"),
-    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, margin, examples", "Did you mean robust?"),
+    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, examples", "Did you mean robust?"),
     "an unknown entry in a role": ("claims: {S2-1: {robust: cnn_pdg}}", "claims.S2-1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
     "an entry of another section in a role": ("claims: {S2-1: {robust: pgd}}", "no entry called pgd in classifiers", ""),
     "several entries where one plays": ("claims: {S2-1: {robust: [cnn]}}", "claims.S2-1.robust: expected an entry of classifiers, got ['cnn']", ""),
@@ -138,7 +138,7 @@ def test_an_overlay_with_its_own_use_replaces_the_entry(project):
 
 def test_roles_are_filled_from_the_shared_ones(project):
     assert load("digits", project)["claims"]["S2-1"] == {
-        "robust": "cnn_pgd", "margin": "nearest_classes", "examples": "digits_test",
+        "robust": "cnn_pgd", "examples": "digits_test",
     }  # fmt: skip
 
 
