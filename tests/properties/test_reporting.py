@@ -12,12 +12,20 @@ from matplotlib.figure import Figure
 
 import touchstone
 from touchstone import drawing, palette
+from touchstone.evaluations.margin_evasion import margin_evasion
+from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
+from touchstone.evaluations.subset_robustness import subset_robustness
 
 FOLDER = Path(touchstone.__file__).parent / "reporting"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
-STUDY["NOUNS"]["metrics"] = robustness(STUDY["NOUNS"]["outputs"], resamples=5)
+STUDY["NOUNS"]["metrics"] = [
+    row
+    for question in (robustness, margins, subset_robustness, margin_evasion)
+    for cells, settings in [STUDY["given"](question)]
+    for row in question(*cells, **settings)
+]
 METHODS = ["cnn", "cnn_pgd", "energy", "mahalanobis", "msp"]
 
 

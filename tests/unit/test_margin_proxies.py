@@ -44,7 +44,7 @@ def test_equidistant_rows_give_the_logit_margin_over_twice_c():
 def test_unequal_rows_take_the_orders_apart_and_the_feature_margin_is_the_exact_one():
     """papers.md 3.i item 4: W = diag(1, 1, 5), points near different boundaries."""
     weight = np.diag([1.0, 1.0, 5.0])
-    inputs, logits = points(weight)
+    _, logits = points(weight)
     own = logits.argmax(axis=1)
     exact = [
         min((z[i] - z[j]) / np.abs(weight[i] - weight[j]).sum() for j in range(3) if j != i)

@@ -29,7 +29,7 @@ def cells(values, leads, right=None, predictions=None, entry="cnn", method="exac
 
 def joined(*several):
     """The cells of several classifiers or methods; outputs of the same network once."""
-    margins, outputs, checkpoints = (sum(parts, []) for parts in zip(*several, strict=True))
+    margins, outputs, checkpoints = ([cell for part in parts for cell in part] for parts in zip(*several, strict=True))
     return margins, list({cell.file: cell for cell in outputs}.values()), checkpoints
 
 
