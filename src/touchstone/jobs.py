@@ -437,6 +437,7 @@ ROLES = {
     "margins": "Margins",
     "examples": "ExampleSet",
 }
+ROLES |= {f"fit_{role}": ROLES[role] for role in ("outputs", "margins")}
 
 
 def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -50,6 +50,7 @@ class Section:
 # The chapters of the report that an evaluation may stand in.
 SYSTEMS = ("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation", "shared")
 OWN = "own"  # among an evaluation's victims: the network or defence that is asked about
+GROUPED = ("examples", "attacks", "detectors", "translators")  # what one job may do together
 PLANNED = ("seed", "device", "architecture")  # what the plan gives to the train step, not an entry
 
 _count = Type("int", Bounds(low=1))
@@ -113,6 +114,7 @@ def sections() -> dict[str, Section]:
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),
                 "victims": Reference(models, many=True, default=[], words=(OWN,), everything=("classifiers",)),
+                "fit": Reference(("examples",)),
             },
         ),
         "figures": Section(
@@ -295,9 +297,29 @@ class _Reader:
                     base[name] = self._merged(base[name], value)
                 else:
                     base[name] = value
+        self._gone()
 
     def _needs_use(self, section: str) -> bool:
         return section in self.sections and bool(self.sections[section].folders)
+
+    def _gone(self) -> None:
+        """Take out what is about removed entries alone: figures of a removed evaluation, removed members of groups.
+
+        What the overlay itself says is left as it stands, and checked.
+        """
+        figures = self.raw.get("figures") or {}
+        for name, block in list(figures.items()):
+            shown = block.get("evaluation") if isinstance(block, dict) else None
+            if ("evaluations", shown) in self.removed and ("figures", name) not in self.overlaid:
+                del figures[name]
+                self.removed.add(("figures", str(name)))
+        gone = {name for section, name in self.removed if section in GROUPED}
+        groups = self.raw.get("groups") or {}
+        for name, members in list(groups.items()):
+            if isinstance(members, list) and ("groups", name) not in self.overlaid and gone & set(map(str, members)):
+                groups[name] = [member for member in members if member not in gone]
+                if not groups[name]:
+                    del groups[name]
 
     def _merged(self, base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         if "use" in change and change["use"] != base.get("use"):
@@ -546,6 +568,7 @@ class _Reader:
                 ("classifiers", ("train", "validation", "outliers")),
                 ("translators", ("train", "validation", "outliers")),
                 ("detectors", ("fit", "anomalous")),
+                ("evaluations", ("fit",)),
             )
             for name, entry in resolved[section].items()
             for key in keys
@@ -560,7 +583,7 @@ class _Reader:
 
     def _groups(self, resolved: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
         """Return, for what is grouped, the named groups; an entry in none is a group of its own."""
-        groups: dict[str, dict[str, list[str]]] = {"examples": {}, "attacks": {}, "detectors": {}, "translators": {}}
+        groups: dict[str, dict[str, list[str]]] = {section: {} for section in GROUPED}
         placed: dict[str, str] = {}
         raw = self.raw.get("groups") or {}
         for name, members in raw.items():

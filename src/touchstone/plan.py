@@ -623,6 +623,13 @@ class Plan:
                 add("checkpoints", self.file("checkpoints", net), Set(""), **own)
             for detector in question["detectors"] if "detectors" in roles else []:
                 add("detectors", self.file("detectors", net, detector), Set(""), detector=detector, **own)
+            if question["fit"]:  # what an evaluation fits or sets a threshold on: clean, and never in its examples
+                held_out = Set(question["fit"])
+                if "fit_outputs" in roles:
+                    add("fit_outputs", self.file("outputs", net, held_out.address), held_out, **own)
+                for margin in question["margins"] if "fit_margins" in roles else []:
+                    file = self.file("margins", net, margin, held_out.address)
+                    add("fit_margins", file, held_out, margin=margin, **own)
             for examples in self._sets(question, net):
                 if "examples" in roles and examples.kind != "examples":
                     add("examples", self.set_file(examples), examples, **own)

@@ -19,7 +19,7 @@ from touchstone.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 STAGE = "workflow/dvc.yaml:tiny"
-STEPS = ("evaluations:\n", "margins: {nearest_classes: {steps: 41}}\nevaluations:\n")
+STEPS = ("\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 41}\n")
 REMEASURED = {"Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report"}
 S3 = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 QUIET = {
@@ -183,7 +183,7 @@ def test_two_versions_are_compared_and_checked_out_both_ways(own):
         own.type("dvc checkout -q")
         assert "up to date" in own.type("dvc status")
         assert not own.project.planned(), version
-    own.project.edit("workflow/studies/tiny.yaml", "{nearest_classes: {steps: 2}}", "{nearest_classes: {steps: 41}}")
+    own.project.edit("workflow/studies/tiny.yaml", "nearest_classes: {steps: 2}", "nearest_classes: {steps: 41}")
     assert set(own.project.planned()) == REMEASURED
 
 

@@ -75,7 +75,7 @@ MISTAKES = {
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
     "an unknown claim": ("claims: {S3-14: {softmax: softmax}}", "claims.S3-14: no such claim", "Did you mean S3-4?"),
     "a published claim": ("claims: {P3-8: {plain: cnn}}", "claims.P3-8: a published figure", "what scales it down: S3-4"),
-    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, margin, examples", "Did you mean robust?"),
+    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, examples", "Did you mean robust?"),
     "an unknown entry in a role": ("claims: {S2-1: {robust: cnn_pdg}}", "claims.S2-1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
     "an entry of another section in a role": ("claims: {S2-1: {robust: pgd}}", "no entry called pgd in classifiers", ""),
     "several entries where one plays": ("claims: {S2-1: {robust: [cnn]}}", "claims.S2-1.robust: expected an entry of classifiers, got ['cnn']", ""),
@@ -149,7 +149,7 @@ def test_an_overlay_with_its_own_use_replaces_the_entry(project):
 
 def test_roles_are_filled_from_the_shared_ones(project):
     assert load("digits", project)["claims"]["S2-1"] == {
-        "robust": "cnn_pgd", "margin": "nearest_classes", "examples": "digits_test",
+        "robust": "cnn_pgd", "examples": "digits_test",
     }  # fmt: skip
 
 
@@ -180,3 +180,14 @@ def test_a_study_of_its_own_names_its_file_in_every_mistake(project):
 
 def test_an_unknown_base_is_told(project):
     assert 'base: expected params or none, got "digits"' in message(project, "base: digits")
+
+
+def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_its_groups(project):
+    before = load(root=project)
+
+    asked = message(project, "evaluations: {margin_survey: null}\nexamples: {few_faces: null}")
+
+    assert "few_faces" in before["groups"]["examples"]["few"]
+    assert "figures." not in asked
+    assert "groups." not in asked
+    assert "evaluations.attacked_detection.examples: no entry called few_faces" in asked
