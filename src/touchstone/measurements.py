@@ -62,14 +62,14 @@ class Measured:
         """Return {seed: the number}; Missing says which rows there are none of."""
         if rows.evaluation not in self.components:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
-        metric = rows.metric.removeprefix(COMPLEMENT)
+        metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
         entry, examples = rows.entry.format(**names), rows.examples.format(**names)
         found = self._rows.get((rows.evaluation, metric, entry, examples), {})
         fitting = {seed: row for seed, row in found.items() if _allowed(row, rows) and math.isfinite(row["value"])}
         if not fitting:
             asked = "".join(f", {key} {value:g}" for key, value in rows.threat)
             raise Missing(f"{metric} of {entry} on {examples}{asked}")
-        return {seed: _quantity(row, metric != rows.metric) for seed, row in fitting.items()}
+        return {seed: _quantity(row, rows.metric.startswith(COMPLEMENT)) for seed, row in fitting.items()}
 
 
 def _allowed(row: Row, rows: Rows) -> bool:

@@ -172,6 +172,12 @@ class Plan:
         return str(self.study["attacks"][attack]["use"]).startswith("adaptive/")
 
     @cached_property
+    def guards(self) -> frozenset[str]:
+        """The detectors that some adaptive attack has to get past; the others of their groups are left in peace."""
+        asked = (q for q in self.study["evaluations"].values() if any(self.adaptive(name) for name in q["attacks"]))
+        return frozenset(name for question in asked for name in question["detectors"])
+
+    @cached_property
     def attacked_groups(self) -> list[tuple[str, str, str]]:
         """What some evaluation or detector asks to be attacked, sorted: the groups of example sets and of attacks, and
         of the detectors that an adaptive attack has to get past.
@@ -203,7 +209,7 @@ class Plan:
         groups = self.study["groups"]
         found = []
         for examples, attacks, detectors in self.attacked_groups:
-            guards = groups["detectors"][detectors] if detectors else []
+            guards = [name for name in groups["detectors"][detectors] if name in self.guards] if detectors else []
             sets = [
                 Set(entry, victim, attack)
                 for victim in [self.guarded("{net}", guard) for guard in guards] or ["{victim}"]
@@ -374,7 +380,7 @@ class Plan:
         section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
         entry = self.study[section][net.entry]
         objective = self._own(section, net.entry)
-        references = {"train", "validation", "outliers", "classifier", "seeds", "model"}
+        references = {"train", "validation", "outliers", "classifier", "calibration", "seeds", "model"}
         loop = {key: value for key, value in entry.items() if key not in objective and key not in references}
         settings = self._torch(component=objective, architecture=entry["model"], seed=net.seed, loop=loop)
         inputs: dict[str, str | list[str]] = {
@@ -480,19 +486,22 @@ class Plan:
     def _fit(self, detectors: str, net: str) -> Iterator[Task]:
         for name in self.study["groups"]["detectors"][detectors]:
             entry, found, own = self.study["detectors"][name], self._component(name), Net.parse(net)
+            # A detector of unknown classes may learn on a network that knows fewer, to be used on one that knows more.
+            fitted = str(self.partner("classifiers", entry["classifier"], own.seed)) if entry["classifier"] else net
             inputs: dict[str, str | list[str]] = {}
             if found.fit is not None:
                 wanted = tuple(data.removeprefix("fit_") for data in found.fit.data if data.startswith("fit_"))
-                inputs |= self._read(wanted, net, Set(entry["fit"]), "fit_")
+                inputs |= self._read(wanted, fitted, Set(entry["fit"]), "fit_")
                 wanted = tuple(data.removeprefix("anomalous_") for data in found.fit.data if "anomalous_" in data)
                 sets = [
-                    Set(entry["fit"], net, other) if other in self.study["attacks"] else Set(other)
+                    Set(entry["fit"], fitted, other) if other in self.study["attacks"] else Set(other)
                     for other in entry["anomalous"]
                 ]
                 for anomalous in sets:
-                    for role, file in self._read(wanted, net, anomalous, "anomalous_").items():
+                    for role, file in self._read(wanted, fitted, anomalous, "anomalous_").items():
                         inputs[role] = [*inputs.get(role, []), file]
-            inputs |= self._read(found.call.data, net, Set(self.study["study"]["calibration"]))
+            calibration = self.study["classifiers"][own.entry]["calibration"] or self.study["study"]["calibration"]
+            inputs |= self._read(found.call.data, net, Set(calibration))
             settings = self._detector_settings(name, own) | {
                 "seed": own.seed,
                 "false_positive_rates": self.study["study"]["false_positive_rates"],
@@ -534,10 +543,11 @@ class Plan:
 
         def add(role: str, file: str, examples: Set, **facts: Any) -> None:
             facts |= {key: getattr(examples, key) for key in ("examples", "victim", "attack", "translator")}
-            facts["settings"] = self._own("attacks", examples.attack) if examples.attack else {}
+            facts.setdefault("settings", self._own("attacks", examples.attack) if examples.attack else {})
             found.setdefault((role, file), CellPlan(role, file, facts))
 
         nets = [net for name in question["classifiers"] for net in self.nets("classifiers") if net.entry == name]
+        nets = [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
         for name in question["examples"] if "examples" in roles else []:
             add("examples", self.file("examples", name), Set(name))
         translators = [n for name in question["translators"] for n in self.nets("translators") if n.entry == name]
@@ -548,7 +558,10 @@ class Plan:
             if "checkpoints" in roles:
                 add("checkpoints", self.file("checkpoints", net), Set(""), **own)
             for detector in question["detectors"] if "detectors" in roles else []:
-                add("detectors", self.file("detectors", net, detector), Set(""), detector=detector, **own)
+                # What it was trained on, which its name need not say.
+                trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
+                file = self.file("detectors", net, detector)
+                add("detectors", file, Set(""), detector=detector, settings=trained, **own)
             for examples in self._sets(question, net):
                 if "examples" in roles and examples.kind != "examples":
                     add("examples", self.set_file(examples), examples, **own)
