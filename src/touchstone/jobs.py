@@ -310,9 +310,12 @@ def _guarded(job: Job, model: Any) -> Any:
     import torch
 
     from touchstone.defences import Guarded
+    from touchstone.steps.attack import typical
 
     block, detector = job.settings["detector"], job.noun("detector", "Detector")
     call = _component(block).call
+    outputs, clean = job.noun("typical_outputs", "Outputs"), job.noun("typical_examples", "ExampleSet")
+    known = typical(outputs, clean, call.data, block.get("label"), job.settings["device"])
     state = {name: torch.from_numpy(values).to(job.settings["device"]) for name, values in detector.state.items()}
     return Guarded(
         model=model,
@@ -323,6 +326,7 @@ def _guarded(job: Job, model: Any) -> Any:
         spread=detector.spread,
         confounding=job.settings["confounding"],
         label=block.get("label"),
+        typical=known,
     )
 
 

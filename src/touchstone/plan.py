@@ -417,6 +417,8 @@ class Plan:
             detector, rate = attacked.guard
             if detector:
                 inputs["detector"] = self.file("detectors", own, detector)
+                calibration = Set(self.calibration(own))  # clean images that an attacker may imitate
+                inputs |= self._read(self._component(detector).call.data, str(own), calibration, "typical_")
                 settings |= {"detector": self._own("detectors", detector), "false_positive_rate": rate}
                 settings["confounding"] = self.study["confounding"]
             yield Task("attack", inputs, self.set_file(attacked), settings)
@@ -461,6 +463,11 @@ class Plan:
             )
             yield Task("measure", inputs, self.file("margins", net, margin, examples.address), settings)
 
+    def calibration(self, net: Net) -> str:
+        """Return the held-out clean images that the thresholds of a network's detectors come from."""
+        own: str | None = self.study["classifiers"][net.entry]["calibration"]
+        return own or str(self.study["study"]["calibration"])
+
     def _component(self, detector: str) -> registry.Component:
         folder, name = self.study["detectors"][detector]["use"].split("/")
         return registry.component(folder, name)
@@ -500,8 +507,7 @@ class Plan:
                 for anomalous in sets:
                     for role, file in self._read(wanted, fitted, anomalous, "anomalous_").items():
                         inputs[role] = [*inputs.get(role, []), file]
-            calibration = self.study["classifiers"][own.entry]["calibration"] or self.study["study"]["calibration"]
-            inputs |= self._read(found.call.data, net, Set(calibration))
+            inputs |= self._read(found.call.data, net, Set(self.calibration(own)))
             settings = self._detector_settings(name, own) | {
                 "seed": own.seed,
                 "false_positive_rates": self.study["study"]["false_positive_rates"],
