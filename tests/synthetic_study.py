@@ -24,6 +24,7 @@ ATTACKS = {
 }
 STRENGTH = {"fgsm": 0.7, "pgd": 1.0}
 DETECTORS = {"energy": 1.0, "mahalanobis": 1.8, "msp": 0.7}
+SUPERVISED = {"mahalanobis": ["fgsm"]}  # as if it had been trained on attacked images
 OOD = {"photographs": 1.2, "uniform": 3.0}
 
 
@@ -73,12 +74,19 @@ def outputs(entry, seed, loss=0.0, rows=ROWS, **more):
     own, other = labels(rows), (labels(rows) + 1) % CLASSES
     logits[np.arange(rows), own], logits[np.arange(rows), other] = lead / 2, -lead / 2
     features = {"penultimate": (logits @ np.linalg.pinv(last_layer(entry, seed)).T).astype(np.float32)}
-    return Outputs(logits.astype(np.float32), labels(rows), ids(rows), features, **more)
+    more = {"gradient_norms": {"softmax_all": norms(entry, seed, loss, rows)}, "features": features, **more}
+    return Outputs(logits=logits.astype(np.float32), labels=labels(rows), example_ids=ids(rows), **more)
 
 
 def last_layer(entry, seed):
     """The weight that gives the logits from the penultimate features."""
     return generator(entry, seed, "last layer").normal(size=(CLASSES, 12))
+
+
+def norms(entry, seed, loss=0.0, rows=ROWS):
+    """Six parameter tensors; the more the logits lost, the more of the gradient lies below the last two."""
+    grown = np.linspace(1 + loss, 1, 6)
+    return (generator(entry, seed, "norms").lognormal(0, 1, (rows, 6)) * grown).astype(np.float32)
 
 
 def loss_of(entry, attack):
@@ -160,9 +168,10 @@ def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     for entry in classifiers:
         for seed in seeds:
             for name in DETECTORS:
-                noun = Detector({}, {"use": name}, {"0.01": 2.33, "0.05": 1.64}, spread=1.0, supervised=False)
+                trained = SUPERVISED.get(name, [])
+                noun = Detector({}, {"use": name}, {"0.01": 2.33, "0.05": 1.64}, spread=1.0, supervised=bool(trained))
                 file = at("detectors", f"{entry}.{seed}", name)
-                cells.append(Cell(noun, file, entry, seed, detector=name))
+                cells.append(Cell(noun, file, entry, seed, detector=name, settings={"anomalous": trained}))
     return cells
 
 
@@ -368,7 +377,7 @@ OWN_NOUNS = {
 }
 SETTINGS = {
     "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
-    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
+    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "msp"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
     "epochs": 5,
 }  # fmt: skip
 

@@ -34,7 +34,8 @@ class Published:
 class Rows(NamedTuple):
     """Which metrics rows are meant, whatever the study calls its entries: {net} stands for what plays the role net.
 
-    evaluation: the component, not the study's name for it. metric: "1 - robust_accuracy" is what the accuracy leaves.
+    evaluation: the component, not the study's name for it. metric: "1 - robust_accuracy" is what the accuracy leaves;
+    a paired difference is a metric of its own, "auroc_minus_{msp}".
     threat: what the row's threat model must allow, such as eps.
     """
 
@@ -65,7 +66,8 @@ class Condition:
     @property
     def roles(self) -> list[str]:
         """The roles that its rows name."""
-        texts = [text for rows in (self.rows, self.minus) if rows for text in (rows.metric, rows.entry, rows.examples)]
+        both = [rows for rows in (self.rows, self.minus) if rows]
+        texts = [text for rows in both for text in (rows.metric, rows.entry, rows.examples)]
         return list(dict.fromkeys(name for text in texts for _, name, _, _ in Formatter().parse(text) if name))
 
     def bound(self, data: str) -> Bound | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,7 @@ class Guarded:
     score: a detector with its settings bound, taking `data` in order; state: its fitted tensors; spread: of its
     calibration scores, the unit in which attacks weigh a score against a loss; label: which confounding label its
     gradient norms are of. Everything is differentiable, so that what is deployed is what is attacked.
+    typical: what the detector reads of clean images, per class, for attacks that imitate it (see `typical_of`).
     """
 
     model: nn.Module
@@ -31,17 +33,30 @@ class Guarded:
     spread: float
     confounding: Confounding
     label: str | None = None
+    typical: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (N, K) and anomaly scores (N,) of `images`, with a graph back to them where gradients are on."""
+        differentiable = torch.is_grad_enabled()
+        logits, values = self.look(images)
+        others: dict[str, object] = {"images": images, "model": self.model, "state": self.state}
+        with torch.enable_grad():  # some scores take gradients of their own, whoever asks
+            scores = self.score(*(others[name] if name in others else values[name] for name in self.data))
+        return logits, scores if differentiable else scores.detach()
+
+    def look(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the logits (N, K) and what the detector reads of the network, before it makes a score of it.
+
+        With a graph back to `images` where gradients are on.
+        """
+        differentiable = torch.is_grad_enabled()
         wanted = [self._name(name) for name in self.data if name in OF_THE_NETWORK]
         names = dict.fromkeys(["logits", *wanted])
-        differentiable = torch.is_grad_enabled()
         with torch.enable_grad():  # gradient norms need it, whoever asks
             read = read_out(self.model, images, self.confounding, names=names, differentiable=differentiable)
-            others: dict[str, object] = {"images": images, "model": self.model, "state": self.state}
-            scores = self.score(*(others[name] if name in others else read[self._name(name)] for name in self.data))
-        return (read["logits"], scores) if differentiable else (read["logits"].detach(), scores.detach())
+        if not differentiable:
+            read = {name: values.detach() for name, values in read.items()}
+        return read["logits"], {name: read[self._name(name)] for name in self.data if name in OF_THE_NETWORK}
 
     def _name(self, name: str) -> str:
         return f"gradient_norms.{self.label}" if name == "gradient_norms" else name
@@ -124,3 +139,35 @@ class Expected(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the mean of part(images) over the draws."""
         return torch.stack([self.part(images) for _ in range(self.draws)]).mean(0)
+
+
+def smoothed(defence: Guarded, beta: float) -> Guarded:
+    """Return the defence with softplus(beta) in the place of every ReLU module, to take gradients where ReLU has none.
+
+    ValueError where the network has no such module: ReLU called as a function cannot be replaced.
+    """
+    model = copy.deepcopy(defence.model)
+    relus = [(parent, name) for parent in model.modules() for name, child in parent.named_children()
+             if isinstance(child, nn.ReLU)]  # fmt: skip
+    if not relus:
+        raise ValueError("the network has no ReLU module, so there is none to smooth; leave softplus_beta out")
+    for parent, name in relus:
+        setattr(parent, name, nn.Softplus(beta=beta))
+    return replace(defence, model=model)
+
+
+def in_scale(name: str, values: Tensor) -> Tensor:
+    """Return what a detector reads, (N, D), in the scale in which distances of it mean something."""
+    return (values + 1e-12).log() if name == "gradient_norms" else values.flatten(1)
+
+
+def typical_of(name: str, values: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Return the mean of clean rows (N, ...) per class, (K, D), and their spread around it, (D,), `in_scale`.
+
+    A class without rows gets the mean of all.
+    """
+    rows = in_scale(name, values)
+    means = torch.stack(
+        [rows[labels == label].mean(0) if bool((labels == label).any()) else rows.mean(0) for label in range(classes)]
+    )
+    return means, (rows - means[labels]).square().mean(0).sqrt().clamp_min(1e-6)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from touchstone.losses import cross_entropy, margin_loss
+from touchstone.defences import Guarded, smoothed
+from touchstone.losses import LossOfLogits, cross_entropy, margin_loss
 from touchstone.perturbations import Ball
 from touchstone.tensors import Draws, frozen, per_row
 
@@ -20,7 +21,7 @@ class Seen:
 
     margin: Tensor  # (N,): above 0 exactly where the prediction is wrong
     excess: Tensor  # (N,): score minus threshold, in spreads of the calibration scores; above 0 exactly where flagged
-    class_gradient: Tensor  # of the cross-entropy
+    class_gradient: Tensor  # of the cross-entropy, or of the loss that the attack asked for
     score_gradient: Tensor  # of the score, in the same spreads
 
     @property
@@ -71,22 +72,29 @@ def evade(
     steps: int,
     step_size: float | None,
     restarts: int,
+    loss: LossOfLogits = cross_entropy,
+    softplus_beta: float | None = None,
 ) -> Tensor:
     """Return, per image, the best point met: wrong and unflagged if any was, else wrong and least flagged, else the
     nearest to being wrong.
 
     Each direction is followed from `restarts` starts, the first of them the image itself. L-inf ball of radius eps.
+    loss: of logits and labels, whose gradient leads to a wrong class. softplus_beta: where an image's score has no
+    gradient at all, take that of the network with softplus in the place of ReLU.
     """
+    surrogate = smoothed(defence, softplus_beta) if softplus_beta is not None and isinstance(defence, Guarded) else None
     size = 2.5 * eps / steps if step_size is None else step_size
     ball = Ball(images, eps)
     with frozen(defence.model):
         best = images
-        best_rank = _rank(_look(defence, images, labels))
+        best_rank = _rank(_look(defence, images, labels, loss))
         for direction in directions:
             for restart in range(restarts):
                 points = images if restart == 0 else ball.random(generator)
                 for step in range(steps + 1):
-                    seen = _look(defence, points, labels)
+                    seen = _look(defence, points, labels, loss)
+                    if surrogate is not None:
+                        seen = _with_gradient(seen, surrogate, points, labels, loss)
                     rank = _rank(seen)
                     best = torch.where(per_row(rank > best_rank, images), points, best)
                     best_rank = torch.maximum(best_rank, rank)
@@ -95,18 +103,59 @@ def evade(
     return best
 
 
-def _look(defence: Defended, points: Tensor, labels: Tensor) -> Seen:
+def _look(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Seen:
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         logits, scores = defence.read(points)
-        (class_gradient,) = torch.autograd.grad(cross_entropy(logits, labels).sum(), points, retain_graph=True)
+        (class_gradient,) = torch.autograd.grad(loss(logits, labels).sum(), points, retain_graph=True)
         excess = (scores - defence.threshold) / defence.spread
         (score_gradient,) = torch.autograd.grad(excess.sum(), points, materialize_grads=True, allow_unused=True)
     return Seen(margin_loss(logits.detach(), labels), excess.detach(), class_gradient, score_gradient)
 
 
+def _with_gradient(seen: Seen, surrogate: Guarded, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Seen:
+    none = _is_zero(seen.score_gradient)
+    if not bool(none.any()):
+        return seen
+    found = seen.score_gradient.clone()
+    found[none] = _look(surrogate, points[none], labels[none], loss).score_gradient
+    return replace(seen, score_gradient=found)
+
+
+def _is_zero(gradient: Tensor) -> Tensor:
+    return gradient.flatten(1).abs().amax(1) == 0
+
+
+def without_gradient(defence: Guarded, images: Tensor) -> Tensor:
+    """Return where the score has no gradient in the image, (N,) bool: there it cannot be lowered by following one."""
+    with frozen(defence.model):
+        labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+        return _is_zero(_look(defence, images, labels, cross_entropy).score_gradient)
+
+
+def best_of(defence: Guarded, images: Tensor, labels: Tensor, tried: Iterable[Tensor]) -> Tensor:
+    """Return, per image, the best of itself and the points tried, in the order of `evade`; asks for no gradient."""
+    best, best_rank = images, rank(*without_gradients(defence, images, labels))
+    for points in tried:
+        found = rank(*without_gradients(defence, points, labels))
+        best = torch.where(per_row(found > best_rank, images), points, best)
+        best_rank = torch.maximum(best_rank, found)
+    return best
+
+
+def without_gradients(defence: Guarded, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return margin loss and excess (as in Seen), (N,) each, as one who can only ask sees them."""
+    with torch.no_grad():
+        logits, scores = defence.read(points)
+        return margin_loss(logits, labels), (scores - defence.threshold) / defence.spread
+
+
 def _rank(seen: Seen) -> Tensor:
+    return rank(seen.margin, seen.excess)
+
+
+def rank(margin: Tensor, excess: Tensor) -> Tensor:
     """Return what is kept as the best: evading above 1, wrong but flagged in (0, 1), still right at most 0."""
-    evading = 1 + torch.sigmoid(seen.margin)
-    caught = 1 / (1 + seen.excess.clamp_min(1e-9))
-    return torch.where(seen.wrong, torch.where(seen.flagged, caught, evading), torch.tanh(seen.margin))
+    evading = 1 + torch.sigmoid(margin)
+    caught = 1 / (1 + excess.clamp_min(1e-9))
+    return torch.where(margin > 0, torch.where(excess > 0, caught, evading), torch.tanh(margin))

@@ -14,6 +14,7 @@ from touchstone.evaluation import Counts, checked
 
 Array = NDArray[Any]
 CONFIDENCE = 0.95
+ALL = tuple(evaluation.STATISTICS)
 CHUNK = 1_000_000  # draws held at once: stays in the cache, and memory does not grow with resamples
 
 
@@ -67,16 +68,18 @@ def _resampled_counts(id_scores: Array, ood_scores: Array, resamples: int, seed:
         yield Counts(_resampled(id_places, distinct, id_draws), _resampled(ood_places, distinct, ood_draws))
 
 
-def detection_samples(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) -> dict[str, Array]:
-    """Return each detection statistic, (resamples,), over resamples of the ID and of the anomalous rows apart.
+def detection_samples(
+    id_scores: Array, ood_scores: Array, *, resamples: int, seed: int, statistics: tuple[str, ...] = ALL
+) -> dict[str, Array]:
+    """Return each of the detection statistics, (resamples,), over resamples of the ID and of the anomalous rows apart.
 
     The draws depend on the row numbers, the seed and nothing else: two detectors scored on the same rows get the
     same resamples, so the difference of their samples is a paired bootstrap.
     """
-    parts: dict[str, list[Array]] = {name: [] for name in evaluation.STATISTICS}
+    parts: dict[str, list[Array]] = {name: [] for name in statistics}
     for counts in _resampled_counts(id_scores, ood_scores, resamples, seed):
-        for name, statistic in evaluation.STATISTICS.items():
-            parts[name].append(statistic(counts))
+        for name, values in parts.items():
+            values.append(evaluation.STATISTICS[name](counts))
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
@@ -103,21 +106,28 @@ def roc_band(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) 
 
 
 def detection_difference(
-    first: tuple[Array, Array], second: tuple[Array, Array], *, resamples: int, seed: int
+    first: tuple[Array, Array],
+    second: tuple[Array, Array],
+    *,
+    resamples: int,
+    seed: int,
+    statistics: tuple[str, ...] = ALL,
 ) -> dict[str, Interval]:
-    """Return first minus second for every detection statistic, paired: row i is the same input in both.
+    """Return first minus second for each of the detection statistics, paired: row i is the same input in both.
 
     first, second: (id_scores, ood_scores) of two detectors.
     """
     if [len(part) for part in first] != [len(part) for part in second]:
         raise ValueError("a paired difference needs the same rows on both sides")
-    samples = [detection_samples(*side, resamples=resamples, seed=seed) for side in (first, second)]
+    samples = [
+        detection_samples(*side, resamples=resamples, seed=seed, statistics=statistics) for side in (first, second)
+    ]
     return {
         name: percentile(
             getattr(evaluation, name)(*first) - getattr(evaluation, name)(*second),
             samples[0][name] - samples[1][name],
         )
-        for name in evaluation.STATISTICS
+        for name in statistics
     }
 
 

@@ -344,9 +344,12 @@ def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
     import torch
 
     from touchstone.defences import Guarded
+    from touchstone.steps.attack import typical
 
     block, detector = job.settings[role], job.noun(role, "Detector")
     call = _component(block).call
+    outputs, clean = job.noun("typical_outputs", "Outputs"), job.noun("typical_examples", "ExampleSet")
+    known = typical(outputs, clean, call.data, block.get("label"), job.settings["device"])
     state = {name: torch.from_numpy(values).to(job.settings["device"]) for name, values in detector.state.items()}
     return Guarded(
         model=model,
@@ -357,6 +360,7 @@ def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
         spread=detector.spread,
         confounding=job.settings["confounding"],
         label=block.get("label"),
+        typical=known,
     )
 
 

@@ -87,7 +87,7 @@ def sections() -> dict[str, Section]:
             {"seed": Setting(_seed, 0)},
             {"source": Reference(("sources",)), "of": Reference(("examples",))},
         ),
-        "classifiers": _trained(),
+        "classifiers": _trained(("calibration", Reference(("examples",)))),
         "translators": _trained(("classifier", Reference(("classifiers",)))),
         "attacks": Section(("attacks", "adaptive")),
         "margins": Section(("margins",)),
@@ -95,6 +95,7 @@ def sections() -> dict[str, Section]:
             ("detectors",),
             references={
                 "fit": Reference(("examples",)),
+                "classifier": Reference(("classifiers",)),
                 "anomalous": Reference(("examples", "attacks"), many=True, default=[]),
             },
         ),
@@ -109,7 +110,11 @@ def sections() -> dict[str, Section]:
         ),
         "evaluations": Section(
             ("evaluations",),
-            {"question": _text, "system": Setting(Type("word", words=SYSTEMS), "shared")},
+            {
+                "question": _text,
+                "system": Setting(Type("word", words=SYSTEMS), "shared"),
+                "seeds": Setting(Type("list", item=_seed, optional=True)),
+            },
             crossed
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),
@@ -574,12 +579,20 @@ class _Reader:
             for key in keys
             for example in (entry[key] if isinstance(entry[key], list) else [entry[key]])
         ]
-        calibration = resolved["study"]["calibration"]
-        for path, example in [*used, (("study", "calibration"), calibration)]:
+        calibrations = {
+            resolved["study"]["calibration"]: ("study", "calibration"),
+            **{
+                entry["calibration"]: ("classifiers", name, "calibration")
+                for name, entry in resolved["classifiers"].items()
+                if entry["calibration"]
+            },
+        }
+        for path, example in [*used, *((path, example) for example, path in calibrations.items())]:
             if example in tested:
                 self.fail(path, f"{example} is tested on by evaluations.{tested[example]}; use another set")
-            elif example == calibration and path[0] != "study":
-                self.fail(path, f"{example} gives the thresholds (study.calibration); use another set")
+            elif example in calibrations and path[-1] != "calibration":
+                giver = ".".join(calibrations[example])
+                self.fail(path, f"{example} gives the thresholds ({giver}); use another set")
 
     def _groups(self, resolved: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
         """Return, for what is grouped, the named groups; an entry in none is a group of its own."""

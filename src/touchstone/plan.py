@@ -422,7 +422,7 @@ class Plan:
         section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
         entry = self.study[section][net.entry]
         objective = self._own(section, net.entry)
-        references = {"train", "validation", "outliers", "classifier", "seeds", "model"}
+        references = {"train", "validation", "outliers", "classifier", "calibration", "seeds", "model"}
         loop = {key: value for key, value in entry.items() if key not in objective and key not in references}
         settings = self._torch(component=objective, architecture=entry["model"], seed=net.seed, loop=loop)
         inputs: dict[str, str | list[str]] = {
@@ -473,6 +473,8 @@ class Plan:
             detector, rate = attacked.guard
             if detector:
                 inputs["detector"] = self.file("detectors", own, detector)
+                calibration = Set(self.calibration(own))  # clean images that an attacker may imitate
+                inputs |= self._read(self._component(detector).call.data, str(own), calibration, "typical_")
                 settings |= {"detector": self._own("detectors", detector), "false_positive_rate": rate}
                 settings["confounding"] = self.study["confounding"]
             yield Task("attack", inputs, self.set_file(attacked), settings)
@@ -511,6 +513,11 @@ class Plan:
             )
             yield Task("measure", inputs, self.file("margins", net, margin, examples.address), settings)
 
+    def calibration(self, net: Net) -> str:
+        """Return the held-out clean images that the thresholds of a network's detectors come from."""
+        own: str | None = self.study["classifiers"][net.entry]["calibration"]
+        return own or str(self.study["study"]["calibration"])
+
     def _component(self, detector: str) -> registry.Component:
         folder, name = self.study["detectors"][detector]["use"].split("/")
         return registry.component(folder, name)
@@ -536,19 +543,21 @@ class Plan:
     def _fit(self, detectors: str, net: str) -> Iterator[Task]:
         for name in self.study["groups"]["detectors"][detectors]:
             entry, found, own = self.study["detectors"][name], self._component(name), Net.parse(net)
+            # A detector of unknown classes may learn on a network that knows fewer, to be used on one that knows more.
+            fitted = str(self.partner("classifiers", entry["classifier"], own.seed)) if entry["classifier"] else net
             inputs: dict[str, str | list[str]] = {}
             if found.fit is not None:
                 wanted = tuple(data.removeprefix("fit_") for data in found.fit.data if data.startswith("fit_"))
-                inputs |= self._read(wanted, net, Set(entry["fit"]), "fit_")
+                inputs |= self._read(wanted, fitted, Set(entry["fit"]), "fit_")
                 wanted = tuple(data.removeprefix("anomalous_") for data in found.fit.data if "anomalous_" in data)
                 sets = [
-                    Set(entry["fit"], net, other) if other in self.study["attacks"] else Set(other)
+                    Set(entry["fit"], fitted, other) if other in self.study["attacks"] else Set(other)
                     for other in entry["anomalous"]
                 ]
                 for anomalous in sets:
-                    for role, file in self._read(wanted, net, anomalous, "anomalous_").items():
+                    for role, file in self._read(wanted, fitted, anomalous, "anomalous_").items():
                         inputs[role] = [*inputs.get(role, []), file]
-            inputs |= self._read(found.call.data, net, Set(self.study["study"]["calibration"]))
+            inputs |= self._read(found.call.data, net, Set(self.calibration(own)))
             settings = self._detector_settings(name, own) | {
                 "seed": own.seed,
                 "false_positive_rates": self.study["study"]["false_positive_rates"],
@@ -605,6 +614,7 @@ class Plan:
             found.setdefault((role, file), CellPlan(role, file, facts))
 
         nets = [net for name in question["classifiers"] for net in self.models(name)]
+        nets = [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
         for name in question["examples"] if "examples" in roles else []:
             add("examples", self.file("examples", name), Set(name))
         translators = [n for name in question["translators"] for n in self.nets("translators") if n.entry == name]
@@ -622,7 +632,10 @@ class Plan:
             elif "checkpoints" in roles:
                 add("checkpoints", self.file("checkpoints", net), Set(""), **own)
             for detector in question["detectors"] if "detectors" in roles else []:
-                add("detectors", self.file("detectors", net, detector), Set(""), detector=detector, **own)
+                # What it was trained on, which its name need not say.
+                trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
+                file = self.file("detectors", net, detector)
+                add("detectors", file, Set(""), detector=detector, **own | {"settings": trained})
             if question["fit"]:  # what an evaluation fits or sets a threshold on: clean, and never in its examples
                 held_out = Set(question["fit"])
                 if "fit_outputs" in roles:

@@ -6,13 +6,14 @@ the score on the wrong side.
 
 import importlib
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from touchstone.defences import Guarded, Pipeline
+from touchstone.defences import Guarded, Pipeline, typical_of
 from touchstone.tensors import Draws
 
 NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/adaptive").glob("*.py"))
@@ -36,7 +37,10 @@ def guarded(threshold, score=lambda images: images.mean((1, 2, 3))):
         model[1].weight[0, 8:] = -1.0
         model[1].weight[1, :8] = -1.0
         model[1].bias.zero_()
-    return Guarded(model, score, ("images",), {}, threshold, 0.1, {})
+    dark, spread = 0.4 * torch.ones(2, 16), torch.ones(16)
+    dark[0, :8] += 0.2
+    dark[1, 8:] += 0.2
+    return Guarded(model, score, ("images",), {}, threshold, 0.1, {}, typical={"images": (dark, spread)})
 
 
 class Dimmed(nn.Module):
@@ -116,6 +120,34 @@ def test_nothing_evades_a_detector_that_flags_everything(name):
     found = component(name)(defence, images, labels, Draws(0, "attack", torch.arange(len(images))), eps=0.3, steps=5)
 
     assert (defence.read(found)[1] > defence.threshold).all()
+
+
+def on_gradients(seed=0):
+    """A small ReLU network, behind a detector of a large confounding gradient whose threshold lets 95 % of images by."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 3)).eval()
+    with torch.no_grad():
+        model[3].weight.mul_(5)  # as sure as a trained one
+    labels = {"softmax_all": {"variant": "softmax", "ones": None, "draws": None}}
+    defence = Guarded(
+        model, lambda norms: norms.sum(1).log(), ("gradient_norms",), {}, 0.0, 1.0, labels, label="softmax_all"
+    )
+    images = torch.rand((30, 1, 4, 4), generator=torch.Generator().manual_seed(seed))
+    logits, values = defence.look(images, differentiable=False)
+    scores = defence.read(images, differentiable=False)[1]
+    typical = {"gradient_norms": typical_of("gradient_norms", values["gradient_norms"], logits.argmax(1), 3)}
+    defence = replace(defence, threshold=float(scores.quantile(0.95)), spread=float(scores.std()), typical=typical)
+    return defence, images, logits.argmax(1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_detector_of_one_gradient_norm_is_broken_by_every_attack(name):
+    defence, images, labels = on_gradients()
+
+    found = component(name)(defence, images, labels, Draws(0, "attack", torch.arange(30)), eps=0.5, steps=20)
+
+    logits, scores = defence.read(found)
+    assert ((logits.argmax(1) != labels) & (scores <= defence.threshold)).float().mean() >= 0.9
 
 
 def oblivious(defence, images, labels, generator, *, eps, steps):

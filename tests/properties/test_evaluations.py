@@ -57,7 +57,7 @@ def check_rows_are_sound(function, cells, settings):
         assert isinstance(row["value"], float) and isinstance(row["n"], int), row
         if row["unit"] in ("fraction", "", "pixels"):
             assert row["value"] >= 0 or row["metric"].startswith("reconstruction_gain"), row
-        if row["unit"] in ("fraction", ""):
+        if row["unit"] in ("fraction", "", "difference"):
             assert row["value"] <= 1, row
         if row["base_rate"] is not None:
             assert 0 < row["base_rate"] < 1, row

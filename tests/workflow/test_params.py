@@ -87,6 +87,8 @@ MISTAKES = {
     "fitting on test data": ("detectors: {mahalanobis: {fit: digits_test}}", "detectors.mahalanobis.fit: digits_test is tested on", ""),
     "an anomaly that is tested on": ("detectors: {gradient_network: {anomalous: [uniform]}}", "detectors.gradient_network.anomalous: uniform is tested on", ""),
     "fitting on calibration data": ("detectors: {mahalanobis: {fit: digits_calibration}}", "gives the thresholds", ""),
+    "a network's thresholds from test data": ("classifiers: {cnn_six: {calibration: six_test}}", "classifiers.cnn_six.calibration: six_test is tested on", ""),
+    "fitting on a network's calibration data": ("detectors: {knn_six: {fit: six_calibration}}", "gives the thresholds (classifiers.cnn_six.calibration)", ""),
     "thresholds from test data": ("study: {calibration: digits_test}", "study.calibration: digits_test is tested on", ""),
     "a seed twice": ("classifiers: {cnn: {seeds: [0, 0, 1]}}", "classifiers.cnn.seeds: names a seed twice", ""),
     "broken yaml": ("attacks: {pgd", "mine.yaml:", "not readable as YAML"),

@@ -102,7 +102,7 @@ def test_one_setting_of_one_attack_touches_only_the_jobs_that_read_it(plan):
 
 
 def test_a_detector_setting_touches_its_own_jobs(plan):
-    after = changed(plan, "detectors", "energy", temperature=2.0)
+    after = changed(plan, "detectors", "msp", temperature=2.0)
 
     differ = jobs_that_differ(plan, after)
 
@@ -188,3 +188,41 @@ def test_a_dry_run_names_the_jobs_of_a_defence(bare):
     assert planned["Run routed.0: id_test"] == 1
     assert planned["Train unet.0"] == 1
     assert planned["Fit on cnn.0: all_detectors"] == 1
+
+
+def test_a_detector_may_learn_on_another_network_of_the_same_seed_else_of_its_first(plan):
+    (task,) = [
+        task
+        for task in plan.tasks(plan.rules["fit_near_detectors"], net="cnn_six.2")
+        if task.output.endswith("gradient_network_six.safetensors")
+    ]
+
+    assert task.inputs["fit_outputs"] == "data/digits/outputs/cnn_four.0/four_fit.safetensors"
+    assert task.inputs["anomalous_outputs"] == ["data/digits/outputs/cnn_four.0/unknown_two.safetensors"]
+    assert task.inputs["outputs"] == "data/digits/outputs/cnn_six.2/six_calibration.safetensors"
+
+
+def test_a_network_without_its_own_calibration_set_takes_the_studys(plan):
+    task = plan.tasks(plan.rules["fit_all_detectors"], net="cnn.0")[0]
+
+    assert task.inputs["outputs"] == "data/digits/outputs/cnn.0/digits_calibration.safetensors"
+
+
+def test_an_evaluation_asks_just_its_seeds(plan):
+    files = [cell.file for cell in plan.cells("cross_attack", ("scores", "detectors"))]
+
+    assert any("/cnn.0/" in file for file in files)
+    assert not any("/cnn.1/" in file for file in files)
+
+
+def test_adaptive_attacks_are_made_on_the_detectors_that_a_question_asks_them_of_and_on_no_others(plan):
+    made = plan.outputs(plan.rules["attack_id_test_adaptive_all_detectors"])
+
+    guards = {file.split("+")[1].split("@")[0] for file in made}
+    assert guards == set(plan.study["evaluations"]["evasion"]["detectors"])
+
+
+def test_the_cell_of_a_detector_says_what_it_was_trained_on(plan):
+    trained = {cell.facts["detector"]: cell.facts["settings"] for cell in plan.cells("cross_attack", ("detectors",))}
+
+    assert trained["gradient_network_fgsm"] == {"anomalous": ["fgsm"]}

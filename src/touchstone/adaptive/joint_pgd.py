@@ -21,12 +21,14 @@ def joint_pgd(
     step_size: PositiveFloat | None = None,
     restarts: PositiveInt = 1,
     weights: list[NonNegativeFloat] = [0.1, 1.0, 10.0],  # noqa: B006 - read as a setting, never changed
+    softplus_beta: PositiveFloat | None = None,
 ) -> Tensor:
     """Return, per image, the best point of PGD on CE(f(x'), y) - weight * max(0, score(x') - threshold).
 
     Every weight is tried, and the best point over all of them kept: wrong and unflagged before wrong before right.
     The score is taken in spreads of the detector's calibration scores, so that one weight means the same for every detector.
-    images (N, C, H, W) in [0, 1], labels (N,) int64. papers.md 6.4.
+    images (N, C, H, W) in [0, 1], labels (N,) int64. softplus_beta: of the softplus that stands in for ReLU on images
+    whose score has no gradient; None takes none. papers.md 6.4.
     """
 
     def direction(weight: float) -> Direction:
@@ -38,5 +40,14 @@ def joint_pgd(
 
     directions = [direction(weight) for weight in weights]
     return evade(
-        defence, images, labels, generator, directions, eps=eps, steps=steps, step_size=step_size, restarts=restarts
+        defence,
+        images,
+        labels,
+        generator,
+        directions,
+        eps=eps,
+        steps=steps,
+        step_size=step_size,
+        restarts=restarts,
+        softplus_beta=softplus_beta,
     )

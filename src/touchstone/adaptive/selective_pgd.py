@@ -22,11 +22,13 @@ def selective_pgd(
     step_size: PositiveFloat | None = None,
     restarts: PositiveInt = 1,
     orthogonal: bool = False,
+    softplus_beta: PositiveFloat | None = None,
 ) -> Tensor:
     """Return, per image, the best point of PGD that raises the loss while the class is right, else lowers the score.
 
     `orthogonal` takes out of each gradient its part along the other one, so that a step for one constraint does not
-    undo the other. No weight has to be chosen. images (N, C, H, W) in [0, 1], labels (N,) int64.
+    undo the other. No weight has to be chosen. images (N, C, H, W) in [0, 1], labels (N,) int64. softplus_beta: of the
+    softplus that stands in for ReLU on images whose score has no gradient; None takes none.
     Bryniarski et al. 2021, sections 4.1 and 4.2; papers.md 6.4.
     """
 
@@ -40,7 +42,16 @@ def selective_pgd(
         return torch.where(per_row(seen.wrong, images), towards_unflagged, towards_wrong)
 
     return evade(
-        defence, images, labels, generator, [follow], eps=eps, steps=steps, step_size=step_size, restarts=restarts
+        defence,
+        images,
+        labels,
+        generator,
+        [follow],
+        eps=eps,
+        steps=steps,
+        step_size=step_size,
+        restarts=restarts,
+        softplus_beta=softplus_beta,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from touchstone.contracts import PositiveFloat, PositiveInt
 from touchstone.example_notes import no_classes, prepared
@@ -18,8 +19,12 @@ def texture_patches(
     scale: PositiveFloat = 0.5,
     stride: PositiveInt | None = None,
     count: PositiveInt | None = None,
+    part: Literal["all", "upper", "lower"] = "all",
 ) -> ExampleSet:
     """Return gray patches (N, 1, size, size) of a brick wall, grass and gravel, labels -1.
+
+    `part` takes those of the upper or of the lower half of each texture, so that a detector trained on one half can be
+    tested on the other; ids are those among all patches, and `count` counts before it.
 
     The 512x512 textures are first shrunk by `scale` (at most 1), so that a patch shows the pattern. `stride` None sets
     patches side by side: 243 of 28x28 at scale 0.5; overlapping ones are not independent examples. `count` takes that
@@ -27,6 +32,10 @@ def texture_patches(
     """
     textures = [read_gray(folder / name) / 255 for name in ("brick.png", "grass.png", "gravel.png")]
     images, numbers = tiles(textures, size=size, stride=stride, scale=scale, count=count)
+    if part != "all":
+        each = len(tiles(textures[:1], size=size, stride=stride, scale=scale, count=None)[1])
+        rows = (numbers % each < each // 2) == (part == "upper")
+        images, numbers = images[rows], numbers[rows]
     return prepared(
         images,
         no_classes(len(images)),

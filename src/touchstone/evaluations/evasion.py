@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from touchstone import intervals
@@ -11,16 +13,19 @@ from touchstone.records import Cell
 from touchstone.threats import network
 
 
-def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell]) -> list[Row]:
+def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], examples: list[Cell]) -> list[Row]:
     """Return evasion rows per classifier seed, detector and attacked set, and their means over seeds.
 
     outputs, scores: of each classifier and detector on attacked sets (oblivious ones, made on the classifier alone, and
-    adaptive ones, made on classifier and detector together) and on the clean sets; detectors: with their thresholds.
+    adaptive ones, made on classifier and detector together) and on the clean sets; detectors: with their thresholds;
+    examples: the images, whose notes say where the score has no gradient.
     evasion_rate_at_F: share of all inputs that are misclassified and not flagged at the threshold of false-positive
     rate F on calibration data (SR@F); wrong_rate: share misclassified, flagged or not; flagged_rate_at_F of clean sets:
-    the false-positive rate that was got. Rows on SET/worst count an input that any of the attacks on it got past, since
-    an attacker who knows both can do what one who does not can. Exact binomial intervals. Only adaptive rows can support
-    a claim. papers.md 6.4.
+    the false-positive rate that was got. no_score_gradient, no_score_gradient_clean: share of the images that an
+    adaptive attack found, and of those that it began with, at which the detector's score has a gradient of exactly zero:
+    where that is much, an attack that follows gradients says little. Rows on SET/worst count an input that any of the
+    attacks on it got past, since an attacker who knows both can do what one who does not can. Exact binomial
+    intervals. Only adaptive rows can support a claim. papers.md 6.4.
     """
     rows: list[Row] = []
     for group in grouped(scores, lambda cell: (network(cell), cell.detector, cell.examples)).values():
@@ -40,7 +45,22 @@ def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell]) -> l
         else:
             clean = clean_outputs(outputs, cell)
             rows.append(_rate("wrong_rate", _wrong(clean, cell), cell, [clean]))
+    for cell in examples:
+        rows += _gradients(cell)
     return with_means(rows)
+
+
+def _gradients(cell: Cell) -> list[Row]:
+    """Return what an adaptive attack noted of the gradients that it could follow."""
+    named = [name for name in ("no_score_gradient", "no_score_gradient_clean") if name in cell.noun.notes]
+    rows = []
+    for name in named:
+        seen = replace(cell, detector=cell.victim.partition("+")[2].partition("@")[0])
+        count = round(cell.noun.notes[name] * len(cell.noun))
+        interval = intervals.binomial(count, len(cell.noun))
+        entry = f"{seen.entry}+{seen.detector}"
+        rows.append(row(name, interval, cell=seen, entry=entry, n=len(cell.noun), files=[cell]))
+    return rows
 
 
 def _guard(detectors: list[Cell], cell: Cell) -> Cell:

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from touchstone import tensors
-from touchstone.defences import Guarded
-from touchstone.records import ContractError, ExampleSet
+from touchstone.defences import Guarded, typical_of
+from touchstone.evasion import without_gradient
+from touchstone.records import ContractError, ExampleSet, Outputs
+from touchstone.steps.score import columns_of
 
 Perturb = Callable[[Any, Tensor, Tensor, tensors.Draws], Tensor]
 
@@ -27,9 +29,10 @@ def attack(
     """Return `examples` with perturbed images: on the 1/255 grid, rounded towards the clean ones so that the budget
     holds, and unquantised as the attack left them. Ids, labels and order are kept.
 
-    defence: what is attacked, the model itself or the model behind a detector. known: what `perturb` takes beside the
-    images: "labels", the true classes, or what the model says where an image has none; or "in_distribution", whether
-    it has one, (N,) bool.
+    defence: what is attacked, the model itself or the model behind a detector. Of the latter the notes say for what
+    share of the clean and of the attacked images the detector's score has no gradient at all. known: what `perturb`
+    takes beside the images: "labels", the true classes, or what the model says where an image has none; or
+    "in_distribution", whether it has one, (N,) bool.
     Raises ContractError where `perturb` changes the shape, leaves [0, 1] or returns NaN.
     """
     images = torch.from_numpy(examples.images).to(device)
@@ -45,12 +48,17 @@ def attack(
     if perturbed.shape != images.shape:
         raise ContractError(f"the attack changed the shape: {tuple(images.shape)} to {tuple(perturbed.shape)}")
     quantised = tensors.to_grid_towards(perturbed, images)
+    notes = {}
+    if isinstance(defence, Guarded):
+        for name, points in (("no_score_gradient_clean", images), ("no_score_gradient", perturbed)):
+            found = [without_gradient(defence, batch) for (batch,) in tensors.batches(batch_size, points)]
+            notes[name] = round(float(torch.cat(found).float().mean()), 6)
     return ExampleSet(
         images=quantised.cpu().numpy(),
         labels=examples.labels,
         example_ids=examples.example_ids,
         source=examples.source,
-        notes=examples.notes,
+        notes=examples.notes | notes,
         unquantised=perturbed.detach().cpu().numpy(),
     )
 
@@ -62,3 +70,17 @@ def _classes(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) 
     with torch.no_grad():
         predictions = torch.cat([model(batch).argmax(1) for (batch,) in tensors.batches(batch_size, images)])
     return torch.where(labels < 0, predictions, labels)
+
+
+def typical(
+    outputs: Outputs | None, examples: ExampleSet | None, data: tuple[str, ...], label: str | None, device: str
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return the mean per class and the spread of what a detector reads of clean images, by its name in `data`."""
+    source = outputs if outputs is not None else examples
+    if source is None:
+        return {}
+    labels = torch.from_numpy(source.labels).to(device)
+    classes = int(labels.max()) + 1 if outputs is None else outputs.logits.shape[1]
+    read = [name for name in data if name == "images" or (outputs is not None and name not in ("model", "state"))]
+    columns = columns_of(outputs, examples, tuple(read), label)
+    return {name: typical_of(name, next(columns).to(device), labels, classes) for name in read}

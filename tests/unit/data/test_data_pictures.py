@@ -68,6 +68,15 @@ def test_textures_of_three_kinds_are_cut(textures):
     assert examples.notes["licence"] == "CC0 1.0"
 
 
+def test_the_upper_and_the_lower_patches_of_the_textures_share_none_and_leave_none(textures):
+    everything, upper, lower = (texture_patches(textures, part=part) for part in ("all", "upper", "lower"))
+
+    assert not set(upper.example_ids) & set(lower.example_ids)
+    assert sorted([*upper.example_ids, *lower.example_ids]) == list(everything.example_ids)
+    assert list(upper.example_ids[:41]) == [*range(40), 81]
+    np.testing.assert_array_equal(upper.images[40], everything.images[81])
+
+
 @pytest.mark.parametrize("name", ["brick.png", "gravel.png"])
 def test_a_truncated_texture_is_refused_and_named(textures, tmp_path, name):
     for path in textures.iterdir():

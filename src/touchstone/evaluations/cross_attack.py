@@ -1,0 +1,100 @@
+"""What a detector trained on one anomaly makes of another one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.contests import FEWEST, Contest, contests
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluation import correct
+from touchstone.metric_rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
+from touchstone.records import Cell
+from touchstone.threats import network
+
+
+def cross_attack(
+    scores: list[Cell],
+    outputs: list[Cell],
+    detectors: list[Cell],
+    *,
+    id_examples: str,
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
+    """Return, per supervised detector and anomalous set, auroc rows and what is lost by testing on another anomaly.
+
+    detectors: with what each was trained on; unsupervised ones are left out, for they are never ranked with the others.
+    auroc, auroc_successes: as `detection` gives them. auroc_drop_from_A: the AUROC on attack A, which alone the
+    detector was trained on, less that on another attack; paired, on the same images, those on which both attacks
+    succeeded for auroc_successes_drop_from_A (10 or more). success_rate: of each attack on the images that are right
+    when clean, since attacks that fail are hardly anomalous. papers.md 1.c, 1.g.
+    """
+    trained = {(network(cell), cell.detector): cell for cell in detectors if cell.noun.supervised}
+    if not trained:
+        raise ValueError("no detector here is supervised, so none is trained on an attack")
+    asked = [cell for cell in scores if (network(cell), cell.detector) in trained]
+    found = list(contests(asked, outputs, id_examples))
+    rows = _success_rates(found, outputs)
+    for contest in found:
+        value = intervals.detection(*contest.scores, resamples=resamples, seed=bootstrap_seed)["auroc"]
+        rows.append(_row("auroc" + contest.suffix, value, contest, contest, ""))
+        own = trained[network(contest.known), contest.known.detector].settings["anomalous"]
+        before = [other for other in found if _of_the_same(other, contest) and [other.anomalous.attack] == own]
+        if before and contest.anomalous.attack not in ("", *own):
+            rows += _drop(before[0], contest, own[0], resamples, bootstrap_seed)
+    return with_means(rows)
+
+
+def _of_the_same(one: Contest, other: Contest) -> bool:
+    """Return whether two contests of one detector are about versions of the same images."""
+    same = one.known is other.known and one.suffix == other.suffix
+    return same and one.anomalous.examples == other.anomalous.examples
+
+
+def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int) -> list[Row]:
+    if after.keep is not None and before.keep is not None:
+        both = np.intersect1d(before.keep, after.keep)
+        if len(both) < FEWEST:
+            return []
+        before, after = replace(before, keep=both), replace(after, keep=both)
+    drop = intervals.detection_difference(
+        before.scores, after.scores, resamples=resamples, seed=seed, statistics=("auroc",)
+    )["auroc"]
+    return [_row(f"auroc{after.suffix}_drop_from_{name}", drop, after, before, "difference")]
+
+
+def _row(metric: str, value: intervals.Interval, contest: Contest, second: Contest, unit: str) -> Row:
+    known, anomalous = contest.scores
+    return row(
+        metric,
+        value,
+        cell=contest.anomalous,
+        entry=contest.entry,
+        n=len(known) + len(anomalous),
+        unit=unit,
+        files=[*contest.files, *second.files],
+    )
+
+
+def _success_rates(found: list[Contest], outputs: list[Cell]) -> list[Row]:
+    """Return one row per classifier seed and attacked set, whichever detectors there are."""
+    rows = []
+    attacked = [contest.anomalous for contest in found if contest.anomalous.attack]
+    for group in grouped(attacked, lambda cell: (network(cell), cell.examples, cell.victim, cell.attack)).values():
+        cell = group[0]
+        clean = clean_outputs(outputs, cell)
+        place = (network(cell), cell.examples, cell.victim, cell.attack, "")
+        out = only(
+            (o for o in outputs if (network(o), o.examples, o.victim, o.attack, o.translator) == place),
+            f"outputs of {network(cell)} under {cell.attack}",
+        )
+        same = rows_of(clean.noun.example_ids, out.noun.example_ids, out.file)
+        right = correct(clean.noun.predictions, clean.noun.labels)[same]
+        beaten = ~correct(out.noun.predictions, out.noun.labels)[right]
+        if len(beaten):
+            rate = intervals.binomial(int(beaten.sum()), len(beaten))
+            rows.append(row("success_rate", rate, cell=out, n=len(beaten), files=[clean, out]))
+    return rows

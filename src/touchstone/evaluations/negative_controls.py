@@ -1,0 +1,62 @@
+"""What detectors find where there is nothing to be found: chance, or something is wrong with the measurement."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.contests import by_id, contests, is_id
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluation import Array
+from touchstone.metric_rows import Row, grouped, only, row, with_means
+from touchstone.records import Cell
+from touchstone.threats import network
+
+
+def negative_controls(
+    scores: list[Cell],
+    *,
+    id_examples: str,
+    split_seed: NonNegativeInt = 0,
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
+    """Return the AUROC of each detector between two halves of clean images, and against sets with shuffled labels.
+
+    auroc_halves: one half of `id_examples`, drawn by `split_seed`, against the other. auroc_shuffled: `id_examples` and
+    an anomalous set, told apart by labels that are a seeded permutation of the true ones. Both are one draw, so chance
+    is 0.5 within the interval, which at 2 x 180 images reaches .06 to both sides: the .5 +- .03 of the issue is as
+    narrow as 2 x 740 images would make it. papers.md 1.i (9), 6.5 (9).
+    """
+    rows: list[Row] = []
+    for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
+        known = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
+        values = by_id(known)
+        rows.append(
+            _row("auroc_halves", known, [known], values, len(values) // 2, split_seed, resamples, bootstrap_seed)
+        )
+    for contest in contests(scores, None, id_examples):
+        first, second = contest.scores
+        rows.append(
+            _row(
+                "auroc_shuffled",
+                contest.anomalous,
+                contest.files,
+                np.concatenate([first, second]),
+                len(first),
+                split_seed,
+                resamples,
+                bootstrap_seed,
+            )
+        )
+    return with_means(rows)
+
+
+def _row(
+    metric: str, cell: Cell, files: list[Cell], values: Array, first: int, split_seed: int, resamples: int, seed: int
+) -> Row:
+    """Return the AUROC between `first` rows drawn at random and the rest."""
+    shuffled = values[np.random.default_rng([split_seed, len(values)]).permutation(len(values))]
+    found = intervals.detection(shuffled[:first], shuffled[first:], resamples=resamples, seed=seed)
+    entry = f"{cell.entry}+{cell.detector}"
+    return row(metric, found["auroc"], cell=cell, entry=entry, n=len(values), unit="", files=files)

@@ -1,0 +1,67 @@
+"""By how much one detector tells anomalous inputs better than another, on the same inputs."""
+
+from __future__ import annotations
+
+from touchstone import intervals
+from touchstone.contests import Contest, contests
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.intervals import Interval
+from touchstone.metric_rows import Row, row, with_means
+from touchstone.records import Cell
+
+
+def paired_detection(
+    scores: list[Cell],
+    outputs: list[Cell],
+    *,
+    id_examples: str,
+    against: list[str],
+    turned: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
+    """Return auroc_minus_<other> rows: each detector's AUROC less that of each detector in `against`, and their means.
+
+    Paired: both detectors score the same images, and each bootstrap sample draws the same ones for both, so what is
+    hard about the images cancels and the interval is that of the difference itself. scores, outputs, id_examples,
+    <metric>_successes: as for `detection`. For each of `turned`, auroc_minus_turned_<other> is the difference from the
+    other's AUROC with its sign turned, 1 - AUROC: a detector that beats both beats it whatever its sign should be.
+    ValueError where a detector in `against` or `turned` has no scores. papers.md 6.2.
+    """
+    found = list(contests(scores, outputs, id_examples))
+    sides = {(contest.place, contest.known.detector): contest for contest in found}
+    rows: list[Row] = []
+    for contest in found:
+        if contest.known.detector in (*against, *turned):
+            continue
+        for sign, name, others in ((1.0, "", against), (-1.0, "turned_", turned)):
+            for other in others:
+                second = sides.get((contest.place, other))
+                if second is None:
+                    raise ValueError(f"no scores of {other} on the sets that {contest.known.detector} is measured on")
+                difference = _difference(contest, second, sign, resamples, bootstrap_seed)
+                rows.append(_row(f"auroc{contest.suffix}_minus_{name}{other}", contest, second, difference))
+    if not rows:
+        raise ValueError("every detector is one to compare with; ask for one that is not in against or turned")
+    return with_means(rows)
+
+
+def _difference(one: Contest, other: Contest, sign: float, resamples: int, seed: int) -> Interval:
+    known, anomalous = other.scores
+    second = (sign * known, sign * anomalous)
+    return intervals.detection_difference(one.scores, second, resamples=resamples, seed=seed, statistics=("auroc",))[
+        "auroc"
+    ]
+
+
+def _row(metric: str, contest: Contest, second: Contest, difference: Interval) -> Row:
+    n = sum(len(part) for part in contest.scores)
+    return row(
+        metric,
+        difference,
+        cell=contest.anomalous,
+        entry=contest.entry,
+        n=n,
+        unit="difference",
+        files=[*contest.files, *second.files],
+    )
