@@ -37,7 +37,7 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
 SchedulerParameters=defer,sched_interval=2
 ReturnToService=2
-MinJobAge=300
+MinJobAge=7200
 KillWait=5
 BatchStartTimeout=30
 SlurmctldPidFile={lab}/ctld.pid
