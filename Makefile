@@ -7,7 +7,7 @@ PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup test test-faults check dvc ci locks
+.PHONY: run setup cluster test test-faults test-cluster check dvc ci locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
 	@$(BIN)/touchstone run $(STUDY) --cores $(CORES) --lock $(LOCK)
@@ -21,6 +21,12 @@ setup: .venv/run-time                   ## make .venv from the hash-locked requi
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+cluster: .venv/cluster                  ## add what submits to Slurm; then: .venv/bin/snakemake --workflow-profile profiles/slurm
+
+.venv/cluster: .venv/run-time requirements-cluster.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements-cluster.lock
+	@touch $@
+
 .venv/development: .venv/run-time requirements-dev.lock
 	@echo "Adding the development tools to .venv ..."
 	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
@@ -31,6 +37,10 @@ test: .venv/development                 ## run the tests
 
 test-faults: .venv/development          ## kill runs at random moments, fill disks: make test-faults KILLS=20
 	@KILLS=$(KILLS) $(BIN)/python -m pytest -m faults tests/faults
+
+test-cluster: .venv/development .venv/cluster  ## a real Slurm of one node, and a real conda; minutes; needs root on Debian
+	@command -v slurmctld munged gcc >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge gcc libc6-dev python3.11-dev >/dev/null)
+	@$(BIN)/python -m pytest -m cluster tests/cluster
 
 check: .venv/development                ## lint, format, types, workflow lint
 	@$(BIN)/ruff check .
@@ -47,3 +57,4 @@ dvc: .venv/run-time                     ## write the DVC stages of a study whose
 locks: .venv/development                ## resolve the locks again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
 	@$(BIN)/uv pip compile pyproject.toml --group dev --constraint requirements.lock --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-dev.lock
+	@$(BIN)/uv pip compile --group pyproject.toml:cluster --no-deps --constraint requirements.lock --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-cluster.lock

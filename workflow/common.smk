@@ -3,6 +3,7 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
+from shutil import which
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
@@ -62,6 +63,12 @@ if CORES is not None and CORES < TORCH_THREADS:
     raise WorkflowError(
         f"study {NAME} gives each torch job {TORCH_THREADS} threads, but only {CORES} core(s) are given:"
         f" use --cores {TORCH_THREADS} or more"
+    )
+
+METHODS = {method.name for method in workflow.deployment_settings.deployment_method}
+if "CONDA" in METHODS and workflow.is_main_process and which("conda") is None:
+    raise WorkflowError(
+        "--use-conda needs conda, and there is none here: install it, or type `make run`, which needs Python alone"
     )
 
 # After a clone or a checkout Snakemake's records are missing or wrong; the sidecars that came with the files are not.

@@ -159,3 +159,20 @@ def test_a_run_that_a_cancelled_job_ended_goes_on(slurm, bare, tmp_path):
     assert again.stdout.count("Prepare ") == 0  # what was done stays done
     assert Path(project.root / target[0]).is_file()
     assert any((project.root / "logs/slurm").rglob("*.log"))
+
+
+def test_a_study_on_cuda_asks_slurm_for_a_gpu(slurm, bare, tmp_path):
+    """The GPU here is made up, so that the job gets it from Slurm and then finds that torch sees none."""
+    project = type(bare)(tmp_path / "project")
+    subprocess.run(["cp", "-r", str(bare.root), str(project.root)], check=True)
+    (project.root / "workflow/studies/mine.yaml").write_text("study: {device: cuda}\n")
+    before = set(slurm.jobs())
+
+    target = "data/mine/checkpoints/softmax.0.safetensors"
+    done = submit(slurm, project, target, "--config", "study=mine", "--retries", "0")
+
+    asked = {rule(facts): facts.get("TresPerJob", "") for number, facts in slurm.jobs().items() if number not in before}
+    assert asked == {"fetch": "", "prepare": "", "train": "gres:gpu:1"}
+    assert done.returncode == 1
+    log = (project.root / "logs/mine/train/softmax.0.log").read_text()
+    assert "study.device is cuda, but torch finds no GPU here" in log

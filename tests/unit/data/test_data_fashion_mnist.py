@@ -64,7 +64,7 @@ def test_limit_takes_a_stratified_subset(raw, part):
 
 
 def test_the_real_sizes_are_cut_as_the_design_says():
-    from touchstone.data.fashion_mnist import SHARES
+    from touchstone.idx_parts import SHARES
     from touchstone.splits import rows_of_part
 
     labels = np.arange(60_000) % 10
