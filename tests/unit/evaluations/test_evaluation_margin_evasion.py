@@ -55,7 +55,7 @@ def test_attacks_on_other_networks_are_left_out():
 
 
 def test_held_out_images_none_of_which_is_brittle_give_no_threshold():
-    with pytest.raises(ValueError, match="held: no input is brittle at 0.1"):
+    with pytest.raises(ValueError, match="held: no input is brittle at"):
         margin_evasion(
             [margins([0.05] * 4, [1.0] * 4)], [outputs([1.0] * 4)],
             [margins([0.5] * 4, [1.0] * 4, "held")], [outputs([1.0] * 4, "held")],
