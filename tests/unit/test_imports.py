@@ -34,6 +34,7 @@ COMPONENTS = (
     "data",
     "models",
     "training",
+    "pretrained",
     "attacks",
     "adaptive",
     "margins",
