@@ -43,7 +43,20 @@ FORMATS = {
     ".html": "text/html", ".csv": "text/csv", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png",
     ".yaml": "application/yaml", ".py": "text/x-python", ".safetensors": "application/octet-stream",
 }  # fmt: skip
-STEPS = ("fetch", "prepare", "train", "attack", "translate", "measure", "infer", "fit", "score", "evaluate", "report")
+STEPS = (
+    "fetch",
+    "prepare",
+    "convert",
+    "train",
+    "attack",
+    "translate",
+    "measure",
+    "infer",
+    "fit",
+    "score",
+    "evaluate",
+    "report",
+)
 ZERO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
 
 

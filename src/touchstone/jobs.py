@@ -16,8 +16,10 @@ from typing import Any
 from touchstone import cache, chain, digests, provenance, registry
 from touchstone.plan import Task, code_files
 
-CACHED = frozenset({"prepare", "train", "translate", "attack", "measure", "infer", "fit", "score", "evaluate"})
-TORCH_STEPS = frozenset({"train", "translate", "attack", "measure", "infer", "fit", "score"})
+CACHED = frozenset(
+    {"prepare", "convert", "train", "translate", "attack", "measure", "infer", "fit", "score", "evaluate"}
+)
+TORCH_STEPS = frozenset({"convert", "train", "translate", "attack", "measure", "infer", "fit", "score"})
 # One code path on every machine with AVX2 where that costs nothing. oneDNN keeps its own: held to AVX2, a convolution's
 # forward and backward took 1.3 times as long (small CNN, U-Net), so its path is recorded instead.
 CPU_PATHS = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2"}
@@ -266,6 +268,22 @@ def _prepare(job: Job) -> None:
             sha256=job.settings.get("sha256"),
             examples=job.noun("examples", "ExampleSet"),
             seed=job.settings["seed"],
+        )
+    )
+
+
+def _convert(job: Job) -> None:
+    from touchstone.steps.convert import convert
+
+    names = ("sha256", "input_shape", "classes", "mean", "std")
+    job.write(
+        convert(
+            Path(str(job.task.inputs["folder"])),
+            reader=bound(job.settings["component"]),
+            name=job.settings["component"]["use"],
+            architecture=bound(job.settings["architecture"]),
+            architecture_settings=job.settings["architecture"],
+            **{name: job.settings[name] for name in names},
         )
     )
 
@@ -524,6 +542,6 @@ def _source(path: Path, study: str) -> dict[str, Any]:
 
 
 STEPS: dict[str, Callable[[Job], None]] = {
-    "fetch": _fetch, "prepare": _prepare, "train": _train, "translate": _translate, "attack": _attack,
+    "fetch": _fetch, "prepare": _prepare, "convert": _convert, "train": _train, "translate": _translate, "attack": _attack,
     "measure": _measure, "infer": _infer, "fit": _fit, "score": _score, "evaluate": _evaluate, "report": _report,
 }  # fmt: skip

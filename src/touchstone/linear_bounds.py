@@ -96,7 +96,7 @@ def _convolution(module: nn.Conv2d, shape: torch.Size) -> Affine:
 
     def back(rows: Tensor) -> tuple[Tensor, Tensor]:
         flat = rows.flatten(0, 1)
-        before = conv2d_input([len(flat), *shape], weight, flat, stride, padding, dilation)
+        before = conv2d_input([len(flat), *shape], weight, flat, stride, padding, dilation)  # type: ignore[no-untyped-call]
         return before.view(*rows.shape[:2], *shape), rows.flatten(3).sum(3) @ bias
 
     return Affine(lambda x: forward(x, weight, bias), lambda r: forward(r, weight.abs(), None), back)

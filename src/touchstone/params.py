@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,14 @@ class Section:
 SYSTEMS = ("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation", "shared")
 OWN = "own"  # among an evaluation's victims: the network or defence that is asked about
 GROUPED = ("examples", "attacks", "detectors", "translators")  # what one job may do together
+# A classifier may be a file instead of a training run: then these stand in for what a training run needs.
+FILE_SETTINGS: dict[str, Setting] = {
+    "model": Setting(Type("nested", folder="models"), required=True),
+    "input_shape": Setting(Type("list", item=Type("int", Bounds(low=1))), required=True),
+    "classes": Setting(Type("int", Bounds(low=2)), required=True),
+    "mean": Setting(Type("list", item=Type("float"))),
+    "std": Setting(Type("list", item=Type("float", Bounds(above=0)))),
+}
 PLANNED = ("seed", "device", "architecture")  # what the plan gives to the train step, not an entry
 
 _count = Type("int", Bounds(low=1))
@@ -87,7 +95,10 @@ def sections() -> dict[str, Section]:
             {"seed": Setting(_seed, 0)},
             {"source": Reference(("sources",)), "of": Reference(("examples",))},
         ),
-        "classifiers": _trained(("calibration", Reference(("examples",)))),
+        "classifiers": replace(
+            _trained(("calibration", Reference(("examples",))), ("source", Reference(("sources",)))),
+            folders=("training", "pretrained"),
+        ),
         "translators": _trained(("classifier", Reference(("classifiers",)))),
         "attacks": Section(("attacks", "adaptive")),
         "margins": Section(("margins",)),
@@ -372,6 +383,10 @@ class _Reader:
         self, path: tuple[str, ...], section: str, block: dict[str, Any], found: registry.Component | None
     ) -> dict[str, Any]:
         own = self.sections[section]
+        if found and found.folder == "pretrained":
+            return self._file(path, block, found)
+        if block.get("source") is not None and section == "classifiers":
+            self.fail((*path, "source"), "a network that is trained here has none; a file needs a use: of pretrained/")
         settings = found.settings if found else {}
         clash = settings.keys() & (own.settings.keys() | own.references.keys())
         if found and clash:
@@ -383,6 +398,20 @@ class _Reader:
         for key, reference in own.references.items():
             resolved[key] = self._reference_shape((*path, key), block, reference)
         return resolved
+
+    def _file(self, path: tuple[str, ...], block: dict[str, Any], found: registry.Component) -> dict[str, Any]:
+        """Return a classifier that is read from a file of a source: nothing trains it, so it has one seed and no sets."""
+        given = {key: value for key, value in block.items() if key != "source"}
+        resolved = self._settings(path, given, FILE_SETTINGS | found.settings, found)
+        resolved["source"] = self._reference_shape((*path, "source"), block, Reference(("sources",), required=True))
+        shape = resolved.get("input_shape") or []
+        if len(shape) != 3:
+            self.fail((*path, "input_shape"), f"expected channels, height, width, got {shape}")
+        for name, default in (("mean", 0.0), ("std", 1.0)):
+            resolved[name] = resolved.get(name) or [default] * shape[0] if shape else [default]
+            if shape and len(resolved[name]) != shape[0]:
+                self.fail((*path, name), f"expected one value for each of {shape[0]} channels, got {resolved[name]}")
+        return resolved | {"seeds": [0], "train": None, "validation": None, "outliers": []}
 
     def _reference_shape(self, path: tuple[str, ...], block: dict[str, Any], reference: Reference) -> Any:
         if path[-1] not in block:

@@ -421,8 +421,11 @@ class Plan:
         net = Net.parse(trained)
         section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
         entry = self.study[section][net.entry]
+        if entry["use"].startswith("pretrained/"):
+            yield self._converted(net, entry)
+            return
         objective = self._own(section, net.entry)
-        references = {"train", "validation", "outliers", "classifier", "calibration", "seeds", "model"}
+        references = {"train", "validation", "outliers", "classifier", "calibration", "source", "seeds", "model"}
         loop = {key: value for key, value in entry.items() if key not in objective and key not in references}
         settings = self._torch(component=objective, architecture=entry["model"], seed=net.seed, loop=loop)
         inputs: dict[str, str | list[str]] = {
@@ -436,6 +439,14 @@ class Plan:
             inputs["classifier"] = self.file("checkpoints", victim)
             settings["classifier_architecture"] = self.architecture(victim)
         yield Task("train", inputs, self.file("checkpoints", net), settings)
+
+    def _converted(self, net: Net, entry: dict[str, Any]) -> Task:
+        """Return the task that makes a checkpoint of a file: what follows cannot tell it from one that was trained."""
+        settings = self._torch(component=self._own("classifiers", net.entry), architecture=entry["model"])
+        settings |= {key: entry[key] for key in ("input_shape", "classes", "mean", "std")}
+        settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
+        inputs: dict[str, str | list[str]] = {"folder": f"data/raw/{entry['source']}"}
+        return Task("convert", inputs, self.file("checkpoints", net), settings)
 
     def partner(self, section: str, entry: str, seed: int) -> Net:
         """Return the network of an entry with the same seed, else with its first: seeds are paired where they can be."""

@@ -14,7 +14,8 @@ from touchstone import contracts
 
 PACKAGE = Path(__file__).parent
 FOLDERS = (
-    "sources", "data", "models", "training", "attacks", "adaptive", "margins", "detectors", "evaluations", "reporting",
+    "sources", "data", "models", "training", "pretrained", "attacks", "adaptive", "margins", "detectors", "evaluations",
+    "reporting",
 )  # fmt: skip
 
 # What may stand before the star. Everything else a component takes is a setting.

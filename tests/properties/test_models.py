@@ -25,6 +25,8 @@ SMALL = {
     "ensemble": {"member": partial(mlp, hidden=[6]), "members": 3},
     "preact_resnet18": {"width": 4},
     "wide_resnet": {"depth": 10, "width": 1},
+    "resnet18": {"width": 4},
+    "standardising_wide_resnet": {"depth": 10, "width": 1},
     "densenet_bc": {"depth": 10, "growth": 4},
     "resnet_generator": {"filters": 4, "blocks": 1},
 }

@@ -38,6 +38,7 @@ COMPONENTS = (
     "data",
     "models",
     "training",
+    "pretrained",
     "attacks",
     "adaptive",
     "margins",

@@ -173,3 +173,37 @@ def test_95_percent_intervals_of_a_mean_cover_the_truth_95_times_of_100():
 
     covered = np.mean([interval.low <= 0.5 <= interval.high for interval in found])
     assert 0.93 <= covered <= 0.97
+
+
+@pytest.mark.parametrize("decimals", [1, 8])
+def test_resampled_taus_are_those_of_scipy_with_ties_and_infinities(decimals):
+    generator = np.random.default_rng(0)
+    first, second = generator.random(40).round(decimals), generator.random(40).round(decimals)
+    first[:3] = np.inf
+
+    pairs = intervals.kendall_samples(first, second, resamples=20, seed=3)
+
+    draws = np.random.default_rng([3]).integers(0, 40, size=(20, 40))
+    expected = [stats.kendalltau(stats.rankdata(first)[rows], second[rows]).statistic for rows in draws]
+    np.testing.assert_allclose(pairs, expected, atol=1e-12)
+
+
+def test_many_rows_are_sorted_and_few_are_compared_pair_by_pair_with_the_same_result(monkeypatch):
+    first, second = np.random.default_rng(0).random((2, 50))
+    pairs = intervals.kendall_samples(first, second, resamples=10, seed=0)
+
+    monkeypatch.setattr(intervals, "PAIRS", 10)
+
+    np.testing.assert_allclose(intervals.kendall_samples(first, second, resamples=10, seed=0), pairs, atol=1e-12)
+
+
+def test_a_difference_of_taus_is_paired_so_that_one_of_a_column_with_itself_is_zero():
+    first, second = np.random.default_rng(0).random((2, 50))
+
+    same = intervals.kendall_difference((first, second), (first, second**3), **SAMPLING)
+    other = intervals.kendall_difference((first, first), (first, second), **SAMPLING)
+
+    assert tuple(same) == (0, 0, 0)
+    assert other.low < other.value < other.high
+    with pytest.raises(ValueError, match="the same rows"):
+        intervals.kendall_difference((first, second), (first[:5], second[:5]), **SAMPLING)

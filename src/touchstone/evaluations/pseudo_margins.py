@@ -45,11 +45,11 @@ def pseudo_margins(
     pseudo-margin is fitted on. kendall_tau_pseudo: of pseudo- and input margin, for the chosen `inputs` and `target`;
     kendall_tau_pseudo_INPUTS_TARGET: of all four choices; kendall_tau_gain: kendall_tau_pseudo minus the tau of the
     logit margin, paired; brittle_auroc_pseudo: minus the pseudo-margin against margin <= eps, where both classes hold
-    5 % of the inputs. The regressor is an MLP of two hidden layers on standardised penultimate features or logits;
-    its target is the margin over its largest, or the square root of the margin. Inputs whose margin was not found are
-    left out of the fit. Unlike the paper's, its output has no sigmoid and there is less of it, for there are hundreds
-    of images to fit on and not thousands. ValueError where a classifier has no held-out margins, or shares an input
-    with them. Ngnawe et al. 2024, section 5; papers.md 3.b, 3.g item 3.
+    5 % of the inputs. The regressor is an MLP of two hidden layers on standardised penultimate features or logits; its
+    target is the margin over its largest, or the square root of the margin, then standardised. Inputs whose margin was
+    not found are left out of the fit. Unlike the paper's, its output has no sigmoid and the network is smaller, for
+    there are hundreds of images to fit on and not thousands. ValueError where a classifier has no held-out margins.
+    Ngnawe et al. 2024, section 5; papers.md 3.b, 3.g item 3.
     """
     held_out = {(network(found.outputs), found.norm): found for found in kept(fit_margins, fit_outputs)}
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
@@ -92,6 +92,7 @@ def _learned(
     usable = np.isfinite(known.margins)
     goal = known.margins[usable]
     goal = np.sqrt(goal) if target == "sqrt" else goal / goal.max()
+    goal = (goal - goal.mean()) / (goal.std() or 1.0)  # one scale for both targets, or weight decay would choose
     regressor = MLPRegressor(
         hidden_layer_sizes=(hidden, hidden), alpha=weight_decay, max_iter=epochs, random_state=known.seed or 0
     )

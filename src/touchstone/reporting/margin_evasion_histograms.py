@@ -46,9 +46,9 @@ def margin_evasion_histograms(
                 axes.step(
                     *_above(values), where="post", label=f"{name} (n = {len(values)})", **palette.population(place)
                 )
-        place = (found.entry, found.seed, found.examples, "threshold")
+        about = (found.entry, found.seed, found.examples, "threshold")
         for row in metrics:
-            if (row["entry"], row["seed"], row["examples"], row["metric"]) == place:
+            if (row["entry"], row["seed"], row["examples"], row["metric"]) == about:
                 axes.axvline(row["value"], color=drawing.INK, linewidth=1.0)
                 axes.annotate("threshold", (row["value"], 1.0), xycoords=("data", "axes fraction"), fontsize=7.5)
                 past = [

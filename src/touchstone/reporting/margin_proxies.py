@@ -34,20 +34,22 @@ def margin_proxies(metrics: list[Row], *, norm: str = "linf") -> Figure:
     shown = [name for name in NAMES if any(name in own for own in rows.values())]
     figure, (axes,) = drawing.panels(1, height=0.5 + 0.42 * len(shown))
     step = 0.7 / len(rows)
+    marks = []
     for place, (entry, own) in enumerate(rows.items()):
         look = palette.line(entry, rows)
         names = [name for name in shown if name in own]
         values = [own[name]["value"] for name in names]
         ends = [[abs(own[n][end] - v) for n, v in zip(names, values, strict=True)] for end in ("low", "high")]
         heights = [shown.index(name) + (place - (len(rows) - 1) / 2) * step for name in names]
-        axes.errorbar(
+        drawn = axes.errorbar(
             values, heights, xerr=ends, color=look["color"], marker=look["marker"], linestyle="none", capsize=2,
             elinewidth=0.9, label=entry,
         )  # fmt: skip
+        marks.append(drawn.lines[0])
     axes.set_yticks(range(len(shown)), [NAMES[name] for name in shown])
     axes.invert_yaxis()
     axes.set(title="Stand-ins for the input margin", xlabel=f"Kendall's tau with the {norm} margin", ylabel="stand-in")
-    axes.legend(loc="best", ncols=2 if len(rows) > 6 else 1)
+    figure.legend(marks, list(rows), loc="outside right upper")
     told = "; ".join(
         f"{entry} best by {NAMES[best]} ({own[best]['value']:.2f})"
         for entry, own in rows.items()

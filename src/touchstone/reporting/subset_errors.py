@@ -43,10 +43,11 @@ def subset_errors(metrics: list[Row]) -> Figure:
             ]
             look = palette.population(place)
             axes.errorbar(list(rows), values, yerr=ends, label=label, capsize=2, marker="o", **look)
-        axes.set(title=entry, xlabel="inputs attacked", ylabel="absolute error (points)", ylim=(0, None))
+        axes.set(title=entry, xlabel="inputs attacked", ylabel="absolute error (points)")
         best = lines["absolute_error"]
         size = max(best)
         told.append(f"{100 * best[size]['value']:.1f} points for {entry} from {size} inputs of {examples}")
+    panels[0].set_ylim(bottom=0)  # shared, so only once all are drawn
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=1, fontsize=8)
     return drawing.described(figure, f"Error of the robust accuracy estimated from a subset: {'; '.join(told)}.")

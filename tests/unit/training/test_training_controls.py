@@ -13,6 +13,7 @@ from touchstone.models.softmax_regression import softmax_regression
 from touchstone.tensors import Draws
 from touchstone.training.clean import clean
 from touchstone.training.l1_decay import l1_decay
+from touchstone.training.label_smoothing import label_smoothing
 from touchstone.training.member_wise import member_wise
 from touchstone.training.noise import noise
 from touchstone.training.one_versus_rest import one_versus_rest
@@ -131,3 +132,17 @@ def test_the_first_member_starts_as_the_network_of_the_same_seed():
 def test_member_wise_refuses_a_network_without_members(batch):
     with pytest.raises(ValueError, match="no members"):
         member_wise(nn.Sequential(nn.Identity(), nn.Flatten()), *batch)
+
+
+def test_smoothed_labels_weigh_every_class_and_the_true_one_more():
+    logits = torch.tensor([[1.0, 0.0, -1.0]])
+    log = logits.log_softmax(1)[0]
+
+    loss = label_smoothing(lambda images: logits, torch.zeros(1, 1, 1, 1), torch.tensor([0]), None, smoothing=0.3)
+
+    torch.testing.assert_close(loss, -(0.8 * log[0] + 0.1 * log[1] + 0.1 * log[2]))
+
+
+def test_smoothing_that_leaves_no_label_is_refused():
+    with pytest.raises(ValueError, match="smoothing must be < 1"):
+        label_smoothing(lambda images: images, torch.zeros(1, 1), torch.tensor([0]), None, smoothing=1.0)

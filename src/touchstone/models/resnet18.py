@@ -1,0 +1,53 @@
+"""The post-activation residual network of many RobustBench entries, its weights named as in their files."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from touchstone.contracts import PositiveInt
+
+
+class _Block(nn.Module):
+    """relu(shortcut(x) + bn(conv(relu(bn(conv(x)))))), a 1x1 convolution with bn as shortcut where the shape changes."""
+
+    def __init__(self, channels: int, filters: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, filters, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(filters)
+        self.conv2 = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(filters)
+        changes = stride != 1 or channels != filters
+        shortcut = [nn.Conv2d(channels, filters, 1, stride=stride, bias=False), nn.BatchNorm2d(filters)]
+        self.shortcut = nn.Sequential(*(shortcut if changes else []))
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = functional.relu(self.bn1(self.conv1(features)))
+        return functional.relu(self.bn2(self.conv2(inner)) + self.shortcut(features))
+
+
+class _ResNet(nn.Module):
+    def __init__(self, channels: int, classes: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.layer1 = nn.Sequential(_Block(width, width, 1), _Block(width, width, 1))
+        self.layer2 = nn.Sequential(_Block(width, 2 * width, 2), _Block(2 * width, 2 * width, 1))
+        self.layer3 = nn.Sequential(_Block(2 * width, 4 * width, 2), _Block(4 * width, 4 * width, 1))
+        self.layer4 = nn.Sequential(_Block(4 * width, 8 * width, 2), _Block(8 * width, 8 * width, 1))
+        self.linear = nn.Linear(8 * width, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = functional.relu(self.bn1(self.conv1(images)))
+        features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
+        logits: Tensor = self.linear(features.mean((2, 3)))
+        return logits
+
+
+def resnet18(input_shape: tuple[int, int, int], classes: int, *, width: PositiveInt = 64) -> nn.Module:
+    """Return four stages of two residual blocks, of `width` to 8 `width` channels, without early pooling.
+
+    11,173,962 weights at 3x32x32 and 10 classes. He et al. 2016 for CIFAR; in RobustBench the ResNet18 of, among others,
+    Addepalli2021Towards_RN18 (AD10 of Ngnawe et al. 2024).
+    """
+    return _ResNet(input_shape[0], classes, width)

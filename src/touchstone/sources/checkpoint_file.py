@@ -1,0 +1,36 @@
+"""One file of weights that someone else trained, from a path or an address.
+
+Origin: whoever trained them, such as the entries of RobustBench (Croce et al. 2021, robustbench.github.io).
+Licence: theirs; each RobustBench entry states its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+import urllib.request
+from pathlib import Path
+
+NAME = "weights.pt"
+
+
+def checkpoint_file(folder: Path, *, location: str) -> None:
+    """Copy or download `location`, a path or an http(s) address, to `folder`/weights.pt; nothing in it is run.
+
+    The source's sha256 is that of the folder: for a file with the SHA-256 HEX it is what
+    `printf '%s  weights.pt\\n' HEX | sha256sum` prints. The step fetch refuses other files. FileNotFoundError where there
+    is no such file, or the address does not answer.
+    """
+    target = folder / NAME
+    if location.startswith(("http://", "https://")):
+        try:
+            with urllib.request.urlopen(location, timeout=60) as answer, target.open("wb") as stream:
+                shutil.copyfileobj(answer, stream)
+        except OSError as error:
+            raise FileNotFoundError(
+                f"checkpoint_file: {location} did not answer ({error}). Put the file somewhere and set location to its path"
+            ) from error
+        return
+    path = Path(location).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"checkpoint_file: no file {path}")
+    shutil.copyfile(path, target)

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from touchstone.evaluations.margin_evasion import margin_evasion
+from touchstone.records import Cell, Margins, Outputs
+
+LABELS = np.zeros(4, dtype=np.int64)
+
+
+def outputs(leads, examples="test", **more):
+    """Logits of two classes, the first ahead by `leads`; the label is 0."""
+    leads = np.array(leads, dtype=np.float32)
+    logits = np.stack([leads, np.zeros_like(leads)], axis=1)
+    noun = Outputs(logits, np.zeros(len(leads), dtype=np.int64), np.arange(len(leads)))
+    return Cell(noun, f"{examples}{sorted(more)}", "cnn", 0, examples, **more)
+
+
+def margins(values, leads, examples="test"):
+    values = np.array(values, dtype=np.float64)
+    predictions = np.where(np.array(leads) < 0, 1, 0).astype(np.int64)
+    noun = Margins(
+        values, np.isfinite(values), np.zeros(len(values), np.int64), predictions, np.arange(len(values)), "linf", "fab"
+    )
+    return Cell(noun, f"margins {examples}", "cnn", 0, examples, margin="fab")
+
+
+def test_four_inputs_worked_by_hand():
+    clean, near = [1.0, 3.0, 9.0, 0.5], [0.05, 0.05, 0.3, 0.05]
+    attacked = outputs([-5.0, -1.0, -9.0, 0.2], attack="margin_pgd", victim="cnn.0", settings={"use": "margin_pgd"})
+    held_out = [0.05, 0.09, 0.5], [1.0, 2.0, 8.0]
+
+    rows = margin_evasion(
+        [margins(near, clean)], [outputs(clean), attacked],
+        [margins(*held_out, "held")], [outputs(held_out[1], "held")], eps=0.1,
+    )  # fmt: skip
+
+    found = {(row["examples"], row["metric"]): (row["value"], row["n"]) for row in rows}
+    assert found["test", "threshold"] == (2.0, 3)  # the greatest of the two brittle held-out ones
+    assert found["test", "share_above_threshold"] == (pytest.approx(1 / 3), 3)  # of 1, 3, .5
+    assert found["test", "share_flagged"] == (0, 1)
+    assert found["test/margin_pgd", "share_wrong"] == (pytest.approx(2 / 3), 3)  # the third is not brittle
+    assert found["test/margin_pgd", "share_above_threshold"] == (pytest.approx(1 / 3), 3)  # only the first leads by 5
+    assert rows[-1]["threat"] == "white-box linf (margin_pgd)"
+
+
+def test_attacks_on_other_networks_are_left_out():
+    transfer = outputs([-5.0] * 4, attack="pgd", victim="mlp.0", settings={"use": "pgd"})
+
+    rows = margin_evasion(
+        [margins([0.05] * 4, [1.0] * 4)], [outputs([1.0] * 4), transfer],
+        [margins([0.05] * 4, [1.0] * 4, "held")], [outputs([1.0] * 4, "held")],
+    )  # fmt: skip
+
+    assert {row["examples"] for row in rows} == {"test"}
+
+
+def test_held_out_images_none_of_which_is_brittle_give_no_threshold():
+    with pytest.raises(ValueError, match="held: no input is brittle at"):
+        margin_evasion(
+            [margins([0.05] * 4, [1.0] * 4)], [outputs([1.0] * 4)],
+            [margins([0.5] * 4, [1.0] * 4, "held")], [outputs([1.0] * 4, "held")],
+        )  # fmt: skip

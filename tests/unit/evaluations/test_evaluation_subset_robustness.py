@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from touchstone.evaluations.subset_robustness import catching_threshold, matching_threshold, subset_robustness
+from touchstone.records import Cell, Margins, Outputs
+
+
+def cells(values, leads, right):
+    values, leads = np.array(values, dtype=np.float64), np.array(leads, dtype=np.float32)
+    rows = len(values)
+    labels = np.where(right, 0, 1).astype(np.int64)
+    logits = np.stack([leads, np.zeros(rows, dtype=np.float32)], axis=1)
+    found = Margins(
+        values, np.isfinite(values), labels, np.zeros(rows, np.int64), np.arange(rows), "linf", "nearest_classes"
+    )
+    place = {"entry": "cnn", "seed": 0, "examples": "digits"}
+    return [Cell(found, "m", margin="nearest_classes", **place)], [
+        Cell(Outputs(logits, labels, np.arange(rows)), "o", **place)
+    ]
+
+
+def ask(given, **settings):
+    return {row["metric"]: row["value"] for row in subset_robustness(*given, eps=0.1, resamples=20, **settings)}
+
+
+def test_the_threshold_leaves_as_many_right_rows_above_it_as_are_robust():
+    proxies, right = np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, True, False, True])
+
+    assert matching_threshold(proxies, right, 2) == 1.5  # 2 and 4 lie above; 3 is wrong
+    assert matching_threshold(proxies, right, 3) == -np.inf
+    assert matching_threshold(proxies, right, 0) == 4
+
+
+def test_the_other_threshold_has_95_percent_of_the_brittle_rows_at_or_below_it():
+    proxies = np.arange(40.0)
+
+    assert catching_threshold(proxies, np.arange(40) < 20) == 18
+    assert catching_threshold(proxies, np.zeros(40, dtype=bool)) == -np.inf
+
+
+def test_where_the_orders_agree_a_subset_of_almost_all_inputs_gives_the_exact_robust_accuracy():
+    """papers.md 3.i item 9: subset = whole set and tau = 1; a set of one input more is as near as a subset can be."""
+    leads = np.linspace(1, 2, 300)
+    right = np.arange(300) % 7 > 0
+
+    found = ask(cells(leads / 10 - 0.05, leads, right), size=299, sizes=[50])
+
+    assert found["absolute_error"] <= 1 / 299
+    assert found["absolute_error_of_50"] < 0.03
+    assert found["robust_accuracy"] == (right & (leads / 10 - 0.05 > 0.1)).mean()
+
+
+def test_of_a_logit_margin_that_says_nothing_the_subset_alone_is_no_worse():
+    generator = np.random.default_rng(0)
+
+    found = ask(cells(generator.random(400) / 5, generator.random(400) + 1, np.ones(400, bool)), size=100, sizes=[100])
+
+    assert found["absolute_error_sample"] < found["absolute_error"]
+
+
+def test_savings_are_counted_in_inputs():
+    found = ask(cells(np.linspace(0.01, 0.2, 300), np.linspace(1, 2, 300), np.ones(300, bool)), size=200, sizes=[200])
+
+    assert (found["inputs_attacked"], found["attacks_saved"]) == (200, 100)
+
+
+def test_a_set_no_larger_than_the_subset_is_refused():
+    with pytest.raises(ValueError, match="a subset of 200 inputs of digits, which has 100"):
+        ask(cells(np.linspace(0.01, 0.2, 100), np.linspace(1, 2, 100), np.ones(100, bool)))

@@ -1,0 +1,86 @@
+"""A classifier that is a file: settings, plan, and the job that makes a checkpoint of it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from touchstone import jobs, networks, records
+from touchstone.digests import sha256
+from touchstone.models.mlp import mlp
+from touchstone.params import ParamsError, load
+from touchstone.plan import Plan
+
+ROOT = Path(__file__).parents[2]
+ENTRY = (
+    "{use: robustbench, source: their_file, model: {use: mlp, hidden: [8]}, input_shape: [1, 28, 28], classes: 10%s}"
+)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the settings, and a small file of weights that another network wrote."""
+    for name in ("params.yaml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "workflow/studies").mkdir(parents=True)
+    net = mlp((1, 28, 28), 10, hidden=[8])
+    torch.save({"state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, tmp_path / "theirs.pt")
+    monkeypatch.chdir(tmp_path)
+    return net
+
+
+def study(entry=ENTRY % ""):
+    data = Path("theirs.pt").read_bytes()
+    digest = sha256(f"{sha256(data).removeprefix('sha256:')}  weights.pt\n".encode())
+    Path("workflow/studies/own.yaml").write_text(
+        f'sources: {{their_file: {{use: checkpoint_file, location: theirs.pt, sha256: "{digest}"}}}}\n'
+        f"classifiers: {{theirs: {entry}}}\n"
+    )
+    return load("own", Path())
+
+
+def test_a_file_is_a_classifier_of_one_seed_like_any_other(project):
+    plan = Plan(study())
+
+    (task,) = plan.tasks(plan.rules["train"], trained="theirs.0")
+    assert (task.step, task.inputs) == ("convert", {"folder": "data/raw/their_file"})
+    assert task.output == "data/own/checkpoints/theirs.0.safetensors"
+    assert (task.settings["mean"], task.settings["std"]) == ([0.0], [1.0])
+    survey = {cell.facts["entry"] for cell in plan.cells("margin_survey", ("margins",))}
+    assert "theirs" in survey  # `all` means it too
+
+
+def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project):
+    plan = Plan(study())
+
+    for rule, wildcards in (("fetch", {"source": "their_file"}), ("train", {"trained": "theirs.0"})):
+        jobs.run(plan.tasks(plan.rules[rule], **wildcards), Path(), Path("logs"))
+
+    checkpoint = records.decode(Path("data/own/checkpoints/theirs.0.safetensors").read_bytes(), records.Checkpoint)
+    images = torch.rand(3, 1, 28, 28)
+    with torch.no_grad():
+        said = networks.load(lambda *shape: mlp(*shape, hidden=[8]), checkpoint)(images)
+        torch.testing.assert_close(said, project(images))
+    assert Path("data/own/checkpoints/theirs.0.safetensors.prov.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        (ENTRY % ", epochs: 3", "own.yaml: classifiers.theirs.epochs: not a setting of pretrained/robustbench.py"),
+        (ENTRY % ", seeds: [0, 1]", "classifiers.theirs.seeds: not a setting"),
+        (ENTRY % ", mean: [0.1, 0.2]", "classifiers.theirs.mean: expected one value for each of 1 channels"),
+        (ENTRY.replace("[1, 28, 28]", "[28, 28]") % "", "classifiers.theirs.input_shape: expected channels, height, width"),
+        (ENTRY.replace("their_file", "their_fil") % "", "Did you mean their_file?"),
+        (
+            "{use: clean, model: {use: mlp}, train: digits_train, validation: digits_validation, source: their_file}",
+            "classifiers.theirs.source: a network that is trained here has none",
+        ),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_with_a_file_is_told(project, entry, told):
+    with pytest.raises(ParamsError) as error:
+        study(entry)
+
+    assert told in str(error.value)
