@@ -35,10 +35,11 @@ def score_pgd(
     defence: its score is what is climbed, end to end: through ODIN's own step, through features and gradient norms.
     in_distribution (N,) bool. `every_class` also runs, for images out of distribution, towards each class in turn (up
     its logit margin), the best point still chosen by the score: the way to a high confidence that the score's own
-    gradient may not see. Where the gradient is exactly 0, as where outlier exposure has switched a whole layer off, that
-    of surrogates.leaky_gradients takes its place. The first restart starts at the image. Steps shrink linearly to 0, their mean is step_size,
-    which None makes 2.5 * eps / steps: with steps of one length the score of an image between two classes, whose
-    optimum is where they tie, would only be circled. L-inf. papers.md 2.g items 8, 9 and 12, and 2.i item 6.
+    gradient may not see. Where the gradient is exactly 0, as where outlier exposure has switched a whole layer off,
+    that of surrogates.leaky_gradients takes its place. The first restart starts at the image. Steps shrink linearly to
+    0, their mean is step_size, which None makes 2.5 * eps / steps: with steps of one length the score of an image
+    between two classes, whose optimum is where they tie, would only be circled. L-inf. papers.md 2.g items 8, 9 and 12,
+    and 2.i item 6.
     """
     size = 2.5 * eps / steps if step_size is None else step_size
     ball = Ball(images, eps)
