@@ -19,7 +19,46 @@ def headlines(numbers: Numbers) -> list[Table]:
 
 
 def matrices(numbers: Numbers) -> list[Table]:
-    """Return the tables that open a chapter: every detector on every set."""
+    """Return the tables that open a chapter: every detector on every set, clean or attacked on one side or both."""
+    return [*_detected(numbers), *_attacked(numbers)]
+
+
+SIDES = {"auroc_clean": "clean", "auroc_id": "ID attacked", "auroc_ood": "OOD attacked", "auroc_both": "both attacked"}
+
+
+def _attacked(numbers: Numbers) -> list[Table]:
+    """Each classifier and detector by the side that is attacked, on the mean of the OOD sets; then on each of them."""
+    rows = _of(numbers, *SIDES)
+    if not rows:
+        return []
+    clean = {(row["entry"], row["examples"]): row for row in rows if measured(row["metric"]) == "auroc_clean"}
+    places = [row["examples"].partition("/") for row in rows]
+    sets = dict.fromkeys(name for name, _, attack in places if attack)
+    means = [name for name in sets if name == "mean_of_sets"] or list(sets)[:1]
+    found = {(row["entry"], row["examples"], measured(row["metric"])): row for row in rows}
+    things = list(dict.fromkeys((row["entry"], row["examples"].partition("/")[2], row["threat"]) for row in rows))
+    things = [thing for thing in things if thing[1]]
+    sides, each = [], []
+    for entry, attack, threat in things:
+        own = [clean.get((entry, means[0])), *(found.get((entry, f"{means[0]}/{attack}", name)) for name in SIDES)]
+        words = (entry, attack, read(threat).knows.split(" to ")[0])
+        sides.append(Line(words, tuple(numbers.maybe(row) for row in (own[0], *own[2:]))))
+        both = [found.get((entry, f"{name}/{attack}", "auroc_both")) for name in sets]
+        each.append(Line(words, tuple(numbers.maybe(row) for row in both)))
+    heads = ("classifier + detector", "attack", "attacker")
+    mean = "mean of the OOD sets" if means[0] == "mean_of_sets" else means[0]
+    return [
+        Table(
+            f"AUROC by the side that is attacked ({mean}; each set is below)",
+            heads,
+            tuple(SIDES.values()),
+            tuple(sides),
+        ),
+        Table("AUROC with both sides attacked, on each OOD set", heads, tuple(sets), tuple(each)),
+    ]
+
+
+def _detected(numbers: Numbers) -> list[Table]:
     rows = _of(numbers, "auroc")
     if not rows:
         return []

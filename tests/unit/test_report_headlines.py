@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from touchstone.evaluations.attacked_detection import attacked_detection
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.margins import margins
@@ -114,3 +115,15 @@ def test_what_no_rule_knows_has_no_headline():
     numbers = Numbers(numbered({"main": Metrics([row])}))
 
     assert headlines(numbers) == [] and matrices(numbers) == []
+
+
+def test_attacked_detection_opens_with_the_side_that_is_attacked_and_each_set_below(asked):
+    numbers = asked(attacked_detection)
+
+    sides, sets = matrices(numbers)
+
+    assert sides.columns == ("clean", "ID attacked", "OOD attacked", "both attacked")
+    assert sets.columns == ("photographs", "uniform", "mean_of_sets")
+    line = next(line for line in sides.lines if line.words[:2] == ("cnn+msp", "score_5"))
+    assert line.numbers[3].value == value(numbers, "auroc_both_mean", "cnn+msp", "mean_of_sets/score_5")
+    assert line.words[2] == "white-box adaptive"

@@ -107,10 +107,19 @@ def test_a_detector_setting_touches_its_own_jobs(plan):
     differ = jobs_that_differ(plan, after)
 
     assert {name for name in differ if not name.startswith("score_")} == {
-        "fit_all_detectors",
-        "attack_id_test_adaptive_all_detectors",
+        "fit_post_hoc",
+        "attack_id_test_adaptive_post_hoc",
+        "attack_few_score_curve_post_hoc",
         "report",
     }
+
+
+def test_an_adaptive_attack_is_made_on_those_detectors_of_a_group_that_a_question_names(plan):
+    made = plan.outputs(plan.rules["attack_few_score_curve_post_hoc"])
+
+    on = {name: {file.split("/")[-1] for file in made if f"+{name}@" in file} for name in ("msp", "energy")}
+    assert on["energy"] == {"score_05.safetensors"}
+    assert on["msp"] == {f"score_{eps}.safetensors" for eps in ("02", "05", "10", "20")}
 
 
 def test_the_robust_nets_attack_does_not_touch_the_plain_net(plan):

@@ -11,7 +11,8 @@ from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.defences import Guarded
 from touchstone.losses import keep_higher, loss_and_input_gradient, loss_at, margin_loss
 from touchstone.perturbations import Ball
-from touchstone.tensors import Draws, frozen
+from touchstone.surrogates import leaky_gradients
+from touchstone.tensors import Draws, frozen, per_row
 
 Aim = Callable[[Tensor], Tensor]  # images (N, C, H, W) -> what to raise, (N,)
 
@@ -34,9 +35,11 @@ def score_pgd(
     defence: its score is what is climbed, end to end: through ODIN's own step, through features and gradient norms.
     in_distribution (N,) bool. `every_class` also runs, for images out of distribution, towards each class in turn (up
     its logit margin), the best point still chosen by the score: the way to a high confidence that the score's own
-    gradient may not see. The first restart starts at the image. Steps shrink linearly to 0, their mean is step_size,
-    which None makes 2.5 * eps / steps: with steps of one length the score of an image between two classes, whose
-    optimum is where they tie, would only be circled. L-inf. papers.md 2.g items 8, 9 and 12, and 2.i item 6.
+    gradient may not see. Where the gradient is exactly 0, as where outlier exposure has switched a whole layer off,
+    that of surrogates.leaky_gradients takes its place. The first restart starts at the image. Steps shrink linearly to
+    0, their mean is step_size, which None makes 2.5 * eps / steps: with steps of one length the score of an image
+    between two classes, whose optimum is where they tie, would only be circled. L-inf. papers.md 2.g items 8, 9 and 12,
+    and 2.i item 6.
     """
     size = 2.5 * eps / steps if step_size is None else step_size
     ball = Ball(images, eps)
@@ -51,13 +54,23 @@ def score_pgd(
             for restart in range(restarts):
                 points = images if restart == 0 else ball.random(generator)
                 for step in range(steps):
-                    value, gradient = loss_and_input_gradient(aim, points)
+                    value, gradient = _climb(defence, aim, points)
                     if aim is not wrongness:
                         value = loss_at(wrongness, points)
                     best, best_value = keep_higher(best, best_value, points, value)
                     points = ball.step(points, gradient, 2 * size * (1 - step / steps))
                 best, best_value = keep_higher(best, best_value, points, loss_at(wrongness, points))
     return best
+
+
+def _climb(defence: Guarded, aim: Aim, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what is climbed, (N,), and the way up; where it is flat, the way that switched-off units would show."""
+    value, gradient = loss_and_input_gradient(aim, points)
+    flat = gradient.flatten(1).abs().amax(1) == 0
+    if bool(flat.any()):
+        with leaky_gradients(defence.model):
+            gradient = torch.where(per_row(flat, points), loss_and_input_gradient(aim, points)[1], gradient)
+    return value, gradient
 
 
 def _aims(

@@ -52,7 +52,7 @@ def attacked_histograms(
         axes.set_ylabel(state, fontsize=8)
     figure.supylabel("share of the set", fontsize=9)
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
     figure.supxlabel(f"score of {detector}, higher is more anomalous (seed {seed})", fontsize=9)
     told = [f"{entry} {state} {auroc(*sides):.2f}" for (state, entry), sides in populations.items()]
     about = f"Histograms of {detector} scores of {id_examples} and {ood_examples}, clean and under {attack}"

@@ -36,7 +36,7 @@ def auroc_against_eps(metrics: list[dict[str, Any]], *, detector: str | None = N
         axes.axhline(CHANCE, color=drawing.FAINT, linewidth=0.9, linestyle=":")
         axes.set(title=name.replace("_", " "), ylim=(-0.03, 1.03))
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    figure.legend(handles, labels, loc="outside upper center", ncols=5)
     figure.supxlabel("eps (pixels, from 0 to 1)", fontsize=9)
     figure.supylabel(f"AUROC of {detector or shown}", fontsize=9)
     return drawing.described(figure, _words(detector or shown, curves))

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from touchstone import tensors
-from touchstone.ascent import ascend
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.goals import Goal
-from touchstone.losses import cross_entropy
-from touchstone.perturbations import Ball
+from touchstone.inner_maximisers import divergent, trades_loss
 from touchstone.tensors import Draws
 
 
@@ -30,19 +25,6 @@ def trades(
     x' comes from L-inf PGD on the KL itself, from x + .001 * N(0, I), in eval mode; `step_size` None means
     2.5 * eps / steps. Gradients pass through both sides of the KL. Zhang et al. 2019, eq. 5 and algorithm 1.
     """
-    with tensors.frozen(model), torch.no_grad():
-        ball = Ball(images, eps)
-        # At x itself the KL is flat, so the ascent needs a start beside it.
-        start = ball.project(images + 0.001 * generator.normal(images.shape[1:], images.dtype))
-        unseen = torch.full((len(images),), -torch.inf, device=images.device)
-        goal = Goal(model(images), _divergence)
-        size = 2.5 * eps / steps if step_size is None else step_size
-        attacked, _ = ascend(model, goal, ball, start, images, unseen, steps=steps, step_size=size)
+    attacked = divergent(model, images, generator, eps=eps, steps=steps, step_size=step_size)
     logits = model(images)
-    return (cross_entropy(logits, labels) + beta * _divergence(model(attacked), logits)).mean()
-
-
-def _divergence(logits: Tensor, clean_logits: Tensor) -> Tensor:
-    """Return KL(softmax(clean_logits) || softmax(logits)) per row, (N,)."""
-    clean = clean_logits.log_softmax(1)
-    return (clean.exp() * (clean - logits.log_softmax(1))).sum(1)
+    return trades_loss(logits, model(attacked), labels, beta).mean()

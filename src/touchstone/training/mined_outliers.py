@@ -1,0 +1,73 @@
+"""Robust outlier exposure on the outliers that teach most: informative outlier mining, as in ATOM."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from touchstone import tensors
+from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
+from touchstone.inner_maximisers import divergent, trades_loss, worst
+from touchstone.losses import cross_entropy, outlier_exposure
+from touchstone.tensors import Draws
+
+
+def mined_outliers(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: Draws,
+    outliers: Tensor,
+    outlier_generator: Draws,
+    *,
+    inliers: Literal["clean", "attacked", "trades"] = "attacked",
+    attack_outliers: bool = True,
+    kept: UnitInterval = 0.25,
+    skipped: UnitInterval = 0.125,
+    outlier_weight: NonNegativeFloat = 0.5,
+    beta: NonNegativeFloat = 6.0,
+    eps: UnitInterval = 1 / 255,
+    steps: PositiveInt = 2,
+    step_size: PositiveFloat | None = None,
+) -> Tensor:
+    """Return the inlier loss plus `outlier_weight` times the outlier loss of the outliers that look most like inliers.
+
+    Of the outliers given, ranked by how sure the network is of them (logsumexp(z) - mean(z) in eval mode, highest
+    first), the first share `skipped` is passed over and the next share `kept`, at least one, is trained on: the very
+    hardest are often mislabelled inliers. inliers: cross-entropy on clean or on attacked images, or TRADES with `beta`.
+    Chen et al. 2021 (ATOM), after its idea: there the pool is drawn once per epoch and ranked by the probability of an
+    extra outlier class; here the pool is the outlier batch and the loss that of ALOE, so give a large
+    outlier_batch_size. ValueError where skipped + kept is above 1.
+    """
+    if skipped + kept > 1:
+        raise ValueError(f"skipped + kept must be at most 1, got {skipped:g} + {kept:g}")
+    size = 2.5 * eps / steps if step_size is None else step_size
+    rows = _informative(model, outliers, skipped, kept)
+    outliers, outlier_generator = outliers[rows], outlier_generator.take(rows)
+    if attack_outliers:
+        nothing = labels.new_zeros(len(outliers))
+        outliers = worst(
+            model, outliers, nothing, _towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=size
+        )
+    if inliers == "attacked":
+        images = worst(model, images, labels, cross_entropy, generator, eps=eps, steps=steps, step_size=size)
+    parts = [images, outliers]
+    if inliers == "trades":
+        parts.append(divergent(model, images, generator, eps=eps, steps=steps, step_size=size))
+    logits, outlier_logits, *more = torch.split(model(torch.cat(parts)), [len(part) for part in parts])
+    inlier_loss = trades_loss(logits, more[0], labels, beta) if more else cross_entropy(logits, labels)
+    return inlier_loss.mean() + outlier_weight * outlier_exposure(outlier_logits).mean()
+
+
+def _informative(model: Model, outliers: Tensor, skipped: float, kept: float) -> Tensor:
+    """Return the rows of the outliers to train on, the one that looks most like an inlier first."""
+    with tensors.frozen(model), torch.no_grad():
+        hardest = outlier_exposure(model(outliers)).argsort(descending=True, stable=True)
+    first, count = int(skipped * len(outliers)), max(1, round(kept * len(outliers)))
+    return hardest[first : first + count]
+
+
+def _towards_uniform(logits: Tensor, _: Tensor) -> Tensor:
+    return outlier_exposure(logits)
