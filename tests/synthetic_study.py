@@ -185,7 +185,9 @@ def defence_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), rows=ROWS):
         own = {"entry": "routed", "seed": seed, "examples": "digits_test"}
         router = Detector({}, {"use": "energy"}, {"0.05": 1.64}, spread=1.0, supervised=False)
         settings = protects | {"false_positive_rate": 0.05}
-        routers.append(Cell(router, at("detectors", f"cnn.{seed}", "energy"), **own, detector="energy", settings=settings))
+        routers.append(
+            Cell(router, at("detectors", f"cnn.{seed}", "energy"), **own, detector="energy", settings=settings)
+        )
         for attack in ("", *attacks):
             for victim in (f"cnn.{seed}", f"routed.{seed}") if attack else ("",):
                 loss = loss_of("cnn", attack) if attack else 0.0
@@ -216,6 +218,7 @@ NOUNS = {
     "examples": example_cells(),
 }
 OF_DEFENCES = ("routing",)
+REQUIRED = {"attacks": ["fgsm", "pgd"], "examples": "digits_test", "entries": ["cnn", "cnn_pgd"], "classifier": "cnn"}
 SETTINGS = {"id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 20}
 
 
@@ -230,5 +233,7 @@ def given(function):
     if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
     return list(nouns.values()), {
-        p.name: SETTINGS[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in SETTINGS
+        p.name: (SETTINGS | REQUIRED)[p.name]
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY and (p.name in SETTINGS or (p.name in REQUIRED and p.default is p.empty))
     }

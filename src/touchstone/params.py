@@ -33,7 +33,6 @@ class Reference:
     required: bool = False
     default: Any = None  # "all" where every entry of the section is meant
     bare: bool = False  # one name may stand for a list of one
-    words: tuple[str, ...] = ()  # what may stand in place of an entry
     everything: tuple[str, ...] = ()  # the sections that "all" means, where not all of them
 
 
@@ -46,7 +45,6 @@ class Section:
     references: dict[str, Reference] = field(default_factory=dict)
 
 
-OWN = "own"  # among an evaluation's victims: the network or defence that is asked about
 PLANNED = ("seed", "device", "architecture")  # what the plan gives to the train step, not an entry
 
 _count = Type("int", Bounds(low=1))
@@ -109,11 +107,16 @@ def sections() -> dict[str, Section]:
             crossed
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),
-                "victims": Reference(models, many=True, default=[], words=(OWN,), everything=("classifiers",)),
+                "victims": Reference(models, many=True, default=[], everything=("classifiers",)),
             },
         ),
         "figures": Section(
-            ("reporting",), {"caption": _text}, {"evaluation": Reference(("evaluations",), required=True)}
+            ("reporting",),
+            {"caption": _text},
+            {
+                "evaluation": Reference(("evaluations",), required=True),
+                "also": Reference(("evaluations",), many=True, default=[]),
+            },
         ),
     }
 
@@ -453,7 +456,7 @@ class _Reader:
                         meant = reference.everything or reference.sections
                         entry[key] = [entry_name for target in meant for entry_name in resolved[target]]
                     for item in entry[key] if reference.many else [entry[key]] if entry[key] else []:
-                        if item not in known and item not in reference.words:
+                        if item not in known:
                             self.fail(
                                 (section, name, key),
                                 f"no entry called {item} in {' or '.join(reference.sections)}.{nearest(item, known)}",
@@ -512,13 +515,11 @@ class _Reader:
                         " of its own, of classifiers",
                     )
             whole = [attack for attack in question["attacks"] if on_pipelines(resolved["attacks"][attack])]
-            models = [*question["victims"], *question["classifiers"]]
-            if whole and not any(defences[entry]["router"] for entry in models if entry in defences):
-                routed = [entry for entry in defences if defences[entry]["router"]]
+            if whole and not asked:
                 self.fail(
                     ("evaluations", name, "attacks"),
-                    f"{whole[0]} attacks defences with a router, and none is among the classifiers;"
-                    f" such defences are {', '.join(routed) or 'none'}",
+                    f"{whole[0]} attacks defences, and none is among the classifiers;"
+                    f" defences are {', '.join(defences) or 'none here'}",
                 )
 
     def _leaks(self, resolved: dict[str, Any]) -> None:
@@ -580,7 +581,9 @@ class _Reader:
         known = [entry for section in groups for entry in resolved[section]]
         for entry in members:
             if entry not in known:
-                self.fail(path, f"no example set, attack, detector or translator called {entry}.{nearest(entry, known)}")
+                self.fail(
+                    path, f"no example set, attack, detector or translator called {entry}.{nearest(entry, known)}"
+                )
             elif entry in placed:
                 self.fail(path, f"{entry} is already in the group {placed[entry]}")
             placed[str(entry)] = path[1]
@@ -692,15 +695,14 @@ class _Reader:
 
 
 def on_pipelines(attack: dict[str, Any]) -> bool:
-    """Return whether an entry of attacks is made on whole defences with a router, and on nothing else."""
+    """Return whether an entry of attacks is made on whole defences, and on nothing else."""
     folder, name = attack["use"].split("/")
     return "pipeline" in registry.component(folder, name).data
 
 
 def _named(kind: Section, entry: dict[str, Any], resolved: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, reference in kind.references.items():
-        named = entry[key] if reference.many else [entry[key]] if entry[key] else []
-        for name in (one for one in named if one not in reference.words):
+        for name in entry[key] if reference.many else [entry[key]] if entry[key] else []:
             yield next(section for section in reference.sections if name in resolved[section]), name
 
 

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from touchstone import digests, provenance, registry
-from touchstone.params import OWN, Study, on_pipelines
+from touchstone.params import Study, on_pipelines
 
 SUFFIX = ".safetensors"
 
@@ -146,10 +146,6 @@ class Plan:
         section = "defences" if entry in self.study["defences"] else "classifiers"
         return [net for net in self.nets(section) if net.entry == entry]
 
-    def routed(self, entry: str) -> bool:
-        """Return whether an entry is a defence with a router."""
-        return entry in self.study["defences"] and self.study["defences"][entry]["router"] is not None
-
     @cached_property
     def raw_folders(self) -> frozenset[str]:
         """The folders of raw files, one per source."""
@@ -185,8 +181,8 @@ class Plan:
         return str(entry["use"]).startswith("adaptive/") and not on_pipelines(entry)
 
     def fits(self, attack: str, victim: str) -> bool:
-        """Return whether a victim is what the attack is made on: those on pipelines need a defence with a router."""
-        return not on_pipelines(self.study["attacks"][attack]) or self.routed(victim)
+        """Return whether a victim is what the attack is made on: those on pipelines need a defence."""
+        return not on_pipelines(self.study["attacks"][attack]) or victim in self.study["defences"]
 
     @cached_property
     def attacked_groups(self) -> list[tuple[str, str, str]]:
@@ -558,15 +554,17 @@ class Plan:
 
     def _sets(self, question: dict[str, Any], net: Net) -> Iterator[Set]:
         """Yield the sets that a question asks of one classifier: clean, attacked, and each of them translated."""
-        victims = [net if name == OWN else self._paired(name, net.seed) for name in question["victims"] or [OWN]]
+        victims = [self._paired(name, net.seed) for name in question["victims"]] or [net]
         sets = [Set(name) for name in question["examples"]]
         attacked = question["attacked"] or question["examples"]
+        whole = {attack for attack in question["attacks"] if on_pipelines(self.study["attacks"][attack])}
         plain = [attack for attack in question["attacks"] if not self.adaptive(attack)]
+        # What is made to fit a defence is made on the one that is asked about, whoever the victims of the others are.
         sets += [
             Set(name, str(victim), attack)
-            for victim in dict.fromkeys(victims)
-            for name in attacked
             for attack in plain
+            for victim in ([net] if attack in whole else dict.fromkeys(victims))
+            for name in attacked
             if self.fits(attack, victim.entry)
         ]
         translators = [self.partner("translators", name, net.seed) for name in question["translators"]]
@@ -655,6 +653,7 @@ class Plan:
             files += wanted
             figures[name] = {
                 "component": component, "cells": cells, "caption": entry["caption"], "evaluation": entry["evaluation"],
+                "also": entry["also"],
             }  # fmt: skip
         metrics = [self.file("metrics", name) for name in self.study["evaluations"]]
         settings = {

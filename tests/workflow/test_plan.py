@@ -62,7 +62,11 @@ def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
 
     assert {(cell.facts.get("entry", ""), cell.facts["translator"]) for cell in cells} == {
         ("cnn", ""),
-        *(("", f"unet.{seed}") for seed in (0, 1, 2)),
+        *(
+            ("", f"{name}.{seed}")
+            for name in plan.study["evaluations"]["translation"]["translators"]
+            for seed in (0, 1, 2)
+        ),
     }
     assert cells[0].file == "data/digits/checkpoints/unet.0.safetensors"
 
@@ -147,20 +151,19 @@ def test_a_defence_has_its_classifiers_seeds_and_is_run_from_classifier_translat
 
 
 def test_a_defence_without_a_router_needs_no_detector(plan):
-    (inputs,) = inputs_of(plan, "attack_id_test_pgd_once", victim="translated.2").values()
+    (inputs,) = inputs_of(plan, "attack_id_test_both_paths", victim="translated.2").values()
 
     assert "router" not in inputs
     assert inputs["translators"] == ["data/digits/checkpoints/unet.2.safetensors"]
 
 
 def test_defences_are_attacked_whole_and_through_the_network_that_they_protect(plan):
-    own = {cell.file for cell in plan.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
-    oblivious = {cell.file for cell in plan.cells("oblivious_routing", ("outputs",)) if cell.facts["seed"] == 1}
+    files = {cell.file for cell in plan.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
 
-    assert "data/digits/outputs/routed.1/digits_test/routed.1/both_paths.safetensors" in own
-    assert "data/digits/outputs/translated.1/digits_test/translated.1/pgd_once.safetensors" in own
-    assert "data/digits/outputs/translated.1/digits_test/translated.1/both_paths.safetensors" not in own  # one path
-    assert "data/digits/outputs/routed.1/digits_test/cnn.1/pgd.safetensors" in oblivious
+    assert "data/digits/outputs/routed.1/digits_test/routed.1/both_paths.safetensors" in files
+    assert "data/digits/outputs/routed.1/digits_test/cnn.1/pgd.safetensors" in files
+    assert "data/digits/outputs/routed.1/digits_test/mlp.0/pgd.safetensors" in files
+    assert not [file for file in files if "routed.1/pgd" in file or "cnn.1/both_paths" in file]
 
 
 def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_run_at(plan):
@@ -173,12 +176,13 @@ def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_r
 
 def test_no_job_asks_for_what_a_defence_cannot_give(plan):
     asked = {(rule.step, wildcards.get("net", "")) for rule, wildcards in plan.jobs()}
-    attacked = {
-        wildcards["victim"] for rule, wildcards in plan.jobs() if rule.name == "attack_id_test_both_paths"
-    }
+    attacked = {wildcards["victim"] for rule, wildcards in plan.jobs() if rule.name == "attack_id_test_both_paths"}
 
-    assert not {step for step, net in asked if net.startswith(("routed.", "translated."))} - {"attack", "infer"}
-    assert attacked == {"routed.0", "routed.1", "routed.2"}
+    assert not {step for step, net in asked if net.startswith(("routed.", "translated.", "denoised."))} - {
+        "attack",
+        "infer",
+    }
+    assert attacked == {f"{name}.{seed}" for name in plan.study["defences"] for seed in (0, 1, 2)}
 
 
 def test_all_classifiers_are_the_networks_without_the_defences(plan):

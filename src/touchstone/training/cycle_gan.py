@@ -15,7 +15,11 @@ def companions(
 ) -> nn.ModuleDict:
     """Return what is trained beside the translator: the generator `back` and a discriminator of each kind of image."""
     return nn.ModuleDict(
-        {"back": generator_back(input_shape), "clean": discriminator(input_shape), "attacked": discriminator(input_shape)}
+        {
+            "back": generator_back(input_shape),
+            "clean": discriminator(input_shape),
+            "attacked": discriminator(input_shape),
+        }
     )
 
 
