@@ -94,7 +94,10 @@ def sections() -> dict[str, Section]:
         ),
         "defences": Section(
             (),
-            {"false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05)},
+            {
+                "false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05),
+                "seeds": Setting(Type("list", item=_seed, optional=True), None),  # None: its classifier's
+            },
             {
                 "classifier": Reference(("classifiers",), required=True),
                 "translator": Reference(("translators",), many=True, required=True, bare=True),
@@ -492,10 +495,13 @@ class _Reader:
                 self.fail(("translators", name, "classifier"), f"{folder}/{use}.py attacks no network; leave it out")
 
     def _defences(self, resolved: dict[str, Any]) -> None:
-        """Give every defence its classifier's seeds; refuse what a defence cannot be asked."""
+        """Give every defence its classifier's seeds, or those of them that it names; refuse what it cannot be asked."""
         defences, rates = resolved["defences"], resolved["study"]["false_positive_rates"]
         for name, entry in defences.items():
-            entry["seeds"] = resolved["classifiers"][entry["classifier"]]["seeds"]
+            known = resolved["classifiers"][entry["classifier"]]["seeds"]
+            entry["seeds"] = entry["seeds"] or known
+            if not set(entry["seeds"]) <= set(known):
+                self.fail(("defences", name, "seeds"), f"{entry['classifier']} has the seeds {known} alone")
             rate = entry["false_positive_rate"]
             if rate not in rates:
                 close = min(rates, key=lambda known: abs(known - rate))

@@ -106,6 +106,35 @@ def test_nothing_evades_a_detector_that_flags_everything(name):
     assert (defence.read(found)[1] > defence.threshold).all()
 
 
+@pytest.mark.parametrize("name", ON_PIPELINES)
+def test_translators_that_stop_gradients_are_got_past_backwards_as_the_identity(name):
+    """Rounding has no gradient: an exact attack stands still, BPDA does not."""
+    images, _ = images_and_labels()
+    pipeline = Pipeline(guarded(1.0).model, [Rounded()])
+    draws = [Draws(0, "attack", torch.arange(len(images))) for _ in range(2)]
+    labels = pipeline(images).argmax(1)
+
+    exact = component(name)(pipeline, images, labels, draws[0], eps=0.3, steps=10)
+    straight = component(name)(pipeline, images, labels, draws[1], eps=0.3, steps=10, translator_gradient="identity")
+
+    assert not beaten(pipeline, exact, labels).any()
+    assert beaten(pipeline, straight, labels).float().mean() >= 0.9
+
+
+def test_a_pipeline_without_a_router_is_attacked_on_its_one_path():
+    images, labels = images_and_labels()
+    pipeline = Pipeline(guarded(1.0).model, [Dimmed()])
+
+    found = component("routed_pgd")(pipeline, images, labels, Draws(0, "", torch.arange(12)), eps=0.1, steps=10)
+
+    assert beaten(pipeline, found, labels).float().mean() >= 0.9
+
+
+class Rounded(nn.Module):
+    def forward(self, images):
+        return (8 * images).round() / 8
+
+
 def oblivious(defence, images, labels, generator, *, eps, steps):
     """A mutant: it fools the classifier and brightens every image, as if there were no detector."""
     gradient = torch.autograd.functional.jacobian(

@@ -55,6 +55,7 @@ MISTAKES = {
     "an unknown nested setting": ("classifiers: {cnn_pgd: {attack: {stepz: 2}}}", "classifiers.cnn_pgd.attack.stepz: not a setting", "Did you mean steps?"),
     "a nested block that is no block": ("classifiers: {cnn_pgd: {attack: pgd}}", "expected block with its own use: from attacks/", ""),
     "a rate without a threshold": ("defences: {routed: {false_positive_rate: 0.06}}", "defences.routed.false_positive_rate: 0.06 is not among study.false_positive_rates", "Did you mean 0.05?"),
+    "seeds that its classifier lacks": ("defences: {routed: {seeds: [0, 7]}}", "defences.routed.seeds: cnn has the seeds [0, 1, 2] alone", ""),
     "a router that is none": ("defences: {routed: {router: energi}}", "defences.routed.router: no entry called energi in detectors", "Did you mean energy?"),
     "a defence without a translator": ("defences: {mine: {classifier: cnn}}", "defences.mine.translator: must name an entry of translators", ""),
     "a defence with a component": ("defences: {routed: {use: pgd}}", "defences.routed.use: not a setting", "router"),

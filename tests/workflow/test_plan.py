@@ -62,11 +62,8 @@ def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
 
     assert {(cell.facts.get("entry", ""), cell.facts["translator"]) for cell in cells} == {
         ("cnn", ""),
-        *(
-            ("", f"{name}.{seed}")
-            for name in plan.study["evaluations"]["translation"]["translators"]
-            for seed in (0, 1, 2)
-        ),
+        *(("", f"{name}.{seed}") for name in ("unet", "unet_fgsm", "denoiser") for seed in (0, 1, 2)),
+        ("", "gan_unet.0"),
     }
     assert cells[0].file == "data/digits/checkpoints/unet.0.safetensors"
 
@@ -182,7 +179,7 @@ def test_no_job_asks_for_what_a_defence_cannot_give(plan):
         "attack",
         "infer",
     }
-    assert attacked == {f"{name}.{seed}" for name in plan.study["defences"] for seed in (0, 1, 2)}
+    assert attacked == {f"{name}.{seed}" for name in ("translated", "routed") for seed in (0, 1, 2)} | {"denoised.0"}
 
 
 def test_all_classifiers_are_the_networks_without_the_defences(plan):
