@@ -327,7 +327,8 @@ def _model(job: Job) -> Any:
             job.settings["translator_architectures"], job.nouns("translators", "Checkpoint"), strict=True
         )
     ]
-    router = _guarded(job, model, "router") if "router" in job.task.inputs else None
+    read = job.model("encoder", "encoder_architecture") if "encoder" in job.task.inputs else model
+    router = _guarded(job, read, "router") if "router" in job.task.inputs else None
     return Pipeline(model, translators, router).eval()
 
 

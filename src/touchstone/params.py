@@ -102,6 +102,7 @@ def sections() -> dict[str, Section]:
                 "classifier": Reference(("classifiers",), required=True),
                 "translator": Reference(("translators",), many=True, required=True, bare=True),
                 "router": Reference(("detectors",)),
+                "encoder": Reference(("classifiers",)),  # what the router reads, where it is not the classifier
             },
         ),
         "evaluations": Section(
@@ -511,6 +512,8 @@ class _Reader:
                 )
             if not entry["translator"]:
                 self.fail(("defences", name, "translator"), "must name an entry of translators")
+            if entry["encoder"] and not entry["router"]:
+                self.fail(("defences", name, "encoder"), "is what a router reads, and there is none")
         for name, question in resolved["evaluations"].items():
             asked = [entry for entry in question["classifiers"] if entry in defences]
             for key in ("detectors", "margins") if asked else ():

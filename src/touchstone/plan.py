@@ -437,11 +437,20 @@ class Plan:
         inputs["translators"] = [self.file("checkpoints", translator) for translator in translators]
         settings["translator_architectures"] = [self.architecture(translator) for translator in translators]
         if entry["router"]:
-            inputs["router"] = self.file("detectors", classifier, entry["router"])
+            read = self.router_of(net)
+            inputs["router"] = self.file("detectors", read, entry["router"])
+            if read != classifier:
+                inputs["encoder"] = self.file("checkpoints", read)
+                settings["encoder_architecture"] = self.architecture(read)
             settings["router"] = self._own("detectors", entry["router"])
             settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
             settings["confounding"] = self.study["confounding"]
         return inputs, settings
+
+    def router_of(self, defence: Net) -> Net:
+        """Return the network that a defence's router reads: its encoder, else its classifier."""
+        entry = self.study["defences"][defence.entry]
+        return self.partner("classifiers", entry["encoder"] or entry["classifier"], defence.seed)
 
     def _attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
@@ -603,7 +612,7 @@ class Plan:
                 own["settings"] = {"protects": str(protected)}
                 if defence["router"] and "detectors" in roles:
                     rate = {"settings": own["settings"] | {"false_positive_rate": defence["false_positive_rate"]}}
-                    file = self.file("detectors", protected, defence["router"])
+                    file = self.file("detectors", self.router_of(net), defence["router"])
                     add("detectors", file, Set(""), **own | rate, detector=defence["router"])
             elif "checkpoints" in roles:
                 add("checkpoints", self.file("checkpoints", net), Set(""), **own)

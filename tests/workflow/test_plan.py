@@ -62,8 +62,7 @@ def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
 
     assert {(cell.facts.get("entry", ""), cell.facts["translator"]) for cell in cells} == {
         ("cnn", ""),
-        *(("", f"{name}.{seed}") for name in ("unet", "unet_fgsm", "denoiser") for seed in (0, 1, 2)),
-        ("", "gan_unet.0"),
+        *(("", f"{name}.{seed}") for name in ("unet", "unet_fgsm", "gan_unet", "denoiser") for seed in (0, 1, 2)),
     }
     assert cells[0].file == "data/digits/checkpoints/unet.0.safetensors"
 
@@ -193,3 +192,13 @@ def test_a_dry_run_names_the_jobs_of_a_defence(bare):
     assert planned["Run routed.0: id_test"] == 1
     assert planned["Train unet.0"] == 1
     assert planned["Fit on cnn.0: all_detectors"] == 1
+
+
+def test_a_router_may_read_an_encoder_instead_of_the_classifier(plan):
+    after = changed(plan, "defences", "routed", encoder="mlp")
+
+    (inputs,) = inputs_of(after, "infer_id_test", net="routed.1").values()
+
+    assert inputs["checkpoint"] == "data/digits/checkpoints/cnn.1.safetensors"
+    assert inputs["encoder"] == "data/digits/checkpoints/mlp.0.safetensors"
+    assert inputs["router"] == "data/digits/detectors/mlp.0/pixel_mahalanobis.safetensors"

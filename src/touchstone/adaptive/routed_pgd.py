@@ -81,5 +81,7 @@ class _Path:
         if self.pipeline.router is None:
             logits = self.pipeline.translated(images)
             return logits, 0 * logits.sum(1)
-        untranslated, scores = self.pipeline.router.read(images)
-        return (self.pipeline.translated(images), -scores) if self.translated else (untranslated, scores)
+        logits, scores = self.pipeline.router.read(images)
+        if self.translated:
+            return self.pipeline.translated(images), -scores
+        return (logits if self.pipeline.encoder is None else self.pipeline.model(images)), scores
