@@ -66,7 +66,8 @@ class Pipeline(nn.Module):
 
     To any attack it is one model, images in [0, 1] to logits: f(image), or the mean over the translators M of
     f(M(image)), each row on its own path, so that the gradient goes through the path taken. Without a router every
-    image is translated. The router may read another network, an encoder. papers.md 5.b; the mean of logits is the ensemble of 5.c, whose sum has the same predictions.
+    image is translated; a router may read another network, an encoder. papers.md 5.b; the mean of logits is the
+    ensemble of 5.c, whose sum has the same predictions.
     """
 
     def __init__(self, model: nn.Module, translators: Sequence[nn.Module], router: Guarded | None = None) -> None:

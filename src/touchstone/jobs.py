@@ -270,9 +270,9 @@ def _train(job: Job) -> None:
 
     block = job.settings["component"]
     found = _component(block)
-    companions = found.companions and bound(
-        block, tuple(found.companions.settings), registry.load_companions(block["use"])
-    )
+    companions = None
+    if found.companions is not None:
+        companions = bound(block, tuple(found.companions.settings), registry.load_companions(block["use"]))
     with progress.reported(job.task.output, job.logs) as report:
         state = progress.Resume(job.task.output, job.logs, provenance.canonical([job.settings, job.facts["code"]]))
         checkpoint = train(
