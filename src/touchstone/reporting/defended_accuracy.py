@@ -97,10 +97,11 @@ def _words(found: dict[_Place, Row]) -> str:
     parts = []
     for name in dict.fromkeys(place.entry for place in found):
         own = {place.known: row for place, row in found.items() if place.entry == name}
-        parts.append(f"{name}: " + ", ".join(f"{own[known]['value']:.0%} {known}" for known in KNOWN if known in own))
-    told = "Accuracy by what the attacker knew. " + "; ".join(parts) + "."
+        told = (f"{own[known]['value']:.0%} {KNOWN[known].split(':')[0]}" for known in KNOWN if known in own)
+        parts.append(f"{name}: " + ", ".join(told))
+    words = "Accuracy by what the attacker knew. " + "; ".join(parts) + "."
     broken = {place.entry: row for place, row in found.items() if place.known == "white-box"}
     if len(broken) > 1:
         best = max(broken, key=lambda name: broken[name]["value"])
-        told += f" Against the attacker who knows everything, most is left of {best}: {broken[best]['value']:.0%}."
-    return told
+        words += f" Against the attacker who knows everything, most is left of {best}: {broken[best]['value']:.0%}."
+    return words
