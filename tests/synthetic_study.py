@@ -218,7 +218,13 @@ NOUNS = {
     "examples": example_cells(),
 }
 OF_DEFENCES = ("routing",)
-REQUIRED = {"attacks": ["fgsm", "pgd"], "examples": "digits_test", "entries": ["cnn", "cnn_pgd"], "classifier": "cnn"}
+REQUIRED = {
+    "attacks": ["fgsm", "pgd"],
+    "examples": "digits_test",
+    "entries": ["cnn", "cnn_pgd"],
+    "classifier": "cnn",
+    "entry": "routed",
+}
 SETTINGS = {"id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 20}
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 import touchstone
 from touchstone import drawing, palette
 from touchstone.evaluations.robustness import robustness
+from touchstone.evaluations.routing import routing
 from touchstone.evaluations.translation import translation
 
 FOLDER = Path(touchstone.__file__).parent / "reporting"
@@ -21,6 +22,7 @@ STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
 STUDY["NOUNS"]["metrics"] = [
     *robustness(STUDY["NOUNS"]["outputs"], resamples=5),
     *translation(STUDY["NOUNS"]["outputs"], STUDY["NOUNS"]["examples"], resamples=5),
+    *routing(*STUDY["defence_cells"](), resamples=5),
 ]
 METHODS = ["cnn", "cnn_pgd", "energy", "mahalanobis", "msp"]
 

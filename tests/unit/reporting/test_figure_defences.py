@@ -4,6 +4,7 @@ from touchstone.intervals import Interval
 from touchstone.metric_rows import row, with_means
 from touchstone.records import Cell
 from touchstone.reporting.defended_accuracy import defended_accuracy
+from touchstone.reporting.routing_against_eps import routing_against_eps
 from touchstone.reporting.translation_matrix import translation_matrix
 
 PGD = {"use": "attacks/pgd", "eps": 0.1}
@@ -90,3 +91,21 @@ def test_the_matrix_crosses_translators_and_attacks():
 def test_a_matrix_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no accuracy of mlp on digits"):
         translation_matrix([measured(0.9, "cnn")], classifier="mlp", examples="digits")
+
+
+def test_score_errors_and_gain_are_drawn_over_eps_from_the_clean_images():
+    rows = [
+        measured(value, metric=metric, victim=victim, eps=eps, protects="cnn.0", attack=f"pgd_{eps}")
+        for metric, values in {
+            "routing_excess": (-1.0, 0.5, 2.0), "untranslated_accuracy": (0.9, 0.5, 0.2), "translation_gain": (0.0, 0.3, 0.1),
+        }.items()
+        for value, eps, victim in zip(values, (0.0, 0.1, 0.2), ("", "cnn.0", "cnn.0"), strict=True)
+    ]  # fmt: skip
+
+    figure = routing_against_eps(rows, entry="routed")
+
+    drawn = [list(map(float, axes.lines[0].get_ydata())) for axes in figure.axes]
+    assert drawn == [[-1.0, 0.5, 2.0], pytest.approx([0.1, 0.5, 0.8]), [0.0, 0.3, 0.1]]
+    assert "pgd at eps 0.2 fools on 80% and translating gains 10%" in figure.get_label()
+    with pytest.raises(ValueError, match="no attack with an eps in the rows of other"):
+        routing_against_eps(rows, entry="other")
