@@ -380,6 +380,14 @@ SETTINGS = {
     "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "msp"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
     "epochs": 5,
 }  # fmt: skip
+# Settings of this name where a component requires one; where it has a default, it means something else.
+REQUIRED = {
+    "attacks": ["fgsm", "pgd"],
+    "examples": "digits_test",
+    "entries": ["cnn", "cnn_pgd"],
+    "classifier": "cnn",
+    "entry": "routed",
+}
 
 
 def given(function):
@@ -391,7 +399,9 @@ def given(function):
     if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
     return list(nouns.values()), {
-        p.name: SETTINGS[p.name]
+        p.name: (SETTINGS | REQUIRED)[p.name]
         for p in parameters
-        if p.kind is p.KEYWORD_ONLY and p.name in SETTINGS and (p.name != "eps" or "list" in str(p.annotation))
+        if p.kind is p.KEYWORD_ONLY
+        and (p.name in SETTINGS or (p.name in REQUIRED and p.default is p.empty))
+        and (p.name != "eps" or "list" in str(p.annotation))
     }

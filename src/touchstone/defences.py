@@ -81,12 +81,14 @@ class Pipeline(nn.Module):
 
     To any attack it is one model, images in [0, 1] to logits: f(image), or the mean over the translators M of
     f(M(image)), each row on its own path, so that the gradient goes through the path taken. Without a router every
-    image is translated. Papers.md 5.b; the mean of logits is the ensemble of 5.c, whose sum has the same predictions.
+    image is translated; a router may read another network, an encoder. papers.md 5.b; the mean of logits is the
+    ensemble of 5.c, whose sum has the same predictions.
     """
 
     def __init__(self, model: nn.Module, translators: Sequence[nn.Module], router: Guarded | None = None) -> None:
         super().__init__()
         self.model, self.translators, self.router = model, nn.ModuleList(translators), router
+        self.encoder = None if router is None or router.model is model else router.model  # held frozen with the rest
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) of `images`."""
@@ -102,6 +104,8 @@ class Pipeline(nn.Module):
             everywhere = torch.ones(len(images), dtype=torch.bool, device=images.device)
             return Paths(self.model(images), self.translated(images), None, everywhere)
         untranslated, scores = self.router.read(images)
+        if self.encoder is not None:
+            untranslated = self.model(images)
         return Paths(untranslated, self.translated(images), scores, scores > self.router.threshold)
 
 

@@ -294,9 +294,9 @@ def _train(job: Job) -> None:
 
     block = job.settings["component"]
     found = _component(block)
-    companions = found.companions and bound(
-        block, tuple(found.companions.settings), registry.load_companions(block["use"])
-    )
+    companions = None
+    if found.companions is not None:
+        companions = bound(block, tuple(found.companions.settings), registry.load_companions(block["use"]))
     with progress.reported(job.task.output, job.logs) as report:
         state = progress.Resume(job.task.output, job.logs, provenance.canonical([job.settings, job.facts["code"]]))
         checkpoint = train(
@@ -331,8 +331,8 @@ def _attack(job: Job) -> None:
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     perturb, model = bound(job.settings["component"]), _model(job)
     defence = _guarded(job, model) if "detector" in job.task.inputs else model
-    if "pipeline" in _component(job.settings["component"]).data and "router" not in job.task.inputs:
-        raise JobError(f"{job.task.output}: {job.settings['component']['use']} attacks defences with a router alone")
+    if "pipeline" in _component(job.settings["component"]).data and "translators" not in job.task.inputs:
+        raise JobError(f"{job.task.output}: {job.settings['component']['use']} attacks defences alone")
     asks = _component(job.settings["component"]).call.data
     settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
     attacked = attack(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
@@ -353,7 +353,8 @@ def _model(job: Job) -> Any:
             job.settings["translator_architectures"], job.nouns("translators", "Checkpoint"), strict=True
         )
     ]
-    router = _guarded(job, model, "router") if "router" in job.task.inputs else None
+    read = job.model("encoder", "encoder_architecture") if "encoder" in job.task.inputs else model
+    router = _guarded(job, read, "router") if "router" in job.task.inputs else None
     return Pipeline(model, translators, router).eval()
 
 
@@ -489,14 +490,15 @@ def _report(job: Job) -> None:
     figures: dict[str, Any] = {}
     for name, figure in job.settings["figures"].items():
         block = figure["component"]
-        found = _cells(job, figure["cells"]) | {"metrics": metrics[figure["evaluation"]].rows}
+        asked = [figure["evaluation"], *figure["also"]]
+        found = _cells(job, figure["cells"]) | {"metrics": [row for name in asked for row in metrics[name].rows]}
         figures[name] = {
             "draw": functools.partial(bound(block), *(found[role] for role in _component(block).data)),
             "caption": figure["caption"],
             "evaluation": figure["evaluation"],
             "component": block["use"],
             "files": [cell["file"] for cell in figure["cells"]]
-            or [f"data/{job.settings['study']}/metrics/{figure['evaluation']}.csv"],
+            or [f"data/{job.settings['study']}/metrics/{evaluation}.csv" for evaluation in asked],
         }
     sources: dict[str, Any] = {file: _source(Path(file), job.settings["study"]) for file in _named(job)}
     pages = report(

@@ -34,7 +34,6 @@ class Reference:
     required: bool = False
     default: Any = None  # "all" where every entry of the section is meant
     bare: bool = False  # one name may stand for a list of one
-    words: tuple[str, ...] = ()  # what may stand in place of an entry
     everything: tuple[str, ...] = ()  # the sections that "all" means, where not all of them
 
 
@@ -49,7 +48,6 @@ class Section:
 
 # The chapters of the report that an evaluation may stand in.
 SYSTEMS = ("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation", "shared")
-OWN = "own"  # among an evaluation's victims: the network or defence that is asked about
 GROUPED = ("examples", "attacks", "detectors", "translators")  # what one job may do together
 # A classifier may be a file instead of a training run: then these stand in for what a training run needs.
 FILE_SETTINGS: dict[str, Setting] = {
@@ -112,11 +110,15 @@ def sections() -> dict[str, Section]:
         ),
         "defences": Section(
             (),
-            {"false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05)},
+            {
+                "false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05),
+                "seeds": Setting(Type("list", item=_seed, optional=True), None),  # None: its classifier's
+            },
             {
                 "classifier": Reference(("classifiers",), required=True),
                 "translator": Reference(("translators",), many=True, required=True, bare=True),
                 "router": Reference(("detectors",)),
+                "encoder": Reference(("classifiers",)),  # what the router reads, where it is not the classifier
             },
         ),
         "evaluations": Section(
@@ -129,12 +131,17 @@ def sections() -> dict[str, Section]:
             crossed
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),
-                "victims": Reference(models, many=True, default=[], words=(OWN,), everything=("classifiers",)),
+                "victims": Reference(models, many=True, default=[], everything=("classifiers",)),
                 "fit": Reference(("examples",)),
             },
         ),
         "figures": Section(
-            ("reporting",), {"caption": _text}, {"evaluation": Reference(("evaluations",), required=True)}
+            ("reporting",),
+            {"caption": _text},
+            {
+                "evaluation": Reference(("evaluations",), required=True),
+                "also": Reference(("evaluations",), many=True, default=[]),
+            },
         ),
     }
 
@@ -520,7 +527,7 @@ class _Reader:
                         meant = reference.everything or reference.sections
                         entry[key] = [entry_name for target in meant for entry_name in resolved[target]]
                     for item in entry[key] if reference.many else [entry[key]] if entry[key] else []:
-                        if item not in known and item not in reference.words:
+                        if item not in known:
                             self.fail(
                                 (section, name, key),
                                 f"no entry called {item} in {' or '.join(reference.sections)}.{nearest(item, known)}",
@@ -556,10 +563,13 @@ class _Reader:
                 self.fail(("translators", name, "classifier"), f"{folder}/{use}.py attacks no network; leave it out")
 
     def _defences(self, resolved: dict[str, Any]) -> None:
-        """Give every defence its classifier's seeds; refuse what a defence cannot be asked."""
+        """Give every defence its classifier's seeds, or those of them that it names; refuse what it cannot be asked."""
         defences, rates = resolved["defences"], resolved["study"]["false_positive_rates"]
         for name, entry in defences.items():
-            entry["seeds"] = resolved["classifiers"][entry["classifier"]]["seeds"]
+            known = resolved["classifiers"][entry["classifier"]]["seeds"]
+            entry["seeds"] = entry["seeds"] or known
+            if not set(entry["seeds"]) <= set(known):
+                self.fail(("defences", name, "seeds"), f"{entry['classifier']} has the seeds {known} alone")
             rate = entry["false_positive_rate"]
             if rate not in rates:
                 close = min(rates, key=lambda known: abs(known - rate))
@@ -569,6 +579,8 @@ class _Reader:
                 )
             if not entry["translator"]:
                 self.fail(("defences", name, "translator"), "must name an entry of translators")
+            if entry["encoder"] and not entry["router"]:
+                self.fail(("defences", name, "encoder"), "is what a router reads, and there is none")
         for name, question in resolved["evaluations"].items():
             asked = [entry for entry in question["classifiers"] if entry in defences]
             for key in ("detectors", "margins") if asked else ():
@@ -579,13 +591,11 @@ class _Reader:
                         " of its own, of classifiers",
                     )
             whole = [attack for attack in question["attacks"] if on_pipelines(resolved["attacks"][attack])]
-            models = [*question["victims"], *question["classifiers"]]
-            if whole and not any(defences[entry]["router"] for entry in models if entry in defences):
-                routed = [entry for entry in defences if defences[entry]["router"]]
+            if whole and not asked:
                 self.fail(
                     ("evaluations", name, "attacks"),
-                    f"{whole[0]} attacks defences with a router, and none is among the classifiers;"
-                    f" such defences are {', '.join(routed) or 'none'}",
+                    f"{whole[0]} attacks defences, and none is among the classifiers;"
+                    f" defences are {', '.join(defences) or 'none here'}",
                 )
 
     def _leaks(self, resolved: dict[str, Any]) -> None:
@@ -770,15 +780,14 @@ class _Reader:
 
 
 def on_pipelines(attack: dict[str, Any]) -> bool:
-    """Return whether an entry of attacks is made on whole defences with a router, and on nothing else."""
+    """Return whether an entry of attacks is made on whole defences, and on nothing else."""
     folder, name = attack["use"].split("/")
     return "pipeline" in registry.component(folder, name).data
 
 
 def _named(kind: Section, entry: dict[str, Any], resolved: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, reference in kind.references.items():
-        named = entry[key] if reference.many else [entry[key]] if entry[key] else []
-        for name in (one for one in named if one not in reference.words):
+        for name in entry[key] if reference.many else [entry[key]] if entry[key] else []:
             yield next(section for section in reference.sections if name in resolved[section]), name
 
 

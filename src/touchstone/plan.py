@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from touchstone import digests, provenance, registry
-from touchstone.params import OWN, Study, on_pipelines
+from touchstone.params import Study, on_pipelines
 
 SUFFIX = ".safetensors"
 
@@ -146,10 +146,6 @@ class Plan:
         section = "defences" if entry in self.study["defences"] else "classifiers"
         return [net for net in self.nets(section) if net.entry == entry]
 
-    def routed(self, entry: str) -> bool:
-        """Return whether an entry is a defence with a router."""
-        return entry in self.study["defences"] and self.study["defences"][entry]["router"] is not None
-
     @cached_property
     def raw_folders(self) -> frozenset[str]:
         """The folders of raw files, one per source."""
@@ -190,8 +186,8 @@ class Plan:
         return str(entry["use"]).startswith("adaptive/") and not on_pipelines(entry)
 
     def fits(self, attack: str, victim: str) -> bool:
-        """Return whether a victim is what the attack is made on: those on pipelines need a defence with a router."""
-        return not on_pipelines(self.study["attacks"][attack]) or self.routed(victim)
+        """Return whether a victim is what the attack is made on: those on pipelines need a defence."""
+        return not on_pipelines(self.study["attacks"][attack]) or victim in self.study["defences"]
 
     @cached_property
     def attacked(self) -> frozenset[tuple[str, str, str]]:
@@ -464,11 +460,20 @@ class Plan:
         inputs["translators"] = [self.file("checkpoints", translator) for translator in translators]
         settings["translator_architectures"] = [self.architecture(translator) for translator in translators]
         if entry["router"]:
-            inputs["router"] = self.file("detectors", classifier, entry["router"])
+            read = self.router_of(net)
+            inputs["router"] = self.file("detectors", read, entry["router"])
+            if read != classifier:
+                inputs["encoder"] = self.file("checkpoints", read)
+                settings["encoder_architecture"] = self.architecture(read)
             settings["router"] = self._own("detectors", entry["router"])
             settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
             settings["confounding"] = self.study["confounding"]
         return inputs, settings
+
+    def router_of(self, defence: Net) -> Net:
+        """Return the network that a defence's router reads: its encoder, else its classifier."""
+        entry = self.study["defences"][defence.entry]
+        return self.partner("classifiers", entry["encoder"] or entry["classifier"], defence.seed)
 
     def _attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
@@ -590,15 +595,17 @@ class Plan:
 
     def _sets(self, question: dict[str, Any], net: Net) -> Iterator[Set]:
         """Yield the sets that a question asks of one classifier: clean, attacked, and each of them translated."""
-        victims = [net if name == OWN else self._paired(name, net.seed) for name in question["victims"] or [OWN]]
+        victims = [self._paired(name, net.seed) for name in question["victims"]] or [net]
         sets = [Set(name) for name in question["examples"]]
         attacked = question["attacked"] or question["examples"]
+        whole = {attack for attack in question["attacks"] if on_pipelines(self.study["attacks"][attack])}
         plain = [attack for attack in question["attacks"] if not self.adaptive(attack)]
+        # What is made to fit a defence is made on the one that is asked about, whoever the victims of the others are.
         sets += [
             Set(name, str(victim), attack)
-            for victim in dict.fromkeys(victims)
-            for name in attacked
             for attack in plain
+            for victim in ([net] if attack in whole else dict.fromkeys(victims))
+            for name in attacked
             if self.fits(attack, victim.entry)
         ]
         translators = [self.partner("translators", name, net.seed) for name in question["translators"]]
@@ -638,7 +645,7 @@ class Plan:
                 own["settings"] = {"protects": str(protected)}
                 if defence["router"] and "detectors" in roles:
                     rate = {"settings": own["settings"] | {"false_positive_rate": defence["false_positive_rate"]}}
-                    file = self.file("detectors", protected, defence["router"])
+                    file = self.file("detectors", self.router_of(net), defence["router"])
                     add("detectors", file, Set(""), **own | rate, detector=defence["router"])
             elif "checkpoints" in roles:
                 add("checkpoints", self.file("checkpoints", net), Set(""), **own)
@@ -698,6 +705,7 @@ class Plan:
             files += wanted
             figures[name] = {
                 "component": component, "cells": cells, "caption": entry["caption"], "evaluation": entry["evaluation"],
+                "also": entry["also"],
             }  # fmt: skip
         metrics = [self.file("metrics", name) for name in self.study["evaluations"]]
         settings = {

@@ -14,7 +14,7 @@ ACCURACIES = ("robust_accuracy", "robust_accuracy_union")
 
 def headlines(numbers: Numbers) -> list[Table]:
     """Return the short tables for the first screen; none where no rule knows what was measured."""
-    found = (rule(numbers) for rule in (_accuracy, _best_detectors, _evasion, _margins, _translation))
+    found = (rule(numbers) for rule in (_accuracy, _best_detectors, _evasion, _margins, _translation, _routing))
     return [table for table in found if table is not None]
 
 
@@ -164,7 +164,8 @@ def _best_detectors(numbers: Numbers) -> Table | None:
 
 def _evasion(numbers: Numbers) -> Table | None:
     """Per detector, the greatest share of inputs that an attacker of each kind gets past it and the classifier."""
-    rates = dict.fromkeys(row["metric"].partition("_at_")[2] for row in numbers.single() if _evades(row))
+    evading = [row for row in numbers.single() if _evades(row) and "+" in row["entry"]]  # not past a router
+    rates = dict.fromkeys(row["metric"].partition("_at_")[2] for row in evading)
     if not rates:
         return None
     rate = "0.05" if "0.05" in rates else next(iter(rates))  # papers.md 6.4: SR@5%FPR
@@ -224,3 +225,24 @@ def _translation(numbers: Numbers) -> Table | None:
         lines.append(Line((gain["entry"], gain["examples"]), (*found, numbers.number(gain)), gain["threat"]))
     columns = ("before translation", "after it", "gain")
     return Table("Accuracy before and after translating the images", ("classifier", "examples"), columns, tuple(lines))
+
+
+def _routing(numbers: Numbers) -> Table | None:
+    """Per defence, what is left by the strongest attack of each kind, and what an oracle router would leave of it."""
+    oracle = _of(numbers, "oracle_accuracy")
+    if not oracle:
+        return None
+    kinds = ("none", *sorted({_kind(row) for row in oracle} - {"none"}))
+    lines = []
+    for entry in dict.fromkeys(row["entry"] for row in oracle):
+        for metric, words in (("accuracy", "as deployed"), ("oracle_accuracy", "oracle, not deployable")):
+            own = sorted((row for row in _of(numbers, metric) if row["entry"] == entry), key=_value, reverse=True)
+            worst = {_kind(row): row for row in own}
+            found = [worst.get(kind) for kind in kinds]
+            labels = [row["examples"].partition("/")[2] if row else "" for row in found]
+            cells = [numbers.maybe(row, label=label) for row, label in zip(found, labels, strict=True)]
+            rate = [row for row in _of(numbers, "false_routing_rate") if (row["entry"], metric) == (entry, "accuracy")]
+            lines.append(Line((entry, words), (*cells, numbers.maybe(rate[0] if rate else None))))
+    columns = ("clean", *kinds[1:], "clean images translated")
+    caption = "Accuracy under the attack of each kind that leaves least"
+    return Table(caption, ("defence", "router"), columns, tuple(lines))

@@ -133,8 +133,8 @@ def on_gradients(seed=0):
         model, lambda norms: norms.sum(1).log(), ("gradient_norms",), {}, 0.0, 1.0, labels, label="softmax_all"
     )
     images = torch.rand((30, 1, 4, 4), generator=torch.Generator().manual_seed(seed))
-    logits, values = defence.look(images, differentiable=False)
-    scores = defence.read(images, differentiable=False)[1]
+    logits, values = defence.look(images)
+    scores = defence.read(images)[1]
     typical = {"gradient_norms": typical_of("gradient_norms", values["gradient_norms"], logits.argmax(1), 3)}
     defence = replace(defence, threshold=float(scores.quantile(0.95)), spread=float(scores.std()), typical=typical)
     return defence, images, logits.argmax(1)
@@ -148,6 +148,35 @@ def test_a_detector_of_one_gradient_norm_is_broken_by_every_attack(name):
 
     logits, scores = defence.read(found)
     assert ((logits.argmax(1) != labels) & (scores <= defence.threshold)).float().mean() >= 0.9
+
+
+@pytest.mark.parametrize("name", ON_PIPELINES)
+def test_translators_that_stop_gradients_are_got_past_backwards_as_the_identity(name):
+    """Rounding has no gradient: an exact attack stands still, BPDA does not."""
+    images, _ = images_and_labels()
+    pipeline = Pipeline(guarded(1.0).model, [Rounded()])
+    draws = [Draws(0, "attack", torch.arange(len(images))) for _ in range(2)]
+    labels = pipeline(images).argmax(1)
+
+    exact = component(name)(pipeline, images, labels, draws[0], eps=0.3, steps=10)
+    straight = component(name)(pipeline, images, labels, draws[1], eps=0.3, steps=10, translator_gradient="identity")
+
+    assert not beaten(pipeline, exact, labels).any()
+    assert beaten(pipeline, straight, labels).float().mean() >= 0.9
+
+
+def test_a_pipeline_without_a_router_is_attacked_on_its_one_path():
+    images, labels = images_and_labels()
+    pipeline = Pipeline(guarded(1.0).model, [Dimmed()])
+
+    found = component("routed_pgd")(pipeline, images, labels, Draws(0, "", torch.arange(12)), eps=0.1, steps=10)
+
+    assert beaten(pipeline, found, labels).float().mean() >= 0.9
+
+
+class Rounded(nn.Module):
+    def forward(self, images):
+        return (8 * images).round() / 8
 
 
 def oblivious(defence, images, labels, generator, *, eps, steps):

@@ -16,14 +16,16 @@ from touchstone.evaluations.attacked_detection import attacked_detection
 from touchstone.evaluations.margin_evasion import margin_evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
+from touchstone.evaluations.routing import routing
 from touchstone.evaluations.subset_robustness import subset_robustness
+from touchstone.evaluations.translation import translation
 
 FOLDER = Path(touchstone.__file__).parent / "reporting"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
 STUDY["NOUNS"]["metrics"] = [
     row
-    for question in (robustness, margins, subset_robustness, margin_evasion, attacked_detection)
+    for question in (robustness, margins, subset_robustness, margin_evasion, attacked_detection, translation, routing)
     for cells, settings in [STUDY["given"](question)]
     for row in question(*cells, **settings)
 ]

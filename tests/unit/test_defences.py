@@ -80,6 +80,20 @@ def test_the_gradient_goes_through_the_path_that_is_taken_as_finite_differences_
     assert float(difference) == pytest.approx(float(2 * (gradient * step).sum()), rel=1e-5)
 
 
+def test_a_router_may_read_another_network_than_the_one_that_it_protects(model, translator):
+    torch.manual_seed(4)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).double()
+    guard = Guarded(encoder, lambda logits: logits[:, 0], ("logits",), {}, 0.0, 1.0, {})
+    pipeline = Pipeline(model, [translator], guard)
+
+    routed = (encoder(images())[:, 0] > 0)[:, None]
+
+    assert 0 < int(routed.sum()) < 9
+    expected = torch.where(routed, model(translator(images())), model(images()))
+    torch.testing.assert_close(pipeline(images()), expected)
+    assert len(list(pipeline.parameters())) == sum(len(list(m.parameters())) for m in (model, translator, encoder))
+
+
 def test_several_translators_give_the_mean_of_their_logits(model, translator):
     pipeline = Pipeline(model, [nn.Identity(), translator])
 

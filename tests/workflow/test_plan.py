@@ -154,20 +154,19 @@ def test_a_defence_has_its_classifiers_seeds_and_is_run_from_classifier_translat
 
 
 def test_a_defence_without_a_router_needs_no_detector(plan):
-    (inputs,) = inputs_of(plan, "attack_id_test_pgd_once", victim="translated.2").values()
+    (inputs,) = inputs_of(plan, "attack_id_test_both_paths", victim="translated.2").values()
 
     assert "router" not in inputs
     assert inputs["translators"] == ["data/digits/checkpoints/unet.2.safetensors"]
 
 
 def test_defences_are_attacked_whole_and_through_the_network_that_they_protect(plan):
-    own = {cell.file for cell in plan.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
-    oblivious = {cell.file for cell in plan.cells("oblivious_routing", ("outputs",)) if cell.facts["seed"] == 1}
+    files = {cell.file for cell in plan.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
 
-    assert "data/digits/outputs/routed.1/digits_test/routed.1/both_paths.safetensors" in own
-    assert "data/digits/outputs/translated.1/digits_test/translated.1/pgd_once.safetensors" in own
-    assert "data/digits/outputs/translated.1/digits_test/translated.1/both_paths.safetensors" not in own  # one path
-    assert "data/digits/outputs/routed.1/digits_test/cnn.1/pgd.safetensors" in oblivious
+    assert "data/digits/outputs/routed.1/digits_test/routed.1/both_paths.safetensors" in files
+    assert "data/digits/outputs/routed.1/digits_test/cnn.1/pgd.safetensors" in files
+    assert "data/digits/outputs/routed.1/digits_test/mlp.0/pgd.safetensors" in files
+    assert not [file for file in files if "routed.1/pgd" in file or "cnn.1/both_paths" in file]
 
 
 def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_run_at(plan):
@@ -182,8 +181,11 @@ def test_no_job_asks_for_what_a_defence_cannot_give(plan):
     asked = {(rule.step, wildcards.get("net", "")) for rule, wildcards in plan.jobs()}
     attacked = {wildcards["victim"] for rule, wildcards in plan.jobs() if rule.name == "attack_id_test_both_paths"}
 
-    assert not {step for step, net in asked if net.startswith(("routed.", "translated."))} - {"attack", "infer"}
-    assert attacked == {"routed.0", "routed.1", "routed.2"}
+    assert not {step for step, net in asked if net.startswith(("routed.", "translated.", "denoised."))} - {
+        "attack",
+        "infer",
+    }
+    assert attacked == {f"{name}.{seed}" for name in ("translated", "routed") for seed in (0, 1, 2)} | {"denoised.0"}
 
 
 def test_all_classifiers_are_the_networks_without_the_defences(plan):
@@ -235,3 +237,13 @@ def test_the_cell_of_a_detector_says_what_it_was_trained_on(plan):
     trained = {cell.facts["detector"]: cell.facts["settings"] for cell in plan.cells("cross_attack", ("detectors",))}
 
     assert trained["gradient_network_fgsm"] == {"anomalous": ["fgsm"]}
+
+
+def test_a_router_may_read_an_encoder_instead_of_the_classifier(plan):
+    after = changed(plan, "defences", "routed", encoder="mlp")
+
+    (inputs,) = inputs_of(after, "infer_id_test", net="routed.1").values()
+
+    assert inputs["checkpoint"] == "data/digits/checkpoints/cnn.1.safetensors"
+    assert inputs["encoder"] == "data/digits/checkpoints/mlp.0.safetensors"
+    assert inputs["router"] == "data/digits/detectors/mlp.0/pixel_mahalanobis.safetensors"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.defences import Guarded, Pipeline, Straight
+from touchstone.defences import Pipeline, Straight
 from touchstone.evasion import Seen, evade
 from touchstone.goals import strongest
 from touchstone.tensors import Draws, frozen, per_row
@@ -29,19 +29,19 @@ def routed_pgd(
 ) -> Tensor:
     """Return, per image, the point that the deployed pipeline is most wrong about, of those found on either path.
 
-    On each path selective PGD: a step that raises the cross-entropy of the path's logits while they are right, else one
-    that moves the router's score to the side of its threshold where that path is taken. `translator_gradient: identity`
-    takes the translators for the identity on the way back (BPDA), for those whose clipping stops gradients.
+    On each path selective PGD: where its logits are wrong and the router does not send the image there, a step that
+    moves the score to that side of the threshold, else one that raises their cross-entropy. Without a router there is
+    one path, and this is PGD through the translators. `translator_gradient: identity` takes the translators for the
+    identity on the way back (BPDA), for those whose clipping stops gradients.
     images (N, C, H, W) in [0, 1], labels (N,) int64. Bryniarski et al. 2021, section 4.1, on both sides as papers.md
-    6.4 asks. ValueError for a pipeline without a router.
+    6.4 asks.
     """
-    if pipeline.router is None:
-        raise ValueError("the pipeline has no router, so there is one path: attack it with pgd")
     attacked = pipeline if translator_gradient == "exact" else _straight(pipeline)
-    paths = [_Path(attacked, pipeline.router, True), _Path(attacked, pipeline.router, False)]
+    paths = [_Path(attacked, translated) for translated in (True, False) if translated or pipeline.router]
 
     def follow(seen: Seen) -> Tensor:
-        return torch.where(per_row(seen.wrong, images), -seen.score_gradient, seen.class_gradient)
+        # Beyond success it goes on to raise the loss: what is only just wrong is right again on the 1/255 grid.
+        return torch.where(per_row(seen.wrong & seen.flagged, images), -seen.score_gradient, seen.class_gradient)
 
     with frozen(pipeline):
         found = [
@@ -62,7 +62,6 @@ class _Path:
     """One path as a guarded classifier: it flags what the router does not send this way."""
 
     pipeline: Pipeline
-    router: Guarded
     translated: bool
 
     @property
@@ -71,12 +70,18 @@ class _Path:
 
     @property
     def threshold(self) -> float:
-        return -self.router.threshold if self.translated else self.router.threshold
+        router = self.pipeline.router
+        return 0.0 if router is None else -router.threshold if self.translated else router.threshold
 
     @property
     def spread(self) -> float:
-        return self.router.spread
+        return 1.0 if self.pipeline.router is None else self.pipeline.router.spread
 
     def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        logits, scores = self.router.read(images)
-        return (self.pipeline.translated(images), -scores) if self.translated else (logits, scores)
+        if self.pipeline.router is None:
+            logits = self.pipeline.translated(images)
+            return logits, 0 * logits.sum(1)
+        logits, scores = self.pipeline.router.read(images)
+        if self.translated:
+            return self.pipeline.translated(images), -scores
+        return (logits if self.pipeline.encoder is None else self.pipeline.model(images)), scores

@@ -44,18 +44,18 @@ def cycle_gan(
     """
     with tensors.frozen(classifier):
         attacked = attack(classifier, images, labels, generator)
-    clean_again = model(attacked)
+    clean_again: Tensor = model(attacked)
     if not model.training:
         return (clean_again - images).abs().mean()
     back, judge_clean, judge_attacked = (companions[name] for name in ("back", "clean", "attacked"))
     attacked_again = back(images)
     cycle = _distance(back(clean_again), attacked) + _distance(model(attacked_again), images)
     identity = _distance(model(images), images) + _distance(back(attacked), attacked)
-    game = sum(
+    games = [
         fooled(judge, made, "least_squares") + told_apart(judge, real, made, "least_squares")
         for judge, real, made in ((judge_clean, images, clean_again), (judge_attacked, attacked, attacked_again))
-    )
-    return game + cycle_weight * (cycle + identity_weight * identity)
+    ]
+    return games[0] + games[1] + cycle_weight * (cycle + identity_weight * identity)
 
 
 def _distance(first: Tensor, second: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def pix2pix(
     """
     with tensors.frozen(classifier):
         attacked = attack(classifier, images, labels, generator)
-    made = model(attacked)
+    made: Tensor = model(attacked)
     distance = (made - images).abs().mean()
     if not model.training:
         return distance

@@ -1,0 +1,41 @@
+"""ssd: distance to the one Gaussian of self-supervised features, which needs no labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from touchstone.contracts import UnitInterval
+from touchstone.gaussians import fit_gaussians, squared_distances
+
+
+def fit(fit_features: Tensor, *, shrinkage: UnitInterval = 1e-6) -> dict[str, Tensor]:
+    """Return centre (D,) and scale (D,) of the length-normalised ID features (N, D), and the whitening (D, D) of one
+    Gaussian over them so standardised.
+
+    A unit that never fires has no scale and is left as it is; shrinkage is the share of the mean variance mixed into
+    every direction.  ValueError where that leaves the covariance singular.  Sehwag et al. 2021; papers.md 5.b.
+    """
+    rows = _directions(fit_features.detach().double())
+    centre, scale = rows.mean(0), rows.std(0, correction=0)
+    scale = torch.where(scale > 1e-12, scale, torch.ones_like(scale))
+    standard = (rows - centre) / scale
+    means, whitening = fit_gaussians(standard, torch.zeros(len(rows), dtype=torch.int64), shrinkage=shrinkage)
+    return {"centre": centre, "scale": scale, "means": means, "whitening": whitening}
+
+
+def ssd(features: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Return the squared Mahalanobis distance of each row's direction to the Gaussian, (N,), at least 0; higher is
+    anomalous.
+
+    features (N, D) of the fitted layer of an encoder trained without labels.  papers.md 5.b: no sign is turned.
+    """
+    centre, scale = (state[name].to(features.device, torch.float64) for name in ("centre", "scale"))
+    standard = (_directions(features.double()) - centre) / scale
+    return squared_distances(standard, state["means"], state["whitening"])[:, 0].to(features.dtype)
+
+
+def _directions(features: Tensor) -> Tensor:
+    """Return each row at length 1, so that only its direction counts."""
+    return functional.normalize(features, dim=1)

@@ -1,0 +1,111 @@
+import pytest
+
+from touchstone.intervals import Interval
+from touchstone.metric_rows import row, with_means
+from touchstone.records import Cell
+from touchstone.reporting.defended_accuracy import defended_accuracy
+from touchstone.reporting.routing_against_eps import routing_against_eps
+from touchstone.reporting.translation_matrix import translation_matrix
+
+PGD = {"use": "attacks/pgd", "eps": 0.1}
+ASKED = {"attacks": ["pgd", "both_paths"], "examples": "digits", "entries": ["cnn", "routed"]}
+
+
+def measured(value, entry="routed", metric="accuracy", victim="", seed=0, attack="pgd", translator="", **settings):
+    more = {"attack": attack, "victim": victim, "settings": PGD | settings} if victim else {}
+    cell = Cell(None, "file", entry=entry, seed=seed, examples="digits", translator=translator, **more)
+    return row(metric, Interval(value, value - 0.1, value + 0.1), cell=cell, n=9, files=[cell])
+
+
+ROWS = [
+    measured(0.9),
+    measured(0.7, victim="cnn.0", protects="cnn.0"),
+    measured(0.8, victim="mlp.0"),
+    measured(0.1, victim="routed.0", attack="both_paths", use="adaptive/routed_pgd"),
+    measured(0.6, "cnn", "robust_accuracy", victim="cnn.0"),
+    measured(0.95, metric="oracle_accuracy"),
+]
+
+
+def drawn(axes):
+    return {text.get_text() for text in axes.texts}
+
+
+def test_each_number_stands_under_what_the_attacker_knew():
+    figure = defended_accuracy(ROWS, **ASKED)
+
+    titles = [axes.get_title().split(":")[0] for axes in figure.axes]
+    assert titles == ["clean", "oblivious", "transfer", "white-box"]
+    assert [drawn(axes) for axes in figure.axes] == [{"90%"}, {"70%"}, {"80%"}, {"10%", "60%"}]
+
+
+def test_of_several_attacks_that_leaving_least_is_drawn_and_no_other_than_those_asked_for():
+    more = [measured(0.5, victim="cnn.0", attack="fgsm", protects="cnn.0")]
+
+    weakest = defended_accuracy([*ROWS, *more], **ASKED | {"attacks": ["pgd", "both_paths", "fgsm"]})
+
+    assert drawn(defended_accuracy([*ROWS, *more], **ASKED).axes[1]) == {"70%"}
+    assert drawn(weakest.axes[1]) == {"50%"}
+
+
+def test_means_over_seeds_go_before_single_seeds():
+    rows = with_means([measured(0.9), measured(0.7, seed=1)])
+
+    assert drawn(defended_accuracy(rows, **ASKED).axes[0]) == {"80%"}
+
+
+def test_the_oracle_is_a_line_of_its_own_and_called_so():
+    figure = defended_accuracy(ROWS, **ASKED, oracle="routed")
+
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["routed, oracle", "routed", "cnn"]
+    assert drawn(figure.axes[0]) == {"90%", "95%"}
+
+
+def test_the_words_say_who_is_left_when_everything_is_known():
+    assert "who knows everything, most is left of cnn: 60%." in defended_accuracy(ROWS, **ASKED).get_label()
+
+
+def test_nothing_to_show_is_refused():
+    with pytest.raises(ValueError, match="no accuracy of cnn on other"):
+        defended_accuracy(ROWS, **ASKED | {"examples": "other", "entries": ["cnn"]})
+
+
+def test_the_matrix_crosses_translators_and_attacks():
+    rows = [
+        measured(0.9, "cnn"),
+        measured(0.85, "cnn", translator="unet.0"),
+        measured(0.2, "cnn", victim="cnn.0"),
+        measured(0.75, "cnn", victim="cnn.0", translator="unet.0"),
+    ]
+
+    figure = translation_matrix(rows, classifier="cnn", examples="digits")
+
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "pgd"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["no translator", "unet"]
+    assert [text.get_text() for text in axes.texts] == ["90%", "20%", "85%", "75%"]
+    assert "on pgd images most is right through unet (75%)" in figure.get_label()
+
+
+def test_a_matrix_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no accuracy of mlp on digits"):
+        translation_matrix([measured(0.9, "cnn")], classifier="mlp", examples="digits")
+
+
+def test_score_errors_and_gain_are_drawn_over_eps_from_the_clean_images():
+    rows = [
+        measured(value, metric=metric, victim=victim, eps=eps, protects="cnn.0", attack=f"pgd_{eps}")
+        for metric, values in {
+            "routing_excess": (-1.0, 0.5, 2.0), "untranslated_accuracy": (0.9, 0.5, 0.2), "translation_gain": (0.0, 0.3, 0.1),
+        }.items()
+        for value, eps, victim in zip(values, (0.0, 0.1, 0.2), ("", "cnn.0", "cnn.0"), strict=True)
+    ]  # fmt: skip
+
+    figure = routing_against_eps(rows, entry="routed")
+
+    drawn = [list(map(float, axes.lines[0].get_ydata())) for axes in figure.axes]
+    assert drawn == [[-1.0, 0.5, 2.0], pytest.approx([0.1, 0.5, 0.8]), [0.0, 0.3, 0.1]]
+    assert "pgd at eps 0.2 fools on 80% and translating gains 10%" in figure.get_label()
+    with pytest.raises(ValueError, match="no attack with an eps in the rows of other"):
+        routing_against_eps(rows, entry="other")
