@@ -198,6 +198,19 @@ def rubbish_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     return cells
 
 
+def checked_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    """Each classifier under attacks that the checks of papers.md 6.5 compare."""
+    cells = output_cells(seeds=seeds, classifiers=classifiers, rows=rows)
+    more = {"pgd_80_steps": ({"use": "pgd", "eps": 0.1, "steps": 80}, 1.0), "sign": ({"use": "random_sign", "eps": 0.1}, 0.1)}
+    for entry in classifiers:
+        for seed in seeds:
+            for attack, (settings, strength) in more.items():
+                noun = outputs(entry, seed, CLASSIFIERS[entry] * 0.1 * strength, rows)
+                place = {"examples": "digits_test", "attack": attack, "victim": f"{entry}.{seed}", "settings": settings}
+                cells.append(Cell(noun, at("outputs", f"{entry}.{seed}", attack), entry, seed, **place))
+    return cells
+
+
 def straight_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     """Each classifier on unclipped FGSM images of several eps: nearly straight logits."""
     cells = clean(output_cells(seeds=seeds, classifiers=classifiers, rows=rows))
@@ -269,6 +282,7 @@ OWN_NOUNS = {
     "agreement": {"outputs": transfer_cells()},
     "paired_errors": {"outputs": [*clean(NOUNS["outputs"]), *transfer_cells()]},
     "rubbish": {"outputs": rubbish_cells()},
+    "sanity": {"outputs": checked_cells()},
     "linearity": {"outputs": straight_cells()},
     "closed_form": LOGISTIC,
     "logit_lines": {"outputs": straight_cells()},

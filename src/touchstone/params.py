@@ -90,7 +90,7 @@ def sections() -> dict[str, Section]:
         ),
         "evaluations": Section(
             ("evaluations",),
-            {"question": _text},
+            {"question": _text, "seeds": Setting(Type("list", item=_seed, optional=True))},
             crossed
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),

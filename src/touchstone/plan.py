@@ -538,6 +538,7 @@ class Plan:
             found.setdefault((role, file), CellPlan(role, file, facts))
 
         nets = [net for name in question["classifiers"] for net in self.nets("classifiers") if net.entry == name]
+        nets = [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
         for name in question["examples"] if "examples" in roles else []:
             add("examples", self.file("examples", name), Set(name))
         translators = [n for name in question["translators"] for n in self.nets("translators") if n.entry == name]
