@@ -27,8 +27,8 @@ def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: Pos
 
     outputs: of classifiers on a clean set and on attacked versions of it: one attack at several eps, steps and restarts,
     noise, black-box and transferred ones. A check is made where the files for it are there; sanity_checks.py lists them
-    with their bounds. Attacks are compared at `main_eps`, and take everything at `large_eps`. Values are of these very inputs,
-    so they have no interval. ValueError where there is nothing to check. papers.md 6.5.
+    with their bounds. Attacks are compared at `main_eps`, and take everything at `large_eps`. Values are of these
+    very inputs, so they have no interval. ValueError where there is nothing to check. papers.md 6.5.
     """
     rows: list[Row] = []
     for own in grouped((c for c in outputs if white_box(c)), lambda cell: (network(cell), cell.examples)).values():
