@@ -20,6 +20,7 @@ class Check(NamedTuple):
     words: str
     bound: float
     least: bool = False
+    difference: bool = True  # of two accuracies; else a share
 
     def passed(self, value: float) -> bool:
         """Return whether a value passes; what is off by rounding alone does."""
@@ -28,7 +29,7 @@ class Check(NamedTuple):
     @property
     def asked(self) -> str:
         """The bound as people read it."""
-        return f"{'≥' if self.least else '≤'} {100 * self.bound:g} %"
+        return f"{'≥' if self.least else '≤'} {100 * self.bound:g} {'points' if self.difference else '%'}"
 
 
 CHECKS = {
@@ -37,12 +38,12 @@ CHECKS = {
     "rise_with_steps": Check("accuracy rises with steps by", 0.005),
     "rise_with_restarts": Check("accuracy rises with restarts by", 0.005),
     "change_with_doubled_steps": Check("twice the steps change accuracy by", 0.01),
-    "left_at_large_eps": Check("accuracy left at a large eps", 0.005),
+    "left_at_large_eps": Check("accuracy left at a large eps", 0.005, difference=False),
     "worse_than_single_step": Check("leaves more than one step does, by", 0.005),
     "worse_than_transfer": Check("leaves more than an attack on another network does, by", 0.005),
     "worse_than_noise": Check("leaves more than random noise does, by", 0.005),
     "worse_than_black_box": Check("leaves more than a black-box attack does, by", 0.005),
-    "loss_rises": Check("share of inputs whose loss rises", 0.95, least=True),
+    "loss_rises": Check("share of inputs whose loss rises", 0.95, least=True, difference=False),
 }
 
 

@@ -42,6 +42,10 @@ def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: Pos
                 others = [cell for cell in own if _use(cell) != use and _eps(cell) == _eps(main)]
                 for check, value, files in _checks(main, cells, others, transferred, clean, large_eps):
                     rows += _rows(check, value, main, files)
+                noise = [cell for cell in others if _use(cell) in NOISE]
+                for cell in transferred if noise else []:
+                    if cell.attack == main.attack:
+                        rows += _rows("worse_than_noise", _left(cell) - min(map(_left, noise)), cell, [cell, *noise])
     if not rows:
         raise ValueError(f"no white-box attack with eps {main_eps:g}, so there is nothing to check")
     return with_means(rows)
@@ -50,7 +54,8 @@ def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: Pos
 def _rows(check: str, value: float, main: Cell, files: list[Cell]) -> Iterator[Row]:
     n = len(main.noun.example_ids)
     passed = float(CHECKS[check].passed(value))
-    yield row(check, Interval(value, None, None), cell=main, n=n, files=files)
+    unit = "difference of fractions" if CHECKS[check].difference else "fraction"
+    yield row(check, Interval(value, None, None), cell=main, n=n, files=files, unit=unit)
     yield row(f"{check}{PASSED}", Interval(passed, None, None), cell=main, n=n, files=files, unit="passed")
 
 
@@ -65,7 +70,7 @@ def _checks(
         ladder = _ladder(cells, main, name)
         if len(ladder) > 1:
             rises = [_left(after) - _left(before) for before, after in pairwise(ladder)]
-            yield check, max(0.0, *rises), ladder
+            yield check, max(rises), ladder
     for doubled in _ladder(cells, main, "steps"):
         if doubled.settings.get("steps") == 2 * main.settings.get("steps", 0):
             yield "change_with_doubled_steps", abs(_left(doubled) - left), [main, doubled]
@@ -79,7 +84,7 @@ def _checks(
     }
     for check, rivals in compared.items():
         if rivals:
-            yield check, max(0.0, left - min(map(_left, rivals))), [main, *rivals]
+            yield check, left - min(map(_left, rivals)), [main, *rivals]
     yield "loss_rises", _rising(main, clean), [main, clean]
 
 
