@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -71,7 +72,13 @@ def outputs(entry, seed, loss=0.0, rows=ROWS, **more):
     logits = generator(entry, seed, "others").normal(-3, 0.4, (rows, CLASSES))
     own, other = labels(rows), (labels(rows) + 1) % CLASSES
     logits[np.arange(rows), own], logits[np.arange(rows), other] = lead / 2, -lead / 2
-    return Outputs(logits=logits.astype(np.float32), labels=labels(rows), example_ids=ids(rows), **more)
+    features = {"penultimate": (logits @ np.linalg.pinv(last_layer(entry, seed)).T).astype(np.float32)}
+    return Outputs(logits.astype(np.float32), labels(rows), ids(rows), features, **more)
+
+
+def last_layer(entry, seed):
+    """The weight that gives the logits from the penultimate features."""
+    return generator(entry, seed, "last layer").normal(size=(CLASSES, 12))
 
 
 def loss_of(entry, attack):
@@ -124,6 +131,30 @@ def score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), attacks=("fgsm", "p
     return cells
 
 
+def attacked_score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), detectors=("msp",), rows=ROWS):
+    """ID and OOD scores, clean and moved to the other side by eps, on the score itself and by transfer."""
+    attacks = {f"score_{eps}": {"use": "score_pgd", "eps": eps / 100, "steps": 20} for eps in (5, 10, 20)}
+    attacks["transfer_5"] = {"use": "softmax_transfer", "eps": 0.05, "steps": 10}
+    cells = []
+    for entry in classifiers:
+        for seed in seeds:
+            net = f"{entry}.{seed}"
+            for detector in detectors:
+                own = {"entry": entry, "seed": seed, "detector": detector}
+                for name, shift in {"digits_test": 0.0, **OOD}.items():
+                    clean = generator(net, detector, name).normal(shift, 1.0, rows)
+                    label = labels(rows) if shift == 0 else np.full(rows, -1)
+                    cells.append(Cell(Scores(clean, ids(rows), label), at("scores", net, name), examples=name, **own))
+                    for attack, settings in attacks.items():
+                        reach = settings["eps"] * CLASSIFIERS[entry] * (0.5 if attack == "transfer_5" else 1)
+                        moved = clean + (reach if shift == 0 else -reach)
+                        victim = net if attack == "transfer_5" else f"{net}+{detector}@0.05"
+                        place = {"examples": name, "attack": attack, "victim": victim, "settings": settings}
+                        noun = Scores(moved, ids(rows), label)
+                        cells.append(Cell(noun, at("scores", net, name, victim, attack), **place, **own))
+    return cells
+
+
 def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     cells = []
     for entry in classifiers:
@@ -152,6 +183,32 @@ def margin_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     return cells
 
 
+def bound_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    """Certified lower bounds: half of each margin."""
+    cells = []
+    for cell in margin_cells(seeds, classifiers, rows):
+        half = np.where(cell.noun.found, cell.noun.margins, 0.4) / 2
+        noun = replace(cell.noun, margins=half, found=np.ones(rows, dtype=bool), method="certified_linear")
+        file = at("margins", f"{cell.entry}.{cell.seed}", "certified", "digits_test")
+        cells.append(replace(cell, noun=noun, file=file, margin="certified"))
+    return cells
+
+
+def second_method_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    """What another method found: often a little more, sometimes a little less."""
+    cells = []
+    for cell in margin_cells(seeds, classifiers, rows):
+        excess = generator(cell.entry, cell.seed, "fab").normal(1.03, 0.03, rows)
+        noun = replace(cell.noun, margins=cell.noun.margins * excess, method="fab")
+        cells.append(replace(cell, noun=noun, file=cell.file.replace("nearest_classes", "fab"), margin="fab"))
+    return cells
+
+
+def held_out(cells):
+    """The same artefacts of a set that something may be fitted on."""
+    return [replace(cell, file=cell.file + "/held_out", examples="digits_detector_train") for cell in clean(cells)]
+
+
 def example_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), translators=("unet",), classifiers=("cnn",), rows=ROWS):
     clean = image_set(clean_images(rows), labels(rows), "made-up digits")
     cells = [Cell(clean, at("examples", "digits_test"), examples="digits_test")]
@@ -175,6 +232,34 @@ def example_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), translators=("unet",), c
                     file = at("translated", net, attack, f"{translator}.{seed}")
                     cells.append(Cell(noun, file, translator=f"{translator}.{seed}", **place, **own))
     return cells
+
+
+def defence_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), rows=ROWS):
+    """Outputs of a defence of cnn whose router sees half of what is attacked, and the router itself."""
+    cells, routers = [], []
+    for seed in seeds:
+        protects = {"protects": f"cnn.{seed}"}
+        own = {"entry": "routed", "seed": seed, "examples": "digits_test"}
+        router = Detector({}, {"use": "energy"}, {"0.05": 1.64}, spread=1.0, supervised=False)
+        settings = protects | {"false_positive_rate": 0.05}
+        routers.append(
+            Cell(router, at("detectors", f"cnn.{seed}", "energy"), **own, detector="energy", settings=settings)
+        )
+        for attack in ("", *attacks):
+            for victim in (f"cnn.{seed}", f"routed.{seed}") if attack else ("",):
+                loss = loss_of("cnn", attack) if attack else 0.0
+                before, after = outputs("cnn", seed, loss, rows), outputs("cnn", seed, 0.5 * loss + 0.3, rows)
+                scores = generator("routed", seed, attack, victim).normal(1.6 if attack else 0, 1, rows)
+                routed = scores > 1.64
+                features = {
+                    "untranslated": before.logits, "translated": after.logits,
+                    "routed": routed.astype(np.float32), "routing_score": scores.astype(np.float32),
+                }  # fmt: skip
+                logits = np.where(routed[:, None], after.logits, before.logits)
+                noun = Outputs(logits=logits, labels=labels(rows), example_ids=ids(rows), features=features)
+                place = {"attack": attack, "victim": victim, "settings": protects | ATTACKS.get(attack, {})}
+                cells.append(Cell(noun, at("outputs", f"routed.{seed}", victim, attack), **own, **place))
+    return cells, routers
 
 
 def transfer_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), attack="fgsm", rows=ROWS):
@@ -258,7 +343,10 @@ def checkpoint_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
         for seed in seeds:
             pattern = generator(entry, seed, "weights").normal(0, 1, (24, SIDE * SIDE)).astype(np.float32)
             arrays = {"1.weight": pattern, "1.bias": np.zeros(24, np.float32)}
-            noun = Checkpoint(arrays, {"use": "models/mlp"}, (1, SIDE, SIDE), CLASSES, (0.2,), (0.3,), history(entry, seed))
+            arrays |= {"2.weight": last_layer(entry, seed), "2.bias": np.zeros(CLASSES, np.float32)}
+            noun = Checkpoint(
+                arrays, {"use": "models/mlp"}, (1, SIDE, SIDE), CLASSES, (0.2,), (0.3,), history(entry, seed)
+            )
             cells.append(Cell(noun, at("checkpoints", f"{entry}.{seed}"), entry, seed))
     return cells
 
@@ -272,22 +360,31 @@ NOUNS = {
     "outputs": output_cells(("unet",)),
     "scores": score_cells(),
     "detectors": detector_cells(),
-    "margins": margin_cells(),
+    "margins": [*margin_cells(), *second_method_cells(), *bound_cells()],
+    "fit_margins": held_out(margin_cells()),
+    "fit_outputs": held_out(output_cells()),
     "examples": example_cells(),
     "checkpoints": checkpoint_cells(),
 }
 # Where a question is asked of other cells than these.
-LOGISTIC = dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True))
+ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores
 OWN_NOUNS = {
     "agreement": {"outputs": transfer_cells()},
     "paired_errors": {"outputs": [*clean(NOUNS["outputs"]), *transfer_cells()]},
     "rubbish": {"outputs": rubbish_cells()},
     "sanity": {"outputs": checked_cells()},
     "linearity": {"outputs": straight_cells()},
-    "closed_form": LOGISTIC,
+    "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "logit_lines": {"outputs": straight_cells()},
+    "attacked_detection": ATTACKED,
+    "attacked_histograms": ATTACKED,
+    "routing": dict(zip(("outputs", "detectors"), defence_cells(), strict=True)),
 }
-SETTINGS = {"id_examples": "digits_test", "eps": [0.05, 0.1, 0.2], "resamples": 20, "against": ["cnn"]}
+SETTINGS = {
+    "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
+    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
+    "epochs": 5,
+}  # fmt: skip
 
 
 def given(function):
@@ -299,5 +396,7 @@ def given(function):
     if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
     return list(nouns.values()), {
-        p.name: SETTINGS[p.name] for p in parameters if p.kind is p.KEYWORD_ONLY and p.name in SETTINGS
+        p.name: SETTINGS[p.name]
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY and p.name in SETTINGS and (p.name != "eps" or "list" in str(p.annotation))
     }

@@ -26,10 +26,18 @@ LOGS = f"logs/{NAME}"
 REPORT = f"reports/{NAME}/report.html"
 METRICS = [PLAN.file("metrics", evaluation) for evaluation in PLAN.study["evaluations"]]
 TORCH_THREADS = PLAN.study["study"]["threads"]
+
+
+def growing(amount):
+    """What a job asks for: so much, and on a cluster, where a job that runs out of it is tried again, more each time."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+PLAIN_RESOURCES = {"mem_mb": growing(3000), "runtime": growing(60)}  # MB, minutes
 TORCH_RESOURCES = {
     "gpu": int(PLAN.study["study"]["device"] == "cuda"),
-    "mem_mb": 3000,
-    "runtime": 60,
+    "mem_mb": growing(4000),
+    "runtime": growing(240),
 }
 # One command for all: a job plans its own tasks from the same settings, and refuses if they or the code moved on.
 RUN = (
@@ -47,9 +55,12 @@ inputs, settings, code = (
 )
 set_environment(workflow.basedir, TORCH_THREADS)
 
-if workflow.cores is not None and workflow.cores < TORCH_THREADS:
+CORES = (
+    workflow.resource_settings.cores
+)  # None on a cluster, where workflow.cores is an error
+if CORES is not None and CORES < TORCH_THREADS:
     raise WorkflowError(
-        f"study {NAME} gives each torch job {TORCH_THREADS} threads, but only {workflow.cores} core(s) are given:"
+        f"study {NAME} gives each torch job {TORCH_THREADS} threads, but only {CORES} core(s) are given:"
         f" use --cores {TORCH_THREADS} or more"
     )
 
@@ -60,6 +71,11 @@ LOCK = str(
 if workflow.is_main_process:
     for told in restore(PLAN, lock=LOCK).told():
         logger.warning(told)
+    if PLAN.unpinned:
+        logger.warning(
+            f"sha256 is null for {', '.join(PLAN.unpinned)}: what their publisher's digests let pass is taken;"
+            " to pin it, write the digest that logs/fetch/SOURCE.log tells into the study"
+        )
 
 
 wildcard_constraints:

@@ -48,11 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     listed = command("list", _list, "list the components that may be used")
     listed.add_argument("folder", nargs="?", choices=listing.FOLDERS, metavar="KIND", help=", ".join(listing.FOLDERS))
     audited = command("audit", _audit, "check that the chain from raw data to report is whole")
-    audited.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    audited.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="a study, or one file that a job made")
     audited.add_argument("--root", help="also check that the report has this root digest")
     audited.add_argument("--json", action="store_true", help="print the findings as JSON")
-    traced = command("trace", _trace, "print what a file was made from, back to raw data")
-    traced.add_argument("file", help="an artefact, or reports/STUDY/report.html")
+    traced = command("trace", _trace, "print what a file or a number was made from, back to raw data")
+    traced.add_argument("file", nargs="?", help="an artefact or a page of a report; with --number a study")
+    traced.add_argument("--number", help="a claim's id, or a line of the report's metrics.csv")
+    traced.add_argument("--picture", metavar="SVG", help="also draw the chain into this file")
     traced.add_argument("--json", action="store_true", help="print the sidecars as JSON")
     restored = command(
         "restore", _restore, "make Snakemake's records again from the sidecars (plans do it by themselves)"
@@ -69,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     collected.add_argument("--limit", type=float, default=20.0, help="GB that the action cache may hold (default: 20)")
     claims = command("claims", _claims, "print the verdicts of a study that has run; 1 where a figure is missing")
     claims.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    compared = command("compare", _compare, "show which numbers and verdicts moved between two reports")
+    compared.add_argument("first", help="a study, a git revision, REVISION:STUDY, or a folder with metrics.csv")
+    compared.add_argument("second", nargs="?", default=DEFAULT_STUDY, help="the same (default: digits)")
+    compared.add_argument("--most", type=int, default=30, help="how many numbers to show (default: 30)")
+    compared.add_argument("--json", action="store_true", help="print everything as JSON")
     versioned = command("dvc", _dvc, "write the DVC stages of a study, so that DVC carries its files")
     versioned.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="digits, or a study in workflow/studies/")
     job = command("job", _job, "do one job of the workflow, as its rules call it")
@@ -112,9 +119,9 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _trace(options: argparse.Namespace) -> int:
-    from touchstone import auditing
+    from touchstone import tracing
 
-    return auditing.run_trace(options.file, options.json)
+    return tracing.run_trace(options.file, options.number, options.json, options.picture)
 
 
 def _restore(options: argparse.Namespace) -> int:
@@ -137,6 +144,12 @@ def _claims(options: argparse.Namespace) -> int:
     from touchstone.telling import tell
 
     return tell(options.study)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from touchstone import comparing
+
+    return comparing.run_compare(options.first, options.second, options.most, options.json)
 
 
 def _costs(options: argparse.Namespace) -> int:

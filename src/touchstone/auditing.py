@@ -1,11 +1,10 @@
-"""`touchstone audit` and `trace`: is the chain from raw data to report whole, and where does a file come from."""
+"""`touchstone audit`: is the chain from raw data to report whole, or which link of it is not."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from touchstone import chain, digests, provenance
+from touchstone import chain, commits, digests, provenance
 from touchstone.params import load
 from touchstone.plan import Plan, code_files
 
@@ -51,7 +50,7 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     there = sorted(path for path in artefacts if path.exists()) + ([report] if report.exists() else [])
     if not there:
         findings.append(Finding(plan.folder, "holds nothing to audit; run the study first"))
-    bytes_of = _digests(there, quiet)
+    bytes_of = bytes_found(there, quiet)
     for path in there:
         findings += _against_sidecar(path, root, bytes_of)
     findings += _against_today(plan, root)
@@ -70,7 +69,23 @@ def _name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def _digests(paths: list[Path], quiet: bool) -> dict[Path, str]:
+def audit_file(file: str, root: Path = Path(), quiet: bool = False) -> list[Finding]:
+    """Return everything that breaks the chain of one file, back to raw data: bytes, sidecars, links.
+
+    ValueError where a sidecar that the chain needs is missing or not readable.
+    """
+    paths = sorted(root / name for name in chain.reached(root, [file]))
+    there = [path for path in paths if path.exists()]
+    bytes_of = bytes_found(there, quiet)
+    findings = [
+        Finding(_name(path, root), "is missing; its sidecar is there") for path in paths if path not in bytes_of
+    ]
+    return findings + [finding for path in there for finding in _against_sidecar(path, root, bytes_of)]
+
+
+def bytes_found(paths: list[Path], quiet: bool) -> dict[Path, str]:
+    """Return the digest of each file or folder as it lies there, several read at a time."""
+
     def digest(path: Path) -> str:
         return digests.folder_digest(path) if path.is_dir() else digests.file_digest(path)
 
@@ -120,7 +135,10 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
                 changed = sorted(
                     f for f in today.keys() | sidecar["files"].keys() if today.get(f) != sidecar["files"].get(f)
                 )
-                yield Finding(task.output, f"was made by other code than today's: {', '.join(changed)}")
+                then = {name: sidecar["files"].get(name) for name in changed}
+                commit = commits.of_code(root, tuple(then.items()))
+                told = f"; that code is in commit {commit}" if commit else "; that code is in no commit here"
+                yield Finding(task.output, f"was made by other code than today's: {', '.join(changed)}{told}")
     for path in sorted((root / plan.folder).rglob("*" + provenance.SIDECAR)):
         name = _name(path, root).removesuffix(provenance.SIDECAR)
         if name not in current and (root / name).exists():
@@ -160,43 +178,23 @@ def _numbers(report: Path, root: Path) -> Iterator[Finding]:
             yield Finding(_name(report, root), f"shows {value}, which is not in line {line} of metrics.csv")
 
 
-def run_audit(study: str, as_json: bool, expected_root: str | None) -> int:
-    """Print what an audit found, in words or as JSON; 0 where the chain is whole, else 1."""
-    findings = audit(Plan(load(study)), expected_root=expected_root, quiet=as_json)
+def run_audit(what: str, as_json: bool, expected_root: str | None) -> int:
+    """Print what an audit of a study or of one file found, in words or as JSON; 0 where the chain is whole, else 1."""
+    path = Path(what)
+    if provenance.sidecar_path(path).is_file():
+        if expected_root is not None:
+            raise ValueError(f"{what}: a root digest is that of a study, not of one file; name the study")
+        findings, root = audit_file(path.as_posix(), quiet=as_json), None
+    else:
+        study = load(what)
+        findings = audit(Plan(study), expected_root=expected_root, quiet=as_json)
+        root = Path("reports") / study.name / chain.ROOT
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         for finding in findings:
             print(f"{finding.file}: {finding.problem}")
-        root = Path("reports") / load(study).name / chain.ROOT
-        what = "The chain is whole" if not findings else f"{len(findings)} findings"
-        print(what + (f". Root digest: {root.read_text().strip()}" if root.is_file() and not findings else ""))
+        told = "The chain is whole" if not findings else f"{len(findings)} findings"
+        stated = f". Root digest: {root.read_text().strip()}" if root and root.is_file() and not findings else ""
+        print(told + stated)
     return 1 if findings else 0
-
-
-def run_trace(file: str, as_json: bool) -> int:
-    """Print what a file was made from as a tree, or as JSON {file: sidecar}; 1 where some of its bytes were altered."""
-    page = Path(file).parent / "report.html"
-    if not provenance.sidecar_path(Path(file)).is_file() and provenance.sidecar_path(page).is_file():
-        file = page.as_posix()  # the other pages of a report stand under the sidecar of its first
-    found = chain.reached(Path(), [file])
-    there = [Path(name) for name in found if Path(name).exists()]
-    bytes_of = _digests(there, quiet=True)
-    altered = {path.as_posix() for path in there if bytes_of[path] != found[path.as_posix()]["artefact"]}
-    if as_json:
-        json.dump(found, sys.stdout, indent=1, sort_keys=True)
-    else:
-        for line in _tree(file, found, set(), 0):
-            name = line.strip().split("  ")[0]
-            print(line + ("  ALTERED: its bytes are others" if name in altered else ""))
-    return 1 if altered else 0
-
-
-def _tree(file: str, found: dict[str, dict[str, object]], seen: set[str], depth: int) -> Iterable[str]:
-    sidecar = found[file]
-    again = file in seen
-    yield f"{'  ' * depth}{file}  {str(sidecar['artefact'])[:19]}  {sidecar['step']}" + ("  (above)" if again else "")
-    if not again:
-        seen.add(file)
-        for link in chain.links(sidecar):
-            yield from _tree(link["file"], found, seen, depth + 1)

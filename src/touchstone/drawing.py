@@ -91,6 +91,15 @@ def svg(figure: Figure, name: str) -> bytes:
     return stream.getvalue()
 
 
+def pdf(figure: Figure) -> bytes:
+    """Return the figure as PDF at publication size, its text as text that can be searched and edited."""
+    stream = io.BytesIO()
+    with style():
+        matplotlib.rcParams["pdf.fonttype"] = 42
+        figure.savefig(stream, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return stream.getvalue()
+
+
 def png(figure: Figure) -> bytes:
     """Return the figure as PNG, 200 pixels per inch."""
     stream = io.BytesIO()

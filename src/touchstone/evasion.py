@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from touchstone.defences import Guarded
 from touchstone.losses import cross_entropy, margin_loss
 from touchstone.perturbations import Ball
 from touchstone.tensors import Draws, frozen, per_row
@@ -37,8 +37,31 @@ class Seen:
 Direction = Callable[[Seen], Tensor]
 
 
+class Defended(Protocol):
+    """What is attacked: logits and scores of images, and the score above which it flags. A Guarded is one."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The network that is held frozen."""
+        ...
+
+    @property
+    def threshold(self) -> float:
+        """The score above which an image is flagged."""
+        ...
+
+    @property
+    def spread(self) -> float:
+        """The unit in which scores are weighed."""
+        ...
+
+    def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits (N, K) and scores (N,), with a graph back to the images."""
+        ...
+
+
 def evade(
-    defence: Guarded,
+    defence: Defended,
     images: Tensor,
     labels: Tensor,
     generator: Draws,
@@ -72,7 +95,7 @@ def evade(
     return best
 
 
-def _look(defence: Guarded, points: Tensor, labels: Tensor) -> Seen:
+def _look(defence: Defended, points: Tensor, labels: Tensor) -> Seen:
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         logits, scores = defence.read(points)

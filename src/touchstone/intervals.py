@@ -152,17 +152,46 @@ def median(values: Array, *, resamples: int, seed: int) -> Interval:
 
 def kendall(first: Array, second: Array, *, resamples: int, seed: int) -> Interval:
     """Return Kendall's tau-b of two columns (N,); ValueError as for evaluation.kendall_tau."""
-    value = evaluation.kendall_tau(first, second)
+    return percentile(
+        evaluation.kendall_tau(first, second), kendall_samples(first, second, resamples=resamples, seed=seed)
+    )
 
-    def tau(first: Array, second: Array) -> Array:
-        # A resample in which a column is constant shows no order, so it counts as 0 and not as a failure.
-        return np.array(
-            [
-                evaluation.kendall_tau(a, b) if np.ptp(a) != 0 and np.ptp(b) != 0 else 0.0
-                for a, b in zip(first, second, strict=True)
-            ]
-        )
 
+def kendall_difference(
+    first: tuple[Array, Array], second: tuple[Array, Array], *, resamples: int, seed: int
+) -> Interval:
+    """Return tau-b of the first two columns minus tau-b of the second two, paired: row i is the same input in all."""
+    if len({len(column) for column in (*first, *second)}) > 1:
+        raise ValueError("a paired difference needs the same rows on both sides")
+    samples = [kendall_samples(*columns, resamples=resamples, seed=seed) for columns in (first, second)]
+    return percentile(evaluation.kendall_tau(*first) - evaluation.kendall_tau(*second), samples[0] - samples[1])
+
+
+PAIRS = 1000  # rows up to which all pairs at once are faster than one sort per resample
+
+
+def kendall_samples(first: Array, second: Array, *, resamples: int, seed: int) -> Array:
+    """Return Kendall's tau-b of resampled rows, (resamples,). The draws depend on the number of rows and the seed alone.
+
+    A resample in which a column is constant shows no order, so it counts as 0 and not as a failure.
+    """
     # Ranks, since infinity minus infinity is no number.
-    columns = tuple(stats.rankdata(column, method="dense") for column in (first, second))
-    return percentile(value, bootstrap(tau, columns, resamples=resamples, seed=seed)[1])
+    columns = [stats.rankdata(checked(column, "column"), method="dense") for column in (first, second)]
+    rows = len(columns[0])
+    draws = _draws(rows, resamples, np.random.default_rng([seed]), max(1, CHUNK // rows))
+    if rows > PAIRS:
+        return np.array([_tau(columns[0][part], columns[1][part]) for chunk in draws for part in chunk])
+    signs = [np.sign(column[:, None] - column[None]).astype(np.float64) for column in columns]
+    products = (signs[0] * signs[1], signs[0] ** 2, signs[1] ** 2)
+    parts = []
+    for chunk in draws:
+        times = _resampled(np.arange(rows), rows, chunk).astype(np.float64)
+        # Every pair as often as both of its rows were drawn: whole numbers, so no order of summing matters.
+        agree, one, other = (((times @ product) * times).sum(axis=1) for product in products)
+        untied = np.sqrt(one) * np.sqrt(other)
+        parts.append(np.divide(agree, untied, out=np.zeros(len(chunk)), where=untied > 0))
+    return np.concatenate(parts)
+
+
+def _tau(first: Array, second: Array) -> float:
+    return evaluation.kendall_tau(first, second) if np.ptp(first) != 0 and np.ptp(second) != 0 else 0.0

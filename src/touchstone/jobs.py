@@ -230,6 +230,7 @@ def _component(block: dict[str, Any]) -> registry.Component:
 
 
 def _fetch(job: Job) -> None:
+    from touchstone import downloads, progress
     from touchstone.steps.fetch import fetch
 
     target = Path(job.task.output)
@@ -238,12 +239,17 @@ def _fetch(job: Job) -> None:
     try:
         folder = temporary / target.name
         folder.mkdir()
-        fetch(folder, source=bound(job.settings["component"]), sha256=job.settings["sha256"], name=target.name)
+        expected = job.settings["sha256"]
+        with progress.reported(job.task.output, job.logs) as report, downloads.watched(report):
+            digest = fetch(folder, source=bound(job.settings["component"]), sha256=expected, name=target.name)
         shutil.rmtree(target, ignore_errors=True)
         folder.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    provenance.write_sidecar(target, job.settings["sha256"], job.facts)
+    if expected is None:
+        told = f'to pin what came, write sha256: "{digest}" into sources.{target.name}'
+        print(f"touchstone: {target} was fetched under no sha256; {told}", file=sys.stderr)
+    provenance.write_sidecar(target, digest, job.facts)
 
 
 def _prepare(job: Job) -> None:
@@ -268,6 +274,11 @@ def _train(job: Job) -> None:
     from touchstone import progress
     from touchstone.steps.train import train
 
+    block = job.settings["component"]
+    found = _component(block)
+    companions = found.companions and bound(
+        block, tuple(found.companions.settings), registry.load_companions(block["use"])
+    )
     with progress.reported(job.task.output, job.logs) as report:
         state = progress.Resume(job.task.output, job.logs, provenance.canonical([job.settings, job.facts["code"]]))
         checkpoint = train(
@@ -277,7 +288,8 @@ def _train(job: Job) -> None:
             job.model("classifier", "classifier_architecture"),
             architecture=bound(job.settings["architecture"]),
             architecture_settings=job.settings["architecture"],
-            objective=bound(job.settings["component"]),
+            objective=bound(block, tuple(found.call.settings)),
+            companions=companions,
             device=job.settings["device"],
             resume=state.read(),
             keep=state.keep,
@@ -299,19 +311,41 @@ def _attack(job: Job) -> None:
     from touchstone.steps.attack import attack
 
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
-    perturb, model = bound(job.settings["component"]), job.model()
+    perturb, model = bound(job.settings["component"]), _model(job)
     defence = _guarded(job, model) if "detector" in job.task.inputs else model
+    if "pipeline" in _component(job.settings["component"]).data and "router" not in job.task.inputs:
+        raise JobError(f"{job.task.output}: {job.settings['component']['use']} attacks defences with a router alone")
+    asks = _component(job.settings["component"]).call.data
+    settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
     attacked = attack(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
     job.write(attacked)
 
 
-def _guarded(job: Job, model: Any) -> Any:
+def _model(job: Job) -> Any:
+    """Return the task's network, or its defence as one model."""
+    model = job.model()
+    if "translators" not in job.task.inputs:
+        return model
+    from touchstone import networks
+    from touchstone.defences import Pipeline
+
+    translators = [
+        networks.load(bound(block), checkpoint, job.settings["device"])
+        for block, checkpoint in zip(
+            job.settings["translator_architectures"], job.nouns("translators", "Checkpoint"), strict=True
+        )
+    ]
+    router = _guarded(job, model, "router") if "router" in job.task.inputs else None
+    return Pipeline(model, translators, router).eval()
+
+
+def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
     """Return the network behind the task's detector, at the threshold of the task's false-positive rate."""
     import torch
 
     from touchstone.defences import Guarded
 
-    block, detector = job.settings["detector"], job.noun("detector", "Detector")
+    block, detector = job.settings[role], job.noun(role, "Detector")
     call = _component(block).call
     state = {name: torch.from_numpy(values).to(job.settings["device"]) for name, values in detector.state.items()}
     return Guarded(
@@ -346,7 +380,7 @@ def _infer(job: Job) -> None:
     from touchstone.steps.infer import infer
 
     settings = {key: job.settings[key] for key in ("confounding", "batch_size", "device")}
-    job.write(infer(job.noun("examples", "ExampleSet"), job.model(), **settings))
+    job.write(infer(job.noun("examples", "ExampleSet"), _model(job), **settings))
 
 
 def _scorer(job: Job) -> Callable[[Any], Any]:
@@ -403,6 +437,7 @@ ROLES = {
     "margins": "Margins",
     "examples": "ExampleSet",
 }
+ROLES |= {f"fit_{role}": ROLES[role] for role in ("outputs", "margins")}
 
 
 def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:

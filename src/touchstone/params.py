@@ -17,6 +17,7 @@ from touchstone.contracts import Bounds
 from touchstone.registry import Setting, Type
 
 DEFAULT_STUDY = "digits"
+BASES = ("params", "none")  # what an overlay changes: params.yaml, or nothing, so that it is a study of its own
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -32,17 +33,24 @@ class Reference:
     many: bool = False
     required: bool = False
     default: Any = None  # "all" where every entry of the section is meant
+    bare: bool = False  # one name may stand for a list of one
+    words: tuple[str, ...] = ()  # what may stand in place of an entry
+    everything: tuple[str, ...] = ()  # the sections that "all" means, where not all of them
 
 
 @dataclass(frozen=True)
 class Section:
-    """What the entries of one section hold besides their component's settings."""
+    """What the entries of one section hold besides their component's settings; without folders they use none."""
 
     folders: tuple[str, ...]
     settings: dict[str, Setting] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
 
 
+# The chapters of the report that an evaluation may stand in.
+SYSTEMS = ("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation", "shared")
+OWN = "own"  # among an evaluation's victims: the network or defence that is asked about
+GROUPED = ("examples", "attacks", "detectors", "translators")  # what one job may do together
 PLANNED = ("seed", "device", "architecture")  # what the plan gives to the train step, not an entry
 
 _count = Type("int", Bounds(low=1))
@@ -68,17 +76,19 @@ def sections() -> dict[str, Section]:
     """Return what every section of params.yaml may hold."""
     crossed = {
         name: Reference((name,), many=True, default=[])
-        for name in ("classifiers", "examples", "attacks", "translators", "detectors", "margins")
+        for name in ("examples", "attacks", "translators", "detectors", "margins")
     }
+    models = ("classifiers", "defences")
+    crossed["classifiers"] = Reference(models, many=True, default=[], everything=("classifiers",))
     return {
-        "sources": Section(("sources",), {"sha256": _text}),
+        "sources": Section(("sources",), {"sha256": Setting(Type("str", optional=True), required=True)}),
         "examples": Section(
             ("data",),
             {"seed": Setting(_seed, 0)},
             {"source": Reference(("sources",)), "of": Reference(("examples",))},
         ),
         "classifiers": _trained(),
-        "translators": _trained(("classifier", Reference(("classifiers",), required=True))),
+        "translators": _trained(("classifier", Reference(("classifiers",)))),
         "attacks": Section(("attacks", "adaptive")),
         "margins": Section(("margins",)),
         "detectors": Section(
@@ -88,13 +98,27 @@ def sections() -> dict[str, Section]:
                 "anomalous": Reference(("examples", "attacks"), many=True, default=[]),
             },
         ),
+        "defences": Section(
+            (),
+            {"false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05)},
+            {
+                "classifier": Reference(("classifiers",), required=True),
+                "translator": Reference(("translators",), many=True, required=True, bare=True),
+                "router": Reference(("detectors",)),
+            },
+        ),
         "evaluations": Section(
             ("evaluations",),
-            {"question": _text, "seeds": Setting(Type("list", item=_seed, optional=True))},
+            {
+                "question": _text,
+                "system": Setting(Type("word", words=SYSTEMS), "shared"),
+                "seeds": Setting(Type("list", item=_seed, optional=True)),
+            },
             crossed
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),
-                "victims": Reference(("classifiers",), many=True, default=[]),
+                "victims": Reference(models, many=True, default=[], words=(OWN,), everything=("classifiers",)),
+                "fit": Reference(("examples",)),
             },
         ),
         "figures": Section(
@@ -213,6 +237,7 @@ class _Reader:
         self._check_sections(self.raw, self.base_file)
         if self.overlay_file is not None:
             overlay = read_yaml(self.overlay_file)
+            self._start_from(overlay.pop("base", BASES[0]))
             self._check_sections(overlay, self.overlay_file)
             self._stop()
             self._overlay(overlay)
@@ -226,6 +251,8 @@ class _Reader:
         self._stop()
         self._references(resolved)
         self._stop()
+        self._victims_of_translators(resolved)
+        self._defences(resolved)
         self._leaks(resolved)
         resolved["groups"] = self._groups(resolved)
         self._stop()
@@ -233,6 +260,13 @@ class _Reader:
         resolved["claims"] = self._claims(resolved)
         self._stop()
         return Study(self.name, resolved)
+
+    def _start_from(self, base: Any) -> None:
+        """Forget params.yaml where the overlay says `base: none`: a whole study of its own."""
+        if base not in BASES:
+            self.errors.append(f"{self.overlay_file}: base: expected {' or '.join(BASES)}, got {_shown(base)}")
+        elif base == "none" and self.overlay_file is not None:
+            self.raw, self.base_file = {}, self.overlay_file
 
     def _stop(self) -> None:
         if self.errors:
@@ -259,7 +293,7 @@ class _Reader:
                 elif value is None:
                     del base[name]
                     self.removed.add((section, str(name)))
-                elif section in self.sections and name not in base and not (isinstance(value, dict) and "use" in value):
+                elif self._needs_use(section) and name not in base and not (isinstance(value, dict) and "use" in value):
                     self.fail(path, f"no such entry; a new one needs its own use:.{nearest(name, base)}")
                 elif value == {}:
                     self.fail(path, "empty entry: it changes nothing; give settings, use:, or null to remove it")
@@ -267,6 +301,29 @@ class _Reader:
                     base[name] = self._merged(base[name], value)
                 else:
                     base[name] = value
+        self._gone()
+
+    def _needs_use(self, section: str) -> bool:
+        return section in self.sections and bool(self.sections[section].folders)
+
+    def _gone(self) -> None:
+        """Take out what is about removed entries alone: figures of a removed evaluation, removed members of groups.
+
+        What the overlay itself says is left as it stands, and checked.
+        """
+        figures = self.raw.get("figures") or {}
+        for name, block in list(figures.items()):
+            shown = block.get("evaluation") if isinstance(block, dict) else None
+            if ("evaluations", shown) in self.removed and ("figures", name) not in self.overlaid:
+                del figures[name]
+                self.removed.add(("figures", str(name)))
+        gone = {name for section, name in self.removed if section in GROUPED}
+        groups = self.raw.get("groups") or {}
+        for name, members in list(groups.items()):
+            if isinstance(members, list) and ("groups", name) not in self.overlaid and gone & set(map(str, members)):
+                groups[name] = [member for member in members if member not in gone]
+                if not groups[name]:
+                    del groups[name]
 
     def _merged(self, base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         if "use" in change and change["use"] != base.get("use"):
@@ -285,7 +342,10 @@ class _Reader:
             if not isinstance(name, str) or not NAME.fullmatch(name):
                 self.fail(path, "a name is made of a-z, 0-9 and _, a letter first")
             elif not isinstance(block, dict) or not block:
-                self.fail(path, f"empty entry; it needs use: one of {', '.join(self._uses(section))}")
+                needed = f"use: one of {', '.join(self._uses(section))}" if self._needs_use(section) else "settings"
+                self.fail(path, f"empty entry; it needs {needed}")
+            elif not self._needs_use(section):
+                entries[name] = self._entry(path, section, block, None)
             elif (found := self._component(path, block, self.sections[section].folders)) is not None:
                 entries[name] = self._entry(path, section, block, found)
         return entries
@@ -308,16 +368,17 @@ class _Reader:
         return None
 
     def _entry(
-        self, path: tuple[str, ...], section: str, block: dict[str, Any], found: registry.Component
+        self, path: tuple[str, ...], section: str, block: dict[str, Any], found: registry.Component | None
     ) -> dict[str, Any]:
         own = self.sections[section]
-        clash = found.settings.keys() & (own.settings.keys() | own.references.keys())
-        if clash:
+        settings = found.settings if found else {}
+        clash = settings.keys() & (own.settings.keys() | own.references.keys())
+        if found and clash:
             self.fail(
                 path, f"{found.folder}/{found.name}.py has settings that every {section} entry has: {sorted(clash)}"
             )
         given = {key: value for key, value in block.items() if key not in own.references}
-        resolved = self._settings(path, given, own.settings | found.settings, found)
+        resolved = self._settings(path, given, own.settings | settings, found)
         for key, reference in own.references.items():
             resolved[key] = self._reference_shape((*path, key), block, reference)
         return resolved
@@ -328,8 +389,10 @@ class _Reader:
                 self.fail(path, f"must name an entry of {' or '.join(reference.sections)}")
             return reference.default
         value = block[path[-1]]
-        if reference.many and value == "all":
-            return value
+        if (reference.many and value == "all") or (value is None and not reference.required):
+            return reference.default if value is None else value
+        if reference.bare and isinstance(value, str):
+            value = [value]
         expected = list if reference.many else str
         if not isinstance(value, expected) or (reference.many and not all(isinstance(item, str) for item in value)):
             self.fail(path, f"expected {'a list of entries (or all)' if reference.many else 'an entry'}, got {value!r}")
@@ -424,9 +487,10 @@ class _Reader:
                 for key, reference in kind.references.items():
                     known = [entry_name for target in reference.sections for entry_name in resolved[target]]
                     if entry[key] == "all":
-                        entry[key] = known
+                        meant = reference.everything or reference.sections
+                        entry[key] = [entry_name for target in meant for entry_name in resolved[target]]
                     for item in entry[key] if reference.many else [entry[key]] if entry[key] else []:
-                        if item not in known:
+                        if item not in known and item not in reference.words:
                             self.fail(
                                 (section, name, key),
                                 f"no entry called {item} in {' or '.join(reference.sections)}.{nearest(item, known)}",
@@ -451,6 +515,49 @@ class _Reader:
                 f"no example set called {calibration}.{nearest(calibration, resolved['examples'])}",
             )
 
+    def _victims_of_translators(self, resolved: dict[str, Any]) -> None:
+        """Refuse a translator without the network whose attacked images it learns from, and one that needs none."""
+        for name, entry in resolved["translators"].items():
+            folder, use = entry["use"].split("/")
+            asked = "classifier" in registry.component(folder, use).data
+            if asked and entry["classifier"] is None:
+                self.fail(("translators", name, "classifier"), "must name an entry of classifiers")
+            elif entry["classifier"] is not None and not asked:
+                self.fail(("translators", name, "classifier"), f"{folder}/{use}.py attacks no network; leave it out")
+
+    def _defences(self, resolved: dict[str, Any]) -> None:
+        """Give every defence its classifier's seeds; refuse what a defence cannot be asked."""
+        defences, rates = resolved["defences"], resolved["study"]["false_positive_rates"]
+        for name, entry in defences.items():
+            entry["seeds"] = resolved["classifiers"][entry["classifier"]]["seeds"]
+            rate = entry["false_positive_rate"]
+            if rate not in rates:
+                close = min(rates, key=lambda known: abs(known - rate))
+                self.fail(
+                    ("defences", name, "false_positive_rate"),
+                    f"{rate:g} is not among study.false_positive_rates {rates}. Did you mean {close:g}?",
+                )
+            if not entry["translator"]:
+                self.fail(("defences", name, "translator"), "must name an entry of translators")
+        for name, question in resolved["evaluations"].items():
+            asked = [entry for entry in question["classifiers"] if entry in defences]
+            for key in ("detectors", "margins") if asked else ():
+                if question[key]:
+                    self.fail(
+                        ("evaluations", name, key),
+                        f"{asked[0]} is a defence, and {key} are made for networks alone; ask about them in an evaluation"
+                        " of its own, of classifiers",
+                    )
+            whole = [attack for attack in question["attacks"] if on_pipelines(resolved["attacks"][attack])]
+            models = [*question["victims"], *question["classifiers"]]
+            if whole and not any(defences[entry]["router"] for entry in models if entry in defences):
+                routed = [entry for entry in defences if defences[entry]["router"]]
+                self.fail(
+                    ("evaluations", name, "attacks"),
+                    f"{whole[0]} attacks defences with a router, and none is among the classifiers;"
+                    f" such defences are {', '.join(routed) or 'none'}",
+                )
+
     def _leaks(self, resolved: dict[str, Any]) -> None:
         """Refuse what would make a figure flatter itself: test data that is trained on, fitted on or gives thresholds."""
         tested = {
@@ -465,6 +572,7 @@ class _Reader:
                 ("classifiers", ("train", "validation", "outliers")),
                 ("translators", ("train", "validation", "outliers")),
                 ("detectors", ("fit", "anomalous")),
+                ("evaluations", ("fit",)),
             )
             for name, entry in resolved[section].items()
             for key in keys
@@ -478,8 +586,8 @@ class _Reader:
                 self.fail(path, f"{example} gives the thresholds (study.calibration); use another set")
 
     def _groups(self, resolved: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
-        """Return, for examples, attacks and detectors, the named groups; an entry in none is a group of its own."""
-        groups: dict[str, dict[str, list[str]]] = {"examples": {}, "attacks": {}, "detectors": {}}
+        """Return, for what is grouped, the named groups; an entry in none is a group of its own."""
+        groups: dict[str, dict[str, list[str]]] = {section: {} for section in GROUPED}
         placed: dict[str, str] = {}
         raw = self.raw.get("groups") or {}
         for name, members in raw.items():
@@ -510,15 +618,20 @@ class _Reader:
         known = [entry for section in groups for entry in resolved[section]]
         for entry in members:
             if entry not in known:
-                self.fail(path, f"no example set, attack or detector called {entry}.{nearest(entry, known)}")
+                self.fail(
+                    path, f"no example set, attack, detector or translator called {entry}.{nearest(entry, known)}"
+                )
             elif entry in placed:
                 self.fail(path, f"{entry} is already in the group {placed[entry]}")
             placed[str(entry)] = path[1]
-        uses = {resolved["attacks"][entry]["use"].split("/")[0] for entry in members if entry in resolved["attacks"]}
-        if len(uses) > 1:
+        attacks = [resolved["attacks"][entry] for entry in members if entry in resolved["attacks"]]
+        if len({(attack["use"].split("/")[0], on_pipelines(attack)) for attack in attacks}) > 1:
             self.fail(path, "mixes attacks with adaptive ones, which are made on other victims")
         if len(sections) > 1:
             self.fail(path, f"mixes {' and '.join(sorted(sections))}; a group holds one kind")
+        seeds = {str(resolved["translators"][entry]["seeds"]) for entry in members if entry in resolved["translators"]}
+        if len(seeds) > 1:
+            self.fail(path, f"mixes translators with the seeds {' and '.join(sorted(seeds))}")
         calibration = resolved["study"]["calibration"]
         tested = {
             name
@@ -618,9 +731,16 @@ class _Reader:
                     )
 
 
+def on_pipelines(attack: dict[str, Any]) -> bool:
+    """Return whether an entry of attacks is made on whole defences with a router, and on nothing else."""
+    folder, name = attack["use"].split("/")
+    return "pipeline" in registry.component(folder, name).data
+
+
 def _named(kind: Section, entry: dict[str, Any], resolved: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, reference in kind.references.items():
-        for name in entry[key] if reference.many else [entry[key]] if entry[key] else []:
+        named = entry[key] if reference.many else [entry[key]] if entry[key] else []
+        for name in (one for one in named if one not in reference.words):
             yield next(section for section in reference.sections if name in resolved[section]), name
 
 

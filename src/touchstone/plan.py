@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from touchstone import digests, provenance, registry
-from touchstone.params import Study
+from touchstone.params import OWN, Study, on_pipelines
 
 SUFFIX = ".safetensors"
 
@@ -64,13 +64,15 @@ class Set:
         return "translated" if self.translator else "attacked" if self.attack else "examples"
 
     def of(self, wildcards: Mapping[str, str]) -> Set:
-        """Return the set with {victim} and {translator} filled in."""
+        """Return the set with {victim} and the {seed} of its translator filled in."""
         return replace(self, victim=self.victim.format(**wildcards), translator=self.translator.format(**wildcards))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Example sets that one job handles together: a group, attacked by a group of attacks or not, translated or not."""
+    """Example sets that one job handles together: a group, attacked by a group of attacks or not, translated by a group
+    of translators or not.
+    """
 
     name: str
     sets: tuple[Set, ...]
@@ -78,8 +80,9 @@ class Batch:
 
     @property
     def wildcards(self) -> tuple[str, ...]:
-        """What else than the network tells its jobs apart: the victim, the translator, both or neither."""
-        return tuple(name for name in ("victim", "translator") if getattr(self.sets[0], name) == f"{{{name}}}")
+        """What else than the network tells its jobs apart: the victim, the translators' seed, both or neither."""
+        parts = {"victim": self.sets[0].victim, "seed": self.sets[0].translator}
+        return tuple(name for name, part in parts.items() if f"{{{name}}}" in part)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Net:
-    """A trained network: an entry and its seed."""
+    """A trained network, or a defence: an entry and its seed."""
 
     entry: str
     seed: int
@@ -135,13 +138,27 @@ class Plan:
     # --- names ------------------------------------------------------------------------------------------------
 
     def nets(self, section: str) -> list[Net]:
-        """Return the networks of `classifiers` or `translators`, one per entry and seed."""
+        """Return the networks of `classifiers` or `translators`, or the `defences`, one per entry and seed."""
         return [Net(name, seed) for name, entry in self.study[section].items() for seed in entry["seeds"]]
+
+    def models(self, entry: str) -> list[Net]:
+        """Return the networks or the defences of one entry, one per seed: both are run and attacked alike."""
+        section = "defences" if entry in self.study["defences"] else "classifiers"
+        return [net for net in self.nets(section) if net.entry == entry]
+
+    def routed(self, entry: str) -> bool:
+        """Return whether an entry is a defence with a router."""
+        return entry in self.study["defences"] and self.study["defences"][entry]["router"] is not None
 
     @cached_property
     def raw_folders(self) -> frozenset[str]:
         """The folders of raw files, one per source."""
         return frozenset(f"data/raw/{source}" for source in self.study["sources"])
+
+    @property
+    def unpinned(self) -> list[str]:
+        """The sources whose raw files are taken as they come: their sha256 is null."""
+        return [name for name, entry in self.study["sources"].items() if entry["sha256"] is None]
 
     @property
     def more_pages(self) -> list[str]:
@@ -169,12 +186,17 @@ class Plan:
 
     def adaptive(self, attack: str) -> bool:
         """Return whether an attack is made on a network behind a detector."""
-        return str(self.study["attacks"][attack]["use"]).startswith("adaptive/")
+        entry = self.study["attacks"][attack]
+        return str(entry["use"]).startswith("adaptive/") and not on_pipelines(entry)
+
+    def fits(self, attack: str, victim: str) -> bool:
+        """Return whether a victim is what the attack is made on: those on pipelines need a defence with a router."""
+        return not on_pipelines(self.study["attacks"][attack]) or self.routed(victim)
 
     @cached_property
-    def attacked_groups(self) -> list[tuple[str, str, str]]:
-        """What some evaluation or detector asks to be attacked, sorted: the groups of example sets and of attacks, and
-        of the detectors that an adaptive attack has to get past.
+    def attacked(self) -> frozenset[tuple[str, str, str]]:
+        """What some evaluation or detector asks to be attacked: example set, attack, and the detector that an adaptive
+        attack is made on; "" for none.
         """
         wanted = set()
         for question in self.study["evaluations"].values():
@@ -184,10 +206,15 @@ class Plan:
                     wanted |= {(examples, attack, guard) for guard in guards}
         for detector in self.study["detectors"].values():
             wanted |= {(detector["fit"], name, "") for name in detector["anomalous"] if name in self.study["attacks"]}
+        return frozenset(wanted)
+
+    @cached_property
+    def attacked_groups(self) -> list[tuple[str, str, str]]:
+        """The groups of what is asked to be attacked, sorted: of example sets, of attacks, of detectors."""
         return sorted(
             {
                 (self.group_of("examples", e), self.group_of("attacks", a), d and self.group_of("detectors", d))
-                for e, a, d in wanted
+                for e, a, d in self.attacked
             }
         )
 
@@ -199,16 +226,18 @@ class Plan:
         ]
 
     def attacked_batches(self) -> list[Batch]:
-        """Return one batch per attacked group. {victim} is a wildcard; before an adaptive one stands each detector."""
+        """Return one batch per attacked group. {victim} is a wildcard; before an adaptive one stands each detector that
+        some evaluation asks it to be made on.
+        """
         groups = self.study["groups"]
         found = []
         for examples, attacks, detectors in self.attacked_groups:
-            guards = groups["detectors"][detectors] if detectors else []
             sets = [
-                Set(entry, victim, attack)
-                for victim in [self.guarded("{net}", guard) for guard in guards] or ["{victim}"]
+                Set(entry, self.guarded("{net}", guard) if guard else "{victim}", attack)
+                for guard in (groups["detectors"][detectors] if detectors else [""])
                 for entry in groups["examples"][examples]
                 for attack in groups["attacks"][attacks]
+                if not guard or (attack, guard) in {asked[1:] for asked in self.attacked}
             ]
             name = "_".join(part for part in (examples, attacks, detectors) if part)
             found.append(Batch(name, tuple(sets), detectors))
@@ -218,11 +247,11 @@ class Plan:
         """Return the address of a network behind a detector, at the threshold that adaptive attacks have to get below."""
         return f"{net}+{detector}@{self.study['study']['attacked_false_positive_rate']:g}"
 
-    def translatable_batches(self) -> list[Batch]:
-        """Return the batches, clean and attacked, whose translated versions an evaluation asks for."""
+    def translatable_batches(self, translators: list[str]) -> list[Batch]:
+        """Return the batches, clean and attacked, that an evaluation asks to be translated by some of `translators`."""
         wanted = set()
         for question in self.study["evaluations"].values():
-            if question["translators"]:
+            if set(translators) & set(question["translators"]):
                 groups = {self.group_of("examples", name) for name in question["examples"]}
                 attacked = {self.group_of("examples", name) for name in question["attacked"] or question["examples"]}
                 attacks = {self.group_of("attacks", name) for name in question["attacks"] if not self.adaptive(name)}
@@ -230,10 +259,14 @@ class Plan:
         return [batch for batch in [*self.clean_batches(), *self.attacked_batches()] if batch.name in wanted]
 
     def translated_batches(self) -> list[Batch]:
-        """Return the batches that a translator makes; {translator} is a wildcard."""
+        """Return the batches that a group of translators makes, all of one seed, which is a wildcard."""
         return [
-            Batch(f"{batch.name}_translated", tuple(replace(s, translator="{translator}") for s in batch.sets))
-            for batch in self.translatable_batches()
+            Batch(
+                f"{batch.name}_{group}",
+                tuple(replace(s, translator=f"{name}.{{seed}}") for s in batch.sets for name in members),
+            )
+            for group, members in self.study["groups"]["translators"].items()
+            for batch in self.translatable_batches(members)
         ]
 
     def all_batches(self) -> list[Batch]:
@@ -273,14 +306,15 @@ class Plan:
 
     def wildcard_values(self) -> dict[str, list[str]]:
         """Return the names that each wildcard may take."""
-        networks = {section: [str(net) for net in self.nets(section)] for section in ("classifiers", "translators")}
+        sections = ("classifiers", "translators", "defences")
+        networks = {section: [str(net) for net in self.nets(section)] for section in sections}
         return {
             "source": list(self.study["sources"]),
             "examples": list(self.study["examples"]),
             "trained": networks["classifiers"] + networks["translators"],
-            "net": networks["classifiers"],
-            "victim": networks["classifiers"],
-            "translator": networks["translators"],
+            "net": networks["classifiers"] + networks["defences"],
+            "victim": networks["classifiers"] + networks["defences"],
+            "seed": sorted({str(net.seed) for net in self.nets("translators")}),
             "margin": list(self.study["margins"]),
             "evaluation": list(self.study["evaluations"]),
         }
@@ -290,7 +324,21 @@ class Plan:
         values = self.wildcard_values()
         for rule in self.rules.values():
             for chosen in product(*(values[name] for name in rule.wildcards)):
-                yield rule, dict(zip(rule.wildcards, chosen, strict=True))
+                wildcards = dict(zip(rule.wildcards, chosen, strict=True))
+                if self._possible(rule, wildcards):
+                    yield rule, wildcards
+
+    def _possible(self, rule: Rule, wildcards: dict[str, str]) -> bool:
+        """Return whether a job can be done: detectors and margins are of networks alone, some attacks of defences."""
+        net, victim = (wildcards.get(name, "").rpartition(".")[0] for name in ("net", "victim"))
+        guarded = rule.batch is not None and rule.batch.detectors != ""
+        if net in self.study["defences"] and (rule.step not in ("attack", "infer") or guarded):
+            return False
+        sets = rule.batch.sets if rule.batch else ()
+        seed = wildcards.get("seed")
+        if seed and not all(Net.parse(s.translator.format(seed=seed)) in self.nets("translators") for s in sets):
+            return False
+        return not victim or all(self.fits(examples.attack, victim) for examples in sets if examples.attack)
 
     def outputs(self, rule: Rule) -> list[str]:
         """Return the files that a job of the rule makes, in the order of its tasks, the rule's wildcards in them."""
@@ -383,7 +431,7 @@ class Plan:
         }
         if entry["outliers"]:
             inputs["outliers"] = [self.file("examples", name) for name in entry["outliers"]]
-        if section == "translators":
+        if entry.get("classifier"):
             victim = self.partner("classifiers", entry["classifier"], net.seed)
             inputs["classifier"] = self.file("checkpoints", victim)
             settings["classifier_architecture"] = self.architecture(victim)
@@ -394,20 +442,34 @@ class Plan:
         seeds = self.study[section][entry]["seeds"]
         return Net(entry, seed if seed in seeds else seeds[0])
 
+    def _model(self, net: Net) -> tuple[dict[str, str | list[str]], dict[str, Any]]:
+        """Return the inputs and settings from which a job gets a network, or a defence as one model."""
+        if net.entry not in self.study["defences"]:
+            return {"checkpoint": self.file("checkpoints", net)}, {"architecture": self.architecture(net)}
+        entry = self.study["defences"][net.entry]
+        classifier = Net(entry["classifier"], net.seed)
+        translators = [self.partner("translators", name, net.seed) for name in entry["translator"]]
+        inputs, settings = self._model(classifier)
+        inputs["translators"] = [self.file("checkpoints", translator) for translator in translators]
+        settings["translator_architectures"] = [self.architecture(translator) for translator in translators]
+        if entry["router"]:
+            inputs["router"] = self.file("detectors", classifier, entry["router"])
+            settings["router"] = self._own("detectors", entry["router"])
+            settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
+            settings["confounding"] = self.study["confounding"]
+        return inputs, settings
+
     def _attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
-            attacked = pattern.of({"victim": victim, "net": net, "translator": ""})
+            attacked = pattern.of({"victim": victim, "net": net})
             own = Net.parse(attacked.victim)
-            settings = self._torch(
+            inputs, settings = self._model(own)
+            inputs["examples"] = self.file("examples", attacked.examples)
+            settings |= self._torch(
                 component=self._own("attacks", attacked.attack),
-                architecture=self.architecture(own),
                 seed=own.seed,
                 batch_size=self.study["study"]["batch_size"],
             )
-            inputs: dict[str, str | list[str]] = {
-                "examples": self.file("examples", attacked.examples),
-                "checkpoint": self.file("checkpoints", own),
-            }
             detector, rate = attacked.guard
             if detector:
                 inputs["detector"] = self.file("detectors", own, detector)
@@ -415,10 +477,10 @@ class Plan:
                 settings["confounding"] = self.study["confounding"]
             yield Task("attack", inputs, self.set_file(attacked), settings)
 
-    def _translate(self, batch: Batch, translator: str, victim: str = "") -> Iterator[Task]:
-        net = Net.parse(translator)
+    def _translate(self, batch: Batch, seed: str, victim: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
-            translated = pattern.of({"victim": victim, "translator": translator})
+            translated = pattern.of({"victim": victim, "seed": seed})
+            net = Net.parse(translated.translator)
             inputs: dict[str, str | list[str]] = {
                 "examples": self.set_file(replace(translated, translator="")),
                 "checkpoint": self.file("checkpoints", net),
@@ -426,18 +488,12 @@ class Plan:
             settings = self._torch(architecture=self.architecture(net), batch_size=self.study["study"]["batch_size"])
             yield Task("translate", inputs, self.set_file(translated), settings)
 
-    def _infer(self, batch: Batch, net: str, victim: str = "", translator: str = "") -> Iterator[Task]:
+    def _infer(self, batch: Batch, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
-            examples = pattern.of({"net": net, "victim": victim, "translator": translator})
-            inputs: dict[str, str | list[str]] = {
-                "examples": self.set_file(examples),
-                "checkpoint": self.file("checkpoints", net),
-            }
-            settings = self._torch(
-                architecture=self.architecture(Net.parse(net)),
-                batch_size=self.study["study"]["batch_size"],
-                confounding=self.study["confounding"],
-            )
+            examples = pattern.of({"net": net, "victim": victim, "seed": seed})
+            inputs, settings = self._model(Net.parse(net))
+            inputs["examples"] = self.set_file(examples)
+            settings |= self._torch(batch_size=self.study["study"]["batch_size"], confounding=self.study["confounding"])
             yield Task("infer", inputs, self.file("outputs", net, examples.address), settings)
 
     def _measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
@@ -499,8 +555,8 @@ class Plan:
             }
             yield Task("fit", inputs, self.file("detectors", net, name), settings)
 
-    def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", translator: str = "") -> Iterator[Task]:
-        filled = {"net": net, "victim": victim, "translator": translator}
+    def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
+        filled = {"net": net, "victim": victim, "seed": seed}
         for name in self.study["groups"]["detectors"][detectors]:
             for pattern in batch.sets:
                 if pattern.guard[0] in ("", name):
@@ -514,11 +570,17 @@ class Plan:
 
     def _sets(self, question: dict[str, Any], net: Net) -> Iterator[Set]:
         """Yield the sets that a question asks of one classifier: clean, attacked, and each of them translated."""
-        victims = [self.partner("classifiers", name, net.seed) for name in question["victims"]] or [net]
+        victims = [net if name == OWN else self._paired(name, net.seed) for name in question["victims"] or [OWN]]
         sets = [Set(name) for name in question["examples"]]
         attacked = question["attacked"] or question["examples"]
         plain = [attack for attack in question["attacks"] if not self.adaptive(attack)]
-        sets += [Set(name, str(victim), attack) for victim in victims for name in attacked for attack in plain]
+        sets += [
+            Set(name, str(victim), attack)
+            for victim in dict.fromkeys(victims)
+            for name in attacked
+            for attack in plain
+            if self.fits(attack, victim.entry)
+        ]
         translators = [self.partner("translators", name, net.seed) for name in question["translators"]]
         yield from sets
         for translator in translators:
@@ -527,17 +589,22 @@ class Plan:
             adaptive = [attack for attack in question["attacks"] if self.adaptive(attack)]
             yield from (Set(name, self.guarded(net, detector), attack) for name in attacked for attack in adaptive)
 
+    def _paired(self, entry: str, seed: int) -> Net:
+        section = "defences" if entry in self.study["defences"] else "classifiers"
+        return self.partner(section, entry, seed)
+
     def cells(self, evaluation: str, roles: tuple[str, ...]) -> list[CellPlan]:
         """Return the artefacts of the given kinds that an evaluation crosses, each with its place."""
         question = self.study["evaluations"][evaluation]
         found: dict[tuple[str, str], CellPlan] = {}
 
         def add(role: str, file: str, examples: Set, **facts: Any) -> None:
+            own = self._own("attacks", examples.attack) if examples.attack else {}
+            facts["settings"] = own | facts.get("settings", {})
             facts |= {key: getattr(examples, key) for key in ("examples", "victim", "attack", "translator")}
-            facts["settings"] = self._own("attacks", examples.attack) if examples.attack else {}
             found.setdefault((role, file), CellPlan(role, file, facts))
 
-        nets = [net for name in question["classifiers"] for net in self.nets("classifiers") if net.entry == name]
+        nets = [net for name in question["classifiers"] for net in self.models(name)]
         nets = [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
         for name in question["examples"] if "examples" in roles else []:
             add("examples", self.file("examples", name), Set(name))
@@ -545,11 +612,25 @@ class Plan:
         for net in translators if "checkpoints" in roles else []:
             add("checkpoints", self.file("checkpoints", net), Set("", translator=str(net)), seed=net.seed)
         for net in nets:
-            own = {"entry": net.entry, "seed": net.seed}
-            if "checkpoints" in roles:
+            own: dict[str, Any] = {"entry": net.entry, "seed": net.seed}
+            if defence := self.study["defences"].get(net.entry):
+                protected = Net(defence["classifier"], net.seed)
+                own["settings"] = {"protects": str(protected)}
+                if defence["router"] and "detectors" in roles:
+                    rate = {"settings": own["settings"] | {"false_positive_rate": defence["false_positive_rate"]}}
+                    file = self.file("detectors", protected, defence["router"])
+                    add("detectors", file, Set(""), **own | rate, detector=defence["router"])
+            elif "checkpoints" in roles:
                 add("checkpoints", self.file("checkpoints", net), Set(""), **own)
             for detector in question["detectors"] if "detectors" in roles else []:
                 add("detectors", self.file("detectors", net, detector), Set(""), detector=detector, **own)
+            if question["fit"]:  # what an evaluation fits or sets a threshold on: clean, and never in its examples
+                held_out = Set(question["fit"])
+                if "fit_outputs" in roles:
+                    add("fit_outputs", self.file("outputs", net, held_out.address), held_out, **own)
+                for margin in question["margins"] if "fit_margins" in roles else []:
+                    file = self.file("margins", net, margin, held_out.address)
+                    add("fit_margins", file, held_out, margin=margin, **own)
             for examples in self._sets(question, net):
                 if "examples" in roles and examples.kind != "examples":
                     add("examples", self.set_file(examples), examples, **own)
@@ -601,7 +682,10 @@ class Plan:
             "settings": self.study.settings,
             "claims": self.claims(),
             "figures": figures,
-            "evaluations": {name: entry["question"] for name, entry in self.study["evaluations"].items()},
+            "evaluations": {
+                name: {key: entry[key] for key in ("question", "system")}
+                for name, entry in self.study["evaluations"].items()
+            },
         }
         inputs: dict[str, str | list[str]] = {"metrics": metrics, "cells": sorted(set(files))}
         yield Task("report", inputs, f"reports/{self.study.name}/report.html", settings)

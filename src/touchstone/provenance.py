@@ -60,17 +60,22 @@ def imported(node: ast.AST) -> Iterator[str]:
         yield from imported(child)
 
 
+def source_digest(source: bytes) -> str:
+    """Return the digest of a Python file's code, comments and docstrings apart; SyntaxError where it is none."""
+    return sha256(_without_docstrings(ast.parse(source)).encode())
+
+
 @cache
 def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file's code, comments and docstrings apart, and the package files that it imports."""
-    tree = ast.parse(path.read_text())
+    source = path.read_bytes()
     imports = set()
-    for module in imported(tree):
+    for module in imported(ast.parse(source)):
         if module.startswith("touchstone."):
             candidate = Path(*module.split(".")[1:]).with_suffix(".py")
             if (PACKAGE / candidate).is_file():
                 imports.add(candidate.as_posix())
-    return sha256(_without_docstrings(tree).encode()), tuple(sorted(imports))
+    return source_digest(source), tuple(sorted(imports))
 
 
 def code_files(roots: Iterable[str]) -> dict[str, str]:

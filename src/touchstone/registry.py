@@ -20,9 +20,11 @@ FOLDERS = (
 # What may stand before the star. Everything else a component takes is a setting.
 DATA_NAMES = frozenset(
     (
-        *("model", "classifier", "defence", "images", "labels", "targets", "logits", "features", "gradient_norms"),
+        *("model", "classifier", "defence", "pipeline", "images", "labels", "targets"),
+        *("logits", "features", "gradient_norms", "companions"),
         *("state", "examples", "train", "validation", "outliers", "folder", "generator", "outlier_generator"),
-        *("input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors", "checkpoints", "metrics"),
+        *("in_distribution", "input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors"),
+        *("checkpoints", "metrics"),
     )
 )
 
@@ -73,23 +75,33 @@ class Signature:
 
 @dataclass(frozen=True)
 class Component:
-    """One file of a component folder; a fitted detector has a `fit` beside its score."""
+    """One file of a component folder.
+
+    Beside a fitted detector's score stands its `fit`, beside an objective that trains further networks, such as a
+    discriminator, the function `companions` that builds them.
+    """
 
     folder: str
     name: str
     path: Path
     call: Signature
     fit: Signature | None = field(default=None)
+    companions: Signature | None = field(default=None)
+
+    @property
+    def beside(self) -> Signature:
+        """What stands beside the component's function, empty where nothing does."""
+        return self.fit or self.companions or Signature((), {}, "")
 
     @property
     def settings(self) -> dict[str, Setting]:
-        """Every setting of the component, those of its `fit` included."""
-        return {**(self.fit.settings if self.fit else {}), **self.call.settings}
+        """Every setting of the component, those of what stands beside it included."""
+        return {**self.beside.settings, **self.call.settings}
 
     @property
     def data(self) -> tuple[str, ...]:
-        """Every data name of the component, those of its `fit` included."""
-        return (*self.call.data, *(self.fit.data if self.fit else ()))
+        """Every data name of the component, those of what stands beside it included."""
+        return (*self.call.data, *self.beside.data)
 
 
 def _literal(node: ast.expr, where: str) -> Any:
@@ -196,7 +208,9 @@ def component(folder: str, name: str) -> Component:
     call = read_signature(path, name)
     if call is None:
         raise RegistryError(f"{folder}/{name}.py holds no function or class called {name}")
-    found = Component(folder, name, path, call, read_signature(path, "fit") if folder == "detectors" else None)
+    fit = read_signature(path, "fit") if folder == "detectors" else None
+    companions = read_signature(path, "companions") if folder == "training" else None
+    found = Component(folder, name, path, call, fit, companions)
     for data in found.data:
         if data.removeprefix("fit_").removeprefix("anomalous_") not in DATA_NAMES:
             raise RegistryError(
@@ -214,6 +228,15 @@ def load(use: str) -> Callable[..., Any]:
 
 def load_fit(use: str) -> Callable[..., Any]:
     """Import and return the `fit` beside a detector named "detectors/name"."""
-    folder, name = use.split("/")
-    function: Callable[..., Any] = importlib.import_module(f"touchstone.{folder}.{name}").fit
+    return _load_beside(use, "fit")
+
+
+def load_companions(use: str) -> Callable[..., Any]:
+    """Import and return the `companions` beside an objective named "training/name"."""
+    return _load_beside(use, "companions")
+
+
+def _load_beside(use: str, name: str) -> Callable[..., Any]:
+    module = importlib.import_module(f"touchstone.{use.replace('/', '.')}")
+    function: Callable[..., Any] = getattr(module, name)
     return function

@@ -166,7 +166,8 @@ def _margins(numbers: Numbers) -> Table | None:
         "kendall_tau": "Kendall's tau",
         "share_not_found": "not found",
     }
-    lines = _columns(numbers, metrics, lambda row: (row["entry"], row["examples"]))
+    # Not the lines of single methods: only the smallest margin of all is ranked.
+    lines = [line for line in _columns(numbers, metrics, lambda r: (r["entry"], r["examples"])) if line.numbers[1]]
     caption = "Distance to the decision boundary, and how well the logit margin ranks it"
     return Table(caption, ("classifier", "examples"), tuple(metrics.values()), tuple(lines))
 

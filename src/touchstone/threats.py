@@ -61,7 +61,10 @@ def _knows(cell: Cell) -> str:
     if not cell.entry:  # images, which nothing has looked at yet
         return f"made on {cell.victim}"
     if cell.victim == own:
-        return "oblivious" if cell.translator or cell.detector else "white-box"
+        adaptive = str(cell.settings.get("use", "")).startswith("adaptive/")
+        return "oblivious" if cell.translator or cell.detector else "white-box adaptive" if adaptive else "white-box"
+    if cell.victim == cell.settings.get("protects"):  # made on the network alone that the defence protects
+        return "oblivious"
     if cell.victim.startswith(own + "+") and not cell.translator:
         defence = cell.victim.removeprefix(own + "+")
         if not cell.detector or defence.split("@")[0] == cell.detector:

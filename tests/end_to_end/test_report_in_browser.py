@@ -86,7 +86,7 @@ def asked_for(page):
 def use_everything(page):
     for part in every(page, "details"):
         page.execute_script("arguments[0].open = true", part)
-    for number in (every(page, "#claims .number")[0], every(page, "#findings .number")[0]):
+    for number in (every(page, "#claims .number")[0], every(page, ".chapter .number")[0]):
         press(page, number)
         dialog_is(page, True)
         page.switch_to.active_element.send_keys(Keys.ESCAPE)
@@ -151,7 +151,7 @@ def test_a_filter_leaves_the_lines_that_hold_every_word(page):
 
 
 def test_a_measured_number_opens_where_it_comes_from(page, tiny):
-    number = one(page, "#findings .number")
+    number = one(page, ".chapter .number")
     line = int(one(number, "data").get_attribute("data-row"))
 
     press(page, number)

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import itertools
 import random
-import struct
+import runpy
 import types
 import typing
 from pathlib import Path
@@ -16,6 +16,7 @@ from touchstone.digests import folder_digest
 from touchstone.example_notes import prepared
 from touchstone.records import DamagedFile, ExampleSet, encode
 
+ARCHIVES = runpy.run_path(str(Path(__file__).parents[1] / "raw_archives.py"))
 PACKAGE = Path(__file__).parents[2] / "src/touchstone"
 COMPONENTS = sorted(path.stem for path in (PACKAGE / "data").glob("*.py"))
 SOURCES = sorted(path.stem for path in (PACKAGE / "sources").glob("*.py"))
@@ -37,23 +38,18 @@ def parameters(folder, name):
     return inspect.signature(load(folder, name)).parameters
 
 
-def idx(array):
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def raw_folders(tmp_path_factory):
-    """The raw folder of each source; one that can be told a local folder gets a small one of idx files."""
+    """The raw folder of each source; one that can be told a local folder gets small archives in its own format."""
     local = tmp_path_factory.mktemp("local")
-    pixels = np.random.default_rng(0).integers(0, 256, (240, 28, 28), np.uint8)
-    for name in ("train", "t10k"):
-        (local / f"{name}-images-idx3-ubyte").write_bytes(idx(pixels))
-        (local / f"{name}-labels-idx1-ubyte").write_bytes(idx((np.arange(240) % 10).astype(np.uint8)))
     folders = {}
-    for name in SOURCES:
-        folders[name] = tmp_path_factory.mktemp(name)
-        told = {"local_folder": str(local)} if "local_folder" in parameters("sources", name) else {}
-        load("sources", name)(folders[name], **told)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, table in ARCHIVES["write"](local).items():
+            patch.setattr(importlib.import_module(f"touchstone.sources.{name}"), "ARCHIVES", table)
+        for name in SOURCES:
+            folders[name] = tmp_path_factory.mktemp(name)
+            told = {"local_folder": str(local)} if "local_folder" in parameters("sources", name) else {}
+            load("sources", name)(folders[name], **told)
     return folders
 
 

@@ -13,13 +13,16 @@ from torch import nn
 
 import touchstone
 from touchstone.hyperplanes import linear_margins
+from touchstone.margin_cells import CERTIFIED
+from touchstone.margins.certified_linear import certified_linear
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.tensors import Draws, seeded
 
 torch.set_num_threads(1)
 
 FOLDER = Path(touchstone.__file__).parent / "margins"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith(CERTIFIED))
+BOUNDS = sorted(path.stem for path in FOLDER.glob(f"{CERTIFIED}*.py"))
 
 
 def component(name):
@@ -119,6 +122,30 @@ def check_refusals(margin, net):
             margin(net, images, LABELS, draws())
 
 
+class Linear(nn.Module):
+    """The linear model of check_upper_bound as a network."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).double()
+        self.body[1].weight.data, self.body[1].bias.data = WEIGHTS.clone(), torch.zeros(3, dtype=torch.float64)
+
+
+def check_lower_bound(bound, net):
+    """No bound lies above what an attack finds; on a linear network it is next to the exact margin."""
+    linear = Linear().body
+    exact = linear_margins(WEIGHTS, torch.zeros(3), IMAGES)
+    for model, upper in ((linear, exact), (net, nearest_classes(net, IMAGES, LABELS, draws(), classes=3)[0])):
+        margins, found = bound(model, IMAGES, LABELS, draws())
+        assert found.all() and (margins <= upper + 1e-6).all() and (margins >= 0).all()
+    assert (bound(linear, IMAGES, LABELS, draws())[0] >= 0.9 * exact - 2e-3).all()
+
+
+def check_functions_are_refused(bound, net):
+    with pytest.raises(ValueError):
+        bound(lambda images: images.flatten(1), IMAGES, LABELS, draws())
+
+
 CHECKS = [
     check_shape, check_nothing_found, check_upper_bound, check_labels_unused, check_model_state, check_arguments,
     check_repeats, check_batches, check_refusals,
@@ -128,6 +155,18 @@ CHECKS = [
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_margin_keeps_the_contract(name, check, net):
+    check(component(name), net)
+
+
+BOUND_CHECKS = [
+    check_shape, check_lower_bound, check_functions_are_refused, check_labels_unused, check_model_state, check_arguments,
+    check_repeats, check_batches, check_refusals,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", BOUND_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", BOUNDS)
+def test_every_lower_bound_keeps_the_contract(name, check, net):
     check(component(name), net)
 
 
@@ -155,6 +194,14 @@ MUTANTS = {
     "couples the batch": (mutant(lambda m, f, *_: (m / m.mean(), f)), check_batches),
     "draws globally": (mutant(lambda m, f, *_: (m * (1 + torch.rand(1)), f)), check_repeats),
     "leaves eval mode": (in_train_mode, check_model_state),
+    "bounds from above": (
+        lambda *given: (1.3 * certified_linear(*given)[0], certified_linear(*given)[1]),
+        check_lower_bound,
+    ),
+    "certifies nothing": (
+        lambda *given: (0 * certified_linear(*given)[0], certified_linear(*given)[1]),
+        check_lower_bound,
+    ),
     "accepts anything": (lambda model, images, *_: (images.flatten(1)[:, 0], images[:, 0, 0, 0] > 2), check_refusals),
 }
 

@@ -12,12 +12,21 @@ from matplotlib.figure import Figure
 
 import touchstone
 from touchstone import drawing, palette
+from touchstone.evaluations.attacked_detection import attacked_detection
+from touchstone.evaluations.margin_evasion import margin_evasion
+from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
+from touchstone.evaluations.subset_robustness import subset_robustness
 
 FOLDER = Path(touchstone.__file__).parent / "reporting"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
-STUDY["NOUNS"]["metrics"] = robustness(STUDY["NOUNS"]["outputs"], resamples=5)
+STUDY["NOUNS"]["metrics"] = [
+    row
+    for question in (robustness, margins, subset_robustness, margin_evasion, attacked_detection)
+    for cells, settings in [STUDY["given"](question)]
+    for row in question(*cells, **settings)
+]
 TRANSFER = STUDY["clean"](STUDY["NOUNS"]["outputs"]) + STUDY["transfer_cells"]()
 STUDY["OWN_NOUNS"]["transfer_matrix"] = {"metrics": robustness(TRANSFER, resamples=5)}
 METHODS = ["cnn", "cnn_pgd", "energy", "mahalanobis", "msp"]

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pickle
 import random
-import struct
+import runpy
 import time
 from pathlib import Path
 
@@ -13,21 +13,18 @@ import pytest
 
 from touchstone.digests import folder_digest
 
+ARCHIVES = runpy.run_path(str(Path(__file__).parents[1] / "raw_archives.py"))
 SOURCES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/sources").glob("*.py"))
 
 
-def idx(array):
-    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local_folder(tmp_path_factory):
-    """A folder of small files for every source that can be told one."""
+    """A folder of small archives for every source that can be told one; the sources know their digests."""
     folder = tmp_path_factory.mktemp("local")
-    for name in ("train", "t10k"):
-        (folder / f"{name}-images-idx3-ubyte").write_bytes(idx(np.zeros((20, 28, 28), np.uint8)))
-        (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx(np.arange(20, dtype=np.uint8) % 10))
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        for name, table in ARCHIVES["write"](folder).items():
+            patch.setattr(importlib.import_module(f"touchstone.sources.{name}"), "ARCHIVES", table)
+        yield folder
 
 
 def hold_to_contract(source, folder, local_folder):

@@ -12,10 +12,11 @@ from torch.nn import functional
 
 from touchstone import networks
 from touchstone.models.ensemble import ensemble
+from touchstone.models.patch_discriminator import patch_discriminator
 from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.models.unet import unet
-from touchstone.tensors import Draws, frozen
+from touchstone.tensors import Draws, frozen, seeded
 
 torch.set_num_threads(1)
 FOLDER = Path(networks.__file__).parent / "training"
@@ -51,15 +52,31 @@ def moved_unet(input_shape):
 TRAINS = {
     "translation": (moved_unet, 0),
     "denoising": (moved_unet, 0),
+    "pix2pix": (moved_unet, 0),
+    "cycle_gan": (moved_unet, 0),
+    "shift_translation": (partial(unet, filters=2), 0),  # dark inputs, which a moved one may clip to black
     "member_wise": (partial(ensemble, member=softmax_regression, members=2), CLASSES),
     "one_versus_rest": (shallow_rbf, CLASSES),
 }
 NESTED = {"attack": attack}
+JUDGE = partial(patch_discriminator, filters=2, layers=1)
 
 
 def model_for(name):
     architecture, classes = TRAINS.get(name, (convolutional, CLASSES))
-    return networks.build(architecture, SHAPE, classes, (0.5,), (0.5,))
+    centre = (0.5,) if classes else (0.0,)  # translators see pixels as they are
+    return networks.build(architecture, SHAPE, classes, centre, (0.5,) if classes else (1.0,))
+
+
+def companions_of(objective):
+    """Return what the objective's file builds to be trained beside the network; nothing for most."""
+    build = getattr(importlib.import_module(objective.__module__), "companions", None)
+    if build is None:
+        return nn.Module()
+    unpaired = "generator_back" in inspect.signature(build).parameters
+    given = {"generator_back": moved_unet, "discriminator": partial(JUDGE, paired=False)}
+    with seeded(0, "companions"):
+        return build(SHAPE, **(given if unpaired else {"discriminator": JUDGE}))
 
 
 def inputs_for(objective, rows=None):
@@ -74,6 +91,7 @@ def inputs_for(objective, rows=None):
         "outliers": outliers,
         "outlier_generator": Draws(0, "outlier", torch.arange(4)),
         "classifier": networks.build(convolutional, SHAPE, CLASSES, (0.5,), (0.5,), seed=1),
+        "companions": companions_of(objective),
     }
     asked = inspect.signature(objective).parameters
     settings = {

@@ -13,7 +13,10 @@ DOORS = {
     "__main__",
     "auditing",
     "cache",
+    "chain_picture",
     "collecting",
+    "commits",
+    "comparing",
     "costs",
     "crates",
     "jobs",
@@ -26,6 +29,7 @@ DOORS = {
     "run_records",
     "running",
     "telling",
+    "tracing",
     "versioning",
 }
 TORCH_FREE_FOLDERS = ("sources", "data", "evaluations", "reporting")

@@ -140,3 +140,12 @@ def test_an_empty_study_is_no_whole_one(copied):
 def fresh_code_cache():
     yield
     provenance._parsed.cache_clear()
+
+
+def test_one_file_is_audited_back_to_raw_data_and_nothing_else(copied, monkeypatch, capsys):
+    flip(copied.root / EXAMPLES)
+    monkeypatch.chdir(copied.root)
+
+    assert auditing.run_audit("data/tiny/checkpoints/cnn.0.safetensors", False, None) == 0
+    assert auditing.run_audit("data/tiny/scores/cnn.0/msp/digits_test.safetensors", False, None) == 1
+    assert EXAMPLES in capsys.readouterr().out

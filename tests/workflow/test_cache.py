@@ -60,12 +60,10 @@ def test_it_can_be_switched_off(tmp_path, monkeypatch):
 
 def test_switching_a_setting_forth_and_back_computes_nothing(copied):
     before = copied.digests("data", "reports")
-    copied.edit(
-        "workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 2}}\nevaluations:\n"
-    )
+    copied.edit("workflow/studies/tiny.yaml", "\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 2}\n")
     copied.snakemake("--cores", "2")
     assert copied.digests("data") != {name: data for name, data in before.items() if name.startswith("data")}
-    copied.edit("workflow/studies/tiny.yaml", "margins: {nearest_classes: {steps: 2}}\n", "")
+    copied.edit("workflow/studies/tiny.yaml", "  nearest_classes: {steps: 2}\n", "")
 
     copied.snakemake("--cores", "2")
 

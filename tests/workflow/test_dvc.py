@@ -8,8 +8,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 
 from touchstone import versioning
 from touchstone.params import load
@@ -17,8 +19,9 @@ from touchstone.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 STAGE = "workflow/dvc.yaml:tiny"
-STEPS = ("evaluations:\n", "margins: {nearest_classes: {steps: 41}}\nevaluations:\n")
+STEPS = ("\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 41}\n")
 REMEASURED = {"Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report"}
+S3 = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 QUIET = {
     "DVC_NO_ANALYTICS": "1",
     "GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@example.org",
@@ -126,6 +129,38 @@ def test_a_clone_with_pulled_files_has_nothing_to_do_and_one_setting_reruns_its_
     assert set(cloned.project.planned()) == REMEASURED
 
 
+@pytest.fixture(scope="module")
+def bucket():
+    """A bucket on an S3-compatible server, and where the server listens."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    place = f"http://{host}:{port}"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in S3.items():
+            patch.setenv(name, value)
+        boto3.client("s3", endpoint_url=place).create_bucket(Bucket="touchstone")
+        yield place
+    server.stop()
+
+
+def test_an_s3_compatible_server_carries_a_study_to_another_machine(recorded, bucket, tmp_path):
+    for line in (
+        "dvc remote add -q --local s3 s3://touchstone/data",
+        f"dvc remote modify -q --local s3 endpointurl {bucket}",
+        "dvc push -q -r s3",
+        f"git clone -q . {tmp_path / 'elsewhere'}",
+        f"cp .dvc/config.local {tmp_path / 'elsewhere/.dvc/config.local'}",
+    ):
+        recorded.type(line)
+    elsewhere = Versioned(type(recorded.project)(tmp_path / "elsewhere"))
+    (elsewhere.root / ".venv").symlink_to(sys.prefix)
+
+    elsewhere.type("dvc pull -q -r s3")
+
+    assert not elsewhere.project.planned()
+
+
 def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(cloned):
     path = cloned.root / "data/tiny/margins/softmax.0/nearest_classes/digits_test.safetensors"
     data = path.read_bytes()
@@ -148,7 +183,7 @@ def test_two_versions_are_compared_and_checked_out_both_ways(own):
         own.type("dvc checkout -q")
         assert "up to date" in own.type("dvc status")
         assert not own.project.planned(), version
-    own.project.edit("workflow/studies/tiny.yaml", "{nearest_classes: {steps: 2}}", "{nearest_classes: {steps: 41}}")
+    own.project.edit("workflow/studies/tiny.yaml", "nearest_classes: {steps: 2}", "nearest_classes: {steps: 41}")
     assert set(own.project.planned()) == REMEASURED
 
 

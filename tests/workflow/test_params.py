@@ -54,6 +54,17 @@ MISTAKES = {
     "an unknown reference": ("classifiers: {cnn: {train: digits_trian}}", "classifiers.cnn.train: no entry called digits_trian", "Did you mean digits_train?"),
     "an unknown nested setting": ("classifiers: {cnn_pgd: {attack: {stepz: 2}}}", "classifiers.cnn_pgd.attack.stepz: not a setting", "Did you mean steps?"),
     "a nested block that is no block": ("classifiers: {cnn_pgd: {attack: pgd}}", "expected block with its own use: from attacks/", ""),
+    "a rate without a threshold": ("defences: {routed: {false_positive_rate: 0.06}}", "defences.routed.false_positive_rate: 0.06 is not among study.false_positive_rates", "Did you mean 0.05?"),
+    "a router that is none": ("defences: {routed: {router: energi}}", "defences.routed.router: no entry called energi in detectors", "Did you mean energy?"),
+    "a defence without a translator": ("defences: {mine: {classifier: cnn}}", "defences.mine.translator: must name an entry of translators", ""),
+    "a defence with a component": ("defences: {routed: {use: pgd}}", "defences.routed.use: not a setting", "router"),
+    "detectors of a defence": ("evaluations: {detection: {classifiers: [routed]}}", "evaluations.detection.detectors: routed is a defence", "networks alone"),
+    "margins of a defence": ("evaluations: {margins: {classifiers: [routed]}}", "evaluations.margins.margins: routed is a defence", "networks alone"),
+    "both paths of a network": ("evaluations: {robustness: {attacks: [both_paths]}}", "evaluations.robustness.attacks: both_paths attacks defences with a router", "routed"),
+    "an unknown victim": ("evaluations: {oblivious_routing: {victims: [owm]}}", "no entry called owm in classifiers or defences", ""),
+    "a translator of no network": ("translators: {unet: {classifier: null}}", "translators.unet.classifier: must name an entry of classifiers", ""),
+    "a denoiser of a network": ("translators: {denoiser: {classifier: cnn}}", "translators.denoiser.classifier: training/denoising.py attacks no network", ""),
+    "translators of other seeds": ("translators: {unet: {seeds: [0, 1]}}\ngroups: {translating: [unet, denoiser]}", "groups.translating: mixes translators with the seeds [0, 1, 2] and [0, 1]", ""),
     "an entry that nothing uses": ("attacks: {mine: {use: fgsm}}", "attacks.mine: no evaluation names it", ""),
     "a name that is taken": ("attacks: {cnn: {use: fgsm}}", "cnn", "names are unique"),
     "a bad name": ("attacks: {Mine-1: {use: fgsm}}", "attacks.Mine-1", "a-z"),
@@ -64,7 +75,7 @@ MISTAKES = {
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
     "an unknown claim": ("claims: {S3-14: {softmax: softmax}}", "claims.S3-14: no such claim", "Did you mean S3-4?"),
     "a published claim": ("claims: {P3-8: {plain: cnn}}", "claims.P3-8: a published figure", "what scales it down: S3-4"),
-    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, margin, examples", "Did you mean robust?"),
+    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, examples", "Did you mean robust?"),
     "an unknown entry in a role": ("claims: {S2-1: {robust: cnn_pdg}}", "claims.S2-1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
     "an entry of another section in a role": ("claims: {S2-1: {robust: pgd}}", "no entry called pgd in classifiers", ""),
     "several entries where one plays": ("claims: {S2-1: {robust: [cnn]}}", "claims.S2-1.robust: expected an entry of classifiers, got ['cnn']", ""),
@@ -138,7 +149,7 @@ def test_an_overlay_with_its_own_use_replaces_the_entry(project):
 
 def test_roles_are_filled_from_the_shared_ones(project):
     assert load("digits", project)["claims"]["S2-1"] == {
-        "robust": "cnn_pgd", "margin": "nearest_classes", "examples": "digits_test",
+        "robust": "cnn_pgd", "examples": "digits_test",
     }  # fmt: skip
 
 
@@ -152,3 +163,31 @@ def test_a_claim_whose_role_an_overlay_emptied_is_not_asked(project):
 
 def test_a_default_written_out_resolves_to_the_same_settings(project):
     assert overlay(project, "attacks: {fgsm: {clip: true}}").settings == load("digits", project).settings
+
+
+def test_a_study_of_its_own_takes_nothing_over(project):
+    told = message(project, "base: none\nattacks: {pgd: {steps: 3}}")
+
+    assert "attacks.pgd: no such entry; a new one needs its own use:" in told
+
+
+def test_a_study_of_its_own_names_its_file_in_every_mistake(project):
+    told = message(project, "base: none\nstudy: {device: cpu}")
+
+    assert "workflow/studies/mine.yaml: study.title: must be given" in told
+    assert "params.yaml" not in told.replace("workflow/studies/mine.yaml", "")
+
+
+def test_an_unknown_base_is_told(project):
+    assert 'base: expected params or none, got "digits"' in message(project, "base: digits")
+
+
+def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_its_groups(project):
+    before = load(root=project)
+
+    asked = message(project, "evaluations: {margin_survey: null}\nexamples: {few_faces: null}")
+
+    assert "few_faces" in before["groups"]["examples"]["few"]
+    assert "figures." not in asked
+    assert "groups." not in asked
+    assert "evaluations.attacked_detection.examples: no entry called few_faces" in asked

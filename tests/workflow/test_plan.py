@@ -18,7 +18,7 @@ def plan():
 def example_wildcards(plan, rule):
     values = {
         "source": "sklearn_digits", "examples": "digits_test", "trained": "cnn.0", "net": "cnn.0", "victim": "cnn.0",
-        "translator": "unet.0", "margin": "nearest_classes", "evaluation": "detection",
+        "seed": "0", "margin": "nearest_classes", "evaluation": "detection",
     }  # fmt: skip
     return {name: values[name] for name in rule.wildcards}
 
@@ -60,11 +60,9 @@ def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
 def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
     cells = plan.cells("translation", ("checkpoints",))
 
-    assert {(cell.facts.get("entry", ""), cell.facts["translator"]) for cell in cells} == {
-        ("cnn", ""),
-        *(("", f"unet.{seed}") for seed in (0, 1, 2)),
-    }
-    assert cells[0].file == "data/digits/checkpoints/unet.0.safetensors"
+    asked = {(cell.facts.get("entry", ""), cell.facts["translator"]): cell.file for cell in cells}
+    assert asked[("cnn", "")] == "data/digits/checkpoints/cnn.2.safetensors"
+    assert asked[("", "unet.1")] == "data/digits/checkpoints/unet.1.safetensors"
 
 
 def test_seeds_are_paired_from_classifier_to_translator(plan):
@@ -127,3 +125,66 @@ def test_the_robust_nets_attack_does_not_touch_the_plain_net(plan):
 def test_a_network_is_named_by_entry_and_seed():
     assert Net.parse("cnn_pgd.2") == Net("cnn_pgd", 2)
     assert Net.parse("cnn.0+energy@0.05") == Net("cnn", 0)
+
+
+def inputs_of(plan, rule, **wildcards):
+    return {task.output: task.inputs for task in plan.tasks(plan.rules[rule], **wildcards)}
+
+
+def test_a_defence_has_its_classifiers_seeds_and_is_run_from_classifier_translators_and_router(plan):
+    assert plan.models("routed") == [Net("routed", seed) for seed in (0, 1, 2)]
+
+    (inputs,) = inputs_of(plan, "infer_id_test", net="routed.1").values()
+
+    assert inputs == {
+        "checkpoint": "data/digits/checkpoints/cnn.1.safetensors",
+        "translators": ["data/digits/checkpoints/unet.1.safetensors"],
+        "router": f"data/digits/detectors/cnn.1/{plan.study['defences']['routed']['router']}.safetensors",
+        "examples": "data/digits/examples/digits_test.safetensors",
+    }
+
+
+def test_a_defence_without_a_router_needs_no_detector(plan):
+    (inputs,) = inputs_of(plan, "attack_id_test_pgd_once", victim="translated.2").values()
+
+    assert "router" not in inputs
+    assert inputs["translators"] == ["data/digits/checkpoints/unet.2.safetensors"]
+
+
+def test_defences_are_attacked_whole_and_through_the_network_that_they_protect(plan):
+    own = {cell.file for cell in plan.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
+    oblivious = {cell.file for cell in plan.cells("oblivious_routing", ("outputs",)) if cell.facts["seed"] == 1}
+
+    assert "data/digits/outputs/routed.1/digits_test/routed.1/both_paths.safetensors" in own
+    assert "data/digits/outputs/translated.1/digits_test/translated.1/pgd_once.safetensors" in own
+    assert "data/digits/outputs/translated.1/digits_test/translated.1/both_paths.safetensors" not in own  # one path
+    assert "data/digits/outputs/routed.1/digits_test/cnn.1/pgd.safetensors" in oblivious
+
+
+def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_run_at(plan):
+    cells = [cell for cell in plan.cells("routing", ("detectors",)) if cell.facts["entry"] == "routed"]
+
+    assert [cell.facts["settings"] for cell in cells] == [
+        {"protects": f"cnn.{seed}", "false_positive_rate": 0.05} for seed in (0, 1, 2)
+    ]
+
+
+def test_no_job_asks_for_what_a_defence_cannot_give(plan):
+    asked = {(rule.step, wildcards.get("net", "")) for rule, wildcards in plan.jobs()}
+    attacked = {wildcards["victim"] for rule, wildcards in plan.jobs() if rule.name == "attack_id_test_both_paths"}
+
+    assert not {step for step, net in asked if net.startswith(("routed.", "translated."))} - {"attack", "infer"}
+    assert attacked == {"routed.0", "routed.1", "routed.2"}
+
+
+def test_all_classifiers_are_the_networks_without_the_defences(plan):
+    assert "routed" not in plan.study["evaluations"]["robustness"]["classifiers"]
+
+
+def test_a_dry_run_names_the_jobs_of_a_defence(bare):
+    planned = bare.planned("data/tiny/metrics/routing.csv")
+
+    assert planned["Attack routed.0: id_test_both_paths"] == 1
+    assert planned["Run routed.0: id_test"] == 1
+    assert planned["Train unet.0"] == 1
+    assert planned["Fit on cnn.0: all_detectors"] == 1

@@ -32,7 +32,7 @@ def message(rule, wildcards):
         "prepare": f"Prepare {first}",
         "train": f"Train {first}",
         "attack": f"Attack {first}: {batch}",
-        "translate": f"Translate by {wildcards.get('translator')}: {batch}",
+        "translate": f"Translate with seed {wildcards.get('seed')}: {batch}",
         "infer": f"Run {wildcards.get('net')}: {batch}",
         "measure": f"Measure margins of {wildcards.get('net')} by {wildcards.get('margin')}: {batch}",
         "fit": f"Fit on {wildcards.get('net')}: {rule.detectors}",

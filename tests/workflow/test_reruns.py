@@ -34,9 +34,7 @@ def test_a_constant_in_one_attack_reruns_what_uses_it_and_what_is_downstream_and
 
 
 def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copied):
-    copied.edit(
-        "workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 41}}\nevaluations:\n"
-    )
+    copied.edit("workflow/studies/tiny.yaml", "\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 41}\n")
 
     assert set(copied.planned()) == {
         "Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report",
@@ -44,9 +42,7 @@ def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copi
 
 
 def test_a_default_written_out_reruns_nothing(copied):
-    copied.edit(
-        "workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 40}}\nevaluations:\n"
-    )
+    copied.edit("workflow/studies/tiny.yaml", "\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 40}\n")
 
     assert not copied.planned()
 

@@ -26,9 +26,7 @@ def test_a_clone_with_its_files_has_nothing_to_do(copied):
 
 def test_after_a_clone_one_setting_reruns_exactly_its_jobs(copied):
     forget(copied)
-    copied.edit(
-        "workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 41}}\nevaluations:\n"
-    )
+    copied.edit("workflow/studies/tiny.yaml", "\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 41}\n")
 
     assert set(copied.planned()) == {
         "Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report",

@@ -13,8 +13,7 @@ rule fetch:
         "../envs/touchstone.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **PLAIN_RESOURCES,
     params:
         settings=settings(PLAN.rules["fetch"]),
         code=code(PLAN.rules["fetch"]),
@@ -37,8 +36,7 @@ rule prepare:
         "../envs/touchstone.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **PLAIN_RESOURCES,
     params:
         settings=settings(PLAN.rules["prepare"]),
         code=code(PLAN.rules["prepare"]),

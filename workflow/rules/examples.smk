@@ -50,6 +50,6 @@ for RULE in PLAN.rules_of("translate"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Translate by {{wildcards.translator}}: {RULE.batch.name}"
+            f"Translate with seed {{wildcards.seed}}: {RULE.batch.name}"
         shell:
             RUN

@@ -121,8 +121,7 @@ rule evaluate:
         "../envs/touchstone.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **PLAIN_RESOURCES,
     params:
         settings=settings(PLAN.rules["evaluate"]),
         code=code(PLAN.rules["evaluate"]),
@@ -136,10 +135,18 @@ rule report:
     input:
         inputs(PLAN.rules["report"]),
     output:
-        page=REPORT,
+        page=report(REPORT, category="Report", caption="../report/page.rst"),
         sidecar=f"{REPORT}.prov.json",
-        tables=PLAN.more_pages[:-1],
-        figures=directory(PLAN.more_pages[-1]),
+        tables=report(
+            PLAN.more_pages[:-1], category="Tables", caption="../report/tables.rst"
+        ),
+        figures=report(
+            directory(PLAN.more_pages[-1]),
+            patterns=["{figure}.svg"],
+            labels={"figure": "{figure}"},
+            category="Figures",
+            caption="../report/figures.rst",
+        ),
     log:
         f"{LOGS}/report.log",
     benchmark:
@@ -148,8 +155,7 @@ rule report:
         "../envs/touchstone.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        **PLAIN_RESOURCES,
     params:
         settings=settings(PLAN.rules["report"]),
         code=code(PLAN.rules["report"]),

@@ -6,14 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.example_notes import prepared
-from touchstone.pixels import from_levels
-from touchstone.raw_files import read_idx
-from touchstone.records import Array, DamagedFile, ExampleSet
-from touchstone.splits import rows_of_part
-
-SHARES = {"train": 45, "validation": 5, "calibration": 5, "detector_train": 5}  # thousands of the 60,000
-TRAINING_ROWS, CLASSES = 60_000, 10
+from touchstone.idx_parts import idx_part
+from touchstone.records import ExampleSet
 
 
 def fashion_mnist(
@@ -30,25 +24,12 @@ def fashion_mnist(
     60,000, so that no two images of the source share an id. `limit` takes a stratified subset of the part, also seeded
     by `split_seed`. DamagedFile names the idx file that is not whole.
     """
-    images, labels = _read(folder, "t10k" if part == "test" else "train")
-    shares = {"test": 1} if part == "test" else SHARES
-    rows = rows_of_part(labels, shares, part, seed=split_seed, limit=limit)
-    return prepared(
-        from_levels(images[rows])[:, None],
-        labels[rows],
-        rows + (TRAINING_ROWS if part == "test" else 0),
+    return idx_part(
+        folder,
+        part,
         "fashion_mnist",
+        split_seed=split_seed,
+        limit=limit,
         licence="MIT, (c) 2017 Zalando SE",
         origin="Fashion-MNIST, Xiao et al. 2017",
     )
-
-
-def _read(folder: Path, name: str) -> tuple[Array, Array]:
-    """Return images (N, 28, 28) and labels (N,) of the files of that name, uint8."""
-    pictures, names = folder / f"{name}-images-idx3-ubyte", folder / f"{name}-labels-idx1-ubyte"
-    images, labels = read_idx(pictures, 3), read_idx(names, 1)
-    if images.shape[1:] != (28, 28) or len(images) == 0:
-        raise DamagedFile(f"{pictures}: images of shape {images.shape}, expected (N, 28, 28)")
-    if len(labels) != len(images) or labels.max() >= CLASSES:
-        raise DamagedFile(f"{names}: expected {len(images)} labels from 0 to {CLASSES - 1}")
-    return images, labels

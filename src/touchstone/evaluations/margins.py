@@ -4,90 +4,205 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.evaluation import Array, correct, logit_margins
-from touchstone.metric_rows import Row, clean_outputs, row, rows_of, with_means
+from touchstone.evaluation import Array, logit_margins
+from touchstone.margin_cells import Found, kept, lower_bounds
+from touchstone.margin_proxies import PROXIES, feature_margins, last_layer
+from touchstone.metric_rows import Row, row, with_means
 from touchstone.records import Cell
 from touchstone.threats import Threat
 
 RAREST = 0.05  # share of the rarer class below which no detection statistic is given (papers.md S2-5)
+FEWEST = 20  # inputs of a class below which its tau is not given
 BRITTLE = {"auroc": "brittle_auroc", "aupr_ood": "brittle_aupr", "fpr95_ood": "brittle_fpr95"}
+
+
+class Draws(NamedTuple):
+    """The bootstrap of a row: equal draws make differences of rows on the same inputs paired."""
+
+    resamples: int
+    seed: int
 
 
 def margins(
     margins: list[Cell],
     outputs: list[Cell],
+    checkpoints: list[Cell],
     *,
     eps: list[PositiveFloat],
+    baseline: str | None = None,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[Row]:
-    """Return margin rows per classifier seed, set and method, and their means over seeds.
+    """Return margin rows per classifier seed, set and norm, and their means over seeds.
 
-    margins: smallest perturbations found, in pixels. outputs: of the same classifiers on the same unattacked sets.
-    Metrics: median_margin (no row where fewer than half were found), share_not_found, kendall_tau of input and logit
-    margin (not found: ranked last); for each eps robust_accuracy_at_EPS, right and margin > eps, and how well minus
-    the logit margin finds the brittle inputs (margin <= eps): brittle_auroc, brittle_aupr and brittle_fpr95_at_EPS
-    (share of the others flagged where 95 % of the brittle are caught), where both classes hold 5 % of the inputs.
-    Margins found are upper bounds, so these robust accuracies are too. ValueError where margins and outputs disagree
-    on a prediction. Ngnawe et al. 2024; papers.md 3.b, 3.g.
+    margins: perturbations in pixels, of several methods. Those of methods called certified_* are lower bounds; of the
+    others, upper bounds, the smallest per input is kept. outputs, checkpoints: of the same classifiers, unattacked sets.
+
+    On SET/NORM, of the kept margins: median_margin (no row where fewer than half were found), share_not_found;
+    kendall_tau of input and logit margin (not found: ranked last), kendall_tau_class_C of the inputs predicted as C,
+    kendall_tau_PROXY of other stand-ins with fixed signs, kendall_tau_features of the exact feature margin, and
+    kendall_tau_features_gain, its paired difference to the logit margin; for each eps robust_accuracy_at_EPS, right and
+    margin > eps, and how well minus the logit margin finds the brittle inputs (margin <= eps): brittle_auroc,
+    brittle_aupr and brittle_fpr95_at_EPS (share of the others flagged where 95 % of the brittle are caught), where both
+    classes hold 5 % of the inputs. On SET/NORM/minus_BASELINE kendall_tau_difference, paired on the same inputs. Kept
+    margins are upper bounds, so these robust accuracies are too.
+    On SET/METHOD: median_margin and share_not_found of one method; of several mean_excess over the kept margin and
+    brittle_missed_at_EPS, the share of inputs that only another method finds brittle. Of lower bounds median_lower_bound,
+    median_bracket (kept margin minus bound) and certified_accuracy_at_EPS.
+    ValueError where margins and outputs disagree on a prediction, or a lower bound lies above a margin that was found.
+    Ngnawe et al. 2024; papers.md 3.b, 3.g.
     """
+    sampling = Draws(resamples, bootstrap_seed)
+    groups = kept(margins, outputs)
     rows: list[Row] = []
-    for cell in margins:
-        clean = clean_outputs(outputs, cell)
-        inputs, logits, right = _joined(cell, clean)
-        new = partial(
-            row,
-            cell=cell,
-            n=len(inputs),
-            files=[cell, clean],
-            examples=f"{cell.examples}/{cell.margin}",
-            threat_model=str(Threat("white-box, least change found,", cell.noun.norm, "", cell.noun.method)),
-        )
-        sampling = {"resamples": resamples, "seed": bootstrap_seed}
-        rows += _overall(new, inputs, logits, sampling)
+    for found in groups:
+        new = _rows_of(found)
+        rows += _overall(new, found, sampling)
+        rows += _proxies(new, found, checkpoints, sampling)
         for radius in eps:
-            robust = intervals.binomial(int((right & (inputs > radius)).sum()), len(inputs))
+            robust = intervals.binomial(int((found.right & (found.margins > radius)).sum()), len(found.margins))
             rows.append(new(f"robust_accuracy_at_{radius:g}", robust))
-            rows += _brittle(new, inputs, logits, radius, sampling)
+            rows += _brittle(new, found, radius, sampling)
+        rows += _methods(found, eps, sampling)
+        rows += _lower(found, margins, eps, sampling)
+    rows += _differences(groups, baseline, sampling)
     return with_means(rows)
 
 
-def _joined(cell: Cell, clean: Cell) -> tuple[Array, Array, Array]:
-    """Return input margins, logit margins and whether the prediction is right, in the order of the ids."""
-    order = np.argsort(cell.noun.example_ids)
-    same = rows_of(clean.noun.example_ids, cell.noun.example_ids[order], clean.file)
-    predictions = clean.noun.predictions[same]
-    if not np.array_equal(predictions, cell.noun.predictions[order]):
-        raise ValueError(f"{cell.file} and {clean.file} predict differently: they are not of one network")
-    right = correct(predictions, clean.noun.labels[same])
-    return cell.noun.margins[order].astype(np.float64), logit_margins(clean.noun.logits[same]), right
+def _rows_of(found: Found, *more: Cell) -> Callable[..., Row]:
+    return partial(
+        row,
+        cell=found.cells[0],
+        n=len(found.margins),
+        files=[*found.cells, found.outputs, *more],
+        examples=f"{found.examples}/{found.norm}",
+        threat_model=str(Threat(f"white-box, least change of {' and '.join(found.methods)},", found.norm)),
+    )
 
 
-def _overall(new: Callable[..., Row], inputs: Array, logits: Array, sampling: dict[str, int]) -> list[Row]:
-    middle = intervals.median(inputs, **sampling)
-    missing = intervals.binomial(int(np.isinf(inputs).sum()), len(inputs))
-    rows = [new("median_margin", middle, unit="pixels")] if np.isfinite(middle.value) else []
-    rows.append(new("share_not_found", missing))
-    if np.ptp(logits) > 0 and len(np.unique(inputs)) > 1:
-        tau = intervals.kendall(inputs, logits, **sampling)
-        rows.append(new("kendall_tau", tau, unit="rank correlation"))
+def _median(new: Callable[..., Row], name: str, values: Array, sampling: Draws) -> list[Row]:
+    middle = intervals.median(values, **sampling._asdict())
+    return [new(name, middle, unit="pixels")] if np.isfinite(middle.value) else []
+
+
+def _overall(new: Callable[..., Row], found: Found, sampling: Draws) -> list[Row]:
+    missing = intervals.binomial(int(np.isinf(found.margins).sum()), len(found.margins))
+    logits = logit_margins(found.logits)
+    rows = [*_median(new, "median_margin", found.margins, sampling), new("share_not_found", missing)]
+    rows += _tau(new, "kendall_tau", found.margins, logits, sampling)
+    for name in np.unique(found.predictions):
+        own = found.predictions == name
+        if own.sum() >= FEWEST:
+            here = partial(new, n=int(own.sum()))
+            rows += _tau(here, f"kendall_tau_class_{name}", found.margins[own], logits[own], sampling)
     return rows
 
 
-def _brittle(
-    new: Callable[..., Row], inputs: Array, logits: Array, radius: float, sampling: dict[str, int]
-) -> list[Row]:
-    brittle = inputs <= radius
+def _tau(new: Callable[..., Row], name: str, inputs: Array, proxy: Array, sampling: Draws) -> list[Row]:
+    if len(np.unique(inputs)) == 1 or len(np.unique(proxy)) == 1:
+        return []
+    return [new(name, intervals.kendall(inputs, proxy, **sampling._asdict()), unit="rank correlation")]
+
+
+def _proxies(new: Callable[..., Row], found: Found, checkpoints: list[Cell], sampling: Draws) -> list[Row]:
+    rows: list[Row] = []
+    for name, proxy in PROXIES.items():
+        rows += _tau(new, f"kendall_tau_{name}", found.margins, proxy(found.logits), sampling)
+    own = [cell for cell in checkpoints if (cell.entry, cell.seed) == (found.outputs.entry, found.outputs.seed)]
+    features = found.outputs.noun.features.get("penultimate")
+    if not own or features is None:
+        return rows
+    weight = last_layer(own[0].noun.weights, features, found.outputs.noun.logits)
+    if weight is None:  # no linear layer gives the logits: an ensemble, an RBF network
+        return rows
+    exact = feature_margins(found.logits, weight, found.norm)
+    new = partial(new, files=[*found.cells, found.outputs, own[0]])
+    rows += _tau(new, "kendall_tau_features", found.margins, exact, sampling)
+    if rows and rows[-1]["metric"] == "kendall_tau_features":
+        pairs = (found.margins, exact), (found.margins, logit_margins(found.logits))
+        gain = intervals.kendall_difference(*pairs, **sampling._asdict())
+        rows.append(new("kendall_tau_features_gain", gain, unit="difference of tau"))
+    return rows
+
+
+def _brittle(new: Callable[..., Row], found: Found, radius: float, sampling: Draws) -> list[Row]:
+    brittle, scores = found.margins <= radius, -logit_margins(found.logits)
     share = float(brittle.mean())
     if min(share, 1 - share) < RAREST:
         return []
-    found = intervals.detection(-logits[~brittle], -logits[brittle], **sampling)
+    ends = intervals.detection(scores[~brittle], scores[brittle], **sampling._asdict())
     return [
-        new(f"{name}_at_{radius:g}", found[metric], base_rate=share, unit="fraction" if "fpr" in name else "")
+        new(f"{name}_at_{radius:g}", ends[metric], base_rate=share, unit="fraction" if "fpr" in name else "")
         for metric, name in BRITTLE.items()
     ]
+
+
+def _methods(found: Found, eps: list[float], sampling: Draws) -> list[Row]:
+    """Return what each method found by itself, and how far it is from the smallest that any of them found."""
+    rows: list[Row] = []
+    for cell, own in zip(found.cells, found.by_method, strict=True):
+        new = partial(
+            row,
+            cell=cell,
+            n=len(own),
+            files=[*found.cells, found.outputs],
+            examples=f"{cell.examples}/{cell.margin}",
+            threat_model=str(Threat("white-box, least change found,", cell.noun.norm, "", cell.noun.method)),
+        )
+        rows += _median(new, "median_margin", own, sampling)
+        rows.append(new("share_not_found", intervals.binomial(int(np.isinf(own).sum()), len(own))))
+        both = np.isfinite(own) & (found.margins > 0)
+        if len(found.cells) > 1 and both.any():
+            excess = intervals.mean(own[both] / found.margins[both] - 1, **sampling._asdict())
+            rows.append(new("mean_excess", excess, n=int(both.sum()), unit="relative"))
+        for radius in eps if len(found.cells) > 1 else []:
+            missed = (own > radius) & (found.margins <= radius)
+            rows.append(new(f"brittle_missed_at_{radius:g}", intervals.binomial(int(missed.sum()), len(own))))
+    return rows
+
+
+def _lower(found: Found, margins: list[Cell], eps: list[float], sampling: Draws) -> list[Row]:
+    """Return what certified lower bounds say beside the upper ones; they enter no other statistic."""
+    rows: list[Row] = []
+    for cell, bounds in lower_bounds(found, margins):
+        new = partial(
+            row,
+            cell=cell,
+            n=len(bounds),
+            files=[cell, *found.cells, found.outputs],
+            examples=f"{cell.examples}/{cell.margin}",
+            threat_model=str(Threat("no attacker at all, lower bound,", cell.noun.norm, "", cell.noun.method)),
+        )
+        rows += _median(new, "median_lower_bound", bounds, sampling)
+        finite = np.isfinite(found.margins)
+        if finite.any():
+            rows += _median(new, "median_bracket", (found.margins - bounds)[finite], sampling)
+        for radius in eps:
+            certified = intervals.binomial(int((found.right & (bounds > radius)).sum()), len(bounds))
+            rows.append(new(f"certified_accuracy_at_{radius:g}", certified))
+    return rows
+
+
+def _differences(groups: list[Found], baseline: str | None, sampling: Draws) -> list[Row]:
+    """Return by how much tau exceeds that of the baseline's network with the same seed, else its first, paired by input."""
+    rows: list[Row] = []
+    for found in groups:
+        others = [g for g in groups if g.entry == baseline and (g.examples, g.norm) == (found.examples, found.norm)]
+        if found.entry == baseline or not others:
+            continue
+        other = next((g for g in others if g.seed == found.seed), min(others, key=lambda group: group.seed or 0))
+        if not np.array_equal(found.ids, other.ids):
+            raise ValueError(f"{found.outputs.file} and {other.outputs.file} are not of the same inputs")
+        pairs = [(group.margins, logit_margins(group.logits)) for group in (found, other)]
+        if all(len(np.unique(column)) > 1 for pair in pairs for column in pair):
+            new = _rows_of(found, *other.cells, other.outputs)
+            difference = intervals.kendall_difference(pairs[0], pairs[1], **sampling._asdict())
+            place = f"{found.examples}/{found.norm}/minus_{baseline}"
+            rows.append(new("kendall_tau_difference", difference, examples=place, unit="difference of tau"))
+    return rows

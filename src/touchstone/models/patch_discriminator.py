@@ -1,4 +1,4 @@
-"""The conditional patch discriminator of pix2pix: which patches of a pair look real."""
+"""The patch discriminator of pix2pix and CycleGAN: which patches of a pair, or of an image, look real."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from touchstone.contracts import PositiveInt
 
 
 def patch_discriminator(
-    input_shape: tuple[int, int, int], *, filters: PositiveInt = 64, layers: PositiveInt = 2
+    input_shape: tuple[int, int, int], *, filters: PositiveInt = 64, layers: PositiveInt = 2, paired: bool = True
 ) -> nn.Module:
     """Return a network from pairs (N, 2C, H, W), given image beside real or made one, to one logit per patch.
+
+    Not `paired`, it sees the real or made image alone, (N, C, H, W), as in CycleGAN.
 
     Logits (N, 1, h, w); higher means real. Patches are 34 pixels wide with 2 `layers`, 70 with 3 (the published size):
     there are as many halvings of the side. `input_shape` is that of one image. Isola et al. 2017, section 3.2.2.
     """
     width = filters
-    network: list[nn.Module] = [nn.Conv2d(2 * input_shape[0], width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+    channels = input_shape[0] * (2 if paired else 1)
+    network: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
     for layer in range(1, layers + 1):
         following = filters * min(2**layer, 8)
         stride = 2 if layer < layers else 1

@@ -1,7 +1,7 @@
 """attack: perturb every image of an ExampleSet."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ def attack(
     *,
     defence: nn.Module | Guarded,
     perturb: Perturb,
+    known: Literal["labels", "in_distribution"] = "labels",
     seed: int,
     batch_size: int,
     device: str,
@@ -26,20 +27,19 @@ def attack(
     """Return `examples` with perturbed images: on the 1/255 grid, rounded towards the clean ones so that the budget
     holds, and unquantised as the attack left them. Ids, labels and order are kept.
 
-    defence: what is attacked, the model itself or the model behind a detector.
+    defence: what is attacked, the model itself or the model behind a detector. known: what `perturb` takes beside the
+    images: "labels", the true classes, or what the model says where an image has none; or "in_distribution", whether
+    it has one, (N,) bool.
     Raises ContractError where `perturb` changes the shape, leaves [0, 1] or returns NaN.
     """
     images = torch.from_numpy(examples.images).to(device)
     labels = torch.from_numpy(examples.labels).to(device)
-    if bool((labels < 0).any()):
-        with torch.no_grad():  # without a true class, the attack starts from what the network says
-            predictions = torch.cat([model(batch).argmax(1) for (batch,) in tensors.batches(batch_size, images)])
-        labels = torch.where(labels < 0, predictions, labels)
+    truth = labels >= 0 if known == "in_distribution" else _classes(model, images, labels, batch_size)
     ids = torch.from_numpy(examples.example_ids).to(device)
     perturbed = torch.cat(
         [
-            perturb(defence, batch, truth, tensors.Draws(seed, "attack", rows))
-            for batch, truth, rows in tensors.batches(batch_size, images, labels, ids)
+            perturb(defence, batch, told, tensors.Draws(seed, "attack", rows))
+            for batch, told, rows in tensors.batches(batch_size, images, truth, ids)
         ]
     )
     if perturbed.shape != images.shape:
@@ -53,3 +53,12 @@ def attack(
         notes=examples.notes,
         unquantised=perturbed.detach().cpu().numpy(),
     )
+
+
+def _classes(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
+    """Return the labels; where an image has none, the attack starts from what the network says."""
+    if bool((labels >= 0).all()):
+        return labels
+    with torch.no_grad():
+        predictions = torch.cat([model(batch).argmax(1) for (batch,) in tensors.batches(batch_size, images)])
+    return torch.where(labels < 0, predictions, labels)

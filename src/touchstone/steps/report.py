@@ -24,6 +24,14 @@ from touchstone.threats import seedless
 from touchstone.verdicts import Asked, judge
 
 SHORT = 12  # lines of a table that is open from the start
+SYSTEMS = {
+    "gradient_detection": "Gradient detection",
+    "aloe": "ALOE",
+    "margin_consistency": "Margin consistency",
+    "fgsm": "FGSM and adversarial training",
+    "translation": "Translation",
+    "shared": "Data and common ground",
+}  # the chapters, in this order
 
 
 class Drawing(TypedDict):
@@ -34,6 +42,13 @@ class Drawing(TypedDict):
     evaluation: str
     files: list[str]
     component: NotRequired[str]
+
+
+class Question(TypedDict):
+    """What an evaluation asks, and the chapter that it stands in."""
+
+    question: str
+    system: str
 
 
 class Source(TypedDict):
@@ -59,6 +74,7 @@ class Picture(NamedTuple):
     files: list[str]
     component: str
     svg: bytes
+    pdf: bytes
     png: bytes | None
 
 
@@ -67,6 +83,7 @@ class Chapter(NamedTuple):
 
     name: str
     question: str
+    system: str
     headlines: list[Table]
     matrices: list[Table]
     overall: Table
@@ -78,21 +95,21 @@ def report(
     *,
     study: str,
     settings: dict[str, Any],
-    evaluations: dict[str, str],
+    evaluations: dict[str, Question],
     metrics: dict[str, Metrics],
     claims: Asked,
     figures: dict[str, Drawing],
     provenance: dict[str, Source],
 ) -> dict[str, bytes]:
     """Return the report's files by name: report.html, metrics.csv, metrics.json, claims.csv, claims.tex, and
-    figures/NAME.svg (.png of galleries).
+    figures/NAME.svg and .pdf (.png of galleries).
 
-    settings: all of the study; its title is settings["study"]["title"]. evaluations: each one's question in words.
-    metrics: each one's rows. claims: what the study says of the published claims; what is measured for them stands
-    in metrics.csv below all other rows. figures: what draws them; they are drawn here, so that a method has one
-    colour in all of them. provenance: of the files that rows and figures name; files without are shown by their
-    names. The page holds no clock and no host, and asks the network for nothing. ContractError where a figure belongs to
-    no evaluation.
+    settings: all of the study; its title is settings["study"]["title"]. evaluations: each one's question in words, and
+    which of the SYSTEMS it is about. metrics: each one's rows. claims: what the study says of the published claims;
+    what is measured for them stands in metrics.csv below all other rows. figures: what draws them; they are drawn
+    here, so that a method has one colour in all of them. provenance: of the files that rows and figures name; files
+    without are shown by their names. The page holds no clock and no host, and asks the network for nothing.
+    ContractError where a figure belongs to no evaluation.
     """
     rows = numbered({name: metrics[name] for name in evaluations})
     for name, figure in figures.items():
@@ -107,11 +124,11 @@ def report(
     chapters = [
         _chapter(
             name,
-            question,
+            asked,
             Numbers((row for row in rows if row["evaluation"] == name), doubts),
             [picture for key, picture in pictures.items() if figures[key]["evaluation"] == name],
         )
-        for name, question in evaluations.items()
+        for name, asked in evaluations.items()
     ]
     files = list(dict.fromkeys([*provenance, *_files(rows, pictures.values())]))
     every = [*rows, *judged]
@@ -120,7 +137,11 @@ def report(
         study=study,
         title=settings.get("study", {}).get("title") or study,
         settings=yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True, width=100),
-        chapters=chapters,
+        systems={
+            title: [chapter for chapter in chapters if chapter.system == system]
+            for system, title in SYSTEMS.items()
+            if any(chapter.system == system for chapter in chapters)
+        },
         files={file: place for place, file in enumerate(files)},
         provenance=provenance,
         claims=shown,
@@ -136,6 +157,7 @@ def report(
         "claims.csv": claims_csv(book, verdicts),
         "claims.tex": claims_tex(book, verdicts),
         **{f"figures/{name}.svg": picture.svg for name, picture in pictures.items()},
+        **{f"figures/{name}.pdf": picture.pdf for name, picture in pictures.items()},
         **{f"figures/{name}.png": picture.png for name, picture in pictures.items() if picture.png},
     }
 
@@ -162,7 +184,7 @@ def _picture(name: str, figure: Drawing) -> Picture:
     png = drawing.png(drawn) if drawing.is_raster(drawn) else None
     html = _image(png, alt) if png else inline_svg(svg.decode(), name, alt)
     component = figure.get("component", "")
-    return Picture(name, figure["caption"] or alt, alt, html, figure["files"], component, svg, png)
+    return Picture(name, figure["caption"] or alt, alt, html, figure["files"], component, svg, drawing.pdf(drawn), png)
 
 
 def _image(png: bytes, alt: str) -> Markup:
@@ -178,12 +200,13 @@ def inline_svg(svg: str, name: str, alt: str) -> Markup:
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1))
 
 
-def _chapter(name: str, question: str, numbers: Numbers, pictures: list[Picture]) -> Chapter:
+def _chapter(name: str, asked: Question, numbers: Numbers, pictures: list[Picture]) -> Chapter:
     overall, single = numbers.overall(), numbers.single()
     several = len(overall) < len(numbers.rows)
     return Chapter(
         name,
-        question,
+        asked["question"],
+        asked["system"],
         headlines(numbers),
         matrices(numbers),
         pivot(numbers, overall, "Means over seeds" if several else "All that was measured"),

@@ -38,6 +38,7 @@ def train(
     architecture: Architecture,
     architecture_settings: dict[str, Any],
     objective: Objective,
+    companions: Callable[..., nn.Module] | None = None,
     device: str = "cpu",
     resume: State | None = None,
     keep: Callable[[State], None] | None = None,
@@ -62,6 +63,9 @@ def train(
     `schedule: cosine` falls from `learning_rate` to 0, batch by batch. An architecture without `classes` is a
     translator: its Checkpoint has `classes` 0 and it sees pixels as they are, whatever `normalise` says.
 
+    `companions` builds, from the input shape, what the objective trains beside the network (a discriminator): it is in
+    the state and not in the Checkpoint. One optimiser holds all; each network has the gradient that the objective gives.
+
     `keep` gets the state after each epoch; a run that gets it back as `resume` ends in the same bytes.
     `progress` gets (batches done, batches in all). Weights, order, draws and dropout depend on `seed` alone, so that
     runs which differ in objective or settings are paired.
@@ -69,19 +73,20 @@ def train(
     ContractError where data and objective do not fit; FloatingPointError, naming epoch and batch, when the loss is not
     finite.
     """
-    asked = _asked(objective, outliers, classifier)
+    asked = _asked(objective, outliers, classifier, companions)
     classes = _classes(architecture, train, validation)
     mean, std = _channel_statistics(train, standardised=normalise and classes > 0)
     shape = (train.images.shape[1], train.images.shape[2], train.images.shape[3])
     model = networks.build(architecture, shape, classes, mean, std, seed).to(device)
-    optimiser = _optimiser(optimizer, model, learning_rate, momentum, weight_decay)
+    beside = _built(companions, shape, seed).to(device)
+    optimiser = _optimiser(optimizer, nn.ModuleList([model, beside]), learning_rate, momentum, weight_decay)
 
     data = _Data(train, seed, "attack", device)
     held_out = _Data(validation, seed, "validation_attack", device)
     others = _Outliers(outliers, shape, outlier_batch_size, seed, device) if outliers else None
 
     def beyond_the_batch(epoch: int | None, index: int) -> dict[str, Any]:
-        inputs = {"classifier": classifier, **(others.batch(epoch, index) if others else {})}
+        inputs = {"classifier": classifier, "companions": beside, **(others.batch(epoch, index) if others else {})}
         return {name: inputs[name] for name in asked}
 
     history: dict[str, list[float]] = {"train_loss": [], "validation_loss": []}
@@ -90,7 +95,7 @@ def train(
     best: dict[str, Array] = {}
     first = 0
     if resume is not None:
-        first, best = _restore(resume, model, optimiser, history)
+        first, best = _restore(resume, model, beside, optimiser, history)
 
     steps = math.ceil(len(train) / batch_size)
     for epoch in range(first, epochs):
@@ -111,7 +116,7 @@ def train(
         history["train_loss"].append(total / len(train))
 
         total, right = 0.0, 0
-        with tensors.frozen(model):
+        with tensors.frozen(model), tensors.frozen(beside):
             for index, rows in enumerate(held_out.in_order(batch_size)):
                 images, labels, draws = held_out.batch(rows, 0)  # the same draws in every epoch: epochs compare
                 loss = objective(model, images, labels, draws, **beyond_the_batch(None, index))
@@ -124,7 +129,7 @@ def train(
         if classes:
             history["validation_accuracy"].append(right / len(validation))
         if keep is not None:
-            keep(_state(epoch + 1, model, optimiser, history, best))
+            keep(_state(epoch + 1, model, beside, optimiser, history, best))
 
     losses = history["validation_loss"]
     chosen = losses.index(min(losses)) + 1 if choose == "best" else epochs
@@ -140,10 +145,29 @@ def train(
     )
 
 
-def _asked(objective: Objective, outliers: Sequence[ExampleSet], classifier: Model | None) -> set[str]:
+def _built(companions: Callable[..., nn.Module] | None, shape: tuple[int, int, int], seed: int) -> nn.Module:
+    """Return the freshly initialised companions, an empty module where there are none."""
+    if companions is None:
+        return nn.Module()
+    with tensors.seeded(seed, "companions"):
+        return companions(shape)
+
+
+def _asked(
+    objective: Objective,
+    outliers: Sequence[ExampleSet],
+    classifier: Model | None,
+    companions: Callable[..., nn.Module] | None,
+) -> set[str]:
     """Return which inputs beyond the batch the objective asks for; ContractError unless exactly those are given."""
-    asked = inspect.signature(objective).parameters.keys() & {"outliers", "outlier_generator", "classifier"}
-    for name, given in (("outliers", bool(outliers)), ("classifier", classifier is not None)):
+    further = {"outliers", "outlier_generator", "classifier", "companions"}
+    asked = inspect.signature(objective).parameters.keys() & further
+    known = (
+        ("outliers", bool(outliers)),
+        ("classifier", classifier is not None),
+        ("companions", companions is not None),
+    )
+    for name, given in known:
         if name in asked and not given:
             raise ContractError(f"the objective needs {name}, and none are given")
         if given and name not in asked:
@@ -250,11 +274,13 @@ def _permutation(seed: int, stream: str, count: int) -> Tensor:
 def _state(
     epoch: int,
     model: nn.Module,
+    beside: nn.Module,
     optimiser: torch.optim.Optimizer,
     history: dict[str, list[float]],
     best: dict[str, Array],
 ) -> State:
     state: State = {"epoch": np.array([epoch])}
+    state |= {f"companions/{name}": values.cpu().numpy().copy() for name, values in beside.state_dict().items()}
     state |= {f"model/{name}": values for name, values in networks.weights_of(model).items()}
     state |= {f"best/{name}": values for name, values in best.items()}
     state |= {f"history/{name}": np.array(values, dtype=np.float64) for name, values in history.items()}
@@ -264,10 +290,17 @@ def _state(
 
 
 def _restore(
-    state: State, model: nn.Module, optimiser: torch.optim.Optimizer, history: dict[str, list[float]]
+    state: State,
+    model: nn.Module,
+    beside: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    history: dict[str, list[float]],
 ) -> tuple[int, dict[str, Array]]:
-    """Put a state back into model, optimiser and history; return the epochs done and the best weights so far."""
+    """Put a state back into networks, optimiser and history; return the epochs done and the best weights so far."""
     networks.fill(model, _part(state, "model"))
+    shaped = beside.state_dict()
+    found = {name: torch.tensor(values) for name, values in _part(state, "companions").items()}
+    beside.load_state_dict({name: values.reshape(shaped[name].shape) for name, values in found.items()})
     slots: dict[int, dict[str, Tensor]] = {}
     for key, values in _part(state, "optimiser").items():
         index, name = key.split("/")

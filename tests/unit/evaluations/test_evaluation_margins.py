@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.margins import margins
-from touchstone.records import Cell, Margins, Outputs
+from touchstone.records import Cell, Checkpoint, Margins, Outputs
 
 QUICK = {"resamples": 30}
 
 
-def cells(values, leads, right=None, predictions=None):
+def cells(values, leads, right=None, predictions=None, entry="cnn", method="exact"):
     """A binary classifier whose logit margins are `leads`, and the input margins `values`; inf is not found."""
     values, leads = np.array(values, dtype=np.float64), np.array(leads, dtype=np.float32)
     rows = len(values)
@@ -15,16 +15,26 @@ def cells(values, leads, right=None, predictions=None):
     logits = np.stack([leads, np.zeros(rows, dtype=np.float32)], axis=1)
     found = Margins(
         values, np.isfinite(values), labels, np.zeros(rows, np.int64) if predictions is None else predictions,
-        np.arange(rows), "linf", "bisection",
+        np.arange(rows), "linf", method,
     )  # fmt: skip
-    place = {"entry": "cnn", "seed": 0, "examples": "digits"}
-    return [Cell(found, "margins", margin="exact", **place)], [
-        Cell(Outputs(logits, labels, np.arange(rows)), "out", **place)
-    ]
+    place = {"entry": entry, "seed": 0, "examples": "digits"}
+    outputs = Outputs(logits, labels, np.arange(rows), {"penultimate": leads[:, None]})
+    checkpoint = Checkpoint({"0.weight": np.array([[1.0], [0.0]])}, {}, (1, 1, 1), 2, (0.0,), (1.0,))
+    return (
+        [Cell(found, f"{entry} {method}", margin=method, **place)],
+        [Cell(outputs, f"{entry} out", **place)],
+        [Cell(checkpoint, f"{entry} net", entry=entry, seed=0)],
+    )
 
 
-def values(rows):
-    return {row["metric"]: row["value"] for row in rows}
+def joined(*several):
+    """The cells of several classifiers or methods; outputs of the same network once."""
+    margins, outputs, checkpoints = ([cell for part in parts for cell in part] for parts in zip(*several, strict=True))
+    return margins, list({cell.file: cell for cell in outputs}.values()), checkpoints
+
+
+def values(rows, examples="digits/linf"):
+    return {row["metric"]: row["value"] for row in rows if row["examples"] == examples}
 
 
 def test_a_linear_classifier_ranks_and_finds_brittle_inputs_perfectly():
@@ -48,8 +58,10 @@ def test_four_inputs_worked_by_hand():
     assert found["kendall_tau"] == pytest.approx(4 / 6)  # one of six pairs is in the wrong order
     assert found["robust_accuracy_at_0.2"] == 0.25  # right and above 0.2: the last
     assert found["brittle_auroc_at_0.2"] == 3 / 4
-    assert rows[0]["examples"] == "digits/exact"
-    assert rows[0]["threat"] == "white-box, least change found, linf (bisection)"
+    assert rows[0]["examples"] == "digits/linf"
+    assert rows[0]["threat"] == "white-box, least change of exact, linf"
+    assert rows[-1]["examples"] == "digits/exact"
+    assert rows[-1]["threat"] == "white-box, least change found, linf (exact)"
 
 
 def test_the_base_rate_is_the_share_of_brittle_inputs():
@@ -85,3 +97,71 @@ def test_margins_of_another_network_are_refused():
 
     with pytest.raises(ValueError, match="predict differently"):
         margins(*given, eps=[0.1], **QUICK)
+
+
+def test_of_two_methods_the_smaller_margin_counts_and_what_each_missed_is_told():
+    first, second = [0.1, 0.4, 0.3, np.inf], [0.2, 0.2, 0.3, 0.5]
+    given = joined(cells(first, [1, 2, 3, 4], method="one"), cells(second, [1, 2, 3, 4], method="two"))
+
+    rows = margins(*given, eps=[0.25], **QUICK)
+
+    both, one, two = (values(rows, f"digits/{name}") for name in ("linf", "one", "two"))
+    assert both["kendall_tau"] == 1  # .1, .2, .3, .5
+    assert both["robust_accuracy_at_0.25"] == 0.5 and both["share_not_found"] == 0
+    assert (one["share_not_found"], two["share_not_found"]) == (0.25, 0)
+    assert one["mean_excess"] == pytest.approx(1 / 3) and two["mean_excess"] == pytest.approx(1 / 4)
+    assert (one["brittle_missed_at_0.25"], two["brittle_missed_at_0.25"]) == (0.25, 0)
+    assert rows[0]["threat"] == "white-box, least change of one and two, linf"
+
+
+def test_lower_bounds_bracket_the_margin_and_change_nothing_else():
+    given = cells([0.1, 0.2, 0.4], [1, 2, 3])
+    bounds = cells([0.05, 0.2, 0.3], [1, 2, 3], method="certified_linear")
+
+    rows = margins(*joined(given, bounds), eps=[0.15], **QUICK)
+
+    alone = margins(*given, eps=[0.15], **QUICK)
+    found = values(rows, "digits/certified_linear")
+    assert found["median_lower_bound"] == 0.2
+    assert found["median_bracket"] == pytest.approx(0.05)  # .05, 0, .1
+    assert found["certified_accuracy_at_0.15"] == pytest.approx(2 / 3)
+    assert [row for row in rows if row["examples"] != "digits/certified_linear"] == alone
+
+
+def test_a_lower_bound_above_a_margin_that_was_found_is_refused():
+    given = joined(cells([0.1, 0.2], [1, 2]), cells([0.1, 0.25], [1, 2], method="certified_linear"))
+
+    with pytest.raises(ValueError, match="1 lower bounds lie above"):
+        margins(*given, eps=[0.1], **QUICK)
+
+
+def test_the_feature_margin_of_a_binary_classifier_ranks_like_the_logit_margin():
+    found = values(margins(*cells([0.1, 0.3, 0.2, 0.4], [1, 2, 3, 4]), eps=[], **QUICK))
+
+    assert found["kendall_tau_features"] == found["kendall_tau"] == pytest.approx(4 / 6)
+    assert found["kendall_tau_features_gain"] == 0
+
+
+def test_tau_of_a_class_is_that_of_its_own_inputs():
+    leads = np.r_[np.linspace(0.1, 2, 30), -np.linspace(0.1, 2, 30)]  # 30 inputs of class 0, 30 of class 1
+    near = np.r_[np.linspace(0.1, 2, 30), np.linspace(2, 0.1, 30)]
+    given = cells(near, leads, predictions=(leads < 0).astype(np.int64))
+
+    found = values(margins(*given, eps=[], **QUICK))
+
+    assert found["kendall_tau_class_0"] == 1 and found["kendall_tau_class_1"] == -1
+    assert found["kendall_tau"] == pytest.approx(0, abs=0.05)
+
+
+def test_the_difference_to_the_baseline_is_paired_by_input():
+    rising, leads = np.linspace(0.1, 0.4, 30), np.linspace(1, 2, 30)
+    mixed = np.random.default_rng(0).permutation(rising)
+    given = joined(cells(rising, leads, entry="robust"), cells(mixed, leads, entry="plain"))
+
+    rows = margins(*given, eps=[], baseline="plain", **QUICK)
+
+    taus = {row["entry"]: row["value"] for row in rows if row["metric"] == "kendall_tau"}
+    (difference,) = (row for row in rows if row["metric"] == "kendall_tau_difference")
+    assert (difference["entry"], difference["examples"]) == ("robust", "digits/linf/minus_plain")
+    assert difference["value"] == pytest.approx(taus["robust"] - taus["plain"])
+    assert difference["low"] < difference["value"] < difference["high"]

@@ -29,7 +29,7 @@ def test_points_stand_at_input_and_logit_margin_right_ones_filled():
 def test_the_title_gives_tau_with_margins_not_found_last():
     found = margin_scatter(*cells([0.1, 0.2, np.inf], [1.0, 3.0, 2.0], [0, 0, 1]))
 
-    assert found.axes[0].get_title(loc="center") == "cnn.0, digits: tau = 0.33"
+    assert found.axes[0].get_title(loc="center") == "cnn.0: tau = 0.33"
     assert "Kendall's tau 0.33 for cnn.0" in found.get_label()
 
 

@@ -1,22 +1,22 @@
 import gzip
+import hashlib
 import struct
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from touchstone.digests import folder_digest
+from touchstone.downloads import Archive
 from touchstone.records import DamagedFile
 from touchstone.sources import fashion_mnist as module
-from touchstone.sources.fashion_mnist import FILES, fashion_mnist
+from touchstone.sources.fashion_mnist import ARCHIVES, fashion_mnist
 
 
 def idx(array):
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
+FILES = tuple(archive.name.removesuffix(".gz") for archive in ARCHIVES)
 CONTENT = {name: idx(np.arange(12 + place, dtype=np.uint8)) for place, name in enumerate(FILES)}
 
 
@@ -38,21 +38,25 @@ def write(folder, packed=()):
     return folder
 
 
-def stand_in_for_torchvision(monkeypatch, download):
-    package, datasets = ModuleType("torchvision"), ModuleType("torchvision.datasets")
-    datasets.FashionMNIST = download
-    monkeypatch.setitem(sys.modules, "torchvision", package)
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", datasets)
+@pytest.fixture
+def mirrored(tmp_path, monkeypatch):
+    """torchvision's mirror, stood in for by its files in the folder of downloads."""
+    here = tmp_path / "downloads"
+    here.mkdir()
+    table = []
+    for archive, data in zip(module.ARCHIVES, CONTENT.values(), strict=True):
+        packed = gzip.compress(data)
+        (here / archive.name).write_bytes(packed)
+        table.append(Archive(archive.name, archive.urls, f"md5:{hashlib.md5(packed).hexdigest()}"))
+    monkeypatch.setattr(module, "ARCHIVES", tuple(table))
+    monkeypatch.setenv("TOUCHSTONE_DOWNLOADS", str(here))
 
 
-def unreachable(root, *, download):
-    raise RuntimeError("Error downloading train-images-idx3-ubyte.gz: no route to host")
-
-
-def mirror(root, *, download):
-    raw = write(Path(root) / "FashionMNIST" / "raw")
-    for name, data in CONTENT.items():  # torchvision leaves both
-        (raw / f"{name}.gz").write_bytes(gzip.compress(data))
+@pytest.fixture
+def unreachable(tmp_path, monkeypatch):
+    table = [Archive(a.name, (f"http://127.0.0.1:9/{a.name}",), a.digest) for a in module.ARCHIVES]
+    monkeypatch.setattr(module, "ARCHIVES", tuple(table))
+    monkeypatch.setenv("TOUCHSTONE_DOWNLOADS", str(tmp_path / "downloads"))
 
 
 @pytest.mark.parametrize("packed", [(), FILES, FILES[:2]])
@@ -64,18 +68,15 @@ def test_every_kind_of_local_folder_gives_the_same_bytes(tmp_path, out, packed):
     assert {path.name: path.read_bytes() for path in out.iterdir()} == CONTENT
 
 
-def test_debian_package_is_found_without_being_told(tmp_path, out, monkeypatch):
+def test_debian_package_is_found_without_being_told(tmp_path, out, monkeypatch, unreachable):
     monkeypatch.setattr(module, "DEBIAN", write(tmp_path / "share", FILES))
-    stand_in_for_torchvision(monkeypatch, unreachable)
 
     fashion_mnist(out)
 
     assert {path.name: path.read_bytes() for path in out.iterdir()} == CONTENT
 
 
-def test_torchvision_is_asked_last_and_gives_the_same_bytes(tmp_path, out, monkeypatch):
-    stand_in_for_torchvision(monkeypatch, mirror)
-
+def test_torchvisions_mirror_is_asked_last_and_gives_the_same_bytes(tmp_path, out, mirrored):
     fashion_mnist(out)
 
     local = write(tmp_path / "local")
@@ -92,13 +93,11 @@ def test_a_local_folder_goes_before_debian(tmp_path, out, monkeypatch):
     assert (out / FILES[0]).read_bytes() == CONTENT[FILES[0]]
 
 
-def test_without_any_place_the_error_names_the_files_and_where_to_put_them(out, monkeypatch):
-    stand_in_for_torchvision(monkeypatch, unreachable)
-
+def test_without_any_place_the_error_names_the_files_and_where_to_put_them(out, unreachable):
     with pytest.raises(FileNotFoundError) as error:
         fashion_mnist(out)
 
-    for part in (*FILES, "local_folder", "dataset-fashion-mnist", "no route to host"):
+    for part in (*FILES, "local_folder", "dataset-fashion-mnist", "refused"):
         assert part in str(error.value)
 
 
@@ -107,8 +106,10 @@ def test_a_local_folder_that_lacks_files_is_an_error_that_names_them(tmp_path, o
     (local / f"{FILES[1]}.gz").unlink()
     (local / f"{FILES[3]}.gz").unlink()
 
-    with pytest.raises(FileNotFoundError, match=f"local lacks {FILES[1]}, {FILES[3]}"):
+    with pytest.raises(FileNotFoundError, match="local lacks, packed or unpacked") as error:
         fashion_mnist(out, local_folder=str(local))
+
+    assert [name for name in FILES if name in str(error.value)] == [FILES[1], FILES[3]]
 
 
 @pytest.mark.parametrize("cut", [0, 5, 30])

@@ -56,6 +56,18 @@ def test_images_without_a_class_are_attacked_at_what_the_network_says(examples, 
     assert torch.cat(seen)[0] == 0
 
 
+def test_an_attack_on_scores_is_told_which_images_have_a_class(examples, model):
+    seen = []
+
+    def remember(model, images, in_distribution, generator):
+        seen.append(in_distribution)
+        return images
+
+    attacked(examples, model, perturb=remember, known="in_distribution")
+
+    assert torch.cat(seen).tolist() == [True, True, True, True, False, True, True]
+
+
 def test_an_attack_that_changes_the_shape_or_leaves_the_range_is_refused(examples, model):
     with pytest.raises(ContractError, match="changed the shape"):
         attacked(examples, model, perturb=lambda model, images, labels, generator: images[:, :, :2])

@@ -27,9 +27,9 @@ from touchstone.verdicts import Asked
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 QUESTIONS = {
-    "main": "How much <accuracy> & more is left?",
-    "detectors": "Which detector is best?",
-    "sheet": "What do the sets look like?",
+    "main": {"question": "How much <accuracy> & more is left?", "system": "fgsm"},
+    "detectors": {"question": "Which detector is best?", "system": "gradient_detection"},
+    "sheet": {"question": "What do the sets look like?", "system": "shared"},
 }
 ROLES = {"nets": ["cnn", "cnn_pgd"], "pgd": ["pgd"], "fgsm": ["fgsm"], "examples": "digits_test"}
 CLAIMS = Asked("digits", {"main": "robustness"}, {"S3-12": ROLES, "S3-13": "Not <measured>."})
@@ -122,7 +122,8 @@ def elements(page):
 
 def test_the_report_is_a_page_its_tables_and_its_figures(files):
     assert sorted(files) == [
-        "claims.csv", "claims.tex", "figures/curve.svg", "figures/images.png", "figures/images.svg", "figures/scores.svg",
+        "claims.csv", "claims.tex", "figures/curve.pdf", "figures/curve.svg", "figures/images.pdf", "figures/images.png", "figures/images.svg",
+        "figures/scores.pdf", "figures/scores.svg",
         "metrics.csv", "metrics.json", "report.html",
     ]  # fmt: skip
 
@@ -147,7 +148,7 @@ def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, fi
 
     numbers = re.findall(r'<data value="([^"]*)" data-row="(\d+)">', claims)
 
-    assert page.index('id="claims"') < page.index('id="findings"')
+    assert page.index('id="claims"') < page.index('id="system-gradient_detection"')
     assert len(numbers) == 2
     assert all(lines[int(line) - 1][4] == value for value, line in numbers)
     assert "Not &lt;measured&gt;." in claims
@@ -299,3 +300,11 @@ print(hashlib.sha256(repr(sorted(here["report"](**here["arguments"]()).items()))
     )
 
     assert found.stdout.strip() == hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+
+
+def test_each_evaluation_stands_in_the_chapter_of_its_system(page):
+    order = [page.index(f'id="{name}"') for name in
+             ("system-gradient_detection", "chapter-detectors", "system-fgsm", "chapter-main", "system-shared", "chapter-sheet")]  # fmt: skip
+
+    assert order == sorted(order)
+    assert 'id="system-aloe"' not in page

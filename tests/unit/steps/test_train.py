@@ -324,6 +324,52 @@ def test_a_killed_and_resumed_run_gives_equal_bytes(choose, optimizer, momentum,
     assert encode(resumed) == encode(run(objective, architecture, **settings))
 
 
+def two_pixels(images):
+    return images[..., :1, :]
+
+
+def against_a_judge(model, images, labels, generator, companions):
+    """A game that changes both networks: the judge scores what the model makes, and learns from it."""
+    made = model(images)
+    return (made - images).abs().mean() + companions(two_pixels(made)).mean() + companions(two_pixels(images)).var()
+
+
+def judge(shape):
+    return nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(2, 3), nn.Dropout(0.5), nn.Linear(3, 1))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_killed_game_is_resumed_with_its_companions_to_equal_bytes(optimizer):
+    settings = {"companions": judge, "optimizer": optimizer, "epochs": 4, "learning_rate": 0.05, "choose": "best"}
+    architecture = partial(unet, filters=1)
+    kept = []
+    with pytest.raises(Killed):
+        run(against_a_judge, architecture, keep=kill_after(2, kept), **settings)
+
+    resumed = run(against_a_judge, architecture, resume=unpack(kept[-1]), **settings)
+
+    whole = run(against_a_judge, architecture, **settings)
+    assert encode(resumed) == encode(whole)
+    assert set(whole.weights) == set(networks.weights_of(networks.build(architecture, (1, 2, 2), 0, (0.0,), (1.0,))))
+
+
+def test_companions_start_from_the_seed_and_step_in_training_alone():
+    weights, fresh = [], None
+
+    def remember(model, images, labels, generator, companions):
+        weights.append([parameter.detach().clone() for parameter in companions.parameters()])
+        return against_a_judge(model, images, labels, generator, companions)
+
+    for _ in range(2):
+        run(remember, partial(unet, filters=1), companions=judge, epochs=1, batch_size=25)
+        fresh = fresh or weights[0]
+
+    first, second, validation, again = weights[0], weights[1], weights[2], weights[3]
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(second, validation, strict=True))
+
+
 def test_a_run_killed_after_its_last_epoch_trains_no_further():
     kept = []
     with pytest.raises(Killed):

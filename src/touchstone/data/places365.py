@@ -1,0 +1,32 @@
+"""Photographs of places, as an out-of-distribution set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from touchstone.contracts import PositiveInt
+from touchstone.example_notes import no_classes, prepared
+from touchstone.picture_files import evenly, pictures_under, read_squares
+from touchstone.records import DamagedFile, ExampleSet
+
+
+def places365(folder: Path, *, size: PositiveInt = 32, count: PositiveInt | None = None) -> ExampleSet:
+    """Return the 36,500 validation images of Places365 (N, 3, size, size), labels -1.
+
+    The shorter side is resized to `size`, the middle square kept, as is usual; the literature takes 10,000. `count`
+    takes that many, evenly spaced over their names. example_ids are rows of the pictures by name. DamagedFile where
+    one cannot be decoded.
+    """
+    paths = pictures_under(folder)
+    if wrong := [path for path in paths if not path.name.startswith("Places365_val_")]:
+        raise DamagedFile(f"{wrong[0]}: not a picture of Places365")
+    rows = evenly(count, len(paths))
+    return prepared(
+        read_squares([paths[row] for row in rows], size, shrink=True),
+        no_classes(len(rows)),
+        rows,
+        "places365",
+        licence="none stated; offered for research",
+        origin="Places365, Zhou et al. 2017, validation",
+        interpolation="shorter side resized (bilinear, PIL, 8 bits), middle square",
+    )

@@ -1,0 +1,215 @@
+"""How well detectors tell inputs apart when an attacker changes the ID inputs, the OOD inputs, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise, product
+from typing import NamedTuple
+
+import numpy as np
+
+from touchstone import evaluation, intervals
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluation import Array
+from touchstone.intervals import Interval
+from touchstone.metric_rows import Row, grouped, only, row, with_means
+from touchstone.records import Cell
+from touchstone.threats import network
+
+MEAN = "mean_of_sets"  # stands where a row names its OOD set
+FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
+DIFFERENCE = "difference of fractions"
+Sides = tuple[Cell, Cell]  # the ID and the OOD scores that one number compares
+
+
+class _Set(NamedTuple):
+    """One OOD set under one attack: the scores of both sides, clean and attacked."""
+
+    ood: str
+    clean: Sides
+    attacked: Sides
+
+    @property
+    def sides(self) -> dict[str, Sides]:
+        """What is compared, by which side is attacked."""
+        (id_clean, ood_clean), (id_attacked, ood_attacked) = self.clean, self.attacked
+        return {"id": (id_attacked, ood_clean), "ood": (id_clean, ood_attacked), "both": (id_attacked, ood_attacked)}
+
+
+def attacked_detection(
+    scores: list[Cell],
+    *,
+    id_examples: str,
+    leaders: list[str] = [],  # noqa: B006 - read as a setting, never changed
+    every_statistic: bool = True,
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
+    """Return, per classifier seed, detector, OOD set and attack, the AUROC with both sides, the ID inputs alone or the
+    OOD inputs alone attacked (auroc_both, auroc_id, auroc_ood), beside auroc_clean; and their means over seeds.
+
+    scores: of each classifier and detector on `id_examples` and on OOD sets, and on both under each attack: adaptive
+    ones, made on that detector, or others, made on the network alone. With `every_statistic` also the paper's aupr_id
+    (AUIN), aupr_ood (AUOUT), fpr95_id, fpr95_ood and detection_error, clean and with both sides attacked. Rows on
+    SET/ATTACK; on mean_of_sets/ATTACK the mean AUROC over the OOD sets, which flatters where one of them resembles the
+    training outliers: never to be read alone.
+
+    Differences of AUROC on the same inputs, paired: auroc_id_less_both and auroc_ood_less_both; and
+    auroc_both_difference on "SET/ATTACK less OTHER": of an attack and the next larger eps of its kind, of an adaptive
+    attack and one on the network alone of equal eps, and of each classifier in `leaders` and every other one (there
+    auroc_clean_difference too). n counts both sides; intervals are bootstrapped, ID and OOD rows apart. ValueError
+    where a side has no scores, or a leader none at all. papers.md 2.e, 2.h.
+    """
+    lacking = set(leaders) - {cell.entry for cell in scores}
+    if lacking:
+        raise ValueError(f"no scores of the leaders {sorted(lacking)}")
+    measure = _Measure(resamples, bootstrap_seed, every_statistic)
+    rows: list[Row] = []
+    found: dict[tuple[str, str, int | None], dict[str, list[_Set]]] = {}
+    for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
+        sets = _sets(group, id_examples)
+        found[group[0].detector, group[0].entry, group[0].seed] = sets
+        for one in next(iter(sets.values())):
+            rows += measure.clean(one)
+        rows += [measure.mean_clean(next(iter(sets.values())))]
+        for under in sets.values():
+            for one in under:
+                rows += measure.attacked(one)
+            rows += measure.mean_attacked(under)
+        for first, second in _pairs(sets):
+            rows += measure.differences("auroc_both", sets[first], sets[second], second)
+    for (detector, leader, seed), sets in found.items():
+        for (other_detector, other, other_seed), theirs in found.items():
+            if leader in leaders and other != leader and (other_detector, other_seed) == (detector, seed):
+                clean, others = next(iter(sets.values())), next(iter(theirs.values()))
+                rows += measure.differences("auroc_clean", clean, others, other)
+                for attack in sorted(sets.keys() & theirs.keys()):
+                    rows += measure.differences("auroc_both", sets[attack], theirs[attack], other)
+    return with_means(rows)
+
+
+def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:
+    """Return {attack: its OOD sets} of one classifier and detector."""
+    group = [cell for cell in group if not cell.translator]
+    clean = {cell.examples: cell for cell in group if not cell.attack}
+    about = f"{network(group[0])} and {group[0].detector}"
+    own = only((cell for cell in clean.values() if cell.examples == id_examples), f"scores of {about} on {id_examples}")
+    names = sorted(clean.keys() - {id_examples})
+    attacked = grouped((cell for cell in group if cell.attack), lambda cell: cell.attack)
+    if not names or not attacked:
+        raise ValueError(f"{about}: no scores on {'an OOD set' if not names else 'attacked sets'}")
+
+    def on(attack: str, examples: str) -> Cell:
+        wanted = (cell for cell in attacked[attack] if cell.examples == examples)
+        return only(wanted, f"scores of {about} on {examples} under {attack}")
+
+    return {
+        attack: [_Set(ood, (own, clean[ood]), (on(attack, id_examples), on(attack, ood))) for ood in names]
+        for attack in sorted(attacked)
+    }
+
+
+def _pairs(sets: dict[str, list[_Set]]) -> Iterator[tuple[str, str]]:
+    """Yield attacks to compare: each with the next larger eps of its kind, adaptive ones with others of equal eps."""
+    cells = {attack: under[0].attacked[0] for attack, under in sets.items()}
+    kinds = grouped(cells.values(), lambda cell: (cell.settings["use"], "+" in cell.victim))
+    for alike in kinds.values():
+        by_eps = sorted(alike, key=_eps)
+        yield from ((a.attack, b.attack) for a, b in pairwise(by_eps) if _eps(a) < _eps(b))
+    for strong, weak in product(cells.values(), cells.values()):
+        if "+" in strong.victim and "+" not in weak.victim and _eps(strong) == _eps(weak):
+            yield strong.attack, weak.attack
+
+
+def _eps(cell: Cell) -> float:
+    return float(cell.settings["eps"])
+
+
+class _Measure:
+    """Turns scores into rows; equal draws for equal row numbers make every difference a paired one."""
+
+    def __init__(self, resamples: int, seed: int, every_statistic: bool) -> None:
+        self.resamples, self.seed = resamples, seed
+        self.every_statistic = every_statistic
+        self._samples: dict[tuple[str, str], tuple[dict[str, float], dict[str, Array]]] = {}
+
+    def measured(self, sides: Sides) -> tuple[dict[str, float], dict[str, Array]]:
+        """Return the statistics of ID against OOD scores, and their bootstrap samples."""
+        names = (sides[0].file, sides[1].file)
+        if names not in self._samples:
+            populations = [cell.noun.scores[np.argsort(cell.noun.example_ids)] for cell in sides]
+            values = {name: getattr(evaluation, name)(*populations) for name in evaluation.STATISTICS}
+            samples = intervals.detection_samples(*populations, resamples=self.resamples, seed=self.seed)
+            self._samples[names] = values, samples
+        return self._samples[names]
+
+    def auroc(self, sides: Sides) -> tuple[float, Array]:
+        values, samples = self.measured(sides)
+        return values["auroc"], samples["auroc"]
+
+    def clean(self, one: _Set) -> list[Row]:
+        return list(self._statistics(one.clean, "clean", one.clean[1], one.ood))
+
+    def attacked(self, one: _Set) -> list[Row]:
+        """Return the rows of one OOD set under one attack."""
+        cell, examples = one.attacked[1], f"{one.ood}/{one.attacked[1].attack}"
+        rows = list(self._statistics(one.sides["both"], "both", cell, examples))
+        both = self.auroc(one.sides["both"])
+        for side in ("id", "ood"):
+            sides, found = one.sides[side], self.auroc(one.sides[side])
+            rows.append(_row(f"auroc_{side}", intervals.percentile(*found), cell, examples, sides))
+            less = intervals.percentile(found[0] - both[0], found[1] - both[1])
+            rows.append(_row(f"auroc_{side}_less_both", less, cell, examples, (*sides, *one.attacked), DIFFERENCE))
+        return rows
+
+    def _statistics(self, sides: Sides, state: str, cell: Cell, examples: str) -> Iterator[Row]:
+        values, samples = self.measured(sides)
+        for name in values if self.every_statistic else ["auroc"]:
+            unit = "fraction" if name in FRACTIONS else ""
+            found = _row(
+                f"{name}_{state}", intervals.percentile(values[name], samples[name]), cell, examples, sides, unit
+            )
+            counts = [len(side.noun.scores) for side in sides]
+            yield {**found, "base_rate": counts[name != "aupr_id"] / sum(counts)}
+
+    def mean_clean(self, sets: list[_Set]) -> Row:
+        return self._mean("auroc_clean", [one.clean for one in sets], sets[0].clean[1], MEAN)
+
+    def mean_attacked(self, sets: list[_Set]) -> list[Row]:
+        """Return the mean AUROC over the OOD sets, for each side that may be attacked."""
+        cell = sets[0].attacked[1]
+        return [
+            self._mean(f"auroc_{side}", [one.sides[side] for one in sets], cell, f"{MEAN}/{cell.attack}")
+            for side in ("id", "ood", "both")
+        ]
+
+    def _mean(self, metric: str, sides: list[Sides], cell: Cell, examples: str) -> Row:
+        # The ID rows are resampled alike for every set, as they are the same inputs.
+        found = [self.auroc(each) for each in sides]
+        value, samples = float(np.mean([one[0] for one in found])), np.mean([one[1] for one in found], axis=0)
+        return _row(
+            metric, intervals.percentile(value, samples), cell, examples, [part for each in sides for part in each]
+        )
+
+    def differences(self, metric: str, first: list[_Set], second: list[_Set], other: str) -> Iterator[Row]:
+        """Yield first minus second for every OOD set that both have; `other` is what the second has instead."""
+        theirs = {one.ood: one for one in second}
+        for one in first:
+            if one.ood not in theirs:
+                continue
+            pair = [(each.clean if metric == "auroc_clean" else each.attacked) for each in (one, theirs[one.ood])]
+            (value, samples), (less, less_samples) = map(self.auroc, pair)
+            cell = pair[0][1]
+            examples = f"{one.ood}/{cell.attack}" if cell.attack else one.ood
+            interval = intervals.percentile(value - less, samples - less_samples)
+            yield _row(
+                f"{metric}_difference", interval, cell, f"{examples} less {other}", (*pair[0], *pair[1]), DIFFERENCE
+            )
+
+
+def _row(
+    metric: str, interval: Interval, cell: Cell, examples: str, files: list[Cell] | tuple[Cell, ...], unit: str = ""
+) -> Row:
+    populations = {each.examples: len(each.noun.scores) for each in files}
+    entry, n = f"{cell.entry}+{cell.detector}", sum(populations.values())
+    return row(metric, interval, cell=cell, entry=entry, examples=examples, n=n, files=files, unit=unit)

@@ -1,0 +1,78 @@
+"""How often an attacker makes a wrong class look as safe as a robust decision."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.contracts import PositiveFloat, UnitInterval
+from touchstone.evaluation import correct, logit_margins
+from touchstone.intervals import Interval
+from touchstone.margin_cells import Found, kept, threshold_for
+from touchstone.metric_rows import Row, row, rows_of, with_means
+from touchstone.records import Cell
+from touchstone.threats import network, white_box
+
+
+def margin_evasion(
+    margins: list[Cell],
+    outputs: list[Cell],
+    fit_margins: list[Cell],
+    fit_outputs: list[Cell],
+    *,
+    eps: PositiveFloat = 0.1,
+    caught: UnitInterval = 0.95,
+) -> list[Row]:
+    """Return rows per classifier seed and set, clean and white-box attacked, and their means over seeds.
+
+    margins: of clean sets; outputs: of clean and attacked sets. fit_margins, fit_outputs: of held-out images, which give
+    the threshold: at or below it lie the logit margins of the share `caught` of their brittle inputs (margin <= eps).
+    On attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack, and
+    share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged. On clean
+    sets: threshold (logits), share_above_threshold of the brittle inputs, and share_flagged of the others.
+    Exact binomial intervals. No row where no input is brittle and right. papers.md S2-9; the thread's P2-8.
+    """
+    held_out = {(network(found.outputs), found.norm): found for found in kept(fit_margins, fit_outputs)}
+    rows: list[Row] = []
+    for found in kept(margins, outputs):
+        known = held_out.get((network(found.outputs), found.norm))
+        if known is None or found.norm != "linf":  # the attacks here are L-inf
+            continue
+        threshold = threshold_for(known, eps, caught)
+        if threshold is None:
+            raise ValueError(f"{known.examples}: no input is brittle at {eps:g}, so there is no threshold")
+        rows += _clean(found, known, eps, threshold)
+        own = (cell for cell in outputs if network(cell) == network(found.outputs) and cell.examples == found.examples)
+        for cell in (cell for cell in own if white_box(cell)):
+            rows += _attacked(cell, found, known, eps, threshold)
+    return with_means(rows)
+
+
+def _files(found: Found, known: Found) -> list[Cell]:
+    return [*found.cells, found.outputs, *known.cells, known.outputs]
+
+
+def _clean(found: Found, known: Found, eps: float, threshold: float) -> list[Row]:
+    brittle, above = found.margins <= eps, logit_margins(found.logits) > threshold
+    new = partial(row, cell=found.outputs, files=_files(found, known))
+    rows = [new("threshold", Interval(threshold, None, None), n=len(known.margins), unit="logits")]
+    for name, chosen, hits in (("share_above_threshold", brittle, above), ("share_flagged", ~brittle, ~above)):
+        if chosen.any():
+            rows.append(new(name, intervals.binomial(int(hits[chosen].sum()), int(chosen.sum())), n=int(chosen.sum())))
+    return rows
+
+
+def _attacked(cell: Cell, found: Found, known: Found, eps: float, threshold: float) -> list[Row]:
+    same = rows_of(cell.noun.example_ids, found.ids, cell.file)
+    chosen = (found.margins <= eps) & found.right
+    wrong = ~correct(cell.noun.predictions, cell.noun.labels)[same][chosen]
+    above = logit_margins(cell.noun.logits[same][chosen]) > threshold
+    if not chosen.any():
+        return []
+    new = partial(row, cell=cell, n=len(wrong), files=[cell, *_files(found, known)])
+    return [
+        new("share_wrong", intervals.binomial(int(wrong.sum()), len(wrong))),
+        new("share_above_threshold", intervals.binomial(int(np.logical_and(wrong, above).sum()), len(wrong))),
+    ]

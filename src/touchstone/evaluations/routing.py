@@ -1,0 +1,108 @@
+"""What a router and its translators do to accuracy, and what gets past them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluation import Array, correct
+from touchstone.metric_rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
+from touchstone.records import Cell
+from touchstone.threats import network
+
+
+def routing(
+    outputs: list[Cell],
+    detectors: list[Cell],
+    *,
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
+    """Return rows per defence, seed and set, and their means over seeds.
+
+    outputs: of each defence on clean and attacked sets; detectors: the routers, with their thresholds. Metrics:
+    accuracy, of the pipeline as deployed; untranslated_accuracy and translated_accuracy, of either path taken by every
+    image, and translation_gain, their paired difference; oracle_accuracy, of a router that no one has: it translates
+    attacked sets whole and clean ones not at all, and is an upper bound, never the defence. relative_robustness:
+    accuracy over the clean accuracy of the undefended network (papers.md 5.b; secondary, for it punishes clean errors
+    twice). With a router: false_routing_rate of clean sets; of attacked ones routing_rate, router_auroc against the
+    clean set, and evasion_rate_at_F, the share of all inputs that are misclassified and not routed at the threshold of
+    false-positive rate F; routing_excess, the mean of score minus threshold in spreads of the calibration scores.
+    Rates have exact binomial intervals, the rest bootstrap ones. papers.md 5.h, 6.4. ValueError for outputs of
+    networks, and where a clean set or a router is missing.
+    """
+    sampling = {"resamples": resamples, "seed": bootstrap_seed}
+    rows: list[Row] = []
+    for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
+        for cell in group:
+            if "routed" not in cell.noun.features:
+                raise ValueError(f"{cell.file}: outputs of a network; routing is about defences")
+            clean = clean_outputs(group, cell)
+            rows += _accuracies(cell, clean, sampling)
+            if "routing_score" in cell.noun.features:
+                rows += _routes(cell, clean, _router(detectors, cell), sampling)
+    return with_means(rows)
+
+
+def _router(detectors: list[Cell], cell: Cell) -> Cell:
+    return only((found for found in detectors if network(found) == network(cell)), f"the router of {network(cell)}")
+
+
+def _right(cell: Cell, path: str = "") -> Array:
+    """Return per row whether the pipeline, or one of its paths, is right."""
+    predictions = cell.noun.features[path].argmax(axis=1) if path else cell.noun.predictions
+    return correct(predictions, cell.noun.labels)
+
+
+def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[Row]:
+    untranslated, translated = _right(cell, "untranslated"), _right(cell, "translated")
+    order = np.argsort(cell.noun.example_ids)
+    gains = (translated.astype(np.float64) - untranslated)[order]
+    gain = intervals.mean(gains, **sampling)
+    undefended = float(_right(clean, "untranslated").mean())
+    accuracy = _rate("accuracy", _right(cell), cell)
+    relative = {
+        **accuracy,
+        **{key: accuracy[key] / undefended for key in ("value", "low", "high") if undefended},
+        "metric": "relative_robustness",
+        "unit": "ratio",
+        "files": " ".join(dict.fromkeys([cell.file, clean.file])),
+    }
+    return [
+        accuracy,
+        _rate("untranslated_accuracy", untranslated, cell),
+        _rate("translated_accuracy", translated, cell),
+        _rate("oracle_accuracy", translated if cell.attack else untranslated, cell),
+        row("translation_gain", gain, cell=cell, n=len(gains), unit="difference of fractions", files=[cell]),
+        *([relative] if cell.attack and undefended else []),
+    ]
+
+
+def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> list[Row]:
+    routed, scores = cell.noun.features["routed"] > 0, cell.noun.features["routing_score"].astype(np.float64)
+    rate = f"{router.settings['false_positive_rate']:g}"
+    excess = (scores - router.noun.thresholds[rate]) / router.noun.spread
+    mean = intervals.mean(excess[np.argsort(cell.noun.example_ids)], **sampling)
+    found = [row("routing_excess", mean, cell=cell, n=len(scores), unit="spreads", files=[cell, router])]
+    if not cell.attack:
+        return [*found, _rate("false_routing_rate", routed, cell)]
+    auroc = intervals.detection(_scores(clean), _scores(cell), **sampling)["auroc"]
+    share = len(scores) / (len(scores) + len(clean.noun.example_ids))
+    files = [clean, cell]
+    return [
+        *found,
+        _rate("routing_rate", routed, cell),
+        _rate(f"evasion_rate_at_{rate}", ~_right(cell) & ~routed, cell),
+        row("router_auroc", auroc, cell=cell, n=sum(len(one.noun.labels) for one in files), unit="",
+            base_rate=share, files=files),
+    ]  # fmt: skip
+
+
+def _scores(cell: Cell) -> Array:
+    ids = cell.noun.example_ids
+    return np.asarray(cell.noun.features["routing_score"][rows_of(ids, np.sort(ids), cell.file)], dtype=np.float64)
+
+
+def _rate(metric: str, hits: Array, cell: Cell) -> Row:
+    return row(metric, intervals.binomial(int(hits.sum()), len(hits)), cell=cell, n=len(hits), files=[cell])

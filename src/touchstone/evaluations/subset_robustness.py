@@ -1,0 +1,111 @@
+"""Robust accuracy of a whole set from attacking a small part of it: how far off, at what saving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from touchstone import intervals
+from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.evaluation import Array, logit_margins
+from touchstone.intervals import Interval
+from touchstone.margin_cells import Found, kept
+from touchstone.metric_rows import Row, row, with_means
+from touchstone.records import Cell
+from touchstone.threats import Threat
+
+CAUGHT = 0.95  # the paper's other threshold: this share of the subset's brittle inputs lies at or below it
+
+
+def subset_robustness(
+    margins: list[Cell],
+    outputs: list[Cell],
+    *,
+    eps: PositiveFloat = 0.1,
+    size: PositiveInt = 200,
+    sizes: list[PositiveInt] = [25, 50, 100, 200],  # noqa: B006 - a literal that the registry reads; never written to
+    subsets: PositiveInt = 20,
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[Row]:
+    """Return rows per classifier seed, set and norm, on SET/NORM, and their means over seeds.
+
+    margins, outputs: of the same classifiers on the same unattacked sets; the smallest margin per input is kept. The
+    margins of `size` inputs give a threshold on the logit margin, and that the robust accuracy of all inputs: the share
+    right and above it. The threshold is the one with which the subset itself has its own robust accuracy.
+    robust_accuracy: of all inputs, right and margin > eps; absolute_error and signed_error of the estimate, means over
+    `subsets` random subsets (their interval is that of the mean); absolute_error_caught_95 with the threshold that
+    catches 95 % of the subset's brittle inputs; absolute_error_sample without any logit margin: the subset's own robust
+    accuracy. The same at each of `sizes` that the set has more inputs than, as absolute_error_of_SIZE.
+    inputs_attacked and attacks_saved count the inputs with and without a minimum-norm attack; every input is classified
+    once. ValueError where a set is not larger than `size`. papers.md 3.c item 6, 3.g item 5, S2-7.
+    """
+    sampling = {"resamples": resamples, "seed": bootstrap_seed}
+    rows: list[Row] = []
+    for found in kept(margins, outputs):
+        count = len(found.margins)
+        if size >= count:
+            raise ValueError(f"a subset of {size} inputs of {found.examples}, which has {count}: give a smaller size")
+        new = partial(
+            row,
+            cell=found.cells[0],
+            n=count,
+            files=[*found.cells, found.outputs],
+            examples=f"{found.examples}/{found.norm}",
+            threat_model=str(Threat(f"white-box, least change of {' and '.join(found.methods)},", found.norm)),
+        )
+        robust = found.right & (found.margins > eps)
+        rows.append(new("robust_accuracy", intervals.binomial(int(robust.sum()), count)))
+        signed = _errors(found, eps, size, subsets)["quantile"]
+        rows.append(new("signed_error", intervals.mean(signed, **sampling), unit="difference of fractions"))
+        rows += _absolute(new, found, eps, size, subsets, sampling, "")
+        for each in sorted(set(sizes)):
+            if each < count:
+                rows += _absolute(new, found, eps, each, subsets, sampling, f"_of_{each}")
+        for name, inputs in (("inputs_attacked", size), ("attacks_saved", count - size)):
+            rows.append(new(name, Interval(float(inputs), None, None), unit="inputs"))
+    return with_means(rows)
+
+
+def _absolute(
+    new: Callable[..., Row], found: Found, eps: float, size: int, subsets: int, sampling: dict[str, int], ending: str
+) -> list[Row]:
+    names = {"quantile": "", "caught": "_caught_95", "sample": "_sample"}
+    return [
+        new(f"absolute_error{names[name]}{ending}", intervals.mean(np.abs(errors), **sampling))
+        for name, errors in _errors(found, eps, size, subsets).items()
+    ]
+
+
+def _errors(found: Found, eps: float, size: int, subsets: int) -> dict[str, Array]:
+    """Return estimate minus truth, (subsets,), for both thresholds and for the subset alone.
+
+    Subsets depend on the number of inputs alone, so that classifiers are paired; a smaller one lies in a larger one.
+    """
+    proxies, robust = logit_margins(found.logits), found.right & (found.margins > eps)
+    errors: dict[str, list[float]] = {"quantile": [], "caught": [], "sample": []}
+    for subset in range(subsets):
+        rows = np.random.default_rng([subset]).permutation(len(robust))[:size]
+        thresholds = {
+            "quantile": matching_threshold(proxies[rows], found.right[rows], int(robust[rows].sum())),
+            "caught": catching_threshold(proxies[rows], found.margins[rows] <= eps),
+        }
+        for name, threshold in thresholds.items():
+            errors[name].append(float((found.right & (proxies > threshold)).mean() - robust.mean()))
+        errors["sample"].append(float(robust[rows].mean() - robust.mean()))
+    return {name: np.array(values) for name, values in errors.items()}
+
+
+def matching_threshold(proxies: Array, right: Array, count: int) -> float:
+    """Return the threshold above which `count` of the right rows lie, half way between two of them; -inf for all."""
+    own = np.sort(proxies[right])[::-1]
+    if count >= len(own):
+        return -np.inf
+    return float(own[count] if count == 0 else (own[count - 1] + own[count]) / 2)
+
+
+def catching_threshold(proxies: Array, brittle: Array) -> float:
+    """Return the least threshold at or below which 95 % of the brittle rows lie; -inf where none is brittle."""
+    return float(np.quantile(proxies[brittle], CAUGHT, method="inverted_cdf")) if brittle.any() else -np.inf

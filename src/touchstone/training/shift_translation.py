@@ -1,0 +1,49 @@
+"""Translator training on a natural shift: back from darker or over-sharp images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from touchstone.contracts import Model
+from touchstone.tensors import Draws
+
+SMOOTH = ((1.0, 1.0, 1.0), (1.0, 5.0, 1.0), (1.0, 1.0, 1.0))  # PIL.ImageFilter.SMOOTH, over 13
+LUMA = (19595, 38470, 7471)  # PIL's weights of red, green and blue, over 65536
+
+
+def shift_translation(
+    model: Model, images: Tensor, labels: Tensor, generator: Draws, *, shift: Literal["darker", "sharper"] = "darker"
+) -> Tensor:
+    """Return the mean over pixels of |model(shifted images) - images|.
+
+    The shifts are those of data/natural_shift, bit for bit, with 8-bit rounding after each: darker is contrast 3.8,
+    then brightness .1; sharper is sharpness 15. Labels and generator are not looked at. papers.md 5.d, S4-8.
+    """
+    levels = (images * 255).round()
+    levels = _dark(levels) if shift == "darker" else _sharp(levels)
+    return (model(levels / 255) - images).abs().mean()
+
+
+def _blend(first: Tensor, second: Tensor, factor: float) -> Tensor:
+    """Return first + factor * (second - first), cut to 0..255 and to whole levels, as PIL.Image.blend does."""
+    return (first + factor * (second - first)).clamp(0, 255).floor()
+
+
+def _dark(levels: Tensor) -> Tensor:
+    gray = levels
+    if levels.shape[1] == 3:
+        gray = ((levels * levels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True) / 65536).round()
+    mean = (gray.double().mean((1, 2, 3), keepdim=True) + 0.5).floor().to(levels.dtype)
+    return _blend(torch.zeros_like(levels), _blend(mean, levels, 3.8), 0.1)
+
+
+def _sharp(levels: Tensor) -> Tensor:
+    channels = levels.shape[1]
+    kernel = (levels.new_tensor(SMOOTH) / 13).expand(channels, 1, 3, 3)
+    smooth = levels.clone()  # PIL leaves the border as it is
+    smooth[..., 1:-1, 1:-1] = (functional.conv2d(levels, kernel, groups=channels) + 0.5).floor().clamp(0, 255)
+    return _blend(smooth, levels, 15.0)

@@ -1,0 +1,170 @@
+"""Small archives in the exact format of every source that has some, written by hand: no reader's own writer is used."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import struct
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from touchstone.downloads import Archive
+
+RANDOM = np.random.default_rng(0)
+
+
+def idx(array):
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def cifar(labels, images):
+    """The binary version: per image its label bytes, then 3072 pixels, channel by channel, row by row."""
+    rows = [bytes(np.atleast_1d(label).tolist()) + image.tobytes() for label, image in zip(labels, images, strict=True)]
+    return b"".join(rows)
+
+
+def mat(variables, packed=True):
+    """MATLAB 5.0 MAT-file, level 5: a header, then one element per variable; arrays lie column by column."""
+    elements = b""
+    for name, array in variables.items():
+        flags = element(6, struct.pack("<II", {np.dtype("u1"): 9, np.dtype("f8"): 6}[array.dtype], 0))
+        shape = element(5, struct.pack(f"<{array.ndim}i", *array.shape))
+        kind = {np.dtype("u1"): 2, np.dtype("f8"): 9}[array.dtype]
+        matrix = element(14, flags + shape + element(1, name.encode()) + element(kind, array.tobytes(order="F")))
+        if packed:
+            body = zlib.compress(matrix)
+            matrix = struct.pack("<II", 15, len(body)) + body
+        elements += matrix
+    return b"MATLAB 5.0 MAT-file, by hand".ljust(124) + struct.pack("<H", 0x0100) + b"IM" + elements
+
+
+def element(kind, data):
+    return struct.pack("<II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
+
+
+def ppm(pixels):
+    """Pixels (H, W, 3)."""
+    return f"P6\n{pixels.shape[1]} {pixels.shape[0]}\n255\n".encode() + pixels.tobytes()
+
+
+def png(pixels):
+    """Pixels (H, W, 3)."""
+    height, width = pixels.shape[:2]
+    lines = b"".join(b"\0" + row.tobytes() for row in pixels)
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+def jpeg(pixels):
+    """The one format that nobody writes by hand."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+def tar(files, mode="w:gz"):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as tape:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tape.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def zipped(files):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        for name, data in files.items():
+            packed.writestr(name, data)
+    return out.getvalue()
+
+
+def colours(*shape):
+    return RANDOM.integers(0, 256, shape, np.uint8)
+
+
+def contents():
+    """Return {source: {archive: bytes}}, each source with enough rows for every part of it."""
+    labels = np.arange(500) % 10
+    batches = {
+        f"cifar-10-batches-bin/{name}.bin": cifar(labels[:count], colours(count, 3, 32, 32))
+        for name, count in [*((f"data_batch_{number}", 110) for number in range(1, 6)), ("test_batch", 40)]
+    }
+    batches |= {"cifar-10-batches-bin/batches.meta.txt": b"airplane\n", "cifar-10-batches-bin/readme.html": b"<html>"}
+    hundred = {
+        f"cifar-100-binary/{name}.bin": cifar(np.stack([labels, labels * 2 + 1], 1)[:count], colours(count, 3, 32, 32))
+        for name, count in (("train", 500), ("test", 40))
+    }
+    house = {
+        f"{name}_32x32.mat": mat(
+            {"X": colours(32, 32, 3, count), "y": (np.arange(count, dtype=np.uint8) % 10 + 1)[:, None]}
+        )
+        for name, count in (("train", 730), ("test", 40))
+    }
+    signs = {
+        f"GTSRB/Training/{kind:05d}/{track:05d}_{frame:05d}.ppm": ppm(colours(9 + track, 12, 3))
+        for kind in range(10)
+        for track in range(8)
+        for frame in range(5)
+    }
+    signs["GTSRB/Training/00000/GT-00000.csv"] = b"Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n"
+    rows = "".join(f"{row:05d}.ppm;12;9;5;5;8;8;{row % 10}\r\n" for row in range(40))
+    table = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n" + rows
+    pixels = {name: colours(count, 28, 28) for name, count in (("train", 240), ("t10k", 240))}
+    clothes = {}
+    for name, images in pixels.items():
+        clothes[f"{name}-images-idx3-ubyte.gz"] = gzip.compress(idx(images), mtime=0)
+        digits = (np.arange(len(images)) % 10).astype(np.uint8)
+        clothes[f"{name}-labels-idx1-ubyte.gz"] = gzip.compress(idx(digits), mtime=0)
+    textures = {
+        f"dtd/images/{kind}/{kind}_{number:04d}.jpg": jpeg(colours(40, 60, 3))
+        for kind in ("dotted", "woven")
+        for number in range(9)
+    }
+    return {
+        "cifar10": {"cifar-10-binary.tar.gz": tar(batches)},
+        "cifar100": {"cifar-100-binary.tar.gz": tar(hundred)},
+        "svhn": house,
+        "gtsrb": {
+            "GTSRB-Training_fixed.zip": zipped(signs),
+            "GTSRB_Final_Test_Images.zip": zipped(
+                {f"GTSRB/Final_Test/Images/{row:05d}.ppm": ppm(colours(10, 11, 3)) for row in range(40)}
+            ),
+            "GTSRB_Final_Test_GT.zip": zipped({"GT-final_test.csv": table.encode()}),
+        },
+        "mnist": clothes,
+        "fashion_mnist": clothes,
+        "textures": {"dtd-r1.0.1.tar.gz": tar(textures | {"dtd/labels/train1.txt": b"dotted/dotted_0000.jpg\n"})},
+        "places365": {
+            "val_256.tar": tar({f"val_256/Places365_val_{n:08d}.jpg": jpeg(colours(50, 50, 3)) for n in range(1, 16)}, "w")
+        },
+        "lsun_crop": {"LSUN.tar.gz": tar({f"LSUN/test/{n}.jpg": jpeg(colours(36, 36, 3)) for n in range(15)})},
+        "lsun_resize": {
+            "LSUN_resize.tar.gz": tar({f"LSUN_resize/LSUN_resize/{n}.jpg": jpeg(colours(32, 32, 3)) for n in range(15)})
+        },
+        "isun": {"iSUN.tar.gz": tar({f"iSUN/iSUN_patches/{n}.jpeg": jpeg(colours(32, 32, 3)) for n in range(15)})},
+    }  # fmt: skip
+
+
+def write(folder: Path) -> dict[str, tuple[Archive, ...]]:
+    """Write every archive into `folder`; return what each source's ARCHIVES must be for it to be let pass."""
+    tables = {}
+    for source, files in contents().items():
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        tables[source] = tuple(
+            Archive(name, (f"http://127.0.0.1:9/{name}",), f"md5:{hashlib.md5(data).hexdigest()}")
+            for name, data in files.items()
+        )
+    return tables

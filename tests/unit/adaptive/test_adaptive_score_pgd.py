@@ -1,0 +1,141 @@
+"""The attack on a detector's score, against what is known on paper. papers.md 2.i."""
+
+import pytest
+import torch
+from torch import nn
+
+from touchstone.adaptive.score_pgd import score_pgd
+from touchstone.defences import Guarded
+from touchstone.detectors.energy import energy
+from touchstone.detectors.mahalanobis import mahalanobis
+from touchstone.detectors.max_logit import max_logit
+from touchstone.detectors.msp import msp
+from touchstone.detectors.odin import odin
+from touchstone.tensors import Draws
+
+torch.set_num_threads(1)
+
+WEIGHTS = torch.tensor([0.5, -1.0, 2.0, 0.25])
+NORM = float(WEIGHTS.abs().sum())
+
+
+def linear(bias=0.0):
+    """Two classes whose logits differ by w^T (x - 1/2) + bias, behind the double sum of a detector's score."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2)).double()
+    with torch.no_grad():
+        model[1].weight.copy_(torch.stack([torch.zeros(4), WEIGHTS]))
+        model[1].bias.copy_(torch.tensor([0.0, bias - 0.5 * float(WEIGHTS.sum())]))
+    return model
+
+
+def guarded(model, score, data=("logits",), state=None):
+    return Guarded(model, score, data, state or {}, 0.0, 1.0, {})
+
+
+def images_around_the_middle(count=20):
+    return 0.4 + 0.2 * torch.rand((count, 1, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def attacked(defence, images, in_distribution, **settings):
+    flags = torch.full((len(images),), in_distribution)
+    return score_pgd(defence, images, flags, Draws(0, "attack", torch.arange(len(images))), **settings)
+
+
+def gap(model, images):
+    logits = model(images).detach()
+    return (logits[:, 1] - logits[:, 0]).abs()
+
+
+@pytest.mark.parametrize("eps", [0.02, 0.1, 0.3])
+@pytest.mark.parametrize("bias", [0.0, 0.8])
+def test_the_gap_of_a_two_class_linear_model_moves_by_eps_times_the_l1_norm(eps, bias):
+    model, images = linear(bias), images_around_the_middle()
+    defence, before = guarded(model, msp), gap(linear(bias), images_around_the_middle())
+
+    looks_ood = attacked(defence, images, True, eps=eps, steps=80, restarts=1)
+    looks_id = attacked(defence, images, False, eps=eps, restarts=1)
+
+    shrunk, grown = (before - eps * NORM).clamp(min=0), before + eps * NORM
+    torch.testing.assert_close(defence.read(looks_ood)[1], -shrunk.sigmoid(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(gap(model, looks_id), grown, atol=1e-4, rtol=0)
+
+
+def test_steps_of_one_length_would_only_circle_the_tie():
+    model, images = linear(), images_around_the_middle()
+
+    found = attacked(guarded(model, msp), images, True, eps=0.3)
+
+    assert float(gap(model, found).max()) < 0.01 * 0.3 * NORM
+
+
+@pytest.mark.parametrize("in_distribution", [True, False])
+@pytest.mark.parametrize("score", [msp, energy, max_logit])
+def test_no_score_gets_better_for_the_defender(score, in_distribution):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3)).double()
+    defence, images = guarded(model, score), images_around_the_middle()
+
+    found = attacked(defence, images, in_distribution, eps=0.1, steps=5, restarts=2)
+
+    change = (defence.read(found)[1] - defence.read(images)[1]).detach()
+    assert bool((change >= 0).all() if in_distribution else (change <= 0).all())
+    assert float(change.abs().min()) > 0
+
+
+def test_one_call_attacks_both_sides_as_two_calls_do():
+    defence, images = guarded(linear(), msp), images_around_the_middle(6)
+    flags = torch.tensor([True, False] * 3)
+
+    both = score_pgd(defence, images, flags, Draws(0, "attack", torch.arange(6)), eps=0.1, restarts=2)
+
+    torch.testing.assert_close(both[flags], attacked(defence, images, True, eps=0.1, restarts=2)[flags])
+    torch.testing.assert_close(both[~flags], attacked(defence, images, False, eps=0.1, restarts=2)[~flags])
+
+
+def test_the_distance_to_one_gaussian_is_moved_along_every_axis():
+    """Identity covariance, one mean at the middle: the farthest point of the ball, and the nearest, are coordinate-wise."""
+    model, images = linear(), images_around_the_middle()
+    middle = torch.full((1, 4), 0.5, dtype=torch.float64)
+    state = {"means": middle, "whitening": torch.eye(4, dtype=torch.float64)}
+    defence = guarded(model, mahalanobis, ("features", "state"), state)
+    away = images.flatten(1) - 0.5
+
+    far = defence.read(attacked(defence, images, True, eps=0.05))[1]
+    near = defence.read(attacked(defence, images, False, eps=0.05))[1]
+
+    torch.testing.assert_close(far, 0.5 * (away.abs() + 0.05).square().sum(1), atol=1e-6, rtol=0)
+    torch.testing.assert_close(near, 0.5 * (away.abs() - 0.05).clamp(min=0).square().sum(1), atol=1e-4, rtol=0)
+
+
+def test_odin_is_attacked_through_its_own_step():
+    model, images = linear(0.3), images_around_the_middle()
+    defence = guarded(model, lambda m, x: odin(m, x, temperature=1.0, magnitude=0.05), ("model", "images"))
+    before = gap(model, images)
+
+    found = attacked(defence, images, False, eps=0.1)
+
+    grown = before + (0.1 + 0.05) * NORM  # ODIN's step adds its own magnitude
+    torch.testing.assert_close(defence.read(found)[1], -grown.sigmoid(), atol=1e-6, rtol=0)
+
+
+def test_a_run_towards_every_class_finds_what_the_score_alone_cannot_see():
+    """Where the softmax is flat to the last bit its gradient is 0; the margin of a class still points somewhere."""
+    model = linear()
+
+    def stepped(logits):
+        return msp((logits * 4).round())
+
+    defence, images = guarded(model, stepped), images_around_the_middle()
+
+    alone = defence.read(attacked(defence, images, False, eps=0.2))[1]
+    with_classes = defence.read(attacked(defence, images, False, eps=0.2, every_class=True))[1]
+
+    assert bool((with_classes <= alone).all())
+    assert float((with_classes < alone).float().mean()) > 0.9
+
+
+def test_eps_zero_leaves_every_image_as_it_is():
+    defence, images = guarded(linear(), msp), images_around_the_middle()
+
+    assert torch.equal(attacked(defence, images, True, eps=0.0), images)
+    assert torch.equal(attacked(defence, images, False, eps=0.0, every_class=True), images)

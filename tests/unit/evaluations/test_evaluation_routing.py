@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from touchstone.evaluations.routing import routing
+from touchstone.records import Cell, Detector, Outputs
+
+PROTECTS = {"protects": "cnn.0"}
+ROUTED_PGD = {"use": "adaptive/routed_pgd", "eps": 0.1} | PROTECTS
+PLACE = {"entry": "routed", "seed": 0, "examples": "digits"}
+NOUN = Detector({}, {"use": "energy"}, {"0.05": 2.0, "0.01": 3.0}, spread=0.5, supervised=False)
+ROUTER = Cell(NOUN, "router", "routed", 0, detector="energy", settings={"false_positive_rate": 0.05})
+RATES = {"resamples": 20}
+
+
+def one_hot(right):
+    return np.eye(2, dtype=np.float32)[np.where(np.array(right, bool), 0, 1)]
+
+
+def outputs(untranslated, translated, scores=(), victim="", file="outputs", order=slice(None)):
+    """Outputs of a defence on four images of class 0: which path is right on which image, and the router's scores."""
+    routed = np.array(scores) > 2.0 if len(scores) else np.ones(4, bool)
+    features = {"untranslated": one_hot(untranslated), "translated": one_hot(translated), "routed": routed.astype("f4")}
+    if len(scores):
+        features["routing_score"] = np.array(scores, dtype=np.float32)
+    logits = np.where(routed[:, None], features["translated"], features["untranslated"])
+    noun = Outputs(
+        logits[order], np.zeros(4, np.int64), np.arange(4)[order], {name: f[order] for name, f in features.items()}
+    )
+    attack = {"attack": "pgd", "victim": victim, "settings": ROUTED_PGD} if victim else {"settings": PROTECTS}
+    return Cell(noun, file, **PLACE, **attack)
+
+
+CLEAN = outputs([1, 1, 1, 0], [1, 1, 0, 0], [0.0, 1.0, 2.0, 2.5], file="clean")
+
+
+def found(*cells, routers=(ROUTER,)):
+    return {(row["examples"], row["metric"]): row for row in routing(list(cells), list(routers), **RATES)}
+
+
+def test_the_pipeline_takes_each_image_on_its_own_path_and_the_oracle_no_clean_one():
+    rows = found(CLEAN)
+
+    assert rows["digits", "accuracy"]["value"] == 0.75
+    assert rows["digits", "untranslated_accuracy"]["value"] == 0.75
+    assert rows["digits", "oracle_accuracy"]["value"] == 0.75
+    assert rows["digits", "translated_accuracy"]["value"] == 0.5
+    assert rows["digits", "translation_gain"]["value"] == -0.25
+    assert rows["digits", "false_routing_rate"]["value"] == 0.25  # a score equal to the threshold is let through
+    assert rows["digits", "routing_excess"]["value"] == pytest.approx((-2 - 1 + 0 + 0.5) / 2)
+
+
+def test_what_is_wrong_and_let_through_gets_past_the_router():
+    attacked = outputs([1, 0, 0, 0], [1, 1, 1, 0], [0.0, 1.0, 2.5, 2.5], "routed.0", "attacked", [3, 1, 0, 2])
+    rows = found(CLEAN, attacked)
+
+    assert rows["digits/pgd", "accuracy"]["value"] == 0.5
+    assert rows["digits/pgd", "evasion_rate_at_0.05"]["value"] == 0.25  # the routed one that is wrong does not count
+    assert rows["digits/pgd", "routing_rate"]["value"] == 0.5
+    assert rows["digits/pgd", "oracle_accuracy"]["value"] == 0.75
+    assert rows["digits/pgd", "relative_robustness"]["value"] == pytest.approx(0.5 / 0.75)
+    assert rows["digits/pgd", "router_auroc"]["value"] == 9 / 16  # one point per pair, half where they tie
+    assert rows["digits/pgd", "accuracy"]["threat"] == "white-box adaptive linf eps=0.1 (routed_pgd)"
+
+
+def test_an_attack_on_the_protected_network_alone_is_oblivious():
+    rows = found(CLEAN, outputs([0] * 4, [1] * 4, [9.0] * 4, "cnn.0", "attacked"))
+
+    assert rows["digits/cnn/pgd", "accuracy"]["threat"] == "oblivious linf eps=0.1 (routed_pgd)"
+
+
+def test_without_a_router_nothing_is_said_of_one():
+    rows = found(outputs([1] * 4, [1, 1, 1, 0]), routers=())
+
+    assert rows["digits", "accuracy"]["value"] == 0.75
+    assert not {metric for _, metric in rows} & {"false_routing_rate", "routing_rate", "router_auroc"}
+
+
+def test_outputs_of_networks_and_missing_routers_are_refused():
+    plain = Cell(Outputs(one_hot([1] * 4), np.zeros(4, np.int64), np.arange(4)), "plain", **PLACE)
+
+    with pytest.raises(ValueError, match="plain: outputs of a network"):
+        routing([plain], [])
+    with pytest.raises(ValueError, match=r"the router of routed\.0: none is given"):
+        routing([CLEAN], [])

@@ -1,0 +1,95 @@
+"""Every shipped study plans whole, without its data at hand: no job is missing, and none is there that nothing needs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from touchstone.digests import folder_digest
+from touchstone.params import load
+from touchstone.plan import Plan
+
+ROOT = Path(__file__).parents[2]
+PINNED = "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"  # of sklearn_digits
+JOBS = {
+    "fashion_mnist": 218,
+    "mnist": 208,
+    "cifar10": 207,
+    "cifar100": 207,
+    "gtsrb": 200,
+}  # a look at each study's size; change the figure with the study
+
+
+def jobs_by_file(plan):
+    """Return {file: job} for all that the rules can make, and the job as (rule, wildcards)."""
+    return {
+        output.format(**wildcards): (rule.name, tuple(sorted(wildcards.items())))
+        for rule, wildcards in plan.jobs()
+        for output in plan.outputs(rule)
+    }
+
+
+def needed_jobs(plan):
+    """Return the jobs that the report needs, found from the tasks' inputs alone; KeyError where nothing makes one."""
+    makers = jobs_by_file(plan)
+    tasks = {task.output: task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)}
+    waiting, found = [f"reports/{plan.study.name}/report.html"], set()
+    while waiting:
+        job = makers[waiting.pop()]
+        if job not in found:
+            found.add(job)
+            files = [file for file, maker in makers.items() if maker == job]
+            waiting += [name for file in files for name in tasks[file].input_files]
+    return found
+
+
+@pytest.mark.parametrize("study", JOBS)
+def test_a_study_plans_every_job_that_its_report_needs(bare, study):
+    needed = needed_jobs(Plan(load(study, ROOT)))
+
+    planned = bare.planned(study=study)
+
+    assert planned.total() == len(needed) == JOBS[study]
+
+
+@pytest.mark.parametrize("study", JOBS)
+def test_a_study_opens_with_its_command_its_minutes_and_its_device(study):
+    opening = (ROOT / f"workflow/studies/{study}.yaml").read_text().split("\n\n")[0]
+
+    assert opening.startswith(f"# make run STUDY={study}")
+    assert "minute" in opening or "hour" in opening
+    assert "GPU" in opening
+
+
+def fetching(bare, tmp_path, source):
+    """Fetch one source under an overlay of its own, in a copy of the repository; return (what Snakemake said, its log)."""
+    project = type(bare)(tmp_path / "project")
+    shutil.copytree(bare.root, project.root)
+    overlay = f"sources: {{sklearn_digits: {source}}}"
+    (project.root / "workflow/studies/mine.yaml").write_text(overlay)
+    done = project.snakemake("--cores", "1", "data/raw/sklearn_digits", study="mine", check=False)
+    return project, done, (project.root / "logs/fetch/sklearn_digits.log").read_text()
+
+
+def test_a_source_without_a_digest_is_taken_as_it_comes_and_told(bare, tmp_path):
+    project, done, log = fetching(bare, tmp_path, "{use: sklearn_digits, sha256: null}")
+
+    sidecar = json.loads((project.root / "data/raw/sklearn_digits.prov.json").read_text())
+    assert done.returncode == 0
+    assert "sha256 is null for sklearn_digits" in done.stdout + done.stderr
+    assert sidecar["settings"]["sha256"] is None
+    assert sidecar["artefact"] == folder_digest(project.root / "data/raw/sklearn_digits") == PINNED
+    assert f'to pin what came, write sha256: "{PINNED}" into sources.sklearn_digits' in log
+
+
+def test_without_network_the_job_says_which_files_to_put_where(bare, tmp_path):
+    source = f'{{use: mnist, mirror: "http://127.0.0.1:9", sha256: "{PINNED}"}}'
+
+    _, done, log = fetching(bare, tmp_path, source)
+
+    assert done.returncode != 0
+    assert "mnist: could not download train-images-idx3-ubyte.gz" in log
+    assert "t10k-labels-idx1-ubyte.gz  (md5:ec29112dd5afa0611ce80d1b7f02629c, from https://ossci-datasets" in log
+    assert "set local_folder of sources.mnist to it" in log
+    assert "Traceback" not in log

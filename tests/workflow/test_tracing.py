@@ -1,0 +1,93 @@
+"""A file, a claim or a metrics row leads back to raw data: as a tree, as JSON, as a picture."""
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from touchstone import chain_picture, tracing
+
+SCORES = "data/tiny/scores/cnn.0/msp/digits_test.safetensors"
+
+
+@pytest.fixture
+def inside(tiny, monkeypatch):
+    monkeypatch.chdir(tiny.root)
+    return tiny
+
+
+def sidecar(step, *inputs, digest="sha256:0123456789abcdef"):
+    return {"artefact": digest, "step": step, "inputs": {"of": [{"file": file} for file in inputs]}}
+
+
+def texts(svg):
+    return [element.text for element in ElementTree.fromstring(svg).iter() if element.text and element.text.strip()]
+
+
+def test_a_file_is_traced_to_raw_data(inside, capsys):
+    code = tracing.run_trace(SCORES, None, False, None)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert lines[0].startswith(SCORES)
+    assert any(line.strip().startswith("data/raw/sklearn_digits") for line in lines)
+
+
+def test_a_claim_leads_to_the_files_behind_its_number(inside, capsys):
+    tracing.run_trace("tiny", "S4-1", True, None)
+
+    found = capsys.readouterr()
+    assert found.err.startswith("S4-1, ")
+    assert "data/tiny/checkpoints/unet.0.safetensors" in json.loads(found.out)
+
+
+def test_a_line_of_the_metrics_leads_to_its_files(inside, capsys):
+    row = (inside.root / "reports/tiny/metrics.csv").read_text().splitlines()[1].split(",")
+
+    tracing.run_trace("tiny", "2", True, None)
+
+    assert row[-1].split()[0] in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [("S4-111", "Did you mean S4-1"), ("1", "lines 2 to"), ("S4-12", "no file stands behind it")],
+)
+def test_a_number_that_leads_nowhere_is_told(inside, number, told):
+    with pytest.raises(ValueError, match=told):
+        tracing.run_trace("tiny", number, False, None)
+
+
+def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):
+    monkeypatch.chdir(copied.root)
+    path = copied.root / "data/tiny/examples/digits_test.safetensors"
+    path.write_bytes(path.read_bytes() + b" ")
+
+    code = tracing.run_trace(SCORES, None, False, "chain.svg")
+
+    assert code == 1
+    altered = [line for line in capsys.readouterr().out.splitlines() if "ALTERED" in line]
+    assert [line.strip().split("  ")[0] for line in altered] == ["data/tiny/examples/digits_test.safetensors"]
+    assert chain_picture.ALTERED["edgecolor"] in (copied.root / "chain.svg").read_text()
+
+
+def test_a_small_chain_has_a_box_per_file_raw_data_on_the_left():
+    found = {"data/s/b.csv": sidecar("evaluate", "data/s/a.safetensors"), "data/s/a.safetensors": sidecar("prepare")}
+
+    svg = chain_picture.draw(found, set())
+
+    assert [text for text in texts(svg) if text in ("a", "b.csv")] == ["a", "b.csv"]
+    assert chain_picture.ALTERED["edgecolor"] not in svg.decode()
+    assert svg == chain_picture.draw(found, set())
+
+
+def test_a_large_chain_is_drawn_by_step_and_folder():
+    files = {
+        f"data/s/outputs/net{i}/set.safetensors": sidecar("infer", "data/s/examples/e.safetensors") for i in range(99)
+    }
+    found = files | {"data/s/examples/e.safetensors": sidecar("prepare")}
+
+    shown = " ".join(texts(chain_picture.draw(found, set())))
+
+    assert "99 files" in shown
+    assert "net5" not in shown
