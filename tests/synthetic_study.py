@@ -292,6 +292,22 @@ def rubbish_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     return cells
 
 
+def checked_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
+    """Each classifier under attacks that the checks of papers.md 6.5 compare."""
+    cells = output_cells(seeds=seeds, classifiers=classifiers, rows=rows)
+    more = {
+        "pgd_80_steps": ({"use": "pgd", "eps": 0.1, "steps": 80}, 1.0),
+        "sign": ({"use": "random_sign", "eps": 0.1}, 0.1),
+    }
+    for entry in classifiers:
+        for seed in seeds:
+            for attack, (settings, strength) in more.items():
+                noun = outputs(entry, seed, CLASSIFIERS[entry] * 0.1 * strength, rows)
+                place = {"examples": "digits_test", "attack": attack, "victim": f"{entry}.{seed}", "settings": settings}
+                cells.append(Cell(noun, at("outputs", f"{entry}.{seed}", attack), entry, seed, **place))
+    return cells
+
+
 def straight_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     """Each classifier on unclipped FGSM images of several eps: nearly straight logits."""
     cells = clean(output_cells(seeds=seeds, classifiers=classifiers, rows=rows))
@@ -366,8 +382,11 @@ NOUNS = {
 ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores
 OWN_NOUNS = {
     "agreement": {"outputs": transfer_cells()},
-    "paired_errors": {"outputs": [*clean(NOUNS["outputs"]), *transfer_cells()]},
+    "paired_errors": {
+        "outputs": [*output_cells(), *(c for c in transfer_cells() if c.victim != f"{c.entry}.{c.seed}")]
+    },
     "rubbish": {"outputs": rubbish_cells()},
+    "sanity": {"outputs": checked_cells()},
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "logit_lines": {"outputs": straight_cells()},
@@ -377,7 +396,7 @@ OWN_NOUNS = {
 }
 SETTINGS = {
     "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
-    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "msp"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
+    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "msp", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
     "epochs": 5,
 }  # fmt: skip
 # Settings of this name where a component requires one; where it has a default, it means something else.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from touchstone.metric_rows import Row, measured
 from touchstone.report_tables import Line, Number, Numbers, Table
+from touchstone.sanity_checks import CHECKS, PASSED
 from touchstone.threats import read
 
 ACCURACIES = ("robust_accuracy", "robust_accuracy_union")
@@ -14,7 +15,8 @@ ACCURACIES = ("robust_accuracy", "robust_accuracy_union")
 
 def headlines(numbers: Numbers) -> list[Table]:
     """Return the short tables for the first screen; none where no rule knows what was measured."""
-    found = (rule(numbers) for rule in (_accuracy, _best_detectors, _evasion, _margins, _translation, _routing))
+    rules = (_accuracy, _best_detectors, _evasion, _margins, _translation, _routing, _sanity)
+    found = (rule(numbers) for rule in rules)
     return [table for table in found if table is not None]
 
 
@@ -246,3 +248,32 @@ def _routing(numbers: Numbers) -> Table | None:
     columns = ("clean", *kinds[1:], "clean images translated")
     caption = "Accuracy under the attack of each kind that leaves least"
     return Table(caption, ("defence", "router"), columns, tuple(lines))
+
+
+def _sanity(numbers: Numbers) -> Table | None:
+    """Every check of every attack with its bound; what failed says so."""
+    values = {_checked(row): row for row in numbers.overall() if measured(row["metric"]) in CHECKS}
+    verdicts = {
+        (entry, examples, check.removesuffix(PASSED)): row
+        for row in numbers.overall()
+        for entry, examples, check in [_checked(row)]
+        if check.endswith(PASSED)
+    }
+    if not values:
+        return None
+    checks = [name for name in CHECKS if any(check == name for _, _, check in values)]
+    lines = []
+    for entry, examples in dict.fromkeys((entry, examples) for entry, examples, _ in values):
+        found = [
+            numbers.maybe(values.get(key), label="" if key not in verdicts or verdicts[key]["value"] == 1 else "failed")
+            for key in ((entry, examples, name) for name in checks)
+        ]
+        threats = [row["threat"] for key, row in values.items() if key[:2] == (entry, examples)]
+        lines.append(Line((entry, examples), tuple(found), threats[0]))
+    columns = tuple(f"{CHECKS[name].words}, asked {CHECKS[name].asked}" for name in checks)
+    caption = "What an attack must do before its numbers are believed; a number whose attack failed a check is marked ⚠"
+    return Table(caption, ("classifier", "attack"), columns, tuple(lines))
+
+
+def _checked(row: Row) -> tuple[str, str, str]:
+    return row["entry"], row["examples"], measured(row["metric"])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from touchstone.metric_rows import Row, measured
 from touchstone.records import Metrics
+from touchstone.sanity_checks import Doubts
 from touchstone.threats import seedless
 
 NARROW = "\u202f"  # narrow no-break space, before a unit
@@ -24,6 +25,7 @@ class Number(NamedTuple):
     title: str
     label: str = ""  # which of several it is, where a table shows the best
     best: bool = False
+    doubt: str = ""  # the checks that the attack behind it failed
 
 
 class Line(NamedTuple):
@@ -67,8 +69,9 @@ def _key(row: Row) -> tuple[str, ...]:
 class Numbers:
     """Turns rows of one evaluation into numbers; a mean over seeds borrows the intervals of its seeds."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], doubts: Doubts | None = None) -> None:
         self.rows = list(rows)
+        self.doubts = doubts or Doubts(())
         self._seeds: dict[tuple[str, ...], list[Row]] = {}
         for row in self.rows:
             if not _is_mean(row):
@@ -105,7 +108,9 @@ class Numbers:
         elif low is not None or high is not None:
             about = f"95 % interval in brackets; {about}"
         interval = f"[{_end(low, unit)}, {_end(high, unit)}]" if low is not None or high is not None else ""
-        return Number(row["value"], text, interval, row["line"], about, **more)
+        doubt = self.doubts.about(row)
+        about += f"; a check of this attack failed: {doubt}" if doubt else ""
+        return Number(row["value"], text, interval, row["line"], about, **{"doubt": doubt, **more})
 
     def maybe(self, row: Row | None, **more: Any) -> Number | None:
         """Return the row as a number; None where there is no row."""

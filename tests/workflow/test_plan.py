@@ -54,7 +54,7 @@ def test_an_example_set_lies_where_its_address_says(plan, examples, path):
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
     files = [cell.file for cell in plan.cells("transfer", ("outputs",))]
 
-    assert "data/digits/outputs/cnn.1/digits_test/mlp.0/pgd.safetensors" in files
+    assert "data/digits/outputs/mlp.1/digits_test/softmax.0/fgsm_25.safetensors" in files
 
 
 def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
@@ -98,7 +98,7 @@ def jobs_that_differ(before, after):
 def test_one_setting_of_one_attack_touches_only_the_jobs_that_read_it(plan):
     after = changed(plan, "attacks", "pgd_02", steps=41)
 
-    assert jobs_that_differ(plan, after) == {"attack_id_test_curve", "report"}
+    assert jobs_that_differ(plan, after) == {"attack_id_test_curve", "attack_three_seven_test_curve", "report"}
 
 
 def test_a_detector_setting_touches_its_own_jobs(plan):

@@ -13,6 +13,7 @@ from touchstone import drawing, palette
 from touchstone.metric_rows import Row, measured
 from touchstone.threats import read
 
+CROWD = 5
 Curve = dict[float, Row]  # eps -> the row that says how accurate
 
 
@@ -36,7 +37,11 @@ def accuracy_against_eps(metrics: list[dict[str, Any]], *, examples: str | None 
             _draw(axes, entry, curve, palette.line(entry, entries))
         axes.set(title=f"{name}: {attack}", xlabel="eps (pixels, from 0 to 1)", ylabel="accuracy", ylim=(-0.02, 1.02))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-        axes.legend()
+        if len(entries) <= CROWD:
+            axes.legend()
+    if len(entries) > CROWD:  # too many lines for a legend among them
+        named = {text: line for axes in panels for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5, handlelength=3)
     return drawing.described(figure, _words(curves))
 
 

@@ -19,6 +19,7 @@ from touchstone.records import METRIC_COLUMNS, ContractError, Metrics, encode
 from touchstone.report_claims import claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.report_headlines import headlines, matrices
 from touchstone.report_tables import FIRST_LINE, Numbers, Table, numbered, pivot
+from touchstone.sanity_checks import Doubts
 from touchstone.threats import seedless
 from touchstone.verdicts import Asked, judge
 
@@ -119,11 +120,12 @@ def report(
     judged = claim_rows(verdicts, FIRST_LINE + len(rows))
     with drawing.style(), palette.methods(_methods(rows)):
         pictures = {name: _picture(name, figure) for name, figure in figures.items()}
+    doubts = Doubts(rows)
     chapters = [
         _chapter(
             name,
             asked,
-            Numbers(row for row in rows if row["evaluation"] == name),
+            Numbers((row for row in rows if row["evaluation"] == name), doubts),
             [picture for key, picture in pictures.items() if figures[key]["evaluation"] == name],
         )
         for name, asked in evaluations.items()

@@ -15,6 +15,7 @@ import pytest
 import touchstone
 from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.evaluations.detection import detection
+from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.robustness import robustness
 from touchstone.records import ContractError, Metrics, decode
 from touchstone.report_tables import numbered
@@ -28,16 +29,17 @@ from touchstone.verdicts import Asked
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 QUESTIONS = {
     "main": {"question": "How much <accuracy> & more is left?", "system": "fgsm"},
+    "pairs": {"question": "What do forty steps change?", "system": "fgsm"},
     "detectors": {"question": "Which detector is best?", "system": "gradient_detection"},
     "sheet": {"question": "What do the sets look like?", "system": "shared"},
 }
 ROLES = {"nets": ["cnn", "cnn_pgd"], "pgd": ["pgd"], "fgsm": ["fgsm"], "examples": "digits_test"}
-CLAIMS = Asked("digits", {"main": "robustness"}, {"S3-12": ROLES, "S3-13": "Not <measured>."})
+CLAIMS = Asked("digits", {"main": "robustness", "pairs": "paired_errors"}, {"S3-12": ROLES, "S3-13": "Not <measured>."})
 VOID = {"meta", "input", "img", "link", "br", "wbr", "path", "use", "rect"}
 
 
 def measured():
-    asked = {"main": robustness, "detectors": detection, "sheet": data_sheet}
+    asked = {"main": robustness, "pairs": paired_errors, "detectors": detection, "sheet": data_sheet}
     found = {}
     for name, question in asked.items():
         cells, settings = STUDY["given"](question)
@@ -161,7 +163,7 @@ def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
     assert len(found["of"]) == 2
     for line, of in found["of"].items():
         assert found["rows"][int(line) - 2][evaluation] == "claims"
-        assert {found["rows"][other - 2][metric] for other in of} == {"robust_accuracy"}
+        assert {found["rows"][other - 2][metric] for other in of} == {"error_minus_fgsm"}
 
 
 def test_claims_csv_has_a_line_for_every_claim(files):

@@ -1,0 +1,140 @@
+"""Whether attacks behave as attacks must: the checks of Carlini et al. 2019 on a study's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from scipy.special import logsumexp
+
+from touchstone.contracts import PositiveFloat
+from touchstone.evaluation import Array, accuracy
+from touchstone.intervals import Interval
+from touchstone.metric_rows import Row, clean_outputs, grouped, row, rows_of, with_means
+from touchstone.records import Cell
+from touchstone.sanity_checks import CHECKS, PASSED
+from touchstone.threats import network, white_box
+
+NOISE = ("random_sign", "uniform_noise")
+BLACK_BOX = ("square", "spsa")
+SINGLE_STEP = "fgsm"
+Found = tuple[str, float, list[Cell]]  # check, value, what it was computed from
+
+
+def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: PositiveFloat = 0.5) -> list[Row]:
+    """Return two rows per check, classifier seed and attack: the value, and CHECK_passed, 1 or 0; means over seeds.
+
+    outputs: of classifiers on a clean set and on attacked versions of it: one attack at several eps, steps and restarts,
+    noise, black-box and transferred ones. A check is made where the files for it are there; sanity_checks.py lists them
+    with their bounds. Attacks are compared at `main_eps`, and take everything at `large_eps`. Values are of these
+    very inputs, so they have no interval. ValueError where there is nothing to check. papers.md 6.5.
+    """
+    rows: list[Row] = []
+    for own in grouped((c for c in outputs if white_box(c)), lambda cell: (network(cell), cell.examples)).values():
+        clean = clean_outputs(outputs, own[0])
+        transferred = [
+            c for c in outputs if _same_inputs(c, clean) and c.attack and not white_box(c) and not c.translator
+        ]
+        for use, cells in grouped(own, _use).items():
+            main = _main(cells, main_eps)
+            if main is not None and use not in NOISE:
+                others = [cell for cell in own if _use(cell) != use and _eps(cell) == _eps(main)]
+                for check, value, files in _checks(main, cells, others, transferred, clean, large_eps):
+                    rows += _rows(check, value, main, files)
+                noise = [cell for cell in others if _use(cell) in NOISE]
+                for cell in transferred if noise else []:
+                    if cell.attack == main.attack:
+                        rows += _rows("worse_than_noise", _left(cell) - min(map(_left, noise)), cell, [cell, *noise])
+    if not rows:
+        raise ValueError(f"no white-box attack with eps {main_eps:g}, so there is nothing to check")
+    return with_means(rows)
+
+
+def _rows(check: str, value: float, main: Cell, files: list[Cell]) -> Iterator[Row]:
+    n = len(main.noun.example_ids)
+    passed = float(CHECKS[check].passed(value))
+    unit = "difference of fractions" if CHECKS[check].difference else "fraction"
+    yield row(check, Interval(value, None, None), cell=main, n=n, files=files, unit=unit)
+    yield row(f"{check}{PASSED}", Interval(passed, None, None), cell=main, n=n, files=files, unit="passed")
+
+
+def _checks(
+    main: Cell, cells: list[Cell], others: list[Cell], transferred: list[Cell], clean: Cell, large_eps: float
+) -> Iterator[Found]:
+    """Yield every check that the files allow."""
+    left = _left(main)
+    for zero in (cell for cell in cells if _eps(cell) == 0):
+        yield "change_at_eps_0", abs(_left(zero) - _left(clean)), [zero, clean]
+    for check, name in (("rise_with_eps", "eps"), ("rise_with_steps", "steps"), ("rise_with_restarts", "restarts")):
+        ladder = _ladder(cells, main, name)
+        if len(ladder) > 1:
+            rises = [_left(after) - _left(before) for before, after in pairwise(ladder)]
+            yield check, max(rises), ladder
+    for doubled in _ladder(cells, main, "steps"):
+        if doubled.settings.get("steps") == 2 * main.settings.get("steps", 0):
+            yield "change_with_doubled_steps", abs(_left(doubled) - left), [main, doubled]
+    for large in (cell for cell in cells if _eps(cell) >= large_eps):
+        yield "left_at_large_eps", _left(large), [large]
+    compared = {
+        "worse_than_single_step": [c for c in others if _use(c) == SINGLE_STEP and "steps" in main.settings],
+        "worse_than_transfer": [c for c in transferred if c.attack == main.attack],
+        "worse_than_noise": [c for c in others if _use(c) in NOISE],
+        "worse_than_black_box": [c for c in others if _use(c) in BLACK_BOX and _use(main) not in BLACK_BOX],
+    }
+    for check, rivals in compared.items():
+        if rivals:
+            yield check, left - min(map(_left, rivals)), [main, *rivals]
+    yield "loss_rises", _rising(main, clean), [main, clean]
+
+
+def _main(cells: list[Cell], eps: float) -> Cell | None:
+    """Return the plainest attack at `eps`: the fewest restarts, and of those the fewest steps that are also doubled."""
+    at = [cell for cell in cells if abs(_eps(cell) - eps) < 1e-9]
+    steps = {cell.settings.get("steps", 0) for cell in at}
+    return min(
+        at,
+        key=lambda cell: (
+            cell.settings.get("restarts", 1),
+            2 * cell.settings.get("steps", 0) not in steps,
+            -cell.settings.get("steps", 0),
+            cell.attack,
+        ),
+        default=None,
+    )
+
+
+def _ladder(cells: list[Cell], main: Cell, name: str) -> list[Cell]:
+    """Return the attacks that differ from `main` in one setting alone, by that setting."""
+    rest = {key: value for key, value in main.settings.items() if key != name}
+    same = [cell for cell in cells if {key: v for key, v in cell.settings.items() if key != name} == rest]
+    return sorted((cell for cell in same if name in cell.settings), key=lambda cell: (cell.settings[name], cell.attack))
+
+
+def _use(cell: Cell) -> str:
+    return str(cell.settings.get("use", "")).rpartition("/")[2]
+
+
+def _eps(cell: Cell) -> float:
+    return float(cell.settings.get("eps", np.nan))
+
+
+def _same_inputs(cell: Cell, clean: Cell) -> bool:
+    return network(cell) == network(clean) and cell.examples == clean.examples
+
+
+def _left(cell: Cell) -> float:
+    return accuracy(cell.noun.predictions, cell.noun.labels)
+
+
+def _rising(cell: Cell, clean: Cell) -> float:
+    """Return the share of inputs whose cross-entropy is not lower than unattacked, of float images where there are any."""
+    same = rows_of(clean.noun.example_ids, cell.noun.example_ids, clean.file)
+    exact = cell.noun.unquantised_logits
+    after = _loss(cell.noun.logits if exact is None else exact, cell.noun.labels)
+    return float((after >= _loss(clean.noun.logits[same], cell.noun.labels) - 1e-6).mean())
+
+
+def _loss(logits: Array, labels: Array) -> Array:
+    logits = logits.astype(np.float64)
+    return np.asarray(logsumexp(logits, axis=1) - logits[np.arange(len(labels)), labels])

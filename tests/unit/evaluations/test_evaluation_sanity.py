@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+
+from touchstone.evaluations.sanity import sanity
+from touchstone.records import Cell, Outputs
+from touchstone.sanity_checks import CHECKS, Doubts
+
+ROWS = 200
+
+
+def cell(left, attack="", victim="cnn.0", surer=1.0, **settings):
+    """Outputs of which a share `left` is right; the wrong rows are wrong by `surer`."""
+    right = np.arange(ROWS) < round(left * ROWS)
+    logits = np.stack([np.where(right, 2.0 - surer, -surer), np.zeros(ROWS)], axis=1).astype(np.float32)
+    noun = Outputs(logits, np.zeros(ROWS, np.int64), np.arange(ROWS))
+    if not attack:
+        return Cell(noun, "clean", "cnn", 0, "digits")
+    use = settings.pop("use", "attacks/pgd")
+    return Cell(
+        noun, f"{victim}/{attack}", "cnn", 0, "digits", attack, victim, settings={"use": use, "eps": 0.1} | settings
+    )
+
+
+def pgd(left, attack="pgd", **settings):
+    return cell(left, attack, **({"steps": 40, "restarts": 1} | settings))
+
+
+SOUND = [
+    cell(1.0, surer=0.5), pgd(1.0, "zero", eps=0.0, surer=0.5), pgd(0.7, "small", eps=0.05), pgd(0.4), pgd(0.0, "large", eps=0.5),
+    pgd(0.395, "doubled", steps=80), pgd(0.39, "restarted", restarts=3), cell(0.5, "fgsm", use="attacks/fgsm"),
+    cell(0.8, "square", use="attacks/square"), cell(0.95, "noise", use="attacks/random_sign"),
+    pgd(0.6, victim="mlp.0"),
+]  # fmt: skip
+
+
+def verdicts(cells, attack="digits/pgd"):
+    rows = [row for row in sanity(cells) if row["examples"] == attack]
+    return {row["metric"].removesuffix("_passed"): row["value"] for row in rows if row["metric"].endswith("_passed")}
+
+
+def test_a_sound_attack_passes_every_check():
+    found = verdicts(SOUND)
+
+    assert set(found.values()) == {1.0}
+    assert set(found) == set(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("check", "broken"),
+    [
+        ("change_at_eps_0", pgd(0.95, "zero", eps=0.0, surer=0.5)),
+        ("rise_with_eps", pgd(0.3, "small", eps=0.05)),
+        ("rise_with_steps", pgd(0.5, "doubled", steps=80)),
+        ("change_with_doubled_steps", pgd(0.35, "doubled", steps=80)),
+        ("rise_with_restarts", pgd(0.5, "restarted", restarts=3)),
+        ("left_at_large_eps", pgd(0.1, "large", eps=0.5)),
+        ("worse_than_single_step", cell(0.3, "fgsm", use="attacks/fgsm")),
+        ("worse_than_black_box", cell(0.3, "square", use="attacks/square")),
+        ("worse_than_noise", cell(0.3, "noise", use="attacks/random_sign")),
+        ("worse_than_transfer", pgd(0.3, victim="mlp.0")),
+        ("loss_rises", pgd(0.4, surer=-4.0)),
+    ],
+)
+def test_each_check_fails_where_it_should(check, broken):
+    cells = [broken if (c.attack, c.victim) == (broken.attack, broken.victim) else c for c in SOUND]
+
+    assert verdicts(cells)[check] == 0
+
+
+def test_a_check_whose_files_are_not_there_is_not_made():
+    assert set(verdicts([SOUND[0], SOUND[3]])) == {"loss_rises"}
+
+
+def test_nothing_to_check_is_refused():
+    with pytest.raises(ValueError, match="no white-box attack with eps"):
+        sanity([SOUND[0]])
+
+
+def test_a_failed_check_marks_the_robust_numbers_of_that_attack_and_no_others():
+    broken = [pgd(0.1, "large", eps=0.5) if c.attack == "large" else c for c in SOUND]
+    doubts = Doubts(sanity(broken))
+
+    def about(entry="cnn", metric="robust_accuracy_mean", threat="white-box linf eps=0.2 steps=40 (pgd)"):
+        return doubts.about({"entry": entry, "metric": metric, "threat": threat, "examples": "digits/pgd_20"})
+
+    assert about() == "accuracy left at a large eps"
+    assert about(entry="mlp") == about(metric="clean_accuracy") == about(threat="white-box linf eps=0.2 (fgsm)") == ""
+    assert about(metric="robust_accuracy_union", threat="white-box, the worst of fgsm, pgd, linf eps=0.1") != ""
