@@ -175,6 +175,18 @@ def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     return cells
 
 
+def checkpoint_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
+    """Three layers, whose six tensors the gradient norms are of."""
+    weights = {f"{layer}.{kind}": np.zeros(2, np.float32) for layer in (0, 2, 4) for kind in ("bias", "weight")}
+    return [
+        Cell(
+            Checkpoint(weights, {"use": "models/mlp"}, (1, SIDE, SIDE), CLASSES, (0.0,), (1.0,)),
+            at("checkpoints", f"{entry}.{seed}"), entry, seed,
+        )
+        for entry in classifiers for seed in seeds
+    ]  # fmt: skip
+
+
 def margin_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     cells = []
     for entry in classifiers:

@@ -102,7 +102,7 @@ def test_one_setting_of_one_attack_touches_only_the_jobs_that_read_it(plan):
 
 
 def test_a_detector_setting_touches_its_own_jobs(plan):
-    after = changed(plan, "detectors", "msp", temperature=2.0)
+    after = changed(plan, "detectors", "mahalanobis", shrinkage=0.5)
 
     differ = jobs_that_differ(plan, after)
 
@@ -227,10 +227,12 @@ def test_an_evaluation_asks_just_its_seeds(plan):
 
 
 def test_adaptive_attacks_are_made_on_the_detectors_that_a_question_asks_them_of_and_on_no_others(plan):
-    made = plan.outputs(plan.rules["attack_id_test_adaptive_all_detectors"])
+    for attacks, question in (("adaptive", "evasion"), ("adaptive_curve", "evasion_curve")):
+        made = plan.outputs(plan.rules[f"attack_id_test_{attacks}_all_detectors"])
 
-    guards = {file.split("+")[1].split("@")[0] for file in made}
-    assert guards == set(plan.study["evaluations"]["evasion"]["detectors"])
+        guards = {file.split("+")[1].split("@")[0] for file in made}
+        asked = {*plan.study["evaluations"][question]["detectors"], *plan.study["evaluations"]["evasion"]["detectors"]}
+        assert guards == asked if attacks == "adaptive" else guards < asked
 
 
 def test_the_cell_of_a_detector_says_what_it_was_trained_on(plan):
