@@ -175,7 +175,7 @@ def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     return cells
 
 
-def checkpoint_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
+def three_layer_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     """Three layers, whose six tensors the gradient norms are of."""
     weights = {f"{layer}.{kind}": np.zeros(2, np.float32) for layer in (0, 2, 4) for kind in ("bias", "weight")}
     return [
@@ -402,6 +402,7 @@ OWN_NOUNS = {
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "logit_lines": {"outputs": straight_cells()},
+    "gradient_profile": {"checkpoints": three_layer_cells()},
     "attacked_detection": ATTACKED,
     "attacked_histograms": ATTACKED,
     "routing": dict(zip(("outputs", "detectors"), defence_cells(), strict=True)),

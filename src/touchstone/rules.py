@@ -36,10 +36,10 @@ def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
     """Return the input function of a rule. A raw folder stands by its sidecar: Snakemake keeps no checksum of folders."""
 
     def found(wildcards: Wildcards) -> list[str]:
-        for name in NETWORKS:
-            if name in wildcards.keys() and wildcards[name] not in plan.wildcard_values()[name]:
-                known = plan.wildcard_values()[name]
-                raise ParamsError(f"no {name} called {wildcards[name]} in this study.{nearest(wildcards[name], known)}")
+        for name, value in wildcards.items():
+            known = plan.wildcard_values()[name]
+            if value not in known:
+                raise ParamsError(f"no {name} called {value} in this study.{nearest(value, known)}")
         files = dict.fromkeys(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)
         return [file for file in with_sidecars(files) if file not in plan.raw_folders]
 

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 import touchstone
 from touchstone import drawing, palette
 from touchstone.evaluations.attacked_detection import attacked_detection
-from touchstone.evaluations.margin_evasion import margin_evasion
-from touchstone.evaluations.margins import margins
 from touchstone.evaluations.cross_attack import cross_attack
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
+from touchstone.evaluations.margin_evasion import margin_evasion
+from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
 from touchstone.evaluations.routing import routing
 from touchstone.evaluations.subset_robustness import subset_robustness

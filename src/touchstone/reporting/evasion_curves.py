@@ -52,10 +52,10 @@ def evasion_curves(
             if name in lines:
                 places = sorted(lines[name])
                 own = [lines[name][eps] for eps in places]
-                look = {"color": palette.COLOURS[colour], "linestyle": style, "marker": marker}
+                look: dict[str, Any] = {"color": palette.COLOURS[colour], "linestyle": style, "marker": marker}
                 axes.plot(places, [row["value"] for row in own], label=name, **look)
-                ends = [[row[end] for row in own] for end in ("low", "high")]
-                axes.fill_between(places, *ends, color=look["color"], alpha=0.15, linewidth=0)
+                low, high = ([row[end] for row in own] for end in ("low", "high"))
+                axes.fill_between(places, low, high, color=look["color"], alpha=0.15, linewidth=0)
         axes.set(title=detector, xlabel="eps (pixels, from 0 to 1)")
         axes.set(ylim=(-0.02, 1.02), xlim=(0, None))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
