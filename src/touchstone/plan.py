@@ -7,7 +7,7 @@ torch is imported once for many files. Everything here depends on the settings a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from itertools import product
@@ -495,7 +495,7 @@ class Plan:
                 settings["encoder_architecture"] = self.architecture(read)
             settings["router"] = self._own("detectors", entry["router"])
             settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
-            settings["confounding"] = self.study["confounding"]
+            settings["confounding"] = self._labels(self._label_of(entry["router"]))
         return inputs, settings
 
     def router_of(self, defence: Net) -> Net:
@@ -520,8 +520,46 @@ class Plan:
                 calibration = Set(self.calibration(own))  # clean images that an attacker may imitate
                 inputs |= self._read(self._component(detector).call.data, str(own), calibration, "typical_")
                 settings |= {"detector": self._own("detectors", detector), "false_positive_rate": rate}
-                settings["confounding"] = self.study["confounding"]
+                settings["confounding"] = self._labels(self._label_of(detector))
             yield Task("attack", inputs, self.set_file(attacked), settings)
+
+    def _labels(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the confounding labels of these names, as the study gives them."""
+        wanted = set(names)
+        return {name: block for name, block in self.study["confounding"].items() if name in wanted}
+
+    def _label_of(self, detector: str) -> list[str]:
+        """Return the confounding label that a detector reads gradient norms of, if any."""
+        label = self.study["detectors"][detector].get("label")
+        return [label] if label else []
+
+    @cached_property
+    def labels_of(self) -> dict[str, set[str]]:
+        """The confounding labels, by classifier, whose gradient norms some detector or question reads of it.
+
+        Detectors are fitted and scored by whole groups, so one that is asked brings its group's labels along.
+        """
+        return {entry: self._labels_read(entry) for entry in self.study["classifiers"]}
+
+    def _labels_read(self, entry: str) -> set[str]:
+        asked, labels = set[str](), set[str]()
+        for name, question in self.study["evaluations"].items():
+            if entry in question["classifiers"]:
+                asked |= set(question["detectors"])
+                figures = [figure for figure in self.study["figures"].values() if figure["evaluation"] == name]
+                labels |= {block["label"] for block in (question, *figures) if block.get("label")}
+        for name, detector in self.study["detectors"].items():
+            asked |= {name} if detector["classifier"] == entry else set()
+        for defence in self.study["defences"].values():
+            asked |= (
+                {defence["router"]}
+                if defence["router"] and entry in (defence["encoder"], defence["classifier"])
+                else set()
+            )
+        for members in self.study["groups"]["detectors"].values():
+            if asked & set(members):
+                labels |= {label for member in members for label in self._label_of(member)}
+        return labels
 
     def _translate(self, batch: Batch, seed: str, victim: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
@@ -539,7 +577,8 @@ class Plan:
             examples = pattern.of({"net": net, "victim": victim, "seed": seed})
             inputs, settings = self._model(Net.parse(net))
             inputs["examples"] = self.set_file(examples)
-            settings |= self._torch(batch_size=self.study["study"]["batch_size"], confounding=self.study["confounding"])
+            settings |= self._torch(batch_size=self.study["study"]["batch_size"])
+            settings["confounding"] = self._labels(self.labels_of.get(Net.parse(net).entry, []))
             yield Task("infer", inputs, self.file("outputs", net, examples.address), settings)
 
     def _measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
