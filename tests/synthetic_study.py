@@ -244,7 +244,8 @@ def example_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), translators=("unet",), c
             sets = {"": clean_images(rows), **{attack: attacked_images(attack, net, rows) for attack in attacks}}
             for attack, images in sets.items():
                 place = under(attack, net) if attack else {"examples": "digits_test"}
-                noun = image_set(images, labels(rows), "made-up digits")
+                passes = {"forward_passes": 41.0, "gradient_passes": 40.0}
+                noun = image_set(images, labels(rows), "made-up digits", notes=passes if attack else {})
                 if attack:
                     cells.append(Cell(noun, at("attacked", net, attack), **place, **own))
                 for translator in translators:
