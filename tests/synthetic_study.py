@@ -175,6 +175,18 @@ def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     return cells
 
 
+def three_layer_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
+    """Three layers, whose six tensors the gradient norms are of."""
+    weights = {f"{layer}.{kind}": np.zeros(2, np.float32) for layer in (0, 2, 4) for kind in ("bias", "weight")}
+    return [
+        Cell(
+            Checkpoint(weights, {"use": "models/mlp"}, (1, SIDE, SIDE), CLASSES, (0.0,), (1.0,)),
+            at("checkpoints", f"{entry}.{seed}"), entry, seed,
+        )
+        for entry in classifiers for seed in seeds
+    ]  # fmt: skip
+
+
 def margin_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     cells = []
     for entry in classifiers:
@@ -232,7 +244,8 @@ def example_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), translators=("unet",), c
             sets = {"": clean_images(rows), **{attack: attacked_images(attack, net, rows) for attack in attacks}}
             for attack, images in sets.items():
                 place = under(attack, net) if attack else {"examples": "digits_test"}
-                noun = image_set(images, labels(rows), "made-up digits")
+                passes = {"forward_passes": 41.0, "gradient_passes": 40.0}
+                noun = image_set(images, labels(rows), "made-up digits", notes=passes if attack else {})
                 if attack:
                     cells.append(Cell(noun, at("attacked", net, attack), **place, **own))
                 for translator in translators:
@@ -390,6 +403,7 @@ OWN_NOUNS = {
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "logit_lines": {"outputs": straight_cells()},
+    "gradient_profile": {"checkpoints": three_layer_cells()},
     "attacked_detection": ATTACKED,
     "attacked_histograms": ATTACKED,
     "routing": dict(zip(("outputs", "detectors"), defence_cells(), strict=True)),
