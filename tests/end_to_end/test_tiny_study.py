@@ -65,7 +65,7 @@ def test_a_truncated_or_altered_artefact_is_named_by_the_step_that_reads_it(copi
     done = copied.snakemake("--cores", "2", check=False)
 
     assert done.returncode != 0
-    log = (copied.root / "logs/tiny/infer_id_test/cnn.0.log").read_text()
+    log = (copied.root / "logs/tiny/infer_tested/cnn.0.log").read_text()
     assert "data/tiny/checkpoints/cnn.0.safetensors: its bytes do not match its sidecar" in log
     assert "Traceback" not in log
 

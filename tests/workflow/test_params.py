@@ -157,11 +157,12 @@ def test_roles_are_filled_from_the_shared_ones(project):
 
 
 def test_a_claim_whose_role_an_overlay_emptied_is_not_asked(project):
-    (project / "workflow" / "studies" / "tiny.yaml").write_text(
-        (ROOT / "workflow" / "studies" / "tiny.yaml").read_text()
-    )
+    without = "translators: {unet_darker: null}\nevaluations: {natural_shifts: {translators: [unet]}}"
 
-    assert load("tiny", project)["claims"]["S2-1"] == "cnn_pgd (classifiers) is not in this study"
+    claims = overlay(project, without)["claims"]
+
+    assert claims["S4-8"] == "unet_darker (translators) is not in this study"
+    assert claims["S4-1"] == load("digits", project)["claims"]["S4-1"]
 
 
 def test_a_default_written_out_resolves_to_the_same_settings(project):

@@ -195,8 +195,8 @@ def test_all_classifiers_are_the_networks_without_the_defences(plan):
 def test_a_dry_run_names_the_jobs_of_a_defence(bare):
     planned = bare.planned("data/tiny/metrics/routing.csv")
 
-    assert planned["Attack routed.0: id_test_both_paths"] == 1
-    assert planned["Run routed.0: id_test"] == 1
+    assert planned["Attack routed.0: tested_both_paths"] == 1
+    assert planned["Run routed.0: tested"] == 1
     assert planned["Train unet.0"] == 1
     assert planned["Fit on cnn.0: all_detectors"] == 1
 
