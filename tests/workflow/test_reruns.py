@@ -3,7 +3,12 @@
 import os
 import shutil
 
-MAKES_IMAGES_WITH_PGD = {"Train unet.0", "Train gan_unet.0", "Attack cnn.0: fitting_plain", "Attack cnn.0: tested_plain"}
+MAKES_IMAGES_WITH_PGD = {
+    "Train unet.0",
+    "Train gan_unet.0",
+    "Attack cnn.0: fitting_plain",
+    "Attack cnn.0: tested_plain",
+}
 TRAINS_WITHOUT_PGD = {"Train cnn.0", "Train cnn_aloe.0"}
 
 

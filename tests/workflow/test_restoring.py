@@ -55,7 +55,11 @@ def test_what_is_downstream_of_a_removed_file_is_made_again_with_it(copied):
 
     planned = set(copied.planned())
 
-    assert {"Attack cnn.0: tested_aware_all_detectors", "Run cnn.0: tested_aware_all_detectors", "Evaluate evasion"} <= planned
+    assert {
+        "Attack cnn.0: tested_aware_all_detectors",
+        "Run cnn.0: tested_aware_all_detectors",
+        "Evaluate evasion",
+    } <= planned
     assert not [job for job in planned if job.startswith(("Train", "Prepare", "Fit", "Translate"))]
 
 
