@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -170,7 +170,13 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
-class _NoDuplicates(yaml.SafeLoader):
+if TYPE_CHECKING:
+    _Loader = yaml.SafeLoader
+else:  # libyaml's, which not every build of PyYAML has, reads ten times as fast: every job reads the settings
+    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _NoDuplicates(_Loader):
     """YAML where a key that stands twice is an error instead of a silent overwrite."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

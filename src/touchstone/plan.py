@@ -228,6 +228,7 @@ class Plan:
         some evaluation asks it to be made on.
         """
         groups = self.study["groups"]
+        asked_on = {asked[1:] for asked in self.attacked}
         found = []
         for examples, attacks, detectors in self.attacked_groups:
             sets = [
@@ -235,7 +236,7 @@ class Plan:
                 for guard in (groups["detectors"][detectors] if detectors else [""])
                 for entry in groups["examples"][examples]
                 for attack in groups["attacks"][attacks]
-                if not guard or (attack, guard) in {asked[1:] for asked in self.attacked}
+                if not guard or (attack, guard) in asked_on
             ]
             name = "_".join(part for part in (examples, attacks, detectors) if part)
             found.append(Batch(name, tuple(sets), detectors))
