@@ -17,7 +17,17 @@ import numpy as np
 from touchstone.records import Array, DamagedFile
 
 # torch._export.serde.schema.ScalarType, by what numpy can hold.
-DTYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64", 12: "bool"}
+DTYPES = {
+    1: "uint8",
+    2: "int8",
+    3: "int16",
+    4: "int32",
+    5: "int64",
+    6: "float16",
+    7: "float32",
+    8: "float64",
+    12: "bool",
+}
 MEMORY_FORMATS = {1: "contiguous_format", 2: "channels_last", 3: "channels_last_3d", 4: "preserve_format"}
 SCHEMA = 8
 PLAIN = ("as_int", "as_ints", "as_float", "as_floats", "as_string", "as_strings", "as_bool", "as_bools", "as_operator")
@@ -41,7 +51,9 @@ def read_program(path: Path) -> tuple[Graph, dict[str, Array]]:
     with zipfile.ZipFile(path) as archive:
         models = [name for name in archive.namelist() if "/models/" in name and name.endswith(".json")]
         if len(models) != 1:
-            raise DamagedFile(f"{path}: holds {len(models)} programs of torch.export (torch 2.8 or later), expected one")
+            raise DamagedFile(
+                f"{path}: holds {len(models)} programs of torch.export (torch 2.8 or later), expected one"
+            )
         folder, name = models[0].split("/models/")
         try:
             content = json.loads(archive.read(models[0]))
@@ -64,7 +76,9 @@ def _payload(path: Path, archive: zipfile.ZipFile, folder: str, config: str) -> 
     found = {}
     for name, entry in json.loads(archive.read(folder + config))["config"].items():
         if entry["use_pickle"] or entry["tensor_meta"] is None:
-            raise DamagedFile(f"{path}: {name} is a pickle, which could run code when opened; export it as a plain tensor")
+            raise DamagedFile(
+                f"{path}: {name} is a pickle, which could run code when opened; export it as a plain tensor"
+            )
         meta = entry["tensor_meta"]
         if meta["dtype"] not in DTYPES:
             raise DamagedFile(f"{path}: {name} has a type that touchstone does not read; convert the model to float32")
