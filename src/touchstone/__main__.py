@@ -44,9 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--lock", choices=("keep", "rerun"), default="keep",
                      help="what to do with files made under another requirements.lock (default: keep them)")  # fmt: skip
     assayed = command("assay", _assay, "is this model robust? write a study for it, and run it")
-    assayed.add_argument("model", help="a .pt2, TorchScript, safetensors or state-dict file, or a torchvision network")
-    assayed.add_argument("--data", required=True, metavar="PATH", help="pictures in a folder per class, .npz or .safetensors")
-    assayed.add_argument("--ood", action="append", metavar="PATH", help="images of no class (default: noise, shuffled images)")
+    assayed.add_argument("model", help="a .pt2, TorchScript, safetensors or state_dict file; a torchvision name")
+    assayed.add_argument("--data", required=True, metavar="PATH", help="a folder of pictures per class, .npz, .safetensors")
+    assayed.add_argument("--ood", action="append", metavar="PATH", help="images of no class (default: generated)")
     assayed.add_argument("--eps", default="8/255", help="the budget, L-inf, as a share of the pixel range (default: 8/255)")
     effort = assayed.add_mutually_exclusive_group()
     effort.add_argument("--quick", dest="effort", action="store_const", const="quick", help="minutes: 100 images, few steps")
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     assayed.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     assayed.add_argument("--cores", default="all", help="how many cores to use (default: all)")
     assayed.add_argument("--name", dest="study", help="of the study (default: made of the model's)")
-    assayed.add_argument("--out", metavar="FILE.yaml", help="where the study is written (default: workflow/studies/NAME.yaml)")
+    assayed.add_argument("--out", metavar="FILE.yaml", help="the study (default: workflow/studies/NAME.yaml)")
     assayed.add_argument("--dry-run", action="store_true", help="write the study and the estimate, and run nothing")
     assayed.set_defaults(effort="usual")
     check = command("check", _check, "check a study's settings and print its jobs per rule")

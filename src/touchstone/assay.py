@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ STUDIES = Path("workflow/studies")
 DIGESTS = Path(".touchstone/digests.json")  # of the user's files, by path, size and time
 JOB_SECONDS = 3.2  # of one job besides its attacks: Python, torch, reading and writing
 OVERHEAD = 2.0  # what an attack's step takes beside the two passes
-PROBED = 512  # images read beforehand
+PROBED = 512  # images that the model is tried on beforehand
+FEWEST = 50  # images that can be split into three parts
 
 
 def assay(options: Namespace) -> int:
@@ -56,105 +58,138 @@ def _looked_at(options: Namespace, name: str, target: Path) -> Asked:
     import torch
 
     from touchstone import model_probe, own_models
-    from touchstone.data.own_images import SHARES
-    from touchstone.own_images import Shaping, named, own_images
-    from touchstone.splits import rows_of_part
 
     torch.set_num_threads(1)
     eps = fold(options.eps)
     if not isinstance(eps, int | float) or not 0 < eps < 1:
-        raise ValueError(f"--eps {options.eps}: expected a fraction of the pixel range, such as 8/255")
-    found_model = own_models.open_model(
+        raise ValueError(f"--eps {options.eps}: expected a share of the pixel range, such as 8/255")
+    opened = own_models.open_model(
         options.model, architecture=options.architecture, weights=options.weights, trust_pickle=options.trust_pickle
     )
-    folder = Path(options.data).expanduser()
-    if not folder.exists():
-        raise FileNotFoundError(f"--data {options.data}: there is no such folder or file")
-    order = tuple(options.classes.split(",")) if options.classes else ()
-    held = own_images(folder, order)
-    colour = "gray" if options.gray else "rgb" if options.rgb else "as_stored"
-    size = _size(options.resize)
-    shaping = Shaping(size, colour)
-    present = sorted(set(held.labels.tolist()))
-    if len(present) < 2:
-        raise ValueError(
-            f"{folder}: all {len(held)} images are of one class, {held.classes[present[0]] or present[0]}; a classifier needs two"
-        )
-    images, broken, good = held.read(range(len(held)), shaping)
-    if broken and not options.leave_out_broken:
-        raise ValueError(f"{folder}: {named(broken)}. Repair or remove them, or go on without them: --leave-out-broken")
-    if len(good) < 50:
-        raise ValueError(f"{folder}: {len(good)} images; an assay needs at least 50 to split into three parts")
-    count, channels, height, width = images.shape
-    shape = (channels, height, width)
-    found_model = own_models.put_into_file(found_model, shape, target.with_suffix(".pt2"))
-    mean, std = _normalisation(options.mean, channels, 0.0, "mean"), _normalisation(options.std, channels, 1.0, "std")
-    pixels = torch.from_numpy(images[_spread(count)].astype("float32") / (255 if images.dtype == "uint8" else 1))
-    labels = torch.from_numpy(held.labels[good])[_spread(count)]
-    findings = model_probe.probe(found_model.program(), mean, std, pixels, labels)
-    settings: dict[str, Any] = {"colour": colour} if colour != "as_stored" else {}
-    settings |= {"height": size[0], "width": size[1]} if size else {}
-    settings |= {"classes": list(order)} if order else {}
-    settings |= {"broken": "leave_out"} if broken else {}
-    ood, ood_counts = [], []
-    for location in options.ood or []:
-        place = Path(location).expanduser()
-        if not place.exists():
-            raise FileNotFoundError(f"--ood {location}: there is no such folder or file")
-        other = own_images(place, labelled=False)
-        sample, faulty, _ = other.read(range(len(other)), shaping)
-        if faulty and not options.leave_out_broken:
-            raise ValueError(
-                f"{place}: {named(faulty)}. Repair or remove them, or go on without them: --leave-out-broken"
-            )
-        if sample.shape[1:] != images.shape[1:]:
-            raise ValueError(
-                f"{place}: images are {sample.shape[1:]}, those of --data {shape}: --resize, --gray or --rgb"
-            )
-        ood.append((str(place.resolve()), _digest(place)))
-        ood_counts.append(len(other))
-    told = [*found_model.told, *findings.told]
-    if broken:
-        told.append(f"left out of {folder.name}: {named(broken)}")
-    if twins := _twins(images):
-        told.append(
-            f"{twins} images are exact copies of others: copies in different parts flatter detectors that were fitted"
-        )
-    assert found_model.file is not None
+    seen = _seen(options)
+    channels, height, width = seen.images.shape[1:]
+    opened = own_models.put_into_file(opened, (channels, height, width), target.with_suffix(".pt2"))
+    assert opened.file is not None
+    mean, std = (
+        _normalisation(given, channels, name) for name, given in (("mean", options.mean), ("std", options.std))
+    )
+    scale = 255 if seen.images.dtype == "uint8" else 1
+    found = model_probe.probe(
+        opened.program(),
+        mean,
+        std,
+        torch.from_numpy(seen.images.astype("float32") / scale),
+        torch.from_numpy(seen.labels),
+    )
+    ood = _ood(options, seen)
     return Asked(
         name=name,
-        reader=found_model.kind,
-        model_settings={} if found_model.batch is None else {"batch": found_model.batch},
-        model_file=str(found_model.file.resolve()),
-        model_digest=_digest(found_model.file, "weights.pt"),
-        images=str(folder.resolve()),
-        images_digest=_digest(folder),
-        image_settings=settings,
-        ood=tuple(ood),
-        counts={part: len(rows_of_part(held.labels, SHARES, part, seed=0)) for part in SHARES},
-        ood_counts=tuple(ood_counts),
-        input_shape=shape,
-        classes=findings.classes,
+        reader=opened.kind,
+        model_settings={} if opened.batch is None else {"batch": opened.batch},
+        model_file=str(opened.file.resolve()),
+        model_digest=_digest(opened.file, "weights.pt"),
+        images=str(seen.place.resolve()),
+        images_digest=_digest(seen.place),
+        image_settings=seen.settings,
+        ood=tuple((str(place.resolve()), _digest(place)) for place, _ in ood),
+        counts=seen.counts,
+        ood_counts=tuple(count for _, count in ood),
+        input_shape=(channels, height, width),
+        classes=found.classes,
         mean=tuple(mean),
         std=tuple(std),
         eps=float(eps),
         eps_written=options.eps if "/" in options.eps else float(eps),
         effort=options.effort,
-        features=findings.features,
-        gradient_norms=findings.gradient_norms,
-        width=findings.width,
-        seconds=findings.seconds,
+        features=found.features,
+        gradient_norms=found.gradient_norms,
+        width=found.width,
+        seconds=found.seconds,
         device=options.device,
-        command=shlex.join(["touchstone", *sys.argv[1:]]) if sys.argv[1:] else "touchstone assay",
+        command=shlex.join(["touchstone", *sys.argv[1:]]),
+        told=(*opened.told, *found.told, *seen.told),
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found in --data: some of the images and their labels, the settings that read them, images per part."""
+
+    place: Path
+    images: Any  # (N, C, H, W), numpy
+    labels: Any
+    settings: dict[str, Any]
+    shaping: Any
+    counts: dict[str, int]
+    told: tuple[str, ...]
+
+
+def _seen(options: Namespace) -> Seen:
+    """Read every image of --data once; ValueError for what a study could not use."""
+    import numpy as np
+
+    from touchstone.data.own_images import SHARES
+    from touchstone.own_images import Shaping, named, own_images
+    from touchstone.splits import rows_of_part
+
+    place, order = Path(options.data).expanduser(), options.classes.split(",") if options.classes else []
+    if not place.exists():
+        raise FileNotFoundError(f"--data {options.data}: there is no such folder or file")
+    held, size = own_images(place, order), _size(options.resize)
+    shaping = Shaping(size, "gray" if options.gray else "rgb" if options.rgb else "as_stored")
+    present = sorted(set(held.labels.tolist()))
+    if len(present) < 2:
+        only = held.classes[present[0]]
+        raise ValueError(f"{place}: all {len(held)} images are of one class, {only}; a classifier needs two")
+    images, broken, good = held.read(range(len(held)), shaping)
+    _refuse(place, broken, options)
+    if len(good) < FEWEST:
+        raise ValueError(f"{place}: {len(good)} images; an assay needs at least {FEWEST} to split into three parts")
+    settings: dict[str, Any] = {"colour": shaping.colour} if shaping.colour != "as_stored" else {}
+    settings |= {"height": size[0], "width": size[1]} if size else {}
+    settings |= ({"classes": order} if order else {}) | ({"broken": "leave_out"} if broken else {})
+    told = [f"left out of {place.name}: {named(broken)}"] if broken else []
+    if copies := len(images) - len({image.tobytes() for image in images}):
+        told.append(
+            f"{copies} images are exact copies of others; across the parts they flatter detectors that are fitted"
+        )
+    rows = np.linspace(0, len(good) - 1, min(len(good), PROBED)).astype(int)
+    return Seen(
+        place=place,
+        images=images[rows],
+        labels=held.labels[good][rows],
+        settings=settings,
+        shaping=shaping,
+        counts={part: len(rows_of_part(held.labels, SHARES, part, seed=0)) for part in SHARES},
         told=tuple(told),
     )
 
 
-def _spread(count: int) -> Any:
-    """Return up to PROBED rows, evenly spaced."""
-    import numpy as np
+def _refuse(place: Path, broken: list[tuple[str, str]], options: Namespace) -> None:
+    """Stop at images that cannot be read, naming them, unless the user goes on without them."""
+    from touchstone.own_images import named
 
-    return np.linspace(0, count - 1, min(count, PROBED)).astype(int)
+    if broken and not options.leave_out_broken:
+        raise ValueError(f"{place}: {named(broken)}. Repair or remove them, or go on without them: --leave-out-broken")
+
+
+def _ood(options: Namespace, seen: Seen) -> list[tuple[Path, int]]:
+    """Return the places of --ood and how many images each holds, of the shape of the others."""
+    from touchstone.own_images import own_images
+
+    found = []
+    for given in options.ood or []:
+        place = Path(given).expanduser()
+        if not place.exists():
+            raise FileNotFoundError(f"--ood {given}: there is no such folder or file")
+        held = own_images(place, labelled=False)
+        images, broken, _ = held.read(range(len(held)), seen.shaping)
+        _refuse(place, broken, options)
+        if images.shape[1:] != seen.images.shape[1:]:
+            own, others = (" x ".join(map(str, shape[1:])) for shape in (seen.images.shape, images.shape))
+            raise ValueError(f"{place}: images are {others}, those of --data {own}; see --resize, --gray and --rgb")
+        found.append((place, len(held)))
+    return found
 
 
 def _size(given: str | None) -> tuple[int, int] | None:
@@ -166,25 +201,19 @@ def _size(given: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2] or match[1])
 
 
-def _normalisation(given: str | None, channels: int, default: float, name: str) -> list[float]:
+def _normalisation(given: str | None, channels: int, name: str) -> list[float]:
+    """Return the mean or the std of each channel; without one, what changes nothing."""
     if given is None:
-        return [default] * channels
+        return [1.0 if name == "std" else 0.0] * channels
     try:
         values = [float(fold(part)) for part in given.split(",")]
     except (ValueError, TypeError):
         raise ValueError(f"--{name} {given}: expected numbers with commas between them") from None
     values = values * channels if len(values) == 1 else values
     if len(values) != channels or (name == "std" and min(values) <= 0):
-        raise ValueError(
-            f"--{name} {given}: expected one number for each of {channels} channels"
-            + (", above 0" if name == "std" else "")
-        )
+        above = ", above 0" if name == "std" else ""
+        raise ValueError(f"--{name} {given}: expected one number for each of {channels} channels{above}")
     return values
-
-
-def _twins(images: Any) -> int:
-    """Return how many images are exact copies of an earlier one."""
-    return len(images) - len({image.tobytes() for image in images})
 
 
 def _digest(path: Path, name: str | None = None) -> str:

@@ -139,11 +139,11 @@ def write(asked: Asked) -> Written:
 
 def _attacks(asked: Asked, effort: Effort) -> dict[str, Any]:
     eps, steps = asked.eps_written, effort.steps
-    second = {"loss": "dlr"} if asked.classes > 2 else {"restarts": 2}
-    parts = [{"use": "apgd", "eps": eps, "steps": steps, "restarts": effort.restarts}]
+    second: dict[str, Any] = {"loss": "dlr"} if asked.classes > 2 else {"restarts": 2}
+    parts: list[dict[str, Any]] = [{"use": "apgd", "eps": eps, "steps": steps, "restarts": effort.restarts}]
     parts.append(parts[0] | second)
     parts.append({"use": "square", "eps": eps, "queries": effort.queries})
-    plain = {"use": "pgd", "eps": eps, "steps": steps}
+    plain: dict[str, Any] = {"use": "pgd", "eps": eps, "steps": steps}
     return {
         "worst": {"use": "worst_of", "attacks": parts},
         "pgd": plain,
@@ -227,7 +227,8 @@ def _evaluations(
         "robustness": {
             "use": "robustness",
             "question": f"How accurate is the model on clean images, and what is left within eps {asked.eps_written}?",
-            **own, "examples": ["own_test", "own_attacked"], "attacked": ["own_attacked"], "attacks": ["worst", "pgd"], **few,
+            **own, "examples": ["own_test", "own_attacked"], "attacked": ["own_attacked"], **few,
+            "attacks": ["worst", "pgd"],
         },
         "attack_checks": {
             "use": "sanity",
@@ -279,7 +280,7 @@ def _figures(asked: Asked) -> dict[str, Any]:
         "roc": {"use": "roc_curves", "evaluation": "detection", "classifier": "own_model", "id_examples": "own_test",
             "caption": "How many out-of-distribution images each detector catches for how many of yours it flags."},
         "margins_found": {"use": "margin_scatter", "evaluation": "brittle",
-            "caption": "Each image's distance to the decision boundary against the logit margin that should stand in for it."},
+            "caption": "Each image's distance to the decision boundary against the logit margin that stands in for it."},
         "brittle_roc": {"use": "brittle_roc", "evaluation": "brittle", "eps": [asked.eps_written],
             "caption": "How many brittle images the logit margin finds for how many others it flags."},
         "brittle_images": {"use": "brittle_images", "evaluation": "brittle", "classifier": "own_model",
@@ -289,9 +290,9 @@ def _figures(asked: Asked) -> dict[str, Any]:
 
 
 COMMENTS = {
-    "sources": "The files under the SHA-256 that they had; a file that changed is refused. `touchstone assay` writes new ones.",
+    "sources": "The files under the SHA-256 that they had; others are refused. `touchstone assay` writes new ones.",
     "examples": "30 of 100 images fit detectors, 20 give their thresholds, 50 are tested on: disjoint, stratified by class.",
-    "classifiers": "The model as a file: read as data, normalised by mean and std (0 and 1: it does so itself, or needs none).",
+    "classifiers": "The model as a file: read as data, normalised by mean and std (0, 1: not, or by itself).",
     "attacks": "worst is what counts: per image, the first attack of three that fools the model. check_*: must behave.",
     "detectors": "Thresholds come from own_calibration alone. *_network were trained on PGD images of own_fit.",
 }
@@ -302,7 +303,7 @@ def _text(asked: Asked, study: dict[str, Any], left_out: list[str]) -> str:
     told = "\n".join(f"# {sentence}" for sentence in (*asked.told, *left_out))
     lines = [
         f"# {asked.command}",
-        f"# Run it again with: make run STUDY=PATH_OF_THIS_FILE. Pixels lie in [0, 1]; eps is {asked.eps:.4g} of that range.",
+        f"# Run it again: make run STUDY=PATH_OF_THIS_FILE. Pixels lie in [0, 1]; eps is {asked.eps:.4g} of that range.",
         *([told] if told else []),
         "base: none",
     ]

@@ -56,7 +56,8 @@ class OwnImages:
         ValueError where images differ in shape.
         """
         read: list[Array] = []
-        broken, good = [], []
+        broken: list[tuple[str, str]] = []
+        good: list[int] = []
         for row in rows:
             try:
                 pixels = self._pixels(int(row), shaping)
@@ -80,7 +81,7 @@ class OwnImages:
             if not np.isfinite(pixels).all():
                 raise ValueError("holds NaN or infinity")
             if shaping == Shaping():
-                return pixels
+                return np.asarray(pixels)
             levels = pixels if pixels.dtype == np.uint8 else np.rint(pixels * LEVELS).astype(np.uint8)
             picture = Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, -1).copy())
         else:

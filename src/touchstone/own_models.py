@@ -1,4 +1,4 @@
-"""A model of the user's own, in any of the forms that it comes in, as what a study can hold: an exported program or TorchScript.
+"""A model of the user's own, in any of its forms, as what a study can hold: an exported program or TorchScript.
 
 No pickle is executed unless the user says so: weights are read with torch's weights_only, programs as data.
 """
@@ -22,6 +22,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 
 from touchstone.programs import GRAPH, GraphProgram, Program, ScriptProgram, as_bytes, graph_bytes
 from touchstone.pt2_archive import is_program, read_program
@@ -101,21 +102,21 @@ def put_into_file(model: OwnModel, shape: tuple[int, int, int], target: Path) ->
     if model.network is None:
         return model
     target.parent.mkdir(parents=True, exist_ok=True)
+    kept, told = target, model.told
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "model.pt2"
         try:
             _export(model.network, shape, made)
-        except (RuntimeError, ValueError, TypeError, AssertionError, torch._dynamo.exc.TorchDynamoException) as error:
+        except (RuntimeError, ValueError, TypeError, AssertionError, TorchDynamoException) as error:
             reason = str(error).strip().splitlines()[0]
-            torch.jit.save(_traced(model.network, shape), str(made))
-            kept, kind = target.with_suffix(".ts"), "torchscript"
-            told = (f"torch.export cannot follow its code ({reason}), so it was traced to TorchScript",)
-        else:
-            kept, kind, told = target, "exported_program", ()
-        if not (kept.is_file() and kind == "exported_program" and _same(kept, made)):
+            script = _traced(model.network, shape)
+            kept = target.with_suffix(".ts")
+            script.save(str(made))
+            told += (f"torch.export cannot follow its code ({reason}), so it was traced to TorchScript",)
+        if not (kept.is_file() and kept == target and _same(kept, made)):
             kept.write_bytes(made.read_bytes())
     found = open_model(str(kept))
-    return replace(found, told=(*model.told, *told))
+    return replace(found, told=told)
 
 
 def _export(network: nn.Module, shape: tuple[int, int, int], target: Path) -> None:
@@ -128,7 +129,8 @@ def _export(network: nn.Module, shape: tuple[int, int, int], target: Path) -> No
 
 def _traced(network: nn.Module, shape: tuple[int, int, int]) -> Any:
     try:
-        return torch.jit.trace(network, torch.rand(2, *shape))
+        trace: Callable[..., Any] = torch.jit.trace
+        return trace(network, torch.rand(2, *shape))
     except (RuntimeError, ValueError, TypeError) as error:
         raise ValueError(
             f"the model does not take images of {_shape(shape)}: {str(error).strip().splitlines()[-1]}"

@@ -7,7 +7,9 @@ import json
 import math
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,15 @@ from touchstone.records import Array, DamagedFile
 
 GRAPH = "program"  # the name under which a checkpoint holds the code, as bytes beside the weights
 # Plain arithmetic on sizes, which is all that a program does outside torch's own operators.
+_script_loader: Callable[..., nn.Module] = torch.jit.load
+_unfused: Callable[[], AbstractContextManager[None]] = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
+_empty: Callable[..., nn.Module] = skip_init  # a module whose weights are about to come
 ARITHMETIC: dict[str, Callable[..., Any]] = {
     f"_operator.{name}": getattr(operator, name)
-    for name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pow", "eq", "ne", "lt", "le", "gt", "ge", "getitem")
+    for name in (
+        *("add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pow"),
+        *("eq", "ne", "lt", "le", "gt", "ge", "getitem"),
+    )
 } | {"math.ceil": math.ceil, "math.floor": math.floor, "torch.sym_max": max, "torch.sym_min": min}  # fmt: skip
 
 
@@ -88,7 +96,7 @@ class GraphProgram(Program):
         if self.batch is None:
             return self._run(images)
         rows = []
-        for part in images.split(self.batch):
+        for part in torch.split(images, self.batch):
             filled = torch.cat([part, part[-1:].expand(self.batch - len(part), *part.shape[1:])])
             rows.append(self._run(filled)[: len(part)])
         return torch.cat(rows)
@@ -147,7 +155,7 @@ class ScriptProgram(Program):
         """Load the file under weights["program"]; DamagedFile where it is none."""
         self.data = weights[GRAPH].tobytes() if GRAPH in weights else b""
         try:
-            self.inner = torch.jit.load(io.BytesIO(self.data), map_location="cpu").eval()
+            self.inner = _script_loader(io.BytesIO(self.data), map_location="cpu").eval()
         except RuntimeError as error:
             raise DamagedFile(f"not a TorchScript file ({str(error).splitlines()[0]})") from error
 
@@ -157,7 +165,7 @@ class ScriptProgram(Program):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) of normalised images."""
-        with torch.jit.optimized_execution(False):  # fusing would round differently from one call to the next
+        with _unfused():  # fusing would round differently from one call to the next
             logits: Tensor = self.inner(images)
         return logits
 
@@ -169,7 +177,7 @@ def _linear(node: dict[str, Any], given: list[Tensor | None]) -> Built:
     weight, bias = given[1], given[2] if len(given) > 2 else None
     if weight is None or weight.dim() != 2 or (bias is None and len(node["args"]) > 2 and node["args"][2] is not None):
         return None
-    layer = skip_init(nn.Linear, weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer = _empty(nn.Linear, weight.shape[1], weight.shape[0], bias=bias is not None)
     return _with(layer, {"weight": weight, "bias": bias}), {1: "weight", 2: "bias"}
 
 
@@ -182,7 +190,7 @@ def _convolution(node: dict[str, Any], given: list[Tensor | None]) -> Built:
     pairs = {key: value if isinstance(value, str) else _pair(value) for key, value in settings.items()}
     kernel = (weight.shape[2], weight.shape[3])
     channels = (weight.shape[1] * groups, weight.shape[0])
-    layer = skip_init(nn.Conv2d, *channels, kernel, groups=groups, bias=bias is not None, **pairs)
+    layer = _empty(nn.Conv2d, *channels, kernel, groups=groups, bias=bias is not None, **pairs)
     return _with(layer, {"weight": weight, "bias": bias}), {1: "weight", 2: "bias"}
 
 
@@ -208,7 +216,7 @@ LAYERS: dict[str, Callable[[dict[str, Any], list[Tensor | None]], Built]] = {
 }
 
 
-def _with(layer: nn.Module, values: dict[str, Tensor | None]) -> nn.Module:
+def _with(layer: nn.Module, values: Mapping[str, Tensor | None]) -> nn.Module:
     # Not strict: a counter of batches, which nothing reads, is not among the values.
     layer.load_state_dict({name: value for name, value in values.items() if value is not None}, strict=False)
     return layer.eval()

@@ -54,13 +54,13 @@ def read_program(path: Path) -> tuple[Graph, dict[str, Array]]:
             raise DamagedFile(
                 f"{path}: holds {len(models)} programs of torch.export (torch 2.8 or later), expected one"
             )
-        folder, name = models[0].split("/models/")
+        folder, name = models[0].removesuffix(".json").split("/models/")
+        parts = {kind: f"{folder}/data/{kind}/" for kind in ("weights", "constants")}
         try:
             content = json.loads(archive.read(models[0]))
-            weights = {
-                **_payload(path, archive, f"{folder}/data/weights/", f"{name.removesuffix('.json')}_weights_config.json"),
-                **_payload(path, archive, f"{folder}/data/constants/", f"{name.removesuffix('.json')}_constants_config.json"),
-            }  # fmt: skip
+            weights: dict[str, Array] = {}
+            for kind, part in parts.items():
+                weights |= _payload(path, archive, part, f"{name}_{kind}_config.json")
             return _graph(path, content, set(weights)), weights
         except (KeyError, TypeError, IndexError, json.JSONDecodeError, zipfile.BadZipFile) as error:
             raise DamagedFile(f"{path}: not a whole torch.export program ({error!r})") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def own_images(
     if images.dtype == np.uint8:
         images = images.astype(np.float32) / np.float32(LEVELS)
     kept = np.array(good, np.int64)
-    notes = {"left_out": [name for name, _ in faulty]} if faulty else {}
+    notes: dict[str, Any] = {"left_out": [name for name, _ in faulty]} if faulty else {}
     if size is not None:
         notes["interpolation"] = f"resized to {height} x {width} (bilinear, PIL, 8 bits)"
     return prepared(
