@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,18 +67,30 @@ def copy_of_repository(target: Path) -> Project:
     return Project(target)
 
 
+def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Project], object]) -> Project:
+    """Return a copy of the repository that one process of the test session has filled; the others wait for it."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / f"{name}.done").exists():
+            shutil.rmtree(shared / name, ignore_errors=True)  # of an attempt that failed
+            fill(copy_of_repository(shared / name))
+            (shared / f"{name}.done").touch()
+    return Project(shared / name)
+
+
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The repository with nothing run in it. Tests that change anything copy it."""
-    return copy_of_repository(tmp_path_factory.mktemp("bare"))
+    return once(tmp_path_factory, "bare", lambda project: None)
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny study, run on two cores. Tests that change anything use `copied`."""
-    project = copy_of_repository(tmp_path_factory.mktemp("tiny"))
-    project.snakemake("--cores", "2")
-    return project
+    return once(tmp_path_factory, "tiny", lambda project: project.snakemake("--cores", "2"))
 
 
 @pytest.fixture
@@ -89,6 +103,4 @@ def copied(tiny: Project, tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def again(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny study run once more from nothing, in another folder, on one core."""
-    project = copy_of_repository(tmp_path_factory.mktemp("again"))
-    project.snakemake("--cores", "1")
-    return project
+    return once(tmp_path_factory, "again", lambda project: project.snakemake("--cores", "1"))

@@ -175,6 +175,18 @@ def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     return cells
 
 
+def three_layer_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
+    """Three layers, whose six tensors the gradient norms are of."""
+    weights = {f"{layer}.{kind}": np.zeros(2, np.float32) for layer in (0, 2, 4) for kind in ("bias", "weight")}
+    return [
+        Cell(
+            Checkpoint(weights, {"use": "models/mlp"}, (1, SIDE, SIDE), CLASSES, (0.0,), (1.0,)),
+            at("checkpoints", f"{entry}.{seed}"), entry, seed,
+        )
+        for entry in classifiers for seed in seeds
+    ]  # fmt: skip
+
+
 def margin_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     cells = []
     for entry in classifiers:
@@ -232,7 +244,8 @@ def example_cells(seeds=SEEDS, attacks=("fgsm", "pgd"), translators=("unet",), c
             sets = {"": clean_images(rows), **{attack: attacked_images(attack, net, rows) for attack in attacks}}
             for attack, images in sets.items():
                 place = under(attack, net) if attack else {"examples": "digits_test"}
-                noun = image_set(images, labels(rows), "made-up digits")
+                passes = {"forward_passes": 41.0, "gradient_passes": 40.0}
+                noun = image_set(images, labels(rows), "made-up digits", notes=passes if attack else {})
                 if attack:
                     cells.append(Cell(noun, at("attacked", net, attack), **place, **own))
                 for translator in translators:
@@ -390,15 +403,17 @@ OWN_NOUNS = {
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "logit_lines": {"outputs": straight_cells()},
+    "gradient_profile": {"checkpoints": three_layer_cells()},
     "attacked_detection": ATTACKED,
     "attacked_histograms": ATTACKED,
     "routing": dict(zip(("outputs", "detectors"), defence_cells(), strict=True)),
 }
 SETTINGS = {
     "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
-    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "msp", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
+    "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
     "epochs": 5,
 }  # fmt: skip
+OWN_SETTINGS = {"paired_detection": {"against": ["msp"]}}
 # Settings of this name where a component requires one; where it has a default, it means something else.
 REQUIRED = {
     "attacks": ["fgsm", "pgd"],
@@ -417,8 +432,9 @@ def given(function):
     nouns = {p.name: own.get(p.name, NOUNS.get(p.name)) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
     if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
+    known = SETTINGS | REQUIRED | OWN_SETTINGS.get(function.__name__, {})
     return list(nouns.values()), {
-        p.name: (SETTINGS | REQUIRED)[p.name]
+        p.name: known[p.name]
         for p in parameters
         if p.kind is p.KEYWORD_ONLY
         and (p.name in SETTINGS or (p.name in REQUIRED and p.default is p.empty))

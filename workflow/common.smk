@@ -1,5 +1,4 @@
 # What every file here uses: the study's settings, its plan, and the names that wildcards may take.
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
+from touchstone import matching
 from touchstone import rules as asked
 from touchstone.params import DEFAULT_STUDY, ParamsError, load
 from touchstone.plan import Plan
@@ -45,11 +45,8 @@ RUN = (
     "PYTHONPATH=src python -m touchstone job {params.settings} {wildcards}"
     f" --study {STUDY} --code {{params.code}} 2> {{log}}"
 )
-# Exactly the real names, so that no impossible path can be asked for.
-VALUES = {
-    name: "|".join(map(re.escape, names)) or "(?!)"
-    for name, names in PLAN.wildcard_values().items()
-}
+VALUES = asked.constraints(PLAN)
+matching.use(PLAN)
 
 inputs, settings, code = (
     partial(function, PLAN) for function in (asked.inputs, asked.settings, asked.code)

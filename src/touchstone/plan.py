@@ -6,9 +6,10 @@ torch is imported once for many files. Everything here depends on the settings a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import product
 from typing import Any
 
@@ -16,6 +17,7 @@ from touchstone import digests, provenance, registry
 from touchstone.params import Study, on_pipelines
 
 SUFFIX = ".safetensors"
+NETWORKS = ("trained", "net", "victim", "seed")  # wildcards that stand for a network, or for its seed
 
 
 @dataclass(frozen=True)
@@ -300,6 +302,7 @@ class Plan:
         """Return the rules of one step."""
         return [rule for rule in self.rules.values() if rule.step == step]
 
+    @lru_cache(maxsize=1)  # noqa: B019 - a plan lives as long as its process
     def wildcard_values(self) -> dict[str, list[str]]:
         """Return the names that each wildcard may take."""
         sections = ("classifiers", "translators", "defences")
@@ -315,26 +318,51 @@ class Plan:
             "evaluation": list(self.study["evaluations"]),
         }
 
-    def jobs(self) -> Iterator[tuple[Rule, dict[str, str]]]:
-        """Yield every job that the rules could do, asked for or not: each rule with all values of its wildcards."""
-        values = self.wildcard_values()
-        for rule in self.rules.values():
-            for chosen in product(*(values[name] for name in rule.wildcards)):
-                wildcards = dict(zip(rule.wildcards, chosen, strict=True))
-                if self._possible(rule, wildcards):
-                    yield rule, wildcards
+    def jobs(self) -> list[tuple[Rule, dict[str, str]]]:
+        """Return every job behind the report, in the order of the rules."""
+        return self._asked
 
-    def _possible(self, rule: Rule, wildcards: dict[str, str]) -> bool:
-        """Return whether a job can be done: detectors and margins are of networks alone, some attacks of defences."""
-        net, victim = (wildcards.get(name, "").rpartition(".")[0] for name in ("net", "victim"))
-        guarded = rule.batch is not None and rule.batch.detectors != ""
-        if net in self.study["defences"] and (rule.step not in ("attack", "infer") or guarded):
-            return False
-        sets = rule.batch.sets if rule.batch else ()
-        seed = wildcards.get("seed")
-        if seed and not all(Net.parse(s.translator.format(seed=seed)) in self.nets("translators") for s in sets):
-            return False
-        return not victim or all(self.fits(examples.attack, victim) for examples in sets if examples.attack)
+    @cached_property
+    def _asked(self) -> list[tuple[Rule, dict[str, str]]]:
+        waiting, done = [f"reports/{self.study.name}/report.html"], set[str]()
+        found: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Rule, dict[str, str]]] = {}
+        while waiting:
+            file = waiting.pop()
+            if file in done:
+                continue
+            rule, wildcards = self.maker(file)
+            found[rule.name, tuple(wildcards.items())] = rule, wildcards
+            for task in self.tasks(rule, **wildcards):
+                done.add(task.output)
+                waiting += (name for name in task.input_files if name not in done)
+        order = {name: place for place, name in enumerate(self.rules)}
+        return sorted(found.values(), key=lambda job: (order[job[0].name], *job[1].values()))
+
+    def maker(self, file: str) -> tuple[Rule, dict[str, str]]:
+        """Return the rule that makes a file, with its wildcards; KeyError where none does.
+
+        A network's name is taken as it is, whether the study has such a network or not.
+        """
+        for rule, given, pattern in self._makers.get(_starred(file), []):
+            if match := re.fullmatch(_as_pattern(pattern), file):
+                own = given | match.groupdict()
+                return rule, {name: own[name] for name in rule.wildcards}
+        raise KeyError(file)
+
+    @cached_property
+    def _makers(self) -> dict[str, list[tuple[Rule, dict[str, str], str]]]:
+        """The rules by the files that they make, the networks' names in them left open."""
+        values = self.wildcard_values()
+        found: dict[str, list[tuple[Rule, dict[str, str], str]]] = {}
+        for rule in self.rules.values():
+            closed = [name for name in rule.wildcards if name not in NETWORKS]
+            for chosen in product(*(values[name] for name in closed)):
+                given = dict(zip(closed, chosen, strict=True))
+                filled = given | {name: f"{{{name}}}" for name in NETWORKS}
+                for output in self.outputs(rule):
+                    pattern = output.format(**filled)
+                    found.setdefault(_starred(pattern), []).append((rule, given, pattern))
+        return found
 
     def outputs(self, rule: Rule) -> list[str]:
         """Return the files that a job of the rule makes, in the order of its tasks, the rule's wildcards in them."""
@@ -467,7 +495,7 @@ class Plan:
                 settings["encoder_architecture"] = self.architecture(read)
             settings["router"] = self._own("detectors", entry["router"])
             settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
-            settings["confounding"] = self.study["confounding"]
+            settings["confounding"] = self._labels(self._label_of(entry["router"]))
         return inputs, settings
 
     def router_of(self, defence: Net) -> Net:
@@ -492,8 +520,46 @@ class Plan:
                 calibration = Set(self.calibration(own))  # clean images that an attacker may imitate
                 inputs |= self._read(self._component(detector).call.data, str(own), calibration, "typical_")
                 settings |= {"detector": self._own("detectors", detector), "false_positive_rate": rate}
-                settings["confounding"] = self.study["confounding"]
+                settings["confounding"] = self._labels(self._label_of(detector))
             yield Task("attack", inputs, self.set_file(attacked), settings)
+
+    def _labels(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the confounding labels of these names, as the study gives them."""
+        wanted = set(names)
+        return {name: block for name, block in self.study["confounding"].items() if name in wanted}
+
+    def _label_of(self, detector: str) -> list[str]:
+        """Return the confounding label that a detector reads gradient norms of, if any."""
+        label = self.study["detectors"][detector].get("label")
+        return [label] if label else []
+
+    @cached_property
+    def labels_of(self) -> dict[str, set[str]]:
+        """The confounding labels, by classifier, whose gradient norms some detector or question reads of it.
+
+        Detectors are fitted and scored by whole groups, so one that is asked brings its group's labels along.
+        """
+        return {entry: self._labels_read(entry) for entry in self.study["classifiers"]}
+
+    def _labels_read(self, entry: str) -> set[str]:
+        asked, labels = set[str](), set[str]()
+        for name, question in self.study["evaluations"].items():
+            if entry in question["classifiers"]:
+                asked |= set(question["detectors"])
+                figures = [figure for figure in self.study["figures"].values() if figure["evaluation"] == name]
+                labels |= {block["label"] for block in (question, *figures) if block.get("label")}
+        for name, detector in self.study["detectors"].items():
+            asked |= {name} if detector["classifier"] == entry else set()
+        for defence in self.study["defences"].values():
+            asked |= (
+                {defence["router"]}
+                if defence["router"] and entry in (defence["encoder"], defence["classifier"])
+                else set()
+            )
+        for members in self.study["groups"]["detectors"].values():
+            if asked & set(members):
+                labels |= {label for member in members for label in self._label_of(member)}
+        return labels
 
     def _translate(self, batch: Batch, seed: str, victim: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
@@ -511,7 +577,8 @@ class Plan:
             examples = pattern.of({"net": net, "victim": victim, "seed": seed})
             inputs, settings = self._model(Net.parse(net))
             inputs["examples"] = self.set_file(examples)
-            settings |= self._torch(batch_size=self.study["study"]["batch_size"], confounding=self.study["confounding"])
+            settings |= self._torch(batch_size=self.study["study"]["batch_size"])
+            settings["confounding"] = self._labels(self.labels_of.get(Net.parse(net).entry, []))
             yield Task("infer", inputs, self.file("outputs", net, examples.address), settings)
 
     def _measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
@@ -749,3 +816,24 @@ def _pictured(cell: CellPlan, component: dict[str, Any]) -> bool:
         component.get(key) is None or cell.facts.get(fact) in (None, component[key])
         for key, fact in (("seed", "seed"), ("classifier", "entry"))
     )
+
+
+def _starred(path: str) -> str:
+    """Return a path with a star for each network in it, whether named (cnn.0) or left open ({net}, unet.{seed})."""
+    return re.sub(r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})", "*", path)
+
+
+@cache
+def _as_pattern(path: str) -> str:
+    """Return the regular expression of a path whose networks are left open; one that stands twice is the same twice."""
+    parts, seen = [], set[str]()
+    for part in re.split(r"(\{[a-z]+\})", path):
+        name = part[1:-1]
+        if not part.startswith("{"):
+            parts.append(re.escape(part))
+        elif name in seen:
+            parts.append(f"(?P={name})")
+        else:
+            seen.add(name)
+            parts.append(rf"(?P<{name}>\d+)" if name == "seed" else rf"(?P<{name}>[a-z][a-z0-9_]*\.\d+)")
+    return "".join(parts)

@@ -114,7 +114,7 @@ def _published(book: Book, verdict: Verdict) -> str:
 
 
 def page_lines(book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row]) -> tuple[list[Told], list[Told]]:
-    """Return the criteria that were judged, and every other claim, as the page shows them.
+    """Return the criteria that were judged by numbers, and every other claim, as the page shows them.
 
     rows: those of claim_rows, in their order. Published claims show no numbers of their own.
     """
@@ -125,7 +125,8 @@ def page_lines(book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row]) -> 
         shown = tuple((part.name, numbers.number(next(waiting)), _asked(part)) for part in own)
         words = (_criterion(verdict), _published(book, verdict), shown, verdict.word, "; ".join(verdict.notes))
         found.append((verdict, Told(verdict.claim.id, verdict.claim.paper, verdict.claim.setting, *words)))
-    judged = [line for verdict, line in found if isinstance(verdict.claim, Criterion) and verdict.word != NOT_RUN]
+    measured = [line for verdict, line in found if isinstance(verdict.claim, Criterion) and line.numbers]
+    judged = [line for line in measured if line.word != NOT_RUN]
     return judged, [line for _, line in found if line not in judged]
 
 

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from touchstone.metric_rows import Row, measured
 from touchstone.report_tables import Line, Number, Numbers, Table
 from touchstone.sanity_checks import CHECKS, PASSED
 from touchstone.threats import read
 
+KINDS = ("that saw no anomalies", "that was trained on anomalies")  # unsupervised and supervised
 ACCURACIES = ("robust_accuracy", "robust_accuracy_union")
 
 
-def headlines(numbers: Numbers) -> list[Table]:
-    """Return the short tables for the first screen; none where no rule knows what was measured."""
-    rules = (_accuracy, _best_detectors, _evasion, _margins, _translation, _routing, _sanity)
-    found = (rule(numbers) for rule in rules)
+def headlines(numbers: Numbers, supervised: Collection[str] = ()) -> list[Table]:
+    """Return the short tables for the first screen; none where no rule knows what was measured.
+
+    supervised: the detectors trained on anomalies, which are never ranked with the others.
+    """
+    best = [_best_detectors(numbers, supervised, kind) for kind in KINDS]
+    rules = (_evasion, _margins, _translation, _routing, _sanity)
+    found = (_accuracy(numbers), *best, *(rule(numbers) for rule in rules))
     return [table for table in found if table is not None]
 
 
-def matrices(numbers: Numbers) -> list[Table]:
-    """Return the tables that open a chapter: every detector on every set, clean or attacked on one side or both."""
-    return [*_detected(numbers), *_attacked(numbers)]
+def matrices(numbers: Numbers, supervised: Collection[str] = ()) -> list[Table]:
+    """Return the tables that open a chapter: every detector on every set, those trained on anomalies apart; clean, or
+    attacked on one side or both.
+    """
+    found = (_matrix(numbers, supervised, kind) for kind in KINDS)
+    return [*(table for table in found if table is not None), *_attacked(numbers)]
 
 
 SIDES = {"auroc_clean": "clean", "auroc_id": "ID attacked", "auroc_ood": "OOD attacked", "auroc_both": "both attacked"}
@@ -60,10 +68,14 @@ def _attacked(numbers: Numbers) -> list[Table]:
     ]
 
 
-def _detected(numbers: Numbers) -> list[Table]:
-    rows = _of(numbers, "auroc")
+def _kind_of(row: Row, supervised: Collection[str]) -> str:
+    return KINDS[1] if _detector(row) in supervised else KINDS[0]
+
+
+def _matrix(numbers: Numbers, supervised: Collection[str], kind: str) -> Table | None:
+    rows = [row for row in _of(numbers, "auroc") if _kind_of(row, supervised) == kind]
     if not rows:
-        return []
+        return None
     sets = _sets(rows)
     best = {_contest(row): row["line"] for row in sorted(rows, key=lambda row: row["value"])}
     lines: dict[str, dict[str, Row]] = {}
@@ -73,9 +85,9 @@ def _detected(numbers: Numbers) -> list[Table]:
     def number(row: Row | None) -> Number | None:
         return numbers.maybe(row, best=row is not None and best[_contest(row)] == row["line"])
 
-    caption = "AUROC of each detector against each anomalous set; the greatest per classifier and set is marked"
+    caption = f"AUROC of each detector {kind} against each anomalous set; the greatest per classifier and set is marked"
     table = [Line((entry,), tuple(number(line.get(name)) for name in sets)) for entry, line in lines.items()]
-    return [Table(caption, ("classifier + detector",), tuple(sets.values()), tuple(table))]
+    return Table(caption, ("classifier + detector",), tuple(sets.values()), tuple(table))
 
 
 def _of(numbers: Numbers, *metrics: str) -> list[Row]:
@@ -149,8 +161,8 @@ def _attack(row: Row) -> str:
     return str(row["examples"]).split("/", 1)[1]
 
 
-def _best_detectors(numbers: Numbers) -> Table | None:
-    rows = _of(numbers, "auroc")
+def _best_detectors(numbers: Numbers, supervised: Collection[str], kind: str) -> Table | None:
+    rows = [row for row in _of(numbers, "auroc") if _kind_of(row, supervised) == kind]
     if not rows:
         return None
     sets = _sets(rows)
@@ -160,7 +172,7 @@ def _best_detectors(numbers: Numbers) -> Table | None:
         own = [best.get((name, examples)) for examples in sets]
         found = [numbers.maybe(row, label=_detector(row) if row else "") for row in own]
         lines.append(Line((name,), tuple(found)))
-    caption = "Greatest AUROC of any detector, chosen after the fact and so a little flattering"
+    caption = f"Greatest AUROC of any detector {kind}, chosen after the fact and so a little flattering"
     return Table(caption, ("classifier",), tuple(sets.values()), tuple(lines))
 
 

@@ -59,6 +59,8 @@ def written(value: float, unit: str) -> str:
         return f"{100 * value:+.1f}{NARROW}points"
     if unit == "pixels":
         return f"{value:.4f}"
+    if unit == "passes":
+        return f"{value:g}"
     return f"{value:.0f}" if unit in ("images", "classes") else f"{value:.3f}"
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from touchstone.jobs import environment
-from touchstone.plan import Plan, Rule, digests_of
+from touchstone.params import ParamsError, nearest
+from touchstone.plan import NETWORKS, Plan, Rule, digests_of
 from touchstone.provenance import SIDECAR
 
 Wildcards = Any  # Snakemake's, a mapping of names to values
@@ -20,10 +22,24 @@ def with_sidecars(files: Iterable[str]) -> list[str]:
     return [part for file in files for part in (file, file + SIDECAR)]
 
 
+def constraints(plan: Plan) -> dict[str, str]:
+    """Return the regular expression of what each wildcard may be.
+
+    Exactly the real names, so that no impossible path can be asked for; of networks just their shape, for there are so
+    many that Snakemake's matching would take minutes: the input function refuses those that are not there.
+    """
+    names = {name: "|".join(map(re.escape, values)) or "(?!)" for name, values in plan.wildcard_values().items()}
+    return names | {name: r"\d+" if name == "seed" else r"[a-z][a-z0-9_]*\.\d+" for name in NETWORKS}
+
+
 def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
     """Return the input function of a rule. A raw folder stands by its sidecar: Snakemake keeps no checksum of folders."""
 
     def found(wildcards: Wildcards) -> list[str]:
+        for name, value in wildcards.items():
+            known = plan.wildcard_values()[name]
+            if value not in known:
+                raise ParamsError(f"no {name} called {value} in this study.{nearest(value, known)}")
         files = dict.fromkeys(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)
         return [file for file in with_sidecars(files) if file not in plan.raw_folders]
 

@@ -140,7 +140,7 @@ def on_gradients(seed=0):
     return defence, images, logits.argmax(1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ON_GUARDED)
 def test_a_detector_of_one_gradient_norm_is_broken_by_every_attack(name):
     defence, images, labels = on_gradients()
 

@@ -48,8 +48,9 @@ def raw_folders(tmp_path_factory):
             patch.setattr(importlib.import_module(f"touchstone.sources.{name}"), "ARCHIVES", table)
         for name in SOURCES:
             folders[name] = tmp_path_factory.mktemp(name)
-            told = {"local_folder": str(local)} if "local_folder" in parameters("sources", name) else {}
-            load("sources", name)(folders[name], **told)
+            told = {"local_folder": str(local), "location": __file__}
+            asked = parameters("sources", name)
+            load("sources", name)(folders[name], **{key: value for key, value in told.items() if key in asked})
     return folders
 
 

@@ -31,7 +31,7 @@ def local_folder(tmp_path_factory):
 def hold_to_contract(source, folder, local_folder):
     """Raise AssertionError where a source breaks the contract of its folder."""
     parameters = inspect.signature(source).parameters
-    known = {"local_folder": str(local_folder), "location": str(local_folder / "train-labels-idx1-ubyte")}
+    known = {"local_folder": str(local_folder), "location": str(local_folder / "train-labels-idx1-ubyte.gz")}
     settings = {name: value for name, value in known.items() if name in parameters}
     given = folder_digest(local_folder)
     states = repr(np.random.get_state()), random.getstate()

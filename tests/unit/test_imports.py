@@ -21,6 +21,7 @@ DOORS = {
     "crates",
     "jobs",
     "listing",
+    "matching",
     "processes",
     "progress",
     "recovering",

@@ -76,6 +76,19 @@ def test_the_matrix_shows_every_detector_and_marks_one_per_classifier_and_set(as
     assert marked == [1, 1]
 
 
+def test_detectors_trained_on_anomalies_are_never_ranked_with_the_others(asked):
+    numbers = asked(detection)
+
+    others, trained = matrices(numbers, supervised={"mahalanobis"})
+    best_others, best_trained = headlines(numbers, supervised={"mahalanobis"})
+
+    assert [line.words for line in trained.lines] == [("cnn+mahalanobis",), ("cnn_pgd+mahalanobis",)]
+    assert all(line.numbers[0].best for line in trained.lines)
+    assert len(others.lines) == 4
+    assert {number.label for number in best_trained.lines[0].numbers} == {"mahalanobis"}
+    assert "mahalanobis" not in {number.label for line in best_others.lines for number in line.numbers}
+
+
 def test_evasion_is_headed_by_the_strongest_attacker_of_each_kind_at_5_percent(asked):
     numbers = asked(evasion)
 

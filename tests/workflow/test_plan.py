@@ -102,7 +102,7 @@ def test_one_setting_of_one_attack_touches_only_the_jobs_that_read_it(plan):
 
 
 def test_a_detector_setting_touches_its_own_jobs(plan):
-    after = changed(plan, "detectors", "msp", temperature=2.0)
+    after = changed(plan, "detectors", "feature_network", hidden=32)
 
     differ = jobs_that_differ(plan, after)
 
@@ -216,7 +216,7 @@ def test_a_detector_may_learn_on_another_network_of_the_same_seed_else_of_its_fi
 def test_a_network_without_its_own_calibration_set_takes_the_studys(plan):
     task = plan.tasks(plan.rules["fit_all_detectors"], net="cnn.0")[0]
 
-    assert task.inputs["outputs"] == "data/digits/outputs/cnn.0/digits_calibration.safetensors"
+    assert task.inputs["examples"] == "data/digits/examples/digits_calibration.safetensors"
 
 
 def test_an_evaluation_asks_just_its_seeds(plan):
@@ -230,7 +230,8 @@ def test_adaptive_attacks_are_made_on_the_detectors_that_a_question_asks_them_of
     made = plan.outputs(plan.rules["attack_id_test_adaptive_all_detectors"])
 
     guards = {file.split("+")[1].split("@")[0] for file in made}
-    assert guards == set(plan.study["evaluations"]["evasion"]["detectors"])
+    assert guards == {*plan.study["evaluations"]["evasion"]["detectors"]} - {"msp", "mahalanobis"}  # of another group
+    assert guards < {*plan.study["groups"]["detectors"]["all_detectors"]}
 
 
 def test_the_cell_of_a_detector_says_what_it_was_trained_on(plan):
@@ -247,3 +248,12 @@ def test_a_router_may_read_an_encoder_instead_of_the_classifier(plan):
     assert inputs["checkpoint"] == "data/digits/checkpoints/cnn.1.safetensors"
     assert inputs["encoder"] == "data/digits/checkpoints/mlp.0.safetensors"
     assert inputs["router"] == "data/digits/detectors/mlp.0/pixel_mahalanobis.safetensors"
+
+
+def test_a_network_is_read_under_the_confounding_labels_that_are_asked_of_it_alone(plan):
+    def labels(net):
+        (task,) = plan.tasks(plan.rules["infer_id_test"], net=net)
+        return set(task.settings["confounding"])
+
+    assert labels("cnn.0") == set(plan.study["confounding"])
+    assert labels("cnn_aloe.0") == set()

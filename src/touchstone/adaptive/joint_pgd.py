@@ -21,19 +21,23 @@ def joint_pgd(
     step_size: PositiveFloat | None = None,
     restarts: PositiveInt = 1,
     weights: list[NonNegativeFloat] = [0.1, 1.0, 10.0],  # noqa: B006 - read as a setting, never changed
+    once_wrong: bool = False,
     softplus_beta: PositiveFloat | None = None,
 ) -> Tensor:
     """Return, per image, the best point of PGD on CE(f(x'), y) - weight * max(0, score(x') - threshold).
 
     Every weight is tried, and the best point over all of them kept: wrong and unflagged before wrong before right.
-    The score is taken in spreads of the detector's calibration scores, so that one weight means the same for every detector.
-    images (N, C, H, W) in [0, 1], labels (N,) int64. softplus_beta: of the softplus that stands in for ReLU on images
-    whose score has no gradient; None takes none. papers.md 6.4.
+    once_wrong: count the score only while the class is wrong, for what lowers the score of a detector of doubt while
+    the class is right makes the network surer of it. The score is taken in spreads of the detector's calibration
+    scores, so that one weight means the same for every detector. images (N, C, H, W) in [0, 1], labels (N,) int64.
+    softplus_beta: of the softplus that stands in for ReLU on images whose score has no gradient; None takes none.
+    papers.md 6.4.
     """
 
     def direction(weight: float) -> Direction:
         def follow(seen: Seen) -> Tensor:
-            counted = per_row(seen.flagged.to(images.dtype), images)
+            counts = seen.flagged & seen.wrong if once_wrong else seen.flagged
+            counted = per_row(counts.to(images.dtype), images)
             return seen.class_gradient - weight * counted * seen.score_gradient
 
         return follow

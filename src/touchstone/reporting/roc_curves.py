@@ -21,15 +21,18 @@ def roc_curves(
     classifier: str | None = None,
     seed: NonNegativeInt = 0,
     resamples: PositiveInt = 200,
+    only_detectors: list[str] | None = None,
 ) -> Figure:
     """Return one panel per anomalous set, one line per detector in its 95 % band, its AUROC in the panel's legend.
 
     scores: of each detector on `id_examples`, which are in distribution, and on other or attacked sets.
     classifier: the one to show; None shows the first. seed: the one to show. resamples: bootstrap samples of a band.
+    only_detectors: those to show, for more than six lines cannot be told apart; None shows all.
     ValueError where there are no scores of them.
     """
     entry = classifier or scores[0].entry
     shown = [cell for cell in scores if (cell.entry, cell.seed) == (entry, seed) and not cell.translator]
+    shown = [cell for cell in shown if only_detectors is None or cell.detector in only_detectors]
     groups = grouped(shown, lambda cell: place(cell))
     id_cells = groups.pop(id_examples, [])
     if not id_cells or not groups:

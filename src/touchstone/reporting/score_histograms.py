@@ -18,14 +18,17 @@ def score_histograms(
     classifier: str | None = None,
     seed: NonNegativeInt = 0,
     bins: PositiveInt = 40,
+    only_detectors: list[str] | None = None,
 ) -> Figure:
     """Return one panel per detector: ID scores filled, each anomalous set as a line, thresholds as dashed verticals.
 
     scores: as for roc_curves; the cell on `id_examples` may name thresholds in its settings. Scores beyond the 1st
     and the 99th percentile of each set are counted in the outermost bins. classifier: None shows the first.
+    only_detectors: those to show; None shows all.
     """
     entry = classifier or scores[0].entry
     shown = [cell for cell in scores if (cell.entry, cell.seed) == (entry, seed) and not cell.translator]
+    shown = [cell for cell in shown if only_detectors is None or cell.detector in only_detectors]
     groups = grouped(sorted(shown, key=lambda cell: cell.detector), lambda cell: cell.detector)
     if not groups:
         raise ValueError(f"no scores of {entry}.{seed}")

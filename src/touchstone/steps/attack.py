@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from touchstone import tensors
 from touchstone.defences import Guarded, typical_of
+from touchstone.effort import counted
 from touchstone.evasion import without_gradient
 from touchstone.records import ContractError, ExampleSet, Outputs
 from touchstone.steps.score import columns_of
@@ -27,7 +28,8 @@ def attack(
     device: str,
 ) -> ExampleSet:
     """Return `examples` with perturbed images: on the 1/255 grid, rounded towards the clean ones so that the budget
-    holds, and unquantised as the attack left them. Ids, labels and order are kept.
+    holds, and unquantised as the attack left them. Ids, labels and order are kept; the notes say how many passes through
+    the network the attack took per image.
 
     defence: what is attacked, the model itself or the model behind a detector. Of the latter the notes say for what
     share of the clean and of the attacked images the detector's score has no gradient at all. known: what `perturb`
@@ -39,16 +41,17 @@ def attack(
     labels = torch.from_numpy(examples.labels).to(device)
     truth = labels >= 0 if known == "in_distribution" else _classes(model, images, labels, batch_size)
     ids = torch.from_numpy(examples.example_ids).to(device)
-    perturbed = torch.cat(
-        [
-            perturb(defence, batch, told, tensors.Draws(seed, "attack", rows))
-            for batch, told, rows in tensors.batches(batch_size, images, truth, ids)
-        ]
-    )
+    with counted(model) as effort:
+        perturbed = torch.cat(
+            [
+                perturb(defence, batch, told, tensors.Draws(seed, "attack", rows))
+                for batch, told, rows in tensors.batches(batch_size, images, truth, ids)
+            ]
+        )
     if perturbed.shape != images.shape:
         raise ContractError(f"the attack changed the shape: {tuple(images.shape)} to {tuple(perturbed.shape)}")
     quantised = tensors.to_grid_towards(perturbed, images)
-    notes = {}
+    notes = effort.per_image(len(images))
     if isinstance(defence, Guarded):
         for name, points in (("no_score_gradient_clean", images), ("no_score_gradient", perturbed)):
             found = [without_gradient(defence, batch) for (batch,) in tensors.batches(batch_size, points)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import yaml
@@ -121,12 +121,15 @@ def report(
     with drawing.style(), palette.methods(_methods(rows)):
         pictures = {name: _picture(name, figure) for name, figure in figures.items()}
     doubts = Doubts(rows)
+    detectors = settings.get("detectors", {})
+    supervised = {name for name, detector in detectors.items() if detector.get("anomalous")}
     chapters = [
         _chapter(
             name,
             asked,
             Numbers((row for row in rows if row["evaluation"] == name), doubts),
             [picture for key, picture in pictures.items() if figures[key]["evaluation"] == name],
+            supervised,
         )
         for name, asked in evaluations.items()
     ]
@@ -201,15 +204,17 @@ def inline_svg(svg: str, name: str, alt: str) -> Markup:
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1))
 
 
-def _chapter(name: str, asked: Question, numbers: Numbers, pictures: list[Picture]) -> Chapter:
+def _chapter(
+    name: str, asked: Question, numbers: Numbers, pictures: list[Picture], supervised: Collection[str]
+) -> Chapter:
     overall, single = numbers.overall(), numbers.single()
     several = len(overall) < len(numbers.rows)
     return Chapter(
         name,
         asked["question"],
         asked["system"],
-        headlines(numbers),
-        matrices(numbers),
+        headlines(numbers, supervised),
+        matrices(numbers, supervised),
         pivot(numbers, overall, "Means over seeds" if several else "All that was measured"),
         pivot(numbers, single, "Every seed by itself") if several else None,
         pictures,

@@ -56,7 +56,8 @@ def test_the_gap_of_a_two_class_linear_model_moves_by_eps_times_the_l1_norm(eps,
     looks_id = attacked(defence, images, False, eps=eps, restarts=1)
 
     shrunk, grown = (before - eps * NORM).clamp(min=0), before + eps * NORM
-    torch.testing.assert_close(defence.read(looks_ood)[1], -shrunk.sigmoid(), atol=1e-4, rtol=0)
+    last_step = 5 * eps / 80**2  # the tie is passed within half of it; the sigmoid's slope there is 1/4
+    torch.testing.assert_close(defence.read(looks_ood)[1], -shrunk.sigmoid(), atol=last_step * NORM / 8 + 1e-9, rtol=0)
     torch.testing.assert_close(gap(model, looks_id), grown, atol=1e-4, rtol=0)
 
 

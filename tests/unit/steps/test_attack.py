@@ -73,3 +73,24 @@ def test_an_attack_that_changes_the_shape_or_leaves_the_range_is_refused(example
         attacked(examples, model, perturb=lambda model, images, labels, generator: images[:, :, :2])
     with pytest.raises(ContractError, match="NaN"):
         attacked(examples, model, perturb=lambda model, images, labels, generator: images * float("nan"))
+
+
+def test_the_notes_say_how_many_passes_an_attack_took_per_image(examples, model):
+    def three_looks_and_a_gradient(model, images, labels, generator):
+        with torch.no_grad():
+            model(images), model(images)
+        points = images.clone().requires_grad_()
+        with torch.enable_grad():
+            torch.autograd.grad(model(points).sum(), points)
+        return images
+
+    notes = attacked(examples, model, perturb=three_looks_and_a_gradient, batch_size=3).notes
+
+    assert notes["forward_passes"] == 3
+    assert notes["gradient_passes"] == 1
+
+
+def test_counting_leaves_no_hook_behind(examples, model):
+    attacked(examples, model)
+
+    assert not model._forward_pre_hooks

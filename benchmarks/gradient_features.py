@@ -1,0 +1,286 @@
+"""Race: squared gradient norms of every parameter tensor, per example, by our function and by others.
+
+python benchmarks/gradient_features.py [--rounds 7] [--cnn-batch 256] [--resnet-batch 64] [--threads 1] [--skip loop]
+
+All contestants get the same network, images, labels and loss (cross-entropy), in eval mode. Before any clock starts,
+each result is checked against float64 gradients of one example at a time, on the first images of the batch. Rounds are
+interleaved, so that a busy machine slows everybody; medians count. Writes Markdown and JSON to benchmarks/results/. A
+contestant that is not installed, or that fails or is wrong, is named with the reason.
+
+BackPACK and Opacus: pip install backpack-for-pytorch opacus (development only; nothing in the package needs them).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from touchstone.gradient_norms import gradient_norms, parameter_names
+from touchstone.models.small_cnn import small_cnn
+
+RESULTS = Path(__file__).parent / "results"
+CHECKED = 8  # images whose float64 gradients are taken one by one
+TOLERANCE = 1e-4  # relative, float32 against float64: papers.md 1.c
+Norms = dict[str, Tensor]
+Contestant = Callable[[nn.Module, Tensor, Tensor], Norms]
+
+
+class Block(nn.Module):
+    """conv, norm, relu, conv, norm, and the input added: every layer a module of its own, as BackPACK wants it."""
+
+    def __init__(self, channels: int, filters: int, stride: int) -> None:
+        super().__init__()
+        self.first, self.first_norm = nn.Conv2d(channels, filters, 3, stride, 1, bias=False), nn.BatchNorm2d(filters)
+        self.second, self.second_norm = nn.Conv2d(filters, filters, 3, 1, 1, bias=False), nn.BatchNorm2d(filters)
+        self.first_relu, self.second_relu = nn.ReLU(), nn.ReLU()
+        same = stride == 1 and channels == filters
+        shortcut = [] if same else [nn.Conv2d(channels, filters, 1, stride, bias=False), nn.BatchNorm2d(filters)]
+        self.shortcut = nn.Sequential(*shortcut)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features (N, filters, H / stride, W / stride)."""
+        inner = self.first_relu(self.first_norm(self.first(images)))
+        activated: Tensor = self.second_relu(self.second_norm(self.second(inner)) + self.shortcut(images))
+        return activated
+
+
+def resnet18() -> nn.Module:
+    """ResNet-18 for 3x32x32: a 3x3 stem and no pooling before the stages."""
+    layers: list[nn.Module] = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+    width = 64
+    for filters, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        layers += [Block(width, filters, stride), Block(filters, filters, 1)]
+        width = filters
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+    for module in network.modules():  # as after training: statistics that are not 0 and 1
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network
+
+
+def plain(model: nn.Module, images: Tensor, labels: Tensor) -> Norms:
+    """One forward and backward pass of the summed loss: what all others are measured against."""
+    model.zero_grad(set_to_none=True)
+    functional.cross_entropy(model(images), labels, reduction="sum").backward()
+    return {}
+
+
+def touchstone(model: nn.Module, images: Tensor, labels: Tensor) -> Norms:
+    """Return what our public function gives."""
+    norms = gradient_norms(model, images, lambda logits: functional.cross_entropy(logits, labels, reduction="none"))
+    return dict(zip(parameter_names(model), norms.unbind(1), strict=True))
+
+
+def loop(model: nn.Module, images: Tensor, labels: Tensor) -> Norms:
+    """Return the norms from one backward pass per example."""
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    rows = []
+    for row in range(len(images)):
+        loss = functional.cross_entropy(model(images[row : row + 1]), labels[row : row + 1])
+        rows.append(torch.stack([g.square().sum() for g in torch.autograd.grad(loss, parameters)]))
+    return dict(zip(names, torch.stack(rows).unbind(1), strict=True))
+
+
+def vmapped(chunk: int | None) -> Contestant:
+    """Return torch.func: a vectorised map of the gradient, over `chunk` examples at once."""
+
+    def run(model: nn.Module, images: Tensor, labels: Tensor) -> Norms:
+        parameters = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        buffers = dict(model.named_buffers())
+
+        def one(image: Tensor, label: Tensor) -> Norms:
+            def loss(values: Norms) -> Tensor:
+                logits = torch.func.functional_call(model, (values, buffers), (image[None],))
+                return functional.cross_entropy(logits, label[None])
+
+            return {name: gradient.square().sum() for name, gradient in torch.func.grad(loss)(parameters).items()}
+
+        found: Norms = torch.func.vmap(one, chunk_size=chunk)(images, labels)
+        return found
+
+    return run
+
+
+def backpack(model: nn.Module) -> Contestant:
+    """Return BackPACK's extension for exactly this, on a copy of the network."""
+    from backpack import backpack as recording
+    from backpack import extend
+    from backpack.extensions import BatchL2Grad
+
+    own = extend(copy.deepcopy(model), use_converter=not isinstance(model, nn.Sequential) or _has_blocks(model))
+    own.eval()
+    loss = extend(nn.CrossEntropyLoss(reduction="sum"))
+    names = parameter_names(model)
+
+    def run(_: nn.Module, images: Tensor, labels: Tensor) -> Norms:
+        own.zero_grad(set_to_none=True)
+        with recording(BatchL2Grad()):
+            loss(own(images), labels).backward()
+        return {
+            name: parameter.batch_l2.detach()
+            for name, parameter in zip(names, own.parameters(), strict=True)
+            if hasattr(parameter, "batch_l2")
+        }
+
+    return run
+
+
+def _has_blocks(model: nn.Module) -> bool:
+    return any(isinstance(module, Block) for module in model.modules())
+
+
+def opacus(model: nn.Module) -> Contestant:
+    """Return Opacus' per-example gradients, squared and summed, on a copy of the network."""
+    from opacus import GradSampleModule
+
+    own = GradSampleModule(copy.deepcopy(model), strict=False, loss_reduction="sum")
+    own.train()  # it ignores modules in eval mode
+    for module in own.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+    def run(_: nn.Module, images: Tensor, labels: Tensor) -> Norms:
+        own.zero_grad(set_to_none=True)
+        functional.cross_entropy(own(images), labels, reduction="sum").backward()
+        return {
+            name.removeprefix("_module."): parameter.grad_sample.flatten(1).square().sum(1)
+            for name, parameter in own.named_parameters()
+            if getattr(parameter, "grad_sample", None) is not None
+        }
+
+    return run
+
+
+MAKERS: dict[str, Callable[[nn.Module], Contestant]] = {
+    "plain forward + backward": lambda _: plain,
+    "touchstone.gradient_norms": lambda _: touchstone,
+    "BackPACK BatchL2Grad": backpack,
+    "Opacus grad_sample": opacus,
+    "torch.func vmap(grad)": lambda _: vmapped(None),
+    "torch.func vmap(grad), chunks of 8": lambda _: vmapped(8),
+    "loop": lambda _: loop,
+}
+
+
+def worst_error(found: Norms, expected: Norms) -> float:
+    """Return the greatest relative difference over the tensors that were found, on the images that were checked."""
+    return max(
+        float(((found[name][: len(values)].double() - values).abs() / values.abs().clamp_min(1e-12)).max())
+        for name, values in expected.items()
+        if name in found
+    )
+
+
+def race(title: str, model: nn.Module, images: Tensor, rounds: int, skip: list[str]) -> dict[str, Any]:
+    """Return the medians of all contestants on one network, and why any did not run."""
+    model.eval()
+    labels = torch.arange(len(images)) % 10
+    expected = loop(copy.deepcopy(model).double(), images[:CHECKED].double(), labels[:CHECKED])
+    runners: dict[str, Callable[[], Norms]] = {}
+    lines: dict[str, dict[str, Any]] = {}
+    for name, maker in MAKERS.items():
+        line: dict[str, Any] = {"contestant": name, "seconds": None, "error": None, "missing": None, "why": ""}
+        lines[name] = line
+        if any(word in name for word in skip):
+            line["why"] = "left out by --skip"
+            continue
+        try:
+            run = maker(model)
+            found = run(model, images, labels)
+        except ImportError as error:
+            line["why"] = f"not installed ({error.name})"
+            continue
+        except (RuntimeError, NotImplementedError, ValueError, AttributeError, TypeError, IndexError) as error:
+            line["why"] = f"refused: {type(error).__name__}: {str(error).splitlines()[0][:120]}"
+            continue
+        if name != "plain forward + backward":
+            line["missing"] = sum(parameter not in found for parameter in expected)
+            line["error"] = worst_error(found, expected) if found else None
+            if not found or line["error"] > TOLERANCE:
+                line["why"] = "finds nothing" if not found else f"wrong: relative error {line['error']:.1e}"
+                continue
+        runners[name] = lambda run=run: run(model, images, labels)  # type: ignore[misc]
+    seconds: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(rounds):
+        for name, runner in runners.items():
+            start = time.perf_counter()
+            runner()
+            seconds[name].append(time.perf_counter() - start)
+    for name, taken in seconds.items():
+        lines[name] |= {"seconds": statistics.median(taken), "least": min(taken), "greatest": max(taken)}
+    return {"network": title, "batch": len(images), "rounds": rounds, "lines": list(lines.values())}
+
+
+def markdown(races: list[dict[str, Any]], machine: str) -> str:
+    """Return the races as tables."""
+    text = [
+        "# Gradient norms per example: ours and others'",
+        "",
+        f"`python benchmarks/gradient_features.py`, {machine}. Medians of interleaved rounds; `x` is in units of one",
+        "plain forward and backward pass. Errors are relative, against float64 gradients of one example at a time.",
+    ]
+    for found in races:
+        base = next(line["seconds"] for line in found["lines"] if line["contestant"].startswith("plain"))
+        text += ["", f"## {found['network']}, batch {found['batch']}, {found['rounds']} rounds", ""]
+        text += [
+            "| contestant | seconds | x | greatest error | tensors missing | |",
+            "| --- | --: | --: | --: | --: | --- |",
+        ]
+        for line in found["lines"]:
+            took = f"{line['seconds']:.4f} | {line['seconds'] / base:.2f}" if line["seconds"] else "– | –"
+            error = "–" if line["error"] is None else f"{line['error']:.0e}"
+            missing = "–" if line["missing"] is None else line["missing"]
+            text.append(f"| {line['contestant']} | {took} | {error} | {missing} | {line['why']} |")
+    return "\n".join(text) + "\n"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def main() -> None:
+    """Run the races and write their results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--cnn-batch", type=int, default=256)
+    parser.add_argument("--resnet-batch", type=int, default=64, help="0 leaves ResNet-18 out")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--skip", nargs="*", default=[], help="words in the names of contestants to leave out")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    torch.manual_seed(0)
+    races = [
+        race("small CNN", small_cnn((1, 28, 28), 10), torch.rand(asked.cnn_batch, 1, 28, 28), asked.rounds, asked.skip)
+    ]
+    if asked.resnet_batch:
+        races.append(race("ResNet-18", resnet18(), torch.rand(asked.resnet_batch, 3, 32, 32), asked.rounds, asked.skip))
+    threads = f"{asked.threads} thread{'s' if asked.threads > 1 else ''}"
+    others = ", ".join(f"{name} {_version(name)}" for name in ("backpack-for-pytorch", "opacus"))
+    machine = f"torch {torch.__version__}, {others}, {threads}, {platform.machine()}"
+    asked.out.mkdir(parents=True, exist_ok=True)
+    page = markdown(races, machine)
+    (asked.out / "gradient_features.md").write_text(page)
+    (asked.out / "gradient_features.json").write_text(json.dumps({"machine": machine, "races": races}, indent=1) + "\n")
+    print(page)
+
+
+if __name__ == "__main__":
+    main()

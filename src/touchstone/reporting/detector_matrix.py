@@ -1,0 +1,63 @@
+"""Figure: every detector on every anomalous set, supervised ones and the others apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from touchstone import drawing, heat_maps
+from touchstone.records import Cell
+
+
+def detector_matrix(
+    metrics: list[dict[str, Any]],
+    detectors: list[Cell],
+    *,
+    classifier: str | None = None,
+    trivial: list[str] = ["mean_intensity", "pixel_mahalanobis"],  # noqa: B006 - a literal that the registry reads
+) -> Figure:
+    """Return one heat map of AUROC per kind of detector: those trained on anomalies, and those that saw none.
+
+    metrics: rows of a detection evaluation, means over seeds where there are several. detectors: say which are
+    supervised. Attacked sets are shown by the attacks that succeeded where that was measured. Detectors stand in the
+    order of their mean; the `trivial` ones, which look at pixels or at less, are marked, for where they are near 1 the
+    set is easy. classifier: the one to show; None shows the first. ValueError where no row has an AUROC of it.
+    """
+    entry = classifier or next((cell.entry for cell in detectors), "")
+    values = _values(metrics, entry)
+    sets = list(dict.fromkeys(name for _, name in values))
+    names = {cell.detector: cell.noun.supervised for cell in detectors if cell.entry == entry}
+    names = {name: supervised for name, supervised in names.items() if any(row == name for row, _ in values)}
+    if not names or not sets:
+        raise ValueError(f"no AUROC of a detector on {entry}, so there is no matrix to draw")
+
+    def mean(name: str) -> float:
+        own = [values[name, examples] for examples in sets if (name, examples) in values]
+        return sum(own) / len(own)
+
+    kinds = {
+        "trained on anomalies (supervised)": [name for name, supervised in names.items() if supervised],
+        "trained on no anomalies": [name for name, supervised in names.items() if not supervised],
+    }
+    tables = {title: sorted(rows, key=mean, reverse=True) for title, rows in kinds.items() if rows}
+    figure, panels = heat_maps.figure_of(tables, sets)
+    marked = {name: f"{name} (trivial)" for name in trivial}
+    for axes, (title, rows) in zip(panels, tables.items(), strict=True):
+        words = ("detector", "anomalous set")
+        heat_maps.draw(axes, values, rows, sets, title=f"AUROC on {entry}, {title}", words=words, names=marked)
+    best = "; ".join(f"{title}: {rows[0]} has the greatest mean, {mean(rows[0]):.2f}" for title, rows in tables.items())
+    return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {best}.")
+
+
+def _values(metrics: list[dict[str, Any]], entry: str) -> dict[tuple[str, str], float]:
+    """Return {(detector, set as it is shown): AUROC}."""
+    successes = heat_maps.overall(metrics, "auroc_successes")
+    values = {}
+    for place, row in heat_maps.overall(metrics, "auroc").items():
+        net, _, detector = place[0].partition("+")
+        if net == entry:
+            shown = successes.get(place, row)
+            name = place[1].rpartition("/")[2] + (" that succeeded" if place in successes else "")
+            values[detector, name] = float(shown["value"])
+    return values
