@@ -79,7 +79,7 @@ MISTAKES = {
     "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, examples", "Did you mean robust?"),
     "an unknown entry in a role": ("claims: {S2-1: {robust: cnn_pdg}}", "claims.S2-1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
     "an entry of another section in a role": ("claims: {S2-1: {robust: pgd}}", "no entry called pgd in classifiers", ""),
-    "several entries where one plays": ("claims: {S2-1: {robust: [cnn]}}", "claims.S2-1.robust: expected an entry of classifiers, got ['cnn']", ""),
+    "several entries where one plays": ("claims: {S4-1: {net: [cnn]}}", "claims.S4-1.net: expected an entry of classifiers, got ['cnn']", ""),
     "roles side by side that differ in number": ("claims: {S3-12: {pgd: [pgd, pgd_02]}}", "claims.S3-12.fgsm: goes side by side with pgd", ""),
     "an unknown shared role": ("claims: {shared: {examplez: digits_test}}", "claims.shared.examplez: no claim has such a role", "Did you mean examples?"),
     "a claim that is neither asked nor told": ("claims: {S2-1: 3}", "claims.S2-1: expected its roles, or in words why it is not run", ""),
@@ -151,8 +151,8 @@ def test_an_overlay_with_its_own_use_replaces_the_entry(project):
 
 
 def test_roles_are_filled_from_the_shared_ones(project):
-    assert load("digits", project)["claims"]["S2-1"] == {
-        "robust": "cnn_pgd", "examples": "digits_test",
+    assert load("digits", project)["claims"]["S4-1"] == {
+        "net": "cnn", "translator": "unet", "attack": "pgd", "examples": "digits_test",
     }  # fmt: skip
 
 
