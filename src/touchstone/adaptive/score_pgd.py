@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import product
 
 import torch
 from torch import Tensor
@@ -36,8 +35,8 @@ def score_pgd(
 
     defence: its score is what is climbed, end to end: through ODIN's own step, through features and gradient norms.
     in_distribution (N,) bool. Climbs start at the image, at `restarts` - 1 uniform points, and at `imitations` points
-    nearest to what the defence knows or does not know: the mean clean image of a class (`typical` of images), or plain
-    black, grey or white, or away from one of these; those whose score is farthest on the wrong side. Outlier exposure
+    nearest to the mean clean image of a class (`typical` of images) or to plain black, grey or white: those whose score
+    is farthest on the wrong side. Outlier exposure
     switches whole layers off on images that are no digits: there the score is flat, and only from where the layers are
     on does a gradient lead on. Where it is exactly 0 all the same, that of surrogates.leaky_gradients takes its place.
     `every_class` also climbs, for images out of distribution, towards each class in turn (up its logit margin) from
@@ -47,7 +46,7 @@ def score_pgd(
     Steps shrink linearly to 0, their mean is step_size, which None makes 2.5 * eps / steps: with steps of one length
     the score of an image between two classes, whose optimum is where they tie, would only be circled. Costs, per
     image, (restarts * (1 + classes, if every_class) + imitations) * steps gradients, twice as many while the score is
-    flat, and 2 (classes + 3) looks at the score to choose. L-inf. papers.md 2.g items 8, 9 and 12, 2.i item 6, and 6.4.
+    flat, and classes + 3 looks at the score to choose. L-inf. papers.md 2.g items 8, 9 and 12, 2.i item 6, and 6.4.
     """
     size = 2.5 * eps / steps if step_size is None else step_size
     ball = Ball(images, eps)
@@ -77,25 +76,20 @@ def score_pgd(
 
 
 def _imitations(defence: Guarded, ball: Ball, wrongness: Aim, count: int) -> Iterator[Tensor]:
-    """Yield `count` starts, the best first for each image: as far as the ball allows to or from a prototype."""
+    """Yield `count` starts, the best first for each image: the points of the ball nearest to a prototype."""
     prototypes = _prototypes(defence, ball.images)
-    moves = list(product(prototypes, (1, -1)))
 
-    def moved(prototype: Tensor, way: int) -> Tensor:
-        return ball.project(ball.images + way * (prototype - ball.images).clamp(-ball.eps, ball.eps))
+    def towards(prototype: Tensor) -> Tensor:
+        return ball.project(ball.images + (prototype - ball.images).clamp(-ball.eps, ball.eps))
 
-    if count == 0:
-        return
-    values = torch.stack([loss_at(wrongness, moved(*move)) for move in moves])
-    chosen = values.topk(min(count, len(moves)), dim=0).indices
-    for rank in chosen:
-        yield torch.where(
-            per_row(rank % 2 == 0, ball.images), moved(prototypes[rank // 2], 1), moved(prototypes[rank // 2], -1)
-        )
+    if count > 0:
+        values = torch.stack([loss_at(wrongness, towards(prototype)) for prototype in prototypes])
+        for rows in values.topk(min(count, len(prototypes)), dim=0).indices:
+            yield towards(prototypes[rows])
 
 
 def _prototypes(defence: Guarded, images: Tensor) -> Tensor:
-    """Return what images may be moved to or from, (P, C, H, W): the means of the classes where known, and three greys."""
+    """Return what images may be moved to, (P, C, H, W): the means of the classes where known, and three greys."""
     greys = (
         torch.linspace(0, 1, 3, dtype=images.dtype, device=images.device).view(3, 1, 1, 1).expand(3, *images.shape[1:])
     )

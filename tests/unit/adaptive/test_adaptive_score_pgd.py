@@ -220,8 +220,8 @@ def test_without_typical_images_plain_greys_are_imitated():
 
 def test_no_more_starts_are_made_than_there_are():
     defence, images = switched_off(), images_around_the_middle(3)
-    ways = 2 * (2 + 3)
+    prototypes = 2 + 3
 
-    most = attacked(defence, images, False, eps=0.1, imitations=ways)
+    most = attacked(defence, images, False, eps=0.1, imitations=prototypes)
 
     assert torch.equal(attacked(defence, images, False, eps=0.1, imitations=100), most)
