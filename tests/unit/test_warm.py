@@ -51,6 +51,8 @@ def main():
         try:
             Path(kind).write_text(str(os.getpid()))
             time.sleep(float(sys.argv[3]))
+            with Path("done").open("a") as done:
+                print(os.getpid(), file=done)
         finally:
             Path(kind).unlink()
     return 0
@@ -228,7 +230,8 @@ def test_a_killed_warm_process_takes_its_children_along_and_their_jobs_are_done_
     os.kill(toy.server.pid, signal.SIGKILL)
 
     wait_for(lambda: not processes.lives(child))
-    assert client.wait(30) == 0  # by itself
+    assert client.wait(30) == 0
+    assert (toy.root / "done").read_text().split() == [str(client.pid)]
     assert " False " in toy.do("train:tell")[1]
 
 
