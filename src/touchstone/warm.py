@@ -64,7 +64,7 @@ def start(threads: int) -> subprocess.Popen[bytes] | None:
     except OSError as error:  # some file systems know no sockets
         print(f"touchstone: each job imports torch anew, no warm process can be started: {error}", file=sys.stderr)
         return None
-    atexit.register(_stop, process)
+    atexit.register(_stop, process, os.getpid())
     os.environ[VARIABLE] = path
     return process
 
@@ -89,9 +89,10 @@ def _listener() -> tuple[socket.socket, str]:
     return listener, str(path)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    process.wait()
+def _stop(process: subprocess.Popen[bytes], starter: int) -> None:
+    if os.getpid() == starter:  # not a fork of it that ends
+        process.terminate()
+        process.wait()
 
 
 # --- a job's part: hand itself over -------------------------------------------------------------------------------
