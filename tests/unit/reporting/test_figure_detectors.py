@@ -16,6 +16,7 @@ from touchstone.reporting.gradient_profile import gradient_profile
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 NOUNS = STUDY["NOUNS"]
+LAYERS = STUDY["OWN_NOUNS"]["gradient_profile"]["checkpoints"]
 ASKED = {"id_examples": "digits_test", "resamples": 5}
 
 
@@ -97,7 +98,7 @@ def test_curves_without_an_adaptive_attack_are_refused():
 
 
 def test_the_profile_names_tensors_layer_by_layer_and_puts_clean_medians_at_one():
-    figure = gradient_profile(NOUNS["outputs"], NOUNS["checkpoints"], id_examples="digits_test", classifier="cnn")
+    figure = gradient_profile(NOUNS["outputs"], LAYERS, id_examples="digits_test", classifier="cnn")
 
     (axes,) = figure.axes
     names = [label.get_text() for label in axes.get_xticklabels()]
