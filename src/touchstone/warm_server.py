@@ -115,12 +115,8 @@ class Server:
     def _begin(self, client: Client, asked: dict[str, Any], files: list[int]) -> None:
         try:
             refused = self._refusal(asked)
-        except (
-            KeyError,
-            IndexError,
-            TypeError,
-            AttributeError,
-        ):  # the code on disk, which the client runs, has changed
+        except (KeyError, IndexError, TypeError, AttributeError):
+            # The client runs the code that is on disk now.
             refused = "not understood"
         if not refused:
             client.child = self._forked(asked, files)
