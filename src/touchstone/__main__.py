@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
+from touchstone import warm
+
+# Before the imports that a job needs and its handing over does not.
+if __name__ == "__main__" and (handed_over := warm.pass_on(sys.argv[1:])) is not None:
+    sys.exit(handed_over)
+
 import argparse
 import os
 import signal
-import sys
 from pathlib import Path
 
 from touchstone import jobs, listing, run_records
@@ -43,6 +50,44 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--cores", default="all", help="how many cores to use (default: all)")
     run.add_argument("--lock", choices=("keep", "rerun"), default="keep",
                      help="what to do with files made under another requirements.lock (default: keep them)")  # fmt: skip
+    assayed = command("assay", _assay, "is this model robust? write a study for it, and run it")
+    assayed.add_argument("model", help="a .pt2, TorchScript, safetensors or state_dict file; a torchvision name")
+    assayed.add_argument(
+        "--data", required=True, metavar="PATH", help="a folder of pictures per class, .npz, .safetensors"
+    )
+    assayed.add_argument("--ood", action="append", metavar="PATH", help="images of no class (default: generated)")
+    assayed.add_argument(
+        "--eps", default="8/255", help="the budget, L-inf, as a share of the pixel range (default: 8/255)"
+    )
+    effort = assayed.add_mutually_exclusive_group()
+    effort.add_argument(
+        "--quick", dest="effort", action="store_const", const="quick", help="minutes: 100 images, few steps"
+    )
+    effort.add_argument(
+        "--full", dest="effort", action="store_const", const="full", help="up to 1,000 images, many steps"
+    )
+    assayed.add_argument(
+        "--architecture", metavar="MODULE:FUNCTION", help="returns the network that a file of weights fits"
+    )
+    assayed.add_argument(
+        "--weights", metavar="FILE", help="weights of a torchvision network (default: the published ones)"
+    )
+    assayed.add_argument("--mean", help="per channel, if the model does not normalise by itself: 0.5,0.5,0.5")
+    assayed.add_argument("--std", help="the same")
+    assayed.add_argument("--classes", metavar="A,B,C", help="the class folders in the model's order (default: by name)")
+    assayed.add_argument("--resize", metavar="HxW", help="resize the images (default: never)")
+    colour = assayed.add_mutually_exclusive_group()
+    colour.add_argument("--gray", action="store_true", help="read the images as gray")
+    colour.add_argument("--rgb", action="store_true", help="read the images as colour")
+    assayed.add_argument("--leave-out-broken", action="store_true", help="go on without images that cannot be read")
+    assayed.add_argument("--trust-pickle", action="store_true",
+                         help="open a pickled model: this runs any code that its author put into the file")  # fmt: skip
+    assayed.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    assayed.add_argument("--cores", default="all", help="how many cores to use (default: all)")
+    assayed.add_argument("--name", dest="study", help="of the study (default: made of the model's)")
+    assayed.add_argument("--out", metavar="FILE.yaml", help="the study (default: workflow/studies/NAME.yaml)")
+    assayed.add_argument("--dry-run", action="store_true", help="write the study and the estimate, and run nothing")
+    assayed.set_defaults(effort="usual")
     check = command("check", _check, "check a study's settings and print its jobs per rule")
     check.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     listed = command("list", _list, "list the components that may be used")
@@ -182,6 +227,12 @@ def _run(options: argparse.Namespace) -> int:
     from touchstone import running
 
     return running.run(options.study, options.cores, options.lock)
+
+
+def _assay(options: argparse.Namespace) -> int:
+    from touchstone import assay
+
+    return assay.assay(options)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from torch import nn
 
 from touchstone import tensors
 from touchstone.contracts import Architecture
+from touchstone.programs import Program
 from touchstone.records import Array, Checkpoint, DamagedFile
 
 
@@ -43,6 +44,9 @@ def load(architecture: Architecture, checkpoint: Checkpoint, device: str = "cpu"
 def fill(model: nn.Module, weights: dict[str, Array]) -> None:
     """Write `weights` into a network that `build` returned; DamagedFile where names or shapes differ."""
     network = _behind_normalisation(model)
+    if isinstance(network, Program):
+        network.open(weights)
+        return
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     faults = [f"missing {name}" for name in sorted(expected.keys() - weights.keys())]
     faults += [f"unknown {name}" for name in sorted(weights.keys() - expected.keys())]
@@ -59,7 +63,10 @@ def fill(model: nn.Module, weights: dict[str, Array]) -> None:
 
 def weights_of(model: nn.Module) -> dict[str, Array]:
     """Return a copy of the parameters and buffers of a network that `build` returned, by name, sorted."""
-    state = _behind_normalisation(model).state_dict()
+    network = _behind_normalisation(model)
+    if isinstance(network, Program):
+        return network.contents()
+    state = network.state_dict()
     return {name: state[name].detach().cpu().numpy().copy() for name in sorted(state)}
 
 

@@ -195,9 +195,10 @@ def read_signature(path: Path, name: str, strict: bool = True) -> Signature | No
     return None
 
 
-def names(folder: str) -> list[str]:
+@cache
+def names(folder: str) -> tuple[str, ...]:
     """Return the names of all components of a folder, sorted."""
-    return sorted(path.stem for path in (PACKAGE / folder).glob("*.py") if not path.stem.startswith("_"))
+    return tuple(sorted(path.stem for path in (PACKAGE / folder).glob("*.py") if not path.stem.startswith("_")))
 
 
 @cache

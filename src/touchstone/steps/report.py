@@ -135,7 +135,8 @@ def report(
     ]
     files = list(dict.fromkeys([*provenance, *_files(rows, pictures.values())]))
     every = [*rows, *judged]
-    shown, others = page_lines(book, verdicts, judged)
+    # A study that asks nothing of the published claims, such as an assay, is not about them.
+    shown, others = page_lines(book, verdicts, judged) if claims.claims else ([], [])
     page = _environment().get_template("report.html").render(
         study=study,
         title=settings.get("study", {}).get("title") or study,

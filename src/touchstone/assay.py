@@ -1,0 +1,276 @@
+"""`touchstone assay`: is this model robust? A study is written for it, told what it will take, and run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import sys
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests, provenance, running
+from touchstone.assay_study import Asked, Written, write
+from touchstone.params import NAME, load
+from touchstone.plan import Plan
+from touchstone.registry import fold
+
+STUDIES = Path("workflow/studies")
+DIGESTS = Path(".touchstone/digests.json")  # of the user's files, by path, size and time
+JOB_SECONDS = 3.2  # of one job besides its attacks: Python, torch, reading and writing
+OVERHEAD = 2.0  # what an attack's step takes beside the two passes
+PROBED = 512  # images that the model is tried on beforehand
+FEWEST = 50  # images that can be split into three parts
+
+
+def assay(options: Namespace) -> int:
+    """Look at the model and the images, write the study, and run it; Snakemake's exit code."""
+    name = options.study or _name(options.model)
+    if not NAME.fullmatch(name):
+        raise ValueError(f"--name {name}: a study is named [a-z][a-z0-9_]*")
+    target = Path(options.out) if options.out else STUDIES / f"{name}.yaml"
+    name = target.stem
+    asked = _looked_at(options, name, target)
+    written = write(asked)
+    provenance.write_whole(target, written.text.encode())
+    study = name if target.parent == STUDIES else str(target)
+    _tell(asked, written, study, target, options.cores)
+    if options.dry_run:
+        return 0
+    code = running.run(study, options.cores)
+    if code == 0:
+        _verdict(name)
+    return code
+
+
+def _name(model: str) -> str:
+    """Return a study's name made of the model's."""
+    stem = re.sub(r"[^a-z0-9]+", "_", Path(model).stem.lower()).strip("_")
+    return f"assay_{stem or 'model'}"
+
+
+def _looked_at(options: Namespace, name: str, target: Path) -> Asked:
+    """Return what the study depends on, after the model was tried on the images. Takes torch, so only here."""
+    import torch
+
+    from touchstone import model_probe, own_models
+
+    torch.set_num_threads(1)
+    eps = fold(options.eps)
+    if not isinstance(eps, int | float) or not 0 < eps < 1:
+        raise ValueError(f"--eps {options.eps}: expected a share of the pixel range, such as 8/255")
+    opened = own_models.open_model(
+        options.model, architecture=options.architecture, weights=options.weights, trust_pickle=options.trust_pickle
+    )
+    seen = _seen(options)
+    channels, height, width = seen.images.shape[1:]
+    opened = own_models.put_into_file(opened, (channels, height, width), target.with_suffix(".pt2"))
+    assert opened.file is not None
+    mean, std = (
+        _normalisation(given, channels, name) for name, given in (("mean", options.mean), ("std", options.std))
+    )
+    scale = 255 if seen.images.dtype == "uint8" else 1
+    found = model_probe.probe(
+        opened.program(),
+        mean,
+        std,
+        torch.from_numpy(seen.images.astype("float32") / scale),
+        torch.from_numpy(seen.labels),
+    )
+    ood = _ood(options, seen)
+    return Asked(
+        name=name,
+        reader=opened.kind,
+        model_settings={} if opened.batch is None else {"batch": opened.batch},
+        model_file=str(opened.file.resolve()),
+        model_digest=_digest(opened.file, "weights.pt"),
+        images=str(seen.place.resolve()),
+        images_digest=_digest(seen.place),
+        image_settings=seen.settings,
+        ood=tuple((str(place.resolve()), _digest(place)) for place, _ in ood),
+        counts=seen.counts,
+        ood_counts=tuple(count for _, count in ood),
+        input_shape=(channels, height, width),
+        classes=found.classes,
+        mean=tuple(mean),
+        std=tuple(std),
+        eps=float(eps),
+        eps_written=options.eps if "/" in options.eps else float(eps),
+        effort=options.effort,
+        features=found.features,
+        gradient_norms=found.gradient_norms,
+        width=found.width,
+        seconds=found.seconds,
+        device=options.device,
+        command=shlex.join(["touchstone", *sys.argv[1:]]),
+        told=(*opened.told, *found.told, *seen.told),
+    )
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found in --data: some of the images and their labels, the settings that read them, images per part."""
+
+    place: Path
+    images: Any  # (N, C, H, W), numpy
+    labels: Any
+    settings: dict[str, Any]
+    shaping: Any
+    counts: dict[str, int]
+    told: tuple[str, ...]
+
+
+def _seen(options: Namespace) -> Seen:
+    """Read every image of --data once; ValueError for what a study could not use."""
+    import numpy as np
+
+    from touchstone.data.own_images import SHARES
+    from touchstone.own_images import Shaping, named, own_images
+    from touchstone.splits import rows_of_part
+
+    place, order = Path(options.data).expanduser(), options.classes.split(",") if options.classes else []
+    if not place.exists():
+        raise FileNotFoundError(f"--data {options.data}: there is no such folder or file")
+    held, size = own_images(place, order), _size(options.resize)
+    shaping = Shaping(size, "gray" if options.gray else "rgb" if options.rgb else "as_stored")
+    present = sorted(set(held.labels.tolist()))
+    if len(present) < 2:
+        only = held.classes[present[0]]
+        raise ValueError(f"{place}: all {len(held)} images are of one class, {only}; a classifier needs two")
+    images, broken, good = held.read(range(len(held)), shaping)
+    _refuse(place, broken, options)
+    if len(good) < FEWEST:
+        raise ValueError(f"{place}: {len(good)} images; an assay needs at least {FEWEST} to split into three parts")
+    settings: dict[str, Any] = {"colour": shaping.colour} if shaping.colour != "as_stored" else {}
+    settings |= {"height": size[0], "width": size[1]} if size else {}
+    settings |= ({"classes": order} if order else {}) | ({"broken": "leave_out"} if broken else {})
+    told = [f"left out of {place.name}: {named(broken)}"] if broken else []
+    if copies := len(images) - len({image.tobytes() for image in images}):
+        told.append(
+            f"{copies} images are exact copies of others; across the parts they flatter detectors that are fitted"
+        )
+    rows = np.linspace(0, len(good) - 1, min(len(good), PROBED)).astype(int)
+    return Seen(
+        place=place,
+        images=images[rows],
+        labels=held.labels[good][rows],
+        settings=settings,
+        shaping=shaping,
+        counts={part: len(rows_of_part(held.labels, SHARES, part, seed=0)) for part in SHARES},
+        told=tuple(told),
+    )
+
+
+def _refuse(place: Path, broken: list[tuple[str, str]], options: Namespace) -> None:
+    """Stop at images that cannot be read, naming them, unless the user goes on without them."""
+    from touchstone.own_images import named
+
+    if broken and not options.leave_out_broken:
+        raise ValueError(f"{place}: {named(broken)}. Repair or remove them, or go on without them: --leave-out-broken")
+
+
+def _ood(options: Namespace, seen: Seen) -> list[tuple[Path, int]]:
+    """Return the places of --ood and how many images each holds, of the shape of the others."""
+    from touchstone.own_images import own_images
+
+    found = []
+    for given in options.ood or []:
+        place = Path(given).expanduser()
+        if not place.exists():
+            raise FileNotFoundError(f"--ood {given}: there is no such folder or file")
+        held = own_images(place, labelled=False)
+        images, broken, _ = held.read(range(len(held)), seen.shaping)
+        _refuse(place, broken, options)
+        if images.shape[1:] != seen.images.shape[1:]:
+            own, others = (" x ".join(map(str, shape[1:])) for shape in (seen.images.shape, images.shape))
+            raise ValueError(f"{place}: images are {others}, those of --data {own}; see --resize, --gray and --rgb")
+        found.append((place, len(held)))
+    return found
+
+
+def _size(given: str | None) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", given)
+    if match is None or int(match[1]) < 1:
+        raise ValueError(f"--resize {given}: expected HEIGHTxWIDTH, such as 32x32")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def _normalisation(given: str | None, channels: int, name: str) -> list[float]:
+    """Return the mean or the std of each channel; without one, what changes nothing."""
+    if given is None:
+        return [1.0 if name == "std" else 0.0] * channels
+    try:
+        values = [float(fold(part)) for part in given.split(",")]
+    except (ValueError, TypeError):
+        raise ValueError(f"--{name} {given}: expected numbers with commas between them") from None
+    values = values * channels if len(values) == 1 else values
+    if len(values) != channels or (name == "std" and min(values) <= 0):
+        above = ", above 0" if name == "std" else ""
+        raise ValueError(f"--{name} {given}: expected one number for each of {channels} channels{above}")
+    return values
+
+
+def _digest(path: Path, name: str | None = None) -> str:
+    """Return the digest of the raw folder that a file or a folder becomes; files are read anew only if they changed."""
+    try:
+        known: dict[str, str] = json.loads(DIGESTS.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        known = {}
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    lines = []
+    for file in files:
+        place = file.relative_to(path) if file != path else Path(name or file.name)
+        if any(part.startswith(".") for part in place.parts):
+            continue
+        facts = file.stat()
+        key = f"{file.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+        known[key] = known.get(key) or digests.file_digest(file)
+        lines.append(f"{known[key].removeprefix('sha256:')}  {place.as_posix()}\n")
+    provenance.write_whole(DIGESTS, json.dumps(known, indent=0, sort_keys=True).encode(), lasting=False)
+    return digests.sha256("".join(sorted(lines)).encode())
+
+
+def _tell(asked: Asked, written: Written, study: str, target: Path, cores: str) -> None:
+    """Print what was found, what will be done, and how long it may take."""
+    channels, height, width = asked.input_shape
+    print(
+        f"Model: {asked.reader.replace('_', ' ')}, {channels} x {height} x {width} pixels in, {asked.classes} classes out."
+    )
+    for sentence in (*asked.told, *written.left_out):
+        print(f"  - {sentence}")
+    jobs = sum(1 for _ in Plan(load(study)).jobs())
+    used = min(os.cpu_count() or 1, int(cores) if cores.isdigit() else 10**6)
+    minutes = (jobs * JOB_SECONDS + written.passes * asked.seconds * OVERHEAD) / used / 60
+    print(
+        f"Study: {target}. {jobs} jobs, about {max(minutes, 1):.0f} minutes on {used} cores; what is done stays done.",
+        flush=True,
+    )
+
+
+def _verdict(name: str) -> None:
+    """Print the few numbers that matter most, as the report has them."""
+    with Path(f"reports/{name}/metrics.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["seed"] != "mean"]
+
+    def value(evaluation: str, metric: str, **place: str) -> float:
+        found = (row for row in rows if (row["evaluation"], row["metric"]) == (evaluation, metric))
+        return next(float(row["value"]) for row in found if all(row[key] == wanted for key, wanted in place.items()))
+
+    clean = value("robustness", "clean_accuracy", examples="own_attacked")
+    left = min(float(r["value"]) for r in rows if (r["evaluation"], r["metric"]) == ("robustness", "robust_accuracy"))
+    failed = sorted(
+        {
+            r["metric"].removesuffix("_passed")
+            for r in rows
+            if r["metric"].endswith("_passed") and float(r["value"]) == 0
+        }
+    )
+    print(f"Accuracy: {clean:.1%} clean, {left:.1%} under the worst attack (on the images that were attacked).")
+    if failed:
+        print(f"Checks that failed, so do not trust that figure yet: {', '.join(failed)}.")

@@ -1,0 +1,228 @@
+"""What a model does, found out before hours are spent on it: shapes, range, gradients, and the mistakes that flatter it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from touchstone import tensors
+from touchstone.networks import penultimate
+
+SEEN = 256  # images that accuracy is estimated on
+NORMALISATIONS: dict[str, tuple[list[float], list[float]]] = {
+    "ImageNet's": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    "CIFAR-10's": ([0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]),
+    "MNIST's": ([0.1307], [0.3081]),
+    "[-1, 1]": ([0.5], [0.5]),
+    "0 to 255": ([0.0], [1 / 255]),
+}
+GAIN = 0.1  # by how much more accuracy another normalisation has to give to be told
+
+
+@dataclass
+class Findings:
+    """What was found: the facts that a study needs, and sentences for its user."""
+
+    classes: int = 0
+    features: str = ""  # why penultimate features cannot be had; "" where they can
+    gradient_norms: str = ""  # the same of gradients for the parameters
+    width: int = 0  # of the features
+    accuracy: float = 0.0
+    seconds: float = 0.0  # of one forward and backward pass of one image
+    told: list[str] = field(default_factory=list)
+
+
+def probe(network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor) -> Findings:
+    """Return what the network behind its normalisation does on the user's images; ValueError in words where it will not do.
+
+    network: normalised images -> logits, as the study will run it. images (N, C, H, W) in [0, 1], labels (N,).
+    """
+    model = tensors.with_normalisation(network, mean, std).eval()
+    found = Findings()
+    some = images[:8]
+    logits = _logits(model, some)
+    found.classes = logits.shape[1]
+    if int(labels.max()) >= found.classes:
+        raise ValueError(
+            f"the data has a class numbered {int(labels.max())}, and the model has {found.classes} classes (from 0)"
+        )
+    _steady(model, some, logits)
+    _sees(model, images, logits)
+    _unbounded(logits, found)
+    _differentiable(model, some)
+    _internals(model, network, some, logits, found)
+    found.accuracy = _accuracy(model, images[:SEEN], labels[:SEEN])
+    found.told.append(f"right on {found.accuracy:.0%} of {len(images[:SEEN])} of your images")
+    _other_normalisation(network, mean, std, images[:SEEN], labels[:SEEN], found)
+    found.seconds = _seconds(model, images[:64])
+    return found
+
+
+def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    shape = " x ".join(map(str, images.shape[1:]))
+    try:
+        with torch.no_grad():
+            logits = model(images)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+        told = next(
+            (line.partition("RuntimeError: ")[2] for line in lines if "RuntimeError: " in line),
+            lines[0] if lines else "",
+        )
+        raise ValueError(
+            f"the model does not take your images, {shape} (channels x height x width): {told}."
+            " --resize HEIGHTxWIDTH, --gray or --rgb change the images"
+        ) from error
+    if not isinstance(logits, Tensor):
+        raise ValueError(
+            f"the model returns a {type(logits).__name__}; return the logits alone, a tensor (images, classes)"
+        )
+    if logits.dim() != 2 or len(logits) != len(images) or logits.shape[1] < 2:
+        raise ValueError(
+            f"the model returns {tuple(logits.shape)} for {len(images)} images; expected logits (images, classes),"
+            " two classes or more"
+        )
+    if logits.dtype != torch.float32:
+        raise ValueError(f"the model returns {logits.dtype}; convert it to float32: model.float()")
+    if not bool(torch.isfinite(logits).all()):
+        rows = int((~torch.isfinite(logits)).any(1).sum())
+        raise ValueError(
+            f"the model returns NaN or infinity for {rows} of {len(images)} of your images; look at its weights and at"
+            " what it divides by"
+        )
+    return logits
+
+
+def _steady(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> None:
+    """Refuse a model whose answer depends on chance or on the other images of a batch."""
+    scale = float(logits.abs().max()) + 1e-6
+    with torch.no_grad():
+        again, alone = model(images), torch.cat([model(row[None]) for row in images])
+    if float((again - logits).abs().max()) > 1e-3 * scale:
+        raise ValueError(
+            "the model gives another answer each time it is asked: dropout or other noise is on, as in training. Call"
+            " model.eval() before it is saved or exported (a randomised defence cannot be measured by this assay)"
+        )
+    if float((alone - logits).abs().max()) > 1e-3 * scale:
+        raise ValueError(
+            "the model's answer for an image depends on the other images of the batch: it is in train mode, with batch"
+            " statistics. Call model.eval() before it is saved or exported"
+        )
+
+
+def _sees(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> None:
+    others = torch.cat([images[-8:], torch.rand(8, *images.shape[1:], generator=torch.Generator().manual_seed(0))])
+    with torch.no_grad():
+        spread = torch.cat([logits, model(others)])
+    if float((spread - spread[:1]).abs().max()) <= 1e-6 * (float(spread.abs().max()) + 1e-6):
+        raise ValueError("the model ignores its input: it gives the same answer for every image, and for noise")
+
+
+def _unbounded(logits: Tensor, found: Findings) -> None:
+    """Refuse probabilities: their gradients vanish where the model is sure, and attacks fail for no good reason."""
+    sums = logits.sum(1)
+    if bool((logits >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all()):
+        raise ValueError(
+            "the model returns probabilities (each row sums to 1): where it is sure their gradients are zero, and attacks"
+            " would fail for that reason alone. Take the softmax off its end, so that it returns logits"
+        )
+    if bool((logits >= 0).all()) and bool((logits <= 1).all()):
+        found.told.append("all outputs lie in [0, 1]: if a sigmoid ends the model, take it off")
+    if bool((logits.logsumexp(1).abs() < 1e-4).all()):
+        found.told.append(
+            "its outputs are log-probabilities; that does no harm to attacks, but max_logit and energy say little"
+        )
+
+
+def _differentiable(model: Callable[[Tensor], Tensor], images: Tensor) -> None:
+    inputs = images.clone().requires_grad_()
+    try:
+        logits = model(inputs)
+        runner_up = logits.topk(2).values[:, 1]
+        (gradient,) = torch.autograd.grad((logits.amax(1) - runner_up).sum(), inputs)
+    except RuntimeError as error:
+        raise ValueError(
+            f"the model is not differentiable: no gradient reaches the images ({str(error).splitlines()[0]}). Look for"
+            " no_grad, detach, numpy, rounding or argmax inside it"
+        ) from error
+    if not bool(torch.isfinite(gradient).all()):
+        raise ValueError("the gradient for the images is NaN or infinite; attacks cannot follow it")
+    zero = int((gradient.flatten(1) == 0).all(1).sum())
+    if zero == len(images):
+        raise ValueError(
+            "the gradient for the images is exactly zero everywhere: rounding or saturation hides it. What attacks find"
+            " would say nothing about the model"
+        )
+
+
+def _internals(model: nn.Module, network: nn.Module, images: Tensor, logits: Tensor, found: Findings) -> None:
+    """Find out whether penultimate features and gradients for the parameters can be had."""
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    if not list(network.parameters()) or isinstance(getattr(network, "inner", None), torch.jit.ScriptModule):
+        found.features = found.gradient_norms = (
+            "the layers of a TorchScript file cannot be reached; a .pt2 file gives them"
+        )
+        return
+    if getattr(network, "batch", None) is not None:
+        found.gradient_norms = "the program was exported for a fixed number of images; export it with a dynamic one"
+    if not layers:
+        found.features = "the network has no linear layer"
+        return
+    seen: list[tuple[Tensor, Tensor]] = []
+    hook = penultimate(model).register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
+    try:
+        with torch.no_grad():
+            model(images)
+    finally:
+        hook.remove()
+    features, output = seen[-1] if seen else (images, images)
+    if getattr(network, "batch", None) is not None:
+        found.features = found.gradient_norms
+    elif features.dim() != 2 or output.shape != logits.shape or not torch.allclose(output, logits, atol=1e-4):
+        found.features = "its last linear layer does not make the logits"
+    found.width = features.flatten(1).shape[1]
+
+
+def _accuracy(model: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> float:
+    with torch.no_grad():
+        right = [model(batch).argmax(1) == truth for batch, truth in tensors.batches(64, images, labels)]
+    return float(torch.cat(right).float().mean())
+
+
+def _other_normalisation(
+    network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor, found: Findings
+) -> None:
+    """Tell a normalisation that makes the model much more accurate than the one given."""
+    channels, best = images.shape[1], ("", found.accuracy)
+    for name, (other_mean, other_std) in NORMALISATIONS.items():
+        if len(other_mean) not in (1, channels) or (other_mean, other_std) == (mean, std):
+            continue
+        wide = [values * channels if len(values) == 1 else values for values in (other_mean, other_std)]
+        accuracy = _accuracy(tensors.with_normalisation(network, *wide).eval(), images, labels)
+        if accuracy > best[1] + GAIN:
+            flags = [",".join(f"{value:g}" for value in values) for values in wide]
+            best = (
+                f"with {name} normalisation (--mean {flags[0]} --std {flags[1]}) it is right on {accuracy:.0%}",
+                accuracy,
+            )
+    if best[0]:
+        found.told.append(f"{best[0]}: was it trained on such images?")
+    elif found.accuracy < 2 / max(found.classes, 3) and found.accuracy < 0.5:
+        found.told.append(
+            "that is little better than guessing: are the classes in the model's order (--classes a,b,c)?"
+        )
+
+
+def _seconds(model: Callable[[Tensor], Tensor], images: Tensor) -> float:
+    """Return what a forward and a backward pass of one image take, in a batch."""
+    best = float("inf")
+    for _ in range(3):
+        inputs = images.clone().requires_grad_()
+        start = time.perf_counter()
+        torch.autograd.grad(model(inputs).logsumexp(1).sum(), inputs)
+        best = min(best, time.perf_counter() - start)
+    return best / len(images)

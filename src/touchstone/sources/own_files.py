@@ -1,0 +1,28 @@
+"""Files of the user's own: a model, a folder of pictures, a file of arrays.
+
+Origin and licence: the user's.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+
+def own_files(folder: Path, *, location: str) -> None:
+    """Copy the file, or everything in the folder, at `location` into `folder`, under the same names; nothing is run.
+
+    Hidden files are left out. The source's sha256 is `digests.folder_digest` of what is copied; `touchstone assay` writes
+    it, and the step fetch refuses what has changed since. FileNotFoundError where there is nothing at `location`.
+    """
+    path = Path(location).expanduser()
+    if path.is_file():
+        shutil.copyfile(path, folder / path.name)
+        return
+    if not path.is_dir():
+        raise FileNotFoundError(f"own_files: there is no {path}")
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        place = file.relative_to(path)
+        if not any(part.startswith(".") for part in place.parts):
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / place)

@@ -1,0 +1,167 @@
+"""Programs whose code is in their file: as exact as the network they came from, and no pickle in them is opened."""
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from touchstone import networks, readouts
+from touchstone.gradient_norms import gradient_norms
+from touchstone.models.exported_program import exported_program
+from touchstone.models.torchscript_program import torchscript_program
+from touchstone.pretrained.exported_program import exported_program as read_exported
+from touchstone.pretrained.torchscript import torchscript
+from touchstone.programs import GRAPH, GraphProgram, as_bytes
+from touchstone.pt2_archive import read_program
+from touchstone.records import Checkpoint, DamagedFile, decode, encode
+
+SHAPE = (2, 8, 8)
+
+
+class Theirs(nn.Module):
+    """A network with what exports differ in: batch norm, a shared layer, a bare parameter, sizes computed at run time."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(2, 4, 3, padding=1, groups=2)
+        self.norm = nn.BatchNorm2d(4)
+        self.shared = nn.Linear(4, 4)
+        self.scale = nn.Parameter(torch.tensor([1.5]))
+        self.head = nn.Linear(4, 3, bias=False)
+
+    def forward(self, images):
+        maps = torch.relu(self.norm(self.first(images)))
+        pooled = maps.view(images.shape[0], 4, -1).mean(2)
+        return self.head(self.scale * torch.tanh(self.shared(torch.relu(self.shared(pooled)))))
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(1)
+    net = Theirs()
+    net(torch.rand(16, *SHAPE))  # gives batch norm statistics of its own
+    return net.eval()
+
+
+def save(net, path, count=None):
+    images = torch.rand(count or 2, *SHAPE)
+    shapes = None if count else ({0: torch.export.Dim("images", min=1)},)
+    buffer = io.BytesIO()
+    torch.export.save(torch.export.export(net, (images,), dynamic_shapes=shapes), buffer)
+    path.write_bytes(buffer.getvalue())
+
+
+def checkpoint(weights):
+    stored = Checkpoint(weights, {"use": "it"}, SHAPE, 3, (0.2, 0.3), (0.5, 0.6))
+    return decode(encode(stored), Checkpoint)
+
+
+def test_a_program_from_a_checkpoint_says_exactly_what_its_network_says(net, tmp_path):
+    save(net, tmp_path / "weights.pt")
+    stored = checkpoint(read_exported(tmp_path))
+
+    model = networks.load(exported_program, stored)
+
+    images = torch.rand(5, *SHAPE)
+    assert torch.equal(model[1](images), net(images))
+    assert networks.weights_of(model).keys() == stored.weights.keys()
+    again = checkpoint(networks.weights_of(model))
+    assert torch.equal(networks.load(exported_program, again)(images), model(images))
+
+
+def test_features_and_gradient_norms_of_a_program_are_those_of_its_network(net, tmp_path):
+    save(net, tmp_path / "weights.pt")
+    program = networks.load(exported_program, checkpoint(read_exported(tmp_path)))[1]
+    images = torch.rand(3, *SHAPE)
+
+    ours, theirs = (readouts.read_out(model, images, {}, names=["features"])["features"] for model in (program, net))
+    torch.testing.assert_close(ours, theirs)
+    ours, theirs = (gradient_norms(model, images, lambda logits: logits.logsumexp(1)) for model in (program, net))
+    torch.testing.assert_close(ours.sum(1), theirs.sum(1))
+    assert ours.shape == theirs.shape == (3, 8)
+
+
+def test_a_program_for_four_images_takes_any_number(net, tmp_path):
+    save(net, tmp_path / "four.pt2", count=4)
+    graph, weights = read_program(tmp_path / "four.pt2")
+    assert graph["shape"][0] == 4
+    program = GraphProgram(4)
+    program.open({**weights, GRAPH: as_bytes(json.dumps(graph).encode())})
+    images = torch.rand(6, *SHAPE)
+
+    torch.testing.assert_close(program(images), net(images))
+
+
+def test_torchscript_gives_logits_and_gradients_for_the_images(net, tmp_path):
+    torch.jit.save(torch.jit.trace(net, torch.rand(2, *SHAPE)), tmp_path / "weights.pt")
+    model = networks.load(torchscript_program, checkpoint(torchscript(tmp_path)))
+    images = torch.rand(3, *SHAPE, requires_grad=True)
+
+    (gradient,) = torch.autograd.grad(model[1](images).sum(), images)
+
+    (expected,) = torch.autograd.grad(net(images).sum(), images)
+    torch.testing.assert_close(gradient, expected)
+
+
+class Trap:
+    """What a hostile file would hold."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path("sprung"),))
+
+
+def rewritten(path, change):
+    """Write the archive anew with its files changed by `change(name, bytes)`."""
+    with zipfile.ZipFile(path) as archive:
+        files = {name: change(name, archive.read(name)) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+
+def test_a_pickled_weight_is_refused_and_not_opened(net, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save(net, tmp_path / "trap.pt2")
+
+    def change(name, data):
+        if name.endswith("weights_config.json"):
+            config = json.loads(data)
+            config["config"]["scale"]["use_pickle"] = True
+            return json.dumps(config)
+        return pickle.dumps(Trap()) if "/data/weights/weight_" in name or "sample_inputs" in name else data
+
+    rewritten(tmp_path / "trap.pt2", change)
+
+    with pytest.raises(DamagedFile, match="scale is a pickle, which could run code"):
+        read_program(tmp_path / "trap.pt2")
+    assert not Path("sprung").exists()
+
+
+@pytest.mark.parametrize(
+    "op", ["torch.ops.aten.from_file.default", "torch.ops.mine.run.default", "os.system", "aten.__class__"]
+)
+def test_what_is_no_tensor_operator_is_refused(net, tmp_path, op):
+    save(net, tmp_path / "weights.pt")
+
+    def change(name, data):
+        if "/models/" in name:
+            data = data.replace(b"torch.ops.aten.relu.default", op.encode(), 1)
+        return data
+
+    rewritten(tmp_path / "weights.pt", change)
+
+    with pytest.raises(DamagedFile, match="which touchstone does not run"):
+        networks.load(exported_program, checkpoint(read_exported(tmp_path)))
+
+
+def test_a_file_that_is_cut_is_told(net, tmp_path):
+    save(net, tmp_path / "weights.pt")
+    rewritten(tmp_path / "weights.pt", lambda name, data: data[:-8] if name.endswith("weight_0") else data)
+
+    with pytest.raises(DamagedFile, match=r"not a whole torch\.export program"):
+        read_program(tmp_path / "weights.pt")

@@ -1,0 +1,246 @@
+"""`touchstone assay` as a user types it: what it writes for each kind of model, and what it says to mistakes."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import nn
+
+from touchstone.__main__ import main
+from touchstone.params import load
+from touchstone.plan import Plan
+
+ROOT = Path(__file__).parents[2]
+SHAPE = (1, 12, 12)
+NETWORK = """
+from torch import nn
+
+def network():
+    return nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Dropout(0.5), nn.Linear(100, 3))
+"""
+
+
+@pytest.fixture(scope="module")
+def their_folder(tmp_path_factory):
+    """A user's network, saved in every way, and 60 images of three classes, in two."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("theirs")
+    (folder / "their_network.py").write_text(NETWORK)
+    sys.path.insert(0, str(folder))
+    from their_network import network
+
+    torch.manual_seed(0)
+    net = network().eval()
+    torch.save(net.state_dict(), folder / "state.pt")
+    torch.save(net, folder / "whole.pt")
+    save_file(net.state_dict(), folder / "weights.safetensors")
+    torch.jit.save(torch.jit.trace(net, torch.rand(2, *SHAPE)), folder / "script.pt")
+    exported(folder / "any.pt2", net)
+    torch.export.save(torch.export.export(net, (torch.rand(4, *SHAPE),)), folder / "four.pt2")
+    levels = np.random.default_rng(0).integers(0, 256, (60, *SHAPE[1:]), np.uint8)
+    for row, level in enumerate(levels):
+        (folder / "pictures" / "abc"[row % 3]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(level).save(folder / "pictures" / "abc"[row % 3] / f"{row:02}.png")
+    np.savez(folder / "arrays.npz", images=levels, labels=np.arange(60) % 3)
+    yield folder
+    sys.path.remove(str(folder))
+
+
+def exported(path, net, shape=SHAPE):
+    images = torch.export.Dim("images", min=1)
+    torch.export.save(torch.export.export(net, (torch.rand(2, *shape),), dynamic_shapes=({0: images},)), path)
+    return path
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, their_folder):
+    """A folder like a clone, to type the command in; the user's own files are reached by path."""
+    for name in ("params.yaml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "workflow/studies").mkdir(parents=True)
+    shutil.copy(their_folder / "their_network.py", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def assay(model, data, *more):
+    return main(["assay", str(model), "--data", str(data), "--quick", "--dry-run", *map(str, more)])
+
+
+WAYS = {
+    "any.pt2": (),
+    "four.pt2": (),
+    "script.pt": (),
+    "state.pt": ("--architecture", "their_network:network"),
+    "weights.safetensors": ("--architecture", "their_network:network"),
+    "whole.pt": ("--trust-pickle",),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_network_saved_any_way_becomes_a_study_that_can_be_planned(project, their_folder, capsys, way):
+    assert assay(their_folder / way, their_folder / "pictures", *WAYS[way], "--name", "mine") == 0
+
+    study = load("mine")
+    plan = Plan(study)
+    assert study["classifiers"]["own_model"]["classes"] == 3
+    assert {rule.step for rule, _ in plan.jobs()} >= {"fetch", "prepare", "train", "attack", "measure", "fit", "report"}
+    told = capsys.readouterr().out
+    assert "1 x 12 x 12 pixels in, 3 classes out" in told and "minutes on" in told
+    layers = {"mahalanobis", "gradient_network"} <= study["detectors"].keys()
+    assert layers == (way not in ("script.pt", "four.pt2"))
+    assert layers or "left out" in Path("workflow/studies/mine.yaml").read_text()
+    assert layers or "left out" in study["evaluations"]["detection"]["question"]
+
+
+def test_the_parts_of_the_users_images_are_disjoint_and_arrays_serve_as_well(project, their_folder):
+    from touchstone.data.own_images import own_images
+
+    parts = [own_images(their_folder / "pictures", part=part) for part in ("fit", "calibration", "test")]
+    ids = [set(part.example_ids.tolist()) for part in parts]
+    assert [len(part) for part in parts] == [18, 12, 30]
+    assert len(set.union(*ids)) == 60
+
+    assert (
+        assay(
+            their_folder / "any.pt2",
+            their_folder / "arrays.npz",
+            "--ood",
+            their_folder / "pictures",
+            "--out",
+            "here.yaml",
+        )
+        == 0
+    )
+    study = load("here.yaml")
+    assert study["sources"]["here_ood_1"]["location"] == str(their_folder / "pictures")
+    assert study["examples"]["ood_1"]["labelled"] is False
+
+
+def test_an_equal_program_is_not_written_again(project, their_folder):
+    for _ in range(2):
+        assert assay(their_folder / "state.pt", their_folder / "pictures", *WAYS["state.pt"], "--name", "mine") == 0
+        made = Path("workflow/studies/mine.pt2").stat().st_mtime_ns, load("mine")["sources"]["mine_model"]["sha256"]
+        first = locals().get("first", made)
+
+    assert first == made
+
+
+class Broken(nn.Module):
+    """The user's network with something done to its end."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.head, self.end = nn.Linear(144, 3), end
+
+    def forward(self, images):
+        return self.end(self.head(images.flatten(1)))
+
+
+def training(folder):
+    from their_network import network
+
+    return exported(folder / "training.pt2", network().train())
+
+
+def no_classes(folder):
+    (folder / "flat").mkdir()
+    Image.fromarray(np.zeros((12, 12), np.uint8)).save(folder / "flat/one.png")
+    return folder / "flat"
+
+
+def one_class(folder, their_folder):
+    shutil.copytree(their_folder / "pictures/a", folder / "single/a")
+    return folder / "single"
+
+
+def torn(folder, their_folder):
+    shutil.copytree(their_folder / "pictures", folder / "torn")
+    picture = folder / "torn/b/01.png"
+    picture.write_bytes(picture.read_bytes()[:60])
+    return folder / "torn"
+
+
+def colour(folder):
+    np.savez(folder / "colour.npz", images=np.random.default_rng(0).integers(0, 256, (60, 12, 12, 3), np.uint8),
+             labels=np.arange(60) % 3)  # fmt: skip
+    return folder / "colour.npz"
+
+
+MISTAKES = {
+    "missing file": (lambda p, t: ["nowhere.pt2", t / "pictures"], "no model file nowhere.pt2"),
+    "missing data": (lambda p, t: [t / "any.pt2", "nowhere"], "--data nowhere: there is no such folder"),
+    "wrong shape": (lambda p, t: [t / "any.pt2", colour(p)], "does not take your images, 3 x 12 x 12"),
+    "no classes": (lambda p, t: [t / "any.pt2", no_classes(p)], "put each picture into a folder named for its class"),
+    "probabilities": (
+        lambda p, t: [exported(p / "soft.pt2", Broken(nn.Softmax(1))), t / "pictures"],
+        "returns probabilities (each row sums to 1)",
+    ),
+    "train mode": (lambda p, t: [training(p), t / "pictures"], "Call model.eval() before it is saved or exported"),
+    "a pickle": (lambda p, t: [t / "whole.pt", t / "pictures"], "--trust-pickle opens it"),
+    "one class": (lambda p, t: [t / "any.pt2", one_class(p, t)], "are of one class, a; a classifier needs two"),
+    "a broken image": (lambda p, t: [t / "any.pt2", torn(p, t)], "1 broken image: b/01.png ("),
+    "unknown name": (lambda p, t: ["resnet81", t / "pictures"], "no network of torchvision. Did you mean resnet18?"),
+    "NaN": (
+        lambda p, t: [exported(p / "nan.pt2", Broken(Log())), t / "pictures"],
+        "returns NaN or infinity for 8 of 8 of your images",
+    ),
+    "no gradient": (lambda p, t: [exported(p / "round.pt2", Broken(Rounded())), t / "pictures"], "zero everywhere"),
+    "blind": (lambda p, t: [exported(p / "blind.pt2", Broken(Blind())), t / "pictures"], "ignores its input"),
+    "too few classes": (
+        lambda p, t: [exported(p / "two.pt2", nn.Sequential(nn.Flatten(), nn.Linear(144, 2))), t / "pictures"],
+        "the model has 2 classes",
+    ),
+    "weights alone": (lambda p, t: [t / "state.pt", t / "pictures"], "--architecture module:function"),
+    "eps": (lambda p, t: [t / "any.pt2", t / "pictures", "--eps", "8"], "such as 8/255"),
+}
+
+
+class Log(nn.Module):
+    def forward(self, logits):
+        return torch.log(logits - logits.amax(1, keepdim=True) - 1)
+
+
+class Rounded(nn.Module):
+    def forward(self, logits):
+        return (logits * 10).round()
+
+
+class Blind(nn.Module):
+    def forward(self, logits):
+        return logits * 0 + 1.5
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_what_to_do_before_anything_runs(project, their_folder, capsys, mistake):
+    arguments, told = MISTAKES[mistake]
+
+    assert assay(*arguments(project, their_folder)) == 1
+
+    assert told in capsys.readouterr().err
+
+
+def test_broken_images_may_be_left_out_and_are_named(project, their_folder, capsys):
+    assert assay(their_folder / "any.pt2", torn(project, their_folder), "--leave-out-broken", "--name", "mine") == 0
+
+    assert "left out of torn: 1 broken image: b/01.png" in capsys.readouterr().out
+    assert load("mine")["examples"]["own_fit"]["broken"] == "leave_out"
+
+
+def test_the_normalisation_that_a_model_was_trained_with_is_told(project, their_folder, capsys):
+    """The classes of these images lie in their brightness, which only a network in the right range sees."""
+    levels = np.repeat(np.array([40, 120, 210], np.uint8)[np.arange(60) % 3], 144).reshape(60, 12, 12)
+    np.savez("bright.npz", images=levels, labels=np.arange(60) % 3)
+    net = nn.Sequential(nn.AvgPool2d(12), nn.Flatten(), nn.Linear(1, 3))
+    with torch.no_grad():
+        net[2].weight.copy_(torch.tensor([[-1.0], [0.0], [1.0]]))
+        net[2].bias.copy_(torch.tensor([0.0, 0.35, 0.0]))
+
+    assert assay(exported(project / "range.pt2", net, SHAPE), "bright.npz") == 0
+
+    assert "with [-1, 1] normalisation (--mean 0.5 --std 0.5) it is right on 100%" in capsys.readouterr().out
