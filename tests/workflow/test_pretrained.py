@@ -36,6 +36,7 @@ def study(entry=ENTRY % ""):
     Path("workflow/studies/own.yaml").write_text(
         f'sources: {{their_file: {{use: checkpoint_file, location: theirs.pt, sha256: "{digest}"}}}}\n'
         f"classifiers: {{theirs: {entry}}}\n"
+        "evaluations: {margin_survey: {classifiers: all}}\n"
     )
     return load("own", Path())
 
