@@ -45,14 +45,26 @@ def _parser() -> argparse.ArgumentParser:
                      help="what to do with files made under another requirements.lock (default: keep them)")  # fmt: skip
     assayed = command("assay", _assay, "is this model robust? write a study for it, and run it")
     assayed.add_argument("model", help="a .pt2, TorchScript, safetensors or state_dict file; a torchvision name")
-    assayed.add_argument("--data", required=True, metavar="PATH", help="a folder of pictures per class, .npz, .safetensors")
+    assayed.add_argument(
+        "--data", required=True, metavar="PATH", help="a folder of pictures per class, .npz, .safetensors"
+    )
     assayed.add_argument("--ood", action="append", metavar="PATH", help="images of no class (default: generated)")
-    assayed.add_argument("--eps", default="8/255", help="the budget, L-inf, as a share of the pixel range (default: 8/255)")
+    assayed.add_argument(
+        "--eps", default="8/255", help="the budget, L-inf, as a share of the pixel range (default: 8/255)"
+    )
     effort = assayed.add_mutually_exclusive_group()
-    effort.add_argument("--quick", dest="effort", action="store_const", const="quick", help="minutes: 100 images, few steps")
-    effort.add_argument("--full", dest="effort", action="store_const", const="full", help="up to 1,000 images, many steps")
-    assayed.add_argument("--architecture", metavar="MODULE:FUNCTION", help="returns the network that a file of weights fits")
-    assayed.add_argument("--weights", metavar="FILE", help="weights of a torchvision network (default: the published ones)")
+    effort.add_argument(
+        "--quick", dest="effort", action="store_const", const="quick", help="minutes: 100 images, few steps"
+    )
+    effort.add_argument(
+        "--full", dest="effort", action="store_const", const="full", help="up to 1,000 images, many steps"
+    )
+    assayed.add_argument(
+        "--architecture", metavar="MODULE:FUNCTION", help="returns the network that a file of weights fits"
+    )
+    assayed.add_argument(
+        "--weights", metavar="FILE", help="weights of a torchvision network (default: the published ones)"
+    )
     assayed.add_argument("--mean", help="per channel, if the model does not normalise by itself: 0.5,0.5,0.5")
     assayed.add_argument("--std", help="the same")
     assayed.add_argument("--classes", metavar="A,B,C", help="the class folders in the model's order (default: by name)")

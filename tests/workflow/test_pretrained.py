@@ -36,7 +36,7 @@ def study(entry=ENTRY % ""):
     Path("workflow/studies/own.yaml").write_text(
         f'sources: {{their_file: {{use: checkpoint_file, location: theirs.pt, sha256: "{digest}"}}}}\n'
         f"classifiers: {{theirs: {entry}}}\n"
-        "evaluations: {their_accuracy: {use: robustness, question: How accurate is it?, classifiers: [theirs],"
+        "evaluations: {their_accuracy: {use: robustness, question: 'How accurate?', classifiers: [theirs],"
         " examples: [digits_test]}}\n"
     )
     return load("own", Path())
