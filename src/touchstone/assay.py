@@ -158,7 +158,8 @@ def _seen(options: Namespace) -> Seen:
         labels=held.labels[good][rows],
         settings=settings,
         shaping=shaping,
-        counts={part: len(rows_of_part(held.labels, SHARES, part, seed=0)) for part in SHARES},
+        # Broken ones may all lie in one part.
+        counts={part: len(rows_of_part(held.labels, SHARES, part, seed=0)) - len(broken) for part in SHARES},
         told=tuple(told),
     )
 
