@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ class Project:
     """A working copy, and the commands that people type in it."""
 
     root: Path
+    environment: dict[str, str] = field(default_factory=dict)
 
     def snakemake(self, *arguments: str, study: str = "tiny", check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "snakemake", "--nocolor", *arguments, "--config", f"study={study}"]
@@ -38,6 +39,7 @@ class Project:
 
     def run(self, command: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
+        environment |= self.environment
         done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=environment)
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
@@ -107,5 +109,7 @@ def copied(tiny: Project, tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def again(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny study run once more from nothing, in another folder, on one core."""
-    return once(tmp_path_factory, "again", lambda project: project.snakemake("--cores", "1"))
+    """The tiny study run once more from nothing, in another folder, on one core, each job alone: no warm process."""
+    alone = {"TOUCHSTONE_WARM": "off"}
+    made = once(tmp_path_factory, "again", lambda project: Project(project.root, alone).snakemake("--cores", "1"))
+    return Project(made.root, alone)

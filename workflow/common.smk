@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from touchstone import matching
 from touchstone import rules as asked
+from touchstone import warm
 from touchstone.params import DEFAULT_STUDY, ParamsError, load
 from touchstone.plan import Plan
 from touchstone.restoring import restore
@@ -80,6 +81,12 @@ if workflow.is_main_process:
             f"sha256 is null for {', '.join(PLAN.unpinned)}: what their publisher's digests let pass is taken;"
             " to pin it, write the digest that logs/fetch/SOURCE.log tells into the study"
         )
+
+
+onstart:
+    # Only where jobs are processes of this machine, with this Python; not called where nothing is to be done.
+    if workflow.is_main_process and workflow.local_exec and not METHODS:
+        warm.start(TORCH_THREADS)
 
 
 wildcard_constraints:

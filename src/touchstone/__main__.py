@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
+from touchstone import warm
+
+# Before the imports that a job needs and its handing over does not.
+if __name__ == "__main__" and (handed_over := warm.pass_on(sys.argv[1:])) is not None:
+    sys.exit(handed_over)
+
 import argparse
 import os
 import signal
-import sys
 from pathlib import Path
 
 from touchstone import jobs, listing, run_records

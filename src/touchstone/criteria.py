@@ -114,7 +114,8 @@ class Book:
 @cache
 def load(folder: Path = FOLDER) -> Book:
     """Return all claims; ValueError names file, claim and key of what is wrong."""
-    files = [(path, yaml.safe_load(path.read_text())) for path in folder.glob("*.yaml")]
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads ten times as fast
+    files = [(path, yaml.load(path.read_text(), loader)) for path in folder.glob("*.yaml")]
     published: dict[str, Published] = {}
     criteria: dict[str, Criterion] = {}
     for path, content in sorted(files, key=lambda item: min(item[1]["published"])):

@@ -15,11 +15,11 @@ from typing import Any
 
 from touchstone import cache, chain, digests, provenance, registry
 from touchstone.plan import Task, code_files
+from touchstone.warm import TORCH_STEPS
 
 CACHED = frozenset(
     {"prepare", "convert", "train", "translate", "attack", "measure", "infer", "fit", "score", "evaluate"}
 )
-TORCH_STEPS = frozenset({"convert", "train", "translate", "attack", "measure", "infer", "fit", "score"})
 # One code path on every machine with AVX2 where that costs nothing. oneDNN keeps its own: held to AVX2, a convolution's
 # forward and backward took 1.3 times as long (small CNN, U-Net), so its path is recorded instead.
 CPU_PATHS = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2"}

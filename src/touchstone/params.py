@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from touchstone import criteria, registry
+from touchstone import criteria, families, registry
 from touchstone.contracts import Bounds
 from touchstone.registry import Setting, Type
 
@@ -170,7 +170,13 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
-class _NoDuplicates(yaml.SafeLoader):
+if TYPE_CHECKING:
+    _Loader = yaml.SafeLoader
+else:  # libyaml's, which not every build of PyYAML has, reads ten times as fast: every job reads the settings
+    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _NoDuplicates(_Loader):
     """YAML where a key that stands twice is an error instead of a silent overwrite."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -648,6 +654,25 @@ class _Reader:
             elif example in calibrations and path[-1] != "calibration":
                 giver = ".".join(calibrations[example])
                 self.fail(path, f"{example} gives the thresholds ({giver}); use another set")
+        self._families(resolved, tested)
+
+    def _families(self, resolved: dict[str, Any], tested: dict[str, str]) -> None:
+        """Refuse outliers of a kind that is tested on: what a network has seen the like of is no unknown."""
+        examples = resolved["examples"]
+        known = families.sources_of({entry["train"] for entry in resolved["classifiers"].values()}, examples)
+        kinds = {name: families.family(name, examples, known) for name in tested}
+        places = [(section, name) for section in ("classifiers", "translators") for name in resolved[section]]
+        for section, name in places:
+            for outliers in resolved[section][name]["outliers"]:
+                own = families.family(outliers, examples, known)
+                for test, kind in kinds.items():
+                    if outliers != test and (shared := [own[mark] for mark in own if mark in kind]):
+                        self.fail(
+                            (section, name, "outliers"),
+                            f"{outliers} is of the family of {test}, which evaluations.{tested[test]} tests on: both are"
+                            f" {shared[0]}; use outliers of another family",
+                        )
+                        break
 
     def _groups(self, resolved: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
         """Return, for what is grouped, the named groups; an entry in none is a group of its own."""

@@ -228,6 +228,7 @@ class Plan:
         some evaluation asks it to be made on.
         """
         groups = self.study["groups"]
+        asked_on = {asked[1:] for asked in self.attacked}
         found = []
         for examples, attacks, detectors in self.attacked_groups:
             sets = [
@@ -235,7 +236,7 @@ class Plan:
                 for guard in (groups["detectors"][detectors] if detectors else [""])
                 for entry in groups["examples"][examples]
                 for attack in groups["attacks"][attacks]
-                if not guard or (attack, guard) in {asked[1:] for asked in self.attacked}
+                if not guard or (attack, guard) in asked_on
             ]
             name = "_".join(part for part in (examples, attacks, detectors) if part)
             found.append(Batch(name, tuple(sets), detectors))
@@ -518,7 +519,10 @@ class Plan:
             if detector:
                 inputs["detector"] = self.file("detectors", own, detector)
                 calibration = Set(self.calibration(own))  # clean images that an attacker may imitate
-                inputs |= self._read(self._component(detector).call.data, str(own), calibration, "typical_")
+                read = self._asked_by("detectors", detector)
+                if "in_distribution" in self._asked_by("attacks", attacked.attack):
+                    read = (*read, "images")  # attacks on scores start there, whatever the detector reads
+                inputs |= self._read(read, str(own), calibration, "typical_")
                 settings |= {"detector": self._own("detectors", detector), "false_positive_rate": rate}
                 settings["confounding"] = self._labels(self._label_of(detector))
             yield Task("attack", inputs, self.set_file(attacked), settings)
@@ -600,6 +604,9 @@ class Plan:
         """Return the held-out clean images that the thresholds of a network's detectors come from."""
         own: str | None = self.study["classifiers"][net.entry]["calibration"]
         return own or str(self.study["study"]["calibration"])
+
+    def _asked_by(self, section: str, entry: str) -> tuple[str, ...]:
+        return registry.component(*self.study[section][entry]["use"].split("/")).call.data
 
     def _component(self, detector: str) -> registry.Component:
         folder, name = self.study["detectors"][detector]["use"].split("/")

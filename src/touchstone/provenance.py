@@ -63,20 +63,24 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 def source_digest(source: bytes) -> str:
     """Return the digest of a Python file's code, comments and docstrings apart; SyntaxError where it is none."""
-    return sha256(_without_docstrings(ast.parse(source)).encode())
+    return _digest(ast.parse(source))
+
+
+def _digest(tree: ast.Module) -> str:
+    return sha256(_without_docstrings(tree).encode())
 
 
 @cache
 def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file's code, comments and docstrings apart, and the package files that it imports."""
-    source = path.read_bytes()
+    tree = ast.parse(path.read_bytes())
     imports = set()
-    for module in imported(ast.parse(source)):
+    for module in imported(tree):
         if module.startswith("touchstone."):
             candidate = Path(*module.split(".")[1:]).with_suffix(".py")
             if plugins.located(candidate.as_posix(), PACKAGE) is not None:
                 imports.add(candidate.as_posix())
-    return source_digest(source), tuple(sorted(imports))
+    return _digest(tree), tuple(sorted(imports))
 
 
 def code_files(roots: Iterable[str]) -> dict[str, str]:

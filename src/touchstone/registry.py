@@ -195,16 +195,20 @@ def read_signature(path: Path, name: str, strict: bool = True) -> Signature | No
     return None
 
 
-def names(folder: str) -> list[str]:
+@cache
+def names(folder: str) -> tuple[str, ...]:
     """Return the names of all components of a folder, sorted."""
     paths = (path for place in plugins.places(PACKAGE) for path in (place / folder).glob("*.py"))
-    return sorted(path.stem for path in paths if not path.stem.startswith("_"))
+    return tuple(sorted(path.stem for path in paths if not path.stem.startswith("_")))
 
 
 def use_plugins(folders: Iterable[Path]) -> None:
     """Look for components in these folders too: see plugins.use."""
+    before = plugins.places()
     plugins.use(folders)
-    component.cache_clear()
+    if len(before) > 1 or len(plugins.places()) > 1:  # a plugin may also have come or gone inside its folder
+        component.cache_clear()
+        names.cache_clear()
 
 
 @cache

@@ -33,6 +33,7 @@ def matrices(numbers: Numbers, supervised: Collection[str] = ()) -> list[Table]:
     return [*(table for table in found if table is not None), *_attacked(numbers)]
 
 
+UPPER_BOUNDS = "; where OOD images are left without a gradient of the score, attackers were stuck: upper bounds"
 SIDES = {"auroc_clean": "clean", "auroc_id": "ID attacked", "auroc_ood": "OOD attacked", "auroc_both": "both attacked"}
 
 
@@ -45,6 +46,7 @@ def _attacked(numbers: Numbers) -> list[Table]:
     places = [row["examples"].partition("/") for row in rows]
     sets = dict.fromkeys(name for name, _, attack in places if attack)
     means = [name for name in sets if name == "mean_of_sets"] or list(sets)[:1]
+    flat = {(row["entry"], row["examples"]): row for row in _of(numbers, "no_score_gradient")}
     found = {(row["entry"], row["examples"], measured(row["metric"])): row for row in rows}
     things = list(dict.fromkeys((row["entry"], row["examples"].partition("/")[2], row["threat"]) for row in rows))
     things = [thing for thing in things if thing[1]]
@@ -52,6 +54,7 @@ def _attacked(numbers: Numbers) -> list[Table]:
     for entry, attack, threat in things:
         own = [clean.get((entry, means[0])), *(found.get((entry, f"{means[0]}/{attack}", name)) for name in SIDES)]
         words = (entry, attack, read(threat).knows.split(" to ")[0])
+        own += [flat.get((entry, f"{means[0]}/{attack}"))] if flat else []
         sides.append(Line(words, tuple(numbers.maybe(row) for row in (own[0], *own[2:]))))
         both = [found.get((entry, f"{name}/{attack}", "auroc_both")) for name in sets]
         each.append(Line(words, tuple(numbers.maybe(row) for row in both)))
@@ -59,9 +62,9 @@ def _attacked(numbers: Numbers) -> list[Table]:
     mean = "mean of the OOD sets" if means[0] == "mean_of_sets" else means[0]
     return [
         Table(
-            f"AUROC by the side that is attacked ({mean}; each set is below)",
+            f"AUROC by the side that is attacked ({mean}; each set is below)" + (UPPER_BOUNDS if flat else ""),
             heads,
-            tuple(SIDES.values()),
+            (*SIDES.values(), *(("OOD images left without a gradient",) if flat else ())),
             tuple(sides),
         ),
         Table("AUROC with both sides attacked, on each OOD set", heads, tuple(sets), tuple(each)),

@@ -122,8 +122,8 @@ def _study_stage(plan: Plan) -> dict[str, Any]:
     return {
         "desc": f"The study {plan.study.name}, by the same Snakemake line as `make run`",
         "cmd": _command(plan, []),
-        "deps": [*WORKFLOW, "requirements.lock", "src/touchstone", *_overlay(plan), *raw],
-        "params": [{"params.yaml": None}],
+        "deps": [*WORKFLOW, "requirements.lock", "src/touchstone", *raw],
+        "params": [{file: None} for file in ("params.yaml", *_overlay(plan))],
         "outs": [*_kept(f"{plan.folder}/", cached=True), *_kept(*pages, cached=False)],
         "metrics": _kept(metrics, cached=False),
     }

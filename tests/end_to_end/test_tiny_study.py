@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from touchstone import provenance, records
+from touchstone import provenance, records, run_records, warm
 from touchstone.digests import file_digest
 
 
@@ -14,6 +14,16 @@ def test_two_runs_give_equal_bytes_whatever_the_cores(tiny, again):
 
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_torch_is_imported_once_for_all_jobs_where_there_is_a_warm_process_and_by_each_where_there_is_none(tiny, again):
+    """So the test before also says that bytes are equal with and without it."""
+    done = {}
+    for name, project in (("tiny", tiny), ("again", again)):
+        found = [r for r in run_records.read(project.root / "logs/tiny") if r["step"] in warm.TORCH_STEPS]
+        done[name] = {"touchstone.warm_server" in record["process"]["command"] for record in found}
+
+    assert done == {"tiny": {True}, "again": {False}}
 
 
 def test_a_second_run_does_nothing(tiny):
@@ -65,7 +75,7 @@ def test_a_truncated_or_altered_artefact_is_named_by_the_step_that_reads_it(copi
     done = copied.snakemake("--cores", "2", check=False)
 
     assert done.returncode != 0
-    log = (copied.root / "logs/tiny/infer_id_test/cnn.0.log").read_text()
+    log = (copied.root / "logs/tiny/infer_tested/cnn.0.log").read_text()
     assert "data/tiny/checkpoints/cnn.0.safetensors: its bytes do not match its sidecar" in log
     assert "Traceback" not in log
 

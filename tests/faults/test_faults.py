@@ -66,6 +66,8 @@ def victims(project, kind):
         return [job for job in jobs if "bash" not in job.command[0]]
     if kind == "shell of a job":
         return [job for job in jobs if "bash" in job.command[0]]
+    if kind in ("warm process", "job of the warm process"):
+        return [one for one in at_work(project, "touchstone.warm_server") if leads(one) == (kind == "warm process")]
     if kind == "snakemake":
         return at_work(project, "-m snakemake")
     if kind == "touchstone":
@@ -73,7 +75,14 @@ def victims(project, kind):
     return at_work(project, "")  # everything at once, like a power cut
 
 
-KINDS = ["job", "shell of a job", "snakemake", "touchstone", "everything"]
+def leads(process):
+    """Whether it is the warm process itself, which leads its session, and not a job of it."""
+    with contextlib.suppress(ProcessLookupError):
+        return os.getsid(process.pid) == process.pid
+    return None
+
+
+KINDS = ["job", "shell of a job", "job of the warm process", "warm process", "snakemake", "touchstone", "everything"]
 
 
 def leftovers(project):
@@ -178,9 +187,9 @@ def test_what_a_kill_left_behind_is_cleared_with_a_word(empty):
 
 def training(project):
     """The trainings at work, by their run records."""
-    return [
-        job for job in run_records.running(project.root / "logs/tiny") if any("train" in word for word in job.command)
-    ]
+    logs = project.root / "logs/tiny"
+    trainings = {record["process"]["pid"] for record in run_records.read(logs) if record["step"] == "train"}
+    return [job for job in run_records.running(logs) if job.pid in trainings]
 
 
 def wait_for(condition, seconds=60):
@@ -245,10 +254,8 @@ def test_a_clock_that_was_set_back_hides_and_repeats_nothing(copied):
     for path in [*(copied.root / "data").rglob("*"), *(copied.root / "src").rglob("*")]:
         os.utime(path, (later, later))
     assert not copied.planned()
-    copied.edit(
-        "workflow/studies/tiny.yaml", "evaluations:\n", "margins: {nearest_classes: {steps: 41}}\nevaluations:\n"
-    )
-    changed = {"Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report"}
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
+    changed = {"Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report"}
     assert set(copied.planned()) == changed
 
     finish(copied)

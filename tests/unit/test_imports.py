@@ -33,6 +33,8 @@ DOORS = {
     "telling",
     "tracing",
     "versioning",
+    "warm",
+    "warm_server",
 }
 TORCH_FREE_FOLDERS = ("sources", "data", "evaluations", "reporting")
 COMPONENTS = (

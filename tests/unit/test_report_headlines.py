@@ -140,3 +140,16 @@ def test_attacked_detection_opens_with_the_side_that_is_attacked_and_each_set_be
     line = next(line for line in sides.lines if line.words[:2] == ("cnn+msp", "score_5"))
     assert line.numbers[3].value == value(numbers, "auroc_both_mean", "cnn+msp", "mean_of_sets/score_5")
     assert line.words[2] == "white-box adaptive"
+
+
+def test_where_attackers_were_stuck_the_table_says_so(asked):
+    rows = asked(attacked_detection).rows
+    place = {"entry": "cnn+msp", "examples": "mean_of_sets/score_5", "metric": "no_score_gradient"}
+    like = next(row for row in rows if row["examples"] == place["examples"] and row["seed"] is not None)
+
+    sides, _ = matrices(Numbers([*rows, {**like, **place, "value": 0.75}]))
+
+    assert sides.columns[-1] == "OOD images left without a gradient" and "upper bounds" in sides.caption
+    shares = {line.words[:2]: line.numbers[-1] for line in sides.lines}
+    assert shares["cnn+msp", "score_5"].value == 0.75
+    assert shares["cnn_pgd+msp", "score_5"] is None

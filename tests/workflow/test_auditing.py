@@ -80,7 +80,7 @@ def test_a_file_forged_with_a_consistent_sidecar_is_caught_by_its_consumers_and_
 
 def test_two_swapped_files_are_named(copied):
     first, second = (
-        copied.root / f"data/tiny/scores/cnn.0/{name}/uniform.safetensors" for name in ("msp", "mean_intensity")
+        copied.root / f"data/tiny/scores/cnn.0/{name}/uniform.safetensors" for name in ("msp", "pixel_mahalanobis")
     )
     data = first.read_bytes()
     first.write_bytes(second.read_bytes())
@@ -119,7 +119,7 @@ def test_other_code_than_todays_is_told_with_its_files(copied, monkeypatch):
     found = {finding.file: finding.problem for finding in findings(copied)}
 
     assert "detectors/msp.py" in found["data/tiny/scores/cnn.0/msp/digits_test.safetensors"]
-    assert "data/tiny/scores/cnn.0/mean_intensity/digits_test.safetensors" not in found
+    assert "data/tiny/scores/cnn.0/pixel_mahalanobis/digits_test.safetensors" not in found
 
 
 def test_the_root_digest_is_checked(tiny):

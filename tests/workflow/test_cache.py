@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 from touchstone import digests, provenance
 from touchstone.cache import Cache
@@ -60,23 +61,23 @@ def test_it_can_be_switched_off(tmp_path, monkeypatch):
 
 def test_switching_a_setting_forth_and_back_computes_nothing(copied):
     before = copied.digests("data", "reports")
-    copied.edit("workflow/studies/tiny.yaml", "\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 2}\n")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
     copied.snakemake("--cores", "2")
     assert copied.digests("data") != {name: data for name, data in before.items() if name.startswith("data")}
-    copied.edit("workflow/studies/tiny.yaml", "  nearest_classes: {steps: 2}\n", "")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 3}", "fab: {use: fab, steps: 2}")
 
-    copied.snakemake("--cores", "2")
+    replace(copied, environment={"TOUCHSTONE_WARM": "off"}).snakemake("--cores", "2")  # so that its memory is seen
 
     assert copied.digests("data", "reports") == before
-    benchmark = (copied.root / "logs/tiny/measure_id_test/softmax.0/nearest_classes.tsv").read_text().splitlines()
+    benchmark = (copied.root / "logs/tiny/measure_tested/cnn.0/fab.tsv").read_text().splitlines()
     memory = float(benchmark[1].split("\t")[2]) if benchmark[1].split("\t")[2] not in ("-", "NA") else 0.0
     assert memory < 300, "torch (660 MB) was imported for a file that the cache held"
 
 
 def test_a_hit_writes_a_sidecar_that_names_the_new_chain(copied):
     """The classifier is remade with equal bytes under another sidecar: what is downstream is linked, its chain is new."""
-    copied.edit("workflow/studies/tiny.yaml", "study: {title: Tiny}", "study: {title: Tiny}\n# a comment")
-    path = copied.root / "data/tiny/checkpoints/softmax.0.safetensors"
+    copied.edit("workflow/studies/tiny.yaml", "  title: Tiny", "  # a comment\n  title: Tiny")
+    path = copied.root / "data/tiny/checkpoints/cnn.0.safetensors"
     content = json.loads(provenance.sidecar_path(path).read_text())
     assert content["step"] == "train"
     assert {link["file"] for links in content["inputs"].values() for link in links} >= {

@@ -19,8 +19,8 @@ from touchstone.plan import Plan
 
 ROOT = Path(__file__).parents[2]
 STAGE = "workflow/dvc.yaml:tiny"
-STEPS = ("\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 41}\n")
-REMEASURED = {"Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report"}
+STEPS = ("fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 41}")
+REMEASURED = {"Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report"}
 S3 = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 QUIET = {
     "DVC_NO_ANALYTICS": "1",
@@ -162,28 +162,28 @@ def test_an_s3_compatible_server_carries_a_study_to_another_machine(recorded, bu
 
 
 def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(cloned):
-    path = cloned.root / "data/tiny/margins/softmax.0/nearest_classes/digits_test.safetensors"
+    path = cloned.root / "data/tiny/margins/cnn.0/fab/digits_test.safetensors"
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data[:-1] + b"x")
 
-    assert "Measure margins of softmax.0 by nearest_classes: id_test" in cloned.project.planned()
+    assert "Measure margins of cnn.0 by fab: tested" in cloned.project.planned()
 
 
 def test_two_versions_are_compared_and_checked_out_both_ways(own):
-    own.project.edit("workflow/studies/tiny.yaml", STEPS[0], STEPS[1].replace("41", "2"))
+    own.project.edit("workflow/studies/tiny.yaml", STEPS[0], STEPS[1].replace("41", "3"))
     own.type(f"dvc repro -q {STAGE}")
     changed = json.loads(own.type("dvc metrics diff --json"))["reports/tiny/metrics.json"]
     own.type("git commit -q -a -m two")
 
     assert changed
-    assert all(name.startswith("margins.softmax.") for name in changed)
+    assert all(name.startswith("margins.cnn.") for name in changed)
     for version in ("HEAD~1", "-"):
         own.type(f"git checkout -q {version}")
         own.type("dvc checkout -q")
         assert "up to date" in own.type("dvc status")
         assert not own.project.planned(), version
-    own.project.edit("workflow/studies/tiny.yaml", "nearest_classes: {steps: 2}", "nearest_classes: {steps: 41}")
+    own.project.edit("workflow/studies/tiny.yaml", STEPS[1].replace("41", "3"), STEPS[1])
     assert set(own.project.planned()) == REMEASURED
 
 
@@ -218,11 +218,11 @@ def test_metrics_plots_and_checkpoints_are_shown(recorded, tmp_path):
 
 
 def test_an_experiment_changes_a_setting_by_name(own):
-    own.type(f"dvc exp run -q -n fewer -S +margins.nearest_classes.steps=2 {STAGE}")
+    own.type(f"dvc exp run -q -n fewer -S workflow/studies/tiny.yaml:margins.fab.steps=3 {STAGE}")
 
     assert "fewer" in own.type("dvc exp list")
-    shown = json.loads(own.type("dvc params diff --json"))["params.yaml"]
-    assert shown == {"margins.nearest_classes.steps": {"old": None, "new": 2}}
+    shown = json.loads(own.type("dvc params diff --json"))["workflow/studies/tiny.yaml"]
+    assert shown == {"margins.fab.steps": {"old": 2, "new": 3}}
     assert not own.project.planned()
 
 

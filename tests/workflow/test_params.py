@@ -79,7 +79,7 @@ MISTAKES = {
     "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, examples", "Did you mean robust?"),
     "an unknown entry in a role": ("claims: {S2-1: {robust: cnn_pdg}}", "claims.S2-1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
     "an entry of another section in a role": ("claims: {S2-1: {robust: pgd}}", "no entry called pgd in classifiers", ""),
-    "several entries where one plays": ("claims: {S2-1: {robust: [cnn]}}", "claims.S2-1.robust: expected an entry of classifiers, got ['cnn']", ""),
+    "several entries where one plays": ("claims: {S4-1: {net: [cnn]}}", "claims.S4-1.net: expected an entry of classifiers, got ['cnn']", ""),
     "roles side by side that differ in number": ("claims: {S3-12: {pgd: [pgd, pgd_02]}}", "claims.S3-12.fgsm: goes side by side with pgd", ""),
     "an unknown shared role": ("claims: {shared: {examplez: digits_test}}", "claims.shared.examplez: no claim has such a role", "Did you mean examples?"),
     "a claim that is neither asked nor told": ("claims: {S2-1: 3}", "claims.S2-1: expected its roles, or in words why it is not run", ""),
@@ -87,6 +87,10 @@ MISTAKES = {
     "training on test data": ("classifiers: {cnn: {train: digits_test}}", "classifiers.cnn.train: digits_test is tested on by evaluations.", ""),
     "fitting on test data": ("detectors: {mahalanobis: {fit: digits_test}}", "detectors.mahalanobis.fit: digits_test is tested on", ""),
     "an anomaly that is tested on": ("detectors: {gradient_network: {anomalous: [uniform]}}", "detectors.gradient_network.anomalous: uniform is tested on", ""),
+    "outliers made as a test set is": ("classifiers: {cnn_oe: {outliers: [blobs, uniform_fit]}}", "classifiers.cnn_oe.outliers: uniform_fit is of the family of uniform", "made by data/uniform_noise"),
+    "outliers from a test set's source": ("classifiers: {cnn_oe: {outliers: [textures_fit]}}", "classifiers.cnn_oe.outliers: textures_fit is of the family of textures", ""),
+    "outliers changed from what is tested on": ("examples: {hazy: {use: corruption, of: textures, kind: contrast, severity: 3}}\nclassifiers: {cnn_oe: {outliers: [hazy]}}", "classifiers.cnn_oe.outliers: hazy is of the family of textures", ""),
+    "outliers changed as a test set is": ("examples: {hazy: {use: corruption, of: digits_train, kind: contrast, severity: 1}}\nclassifiers: {cnn_oe: {outliers: [hazy]}}", "classifiers.cnn_oe.outliers: hazy is of the family of noisy", "made by data/corruption"),
     "fitting on calibration data": ("detectors: {mahalanobis: {fit: digits_calibration}}", "gives the thresholds", ""),
     "a network's thresholds from test data": ("classifiers: {cnn_six: {calibration: six_test}}", "classifiers.cnn_six.calibration: six_test is tested on", ""),
     "fitting on a network's calibration data": ("detectors: {knn_six: {fit: six_calibration}}", "gives the thresholds (classifiers.cnn_six.calibration)", ""),
@@ -151,17 +155,18 @@ def test_an_overlay_with_its_own_use_replaces_the_entry(project):
 
 
 def test_roles_are_filled_from_the_shared_ones(project):
-    assert load("digits", project)["claims"]["S2-1"] == {
-        "robust": "cnn_pgd", "examples": "digits_test",
+    assert load("digits", project)["claims"]["S4-1"] == {
+        "net": "cnn", "translator": "unet", "attack": "pgd", "examples": "digits_test",
     }  # fmt: skip
 
 
 def test_a_claim_whose_role_an_overlay_emptied_is_not_asked(project):
-    (project / "workflow" / "studies" / "tiny.yaml").write_text(
-        (ROOT / "workflow" / "studies" / "tiny.yaml").read_text()
-    )
+    without = "translators: {unet_darker: null}\nevaluations: {natural_shifts: {translators: [unet]}}"
 
-    assert load("tiny", project)["claims"]["S2-1"] == "cnn_pgd (classifiers) is not in this study"
+    claims = overlay(project, without)["claims"]
+
+    assert claims["S4-8"] == "unet_darker (translators) is not in this study"
+    assert claims["S4-1"] == load("digits", project)["claims"]["S4-1"]
 
 
 def test_a_default_written_out_resolves_to_the_same_settings(project):

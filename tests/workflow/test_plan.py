@@ -107,9 +107,8 @@ def test_a_detector_setting_touches_its_own_jobs(plan):
     differ = jobs_that_differ(plan, after)
 
     assert {name for name in differ if not name.startswith("score_")} == {
-        "fit_post_hoc",
-        "attack_id_test_adaptive_post_hoc",
-        "attack_few_score_curve_post_hoc",
+        "fit_all_detectors",
+        "attack_id_test_adaptive_all_detectors",
         "report",
     }
 
@@ -165,7 +164,7 @@ def test_defences_are_attacked_whole_and_through_the_network_that_they_protect(p
 
     assert "data/digits/outputs/routed.1/digits_test/routed.1/both_paths.safetensors" in files
     assert "data/digits/outputs/routed.1/digits_test/cnn.1/pgd.safetensors" in files
-    assert "data/digits/outputs/routed.1/digits_test/mlp.0/pgd.safetensors" in files
+    assert "data/digits/outputs/routed.1/digits_test/mlp.1/pgd.safetensors" in files
     assert not [file for file in files if "routed.1/pgd" in file or "cnn.1/both_paths" in file]
 
 
@@ -195,8 +194,8 @@ def test_all_classifiers_are_the_networks_without_the_defences(plan):
 def test_a_dry_run_names_the_jobs_of_a_defence(bare):
     planned = bare.planned("data/tiny/metrics/routing.csv")
 
-    assert planned["Attack routed.0: id_test_both_paths"] == 1
-    assert planned["Run routed.0: id_test"] == 1
+    assert planned["Attack routed.0: tested_both_paths"] == 1
+    assert planned["Run routed.0: tested"] == 1
     assert planned["Train unet.0"] == 1
     assert planned["Fit on cnn.0: all_detectors"] == 1
 
@@ -246,8 +245,8 @@ def test_a_router_may_read_an_encoder_instead_of_the_classifier(plan):
     (inputs,) = inputs_of(after, "infer_id_test", net="routed.1").values()
 
     assert inputs["checkpoint"] == "data/digits/checkpoints/cnn.1.safetensors"
-    assert inputs["encoder"] == "data/digits/checkpoints/mlp.0.safetensors"
-    assert inputs["router"] == "data/digits/detectors/mlp.0/pixel_mahalanobis.safetensors"
+    assert inputs["encoder"] == "data/digits/checkpoints/mlp.1.safetensors"
+    assert inputs["router"] == "data/digits/detectors/mlp.1/pixel_mahalanobis.safetensors"
 
 
 def test_a_network_is_read_under_the_confounding_labels_that_are_asked_of_it_alone(plan):

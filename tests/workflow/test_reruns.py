@@ -3,9 +3,13 @@
 import os
 import shutil
 
-MAKES_IMAGES_WITH_PGD = {"Train unet.0", "Attack cnn.0: digits_detector_train_main", "Attack cnn.0: id_test_main",
-                         "Attack softmax.0: id_test_main"}  # fmt: skip
-TRAINS_WITHOUT_PGD = {"Train cnn.0", "Train softmax.0"}
+MAKES_IMAGES_WITH_PGD = {
+    "Train unet.0",
+    "Train gan_unet.0",
+    "Attack cnn.0: fitting_plain",
+    "Attack cnn.0: tested_plain",
+}
+TRAINS_WITHOUT_PGD = {"Train cnn.0", "Train cnn_aloe.0"}
 
 
 def test_a_finished_study_has_nothing_to_do_in_another_folder(copied):
@@ -34,15 +38,15 @@ def test_a_constant_in_one_attack_reruns_what_uses_it_and_what_is_downstream_and
 
 
 def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copied):
-    copied.edit("workflow/studies/tiny.yaml", "\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 41}\n")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
 
     assert set(copied.planned()) == {
-        "Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report",
+        "Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report",
     }  # fmt: skip
 
 
 def test_a_default_written_out_reruns_nothing(copied):
-    copied.edit("workflow/studies/tiny.yaml", "\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 40}\n")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 2, restarts: 1}")
 
     assert not copied.planned()
 
@@ -90,7 +94,7 @@ def test_the_default_profile_is_picked_up_by_a_plain_snakemake(tiny):
 
 
 def test_wrong_settings_stop_a_plain_snakemake_before_any_job(copied):
-    copied.edit("workflow/studies/tiny.yaml", "attacks:\n", "attacks:\n  fgsm: {epz: 0.1}\n")
+    copied.edit("workflow/studies/tiny.yaml", "fgsm: {use: fgsm, eps: 0.1}", "fgsm: {use: fgsm, epz: 0.1}")
 
     done = copied.snakemake("--cores", "1", check=False)
 

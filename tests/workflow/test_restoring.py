@@ -26,36 +26,40 @@ def test_a_clone_with_its_files_has_nothing_to_do(copied):
 
 def test_after_a_clone_one_setting_reruns_exactly_its_jobs(copied):
     forget(copied)
-    copied.edit("workflow/studies/tiny.yaml", "\nmargins:\n", "\nmargins:\n  nearest_classes: {steps: 41}\n")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
 
     assert set(copied.planned()) == {
-        "Measure margins of softmax.0 by nearest_classes: id_test", "Evaluate margins", "Write the report",
+        "Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report",
     }  # fmt: skip
 
 
 def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(copied):
     forget(copied)
-    path = copied.root / "data/tiny/margins/softmax.0/nearest_classes/digits_test.safetensors"
+    path = copied.root / "data/tiny/margins/cnn.0/fab/digits_test.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
 
-    assert "Measure margins of softmax.0 by nearest_classes: id_test" in copied.planned()
+    assert "Measure margins of cnn.0 by fab: tested" in copied.planned()
     assert path.is_file(), "a plan removes nothing"
 
 
 def test_a_missing_file_in_the_middle_is_made_again_though_the_report_is_there(copied):
-    (copied.root / "data/tiny/checkpoints/softmax.0.safetensors").unlink()
+    (copied.root / "data/tiny/checkpoints/cnn_aloe.0.safetensors").unlink()
 
-    assert "Train softmax.0" in copied.planned()
+    assert "Train cnn_aloe.0" in copied.planned()
 
 
 def test_what_is_downstream_of_a_removed_file_is_made_again_with_it(copied):
     """As after a job that failed: Snakemake removed its outputs, and takes what was made from them for current."""
-    for path in (copied.root / "data/tiny/attacked/digits_test/softmax.0").iterdir():
+    for path in (copied.root / "data/tiny/attacked/digits_test/cnn.0+msp@0.05").iterdir():
         path.unlink()
 
     planned = set(copied.planned())
 
-    assert {"Attack softmax.0: id_test_main", "Run softmax.0: id_test_main", "Evaluate robustness"} <= planned
+    assert {
+        "Attack cnn.0: tested_aware_all_detectors",
+        "Run cnn.0: tested_aware_all_detectors",
+        "Evaluate evasion",
+    } <= planned
     assert not [job for job in planned if job.startswith(("Train", "Prepare", "Fit", "Translate"))]
 
 
@@ -67,7 +71,7 @@ def test_after_a_failed_job_the_plan_holds_all_that_was_planned_before(copied):
 
     copied.snakemake("--cores", "2", check=False)
 
-    assert "Attack softmax.0: id_test_main" in before
+    assert "Attack cnn.0: tested_plain" in before
     assert copied.planned() == before
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
+from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.defences import Guarded
 from touchstone.losses import keep_higher, loss_and_input_gradient, loss_at, margin_loss
 from touchstone.perturbations import Ball
@@ -27,19 +27,26 @@ def score_pgd(
     steps: PositiveInt = 40,
     step_size: PositiveFloat | None = None,
     restarts: PositiveInt = 5,
+    imitations: NonNegativeInt = 4,
     every_class: bool = False,
 ) -> Tensor:
     """Return, per image, the point met within `eps` whose score is farthest on the wrong side: highest where the image
     is in distribution, lowest where it is not; the image itself where nothing is farther.
 
     defence: its score is what is climbed, end to end: through ODIN's own step, through features and gradient norms.
-    in_distribution (N,) bool. `every_class` also runs, for images out of distribution, towards each class in turn (up
-    its logit margin), the best point still chosen by the score: the way to a high confidence that the score's own
-    gradient may not see. Where the gradient is exactly 0, as where outlier exposure has switched a whole layer off,
-    that of surrogates.leaky_gradients takes its place. The first restart starts at the image. Steps shrink linearly to
-    0, their mean is step_size, which None makes 2.5 * eps / steps: with steps of one length the score of an image
-    between two classes, whose optimum is where they tie, would only be circled. L-inf. papers.md 2.g items 8, 9 and 12,
-    and 2.i item 6.
+    in_distribution (N,) bool. Climbs start at the image, at `restarts` - 1 uniform points, and at `imitations` points
+    nearest to the mean clean image of a class (`typical` of images) or to plain black, grey or white: those whose score
+    is farthest on the wrong side. Outlier exposure
+    switches whole layers off on images that are no digits: there the score is flat, and only from where the layers are
+    on does a gradient lead on. Where it is exactly 0 all the same, that of surrogates.leaky_gradients takes its place.
+    `every_class` also climbs, for images out of distribution, towards each class in turn (up its logit margin) from
+    the image and the uniform points, the best point still chosen by the score: the way to a high confidence that the
+    score's own gradient may not see.
+
+    Steps shrink linearly to 0, their mean is step_size, which None makes 2.5 * eps / steps: with steps of one length
+    the score of an image between two classes, whose optimum is where they tie, would only be circled. Costs, per
+    image, (restarts * (1 + classes, if every_class) + imitations) * steps gradients, twice as many while the score is
+    flat, and classes + 3 looks at the score to choose. L-inf. papers.md 2.g items 8, 9 and 12, 2.i item 6, and 6.4.
     """
     size = 2.5 * eps / steps if step_size is None else step_size
     ball = Ball(images, eps)
@@ -48,11 +55,16 @@ def score_pgd(
     def wrongness(points: Tensor) -> Tensor:
         return sign * defence.read(points)[1]
 
+    def starts(imitate: int) -> Iterator[Tensor]:
+        yield images
+        for _ in range(restarts - 1):
+            yield ball.random(generator)
+        yield from _imitations(defence, ball, wrongness, imitate)
+
     with frozen(defence.model):
         best, best_value = images, loss_at(wrongness, images)
         for aim in _aims(defence, images, wrongness, in_distribution, every_class):
-            for restart in range(restarts):
-                points = images if restart == 0 else ball.random(generator)
+            for points in starts(imitations if aim is wrongness else 0):
                 for step in range(steps):
                     value, gradient = _climb(defence, aim, points)
                     if aim is not wrongness:
@@ -61,6 +73,29 @@ def score_pgd(
                     points = ball.step(points, gradient, 2 * size * (1 - step / steps))
                 best, best_value = keep_higher(best, best_value, points, loss_at(wrongness, points))
     return best
+
+
+def _imitations(defence: Guarded, ball: Ball, wrongness: Aim, count: int) -> Iterator[Tensor]:
+    """Yield `count` starts, the best first for each image: the points of the ball nearest to a prototype."""
+    prototypes = _prototypes(defence, ball.images)
+
+    def towards(prototype: Tensor) -> Tensor:
+        return ball.project(ball.images + (prototype - ball.images).clamp(-ball.eps, ball.eps))
+
+    if count > 0:
+        values = torch.stack([loss_at(wrongness, towards(prototype)) for prototype in prototypes])
+        for rows in values.topk(min(count, len(prototypes)), dim=0).indices:
+            yield towards(prototypes[rows])
+
+
+def _prototypes(defence: Guarded, images: Tensor) -> Tensor:
+    """Return what images may be moved to, (P, C, H, W): the means of the classes where known, and three greys."""
+    greys = (
+        torch.linspace(0, 1, 3, dtype=images.dtype, device=images.device).view(3, 1, 1, 1).expand(3, *images.shape[1:])
+    )
+    if "images" not in defence.typical:
+        return greys
+    return torch.cat([defence.typical["images"][0].to(images).view(-1, *images.shape[1:]), greys])
 
 
 def _climb(defence: Guarded, aim: Aim, points: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from touchstone.threats import network
 
 MEAN = "mean_of_sets"  # stands where a row names its OOD set
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
+STUCK = "no_score_gradient"
 DIFFERENCE = "difference of fractions"
 Sides = tuple[Cell, Cell]  # the ID and the OOD scores that one number compares
 
@@ -38,6 +39,7 @@ class _Set(NamedTuple):
 
 def attacked_detection(
     scores: list[Cell],
+    examples: list[Cell],
     *,
     id_examples: str,
     leaders: list[str] = [],  # noqa: B006 - read as a setting, never changed
@@ -53,6 +55,10 @@ def attacked_detection(
     (AUIN), aupr_ood (AUOUT), fpr95_id, fpr95_ood and detection_error, clean and with both sides attacked. Rows on
     SET/ATTACK; on mean_of_sets/ATTACK the mean AUROC over the OOD sets, which flatters where one of them resembles the
     training outliers: never to be read alone.
+
+    examples: the images, whose notes say where the score has no gradient. no_score_gradient: of the images that an
+    adaptive attack left, the share at which it still is exactly zero, on SET/ATTACK, and on mean_of_sets/ATTACK of all
+    OOD images together: who follows gradients was stuck there, and an AUROC with them attacked is an upper bound.
 
     Differences of AUROC on the same inputs, paired: auroc_id_less_both and auroc_ood_less_both; and
     auroc_both_difference on "SET/ATTACK less OTHER": of an attack and the next larger eps of its kind, of an adaptive
@@ -85,7 +91,25 @@ def attacked_detection(
                 rows += measure.differences("auroc_clean", clean, others, other)
                 for attack in sorted(sets.keys() & theirs.keys()):
                     rows += measure.differences("auroc_both", sets[attack], theirs[attack], other)
-    return with_means(rows)
+    return with_means([*rows, *_stuck(examples, id_examples)])
+
+
+def _stuck(examples: list[Cell], id_examples: str) -> Iterator[Row]:
+    """Yield the share of images without a gradient, of each attacked set and of all OOD sets together."""
+    noted = [cell for cell in examples if cell.attack and STUCK in cell.noun.notes]
+    for group in grouped(noted, lambda cell: (cell.victim, cell.attack)).values():
+        for cell in group:
+            yield _share([cell], cell.examples)
+        if anomalous := [cell for cell in group if cell.examples != id_examples]:
+            yield _share(anomalous, MEAN)
+
+
+def _share(cells: list[Cell], examples: str) -> Row:
+    count = sum(round(cell.noun.notes[STUCK] * len(cell.noun)) for cell in cells)
+    n, cell = sum(len(cell.noun) for cell in cells), cells[0]
+    entry = f"{cell.entry}+{cell.victim.partition('+')[2].partition('@')[0]}"
+    found = intervals.binomial(count, n)
+    return row(STUCK, found, cell=cell, entry=entry, examples=f"{examples}/{cell.attack}", n=n, files=cells)
 
 
 def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from touchstone.contracts import PositiveInt, UnitInterval
 
@@ -51,10 +50,11 @@ class _Normalised(nn.Module):
     def __init__(self, channels: int, filters: int, kernel: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
+        self.activation = nn.ReLU()  # a module of its own: attacks put a surrogate in its place
         self.convolution = nn.Conv2d(channels, filters, kernel, padding=kernel // 2, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        convolved: Tensor = self.convolution(functional.relu(self.norm(features)))
+        convolved: Tensor = self.convolution(self.activation(self.norm(features)))
         return convolved
 
 

@@ -78,12 +78,19 @@ def _classes(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) 
 def typical(
     outputs: Outputs | None, examples: ExampleSet | None, data: tuple[str, ...], label: str | None, device: str
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return the mean per class and the spread of what a detector reads of clean images, by its name in `data`."""
+    """Return the mean per class and the spread of what a detector reads of clean images, by its name in `data`.
+
+    Of the images themselves too where they are given, whether the detector reads them or not.
+    """
     source = outputs if outputs is not None else examples
     if source is None:
         return {}
     labels = torch.from_numpy(source.labels).to(device)
     classes = int(labels.max()) + 1 if outputs is None else outputs.logits.shape[1]
-    read = [name for name in data if name == "images" or (outputs is not None and name not in ("model", "state"))]
-    columns = columns_of(outputs, examples, tuple(read), label)
-    return {name: typical_of(name, next(columns).to(device), labels, classes) for name in read}
+    read = {name for name in data if outputs is not None and name not in ("images", "model", "state")}
+    read |= {"images"} if examples is not None else set()
+    names = tuple(sorted(read))
+    columns = columns_of(outputs, examples, names, label)
+    return {
+        name: typical_of(name, column.to(device), labels, classes) for name, column in zip(names, columns, strict=True)
+    }

@@ -140,3 +140,88 @@ def test_eps_zero_leaves_every_image_as_it_is():
 
     assert torch.equal(attacked(defence, images, True, eps=0.0), images)
     assert torch.equal(attacked(defence, images, False, eps=0.0, every_class=True), images)
+
+
+DEAD = torch.tensor([1.0, -1.0, 1.0, -1.0], dtype=torch.float64)
+
+
+def switched_off(far=3.0):
+    """Two units that are off where images are flat, behind an output that is 0 where both are.
+
+    The first is on at the striped images of class 0, and raises their logit; the second would be on only far outside
+    any ball, and its weights, which are larger and of the opposite sign, are all that a leak of gradients shows.
+    """
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 2)).double()
+    with torch.no_grad():
+        model[1].weight.copy_(torch.stack([DEAD, -far * DEAD]))
+        model[1].bias.copy_(torch.tensor([-0.1, -10.0], dtype=torch.float64))
+        model[3].weight.copy_(torch.tensor([[4.0, 4.0], [0.0, 0.0]]))
+        model[3].bias.zero_()
+    stripes = torch.tensor([[0.9, 0.1, 0.9, 0.1], [0.5, 0.5, 0.5, 0.5]], dtype=torch.float64)
+    typical = {"images": (stripes, torch.ones(4, dtype=torch.float64))}
+    return Guarded(model, energy, ("logits",), {}, 0.0, 1.0, {}, typical=typical)
+
+
+@pytest.mark.parametrize("eps", [0.06, 0.1, 0.3])
+def test_units_that_no_gradient_switches_on_are_switched_on_by_imitating_what_is_known(eps):
+    """Piecewise linear, so known on paper: the first unit reaches w^T x + b + eps ||w||_1 and no more."""
+    defence = switched_off()
+    images = 0.5 + 0.005 * images_around_the_middle()
+    unit = (images.flatten(1) @ DEAD - 0.1 + eps * 4).clamp(min=0)
+    assert float(unit.min()) > 0
+
+    plain = attacked(defence, images, False, eps=eps, restarts=1, imitations=0)
+    found = attacked(defence, images, False, eps=eps, restarts=1)
+
+    assert torch.equal(defence.read(plain)[1], defence.read(images)[1])
+    torch.testing.assert_close(defence.read(found)[1], -(1 + (4 * unit).exp()).log(), atol=1e-9, rtol=0)
+
+
+def gained_by_imitating(seed, in_distribution):
+    """Return, per image, how much farther the score of a random network gets, (N,)."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3)
+    ).double()
+    chance = torch.Generator().manual_seed(seed)
+    means = torch.rand((3, 4), generator=chance, dtype=torch.float64)
+    defence = guarded(model, msp)
+    defence.typical["images"] = (means, torch.ones(4, dtype=torch.float64))
+    images = torch.rand((30, 1, 2, 2), generator=chance, dtype=torch.float64)
+    settings = {"eps": 0.2, "steps": 4, "restarts": 2}
+    plain = attacked(defence, images, in_distribution, imitations=0, **settings)
+    found = attacked(defence, images, in_distribution, imitations=4, **settings)
+    gained = (defence.read(found)[1] - defence.read(plain)[1]).detach()
+    return gained if in_distribution else -gained
+
+
+@pytest.mark.parametrize("in_distribution", [True, False])
+def test_with_imitations_it_is_never_weaker_than_without(in_distribution):
+    gained = torch.stack([gained_by_imitating(seed, in_distribution) for seed in range(8)])
+
+    assert bool((gained >= 0).all())
+    assert bool((gained > 0).any())
+
+
+def test_without_typical_images_plain_greys_are_imitated():
+    """A unit that is on where images are bright, and one that only a leak of gradients sees."""
+    defence = switched_off()
+    with torch.no_grad():
+        defence.model[1].weight.copy_(torch.stack([torch.ones(4), -3 * torch.ones(4)]))
+        defence.model[1].bias.copy_(torch.tensor([-2.2, -10.0], dtype=torch.float64))
+    defence.typical.clear()
+    images = 0.5 + 0.005 * images_around_the_middle()
+
+    found = attacked(defence, images, False, eps=0.1, restarts=1)
+
+    unit = images.sum((1, 2, 3)) - 2.2 + 0.4
+    torch.testing.assert_close(defence.read(found)[1], -(1 + (4 * unit).exp()).log(), atol=1e-9, rtol=0)
+
+
+def test_no_more_starts_are_made_than_there_are():
+    defence, images = switched_off(), images_around_the_middle(3)
+    prototypes = 2 + 3
+
+    most = attacked(defence, images, False, eps=0.1, imitations=prototypes)
+
+    assert torch.equal(attacked(defence, images, False, eps=0.1, imitations=100), most)

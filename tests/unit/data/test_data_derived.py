@@ -10,6 +10,7 @@ from touchstone.data.patch_shuffled import patch_shuffled
 from touchstone.data.phase_scrambled import _scrambled, phase_scrambled
 from touchstone.data.subset import subset
 from touchstone.data.two_classes import two_classes
+from touchstone.data.without_classes import without_classes
 from touchstone.example_notes import prepared
 
 
@@ -206,6 +207,17 @@ def test_two_classes_are_relabelled_and_keep_ids_and_images():
 def test_two_classes_have_to_be_two_that_there_are(pair):
     with pytest.raises(ValueError, match="must be two of"):
         two_classes(example_set(), negative=pair[0], positive=pair[1])
+
+
+def test_images_of_another_data_set_lose_their_classes_and_nothing_else():
+    examples = example_set(9)
+
+    found = without_classes(examples)
+
+    assert found.labels.tolist() == [-1] * 9
+    np.testing.assert_array_equal(found.images, examples.images)
+    np.testing.assert_array_equal(found.example_ids, examples.example_ids)
+    assert found.source == "letters/without_classes"
 
 
 def test_a_subset_holds_the_classes_in_proportion_and_lies_in_a_larger_one():

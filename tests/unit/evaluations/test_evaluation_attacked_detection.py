@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.attacked_detection import attacked_detection
-from touchstone.records import Cell, Scores
+from touchstone.records import Cell, ExampleSet, Scores
 
 ID, OOD = [1.0, 2.0, 3.0, 4.0], [3.5, 5.0, 6.0, 7.0]
 ATTACKED_ID, ATTACKED_OOD = [5.5, 5.5, 5.5, 5.5], [0.0, 0.0, 0.0, 0.0]
@@ -29,8 +29,16 @@ def clean(**more):
     return [cell(ID, "digits", **more), cell(OOD, "noise", **more)]
 
 
-def measured(cells, **settings):
-    rows = attacked_detection(cells, id_examples="digits", resamples=50, **settings)
+def images(count, share, examples, victim="cnn.0+msp@0.05"):
+    notes = {"no_score_gradient": share, "no_score_gradient_clean": 1.0, "licence": "none"}
+    noun = ExampleSet(
+        np.zeros((count, 1, 1, 1), np.float32), np.zeros(count, np.int64), np.arange(count), "here", notes
+    )
+    return Cell(noun, f"attacked/{examples}", "cnn", 0, examples, "score", victim, settings=SETTINGS)
+
+
+def measured(cells, examples=(), **settings):
+    rows = attacked_detection(cells, list(examples), id_examples="digits", resamples=50, **settings)
     return {(row["entry"], row["examples"], row["metric"]): row for row in rows}
 
 
@@ -115,6 +123,28 @@ def test_the_mean_over_sets_is_the_mean_of_their_aurocs():
 
     assert value(rows, "mean_of_sets", "auroc_clean") == (15 / 16 + 0) / 2
     assert rows["cnn+msp", "mean_of_sets/score", "auroc_both"]["n"] == 12
+
+
+def test_the_share_of_images_left_without_a_gradient_is_told_per_set_and_of_all_ood_images():
+    left = [images(8, 0.25, "digits"), images(4, 0.5, "noise"), images(8, 1.0, "faces")]
+    clean_images = Cell(left[0].noun, "clean", "cnn", 0, "digits")
+
+    rows = measured([*clean(), *both_sides()], [*left, clean_images])
+
+    assert value(rows, "digits/score", "no_score_gradient") == 0.25
+    assert value(rows, "noise/score", "no_score_gradient") == 0.5
+    pooled = rows["cnn+msp", "mean_of_sets/score", "no_score_gradient"]
+    assert (pooled["value"], pooled["n"]) == (10 / 12, 12)
+    assert ("cnn+msp", "noise/score", "no_score_gradient_clean") not in rows
+
+
+def test_nothing_is_said_of_gradients_that_an_attack_on_the_network_alone_never_asked_for():
+    unguarded = images(4, 0.5, "noise", victim="cnn.0")
+    del unguarded.noun.notes["no_score_gradient"]
+
+    rows = measured([*clean(), *both_sides()], [unguarded])
+
+    assert not [metric for _, _, metric in rows if metric == "no_score_gradient"]
 
 
 def test_a_side_without_attacked_scores_is_refused_by_name():

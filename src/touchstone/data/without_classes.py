@@ -1,0 +1,15 @@
+"""Images of another data set, whose classes mean nothing here."""
+
+from __future__ import annotations
+
+from touchstone.example_notes import derived, no_classes
+from touchstone.records import ExampleSet
+
+
+def without_classes(examples: ExampleSet) -> ExampleSet:
+    """Return the same rows with label -1; images and ids stay. The source is named `<source>/without_classes`.
+
+    For an out-of-distribution set that has classes of its own: an image with a class counts as in distribution, so an
+    attack on a detector's score would make it look anomalous where it has to make it look normal.
+    """
+    return derived(examples, examples.images, "without_classes", labels=no_classes(len(examples)))

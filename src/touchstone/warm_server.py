@@ -1,0 +1,267 @@
+"""The warm process itself: waits at its socket, and forks a child for each job that is handed over.
+
+It has run no operation and no code of touchstone but this, so that a child starts as a new Python does that has just
+imported its packages, and reads the code of touchstone that is on disk then.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import gc
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+import tempfile
+import time
+import types
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from touchstone import warm
+
+# What jobs import besides touchstone. The compiler comes with the first optimiser, and takes as long as torch itself.
+PACKAGES = (
+    "numpy", "torch", "torch._dynamo", "torch.func", "torch.nn.attention", "safetensors.numpy", "scipy.special", "yaml",
+    "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect", "subprocess",
+)  # fmt: skip
+# Of a job alone, and read by no package when it is imported.
+OWN = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
+PATIENCE = 10.0  # seconds between asking the children to end and ending them
+DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+
+
+@dataclass
+class Client:
+    """One process that handed its job over, and the child that does it."""
+
+    connection: socket.socket
+    child: int = 0
+    watched: int = -1
+
+
+class Server:
+    """Answers clients, watches their children, and ends with the process that started it."""
+
+    def __init__(self, listener: socket.socket, parent: int) -> None:
+        self.selector = selectors.PollSelector()
+        self.clients: list[Client] = []
+        self.listener = listener
+        self.parent = os.pidfd_open(parent)
+        self.waker, self.woken = socket.socketpair()
+        self.last = float("inf")  # when children that were asked to end are ended
+        self.loaded = False
+        self.environment = dict(os.environ)  # packages add to it when they are imported
+        for end in (self.waker, self.woken):
+            end.setblocking(False)
+        for item, do in ((listener, self._accept), (self.parent, self._end), (self.woken, self._end)):
+            self.selector.register(item, selectors.EVENT_READ, do)
+
+    def serve(self) -> None:
+        """Work until the parent ended or a SIGTERM came, and no child is left."""
+        signal.set_wakeup_fd(self.waker.fileno())
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, frame: None)  # it wakes the loop
+        while self.last == float("inf") or self.clients:
+            wait = None if self.last == float("inf") else max(0.0, self.last - time.monotonic())
+            for key, _ in self.selector.select(wait):
+                if self.selector.get_map().get(key.fd) is key:  # not closed by what was done just before
+                    key.data()
+            if time.monotonic() >= self.last:
+                self._signal_all(signal.SIGKILL)
+
+    def _end(self) -> None:
+        """Take no more jobs, and ask the children to end."""
+        self.last = time.monotonic() + PATIENCE
+        for item in (self.listener, self.parent, self.woken):
+            self.selector.unregister(item)
+        self.listener.close()
+        for client in [client for client in self.clients if not client.child]:
+            self._forget(client)
+        self._signal_all(signal.SIGTERM)
+
+    def _signal_all(self, number: int) -> None:
+        for client in self.clients:
+            os.kill(client.child, number)
+
+    def _accept(self) -> None:
+        client = Client(self.listener.accept()[0])
+        self.clients.append(client)
+        self.selector.register(client.connection, selectors.EVENT_READ, lambda: self._hear(client))
+
+    def _hear(self, client: Client) -> None:
+        """Do what a client says; where it is gone, nobody waits for its child any more."""
+        try:
+            data, files, _, _ = socket.recv_fds(client.connection, warm.LONGEST, 3)
+        except ConnectionError:
+            data, files = b"", []
+        if not data and client.child:
+            os.kill(client.child, signal.SIGKILL)
+            self.selector.unregister(client.connection)
+        elif not data:
+            self._forget(client)
+        elif client.child:
+            os.kill(client.child, json.loads(data)["signal"])
+        else:
+            self._begin(client, json.loads(data), files)
+
+    def _begin(self, client: Client, asked: dict[str, Any], files: list[int]) -> None:
+        try:
+            refused = self._refusal(asked)
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+            AttributeError,
+        ):  # the code on disk, which the client runs, has changed
+            refused = "not understood"
+        if not refused:
+            client.child = self._forked(asked, files)
+            client.watched = os.pidfd_open(client.child)
+            self.selector.register(client.watched, selectors.EVENT_READ, lambda: self._ended(client))
+        for file in files:
+            os.close(file)
+        _say(client, {"refused": refused} if refused else {"pid": client.child})
+        if refused:
+            self._forget(client)
+
+    def _refusal(self, asked: dict[str, Any]) -> str:
+        """Return why a job cannot be done here just as in a process of its own; load the packages for the first that can."""
+        if asked["python"] != json.loads(json.dumps(warm.identity())) or asked["folder"] != str(Path.cwd()):
+            return "another Python or folder"
+        theirs, ours = asked["environment"], self.environment
+        names = {name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name)} - OWN
+        if names:
+            return f"another environment: {', '.join(sorted(names))}"
+        if not self.loaded:
+            step = asked["arguments"][1].partition(":")[0].partition("_")[0]
+            if step not in warm.TORCH_STEPS:
+                return "torch is not imported for this alone"
+            for name in PACKAGES:
+                importlib.import_module(name)
+            gc.freeze()  # the children share these pages
+            self.loaded = True
+        return "" if len(list(Path("/proc/self/task").iterdir())) == 1 else "threads were started here"
+
+    def _forked(self, asked: dict[str, Any], files: list[int]) -> int:
+        """Return the id of a child that does the job; in the child, do it and end."""
+        ours, every = os.getpid(), signal.valid_signals()
+        signal.pthread_sigmask(signal.SIG_BLOCK, every)  # until the child no longer has the handlers of this process
+        child = os.fork()
+        if not child:
+            try:
+                self._let_go(ours)
+                _become(asked, files)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, every)
+                _work()
+            finally:
+                os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, every)
+        return child
+
+    def _let_go(self, parent: int) -> None:
+        """In a child: end with the warm process, and keep nothing of it, so that it is seen when it is gone."""
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.listener.close()
+        self.waker.close()
+        self.woken.close()
+        os.close(self.parent)
+        for client in self.clients:
+            client.connection.close()
+            if client.watched >= 0:
+                os.close(client.watched)
+
+    def _ended(self, client: Client) -> None:
+        _, status = os.waitpid(client.child, 0)
+        _say(client, {"status": status})
+        self._forget(client)
+
+    def _forget(self, client: Client) -> None:
+        for item in (client.connection, client.watched):
+            with suppress(KeyError, ValueError):
+                self.selector.unregister(item)
+        client.connection.close()
+        if client.watched >= 0:
+            os.close(client.watched)
+        self.clients.remove(client)
+
+
+def _say(client: Client, message: dict[str, Any]) -> None:
+    with suppress(OSError):  # it is gone, which the loop hears by itself
+        client.connection.send(json.dumps(message).encode())
+
+
+# --- in the child -------------------------------------------------------------------------------------------------
+
+
+def _become(asked: dict[str, Any], files: list[int]) -> None:
+    """Take over the client's streams, environment and arguments; forget the modules of touchstone."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
+    os.environ.clear()
+    os.environ.update({name: value for name, value in asked["environment"].items() if name != warm.VARIABLE})
+    tempfile.tempdir = None
+    sys.argv = ["-m", *asked["arguments"]]
+    sys.orig_argv = [sys.executable, "-m", "touchstone", *asked["arguments"]]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "touchstone"]:
+        del sys.modules[name]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    importlib.invalidate_caches()
+
+
+def _work() -> NoReturn:
+    """Do what `python -m touchstone` does, and end as it would: same exit code, same traceback."""
+    code = 0
+    try:
+        runpy._run_module_as_main("touchstone")  # type: ignore[attr-defined]
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if end.code is not None and not isinstance(end.code, int):
+            print(end.code, file=sys.stderr)
+    except BaseException as error:  # noqa: BLE001
+        code = 1
+        assert error.__traceback__ is not None
+        error.__traceback__ = error.__traceback__.tb_next  # without this frame
+        sys.excepthook(type(error), error, error.__traceback__)
+        if isinstance(error, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = 120
+    os._exit(code & 0xFF)
+
+
+def main(arguments: list[str]) -> None:
+    """Serve on an open socket until the process that opened it ends; then nothing is left of the socket."""
+    descriptor, parent, path = int(arguments[0]), int(arguments[1]), Path(arguments[2])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.set_inheritable(descriptor, False)
+    home = Path.cwd() / path
+    try:
+        if os.getppid() == parent:
+            Server(socket.socket(fileno=descriptor), parent).serve()
+    finally:
+        home.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
