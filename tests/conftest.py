@@ -16,6 +16,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from touchstone import registry
+
+if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone contract` holds a file of the user's to these tests
+    registry.use_plugins([Path(os.environ["TOUCHSTONE_PLUGINS"])])
+
 torch.set_num_threads(1)  # tests run beside each other; two spinning threads each cost four times as much
 
 ROOT = Path(__file__).parents[1]

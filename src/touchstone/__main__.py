@@ -88,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     assayed.add_argument("--out", metavar="FILE.yaml", help="the study (default: workflow/studies/NAME.yaml)")
     assayed.add_argument("--dry-run", action="store_true", help="write the study and the estimate, and run nothing")
     assayed.set_defaults(effort="usual")
+    contract = command("contract", _contract, "hold a component of your own to the contract tests of its kind")
+    contract.add_argument("file", help="such as mine/detectors/NAME.py")
+    new = command("new", _new, "write a component to begin from, with its test")
+    new.add_argument("kind", choices=("detector", "attack"))
+    new.add_argument("file", metavar="NAME")
+    new.add_argument("--folder", default="plugins", help="the plugin folder (default: plugins)")
     check = command("check", _check, "check a study's settings and print its jobs per rule")
     check.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     listed = command("list", _list, "list the components that may be used")
@@ -233,6 +239,18 @@ def _assay(options: argparse.Namespace) -> int:
     from touchstone import assay
 
     return assay.assay(options)
+
+
+def _contract(options: argparse.Namespace) -> int:
+    from touchstone import contracting
+
+    return contracting.contract(Path(options.file))
+
+
+def _new(options: argparse.Namespace) -> int:
+    from touchstone import contracting
+
+    return contracting.new(options.kind, options.file, Path(options.folder))
 
 
 def _check(options: argparse.Namespace) -> int:

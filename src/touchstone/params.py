@@ -240,7 +240,7 @@ class _Reader:
     """Merges, checks and resolves; collects every error so that all are told at once."""
 
     def __init__(self, study: str, root: Path) -> None:
-        self.base_file = root / "params.yaml"
+        self.root, self.base_file = root, root / "params.yaml"
         self.overlay_file = study_file(study, root)
         self.name = study if self.overlay_file is None else self.overlay_file.stem
         if not NAME.fullmatch(self.name):
@@ -259,13 +259,17 @@ class _Reader:
 
     def study(self) -> Study:
         self.raw = read_yaml(self.base_file)
+        plugins = self.raw.pop("plugins", [])
         self._check_sections(self.raw, self.base_file)
         if self.overlay_file is not None:
             overlay = read_yaml(self.overlay_file)
-            self._start_from(overlay.pop("base", BASES[0]))
+            base = overlay.pop("base", BASES[0])
+            self._start_from(base)
+            plugins = overlay.pop("plugins", [] if base == "none" else plugins)
             self._check_sections(overlay, self.overlay_file)
             self._stop()
             self._overlay(overlay)
+        self._plug_in(plugins)
         self._stop()
         resolved = {section: self._section(section) for section in self.sections}
         resolved["study"] = self._settings(("study",), self.raw.get("study") or {}, STUDY_SETTINGS["study"])
@@ -285,6 +289,18 @@ class _Reader:
         resolved["claims"] = self._claims(resolved)
         self._stop()
         return Study(self.name, resolved)
+
+    def _plug_in(self, folders: Any) -> None:
+        """Look for components in the folders of `plugins:` too, which are given from the folder of the Snakefile."""
+        if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
+            self.errors.append(
+                f"{self.overlay_file or self.base_file}: plugins: expected a list of folders, got {folders!r}"
+            )
+            return
+        try:
+            registry.use_plugins(self.root / folder for folder in folders)
+        except (FileNotFoundError, ValueError) as error:
+            self.errors.append(f"{self.overlay_file or self.base_file}: {error}")
 
     def _start_from(self, base: Any) -> None:
         """Forget params.yaml where the overlay says `base: none`: a whole study of its own."""

@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from touchstone import plugins
 from touchstone.digests import file_digest, sha256
 
-PACKAGE = Path(__file__).parent
+PACKAGE = plugins.PACKAGE
 SIDECAR = ".prov.json"
 ALWAYS = "records.py"  # it decides the bytes of every artefact
 # Not Python, so no import leads there, but the page and the verdicts on it are made of them.
@@ -77,7 +78,7 @@ def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
     for module in imported(tree):
         if module.startswith("touchstone."):
             candidate = Path(*module.split(".")[1:]).with_suffix(".py")
-            if (PACKAGE / candidate).is_file():
+            if plugins.located(candidate.as_posix(), PACKAGE) is not None:
                 imports.add(candidate.as_posix())
     return _digest(tree), tuple(sorted(imports))
 
@@ -89,7 +90,7 @@ def code_files(roots: Iterable[str]) -> dict[str, str]:
         name = waiting.pop()
         if name in found:
             continue
-        path = PACKAGE / name
+        path = plugins.located(name, PACKAGE) or PACKAGE / name
         found[name], imports = _parsed(path, path.stat().st_mtime_ns)
         waiting.extend(imports)
         if name in TEMPLATES:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from touchstone import contracts
+from touchstone import contracts, plugins
 
-PACKAGE = Path(__file__).parent
+PACKAGE = plugins.PACKAGE
 FOLDERS = (
     "sources", "data", "models", "training", "pretrained", "attacks", "adaptive", "margins", "detectors", "evaluations",
     "reporting",
@@ -198,14 +198,24 @@ def read_signature(path: Path, name: str, strict: bool = True) -> Signature | No
 @cache
 def names(folder: str) -> tuple[str, ...]:
     """Return the names of all components of a folder, sorted."""
-    return tuple(sorted(path.stem for path in (PACKAGE / folder).glob("*.py") if not path.stem.startswith("_")))
+    paths = (path for place in plugins.places(PACKAGE) for path in (place / folder).glob("*.py"))
+    return tuple(sorted(path.stem for path in paths if not path.stem.startswith("_")))
+
+
+def use_plugins(folders: Iterable[Path]) -> None:
+    """Look for components in these folders too: see plugins.use."""
+    before = plugins.places()
+    plugins.use(folders)
+    if len(before) > 1 or len(plugins.places()) > 1:  # a plugin may also have come or gone inside its folder
+        component.cache_clear()
+        names.cache_clear()
 
 
 @cache
 def component(folder: str, name: str) -> Component:
     """Return one component's signature; KeyError where there is no such file, RegistryError where it breaks the rules."""
-    path = PACKAGE / folder / f"{name}.py"
-    if not path.is_file():
+    path = plugins.located(f"{folder}/{name}.py", PACKAGE)
+    if path is None:
         raise KeyError(f"{folder}/{name}")
     call = read_signature(path, name)
     if call is None:

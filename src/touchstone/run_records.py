@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests, processes, provenance
+from touchstone import digests, plugins, processes, provenance
 from touchstone.plan import Task, code_files
 
 FOLDER = "runs"
@@ -40,7 +40,7 @@ def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": platform.platform(),
         # Of the bytes, comments and all: a sidecar's digests of the same files leave comments out.
-        "source": {name: digests.file_digest(provenance.PACKAGE / name) for name in code_files(tasks)},
+        "source": {name: digests.file_digest(plugins.located(name) or Path(name)) for name in code_files(tasks)},
     }
     _write(path, record)
     try:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import touchstone
+from touchstone import registry
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.losses import cross_entropy
@@ -22,7 +23,7 @@ from touchstone.tensors import Draws, frozen, seeded
 torch.set_num_threads(1)
 
 FOLDER = Path(touchstone.__file__).parent / "attacks"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NAMES = registry.names(FOLDER.name)
 # Sizes for speed, and a value for settings that have no default.
 SMALL = {"steps": 5, "restarts": 2, "draws": 3, "queries": 60, "samples": 8, "searches": 3}
 REQUIRED = {"attacks": [fgsm, partial(pgd, steps=3)]}

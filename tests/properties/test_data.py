@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from touchstone.digests import folder_digest
 from touchstone.example_notes import prepared
@@ -38,17 +39,25 @@ def parameters(folder, name):
     return inspect.signature(load(folder, name)).parameters
 
 
+def pictures_by_class(folder):
+    for row, level in enumerate(np.random.default_rng(5).integers(0, 256, (24, 12, 12), np.uint8)):
+        (folder / "ab"[row % 2]).mkdir(exist_ok=True)
+        Image.fromarray(level).save(folder / "ab"[row % 2] / f"{row}.png")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def raw_folders(tmp_path_factory):
     """The raw folder of each source; one that can be told a local folder gets small archives in its own format."""
     local = tmp_path_factory.mktemp("local")
+    pictures = str(pictures_by_class(tmp_path_factory.mktemp("pictures")))
     folders = {}
     with pytest.MonkeyPatch.context() as patch:
         for name, table in ARCHIVES["write"](local).items():
             patch.setattr(importlib.import_module(f"touchstone.sources.{name}"), "ARCHIVES", table)
         for name in SOURCES:
             folders[name] = tmp_path_factory.mktemp(name)
-            told = {"local_folder": str(local), "location": __file__}
+            told = {"local_folder": str(local), "location": pictures if name == "own_files" else __file__}
             asked = parameters("sources", name)
             load("sources", name)(folders[name], **{key: value for key, value in told.items() if key in asked})
     return folders

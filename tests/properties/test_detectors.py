@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 import touchstone
+from touchstone import registry
 
 FOLDER = Path(touchstone.__file__).parent / "detectors"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NAMES = registry.names(FOLDER.name)
 SCORED = {"model", "images", "logits", "features", "gradient_norms", "state"}
 FITTED = {"fit_images", "fit_logits", "fit_features", "fit_labels", "fit_gradient_norms", "seed"}
 ANOMALOUS = {"anomalous_logits", "anomalous_features", "anomalous_gradient_norms"}

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 PLANNING = {"contracts", "criteria", "digests", "params", "registry", "provenance", "plan"}
 DOORS = {
     "__main__",
+    "assay",
     "auditing",
     "cache",
     "chain_picture",

@@ -91,7 +91,7 @@ def test_a_network_saved_any_way_becomes_a_study_that_can_be_planned(project, th
     assert study["classifiers"]["own_model"]["classes"] == 3
     assert {rule.step for rule, _ in plan.jobs()} >= {"fetch", "prepare", "train", "attack", "measure", "fit", "report"}
     told = capsys.readouterr().out
-    assert "1 x 12 x 12 pixels in, 3 classes out" in told and "minutes on" in told
+    assert "1 x 12 x 12 pixels in, 3 classes out" in told and "min on" in told
     layers = {"mahalanobis", "gradient_network"} <= study["detectors"].keys()
     assert layers == (way not in ("script.pt", "four.pt2"))
     assert layers or "left out" in Path("workflow/studies/mine.yaml").read_text()

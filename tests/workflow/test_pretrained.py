@@ -36,7 +36,8 @@ def study(entry=ENTRY % ""):
     Path("workflow/studies/own.yaml").write_text(
         f'sources: {{their_file: {{use: checkpoint_file, location: theirs.pt, sha256: "{digest}"}}}}\n'
         f"classifiers: {{theirs: {entry}}}\n"
-        "evaluations: {margin_survey: {classifiers: all}}\n"
+        "evaluations: {their_accuracy: {use: robustness, question: 'How accurate?', classifiers: [theirs],"
+        " examples: [digits_test]}}\n"
     )
     return load("own", Path())
 
@@ -48,8 +49,7 @@ def test_a_file_is_a_classifier_of_one_seed_like_any_other(project):
     assert (task.step, task.inputs) == ("convert", {"folder": "data/raw/their_file"})
     assert task.output == "data/own/checkpoints/theirs.0.safetensors"
     assert (task.settings["mean"], task.settings["std"]) == ([0.0], [1.0])
-    survey = {cell.facts["entry"] for cell in plan.cells("margin_survey", ("margins",))}
-    assert "theirs" in survey  # `all` means it too
+    assert {cell.facts["entry"] for cell in plan.cells("their_accuracy", ("outputs",))} == {"theirs"}
 
 
 def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project):

@@ -46,7 +46,10 @@ def own_images(
     else:
         rows = np.sort(stratified_order(found.labels, split_seed)[:limit])
     size = None if height is None or width is None else (height, width)
-    images, faulty, good = found.read(rows.tolist(), own.Shaping(size, colour))
+    try:
+        images, faulty, good = found.read(rows.tolist(), own.Shaping(size, colour))
+    except ValueError as error:
+        raise DamagedFile(f"{folder}: {error}") from error
     if faulty and (broken == "refuse" or not good):
         raise DamagedFile(f"{folder}: {own.named(faulty)}. Repair or remove them, or set broken: leave_out")
     if images.dtype == np.uint8:

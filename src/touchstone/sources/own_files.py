@@ -1,6 +1,6 @@
 """Files of the user's own: a model, a folder of pictures, a file of arrays.
 
-Origin and licence: the user's.
+Origin: the user. Licence: the user's own.
 """
 
 from __future__ import annotations
