@@ -659,7 +659,9 @@ class _Reader:
     def _families(self, resolved: dict[str, Any], tested: dict[str, str]) -> None:
         """Refuse outliers of a kind that is tested on: what a network has seen the like of is no unknown."""
         examples = resolved["examples"]
-        known = families.sources_of({e["train"] for e in resolved["classifiers"].values() if e["train"]}, examples)
+        known = families.sources_of(
+            {entry["train"] for entry in resolved["classifiers"].values() if entry["train"]}, examples
+        )
         kinds = {name: families.family(name, examples, known) for name in tested}
         places = [(section, name) for section in ("classifiers", "translators") for name in resolved[section]]
         for section, name in places:

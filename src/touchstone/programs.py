@@ -6,7 +6,6 @@ import io
 import json
 import math
 import operator
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -156,7 +155,6 @@ class ScriptProgram(Program):
         """Load the file under weights["program"]; DamagedFile where it is none."""
         self.data = weights[GRAPH].tobytes() if GRAPH in weights else b""
         try:
-            warnings.filterwarnings("ignore", ".*torch.jit.*deprecated", FutureWarning)  # it is what the user has
             self.inner = _script_loader(io.BytesIO(self.data), map_location="cpu").eval()
         except RuntimeError as error:
             raise DamagedFile(f"not a TorchScript file ({str(error).splitlines()[0]})") from error

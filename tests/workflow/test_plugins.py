@@ -1,5 +1,6 @@
 """Components of the user's own: found, run, digested for reruns, held to the contract, and begun with one command."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -80,13 +81,17 @@ def test_a_plugin_cannot_hide_a_file_of_touchstone(project):
 
 @pytest.mark.parametrize(("change", "code"), [("", 0), ("-(", 1)])
 def test_the_contract_takes_the_beginning_and_refuses_it_with_its_sign_turned(tmp_path, change, code):
-    command = [sys.executable, "-m", "touchstone"]
-    made = subprocess.run([*command, "new", "detector", "spread", "--folder", str(tmp_path)], cwd=ROOT, check=False)
+    command, env = [sys.executable, "-m", "touchstone"], os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    made = subprocess.run(
+        [*command, "new", "detector", "spread", "--folder", str(tmp_path)], cwd=ROOT, env=env, check=False
+    )
     assert made.returncode == 0
     path = tmp_path / "detectors/spread.py"
     path.write_text(path.read_text().replace(change, "(") if change else path.read_text())
 
-    done = subprocess.run([*command, "contract", str(path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
 
     assert done.returncode == code, done.stdout[-2000:] + done.stderr[-2000:]
     assert ("keeps the contract" if code == 0 else "does not keep") in done.stdout
