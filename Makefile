@@ -33,7 +33,7 @@ cluster: .venv/cluster                  ## add what submits to Slurm; then: .ven
 	@touch $@
 
 test: .venv/development                 ## run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-faults: .venv/development          ## kill runs at random moments, fill disks: make test-faults KILLS=20
 	@KILLS=$(KILLS) $(BIN)/python -m pytest -m faults tests/faults
