@@ -56,7 +56,7 @@
 
   // Where a number comes from.
   const { columns, rows, tables, of } = JSON.parse(document.getElementById("rows").textContent);
-  const asRow = (line) => Object.fromEntries(columns.map((name, place) => [name, rows[line - 2][place]]));
+  const asRow = (line) => Object.fromEntries(columns.map((name, place) => [name, rows[line][place]]));
   const dialog = document.getElementById("origin");
   const told = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", threat: "threat model", evaluation: "evaluation" };
   const describe = (row, line) => {
@@ -75,7 +75,7 @@
   const short = (value) => (value === null ? "?" : Number(value.toPrecision(6)));
   const seedsOf = (mean) => {
     const metric = mean.metric.slice(0, -"_mean".length);
-    const kept = rows.map((row, place) => [asRow(place + 2), place + 2]);
+    const kept = Object.keys(rows).map((line) => [asRow(line), line]);
     return kept.filter(([row]) => row.metric === metric && row.evaluation === mean.evaluation && row.examples === mean.examples && row.entry === mean.entry);
   };
   const linesOf = (lines) => {

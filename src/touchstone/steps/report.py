@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from touchstone import criteria, drawing, palette
 from touchstone.metric_rows import Row, measured
 from touchstone.records import METRIC_COLUMNS, ContractError, Metrics, encode
-from touchstone.report_claims import claim_rows, claims_csv, claims_tex, page_lines
+from touchstone.report_claims import Told, claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.report_headlines import headlines, matrices
 from touchstone.report_tables import FIRST_LINE, Numbers, Table, numbered, pivot
 from touchstone.sanity_checks import Doubts
@@ -24,6 +24,7 @@ from touchstone.threats import seedless
 from touchstone.verdicts import Asked, judge
 
 SHORT = 12  # lines of a table that is open from the start
+LONGEST = 200  # lines of a table on the page; longer ones stand in metrics.csv alone, where programs read them
 SYSTEMS = {
     "gradient_detection": "Gradient detection",
     "aloe": "ALOE",
@@ -133,10 +134,12 @@ def report(
         )
         for name, asked in evaluations.items()
     ]
-    files = list(dict.fromkeys([*provenance, *_files(rows, pictures.values())]))
     every = [*rows, *judged]
     # A study that asks nothing of the published claims, such as an assay, is not about them.
     shown, others = page_lines(book, verdicts, judged) if claims.claims else ([], [])
+    told = _told(chapters, shown, every)
+    tables = [file for name in evaluations if (file := f"data/{study}/metrics/{name}.csv") in provenance]
+    files = list(dict.fromkeys([*tables, *_files(told, pictures.values())]))
     page = _environment().get_template("report.html").render(
         study=study,
         title=settings.get("study", {}).get("title") or study,
@@ -150,9 +153,10 @@ def report(
         provenance=provenance,
         claims=shown,
         other_claims=others,
-        rows=Markup(_script_json(_compact(every, files, study))),
+        rows=Markup(_script_json(_compact(told, files, study))),
         command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
         short=SHORT,
+        longest=LONGEST,
     )  # fmt: skip
     return {
         "report.html": page.encode(),
@@ -225,11 +229,39 @@ def _files(rows: list[Row], pictures: Any) -> list[str]:
     return [file for row in rows for file in row["files"].split()] + [f for picture in pictures for f in picture.files]
 
 
+def _told(chapters: list[Chapter], claims: list[Told], rows: list[Row]) -> list[Row]:
+    """Return the rows that the page can tell of: those whose numbers it shows, their seeds, what claims were computed of."""
+    by_line = {row["line"]: row for row in rows}
+    shown = [number.line for line in claims for _, number, _ in line.numbers]
+    for chapter in chapters:
+        whole = [table for table in (chapter.overall, chapter.single) if table and len(table.lines) <= LONGEST]
+        tables = [*chapter.headlines, *chapter.matrices, *whole]
+        shown += [number.line for table in tables for line in table.lines for number in line.numbers if number]
+    seeds: dict[tuple[str, ...], list[int]] = {}
+    for row in rows:
+        if row["seed"] is not None:
+            seeds.setdefault(_thing(row), []).append(row["line"])
+    found, waiting = set[int](), shown
+    while waiting:
+        line = waiting.pop()
+        if line not in found:
+            found.add(line)
+            row = by_line[line]
+            waiting += [*row.get("of", ()), *(seeds.get(_thing(row), ()) if row["seed"] is None else ())]
+    return [row for row in rows if row["line"] in found]
+
+
+def _thing(row: Row) -> tuple[str, ...]:
+    return (row["evaluation"], row["entry"], row["examples"], measured(row["metric"]))
+
+
 def _compact(rows: list[Row], files: list[str], study: str) -> dict[str, Any]:
     """Return the rows as the page's script reads them, files as places in the list of files."""
     places = {file: place for place, file in enumerate(files)}
     columns = [name for name in METRIC_COLUMNS if name != "files"]
-    table = [[*(row[name] for name in columns), [places[file] for file in row["files"].split()]] for row in rows]
+    table = {
+        row["line"]: [*(row[name] for name in columns), [places[file] for file in row["files"].split()]] for row in rows
+    }
     computed = {row["evaluation"]: f"data/{study}/metrics/{row['evaluation']}.csv" for row in rows}
     tables = {name: places[file] for name, file in computed.items() if file in places}
     of = {row["line"]: row["of"] for row in rows if "of" in row}

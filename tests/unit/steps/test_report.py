@@ -22,6 +22,7 @@ from touchstone.report_tables import numbered
 from touchstone.reporting.accuracy_against_eps import accuracy_against_eps
 from touchstone.reporting.gallery import gallery
 from touchstone.reporting.score_histograms import score_histograms
+from touchstone.steps import report as report_step
 from touchstone.steps.evaluate import evaluate
 from touchstone.steps.report import nested, report
 from touchstone.verdicts import Asked
@@ -162,8 +163,8 @@ def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
 
     assert len(found["of"]) == 2
     for line, of in found["of"].items():
-        assert found["rows"][int(line) - 2][evaluation] == "claims"
-        assert {found["rows"][other - 2][metric] for other in of} == {"error_minus_fgsm"}
+        assert found["rows"][line][evaluation] == "claims"
+        assert {found["rows"][str(other)][metric] for other in of} == {"error_minus_fgsm"}
 
 
 def test_claims_csv_has_a_line_for_every_claim(files):
@@ -254,13 +255,25 @@ def test_a_file_without_provenance_is_told_by_name(page):
     assert f"touchstone trace {SCORES[1].file}" in page
 
 
-def test_the_rows_of_the_script_are_those_of_the_csv(page):
-    text = re.search(r'<script type="application/json" id="rows">(.*?)</script>', page)[1]
+def test_the_script_has_the_row_of_every_number_on_the_page_as_the_csv_has_it(page, files):
+    found = json.loads(re.search(r'<script type="application/json" id="rows">(.*?)</script>', page)[1])
+    lines = list(csv.reader(files["metrics.csv"].decode().splitlines()))
+    value = found["columns"].index("value")
 
-    found = json.loads(text)
+    shown = set(re.findall(r'data-row="(\d+)"', page))
 
-    assert len(found["rows"]) == sum(len(table.rows) for table in METRICS.values()) + 2  # those of the claims
+    assert shown <= found["rows"].keys()
+    assert all(float(lines[int(line) - 1][4]) == row[value] for line, row in found["rows"].items())
     assert found["tables"].keys() == {"main"}
+
+
+def test_a_table_too_long_for_the_page_is_left_to_the_csv(monkeypatch):
+    monkeypatch.setattr(report_step, "LONGEST", 3)
+
+    page = report(**arguments())["report.html"].decode()
+
+    assert re.search(r"\d+ lines, in <code>metrics.csv</code>", page)
+    Reader(page)
 
 
 def test_one_method_has_one_colour_in_all_figures():
