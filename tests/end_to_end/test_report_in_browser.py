@@ -112,7 +112,7 @@ def test_a_request_and_an_error_would_be_seen(page):
 def test_the_claims_stand_first(page):
     heads = [head.text for head in every(page, "main h2")]
 
-    assert heads[:2] == ["What was claimed, what did we find", "What was asked, what was found"]
+    assert heads[:2] == ["What was claimed, what did we find", "Gradient detection"]
     assert {line.text for line in every(page, "#claims .verdict")} - {""}
 
 

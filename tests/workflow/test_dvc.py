@@ -222,7 +222,7 @@ def test_an_experiment_changes_a_setting_by_name(own):
 
     assert "fewer" in own.type("dvc exp list")
     shown = json.loads(own.type("dvc params diff --json"))["workflow/studies/tiny.yaml"]
-    assert shown == {"margins.fab.steps": {"old": 2, "new": 3}}
+    assert shown == {"margins.fab.steps": {"old": 2, "new": 3, "diff": 1}}
     assert not own.project.planned()
 
 
