@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,18 @@ def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
 
 def settings(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
     """Return the function of a rule's `settings` param: its name, and a digest of just the settings that its job reads."""
-    return lambda wildcards: f"{rule.name}:{digests_of(plan.tasks(rule, **wildcards))[0]}"
+    return lambda wildcards: f"{rule.name}:{_digests(plan, rule, tuple(wildcards.items()))[0]}"
 
 
 def code(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
     """Return the function of a rule's `code` param: a digest of the code that its job runs."""
-    return lambda wildcards: digests_of(plan.tasks(rule, **wildcards))[1]
+    return lambda wildcards: _digests(plan, rule, tuple(wildcards.items()))[1]
+
+
+@cache
+def _digests(plan: Plan, rule: Rule, wildcards: tuple[tuple[str, str], ...]) -> tuple[str, str]:
+    """Return both digests of a job, computed once for its two params."""
+    return digests_of(plan.tasks(rule, **dict(wildcards)))
 
 
 def set_environment(root: str, threads: int) -> None:
