@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from functools import cache
 from pathlib import Path
 
-from touchstone import digests, provenance
+from touchstone import digests, git, provenance
 
 FOLDER = "src/touchstone"
 DEEPEST = 500  # commits looked at, so that an audit of a long history ends
@@ -19,7 +18,7 @@ def of_code(root: Path, files: tuple[tuple[str, str | None], ...]) -> str | None
     None where no commit has, or there is no git. Only commits that touch one of the files are looked at.
     """
     paths = [f"{FOLDER}/{name}" for name, _ in files]
-    history = _git(root, "log", f"-{DEEPEST}", "--format=%h %cs", "--", *paths)
+    history = git.said(root, "log", f"-{DEEPEST}", "--format=%h %cs", "--", *paths)
     for line in (history or b"").decode().splitlines():
         commit, date = line.split()
         if all(_digest(root, commit, name) == digest for name, digest in files):
@@ -30,19 +29,10 @@ def of_code(root: Path, files: tuple[tuple[str, str | None], ...]) -> str | None
 @cache
 def _digest(root: Path, commit: str, name: str) -> str | None:
     """Return the code digest of a package file at a commit, as `provenance.code_files` counts it."""
-    source = _git(root, "show", f"{commit}:{FOLDER}/{name}")
+    source = git.said(root, "show", f"{commit}:{FOLDER}/{name}")
     if source is None:
         return None
     try:
         return provenance.source_digest(source) if name.endswith(".py") else digests.sha256(source)
     except SyntaxError:
         return None
-
-
-def _git(root: Path, *arguments: str) -> bytes | None:
-    """Return what git says; None where it is not installed, or says no."""
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout if done.returncode == 0 else None

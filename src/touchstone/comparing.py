@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from touchstone import git
 from touchstone.params import DEFAULT_STUDY
 
 Rows = list[dict[str, str]]
@@ -87,18 +87,18 @@ def read(name: str, root: Path = Path()) -> Report:
     if not revision and (folder / "metrics.csv").is_file():
         return _report(name, lambda file: (folder / file).read_text())
     revision, study = (revision, study) if revision else (name, DEFAULT_STUDY)
-    if not _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
+    if not git.said(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
         raise ValueError(
             f"{name}: neither a study with a report under reports/, nor a folder with metrics.csv, nor a git revision"
         )
 
     def show(file: str) -> str:
-        text = _git(root, "show", f"{revision}:reports/{study}/{file}")
+        text = git.said(root, "show", f"{revision}:reports/{study}/{file}")
         if text is None:
             raise ValueError(
                 f"{name}: reports/{study}/{file} is not in that revision; only committed reports can be compared"
             )
-        return text
+        return text.decode()
 
     return _report(name, show)
 
@@ -106,14 +106,6 @@ def read(name: str, root: Path = Path()) -> Report:
 def _report(name: str, text_of: Callable[[str], str]) -> Report:
     tables = [list(csv.DictReader(io.StringIO(text_of(file)))) for file in ("metrics.csv", "claims.csv")]
     return Report(name, *tables)
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def compare(first: Report, second: Report) -> Comparison:

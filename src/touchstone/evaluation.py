@@ -133,6 +133,16 @@ def auroc(id_scores: Array, ood_scores: Array) -> float:
     return _point(_auroc, id_scores, ood_scores)
 
 
+def roc(id_scores: Array, ood_scores: Array) -> tuple[Array, Array]:
+    """Return the shares of ID and of anomalous rows at or above each distinct score, from none to all."""
+    thresholds = np.unique(np.concatenate([id_scores, ood_scores]))[::-1]
+    shares = [
+        np.r_[0.0, 1 - np.searchsorted(np.sort(scores), thresholds, side="left") / len(scores)]
+        for scores in (id_scores, ood_scores)
+    ]
+    return shares[0], shares[1]
+
+
 def aupr_ood(id_scores: Array, ood_scores: Array) -> float:
     """Return the step-wise average precision of flagging anomalous rows; chance is their share of all rows."""
     return _point(_aupr_ood, id_scores, ood_scores)

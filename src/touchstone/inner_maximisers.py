@@ -9,7 +9,7 @@ from touchstone import tensors
 from touchstone.ascent import ascend
 from touchstone.contracts import Model
 from touchstone.goals import Goal
-from touchstone.losses import LossOfLogits, cross_entropy
+from touchstone.losses import LossOfLogits, cross_entropy, outlier_exposure
 from touchstone.perturbations import Ball
 from touchstone.tensors import Draws
 
@@ -25,13 +25,21 @@ def worst(
     steps: int,
     step_size: float | None,
 ) -> Tensor:
-    """Return, per image, the highest-loss point that PGD met within `eps` from a uniform start, in eval mode."""
+    """Return, per image, the highest-loss point that PGD met within `eps` from a uniform start, in eval mode.
+
+    The image itself where eps is 0.
+    """
     unseen = torch.full((len(images),), -torch.inf, device=images.device)
     size = 2.5 * eps / max(steps, 1) if step_size is None else step_size
     ball = Ball(images, eps)
     with tensors.frozen(model):
         goal, start = Goal(labels, loss), ball.random(generator)
         return ascend(model, goal, ball, start, images, unseen, steps=steps, step_size=size)[0]
+
+
+def towards_uniform(logits: Tensor, _: Tensor) -> Tensor:
+    """Return ALOE's outlier loss per row, (N,), as a loss of logits and labels: outliers have none."""
+    return outlier_exposure(logits)
 
 
 def divergent(

@@ -223,11 +223,6 @@ def _bound_value(value: Any) -> Any:
     return value
 
 
-def _component(block: dict[str, Any]) -> registry.Component:
-    folder, name = block["use"].split("/")
-    return registry.component(folder, name)
-
-
 # --- one small adapter per step: its inputs as nouns, its output as a file ----------------------------------------
 
 
@@ -262,7 +257,7 @@ def _prepare(job: Job) -> None:
     job.write(
         prepare(
             bound(block),
-            _component(block).data,
+            registry.used(block["use"]).data,
             name=block["use"],
             folder=Path(str(folder)) if folder else None,
             sha256=job.settings.get("sha256"),
@@ -293,7 +288,7 @@ def _train(job: Job) -> None:
     from touchstone.steps.train import train
 
     block = job.settings["component"]
-    found = _component(block)
+    found = registry.used(block["use"])
     companions = None
     if found.companions is not None:
         companions = bound(block, tuple(found.companions.settings), registry.load_companions(block["use"]))
@@ -331,9 +326,9 @@ def _attack(job: Job) -> None:
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     perturb, model = bound(job.settings["component"]), _model(job)
     defence = _guarded(job, model) if "detector" in job.task.inputs else model
-    if "pipeline" in _component(job.settings["component"]).data and "translators" not in job.task.inputs:
+    if "pipeline" in registry.used(job.settings["component"]["use"]).data and "translators" not in job.task.inputs:
         raise JobError(f"{job.task.output}: {job.settings['component']['use']} attacks defences alone")
-    asks = _component(job.settings["component"]).call.data
+    asks = registry.used(job.settings["component"]["use"]).call.data
     settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
     attacked = attack(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
     job.write(attacked)
@@ -366,7 +361,7 @@ def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
     from touchstone.steps.attack import typical
 
     block, detector = job.settings[role], job.noun(role, "Detector")
-    call = _component(block).call
+    call = registry.used(block["use"]).call
     outputs, clean = job.noun("typical_outputs", "Outputs"), job.noun("typical_examples", "ExampleSet")
     known = typical(outputs, clean, call.data, block.get("label"), job.settings["device"])
     state = {name: torch.from_numpy(values).to(job.settings["device"]) for name, values in detector.state.items()}
@@ -411,7 +406,7 @@ def _scorer(job: Job) -> Callable[[Any], Any]:
     from touchstone.steps.score import score
 
     block = job.settings["component"]
-    call = _component(block).call
+    call = registry.used(block["use"]).call
     return functools.partial(
         score,
         job.noun("outputs", "Outputs"),
@@ -429,7 +424,7 @@ def _fit(job: Job) -> None:
     from touchstone.steps.fit import fit
 
     block = job.settings["component"]
-    fitted = _component(block).fit
+    fitted = registry.used(block["use"]).fit
     outputs, sets = job.nouns("anomalous_outputs", "Outputs"), job.nouns("anomalous_examples", "ExampleSet")
     count = max(len(outputs), len(sets))
     detector = fit(
@@ -478,7 +473,7 @@ def _evaluate(job: Job) -> None:
     from touchstone.steps.evaluate import evaluate
 
     block, found = job.settings["component"], _cells(job, job.settings["cells"])
-    data = [found[role] for role in _component(block).data]
+    data = [found[role] for role in registry.used(block["use"]).data]
     job.write(evaluate(job.settings["evaluation"], bound(block), data))
 
 
@@ -493,7 +488,7 @@ def _report(job: Job) -> None:
         asked = [figure["evaluation"], *figure["also"]]
         found = _cells(job, figure["cells"]) | {"metrics": [row for name in asked for row in metrics[name].rows]}
         figures[name] = {
-            "draw": functools.partial(bound(block), *(found[role] for role in _component(block).data)),
+            "draw": functools.partial(bound(block), *(found[role] for role in registry.used(block["use"]).data)),
             "caption": figure["caption"],
             "evaluation": figure["evaluation"],
             "component": block["use"],

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from touchstone import intervals
 from touchstone.intervals import Interval
 from touchstone.records import Cell
 from touchstone.threats import network, seedless, threat
@@ -48,6 +49,15 @@ def row(
         "threat": threat(cell) if threat_model is None else threat_model,
         "files": " ".join(dict.fromkeys(source.file for source in files)),
     }
+
+
+def rate_row(metric: str, hits: Array, cell: Cell, *, files: Iterable[Cell] = (), **about: Any) -> Row:
+    """Return the row of a rate, the share of `hits` (N,) bool, with its exact binomial interval.
+
+    files: what it comes from, `cell` alone where nothing is given.
+    """
+    interval = intervals.binomial(int(np.count_nonzero(hits)), len(hits))
+    return row(metric, interval, cell=cell, n=len(hits), files=list(files) or [cell], **about)
 
 
 def _finite(end: float | None) -> float | None:

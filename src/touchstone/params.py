@@ -824,8 +824,7 @@ class _Reader:
 
 def on_pipelines(attack: dict[str, Any]) -> bool:
     """Return whether an entry of attacks is made on whole defences, and on nothing else."""
-    folder, name = attack["use"].split("/")
-    return "pipeline" in registry.component(folder, name).data
+    return "pipeline" in registry.used(attack["use"]).data
 
 
 def _named(kind: Section, entry: dict[str, Any], resolved: dict[str, Any]) -> Iterator[tuple[str, str]]:

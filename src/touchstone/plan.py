@@ -303,9 +303,9 @@ class Plan:
         """Return the rules of one step."""
         return [rule for rule in self.rules.values() if rule.step == step]
 
-    @lru_cache(maxsize=1)  # noqa: B019 - a plan lives as long as its process
+    @cached_property
     def wildcard_values(self) -> dict[str, list[str]]:
-        """Return the names that each wildcard may take."""
+        """The names that each wildcard may take."""
         sections = ("classifiers", "translators", "defences")
         networks = {section: [str(net) for net in self.nets(section)] for section in sections}
         return {
@@ -353,7 +353,7 @@ class Plan:
     @cached_property
     def _makers(self) -> dict[str, list[tuple[Rule, dict[str, str], str]]]:
         """The rules by the files that they make, the networks' names in them left open."""
-        values = self.wildcard_values()
+        values = self.wildcard_values
         found: dict[str, list[tuple[Rule, dict[str, str], str]]] = {}
         for rule in self.rules.values():
             closed = [name for name in rule.wildcards if name not in NETWORKS]
@@ -418,8 +418,7 @@ class Plan:
     def _own(self, section: str, entry: str) -> dict[str, Any]:
         """Return just the component's part of an entry: its `use` and its own settings."""
         block = self.study[section][entry]
-        folder, name = block["use"].split("/")
-        return {"use": block["use"]} | {key: block[key] for key in registry.component(folder, name).settings}
+        return {"use": block["use"]} | {key: block[key] for key in registry.used(block["use"]).settings}
 
     def architecture(self, net: Net) -> dict[str, Any]:
         """Return the `model` block of a trained entry."""
@@ -519,8 +518,8 @@ class Plan:
             if detector:
                 inputs["detector"] = self.file("detectors", own, detector)
                 calibration = Set(self.calibration(own))  # clean images that an attacker may imitate
-                read = self._asked_by("detectors", detector)
-                if "in_distribution" in self._asked_by("attacks", attacked.attack):
+                read = self._component("detectors", detector).call.data
+                if "in_distribution" in self._component("attacks", attacked.attack).call.data:
                     read = (*read, "images")  # attacks on scores start there, whatever the detector reads
                 inputs |= self._read(read, str(own), calibration, "typical_")
                 settings |= {"detector": self._own("detectors", detector), "false_positive_rate": rate}
@@ -552,14 +551,12 @@ class Plan:
                 asked |= set(question["detectors"])
                 figures = [figure for figure in self.study["figures"].values() if figure["evaluation"] == name]
                 labels |= {block["label"] for block in (question, *figures) if block.get("label")}
-        for name, detector in self.study["detectors"].items():
-            asked |= {name} if detector["classifier"] == entry else set()
-        for defence in self.study["defences"].values():
-            asked |= (
-                {defence["router"]}
-                if defence["router"] and entry in (defence["encoder"], defence["classifier"])
-                else set()
-            )
+        asked |= {name for name, detector in self.study["detectors"].items() if detector["classifier"] == entry}
+        asked |= {
+            defence["router"]
+            for defence in self.study["defences"].values()
+            if defence["router"] and entry in (defence["encoder"], defence["classifier"])
+        }
         for members in self.study["groups"]["detectors"].values():
             if asked & set(members):
                 labels |= {label for member in members for label in self._label_of(member)}
@@ -577,27 +574,27 @@ class Plan:
             yield Task("translate", inputs, self.set_file(translated), settings)
 
     def _infer(self, batch: Batch, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
+        inputs, settings = self._model(Net.parse(net))
+        settings |= self._torch(batch_size=self.study["study"]["batch_size"])
+        settings["confounding"] = self._labels(self.labels_of.get(Net.parse(net).entry, []))
         for pattern in batch.sets:
             examples = pattern.of({"net": net, "victim": victim, "seed": seed})
-            inputs, settings = self._model(Net.parse(net))
-            inputs["examples"] = self.set_file(examples)
-            settings |= self._torch(batch_size=self.study["study"]["batch_size"])
-            settings["confounding"] = self._labels(self.labels_of.get(Net.parse(net).entry, []))
-            yield Task("infer", inputs, self.file("outputs", net, examples.address), settings)
+            read = inputs | {"examples": self.set_file(examples)}
+            yield Task("infer", read, self.file("outputs", net, examples.address), settings)
 
     def _measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
-        seed = Net.parse(net).seed
+        own = Net.parse(net)
+        settings = self._torch(
+            component=self._own("margins", margin),
+            architecture=self.architecture(own),
+            seed=own.seed,
+            batch_size=self.study["study"]["batch_size"],
+        )
         for examples in batch.sets:
             inputs: dict[str, str | list[str]] = {
                 "examples": self.set_file(examples),
                 "checkpoint": self.file("checkpoints", net),
             }
-            settings = self._torch(
-                component=self._own("margins", margin),
-                architecture=self.architecture(Net.parse(net)),
-                seed=seed,
-                batch_size=self.study["study"]["batch_size"],
-            )
             yield Task("measure", inputs, self.file("margins", net, margin, examples.address), settings)
 
     def calibration(self, net: Net) -> str:
@@ -605,12 +602,8 @@ class Plan:
         own: str | None = self.study["classifiers"][net.entry]["calibration"]
         return own or str(self.study["study"]["calibration"])
 
-    def _asked_by(self, section: str, entry: str) -> tuple[str, ...]:
-        return registry.component(*self.study[section][entry]["use"].split("/")).call.data
-
-    def _component(self, detector: str) -> registry.Component:
-        folder, name = self.study["detectors"][detector]["use"].split("/")
-        return registry.component(folder, name)
+    def _component(self, section: str, entry: str) -> registry.Component:
+        return registry.used(self.study[section][entry]["use"])
 
     def _read(self, data: tuple[str, ...], net: str, examples: Set, prefix: str = "") -> dict[str, str]:
         """Return the files that hold a detector's data on one set: outputs, images, or the network itself."""
@@ -626,13 +619,13 @@ class Plan:
 
     def _detector_settings(self, detector: str, net: Net) -> dict[str, Any]:
         settings = self._torch(component=self._own("detectors", detector), batch_size=self.study["study"]["batch_size"])
-        if "model" in self._component(detector).data:
+        if "model" in self._component("detectors", detector).data:
             settings["architecture"] = self.architecture(net)
         return settings
 
     def _fit(self, detectors: str, net: str) -> Iterator[Task]:
         for name in self.study["groups"]["detectors"][detectors]:
-            entry, found, own = self.study["detectors"][name], self._component(name), Net.parse(net)
+            entry, found, own = self.study["detectors"][name], self._component("detectors", name), Net.parse(net)
             # A detector of unknown classes may learn on a network that knows fewer, to be used on one that knows more.
             fitted = str(self.partner("classifiers", entry["classifier"], own.seed)) if entry["classifier"] else net
             inputs: dict[str, str | list[str]] = {}
@@ -657,12 +650,15 @@ class Plan:
     def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
         filled = {"net": net, "victim": victim, "seed": seed}
         for name in self.study["groups"]["detectors"][detectors]:
+            asked, settings = (
+                self._component("detectors", name).call.data,
+                self._detector_settings(name, Net.parse(net)),
+            )
             for pattern in batch.sets:
                 if pattern.guard[0] in ("", name):
                     examples = pattern.of(filled)
                     inputs: dict[str, str | list[str]] = {"detector": self.file("detectors", net, name)}
-                    inputs |= self._read(self._component(name).call.data, net, examples)
-                    settings = self._detector_settings(name, Net.parse(net))
+                    inputs |= self._read(asked, net, examples)
                     yield Task("score", inputs, self.file("scores", net, name, examples.address), settings)
 
     # --- evaluations and the report ---------------------------------------------------------------------------
@@ -755,16 +751,12 @@ class Plan:
                         )
         return list(found.values())
 
-    def _roles(self, block: dict[str, Any]) -> tuple[str, ...]:
-        folder, name = block["use"].split("/")
-        return registry.component(folder, name).call.data
-
     def _cells_task(self, cells: list[CellPlan]) -> tuple[list[str], list[dict[str, Any]]]:
         return [cell.file for cell in cells], [{"role": cell.role, "file": cell.file, **cell.facts} for cell in cells]
 
     def _evaluate(self, evaluation: str) -> Iterator[Task]:
         component = self._own("evaluations", evaluation)
-        files, cells = self._cells_task(self.cells(evaluation, self._roles(component)))
+        files, cells = self._cells_task(self.cells(evaluation, registry.used(component["use"]).call.data))
         settings = {"evaluation": evaluation, "component": component, "cells": cells}
         yield Task("evaluate", {"cells": files}, self.file("metrics", evaluation), settings)
 
@@ -772,9 +764,8 @@ class Plan:
         figures, files = {}, []
         for name, entry in self.study["figures"].items():
             component = self._own("figures", name)
-            found = [
-                cell for cell in self.cells(entry["evaluation"], self._roles(component)) if _pictured(cell, component)
-            ]
+            roles = registry.used(component["use"]).call.data
+            found = [cell for cell in self.cells(entry["evaluation"], roles) if _pictured(cell, component)]
             wanted, cells = self._cells_task(found)
             files += wanted
             figures[name] = {

@@ -231,6 +231,12 @@ def component(folder: str, name: str) -> Component:
     return found
 
 
+def used(use: str) -> Component:
+    """Return the signature of a component named "folder/name", as settings hold it; errors as for `component`."""
+    folder, name = use.split("/")
+    return component(folder, name)
+
+
 def load(use: str) -> Callable[..., Any]:
     """Import and return the function or class of a component named "folder/name"."""
     folder, name = use.split("/")

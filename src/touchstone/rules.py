@@ -29,7 +29,7 @@ def constraints(plan: Plan) -> dict[str, str]:
     Exactly the real names, so that no impossible path can be asked for; of networks just their shape, for there are so
     many that Snakemake's matching would take minutes: the input function refuses those that are not there.
     """
-    names = {name: "|".join(map(re.escape, values)) or "(?!)" for name, values in plan.wildcard_values().items()}
+    names = {name: "|".join(map(re.escape, values)) or "(?!)" for name, values in plan.wildcard_values.items()}
     return names | {name: r"\d+" if name == "seed" else r"[a-z][a-z0-9_]*\.\d+" for name in NETWORKS}
 
 
@@ -38,7 +38,7 @@ def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
 
     def found(wildcards: Wildcards) -> list[str]:
         for name, value in wildcards.items():
-            known = plan.wildcard_values()[name]
+            known = plan.wildcard_values[name]
             if value not in known:
                 raise ParamsError(f"no {name} called {value} in this study.{nearest(value, known)}")
         files = dict.fromkeys(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)

@@ -6,7 +6,6 @@ import json
 import platform
 import resource
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests, plugins, processes, provenance
+from touchstone import digests, git, plugins, processes, provenance
 from touchstone.plan import Task, code_files
 
 FOLDER = "runs"
@@ -67,16 +66,10 @@ def _used() -> dict[str, float]:
 
 def _commit() -> dict[str, Any]:
     """Return the commit, and whether a tracked file differs from it; None for both where there is no git."""
-    commit = _git("rev-parse", "HEAD")
-    return {"commit": commit, "dirty": None if commit is None else bool(_git("status", "--porcelain", "-uno"))}
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True)
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    commit = git.said(Path(), "rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "dirty": None}
+    return {"commit": commit.decode().strip(), "dirty": bool(git.said(Path(), "status", "--porcelain", "-uno"))}
 
 
 def _versions() -> dict[str, str]:

@@ -20,6 +20,7 @@ DOORS = {
     "comparing",
     "costs",
     "crates",
+    "git",
     "jobs",
     "listing",
     "matching",

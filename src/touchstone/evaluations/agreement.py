@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from touchstone import intervals
-from touchstone.evaluation import Array, correct
-from touchstone.metric_rows import Row, only, row, rows_of, with_means
+from touchstone.evaluation import correct
+from touchstone.metric_rows import Row, only, rate_row, rows_of, with_means
 from touchstone.records import Cell
 from touchstone.threats import network
 
@@ -36,9 +33,4 @@ def _rows(cell: Cell, attacked: list[Cell]) -> list[Row]:
         "agreement_on_fooling": agree[wrong],
         "transfer_error": wrong_too,
     }
-    return [_rate(metric, hits, cell, fooled) for metric, hits in asked.items() if len(hits)]
-
-
-def _rate(metric: str, hits: Array, cell: Cell, fooled: Cell) -> Row:
-    interval = intervals.binomial(int(np.count_nonzero(hits)), len(hits))
-    return row(metric, interval, cell=cell, n=len(hits), files=[cell, fooled])
+    return [rate_row(metric, hits, cell, files=[cell, fooled]) for metric, hits in asked.items() if len(hits)]

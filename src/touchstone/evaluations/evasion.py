@@ -8,7 +8,7 @@ import numpy as np
 
 from touchstone import intervals
 from touchstone.evaluation import Array, correct
-from touchstone.metric_rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
+from touchstone.metric_rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.records import Cell
 from touchstone.threats import network
 
@@ -101,5 +101,4 @@ def _wrong(out: Cell, cell: Cell) -> Array:
 
 
 def _rate(metric: str, hits: Array, cell: Cell, files: list[Cell]) -> Row:
-    interval = intervals.binomial(int(hits.sum()), len(hits))
-    return row(metric, interval, cell=cell, entry=f"{cell.entry}+{cell.detector}", n=len(hits), files=files)
+    return rate_row(metric, hits, cell, files=files, entry=f"{cell.entry}+{cell.detector}")

@@ -10,7 +10,7 @@ import numpy as np
 from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluation import Array, confidence, correct
-from touchstone.metric_rows import Row, grouped, only, row, rows_of, with_means
+from touchstone.metric_rows import Row, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.records import Cell
 from touchstone.threats import Threat, network, read, threat, white_box
 
@@ -45,22 +45,17 @@ def robustness(
     return with_means(rows)
 
 
-def _rate(metric: str, hits: Array, cell: Cell, *more: Cell) -> Row:
-    interval = intervals.binomial(int(hits.sum()), len(hits))
-    return row(metric, interval, cell=cell, n=len(hits), files=[cell, *more])
-
-
 def _right(cell: Cell) -> Array:
     return correct(cell.noun.predictions, cell.noun.labels)
 
 
 def _accuracies(cell: Cell) -> list[Row]:
     if not cell.attack:
-        return [_rate("clean_accuracy", _right(cell), cell)]
-    rows = [_rate("robust_accuracy", _right(cell), cell)]
+        return [rate_row("clean_accuracy", _right(cell), cell)]
+    rows = [rate_row("robust_accuracy", _right(cell), cell)]
     if cell.noun.unquantised_logits is not None:
         hits = correct(cell.noun.unquantised_logits.argmax(axis=1), cell.noun.labels)
-        rows.append(_rate("robust_accuracy_unquantised", hits, cell))
+        rows.append(rate_row("robust_accuracy_unquantised", hits, cell))
     return rows
 
 
@@ -68,7 +63,7 @@ def _success_rate(cell: Cell, clean: Cell) -> list[Row]:
     """A translated attack succeeds on what the classifier got right without attack and without translator."""
     same = rows_of(clean.noun.example_ids, cell.noun.example_ids, cell.file)
     beaten = ~_right(cell)[_right(clean)[same]]
-    return [_rate("success_rate", beaten, cell, clean)] if len(beaten) else []
+    return [rate_row("success_rate", beaten, cell, files=[cell, clean])] if len(beaten) else []
 
 
 def _confidence(cell: Cell, own: bool, resamples: int, seed: int) -> list[Row]:
@@ -98,7 +93,8 @@ def _union(norm: str, eps: float, cells: list[Cell]) -> Row:
         raise ValueError(f"no example is in all of {', '.join(cell.file for cell in cells)}")
     hits = np.all([_right(cell)[rows_of(cell.noun.example_ids, ids, cell.file)] for cell in cells], axis=0)
     names = sorted(cell.attack for cell in cells)
-    found = _rate("robust_accuracy_union", hits, *sorted(cells, key=lambda cell: cell.attack))
+    ordered = sorted(cells, key=lambda cell: cell.attack)
+    found = rate_row("robust_accuracy_union", hits, ordered[0], files=ordered)
     examples = f"{cells[0].examples}/union_{norm}@{eps:g}"
     knows = f"white-box, the worst of {', '.join(names)},"
     return {**found, "examples": examples, "threat": str(Threat(knows, norm, f"eps={eps:g}"))}

@@ -7,7 +7,7 @@ import numpy as np
 from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluation import Array, correct
-from touchstone.metric_rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
+from touchstone.metric_rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.records import Cell
 from touchstone.threats import network
 
@@ -61,7 +61,7 @@ def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[Row]:
     gains = (translated.astype(np.float64) - untranslated)[order]
     gain = intervals.mean(gains, **sampling)
     undefended = float(_right(clean, "untranslated").mean())
-    accuracy = _rate("accuracy", _right(cell), cell)
+    accuracy = rate_row("accuracy", _right(cell), cell)
     relative = {
         **accuracy,
         **{key: accuracy[key] / undefended for key in ("value", "low", "high") if undefended},
@@ -71,9 +71,9 @@ def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[Row]:
     }
     return [
         accuracy,
-        _rate("untranslated_accuracy", untranslated, cell),
-        _rate("translated_accuracy", translated, cell),
-        _rate("oracle_accuracy", translated if cell.attack else untranslated, cell),
+        rate_row("untranslated_accuracy", untranslated, cell),
+        rate_row("translated_accuracy", translated, cell),
+        rate_row("oracle_accuracy", translated if cell.attack else untranslated, cell),
         row("translation_gain", gain, cell=cell, n=len(gains), unit="difference of fractions", files=[cell]),
         *([relative] if cell.attack and undefended else []),
     ]
@@ -86,14 +86,14 @@ def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> 
     mean = intervals.mean(excess[np.argsort(cell.noun.example_ids)], **sampling)
     found = [row("routing_excess", mean, cell=cell, n=len(scores), unit="spreads", files=[cell, router])]
     if not cell.attack:
-        return [*found, _rate("false_routing_rate", routed, cell)]
+        return [*found, rate_row("false_routing_rate", routed, cell)]
     auroc = intervals.detection(_scores(clean), _scores(cell), **sampling)["auroc"]
     share = len(scores) / (len(scores) + len(clean.noun.example_ids))
     files = [clean, cell]
     return [
         *found,
-        _rate("routing_rate", routed, cell),
-        _rate(f"evasion_rate_at_{rate}", ~_right(cell) & ~routed, cell),
+        rate_row("routing_rate", routed, cell),
+        rate_row(f"evasion_rate_at_{rate}", ~_right(cell) & ~routed, cell),
         row("router_auroc", auroc, cell=cell, n=sum(len(one.noun.labels) for one in files), unit="",
             base_rate=share, files=files),
     ]  # fmt: skip
@@ -102,7 +102,3 @@ def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> 
 def _scores(cell: Cell) -> Array:
     ids = cell.noun.example_ids
     return np.asarray(cell.noun.features["routing_score"][rows_of(ids, np.sort(ids), cell.file)], dtype=np.float64)
-
-
-def _rate(metric: str, hits: Array, cell: Cell) -> Row:
-    return row(metric, intervals.binomial(int(hits.sum()), len(hits)), cell=cell, n=len(hits), files=[cell])

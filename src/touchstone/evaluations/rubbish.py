@@ -6,8 +6,8 @@ import numpy as np
 
 from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
-from touchstone.evaluation import Array, confidence
-from touchstone.metric_rows import Row, row, with_means
+from touchstone.evaluation import confidence
+from touchstone.metric_rows import Row, rate_row, row, with_means
 from touchstone.records import Cell
 
 
@@ -38,17 +38,13 @@ def rubbish(
         logits = in_range if exact is None else exact[by_id]
         sure = confidence(logits, own_probabilities=own)
         taken = sure > threshold
-        rows.append(_rate("rubbish_error", taken, cell))
+        rows.append(rate_row("rubbish_error", taken, cell))
         if exact is not None:
             quantised = confidence(in_range, own_probabilities=own) > threshold
-            rows.append(_rate("rubbish_error_in_range", quantised, cell))
+            rows.append(rate_row("rubbish_error_in_range", quantised, cell))
         if taken.any():
             classes = logits.argmax(axis=1)[taken]
             often = (classes == np.bincount(classes).argmax()).astype(np.float64)
             for metric, values in (("rubbish_confidence", sure[taken]), ("most_frequent_class", often)):
                 rows.append(row(metric, intervals.mean(values, **sampling), cell=cell, n=len(values), files=[cell]))
     return with_means(rows)
-
-
-def _rate(metric: str, hits: Array, cell: Cell) -> Row:
-    return row(metric, intervals.binomial(int(hits.sum()), len(hits)), cell=cell, n=len(hits), files=[cell])

@@ -9,7 +9,7 @@ import numpy as np
 from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluation import Array, correct
-from touchstone.metric_rows import Row, grouped, of_images, only, row, rows_of, with_means
+from touchstone.metric_rows import Row, grouped, of_images, only, rate_row, row, rows_of, with_means
 from touchstone.records import Cell
 from touchstone.threats import network, seedless
 
@@ -36,7 +36,7 @@ def translation(
     rows: list[Row] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
         for cell in group:
-            rows.append(_accuracy(cell))
+            rows.append(rate_row("accuracy", _right(cell, cell.noun.example_ids), cell))
             rows += [_accuracy_gain(cell, _untranslated(cell, group), sampling)] if cell.translator else []
     for group in grouped(examples, lambda cell: cell.examples).values():
         for cell in group:
@@ -51,11 +51,6 @@ def _untranslated(cell: Cell, group: list[Cell]) -> Cell:
 
 def _right(cell: Cell, ids: Array) -> Array:
     return correct(cell.noun.predictions, cell.noun.labels)[rows_of(cell.noun.example_ids, ids, cell.file)]
-
-
-def _accuracy(cell: Cell) -> Row:
-    hits = _right(cell, cell.noun.example_ids)
-    return row("accuracy", intervals.binomial(int(hits.sum()), len(hits)), cell=cell, n=len(hits), files=[cell])
 
 
 def _accuracy_gain(cell: Cell, before: Cell, sampling: dict[str, int]) -> Row:

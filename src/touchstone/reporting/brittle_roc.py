@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone import drawing, intervals, palette
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.evaluation import Array, auroc, logit_margins
+from touchstone.evaluation import auroc, logit_margins, roc
 from touchstone.margin_cells import kept
 from touchstone.records import Cell
 from touchstone.threats import network
@@ -48,20 +47,10 @@ def brittle_roc(
             area = auroc(*populations)
             band = intervals.roc_band(*populations, resamples=resamples, seed=0)
             axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
-            axes.plot(*_roc(*populations), label=f"{radius:g}: {area:.3f} ({brittle.mean():.0%} brittle)", **look)
+            axes.plot(*roc(*populations), label=f"{radius:g}: {area:.3f} ({brittle.mean():.0%} brittle)", **look)
             told.append(f"{area:.3f} at eps {radius:g} for {network(found.outputs)}")
         axes.plot([0, 1], [0, 1], color=drawing.FAINT, linewidth=0.8)  # chance
         axes.set(title=network(found.outputs), xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set(xlabel="other inputs flagged (share)", ylabel="brittle inputs caught (share)")
         axes.legend(title="eps: AUROC", title_fontsize=7.5, fontsize=7.5, loc="lower right")
     return drawing.described(figure, f"ROC curves of the logit margin against brittleness. AUROC {'; '.join(told)}.")
-
-
-def _roc(robust: Array, brittle: Array) -> tuple[Array, Array]:
-    """Return the shares of other and of brittle rows at or above each distinct score, from none to all."""
-    thresholds = np.unique(np.concatenate([robust, brittle]))[::-1]
-    shares = [
-        np.r_[0.0, 1 - np.searchsorted(np.sort(scores), thresholds, side="left") / len(scores)]
-        for scores in (robust, brittle)
-    ]
-    return shares[0], shares[1]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from touchstone import drawing, intervals, palette
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import Array, auroc
+from touchstone.evaluation import auroc, roc
 from touchstone.metric_rows import grouped, only, place
 from touchstone.records import Cell
 
@@ -50,7 +49,7 @@ def roc_curves(
             look = palette.line(cell.detector, detectors) | {"marker": ""}
             band = intervals.roc_band(*populations, resamples=resamples, seed=0)
             axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
-            (handles[cell.detector],) = axes.plot(*_roc(*populations), label=f"{areas[cell.detector]:.3f}", **look)
+            (handles[cell.detector],) = axes.plot(*roc(*populations), label=f"{areas[cell.detector]:.3f}", **look)
         _finish(axes, name)
         best[name] = max(areas, key=lambda detector: areas[detector])
     figure.supxlabel("ID inputs flagged (share)", fontsize=9)
@@ -60,16 +59,6 @@ def roc_curves(
     figure.legend([handles[name] for name in names], names, loc="outside upper right", ncols=min(4, len(names)))
     found = "; ".join(f"on {name} the largest area is that of {detector}" for name, detector in best.items())
     return drawing.described(figure, f"ROC curves of {len(detectors)} detectors on {entry}, seed {seed}: {found}.")
-
-
-def _roc(id_scores: Array, ood_scores: Array) -> tuple[Array, Array]:
-    """Return the shares of ID and of anomalous rows at or above each distinct score, from none to all."""
-    thresholds = np.unique(np.concatenate([id_scores, ood_scores]))[::-1]
-    shares = [
-        np.r_[0.0, 1 - np.searchsorted(np.sort(scores), thresholds, side="left") / len(scores)]
-        for scores in (id_scores, ood_scores)
-    ]
-    return shares[0], shares[1]
 
 
 def _finish(axes: Axes, name: str) -> None:

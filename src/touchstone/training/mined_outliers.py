@@ -9,7 +9,7 @@ from torch import Tensor
 
 from touchstone import tensors
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.inner_maximisers import divergent, trades_loss, worst
+from touchstone.inner_maximisers import divergent, towards_uniform, trades_loss, worst
 from touchstone.losses import cross_entropy, outlier_exposure
 from touchstone.tensors import Draws
 
@@ -49,7 +49,7 @@ def mined_outliers(
     if attack_outliers:
         nothing = labels.new_zeros(len(outliers))
         outliers = worst(
-            model, outliers, nothing, _towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=size
+            model, outliers, nothing, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=size
         )
     if inliers == "attacked":
         images = worst(model, images, labels, cross_entropy, generator, eps=eps, steps=steps, step_size=size)
@@ -67,7 +67,3 @@ def _informative(model: Model, outliers: Tensor, skipped: float, kept: float) ->
         hardest = outlier_exposure(model(outliers)).argsort(descending=True, stable=True)
     first, count = int(skipped * len(outliers)), max(1, round(kept * len(outliers)))
     return hardest[first : first + count]
-
-
-def _towards_uniform(logits: Tensor, _: Tensor) -> Tensor:
-    return outlier_exposure(logits)

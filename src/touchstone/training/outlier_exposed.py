@@ -7,12 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone import tensors
-from touchstone.ascent import ascend
 from touchstone.contracts import Model, NonNegativeFloat, NonNegativeInt, PositiveFloat, UnitInterval
-from touchstone.goals import Goal
-from touchstone.losses import LossOfLogits, cross_entropy, outlier_exposure
-from touchstone.perturbations import Ball
+from touchstone.inner_maximisers import towards_uniform, worst
+from touchstone.losses import cross_entropy, outlier_exposure
 from touchstone.tensors import Draws
 
 
@@ -45,35 +42,14 @@ def outlier_exposed(
     in one pass. Chen et al. 2020 (ALOE); papers.md 2.b, 2.c. Unlike the official code, which keeps BatchNorm in train
     mode during the attack and truncates the perturbation to 8 bits, the attack runs in eval mode and in floats (2.g).
     """
-    size = 2.5 * eps / max(steps, 1) if step_size is None else step_size
     if attack_inliers:
-        images = _raise(model, images, labels, cross_entropy, generator, eps, steps, size)
+        images = worst(model, images, labels, cross_entropy, generator, eps=eps, steps=steps, step_size=step_size)
     if outliers_used == "none":
         return cross_entropy(model(images), labels).mean()
     if outliers_used == "attacked":
         nothing = labels.new_zeros(len(outliers))
-        outliers = _raise(model, outliers, nothing, _towards_uniform, outlier_generator, eps, steps, size)
+        outliers = worst(
+            model, outliers, nothing, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=step_size
+        )
     logits, outlier_logits = torch.split(model(torch.cat([images, outliers])), [len(images), len(outliers)])
     return cross_entropy(logits, labels).mean() + outlier_weight * outlier_exposure(outlier_logits).mean()
-
-
-def _towards_uniform(logits: Tensor, _: Tensor) -> Tensor:
-    return outlier_exposure(logits)
-
-
-def _raise(
-    model: Model,
-    images: Tensor,
-    labels: Tensor,
-    loss: LossOfLogits,
-    generator: Draws,
-    eps: float,
-    steps: int,
-    step_size: float,
-) -> Tensor:
-    """Return, per image, the highest-loss point that PGD met within `eps` of it; the image itself where eps is 0."""
-    ball = Ball(images, eps)
-    unseen = torch.full((len(images),), -torch.inf, device=images.device)
-    with tensors.frozen(model):
-        start = ball.random(generator)
-        return ascend(model, Goal(labels, loss), ball, start, images, unseen, steps=steps, step_size=step_size)[0]
