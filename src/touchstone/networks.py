@@ -9,8 +9,19 @@ from torch import nn
 
 from touchstone import tensors
 from touchstone.contracts import Architecture
-from touchstone.programs import Program
 from touchstone.records import Array, Checkpoint, DamagedFile
+
+
+class Program(nn.Module):
+    """A network that is empty until `open` gives it the code and the weights of a checkpoint."""
+
+    def open(self, weights: dict[str, Array]) -> None:
+        """Take over code and weights; DamagedFile where they are not whole."""
+        raise NotImplementedError
+
+    def contents(self) -> dict[str, Array]:
+        """Return what `open` took, by name, sorted."""
+        raise NotImplementedError
 
 
 def build(

@@ -24,7 +24,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
-from touchstone.programs import GRAPH, GraphProgram, Program, ScriptProgram, as_bytes, graph_bytes
+from touchstone.networks import Program
+from touchstone.programs import GRAPH, GraphProgram, ScriptProgram, as_bytes, graph_bytes
 from touchstone.pt2_archive import is_program, read_program
 from touchstone.records import DamagedFile
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from touchstone.networks import Program
 from touchstone.pt2_archive import Graph
 from touchstone.records import Array, DamagedFile
 
@@ -32,18 +33,6 @@ ARITHMETIC: dict[str, Callable[..., Any]] = {
         *("eq", "ne", "lt", "le", "gt", "ge", "getitem"),
     )
 } | {"math.ceil": math.ceil, "math.floor": math.floor, "torch.sym_max": max, "torch.sym_min": min}  # fmt: skip
-
-
-class Program(nn.Module):
-    """A network that is empty until `open` gives it the code and the weights of a checkpoint."""
-
-    def open(self, weights: dict[str, Array]) -> None:
-        """Take over code and weights; DamagedFile where they are not whole."""
-        raise NotImplementedError
-
-    def contents(self) -> dict[str, Array]:
-        """Return what `open` took, by name, sorted."""
-        raise NotImplementedError
 
 
 def as_bytes(data: bytes) -> Array:
