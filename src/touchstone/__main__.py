@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     audited.add_argument("--json", action="store_true", help="print the findings as JSON")
     traced = command("trace", _trace, "print what a file or a number was made from, back to raw data")
     traced.add_argument("file", nargs="?", help="an artefact or a page of a report; with --number a study")
-    traced.add_argument("--number", help="a claim's id, or a line of the report's metrics.csv")
+    traced.add_argument("--number", help="a claim's id, or a line of the report's metrics.csv.gz")
     traced.add_argument("--picture", metavar="SVG", help="also draw the chain into this file")
     traced.add_argument("--json", action="store_true", help="print the sidecars as JSON")
     restored = command(
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     claims = command("claims", _claims, "print the verdicts of a study that has run; 1 where a figure is missing")
     claims.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     compared = command("compare", _compare, "show which numbers and verdicts moved between two reports")
-    compared.add_argument("first", help="a study, a git revision, REVISION:STUDY, or a folder with metrics.csv")
+    compared.add_argument("first", help="a study, a git revision, REVISION:STUDY, or a folder with metrics.csv.gz")
     compared.add_argument("second", nargs="?", default=DEFAULT_STUDY, help="the same (default: digits)")
     compared.add_argument("--most", type=int, default=30, help="how many numbers to show (default: 30)")
     compared.add_argument("--json", action="store_true", help="print everything as JSON")

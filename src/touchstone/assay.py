@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests, provenance, running
+from touchstone import digests, packing, provenance, running
 from touchstone.assay_study import Asked, Written, write
 from touchstone.params import NAME, load
 from touchstone.plan import Plan
@@ -254,8 +253,7 @@ def _tell(asked: Asked, written: Written, study: str, target: Path, cores: str) 
 
 def _verdict(name: str) -> None:
     """Print the few numbers that matter most, as the report has them."""
-    with Path(f"reports/{name}/metrics.csv").open(newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["seed"] != "mean"]
+    rows = packing.rows_of(Path(f"reports/{name}/{packing.METRICS}").read_bytes())
 
     def value(evaluation: str, metric: str, **place: str) -> float:
         found = (row for row in rows if (row["evaluation"], row["metric"]) == (evaluation, metric))

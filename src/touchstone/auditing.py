@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from touchstone import chain, commits, digests, provenance
+from touchstone import chain, commits, digests, packing, provenance
 from touchstone.params import load
 from touchstone.plan import Plan, code_files
 
@@ -167,15 +167,12 @@ def _pages(report: Path, root: Path, expected_root: str | None) -> Iterator[Find
 
 
 def _numbers(report: Path, root: Path) -> Iterator[Finding]:
-    """Yield the numbers on the page that are not in the line of metrics.csv that they name; its header is line 1."""
-    import csv
-
-    with (report.parent / "metrics.csv").open() as stream:
-        rows = list(csv.DictReader(stream))
-    for value, line in NUMBER.findall(report.read_text()):
+    """Yield the numbers on the page that are not in the line of metrics.csv.gz that they name; its header is line 1."""
+    rows = packing.rows_of((report.parent / packing.METRICS).read_bytes())
+    for value, line in NUMBER.findall(packing.unpacked(report.read_text())):
         row = rows[int(line) - 2] if 1 < int(line) <= len(rows) + 1 else {}
         if value not in (row.get("value"), row.get("low"), row.get("high")):
-            yield Finding(_name(report, root), f"shows {value}, which is not in line {line} of metrics.csv")
+            yield Finding(_name(report, root), f"shows {value}, which is not in line {line} of {packing.METRICS}")
 
 
 def run_audit(what: str, as_json: bool, expected_root: str | None) -> int:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from touchstone import git
+from touchstone import git, packing
 from touchstone.params import DEFAULT_STUDY
 
 Rows = list[dict[str, str]]
@@ -78,34 +78,34 @@ def run_compare(first: str, second: str, most: int, as_json: bool) -> int:
 
 
 def read(name: str, root: Path = Path()) -> Report:
-    """Return a report: STUDY, REVISION (of the default study), REVISION:STUDY, or the folder that holds metrics.csv.
+    """Return a report: STUDY, REVISION (of the default study), REVISION:STUDY, or the folder that holds metrics.csv.gz.
 
     A revision's tables are read from git, which holds those of every committed report. ValueError where there is none.
     """
     revision, _, study = name.rpartition(":")
     folder = root / name if (root / name).is_dir() else root / "reports" / name
-    if not revision and (folder / "metrics.csv").is_file():
-        return _report(name, lambda file: (folder / file).read_text())
+    if not revision and (folder / packing.METRICS).is_file():
+        return _report(name, lambda file: (folder / file).read_bytes())
     revision, study = (revision, study) if revision else (name, DEFAULT_STUDY)
     if not git.said(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
         raise ValueError(
-            f"{name}: neither a study with a report under reports/, nor a folder with metrics.csv, nor a git revision"
+            f"{name}: neither a study with a report under reports/, nor a folder with {packing.METRICS}, nor a git revision"
         )
 
-    def show(file: str) -> str:
-        text = git.said(root, "show", f"{revision}:reports/{study}/{file}")
-        if text is None:
+    def show(file: str) -> bytes:
+        data = git.said(root, "show", f"{revision}:reports/{study}/{file}")
+        if data is None:
             raise ValueError(
                 f"{name}: reports/{study}/{file} is not in that revision; only committed reports can be compared"
             )
-        return text.decode()
+        return data
 
     return _report(name, show)
 
 
-def _report(name: str, text_of: Callable[[str], str]) -> Report:
-    tables = [list(csv.DictReader(io.StringIO(text_of(file)))) for file in ("metrics.csv", "claims.csv")]
-    return Report(name, *tables)
+def _report(name: str, read: Callable[[str], bytes]) -> Report:
+    claims = csv.DictReader(io.StringIO(read("claims.csv").decode()))
+    return Report(name, packing.rows_of(read(packing.METRICS)), list(claims))
 
 
 def compare(first: Report, second: Report) -> Comparison:

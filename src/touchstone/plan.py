@@ -13,7 +13,7 @@ from functools import cache, cached_property, lru_cache
 from itertools import product
 from typing import Any
 
-from touchstone import digests, provenance, registry
+from touchstone import digests, packing, provenance, registry
 from touchstone.params import Study, on_pipelines
 
 SUFFIX = ".safetensors"
@@ -163,7 +163,7 @@ class Plan:
         """What the report writes besides its page."""
         return [
             f"reports/{self.study.name}/{name}"
-            for name in ("metrics.csv", "metrics.json", "claims.csv", "claims.tex", "ROOT", "figures")
+            for name in (packing.METRICS, "metrics.json", "claims.csv", "claims.tex", "ROOT", "figures")
         ]
 
     def file(self, kind: str, *parts: object) -> str:

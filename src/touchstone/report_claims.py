@@ -1,4 +1,4 @@
-"""The claims as the report tells them: rows of metrics.csv, claims.csv, a LaTeX table, lines of the page."""
+"""The claims as the report tells them: rows of metrics.csv.gz, claims.csv, a LaTeX table, lines of the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from touchstone.report_tables import NARROW, Number, Numbers
 from touchstone.threats import seedless
 from touchstone.verdicts import NOT_RUN, Part, Verdict, required, told
 
-EVALUATION = "claims"  # what stands in metrics.csv where the other rows name their evaluation
+EVALUATION = "claims"  # what stands in metrics.csv.gz where the other rows name their evaluation
 COLUMNS = (
     "claim", "paper", "setting", "criterion", "published", "measured", "unit", "low", "high", "n", "seeds", "status",
     "note", "files",

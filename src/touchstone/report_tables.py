@@ -12,11 +12,11 @@ from touchstone.threats import seedless
 
 NARROW = "\u202f"  # narrow no-break space, before a unit
 WORDS = {"entry": "entry", "examples": "examples", "seed": "seed", "threat": "threat model"}
-FIRST_LINE = 2  # of metrics.csv, below its header: `sed -n 2p metrics.csv` prints the first row
+FIRST_LINE = 2  # of metrics.csv.gz, below its header
 
 
 class Number(NamedTuple):
-    """One metrics row as it is shown, with the line of metrics.csv where it stands."""
+    """One metrics row as it is shown, with the line of metrics.csv.gz where it stands."""
 
     value: float
     text: str
@@ -46,7 +46,7 @@ class Table(NamedTuple):
 
 
 def numbered(metrics: Mapping[str, Metrics]) -> list[Row]:
-    """Return all rows in the order of metrics.csv, each with its `line` there."""
+    """Return all rows in the order of metrics.csv.gz, each with its `line` there."""
     rows = [row for table in metrics.values() for row in table.rows]
     return [{**row, "line": place} for place, row in enumerate(rows, FIRST_LINE)]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from touchstone import auditing, chain, provenance
+from touchstone import auditing, chain, packing, provenance
 from touchstone.params import DEFAULT_STUDY, nearest
 
 Sidecars = dict[str, dict[str, Any]]
@@ -18,11 +18,11 @@ Sidecars = dict[str, dict[str, Any]]
 def run_trace(what: str | None, number: str | None, as_json: bool, picture: str | None) -> int:
     """Print what a file was made from, or a number of a study's report; 1 where some of its bytes were altered.
 
-    what: a file, or with a number the study (or any file of its report). number: a claim's id, or a line of metrics.csv.
+    what: a file, or with a number the study (or any file of its report). number: a claim's id, or a line of metrics.csv.gz.
     picture: an SVG file to draw the chain into, besides what is printed.
     """
     if number is None and what is None:
-        raise ValueError("name a file, or a number with --number CLAIM (or a line of metrics.csv)")
+        raise ValueError("name a file, or a number with --number CLAIM (or a line of metrics.csv.gz)")
     files = [_artefact(str(what))] if number is None else _behind(number, _report(what))
     found = chain.reached(Path(), files)
     there = [Path(name) for name in found if Path(name).exists()]
@@ -54,23 +54,23 @@ def _report(what: str | None) -> Path:
     """Return the folder of a report, given by its study or by a file in it."""
     path = Path(what or DEFAULT_STUDY)
     folder = path if path.is_dir() else path.parent if path.is_file() else Path("reports") / path.stem
-    if not (folder / "metrics.csv").is_file():
-        raise ValueError(f"{folder / 'metrics.csv'}: no such file; run the study first")
+    if not (folder / packing.METRICS).is_file():
+        raise ValueError(f"{folder / packing.METRICS}: no such file; run the study first")
     return folder
 
 
 def _behind(number: str, folder: Path) -> list[str]:
     """Return the files that a number was computed from, and say on stderr which number it is."""
     if number.isdigit():
-        rows = _rows(folder / "metrics.csv")
+        table = folder / packing.METRICS
+        rows = packing.rows_of(table.read_bytes())
         if not 2 <= int(number) <= len(rows) + 1:
-            raise ValueError(
-                f"{folder / 'metrics.csv'}: has no row in line {number}; lines 2 to {len(rows) + 1} have one"
-            )
+            raise ValueError(f"{table}: has no row in line {number}; lines 2 to {len(rows) + 1} have one")
         row = rows[int(number) - 2]
         told = f"{row['metric']} of {row['entry']} on {row['examples']}: {row['value']}"
     else:
-        claims = {row["claim"]: row for row in _rows(folder / "claims.csv")}
+        with (folder / "claims.csv").open(newline="") as stream:
+            claims = {row["claim"]: row for row in csv.DictReader(stream)}
         if number not in claims:
             raise ValueError(f"{folder / 'claims.csv'}: no claim {number}.{nearest(number, claims)}")
         row = claims[number]
@@ -79,11 +79,6 @@ def _behind(number: str, folder: Path) -> list[str]:
             raise ValueError(f"{folder / 'claims.csv'}: {told}, so no file stands behind it ({row['note']})")
     print(told, file=sys.stderr)
     return row["files"].split()
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as stream:
-        return list(csv.DictReader(stream))
 
 
 def _tree(file: str, found: Sidecars, seen: set[str], depth: int) -> Iterator[str]:

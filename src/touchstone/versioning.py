@@ -130,12 +130,16 @@ def _study_stage(plan: Plan) -> dict[str, Any]:
 
 
 def _plots(plan: Plan, up: str) -> list[Any]:
-    """Return the pictures of the report, and one curve drawn from its table, so that versions can be compared."""
+    """Return the pictures of the report, and one curve drawn from one of its tables, so that versions can be compared."""
     reports = f"{up}reports/{plan.study.name}"
     title = f"{plan.study['study']['title']}: accuracy that is left under attack"
-    table = f"{reports}/metrics.csv"
-    curve = {f"{plan.study.name} {CURVE}": {"x": "examples", "y": {table: "value"}, "template": CURVE, "title": title}}
-    return [curve, *(f"{reports}/figures/{name}.svg" for name in plan.study["figures"])]
+    asked = [name for name, entry in plan.study["evaluations"].items() if entry["use"] == "evaluations/robustness"]
+    tables = [up + plan.file("metrics", name) for name in asked[:1]]
+    curves = [
+        {f"{plan.study.name} {CURVE}": {"x": "examples", "y": {table: "value"}, "template": CURVE, "title": title}}
+        for table in tables
+    ]
+    return [*curves, *(f"{reports}/figures/{name}.svg" for name in plan.study["figures"])]
 
 
 def _artifacts(plan: Plan, up: str) -> dict[str, Any]:

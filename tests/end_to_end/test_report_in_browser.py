@@ -58,13 +58,16 @@ def every(root, selector):
     return root.find_elements(By.CSS_SELECTOR, selector)
 
 
+def unfold(page):
+    """Open every folded part of the page, and wait until what it holds is unpacked."""
+    page.execute_script("for (const part of document.querySelectorAll('details')) part.open = true;")
+    WebDriverWait(page, 10).until(lambda driver: not every(driver, "script.packed"))
+
+
 def opened(page, selector):
-    """The first part that matches, unfolded, with every part that holds it."""
-    part = one(page, selector)
-    page.execute_script(
-        "for (let p = arguments[0]; p; p = p.parentElement) if (p.matches('details')) p.open = true;", part
-    )
-    return part
+    """The first part that matches, everything unfolded."""
+    unfold(page)
+    return one(page, selector)
 
 
 def press(page, element):
@@ -84,8 +87,7 @@ def asked_for(page):
 
 
 def use_everything(page):
-    for part in every(page, "details"):
-        page.execute_script("arguments[0].open = true", part)
+    unfold(page)
     for number in (every(page, "#claims .number")[0], every(page, ".chapter .number")[0]):
         press(page, number)
         dialog_is(page, True)
@@ -157,7 +159,7 @@ def test_a_measured_number_opens_where_it_comes_from(page, tiny):
     press(page, number)
 
     told = dialog_is(page, True).text
-    assert f"line {line} of metrics.csv" in told
+    assert f"line {line} of metrics.csv.gz" in told
     assert "data/tiny/outputs/" in told
     assert "sha256:" in told and "snakemake --cores all --config study=tiny --force" in told
 
@@ -171,6 +173,23 @@ def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
     assert told.splitlines()[0].startswith(("×", "S4-1: gain in accuracy"))
     assert "Computed from" in told and "accuracy gain of cnn on digits_test/pgd/unet, seed 0" in told
     assert "data/tiny/outputs/cnn.0/digits_test/cnn.0/pgd" in told
+
+
+def test_the_list_of_files_is_packed_until_it_is_asked_for(page):
+    before = len(every(page, "ul.files > li"))
+
+    press(page, one(page, "nav a[href='#files']"))
+    press(page, one(page, "#all-files > summary"))
+
+    WebDriverWait(page, 10).until(lambda driver: every(driver, "#all-files ul.files > li"))
+    assert before == 0
+    assert "data/tiny/outputs/cnn.0" in one(page, "#all-files").text
+
+
+def test_a_link_to_a_file_in_a_packed_list_finds_it(page):
+    page.execute_script("location.hash = '#file-3'")
+
+    WebDriverWait(page, 10).until(lambda driver: every(driver, "#file-3") and one(driver, "#file-3").is_displayed())
 
 
 def test_the_keyboard_opens_and_closes_a_number(page):
@@ -195,8 +214,7 @@ def test_a_link_into_a_folded_part_opens_it(page):
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_the_page_fits_its_window_in_both_colour_schemes(page, width, scheme):
     shown(page, width, scheme)
-    for part in every(page, "details"):
-        page.execute_script("arguments[0].open = true", part)
+    unfold(page)
 
     wide, window, paper, ink = page.execute_script(
         "const style = getComputedStyle(document.body);"

@@ -1,11 +1,12 @@
 """The whole chain on the tiny study: what comes out, that it comes out again, and what happens to damaged files."""
 
+import gzip
 import json
 import sys
 
 import pytest
 
-from touchstone import provenance, records, run_records, warm
+from touchstone import packing, provenance, records, run_records, warm
 from touchstone.digests import file_digest
 
 
@@ -52,7 +53,7 @@ def test_sidecars_hold_no_clock_host_or_path_of_the_machine(tiny):
 
 
 def test_the_report_stands_alone_and_names_its_files(tiny):
-    page = (tiny.root / "reports/tiny/report.html").read_text()
+    page = packing.unpacked((tiny.root / "reports/tiny/report.html").read_text())
 
     assert "Content-Security-Policy\" content=\"default-src 'none'" in page
     assert 'src="http' not in page
@@ -61,7 +62,8 @@ def test_the_report_stands_alone_and_names_its_files(tiny):
 
 
 def test_the_metrics_table_reads_back(tiny):
-    rows = records.decode((tiny.root / "reports/tiny/metrics.csv").read_bytes(), records.Metrics).rows
+    table = gzip.decompress((tiny.root / "reports/tiny/metrics.csv.gz").read_bytes())
+    rows = records.decode(table, records.Metrics).rows
 
     assert {row["evaluation"] for row in rows} >= {"robustness", "detection", "margins", "translation"}
     assert all(row["low"] is None or row["low"] <= row["value"] + 1e-9 for row in rows)

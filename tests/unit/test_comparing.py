@@ -1,6 +1,7 @@
 """Two reports: equal numbers are counted, moved ones told with what their intervals say, verdicts compared."""
 
 import csv
+import gzip
 import subprocess
 
 import pytest
@@ -56,7 +57,7 @@ def test_verdicts_that_turned_are_listed():
 
 def write(folder, value):
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "metrics.csv").open("w", newline="") as stream:
+    with gzip.open(folder / "metrics.csv.gz", "wt", newline="") as stream:
         writer = csv.DictWriter(stream, METRIC_COLUMNS)
         writer.writeheader()
         writer.writerow(metric(value))

@@ -39,7 +39,7 @@ def flip(path, place=-1):
         "data/tiny/metrics/margins.csv",
         "data/raw/sklearn_digits/digits.csv",
         "data/tiny/scores/cnn.0/msp/digits_test.safetensors",
-        "reports/tiny/metrics.csv",
+        "reports/tiny/metrics.csv.gz",
         "reports/tiny/report.html",
         "reports/tiny/ROOT",
         "reports/tiny/figures/roc.svg",

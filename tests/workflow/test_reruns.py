@@ -66,7 +66,7 @@ def test_another_studys_overlay_reruns_nothing(copied):
 
 
 def test_a_missing_part_of_the_report_is_written_again(copied):
-    (copied.root / "reports/tiny/metrics.csv").unlink()
+    (copied.root / "reports/tiny/metrics.csv.gz").unlink()
 
     assert set(copied.planned()) == {"Write the report"}
 

@@ -1,5 +1,6 @@
 """A file, a claim or a metrics row leads back to raw data: as a tree, as JSON, as a picture."""
 
+import gzip
 import json
 from xml.etree import ElementTree
 
@@ -42,7 +43,9 @@ def test_a_claim_leads_to_the_files_behind_its_number(inside, capsys):
 
 
 def test_a_line_of_the_metrics_leads_to_its_files(inside, capsys):
-    row = (inside.root / "reports/tiny/metrics.csv").read_text().splitlines()[1].split(",")
+    row = (
+        gzip.decompress((inside.root / "reports/tiny/metrics.csv.gz").read_bytes()).decode().splitlines()[1].split(",")
+    )
 
     tracing.run_trace("tiny", "2", True, None)
 

@@ -12,8 +12,6 @@ from touchstone.margin_cells import kept
 from touchstone.records import Cell
 from touchstone.threats import network
 
-MANY = 2000  # points above which a vector file would be megabytes
-
 
 def margin_scatter(
     margins: list[Cell], outputs: list[Cell], *, classifiers: list[str] | None = None, seed: NonNegativeInt = 0
@@ -41,7 +39,7 @@ def margin_scatter(
             axes.scatter(
                 np.minimum(found.margins, edge)[rows], logits[rows], s=9, marker=look["marker"], facecolors=face,
                 edgecolors=look["color"], linewidths=0.7, alpha=0.7, label=label,
-                rasterized=len(logits) > MANY,
+                rasterized=True,
             )  # fmt: skip
         if missing.any():
             axes.axvline(edge, color=drawing.FAINT, linewidth=0.8)

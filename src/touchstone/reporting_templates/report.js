@@ -19,16 +19,16 @@
     keyed.sort(([a], [b]) => (a === null || b === null ? (a === null) - (b === null) : falling * compare(a, b)));
     body.append(...keyed.map(([, row]) => row));
   };
-  for (const table of all("details.full table")) {
+  const sortable = (table) => {
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       const button = make("button", head.textContent, { type: "button" });
       button.addEventListener("click", () => sort(head, column));
       head.replaceChildren(button);
     });
-  }
+  };
 
   // Filtering: a line stays where it holds every word typed.
-  for (const input of all("[data-filter]")) {
+  const filterable = (input) => {
     const box = input.closest(".table");
     const lines = all("tbody tr, ul.files > li", box);
     const show = () => {
@@ -42,10 +42,38 @@
       box.querySelector("output").textContent = words.length ? `${left} of ${lines.length}` : "";
     };
     input.addEventListener("input", show);
+  };
+  const prepare = (part) => {
+    all("table", part).forEach(sortable);
+    all("[data-filter]", part).forEach(filterable);
+  };
+
+  // What is folded is kept packed (gzip in base64) until it is asked for.
+  const unpack = async (text) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+  const unfolded = new Map();
+  const unfold = (part) => {
+    const packed = part.querySelector("script.packed");
+    if (!unfolded.has(part)) {
+      unfolded.set(part, packed ? unpack(packed.textContent).then((html) => {
+        packed.insertAdjacentHTML("beforebegin", html);
+        packed.remove();
+        prepare(part);
+      }) : Promise.resolve(prepare(part)));
+    }
+    return unfolded.get(part);
+  };
+  for (const part of all("details")) {
+    if (part.open || !part.querySelector("script.packed")) unfold(part);
+    part.addEventListener("toggle", () => part.open && unfold(part));
   }
+  const allFiles = document.getElementById("all-files");
 
   // A link into a closed part opens it.
-  const reveal = () => {
+  const reveal = async () => {
+    if (location.hash.startsWith("#file-")) await unfold(allFiles);
     const target = location.hash && document.getElementById(location.hash.slice(1));
     if (!target) return;
     for (let part = target.closest("details"); part; part = part.parentElement.closest("details")) part.open = true;
@@ -55,7 +83,12 @@
   reveal();
 
   // Where a number comes from.
-  const { columns, rows, tables, of } = JSON.parse(document.getElementById("rows").textContent);
+  let columns, rows, tables, of;
+  let read;
+  const readRows = () => {
+    read ??= unpack(document.getElementById("rows").textContent).then((json) => ({ columns, rows, tables, of } = JSON.parse(json)));
+    return read;
+  };
   const asRow = (line) => Object.fromEntries(columns.map((name, place) => [name, rows[line][place]]));
   const dialog = document.getElementById("origin");
   const told = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", threat: "threat model", evaluation: "evaluation" };
@@ -69,7 +102,7 @@
       const label = mean && name === "low" ? "least seed" : mean && name === "high" ? "greatest seed" : words;
       add(label, row[name]);
     }
-    add("where", `line ${line} of metrics.csv`);
+    add("where", `line ${line} of metrics.csv.gz`);
     return [list, mean];
   };
   const short = (value) => (value === null ? "?" : Number(value.toPrecision(6)));
@@ -97,7 +130,8 @@
     }
     return files;
   };
-  const open = (line) => {
+  const open = async (line) => {
+    await Promise.all([readRows(), unfold(allFiles)]);
     const row = asRow(line);
     const [list, mean] = describe(row, line);
     const parts = [list];

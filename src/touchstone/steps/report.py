@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from touchstone import criteria, drawing, palette
+from touchstone import criteria, drawing, packing, palette
 from touchstone.metric_rows import Row, measured
 from touchstone.records import METRIC_COLUMNS, ContractError, Metrics, encode
 from touchstone.report_claims import Told, claim_rows, claims_csv, claims_tex, page_lines
@@ -24,7 +24,7 @@ from touchstone.threats import seedless
 from touchstone.verdicts import Asked, judge
 
 SHORT = 12  # lines of a table that is open from the start
-LONGEST = 200  # lines of a table on the page; longer ones stand in metrics.csv alone, where programs read them
+LONGEST = 100  # lines of a table on the page; longer ones stand in the table of metrics alone, where programs read them
 SYSTEMS = {
     "gradient_detection": "Gradient detection",
     "aloe": "ALOE",
@@ -102,12 +102,12 @@ def report(
     figures: dict[str, Drawing],
     provenance: dict[str, Source],
 ) -> dict[str, bytes]:
-    """Return the report's files by name: report.html, metrics.csv, metrics.json, claims.csv, claims.tex, and
+    """Return the report's files by name: report.html, metrics.csv.gz, metrics.json, claims.csv, claims.tex, and
     figures/NAME.svg and .pdf (.png of galleries).
 
     settings: all of the study; its title is settings["study"]["title"]. evaluations: each one's question in words, and
     which of the SYSTEMS it is about. metrics: each one's rows. claims: what the study says of the published claims;
-    what is measured for them stands in metrics.csv below all other rows. figures: what draws them; they are drawn
+    what is measured for them stands in metrics.csv.gz below all other rows. figures: what draws them; they are drawn
     here, so that a method has one colour in all of them. provenance: of the files that rows and figures name; files
     without are shown by their names. The page holds no clock and no host, and asks the network for nothing.
     ContractError where a figure belongs to no evaluation.
@@ -153,14 +153,14 @@ def report(
         provenance=provenance,
         claims=shown,
         other_claims=others,
-        rows=Markup(_script_json(_compact(told, files, study))),
+        rows=packing.packed(json.dumps(_compact(told, files, study), separators=(",", ":"), allow_nan=False)),
         command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
         short=SHORT,
         longest=LONGEST,
     )  # fmt: skip
     return {
         "report.html": page.encode(),
-        "metrics.csv": encode(Metrics([{name: row[name] for name in METRIC_COLUMNS} for row in every])),
+        packing.METRICS: packing.compressed(encode(_table(every))),
         "metrics.json": (json.dumps(nested(rows), indent=1, sort_keys=True, allow_nan=False) + "\n").encode(),
         "claims.csv": claims_csv(book, verdicts),
         "claims.tex": claims_tex(book, verdicts),
@@ -168,6 +168,10 @@ def report(
         **{f"figures/{name}.pdf": picture.pdf for name, picture in pictures.items()},
         **{f"figures/{name}.png": picture.png for name, picture in pictures.items() if picture.png},
     }
+
+
+def _table(rows: list[Row]) -> Metrics:
+    return Metrics([{name: row[name] for name in METRIC_COLUMNS} for row in rows])
 
 
 def nested(rows: list[Row]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
@@ -268,8 +272,9 @@ def _compact(rows: list[Row], files: list[str], study: str) -> dict[str, Any]:
     return {"columns": [*columns, "files"], "rows": table, "tables": tables, "of": of}
 
 
-def _script_json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+def _packed(part: str) -> Markup:
+    """Return a part of the page that is unpacked where it is unfolded."""
+    return Markup('<script type="text/plain" class="packed">{}</script>').format(packing.packed(part.strip()))
 
 
 def _breakable(text: str) -> Markup:
@@ -287,4 +292,5 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["packed"] = _packed
     return environment

@@ -1,4 +1,6 @@
+import base64
 import csv
+import gzip
 import hashlib
 import json
 import os
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import touchstone
+from touchstone import packing
 from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.paired_errors import paired_errors
@@ -88,7 +91,7 @@ def files():
 
 @pytest.fixture(scope="module")
 def page(files):
-    return files["report.html"].decode()
+    return packing.unpacked(files["report.html"].decode())
 
 
 class Reader(HTMLParser):
@@ -127,7 +130,7 @@ def test_the_report_is_a_page_its_tables_and_its_figures(files):
     assert sorted(files) == [
         "claims.csv", "claims.tex", "figures/curve.pdf", "figures/curve.svg", "figures/images.pdf", "figures/images.png", "figures/images.svg",
         "figures/scores.pdf", "figures/scores.svg",
-        "metrics.csv", "metrics.json", "report.html",
+        "metrics.csv.gz", "metrics.json", "report.html",
     ]  # fmt: skip
 
 
@@ -136,7 +139,7 @@ def test_the_same_report_is_the_same_bytes(files):
 
 
 def test_metrics_csv_holds_every_row_in_order_and_then_those_of_the_claims(files):
-    found = decode(files["metrics.csv"], Metrics).rows
+    found = decode(gzip.decompress(files["metrics.csv.gz"]), Metrics).rows
     measured = [row for table in METRICS.values() for row in table.rows]
 
     assert found[: len(measured)] == measured
@@ -147,7 +150,7 @@ def test_metrics_csv_holds_every_row_in_order_and_then_those_of_the_claims(files
 
 def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, files):
     claims = page[page.index('<section id="claims">') :].split("</section>")[0]
-    lines = list(csv.reader(files["metrics.csv"].decode().splitlines()))
+    lines = list(csv.reader(gzip.decompress(files["metrics.csv.gz"]).decode().splitlines()))
 
     numbers = re.findall(r'<data value="([^"]*)" data-row="(\d+)">', claims)
 
@@ -158,7 +161,8 @@ def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, fi
 
 
 def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
-    found = json.loads(re.search(r'<script type="application/json" id="rows">(.*?)</script>', page)[1])
+    packed = re.search(r'<script type="text/plain" id="rows">(.*?)</script>', page)[1]
+    found = json.loads(gzip.decompress(base64.b64decode(packed)))
     evaluation, metric = (found["columns"].index(name) for name in ("evaluation", "metric"))
 
     assert len(found["of"]) == 2
@@ -184,7 +188,7 @@ def test_metrics_json_nests_means_or_the_only_value(files):
 
 
 def test_every_number_names_the_line_of_the_csv_that_holds_it(files, elements):
-    lines = list(csv.DictReader(files["metrics.csv"].decode().splitlines()))
+    lines = packing.rows_of(files["metrics.csv.gz"])
 
     numbers = elements.all("data")
 
@@ -256,8 +260,9 @@ def test_a_file_without_provenance_is_told_by_name(page):
 
 
 def test_the_script_has_the_row_of_every_number_on_the_page_as_the_csv_has_it(page, files):
-    found = json.loads(re.search(r'<script type="application/json" id="rows">(.*?)</script>', page)[1])
-    lines = list(csv.reader(files["metrics.csv"].decode().splitlines()))
+    packed = re.search(r'<script type="text/plain" id="rows">(.*?)</script>', page)[1]
+    found = json.loads(gzip.decompress(base64.b64decode(packed)))
+    lines = list(csv.reader(gzip.decompress(files["metrics.csv.gz"]).decode().splitlines()))
     value = found["columns"].index("value")
 
     shown = set(re.findall(r'data-row="(\d+)"', page))
@@ -270,9 +275,9 @@ def test_the_script_has_the_row_of_every_number_on_the_page_as_the_csv_has_it(pa
 def test_a_table_too_long_for_the_page_is_left_to_the_csv(monkeypatch):
     monkeypatch.setattr(report_step, "LONGEST", 3)
 
-    page = report(**arguments())["report.html"].decode()
+    page = packing.unpacked(report(**arguments())["report.html"].decode())
 
-    assert re.search(r"\d+ lines, in <code>metrics.csv</code>", page)
+    assert re.search(r"\d+ lines, in <code>metrics.csv.gz</code>", page)
     Reader(page)
 
 
