@@ -9,7 +9,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from touchstone import matching
+from touchstone import matching, scheduling
 from touchstone import rules as asked
 from touchstone import warm
 from touchstone.params import DEFAULT_STUDY, ParamsError, load
@@ -48,6 +48,7 @@ RUN = (
 )
 VALUES = asked.constraints(PLAN)
 matching.use(PLAN)
+scheduling.use()
 
 inputs, settings, code = (
     partial(function, PLAN) for function in (asked.inputs, asked.settings, asked.code)

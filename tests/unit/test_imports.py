@@ -31,6 +31,7 @@ DOORS = {
     "rules",
     "run_records",
     "running",
+    "scheduling",
     "telling",
     "tracing",
     "versioning",
