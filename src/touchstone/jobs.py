@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import cache, chain, digests, provenance, registry
-from touchstone.plan import Task, code_files
+from touchstone.plan import code_files
+from touchstone.plan_parts import Task
 from touchstone.warm import TORCH_STEPS
 
 CACHED = frozenset(

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests, provenance
-from touchstone.plan import Plan, Rule
+from touchstone.plan import Plan
+from touchstone.plan_parts import Rule
 
 RECORDS = Path(".snakemake/metadata")
 KEEP, RERUN = "keep", "rerun"  # what was made under another lock than today's

@@ -12,7 +12,8 @@ from typing import Any
 
 from touchstone.jobs import environment
 from touchstone.params import ParamsError, nearest
-from touchstone.plan import NETWORKS, Plan, Rule, digests_of
+from touchstone.plan import NETWORKS, Plan, digests_of
+from touchstone.plan_parts import Rule
 from touchstone.provenance import SIDECAR
 
 Wildcards = Any  # Snakemake's, a mapping of names to values

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests, git, plugins, processes, provenance
-from touchstone.plan import Task, code_files
+from touchstone.plan import code_files
+from touchstone.plan_parts import Task
 
 FOLDER = "runs"
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "safetensors", "snakemake")

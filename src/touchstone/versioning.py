@@ -16,7 +16,8 @@ import yaml
 
 from touchstone import provenance
 from touchstone.params import DEFAULT_STUDY, ParamsError, load
-from touchstone.plan import Net, Plan
+from touchstone.plan import Plan
+from touchstone.plan_parts import Net
 
 DEFAULT_FILE = Path("dvc.yaml")
 STUDIES_FILE = Path("workflow/dvc.yaml")

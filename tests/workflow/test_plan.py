@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from touchstone.params import Study, load
-from touchstone.plan import Net, Plan, Set, digests_of
+from touchstone.plan import Plan, digests_of
+from touchstone.plan_parts import Net, Set
 
 ROOT = Path(__file__).parents[2]
 
