@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from touchstone import matching, scheduling
 from touchstone import rules as asked
 from touchstone import warm
-from touchstone.params import DEFAULT_STUDY, ParamsError, load
+from touchstone.params import load
+from touchstone.settings_files import DEFAULT_STUDY, ParamsError
 from touchstone.plan import Plan
 from touchstone.restoring import restore
 from touchstone.rules import set_environment, with_sidecars

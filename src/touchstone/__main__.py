@@ -16,8 +16,9 @@ import signal
 from pathlib import Path
 
 from touchstone import jobs, listing, run_records
-from touchstone.params import DEFAULT_STUDY, ParamsError, load, nearest
+from touchstone.params import load
 from touchstone.plan import Plan, digests_of
+from touchstone.settings_files import DEFAULT_STUDY, ParamsError, nearest
 
 
 def main(arguments: list[str] | None = None) -> int:

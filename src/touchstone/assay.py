@@ -14,9 +14,10 @@ from typing import Any
 
 from touchstone import digests, packing, provenance, running
 from touchstone.assay_study import Asked, Written, write
-from touchstone.params import NAME, load
+from touchstone.params import load
 from touchstone.plan import Plan
 from touchstone.registry import fold
+from touchstone.settings_files import NAME
 
 STUDIES = Path("workflow/studies")
 DIGESTS = Path(".touchstone/digests.json")  # of the user's files, by path, size and time

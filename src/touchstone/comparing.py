@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from touchstone import git, packing
-from touchstone.params import DEFAULT_STUDY
+from touchstone.settings_files import DEFAULT_STUDY
 
 Rows = list[dict[str, str]]
 KEY = ("evaluation", "entry", "examples", "metric", "seed", "threat")

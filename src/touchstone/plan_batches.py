@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import cached_property
 
 from touchstone import packing
-from touchstone.params import Study, on_pipelines
+from touchstone.params import Study
 from touchstone.plan_parts import Batch, Net, Set
+from touchstone.sections import on_pipelines
 
 SUFFIX = ".safetensors"
 

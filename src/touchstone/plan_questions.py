@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from touchstone import registry
-from touchstone.params import on_pipelines
 from touchstone.plan_parts import CellPlan, Net, Set, Task
 from touchstone.plan_tasks import Tasks
+from touchstone.sections import on_pipelines
 
 
 class Questions(Tasks):

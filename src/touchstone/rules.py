@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.jobs import environment
-from touchstone.params import ParamsError, nearest
 from touchstone.plan import NETWORKS, Plan, digests_of
 from touchstone.plan_parts import Rule
 from touchstone.provenance import SIDECAR
+from touchstone.settings_files import ParamsError, nearest
 
 Wildcards = Any  # Snakemake's, a mapping of names to values
 

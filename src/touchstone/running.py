@@ -17,9 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from touchstone import processes, provenance, recovering, run_records
-from touchstone.params import DEFAULT_STUDY, load
+from touchstone.params import load
 from touchstone.plan import Plan
 from touchstone.progress import progress_folder
+from touchstone.settings_files import DEFAULT_STUDY
 
 STEPS_DONE = re.compile(r"^(\d+) of (\d+) steps", re.MULTILINE)
 JOBS_TOTAL = re.compile(r"^total\s+(\d+)", re.MULTILINE)

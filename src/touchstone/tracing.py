@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import auditing, chain, packing, provenance
-from touchstone.params import DEFAULT_STUDY, nearest
+from touchstone.settings_files import DEFAULT_STUDY, nearest
 
 Sidecars = dict[str, dict[str, Any]]
 

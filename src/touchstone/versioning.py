@@ -15,9 +15,10 @@ from typing import Any
 import yaml
 
 from touchstone import provenance
-from touchstone.params import DEFAULT_STUDY, ParamsError, load
+from touchstone.params import load
 from touchstone.plan import Plan
 from touchstone.plan_parts import Net
+from touchstone.settings_files import DEFAULT_STUDY, ParamsError
 
 DEFAULT_FILE = Path("dvc.yaml")
 STUDIES_FILE = Path("workflow/dvc.yaml")

@@ -10,9 +10,10 @@ import yaml
 
 from touchstone import criteria, provenance, registry
 from touchstone.__main__ import main
-from touchstone.params import load, sections
+from touchstone.params import load
 from touchstone.plan import Plan
 from touchstone.report_claims import claim_rows, claims_csv, claims_tex, page_lines
+from touchstone.sections import sections
 from touchstone.verdicts import STATUSES, Asked, judge
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from touchstone.params import ParamsError, load
+from touchstone.params import load
+from touchstone.settings_files import ParamsError
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,8 +11,9 @@ import torch
 
 from touchstone import plugins, registry
 from touchstone.__main__ import main
-from touchstone.params import ParamsError, load
+from touchstone.params import load
 from touchstone.plan import Plan, code_files
+from touchstone.settings_files import ParamsError
 
 ROOT = Path(__file__).parents[2]
 STUDY = """

@@ -9,8 +9,9 @@ import torch
 from touchstone import jobs, networks, records
 from touchstone.digests import sha256
 from touchstone.models.mlp import mlp
-from touchstone.params import ParamsError, load
+from touchstone.params import load
 from touchstone.plan import Plan
+from touchstone.settings_files import ParamsError
 
 ROOT = Path(__file__).parents[2]
 ENTRY = (

@@ -1,0 +1,281 @@
+"""Merges params.yaml with a study's overlay, checks every value against the signatures, and fills in the defaults."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from touchstone import registry
+from touchstone.registry import Setting, Type
+from touchstone.sections import FILE_SETTINGS, GROUPED, STUDY_SETTINGS, Reference, sections
+from touchstone.settings_files import NAME, ParamsError, nearest, study_file
+
+BASES = ("params", "none")  # what an overlay changes: params.yaml, or nothing, so that it is a study of its own
+
+
+class Reader:
+    """Merges, checks and resolves; collects every error so that all are told at once."""
+
+    def __init__(self, study: str, root: Path) -> None:
+        self.root, self.base_file = root, root / "params.yaml"
+        self.overlay_file = study_file(study, root)
+        self.name = study if self.overlay_file is None else self.overlay_file.stem
+        if not NAME.fullmatch(self.name):
+            raise ParamsError(f"{self.overlay_file}: a study is named [a-z][a-z0-9_]*, got {self.name!r}")
+        self.errors: list[str] = []
+        self.overlaid: set[tuple[str, ...]] = set()
+        self.removed: set[tuple[str, str]] = set()
+        self.sections = sections()
+        self.raw: dict[str, Any] = {}
+
+    def fail(self, path: tuple[str, ...], message: str) -> None:
+        """Note an error at a key path, with the file that the key stands in."""
+        inside = any(path[:length] in self.overlaid for length in range(1, len(path) + 1))
+        file = self.overlay_file if inside else self.base_file
+        self.errors.append(f"{file}: {'.'.join(path)}: {message}")
+
+    def _plug_in(self, folders: Any) -> None:
+        """Look for components in the folders of `plugins:` too, which are given from the folder of the Snakefile."""
+        if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
+            self.errors.append(
+                f"{self.overlay_file or self.base_file}: plugins: expected a list of folders, got {folders!r}"
+            )
+            return
+        try:
+            registry.use_plugins(self.root / folder for folder in folders)
+        except (FileNotFoundError, ValueError) as error:
+            self.errors.append(f"{self.overlay_file or self.base_file}: {error}")
+
+    def _start_from(self, base: Any) -> None:
+        """Forget params.yaml where the overlay says `base: none`: a whole study of its own."""
+        if base not in BASES:
+            self.errors.append(f"{self.overlay_file}: base: expected {' or '.join(BASES)}, got {_shown(base)}")
+        elif base == "none" and self.overlay_file is not None:
+            self.raw, self.base_file = {}, self.overlay_file
+
+    def _stop(self) -> None:
+        if self.errors:
+            raise ParamsError("\n".join(self.errors))
+
+    def _check_sections(self, content: dict[str, Any], file: Path) -> None:
+        known = [*self.sections, *STUDY_SETTINGS, "confounding", "groups", "claims"]
+        for name, block in content.items():
+            if name not in known:
+                self.errors.append(
+                    f"{file}: {name}: no such section. Sections are {', '.join(known)}.{nearest(name, known)}"
+                )
+            elif not isinstance(block, dict):
+                self.errors.append(f"{file}: {name}: expected entries, found {block!r}")
+
+    def _overlay(self, overlay: dict[str, Any]) -> None:
+        for section, block in overlay.items():
+            base = self.raw.setdefault(section, {})
+            for name, value in block.items():
+                path = (section, str(name))
+                self.overlaid.add(path)
+                if value is None and name not in base:
+                    self.fail(path, f"null removes an entry, but there is none.{nearest(name, base)}")
+                elif value is None:
+                    del base[name]
+                    self.removed.add((section, str(name)))
+                elif self._needs_use(section) and name not in base and not (isinstance(value, dict) and "use" in value):
+                    self.fail(path, f"no such entry; a new one needs its own use:.{nearest(name, base)}")
+                elif value == {}:
+                    self.fail(path, "empty entry: it changes nothing; give settings, use:, or null to remove it")
+                elif isinstance(value, dict) and isinstance(base.get(name), dict):
+                    base[name] = self._merged(base[name], value)
+                else:
+                    base[name] = value
+        self._gone()
+
+    def _needs_use(self, section: str) -> bool:
+        return section in self.sections and bool(self.sections[section].folders)
+
+    def _gone(self) -> None:
+        """Take out what is about removed entries alone: figures of a removed evaluation, removed members of groups.
+
+        What the overlay itself says is left as it stands, and checked.
+        """
+        figures = self.raw.get("figures") or {}
+        for name, block in list(figures.items()):
+            shown = block.get("evaluation") if isinstance(block, dict) else None
+            if ("evaluations", shown) in self.removed and ("figures", name) not in self.overlaid:
+                del figures[name]
+                self.removed.add(("figures", str(name)))
+        gone = {name for section, name in self.removed if section in GROUPED}
+        groups = self.raw.get("groups") or {}
+        for name, members in list(groups.items()):
+            if isinstance(members, list) and ("groups", name) not in self.overlaid and gone & set(map(str, members)):
+                groups[name] = [member for member in members if member not in gone]
+                if not groups[name]:
+                    del groups[name]
+
+    def _merged(self, base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+        if "use" in change and change["use"] != base.get("use"):
+            return change
+        return base | {
+            key: self._merged(base[key], value)
+            if isinstance(value, dict) and isinstance(base.get(key), dict)
+            else value
+            for key, value in change.items()
+        }
+
+    def _section(self, section: str) -> dict[str, Any]:
+        entries = {}
+        for name, block in (self.raw.get(section) or {}).items():
+            path = (section, str(name))
+            if not isinstance(name, str) or not NAME.fullmatch(name):
+                self.fail(path, "a name is made of a-z, 0-9 and _, a letter first")
+            elif not isinstance(block, dict) or not block:
+                needed = f"use: one of {', '.join(self._uses(section))}" if self._needs_use(section) else "settings"
+                self.fail(path, f"empty entry; it needs {needed}")
+            elif not self._needs_use(section):
+                entries[name] = self._entry(path, section, block, None)
+            elif (found := self._component(path, block, self.sections[section].folders)) is not None:
+                entries[name] = self._entry(path, section, block, found)
+        return entries
+
+    def _uses(self, section: str) -> list[str]:
+        return [name for folder in self.sections[section].folders for name in registry.names(folder)]
+
+    def _component(
+        self, path: tuple[str, ...], block: dict[str, Any], folders: tuple[str, ...]
+    ) -> registry.Component | None:
+        known = [name for folder in folders for name in registry.names(folder)]
+        if "use" not in block:
+            self.fail(path, f"needs use: one of {', '.join(known)}")
+        elif block["use"] not in known:
+            self.fail((*path, "use"), f"no {folders[0]}/{block['use']}.py. There are {', '.join(known)}."
+                      + nearest(block["use"], known))  # fmt: skip
+        else:
+            folder = next(folder for folder in folders if block["use"] in registry.names(folder))
+            return registry.component(folder, block["use"])
+        return None
+
+    def _entry(
+        self, path: tuple[str, ...], section: str, block: dict[str, Any], found: registry.Component | None
+    ) -> dict[str, Any]:
+        own = self.sections[section]
+        if found and found.folder == "pretrained":
+            return self._file(path, block, found)
+        if block.get("source") is not None and section == "classifiers":
+            self.fail((*path, "source"), "a network that is trained here has none; a file needs a use: of pretrained/")
+        settings = found.settings if found else {}
+        clash = settings.keys() & (own.settings.keys() | own.references.keys())
+        if found and clash:
+            self.fail(
+                path, f"{found.folder}/{found.name}.py has settings that every {section} entry has: {sorted(clash)}"
+            )
+        given = {key: value for key, value in block.items() if key not in own.references}
+        resolved = self._settings(path, given, own.settings | settings, found)
+        for key, reference in own.references.items():
+            resolved[key] = self._reference_shape((*path, key), block, reference)
+        return resolved
+
+    def _file(self, path: tuple[str, ...], block: dict[str, Any], found: registry.Component) -> dict[str, Any]:
+        """Return a classifier that is read from a file of a source: nothing trains it, so it has one seed and no sets."""
+        given = {key: value for key, value in block.items() if key != "source"}
+        resolved = self._settings(path, given, FILE_SETTINGS | found.settings, found)
+        resolved["source"] = self._reference_shape((*path, "source"), block, Reference(("sources",), required=True))
+        shape = resolved.get("input_shape") or []
+        if len(shape) != 3:
+            self.fail((*path, "input_shape"), f"expected channels, height, width, got {shape}")
+        for name, default in (("mean", 0.0), ("std", 1.0)):
+            resolved[name] = resolved.get(name) or [default] * shape[0] if shape else [default]
+            if shape and len(resolved[name]) != shape[0]:
+                self.fail((*path, name), f"expected one value for each of {shape[0]} channels, got {resolved[name]}")
+        return resolved | {"seeds": [0], "train": None, "validation": None, "outliers": [], "calibration": None}
+
+    def _reference_shape(self, path: tuple[str, ...], block: dict[str, Any], reference: Reference) -> Any:
+        if path[-1] not in block:
+            if reference.required:
+                self.fail(path, f"must name an entry of {' or '.join(reference.sections)}")
+            return reference.default
+        value = block[path[-1]]
+        if (reference.many and value == "all") or (value is None and not reference.required):
+            return reference.default if value is None else value
+        if reference.bare and isinstance(value, str):
+            value = [value]
+        expected = list if reference.many else str
+        if not isinstance(value, expected) or (reference.many and not all(isinstance(item, str) for item in value)):
+            self.fail(path, f"expected {'a list of entries (or all)' if reference.many else 'an entry'}, got {value!r}")
+            return reference.default
+        return value
+
+    def _settings(
+        self,
+        path: tuple[str, ...],
+        block: dict[str, Any],
+        known: dict[str, Setting],
+        found: registry.Component | None = None,
+    ) -> dict[str, Any]:
+        resolved: dict[str, Any] = {} if found is None else {"use": f"{found.folder}/{found.name}"}
+        if not isinstance(block, dict):
+            self.fail(path, f"expected settings, got {block!r}")
+            return resolved
+        if found is not None:
+            block = {key: value for key, value in block.items() if key != "use"}
+        for key in block:
+            if key not in known:
+                where = f" of {found.folder}/{found.name}.py" if found else ""
+                section = self.sections.get(path[0])
+                allowed = sorted({*known, *(section.references if section and len(path) == 2 else ())})
+                listed = f"Settings are {', '.join(allowed)}." if allowed else "It has no settings."
+                self.fail((*path, str(key)), f"not a setting{where}. {listed}{nearest(str(key), allowed)}")
+        for key, setting in known.items():
+            if key in block:
+                resolved[key] = self._value((*path, key), block[key], setting.type)
+            elif setting.required:
+                self.fail((*path, key), f"must be given: {setting.type}")
+            elif setting.type.base == "nested" and setting.default is not None:
+                resolved[key] = self._value((*path, key), setting.default, setting.type)
+            else:
+                resolved[key] = setting.default
+        return resolved
+
+    def _value(self, path: tuple[str, ...], value: Any, kind: Type) -> Any:
+        if value is None and kind.optional:
+            return None
+        match kind.base:
+            case "nested":
+                if not isinstance(value, dict):
+                    self.fail(path, f"expected {kind}, got {value!r}")
+                    return None
+                found = self._component(path, value, (kind.folder,))
+                return None if found is None else self._settings(path, value, found.settings, found)
+            case "list":
+                assert kind.item is not None
+                if not isinstance(value, list) or not value:
+                    self.fail(path, f"expected {kind}, got {value!r}")
+                    return None
+                if path[-1] == "seeds" and len(set(map(str, value))) < len(value):
+                    self.fail(path, f"names a seed twice: {value}")
+                return [self._value((*path, str(place)), item, kind.item) for place, item in enumerate(value)]
+            case "word":
+                if value not in kind.words:
+                    self.fail(path, f"expected {kind}, got {value!r}.{nearest(value, kind.words)}")
+                return value
+            case "float":
+                value = self._number(value)
+        expected: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
+        right = isinstance(value, expected[kind.base]) and (kind.base == "bool" or not isinstance(value, bool))
+        if not right or (kind.bounds is not None and not kind.bounds.hold(value)):
+            self.fail(path, f"expected {kind}, got {_shown(value)}")
+        return value
+
+    @staticmethod
+    def _number(value: Any) -> Any:
+        """Return a float for a number or for arithmetic over literals ("8/255", "1e-3"), else the value as it is."""
+        if isinstance(value, str):
+            try:
+                value = registry.fold(value)
+            except ValueError:
+                return value
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+        return str(value) if isinstance(value, float) else value
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else f'"{value}"' if isinstance(value, str) else repr(value)
