@@ -62,6 +62,9 @@ class Condition:
     tolerance: float = 0.0
     optional: bool = False
     says: str = ""  # of what breaks a claim: the label for the note
+    # The share of inputs at which the attack found no gradient, and the most it may be: above it the attack was stuck,
+    # and what it left is no more than an upper bound (papers.md 6.5).
+    stuck: Condition | None = None
 
     @property
     def roles(self) -> list[str]:
@@ -173,13 +176,15 @@ def _unjudged(rows: dict[str, Any]) -> dict[str, Any]:
 
 def _condition(where: str, block: dict[str, Any]) -> Condition:
     where = f"{where}: {block.get('name')}"
-    _check(where, block, ("name", *COLUMNS, "minus", "tolerance", "optional", "says", *COMPARISONS))
+    _check(where, block, ("name", *COLUMNS, "minus", "tolerance", "optional", "says", "stuck", *COMPARISONS))
     given = [name for name in COMPARISONS if name in block]
     if len(given) > 1:
         raise ValueError(f"{where}: compares by {' and '.join(given)}; one is enough")
     comparison = given[0] if given else ""
     minus = block.get("minus")
     _check(f"{where}: minus", minus or (), (*COLUMNS, "times"))
+    stuck = block.get("stuck")
+    _check(f"{where}: stuck", stuck or (), (*COLUMNS, *COMPARISONS))
     return Condition(
         name=block["name"],
         rows=_rows(where, block),
@@ -190,6 +195,7 @@ def _condition(where: str, block: dict[str, Any]) -> Condition:
         tolerance=float(block.get("tolerance", 0)),
         optional=block.get("optional", False),
         says=block.get("says", ""),
+        stuck=None if stuck is None else _condition(where, _unjudged(block) | {"name": "stuck", "stuck": None} | stuck),
     )
 
 

@@ -518,10 +518,15 @@ def _report(job: Job) -> None:
 
 
 def _named(job: Job) -> list[str]:
-    """Return the files that the report can name: what it reads, and what its metrics were computed from."""
-    metrics = [provenance.read_sidecar(Path(file)) for file in job.task.inputs["metrics"]]
-    links = (link["file"] for sidecar in metrics for link in chain.links(sidecar))
-    return list(dict.fromkeys([*job.task.input_files, *links]))
+    """Return every file behind the report, down to the raw ones."""
+    found: dict[str, None] = {}
+    waiting = job.task.input_files
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found[file] = None
+            waiting += (link["file"] for link in chain.links(provenance.read_sidecar(Path(file))))
+    return list(found)
 
 
 def _source(path: Path, study: str) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def line(name: str, shown: Iterable[str]) -> dict[str, Any]:
     return {
         "color": colours[place % len(colours)],
         "linestyle": LINES[place // len(colours) % len(LINES)],
-        "marker": MARKERS[place % len(MARKERS)],
+        "marker": MARKERS[(place + place // len(colours)) % len(MARKERS)],  # where a colour comes again, another one
     }
 
 

@@ -61,7 +61,9 @@ def written(value: float, unit: str) -> str:
         return f"{value:.4f}"
     if unit == "passes":
         return f"{value:g}"
-    return f"{value:.0f}" if unit in ("images", "classes") else f"{value:.3f}"
+    if unit == "passed":
+        return "yes" if value == 1 else "no" if value == 0 else f"{value:.2f}"  # a mean over seeds may lie between
+    return f"{value:.0f}" if unit in ("images", "inputs", "classes") else f"{value:.3f}"
 
 
 def _key(row: Row) -> tuple[str, ...]:

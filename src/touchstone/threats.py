@@ -9,7 +9,7 @@ from typing import Any
 from touchstone.records import Cell
 
 # papers.md 6.5 item 8: printed next to every robust number, in this order, where the attack has them.
-STATED = ("eps", "steps", "step_size", "restarts", "target")
+STATED = ("eps", "steps", "step_size", "restarts", "imitations", "queries", "draws", "target")
 _TEXT = re.compile(r"(?P<knows>.+?) (?P<norm>linf|l2|l1)(?P<allowed>(?: [a-z_]+=\S+)*)(?: \((?P<use>[a-z0-9_]+)\))?")
 
 

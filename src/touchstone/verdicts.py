@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ class Part:
     quantity: Quantity
     word: str
     seeds: tuple[int, ...]  # all that were judged, where the number is that of the one that decides
+    note: str = ""  # why the number is less than it seems
 
     @property
     def name(self) -> str:
@@ -115,9 +117,13 @@ def _parts(
     for condition in conditions:
         bound = condition.bound(data)
         try:
+            ceiling = _ceiling(condition, criterion, chosen, measured)
             for found in quantities(condition, criterion, chosen, measured):
                 seeds = tuple(sorted({seed for each in found for seed in each.seeds}))
-                judged = [Part(condition, bound, each, status(condition, bound, each), seeds) for each in found]
+                # Of an upper bound nobody knows how low the truth lies.
+                open_ = [each._replace(low=-math.inf) if ceiling else each for each in found]
+                words = [status(condition, bound, each) for each in open_]
+                judged = [Part(condition, bound, *each, seeds, ceiling) for each in zip(found, words, strict=True)]
                 parts.append(min(judged, key=_weakness))
         except Missing as error:
             if not condition.optional:
@@ -125,6 +131,20 @@ def _parts(
     if conditions and not parts and not missing:
         missing.append(", ".join(condition.name for condition in conditions))
     return tuple(parts), missing
+
+
+def _ceiling(condition: Condition, criterion: Criterion, chosen: Any, measured: Measured) -> str:
+    """Return, in words, that the attack behind a number was stuck too often for it to be more than an upper bound."""
+    if condition.stuck is None:
+        return ""
+    try:
+        shares = [each for found in quantities(condition.stuck, criterion, chosen, measured) for each in found]
+    except Missing:  # an attack that follows no gradient notes none
+        return ""
+    worst = max(shares, key=lambda each: each.value)
+    if _slack(condition.stuck, condition.stuck.bound(""), worst) >= 0:
+        return ""
+    return f"an upper bound: on {worst.value:.0%} of the attacked OOD images the score has no gradient to follow"
 
 
 def _weakness(part: Part) -> tuple[int, float]:
@@ -185,8 +205,9 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
     notes = []
     if criterion.otherwise and weakest == NOT_CONFIRMED:
         notes.append(criterion.otherwise)
+    notes += dict.fromkeys(part.note for part in by_weakness if part.note)
     if data in SMALL:
-        notes.append("small sample")
+        notes.append(f"small sample: n = {min(part.quantity.n for part in parts)}")
     seeds = min(len(part.seeds) for part in parts)
     if 0 < seeds < FEWEST_SEEDS:
         notes.append("1 seed" if seeds == 1 else f"{seeds} seeds")

@@ -395,7 +395,31 @@ def test_what_is_optional_may_be_missing_but_not_all_of_it(tmp_path):
 def test_verdicts_on_digits_and_on_few_seeds_are_marked(tmp_path):
     verdict = one(tmp_path, [row(0.9)], asks(at_least=0.8), data="digits")
 
-    assert verdict.notes == ("small sample", "1 seed")
+    assert verdict.notes == ("small sample: n = 500", "1 seed")
+
+
+@pytest.mark.parametrize(
+    ("asked", "value", "word"),
+    [
+        ({"at_most": 0.35}, 0.9, "inconclusive"),  # the truth may be lower
+        ({"at_least": 0.35}, 0.9, "inconclusive"),
+        ({"at_most": 0.35}, 0.1, "confirmed"),  # and lower is what was asked
+        ({"at_least": 0.35}, 0.1, "not confirmed"),
+    ],
+)
+def test_what_an_attack_leaves_that_was_stuck_is_an_upper_bound(tmp_path, asked, value, word):
+    test = {"name": "auroc", **asked, "stuck": {"metric": "no_gradient", "at_most": 0.05}}
+    shares = {share: row(share, metric="no_gradient") for share in (0.04, 0.8)}
+
+    free, stuck, unknown = (
+        one(tmp_path, [row(value), *more], {"tests": [test]}) for more in ([shares[0.04]], [shares[0.8]], [])
+    )
+
+    assert stuck.word == word
+    assert "an upper bound: on 80% of" in stuck.notes[0]
+    assert free.word == unknown.word == ("confirmed" if (value > 0.35) == ("at_least" in asked) else "not confirmed")
+    assert not any("upper bound" in note for note in (*free.notes, *unknown.notes))
+    assert (stuck.parts[0].quantity.low, stuck.parts[0].quantity.high) == (value - 0.02, value + 0.02)
 
 
 def test_a_claim_out_of_scale_keeps_its_word_whatever_is_measured(tmp_path):
@@ -551,7 +575,7 @@ def test_a_published_claim_shows_what_decided_it(tmp_path):
 
     assert (published["measured"], published["status"]) == (found["measured"], found["status"])
     assert published["published"] == "99% (s.1; read in published text)"
-    assert published["note"].startswith("S9-1 inconclusive; small sample; 2 seeds")
+    assert published["note"].startswith("S9-1 inconclusive; small sample: n = 500; 2 seeds")
 
 
 def test_each_number_is_a_row_of_the_metrics_that_names_the_lines_it_is_of(tmp_path):

@@ -28,9 +28,9 @@ def translation(
     outputs: of each classifier seed on a set, clean, attacked, and both translated. Metrics: accuracy of each (exact
     binomial), and accuracy_gain, the paired difference of a translated set to the same set untranslated.
     examples: the same sets as images. Metrics in pixels: reconstruction_error, the mean absolute difference of the
-    translated image to the clean one; identity_error, of the image before translation, which a translator has to
-    beat; reconstruction_gain, the second minus the first, above 0 where translating helps. Both gains are paired,
-    with bootstrap intervals. ValueError where the untranslated or the clean set is missing. papers.md 5.e.
+    translated image to the unattacked one; of attacked sets also identity_error, of the image before translation, which
+    a translator has to beat, and reconstruction_gain, the second minus the first, above 0 where translating helps. Both
+    gains are paired, with bootstrap intervals. ValueError where the untranslated or the clean set is missing. papers.md 5.e.
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[Row] = []
@@ -70,10 +70,11 @@ def _reconstruction(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> 
     clean = only((c for c in group if not c.translator and not c.attack), f"clean {cell.examples}")
     ids = np.sort(cell.noun.example_ids)
     error, identity = _distance(cell, clean, ids), _distance(before, clean, ids)
-    found = {
-        "reconstruction_error": (error, [cell, clean]),
-        "identity_error": (identity, [before, clean]),
-        "reconstruction_gain": (identity - error, [cell, before, clean]),
-    }
+    found = {"reconstruction_error": (error, [cell, clean])}
+    if before is not clean:  # which has no error to lessen
+        found |= {
+            "identity_error": (identity, [before, clean]),
+            "reconstruction_gain": (identity - error, [cell, before, clean]),
+        }
     new = partial(row, cell=of_images(cell), entry=seedless(cell.translator), n=len(ids), unit="pixels")
     return [new(metric, intervals.mean(values, **sampling), files=files) for metric, (values, files) in found.items()]

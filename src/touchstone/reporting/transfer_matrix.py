@@ -13,7 +13,7 @@ from touchstone import drawing
 from touchstone.metric_rows import Row, measured
 from touchstone.threats import read, seedless
 
-DARK, LIGHT = "#101418", "#ffffff"  # on the colours of the cells, whatever the colour of the page
+DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells; not drawing.PAPER, through which the page shines
 Errors = dict[tuple[str, str], float]  # (made to fool, classified by) -> error
 
 

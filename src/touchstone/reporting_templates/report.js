@@ -69,6 +69,7 @@
     if (part.open || !part.querySelector("script.packed")) unfold(part);
     part.addEventListener("toggle", () => part.open && unfold(part));
   }
+  all(".chapter > .table table").forEach(sortable);
   const allFiles = document.getElementById("all-files");
 
   // A link into a closed part opens it.
@@ -95,12 +96,12 @@
   const describe = (row, line) => {
     const list = make("dl");
     const add = (name, value) => list.append(make("dt", name), make("dd", value));
-    add("value", row.value);
+    add("value", short(row.value));
     const mean = row.seed === null && row.metric.endsWith("_mean");
     for (const [name, words] of Object.entries(told)) {
       if (row[name] === null || row[name] === "") continue;
       const label = mean && name === "low" ? "least seed" : mean && name === "high" ? "greatest seed" : words;
-      add(label, row[name]);
+      add(label, typeof row[name] === "number" ? short(row[name]) : row[name]);
     }
     add("where", `line ${line} of metrics.csv.gz`);
     return [list, mean];

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
@@ -18,6 +19,7 @@ from touchstone.metric_rows import Row, measured
 from touchstone.records import METRIC_COLUMNS, ContractError, Metrics, encode
 from touchstone.report_claims import Told, claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.report_headlines import headlines, matrices
+from touchstone.report_names import who_is_who
 from touchstone.report_tables import FIRST_LINE, Numbers, Table, numbered, pivot
 from touchstone.sanity_checks import Doubts
 from touchstone.threats import seedless
@@ -139,7 +141,7 @@ def report(
     shown, others = page_lines(book, verdicts, judged) if claims.claims else ([], [])
     told = _told(chapters, shown, every)
     tables = [file for name in evaluations if (file := f"data/{study}/metrics/{name}.csv") in provenance]
-    files = list(dict.fromkeys([*tables, *_files(told, pictures.values())]))
+    files = _with_origins([*tables, *_files(told, pictures.values())], provenance)
     page = _environment().get_template("report.html").render(
         study=study,
         title=settings.get("study", {}).get("title") or study,
@@ -151,6 +153,8 @@ def report(
         },
         files={file: place for place, file in enumerate(files)},
         provenance=provenance,
+        names=who_is_who(settings),
+        tally=Counter(line.word for line in (*shown, *others) if line.claim in book.criteria),
         claims=shown,
         other_claims=others,
         rows=packing.packed(json.dumps(_compact(told, files, study), separators=(",", ":"), allow_nan=False)),
@@ -231,6 +235,16 @@ def _chapter(
 
 def _files(rows: list[Row], pictures: Any) -> list[str]:
     return [file for row in rows for file in row["files"].split()] + [f for picture in pictures for f in picture.files]
+
+
+def _with_origins(files: list[str], provenance: dict[str, Source]) -> list[str]:
+    """Return the files, and behind them all that they were made from, each once."""
+    found, waiting = dict.fromkeys(files), list(dict.fromkeys(files))
+    for file in waiting:  # grows while it is read
+        inputs = provenance[file].get("inputs", []) if file in provenance else []
+        waiting += (new := [name for name in dict.fromkeys(inputs) if name not in found])
+        found |= dict.fromkeys(new)
+    return list(found)
 
 
 def _told(chapters: list[Chapter], claims: list[Told], rows: list[Row]) -> list[Row]:
