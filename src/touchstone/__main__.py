@@ -123,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     collected.add_argument("--limit", type=float, default=20.0, help="GB that the action cache may hold (default: 20)")
     claims = command("claims", _claims, "print the verdicts of a study that has run; 1 where a figure is missing")
     claims.add_argument("study", nargs="?", default=DEFAULT_STUDY)
+    claims.add_argument("--markdown", nargs="*", metavar="CLAIM", help="these claims as a Markdown table")
     compared = command("compare", _compare, "show which numbers and verdicts moved between two reports")
     compared.add_argument("first", help="a study, a git revision, REVISION:STUDY, or a folder with metrics.csv.gz")
     compared.add_argument("second", nargs="?", default=DEFAULT_STUDY, help="the same (default: digits)")
@@ -195,7 +196,7 @@ def _gc(options: argparse.Namespace) -> int:
 def _claims(options: argparse.Namespace) -> int:
     from touchstone.telling import tell
 
-    return tell(options.study)
+    return tell(options.study, markdown=options.markdown)
 
 
 def _compare(options: argparse.Namespace) -> int:

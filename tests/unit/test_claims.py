@@ -641,6 +641,24 @@ def test_claims_ends_in_1_where_a_figure_is_missing(project, capsys):
     assert "asked but without figures: S9-1" in capsys.readouterr().out
 
 
+def test_claims_prints_some_as_markdown(project, capsys):
+    written(project, [row(0.9)])
+
+    assert main(["claims", "digits", "--markdown", "S9-1"]) == 0
+
+    head, _, line = capsys.readouterr().out.splitlines()
+    assert head == "| paper | claim | published | measured here | verdict |"
+    assert "| 90.0 % [88.0, 92.0] | **confirmed** |" in line
+
+
+def test_a_claim_that_is_not_there_is_told_with_the_nearest(project, capsys):
+    written(project, [row(0.9)])
+
+    assert main(["claims", "digits", "--markdown", "S9-11"]) == 1
+
+    assert "no claim S9-11. Did you mean S9-1?" in capsys.readouterr().err
+
+
 def test_claims_before_a_run_says_what_to_do(project, capsys):
     assert main(["claims"]) == 1
 
