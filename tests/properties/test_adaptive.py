@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from touchstone import registry
 from touchstone.defences import Guarded, Pipeline, typical_of
 from touchstone.tensors import Draws
 
@@ -152,7 +153,7 @@ def test_a_detector_of_one_gradient_norm_is_broken_by_every_attack(name):
 
 @pytest.mark.parametrize("name", ON_PIPELINES)
 def test_translators_that_stop_gradients_are_got_past_backwards_as_the_identity(name):
-    """Rounding has no gradient: an exact attack stands still, BPDA does not."""
+    """Rounding has no gradient: an exact attack finds what its random start finds, BPDA more."""
     images, _ = images_and_labels()
     pipeline = Pipeline(guarded(1.0).model, [Rounded()])
     draws = [Draws(0, "attack", torch.arange(len(images))) for _ in range(2)]
@@ -161,7 +162,7 @@ def test_translators_that_stop_gradients_are_got_past_backwards_as_the_identity(
     exact = component(name)(pipeline, images, labels, draws[0], eps=0.3, steps=10)
     straight = component(name)(pipeline, images, labels, draws[1], eps=0.3, steps=10, translator_gradient="identity")
 
-    assert not beaten(pipeline, exact, labels).any()
+    assert beaten(pipeline, exact, labels).float().mean() <= 0.6
     assert beaten(pipeline, straight, labels).float().mean() >= 0.9
 
 
@@ -172,6 +173,25 @@ def test_a_pipeline_without_a_router_is_attacked_on_its_one_path():
     found = component("routed_pgd")(pipeline, images, labels, Draws(0, "", torch.arange(12)), eps=0.1, steps=10)
 
     assert beaten(pipeline, found, labels).float().mean() >= 0.9
+
+
+class Rough(nn.Module):
+    """Nearly the identity, but the loss behind it has a ripple under which steps of one size lose their way."""
+
+    def forward(self, images):
+        return images + 0.02 * torch.sin(300 * images)
+
+
+def test_behind_a_rough_translator_a_pipeline_is_attacked_with_steps_that_shrink():
+    images, labels = images_and_labels()
+    pipeline = Pipeline(guarded(1.0).model, [Rough()])
+    labels = pipeline(images).argmax(1)
+    draws = [Draws(0, "attack", torch.arange(len(images))) for _ in range(2)]
+
+    found = component("routed_pgd")(pipeline, images, labels, draws[0], eps=0.1, steps=20)
+    plain = registry.load("attacks/pgd")(pipeline, images, labels, draws[1], eps=0.1, steps=20)
+
+    assert beaten(pipeline, found, labels).float().mean() > beaten(pipeline, plain, labels).float().mean()
 
 
 class Rounded(nn.Module):

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from touchstone.attacks.apgd import _checkpoints, _run, apgd
+from touchstone.attacks.apgd import apgd
 from touchstone.attacks.pgd import pgd
+from touchstone.auto_pgd import _checkpoints, climb
 from touchstone.goals import Goal
 from touchstone.losses import dlr_loss, margin_loss, targeted_dlr_loss
 from touchstone.perturbations import Ball
@@ -115,7 +116,7 @@ def visits(steps):
 
     goal = Goal(torch.zeros(1, dtype=torch.int64), lambda logits, labels: logits[:, 0])
     middle = torch.full((1, 1, 1, 1), 0.5, dtype=torch.float64)
-    found, _ = _run(model, goal, Ball(middle, 0.4), middle, steps, False)
+    found, _ = climb(model, goal, Ball(middle, 0.4), middle, steps=steps)
     return seen, found.item()
 
 
