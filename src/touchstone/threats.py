@@ -75,14 +75,22 @@ def _knows(cell: Cell) -> str:
 def threat(cell: Cell) -> str:
     """Return the threat model of the cell: "none", "white-box linf eps=0.1 steps=40 (pgd)", "oblivious ...".
 
-    The norm is the attack's `norm`; attacks without that setting are L-infinity.
+    The norm is the attack's `norm`; attacks without that setting are L-infinity. Of several attacks in one the budget is
+    that of the widest.
     """
     if not cell.attack:
         return "none"
-    allowed = " ".join(f"{name}={_short(cell.settings[name])}" for name in STATED if _given(cell.settings.get(name)))
+    stated = _widest(cell.settings) | cell.settings
+    allowed = " ".join(f"{name}={_short(stated[name])}" for name in STATED if _given(stated.get(name)))
     norm = str(cell.settings.get("norm", "linf"))
     use = str(cell.settings.get("use", "")).rpartition("/")[2]
     return str(Threat(_knows(cell), norm, allowed, use))
+
+
+def _widest(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the budget of an attack that is made of several: that of the widest."""
+    budgets = [part["eps"] for part in settings.get("attacks", ()) if "eps" in part]
+    return {"eps": max(budgets)} if budgets else {}
 
 
 def _given(value: Any) -> bool:

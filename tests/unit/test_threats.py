@@ -30,6 +30,10 @@ def cell(victim="cnn.0", attack="pgd", settings=PGD, **more):
             cell(settings={"use": "cw", "norm": "l2", "steps": 9, "target": "next"}),
             "white-box l2 steps=9 target=next (cw)",
         ),
+        (
+            cell(settings={"use": "attacks/worst_of", "attacks": [{"use": "attacks/apgd", "eps": 0.1}, PGD]}),
+            "white-box linf eps=0.1 (worst_of)",
+        ),
         (cell(detector="energy"), "oblivious linf eps=0.1 steps=40 restarts=5 (pgd)"),
         (cell(translator="unet.0"), "oblivious linf eps=0.1 steps=40 restarts=5 (pgd)"),
         (cell("mlp.2"), "transfer from mlp.2 linf eps=0.1 steps=40 restarts=5 (pgd)"),
