@@ -124,6 +124,15 @@ def _parser() -> argparse.ArgumentParser:
     claims = command("claims", _claims, "print the verdicts of a study that has run; 1 where a figure is missing")
     claims.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     claims.add_argument("--markdown", nargs="*", metavar="CLAIM", help="these claims as a Markdown table")
+
+    table = command("table", _table, "print numbers of a report as a Markdown table: entries by example sets")
+    table.add_argument("study", help="a study that has run")
+    table.add_argument("evaluation", help="a question of it, such as detection")
+    table.add_argument(
+        "metric", help="such as auroc; of several seeds the mean is shown, between the ends of their intervals"
+    )
+    table.add_argument("--entries", nargs="+", default=[], metavar="NAME", help="these lines alone, in this order")
+    table.add_argument("--examples", nargs="+", default=[], metavar="SET", help="these columns alone, in this order")
     compared = command("compare", _compare, "show which numbers and verdicts moved between two reports")
     compared.add_argument("first", help="a study, a git revision, REVISION:STUDY, or a folder with metrics.csv.gz")
     compared.add_argument("second", nargs="?", default=DEFAULT_STUDY, help="the same (default: digits)")
@@ -191,6 +200,12 @@ def _gc(options: argparse.Namespace) -> int:
     from touchstone import collecting
 
     return collecting.collect(options.study, options.limit, options.delete)
+
+
+def _table(options: argparse.Namespace) -> int:
+    from touchstone.telling import table
+
+    return table(options.study, options.evaluation, options.metric, options.entries, options.examples)
 
 
 def _claims(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`touchstone claims`: the verdicts of a study that has run, as a table in the terminal or in Markdown."""
+"""`touchstone claims` and `touchstone table`: verdicts and numbers of a study that has run, in the terminal or in Markdown."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from touchstone import packing
 from touchstone.params import load
 from touchstone.settings_files import nearest
+from touchstone.threats import seedless
 from touchstone.verdicts import BROKEN, CONFIRMED, MISSING, NOT_CONFIRMED, NOT_RUN
 
 STYLES = {CONFIRMED: "bold blue", NOT_CONFIRMED: "bold red", BROKEN: "bold red"}
@@ -52,6 +54,56 @@ def _markdown(lines: list[dict[str, str]], wanted: list[str], path: Path) -> str
         claim = f"{line['claim']}: {line['setting']}; asked: {line['criterion']}"
         rows.append((line["paper"], claim, published, _measured(line) or "–", f"**{line['status']}**"))
     return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in rows)
+
+
+def table(
+    study: str, evaluation: str, metric: str, entries: list[str], examples: list[str], root: Path = Path()
+) -> int:
+    """Print one metric of a committed or finished report as a Markdown table: a line per entry, a column per set.
+
+    Means over seeds where there are several, with the hull of the seeds' 95 % intervals as on the page. ValueError names
+    what the report does not have, and the nearest that it has.
+    """
+    path = root / "reports" / study / packing.METRICS
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
+    rows = packing.rows_of(path.read_bytes())
+    own = _known(path, "evaluation", evaluation, rows, [row for row in rows if row["evaluation"] == evaluation])
+    named = [row for row in own if row["metric"].removesuffix("_mean") == metric]
+    found = _known(path, f"metric of {evaluation}", metric, own, named, "metric")
+    cells: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in found:
+        cells.setdefault((row["entry"], seedless(row["examples"])), []).append(row)
+    lines = entries or list(dict.fromkeys(entry for entry, _ in cells))
+    columns = examples or list(dict.fromkeys(place for _, place in cells))
+    for word, asked, there in (("entry", lines, 0), ("examples", columns, 1)):
+        known = {place[there] for place in cells}
+        for name in asked:
+            if name not in known:
+                raise ValueError(f"{path}: {evaluation} has no {word} {name}.{nearest(name, known)}")
+    print(f"| {metric.replace('_', ' ')} | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
+    for entry in lines:
+        print(f"| {entry} | {' | '.join(_cell(cells.get((entry, column), [])) for column in columns)} |")
+    return 0
+
+
+def _known(
+    path: Path, word: str, name: str, rows: list[dict[str, str]], found: list[dict[str, str]], key: str = "evaluation"
+) -> list[dict[str, str]]:
+    if not found:
+        raise ValueError(f"{path}: no {word} called {name}.{nearest(name, {row[key] for row in rows})}")
+    return found
+
+
+def _cell(rows: list[dict[str, str]]) -> str:
+    """Return the mean over seeds, or the only value, with the lowest and the highest end of the seeds' intervals."""
+    if not rows:
+        return "–"
+    single = [row for row in rows if row["seed"]] or rows
+    shown = next((row for row in rows if not row["seed"]), rows[0])
+    lows, highs = [[float(row[end]) for row in single if row[end]] for end in ("low", "high")]
+    ends = {"low": repr(min(lows)) if lows else "", "high": repr(max(highs)) if highs else ""}
+    return _measured({**shown, **ends, "measured": shown["value"]})
 
 
 def _judged(lines: list[dict[str, str]]) -> Table:
