@@ -128,9 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     table = command("table", _table, "print numbers of a report as a Markdown table: entries by example sets")
     table.add_argument("study", help="a study that has run")
     table.add_argument("evaluation", help="a question of it, such as detection")
-    table.add_argument(
-        "metric", help="such as auroc; of several seeds the mean is shown, between the ends of their intervals"
-    )
+    table.add_argument("metric", help="such as auroc; of several seeds the mean, between the ends of their intervals")
     table.add_argument("--entries", nargs="+", default=[], metavar="NAME", help="these lines alone, in this order")
     table.add_argument("--examples", nargs="+", default=[], metavar="SET", help="these columns alone, in this order")
     compared = command("compare", _compare, "show which numbers and verdicts moved between two reports")

@@ -1,4 +1,4 @@
-"""`touchstone claims` and `touchstone table`: verdicts and numbers of a study that has run, in the terminal or in Markdown."""
+"""`touchstone claims` and `touchstone table`: what a study that has run says, in the terminal or in Markdown."""
 
 from __future__ import annotations
 
