@@ -7,7 +7,7 @@ PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test test-faults test-cluster check dvc ci locks
+.PHONY: run setup cluster test test-faults test-cluster check dvc ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
 	@$(BIN)/touchstone run $(STUDY) --cores $(CORES) --lock $(LOCK)
@@ -53,6 +53,9 @@ ci: check test                          ## what .ci/run runs
 
 dvc: .venv/run-time                     ## write the DVC stages of a study whose run is committed: make dvc STUDY=NAME
 	@$(BIN)/touchstone dvc $(STUDY)
+
+tables: .venv/run-time                  ## write the tables of README and docs anew from the committed reports
+	@$(BIN)/python docs/tables.py
 
 locks: .venv/development                ## resolve the locks again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock

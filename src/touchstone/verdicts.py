@@ -144,7 +144,7 @@ def _ceiling(condition: Condition, criterion: Criterion, chosen: Any, measured: 
     worst = max(shares, key=lambda each: each.value)
     if _slack(condition.stuck, condition.stuck.bound(""), worst) >= 0:
         return ""
-    return f"an upper bound: on {worst.value:.0%} of the attacked OOD images the score has no gradient to follow"
+    return f"an upper bound: on {worst.value:.0%} of the attacked OOD images the score's own gradient is 0"
 
 
 def _weakness(part: Part) -> tuple[int, float]:
