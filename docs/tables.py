@@ -1,6 +1,7 @@
 """Writes the tables of README and of these pages anew, each by the command that stands above it: make tables.
 
-A table stands between `<!-- touchstone COMMAND -->` and `<!-- end -->`; the tests fail where it is not what its command prints.
+A table stands between `<!-- touchstone COMMAND -->` and `<!-- end -->`; the tests fail where it is not what the command
+prints.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -56,3 +57,14 @@ def test_a_figure_without_words_is_refused():
     assert drawing.description(drawing.described(Figure(), "two lines")) == "two lines"
     with pytest.raises(ValueError, match="without a description"):
         drawing.description(Figure())
+
+
+def test_a_thinned_curve_keeps_its_ends_and_its_shape():
+    across = np.linspace(0, 1, 5001)
+    up = across**3
+
+    few = drawing.thinned(across, up)
+
+    assert len(few[0]) < 500
+    assert (few[0][0], few[1][0], few[0][-1], few[1][-1]) == (0, 0, 1, 1)
+    assert np.abs(np.interp(across, *few) - up).max() < 0.01

@@ -56,7 +56,7 @@ def brittle_images(
     for axes_row, (name, chosen) in zip(axes_grid, rows.items(), strict=True):
         axes_row[0].text(1, 0.5, name, ha="right", va="center", fontsize=8, transform=axes_row[0].transAxes)
         for axes, place in zip(axes_row[1:], chosen, strict=False):
-            axes.imshow(*_shown(images[place]), vmin=0, vmax=1, interpolation="nearest", gid=f"{name}-{place}")
+            axes.imshow(*_shown(images[place]), vmin=0, vmax=1, interpolation="none", gid=f"{name}-{place}")
             axes.set_title(_words(found, logits, labels, int(place)), fontsize=6.5, loc="center", pad=2)
         for axes in axes_row:
             axes.set_axis_off()

@@ -47,7 +47,11 @@ def brittle_roc(
             area = auroc(*populations)
             band = intervals.roc_band(*populations, resamples=resamples, seed=0)
             axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
-            axes.plot(*roc(*populations), label=f"{radius:g}: {area:.3f} ({brittle.mean():.0%} brittle)", **look)
+            axes.plot(
+                *drawing.thinned(*roc(*populations)),
+                label=f"{radius:g}: {area:.3f} ({brittle.mean():.0%} brittle)",
+                **look,
+            )
             told.append(f"{area:.3f} at eps {radius:g} for {network(found.outputs)}")
         axes.plot([0, 1], [0, 1], color=drawing.FAINT, linewidth=0.8)  # chance
         axes.set(title=network(found.outputs), xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

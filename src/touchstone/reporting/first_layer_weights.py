@@ -47,7 +47,7 @@ def first_layer_weights(
     grid = figure.subplots(len(strips), 1, squeeze=False, gridspec_kw={**place, "height_ratios": heights})
     for axes, (name, strip) in zip(grid[:, 0], strips.items(), strict=True):
         axes.set_axis_off()
-        axes.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(strip, cmap="gray", vmin=0, vmax=1, interpolation="none")
         axes.text(-0.012, 0.5, name, transform=axes.transAxes, ha="right", va="center", fontsize=7.5)
     return drawing.described(figure, f"Weights of the first layer as images, row by row: {', '.join(layers)}.")
 

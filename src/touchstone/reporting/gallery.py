@@ -96,7 +96,7 @@ def _draw(rows: list[_Row], columns: int) -> Figure:
     grid = figure.subplots(len(rows), 1, squeeze=False, gridspec_kw=place | space)
     for axes, row, strip in zip(grid[:, 0], rows, strips, strict=True):
         axes.set_axis_off()
-        axes.imshow(strip, interpolation="nearest")
+        axes.imshow(strip, interpolation="none")
         axes.text(-0.012, 0.5, row.label, transform=axes.transAxes, ha="right", va="center", fontsize=7.5)
     return figure
 

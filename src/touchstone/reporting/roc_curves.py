@@ -49,7 +49,9 @@ def roc_curves(
             look = palette.line(cell.detector, detectors) | {"marker": ""}
             band = intervals.roc_band(*populations, resamples=resamples, seed=0)
             axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
-            (handles[cell.detector],) = axes.plot(*roc(*populations), label=f"{areas[cell.detector]:.3f}", **look)
+            (handles[cell.detector],) = axes.plot(
+                *drawing.thinned(*roc(*populations)), label=f"{areas[cell.detector]:.3f}", **look
+            )
         _finish(axes, name)
         best[name] = max(areas, key=lambda detector: areas[detector])
     figure.supxlabel("ID inputs flagged (share)", fontsize=9)
