@@ -59,7 +59,7 @@ bench: .venv/development                ## every race, small, into build/bench; 
 	@$(BENCH)/training_epochs.py --images 4000 --epochs 2 --rounds 3 --out build/bench
 	@$(BENCH)/bootstrap_auroc.py --looped 50 --rounds 3 --out build/bench
 	@$(BENCH)/pipeline_overhead.py --idle --seeds 1 --rounds 1 --sampled 1 --out build/bench
-	@$(BENCH)/growth.py --images 64 --rounds 1 --out build/bench
+	@$(BENCH)/growth.py --times 1 2 4 --rounds 1 --out build/bench
 	@$(BENCH)/all_races.py --out build/bench
 
 bench-full: .venv/development           ## every race, whole, into benchmarks/results; on a machine that does nothing else
