@@ -4,9 +4,9 @@
 
 A small CNN trained on digits, which repeat under new ids: twice the images are twice the work, so an exponent of 1 is
 linear. Sizes take turns. Memory is the rise of the resident set, at its highest, above inputs and network, in a process
-of its own; what a batch of 256 needs is a constant part of it, so bytes per further image stand beside the exponent. Before any
-clock starts, the first images come out of the largest run as out of the smallest: batches and company change nothing.
-Writes growth.json and .md into benchmarks/results/.
+of its own; what a batch of 256 needs is a constant part of it, so bytes per further image stand beside the exponent.
+Before any clock starts, the first images come out of the largest run as out of the smallest: batches and company change
+nothing. Writes growth.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
