@@ -5,9 +5,10 @@ LOCK ?= keep
 KILLS ?= 20
 PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+BENCH := $(BIN)/python benchmarks
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test test-faults test-cluster check dvc ci tables locks
+.PHONY: run setup cluster test test-faults test-cluster check bench bench-full dvc ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
 	@$(BIN)/touchstone run $(STUDY) --cores $(CORES) --lock $(LOCK)
@@ -48,6 +49,30 @@ check: .venv/development                ## lint, format, types, workflow lint
 	@$(BIN)/mypy
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
 	@$(BIN)/snakemake --lint
+
+bench: .venv/development                ## every race, small, into build/bench; minutes
+	@$(BENCH)/gradient_features.py --rounds 3 --cnn-batch 128 --resnet-batch 8 --attention-batch 32 --skip loop --out build/bench
+	@$(BENCH)/pgd_speed.py --images 128 --rounds 3 --out build/bench
+	@$(BENCH)/attack_strength.py --images 64 --rounds 1 --out build/bench
+	@$(BENCH)/margin_excess.py --images 64 --rounds 1 --out build/bench
+	@$(BENCH)/stored_detectors.py --rows 2000 --width 128 --rounds 3 --out build/bench
+	@$(BENCH)/training_epochs.py --images 4000 --epochs 2 --rounds 3 --out build/bench
+	@$(BENCH)/bootstrap_auroc.py --looped 50 --rounds 3 --out build/bench
+	@$(BENCH)/pipeline_overhead.py --idle --seeds 1 --rounds 1 --sampled 1 --out build/bench
+	@$(BENCH)/growth.py --times 1 2 4 --rounds 1 --out build/bench
+	@$(BENCH)/all_races.py --out build/bench
+
+bench-full: .venv/development           ## every race, whole, into benchmarks/results; on a machine that does nothing else
+	@$(BENCH)/gradient_features.py
+	@$(BENCH)/pgd_speed.py
+	@$(BENCH)/attack_strength.py
+	@$(BENCH)/margin_excess.py
+	@$(BENCH)/stored_detectors.py
+	@$(BENCH)/training_epochs.py
+	@$(BENCH)/bootstrap_auroc.py
+	@$(BENCH)/pipeline_overhead.py
+	@$(BENCH)/growth.py
+	@$(BENCH)/all_races.py
 
 ci: check test                          ## what .ci/run runs
 

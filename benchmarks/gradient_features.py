@@ -1,36 +1,31 @@
 """Race: squared gradient norms of every parameter tensor, per example, by our function and by others.
 
-python benchmarks/gradient_features.py [--rounds 7] [--cnn-batch 256] [--resnet-batch 64] [--threads 1] [--skip loop]
+    python benchmarks/gradient_features.py [--rounds 7] [--cnn-batch 256] [--resnet-batch 64] [--threads 1] [--skip loop]
 
 All contestants get the same network, images, labels and loss (cross-entropy), in eval mode. Before any clock starts,
 each result is checked against float64 gradients of one example at a time, on the first images of the batch. Rounds are
-interleaved, so that a busy machine slows everybody; medians count. Writes Markdown and JSON to benchmarks/results/. A
-contestant that is not installed, or that fails or is wrong, is named with the reason.
+interleaved, so that a busy machine slows everybody; medians count. Peak memory is that of a process of its own. A
+contestant that is not installed, or that fails or is wrong, is named with the reason. Writes gradient_features.json and
+.md into benchmarks/results/.
 
 BackPACK and Opacus: pip install backpack-for-pytorch opacus (development only; nothing in the package needs them).
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
-import json
-import platform
-import statistics
-import time
 from collections.abc import Callable
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import racing
+from racing import Found, Goal
 from touchstone.gradient_norms import gradient_norms, parameter_names
 from touchstone.models.small_cnn import small_cnn
 
-RESULTS = Path(__file__).parent / "results"
 CHECKED = 8  # images whose float64 gradients are taken one by one
 TOLERANCE = 1e-4  # relative, float32 against float64: papers.md 1.c
 Norms = dict[str, Tensor]
@@ -70,6 +65,23 @@ def resnet18() -> nn.Module:
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
     return network
+
+
+class Attention(nn.Module):
+    """Patches of 7x7, layer norm, self-attention, and one linear layer that is used twice: shared weights."""
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(1, width, 7, 7)
+        self.norm, self.attention = nn.LayerNorm(width), nn.MultiheadAttention(width, 4, batch_first=True)
+        self.shared, self.head = nn.Linear(width, width), nn.Linear(width, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, 10)."""
+        tokens = self.norm(self.patches(images).flatten(2).mT)
+        tokens = tokens + self.attention(tokens, tokens, tokens, need_weights=False)[0]
+        logits: Tensor = self.head(self.shared(self.shared(tokens).relu()).mean(1))
+        return logits
 
 
 def plain(model: nn.Module, images: Tensor, labels: Tensor) -> Norms:
@@ -185,15 +197,24 @@ def worst_error(found: Norms, expected: Norms) -> float:
     )
 
 
-def race(title: str, model: nn.Module, images: Tensor, rounds: int, skip: list[str]) -> dict[str, Any]:
-    """Return the medians of all contestants on one network, and why any did not run."""
+def race(
+    title: str, model: nn.Module, images: Tensor, rounds: int, skip: list[str], *, memory: bool = True
+) -> dict[str, Any]:
+    """Return times and memory of all contestants on one network, and why any did not run."""
     model.eval()
     labels = torch.arange(len(images)) % 10
     expected = loop(copy.deepcopy(model).double(), images[:CHECKED].double(), labels[:CHECKED])
     runners: dict[str, Callable[[], Norms]] = {}
     lines: dict[str, dict[str, Any]] = {}
     for name, maker in MAKERS.items():
-        line: dict[str, Any] = {"contestant": name, "seconds": None, "error": None, "missing": None, "why": ""}
+        line: dict[str, Any] = {
+            "contestant": name,
+            "seconds": None,
+            "error": None,
+            "missing": None,
+            "why": "",
+            "peak_bytes": None,
+        }
         lines[name] = line
         if any(word in name for word in skip):
             line["why"] = "left out by --skip"
@@ -214,72 +235,106 @@ def race(title: str, model: nn.Module, images: Tensor, rounds: int, skip: list[s
                 line["why"] = "finds nothing" if not found else f"wrong: relative error {line['error']:.1e}"
                 continue
         runners[name] = lambda run=run: run(model, images, labels)  # type: ignore[misc]
-    seconds: dict[str, list[float]] = {name: [] for name in runners}
-    for _ in range(rounds):
-        for name, runner in runners.items():
-            start = time.perf_counter()
-            runner()
-            seconds[name].append(time.perf_counter() - start)
-    for name, taken in seconds.items():
-        lines[name] |= {"seconds": statistics.median(taken), "least": min(taken), "greatest": max(taken)}
+    for name, taken in racing.interleaved(runners, rounds).items():
+        lines[name] |= taken
+    if memory:
+        for name in runners:
+            lines[name]["peak_bytes"] = racing.elsewhere(peak, network=title, contestant=name, batch=len(images))
     return {"network": title, "batch": len(images), "rounds": rounds, "lines": list(lines.values())}
 
 
-def markdown(races: list[dict[str, Any]], machine: str) -> str:
-    """Return the races as tables."""
-    text = [
-        "# Gradient norms per example: ours and others'",
-        "",
-        f"`python benchmarks/gradient_features.py`, {machine}. Medians of interleaved rounds; `x` is in units of one",
-        "plain forward and backward pass. Errors are relative, against float64 gradients of one example at a time.",
-    ]
-    for found in races:
-        base = next(line["seconds"] for line in found["lines"] if line["contestant"].startswith("plain"))
-        text += ["", f"## {found['network']}, batch {found['batch']}, {found['rounds']} rounds", ""]
-        text += [
-            "| contestant | seconds | x | greatest error | tensors missing | |",
-            "| --- | --: | --: | --: | --: | --- |",
+NETWORKS: dict[str, Callable[[int], tuple[nn.Module, Tensor]]] = {
+    "small CNN": lambda batch: (small_cnn((1, 28, 28), 10), torch.rand(batch, 1, 28, 28)),
+    "ResNet-18": lambda batch: (resnet18(), torch.rand(batch, 3, 32, 32)),
+    "attention": lambda batch: (Attention(), torch.rand(batch, 1, 28, 28)),
+}
+SLOWEST = {"small CNN": 1.25, "ResNet-18": 0.95}  # of a plain pass: issue 12
+LARGEST = 1.3
+
+
+def peak(network: str, contestant: str, batch: int) -> int:
+    """Return the bytes that one contestant needs, inputs and network apart; in this process, so it should be a new one."""
+    torch.manual_seed(0)
+    model, images = NETWORKS[network](batch)
+    run, labels = MAKERS[contestant](model.eval()), torch.arange(batch) % 10
+    run(model, images[:1], labels[:1])
+    return racing.peak(lambda: run(model, images, labels))
+
+
+def goals(found: Found) -> list[Goal]:
+    """Return what is asked of our function on one network, in units of a plain pass."""
+    lines = {line["contestant"]: line for line in found["lines"]}
+    base, mine = lines["plain forward + backward"], lines["touchstone.gradient_norms"]
+    racing.require(
+        mine["seconds"] is not None and not mine["missing"], f"{found['network']}: {mine['why'] or 'tensors missing'}"
+    )
+    name, asked = found["network"], []
+    if name in SLOWEST:
+        asked += [Goal(f"{name}: time, in units of a plain pass", mine["seconds"] / base["seconds"], SLOWEST[name])]
+    if mine["peak_bytes"] is not None:
+        asked += [
+            Goal(f"{name}: peak memory, in units of a plain pass", mine["peak_bytes"] / base["peak_bytes"], LARGEST)
         ]
-        for line in found["lines"]:
-            took = f"{line['seconds']:.4f} | {line['seconds'] / base:.2f}" if line["seconds"] else "– | –"
-            error = "–" if line["error"] is None else f"{line['error']:.0e}"
-            missing = "–" if line["missing"] is None else line["missing"]
-            text.append(f"| {line['contestant']} | {took} | {error} | {missing} | {line['why']} |")
-    return "\n".join(text) + "\n"
+    return asked
 
 
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
+def measured(batches: dict[str, int], rounds: int, skip: list[str], *, memory: bool = True) -> Found:
+    """Return the races on all networks that have a batch; NotEqual where our own norms are wrong."""
+    torch.manual_seed(0)
+    races = [
+        race(name, *NETWORKS[name](batch), rounds, skip, memory=memory) for name, batch in batches.items() if batch
+    ]
+    return {
+        "command": racing.command(),
+        "machine": racing.machine("backpack-for-pytorch", "opacus"),
+        "races": races,
+        "goals": [goal.as_json() for found in races for goal in goals(found)],
+    }
+
+
+def page(found: Found) -> str:
+    """Return the races as Markdown."""
+    parts = []
+    columns = (
+        "contestant",
+        "seconds: median (least to greatest)",
+        "x",
+        "peak MB",
+        "greatest error",
+        "tensors missing",
+        "",
+    )
+    for one in found["races"]:
+        base = next(line["seconds"] for line in one["lines"] if line["contestant"].startswith("plain"))
+        rows = [
+            (line["contestant"],
+             "–" if line["seconds"] is None else racing.shown(line),
+             "–" if line["seconds"] is None else f"{line['seconds'] / base:.2f}",
+             "–" if line["peak_bytes"] is None else f"{line['peak_bytes'] / 1e6:.0f}",
+             "–" if line["error"] is None else f"{line['error']:.0e}",
+             "–" if line["missing"] is None else line["missing"], line["why"])
+            for line in one["lines"]
+        ]  # fmt: skip
+        parts += [f"## {one['network']}, batch {one['batch']}, {one['rounds']} rounds", racing.table(columns, rows)]
+    what = (
+        "Squared gradient norms of every parameter tensor, per example. `x` is in units of one plain forward and backward"
+        " pass. Errors are relative, against float64 gradients of one example at a time."
+    )
+    return racing.page("Gradient norms per example: ours and others'", what, found, *parts)
 
 
 def main() -> None:
-    """Run the races and write their results."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
+    """Run the races and write their tables."""
+    parser = racing.parser(__doc__, rounds=7)
     parser.add_argument("--cnn-batch", type=int, default=256)
     parser.add_argument("--resnet-batch", type=int, default=64, help="0 leaves ResNet-18 out")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--attention-batch", type=int, default=64, help="0 leaves it out")
     parser.add_argument("--skip", nargs="*", default=[], help="words in the names of contestants to leave out")
-    parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    torch.manual_seed(0)
-    races = [
-        race("small CNN", small_cnn((1, 28, 28), 10), torch.rand(asked.cnn_batch, 1, 28, 28), asked.rounds, asked.skip)
-    ]
-    if asked.resnet_batch:
-        races.append(race("ResNet-18", resnet18(), torch.rand(asked.resnet_batch, 3, 32, 32), asked.rounds, asked.skip))
-    threads = f"{asked.threads} thread{'s' if asked.threads > 1 else ''}"
-    others = ", ".join(f"{name} {_version(name)}" for name in ("backpack-for-pytorch", "opacus"))
-    machine = f"torch {torch.__version__}, {others}, {threads}, {platform.machine()}"
-    asked.out.mkdir(parents=True, exist_ok=True)
-    page = markdown(races, machine)
-    (asked.out / "gradient_features.md").write_text(page)
-    (asked.out / "gradient_features.json").write_text(json.dumps({"machine": machine, "races": races}, indent=1) + "\n")
-    print(page)
+    racing.begin(asked.threads)
+    sizes = {"small CNN": asked.cnn_batch, "ResNet-18": asked.resnet_batch, "attention": asked.attention_batch}
+    found = measured(sizes, asked.rounds, asked.skip)
+    racing.write(asked.out, "gradient_features", found, page(found))
 
 
 if __name__ == "__main__":

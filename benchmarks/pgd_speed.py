@@ -1,0 +1,161 @@
+"""Race: L-inf PGD of 40 steps to equal robust accuracy, by our pgd, torchattacks and foolbox; and the price of a step.
+
+    python benchmarks/pgd_speed.py [--images 256] [--rounds 7] [--threads 1]
+
+A small CNN on digits, trained clean and trained with PGD; eps .1 and the step size .01 for all, one random start. Before
+any clock starts, every contestant's images are pulled into the budget and classified again: the numbers that survive may
+differ by 2 of 256 at most. `stop_on_success` pays for what survives alone, so it is held to that share of the fastest
+peer's time. Without it, a step is held to a bare loop of forward pass and input gradient, which moves nothing.
+Writes pgd_speed.json and .md into benchmarks/results/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import foolbox
+import torch
+import torchattacks
+from torch import Tensor, nn
+from torch.nn import functional
+
+import racing
+from racing import Found, Goal, Rows
+from touchstone.attacks.pgd import pgd
+from touchstone.tensors import Draws, batches, frozen
+
+EPS, STEP_SIZE, STEPS = 0.1, 0.01, 40
+FEWER = 10  # steps of the shorter run: the difference is the price of a step, without checks, start and last look
+TOLERANCE = 2 / 256  # robust accuracy, either way: what another random start changes
+BATCH = 256
+Attack = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]  # model, images, labels, ids
+
+
+def ours(
+    model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, *, steps: int = STEPS, stop: bool = False
+) -> Tensor:
+    """Return our PGD's images."""
+    settings = {"eps": EPS, "step_size": STEP_SIZE, "steps": steps, "stop_on_success": stop}
+    return pgd(model, images, labels, Draws(0, "attack", ids), **settings)  # type: ignore[arg-type]
+
+
+def with_torchattacks(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
+    """Return torchattacks' images."""
+    found: Tensor = torchattacks.PGD(model, eps=EPS, alpha=STEP_SIZE, steps=STEPS)(images, labels)
+    return found
+
+
+def with_foolbox(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
+    """Return foolbox's images."""
+    attack = foolbox.attacks.LinfPGD(abs_stepsize=STEP_SIZE, steps=STEPS)
+    wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device=images.device)
+    found: Tensor = attack(wrapped, images, labels, epsilons=EPS)[1]
+    return found
+
+
+def bare(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
+    """Return the images as they are, after as many forward passes and input gradients, parameters frozen."""
+    with frozen(model):
+        for _ in range(STEPS):
+            points = images.detach().requires_grad_()
+            torch.autograd.grad(functional.cross_entropy(model(points), labels, reduction="sum"), points)
+    return images
+
+
+TO_EQUAL_ACCURACY: dict[str, Attack] = {
+    "touchstone pgd, stop_on_success": partial(ours, stop=True),
+    "touchstone pgd": ours,
+    "torchattacks PGD": with_torchattacks,
+    "foolbox LinfPGD": with_foolbox,
+}
+PRICE_OF_A_STEP: dict[str, Attack] = {
+    "bare forward + input gradient": bare,
+    "touchstone pgd": ours,
+    f"touchstone pgd, {FEWER} steps": partial(ours, steps=FEWER),
+}
+PEERS = ("torchattacks PGD", "foolbox LinfPGD")
+
+
+def attacked(attack: Attack, model: nn.Module, rows: Rows) -> Tensor:
+    """Return what an attack makes of all rows, batch by batch."""
+    return torch.cat([attack(model, *part) for part in batches(BATCH, *rows)])
+
+
+def survivors(model: nn.Module, rows: Rows, images: Tensor) -> float:
+    """Return the share of attacked images still classified right, each pulled back into the budget that all claim."""
+    inside = images.clamp(rows.images - EPS, rows.images + EPS).clamp(0, 1)
+    racing.require(bool(((images - rows.images).abs() <= EPS + 1e-6).all()), "an attack left its budget")
+    with torch.no_grad():
+        return float((model(inside).argmax(1) == rows.labels).float().mean())
+
+
+def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Found:
+    """Return robust accuracy and times of all contestants on one network; NotEqual where accuracies differ."""
+    left = {name: survivors(model, rows, attacked(run, model, rows)) for name, run in TO_EQUAL_ACCURACY.items()}
+    allowed = max(TOLERANCE, 2 / len(rows.images))
+    for peer in PEERS:
+        for name in set(left) - set(PEERS):
+            gap = left[name] - left[peer]
+            racing.require(abs(gap) <= allowed, f"{kind}: {name} leaves {left[name]:.3f}, {peer} {left[peer]:.3f}")
+    contestants = TO_EQUAL_ACCURACY | PRICE_OF_A_STEP
+    taken = racing.interleaved({name: partial(attacked, run, model, rows) for name, run in contestants.items()}, rounds)
+    lines = [{"contestant": name, "survive": left.get(name), **taken[name]} for name in contestants]
+    fastest = min(PEERS, key=lambda peer: taken[peer]["seconds"])
+    share = taken["touchstone pgd, stop_on_success"]["seconds"] / taken[fastest]["seconds"]
+    longer, shorter = taken["touchstone pgd"]["seconds"], taken[f"touchstone pgd, {FEWER} steps"]["seconds"]
+    bare_step = taken["bare forward + input gradient"]["seconds"] / STEPS
+    survive = left["touchstone pgd, stop_on_success"]
+    goals = [
+        Goal(f"{kind} network: time with stop_on_success, in units of {fastest}", share, survive + 0.05),
+        Goal(f"{kind} network: a call of {STEPS} steps, in units of the bare loop", longer / STEPS / bare_step, 1.05),
+        Goal(f"{kind} network: one more step, likewise", (longer - shorter) / (STEPS - FEWER) / bare_step, 1.05),
+    ]
+    return {"network": kind, "images": len(rows.images), "lines": lines, "goals": [goal.as_json() for goal in goals]}
+
+
+def measured(images: int, rounds: int, epochs: int = 20) -> Found:
+    """Return the race on both networks."""
+    torch.manual_seed(0)  # the peers' starts
+    races = []
+    kinds: tuple[racing.Kind, ...] = ("clean", "adversarial")
+    for kind in kinds:
+        model, rows = racing.digits_network(kind, images, epochs)
+        races.append(race(kind, model, rows, rounds))
+    return {
+        "command": racing.command(),
+        "machine": racing.machine("torchattacks", "foolbox"),
+        "races": races,
+        "goals": [goal for found in races for goal in found["goals"]],
+    }
+
+
+def page(found: Found) -> str:
+    """Return the race as Markdown."""
+    parts = []
+    for one in found["races"]:
+        rows = [
+            (line["contestant"], "–" if line["survive"] is None else f"{line['survive']:.1%}", racing.shown(line))
+            for line in one["lines"]
+        ]
+        parts += [f"## {one['network']} network, {one['images']} digits"]
+        parts += [racing.table(("contestant", "survive", "seconds: median (least to greatest)"), rows)]
+    what = (
+        f"L-inf PGD, {STEPS} steps of {STEP_SIZE:g}, eps {EPS:g}, small CNN. With `stop_on_success` the time may be the"
+        " share that survives plus .05 of the fastest peer's; robust accuracies are equal within 2 images of 256."
+    )
+    return racing.page("PGD: ours, torchattacks' and foolbox's", what, found, *parts)
+
+
+def main() -> None:
+    """Run the race and write its tables."""
+    parser = racing.parser(__doc__, rounds=7)
+    parser.add_argument("--images", type=int, default=256)
+    asked = parser.parse_args()
+    racing.begin(asked.threads)
+    found = measured(asked.images, asked.rounds)
+    racing.write(asked.out, "pgd_speed", found, page(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,349 @@
+"""What the pipeline costs beyond computing: the share of a study's core-seconds, a run with nothing to do, planning.
+
+    python benchmarks/pipeline_overhead.py [--root .] [--studies digits fashion_mnist] [--idle tiny] [--seeds 1 3 6]
+
+Three measurements. (1) Of each of `studies` that has run records under ROOT/logs: the share of cores x time that its
+jobs computed. Starting Python, importing torch, planning and waiting are what is left beside the jobs; reading, checking
+and writing files is measured again on `sampled` jobs of each step and taken off, and so is importing the steps.
+(2) `touchstone run` of each of `idle`, run whole first, then with nothing to do. (3) Snakemake's dry run of the default
+study, with so many seeds that it has about 1,000 jobs, against that of as many trivial jobs of one file each, and of
+jobs without work that have the very files of the study's. Writes pipeline_overhead.json and .md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import racing
+from racing import Found, Goal
+from touchstone import digests, provenance, records, run_records
+from touchstone.params import load
+from touchstone.plan import Plan
+from touchstone.settings_files import DEFAULT_STUDY
+
+ROOT = racing.HERE.parent
+PAUSE = timedelta(minutes=2)  # without any job: the study was run in two goes, and nothing is said of the time between
+FROM_CACHE = 0.05  # of the files, at most: what is copied from the action cache was computed some other time
+NOUNS = {
+    "examples": "ExampleSet", "attacked": "ExampleSet", "translated": "ExampleSet", "checkpoints": "Checkpoint",
+    "outputs": "Outputs", "margins": "Margins", "detectors": "Detector", "scores": "Scores", "metrics": "Metrics",
+}  # fmt: skip
+STEPS = ("prepare", "train", "translate", "attack", "measure", "infer", "fit", "score")
+COPIED = ("Snakefile", "params.yaml", "profiles", "pyproject.toml", "requirements.lock", "src", "workflow")
+Record = dict[str, Any]
+
+
+# --- (1) the share of computing -----------------------------------------------------------------------------------
+
+
+def share(root: Path, study: str, cores: int, sampled: int) -> Found:
+    """Return where a finished study's core-seconds went, by step and in all; empty without run records."""
+    found = [record for record in run_records.read(root / "logs" / study) if "end" in record and not record["failed"]]
+    found = [record for record in found if record["outputs"] and (root / record["outputs"][0]).exists()]
+    if not found:
+        return {}
+    steps: dict[str, list[Record]] = defaultdict(list)
+    for record in found:
+        steps[record["step"]].append(record)
+    importing = racing.elsewhere(import_seconds)
+    lines = []
+    for step, of_step in steps.items():
+        spent = sum(map(job_seconds, of_step))
+        files = spent * file_share(root, of_step, sampled)
+        imports = importing * len(of_step) if step in STEPS else 0.0
+        lines.append({
+            "step": step, "jobs": len(of_step), "seconds": spent, "files": files, "imports": min(imports, spent - files),
+            "from_cache": sum(record.get("from_cache", 0) for record in of_step),
+            "outputs": sum(len(record["outputs"]) for record in of_step),
+        })  # fmt: skip
+    wall, goes = time_at_work(found)
+    with bare(root) as folder:
+        planning = racing.seconds(partial(dry_run, folder, study)) * goes
+    computing = sum(line["seconds"] - line["files"] - line["imports"] for line in lines)
+    return {
+        "study": study,
+        "cores": cores,
+        "goes": goes,
+        "wall_seconds": wall + planning,
+        "planning_seconds": planning,
+        "computing_seconds": computing,
+        "from_cache": sum(line["from_cache"] for line in lines) / sum(line["outputs"] for line in lines),
+        "share": computing / (cores * (wall + planning)),
+        "lines": sorted(lines, key=lambda line: -line["seconds"]),
+    }
+
+
+def job_seconds(record: Record) -> float:
+    """Return how long a job took, its start of Python and its planning apart."""
+    return (datetime.fromisoformat(record["end"]) - datetime.fromisoformat(record["start"])).total_seconds()
+
+
+def time_at_work(found: list[Record]) -> tuple[float, int]:
+    """Return the seconds from first start to last end, pauses left out, and in how many goes the study was run."""
+    spans = sorted((datetime.fromisoformat(r["start"]), datetime.fromisoformat(r["end"])) for r in found)
+    total, goes = timedelta(), 1
+    begin, last = spans[0]
+    for start, end in spans[1:]:
+        if start - last > PAUSE:
+            total, goes, begin = total + (last - begin), goes + 1, start
+        last = max(last, end)
+    return (total + last - begin).total_seconds(), goes
+
+
+def file_share(root: Path, found: list[Record], sampled: int) -> float:
+    """Return the share of some jobs' time that reading, checking and writing their files takes, done again now."""
+    ranked = sorted(found, key=job_seconds)
+    chosen = [
+        ranked[place] for place in sorted({round(i * (len(ranked) - 1) / max(1, sampled - 1)) for i in range(sampled)})
+    ]
+    spent = sum(map(job_seconds, chosen))
+    return min(1.0, sum(file_seconds(root, record["outputs"]) for record in chosen) / spent) if spent else 0.0
+
+
+def file_seconds(root: Path, outputs: list[str]) -> float:
+    """Return how long it takes to read and check a job's inputs, once each, and to write its outputs and sidecars."""
+    sidecars = {file: provenance.read_sidecar(root / file) for file in outputs if noun_of(file)}
+    inputs = {link["file"] for facts in sidecars.values() for links in facts["inputs"].values() for link in links}
+
+    def read() -> None:
+        for file in filter(noun_of, inputs):
+            digests.file_digest(root / file)
+            noun(root / file, file)
+
+    with tempfile.TemporaryDirectory(dir=own_folder(root)) as folder:
+        nouns = {file: noun(root / file, file) for file in sidecars}
+
+        def write() -> None:
+            for number, (file, facts) in enumerate(sidecars.items()):
+                target = Path(folder) / f"{number}.{Path(file).suffix}"
+                provenance.write_with_sidecar(target, records.encode(nouns[file]), facts)
+
+        return racing.seconds(read) + racing.seconds(write)
+
+
+def own_folder(root: Path) -> Path:
+    """Return a folder on the disk of the study that no study looks into."""
+    (root / ".touchstone").mkdir(exist_ok=True)
+    return root / ".touchstone"
+
+
+def noun_of(file: str) -> str | None:
+    """Return the kind of noun in data/STUDY/FOLDER/...; None of raw files and reports."""
+    parts = Path(file).parts
+    return NOUNS.get(parts[2]) if len(parts) > 3 and parts[0] == "data" else None
+
+
+def noun(path: Path, file: str) -> Any:
+    """Return what an artefact holds."""
+    return records.decode(path.read_bytes(), records.KINDS[str(noun_of(file))])
+
+
+def import_seconds() -> float:
+    """Return how long a job of the warm process imports, which has torch but not the code of touchstone."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "touchstone"]:
+        del sys.modules[name]
+    return racing.seconds(lambda: [importlib.import_module(f"touchstone.{name}") for name in ("jobs", "steps.attack")])
+
+
+# --- (2) a run with nothing to do ---------------------------------------------------------------------------------
+
+
+def idle(root: Path, study: str, rounds: int) -> Found:
+    """Return the time of `touchstone run` of a finished study; it is finished first. NotEqual where something is run."""
+
+    def run() -> str:
+        line = [sys.executable, "-m", "touchstone", "run", study]
+        return subprocess.run(line, cwd=root, capture_output=True, text=True, check=True).stdout
+
+    run()
+    racing.require("Nothing to do" in run(), f"{study}: a second run finds something to do")
+    return {"study": study, **racing.interleaved({"idle": run}, rounds, warm_up=False)["idle"]}
+
+
+# --- (3) planning -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def bare(root: Path) -> Iterator[Path]:
+    """Yield a folder with the workflow and no data, for dry runs of everything."""
+    with tempfile.TemporaryDirectory() as name:
+        for part in COPIED:
+            source, target = root / part, Path(name) / part
+            shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+        yield Path(name)
+
+
+def with_seeds(folder: Path, seeds: int) -> str:
+    """Return the name of a study written beside the others: the default, with so many seeds where it has several."""
+    overlay: dict[str, Any] = {}
+    resolved = load(DEFAULT_STUDY, folder)
+    for section in ("classifiers", "translators"):
+        several = [name for name, entry in resolved[section].items() if len(entry.get("seeds", [0])) > 1]
+        overlay[section] = {name: {"seeds": list(range(seeds))} for name in several}
+    name = f"planned_{seeds}"
+    (folder / f"workflow/studies/{name}.yaml").write_text(yaml.safe_dump(overlay))
+    return name
+
+
+def dry_run(folder: Path, study: str | None = None) -> None:
+    """Have Snakemake plan everything."""
+    line = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", "--cores", "1"]
+    config = ["--config", f"study={study}"] if study else []
+    subprocess.run(line + config, cwd=folder, capture_output=True, check=True)
+
+
+def trivial(folder: Path, root: Path, jobs: int) -> Path:
+    """Write a workflow of so many jobs of one file each."""
+    rules = f"rule all:\n    input: [f'made/{{n}}' for n in range({jobs})]\nrule one:\n    output: 'made/{{n}}'\n"
+    return workflow(folder, root, rules + "    shell: 'touch {output}'\n")
+
+
+def same_files(folder: Path, root: Path, plan: Plan) -> Path:
+    """Write a workflow of the study's jobs with the files that they read and make, a rule each, and no work in them."""
+    rules = [f"rule all:\n    input: {f'reports/{plan.study.name}/report.html'!r}\n"]
+    for number, (rule, wildcards) in enumerate(plan.jobs()):
+        tasks = plan.tasks(rule, **wildcards)
+        outputs = [task.output for task in tasks]
+        inputs = sorted({file for task in tasks for file in task.input_files} - set(outputs))
+        made = [f"directory({file!r})" if rule.step == "fetch" else repr(file) for file in outputs]
+        made += [repr(file + provenance.SIDECAR) for file in outputs]
+        read = [repr(name) for file in inputs for name in (file, file + provenance.SIDECAR)]
+        lines = ([f"    input: {', '.join(read)}"] if read else []) + [
+            f"    output: {', '.join(made)}",
+            "    shell: 'true'",
+        ]
+        rules.append("\n".join([f"rule job{number}:", *lines, ""]))
+    return workflow(folder, root, "\n".join(rules))
+
+
+def workflow(folder: Path, root: Path, rules: str) -> Path:
+    """Write a Snakefile with our own profile beside it."""
+    folder.mkdir()
+    shutil.copytree(root / "profiles", folder / "profiles")
+    (folder / "Snakefile").write_text(rules)
+    return folder
+
+
+def planning(root: Path, seeds: list[int], rounds: int) -> list[Found]:
+    """Return the times of planning the default study with each number of seeds, and of workflows with as many jobs."""
+    lines = []
+    with bare(root) as folder, tempfile.TemporaryDirectory() as name:
+        for count in seeds:
+            study = with_seeds(folder, count)
+            plan = Plan(load(study, folder))
+            jobs = len(plan.jobs())
+            contestants = {
+                "touchstone": partial(dry_run, folder, study),
+                "trivial": partial(dry_run, trivial(Path(name) / f"trivial{count}", root, jobs)),
+                "same files": partial(dry_run, same_files(Path(name) / f"same{count}", root, plan)),
+            }
+            files = sum(len(plan.tasks(rule, **wildcards)) for rule, wildcards in plan.jobs())
+            taken = racing.interleaved(contestants, rounds, warm_up=False, clock=racing.processor_seconds)
+            lines.append({"seeds": count, "jobs": jobs, "files": files, **taken})
+    return lines
+
+
+# --- all three ----------------------------------------------------------------------------------------------------
+
+
+def measured(asked: argparse.Namespace) -> Found:
+    """Return everything that was asked for."""
+    shares = [share(asked.root, study, asked.cores, asked.sampled) for study in asked.studies]
+    idles = [idle(asked.root, study, asked.rounds) for study in asked.idle]
+    plans = planning(asked.root, sorted(asked.seeds), asked.rounds)
+    goals = [
+        Goal(f"{one['study']}: share of core-seconds computing", one["share"], 0.75, "at least")
+        for one in shares
+        if one and one["from_cache"] <= FROM_CACHE
+    ]
+    goals += [Goal(f"{one['study']}: seconds of a run with nothing to do", one["seconds"], 5) for one in idles]
+    if plans:
+        most = plans[-1]
+        ratio = most["touchstone"]["seconds"] / most["trivial"]["seconds"]
+        goals += [Goal(f"planning {most['jobs']} jobs, in units of as many trivial ones", ratio, 1.3)]
+    if len(plans) > 1:
+        sizes, spent = [line["jobs"] for line in plans], [line["touchstone"]["seconds"] for line in plans]
+        goals += [Goal("planning: exponent with the number of jobs", racing.exponent(sizes, spent), 1.05)]
+    return {
+        "command": racing.command(),
+        "machine": racing.machine("snakemake"),
+        "shares": shares,
+        "without_records": [study for study, one in zip(asked.studies, shares, strict=True) if not one],
+        "idle": idles,
+        "planning": plans,
+        "goals": [goal.as_json() for goal in goals],
+    }
+
+
+def page(found: Found) -> str:
+    """Return everything as Markdown."""
+    parts = []
+    for one in filter(None, found["shares"]):
+        rows = [
+            (line["step"], line["jobs"], f"{line['from_cache']} of {line['outputs']}", f"{line['seconds']:.0f}",
+             f"{line['files']:.0f}", f"{line['imports']:.0f}")
+            for line in one["lines"]
+        ]  # fmt: skip
+        columns = ("step", "jobs", "files from cache", "seconds", "of them files", "of them imports")
+        parts += [
+            f"## {one['study']}: {one['share']:.0%} computing",
+            f"{one['from_cache']:.0%} of the files came from the action cache. {one['cores']} cores for"
+            f" {one['wall_seconds']:.0f} s in {one['goes']} go(es), {one['planning_seconds']:.0f} s of them planning;"
+            f" {one['computing_seconds']:.0f} core-seconds of computing. Times of files and imports are estimates, from"
+            " some jobs of each step done again.",
+            racing.table(columns, rows),
+        ]
+    if found["without_records"]:
+        parts += [f"No run records, so no share: {', '.join(found['without_records'])}."]
+    if found["idle"]:
+        idles = [(one["study"], racing.shown(one)) for one in found["idle"]]
+        parts += ["## Nothing to do", racing.table(("study", "seconds: median (least to greatest)"), idles)]
+    if found["planning"]:
+        rows = [
+            (f"{DEFAULT_STUDY}, {line['seeds']} seeds", line["jobs"], line["files"],
+             *(racing.shown(line[name]) for name in ("touchstone", "trivial", "same files")))
+            for line in found["planning"]
+        ]  # fmt: skip
+        columns = ("study", "jobs", "files", "touchstone", "as many trivial jobs", "jobs with the same files")
+        parts += ["## Planning from nothing: processor seconds of a dry run", racing.table(columns, rows)]
+    return racing.page(
+        "The pipeline beyond computing",
+        "Wall-clock seconds where nothing else is said; medians (least to greatest).",
+        found,
+        *parts,
+    )
+
+
+def main() -> None:
+    """Measure and write the tables."""
+    parser = racing.parser(__doc__, rounds=3)
+    parser.add_argument("--root", type=Path, default=ROOT, help="where the studies were run")
+    parser.add_argument("--studies", nargs="*", default=["digits", "fashion_mnist"], help="whose run records are read")
+    parser.add_argument("--cores", type=int, default=2, help="that the studies were run on")
+    parser.add_argument(
+        "--sampled", type=int, default=3, help="jobs of each step whose files are read and written again"
+    )
+    parser.add_argument("--idle", nargs="*", default=["tiny"], help="studies to run, then to run with nothing to do")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 3, 6], help="the default study is planned with")
+    asked = parser.parse_args()
+    racing.begin(asked.threads)
+    found = measured(asked)
+    racing.write(asked.out, "pipeline_overhead", found, page(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""What every race shares: turns, times, goals, the machine, memory of a process of its own, tables, digits to race on."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from touchstone import jobs, networks
+from touchstone.attacks.pgd import pgd
+from touchstone.data.digits import digits
+from touchstone.models.small_cnn import small_cnn
+from touchstone.models.softmax_regression import softmax_regression
+from touchstone.sources.sklearn_digits import sklearn_digits
+from touchstone.steps.train import train
+from touchstone.training.adversarial import adversarial
+from touchstone.training.clean import clean
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+Kind = Literal["clean", "adversarial", "linear"]  # of the networks to race on
+Found = dict[str, Any]  # what a race measured, as it is written
+
+
+class NotEqual(Exception):
+    """Contestants that do not give the same result: their times cannot be compared."""
+
+
+def require(equal: bool, message: str) -> None:
+    """Raise NotEqual unless results are equal."""
+    if not equal:
+        raise NotEqual(message)
+
+
+# --- the start of a race ------------------------------------------------------------------------------------------
+
+
+def parser(doc: str | None, *, rounds: int) -> argparse.ArgumentParser:
+    """Return a parser with what every race asks: rounds, threads, and where the tables go."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--rounds", type=int, default=rounds, help="turns that each contestant takes")
+    made.add_argument("--threads", type=int, default=1, help="of torch and of BLAS; the pipeline's jobs have one")
+    made.add_argument("--out", type=Path, default=RESULTS, help="folder of the tables")
+    return made
+
+
+def begin(threads: int) -> None:
+    """Go on in the environment that the pipeline gives its jobs (threads, code paths, allocator), the same for all."""
+    wanted = jobs.environment(threads)
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        os.environ.update(wanted)
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    torch.set_num_threads(threads)
+
+
+# --- times --------------------------------------------------------------------------------------------------------
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return how long one call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def processor_seconds(function: Callable[[], object]) -> float:
+    """Return the processor time of the processes that one call starts and waits for: what else runs hardly counts."""
+    before = os.times()
+    function()
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def interleaved(
+    runners: Mapping[str, Callable[[], object]],
+    rounds: int,
+    *,
+    warm_up: bool = True,
+    clock: Callable[[Callable[[], object]], float] = seconds,
+) -> dict[str, Found]:
+    """Return the `times` of contestants that take turns, so that a busy machine slows all of them."""
+    taken: dict[str, list[float]] = {name: [] for name in runners}
+    for turn in range(rounds + warm_up):
+        for name, run in runners.items():
+            took = clock(run)
+            if turn >= warm_up:
+                taken[name].append(took)
+    return {name: times(values) for name, values in taken.items()}
+
+
+def times(taken: Sequence[float]) -> Found:
+    """Return the median of some times, the least and the greatest, in seconds."""
+    return {"seconds": statistics.median(taken), "least": min(taken), "greatest": max(taken), "rounds": len(taken)}
+
+
+def shown(line: Found) -> str:
+    """Return times as a cell of a table: the median, and in brackets the least and the greatest."""
+    return f"{line['seconds']:.3g} ({line['least']:.3g} to {line['greatest']:.3g})"
+
+
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """Return the power of the size with which values grow: the slope of the least-squares line through the logarithms."""
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+def elsewhere(function: Callable[..., Any], **arguments: Any) -> Any:
+    """Return what a function of a race returns when a new Python calls it: what was used before does not count.
+
+    Arguments and result have to be JSON; the environment is that of this process.
+    """
+    module = Path(inspect.getfile(function)).stem
+    call = f"import json, sys, {module} as race; print(json.dumps(race.{function.__name__}(**json.loads(sys.argv[1]))))"
+    folders = [str(HERE), *filter(None, sys.path)]
+    done = subprocess.run(
+        [sys.executable, "-c", call, json.dumps(arguments)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def peak(function: Callable[[], object]) -> int:
+    """Return the bytes by which this process's resident memory rises, at its highest, while the function runs.
+
+    Not ru_maxrss: a child takes over its parent's peak. Linux alone.
+    """
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is resident now
+    before = _status("VmRSS")
+    function()
+    return _status("VmHWM") - before
+
+
+def _status(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+# --- what is written ----------------------------------------------------------------------------------------------
+
+
+class Goal(NamedTuple):
+    """What issue 12 asks of a race: a value, the bound that it is held to, and the side of it that is good."""
+
+    text: str
+    value: float
+    bound: float
+    side: Literal["at most", "at least"] = "at most"
+
+    @property
+    def met(self) -> bool:
+        """Whether the value is on the good side."""
+        return self.value <= self.bound if self.side == "at most" else self.value >= self.bound
+
+    def as_json(self) -> Found:
+        """Return the plain form, with whether it is met."""
+        return {**self._asdict(), "met": self.met}
+
+
+def goal_table(goals: Sequence[Goal]) -> str:
+    """Return goals as Markdown."""
+    rows = [(goal.text, f"{goal.value:.3g}", f"{goal.side} {goal.bound:.3g}", says(goal.met)) for goal in goals]
+    return table(("goal", "measured", "asked", "met"), rows)
+
+
+def says(met: bool) -> str:
+    """Return a truth in a word."""
+    return "yes" if met else "**no**"
+
+
+def machine(*packages: str) -> Found:
+    """Return where a race was run: processor, cores, threads, code paths, and the versions of torch and some packages."""
+    model = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    return {
+        "processor": model[0] if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "paths": jobs.cpu_record(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("torch", "numpy", *packages)},
+    }
+
+
+def _lines(file: str) -> list[str]:
+    return Path(file).read_text().splitlines() if Path(file).exists() else []
+
+
+def version(package: str) -> str:
+    """Return the version of an installed package, or that there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def told(where: Found) -> str:
+    """Return a machine as a sentence."""
+    versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
+    threads = f"{where['threads']} thread{'s' if where['threads'] > 1 else ''}"
+    hardware = f"{where['processor']}, {where['cores']} cores, {threads} ({where['paths']})"
+    return f"{hardware}; Python {where['python']}, {versions}."
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table, the first column to the left and the others to the right."""
+    lines = [columns, ["---", *["--:"] * (len(columns) - 1)], *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def page(title: str, what: str, found: Found, *parts: str) -> str:
+    """Return the Markdown of a race: what was raced, by which command, where, its tables, its goals."""
+    goals = [Goal(*(goal[name] for name in Goal._fields)) for goal in found["goals"]]
+    command = f"`{found['command']}`. {told(found['machine'])}"
+    return "\n\n".join([f"# {title}", what, command, *parts, *([goal_table(goals)] if goals else [])]) + "\n"
+
+
+def command() -> str:
+    """Return the command line of this process, as it can be typed again."""
+    return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+
+
+def write(out: Path, name: str, found: Found, text: str) -> None:
+    """Write a race's measurements as JSON and as Markdown, and print the latter."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (out / f"{name}.md").write_text(text)
+    print(text)
+
+
+# --- digits to race on --------------------------------------------------------------------------------------------
+
+
+class Rows(NamedTuple):
+    """Images, their labels, and the ids that their random streams come from."""
+
+    images: Tensor
+    labels: Tensor
+    ids: Tensor
+
+    def right(self, model: nn.Module) -> Rows:
+        """Return the rows that a model gets right."""
+        with torch.no_grad():
+            rows = model(self.images).argmax(1) == self.labels
+        return Rows(*(column[rows] for column in self))
+
+
+def digits_network(kind: Kind, count: int, epochs: int = 20) -> tuple[nn.Module, Rows]:
+    """Return a network trained on half of scikit-learn's digits, and `count` digits of the other half.
+
+    A small CNN, trained clean or with PGD of seven steps and eps .1; or softmax regression. The rows repeat where more
+    are asked for than there are, each time under new ids.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        sklearn_digits(Path(folder))
+        names = ("train", "validation", "test", "detector_train")
+        parts = {part: digits(Path(folder), part=part) for part in names}  # type: ignore[arg-type]
+    architecture, use = (softmax_regression, "softmax_regression") if kind == "linear" else (small_cnn, "small_cnn")
+    objective = partial(adversarial, attack=partial(pgd, eps=0.1, steps=7)) if kind == "adversarial" else clean
+    checkpoint = train(
+        parts["train"],
+        parts["validation"],
+        architecture=architecture,
+        architecture_settings={"use": f"models/{use}"},
+        objective=objective,
+        epochs=epochs,
+        learning_rate=0.004,
+    )
+    unseen = [parts["test"], parts["detector_train"]]
+    images, labels = (np.concatenate([getattr(part, name) for part in unseen]) for name in ("images", "labels"))
+    places = np.arange(count) % len(images)
+    rows = Rows(torch.from_numpy(images[places]), torch.from_numpy(labels[places]), torch.arange(count))
+    return networks.load(architecture, checkpoint), rows

@@ -1,0 +1,229 @@
+"""Race: detectors fitted and scored from stored outputs, ours through the step `score` and pytorch-ood's on features.
+
+    python benchmarks/stored_detectors.py [--rows 10000] [--width 512] [--rounds 5] [--threads 1]
+
+Features of a made-up penultimate layer (ten classes, a low-rank part, and noise that vim's principal space leaves out)
+and the logits of a linear layer on them; as many rows to fit as to score, half of those anomalous. Ours recover the
+last layer from outputs where theirs are given it, and come back as checked Scores. Before any clock starts, the scores
+of both are equal: their greatest difference, in standard deviations of the score, stays below 1e-3 (theirs invert a
+float32 covariance). Writes stored_detectors.json and .md into benchmarks/results/.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import torch
+from pytorch_ood import detector as peers
+from torch import Tensor, nn
+
+import racing
+from racing import Found, Goal
+from touchstone.detectors import energy, knn, mahalanobis, max_logit, msp, react, relative_mahalanobis, vim
+from touchstone.records import Detector, Outputs
+from touchstone.steps.score import APART, columns_of, score
+
+TOLERANCE = 1e-3  # in standard deviations of a score
+CLASSES = 10
+BATCH = 256
+
+
+class Stored(NamedTuple):
+    """Outputs to fit on, outputs to score, and the last layer, which ours do not get."""
+
+    fitted: Outputs
+    scored: Outputs
+    last: nn.Linear
+
+
+class Pair(NamedTuple):
+    """A detector of ours, pytorch-ood's, and the factor between their scores."""
+
+    name: str
+    component: ModuleType
+    settings: Callable[[int], dict[str, Any]]  # of the width
+    peer: Callable[[Stored], Tensor]
+    factor: Callable[[Stored], float] = lambda stored: 1.0
+
+
+def stored(rows: int, width: int) -> Stored:
+    """Return made-up outputs; every second row to score is anomalous: noisier, and of no class."""
+    generator = torch.Generator().manual_seed(0)
+    last = nn.Linear(width, CLASSES)
+    centres = 2 * torch.randn(CLASSES, width, generator=generator)
+    mixing = torch.randn(principal(width) - CLASSES, width, generator=generator) / 4
+    with torch.no_grad():
+        last.weight.copy_(2 * centres / width)
+        last.bias.zero_()
+
+    def outputs(noise: Tensor) -> Outputs:
+        labels = torch.arange(rows) % CLASSES
+        hidden = torch.randn(rows, len(mixing), generator=generator) @ mixing
+        features = 1 + centres[labels] + hidden + noise * torch.randn(rows, width, generator=generator)
+        with torch.no_grad():
+            logits = last(features)
+        return Outputs(logits.numpy(), labels.numpy(), torch.arange(rows).numpy(), {"penultimate": features.numpy()})
+
+    noisier = torch.where(torch.arange(rows) % 2 == 1, 2.0, 0.5)[:, None]
+    return Stored(outputs(torch.tensor(0.5)), outputs(noisier), last)
+
+
+def principal(width: int) -> int:
+    """Return the size of the space that classes and the low-rank part span."""
+    return CLASSES + max(2, width // 8)
+
+
+def ours(component: ModuleType, settings: dict[str, Any], data: Stored) -> Tensor:
+    """Return our scores, fitted where there is something to fit: what the steps fit and score do between two files."""
+    name = component.__name__.rpartition(".")[2]
+    scorer, state = getattr(component, name), {}  # the settings that ours differ in belong to `fit`
+    if hasattr(component, "fit"):
+        asked = tuple(part.removeprefix("fit_") for part in _data(component.fit))
+        fitted = component.fit(*columns_of(data.fitted, None, asked, None), **settings)
+        state = {part: tensor.numpy() for part, tensor in fitted.items()}
+    detector = Detector(state, {"use": name} | settings, {}, 1.0, supervised=False)
+    given = {"label": None, "model": None, "batch_size": BATCH, "device": "cpu"}
+    found = score(data.scored, None, detector, scorer=scorer, data=_data(scorer), **given)  # type: ignore[arg-type]
+    return torch.from_numpy(found.scores)
+
+
+def _data(function: Callable[..., object]) -> tuple[str, ...]:
+    parameters = inspect.signature(function).parameters.values()
+    names = tuple(part.name for part in parameters if part.kind is part.POSITIONAL_OR_KEYWORD)
+    assert set(names) & set(APART) <= {"state"}
+    return names
+
+
+def of_logits(make: Callable[..., Any], data: Stored) -> Tensor:
+    """Return pytorch-ood's scores of a detector that reads logits and learns nothing."""
+    found: Tensor = make(None).predict_logits(torch.from_numpy(data.scored.logits))
+    return found
+
+
+def of_features(make: Callable[[Stored], Any], data: Stored) -> Tensor:
+    """Return pytorch-ood's scores of a detector that is fitted on features."""
+    features, labels = torch.from_numpy(data.fitted.features["penultimate"]), torch.from_numpy(data.fitted.labels)
+    found: Tensor = (
+        make(data)
+        .fit_features(features, labels)
+        .predict_features(torch.from_numpy(data.scored.features["penultimate"]))
+    )
+    return found
+
+
+def of_maps(data: Stored) -> Tensor:
+    """Return pytorch-ood's ReAct on features."""
+    features, labels = torch.from_numpy(data.fitted.features["penultimate"]), torch.from_numpy(data.fitted.labels)
+    made = peers.ReAct(None, data.last, percentile=0.9).fit_feature_maps(features, labels)
+    found: Tensor = made.predict_feature_maps(torch.from_numpy(data.scored.features["penultimate"]))
+    return found
+
+
+def rows_fitted(data: Stored) -> float:
+    """Return how many rows were fitted: their covariance is not divided by it."""
+    return float(len(data.fitted.labels))
+
+
+def their_vim(data: Stored) -> Any:
+    """Return pytorch-ood's ViM, which is given the last layer."""
+    return peers.ViM(None, principal(data.last.in_features), data.last.weight, data.last.bias)
+
+
+def default(width: int) -> dict[str, Any]:
+    """Return no settings: the defaults of both are the same."""
+    return {}
+
+
+def ridge(width: int) -> dict[str, Any]:
+    """Return theirs: 1e-6 on the diagonal of the scatter matrix, next to nothing in shares of the mean variance."""
+    return {"shrinkage": 1e-10}
+
+
+PAIRS = (
+    Pair("msp", msp, default, partial(of_logits, peers.MaxSoftmax)),
+    Pair("max_logit", max_logit, default, partial(of_logits, peers.MaxLogit)),
+    Pair("energy", energy, default, partial(of_logits, peers.EnergyBased)),
+    Pair("knn", knn, default, partial(of_features, lambda data: peers.KNN(None, k=50))),
+    Pair("mahalanobis", mahalanobis, ridge, partial(of_features, lambda data: peers.Mahalanobis(None)), rows_fitted),
+    Pair(
+        "relative_mahalanobis", relative_mahalanobis, ridge,
+        partial(of_features, lambda data: peers.RMD(None)), rows_fitted,
+    ),
+    Pair(
+        "vim", vim, lambda width: {"dimensions": principal(width)},
+        partial(of_features, their_vim),
+    ),
+    Pair("react", react, default, of_maps),
+)  # fmt: skip
+
+
+def difference(ours: Tensor, theirs: Tensor) -> float:
+    """Return the greatest difference of two score columns, in standard deviations of the second."""
+    theirs = theirs.detach().double()
+    return float((ours - theirs).abs().max() / theirs.std())
+
+
+def measured(rows: int, width: int, rounds: int) -> Found:
+    """Return times and differences of all detectors; NotEqual where scores differ."""
+    data = stored(rows, width)
+    lines, goals = [], []
+    for pair in PAIRS:
+        contestants = {
+            "touchstone": partial(ours, pair.component, pair.settings(width), data),
+            "pytorch-ood": partial(pair.peer, data),
+        }
+        scores, peers_scores = (run() for run in contestants.values())
+        different = difference(scores, peers_scores * pair.factor(data))
+        racing.require(different <= TOLERANCE, f"{pair.name}: scores differ by {different:.1e} standard deviations")
+        taken = racing.interleaved(contestants, rounds)
+        lines.append({"detector": pair.name, "difference": different, **taken})
+        ratio = taken["touchstone"]["seconds"] / taken["pytorch-ood"]["seconds"]
+        goals.append(Goal(f"{pair.name}: time, in units of pytorch-ood's", ratio, 1).as_json())
+    mine, other = (sum(line[name]["seconds"] for line in lines) for name in ("touchstone", "pytorch-ood"))
+    goals.append(Goal("all together: time, in units of pytorch-ood's", mine / other, 1).as_json())
+    return {
+        "command": racing.command(),
+        "machine": racing.machine("pytorch-ood", "scikit-learn"),
+        "rows": rows,
+        "width": width,
+        "lines": lines,
+        "goals": goals,
+    }
+
+
+def page(found: Found) -> str:
+    """Return the race as Markdown."""
+    rows = [
+        (
+            line["detector"],
+            racing.shown(line["touchstone"]),
+            racing.shown(line["pytorch-ood"]),
+            f"{line['difference']:.0e}",
+        )
+        for line in found["lines"]
+    ]
+    what = (
+        f"Seconds to fit on {found['rows']} rows of {found['width']} features and score as many: median (least to greatest)."
+        " The difference is the greatest, in standard deviations of the score."
+    )
+    columns = ("detector", "touchstone", "pytorch-ood", "difference")
+    return racing.page("Detectors on stored outputs: ours and pytorch-ood's", what, found, racing.table(columns, rows))
+
+
+def main() -> None:
+    """Run the race and write its tables."""
+    parser = racing.parser(__doc__, rounds=5)
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--width", type=int, default=512)
+    asked = parser.parse_args()
+    racing.begin(asked.threads)
+    found = measured(asked.rows, asked.width, asked.rounds)
+    racing.write(asked.out, "stored_detectors", found, page(found))
+
+
+if __name__ == "__main__":
+    main()

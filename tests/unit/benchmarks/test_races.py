@@ -1,0 +1,236 @@
+"""Every race runs small, and its gate lets no contestant through whose result is another."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import all_races
+import attack_strength
+import bootstrap_auroc
+import gradient_features
+import growth
+import margin_excess
+import pgd_speed
+import pipeline_overhead
+import racing
+import stored_detectors
+import training_epochs
+from touchstone.models.small_cnn import small_cnn
+from touchstone.params import load
+from touchstone.plan import Plan
+
+
+def written(race, found, folder):
+    """The page of a race, after its measurements went through JSON."""
+    name = race.__name__
+    racing.write(folder, name, found, race.page(found))
+    again = json.loads((folder / f"{name}.json").read_text())
+    assert race.page(again) == (folder / f"{name}.md").read_text()
+    return race.page(again)
+
+
+# --- racing -------------------------------------------------------------------------------------------------------
+
+
+def test_contestants_take_turns_and_the_first_turn_does_not_count():
+    called = []
+
+    found = racing.interleaved({name: lambda name=name: called.append(name) for name in ("a", "b")}, 2)
+
+    assert called == ["a", "b"] * 3
+    assert found["a"]["rounds"] == 2 and found["a"]["least"] <= found["a"]["seconds"] <= found["a"]["greatest"]
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_the_exponent_of_a_power_is_that_power(power):
+    sizes = np.array([1, 4, 16])
+
+    assert racing.exponent(sizes, 3 * sizes**power) == pytest.approx(power)
+
+
+def test_peak_memory_sees_what_is_given_back_before_the_end():
+    def needs():
+        np.ones(8_000_000)
+
+    assert 62e6 <= racing.peak(needs) < 80e6  # the kernel counts pages by the dozen
+
+
+@pytest.mark.parametrize(("side", "met"), [("at most", [True, True, False]), ("at least", [False, True, True])])
+def test_a_goal_is_met_on_its_good_side(side, met):
+    assert [racing.Goal("", value, 1.0, side).met for value in (0.9, 1.0, 1.1)] == met
+
+
+def test_one_page_tells_the_goals_of_all_races(tmp_path):
+    goals = [racing.Goal("fast", 2.0, 1.0).as_json(), racing.Goal("equal", 0.0, 0.0).as_json()]
+    found = {"command": "python benchmarks/one.py", "machine": racing.machine(), "goals": goals}
+    (tmp_path / "one.json").write_text(json.dumps(found))
+
+    page = all_races.page(tmp_path)
+
+    assert "1 of 2 goals met" in page and "| fast | 2 | at most 1 | **no** |" in page
+
+
+# --- the races ----------------------------------------------------------------------------------------------------
+
+
+def test_gradient_norms_run_on_layer_norm_attention_and_shared_weights(tmp_path):
+    sizes = {"small CNN": 4, "ResNet-18": 0, "attention": 4}
+
+    found = gradient_features.measured(sizes, 1, ["loop", "BackPACK", "Opacus"], memory=False)
+
+    assert "attention" in written(gradient_features, found, tmp_path)
+    mine = [line for one in found["races"] for line in one["lines"] if line["contestant"].startswith("touchstone")]
+    assert [(line["missing"], line["error"] < gradient_features.TOLERANCE) for line in mine] == [(0, True)] * 2
+
+
+def test_a_contestant_with_wrong_norms_takes_no_turn(monkeypatch):
+    def wrong(model, images, labels):
+        return {name: 1.01 * norms for name, norms in gradient_features.touchstone(model, images, labels).items()}
+
+    monkeypatch.setitem(gradient_features.MAKERS, "wrong", lambda model: wrong)
+    model = small_cnn((1, 28, 28), 10)
+
+    found = gradient_features.race("small CNN", model, torch.rand(4, 1, 28, 28), 1, ["loop", "P", "O"], memory=False)
+
+    line = found["lines"][-1]
+    assert line["seconds"] is None and line["why"].startswith("wrong: relative error")
+
+
+def test_pgd_runs_small(tmp_path):
+    found = pgd_speed.measured(images=32, rounds=1, epochs=1)
+
+    assert "foolbox LinfPGD" in written(pgd_speed, found, tmp_path)
+    assert len(found["goals"]) == 6
+
+
+def test_pgd_that_is_weaker_than_the_peers_is_not_timed(monkeypatch):
+    model, rows = racing.digits_network("clean", 64, epochs=4)
+    monkeypatch.setitem(pgd_speed.TO_EQUAL_ACCURACY, "touchstone pgd", lambda model, images, *_: images)
+
+    with pytest.raises(racing.NotEqual, match="touchstone pgd leaves"):
+        pgd_speed.race("clean", model, rows, 1)
+
+
+def test_pgd_beyond_its_budget_is_not_timed(monkeypatch):
+    model, rows = racing.digits_network("clean", 8, epochs=1)
+    monkeypatch.setitem(pgd_speed.TO_EQUAL_ACCURACY, "torchattacks PGD", lambda model, images, *_: 1 - images)
+
+    with pytest.raises(racing.NotEqual, match="left its budget"):
+        pgd_speed.race("clean", model, rows, 1)
+
+
+def test_the_attack_suites_run_small(tmp_path):
+    found = attack_strength.measured(8, 1, epochs=1, every_eps=(0.1,))
+
+    assert "torchattacks AutoAttack" in written(attack_strength, found, tmp_path)
+
+
+def test_margins_run_small_and_the_linear_ones_are_the_optimum(tmp_path):
+    found = margin_excess.measured(images=16, rounds=1, epochs=2)
+
+    assert "near-oracle" in written(margin_excess, found, tmp_path)
+    oracle = next(line for line in found["races"][1]["lines"] if line["contestant"] == margin_excess.ORACLE)
+    assert 0 <= oracle["mean_excess"] + 1e-6 < 1e-3
+
+
+def test_margins_below_the_optimum_are_not_timed(monkeypatch):
+    model, rows = racing.digits_network("linear", 8, epochs=1)
+    monkeypatch.setitem(margin_excess.CONTESTANTS, "too good", lambda *data: 0.9 * margin_excess.ours(*data))
+
+    with pytest.raises(racing.NotEqual, match="below the exact optimum"):
+        margin_excess.race("linear", model, rows.right(model), 1)
+
+
+def test_detectors_run_small(tmp_path):
+    found = stored_detectors.measured(rows=300, width=32, rounds=1)
+
+    assert "relative_mahalanobis" in written(stored_detectors, found, tmp_path)
+
+
+def test_detectors_with_other_scores_are_not_timed(monkeypatch):
+    name, component, settings, peer, _ = stored_detectors.PAIRS[0]
+    other = stored_detectors.Pair(name, component, settings, peer, lambda stored: 1.5)
+    monkeypatch.setattr(stored_detectors, "PAIRS", (other,))
+
+    with pytest.raises(racing.NotEqual, match="msp: scores differ"):
+        stored_detectors.measured(rows=300, width=32, rounds=1)
+
+
+def test_training_runs_small(tmp_path):
+    found = training_epochs.measured(images=200, epochs=2, rounds=1)
+
+    assert "FGSM" in written(training_epochs, found, tmp_path)
+
+
+def test_loops_that_end_in_other_weights_are_not_timed(monkeypatch):
+    monkeypatch.setattr(training_epochs, "EPS", 0.1)
+    whole = training_epochs.by_hand
+    monkeypatch.setattr(training_epochs, "by_hand", lambda kind, *data: whole("FGSM", *data))
+
+    with pytest.raises(racing.NotEqual, match="clean: weights differ"):
+        training_epochs.measured(images=200, epochs=1, rounds=1)
+
+
+def test_the_bootstrap_runs_small(tmp_path):
+    found = bootstrap_auroc.measured(count=301, resamples=40, looped=10, rounds=1)
+
+    assert "40 bootstrap AUROCs" in written(bootstrap_auroc, found, tmp_path)
+
+
+def test_aurocs_of_other_resamples_are_not_timed(monkeypatch):
+    draws = bootstrap_auroc.draws
+    monkeypatch.setattr(bootstrap_auroc, "draws", lambda count, looped: draws(count, looped)[::-1])
+
+    with pytest.raises(racing.NotEqual, match="AUROCs differ"):
+        bootstrap_auroc.measured(count=300, resamples=40, looped=10, rounds=1)
+
+
+def test_growth_runs_small(tmp_path, monkeypatch):
+    monkeypatch.setattr(racing, "elsewhere", lambda function, **arguments: 1000 * arguments["images"])
+
+    found = growth.measured(4, [1, 2], 1, epochs=1)
+
+    assert "measure" in written(growth, found, tmp_path)
+    assert [one["memory_exponent"] for one in found["races"]] == [pytest.approx(1.0)] * 4
+
+
+def test_a_step_whose_images_depend_on_each_other_is_not_timed(monkeypatch):
+    monkeypatch.setitem(growth.STEPS, "score", lambda model, examples: lambda: np.full(len(examples), len(examples)))
+    sets = {size: growth.example_set(growth.noise(size)) for size in (2, 4)}
+
+    with pytest.raises(racing.NotEqual, match="score: more images change"):
+        growth.race("score", small_cnn((1, 28, 28), 10), sets, 1)
+
+
+# --- the pipeline -------------------------------------------------------------------------------------------------
+
+
+def test_a_pause_between_two_goes_is_not_time_at_work():
+    spans = [("10:00:00", "10:00:30"), ("10:00:10", "10:01:00"), ("11:00:00", "11:00:05")]
+    records = [{"start": f"2026-01-01T{start}+00:00", "end": f"2026-01-01T{end}+00:00"} for start, end in spans]
+
+    assert pipeline_overhead.time_at_work(records) == (65.0, 2)
+
+
+def test_a_study_without_run_records_has_no_share(tmp_path):
+    assert pipeline_overhead.share(tmp_path, "digits", 2, 1) == {}
+
+
+def test_more_seeds_are_more_jobs_of_the_same_study():
+    with pipeline_overhead.bare(pipeline_overhead.ROOT) as folder:
+        one, two = (Plan(load(pipeline_overhead.with_seeds(folder, seeds), folder)) for seeds in (1, 2))
+
+    assert 300 < len(one.jobs()) < len(two.jobs())
+
+
+def test_the_workflow_without_work_has_the_jobs_and_files_of_the_study(tmp_path):
+    plan = Plan(load("tiny", pipeline_overhead.ROOT))
+
+    folder = pipeline_overhead.same_files(tmp_path / "same", pipeline_overhead.ROOT, plan)
+
+    text = (folder / "Snakefile").read_text()
+    assert text.count("shell: 'true'") == len(plan.jobs())
+    tasks = [task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)]
+    assert all(repr(task.output) in text and repr(f"{task.output}.prov.json") in text for task in tasks)
