@@ -1,7 +1,8 @@
 """The warm process itself: waits at its socket, and forks a child for each job that is handed over.
 
-It has run no operation and no code of touchstone but this, so that a child starts as a new Python does that has just
-imported its packages, and reads the code of touchstone that is on disk then.
+It has run no operation of torch, so that a child starts as a new Python does that has just imported its packages. Of
+touchstone it has imported what every job plans with, and read the settings once; a child forgets all of that where the
+code has changed since, and reads what is on disk then.
 """
 
 from __future__ import annotations
@@ -32,10 +33,15 @@ PACKAGES = (
     "numpy", "torch", "torch._dynamo", "torch.func", "torch.nn.attention", "safetensors.numpy", "scipy.special", "yaml",
     "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect", "subprocess",
 )  # fmt: skip
+# What every job plans its tasks with: 0.2 s of each. Neither steps nor components.
+PLANNING = ("touchstone.params", "touchstone.plan", "touchstone.jobs", "touchstone.run_records")
 # Of a job alone, and read by no package when it is imported.
 OWN = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
 PATIENCE = 10.0  # seconds between asking the children to end and ending them
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+
+
+Code = dict[str, tuple[int, int, int]]  # {file: its time, size and place}
 
 
 @dataclass
@@ -58,6 +64,7 @@ class Server:
         self.waker, self.woken = socket.socketpair()
         self.last = float("inf")  # when children that were asked to end are ended
         self.loaded = False
+        self.code: Code | None = None  # that of touchstone when this process imported it
         self.environment = dict(os.environ)  # packages add to it when they are imported
         for end in (self.waker, self.woken):
             end.setblocking(False)
@@ -142,6 +149,7 @@ class Server:
                 return "torch is not imported for this alone"
             for name in PACKAGES:
                 importlib.import_module(name)
+            self.code = _plan_ahead(asked["arguments"])
             gc.freeze()  # the children share these pages
             self.loaded = True
         return "" if len(list(Path("/proc/self/task").iterdir())) == 1 else "threads were started here"
@@ -154,7 +162,7 @@ class Server:
         if not child:
             try:
                 self._let_go(ours)
-                _become(asked, files)
+                _become(asked, files, self.code)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, every)
                 _work()
             finally:
@@ -195,6 +203,32 @@ class Server:
         self.clients.remove(client)
 
 
+def _code_on_disk() -> Code:
+    """Return the files of touchstone as the file system tells them apart."""
+    found = {}
+    for ending in ("*.py", "*.yaml"):
+        for path in Path(warm.__file__).parent.rglob(ending):
+            stat = path.stat()
+            found[str(path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return found
+
+
+def _plan_ahead(arguments: list[str]) -> Code | None:
+    """Import what jobs plan with, and read the study's settings once, so that signatures are known; return the code.
+
+    None where that does not work, or where the study has components of its own in other folders: then each job imports
+    for itself, and tells what is wrong.
+    """
+    code = _code_on_disk()
+    try:
+        modules = [importlib.import_module(name) for name in PLANNING]
+        modules[0].load(arguments[arguments.index("--study") + 1])
+        plugins = importlib.import_module("touchstone.plugins")
+    except (ImportError, ValueError, SyntaxError):
+        return None
+    return None if len(plugins.places()) > 1 else code
+
+
 def _say(client: Client, message: dict[str, Any]) -> None:
     with suppress(OSError):  # it is gone, which the loop hears by itself
         client.connection.send(json.dumps(message).encode())
@@ -203,8 +237,8 @@ def _say(client: Client, message: dict[str, Any]) -> None:
 # --- in the child -------------------------------------------------------------------------------------------------
 
 
-def _become(asked: dict[str, Any], files: list[int]) -> None:
-    """Take over the client's streams, environment and arguments; forget the modules of touchstone."""
+def _become(asked: dict[str, Any], files: list[int], code: Code | None) -> None:
+    """Take over the client's streams, environment and arguments; forget touchstone where its `code` is no longer that."""
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -214,8 +248,9 @@ def _become(asked: dict[str, Any], files: list[int]) -> None:
     tempfile.tempdir = None
     sys.argv = ["-m", *asked["arguments"]]
     sys.orig_argv = [sys.executable, "-m", "touchstone", *asked["arguments"]]
-    for name in [name for name in sys.modules if name.partition(".")[0] == "touchstone"]:
-        del sys.modules[name]
+    if code is None or code != _code_on_disk():
+        for name in [name for name in sys.modules if name.partition(".")[0] == "touchstone"]:
+            del sys.modules[name]
     sys.modules["__main__"] = types.ModuleType("__main__")
     importlib.invalidate_caches()
 

@@ -144,6 +144,37 @@ def test_the_code_that_is_on_disk_when_a_job_starts_is_run(toy):
     assert toy.do("train:tell")[1].startswith("changed")
 
 
+PLANNING = """
+import os
+
+PROCESS = os.getpid()
+WORDS = "first"
+
+
+def load(study):
+    assert study == "x"
+
+
+def places():
+    return ["the package"]
+"""
+
+
+def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy):
+    package = toy.root / "src/touchstone"
+    for name in ("params", "plan", "jobs", "run_records", "plugins"):
+        (package / f"{name}.py").write_text(PLANNING)
+    main = (package / "__main__.py").read_text()
+    told = "from touchstone import params; print(params.WORDS, params.PROCESS == os.getppid(), flush=True)"
+    (package / "__main__.py").write_text(main.replace("    elif kind", f"        {told}\n    elif kind", 1))
+
+    before = toy.do("train:tell", "--study", "x")[1].splitlines()[-1]
+    (package / "params.py").write_text(PLANNING.replace("first", "second"))
+    after = toy.do("train:tell", "--study", "x")[1].splitlines()[-1]
+
+    assert (before, after) == ("first True", "second False")
+
+
 @pytest.mark.parametrize("kind", ["raise", "words", "seven", "killed"])
 def test_a_job_ends_as_it_does_alone(toy, kind):
     alone = toy.do(f"train:{kind}", TOUCHSTONE_WARM=warm.OFF)
