@@ -26,7 +26,8 @@ from touchstone.threats import seedless
 from touchstone.verdicts import Asked, judge
 
 SHORT = 12  # lines of a table that is open from the start
-LONGEST = 100  # lines of a table on the page; longer ones stand in the table of metrics alone, where programs read them
+# Lines of a table on the page, of means over seeds and of every seed; longer ones stand in the table of metrics alone.
+LONGEST, LONGEST_OF_SEEDS = 200, 50
 SYSTEMS = {
     "gradient_detection": "Gradient detection",
     "aloe": "ALOE",
@@ -160,7 +161,7 @@ def report(
         rows=packing.packed(json.dumps(_compact(told, files, study), separators=(",", ":"), allow_nan=False)),
         command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
         short=SHORT,
-        longest=LONGEST,
+        longest=(LONGEST, LONGEST_OF_SEEDS),
     )  # fmt: skip
     return {
         "report.html": page.encode(),
@@ -252,7 +253,8 @@ def _told(chapters: list[Chapter], claims: list[Told], rows: list[Row]) -> list[
     by_line = {row["line"]: row for row in rows}
     shown = [number.line for line in claims for _, number, _ in line.numbers]
     for chapter in chapters:
-        whole = [table for table in (chapter.overall, chapter.single) if table and len(table.lines) <= LONGEST]
+        limits = ((chapter.overall, LONGEST), (chapter.single, LONGEST_OF_SEEDS))
+        whole = [table for table, most in limits if table and len(table.lines) <= most]
         tables = [*chapter.headlines, *chapter.matrices, *whole]
         shown += [number.line for table in tables for line in table.lines for number in line.numbers if number]
     seeds: dict[tuple[str, ...], list[int]] = {}
