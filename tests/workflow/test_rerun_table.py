@@ -236,7 +236,7 @@ TABLE = [
         "a new entry",
         [
             (PARAMS, "  pgd_30: {use: pgd, eps: 0.3}\n", "  pgd_30: {use: pgd, eps: 0.3}\n  square: {use: square}\n"),
-            (PARAMS, "attacks: [fgsm, pgd, reliable, pgd_02, pgd_05,", "attacks: [square, fgsm, pgd, pgd_02, pgd_05,"),
+            (PARAMS, "attacks: [fgsm, pgd, reliable, pgd_02, pgd_05,", "attacks: [square, fgsm, pgd, reliable, pgd_02, pgd_05,"),
         ],
         wanted=either(lambda rule, *_: rule.name == "attack_id_test_square", named("Evaluate robustness")),
         planned_after=True,

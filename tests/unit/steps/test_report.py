@@ -84,6 +84,13 @@ def arguments(**more):
     return given | {"figures": figures, "provenance": provenance} | more
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tables_of_any_length():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_step, "LONGEST_OF_SEEDS", 1000)
+        yield
+
+
 @pytest.fixture(scope="module")
 def files():
     return report(**arguments())
