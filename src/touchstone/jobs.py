@@ -496,7 +496,8 @@ def _report(job: Job) -> None:
             "files": [cell["file"] for cell in figure["cells"]]
             or [f"data/{job.settings['study']}/metrics/{evaluation}.csv" for evaluation in asked],
         }
-    sources: dict[str, Any] = {file: _source(Path(file), job.settings["study"]) for file in _named(job)}
+    behind = chain.reached(Path(), job.task.input_files)
+    sources: dict[str, Any] = {file: _source(file, sidecar, job.settings["study"]) for file, sidecar in behind.items()}
     pages = report(
         study=job.settings["study"],
         settings=job.settings["settings"],
@@ -517,30 +518,17 @@ def _report(job: Job) -> None:
     provenance.write_whole(folder / chain.ROOT, f"{root}\n".encode())
 
 
-def _named(job: Job) -> list[str]:
-    """Return every file behind the report, down to the raw ones."""
-    found: dict[str, None] = {}
-    waiting = job.task.input_files
-    while waiting:
-        file = waiting.pop()
-        if file not in found:
-            found[file] = None
-            waiting += (link["file"] for link in chain.links(provenance.read_sidecar(Path(file))))
-    return list(found)
-
-
-def _source(path: Path, study: str) -> dict[str, Any]:
+def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
     """Return what the report says of a file: its digests, the step and settings that made it, the command to remake it."""
-    sidecar = provenance.read_sidecar(path)
     return {
         "digest": sidecar["artefact"],
-        "sidecar": digests.file_digest(provenance.sidecar_path(path)),
+        "sidecar": digests.file_digest(provenance.sidecar_path(Path(file))),
         "step": sidecar["step"],
         "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
         "code": sidecar["code"],
         "code_files": sorted(sidecar["files"]),
-        "inputs": [link["file"] for links in sidecar["inputs"].values() for link in links],
-        "command": f"snakemake --cores all --config study={study} --force {path}",
+        "inputs": [link["file"] for link in chain.links(sidecar)],
+        "command": f"snakemake --cores all --config study={study} --force {file}",
     }
 
 

@@ -20,10 +20,7 @@ def compressed(data: bytes) -> bytes:
 
 def rows_of(data: bytes) -> list[dict[str, str]]:
     """Return the rows of a report's table as text, by column; ValueError where it is not whole."""
-    try:
-        text = gzip.decompress(data).decode()
-    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
-        raise ValueError(f"not a whole gzipped table: {error}") from error
+    text = _whole(data, "not a whole gzipped table")
     if not text:
         raise ValueError("not a whole gzipped table: it is empty")
     return list(csv.DictReader(io.StringIO(text, newline="")))
@@ -37,10 +34,12 @@ def packed(text: str) -> str:
 def unpacked(page: str) -> str:
     """Return a report's page with its packed parts as they look unfolded; ValueError where one is not whole."""
 
-    def content(found: re.Match[str]) -> str:
-        try:
-            return gzip.decompress(base64.b64decode(found[1])).decode()
-        except (EOFError, OSError, zlib.error, UnicodeDecodeError, ValueError) as error:
-            raise ValueError(f"a packed part of the page is not whole: {error}") from error
+    return PACKED.sub(lambda found: _whole(found[1], "a packed part of the page is not whole"), page)
 
-    return PACKED.sub(content, page)
+
+def _whole(data: bytes | str, otherwise: str) -> str:
+    """Return what was compressed, from gzip or from gzip in base64; ValueError begins with `otherwise`."""
+    try:
+        return gzip.decompress(base64.b64decode(data) if isinstance(data, str) else data).decode()
+    except (EOFError, OSError, zlib.error, ValueError) as error:  # not base64, or not UTF-8: both are ValueErrors
+        raise ValueError(f"{otherwise}: {error}") from error

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from touchstone import packing
+from touchstone.metric_rows import measured
 from touchstone.params import load
 from touchstone.settings_files import nearest
 from touchstone.threats import seedless
@@ -68,31 +69,27 @@ def table(
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
     rows = packing.rows_of(path.read_bytes())
-    own = _known(path, "evaluation", evaluation, rows, [row for row in rows if row["evaluation"] == evaluation])
-    named = [row for row in own if row["metric"].removesuffix("_mean") == metric]
-    found = _known(path, f"metric of {evaluation}", metric, own, named, "metric")
+    _known(path, "no evaluation called", [evaluation], [row["evaluation"] for row in rows])
+    own = [row for row in rows if row["evaluation"] == evaluation]
+    _known(path, f"no metric of {evaluation} called", [metric], [measured(row["metric"]) for row in own])
     cells: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for row in found:
-        cells.setdefault((row["entry"], seedless(row["examples"])), []).append(row)
-    lines = entries or list(dict.fromkeys(entry for entry, _ in cells))
-    columns = examples or list(dict.fromkeys(place for _, place in cells))
-    for word, asked, there in (("entry", lines, 0), ("examples", columns, 1)):
-        known = {place[there] for place in cells}
-        for name in asked:
-            if name not in known:
-                raise ValueError(f"{path}: {evaluation} has no {word} {name}.{nearest(name, known)}")
+    for row in own:
+        if measured(row["metric"]) == metric:
+            cells.setdefault((row["entry"], seedless(row["examples"])), []).append(row)
+    lines = _known(path, f"{evaluation} has no entry", entries, [entry for entry, _ in cells])
+    columns = _known(path, f"{evaluation} has no examples", examples, [place for _, place in cells])
     print(f"| {metric.replace('_', ' ')} | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
     for entry in lines:
         print(f"| {entry} | {' | '.join(_cell(cells.get((entry, column), [])) for column in columns)} |")
     return 0
 
 
-def _known(
-    path: Path, word: str, name: str, rows: list[dict[str, str]], found: list[dict[str, str]], key: str = "evaluation"
-) -> list[dict[str, str]]:
-    if not found:
-        raise ValueError(f"{path}: no {word} called {name}.{nearest(name, {row[key] for row in rows})}")
-    return found
+def _known(path: Path, lacks: str, asked: list[str], known: list[str]) -> list[str]:
+    """Return the names asked for, or all that are known where none is; ValueError says what the report lacks."""
+    for name in asked:
+        if name not in known:
+            raise ValueError(f"{path}: {lacks} {name}.{nearest(name, set(known))}")
+    return asked or list(dict.fromkeys(known))
 
 
 def _cell(rows: list[dict[str, str]]) -> str:

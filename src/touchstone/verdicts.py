@@ -117,7 +117,7 @@ def _parts(
     for condition in conditions:
         bound = condition.bound(data)
         try:
-            ceiling = _ceiling(condition, criterion, chosen, measured)
+            ceiling = _ceiling(condition, criterion, chosen, data, measured)
             for found in quantities(condition, criterion, chosen, measured):
                 seeds = tuple(sorted({seed for each in found for seed in each.seeds}))
                 # Of an upper bound nobody knows how low the truth lies.
@@ -133,7 +133,7 @@ def _parts(
     return tuple(parts), missing
 
 
-def _ceiling(condition: Condition, criterion: Criterion, chosen: Any, measured: Measured) -> str:
+def _ceiling(condition: Condition, criterion: Criterion, chosen: Any, data: str, measured: Measured) -> str:
     """Return, in words, that the attack behind a number was stuck too often for it to be more than an upper bound."""
     if condition.stuck is None:
         return ""
@@ -142,7 +142,7 @@ def _ceiling(condition: Condition, criterion: Criterion, chosen: Any, measured: 
     except Missing:  # an attack that follows no gradient notes none
         return ""
     worst = max(shares, key=lambda each: each.value)
-    if _slack(condition.stuck, condition.stuck.bound(""), worst) >= 0:
+    if _slack(condition.stuck, condition.stuck.bound(data), worst) >= 0:
         return ""
     return f"an upper bound: on {worst.value:.0%} of the attacked OOD images the score's own gradient is 0"
 

@@ -90,8 +90,7 @@ class Chapter(NamedTuple):
     system: str
     headlines: list[Table]
     matrices: list[Table]
-    overall: Table
-    single: Table | None
+    whole: list[tuple[Table, bool]]  # all that was measured, and whether it is short enough for the page
     pictures: list[Picture]
 
 
@@ -161,7 +160,6 @@ def report(
         rows=packing.packed(json.dumps(_compact(told, files, study), separators=(",", ":"), allow_nan=False)),
         command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
         short=SHORT,
-        longest=(LONGEST, LONGEST_OF_SEEDS),
     )  # fmt: skip
     return {
         "report.html": page.encode(),
@@ -222,14 +220,15 @@ def _chapter(
 ) -> Chapter:
     overall, single = numbers.overall(), numbers.single()
     several = len(overall) < len(numbers.rows)
+    whole = [(pivot(numbers, overall, "Means over seeds" if several else "All that was measured"), LONGEST)]
+    whole += [(pivot(numbers, single, "Every seed by itself"), LONGEST_OF_SEEDS)] if several else []
     return Chapter(
         name,
         asked["question"],
         asked["system"],
         headlines(numbers, supervised),
         matrices(numbers, supervised),
-        pivot(numbers, overall, "Means over seeds" if several else "All that was measured"),
-        pivot(numbers, single, "Every seed by itself") if several else None,
+        [(table, len(table.lines) <= most) for table, most in whole],
         pictures,
     )
 
@@ -240,11 +239,13 @@ def _files(rows: list[Row], pictures: Any) -> list[str]:
 
 def _with_origins(files: list[str], provenance: dict[str, Source]) -> list[str]:
     """Return the files, and behind them all that they were made from, each once."""
-    found, waiting = dict.fromkeys(files), list(dict.fromkeys(files))
+    found = dict.fromkeys(files)
+    waiting = list(found)
     for file in waiting:  # grows while it is read
         inputs = provenance[file].get("inputs", []) if file in provenance else []
-        waiting += (new := [name for name in dict.fromkeys(inputs) if name not in found])
+        new = [name for name in dict.fromkeys(inputs) if name not in found]
         found |= dict.fromkeys(new)
+        waiting += new
     return list(found)
 
 
@@ -253,9 +254,7 @@ def _told(chapters: list[Chapter], claims: list[Told], rows: list[Row]) -> list[
     by_line = {row["line"]: row for row in rows}
     shown = [number.line for line in claims for _, number, _ in line.numbers]
     for chapter in chapters:
-        limits = ((chapter.overall, LONGEST), (chapter.single, LONGEST_OF_SEEDS))
-        whole = [table for table, most in limits if table and len(table.lines) <= most]
-        tables = [*chapter.headlines, *chapter.matrices, *whole]
+        tables = [*chapter.headlines, *chapter.matrices, *(table for table, fits in chapter.whole if fits)]
         shown += [number.line for table in tables for line in table.lines for number in line.numbers if number]
     seeds: dict[tuple[str, ...], list[int]] = {}
     for row in rows:
