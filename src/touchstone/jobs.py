@@ -373,7 +373,7 @@ def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
         state=state,
         threshold=detector.thresholds[job.settings["false_positive_rate"]],
         spread=detector.spread,
-        confounding=job.settings["confounding"],
+        confounding=job.settings["confounding" if role == "detector" else f"{role}_confounding"],
         label=block.get("label"),
         typical=known,
     )

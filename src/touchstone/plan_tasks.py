@@ -99,7 +99,7 @@ class Tasks(Batches):
                 settings["encoder_architecture"] = self.architecture(read)
             settings["router"] = self._own("detectors", entry["router"])
             settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
-            settings["confounding"] = self._labels(self._label_of(entry["router"]))
+            settings["router_confounding"] = self._labels(self._label_of(entry["router"]))
         return inputs, settings
 
     def router_of(self, defence: Net) -> Net:
