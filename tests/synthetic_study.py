@@ -393,6 +393,7 @@ NOUNS = {
 }
 # Where a question is asked of other cells than these.
 ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores
+DEFENCES = dict(zip(("outputs", "detectors"), defence_cells(), strict=True))
 OWN_NOUNS = {
     "agreement": {"outputs": transfer_cells()},
     "paired_errors": {
@@ -406,7 +407,8 @@ OWN_NOUNS = {
     "gradient_profile": {"checkpoints": three_layer_cells()},
     "attacked_detection": ATTACKED,
     "attacked_histograms": ATTACKED,
-    "routing": dict(zip(("outputs", "detectors"), defence_cells(), strict=True)),
+    "routing": DEFENCES,
+    "router_roc": DEFENCES,
 }
 SETTINGS = {
     "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],

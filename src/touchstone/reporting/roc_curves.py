@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -52,7 +51,7 @@ def roc_curves(
             (handles[cell.detector],) = axes.plot(
                 *drawing.thinned(*roc(*populations)), label=f"{areas[cell.detector]:.3f}", **look
             )
-        _finish(axes, name)
+        drawing.roc_axes(axes, name)
         best[name] = max(areas, key=lambda detector: areas[detector])
     figure.supxlabel("ID inputs flagged (share)", fontsize=9)
     figure.supylabel("anomalous inputs caught (share)", fontsize=9)
@@ -61,10 +60,3 @@ def roc_curves(
     figure.legend([handles[name] for name in names], names, loc="outside upper right", ncols=min(4, len(names)))
     found = "; ".join(f"on {name} the largest area is that of {detector}" for name, detector in best.items())
     return drawing.described(figure, f"ROC curves of {len(detectors)} detectors on {entry}, seed {seed}: {found}.")
-
-
-def _finish(axes: Axes, name: str) -> None:
-    axes.plot([0, 1], [0, 1], color=drawing.FAINT, linewidth=0.8)  # chance
-    axes.set(title=name, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.set(xticks=[0, 0.25, 0.5, 0.75, 1], yticks=[0, 0.25, 0.5, 0.75, 1])
-    axes.legend(title="AUROC", title_fontsize=7.5, loc="lower right", handlelength=1.4, fontsize=7.5, borderaxespad=0.1)

@@ -1,12 +1,17 @@
+import runpy
+from pathlib import Path
+
 import pytest
 
 from touchstone.intervals import Interval
 from touchstone.metric_rows import row, with_means
 from touchstone.records import Cell
 from touchstone.reporting.defended_accuracy import defended_accuracy
+from touchstone.reporting.router_roc import router_roc
 from touchstone.reporting.routing_against_eps import routing_against_eps
 from touchstone.reporting.translation_matrix import translation_matrix
 
+STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 PGD = {"use": "attacks/pgd", "eps": 0.1}
 ASKED = {"attacks": ["pgd", "both_paths"], "examples": "digits", "entries": ["cnn", "routed"]}
 
@@ -109,3 +114,26 @@ def test_score_errors_and_gain_are_drawn_over_eps_from_the_clean_images():
     assert "pgd at eps 0.2 fools on 80% and translating gains 10%" in figure.get_label()
     with pytest.raises(ValueError, match="no attack with an eps in the rows of other"):
         routing_against_eps(rows, entry="other")
+
+
+def test_a_router_stands_on_its_curve_where_its_threshold_is():
+    cells, routers = STUDY["defence_cells"](seeds=(0,))
+
+    figure = router_roc(cells, routers, seed=0)
+
+    assert [axes.get_title() for axes in figure.axes] == [
+        "digits_test/cnn/fgsm",
+        "digits_test/cnn/pgd",
+    ]  # not the defence's own
+    clean = next(cell for cell in cells if not cell.attack)
+    for axes, attack in zip(figure.axes, ("fgsm", "pgd"), strict=True):
+        found = next(cell for cell in cells if cell.attack == attack and cell.victim == "cnn.0")
+        shares = [float((cell.noun.features["routing_score"] > 1.64).mean()) for cell in (clean, found)]
+        curve, mark = axes.lines[0], axes.lines[1]
+        assert [float(mark.get_xdata()[0]), float(mark.get_ydata()[0])] == pytest.approx(shares)
+        nearest = min(abs(x - shares[0]) + abs(y - shares[1]) for x, y in zip(*curve.get_data(), strict=True))
+        assert nearest < 0.02
+    with pytest.raises(ValueError, match="no scores of a router, seed 3"):
+        router_roc(cells, routers, seed=3)
+    with pytest.raises(ValueError, match="the router of routed"):
+        router_roc(cells, [], seed=0)
