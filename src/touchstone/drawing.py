@@ -17,6 +17,7 @@ from PIL import Image
 
 INK = "#1b1f24"  # text and axes; the page replaces it by the colour of its own text
 PAPER = "#ffffff"
+BACKDROP = "#fefefe"  # of legends, over curves; on the page what figures lie on
 FAINT = "#8a8f98"
 STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
@@ -32,7 +33,10 @@ STYLE: Any = {
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.6,
     "lines.markersize": 4,
-    "legend.frameon": False,
+    "legend.facecolor": BACKDROP,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.8,
+    "legend.borderpad": 0.2,
     "legend.fontsize": 8,
     "figure.facecolor": PAPER,
     "axes.facecolor": "none",

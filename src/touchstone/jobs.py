@@ -484,6 +484,7 @@ def _report(job: Job) -> None:
 
     metrics = {Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]}
     figures: dict[str, Any] = {}
+    methods = {name for part in ("classifiers", "defences", "detectors") for name in job.settings["settings"][part]}
     for name, figure in job.settings["figures"].items():
         block = figure["component"]
         asked = [figure["evaluation"], *figure["also"]]
@@ -493,6 +494,9 @@ def _report(job: Job) -> None:
             "caption": figure["caption"],
             "evaluation": figure["evaluation"],
             "component": block["use"],
+            "methods": [
+                name for value in block.values() if isinstance(value, list) for name in value if name in methods
+            ],
             "files": [cell["file"] for cell in figure["cells"]]
             or [f"data/{job.settings['study']}/metrics/{evaluation}.csv" for evaluation in asked],
         }

@@ -22,17 +22,31 @@ IN_DISTRIBUTION = "#8a8f98"  # a grey that shows on white and on black
 # Populations are no methods: duller than those, and light enough for a dark page.
 POPULATIONS = ("#4f74b3", "#a58a2a", "#8b6f8f", "#6b8f6a", "#b5805b", "#7f8fa9", "#c9a227", "#5f9ea0")
 
-_METHODS: ContextVar[tuple[str, ...]] = ContextVar("methods", default=())
+_METHODS: ContextVar[dict[str, int]] = ContextVar("methods", default={})  # noqa: B039  (never changed in place)
 
 
 @contextmanager
-def methods(names: Iterable[str]) -> Iterator[None]:
-    """Within it every method has its own colour and line, whichever of them a figure shows."""
-    token = _METHODS.set(tuple(dict.fromkeys(names)))
+def methods(names: Iterable[str], together: Iterable[Iterable[str]] = ()) -> Iterator[None]:
+    """Within it every method has its own colour and line, whichever of them a figure shows.
+
+    together: groups of methods that one figure shows; they differ in colour, not in line alone, where colours suffice.
+    """
+    token = _METHODS.set(_places(list(names), [set(group) for group in together]))
     try:
         yield
     finally:
         _METHODS.reset(token)
+
+
+def _places(names: list[str], together: list[set[str]]) -> dict[str, int]:
+    """Return a place of its own per name, of those still free the first whose colour no neighbour has."""
+    places: dict[str, int] = {}
+    for name in sorted(dict.fromkeys(names), key=lambda name: not any(name in group for group in together)):
+        beside = {other for group in together if name in group for other in group}
+        taken = {places[other] % len(COLOURS) for other in beside & set(places)}
+        free = [place for place in range(len(names) + len(COLOURS)) if place not in places.values()]
+        places[name] = next((place for place in free if place % len(COLOURS) not in taken), free[0])
+    return places
 
 
 def line(name: str, shown: Iterable[str]) -> dict[str, Any]:
@@ -41,8 +55,8 @@ def line(name: str, shown: Iterable[str]) -> dict[str, Any]:
     shown: the methods of the figure; they alone decide where no report has named its methods.
     """
     known = _METHODS.get()
-    order = [*known, *sorted(set(shown) - set(known))]
-    place = order.index(name)
+    first = 1 + max(known.values(), default=-1)
+    place = known[name] if name in known else first + sorted(set(shown) - set(known)).index(name)
     colours = list(COLOURS.values())
     return {
         "color": colours[place % len(colours)],

@@ -22,6 +22,17 @@ def test_more_methods_than_colours_are_told_apart_by_their_lines():
     assert len(looks) == 20
 
 
+def test_what_one_figure_shows_differs_in_colour_where_the_order_alone_would_not_see_to_it():
+    names = [f"method_{place}" for place in range(20)]
+    shown = names[1::6] + names[2:4]
+
+    with palette.methods(names, [shown, names[:2]]):
+        looks = {name: palette.line(name, names) for name in names}
+
+    assert len({looks[name]["color"] for name in shown}) == len(shown) == 6
+    assert len({(look["color"], look["linestyle"]) for look in looks.values()}) == 20
+
+
 def test_a_method_that_no_report_named_comes_after_those_it_did():
     with palette.methods(["cnn"]):
         assert palette.line("other", ["other", "cnn"])["color"] == list(palette.COLOURS.values())[1]

@@ -46,6 +46,7 @@ class Drawing(TypedDict):
     evaluation: str
     files: list[str]
     component: NotRequired[str]
+    methods: NotRequired[list[str]]  # those that its settings name; they should differ in colour
 
 
 class Question(TypedDict):
@@ -121,7 +122,8 @@ def report(
     book = criteria.load()
     verdicts = judge(book, claims, rows)
     judged = claim_rows(verdicts, FIRST_LINE + len(rows))
-    with drawing.style(), palette.methods(_methods(rows)):
+    together = [figure.get("methods", []) for figure in figures.values()]
+    with drawing.style(), palette.methods(_methods(rows), together):
         pictures = {name: _picture(name, figure) for name, figure in figures.items()}
     doubts = Doubts(rows)
     detectors = settings.get("detectors", {})
@@ -209,7 +211,9 @@ def _image(png: bytes, alt: str) -> Markup:
 
 def inline_svg(svg: str, name: str, alt: str) -> Markup:
     """Return the SVG as part of a page: no prologue, ids of its own, ink and paper those of the page."""
-    svg = svg[svg.index("<svg") :].replace(drawing.INK, "currentColor").replace(drawing.PAPER, "none")
+    svg = svg[svg.index("<svg") :]
+    for colour, on_page in ((drawing.INK, "currentColor"), (drawing.PAPER, "none"), (drawing.BACKDROP, "var(--card)")):
+        svg = svg.replace(colour, on_page)
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1))
