@@ -35,7 +35,7 @@ STYLE: Any = {
     "lines.markersize": 4,
     "legend.facecolor": BACKDROP,
     "legend.edgecolor": "none",
-    "legend.framealpha": 0.8,
+    "legend.framealpha": 0.6,
     "legend.borderpad": 0.2,
     "legend.fontsize": 8,
     "figure.facecolor": PAPER,

@@ -41,9 +41,9 @@ def methods(names: Iterable[str], together: Iterable[Iterable[str]] = ()) -> Ite
 def _places(names: list[str], together: list[set[str]]) -> dict[str, int]:
     """Return a place of its own per name, of those still free the first whose colour no neighbour has."""
     places: dict[str, int] = {}
-    for name in sorted(dict.fromkeys(names), key=lambda name: not any(name in group for group in together)):
-        beside = {other for group in together if name in group for other in group}
-        taken = {places[other] % len(COLOURS) for other in beside & set(places)}
+    beside = {name: {other for group in together if name in group for other in group} for name in names}
+    for name in sorted(beside, key=lambda name: -len(beside[name])):  # the most neighbours first, else as they come
+        taken = {places[other] % len(COLOURS) for other in beside[name] & set(places)}
         free = [place for place in range(len(names) + len(COLOURS)) if place not in places.values()]
         places[name] = next((place for place in free if place % len(COLOURS) not in taken), free[0])
     return places
