@@ -56,7 +56,7 @@ def margin_evasion_histograms(
                 ]
                 told.append(f"{network(found.outputs)}, above {row['value']:.2f}: {', '.join(past)}")
         axes.set(title="\n" + network(found.outputs), xlabel="logit margin", ylabel="share of inputs above it")
-        axes.legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.45, -0.18))
+        axes.legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.45, -0.24))
     words = "; ".join(told) or "no threshold is given"
     return drawing.described(figure, f"How many inputs have a logit margin above each value. {words}.")
 
