@@ -18,6 +18,7 @@ from touchstone.threats import read
 
 Chosen = Mapping[str, str | list[str]]  # {role: entry}, or entries where several play it
 COMPLEMENT = "1 - "
+EQUAL = "equals"  # of criteria.COMPARISONS
 
 
 class Missing(ValueError):
@@ -93,13 +94,16 @@ def quantities(
     """Yield, for each thing that is judged by itself, its mean over seeds, or every seed where each is judged.
 
     The mean has the hull of its seeds' intervals, from the lowest end to the highest: what another seed would change
-    counts as well as what another test set would.
+    counts as well as what another test set would. What has to be equal is no estimate: it has the least and the
+    greatest of its seeds themselves.
     """
     single = list(_assignments(condition, criterion, chosen, "each"))
     differ = [role for role in condition.roles if len({names.get(role) for names in single}) > 1]
     for names in single:
         means = [names | more for more in _assignments(condition, criterion, chosen, "mean")]
         found = _mean_over_sets([_difference(condition, criterion, each, measured) for each in means])
+        if condition.comparison == EQUAL:
+            found = {seed: each._replace(low=each.value, high=each.value) for seed, each in found.items()}
         judged = list(found.values()) if criterion.each_seed else [_mean_over_seeds(list(found.values()))]
         yield [quantity._replace(which=", ".join(names[role] for role in differ)) for quantity in judged]
 

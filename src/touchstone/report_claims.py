@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from touchstone.criteria import Book, Criterion
+from touchstone.measurements import EQUAL
 from touchstone.metric_rows import Row
-from touchstone.report_tables import NARROW, Number, Numbers
+from touchstone.report_tables import Number, Numbers
 from touchstone.threats import seedless
 from touchstone.verdicts import NOT_RUN, Part, Verdict, required, told
+from touchstone.wording import NARROW, bracketed, plain, written
 
 EVALUATION = "claims"  # what stands in metrics.csv.gz where the other rows name their evaluation
 COLUMNS = (
@@ -89,7 +91,7 @@ def _line(book: Book, verdict: Verdict) -> dict[str, Any]:
     line: dict[str, Any] = dict.fromkeys(COLUMNS, "")
     line |= {"claim": claim.id, "paper": claim.paper, "setting": claim.setting, "status": verdict.word}
     line |= {"criterion": _criterion(verdict), "published": _published(book, verdict)}
-    line["note"] = "; ".join([*verdict.notes, *(told(part) for part in verdict.parts[1:])])
+    line["note"] = plain("; ".join([*verdict.notes, *(told(part) for part in verdict.parts[1:])]))
     if deciding is not None:
         quantity = deciding.quantity
         line |= {"measured": quantity.value, "unit": quantity.unit, "n": quantity.n}
@@ -122,7 +124,7 @@ def page_lines(book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row]) -> 
     found = []
     for verdict in verdicts:
         own = () if verdict.judged_by else verdict.parts
-        shown = tuple((part.name, numbers.number(next(waiting)), _asked(part)) for part in own)
+        shown = tuple((part.name, _number(part, numbers.number(next(waiting))), required(part)) for part in own)
         words = (_criterion(verdict), _published(book, verdict), shown, verdict.word, "; ".join(verdict.notes))
         found.append((verdict, Told(verdict.claim.id, verdict.claim.paper, verdict.claim.setting, *words)))
     measured = [line for verdict, line in found if isinstance(verdict.claim, Criterion) and line.numbers]
@@ -130,29 +132,38 @@ def page_lines(book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row]) -> 
     return judged, [line for _, line in found if line not in judged]
 
 
-def _asked(part: Part) -> str:
-    """Return what the number had to be, in the unit in which the page shows it."""
-    match part.quantity.unit:
-        case "fraction":
-            return required(part, lambda bound: f"{100 * bound:g}{NARROW}%")
-        case "difference of fractions":
-            return required(part, lambda bound: f"{100 * bound:+g}{NARROW}points")
-    return required(part)
+def _number(part: Part, number: Number) -> Number:
+    """Return the number; of what has to be equal, it says that the brackets hold seeds and no estimate."""
+    exact = part.condition.comparison == EQUAL
+    return (
+        number._replace(title=f"in brackets the least and the greatest seed; n = {part.quantity.n}")
+        if exact
+        else number
+    )
 
 
 def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
-    r"""Return a LaTeX longtable of all claims; it needs \usepackage{longtable}."""
+    r"""Return a LaTeX longtable of all claims, as wide as a text of one column; it needs \usepackage{longtable}."""
     heads = ("Claim", "Setting", "Published", "Measured", "Status")
-    lines = [r"\begin{longtable}{lp{.3\textwidth}p{.24\textwidth}lp{.14\textwidth}}", _tex(heads) + r"\hline\endhead"]
+    columns = r"@{}lp{.26\textwidth}p{.23\textwidth}p{.19\textwidth}p{.14\textwidth}@{}"
+    lines = [rf"\begin{{longtable}}{{{columns}}}", _tex(heads) + r"\hline\endhead"]
     for verdict in verdicts:
         line = _line(book, verdict)
-        ends = [f"{line[end]:.3f}" if isinstance(line[end], float) else "" for end in ("measured", "low", "high")]
-        measured = f"{ends[0]} [{ends[1]}, {ends[2]}]" if verdict.parts else ""
+        measured = ""
+        if verdict.parts:
+            ends = bracketed(line["low"], line["high"], line["unit"])
+            measured = f"{verdict.parts[0].name}: {written(line['measured'], line['unit'])} {ends}".rstrip()
         lines.append(_tex((line["claim"], line["setting"], line["published"], measured, line["status"])))
-    return ("\n".join([*lines, r"\end{longtable}"]) + "\n").encode()
+    opened = r"{\footnotesize\setlength{\tabcolsep}{4pt}"
+    return ("\n".join([opened, *lines, r"\end{longtable}}"]) + "\n").encode()
 
 
 def _tex(cells: Iterable[str]) -> str:
+    """Return a line of a LaTeX table; only letters are left that a plain pdflatex sets, quotes are opened and closed."""
     named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
-    escaped = (re.sub(r"[\\~^<>&%$#_{}]", lambda found: named.get(found[0], "\\" + found[0]), cell) for cell in cells)
-    return " & ".join(escaped) + r" \\"
+    named |= {NARROW: r"\,", "≥": r"$\ge$", "≤": r"$\le$", "–": "--", "×": r"$\times$"}
+    escaped = (
+        re.sub(rf"[\\~^<>&%$#_{{}}{NARROW}≥≤–×]", lambda found: named.get(found[0], "\\" + found[0]), cell)
+        for cell in cells
+    )
+    return " & ".join(re.sub('"([^"]*)"', r"``\1''", cell) for cell in escaped) + r" \\"

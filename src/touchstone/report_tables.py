@@ -9,8 +9,8 @@ from touchstone.metric_rows import Row, measured
 from touchstone.records import Metrics
 from touchstone.sanity_checks import Doubts
 from touchstone.threats import seedless
+from touchstone.wording import bracketed, written
 
-NARROW = "\u202f"  # narrow no-break space, before a unit
 WORDS = {"entry": "entry", "examples": "examples", "seed": "seed", "threat": "threat model"}
 FIRST_LINE = 2  # of metrics.csv.gz, below its header
 
@@ -49,21 +49,6 @@ def numbered(metrics: Mapping[str, Metrics]) -> list[Row]:
     """Return all rows in the order of metrics.csv.gz, each with its `line` there."""
     rows = [row for table in metrics.values() for row in table.rows]
     return [{**row, "line": place} for place, row in enumerate(rows, FIRST_LINE)]
-
-
-def written(value: float, unit: str) -> str:
-    """Return a value as people read it: shares in percent, differences of them in points."""
-    if unit == "fraction":
-        return f"{100 * value:.1f}{NARROW}%"
-    if unit == "difference of fractions":
-        return f"{100 * value:+.1f}{NARROW}points"
-    if unit == "pixels":
-        return f"{value:.4f}"
-    if unit == "passes":
-        return f"{value:g}"
-    if unit == "passed":
-        return "yes" if value == 1 else "no" if value == 0 else f"{value:.2f}"  # a mean over seeds may lie between
-    return f"{value:.0f}" if unit in ("images", "inputs", "classes") else f"{value:.3f}"
 
 
 def _key(row: Row) -> tuple[str, ...]:
@@ -111,7 +96,7 @@ class Numbers:
             )
         elif low is not None or high is not None:
             about = f"95 % interval in brackets; {about}"
-        interval = f"[{_end(low, unit)}, {_end(high, unit)}]" if low is not None or high is not None else ""
+        interval = bracketed(low, high, unit)
         doubt = self.doubts.about(row)
         about += f"; a check of this attack failed: {doubt}" if doubt else ""
         return Number(row["value"], text, interval, row["line"], about, **{"doubt": doubt, **more})
@@ -119,10 +104,6 @@ class Numbers:
     def maybe(self, row: Row | None, **more: Any) -> Number | None:
         """Return the row as a number; None where there is no row."""
         return None if row is None else self.number(row, **more)
-
-
-def _end(value: float | None, unit: str) -> str:
-    return "?" if value is None else written(value, unit).split(NARROW)[0]
 
 
 def _is_mean(row: Row) -> bool:

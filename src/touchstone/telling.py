@@ -16,6 +16,7 @@ from touchstone.params import load
 from touchstone.settings_files import nearest
 from touchstone.threats import seedless
 from touchstone.verdicts import BROKEN, CONFIRMED, MISSING, NOT_CONFIRMED, NOT_RUN
+from touchstone.wording import bracketed, plain, written
 
 STYLES = {CONFIRMED: "bold blue", NOT_CONFIRMED: "bold red", BROKEN: "bold red"}
 
@@ -121,9 +122,6 @@ def _not_run(lines: list[dict[str, str]]) -> Table:
 def _measured(line: dict[str, str]) -> str:
     if not line["measured"]:
         return ""
-    times, unit = {"fraction": (100, " %"), "difference of fractions": (100, " points")}.get(line["unit"], (1, ""))
-    digits = 1 if unit else 3
-    value, low, high = (
-        f"{times * float(line[end]):.{digits}f}" if line[end] else "?" for end in ("measured", "low", "high")
-    )
-    return f"{value}{unit} [{low}, {high}]"
+    low, high = (float(line[end]) if line[end] else None for end in ("low", "high"))
+    value = written(float(line["measured"]), line["unit"])
+    return plain(f"{value} {bracketed(low, high, line['unit'])}".strip())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from touchstone.criteria import Book, Bound, Condition, Criterion, Published
 from touchstone.measurements import Chosen, Measured, Missing, Quantity, quantities
 from touchstone.metric_rows import Row
+from touchstone.wording import bracketed, limit, written
 
 CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED = "confirmed", "inconclusive", "not confirmed"
 BY_CONSTRUCTION, BROKEN = "true by construction", "broken by adaptive attack"
@@ -33,6 +34,7 @@ class Part:
     word: str
     seeds: tuple[int, ...]  # all that were judged, where the number is that of the one that decides
     note: str = ""  # why the number is less than it seems
+    breaks: bool = False  # what it had to be says when the claim is broken, not when it is met
 
     @property
     def name(self) -> str:
@@ -70,7 +72,8 @@ def judge(book: Book, asked: Asked, rows: Iterable[Row]) -> list[Verdict]:
     measured = Measured(rows, asked.components)
     alone = {name: _alone(criterion, asked, measured) for name, criterion in book.criteria.items()}
     breaks = {name: _breaks(verdict, asked, measured) for name, verdict in alone.items()}
-    found = {name: _attacked(verdict, asked, breaks) for name, verdict in alone.items()}
+    whole = {name: _with_own_break(verdict, breaks[name]) for name, verdict in alone.items()}
+    found = {name: _attacked(verdict, asked, breaks) for name, verdict in whole.items()}
     return [_published(claim, found.values()) for claim in book.published.values()] + list(found.values())
 
 
@@ -154,7 +157,8 @@ def _weakness(part: Part) -> tuple[int, float]:
 def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str:
     """Return the word for one number: confirmed or not where the whole interval says so, else inconclusive.
 
-    Without a comparison it is reported. What has to be equal is no estimate: its value alone is compared.
+    Without a comparison it is reported. What has to be equal is no estimate: its ends are those of the seeds
+    (measurements.py), and each seed has to meet it.
     """
     if not condition.comparison or bound is None:
         return REPORTED
@@ -172,7 +176,7 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
         case "between":
             met, failed = low >= least and high <= most, high < least or low > most
         case _:
-            met = abs(quantity.value - least) <= condition.tolerance
+            met = max(abs(end - least) for end in (low, high)) <= condition.tolerance
             failed = not met
     return CONFIRMED if met else NOT_CONFIRMED if failed else INCONCLUSIVE
 
@@ -224,6 +228,7 @@ class Break(NamedTuple):
     word: str
     says: str
     chosen: Chosen
+    parts: tuple[Part, ...] = ()  # its numbers, where a condition of its own decides
 
 
 def _breaks(verdict: Verdict, asked: Asked, measured: Measured) -> Break:
@@ -232,14 +237,22 @@ def _breaks(verdict: Verdict, asked: Asked, measured: Measured) -> Break:
     assert isinstance(criterion, Criterion)
     if verdict.word in (NOT_RUN, criterion.fixed) or isinstance(chosen, str):
         return Break(NOT_RUN, "", {})
-    parts = verdict.parts
+    parts, own = verdict.parts, tuple[Part, ...]()
     if criterion.breaks:
-        parts, _ = _parts([criterion.breaks], criterion, chosen, asked.data, measured)
+        found, _ = _parts([criterion.breaks], criterion, chosen, asked.data, measured)
+        parts = own = tuple(sorted((replace(part, breaks=True) for part in found), key=_weakness))
     if not parts:
         return Break(NOT_RUN, "", {})
     weakest = min(parts, key=_weakness)
     label = f", so {weakest.condition.says}" if weakest.condition.says and weakest.word == CONFIRMED else ""
-    return Break(weakest.word, f"{told(weakest)}{label}", chosen)
+    return Break(weakest.word, f"{told(weakest)}{label}", chosen, own)
+
+
+def _with_own_break(verdict: Verdict, attack: Break) -> Verdict:
+    """Return the verdict with the numbers that say whether it is broken before the others: they decide."""
+    decided = [part.quantity for part in attack.parts]
+    others = tuple(part for part in verdict.parts if part.quantity not in decided)
+    return replace(verdict, parts=(*attack.parts, *others))
 
 
 def _attacked(verdict: Verdict, asked: Asked, breaks: Mapping[str, Break]) -> Verdict:
@@ -292,16 +305,19 @@ SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", "equal
 
 
 def told(part: Part) -> str:
-    """Return a number with its interval and what it had to be: "clean accuracy 0.914 [0.880, 0.941], asked ≥ 0.95"."""
-    low, high = part.quantity.low, part.quantity.high
-    text = f"{part.name} {part.quantity.value:.3f} [{low:.3f}, {high:.3f}]"
-    return text + (f", asked {required(part)}" if part.condition.comparison else "")
+    """Return a number with its interval and what it had to be: "clean accuracy 91.4 % [88.0, 94.1], asked ≥ 95 %"."""
+    unit = part.quantity.unit
+    low, high = (end if math.isfinite(end) else None for end in (part.quantity.low, part.quantity.high))
+    text = f"{part.name} {written(part.quantity.value, unit)} {bracketed(low, high, unit)}".rstrip()
+    asked = required(part)
+    return f"{text}, {asked if part.breaks else f'asked {asked}'}" if asked else text
 
 
-def required(part: Part, write: Callable[[float], str] = "{:g}".format) -> str:
-    """Return what the number had to be: "≥ 0.85", its bounds written by `write`."""
+def required(part: Part) -> str:
+    """Return what the number had to be, "≥ 85 %", or of what breaks a claim when it does, "broken if < 20 %"."""
     if not part.condition.comparison or part.bound is None:
         return ""
     ends = part.bound if isinstance(part.bound, tuple) else (part.bound,)
-    text = ", ".join(write(end) for end in ends)
-    return f"{SIGNS[part.condition.comparison]} {f'[{text}]' if len(ends) > 1 else text}"
+    text = ", ".join(limit(end, part.quantity.unit) for end in ends)
+    sign = f"broken if {SIGNS[part.condition.comparison]}" if part.breaks else SIGNS[part.condition.comparison]
+    return f"{sign} {f'[{text}]' if len(ends) > 1 else text}"

@@ -233,6 +233,16 @@ def test_what_has_to_be_equal_is_compared_by_its_value_alone(tmp_path, value, wo
     assert one(tmp_path, [row(value, 0.1, 0.9)], asks(equals=0.5)).word == word
 
 
+@pytest.mark.parametrize(("other", "word"), [(0.5, "confirmed"), (0.49, "not confirmed")])
+def test_what_has_to_be_equal_is_equal_on_every_seed_and_has_their_extremes_as_ends(tmp_path, other, word):
+    rows = [row(0.5, 0.1, 0.9), row(1 - other, 0.4, 0.6, seed=1), row(other, 0.4, 0.6, seed=2)]
+
+    verdict = one(tmp_path, rows, asks(equals=0.5))
+
+    assert verdict.word == word
+    assert (verdict.parts[0].quantity.low, verdict.parts[0].quantity.high) == (other, 1 - other)
+
+
 def test_an_end_that_is_not_known_is_taken_for_infinite(tmp_path):
     rows = [row(0.9) | {"low": None}]
 
@@ -381,7 +391,7 @@ def test_what_a_claim_needs_must_hold_for_it_to_be_run(tmp_path):
     verdict = one(tmp_path, [row(0.9)], asks(at_least=0.8) | {"needs": [need]})
 
     assert verdict.word == "not run" and not verdict.missing
-    assert verdict.notes == ("asked only where accuracy 0.900 [0.880, 0.920], asked ≥ 0.95",)
+    assert verdict.notes == ("asked only where accuracy 90.0\u202f% [88.0, 92.0], asked ≥ 95\u202f%",)
 
 
 def test_what_is_optional_may_be_missing_but_not_all_of_it(tmp_path):
@@ -463,7 +473,25 @@ def test_an_adaptive_attack_breaks_what_it_was_made_on(tmp_path):
     found = verdicts(tmp_path, [row(0.9), attacked(0.7)], S9_1=GUARDED, S9_2=ATTACK)
 
     assert {verdict.word for verdict in found.values()} == {"broken by adaptive attack"}
-    assert found["S9-1"].notes[0] == "S9-2: SR 0.700 [0.680, 0.720], asked > 0.5, so not robust"
+    assert found["S9-1"].notes[0] == "S9-2: SR 70.0\u202f% [68.0, 72.0], broken if > 50\u202f%, so not robust"
+
+
+@pytest.mark.parametrize(("left", "word"), [(0.1, "broken by adaptive attack"), (0.5, "reported")])
+def test_the_number_that_says_whether_a_claim_is_broken_stands_first_and_is_a_row_of_its_own(tmp_path, left, word):
+    attack = ATTACK | {"breaks": {"name": "accuracy left", "metric": "left", "below": 0.2, "says": "not robust"}}
+    made = book(tmp_path, S9_2=attack)
+    rows = [attacked(0.3), row(left, metric="left", line=3)]
+    found = judge(made, Asked("other", {"main": "robustness"}, {"S9-2": ASKED}), rows)
+
+    first, second = claim_rows(found, 20)
+    ((shown,), _) = page_lines(made, found, [first, second])
+
+    assert shown.word == word
+    assert (first["metric"], first["value"], first["of"], second["metric"]) == ("accuracy left", left, [3], "SR")
+    assert [(name, asked) for name, _, asked in shown.numbers] == [
+        ("accuracy left", "broken if < 20\u202f%"),
+        ("SR", ""),
+    ]
 
 
 @pytest.mark.parametrize(("rate", "note"), [(0.3, "does not break it"), (0.51, "leaves open whether it is broken")])
@@ -603,7 +631,19 @@ def test_the_latex_table_escapes_what_latex_reads(tmp_path):
 
     assert r"99\% (s.1; read in published text)" in text
     assert text.count(r" \\") == 4
-    assert text.startswith(r"\begin{longtable}") and text.endswith("\\end{longtable}\n")
+    assert r"accuracy: 80.0\,\% [68.0, 92.0]" in text
+    assert text.startswith("{\\footnotesize") and text.endswith("\\end{longtable}}\n")
+
+
+def test_the_latex_table_of_every_claim_is_plain_latex(tmp_path):
+    made = criteria.load()
+    text = claims_tex(made, judge(made, Asked("digits", {}, {}), [])).decode()
+
+    lines = text.splitlines()[2:-1]
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {4}
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+    assert '"' not in text
+    assert {letter for letter in text if not letter.isascii()} <= {"é"}
 
 
 # --- touchstone claims --------------------------------------------------------------------------------------------

@@ -1,9 +1,7 @@
-import pytest
-
 from touchstone.intervals import Interval
 from touchstone.metric_rows import row, with_means
 from touchstone.records import Cell, Metrics
-from touchstone.report_tables import Numbers, numbered, pivot, written
+from touchstone.report_tables import Numbers, numbered, pivot
 
 
 def accuracy(seed=0, value=0.5, low=0.4, high=0.6, metric="accuracy", unit="fraction", examples="digits", **more):
@@ -13,22 +11,6 @@ def accuracy(seed=0, value=0.5, low=0.4, high=0.6, metric="accuracy", unit="frac
 
 def numbers(*rows):
     return Numbers(numbered({"main": Metrics(list(rows))}))
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (0.12345, "fraction", "12.3\u202f%"),
-        (0.1, "difference of fractions", "+10.0\u202fpoints"),
-        (-0.1, "difference of fractions", "-10.0\u202fpoints"),
-        (0.12345, "pixels", "0.1235"),
-        (0.98765, "", "0.988"),
-        (0.5, "rank correlation", "0.500"),
-        (360.0, "images", "360"),
-    ],
-)
-def test_values_are_written_in_their_unit(value, unit, text):
-    assert written(value, unit) == text
 
 
 def test_rows_are_numbered_as_the_lines_of_the_csv_over_all_evaluations():
