@@ -13,6 +13,7 @@ from touchstone.wording import bracketed, written
 
 WORDS = {"entry": "entry", "examples": "examples", "seed": "seed", "threat": "threat model"}
 FIRST_LINE = 2  # of metrics.csv.gz, below its header
+MOST_COLUMNS = 12  # of numbers, that a sheet of paper holds side by side
 
 
 class Number(NamedTuple):
@@ -43,6 +44,7 @@ class Table(NamedTuple):
     words: tuple[str, ...]
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
+    of_things: bool = False  # whether its columns are the things measured, and its lines the metrics
 
 
 def numbered(metrics: Mapping[str, Metrics]) -> list[Row]:
@@ -111,7 +113,10 @@ def _is_mean(row: Row) -> bool:
 
 
 def pivot(numbers: Numbers, rows: list[Row], caption: str) -> Table:
-    """Return the rows as a table: one line per (entry, examples, seed, threat), one column per metric."""
+    """Return the rows as a table: one line per (entry, examples, seed, threat), one column per metric.
+
+    Where that is wider than a sheet of paper and has more columns than lines, lines and columns change places.
+    """
     words = [name for name in WORDS if name in ("entry", "examples") or {row[name] for row in rows} - {None, "none"}]
     lines: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in rows:
@@ -120,4 +125,18 @@ def pivot(numbers: Numbers, rows: list[Row], caption: str) -> Table:
     # The longest lines say in which order metrics come; those of shorter ones that they lack follow.
     columns = tuple(dict.fromkeys(name for line in sorted(lines.values(), key=len, reverse=True) for name in line))
     table = [Line(about, tuple(numbers.maybe(line.get(name)) for name in columns)) for about, line in lines.items()]
-    return Table(caption, tuple(WORDS[name] for name in words), columns, tuple(table))
+    found = Table(caption, tuple(WORDS[name] for name in words), columns, tuple(table))
+    return _turned(found) if len(columns) > max(MOST_COLUMNS, len(table)) else found
+
+
+def _turned(table: Table) -> Table:
+    """Return the table with a line per metric and a column per thing, named by the words in which things differ."""
+    differ = [place for place, _ in enumerate(table.words) if len({line.words[place] for line in table.lines}) > 1]
+    columns = tuple(", ".join(_said(table, line, place) for place in differ or [0]) for line in table.lines)
+    numbers = zip(*(line.numbers for line in table.lines), strict=True)
+    lines = tuple(Line((name,), found) for name, found in zip(table.columns, numbers, strict=True))
+    return Table(table.caption, ("metric",), columns, lines, of_things=True)
+
+
+def _said(table: Table, line: Line, place: int) -> str:
+    return f"seed {line.words[place]}" if table.words[place] == WORDS["seed"] else line.words[place]

@@ -12,6 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 PROGRAMS = ("chromium", "chromedriver")  # Debian's packages chromium and chromium-driver
 PHONE, DESK = 390, 1280
+SHEET = 717  # A4 between the margins that Chromium leaves
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,12 @@ def shown(browser, width, scheme):
 
 def one(root, selector):
     return root.find_element(By.CSS_SELECTOR, selector)
+
+
+def printed(browser, width):
+    """Show the page as it is printed on a sheet whose margins leave so many pixels."""
+    shown(browser, width, "light")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
 
 
 def every(root, selector):
@@ -226,3 +233,15 @@ def test_the_page_fits_its_window_in_both_colour_schemes(page, width, scheme):
     assert wide <= window == width
     assert (bright["paper"] > bright["ink"]) is (scheme == "light")
     assert abs(bright["paper"] - bright["ink"]) > 400
+
+
+def test_what_is_printed_of_the_page_fits_a_sheet(page):
+    unfold(page)
+    printed(page, SHEET)
+
+    too_wide = page.execute_script(
+        "return [...document.querySelectorAll('table, .picture, p, dl')].filter(e => e.offsetParent"
+        " && (e.offsetLeft + e.scrollWidth > innerWidth)).map(e => `${e.tagName} ${e.ariaLabel ?? e.textContent}`)"
+    )
+    assert too_wide == []
+    assert not one(page, "nav").is_displayed()

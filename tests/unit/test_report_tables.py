@@ -67,3 +67,20 @@ def test_the_threat_model_is_a_column_where_there_is_one():
     given = numbers(accuracy(threat_model="oblivious"), accuracy(metric="other"))
 
     assert pivot(given, given.rows, "all").words == ("entry", "examples", "seed", "threat model")
+
+
+def test_a_table_too_wide_for_a_sheet_has_a_line_per_metric_and_a_column_per_thing():
+    metrics = [f"tau_class_{label}" for label in range(13)]
+    given = numbers(*(accuracy(seed, metric=name, value=seed / 2) for seed in (0, 1) for name in metrics[: 13 - seed]))
+
+    table = pivot(given, given.rows, "all")
+
+    assert (table.words, table.columns, table.of_things) == (("metric",), ("seed 0", "seed 1"), True)
+    assert [line.words for line in table.lines] == [(name,) for name in metrics]
+    assert [[number and number.value for number in line.numbers] for line in table.lines[-2:]] == [[0, 0.5], [0, None]]
+
+
+def test_a_table_of_more_lines_than_columns_stays_as_it_is():
+    given = numbers(*(accuracy(seed, metric=f"m{number}") for seed in range(13) for number in range(13)))
+
+    assert not pivot(given, given.rows, "all").of_things

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -12,6 +14,9 @@ from touchstone.margin_cells import Found, kept
 from touchstone.metric_rows import only, rows_of
 from touchstone.records import Cell
 from touchstone.threats import network
+
+ABOVE: Any = {"fontsize": 8, "loc": "center", "pad": 3, "linespacing": 1.1}  # what stands above an image
+SOFT = "#5a626d"  # of what only says what stands there
 
 
 def brittle_images(
@@ -25,7 +30,7 @@ def brittle_images(
 ) -> Figure:
     """Return four rows of images: smallest and greatest input margin, smallest and greatest logit margin.
 
-    Above each image stand its input margin in pixels and its logit margin, and its predicted class, with the true one in
+    Above each image stand its input margin in pixels, its logit margin, and its predicted class, with the true one in
     brackets where they differ. margins: of several methods, the smallest kept; inputs whose margin was not found count
     as farthest. examples: the same sets. classifier, seed: the network; None shows the first. ValueError where there are
     no margins of it.
@@ -48,16 +53,17 @@ def brittle_images(
         "farthest from\nthe boundary": near[::-1][:columns],
         "greatest\nlogit margin": looks_near[::-1][:columns],
     }
-    figure = Figure(figsize=(drawing.WIDTH, 1.02 * len(rows)))
+    figure = Figure(figsize=(drawing.WIDTH, 1.2 * len(rows)))
     figure.set_layout_engine("none")  # it would move so many axes by other last digits each time: other bytes
-    place = {"left": 0, "right": 0.995, "bottom": 0.01, "top": 0.925, "wspace": 0.12, "hspace": 0.45}
-    grid = {"width_ratios": [1.35] + [1] * columns} | place
+    place = {"left": 0, "right": 0.995, "bottom": 0.01, "top": 0.9, "wspace": 0.12, "hspace": 0.8}
+    grid = {"width_ratios": [1.55] + [1] * columns} | place
     axes_grid = figure.subplots(len(rows), columns + 1, squeeze=False, gridspec_kw=grid)
     for axes_row, (name, chosen) in zip(axes_grid, rows.items(), strict=True):
-        axes_row[0].text(1, 0.5, name, ha="right", va="center", fontsize=8, transform=axes_row[0].transAxes)
+        axes_row[0].text(1, 0.5, name, ha="right", va="center", transform=axes_row[0].transAxes)
+        axes_row[0].set_title("input margin\nlogit margin\nclass (true)", **ABOVE | {"loc": "right", "color": SOFT})
         for axes, place in zip(axes_row[1:], chosen, strict=False):
             axes.imshow(*_shown(images[place]), vmin=0, vmax=1, interpolation="none", gid=f"{name}-{place}")
-            axes.set_title(_words(found, logits, labels, int(place)), fontsize=6.5, loc="center", pad=2)
+            axes.set_title(_words(found, logits, labels, int(place)), **ABOVE)
         for axes in axes_row:
             axes.set_axis_off()
     worst = found.margins[near[:columns]]
@@ -75,4 +81,4 @@ def _shown(image: Array) -> tuple[Array, str]:
 def _words(found: Found, logits: Array, labels: Array, place: int) -> str:
     margin = f"{found.margins[place]:.3f}" if np.isfinite(found.margins[place]) else "not found"
     said, true = int(found.predictions[place]), int(labels[place])
-    return f"{margin} | {logits[place]:.2g}\n{said}" + (f" ({true})" if said != true else "")
+    return f"{margin}\n{logits[place]:.2g}\n{said}" + (f" ({true})" if said != true else "")

@@ -1,6 +1,7 @@
 """What the figures of margins draw, on the made-up study."""
 
 import runpy
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,25 @@ def test_the_nearest_image_stands_first_with_its_margins_and_class():
 
     noun = min(cell.noun.margins.min() for cell in MARGINS if cell.entry == "cnn" and cell.seed == 0
                 and cell.margin != "certified")  # fmt: skip
-    assert found.axes[1].get_title().startswith(f"{noun:.3f} | ")
+    assert found.axes[1].get_title().startswith(f"{noun:.3f}\n")
     assert [axes.texts[0].get_text().split("\n")[0] for axes in found.axes[::4]] == [
         "nearest to", "smallest", "farthest from", "greatest",
     ]  # fmt: skip
+
+
+def test_what_stands_above_an_image_is_large_enough_to_read_and_does_not_touch_its_neighbours():
+    found = brittle_images(MARGINS, OUTPUTS, EXAMPLES, classifier="cnn")
+
+    rows = [found.axes[start : start + 10] for start in range(0, len(found.axes), 10)]
+    for heads, *images in rows:
+        titles = [heads._right_title, *(axes.title for axes in images)]
+        boxes = [title.get_window_extent() for title in titles]
+        assert min(title.get_fontsize() for title in titles) >= 8
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+        assert boxes[0].x0 >= 0
+    tops = [max(axes.title.get_window_extent().y1 for axes in row[1:]) for row in rows]
+    floors = [found.bbox.y1, *(min(axes.get_window_extent().y0 for axes in row[1:]) for row in rows[:-1])]
+    assert all(top < floor for top, floor in zip(tops, floors, strict=True))
 
 
 def test_the_error_of_a_subset_is_drawn_in_points_from_zero():
