@@ -32,7 +32,7 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
 
     Checked: the bytes of every artefact against its sidecar; every link against the bytes of the input and of its
     sidecar; files without a sidecar, sidecars without a file; settings and code against today's; the report's pages,
-    its numbers against its metrics, and its root digest.
+    what lies between them, its numbers against its metrics, and its root digest.
     """
     folders = [root / plan.folder, *(root / folder for folder in sorted(plan.raw_folders))]
     present = {
@@ -131,11 +131,9 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
                 continue  # named already
             if provenance.canonical(sidecar.get("settings")) != provenance.canonical(task.settings):
                 yield Finding(task.output, "was made under other settings than today's")
-            elif (today := code_files((task,))) != sidecar.get("files"):
-                changed = sorted(
-                    f for f in today.keys() | sidecar["files"].keys() if today.get(f) != sidecar["files"].get(f)
-                )
-                then = {name: sidecar["files"].get(name) for name in changed}
+            elif isinstance(files := sidecar.get("files"), dict) and (today := code_files((task,))) != files:
+                changed = sorted(f for f in today.keys() | files.keys() if today.get(f) != files.get(f))
+                then = {name: files.get(name) for name in changed}
                 commit = commits.of_code(root, tuple(then.items()))
                 told = f"; that code is in commit {commit}" if commit else "; that code is in no commit here"
                 yield Finding(task.output, f"was made by other code than today's: {', '.join(changed)}{told}")
@@ -155,6 +153,11 @@ def _pages(report: Path, root: Path, expected_root: str | None) -> Iterator[Find
                 yield Finding(_name(folder / name, root), "is missing; the report's sidecar lists it")
             elif digests.file_digest(folder / name) != digest:
                 yield Finding(_name(folder / name, root), "is not the page that the report's sidecar lists")
+        listed = {report.name, provenance.sidecar_path(report).name, chain.ROOT, *pages}
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = path.relative_to(folder).as_posix()
+            if name not in listed and not path.name.startswith("."):  # Snakemake marks folders with hidden files
+                yield Finding(_name(path, root), "belongs to nothing in the report")
         found = chain.root_digest(root, [_name(report, root)])
         stated = (folder / chain.ROOT).read_text().strip()
         if found != stated:

@@ -27,7 +27,10 @@ def reached(root: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
         file = waiting.pop()
         if file not in found:
             found[file] = provenance.read_sidecar(root / file)
-            waiting += [link["file"] for link in links(found[file])]
+            try:
+                waiting += [link["file"] for link in links(found[file])]
+            except (KeyError, TypeError, AttributeError):
+                raise ValueError(f"{provenance.sidecar_path(root / file)}: names no inputs as a sidecar does") from None
     return found
 
 

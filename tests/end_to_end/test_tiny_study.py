@@ -61,6 +61,19 @@ def test_the_report_stands_alone_and_names_its_files(tiny):
     assert str(tiny.root) not in page
 
 
+def test_snakemakes_own_report_has_page_tables_and_figures_under_their_categories_with_captions(copied):
+    copied.snakemake("--report", "snakemake.html")
+
+    text = (copied.root / "snakemake.html").read_text()
+    captions = (
+        "each published claim beside what was measured",
+        "one row per measured number",
+        "its caption, and the files",
+    )
+    for words in (*captions, "Figures", "Tables", "report.html", "claims.csv", "roc.svg"):
+        assert words in text, words
+
+
 def test_the_metrics_table_reads_back(tiny):
     table = gzip.decompress((tiny.root / "reports/tiny/metrics.csv.gz").read_bytes())
     rows = records.decode(table, records.Metrics).rows

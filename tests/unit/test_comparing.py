@@ -2,11 +2,13 @@
 
 import csv
 import gzip
+import json
 import subprocess
 
 import pytest
 
 from touchstone import comparing
+from touchstone.__main__ import main
 from touchstone.comparing import APART, MOVED, Report
 from touchstone.records import METRIC_COLUMNS
 
@@ -81,6 +83,16 @@ def test_a_revision_is_compared_with_the_report_of_today(project, capsys, revisi
     assert comparing.run_compare(revision, "digits", 20, False) == 1
 
     assert "0 numbers are equal; 1 moved" in capsys.readouterr().out
+
+
+def test_two_revisions_are_compared_as_words_and_as_json(project, capsys):
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", *identity, "commit", "-qam", "two"], check=True)
+
+    assert main(["compare", "HEAD~1", "HEAD:digits", "--json"]) == 1
+
+    (move,) = json.loads(capsys.readouterr().out)["moves"]
+    assert (move["before"], move["after"]) == (0.5, 0.6)
 
 
 def test_a_report_equals_itself(project):

@@ -1,3 +1,5 @@
+import re
+
 import matplotlib
 import numpy as np
 import pytest
@@ -46,6 +48,19 @@ def test_panels_are_as_many_as_asked_for():
     found, axes = drawing.panels(4, columns=3)
 
     assert len(axes) == len(found.axes) == 4
+
+
+@pytest.mark.parametrize(("count", "inches"), [(3, 7.2), (1, 7.2 * 0.7)])
+def test_the_pdf_is_as_wide_as_a_text_of_two_columns_and_its_letters_stay_letters(count, inches):
+    with drawing.style():
+        found, axes = drawing.panels(count)
+        axes[0].set_title("a word")
+
+    pdf = drawing.pdf(found)
+
+    width, _ = map(float, re.search(rb"/MediaBox \[ ?0 0 ([0-9.]+) ([0-9.]+) ?\]", pdf).groups())
+    assert width == pytest.approx(72 * inches, abs=1)
+    assert b"/Type42" in pdf or b"/CIDFontType2" in pdf or b"/TrueType" in pdf
 
 
 def test_a_figure_with_images_is_raster():

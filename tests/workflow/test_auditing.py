@@ -1,11 +1,13 @@
 """Any flipped bit, swapped file, edited sidecar or missing link in a study is named; an untouched study passes."""
 
 import json
+import random
 import shutil
 
 import pytest
 
 from touchstone import auditing, chain, provenance
+from touchstone.__main__ import main
 from touchstone.params import load
 from touchstone.plan import Plan
 
@@ -96,10 +98,24 @@ def test_a_missing_artefact_and_a_missing_sidecar_are_named(copied):
     assert {EXAMPLES, CHECKPOINT} <= named(copied)
 
 
-def test_an_extra_file_is_named(copied):
-    (copied.root / "data/tiny/scores/extra.safetensors").write_bytes(b"x")
+@pytest.mark.parametrize("file", ["data/tiny/scores/extra.safetensors", "reports/tiny/figures/extra.svg"])
+def test_an_extra_file_is_named(copied, file):
+    (copied.root / file).write_bytes(b"x")
 
-    assert "data/tiny/scores/extra.safetensors" in named(copied)
+    assert file in named(copied)
+
+
+@pytest.mark.parametrize("draw", range(8))
+def test_any_flipped_bit_of_any_file_or_sidecar_is_found(copied, draw):
+    chance = random.Random(draw)
+    files = sorted(path for folder in ("data", "reports") for path in (copied.root / folder).rglob("*"))
+    files = [path for path in files if path.is_file() and path.stat().st_size and not path.name.startswith(".")]
+    sidecars = [path for path in files if path.name.endswith(provenance.SIDECAR)]
+    path = chance.choice(sidecars if draw % 2 else files)
+
+    flip(path, chance.randrange(path.stat().st_size))
+
+    assert findings(copied) != [], path
 
 
 def test_a_number_on_the_page_that_is_not_in_the_metrics_is_named(copied):
@@ -134,6 +150,18 @@ def test_an_empty_study_is_no_whole_one(copied):
     shutil.rmtree(copied.root / "reports")
 
     assert "nothing to audit" in findings(copied)[0].problem
+
+
+def test_the_command_prints_json_and_ends_in_1_where_something_is_wrong(copied, monkeypatch, capsys):
+    root = (copied.root / "reports/tiny/ROOT").read_text().strip()
+    monkeypatch.chdir(copied.root)
+
+    assert main(["audit", "tiny", "--root", root, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+    flip(copied.root / EXAMPLES)
+    assert main(["audit", "tiny", "--json"]) == 1
+    assert EXAMPLES in {finding["file"] for finding in json.loads(capsys.readouterr().out)}
 
 
 @pytest.fixture(autouse=True)

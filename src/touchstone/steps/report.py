@@ -25,6 +25,7 @@ from touchstone.sanity_checks import Doubts
 from touchstone.threats import seedless
 from touchstone.verdicts import Asked, judge
 
+CLAIM = re.compile(r"\b([PS]\d-\d+)\b")  # the name of one
 SHORT = 12  # lines of a table that is open from the start
 # Lines of a table on the page, of means over seeds and of every seed; longer ones stand in the table of metrics alone.
 LONGEST, LONGEST_OF_SEEDS = 200, 60
@@ -301,6 +302,11 @@ def _breakable(text: str) -> Markup:
     return Markup(re.sub(r"([/+_])", r"\1<wbr>", str(escape(text))))
 
 
+def _linked(text: str) -> Markup:
+    """Return a text in which each claim's name leads to its line."""
+    return Markup(CLAIM.sub(r'<a href="#claim-\1">\1</a>', str(escape(text))))
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("touchstone", "reporting_templates"),
@@ -311,5 +317,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["breakable"] = _breakable
+    environment.filters["linked"] = _linked
     environment.filters["packed"] = _packed
     return environment

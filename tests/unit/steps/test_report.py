@@ -167,6 +167,12 @@ def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, fi
     assert "Not &lt;measured&gt;." in claims
 
 
+def test_a_claim_that_another_line_names_can_be_followed(page):
+    line = page[page.index('<tr id="claim-P4-1">') :].split("</tr>")[0]
+
+    assert 'that of <a href="#claim-S4-2">S4-2</a>, <a href="#claim-S4-3">S4-3</a>' in line
+
+
 def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
     packed = re.search(r'<script type="text/plain" id="rows">(.*?)</script>', page)[1]
     found = json.loads(gzip.decompress(base64.b64decode(packed)))
