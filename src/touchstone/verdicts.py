@@ -264,7 +264,7 @@ def _attacked(verdict: Verdict, asked: Asked, breaks: Mapping[str, Break]) -> Ve
     own = asked.claims[criterion.id]
     assert not isinstance(own, str)
     found = {name: breaks[name] for name in criterion.broken_by if _same(own, breaks[name])}
-    breaking = [f"{name}: {found[name].says}" for name in found if found[name].word == CONFIRMED]
+    breaking = [_told_break(name, found[name], criterion) for name in found if found[name].word == CONFIRMED]
     if breaking:
         return replace(verdict, word=BROKEN, notes=(*breaking, *verdict.notes))
     if not found:
@@ -274,6 +274,12 @@ def _attacked(verdict: Verdict, asked: Asked, breaks: Mapping[str, Break]) -> Ve
     more = [f"{name} leaves open whether it is broken: {found[name].says}" for name in open_]
     more += [f"{name} does not break it" for name in found if name not in (*open_, criterion.id)]
     return replace(verdict, notes=(*verdict.notes, *more))
+
+
+def _told_break(name: str, attack: Break, criterion: Criterion) -> str:
+    """Return what broke a claim; of its own number, which stands beside it, just what follows from it."""
+    own = attack.parts[0].condition.says if name == criterion.id and attack.parts else ""
+    return own or f"{name}: {attack.says}"
 
 
 def _same(own: Chosen, attack: Break) -> bool:

@@ -487,6 +487,7 @@ def test_the_number_that_says_whether_a_claim_is_broken_stands_first_and_is_a_ro
     ((shown,), _) = page_lines(made, found, [first, second])
 
     assert shown.word == word
+    assert shown.note.startswith("not robust; " if left < 0.2 else "1 seed")
     assert (first["metric"], first["value"], first["of"], second["metric"]) == ("accuracy left", left, [3], "SR")
     assert [(name, asked) for name, _, asked in shown.numbers] == [
         ("accuracy left", "broken if < 20\u202f%"),
