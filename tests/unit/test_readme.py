@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
@@ -42,3 +43,15 @@ def test_every_file_that_a_page_links_to_is_there(page):
     links = re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text())
 
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_disk_that_a_study_is_said_to_need_is_what_dvc_recorded_of_it():
+    outs = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["digits"]["outs"]
+    needed = sum(out["size"] for out in outs) / 1e9
+
+    readme = (ROOT / "README.md").read_text()
+    said = (r"the default study (\d+\.\d) GB", r"default study: (\d+\.\d) GB more")
+    found = [float(re.search(words, readme)[1]) for words in said]
+    found.append(float(re.search(r"# Disk: (\d+\.\d) GB", (ROOT / "params.yaml").read_text())[1]))
+
+    assert found == pytest.approx([needed] * 3, abs=0.1)
