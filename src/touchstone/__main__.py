@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     new = command("new", _new, "write a component to begin from, with its test")
     new.add_argument("kind", choices=("detector", "attack"))
     new.add_argument("file", metavar="NAME")
+    new.add_argument(
+        "--from", dest="origin", metavar="CLASS", help="pass on to torchattacks.PGD, pytorch_ood.MaxLogit, ..."
+    )
     new.add_argument("--folder", default="plugins", help="the plugin folder (default: plugins)")
     check = command("check", _check, "check a study's settings and print its jobs per rule")
     check.add_argument("study", nargs="?", default=DEFAULT_STUDY)
@@ -267,7 +270,7 @@ def _contract(options: argparse.Namespace) -> int:
 def _new(options: argparse.Namespace) -> int:
     from touchstone import contracting
 
-    return contracting.new(options.kind, options.file, Path(options.folder))
+    return contracting.new(options.kind, options.file, Path(options.folder), options.origin)
 
 
 def _completion(options: argparse.Namespace) -> int:
