@@ -71,6 +71,8 @@ def evaluate(
     images (N, C, H, W) in [0, 1], labels (N,) int64; model: images to logits (N, K), its normalisation inside. The attacks
     are APGD on the cross-entropy, APGD on the DLR loss (on two classes with another start), Square, and `attacks`, each
     of which must stay within `eps` by itself. An image counts as robust if it is right when clean and under all of them.
+    The result holds clean_accuracy and robust_accuracy (value, low, high), attacked, the worst image found for each, and
+    failed_checks: with any of these the attacks were too weak, and the robust accuracy is not to be trusted.
     ValueError for eps outside (0, 0.5), for no images, and for images or labels that are none of the model's.
     """
     if not 0 < eps < LARGE_EPS:
