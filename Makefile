@@ -8,7 +8,7 @@ BIN := .venv/bin
 BENCH := $(BIN)/python benchmarks
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test test-faults test-cluster check bench bench-full dvc ci tables locks
+.PHONY: run setup cluster test test-faults test-cluster check bench bench-full docs dvc ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
 	@$(BIN)/touchstone run $(STUDY) --cores $(CORES) --lock $(LOCK)
@@ -73,6 +73,9 @@ bench-full: .venv/development           ## every race, whole, into benchmarks/re
 	@$(BENCH)/pipeline_overhead.py
 	@$(BENCH)/growth.py
 	@$(BENCH)/all_races.py
+
+docs: .venv/development                 ## write the site of docs/ to build/docs; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ci: check test                          ## what .ci/run runs
 

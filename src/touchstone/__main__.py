@@ -41,8 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="touchstone", description="Is that robustness claim real?")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, function: object, text: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=text, description=text)
+    def command(name: str, function: object, text: str, usage: str | None = None) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text, usage=usage)
         sub.set_defaults(command=function, name=name)
         return sub
 
@@ -51,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--cores", default="all", help="how many cores to use (default: all)")
     run.add_argument("--lock", choices=("keep", "rerun"), default="keep",
                      help="what to do with files made under another requirements.lock (default: keep them)")  # fmt: skip
-    assayed = command("assay", _assay, "is this model robust? write a study for it, and run it")
+    assayed = command("assay", _assay, "is this model robust? write a study for it, and run it",
+                      usage="touchstone assay MODEL --data PATH [options]")  # fmt: skip
     assayed.add_argument("model", help="a .pt2, TorchScript, safetensors or state_dict file; a torchvision name")
     assayed.add_argument(
         "--data", required=True, metavar="PATH", help="a folder of pictures per class, .npz, .safetensors"
@@ -94,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     new = command("new", _new, "write a component to begin from, with its test")
     new.add_argument("kind", choices=("detector", "attack"))
     new.add_argument("file", metavar="NAME")
+    new.add_argument(
+        "--from", dest="origin", metavar="CLASS", help="pass on to torchattacks.PGD, pytorch_ood.MaxLogit, ..."
+    )
     new.add_argument("--folder", default="plugins", help="the plugin folder (default: plugins)")
     check = command("check", _check, "check a study's settings and print its jobs per rule")
     check.add_argument("study", nargs="?", default=DEFAULT_STUDY)
@@ -124,7 +128,6 @@ def _parser() -> argparse.ArgumentParser:
     claims = command("claims", _claims, "print the verdicts of a study that has run; 1 where a figure is missing")
     claims.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     claims.add_argument("--markdown", nargs="*", metavar="CLAIM", help="these claims as a Markdown table")
-
     table = command("table", _table, "print numbers of a report as a Markdown table: entries by example sets")
     table.add_argument("study", help="a study that has run")
     table.add_argument("evaluation", help="a question of it, such as detection")
@@ -138,6 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     compared.add_argument("--json", action="store_true", help="print everything as JSON")
     versioned = command("dvc", _dvc, "write the DVC stages of a study, so that DVC carries its files")
     versioned.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="digits, or a study in workflow/studies/")
+    completed = command("completion", _completion, "print what completes these commands in a shell")
+    completed.add_argument("shell", choices=("bash", "zsh"), help='such as: eval "$(touchstone completion bash)"')
     job = command("job", _job, "do one job of the workflow, as its rules call it")
     job.add_argument(
         "rule", help="the rule's name; RULE:DIGEST refuses to run if the job's settings have another digest"
@@ -265,7 +270,14 @@ def _contract(options: argparse.Namespace) -> int:
 def _new(options: argparse.Namespace) -> int:
     from touchstone import contracting
 
-    return contracting.new(options.kind, options.file, Path(options.folder))
+    return contracting.new(options.kind, options.file, Path(options.folder), options.origin)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    from touchstone import completing
+
+    print(completing.completion(_parser(), options.shell))
+    return 0
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -87,8 +87,11 @@ def contract(file: Path) -> int:
     return int(code != 0)
 
 
-def new(kind: str, name: str, folder: Path) -> int:
-    """Write a component to begin from into a plugin folder, and for a detector its test."""
+def new(kind: str, name: str, folder: Path, origin: str | None = None) -> int:
+    """Write a component to begin from into a plugin folder, and for a detector its test.
+
+    origin: a class of another library that it shall pass its work on to, "torchattacks.PGD"; see adapting.py.
+    """
     kind = kind if kind.endswith("s") else f"{kind}s"
     if kind not in KINDS:
         raise ValueError(f"new: there is a beginning for {' and '.join(KINDS)}, not for {kind}")
@@ -96,8 +99,14 @@ def new(kind: str, name: str, folder: Path) -> int:
         raise ValueError(f"new: {name}: a name is made of a-z, 0-9 and _, a letter first")
     if name in registry.names(kind):
         raise ValueError(f"new: {kind}/{name}.py is touchstone's own; take another name")
-    files = {folder / kind / f"{name}.py": (DETECTOR if kind == "detectors" else ATTACK).format(name=name)}
-    if kind == "detectors":
+    path = folder / kind / f"{name}.py"
+    if origin is not None:
+        from touchstone import adapting
+
+        files = {path: adapting.adapter(kind, name, origin)}
+    else:
+        files = {path: (DETECTOR if kind == "detectors" else ATTACK).format(name=name)}
+    if kind == "detectors" and origin is None:
         files[folder / "tests" / f"test_{name}.py"] = TEST.format(name=name)
     for path, text in files.items():
         if path.exists():

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
 from touchstone.networks import Program
+from touchstone.onnx_models import open_onnx
 from touchstone.programs import GRAPH, GraphProgram, ScriptProgram, as_bytes, graph_bytes
 from touchstone.pt2_archive import is_program, read_program
 from touchstone.records import DamagedFile
@@ -41,7 +42,8 @@ EXPORT = (
 class OwnModel:
     """A program to be put into a study, and what was noticed on the way.
 
-    network: as loaded from outside a program, not exported yet; else None. batch: the only number of images it takes.
+    network: as loaded from outside a program, not exported yet; else None. It becomes what `kind` says: TorchScript
+    where torch.export is known not to follow it. batch: the only number of images it takes.
     """
 
     kind: Kind
@@ -78,7 +80,8 @@ def open_model(
             raise FileNotFoundError(f"no model file {model}")
         return _named(model, weights)
     if path.suffix == ".onnx":
-        raise ValueError(f"{path}: ONNX has no gradients here; {EXPORT}")
+        network = open_onnx(path, EXPORT)
+        return OwnModel("torchscript", network=network, told=("it was converted from ONNX to TorchScript",))
     if is_program(path):
         graph, _ = read_program(path)
         batch, *shape = graph["shape"]
@@ -107,13 +110,15 @@ def put_into_file(model: OwnModel, shape: tuple[int, int, int], target: Path) ->
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "model.pt2"
         try:
-            _export(model.network, shape, made)
+            reason = None if model.kind == "exported_program" else ""
+            if reason is None:
+                _export(model.network, shape, made)
         except (RuntimeError, ValueError, TypeError, AssertionError, TorchDynamoException) as error:
             reason = str(error).strip().splitlines()[0]
-            script = _traced(model.network, shape)
-            kept = target.with_suffix(".ts")
-            script.save(str(made))
             told += (f"torch.export cannot follow its code ({reason}), so it was traced to TorchScript",)
+        if reason is not None:
+            kept = target.with_suffix(".ts")
+            _traced(model.network, shape).save(str(made))
         if not (kept.is_file() and kept == target and _same(kept, made)):
             kept.write_bytes(made.read_bytes())
     found = open_model(str(kept))

@@ -20,6 +20,7 @@ DOORS = {
     "collecting",
     "commits",
     "comparing",
+    "completing",
     "costs",
     "crates",
     "git",

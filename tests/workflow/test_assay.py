@@ -1,5 +1,6 @@
 """`touchstone assay` as a user types it: what it writes for each kind of model, and what it says to mistakes."""
 
+import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
+from touchstone import own_models
 from touchstone.__main__ import main
 from touchstone.params import load
 from touchstone.plan import Plan
@@ -39,6 +41,7 @@ def their_folder(tmp_path_factory):
     torch.save(net.state_dict(), folder / "state.pt")
     torch.save(net, folder / "whole.pt")
     save_file(net.state_dict(), folder / "weights.safetensors")
+    onnx_file(folder / "net.onnx")
     torch.jit.save(torch.jit.trace(net, torch.rand(2, *SHAPE)), folder / "script.pt")
     exported(folder / "any.pt2", net)
     torch.export.save(torch.export.export(net, (torch.rand(4, *SHAPE),)), folder / "four.pt2")
@@ -72,7 +75,37 @@ def assay(model, data, *more):
     return main(["assay", str(model), "--data", str(data), "--quick", "--dry-run", *map(str, more)])
 
 
+def onnx_file(path, sides=("images", *SHAPE), columns=144):
+    """A network of two layers, written with onnx alone: torch's own exporter needs packages that nobody else here does."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    draws = np.random.default_rng(0)
+    weights = {
+        "first": draws.normal(0, 0.1, (8, columns)).astype(np.float32),
+        "first_bias": draws.normal(0, 0.1, 8).astype(np.float32),
+        "last": draws.normal(0, 1, (3, 8)).astype(np.float32),
+        "last_bias": draws.normal(0, 1, 3).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Flatten", ["images"], ["rows"], axis=1),
+        helper.make_node("Gemm", ["rows", "first", "first_bias"], ["hidden"], transB=1),
+        helper.make_node("Relu", ["hidden"], ["bent"]),
+        helper.make_node("Gemm", ["bent", "last", "last_bias"], ["logits"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "theirs",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, (sides[0], 3))],
+        [numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return path
+
+
 WAYS = {
+    "net.onnx": (),
     "any.pt2": (),
     "four.pt2": (),
     "script.pt": (),
@@ -93,7 +126,7 @@ def test_a_network_saved_any_way_becomes_a_study_that_can_be_planned(project, th
     told = capsys.readouterr().out
     assert "1 x 12 x 12 pixels in, 3 classes out" in told and "min on" in told
     layers = {"mahalanobis", "gradient_network"} <= study["detectors"].keys()
-    assert layers == (way not in ("script.pt", "four.pt2"))
+    assert layers == (way not in ("script.pt", "four.pt2", "net.onnx"))
     assert layers or "left out" in Path("workflow/studies/mine.yaml").read_text()
     assert layers or "left out" in study["evaluations"]["detection"]["question"]
 
@@ -166,6 +199,11 @@ def torn(folder, their_folder):
     return folder / "torn"
 
 
+def torn_onnx(folder):
+    (folder / "torn.onnx").write_bytes(onnx_file(folder / "whole.onnx").read_bytes()[:700])
+    return folder / "torn.onnx"
+
+
 def colour(folder):
     np.savez(folder / "colour.npz", images=np.random.default_rng(0).integers(0, 256, (60, 12, 12, 3), np.uint8),
              labels=np.arange(60) % 3)  # fmt: skip
@@ -196,6 +234,12 @@ MISTAKES = {
         lambda p, t: [exported(p / "two.pt2", nn.Sequential(nn.Flatten(), nn.Linear(144, 2))), t / "pictures"],
         "the model has 2 classes",
     ),
+    "ONNX for one image": (
+        lambda p, t: [onnx_file(p / "one.onnx", (1, *SHAPE)), t / "pictures"],
+        "takes 1 image at once; export it again with the first side of its input dynamic",
+    ),
+    "ONNX of rows": (lambda p, t: [onnx_file(p / "r.onnx", ("n", 144)), t / "pictures"], "its input is any x 144"),
+    "torn ONNX": (lambda p, t: [torn_onnx(p), t / "pictures"], "torn.onnx: not a whole ONNX file ("),
     "weights alone": (lambda p, t: [t / "state.pt", t / "pictures"], "--architecture module:function"),
     "eps": (lambda p, t: [t / "any.pt2", t / "pictures", "--eps", "8"], "such as 8/255"),
 }
@@ -223,6 +267,58 @@ def test_a_mistake_is_told_with_what_to_do_before_anything_runs(project, their_f
     assert assay(*arguments(project, their_folder)) == 1
 
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnx2pytorch"])
+def test_an_onnx_file_without_its_library_is_told_both_ways_out(project, their_folder, capsys, monkeypatch, missing):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find(name))
+
+    assert assay(their_folder / "net.onnx", their_folder / "pictures") == 1
+
+    told = capsys.readouterr().err
+    assert "pip install onnx2pytorch" in told and "torch.export.save(" in told
+
+
+def test_an_onnx_file_with_an_operator_that_cannot_be_converted_is_told_the_way_out(
+    project, their_folder, capsys, monkeypatch
+):
+    monkeypatch.setattr("onnx2pytorch.ConvertModel", cannot)
+
+    assert assay(their_folder / "net.onnx", their_folder / "pictures") == 1
+
+    told = capsys.readouterr().err
+    assert "cannot convert it (no operator Gemm)" in told and "torch.export.save(" in told
+
+
+def cannot(file):
+    raise NotImplementedError("no operator Gemm")
+
+
+def test_an_onnx_file_that_was_converted_to_something_else_is_refused(project, their_folder, capsys, monkeypatch):
+    from onnx2pytorch import ConvertModel
+
+    monkeypatch.setattr("onnx2pytorch.ConvertModel", lambda file: nn.Sequential(ConvertModel(file), nn.Softplus()))
+
+    assert assay(their_folder / "net.onnx", their_folder / "pictures") == 1
+
+    assert "does not return the logits of ONNX's reference" in capsys.readouterr().err
+
+
+def test_a_network_from_onnx_has_the_gradient_that_its_weights_say(their_folder):
+    from onnx import load, numpy_helper
+
+    weights = {
+        w.name: torch.tensor(numpy_helper.to_array(w)) for w in load(their_folder / "net.onnx").graph.initializer
+    }
+    images = torch.rand(2, *SHAPE, requires_grad=True)
+    network = own_models.open_model(str(their_folder / "net.onnx")).network
+
+    (gradient,) = torch.autograd.grad(network(images)[:, 1].sum(), images)
+
+    used = (images.flatten(1) @ weights["first"].T + weights["first_bias"] > 0).float()
+    expected = ((used * weights["last"][1]) @ weights["first"]).view_as(images)
+    torch.testing.assert_close(gradient, expected)
 
 
 def test_broken_images_may_be_left_out_and_are_named(project, their_folder, capsys):

@@ -1,0 +1,153 @@
+"""What MkDocs is told besides docs/: the README, the reports that pages lead to, and the reference, made from the source.
+
+A hook of mkdocs.yml. Signatures and docstrings are read without importing what they are of, so this needs no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+from touchstone import registry
+from touchstone.__main__ import _parser
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+OVERVIEW = "overview.md"  # what the README is called in the site
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+EXAMPLE = re.compile(r"(?:^>>> .*\n(?:(?!\n).+\n?)*)", re.MULTILINE)
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Return the pages of docs/ with the README, the reference, and every file of the repository that a page leads to."""
+    made = {
+        OVERVIEW: (ROOT / "README.md").read_text(),
+        "reference/commands.md": commands(),
+        "reference/python.md": python(),
+    }
+    made |= {f"reference/{folder}.md": components(folder) for folder in registry.FOLDERS}
+    for name, text in made.items():
+        files.append(File.generated(config, name, content=text))
+    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
+        for _, _, link, _ in LINK.findall(page.read_text()):
+            target = (page.parent / link).resolve()
+            if "://" not in link and target.is_file() and target.suffix != ".md":
+                name = target.relative_to(ROOT).as_posix()
+                if files.get_file_from_path(name) is None:
+                    files.append(File.generated(config, name, abs_src_path=str(target)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Return a page with its links leading where their targets lie in the site; a folder has no page, so no link."""
+    if page.file.src_uri.startswith("reference/"):
+        return markdown
+    place = ROOT if page.file.src_uri == OVERVIEW else DOCS
+
+    def led(found: re.Match[str]) -> str:
+        mark, words, link, anchor = found.groups()
+        if "://" in link:
+            return found[0]
+        target = Path(os.path.normpath(place / link))
+        if target.is_dir():
+            return words
+        if target == ROOT / "README.md":
+            name = OVERVIEW
+        else:
+            name = os.path.relpath(target, DOCS if DOCS in target.parents else ROOT)
+        return f"{mark}[{words}]({Path(name).as_posix()}{anchor or ''})"
+
+    return LINK.sub(led, markdown)
+
+
+def commands() -> str:
+    """Return the page of the command line: what each command prints when it is asked for help."""
+    os.environ["COLUMNS"] = "100"
+    parser = _parser()
+    (found,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    parts = [f"# Commands\n\n```text\n{parser.format_help()}```\n"]
+    parts += [f"## {name}\n\n```text\n{command.format_help()}```\n" for name, command in found.choices.items()]
+    return "\n".join(parts)
+
+
+def python() -> str:
+    """Return the page of the functions and classes that docs/python.md imports, those of component folders apart."""
+    parts = [
+        "# Python\n\nWhat [the Python page](../python.md) shows, with all parameters. Components have pages of their own.\n"
+    ]
+    for module, names in re.findall(r"from touchstone\.([\w.]+) import ([\w, ]+)", (DOCS / "python.md").read_text()):
+        path = registry.PACKAGE / f"{module.replace('.', '/')}.py"
+        if module.split(".")[0] not in registry.FOLDERS:
+            parts += [_documented(path, name.strip(), f"touchstone.{module}") for name in names.split(",")]
+    return "\n".join(parts)
+
+
+def components(folder: str) -> str:
+    """Return the page of a component folder: each component, what it takes, its settings with type, range and default."""
+    parts = [f"# {folder}\n\nWhat `use:` may name here, with every setting: `touchstone list {folder}`.\n"]
+    for name in registry.names(folder):
+        found = registry.component(folder, name)
+        lines = [f"## {name}\n", _prose(_docstring(found.path, name))]
+        if found.data:
+            lines.append(f"Takes `{'`, `'.join(dict.fromkeys(found.data))}`.\n")
+        if found.settings:
+            lines += ["| setting | takes | default |", "| --- | --- | --- |"]
+        for key, setting in found.settings.items():
+            default = "must be given" if setting.required else f"`{setting.default!r}`"
+            lines.append(f"| `{key}` | {str(setting.type).replace('|', chr(92) + '|')} | {default} |")
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _definition(path: Path, name: str) -> ast.FunctionDef | ast.ClassDef:
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return node
+    raise ValueError(f"{path}: defines no {name}")
+
+
+def _docstring(path: Path, name: str) -> str:
+    return ast.get_docstring(_definition(path, name)) or ""
+
+
+def _documented(path: Path, name: str, module: str) -> str:
+    """Return a function with its signature and docstring, or a class with those of its public methods."""
+    found = _definition(path, name)
+    head = f"## {name}\n\n```python\nfrom {module} import {name}\n"
+    if isinstance(found, ast.FunctionDef):
+        return f"{head}\n{_signature(found)}\n```\n\n{_prose(ast.get_docstring(found) or '')}\n"
+    methods = [item for item in found.body if isinstance(item, ast.FunctionDef) and not item.name.startswith("_")]
+    told = [f"- `{_signature(method)}`: {_prose(ast.get_docstring(method) or '').strip()}" for method in methods]
+    return f"{head}```\n\n{_prose(ast.get_docstring(found) or '')}\n" + "\n".join(told)
+
+
+def _signature(function: ast.FunctionDef) -> str:
+    line = f"{function.name}({ast.unparse(function.args)})"
+    line += f" -> {ast.unparse(function.returns)}" if function.returns else ""
+    return (
+        line
+        if len(line) < 100
+        else line.replace("(", "(\n    ", 1).replace(", *, ", ",\n    *,\n    ").replace(") ->", "\n) ->")
+    )
+
+
+def _prose(text: str) -> str:
+    """Return a docstring as Markdown: examples in blocks, and nothing else in it taken for markup."""
+    parts, last = [], 0
+    text = inspect.cleandoc(text) + "\n"
+    for example in EXAMPLE.finditer(text):
+        parts += [_escaped(text[last : example.start()]), f"```pycon\n{example[0].rstrip()}\n```\n"]
+        last = example.end()
+    return "".join([*parts, _escaped(text[last:])])
+
+
+def _escaped(text: str) -> str:
+    code = re.compile(r"(`[^`]*`)")
+    return "".join(part if code.fullmatch(part) else re.sub(r"([*\[\]<_])", r"\\\1", part) for part in code.split(text))

@@ -1,0 +1,51 @@
+"""`touchstone completion bash`: what a shell needs to complete commands, flags, studies and files. Made from the parser."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import shtab
+
+SHELLS = ("bash", "zsh")
+STUDY = {"bash": "_touchstone_studies", "zsh": "_touchstone_studies"}
+STUDIES_TAKEN = ("study", "first", "second")  # arguments that name one
+FILES_TAKEN = ("model", "data", "ood", "weights", "file", "picture", "out")
+# A study is a file of workflow/studies, seen from the folder that the command is typed in, or the default one.
+PREAMBLE = {
+    "bash": """
+_touchstone_studies() {
+  compgen -W "digits $(basename -as .yaml workflow/studies/*.yaml 2>/dev/null)" -- "$1"
+  compgen -f -X '!*.yaml' -- "$1"
+}
+""",
+    "zsh": """
+_touchstone_studies() {
+  local -a studies
+  studies=(digits workflow/studies/*.yaml(N:t:r))
+  compadd -a studies
+  _files -g '*.yaml'
+}
+""",
+}
+
+
+def completion(parser: argparse.ArgumentParser, shell: str) -> str:
+    """Return the script that completes the parser's commands in a shell, bash or zsh."""
+    for command in _commands(parser):
+        for action in command._actions:
+            if action.choices is None and action.dest in STUDIES_TAKEN:
+                _completed_by(action, STUDY)
+            elif action.choices is None and action.dest in FILES_TAKEN:
+                _completed_by(action, shtab.FILE)
+    preamble: Any = PREAMBLE  # a dict, whatever its annotation says
+    return shtab.complete(parser, shell=shell, preamble=preamble)
+
+
+def _commands(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    found = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return list(found.choices.values())
+
+
+def _completed_by(action: Any, how: Any) -> None:
+    action.complete = how  # where shtab looks for it
