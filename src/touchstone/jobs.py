@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,11 @@ from touchstone.plan_parts import Task
 from touchstone.warm import TORCH_STEPS
 
 CACHED = frozenset(
-    {"prepare", "convert", "train", "translate", "attack", "measure", "infer", "fit", "score", "evaluate"}
-)
+    {
+        *("prepare", "convert", "train", "translate", "attack", "attack_part", "measure", "infer", "fit", "score"),
+        "evaluate",
+    }
+)  # not cut and gather: they cost what a copy costs
 # One code path on every machine with AVX2 where that costs nothing. oneDNN keeps its own: held to AVX2, a convolution's
 # forward and backward took 1.3 times as long (small CNN, U-Net), so its path is recorded instead.
 CPU_PATHS = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2"}
@@ -194,6 +197,17 @@ class Job:
 
         provenance.write_with_sidecar(Path(self.task.output), records.encode(noun), self.facts)
 
+    def write_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Write the task's artefact, which is not in memory whole, and its sidecar."""
+        path = Path(self.task.output)
+        provenance.write_sidecar(path, provenance.write_pieces(path, pieces), self.facts)
+
+    def rows(self, role: str) -> list[Any]:
+        """Return the files of a role as Rows, none of their arrays read."""
+        from touchstone.rows import Rows
+
+        return [Rows.at(Path(file)) for file in self.task.as_json()["inputs"][role]]
+
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
         """Return the network of a checkpoint, ready to be called on pixels; None where the task has none."""
         from touchstone import networks
@@ -315,6 +329,19 @@ def _train(job: Job) -> None:
     state.done()
 
 
+def _cut(job: Job) -> None:
+    from touchstone.steps.cut import cut
+
+    (examples,) = job.rows("examples")
+    job.write_pieces(cut(examples, **job.settings))
+
+
+def _gather(job: Job) -> None:
+    from touchstone.steps.gather import gather
+
+    job.write_pieces(gather(job.rows("parts")))
+
+
 def _translate(job: Job) -> None:
     from touchstone.steps.translate import translate
 
@@ -323,7 +350,9 @@ def _translate(job: Job) -> None:
 
 def _attack(job: Job) -> None:
     from touchstone.steps.attack import attack
+    from touchstone.steps.attack_part import attack_part
 
+    make = attack_part if job.task.step == "attack_part" else attack
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     perturb, model = bound(job.settings["component"]), _model(job)
     defence = _guarded(job, model) if "detector" in job.task.inputs else model
@@ -331,7 +360,7 @@ def _attack(job: Job) -> None:
         raise JobError(f"{job.task.output}: {job.settings['component']['use']} attacks defences alone")
     asks = registry.used(job.settings["component"]["use"]).call.data
     settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
-    attacked = attack(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
+    attacked = make(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
     job.write(attacked)
 
 
@@ -537,6 +566,7 @@ def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
 
 
 STEPS: dict[str, Callable[[Job], None]] = {
-    "fetch": _fetch, "prepare": _prepare, "convert": _convert, "train": _train, "translate": _translate, "attack": _attack,
-    "measure": _measure, "infer": _infer, "fit": _fit, "score": _score, "evaluate": _evaluate, "report": _report,
+    "fetch": _fetch, "prepare": _prepare, "convert": _convert, "train": _train, "translate": _translate, "cut": _cut,
+    "attack": _attack, "attack_part": _attack, "measure": _measure, "infer": _infer, "gather": _gather, "fit": _fit,
+    "score": _score, "evaluate": _evaluate, "report": _report,
 }  # fmt: skip

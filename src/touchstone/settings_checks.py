@@ -205,6 +205,10 @@ class Checks(Reader):
         seeds = {str(resolved["translators"][entry]["seeds"]) for entry in members if entry in resolved["translators"]}
         if len(seeds) > 1:
             self.fail(path, f"mixes translators with the seeds {' and '.join(sorted(seeds))}")
+        shards = {entry: resolved["examples"][entry]["shards"] for entry in members if entry in resolved["examples"]}
+        if len(set(shards.values())) > 1:
+            told = ", ".join(f"{entry} in {count}" for entry, count in shards.items())
+            self.fail(path, f"mixes example sets of different shards ({told}); a job is on one shard of all its sets")
         calibration = resolved["study"]["calibration"]
         tested = {
             name
