@@ -56,7 +56,8 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
     """
     reader, store = Reader(), cache.Cache.at(root)
     ready, held = False, 0
-    for task in tasks:
+    last = {file: place for place, task in enumerate(tasks) for file in task.input_files}
+    for place, task in enumerate(tasks):
         missing = [file for file in task.input_files if not Path(file).exists()]
         if missing:
             raise JobError(f"{task.output}: the input {missing[0]} is missing")
@@ -71,6 +72,7 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
         STEPS[task.step](job)
         if store is not None and task.step in CACHED:
             _keep(store, job)
+        reader.forget(file for file in task.input_files if last[file] == place)
     return held
 
 
@@ -130,6 +132,11 @@ class Reader:
             except ValueError as error:
                 raise JobError(f"{file}: {error}. Delete it and run again to have it remade.") from error
         return self._nouns[file]
+
+    def forget(self, files: Iterable[str]) -> None:
+        """Let go of the nouns in some files: a job on many sets need not hold them all."""
+        for file in files:
+            self._nouns.pop(file, None)
 
     def link(self, file: str) -> dict[str, str]:
         """Return the file's link in the chain: the digest of its bytes, which are checked, and of its sidecar."""
