@@ -72,7 +72,7 @@ MISTAKES = {
     "a bad name": ("attacks: {Mine-1: {use: fgsm}}", "attacks.Mine-1", "a-z"),
     "no shards": ("examples: {digits_test: {shards: 0}}", "examples.digits_test.shards: expected int at least 1", "got 0"),
     "shards in words": ("examples: {digits_test: {shards: many}}", "examples.digits_test.shards: expected int at least 1", 'got "many"'),
-    "shards of one set of a group": ("examples: {textures: {shards: 2}}", "groups.ood_test: mixes example sets of different shards", "textures in 2"),
+    "shards of one set of a group": ("examples: {textures: {shards: 2}}", "examples.textures.shards: 2, but photographs in the same group, ood_test, has 1", ""),
     "calibration with test": ("groups: {fitting: null, id_test: [digits_test, digits_calibration]}", "groups.id_test", "tested on"),
     "an unknown study setting": ("study: {device: gpu}", "study.device: expected cpu or cuda", ""),
     "a threshold without data": ("study: {calibration: nowhere}", "study.calibration: no example set called nowhere", ""),
