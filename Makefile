@@ -60,6 +60,8 @@ bench: .venv/development                ## every race, small, into build/bench; 
 	@$(BENCH)/bootstrap_auroc.py --looped 50 --rounds 3 --out build/bench
 	@$(BENCH)/pipeline_overhead.py --idle --seeds 1 --rounds 1 --sampled 1 --out build/bench
 	@$(BENCH)/growth.py --times 1 2 4 --rounds 1 --out build/bench
+	@$(BENCH)/shard_memory.py --images 600 1200 2400 --shard 600 --out build/bench
+	@$(BENCH)/imagenet_costs.py --images 1 --rounds 1 --out build/bench
 	@$(BENCH)/all_races.py --out build/bench
 
 bench-full: .venv/development           ## every race, whole, into benchmarks/results; on a machine that does nothing else
@@ -72,6 +74,8 @@ bench-full: .venv/development           ## every race, whole, into benchmarks/re
 	@$(BENCH)/bootstrap_auroc.py
 	@$(BENCH)/pipeline_overhead.py
 	@$(BENCH)/growth.py
+	@$(BENCH)/shard_memory.py
+	@$(BENCH)/imagenet_costs.py
 	@$(BENCH)/all_races.py
 
 docs: .venv/development                 ## write the site of docs/ to build/docs; a broken link fails

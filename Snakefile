@@ -15,4 +15,5 @@ rule all:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/examples.smk"
+include: "workflow/rules/shards.smk"
 include: "workflow/rules/results.smk"

@@ -20,8 +20,12 @@ def page(results: Path) -> str:
         found = json.loads(path.read_text())
         goals = [Goal(*(goal[name] for name in Goal._fields)) for goal in found["goals"]]
         met = sum(goal.met for goal in goals)
-        parts += [f"## [{path.stem}]({path.stem}.md): {met} of {len(goals)} goals met"]
-        parts += [f"`{found['command']}`. {racing.told(found['machine'])}", racing.goal_table(goals)]
+        told = f": {met} of {len(goals)} goals met" if goals else ", which has no goals"
+        parts += [f"## [{path.stem}]({path.stem}.md){told}"]
+        parts += [
+            f"`{found['command']}`. {racing.told(found['machine'])}",
+            *([racing.goal_table(goals)] if goals else []),
+        ]
     return "\n\n".join(parts) + "\n"
 
 

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,12 @@ def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Project], o
             fill(copy_of_repository(shared / name))
             (shared / f"{name}.done").touch()
     return Project(shared / name)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Project], object]], Project]:
+    """`once`, for what a file of tests alone looks at."""
+    return partial(once, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

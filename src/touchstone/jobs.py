@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,11 @@ from touchstone.plan_parts import Task
 from touchstone.warm import TORCH_STEPS
 
 CACHED = frozenset(
-    {"prepare", "convert", "train", "translate", "attack", "measure", "infer", "fit", "score", "evaluate"}
-)
+    {
+        *("prepare", "convert", "train", "translate", "attack", "attack_part", "measure", "infer", "fit", "score"),
+        "evaluate",
+    }
+)  # not cut and gather: they cost what a copy costs
 # One code path on every machine with AVX2 where that costs nothing. oneDNN keeps its own: held to AVX2, a convolution's
 # forward and backward took 1.3 times as long (small CNN, U-Net), so its path is recorded instead.
 CPU_PATHS = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2"}
@@ -53,7 +56,8 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
     """
     reader, store = Reader(), cache.Cache.at(root)
     ready, held = False, 0
-    for task in tasks:
+    last = {file: place for place, task in enumerate(tasks) for file in task.input_files}
+    for place, task in enumerate(tasks):
         missing = [file for file in task.input_files if not Path(file).exists()]
         if missing:
             raise JobError(f"{task.output}: the input {missing[0]} is missing")
@@ -68,6 +72,7 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
         STEPS[task.step](job)
         if store is not None and task.step in CACHED:
             _keep(store, job)
+        reader.forget(file for file in task.input_files if last[file] == place)
     return held
 
 
@@ -127,6 +132,11 @@ class Reader:
             except ValueError as error:
                 raise JobError(f"{file}: {error}. Delete it and run again to have it remade.") from error
         return self._nouns[file]
+
+    def forget(self, files: Iterable[str]) -> None:
+        """Let go of the nouns in some files: a job on many sets need not hold them all."""
+        for file in files:
+            self._nouns.pop(file, None)
 
     def link(self, file: str) -> dict[str, str]:
         """Return the file's link in the chain: the digest of its bytes, which are checked, and of its sidecar."""
@@ -193,6 +203,17 @@ class Job:
         from touchstone import records
 
         provenance.write_with_sidecar(Path(self.task.output), records.encode(noun), self.facts)
+
+    def write_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Write the task's artefact, which is not in memory whole, and its sidecar."""
+        path = Path(self.task.output)
+        provenance.write_sidecar(path, provenance.write_pieces(path, pieces), self.facts)
+
+    def rows(self, role: str) -> list[Any]:
+        """Return the files of a role as Rows, none of their arrays read."""
+        from touchstone.rows import Rows
+
+        return [Rows.at(Path(file)) for file in self.task.as_json()["inputs"][role]]
 
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
         """Return the network of a checkpoint, ready to be called on pixels; None where the task has none."""
@@ -315,6 +336,19 @@ def _train(job: Job) -> None:
     state.done()
 
 
+def _cut(job: Job) -> None:
+    from touchstone.steps.cut import cut
+
+    (examples,) = job.rows("examples")
+    job.write_pieces(cut(examples, **job.settings))
+
+
+def _gather(job: Job) -> None:
+    from touchstone.steps.gather import gather
+
+    job.write_pieces(gather(job.rows("parts")))
+
+
 def _translate(job: Job) -> None:
     from touchstone.steps.translate import translate
 
@@ -323,7 +357,9 @@ def _translate(job: Job) -> None:
 
 def _attack(job: Job) -> None:
     from touchstone.steps.attack import attack
+    from touchstone.steps.attack_part import attack_part
 
+    make = attack_part if job.task.step == "attack_part" else attack
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     perturb, model = bound(job.settings["component"]), _model(job)
     defence = _guarded(job, model) if "detector" in job.task.inputs else model
@@ -331,7 +367,7 @@ def _attack(job: Job) -> None:
         raise JobError(f"{job.task.output}: {job.settings['component']['use']} attacks defences alone")
     asks = registry.used(job.settings["component"]["use"]).call.data
     settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
-    attacked = attack(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
+    attacked = make(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
     job.write(attacked)
 
 
@@ -537,6 +573,7 @@ def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
 
 
 STEPS: dict[str, Callable[[Job], None]] = {
-    "fetch": _fetch, "prepare": _prepare, "convert": _convert, "train": _train, "translate": _translate, "attack": _attack,
-    "measure": _measure, "infer": _infer, "fit": _fit, "score": _score, "evaluate": _evaluate, "report": _report,
+    "fetch": _fetch, "prepare": _prepare, "convert": _convert, "train": _train, "translate": _translate, "cut": _cut,
+    "attack": _attack, "attack_part": _attack, "measure": _measure, "infer": _infer, "gather": _gather, "fit": _fit,
+    "score": _score, "evaluate": _evaluate, "report": _report,
 }  # fmt: skip

@@ -15,8 +15,11 @@ from touchstone import digests, provenance
 from touchstone.params import Study
 from touchstone.plan_parts import Batch, Rule, Task
 from touchstone.plan_questions import Questions
+from touchstone.plan_shards import SHARD, cutting, gathering, on_shard, shard_of, sharded
 
 NETWORKS = ("trained", "net", "victim", "seed")  # wildcards that stand for a network, or for its seed
+OPEN = (*NETWORKS, SHARD)  # wildcards that take too many values for each to be a pattern of its own
+NUMBERS = ("seed", SHARD)
 
 
 class Plan(Questions):
@@ -33,11 +36,16 @@ class Plan(Questions):
             Rule("fetch", "fetch", ("source",)),
             Rule("prepare", "prepare", ("examples",)),
             Rule("train", "train", ("trained",)),
-            *(self._batch_rule("attack", b, *(["net"] if b.detectors else [])) for b in self.attacked_batches()),
-            *(self._batch_rule("translate", batch) for batch in self.translated_batches()),
-            *(self._batch_rule("infer", batch, "net") for batch in self.all_batches()),
-            *(Rule(f"measure_{b.name}", "measure", ("net", "margin"), b) for b in self.clean_batches()),
+            *(Rule(f"cut_{b.name}", "cut", (), b) for b in self.clean_batches() if b.shards > 1),
         ]
+        for batch in self.attacked_batches():
+            found += self._batch_rules("attack", batch, *(["net"] if batch.detectors else []))
+        for batch in self.translated_batches():
+            found += self._batch_rules("translate", batch)
+        for batch in self.all_batches():
+            found += self._batch_rules("infer", batch, "net")
+        for batch in self.clean_batches():
+            found += self._batch_rules("measure", batch, "net", "margin")
         for detectors in self.study["groups"]["detectors"]:
             found.append(Rule(f"fit_{detectors}", "fit", ("net",), detectors=detectors))
             for batch in self.all_batches():
@@ -48,8 +56,9 @@ class Plan(Questions):
         return {rule.name: rule for rule in found}
 
     @staticmethod
-    def _batch_rule(step: str, batch: Batch, *names: str) -> Rule:
-        return Rule(f"{step}_{batch.name}", step, (*names, *batch.wildcards), batch)
+    def _batch_rules(step: str, batch: Batch, *names: str) -> list[Rule]:
+        rule = Rule(f"{step}_{batch.name}", step, (*names, *batch.wildcards), batch)
+        return [rule] if batch.shards == 1 else sharded(rule)
 
     def rules_of(self, step: str) -> list[Rule]:
         """Return the rules of one step."""
@@ -69,6 +78,7 @@ class Plan(Questions):
             "seed": sorted({str(net.seed) for net in self.nets("translators")}),
             "margin": list(self.study["margins"]),
             "evaluation": list(self.study["evaluations"]),
+            SHARD: [str(shard) for shard in range(max(entry["shards"] for entry in self.study["examples"].values()))],
         }
 
     def jobs(self) -> list[tuple[Rule, dict[str, str]]]:
@@ -104,14 +114,14 @@ class Plan(Questions):
 
     @cached_property
     def _makers(self) -> dict[str, list[tuple[Rule, dict[str, str], str]]]:
-        """The rules by the files that they make, the networks' names in them left open."""
+        """The rules by the files that they make, the networks' names and the shards in them left open."""
         values = self.wildcard_values
         found: dict[str, list[tuple[Rule, dict[str, str], str]]] = {}
         for rule in self.rules.values():
-            closed = [name for name in rule.wildcards if name not in NETWORKS]
+            closed = [name for name in rule.wildcards if name not in OPEN]
             for chosen in product(*(values[name] for name in closed)):
                 given = dict(zip(closed, chosen, strict=True))
-                filled = given | {name: f"{{{name}}}" for name in NETWORKS}
+                filled = given | {name: f"{{{name}}}" for name in OPEN}
                 for output in self.outputs(rule):
                     pattern = output.format(**filled)
                     found.setdefault(_starred(pattern), []).append((rule, given, pattern))
@@ -119,8 +129,15 @@ class Plan(Questions):
 
     def outputs(self, rule: Rule) -> list[str]:
         """Return the files that a job of the rule makes, in the order of its tasks, the rule's wildcards in them."""
+        if rule.step == "cut" and rule.batch:
+            files = [self.set_file(examples) for examples in rule.batch.sets]
+            return [shard_of(file, shard) for file in files for shard in range(rule.shards)]
+        files = self._whole_outputs(rule, rule.gathers or rule.step)
+        return [shard_of(file, f"{{{SHARD}}}") for file in files] if SHARD in rule.wildcards else files
+
+    def _whole_outputs(self, rule: Rule, step: str) -> list[str]:
         sets = rule.batch.sets if rule.batch else ()
-        match rule.step:
+        match step:
             case "attack" | "translate":
                 return [self.set_file(examples) for examples in sets]
             case "infer":
@@ -138,7 +155,7 @@ class Plan(Questions):
             "evaluate": self.file("metrics", "{evaluation}"),
             "report": f"reports/{self.study.name}/report.html",
         }
-        return [plain[rule.step]]
+        return [plain[step]]
 
     def _scored(self, batch: Batch | None, detectors: str) -> Iterator[tuple[str, str]]:
         """Yield (detector, address) of what a group of detectors scores: each every set, or just those made against it."""
@@ -158,10 +175,20 @@ class Plan(Questions):
 
     def _tasks(self, rule: Rule, items: tuple[tuple[str, str], ...]) -> tuple[Task, ...]:
         wildcards = dict(items)
+        shard = wildcards.pop(SHARD, None)
         if rule.detectors:
             wildcards["detectors"] = rule.detectors
         batch = () if rule.batch is None else (rule.batch,)
-        return tuple(getattr(self, f"_{rule.step}")(*batch, **wildcards))
+        tasks: Iterator[Task] = getattr(self, f"_{rule.gathers or rule.step}")(*batch, **wildcards)
+        if rule.gathers:
+            tasks = (gathering(task, rule.shards) for task in tasks)
+        elif shard is not None:
+            tasks = (on_shard(task, shard) for task in tasks)
+        return tuple(tasks)
+
+    def _cut(self, batch: Batch) -> Iterator[Task]:
+        for examples in batch.sets:
+            yield from cutting(self.set_file(examples), batch.shards, self.study["study"]["batch_size"])
 
 
 def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:
@@ -176,13 +203,18 @@ def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
 
 
 def _starred(path: str) -> str:
-    """Return a path with a star for each network in it, whether named (cnn.0) or left open ({net}, unet.{seed})."""
-    return re.sub(r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})", "*", path)
+    """Return a path with a star for each network in it, whether named (cnn.0) or left open ({net}, unet.{seed}), and
+    for a shard, which is the name of a file (3.safetensors, {shard}.safetensors).
+    """
+    networks = r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})"
+    return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{shard\}})(?=\.[a-z]+$)", "*", path)
 
 
 @cache
 def _as_pattern(path: str) -> str:
-    """Return the regular expression of a path whose networks are left open; one that stands twice is the same twice."""
+    """Return the regular expression of a path whose networks and shard are left open. One that stands twice is the same
+    twice.
+    """
     parts, seen = [], set[str]()
     for part in re.split(r"(\{[a-z]+\})", path):
         name = part[1:-1]
@@ -192,5 +224,5 @@ def _as_pattern(path: str) -> str:
             parts.append(f"(?P={name})")
         else:
             seen.add(name)
-            parts.append(rf"(?P<{name}>\d+)" if name == "seed" else rf"(?P<{name}>[a-z][a-z0-9_]*\.\d+)")
+            parts.append(rf"(?P<{name}>\d+)" if name in NUMBERS else rf"(?P<{name}>[a-z][a-z0-9_]*\.\d+)")
     return "".join(parts)

@@ -99,10 +99,15 @@ class Batches:
             }
         )
 
+    def shards_of(self, group: list[str]) -> int:
+        """Return how many shards the example sets of a group are cut into: all of them into as many."""
+        shards: int = self.study["examples"][group[0]]["shards"]
+        return shards
+
     def clean_batches(self) -> list[Batch]:
         """Return one batch per group of example sets."""
         return [
-            Batch(name, tuple(Set(entry) for entry in members))
+            Batch(name, tuple(Set(entry) for entry in members), shards=self.shards_of(members))
             for name, members in self.study["groups"]["examples"].items()
         ]
 
@@ -122,7 +127,7 @@ class Batches:
                 if not guard or (attack, guard) in asked_on
             ]
             name = "_".join(part for part in (examples, attacks, detectors) if part)
-            found.append(Batch(name, tuple(sets), detectors))
+            found.append(Batch(name, tuple(sets), detectors, self.shards_of(groups["examples"][examples])))
         return found
 
     def guarded(self, net: object, detector: str) -> str:
@@ -146,6 +151,7 @@ class Batches:
             Batch(
                 f"{batch.name}_{group}",
                 tuple(replace(s, translator=f"{name}.{{seed}}") for s in batch.sets for name in members),
+                shards=batch.shards,
             )
             for group, members in self.study["groups"]["translators"].items()
             for batch in self.translatable_batches(members)

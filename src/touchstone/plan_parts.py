@@ -66,6 +66,7 @@ class Batch:
     name: str
     sets: tuple[Set, ...]
     detectors: str = ""  # adaptive: the group of detectors that stand before the network, one victim each
+    shards: int = 1  # how many parts each of its sets is cut into
 
     @property
     def wildcards(self) -> tuple[str, ...]:
@@ -83,6 +84,23 @@ class Rule:
     wildcards: tuple[str, ...] = ()
     batch: Batch | None = None
     detectors: str = ""
+    gathers: str = ""  # the step whose shards it puts together
+
+    @property
+    def shards(self) -> int:
+        """How many shards its files are cut into."""
+        return self.batch.shards if self.batch else 1
+
+    @property
+    def told(self) -> str:
+        """The batch as a job's message names it: with its shard, where that is one."""
+        name = self.batch.name if self.batch else ""
+        return f"{name}, shard {{wildcards.shard}}" if "shard" in self.wildcards else name
+
+    @property
+    def told_wildcards(self) -> str:
+        """The wildcards as a job's message names them."""
+        return " ".join(f"{{wildcards.{name}}}" for name in self.wildcards)
 
     @property
     def slots(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import tempfile
@@ -129,19 +130,36 @@ def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
 
     What need not outlive a power cut (not `lasting`) is not synced. OSError names the file, also where a disk is full.
     """
+    _write(path, [data], lasting)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> str:
+    """Write a file as `write_whole` does, but of pieces that are never in memory together; return their digest."""
+    digest = hashlib.sha256()
+
+    def seen() -> Iterator[bytes]:
+        for piece in pieces:
+            digest.update(piece)
+            yield piece
+
+    _write(path, seen(), lasting=True)
+    return "sha256:" + digest.hexdigest()
+
+
+def _write(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, data, lasting)
+        _replace(path, pieces, lasting)
     except OSError as error:
         told = f"{error.strerror}; nothing was written under that name"
         raise OSError(error.errno, told, str(path)) from error
 
 
-def _replace(path: Path, data: bytes, lasting: bool) -> None:
+def _replace(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            stream.writelines(pieces)
             stream.flush()
             if lasting:
                 os.fsync(stream.fileno())

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.jobs import environment
-from touchstone.plan import NETWORKS, Plan, digests_of
+from touchstone.plan import NUMBERS, OPEN, Plan, digests_of
 from touchstone.plan_parts import Rule
+from touchstone.plan_shards import SHARD
 from touchstone.provenance import SIDECAR
 from touchstone.settings_files import ParamsError, nearest
 
@@ -31,7 +32,7 @@ def constraints(plan: Plan) -> dict[str, str]:
     many that Snakemake's matching would take minutes: the input function refuses those that are not there.
     """
     names = {name: "|".join(map(re.escape, values)) or "(?!)" for name, values in plan.wildcard_values.items()}
-    return names | {name: r"\d+" if name == "seed" else r"[a-z][a-z0-9_]*\.\d+" for name in NETWORKS}
+    return names | {name: r"\d+" if name in NUMBERS else r"[a-z][a-z0-9_]*\.\d+" for name in OPEN}
 
 
 def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
@@ -40,6 +41,7 @@ def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
     def found(wildcards: Wildcards) -> list[str]:
         for name, value in wildcards.items():
             known = plan.wildcard_values[name]
+            known = known[: rule.shards] if name == SHARD else known
             if value not in known:
                 raise ParamsError(f"no {name} called {value} in this study.{nearest(value, known)}")
         files = dict.fromkeys(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)

@@ -76,7 +76,7 @@ def sections() -> dict[str, Section]:
         "sources": Section(("sources",), {"sha256": Setting(Type("str", optional=True), required=True)}),
         "examples": Section(
             ("data",),
-            {"seed": Setting(_seed, 0)},
+            {"seed": Setting(_seed, 0), "shards": Setting(_count, 1)},
             {"source": Reference(("sources",)), "of": Reference(("examples",))},
         ),
         "classifiers": replace(

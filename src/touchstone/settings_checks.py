@@ -205,6 +205,14 @@ class Checks(Reader):
         seeds = {str(resolved["translators"][entry]["seeds"]) for entry in members if entry in resolved["translators"]}
         if len(seeds) > 1:
             self.fail(path, f"mixes translators with the seeds {' and '.join(sorted(seeds))}")
+        shards = {entry: resolved["examples"][entry]["shards"] for entry in members if entry in resolved["examples"]}
+        most, least = max(shards, key=shards.__getitem__, default=""), min(shards, key=shards.__getitem__, default="")
+        if most and shards[most] > shards[least]:
+            self.fail(
+                ("examples", most, "shards"),
+                f"{shards[most]}, but {least} in the same group, {path[1]}, has {shards[least]}; a job is on one shard of"
+                " all sets of its group",
+            )
         calibration = resolved["study"]["calibration"]
         tested = {
             name

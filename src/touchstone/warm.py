@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # this file is imported by every job before anything else, so
     import subprocess
     from types import FrameType
 
-TORCH_STEPS = frozenset({"convert", "train", "translate", "attack", "measure", "infer", "fit", "score"})
+TORCH_STEPS = frozenset({"convert", "train", "translate", "attack", "attack_part", "measure", "infer", "fit", "score"})
 VARIABLE = "TOUCHSTONE_WARM"  # where its socket lies; or OFF: no run starts one
 OFF = "off"
 FOLDER = ".touchstone"

@@ -1,6 +1,7 @@
 import pytest
 
 from touchstone import provenance
+from touchstone.digests import file_digest
 
 
 def package(tmp_path, monkeypatch, files):
@@ -104,3 +105,23 @@ def test_a_broken_sidecar_is_named(tmp_path, text):
 
     with pytest.raises(ValueError, match=r"x\.prov\.json"):
         provenance.read_sidecar(tmp_path / "x")
+
+
+def test_a_file_written_in_pieces_is_the_file_written_whole_and_its_digest_is_told(tmp_path):
+    provenance.write_whole(tmp_path / "whole", b"abcdef")
+
+    digest = provenance.write_pieces(tmp_path / "pieces", iter([b"abc", b"", b"def"]))
+
+    assert (tmp_path / "pieces").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert digest == file_digest(tmp_path / "whole")
+
+
+def test_pieces_that_break_off_leave_nothing_behind(tmp_path):
+    def broken():
+        yield b"abc"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        provenance.write_pieces(tmp_path / "pieces", broken())
+
+    assert list(tmp_path.iterdir()) == []

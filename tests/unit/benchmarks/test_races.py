@@ -1,6 +1,8 @@
 """Every race runs small, and its gate lets no contestant through whose result is another."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ import attack_strength
 import bootstrap_auroc
 import gradient_features
 import growth
+import imagenet_costs
 import margin_excess
 import pgd_speed
 import pipeline_overhead
 import racing
+import shard_memory
 import stored_detectors
 import training_epochs
 from touchstone.models.small_cnn import small_cnn
@@ -185,6 +189,25 @@ def test_aurocs_of_other_resamples_are_not_timed(monkeypatch):
 
     with pytest.raises(racing.NotEqual, match="AUROCs differ"):
         bootstrap_auroc.measured(count=300, resamples=40, looped=10, rounds=1)
+
+
+def test_peaks_in_shards_are_measured_small(tmp_path):
+    """In a process of its own: the jobs are forked of it."""
+    script = racing.HERE / "shard_memory.py"
+    options = ["--images", "300", "600", "--shard", "300", "--steps", "attack", "infer", "--out", str(tmp_path)]
+
+    subprocess.run([sys.executable, str(script), *options], check=True, capture_output=True)
+
+    found = json.loads((tmp_path / "shard_memory.json").read_text())
+    assert shard_memory.page(found) == (tmp_path / "shard_memory.md").read_text()
+    assert [(run["images"], run["shards"]) for run in found["runs"]] == [(300, 1), (600, 1), (600, 2)]
+    assert found["runs"][1]["made"] == found["runs"][2]["made"]
+
+
+def test_the_costs_of_imagenet_run_small(tmp_path):
+    found = imagenet_costs.measured(1, 32, 1)
+
+    assert "hours on all GPUs" in written(imagenet_costs, found, tmp_path)
 
 
 def test_growth_runs_small(tmp_path, monkeypatch):

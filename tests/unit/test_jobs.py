@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from touchstone import jobs, provenance
+from touchstone.plan_parts import Task
+from touchstone.records import ExampleSet, encode
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in "abc":
+        noun = ExampleSet(np.zeros((2, 1, 2, 2), np.float32), np.zeros(2, np.int64), np.arange(2), name)
+        provenance.write_with_sidecar(tmp_path / name, encode(noun), {"inputs": {}})
+    return list("abc")
+
+
+def test_a_job_holds_no_set_that_no_later_task_of_it_reads(files, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+    held = []
+
+    def look(job):
+        assert job.noun("examples", "ExampleSet").source == job.task.inputs["examples"]
+        held.append("".join(sorted(job.reader._nouns)))
+
+    monkeypatch.setitem(jobs.STEPS, "look", look)
+    tasks = tuple(Task("look", {"examples": name}, f"of {name}", {}) for name in "abacb")
+
+    jobs.run(tasks, tmp_path, tmp_path)
+
+    assert held == ["a", "ab", "ab", "bc", "b"]

@@ -1,0 +1,54 @@
+# Example sets cut into shards, where a study asks for it, and what was made of the shards put together again.
+
+for RULE in PLAN.rules_of("cut"):
+
+    rule:
+        name:
+            RULE.name
+        input:
+            inputs(RULE),
+        output:
+            with_sidecars(PLAN.outputs(RULE)),
+        log:
+            f"{LOGS}/{RULE.name}.log",
+        benchmark:
+            f"{LOGS}/{RULE.name}.tsv"
+        conda:
+            "../envs/touchstone.yaml"
+        threads: 1
+        resources:
+            **PLAIN_RESOURCES,
+        params:
+            settings=settings(RULE),
+            code=code(RULE),
+        message:
+            f"Cut {RULE.batch.name} into {RULE.shards} shards"
+        shell:
+            RUN
+
+
+for RULE in PLAN.rules_of("gather"):
+
+    rule:
+        name:
+            RULE.name
+        input:
+            inputs(RULE),
+        output:
+            with_sidecars(PLAN.outputs(RULE)),
+        log:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.log",
+        benchmark:
+            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
+        conda:
+            "../envs/touchstone.yaml"
+        threads: 1
+        resources:
+            **PLAIN_RESOURCES,
+        params:
+            settings=settings(RULE),
+            code=code(RULE),
+        message:
+            f"Gather {RULE.gathers} {RULE.batch.name} of {RULE.told_wildcards}"
+        shell:
+            RUN
