@@ -90,7 +90,7 @@ def description(figure: Figure) -> str:
     return text
 
 
-def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 200) -> tuple[NDArray[Any], NDArray[Any]]:
+def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 100) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return a curve in the unit square less the points in the same cell of a grid as the one before; its ends stay."""
     cells = np.round(np.stack([across, up]) * grid)
     kept = np.r_[True, (np.diff(cells) != 0).any(axis=0)]
