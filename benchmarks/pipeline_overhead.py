@@ -238,19 +238,22 @@ def workflow(folder: Path, root: Path, rules: str) -> Path:
     return folder
 
 
-def planning(root: Path, seeds: list[int], rounds: int) -> list[Found]:
-    """Return the times of planning the default study with each number of seeds, and of workflows with as many jobs."""
+def planning(root: Path, seeds: list[int], rounds: int, alone: bool = False) -> list[Found]:
+    """Return the times of planning the default study with each number of seeds, and unless it is to be planned alone, of
+    workflows with as many jobs.
+    """
     lines = []
     with bare(root) as folder, tempfile.TemporaryDirectory() as name:
         for count in seeds:
             study = with_seeds(folder, count)
             plan = Plan(load(study, folder))
             jobs = len(plan.jobs())
-            contestants = {
-                "touchstone": partial(dry_run, folder, study),
-                "trivial": partial(dry_run, trivial(Path(name) / f"trivial{count}", root, jobs)),
-                "same files": partial(dry_run, same_files(Path(name) / f"same{count}", root, plan)),
-            }
+            contestants = {"touchstone": partial(dry_run, folder, study)}
+            if not alone:
+                contestants |= {
+                    "trivial": partial(dry_run, trivial(Path(name) / f"trivial{count}", root, jobs)),
+                    "same files": partial(dry_run, same_files(Path(name) / f"same{count}", root, plan)),
+                }
             files = sum(len(plan.tasks(rule, **wildcards)) for rule, wildcards in plan.jobs())
             taken = racing.interleaved(contestants, rounds, warm_up=False, clock=racing.processor_seconds)
             lines.append({"seeds": count, "jobs": jobs, "files": files, **taken})
@@ -264,14 +267,14 @@ def measured(asked: argparse.Namespace) -> Found:
     """Return everything that was asked for."""
     shares = [share(asked.root, study, asked.cores, asked.sampled) for study in asked.studies]
     idles = [idle(asked.root, study, asked.rounds) for study in asked.idle]
-    plans = planning(asked.root, sorted(asked.seeds), asked.rounds)
+    plans = planning(asked.root, sorted(asked.seeds), asked.rounds, asked.alone)
     goals = [
         Goal(f"{one['study']}: share of core-seconds computing", one["share"], 0.75, "at least")
         for one in shares
         if one and one["from_cache"] <= FROM_CACHE
     ]
     goals += [Goal(f"{one['study']}: seconds of a run with nothing to do", one["seconds"], 5) for one in idles]
-    if plans:
+    if plans and not asked.alone:
         most = plans[-1]
         ratio = most["touchstone"]["seconds"] / most["trivial"]["seconds"]
         goals += [Goal(f"planning {most['jobs']} jobs, in units of as many trivial ones", ratio, 1.3)]
@@ -315,7 +318,7 @@ def page(found: Found) -> str:
     if found["planning"]:
         rows = [
             (f"{DEFAULT_STUDY}, {line['seeds']} seeds", line["jobs"], line["files"],
-             *(racing.shown(line[name]) for name in ("touchstone", "trivial", "same files")))
+             *(racing.shown(line[name]) if name in line else "-" for name in ("touchstone", "trivial", "same files")))
             for line in found["planning"]
         ]  # fmt: skip
         columns = ("study", "jobs", "files", "touchstone", "as many trivial jobs", "jobs with the same files")
@@ -339,6 +342,7 @@ def main() -> None:
     )
     parser.add_argument("--idle", nargs="*", default=["tiny"], help="studies to run, then to run with nothing to do")
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 3, 6], help="the default study is planned with")
+    parser.add_argument("--alone", action="store_true", help="plan the study, and no other workflows of as many jobs")
     asked = parser.parse_args()
     racing.begin(asked.threads)
     found = measured(asked)
