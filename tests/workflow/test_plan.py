@@ -181,11 +181,17 @@ def test_no_job_asks_for_what_a_defence_cannot_give(plan):
     asked = {(rule.step, wildcards.get("net", "")) for rule, wildcards in plan.jobs()}
     attacked = {wildcards["victim"] for rule, wildcards in plan.jobs() if rule.name == "attack_id_test_both_paths"}
 
-    assert not {step for step, net in asked if net.startswith(("routed.", "translated.", "denoised."))} - {
-        "attack",
-        "infer",
-    }
-    assert attacked == {f"{name}.{seed}" for name in ("translated", "routed") for seed in (0, 1, 2)} | {"denoised.0"}
+    assert not {step for step, net in asked if net.split(".")[0] in plan.study["defences"]} - {"attack", "infer"}
+    three = {f"{name}.{seed}" for name in ("translated", "routed") for seed in (0, 1, 2)}
+    assert attacked == three | {"denoised.0", "routed_by_gradients.0"}
+
+
+def test_a_routers_confounding_label_is_not_hidden_by_those_that_are_read_of_a_network(plan):
+    rule = plan.rules["infer_id_test"]
+    (task,) = plan.tasks(rule, net="routed_by_gradients.0")
+
+    assert set(task.settings["router_confounding"]) == {"softmax_all"}
+    assert task.settings["confounding"] == {}
 
 
 def test_all_classifiers_are_the_networks_without_the_defences(plan):

@@ -181,13 +181,16 @@ def _table(rows: list[Row]) -> Metrics:
 
 
 def nested(rows: list[Row]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
-    """Return {evaluation: {entry: {examples: {metric: value}}}}: means over seeds, or the only value there is."""
+    """Return {evaluation: {entry: {examples: {metric: value}}}}: means over seeds, or the only value there is.
+
+    To six digits: what moves beyond them is told by metrics.csv.gz, which has all.
+    """
     found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for name in dict.fromkeys(row["evaluation"] for row in rows):
         for row in Numbers(row for row in rows if row["evaluation"] == name).overall():
             entry, examples = seedless(row["entry"]), seedless(row["examples"])
             values = found.setdefault(name, {}).setdefault(entry, {}).setdefault(examples, {})
-            values[measured(row["metric"])] = row["value"]
+            values[measured(row["metric"])] = float(f"{row['value']:.6g}")
     return found
 
 
