@@ -195,7 +195,7 @@ def test_metrics_json_nests_means_or_the_only_value(files):
 
     means = [row for row in METRICS["main"].rows if row["metric"] == "clean_accuracy_mean" and row["entry"] == "cnn"]
     mean = next(row["value"] for row in means if row["examples"] == "digits_test")
-    assert found["main"]["cnn"]["digits_test"]["clean_accuracy"] == mean
+    assert found["main"]["cnn"]["digits_test"]["clean_accuracy"] == float(f"{mean:.6g}")
     assert found["sheet"]["made-up uniform"]["uniform"]["n"] == 60
     assert found == nested(numbered(METRICS))
 
