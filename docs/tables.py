@@ -17,7 +17,7 @@ from touchstone.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TABLE = re.compile(r"<!-- touchstone (?P<command>[^\n]*?) -->\n\n(?P<table>.*?)\n<!-- end -->", re.DOTALL)
+TABLE = re.compile(r"<!-- touchstone (?P<command>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
 
 
 def printed(command: str) -> str:
