@@ -46,7 +46,10 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Return a page with its links leading where their targets lie in the site; a folder has no page, so no link."""
+    """Return a page with its links leading where their targets lie in the site.
+
+    A folder has no page there, nor has a Markdown file outside docs/ but the README: no link.
+    """
     if page.file.src_uri.startswith("reference/"):
         return markdown
     place = ROOT if page.file.src_uri == OVERVIEW else DOCS
@@ -56,10 +59,10 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         if "://" in link:
             return found[0]
         target = Path(os.path.normpath(place / link))
-        if target.is_dir():
-            return words
         if target == ROOT / "README.md":
             name = OVERVIEW
+        elif target.is_dir() or (target.suffix == ".md" and DOCS not in target.parents):
+            return words
         else:
             name = os.path.relpath(target, DOCS if DOCS in target.parents else ROOT)
         return f"{mark}[{words}]({Path(name).as_posix()}{anchor or ''})"
