@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import touchstone
 from touchstone import registry
@@ -18,8 +18,8 @@ from touchstone import registry
 FOLDER = Path(touchstone.__file__).parent / "detectors"
 NAMES = registry.names(FOLDER.name)
 SCORED = {"model", "images", "logits", "features", "gradient_norms", "state"}
-FITTED = {"fit_images", "fit_logits", "fit_features", "fit_labels", "fit_gradient_norms", "seed"}
-ANOMALOUS = {"anomalous_logits", "anomalous_features", "anomalous_gradient_norms"}
+FITTED = {"fit_images", "fit_logits", "fit_features", "fit_labels", "fit_gradient_norms", "model", "seed"}
+ANOMALOUS = {"anomalous_images", "anomalous_logits", "anomalous_features", "anomalous_gradient_norms"}
 CLASSES, WIDTH, PIXELS = 4, 12, 5
 
 torch.set_num_threads(1)
@@ -71,15 +71,29 @@ def world(kind: str, rows: int, seed: int, dtype: torch.dtype = torch.float64) -
     return {name: values.to(dtype) for name, values in found.items()} | {"labels": labels}
 
 
-def toy_model(images: Tensor) -> Tensor:
-    """Return logits that favour the class whose row of pixels is lit, smoothly."""
-    return 8 * images.flatten(1).view(-1, PIXELS, PIXELS).mean(2)[:, :CLASSES].tanh()
+class Toy(nn.Module):
+    """Logits that favour the class whose row of pixels is lit, smoothly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.out = nn.Linear(PIXELS**2, PIXELS, bias=False), nn.Linear(PIXELS, CLASSES, bias=False)
+        with torch.no_grad():
+            self.rows.weight.copy_(torch.eye(PIXELS).repeat_interleave(PIXELS, dim=1) / PIXELS)
+            self.out.weight.copy_(8 * torch.eye(CLASSES, PIXELS))
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.to(images.dtype)
+        return self.out(self.rows(images.flatten(1)).tanh())
+
+
+toy_model = Toy().requires_grad_(False)
 
 
 def fitted(candidate: Component, dtype: torch.dtype = torch.float64, seed: int = 0) -> dict[str, Tensor]:
     assert candidate.fit is not None
     known, anomalous = world("known", 240, 1, dtype), world("anomalous", 240, 2, dtype)
-    given = {f"fit_{name}": values for name, values in known.items()} | {"seed": seed}
+    given: dict[str, object] = {"seed": seed, "model": toy_model}
+    given |= {f"fit_{name}": values for name, values in known.items()}
     given |= {f"anomalous_{name}": values for name, values in anomalous.items()}
     return candidate.fit(*(given[name] for name in data_names(candidate.fit)))
 

@@ -1,0 +1,78 @@
+"""layered_mahalanobis: distances to class means in every hidden layer, weighed by a logistic regression."""
+
+from __future__ import annotations
+
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
+from touchstone.gaussians import fit_gaussians, squared_distances
+from touchstone.layer_features import all_layer_features, layer_features
+from touchstone.tensors import derive
+
+
+def fit(
+    fit_images: Tensor,
+    fit_labels: Tensor,
+    anomalous_images: Tensor,
+    model: nn.Module,
+    seed: int,
+    *,
+    shrinkage: UnitInterval = 1e-3,
+    inverse_strength: PositiveFloat = 1.0,
+    batch_size: PositiveInt = 250,
+) -> dict[str, Tensor]:
+    """Return the Gaussians of each hidden layer, as class means (K, D) and whitening (D, D), and the layers' weights.
+
+    Half of the ID images (N, C, H, W), drawn by the seed, make the Gaussians; the other half and the anomalous images the
+    regression, whose classes count equally: distances of the images that a mean was taken over are too small (papers.md
+    2.g, 6 and 7). shrinkage: of each covariance, see `fit_gaussians`; inverse_strength: C of scikit-learn's
+    LogisticRegression, on standardised distances. Lee et al. 2018, section 2.2. ValueError for a network without a
+    hidden layer, and for fewer than four ID images.
+    """
+    if len(fit_images) < 4:
+        raise ValueError(f"{len(fit_images)} ID images cannot be halved: at least 4 are needed")
+    order = torch.randperm(len(fit_images), generator=torch.Generator().manual_seed(derive(seed, "order")))
+    first, second = order[: len(order) // 2], order[len(order) // 2 :]
+    state: dict[str, Tensor] = {}
+    for layer, features in enumerate(all_layer_features(model, fit_images[first], batch_size)):
+        means, whitening = fit_gaussians(features, fit_labels[first], shrinkage=shrinkage)
+        state |= {f"means.{layer}": means, f"whitening.{layer}": whitening}
+    known, anomalous = (
+        _distances(all_layer_features(model, images, batch_size), state).double()
+        for images in (fit_images[second], anomalous_images)
+    )
+    together = torch.cat([known, anomalous])
+    centre, scale = together.mean(0), together.std(0).clamp_min(1e-12)
+    targets = torch.cat([torch.zeros(len(known)), torch.ones(len(anomalous))])
+    regression = LogisticRegression(C=inverse_strength, class_weight="balanced", max_iter=1000)
+    regression.fit(((together - centre) / scale).cpu().numpy(), targets.numpy())
+    return state | {
+        "centre": centre,
+        "scale": scale,
+        "weights": torch.from_numpy(regression.coef_[0].copy()),
+        "bias": torch.from_numpy(regression.intercept_.copy()),
+    }
+
+
+def layered_mahalanobis(images: Tensor, model: nn.Module, state: dict[str, Tensor]) -> Tensor:
+    """Return the regression's logit of "anomalous" per image, (N,), unbounded; higher is more anomalous.
+
+    images (N, C, H, W). Half the squared distance to the nearest class mean in each hidden layer, standardised and
+    weighed; differentiable through all of them, without the paper's step on the input (papers.md 2.b). Supervised.
+    """
+    rest = {name: state[name].to(images.device, torch.float64) for name in ("centre", "scale", "weights", "bias")}
+    distances = _distances(layer_features(model, images), state).double()
+    return (((distances - rest["centre"]) / rest["scale"]) @ rest["weights"] + rest["bias"]).to(images.dtype)
+
+
+def _distances(layers: list[Tensor], state: dict[str, Tensor]) -> Tensor:
+    """Return half the squared distance to the nearest class mean per row and layer, (N, L)."""
+    return torch.stack(
+        [
+            0.5 * squared_distances(features, state[f"means.{layer}"], state[f"whitening.{layer}"]).amin(dim=1)
+            for layer, features in enumerate(layers)
+        ],
+        dim=1,
+    )
