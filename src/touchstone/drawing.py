@@ -48,7 +48,7 @@ STYLE: Any = {
     ),
 }
 FALLBACKS = "'DejaVu Sans', Verdana, sans-serif"  # the second is as wide as the first, and where that is not it is
-PIXELS_PER_INCH = 136  # of the PNG: crisp at the width of the page; galleries are the largest part of it
+PIXELS_PER_INCH = 120  # of the PNG: crisp at the width of the page; galleries are the largest part of it
 EMBEDDED = 110  # pixels per inch of what is drawn as pixels inside an SVG or a PDF
 PATH, DECIMALS = re.compile(r'\bd="[^"]*"'), re.compile(r"(\.\d)\d+")  # a tenth of a point is fine enough
 NO_CLOCK: Any = {"CreationDate": None, "Creator": None, "Producer": None}
