@@ -205,8 +205,8 @@ def detector_scores(
             arguments: list[Any] = []
             for name in found.fit.data:
                 kind, _, data = name.partition("_")
-                if name == "seed":
-                    arguments.append(seed)
+                if name in ("seed", "model"):
+                    arguments.append({"seed": seed, "model": model}[name])
                 elif name == "fit_labels":
                     arguments.append(_needed(fit_labels, detector, "fit_labels"))
                 else:
