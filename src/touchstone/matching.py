@@ -27,6 +27,7 @@ def use(plan: Plan) -> None:
             rule, _ = plan.maker(str(targetfile).removesuffix(SIDECAR))
         except KeyError:
             return search(self, targetfile)
-        return {self.touchstone_rules[rule.name]}
+        found = self.touchstone_rules.get(rule.name)  # none: a job on a cluster is told the rules that it may use
+        return set() if found is None else {found}
 
     OutputIndex.__init__, OutputIndex.match_producers = started, producers

@@ -1,0 +1,31 @@
+from types import SimpleNamespace
+
+import pytest
+from snakemake import output_index
+
+from touchstone import matching
+
+
+@pytest.fixture
+def indexed(monkeypatch):
+    """Snakemake's index of outputs, of a plan that knows who makes a.txt and b.txt, in a job that may use one rule alone."""
+    makers = {"a.txt": "allowed", "b.txt": "fetch"}
+    plan = SimpleNamespace(maker=lambda file: (SimpleNamespace(name=makers[file]), {}))
+    monkeypatch.setattr(output_index.OutputIndex, "__init__", lambda self, rules: None)
+    monkeypatch.setattr(output_index.OutputIndex, "match_producers", lambda self, file: {"found by snakemake"})
+    matching.use(plan)
+    return output_index.OutputIndex([SimpleNamespace(name="allowed")])
+
+
+def test_the_plan_says_which_rule_makes_a_file_and_its_sidecar(indexed):
+    for file in ("a.txt", "a.txt.prov.json"):
+        (rule,) = indexed.match_producers(file)
+        assert rule.name == "allowed"
+
+
+def test_a_rule_that_a_job_on_a_cluster_may_not_use_makes_nothing_there(indexed):
+    assert indexed.match_producers("b.txt") == set()
+
+
+def test_what_the_plan_does_not_know_is_looked_for_in_snakemakes_way(indexed):
+    assert indexed.match_producers("c.txt") == {"found by snakemake"}
