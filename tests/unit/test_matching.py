@@ -1,3 +1,4 @@
+from collections import namedtuple
 from types import SimpleNamespace
 
 import pytest
@@ -5,16 +6,18 @@ from snakemake import output_index
 
 from touchstone import matching
 
+Rule = namedtuple("Rule", "name")
+
 
 @pytest.fixture
 def indexed(monkeypatch):
     """Snakemake's index of outputs, of a plan that knows who makes a.txt and b.txt, in a job that may use one rule alone."""
     makers = {"a.txt": "allowed", "b.txt": "fetch"}
-    plan = SimpleNamespace(maker=lambda file: (SimpleNamespace(name=makers[file]), {}))
+    plan = SimpleNamespace(maker=lambda file: (Rule(makers[file]), {}))
     monkeypatch.setattr(output_index.OutputIndex, "__init__", lambda self, rules: None)
     monkeypatch.setattr(output_index.OutputIndex, "match_producers", lambda self, file: {"found by snakemake"})
     matching.use(plan)
-    return output_index.OutputIndex([SimpleNamespace(name="allowed")])
+    return output_index.OutputIndex([Rule("allowed")])
 
 
 def test_the_plan_says_which_rule_makes_a_file_and_its_sidecar(indexed):
