@@ -5,7 +5,6 @@ A hook of mkdocs.yml. Signatures and docstrings are read without importing what 
 
 from __future__ import annotations
 
-import argparse
 import ast
 import inspect
 import os
@@ -17,6 +16,7 @@ from mkdocs.structure.files import File, Files
 
 from touchstone import registry
 from touchstone.__main__ import _parser
+from touchstone.completing import commands as commands_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -74,9 +74,8 @@ def commands() -> str:
     """Return the page of the command line: what each command prints when it is asked for help."""
     os.environ["COLUMNS"] = "100"
     parser = _parser()
-    (found,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     parts = [f"# Commands\n\n```text\n{parser.format_help()}```\n"]
-    parts += [f"## {name}\n\n```text\n{command.format_help()}```\n" for name, command in found.choices.items()]
+    parts += [f"## {name}\n\n```text\n{command.format_help()}```\n" for name, command in commands_of(parser).items()]
     return "\n".join(parts)
 
 

@@ -32,7 +32,7 @@ _touchstone_studies() {
 
 def completion(parser: argparse.ArgumentParser, shell: str) -> str:
     """Return the script that completes the parser's commands in a shell, bash or zsh."""
-    for command in _commands(parser):
+    for command in commands(parser).values():
         for action in command._actions:
             if action.choices is None and action.dest in STUDIES_TAKEN:
                 _completed_by(action, STUDY)
@@ -42,9 +42,10 @@ def completion(parser: argparse.ArgumentParser, shell: str) -> str:
     return shtab.complete(parser, shell=shell, preamble=preamble)
 
 
-def _commands(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
-    found = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    return list(found.choices.values())
+def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of each command by its name."""
+    (found,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return dict(found.choices)
 
 
 def _completed_by(action: Any, how: Any) -> None:

@@ -1,6 +1,5 @@
 """Completion in a real shell, and help that fits a screen."""
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -13,11 +12,6 @@ from touchstone.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 SCREEN = 40
-
-
-def commands():
-    (found,) = [a for a in __main__._parser()._actions if isinstance(a, argparse._SubParsersAction)]
-    return found.choices
 
 
 def completed(tmp_path, *words):
@@ -69,10 +63,10 @@ def test_zsh_takes_the_script(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["", *commands()])
+@pytest.mark.parametrize("name", ["", *completing.commands(__main__._parser())])
 def test_help_fits_a_screen(name, monkeypatch):
     monkeypatch.setitem(os.environ, "COLUMNS", "80")
-    text = (commands()[name] if name else __main__._parser()).format_help()
+    text = (completing.commands(__main__._parser())[name] if name else __main__._parser()).format_help()
 
     assert len(text.splitlines()) <= SCREEN
 
@@ -80,7 +74,7 @@ def test_help_fits_a_screen(name, monkeypatch):
 def test_help_names_every_argument_that_must_be_given(monkeypatch):
     monkeypatch.setitem(os.environ, "COLUMNS", "80")
 
-    for name, command in commands().items():
+    for name, command in completing.commands(__main__._parser()).items():
         usage = command.format_usage()
         for needed in (action for action in command._actions if action.required):
             named = needed.option_strings or needed.choices or [needed.metavar or needed.dest]

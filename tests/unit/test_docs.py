@@ -1,6 +1,5 @@
 """The documents hold: their examples run, their links lead somewhere, and the commands they type exist."""
 
-import argparse
 import doctest
 import re
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from touchstone import __main__
+from touchstone import __main__, completing
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -36,18 +35,15 @@ def test_a_broken_link_is_seen():
     assert broken("[here](nowhere.md)", PAGES[0]) == ["nowhere.md"]
 
 
-def commands():
-    (found,) = [a for a in __main__._parser()._actions if isinstance(a, argparse._SubParsersAction)]
-    return found.choices
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_and_flag_that_a_page_types_exists(page):
+    known_commands = completing.commands(__main__._parser())
+
     for name, rest in re.findall(
         r"touchstone (\w+)((?: [^\n`#|]*)?)", " ".join(re.findall(r"`[^`]+`|```.*?```", page.read_text(), re.DOTALL))
     ):
-        if name in commands():
-            known = {flag for action in commands()[name]._actions for flag in action.option_strings}
+        if name in known_commands:
+            known = {flag for action in known_commands[name]._actions for flag in action.option_strings}
             assert set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known, (name, rest)
 
 
