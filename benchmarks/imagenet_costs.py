@@ -11,8 +11,6 @@ ResNet-50, random weights). Writes imagenet_costs.json and .md into benchmarks/r
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable
 
 import torch
 
@@ -58,17 +56,9 @@ def seconds_per_image(images: int, side: int, rounds: int) -> Found:
         read_out(model, batch, CONFOUNDING, names=["logits", "features", "gradient_norms.softmax_all"])
 
     data = bytes(1 << 26)
-    taken = racing.interleaved({"plain": plain, "gradient": gradient, "norms": norms}, rounds, clock=own_seconds)
+    taken = racing.interleaved({"plain": plain, "gradient": gradient, "norms": norms}, rounds, clock=racing.own_seconds)
     found = {name: line["least"] / images for name, line in taken.items()}
-    return found | {"digest_per_gb": own_seconds(lambda: hashlib.sha256(data).digest()) / len(data) * 1e9}
-
-
-def own_seconds(function: Callable[[], object]) -> float:
-    """Return the processor time that a call takes of this process: what else runs hardly counts."""
-    before = os.times()
-    function()
-    after = os.times()
-    return after.user + after.system - before.user - before.system
+    return found | {"digest_per_gb": racing.own_seconds(lambda: hashlib.sha256(data).digest()) / len(data) * 1e9}
 
 
 def scaled(cost: Found) -> Found:
