@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -29,6 +28,7 @@ from touchstone.losses import cross_entropy
 from touchstone.perturbations import check_inputs
 from touchstone.readouts import Confounding, read_out
 from touchstone.sanity_checks import CHECKS
+from touchstone.settings_files import nearest
 from touchstone.tensors import Draws, batches, frozen
 
 LARGE_EPS = 0.5  # any image reaches mid-grey, so nothing can be left
@@ -186,18 +186,18 @@ def detector_scores(
     if detector not in registry.names("detectors"):
         raise ValueError(
             f"no detector {detector}; there are {', '.join(registry.names('detectors'))}."
-            f"{_nearest(detector, registry.names('detectors'))}"
+            f"{nearest(detector, registry.names('detectors'))}"
         )
     found = registry.component("detectors", detector)
     for name in settings:
         if name not in found.settings:
             raise ValueError(
                 f"{name} is no setting of {detector}; it has {', '.join(found.settings) or 'none'}."
-                f"{_nearest(name, found.settings)}"
+                f"{nearest(name, found.settings)}"
             )
     label = settings.get("label", found.settings["label"].default) if "label" in found.settings else "softmax_all"
     if label not in LABELS:
-        raise ValueError(f"label {label}: expected one of {', '.join(LABELS)}.{_nearest(str(label), LABELS)}")
+        raise ValueError(f"label {label}: expected one of {', '.join(LABELS)}.{nearest(str(label), LABELS)}")
     with frozen(model):
         state = {}
         if found.fit is not None:
@@ -222,11 +222,6 @@ def detector_scores(
             row = dict(zip(names, batch, strict=True)) | {"model": model, "state": state}
             scores.append(function(*(row[name] for name in found.call.data), **_own(function, settings)).detach())
     return torch.cat(scores)
-
-
-def _nearest(word: str, known: Any) -> str:
-    close = get_close_matches(word, list(known), 1)
-    return f" Did you mean {close[0]}?" if close else ""
 
 
 def _needed(given: Tensor | None, detector: str, name: str) -> Tensor:

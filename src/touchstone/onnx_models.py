@@ -47,13 +47,13 @@ def open_onnx(path: Path, export: str) -> nn.Module:
         file = onnx.load(path)
         onnx.checker.check_model(file)
     except (ValueError, OSError, onnx.checker.ValidationError, _decode_error()) as error:
-        raise ValueError(f"{path}: not a whole ONNX file ({_first_line(error)})") from error
+        raise ValueError(f"{path}: not a whole ONNX file ({first_line(error)})") from error
     name, shape = _only_input(path, file)
     try:
         network = Converted(importlib.import_module(LIBRARY).ConvertModel(file)).eval()
         _compare(path, network, file, name, shape)
     except (NotImplementedError, RuntimeError, TypeError, AttributeError, KeyError, IndexError) as error:
-        raise ValueError(f"{path}: {LIBRARY} cannot convert it ({_first_line(error)}); {export}") from error
+        raise ValueError(f"{path}: {LIBRARY} cannot convert it ({first_line(error)}); {export}") from error
     return network
 
 
@@ -62,7 +62,8 @@ def _decode_error() -> type[Exception]:
     return found
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what an error says first, or its kind where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

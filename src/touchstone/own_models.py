@@ -13,7 +13,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,10 +24,11 @@ from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
 from touchstone.networks import Program
-from touchstone.onnx_models import open_onnx
+from touchstone.onnx_models import first_line, open_onnx
 from touchstone.programs import GRAPH, GraphProgram, ScriptProgram, as_bytes, graph_bytes
 from touchstone.pt2_archive import is_program, read_program
 from touchstone.records import DamagedFile
+from touchstone.settings_files import nearest
 
 Kind = Literal["exported_program", "torchscript"]
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
@@ -106,20 +106,19 @@ def put_into_file(model: OwnModel, shape: tuple[int, int, int], target: Path) ->
     if model.network is None:
         return model
     target.parent.mkdir(parents=True, exist_ok=True)
-    kept, told = target, model.told
+    traced, told = model.kind == "torchscript", model.told
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "model.pt2"
         try:
-            reason = None if model.kind == "exported_program" else ""
-            if reason is None:
+            if not traced:
                 _export(model.network, shape, made)
         except (RuntimeError, ValueError, TypeError, AssertionError, TorchDynamoException) as error:
-            reason = str(error).strip().splitlines()[0]
-            told += (f"torch.export cannot follow its code ({reason}), so it was traced to TorchScript",)
-        if reason is not None:
-            kept = target.with_suffix(".ts")
+            traced = True
+            told += (f"torch.export cannot follow its code ({first_line(error)}), so it was traced to TorchScript",)
+        if traced:
             _traced(model.network, shape).save(str(made))
-        if not (kept.is_file() and kept == target and _same(kept, made)):
+        kept = target.with_suffix(".ts") if traced else target
+        if traced or not (kept.is_file() and _same(kept, made)):
             kept.write_bytes(made.read_bytes())
     found = open_model(str(kept))
     return replace(found, told=told)
@@ -244,9 +243,7 @@ def _named(name: str, weights: str | None) -> OwnModel:
             if state is not None:
                 _with_weights(network, state, Path(str(weights)))
             return OwnModel("exported_program", network=network.eval())
-    close = get_close_matches(name, known, 1)
-    hint = f" Did you mean {close[0]}?" if close else ""
-    raise ValueError(f"{name} is no file here and no network of torchvision.{hint}")
+    raise ValueError(f"{name} is no file here and no network of torchvision.{nearest(name, known)}")
 
 
 def _state(weights: str) -> dict[str, Tensor]:
