@@ -20,7 +20,16 @@ from touchstone.warm import TORCH_STEPS
 
 CACHED = frozenset(
     {
-        *("prepare", "convert", "train", "translate", "attack", "attack_part", "measure", "infer", "fit", "score"),
+        "prepare",
+        "convert",
+        "train",
+        "translate",
+        "attack",
+        "attack_part",
+        "measure",
+        "infer",
+        "fit",
+        "score",
         "evaluate",
     }
 )  # not cut and gather: they cost what a copy costs
