@@ -15,7 +15,7 @@ from touchstone.evaluation import Counts, checked
 Array = NDArray[Any]
 CONFIDENCE = 0.95
 ALL = tuple(evaluation.STATISTICS)
-CHUNK = 1_000_000  # draws held at once: stays in the cache, and memory does not grow with resamples
+CHUNK = 100_000  # draws held at once: they stay in the cache, and memory does not grow with resamples
 
 
 class Interval(NamedTuple):

@@ -44,3 +44,16 @@ def test_too_few_rows_are_refused():
 
     with pytest.raises(ValueError, match="more rows than the 12 features, got 12"):
         last_layer(features, features @ weight.T + bias)
+
+
+def test_features_that_nearly_depend_on_each_other_lose_no_digit_to_the_pseudo_inverse():
+    features, weight, bias = outputs(torch.float64, rows=400)
+    features[:, 3] = features[:, 4] + 1e-4 * features[:, 3]
+    features = features.float()
+    logits = features @ weight.float().T + bias.float()
+
+    found, _ = last_layer(features, logits)
+
+    inputs = torch.cat([features.double(), torch.ones(400, 1, dtype=torch.float64)], dim=1)
+    exact = torch.linalg.pinv(inputs, rtol=10 * torch.finfo(torch.float32).eps) @ logits.double()
+    torch.testing.assert_close(found, exact[:-1].T, rtol=0, atol=1e-9)

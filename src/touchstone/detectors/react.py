@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,6 @@ def _quantile(values: Tensor, share: float) -> Tensor:
     """Return the linearly interpolated quantile; torch's own refuses more than 16 million values."""
     place = share * (len(values) - 1)
     below = int(place)
-    low = values.kthvalue(below + 1).values
-    high = values.kthvalue(min(below + 2, len(values))).values
-    return low + (place - below) * (high - low)
+    places = [below, min(below + 1, len(values) - 1)]
+    low, high = np.partition(values.cpu().numpy(), places)[places]
+    return torch.tensor(low + (place - below) * (high - low))
