@@ -1,8 +1,8 @@
 """The number that a condition of a claim asks for: rows selected by the roles a study gave, combined, with an interval.
 
 Intervals are combined end by end: a difference goes from the least that both intervals allow to the greatest, so it
-holds the truth whenever both do, however the two depend on each other. A difference with an interval of its own
-(paired, on the same inputs) is a metric of its evaluation, and a criterion that has one names that metric.
+holds the truth whenever both do, however the two depend on each other. That is wide, so a difference on the same inputs
+is a metric of its evaluation, with the interval of the paired bootstrap, and its criterion names that metric.
 """
 
 from __future__ import annotations

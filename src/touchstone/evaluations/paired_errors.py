@@ -29,9 +29,10 @@ def paired_errors(
     in `against` on the same set, each under the attack on itself (error_minus_CLASSIFIER; the same seed, or the first);
     minus that of the same classifier under each attack in `against`, where norm and eps are the same
     (error_minus_ATTACK); under an attack made on another classifier, minus that made on itself (error_minus_own), and
-    the other way round (error_minus_from_VICTIM). Right and wrong are paired input by input, so the bootstrap interval
-    is that of the difference itself (papers.md 6.2). ValueError for a name that no outputs have, or where the inputs
-    differ.
+    the other way round (error_minus_from_VICTIM). Where no attack was made on both, as none that fits a defence can be
+    made on a bare network, minus that of each classifier in `against` under another attack on itself, norm and eps the
+    same (error_minus_CLASSIFIER_under_ATTACK). Right and wrong are paired input by input, so the bootstrap interval is
+    that of the difference itself (papers.md 6.2). ValueError for a name that no outputs have, or where the inputs differ.
     """
     names = {cell.entry for cell in outputs} | {cell.attack for cell in outputs}
     if missing := sorted(set(against) - names):
@@ -57,6 +58,31 @@ def _budget(cell: Cell) -> tuple[str, float | None]:
     return allowed.norm, allowed.eps
 
 
+def _partner(seeds: dict[int | None, Cell], cell: Cell) -> Cell:
+    """Return the network of the same seed, or the first."""
+    return seeds.get(cell.seed, seeds[min(seeds, key=str)])
+
+
+def _under_other_attacks(own: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell, Cell]]:
+    """Yield pairs of classifiers each under an attack on itself that was not made on the other one."""
+    made = {(cell.entry, cell.examples, cell.attack) for cell in own}
+    for cell in own:
+        others = grouped(
+            (
+                other
+                for other in own
+                if other.entry in against
+                and other.entry != cell.entry
+                and other.examples == cell.examples
+                and not {(cell.entry, cell.examples, other.attack), (other.entry, cell.examples, cell.attack)} & made
+                and _budget(other) == _budget(cell)
+            ),
+            lambda other: (other.entry, other.attack),
+        )
+        for (entry, attack), group in others.items():
+            yield f"{entry}_under_{attack}", cell, _partner({other.seed: other for other in group}, cell)
+
+
 def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell, Cell]]:
     """Yield (what is taken away, cell, the cell that it is taken from)."""
     own = [cell for cell in outputs if cell.victim in ("", network(cell))]
@@ -65,7 +91,8 @@ def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell,
             seeds = {cell.seed: cell for cell in group if cell.entry == base}
             for cell in group if seeds else []:
                 if cell.entry != base:
-                    yield base, cell, seeds.get(cell.seed, seeds[min(seeds, key=str)])
+                    yield base, cell, _partner(seeds, cell)
+    yield from _under_other_attacks([cell for cell in own if cell.attack], against)
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.victim)).values():
         for base in against:
             for other in (cell for cell in group if cell.attack == base):

@@ -9,7 +9,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluation import Array, correct
 from touchstone.metric_rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.records import Cell
-from touchstone.threats import network
+from touchstone.threats import network, read, seedless, threat, white_box
 
 
 def routing(
@@ -23,14 +23,20 @@ def routing(
 
     outputs: of each defence on clean and attacked sets; detectors: the routers, with their thresholds. Metrics:
     accuracy, of the pipeline as deployed; untranslated_accuracy and translated_accuracy, of either path taken by every
-    image, and translation_gain, their paired difference; oracle_accuracy, of a router that no one has: it translates
-    attacked sets whole and clean ones not at all, and is an upper bound, never the defence. relative_robustness:
-    accuracy over the clean accuracy of the undefended network (papers.md 5.b; secondary, for it punishes clean errors
-    twice). With a router: false_routing_rate of clean sets; of attacked ones routing_rate, router_auroc against the
-    clean set, and evasion_rate_at_F, the share of all inputs that are misclassified and not routed at the threshold of
-    false-positive rate F; routing_excess, the mean of score minus threshold in spreads of the calibration scores.
+    image; oracle_accuracy, of a router that no one has: it translates attacked sets whole and clean ones not at all, and
+    is an upper bound, never the defence. relative_robustness: accuracy over the clean accuracy of the undefended network
+    (papers.md 5.b; secondary, for it punishes clean errors twice). With a router: false_routing_rate of clean sets; of
+    attacked ones routing_rate, router_auroc against the clean set, and evasion_rate_at_F, the share of all inputs that
+    are misclassified and not routed at the threshold of false-positive rate F; routing_excess, the mean of score minus
+    threshold in spreads of the calibration scores.
+
+    Differences of accuracy, paired image by image (papers.md 6.2): translation_gain, of the translated and the
+    untranslated path; accuracy_minus_NETWORK, of the pipeline and the bare network that it protects; and under an attack
+    on the pipeline itself fall_from_ATTACK_on_NETWORK, of that attack on the bare network and this one, where norm and eps
+    are the same: what knowing the defence is worth.
+
     Rates have exact binomial intervals, the rest bootstrap ones. papers.md 5.h, 6.4. ValueError for outputs of
-    networks, and where a clean set or a router is missing.
+    networks, where a clean set or a router is missing, and where two attacks are not on the same images.
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[Row] = []
@@ -40,6 +46,7 @@ def routing(
                 raise ValueError(f"{cell.file}: outputs of a network; routing is about defences")
             clean = clean_outputs(group, cell)
             rows += _accuracies(cell, clean, sampling)
+            rows += _falls(cell, group, sampling)
             if "routing_score" in cell.noun.features:
                 rows += _routes(cell, clean, _router(detectors, cell), sampling)
     return with_means(rows)
@@ -55,11 +62,16 @@ def _right(cell: Cell, path: str = "") -> Array:
     return correct(predictions, cell.noun.labels)
 
 
+def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: dict[str, int]) -> Row:
+    """Return the row of the first share of right predictions less the second, both in the order of their ids."""
+    interval = intervals.mean(first.astype(np.float64) - second, **sampling)
+    return row(metric, interval, cell=files[0], n=len(first), unit="difference of fractions", files=files)
+
+
 def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[Row]:
     untranslated, translated = _right(cell, "untranslated"), _right(cell, "translated")
     order = np.argsort(cell.noun.example_ids)
-    gains = (translated.astype(np.float64) - untranslated)[order]
-    gain = intervals.mean(gains, **sampling)
+    bare = f"accuracy_minus_{_protected(cell)}"
     undefended = float(_right(clean, "untranslated").mean())
     accuracy = rate_row("accuracy", _right(cell), cell)
     relative = {
@@ -74,9 +86,39 @@ def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[Row]:
         rate_row("untranslated_accuracy", untranslated, cell),
         rate_row("translated_accuracy", translated, cell),
         rate_row("oracle_accuracy", translated if cell.attack else untranslated, cell),
-        row("translation_gain", gain, cell=cell, n=len(gains), unit="difference of fractions", files=[cell]),
+        _less("translation_gain", translated[order], untranslated[order], [cell], sampling),
+        _less(bare, _right(cell)[order], untranslated[order], [cell], sampling),
         *([relative] if cell.attack and undefended else []),
     ]
+
+
+def _protected(cell: Cell) -> str:
+    return seedless(str(cell.settings["protects"]))
+
+
+def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Row]:
+    """Return by how much accuracy is lower than under attacks on the protected network alone, of the same budget."""
+    if not white_box(cell):
+        return []
+    bare = f"on_{_protected(cell)}"
+    return [
+        _less(f"fall_from_{other.attack}_{bare}", *_right_on_same(other, cell), [cell, other], sampling)
+        for other in group
+        if other.victim == other.settings["protects"] and not other.translator and _budget(other) == _budget(cell)
+    ]
+
+
+def _budget(cell: Cell) -> tuple[str, float | None]:
+    allowed = read(threat(cell))
+    return allowed.norm, allowed.eps
+
+
+def _right_on_same(*cells: Cell) -> list[Array]:
+    """Return per cell which images are right, in the order of their ids, which are the same in all."""
+    ids = [np.sort(cell.noun.example_ids) for cell in cells]
+    if not all(np.array_equal(ids[0], own) for own in ids):
+        raise ValueError(f"{' and '.join(cell.file for cell in cells)} are not of the same images")
+    return [_right(cell)[np.argsort(cell.noun.example_ids)] for cell in cells]
 
 
 def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> list[Row]:

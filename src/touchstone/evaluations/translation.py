@@ -20,24 +20,36 @@ def translation(
     outputs: list[Cell],
     examples: list[Cell],
     *,
+    against: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[Row]:
     """Return accuracy rows per classifier and reconstruction rows per translator, and their means over seeds.
 
     outputs: of each classifier seed on a set, clean, attacked, and both translated. Metrics: accuracy of each (exact
-    binomial), and accuracy_gain, the paired difference of a translated set to the same set untranslated.
+    binomial), accuracy_gain, the paired difference of a translated set to the same set untranslated, and for each
+    translator in `against` accuracy_minus_TRANSLATOR, the paired difference to the same set translated by that one, which
+    is also by how much the gain is greater.
     examples: the same sets as images. Metrics in pixels: reconstruction_error, the mean absolute difference of the
     translated image to the unattacked one; of attacked sets also identity_error, of the image before translation, which
     a translator has to beat, and reconstruction_gain, the second minus the first, above 0 where translating helps. Both
-    gains are paired, with bootstrap intervals. ValueError where the untranslated or the clean set is missing. papers.md 5.e.
+    gains are paired, with bootstrap intervals. ValueError where the untranslated or the clean set is missing, and where a
+    translator in `against` has translated nothing. papers.md 5.e, 6.2.
     """
+    translators = {seedless(cell.translator) for cell in outputs}
+    if missing := sorted(set(against) - translators):
+        raise ValueError(f"no outputs of sets translated by {missing[0]}")
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[Row] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
         for cell in group:
             rows.append(rate_row("accuracy", _right(cell, cell.noun.example_ids), cell))
-            rows += [_accuracy_gain(cell, _untranslated(cell, group), sampling)] if cell.translator else []
+            if cell.translator:
+                rows.append(_difference("accuracy_gain", cell, _untranslated(cell, group), sampling))
+                rows += [
+                    _difference(f"accuracy_minus_{seedless(other.translator)}", cell, other, sampling)
+                    for other in _otherwise_translated(cell, group, against)
+                ]
     for group in grouped(examples, lambda cell: cell.examples).values():
         for cell in group:
             rows += _reconstruction(cell, group, sampling) if cell.translator else []
@@ -53,11 +65,22 @@ def _right(cell: Cell, ids: Array) -> Array:
     return correct(cell.noun.predictions, cell.noun.labels)[rows_of(cell.noun.example_ids, ids, cell.file)]
 
 
-def _accuracy_gain(cell: Cell, before: Cell, sampling: dict[str, int]) -> Row:
+def _otherwise_translated(cell: Cell, group: list[Cell], translators: list[str]) -> list[Cell]:
+    """Return the same set as other translators give it back."""
+    return [
+        other
+        for other in group
+        if (other.attack, other.victim) == (cell.attack, cell.victim)
+        and other.translator != cell.translator
+        and seedless(other.translator) in translators
+    ]
+
+
+def _difference(metric: str, cell: Cell, less: Cell, sampling: dict[str, int]) -> Row:
     ids = np.sort(cell.noun.example_ids)
-    gains = _right(cell, ids).astype(np.float64) - _right(before, ids)
-    interval = intervals.mean(gains, **sampling)
-    return row("accuracy_gain", interval, cell=cell, n=len(ids), unit=UNIT, files=[before, cell])
+    differences = _right(cell, ids).astype(np.float64) - _right(less, ids)
+    interval = intervals.mean(differences, **sampling)
+    return row(metric, interval, cell=cell, n=len(ids), unit=UNIT, files=[less, cell])
 
 
 def _distance(cell: Cell, clean: Cell, ids: Array) -> Array:
