@@ -59,6 +59,7 @@ bench: .venv/development                ## every race, small, into build/bench; 
 	@$(BENCH)/training_epochs.py --images 4000 --epochs 2 --rounds 3 --out build/bench
 	@$(BENCH)/bootstrap_auroc.py --looped 50 --rounds 3 --out build/bench
 	@$(BENCH)/pipeline_overhead.py --idle --seeds 1 --rounds 1 --sampled 1 --out build/bench
+	@$(BENCH)/first_convolution.py --rounds 5 --out build/bench
 	@$(BENCH)/growth.py --times 1 2 4 --rounds 1 --out build/bench
 	@$(BENCH)/shard_memory.py --images 600 1200 2400 --shard 600 --out build/bench
 	@$(BENCH)/imagenet_costs.py --images 1 --rounds 1 --out build/bench
@@ -73,6 +74,7 @@ bench-full: .venv/development           ## every race, whole, into benchmarks/re
 	@$(BENCH)/training_epochs.py
 	@$(BENCH)/bootstrap_auroc.py
 	@$(BENCH)/pipeline_overhead.py
+	@$(BENCH)/first_convolution.py
 	@$(BENCH)/growth.py
 	@$(BENCH)/shard_memory.py
 	@$(BENCH)/imagenet_costs.py

@@ -11,6 +11,7 @@ import torch
 import all_races
 import attack_strength
 import bootstrap_auroc
+import first_convolution
 import gradient_features
 import growth
 import imagenet_costs
@@ -257,3 +258,15 @@ def test_the_workflow_without_work_has_the_jobs_and_files_of_the_study(tmp_path)
     assert text.count("shell: 'true'") == len(plan.jobs())
     tasks = [task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)]
     assert all(repr(task.output) in text and repr(f"{task.output}.prov.json") in text for task in tasks)
+
+
+def test_the_folded_convolution_is_the_same_function_or_is_refused(tmp_path):
+    model = small_cnn((1, 28, 28), 10)
+    images, labels = torch.rand(3, 1, 28, 28), torch.tensor([0, 1, 2])
+
+    first_convolution.compare(model, first_convolution.folded(model), images, labels)
+    with pytest.raises(racing.NotEqual, match="folded"):
+        first_convolution.compare(model, small_cnn((1, 28, 28), 10), images, labels)
+
+    page = written(first_convolution, first_convolution.measured(1, batches=(4,)), tmp_path)
+    assert "| 1 x 28 x 28 | 4 |" in page and "| 3 x 32 x 32 | 4 |" in page
