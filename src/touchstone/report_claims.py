@@ -17,6 +17,7 @@ from touchstone.threats import seedless
 from touchstone.verdicts import NOT_RUN, Part, Verdict, required, told
 from touchstone.wording import NARROW, bracketed, plain, written
 
+PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
 EVALUATION = "claims"  # what stands in metrics.csv.gz where the other rows name their evaluation
 COLUMNS = (
     "claim", "paper", "setting", "criterion", "published", "measured", "unit", "low", "high", "n", "seeds", "status",
@@ -143,10 +144,13 @@ def _number(part: Part, number: Number) -> Number:
 
 
 def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
-    r"""Return a LaTeX longtable of all claims, as wide as a text of one column; it needs \usepackage{longtable}."""
+    r"""Return a LaTeX longtable of all claims, as wide as a text of one column; its first line says what it needs."""
     heads = ("Claim", "Setting", "Published", "Measured", "Status")
-    columns = r"@{}lp{.26\textwidth}p{.23\textwidth}p{.19\textwidth}p{.14\textwidth}@{}"
-    lines = [rf"\begin{{longtable}}{{{columns}}}", _tex(heads) + r"\hline\endhead"]
+    # In columns so narrow words are set ragged: stretched to full lines they leave gaps, and fill the log with warnings.
+    widths = (".26", ".23", ".19", ".14")
+    columns = "".join(rf">{{\raggedright\arraybackslash}}p{{{width}\textwidth}}" for width in widths)
+    columns = f"@{{}}l{columns}@{{}}"
+    lines = [rf"\begin{{longtable}}{{{columns}}}", _tex(heads) + r"\hline\noalign{\smallskip}\endhead"]
     for verdict in verdicts:
         line = _line(book, verdict)
         measured = ""
@@ -155,7 +159,7 @@ def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
             measured = f"{verdict.parts[0].name}: {written(line['measured'], line['unit'])} {ends}".rstrip()
         lines.append(_tex((line["claim"], line["setting"], line["published"], measured, line["status"])))
     opened = r"{\footnotesize\setlength{\tabcolsep}{4pt}"
-    return ("\n".join([opened, *lines, r"\end{longtable}}"]) + "\n").encode()
+    return ("\n".join([PREAMBLE, opened, *lines, r"\end{longtable}}"]) + "\n").encode()
 
 
 def _tex(cells: Iterable[str]) -> str:
@@ -166,4 +170,6 @@ def _tex(cells: Iterable[str]) -> str:
         re.sub(rf"[\\~^<>&%$#_{{}}{NARROW}≥≤–×]", lambda found: named.get(found[0], "\\" + found[0]), cell)
         for cell in cells
     )
-    return " & ".join(re.sub('"([^"]*)"', r"``\1''", cell) for cell in escaped) + r" \\"
+    quoted = (re.sub('"([^"]*)"', r"``\1''", cell) for cell in escaped)
+    # A hyphen before a number that stands alone is a minus.
+    return " & ".join(re.sub(r"(?<![^\s\[(])-(?=[.\d])", "$-$", cell) for cell in quoted) + r" \\"
