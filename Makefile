@@ -5,6 +5,7 @@ LOCK ?= keep
 KILLS ?= 20
 PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+CLUSTER := slurm-wlm munge gcc libc6-dev python3.11-dev
 BENCH := $(BIN)/python benchmarks
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -40,7 +41,7 @@ test-faults: .venv/development          ## kill runs at random moments, fill dis
 	@KILLS=$(KILLS) $(BIN)/python -m pytest -m faults tests/faults
 
 test-cluster: .venv/development .venv/cluster  ## a real Slurm of one node, and a real conda; minutes; needs root on Debian
-	@command -v slurmctld munged gcc >/dev/null || (apt-get update -qq && apt-get install -y -qq --no-install-recommends slurm-wlm munge gcc libc6-dev python3.11-dev >/dev/null)
+	@dpkg -s $(CLUSTER) >/dev/null 2>&1 || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLUSTER) >/dev/null)
 	@$(BIN)/python -m pytest -m cluster tests/cluster
 
 check: .venv/development                ## lint, format, types, workflow lint
@@ -83,7 +84,7 @@ bench-full: .venv/development           ## every race, whole, into benchmarks/re
 docs: .venv/development                 ## write the site of docs/ to build/docs; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-ci: check test                          ## what .ci/run runs
+ci: check test                          ## what .ci/run runs first; then test-faults and test-cluster
 
 dvc: .venv/run-time                     ## write the DVC stages of a study whose run is committed: make dvc STUDY=NAME
 	@$(BIN)/touchstone dvc $(STUDY)

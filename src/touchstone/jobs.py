@@ -558,6 +558,7 @@ def _report(job: Job) -> None:
     )
     folder = Path(job.task.output).parent
     shutil.rmtree(folder / "figures", ignore_errors=True)
+    (folder / "figures").mkdir(parents=True)  # an output of the rule in a study without figures too
     for name, data in pages.items():
         provenance.write_whole(folder / name, data)
     page_digests = {name: digests.sha256(data) for name, data in sorted(pages.items())}

@@ -12,20 +12,23 @@ import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+# CPUs and memory are as declared, whatever the machine has: what jobs ask for is looked at, not held to.
 CONF = """\
 ClusterName=lab
-SlurmctldHost={host}
-SlurmctldPort=26817
-SlurmdPort=26818
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
 SlurmUser=root
 SlurmdUser=root
+SlurmdParameters=config_overrides
 AuthType=auth/munge
 AuthInfo=socket={lab}/munge.sock
 CredType=cred/munge
@@ -35,11 +38,11 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
-SchedulerParameters=defer,sched_interval=2
+SchedulerParameters=defer,sched_interval=1
 ReturnToService=2
 MinJobAge=7200
 KillWait=5
-BatchStartTimeout=30
+BatchStartTimeout=60
 SlurmctldPidFile={lab}/ctld.pid
 SlurmdPidFile={lab}/slurmd.pid
 StateSaveLocation={lab}/ctld
@@ -49,9 +52,10 @@ SlurmdLogFile={lab}/log/slurmd.log
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} Gres=gpu:1 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=3 RealMemory=32000 Gres=gpu:1 State=UNKNOWN
 PartitionName=lab Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
+OWN_CONF = Path("/etc/slurm/slurm.conf")  # where Slurm looks by itself
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ class Slurm:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")}
+        own = {"SLURM_CONF": str(self.folder / "slurm.conf"), "TMPDIR": str(self.folder / "tmp")}
+        return {**os.environ, **own}
 
     def run(self, *command: str) -> str:
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
@@ -78,28 +83,48 @@ class Slurm:
                 found[facts["JobId"]] = facts
         return found
 
+    @staticmethod
+    def until(holds: Callable[[], object], what: str, seconds: float = 120, every: float = 0.2) -> None:
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, f"waited {seconds} s for {what}"
+            time.sleep(every)
+
+    def idle(self) -> bool:
+        seen = subprocess.run(["sinfo", "-h", "-o", "%T"], env=self.environment, capture_output=True, text=True)
+        return "idle" in seen.stdout
+
+    def end_jobs(self) -> None:
+        self.run("scancel", "--full", "--user", "root")
+        self.until(lambda: not self.run("squeue", "-h"), "jobs to end")
+
+    def told(self) -> str:
+        """The ends of the daemons' logs."""
+        return "\n".join(f"{log}:\n{log.read_text()[-1500:]}" for log in sorted((self.folder / "log").iterdir()))
+
 
 @pytest.fixture(scope="session")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+def slurm() -> Iterator[Slurm]:
     """Slurm from Debian's packages (`make test-cluster` installs them). Needs root, and neither systemd nor cgroups."""
     missing = [name for name in ("slurmctld", "slurmd", "munged", "sbatch") if shutil.which(name) is None]
     assert not missing, f"{missing} are not installed: apt-get install slurm-wlm munge"
-    lab = tmp_path_factory.mktemp("slurm")
-    for name in ("ctld", "slurmd", "log"):
+    assert os.geteuid() == 0, "the tests start Slurm's daemons: they need root"
+    # A short path: sockets lie in it.
+    with tempfile.TemporaryDirectory(prefix="slurm.", dir="/tmp") as folder, _cluster(Path(folder)) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def _cluster(lab: Path) -> Iterator[Slurm]:
+    for name in ("ctld", "slurmd", "log", "tmp"):
         (lab / name).mkdir()
     key = lab / "munge.key"
     key.write_bytes(os.urandom(1024))
     key.chmod(0o400)
     host = socket.gethostname().split(".")[0]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 - 1024
-    facts = {"host": host, "lab": lab, "cores": os.cpu_count(), "memory": memory}
+    controller_port, node_port = _free_ports(2)
+    facts = {"host": host, "lab": lab, "controller_port": controller_port, "node_port": node_port}
     (lab / "slurm.conf").write_text(CONF.format(**facts))
-    # Snakemake's job step drops SLURM_CONF, so that srun inside a job looks where Slurm looks by itself.
-    place = Path("/etc/slurm/slurm.conf")
-    assert not place.exists() or place.is_symlink(), f"{place} exists: this machine has a Slurm of its own"
-    place.parent.mkdir(exist_ok=True)
-    place.unlink(missing_ok=True)
-    place.symlink_to(lab / "slurm.conf")
     (lab / "gres.conf").write_text(f"NodeName={host} Name=gpu File=/dev/null\n")  # any device file will do
     cluster = Slurm(lab)
     munge = [
@@ -107,16 +132,37 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
         f"--pid-file={lab}/munge.pid", f"--log-file={lab}/log/munge.log", f"--seed-file={lab}/munge.seed",
     ]  # fmt: skip
     with contextlib.ExitStack() as stack:
+        _be_found(lab / "slurm.conf", stack)
         for command in (munge, ["slurmctld", "-D"], ["slurmd", "-D"]):
             log = stack.enter_context((lab / "log" / f"{command[0]}.out").open("wb"))
-            process = subprocess.Popen(command, env=cluster.environment, stdout=log, stderr=log)
-            stack.callback(_end, process)
+            # Not even a killed test leaves them behind.
+            daemon = ["setpriv", "--pdeathsig", "TERM", *command]
+            stack.callback(_end, subprocess.Popen(daemon, env=cluster.environment, stdout=log, stderr=log))
             if command is munge:
-                _until(lambda: (lab / "munge.sock").exists(), "munged to start")
-        stack.callback(cluster.run, "scancel", "--full", "--user", "root")
-        _until(lambda: "idle" in subprocess.run(["sinfo", "-h", "-o", "%T"], env=cluster.environment, capture_output=True, text=True).stdout, f"an idle node; see {lab}/log")  # fmt: skip
-        stack.callback(place.unlink, missing_ok=True)
+                cluster.until(lambda: (lab / "munge.sock").exists(), "munged to start")
+        try:
+            cluster.until(cluster.idle, "an idle node")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{cluster.told()}") from None
+        stack.callback(cluster.end_jobs)
         yield cluster
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _be_found(conf: Path, stack: contextlib.ExitStack) -> None:
+    """Let Slurm's commands find the file by themselves: Snakemake's job step drops SLURM_CONF before it calls srun."""
+    assert not OWN_CONF.exists() or OWN_CONF.is_symlink(), f"{OWN_CONF} exists: this machine has a Slurm of its own"
+    OWN_CONF.parent.mkdir(exist_ok=True)
+    OWN_CONF.unlink(missing_ok=True)
+    OWN_CONF.symlink_to(conf)
+    stack.callback(OWN_CONF.unlink, missing_ok=True)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -126,13 +172,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _until(holds: object, what: str, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
-        assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.2)
 
 
 CONDA = (

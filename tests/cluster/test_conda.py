@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -63,7 +65,8 @@ def test_switching_conda_on_or_off_or_moving_reruns_nothing(with_conda, conda, t
 
 
 def test_without_conda_a_word_says_what_to_do(bare, tmp_path):
-    project = type(bare)(tmp_path / "project")
+    path = [part for part in os.environ["PATH"].split(os.pathsep) if not Path(part, "conda").exists()]
+    project = type(bare)(tmp_path / "project", {"PATH": os.pathsep.join(path)})
     shutil.copytree(bare.root, project.root)
 
     done = project.snakemake("--cores", "1", "--use-conda", check=False)

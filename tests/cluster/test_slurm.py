@@ -1,178 +1,243 @@
-"""The tiny study on a real Slurm of one node: what each job asked for, jobs that are cancelled or requeued, equal bytes."""
+"""A study on a real Slurm of one node: what its jobs ask for, what becomes of cancelled and requeued ones, equal bytes."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import subprocess
 import sys
-import threading
-import time
+from collections import Counter
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
+import yaml
+from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.cluster
-SOON = [
-    "--slurm-init-seconds-before-status-checks",
-    "2",
-    "--seconds-between-status-checks",
-    "2",
-    "--latency-wait",
-    "10",
-]
-PROFILE = ["--workflow-profile", "profiles/slurm", "--jobs", "4", *SOON]
+FEW = Path(__file__).parent / "few.yaml"
+CHECKPOINT = "data/few/checkpoints/cnn.0.safetensors"
+# How soon Snakemake looks at its jobs: after each that ended in so many seconds, else ten seconds later than before.
+SOON = ["--slurm-init-seconds-before-status-checks", "6", "--latency-wait", "10"]
+PROFILE = ["--workflow-profile", "profiles/slurm", "--jobs", "6", *SOON]
 LIMIT = 900  # seconds; a Snakemake that waits for ever has to be killed
+WITH_GPU = {"train", "attack_digits_test_pgd"}  # while the study is on the CPU, so that its jobs can be done here
 
 
-def command(*arguments: str) -> list[str]:
+def environment(slurm):
+    kept = {name: value for name, value in slurm.environment.items() if not name.startswith("SNAKEMAKE")}
+    return kept | {"TOUCHSTONE_CACHE": "off"}
+
+
+@contextlib.contextmanager
+def submitting(slurm, project, *arguments):
+    """A Snakemake that submits to Slurm; what it says goes to submitted.out."""
     assert find_spec("snakemake_executor_plugin_slurm"), "the executor is not installed: make cluster"
-    return [sys.executable, "-m", "snakemake", "--nocolor", *PROFILE, *arguments]
-
-
-def submit(slurm, project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in slurm.environment.items() if not name.startswith("SNAKEMAKE")}
-    environment["TOUCHSTONE_CACHE"] = "off"
+    command = [sys.executable, "-m", "snakemake", "--nocolor", *PROFILE, *arguments]
     with (project.root / "submitted.out").open("w") as log:
-        done = subprocess.run(
-            command(*arguments), cwd=project.root, env=environment, stdout=log, stderr=log, timeout=LIMIT
-        )
-    return subprocess.CompletedProcess(done.args, done.returncode, (project.root / "submitted.out").read_text(), "")
+        run = subprocess.Popen(command, cwd=project.root, env=environment(slurm), stdout=log, stderr=log)
+        try:
+            yield run
+        finally:
+            run.kill()
+            run.wait()
 
 
-def rule(facts: dict[str, str]) -> str:
+def told(project):
+    return (project.root / "submitted.out").read_text()
+
+
+def rule(facts):
     return facts.get("Comment", "").removeprefix("rule_").partition("_wildcards_")[0]
 
 
-def running(slurm, name: str) -> str | None:
-    """The number of a job of that rule that has run for a second or more."""
-    for number, facts in slurm.jobs().items():
-        if rule(facts) == name and facts["JobState"] == "RUNNING" and facts["RunTime"] > "00:00:01":
-            return number
-    return None
+def running(slurm, name):
+    """The number of the job of a rule that has run for a second or more; None where there is none."""
+    jobs = slurm.jobs().items()
+    found = [number for number, facts in jobs if rule(facts) == name and facts["JobState"] == "RUNNING" and facts["RunTime"] > "00:00:01"]  # fmt: skip
+    return found[0] if found else None
+
+
+def epochs_done(project):
+    """How many epochs the training that is at work keeps the state of; None where none is at work."""
+    try:
+        return int(load_file(project.root / "logs/few/resume/cnn.0.safetensors")["epoch"][0])
+    except FileNotFoundError:
+        return None
+
+
+class Training:
+    """The epochs of a training, looked at again and again: the lowest tells whether it ever started anew."""
+
+    def __init__(self, project):
+        self.project, self.lowest = project, 10**6
+
+    def epochs(self):
+        found = epochs_done(self.project)
+        self.lowest = min(self.lowest, found or 10**6)
+        return found or 0
+
+
+def copy_with_study(bare, folder, name="few", **changes):
+    project = type(bare)(folder / "project")
+    shutil.copytree(bare.root, project.root, symlinks=True)
+    study = yaml.safe_load(FEW.read_text())
+    study["study"] |= changes
+    (project.root / f"workflow/studies/{name}.yaml").write_text(yaml.safe_dump(study))
+    return project
+
+
+@dataclass
+class Story:
+    """What was done to the jobs, and what was seen; numbers are those of Slurm's jobs."""
+
+    project: object
+    jobs: dict[str, dict[str, str]]
+    cancelled_training: str
+    requeued_training: str
+    cancelled_attack: str
+    first: str  # what the run said that the cancelled training ended
+    epochs: dict[str, int]
 
 
 @pytest.fixture(scope="module")
-def cluster_run(slurm, bare, tmp_path_factory):
-    """The tiny study run on the cluster, `train` with a GPU; meanwhile one job is cancelled and another requeued."""
-    project = type(bare)(tmp_path_factory.mktemp("cluster") / "project")
-    subprocess.run(["cp", "-r", str(bare.root), str(project.root)], check=True)
-    hit: dict[str, str] = {}
-    stop = threading.Event()
+def story(slurm, bare, tmp_path_factory):
+    """A run that ends because its training is cancelled; the next run, whose training is requeued and its attack cancelled."""
+    project = copy_with_study(bare, tmp_path_factory.mktemp("cluster"))
+    study = ["--config", "study=few"]
+    study += ["--set-threads", "fit_msp=2", "--set-resources", *(f"{name}:gpu=1" for name in sorted(WITH_GPU))]
+    epochs, numbers = {}, {}
 
-    def disturb():
-        while not stop.is_set() and len(hit) < 2:
-            for name, act in (("train", ["scancel"]), ("fit_all_detectors", ["scontrol", "requeue"])):
-                if name not in hit and (number := running(slurm, name)):
-                    slurm.run(*act, number)
-                    hit[name] = number
-            time.sleep(0.3)
+    def at_work(run, name, reached=0):
+        def holds():
+            assert run.poll() is None, f"{name} was not seen at work\n{told(project)[-3000:]}\n{slurm.told()}"
+            numbers[name] = running(slurm, name)
+            return numbers[name] and training.epochs() >= reached
 
-    disturber = threading.Thread(target=disturb)
-    disturber.start()
-    try:
-        done = submit(slurm, project, "--config", "study=tiny", "--set-resources", "train:gpu=1")
-    finally:
-        stop.set()
-        disturber.join()
-    assert done.returncode == 0, done.stdout[-5000:]
-    return project, slurm.jobs(), hit
+        slurm.until(holds, f"{name} to be at work", LIMIT)
+        return numbers[name]
+
+    training = Training(project)
+    with submitting(slurm, project, CHECKPOINT, "--retries", "0", *study) as run:
+        first_training = at_work(run, "train", reached=5)
+        slurm.run("scancel", first_training)
+        assert run.wait(LIMIT) == 1, told(project)[-3000:]
+    first = told(project)
+    epochs["when cancelled"] = epochs_done(project)
+
+    training = Training(project)
+    with submitting(slurm, project, *study) as run:
+        second_training = at_work(run, "train", reached=epochs["when cancelled"] + 5)
+        epochs["lowest after it was cancelled"] = training.lowest
+        slurm.run("scontrol", "requeue", second_training)
+        slurm.until(lambda: slurm.jobs()[second_training]["JobState"] == "PENDING", "the training to wait again")
+        epochs["when requeued"] = epochs_done(project)
+        # Slurm lets a requeued job wait for two minutes.
+        slurm.run("scontrol", "update", f"JobId={second_training}", "StartTime=now")
+        training = Training(project)
+        at_work(run, "train", reached=epochs["when requeued"] + 1)
+        slurm.until(lambda: not training.epochs(), "the training to end", LIMIT, every=0.05)
+        epochs["lowest after it was requeued"] = training.lowest
+        attack = at_work(run, "attack_digits_test_pgd")
+        slurm.run("scancel", attack)
+        assert run.wait(LIMIT) == 0, f"{told(project)[-5000:]}\n{slurm.told()}"
+    return Story(project, slurm.jobs(), first_training, second_training, attack, first, epochs)
 
 
-def test_only_what_asks_for_a_gpu_gets_one(cluster_run):
-    _, jobs, _ = cluster_run
-
+def test_jobs_that_are_tagged_with_a_gpu_get_one_and_no_others(story):
     with_gpu = {
-        rule(facts) for facts in jobs.values() if "gpu" in facts.get("TresPerJob", "") + facts.get("TresPerNode", "")
+        rule(facts)
+        for facts in story.jobs.values()
+        if "gpu" in facts.get("TresPerJob", "") + facts.get("TresPerNode", "")
     }
-    assert with_gpu == {"train"}
-    assert {"fetch", "prepare", "evaluate", "report"} <= {rule(facts) for facts in jobs.values()} - with_gpu
+
+    assert with_gpu == WITH_GPU
+    assert {"fetch", "prepare", "evaluate", "report", "fit_msp"} <= {rule(facts) for facts in story.jobs.values()}
 
 
-def test_cores_memory_and_time_are_those_of_the_rule(cluster_run):
-    _, jobs, _ = cluster_run
-    first = [facts for number, facts in jobs.items() if rule(facts) in ("prepare", "fetch", "report")]
+def test_cores_memory_and_time_are_those_of_the_rule(story):
+    asked = {}
+    for number, facts in story.jobs.items():
+        if number not in (story.cancelled_training, story.cancelled_attack):
+            asked.setdefault(rule(facts), []).append(
+                (facts["CPUs/Task"], facts["MinMemoryNode"], facts["TimeLimit"]),
+            )
 
-    assert {facts["MinMemoryNode"] for facts in first} == {"3000M"}
-    assert {facts["TimeLimit"] for facts in first} == {"01:00:00"}
-    assert {facts["CPUs/Task"] for facts in jobs.values()} == {"1"}
+    assert {*asked["fetch"], *asked["prepare"], *asked["report"]} == {("1", "3000M", "01:00:00")}
+    assert {*asked["train"]} == {("1", "4000M", "04:00:00")}
+    assert {*asked["fit_msp"]} == {("2", "4000M", "04:00:00")}
 
 
-def test_a_cancelled_job_is_done_again_with_more_memory(cluster_run):
-    _, jobs, hit = cluster_run
-    cancelled = jobs[hit["train"]]
+def test_a_cancelled_job_without_retries_ends_the_run_and_the_next_goes_on_from_there(story):
+    done = Counter(facts["Comment"] for facts in story.jobs.values() if facts["JobState"] == "COMPLETED")
 
-    again = [
-        facts for facts in jobs.values() if facts["Comment"] == cancelled["Comment"] and facts["JobId"] != hit["train"]
+    assert story.jobs[story.cancelled_training]["JobState"] == "CANCELLED"
+    assert "CANCELLED" in story.first
+    assert set(done.values()) == {1}, done
+    assert story.epochs["lowest after it was cancelled"] >= story.epochs["when cancelled"] >= 5
+
+
+def test_a_requeued_job_is_done_under_its_own_number_and_a_training_goes_on_from_its_last_epoch(story):
+    requeued = story.jobs[story.requeued_training]
+
+    assert requeued["JobState"] == "COMPLETED"
+    assert requeued["Restarts"] == "1"
+    assert story.epochs["lowest after it was requeued"] >= story.epochs["when requeued"] >= 10
+
+
+def test_a_cancelled_job_with_retries_is_done_again_with_more_memory_and_time(story):
+    cancelled = story.jobs[story.cancelled_attack]
+
+    (again,) = [
+        facts
+        for number, facts in story.jobs.items()
+        if facts["Comment"] == cancelled["Comment"] and number != story.cancelled_attack
     ]
-    assert cancelled["JobState"] == "CANCELLED"
-    assert [facts["JobState"] for facts in again] == ["COMPLETED"]
-    assert (cancelled["MinMemoryNode"], again[0]["MinMemoryNode"]) == ("4000M", "8000M")
+    assert (cancelled["JobState"], again["JobState"]) == ("CANCELLED", "COMPLETED")
+    assert (cancelled["MinMemoryNode"], again["MinMemoryNode"]) == ("4000M", "8000M")
+    assert (cancelled["TimeLimit"], again["TimeLimit"]) == ("04:00:00", "08:00:00")
 
 
-def test_a_requeued_job_is_done_under_its_own_number(cluster_run):
-    _, jobs, hit = cluster_run
+def test_the_log_of_every_job_is_kept(story):
+    ends = {"COMPLETED": "Finished jobid", "CANCELLED": "CANCELLED"}
 
-    assert jobs[hit["fit_all_detectors"]]["JobState"] == "COMPLETED"
-    assert int(jobs[hit["fit_all_detectors"]]["Restarts"]) >= 1
-
-
-def test_the_bytes_are_those_of_a_local_run(cluster_run, tiny):
-    project, _, _ = cluster_run
-
-    assert project.digests("data", "reports") == tiny.digests("data", "reports")
+    for facts in story.jobs.values():
+        log = Path(facts["StdOut"])
+        assert log.is_relative_to(story.project.root / "logs/slurm")
+        assert ends[facts["JobState"]] in log.read_text(), log
 
 
-def test_nothing_is_left_to_do_here_or_there(slurm, cluster_run):
-    project, _, _ = cluster_run
+def test_the_bytes_are_those_of_a_local_run(story, bare, tmp_path):
+    local = copy_with_study(bare, tmp_path)
+    local.snakemake("--cores", "2", study="few")
 
-    assert not project.planned()
-    again = submit(slurm, project, "--dry-run", "--config", "study=tiny")
-    assert "Nothing to be done" in again.stdout
+    first, second = story.project.digests("data", "reports"), local.digests("data", "reports")
+
+    assert [name for name in first.keys() | second.keys() if first.get(name) != second.get(name)] == []
+    assert "reports/few/report.html" in first
 
 
-def test_a_run_that_a_cancelled_job_ended_goes_on(slurm, bare, tmp_path):
-    project = type(bare)(tmp_path / "project")
-    subprocess.run(["cp", "-r", str(bare.root), str(project.root)], check=True)
-    target = ["data/tiny/checkpoints/cnn.0.safetensors", "--config", "study=tiny"]
-    cancelled = threading.Event()
-    before = set(slurm.jobs())
-
-    def cancel():
-        while not cancelled.wait(0.2):
-            number = running(slurm, "train")
-            if number is not None and number not in before:
-                slurm.run("scancel", number)
-                return
-
-    canceller = threading.Thread(target=cancel)
-    canceller.start()
-    try:
-        first = submit(slurm, project, *target, "--retries", "0")
-    finally:
-        cancelled.set()
-        canceller.join()
-    again = submit(slurm, project, *target)
-
-    assert first.returncode == 1
-    assert "CANCELLED" in first.stdout
-    assert again.returncode == 0, again.stdout[-3000:]
-    assert again.stdout.count("Prepare ") == 0  # what was done stays done
-    assert Path(project.root / target[0]).is_file()
-    assert any((project.root / "logs/slurm").rglob("*.log"))
+def test_nothing_is_left_to_do_here_or_there(slurm, story):
+    assert not story.project.planned(study="few")
+    with submitting(slurm, story.project, "--dry-run", "--config", "study=few") as again:
+        assert again.wait(LIMIT) == 0
+    assert "Nothing to be done" in told(story.project)
 
 
 def test_a_study_on_cuda_asks_slurm_for_a_gpu(slurm, bare, tmp_path):
-    """The GPU here is made up, so that the job gets it from Slurm and then finds that torch sees none."""
-    project = type(bare)(tmp_path / "project")
-    subprocess.run(["cp", "-r", str(bare.root), str(project.root)], check=True)
-    (project.root / "workflow/studies/mine.yaml").write_text("study: {device: cuda}\n")
+    """The GPU here is made up: the job gets it from Slurm and then, on most machines, finds that torch sees none."""
+    project = copy_with_study(bare, tmp_path, name="on_cuda", device="cuda")
     before = set(slurm.jobs())
 
-    target = "data/mine/checkpoints/softmax.0.safetensors"
-    done = submit(slurm, project, target, "--config", "study=mine", "--retries", "0")
+    target = "data/on_cuda/checkpoints/cnn.0.safetensors"
+    with submitting(slurm, project, target, "--config", "study=on_cuda", "--retries", "0") as run:
+        code = run.wait(LIMIT)
 
     asked = {rule(facts): facts.get("TresPerJob", "") for number, facts in slurm.jobs().items() if number not in before}
     assert asked == {"fetch": "", "prepare": "", "train": "gres:gpu:1"}
-    assert done.returncode == 1
-    log = (project.root / "logs/mine/train/softmax.0.log").read_text()
-    assert "study.device is cuda, but torch finds no GPU here" in log
+    if not torch.cuda.is_available():
+        assert code == 1
+        log = (project.root / "logs/on_cuda/train/cnn.0.log").read_text()
+        assert "study.device is cuda, but torch finds no GPU here" in log

@@ -74,6 +74,16 @@ def test_snakemakes_own_report_has_page_tables_and_figures_under_their_categorie
         assert words in text, words
 
 
+def test_a_study_without_figures_gets_its_report(copied):
+    study = copied.root / "workflow/studies/tiny.yaml"
+    before, _, after = study.read_text().partition("\nfigures:\n")
+    study.write_text(before + "\nclaims:" + after.partition("\nclaims:")[2])
+
+    copied.snakemake("--cores", "1")
+
+    assert list((copied.root / "reports/tiny/figures").iterdir()) == []
+
+
 def test_the_metrics_table_reads_back(tiny):
     table = gzip.decompress((tiny.root / "reports/tiny/metrics.csv.gz").read_bytes())
     rows = records.decode(table, records.Metrics).rows

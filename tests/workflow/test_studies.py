@@ -9,6 +9,7 @@ import pytest
 from touchstone.digests import folder_digest
 from touchstone.params import load
 from touchstone.plan import Plan
+from touchstone.settings_files import DEFAULT_STUDY, study_file
 
 ROOT = Path(__file__).parents[2]
 PINNED = "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"  # of sklearn_digits
@@ -53,11 +54,14 @@ def test_a_study_plans_every_job_that_its_report_needs(bare, study):
     assert planned.total() == len(needed) == JOBS[study]
 
 
-@pytest.mark.parametrize("study", JOBS)
+@pytest.mark.parametrize("study", [DEFAULT_STUDY, *JOBS])
 def test_a_study_opens_with_its_command_its_minutes_and_its_device(study):
-    opening = (ROOT / f"workflow/studies/{study}.yaml").read_text().split("\n\n")[0]
+    file, command = (
+        (study_file(study, ROOT), f" STUDY={study}") if study != DEFAULT_STUDY else (ROOT / "params.yaml", "")
+    )
+    opening = file.read_text().split("\n\n")[0]
 
-    assert opening.startswith(f"# make run STUDY={study}")
+    assert opening.startswith(f"# make run{command}: ")
     assert "minute" in opening or "hour" in opening
     assert "GPU" in opening
 

@@ -1,0 +1,39 @@
+"""What rules ask a cluster for: a GPU and threads where torch works and the study says so; nothing of it elsewhere."""
+
+import json
+import shutil
+
+import pytest
+
+from touchstone.params import load
+from touchstone.plan import Plan
+from touchstone.warm import TORCH_STEPS
+
+TAGS = """
+import json
+include: "Snakefile"
+print("TAGS", json.dumps({
+    each.name: [each.resources["gpu"].value if "gpu" in each.resources else 0, each.resources["_cores"].value]
+    for each in workflow.rules
+}))
+"""
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("cuda", 1), ("cpu", 0)])
+def test_rules_where_torch_works_ask_for_the_gpu_and_the_threads_of_the_study_and_no_others(
+    bare, tmp_path, device, gpus
+):
+    project = type(bare)(tmp_path / "project")
+    shutil.copytree(bare.root, project.root)
+    (project.root / "workflow/studies/mine.yaml").write_text(f"study: {{device: {device}, threads: 2}}\n")
+    (project.root / "tags.smk").write_text(TAGS)
+    steps = {name: rule.step for name, rule in Plan(load("mine", project.root)).rules.items()}
+
+    flags = ("--snakefile", "tags.smk", "--dry-run", "--quiet", "all", "--cores", "2")
+    said = project.snakemake(*flags, "data/raw/sklearn_digits", study="mine").stdout
+
+    tags = json.loads(said.partition("TAGS ")[2].splitlines()[0])
+    assert {"train", "fetch"} <= steps.keys() <= tags.keys()
+    assert {name: tags[name] for name in steps} == {
+        name: [gpus, 2] if step in TORCH_STEPS else [0, 1] for name, step in steps.items()
+    }
