@@ -107,7 +107,9 @@ def _downloaded(archive: Archive, all_of_them: Sequence[Archive], source: str, m
     raise FileNotFoundError(
         f"{source}: could not download {archive.name} ({told}).\n"
         "Without network, put these files, as they are, into a folder:\n"
-        f"{_listed(all_of_them)}\nand set local_folder of sources.{source} to it; or mirror to an address that serves them."
+        f"{_listed(all_of_them)}\n"
+        f"and set local_folder of sources.{source} to it; or mirror to an address that serves them.\n"
+        f"Or leave it out: study.absent: [{source}]; what leans on it is then not run, and the report says so."
     )
 
 

@@ -45,8 +45,11 @@ class _Settings(Checks):
             self._overlay(overlay)
         self._plug_in(plugins)
         self._stop()
+        self._leave_out()
+        self._stop()
         resolved = {section: self._section(section) for section in self.sections}
         resolved["study"] = self._settings(("study",), self.raw.get("study") or {}, STUDY_SETTINGS["study"])
+        self._device(resolved["study"])
         resolved["confounding"] = {
             name: self._settings(("confounding", name), block or {}, CONFOUNDING_SETTINGS)
             for name, block in (self.raw.get("confounding") or {}).items()

@@ -135,10 +135,11 @@ def sections() -> dict[str, Section]:
 STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
     "study": {
         "title": _text,
-        "device": Setting(Type("word", words=("cpu", "cuda")), "cpu"),
+        "device": Setting(Type("word", words=("cpu", "cuda", "auto")), "cpu"),
         "threads": Setting(_count, 1),
         "batch_size": Setting(_count, 256),
         "calibration": _text,
+        "absent": Setting(Type("list", item=Type("str")), []),  # sources that cannot be had
         "attacked_false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05),
         "false_positive_rates": Setting(Type("list", item=Type("float", Bounds(above=0, high=1))), [0.01, 0.05, 0.5]),
     },

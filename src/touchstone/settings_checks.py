@@ -293,7 +293,12 @@ class Checks(Reader):
         return cast
 
     def _used(self, resolved: dict[str, Any]) -> None:
-        """Refuse entries that no evaluation reaches: they would look measured and are not."""
+        """Refuse entries that no evaluation reaches: they would look measured and are not.
+
+        Where sources are absent, what only their evaluations asked stays in the settings and nothing makes it.
+        """
+        if resolved["study"]["absent"]:
+            return
         reached = {("evaluations", name) for name in resolved["evaluations"]}
         reached |= {("figures", name) for name in resolved["figures"]}
         reached.add(("examples", resolved["study"]["calibration"]))

@@ -6,9 +6,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from touchstone import registry
+from touchstone import devices, registry
 from touchstone.registry import Setting, Type
 from touchstone.sections import FILE_SETTINGS, GROUPED, STUDY_SETTINGS, Reference, sections
+from touchstone.settings_absent import leave_out
 from touchstone.settings_files import NAME, ParamsError, nearest, study_file
 
 BASES = ("params", "none")  # what an overlay changes: params.yaml, or nothing, so that it is a study of its own
@@ -110,6 +111,24 @@ class Reader:
                 groups[name] = [member for member in members if member not in gone]
                 if not groups[name]:
                     del groups[name]
+
+    def _leave_out(self) -> None:
+        """Take out the sources that the study says are absent, and what leans on them."""
+        block = self.raw.get("study")
+        absent = block.get("absent", []) if isinstance(block, dict) else []
+        known = self.raw.get("sources") or {}
+        for name in absent if isinstance(absent, list) else []:  # else its type is told later
+            if name not in known:
+                self.fail(("study", "absent"), f"no source called {name}.{nearest(str(name), known)}")
+        if isinstance(absent, list) and not self.errors:
+            self.removed |= leave_out(self.raw, self.sections, absent)
+
+    def _device(self, study: dict[str, Any]) -> None:
+        """Put in the place of `auto` what this machine has."""
+        try:
+            study["device"] = devices.chosen(study["device"])
+        except ValueError as error:
+            self.fail(("study", "device"), f"auto: {error}")
 
     def _merged(self, base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         if "use" in change and change["use"] != base.get("use"):

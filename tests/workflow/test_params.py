@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from touchstone import devices
 from touchstone.params import load
+from touchstone.plan import Plan
 from touchstone.settings_files import ParamsError
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +76,7 @@ MISTAKES = {
     "shards in words": ("examples: {digits_test: {shards: many}}", "examples.digits_test.shards: expected int at least 1", 'got "many"'),
     "shards of one set of a group": ("examples: {textures: {shards: 2}}", "examples.textures.shards: 2, but photographs in the same group, ood_test, has 1", ""),
     "calibration with test": ("groups: {fitting: null, id_test: [digits_test, digits_calibration]}", "groups.id_test", "tested on"),
-    "an unknown study setting": ("study: {device: gpu}", "study.device: expected cpu or cuda", ""),
+    "an unknown study setting": ("study: {device: gpu}", "study.device: expected one of cpu, cuda, auto", ""),
     "a threshold without data": ("study: {calibration: nowhere}", "study.calibration: no example set called nowhere", ""),
     "an unknown confounding label": ("detectors: {gradient_network: {label: sofmax_all}}", "detectors.gradient_network.label", "Did you mean softmax_all?"),
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
@@ -203,3 +205,87 @@ def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_its_g
     assert "figures." not in asked
     assert "groups." not in asked
     assert "evaluations.attacked_detection.examples: no entry called few_faces" in asked
+
+
+OOD_SOURCES = [
+    (study, source)
+    for study, sources in (
+        ("cifar10", ["svhn", "textures", "places365", "lsun_crop", "lsun_resize", "isun"]),
+        ("cifar100", ["svhn", "textures", "places365", "lsun_crop", "lsun_resize", "isun"]),
+        ("gtsrb", ["svhn", "textures", "places365", "lsun_crop", "lsun_resize", "isun"]),
+    )
+    for source in sources
+]
+
+
+def without(project, study, *sources):
+    """A shipped study of its own that says that some of its sources cannot be had."""
+    block = yaml.safe_load((ROOT / f"workflow/studies/{study}.yaml").read_text())
+    block["study"]["absent"] = list(sources)
+    (project / f"workflow/studies/{study}.yaml").write_text(yaml.safe_dump(block, sort_keys=False))
+    return load(study, project)
+
+
+@pytest.mark.parametrize(("study", "source"), OOD_SOURCES)
+def test_a_source_that_cannot_be_had_is_left_out_with_all_that_leans_on_it(project, study, source):
+    whole = load(study, ROOT)
+    made = {name for name, entry in whole["examples"].items() if entry["source"] == source}
+    for _ in range(3):  # house_numbers, without their classes, a few of them
+        made |= {name for name, entry in whole["examples"].items() if entry["of"] in made}
+
+    left = without(project, study, source)
+
+    assert made and source not in left["sources"] and not made & left["examples"].keys()
+    assert left["evaluations"].keys() == whole["evaluations"].keys()
+    for name, entry in left["evaluations"].items():
+        assert entry["examples"] == [item for item in whole["evaluations"][name]["examples"] if item not in made]
+    assert not any(source in str(wildcards) for _, wildcards in Plan(left).jobs())
+    assert left["study"]["absent"] == [source]
+
+
+def test_a_claim_about_what_is_absent_is_not_run_and_a_figure_of_it_is_not_drawn(project):
+    left = without(project, "cifar10", "places365")
+
+    assert left["claims"]["S1-2"] == "few_places (examples) is not in this study"
+    assert "attacked_scores" in load("cifar10", ROOT)["figures"] and "attacked_scores" not in left["figures"]
+
+
+def test_an_evaluation_of_absent_sets_alone_goes_with_what_only_it_asks(project):
+    left = without(project, "cifar10", "di0_file")
+
+    assert "di0" not in left["classifiers"] and "pseudo_margins" not in left["evaluations"]
+    assert left["evaluations"]["published_margins"]["classifiers"] == ["ad10"]
+
+
+def test_an_absent_source_that_does_not_exist_names_the_nearest(project):
+    assert "study.absent: no source called sklearn_digit. Did you mean sklearn_digits?" in message(
+        project, "study: {absent: [sklearn_digit]}"
+    )
+
+
+def test_what_everything_leans_on_cannot_be_absent(project):
+    assert "study.calibration: no example set called digits_calibration" in message(
+        project, "study: {absent: [sklearn_digits]}"
+    )
+
+
+@pytest.mark.parametrize(("driver", "device"), [(True, "cuda"), (False, "cpu")])
+def test_the_device_auto_is_what_is_here_and_stays_it_for_the_jobs(project, monkeypatch, driver, device):
+    monkeypatch.delenv(devices.VARIABLE, raising=False)
+    place = project / "nvidiactl"
+    monkeypatch.setattr(devices, "DRIVER", place)
+    if driver:
+        place.touch()
+
+    assert overlay(project, "study: {device: auto}")["study"]["device"] == device
+    place.unlink() if driver else place.touch()  # a job on another machine
+    assert load("mine", project)["study"]["device"] == device
+    assert load(root=project)["study"]["device"] == "cpu"  # who says cpu gets it
+
+
+def test_a_wrong_device_in_the_environment_is_told(project, monkeypatch):
+    monkeypatch.setenv(devices.VARIABLE, "gpu")
+
+    assert "study.device: auto: TOUCHSTONE_DEVICE=gpu: expected cpu or cuda" in message(
+        project, "study: {device: auto}"
+    )

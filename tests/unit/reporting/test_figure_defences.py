@@ -89,7 +89,8 @@ def test_the_matrix_crosses_translators_and_attacks():
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "pgd"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["no translator", "unet"]
-    assert [text.get_text() for text in axes.texts] == ["90%", "20%", "85%", "75%"]
+    shown = ["90%", "80–100", "20%", "10–30", "85%", "75–95", "75%", "65–85"]
+    assert [text.get_text() for text in axes.texts] == shown
     assert "on pgd images most is right through unet (75%)" in figure.get_label()
 
 

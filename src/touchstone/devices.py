@@ -1,0 +1,24 @@
+"""Where torch computes, where the study leaves the choice to the machine. No torch: planning asks too."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DRIVER = Path("/dev/nvidiactl")  # there wherever a GPU's driver runs, in containers that were given one too
+VARIABLE = "TOUCHSTONE_DEVICE"
+DEVICES = ("cpu", "cuda")
+
+
+def chosen(device: str) -> str:
+    """Return cpu or cuda: what `auto` means here, else `device` itself.
+
+    What was found first is left in the environment: jobs on other machines of a cluster compute what was planned, or say
+    that there is no GPU. ValueError where the environment names another device.
+    """
+    if device != "auto":
+        return device
+    found = os.environ.setdefault(VARIABLE, "cuda" if DRIVER.exists() else "cpu")
+    if found not in DEVICES:
+        raise ValueError(f"{VARIABLE}={found}: expected {' or '.join(DEVICES)}")
+    return found
