@@ -315,7 +315,7 @@ def _train(job: Job) -> None:
     if found.companions is not None:
         companions = bound(block, tuple(found.companions.settings), registry.load_companions(block["use"]))
     with progress.reported(job.task.output, job.logs) as report:
-        state = progress.Resume(job.task.output, job.logs, provenance.canonical([job.settings, job.facts["code"]]))
+        state = progress.Resume(job.task.output, job.logs, job.action)
         checkpoint = train(
             job.noun("train", "ExampleSet"),
             job.noun("validation", "ExampleSet"),
