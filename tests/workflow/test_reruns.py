@@ -78,7 +78,7 @@ def test_how_often_static_networks_are_drawn_is_asked_of_one_training_alone(copi
     copied.edit("workflow/studies/tiny.yaml", "static_networks: [cnn]", "static_networks: [cnn], static_share: 0.9")
 
     assert set(copied.planned()) == {
-        "Train cnn_ensemble.0", "Run cnn_ensemble.0: tested", "Run cnn_ensemble.0: tested_plain of cnn.0",
+        "Train cnn_ensemble.0", "Run cnn_ensemble.0: tested", "Run cnn_ensemble.0: tested_plain",
         "Evaluate robustness", "Write the report",
     }  # fmt: skip
 
