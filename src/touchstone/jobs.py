@@ -226,14 +226,22 @@ class Job:
 
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
         """Return the network of a checkpoint, ready to be called on pixels; None where the task has none."""
+        file = self.task.inputs.get(role)
+        return None if file is None else self._network(str(file), self.settings[architecture])
+
+    def models(self, role: str, architectures: str) -> list[Any]:
+        """Return the networks of a role that has many, ready to be called on pixels; none where the task has none."""
+        files = self.task.inputs.get(role, [])
+        return [
+            self._network(file, block) for file, block in zip(files, self.settings.get(architectures, []), strict=True)
+        ]
+
+    def _network(self, file: str, block: dict[str, Any]) -> Any:
         from touchstone import networks
 
-        checkpoint = self.noun(role, "Checkpoint")
-        if checkpoint is None:
-            return None
-        block = self.settings[architecture]
+        checkpoint = self.reader.noun(file, "Checkpoint")
         if checkpoint.architecture != block:
-            raise JobError(f"{self.task.inputs[role]}: holds {checkpoint.architecture}, expected {block}")
+            raise JobError(f"{file}: holds {checkpoint.architecture}, expected {block}")
         return networks.load(bound(block), checkpoint, self.settings["device"])
 
 
@@ -323,8 +331,11 @@ def _train(job: Job) -> None:
     companions = None
     if found.companions is not None:
         companions = bound(block, tuple(found.companions.settings), registry.load_companions(block["use"]))
+    objective = bound(block, tuple(found.call.settings))
+    if "static_networks" in found.data:  # given as settings are: they stay as they are, so the training loop holds none
+        objective = functools.partial(objective, static_networks=_static_networks(job))
     with progress.reported(job.task.output, job.logs) as report:
-        state = progress.Resume(job.task.output, job.logs, provenance.canonical([job.settings, job.facts["code"]]))
+        state = progress.Resume(job.task.output, job.logs, job.action)
         checkpoint = train(
             job.noun("train", "ExampleSet"),
             job.noun("validation", "ExampleSet"),
@@ -332,7 +343,7 @@ def _train(job: Job) -> None:
             job.model("classifier", "classifier_architecture"),
             architecture=bound(job.settings["architecture"]),
             architecture_settings=job.settings["architecture"],
-            objective=bound(block, tuple(found.call.settings)),
+            objective=objective,
             companions=companions,
             device=job.settings["device"],
             resume=state.read(),
@@ -343,6 +354,20 @@ def _train(job: Job) -> None:
         )
     job.write(checkpoint)
     state.done()
+
+
+def _static_networks(job: Job) -> list[Any]:
+    """Return the networks that an objective attacks beside the one it trains; JobError for one of other images."""
+    examples = job.noun("train", "ExampleSet")
+    shape, classes = examples.images.shape[1:], int(examples.labels.max()) + 1
+    for file in job.task.inputs["static_networks"]:
+        known = job.reader.noun(file, "Checkpoint")
+        if known.input_shape != shape or known.classes < classes:
+            raise JobError(
+                f"{file}: knows {known.classes} classes of images {known.input_shape}, and {job.task.inputs['train']}"
+                f" holds {classes} of {shape}; a static network is one of the same data"
+            )
+    return job.models("static_networks", "static_architectures")
 
 
 def _cut(job: Job) -> None:
@@ -385,15 +410,9 @@ def _model(job: Job) -> Any:
     model = job.model()
     if "translators" not in job.task.inputs:
         return model
-    from touchstone import networks
     from touchstone.defences import Pipeline
 
-    translators = [
-        networks.load(bound(block), checkpoint, job.settings["device"])
-        for block, checkpoint in zip(
-            job.settings["translator_architectures"], job.nouns("translators", "Checkpoint"), strict=True
-        )
-    ]
+    translators = job.models("translators", "translator_architectures")
     read = job.model("encoder", "encoder_architecture") if "encoder" in job.task.inputs else model
     router = _guarded(job, read, "router") if "router" in job.task.inputs else None
     return Pipeline(model, translators, router).eval()

@@ -53,7 +53,10 @@ class Tasks(Batches):
             yield self._converted(net, entry)
             return
         objective = self._own(section, net.entry)
-        references = {"train", "validation", "outliers", "classifier", "calibration", "source", "seeds", "model"}
+        references = {
+            *("train", "validation", "outliers", "classifier", "static_networks"),
+            *("calibration", "source", "seeds", "model"),
+        }
         loop = {key: value for key, value in entry.items() if key not in objective and key not in references}
         settings = self._torch(component=objective, architecture=entry["model"], seed=net.seed, loop=loop)
         inputs: dict[str, str | list[str]] = {
@@ -66,6 +69,10 @@ class Tasks(Batches):
             victim = self.partner("classifiers", entry["classifier"], net.seed)
             inputs["classifier"] = self.file("checkpoints", victim)
             settings["classifier_architecture"] = self.architecture(victim)
+        if entry.get("static_networks"):
+            static = [self.partner("classifiers", name, net.seed) for name in entry["static_networks"]]
+            inputs["static_networks"] = [self.file("checkpoints", other) for other in static]
+            settings["static_architectures"] = [self.architecture(other) for other in static]
         yield Task("train", inputs, self.file("checkpoints", net), settings)
 
     def _converted(self, net: Net, entry: dict[str, Any]) -> Task:

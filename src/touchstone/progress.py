@@ -40,14 +40,17 @@ def reported(label: str, logs: Path) -> Iterator[Callable[[int, int], None]]:
 
 
 class Resume:
-    """Keeps a training's state between epochs, so that a killed job goes on where it was and ends in the same bytes."""
+    """Keeps a training's state between epochs, so that a killed job goes on where it was and ends in the same bytes.
+
+    key: names all that decides these, inputs included; a state that was kept under another one is not read.
+    """
 
     def __init__(self, artefact: str, logs: Path, key: str) -> None:
         self.path = logs / "resume" / (Path(artefact).stem + ".safetensors")
         self.key = digests.sha256(key.encode())
 
     def read(self) -> Any:
-        """Return the state that was kept under the same settings and code; None where there is none, or it is damaged."""
+        """Return the state that was kept under the same key; None where there is none, or it is damaged."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 

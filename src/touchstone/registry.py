@@ -21,7 +21,7 @@ FOLDERS = (
 # What may stand before the star. Everything else a component takes is a setting.
 DATA_NAMES = frozenset(
     (
-        *("model", "classifier", "defence", "pipeline", "images", "labels", "targets"),
+        *("model", "classifier", "static_networks", "defence", "pipeline", "images", "labels", "targets"),
         *("logits", "features", "gradient_norms", "companions"),
         *("state", "examples", "train", "validation", "outliers", "folder", "generator", "outlier_generator"),
         *("in_distribution", "input_shape", "classes", "seed", "outputs", "scores", "margins", "detectors"),

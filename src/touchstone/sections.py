@@ -80,7 +80,11 @@ def sections() -> dict[str, Section]:
             {"source": Reference(("sources",)), "of": Reference(("examples",))},
         ),
         "classifiers": replace(
-            _trained(("calibration", Reference(("examples",))), ("source", Reference(("sources",)))),
+            _trained(
+                ("calibration", Reference(("examples",))),
+                ("source", Reference(("sources",))),
+                ("static_networks", Reference(("classifiers",), many=True, default=[])),
+            ),
             folders=("training", "pretrained"),
         ),
         "translators": _trained(("classifier", Reference(("classifiers",)))),

@@ -66,6 +66,21 @@ class Checks(Reader):
             elif entry["classifier"] is not None and not asked:
                 self.fail(("translators", name, "classifier"), f"{folder}/{use}.py attacks no network; leave it out")
 
+    def _static_networks(self, resolved: dict[str, Any]) -> None:
+        """Refuse an objective that attacks other networks without them, one with them that needs none, and a circle."""
+        classifiers = resolved["classifiers"]
+        for name, entry in classifiers.items():
+            path, needed = ("classifiers", name, "static_networks"), _asks_static_networks(entry)
+            if needed and not entry["static_networks"]:
+                self.fail(path, "must name entries of classifiers, which are trained before")
+            elif entry["static_networks"] and not needed:
+                self.fail(path, f"{entry['use']}.py attacks no other network; leave it out")
+            elif circle := _circle(name, classifiers):
+                self.fail(path, f"{' needs '.join(circle)}, and a static network has to be trained before")
+        for name, entry in resolved["translators"].items():
+            if _asks_static_networks(entry):
+                self.fail(("translators", name, "use"), f"{entry['use']}.py trains classifiers, not translators")
+
     def _defences(self, resolved: dict[str, Any]) -> None:
         """Give every defence its classifier's seeds, or those of them that it names; refuse what it cannot be asked."""
         defences, rates = resolved["defences"], resolved["study"]["false_positive_rates"]
@@ -315,3 +330,21 @@ class Checks(Reader):
                     self.fail(
                         (section, name), "no evaluation names it; name it in one, or remove it (null in an overlay)"
                     )
+
+
+def _asks_static_networks(entry: dict[str, Any]) -> bool:
+    return "static_networks" in registry.used(entry["use"]).data
+
+
+def _circle(start: str, classifiers: dict[str, Any]) -> list[str]:
+    """Return a way from a classifier over static networks back to it, empty where there is none."""
+    waiting, seen = [[start]], set[str]()
+    while waiting:
+        way = waiting.pop()
+        for other in classifiers[way[-1]]["static_networks"]:
+            if other == start:
+                return [*way, other]
+            if other not in seen:
+                seen.add(other)
+                waiting.append([*way, other])
+    return []

@@ -204,7 +204,14 @@ class Reader:
             resolved[name] = resolved.get(name) or [default] * shape[0] if shape else [default]
             if shape and len(resolved[name]) != shape[0]:
                 self.fail((*path, name), f"expected one value for each of {shape[0]} channels, got {resolved[name]}")
-        return resolved | {"seeds": [0], "train": None, "validation": None, "outliers": [], "calibration": None}
+        nothing: dict[str, Any] = {
+            "train": None,
+            "validation": None,
+            "outliers": [],
+            "calibration": None,
+            "static_networks": [],
+        }
+        return resolved | {"seeds": [0]} | nothing
 
     def _reference_shape(self, path: tuple[str, ...], block: dict[str, Any], reference: Reference) -> Any:
         if path[-1] not in block:

@@ -92,6 +92,9 @@ def inputs_for(objective, rows=None):
         "outlier_generator": Draws(0, "outlier", torch.arange(4)),
         "classifier": networks.build(convolutional, SHAPE, CLASSES, (0.5,), (0.5,), seed=1),
         "companions": companions_of(objective),
+        "static_networks": [
+            networks.build(convolutional, SHAPE, CLASSES, (0.5,), (0.5,), seed=seed) for seed in (1, 2)
+        ],
     }
     asked = inspect.signature(objective).parameters
     settings = {
@@ -118,16 +121,17 @@ def check_objective(objective, name=""):
     assert any(bool((parameter.grad != 0).any()) for parameter in model.parameters() if parameter.grad is not None), (
         "no gradient reaches the network"
     )
-    if "classifier" in inputs:
-        assert all(parameter.grad is None for parameter in inputs["classifier"].parameters()), "trains the classifier"
+    for other in [*inputs.get("static_networks", ()), *([inputs["classifier"]] if "classifier" in inputs else [])]:
+        assert all(parameter.grad is None for parameter in other.parameters()), "trains another network"
+        check_passes(other, most=0)
     check_draws(objective, name)
     check_frozen(objective, name)
 
 
-def check_passes(model):
+def check_passes(model, most=2):
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            assert int(module.num_batches_tracked) <= 2, "the attack moves the batch statistics"
+            assert int(module.num_batches_tracked) <= most, "the attack moves the batch statistics"
 
 
 def check_draws(objective, name):
@@ -186,6 +190,10 @@ def detached(model, images, labels, generator):
     return functional.cross_entropy(model(images).detach(), labels).requires_grad_()
 
 
+def trains_the_other(model, images, labels, generator, static_networks):
+    return sum(functional.cross_entropy(network(images), labels) for network in [model, *static_networks])
+
+
 def per_row(model, images, labels, generator):
     return functional.cross_entropy(model(images), labels, reduction="none")
 
@@ -199,6 +207,7 @@ def per_row(model, images, labels, generator):
         (in_place, "changes its inputs"),
         (by_position, "order of the rows"),
         (detached, "no gradient reaches"),
+        (trains_the_other, "trains another network"),
         (per_row, "not one finite loss"),
     ],
 )

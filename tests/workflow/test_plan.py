@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from touchstone.params import Study, load
-from touchstone.plan import Plan, digests_of
+from touchstone.plan import Plan, code_files, digests_of
 from touchstone.plan_parts import Net, Set
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +70,25 @@ def test_seeds_are_paired_from_classifier_to_translator(plan):
     (task,) = plan.tasks(plan.rules["train"], trained="unet.2")
 
     assert task.inputs["classifier"] == "data/digits/checkpoints/cnn.2.safetensors"
+
+
+def test_static_networks_are_inputs_of_the_training_and_their_architectures_are_of_its_settings(plan):
+    (task,) = plan.tasks(plan.rules["train"], trained="cnn_ensemble_pgd.2")
+
+    # maxout has one seed here, so all seeds are attacked on it
+    assert task.inputs["static_networks"] == [
+        f"data/digits/checkpoints/{net}.safetensors" for net in ("cnn.2", "maxout.0")
+    ]
+    assert [block["use"] for block in task.settings["static_architectures"]] == ["models/small_cnn", "models/maxout"]
+    assert "static_networks" not in task.settings["loop"]
+    assert "models/maxout.py" in code_files((task,))
+
+
+def test_what_attacks_no_static_networks_has_none_in_its_job(plan):
+    (task,) = plan.tasks(plan.rules["train"], trained="cnn_pgd.2")
+
+    assert not {"static_networks", "static_architectures"} & (task.inputs.keys() | task.settings.keys())
+    assert "static_networks" not in task.settings["loop"]
 
 
 def test_thresholds_come_from_the_calibration_set_alone(plan):

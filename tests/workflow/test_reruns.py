@@ -65,6 +65,24 @@ def test_another_studys_overlay_reruns_nothing(copied):
     assert not copied.planned()
 
 
+def test_a_changed_static_network_retrains_what_is_attacked_on_it(copied):
+    copied.edit("workflow/studies/tiny.yaml", "epochs: 3, batch_size: 20", "epochs: 2, batch_size: 20")
+
+    planned = set(copied.planned())
+
+    assert planned >= {"Train cnn.0", "Train cnn_ensemble.0"}
+    assert not planned & {"Train cnn_aloe.0", "Train cnn_aloe.1"}
+
+
+def test_how_often_static_networks_are_drawn_is_asked_of_one_training_alone(copied):
+    copied.edit("workflow/studies/tiny.yaml", "static_networks: [cnn]", "static_networks: [cnn], static_share: 0.9")
+
+    assert set(copied.planned()) == {
+        "Train cnn_ensemble.0", "Run cnn_ensemble.0: tested", "Run cnn_ensemble.0: tested_plain",
+        "Evaluate robustness", "Write the report",
+    }  # fmt: skip
+
+
 def test_a_missing_part_of_the_report_is_written_again(copied):
     (copied.root / "reports/tiny/metrics.csv.gz").unlink()
 

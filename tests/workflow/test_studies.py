@@ -14,7 +14,7 @@ from touchstone.settings_files import DEFAULT_STUDY, study_file
 ROOT = Path(__file__).parents[2]
 PINNED = "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"  # of sklearn_digits
 JOBS = {
-    "fashion_mnist": 722,
+    "fashion_mnist": 749,
     "mnist": 208,
     "cifar10": 460,
     "cifar100": 207,
