@@ -52,12 +52,7 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
             logs.mkdir(parents=True, exist_ok=True)
             for leftover in progress_folder(logs).glob("*.json"):
                 leftover.unlink()
-            # Snakemake restores too; done here first, it may be that it need not be started at all.
-            restored = restore(plan, lock=lock)
-            for told in restored.told():
-                print(f"touchstone: {told.replace('lock=rerun', 'LOCK=rerun')}", file=sys.stderr)
-            able = standing.vouched(name) and standing.enough(cores, plan.study["study"]["threads"])
-            if able and standing.nothing_to_do(plan, restored):
+            if _nothing_to_do(plan, cores, lock):
                 print(f"{NOTHING}. The report: reports/{name}/report.html")
                 return 0
             code = _run(study, cores, lock, logs, claim)
@@ -69,6 +64,18 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
     except recovering.Busy as error:
         print(f"touchstone: {error}; let it end, or end it, then run again", file=sys.stderr)
         return 3
+
+
+def _nothing_to_do(plan: Plan, cores: str, lock: str) -> bool:
+    """Return whether Snakemake need not be started at all; tell what a person has to know of the files before it is.
+
+    Snakemake restores too: this is the same, done before.
+    """
+    restored = restore(plan, lock=lock)
+    for told in restored.told():
+        print(f"touchstone: {told.replace('lock=rerun', 'LOCK=rerun')}", file=sys.stderr)
+    able = standing.vouched(plan.study.name) and standing.enough(cores, plan.study["study"]["threads"])
+    return able and standing.nothing_to_do(plan, restored)
 
 
 def _run(study: str, cores: str, lock: str, logs: Path, claim: recovering.Claim) -> int:
