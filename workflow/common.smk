@@ -1,4 +1,5 @@
 # What every file here uses: the study's settings, its plan, and the names that wildcards may take.
+import gc
 import sys
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from touchstone import matching, scheduling
+from touchstone import handing_over, matching, scheduling
 from touchstone import rules as asked
 from touchstone import warm
 from touchstone.params import load
@@ -17,6 +18,10 @@ from touchstone.settings_files import DEFAULT_STUDY, ParamsError
 from touchstone.plan import Plan
 from touchstone.restoring import restore
 from touchstone.rules import set_environment, with_sidecars
+
+if workflow.is_main_process:
+    # A plan makes millions of objects, and all of them stay: to look for garbage among them took a fifth of its time.
+    gc.disable()
 
 STUDY = str(config.get("study", DEFAULT_STUDY))
 try:
@@ -76,7 +81,9 @@ LOCK = str(
     config.get("lock", "keep")
 )  # or rerun: what was made under another requirements.lock
 if workflow.is_main_process:
-    for told in restore(PLAN, lock=LOCK).told():
+    RESTORED = restore(PLAN, lock=LOCK)
+    handing_over.use(RESTORED)
+    for told in RESTORED.told():
         logger.warning(told)
     if PLAN.unpinned:
         logger.warning(
@@ -86,7 +93,10 @@ if workflow.is_main_process:
 
 
 onstart:
-    # Only where jobs are processes of this machine, with this Python; not called where nothing is to be done.
+    # Not called where nothing is to be done.
+    gc.freeze()
+    gc.enable()
+    # Only where jobs are processes of this machine, with this Python.
     if workflow.is_main_process and workflow.local_exec and not METHODS:
         warm.start(TORCH_THREADS)
 

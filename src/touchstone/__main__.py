@@ -193,8 +193,8 @@ def _restore(options: argparse.Namespace) -> int:
     from touchstone.restoring import restore
 
     done = restore(Plan(load(options.study)))
-    for file in done.damaged:
-        print(f"{file}: its bytes do not match its sidecar; it will be made again")
+    for damage in done.damaged:
+        print(damage)
     print(f"{done.written} records restored, {len(done.damaged)} damaged files")
     return 1 if done.damaged else 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,16 @@ from touchstone import digests, provenance
 
 FOLDER = ".touchstone/cache"
 OFF = "off"
+YOUNG = 3600  # seconds
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What left a cache: outputs, their bytes in all, and entries that lead to no output."""
+
+    outputs: int
+    size: int
+    entries: int
 
 
 @dataclass(frozen=True)
@@ -68,18 +79,36 @@ class Cache:
             temporary.replace(source)
         provenance.write_whole(self._action(key), json.dumps({"artefact": digest}).encode(), lasting=False)
 
-    def prune(self, limit: float, dry: bool) -> tuple[int, int]:
-        """Remove the objects used longest ago until the rest hold at most `limit` bytes; return (objects, bytes) removed.
+    def prune(self, limit: float, dry: bool) -> Pruned:
+        """Remove outputs that no entry leads to, then those used longest ago until the rest hold at most `limit` bytes, and
+        the entries that lead to no output any more; return what was removed.
 
-        A dry run only counts.
+        A dry run only counts. What is younger than an hour may belong to a job at work, and is not taken for unused.
         """
-        files = sorted((self.folder / "objects").glob("*"), key=lambda path: path.stat().st_mtime)
-        sizes = [path.stat().st_size for path in files]
-        excess, removed, freed = sum(sizes) - limit, 0, 0
-        for path, size in zip(files, sizes, strict=True):
-            if freed >= excess:
+        leads = {path: _artefact(path) for path in (self.folder / "actions").glob("*")}
+        found = {path: path.stat() for path in (self.folder / "objects").glob("*")}
+        used, old = {str(digest).removeprefix("sha256:") for digest in leads.values()}, time.time() - YOUNG
+        gone = {path for path, seen in found.items() if path.name not in used and seen.st_mtime < old}
+        held = sum(seen.st_size for path, seen in found.items() if path not in gone)
+        for path in sorted(found.keys() - gone, key=lambda path: found[path].st_mtime):
+            if held <= limit:
                 break
-            removed, freed = removed + 1, freed + size
-            if not dry:
-                path.unlink()
-        return removed, freed
+            gone.add(path)
+            held -= found[path].st_size
+        kept = {path.name for path in found.keys() - gone}
+        dead = {
+            path
+            for path, digest in leads.items()
+            if (digest is not None or path.stat().st_mtime < old) and str(digest).removeprefix("sha256:") not in kept
+        }
+        for path in () if dry else (*dead, *gone):  # entries first: one without its output is a miss, and no more
+            path.unlink(missing_ok=True)
+        return Pruned(len(gone), sum(found[path].st_size for path in gone), len(dead))
+
+
+def _artefact(entry: Path) -> str | None:
+    """Return the digest of the output that an entry leads to; None where it is half written or not readable."""
+    try:
+        return str(json.loads(entry.read_bytes())["artefact"])
+    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
+        return None

@@ -1,11 +1,11 @@
-"""`touchstone gc`: files that left a study, and the action cache's oldest entries. Dry unless told to delete."""
+"""`touchstone gc`: what left a study, and what the action cache holds too much or to no use. Dry unless told to delete."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from touchstone import provenance
-from touchstone.cache import Cache
+from touchstone.cache import Cache, Pruned
 from touchstone.params import load
 from touchstone.plan import Plan
 
@@ -13,7 +13,9 @@ GB = 1e9
 
 
 def collect(study: str, limit_gb: float, delete: bool, root: Path = Path()) -> int:
-    """Print the study's files that no rule makes any more and what the cache holds above its limit; remove them if told."""
+    """Print the study's files that no rule makes any more, and how much the cache holds that is above its limit or of no
+    use; remove it if told.
+    """
     plan = Plan(load(study, root))
     leftovers = left_behind(plan, root)
     for file in leftovers:
@@ -22,9 +24,10 @@ def collect(study: str, limit_gb: float, delete: bool, root: Path = Path()) -> i
             (root / file).unlink(missing_ok=True)
             provenance.sidecar_path(root / file).unlink(missing_ok=True)
     store = Cache.at(root)
-    objects, size = store.prune(limit_gb * GB, dry=not delete) if store else (0, 0)
+    cached = store.prune(limit_gb * GB, dry=not delete) if store else Pruned(0, 0, 0)
     verb = "removed" if delete else "to remove (--delete does it)"
-    print(f"{len(leftovers)} files and {objects} cached outputs ({size / GB:.2f} GB) {verb}")
+    held = f"{cached.outputs} cached outputs ({cached.size / GB:.2f} GB)"
+    print(f"{len(leftovers)} files, {held} and {cached.entries} cache entries without an output {verb}")
     return 0
 
 

@@ -173,9 +173,16 @@ def _replace(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
 def read_sidecar(path: Path) -> dict[str, Any]:
     """Return the sidecar beside an artefact; ValueError names it where it is missing or not readable."""
     try:
-        content = json.loads(sidecar_path(path).read_bytes())
+        data = sidecar_path(path).read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{sidecar_path(path)}: missing, so nothing vouches for {path}") from None
+    return parse_sidecar(path, data)
+
+
+def parse_sidecar(path: Path, data: bytes) -> dict[str, Any]:
+    """Return the sidecar of the artefact at `path` from its bytes; ValueError names it where they are not readable."""
+    try:
+        content = json.loads(data)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"{sidecar_path(path)}: not readable as JSON: {error}") from None
     if not isinstance(content, dict) or "artefact" not in content:

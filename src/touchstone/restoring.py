@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,36 @@ from touchstone.plan_parts import Rule
 RECORDS = Path(".snakemake/metadata")
 KEEP, RERUN = "keep", "rerun"  # what was made under another lock than today's
 FORMAT = 6  # of Snakemake 9.27.1; a test compares a restored record with one that Snakemake wrote
+RAW = "data/raw/"
+TIMES = re.compile(rb'time": ([\d.e+-]+)')  # all in which Snakemake's records of one job's files differ
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file, or a folder of raw files, whose bytes are not those that its sidecar vouches for."""
+
+    file: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        if not self.file.startswith(RAW):
+            return f"{self.file}: its bytes do not match its sidecar; it will be made again"
+        source = self.file.removeprefix(RAW)
+        return (
+            f"{self.file}: these are not the raw files that were fetched: expected {self.expected}, found {self.found};"
+            f" they will be fetched again. What they should be stands in sources.{source}: change it there"
+        )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job whose files are there with their sidecars; its record as the sidecars have it, and Snakemake's of each file."""
+
+    rule: Rule
+    wildcards: dict[str, str]
+    record: dict[str, Any]
+    kept: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -30,13 +61,14 @@ class Restored:
     """What a restore did: records written again, files whose bytes are not those of their sidecar, files of another lock."""
 
     written: int
-    damaged: list[str]
+    damaged: list[Damage]
     other_lock: list[str] = field(default_factory=list)
     lock: str = KEEP
+    finished: list[Finished] = field(default_factory=list, compare=False, repr=False)
 
     def told(self) -> list[str]:
         """Return what a person has to know of it before the first job."""
-        lines = [f"{file}: its bytes do not match its sidecar; it will be made again" for file in self.damaged]
+        lines = [str(damage) for damage in self.damaged]
         if self.other_lock:
             what = "kept (lock=rerun makes them again)" if self.lock == KEEP else "they will be made again"
             lines.append(f"{len(self.other_lock)} files were made under another requirements.lock: {what}")
@@ -46,69 +78,85 @@ class Restored:
 def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP) -> Restored:
     """Write the records of all finished jobs that Snakemake has none for, or others than the sidecars say.
 
-    Bytes are checked for those alone, so that it costs little where nothing moved. A damaged file is named,
-    left where it is, and its job recorded so that Snakemake does it again. So is a job whose input is gone or
-    another: Snakemake itself does not look for a missing file as long as what was made from it is there. So are, if told,
-    all jobs that were done under another requirements.lock than today's.
+    Bytes are checked for those alone, and for files that were changed after their sidecar was written, so that it costs
+    little where nothing moved. A damaged file is named, left where it is, and its job recorded so that Snakemake does it
+    again. So is a job whose input is gone or another: Snakemake itself does not look for a missing file as long as what was
+    made from it is there. So are, if told, all jobs that were done under another requirements.lock than today's.
     """
     if lock not in (KEEP, RERUN):
         raise ValueError(f"lock is {lock}; it may be {KEEP} or {RERUN}")
-    today = provenance.lock_digest(root)
-    written, damaged, other_lock = 0, list[str](), list[str]()
-    beside, now = dict[str, str | None](), time.time()
+    today, sidecars_of = provenance.lock_digest(root), _Sidecars(root)
+    done = Restored(0, [], lock=lock)
+    written, now = 0, time.time()
     for rule, wildcards in plan.jobs():
         outputs = [pattern.format(**wildcards) for pattern in plan.outputs(rule)]
-        sidecars = _sidecars(root, outputs)
+        sidecars = sidecars_of.all(outputs)
         if sidecars is None:
             continue
         _not_in_the_future(root, outputs, now)
-        record = _record(rule, outputs, sidecars)
-        if gone := _gone_or_other(root, sidecars, beside):
+        record = record_of(rule, outputs, sidecars)
+        if gone := sidecars_of.gone_or_other(sidecars):
             record["params"] = [f"{gone} is gone or another"]  # no job has such params, so Snakemake makes it again
         others = [output for output in outputs if sidecars[output].get("lock", today) != today]
-        other_lock += others
+        done.other_lock.extend(others)
         if others and lock == RERUN:
             record["params"] = ["made under another lock"]
         files = [*outputs, *(output + provenance.SIDECAR for output in outputs)]
         files += plan.more_pages if rule.step == "report" else []
-        stale = [file for file in files if not _same(_path(root, file), record)]
-        if not stale:
-            continue
-        broken = [output for output in outputs if not _whole(root / output, sidecars[output])]
+        kept = _kept(root, files, record)
+        broken = _damaged(root, _changed_since(root, outputs) if kept else outputs, sidecars)
         if broken:
-            record["params"] = [f"{broken[0]} is damaged"]
-        for file in files:
-            provenance.write_whole(_path(root, file), json.dumps(record, sort_keys=True).encode(), lasting=False)
-        written += len(files)
-        damaged += broken
-    return Restored(written, damaged, other_lock, lock)
+            record["params"] = [f"{broken[0].file} is damaged"]
+            kept = _kept(root, files, record)
+        if kept is None:
+            for file in files:
+                provenance.write_whole(_path(root, file), json.dumps(record, sort_keys=True).encode(), lasting=False)
+            written += len(files)
+        done.damaged.extend(broken)
+        done.finished.append(Finished(rule, wildcards, record, kept or dict.fromkeys(files, record)))
+    return replace(done, written=written)
 
 
-def _sidecars(root: Path, outputs: list[str]) -> dict[str, dict[str, Any]] | None:
-    """Return the outputs' sidecars; None where an output or a sidecar is missing or not readable: nothing to record."""
-    if not all((root / output).exists() for output in outputs):
+class _Sidecars:
+    """Reads each sidecar once, and keeps its digest."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._digests: dict[str, str | None] = {}
+
+    def all(self, outputs: list[str]) -> dict[str, dict[str, Any]] | None:
+        """Return the outputs' sidecars; None where an output or a sidecar is missing or not readable: nothing to record."""
+        found = dict[str, dict[str, Any]]()
+        for output in outputs:
+            data = self._read(output)
+            try:
+                if data is None:
+                    return None
+                found[output] = provenance.parse_sidecar(self._root / output, data)
+            except ValueError:
+                return None
+        return found
+
+    def _read(self, file: str) -> bytes | None:
+        """Return the bytes of the sidecar beside a file; None where one of both is missing."""
+        path, data = self._root / file, None
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            data = provenance.sidecar_path(path).read_bytes() if path.exists() else None
+        self._digests[file] = None if data is None else digests.sha256(data)
+        return data
+
+    def gone_or_other(self, sidecars: dict[str, dict[str, Any]]) -> str | None:
+        """Return an input of the outputs that is gone, or has another sidecar than then; raw files may be gone.
+
+        A job that fails leaves such outputs downstream: Snakemake removes its own outputs and takes the rest for current.
+        """
+        for link in (link for sidecar in sidecars.values() for found in sidecar["inputs"].values() for link in found):
+            file = str(link["file"])
+            if file not in self._digests:
+                self._read(file)
+            if self._digests[file] != link["sidecar"] and not file.startswith(RAW):
+                return file
         return None
-    try:
-        return {output: provenance.read_sidecar(root / output) for output in outputs}
-    except ValueError:
-        return None
-
-
-def _gone_or_other(root: Path, sidecars: dict[str, dict[str, Any]], beside: dict[str, str | None]) -> str | None:
-    """Return an input of the outputs that is gone, or has another sidecar than then; raw files may be gone.
-
-    A job that fails leaves such outputs downstream: Snakemake removes its own outputs and takes the rest for current.
-    `beside` keeps the sidecars' digests from call to call.
-    """
-    for link in (link for sidecar in sidecars.values() for found in sidecar["inputs"].values() for link in found):
-        file = str(link["file"])
-        if file not in beside:
-            path = root / file
-            there = path.exists() and provenance.sidecar_path(path).is_file()
-            beside[file] = digests.file_digest(provenance.sidecar_path(path)) if there else None
-        if beside[file] != link["sidecar"] and not file.startswith("data/raw/"):
-            return file
-    return None
 
 
 def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
@@ -122,12 +170,43 @@ def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
                 os.utime(path)
 
 
-def _whole(path: Path, sidecar: dict[str, Any]) -> bool:
-    found = digests.folder_digest(path) if path.is_dir() else digests.file_digest(path)
-    return bool(found == sidecar["artefact"])
+def _changed_since(root: Path, outputs: list[str]) -> list[str]:
+    """Return the outputs that were changed, or just touched, after their sidecar was written."""
+    return [output for output in outputs if _later(root / output)]
 
 
-def _record(rule: Rule, outputs: list[str], sidecars: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _later(path: Path) -> list[Path]:
+    """Return what is later than the sidecar of an artefact: itself, or files and folders in it.
+
+    Snakemake puts its mark into a folder when the job is done, after the sidecar.
+    """
+    made = provenance.sidecar_path(path).stat().st_mtime_ns
+    if not path.is_dir():
+        return [path] if path.stat().st_mtime_ns > made else []
+    mark = path / digests.SNAKEMAKE_MARK
+    made = max(made, mark.stat().st_mtime_ns) if mark.exists() else made
+    return [part for part in (path, *path.rglob("*")) if part != mark and part.stat().st_mtime_ns > made]
+
+
+def _damaged(root: Path, outputs: list[str], sidecars: dict[str, dict[str, Any]]) -> list[Damage]:
+    """Return the outputs whose bytes are not those of their sidecar; the others get the time of theirs, and are not looked
+    at again before they change.
+    """
+    broken = []
+    for output in outputs:
+        path, expected = root / output, str(sidecars[output]["artefact"])
+        found = digests.folder_digest(path) if path.is_dir() else digests.file_digest(path)
+        if found != expected:
+            broken.append(Damage(output, expected, found))
+            continue
+        made = provenance.sidecar_path(path).stat().st_mtime_ns
+        for part in _later(path):
+            with contextlib.suppress(OSError):  # not ours to touch
+                os.utime(part, ns=(made, made))
+    return broken
+
+
+def record_of(rule: Rule, outputs: list[str], sidecars: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the record under which the outputs were made, as far as Snakemake's triggers read it."""
     tasks, files, checksums = [], dict[str, str](), dict[str, str]()
     for output in outputs:
@@ -137,7 +216,7 @@ def _record(rule: Rule, outputs: list[str], sidecars: dict[str, dict[str, Any]])
         tasks.append({"inputs": inputs, "output": output, "settings": sidecar["settings"]})
         files |= sidecar["files"]
         for link in (link for found in links.values() for link in found):
-            if not link["file"].startswith("data/raw/"):
+            if not link["file"].startswith(RAW):
                 checksums[link["file"]] = link["artefact"]
             checksums[link["file"] + provenance.SIDECAR] = link["sidecar"]
     settings = digests.sha256(provenance.canonical(tasks).encode())
@@ -147,7 +226,7 @@ def _record(rule: Rule, outputs: list[str], sidecars: dict[str, dict[str, Any]])
         "input": sorted(checksums),
         "log": [],
         "shellcmd": "",
-        "params": sorted([repr(f"{rule.name}:{settings}"), repr(code)]),
+        "params": params_of(rule, settings, code),
         "code": "",
         "record_format_version": FORMAT,
         "conda_env": None,
@@ -162,18 +241,48 @@ def _record(rule: Rule, outputs: list[str], sidecars: dict[str, dict[str, Any]])
     }
 
 
-def _path(root: Path, file: str) -> Path:
-    """Return where Snakemake keeps the record of a file."""
+def params_of(rule: Rule, settings: str, code: str) -> list[str]:
+    """Return a job's params as Snakemake keeps them."""
+    return sorted([repr(f"{rule.name}:{settings}"), repr(code)])
+
+
+def record_name(file: str) -> str:
+    """Return what Snakemake calls the record of a file, with slashes where the name is long."""
     name = urlsafe_b64encode(file.encode()).decode()
     parts = [name[start : start + 254] for start in range(0, len(name), 254)]
-    return root / RECORDS / Path(*[f"@{part}" for part in parts[:-1]], parts[-1])
+    return "/".join([*(f"@{part}" for part in parts[:-1]), parts[-1]])
 
 
-def _same(path: Path, record: dict[str, Any]) -> bool:
-    """Return whether Snakemake's record already says what the sidecars say."""
+def _path(root: Path, file: str) -> Path:
+    return root / RECORDS / record_name(file)
+
+
+def _kept(root: Path, files: list[str], record: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
+    """Return Snakemake's records of a job's files; None where one is missing or says otherwise than the sidecars.
+
+    Of records that differ in their times alone, the first is parsed for all: each holds the job's whole list of inputs.
+    """
+    kept, alike = dict[str, dict[str, Any]](), dict[bytes, tuple[dict[str, Any], list[str]]]()
+    for file in files:
+        try:
+            data = _path(root, file).read_bytes()
+        except FileNotFoundError:
+            return None
+        timeless, times = TIMES.sub(b"", data), [float(found) for found in TIMES.findall(data)]
+        if timeless not in alike:
+            if (first := _parsed(data, record)) is None:
+                return None
+            alike[timeless] = first, [name for name in first if name in ("starttime", "endtime")]
+        first, names = alike[timeless]
+        kept[file] = first | dict(zip(names, times, strict=False))
+    return kept
+
+
+def _parsed(data: bytes, record: dict[str, Any]) -> dict[str, Any] | None:
+    """Return one of Snakemake's records; None where it does not say what the sidecars say."""
     try:
-        found = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return False
-    lists = all(sorted(found.get(key) or []) == sorted(record[key]) for key in ("input", "params"))
-    return lists and found.get("input_checksums") == record["input_checksums"]
+        found: dict[str, Any] = json.loads(data)
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        return None
+    same = all(sorted(found.get(key) or []) == sorted(record[key]) for key in ("input", "params"))
+    return found if same and found.get("input_checksums") == record["input_checksums"] else None

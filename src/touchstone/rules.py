@@ -52,12 +52,17 @@ def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
 
 def settings(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
     """Return the function of a rule's `settings` param: its name, and a digest of just the settings that its job reads."""
-    return lambda wildcards: f"{rule.name}:{_digests(plan, rule, tuple(wildcards.items()))[0]}"
+    return lambda wildcards: f"{rule.name}:{digests_of_job(plan, rule, wildcards)[0]}"
 
 
 def code(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
     """Return the function of a rule's `code` param: a digest of the code that its job runs."""
-    return lambda wildcards: _digests(plan, rule, tuple(wildcards.items()))[1]
+    return lambda wildcards: digests_of_job(plan, rule, wildcards)[1]
+
+
+def digests_of_job(plan: Plan, rule: Rule, wildcards: Wildcards) -> tuple[str, str]:
+    """Return the digests of a job's settings and of its code."""
+    return _digests(plan, rule, tuple(wildcards.items()))
 
 
 @cache

@@ -16,16 +16,18 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from touchstone import processes, provenance, recovering, run_records
+from touchstone import processes, recovering, run_records, standing
 from touchstone.params import load
 from touchstone.plan import Plan
 from touchstone.progress import progress_folder
+from touchstone.restoring import restore
 from touchstone.settings_files import DEFAULT_STUDY
 
 STEPS_DONE = re.compile(r"^(\d+) of (\d+) steps", re.MULTILINE)
 JOBS_TOTAL = re.compile(r"^total\s+(\d+)", re.MULTILINE)
 FAILED_RULE = re.compile(r"^Error in rule (\S+?):(.*?)^    shell:", re.MULTILINE | re.DOTALL)
 LOG_FILE = re.compile(r"^    log: (\S+)", re.MULTILINE)
+NOTHING = "Nothing to do: nothing has changed"
 POLL = 0.3  # seconds
 PLAIN_INTERVAL = 5.0  # seconds between two lines where there is no terminal
 
@@ -50,10 +52,12 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
             logs.mkdir(parents=True, exist_ok=True)
             for leftover in progress_folder(logs).glob("*.json"):
                 leftover.unlink()
-            if others := _other_lock(plan):
-                kept = "kept; LOCK=rerun makes them again" if lock == "keep" else "they are made again"
-                print(f"touchstone: {others} files were made under another requirements.lock: {kept}", file=sys.stderr)
+            if _nothing_to_do(plan, cores, lock):
+                print(f"{NOTHING}. The report: reports/{name}/report.html")
+                return 0
             code = _run(study, cores, lock, logs, claim)
+            if code == 0:
+                standing.vouch(name)
             if code > 128:
                 recovering.clear(plan, logs)  # a job that did not listen was ended in the middle of something
             return code
@@ -62,19 +66,16 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
         return 3
 
 
-def _other_lock(plan: Plan) -> int:
-    """Return how many of the study's files were made under another lock than today's."""
-    lock = provenance.lock_digest(Path())
-    sidecars = Path(plan.folder).rglob("*" + provenance.SIDECAR)
-    return sum(_lock_of(path) not in (None, lock) for path in sidecars)
+def _nothing_to_do(plan: Plan, cores: str, lock: str) -> bool:
+    """Return whether Snakemake need not be started at all; tell what a person has to know of the files before it is.
 
-
-def _lock_of(sidecar: Path) -> object:
-    """Return the lock that a sidecar names; None where it is not readable, which the restore and the audit tell."""
-    try:
-        return json.loads(sidecar.read_bytes()).get("lock")
-    except (UnicodeDecodeError, json.JSONDecodeError, AttributeError):
-        return None
+    Snakemake restores too: this is the same, done before.
+    """
+    restored = restore(plan, lock=lock)
+    for told in restored.told():
+        print(f"touchstone: {told.replace('lock=rerun', 'LOCK=rerun')}", file=sys.stderr)
+    able = standing.vouched(plan.study.name) and standing.enough(cores, plan.study["study"]["threads"])
+    return able and standing.nothing_to_do(plan, restored)
 
 
 def _run(study: str, cores: str, lock: str, logs: Path, claim: recovering.Claim) -> int:
@@ -195,7 +196,7 @@ def _conclude(code: int, log: Path, report: str, seconds: float) -> int:
     text = log.read_text(errors="replace")
     if code == 0:
         done, _ = _count(text)
-        what = f"{done} jobs in {seconds:.0f} s" if done else "Nothing to do: nothing has changed"
+        what = f"{done} jobs in {seconds:.0f} s" if done else NOTHING
         print(f"{what}. The report: {report}")
         return 0
     failures = FAILED_RULE.findall(text)

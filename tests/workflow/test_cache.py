@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 
 from touchstone import digests, provenance
-from touchstone.cache import Cache
+from touchstone.cache import Cache, Pruned
 
 
 def kept(tmp_path, text=b"artefact", key="sha256:key"):
@@ -47,10 +47,42 @@ def test_pruning_removes_what_was_used_longest_ago(tmp_path):
     os.utime(old, (1, 1))
     kept(tmp_path, b"b" * 100, "sha256:new")
 
-    assert cache.prune(limit=150, dry=True) == (1, 100)
-    assert cache.prune(limit=150, dry=False) == (1, 100)
+    assert cache.prune(limit=150, dry=True) == Pruned(outputs=1, size=100, entries=1)
+    assert cache.prune(limit=150, dry=False) == Pruned(outputs=1, size=100, entries=1)
+    assert cache.prune(limit=150, dry=False) == Pruned(outputs=0, size=0, entries=0)
     assert cache.fetch("sha256:old", tmp_path / "x") is None
     assert cache.fetch("sha256:new", tmp_path / "x") is not None
+
+
+def files(cache, folder):
+    return {path.name for path in (cache.folder / folder).iterdir()}
+
+
+def test_pruning_removes_entries_whose_output_is_gone_and_outputs_that_no_entry_leads_to(tmp_path):
+    """As after a damaged output was dropped, a kill between the output and its entry, an entry cut off by a power failure."""
+    cache = kept(tmp_path, b"of use", "sha256:of_use")
+    kept(tmp_path, b"dropped", "sha256:dropped")
+    (cache.folder / "objects" / digests.sha256(b"dropped").removeprefix("sha256:")).unlink()
+    for orphan in ("objects/unused", "actions/cut.json"):
+        (cache.folder / orphan).write_bytes(b'{"art')
+        os.utime(cache.folder / orphan, (1, 1))
+
+    before = files(cache, "objects") | files(cache, "actions")
+    assert cache.prune(limit=1e9, dry=True) == Pruned(outputs=1, size=5, entries=2)
+    assert files(cache, "objects") | files(cache, "actions") == before
+    assert cache.prune(limit=1e9, dry=False) == Pruned(outputs=1, size=5, entries=2)
+
+    assert files(cache, "actions") == {"of_use.json"}
+    assert cache.fetch("sha256:of_use", tmp_path / "x") is not None
+
+
+def test_what_a_job_at_work_has_just_kept_is_not_taken_for_unused(tmp_path):
+    cache = kept(tmp_path)
+    (cache.folder / "objects" / "no_entry_yet").write_bytes(b"output")
+    (cache.folder / "actions" / ".key.json.half").write_bytes(b"")
+
+    assert cache.prune(limit=1e9, dry=False) == Pruned(outputs=0, size=0, entries=0)
+    assert "no_entry_yet" in files(cache, "objects")
 
 
 def test_it_can_be_switched_off(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ No job of it was run: every file is a stand-in, with the sidecar that its job wo
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from touchstone import collecting, digests, provenance
+from touchstone import collecting, digests, provenance, restoring
 from touchstone.params import load
 from touchstone.plan import Plan, code_files, digests_of
 
@@ -118,7 +119,12 @@ def finished(bare, graph, tmp_path_factory):
 
 @pytest.fixture
 def own(finished, tmp_path):
-    shutil.copytree(finished.root, tmp_path / "own", symlinks=True)
+    """A copy that may be changed; Snakemake's records are linked, for whoever changes one puts another file in its place."""
+
+    def copy(source, target):
+        return os.link(source, target) if "/.snakemake/metadata/" in source else shutil.copy2(source, target)
+
+    shutil.copytree(finished.root, tmp_path / "own", symlinks=True, copy_function=copy)
     return type(finished)(tmp_path / "own")
 
 
@@ -131,7 +137,7 @@ class Change:
 
     name: str
     edits: tuple = ()
-    done: object = lambda project: None
+    done: object = None
     wanted: object = lambda rule, wildcards, tasks: False
     options: tuple = ()
     told: str = ""
@@ -157,10 +163,6 @@ def named(*names):
     return lambda rule, wildcards, tasks: message(rule, wildcards) in names
 
 
-def reads(file):
-    return lambda rule, wildcards, tasks: any(file in task.input_files for task in tasks)
-
-
 def either(*several):
     return lambda *job: any(wanted(*job) for wanted in several)
 
@@ -170,9 +172,26 @@ def touch(project):
         os.utime(path)
 
 
-def flip(project):
-    path = project.root / "data/digits/examples/digits_test.safetensors"
-    path.write_text(path.read_text().upper())
+def upper(file):
+    """Every letter of a stand-in another one."""
+
+    def change(project):
+        path = project.root / file
+        path.write_text(path.read_text().upper())
+
+    return change
+
+
+def removed(file):
+    return lambda project: (project.root / file).unlink()
+
+
+def interrupted(project):
+    """What Snakemake leaves of a job that it began and did not see end."""
+    for study in ("digits", "another"):
+        marker = project.root / ".snakemake/incomplete" / restoring.record_name(f"data/{study}/metrics/margins.csv")
+        marker.parent.mkdir(exist_ok=True)
+        marker.write_text('{"external_jobid": null}')
 
 
 def overlay(project):
@@ -229,7 +248,21 @@ TABLE = [
     Change("a default written out", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 1.0}")]),
     Change("a number written otherwise", [(PARAMS, "fgsm: {use: fgsm, eps: 0.1}", "fgsm: {use: fgsm, eps: 1/10}")]),
     Change("other raw data", [(PARAMS, "sha256:b70c05f0", "sha256:b70c05f1")], wanted=named("Fetch skimage_faces", "Prepare faces")),
-    Change("a byte of an example set", done=flip, wanted=reads("data/digits/examples/digits_test.safetensors")),
+    Change(
+        "a raw byte",
+        done=upper("data/raw/skimage_faces/raw"),
+        wanted=named("Fetch skimage_faces"),
+        told="data/raw/skimage_faces: these are not the raw files that were fetched: expected sha256:",
+    ),
+    Change(
+        "a byte of an example set",
+        done=upper("data/digits/examples/digits_test.safetensors"),
+        wanted=named("Prepare digits_test"),
+        told="data/digits/examples/digits_test.safetensors: its bytes do not match its sidecar; it will be made again",
+    ),
+    Change("a byte of a table", done=upper("data/digits/metrics/margins.csv"), wanted=named("Evaluate margins")),
+    Change("a missing file", done=removed("data/digits/metrics/margins.csv"), wanted=named("Evaluate margins")),
+    Change("an interrupted job", done=interrupted, wanted=named("Evaluate margins")),
     Change("touched files", done=touch),
     Change("another study's overlay", done=overlay),
     Change(
@@ -290,18 +323,43 @@ def planned(project, *options):
     return Counter(jobs), text
 
 
+ANSWER = """
+import sys
+from touchstone.params import load
+from touchstone.plan import Plan
+from touchstone.restoring import restore
+from touchstone.standing import nothing_to_do
+
+plan = Plan(load("digits"))
+print(nothing_to_do(plan, restore(plan, lock=sys.argv[1])))
+"""
+
+
+def answered(project, *options):
+    """What `touchstone run` knows without Snakemake: whether there is nothing to do."""
+    lock = next((option.removeprefix("lock=") for option in options if option.startswith("lock=")), "keep")
+    line = ["env", "PYTHONPATH=src", sys.executable, "-c", ANSWER, lock]
+    done = subprocess.run(line, cwd=project.root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {"True\n": True, "False\n": False}[done.stdout]
+
+
 @pytest.mark.parametrize("change", TABLE, ids=lambda change: change.name)
 def test_a_change_reruns_exactly_its_jobs(own, graph, change):
     for edit in change.edits:
         own.edit(*edit)
-    change.done(own)
+    if change.done:
+        change.done(own)
     study = Graph(Plan(load("digits", own.root))) if change.planned_after else graph
 
+    nothing = answered(own, *change.options)
     jobs, text = planned(own, *change.options)
 
     assert jobs == study.downstream(change.wanted)
+    assert nothing == (not jobs), "what answers without Snakemake answers as Snakemake"
     assert change.told in text
-    assert planned(own, *change.options)[0] == jobs, "a plan changes nothing"
+    if change.done or change.options:  # those in which a plan writes records or times
+        assert planned(own, *change.options)[0] == jobs, "a plan changes nothing"
 
 
 def test_the_table_is_about_a_study_of_many_jobs(graph):
@@ -323,27 +381,22 @@ def test_the_files_of_a_removed_entry_are_listed_by_gc_and_not_touched(own, caps
     assert listed == left
 
 
-def test_planning_takes_at_most_four_seconds_per_300_jobs_beyond_snakemakes_start(bare, tmp_path):
-    """Processor time, so that what else runs here does not count. The goal is 3 s, which the study met when it was half as large."""
-    shutil.copytree(bare.root, tmp_path / "many")
-    project = type(bare)(tmp_path / "many")
-    graph = Graph(Plan(load("digits", project.root)))
-    stand_in(project.root, graph)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty/Snakefile").write_text("rule all:\n    output: 'x'\n    shell: 'touch x'\n")
-    planned(project)
-
-    ours, theirs = (processor_time(folder) for folder in (project.root, tmp_path / "empty"))
-
+def test_planning_takes_at_most_three_seconds_per_300_jobs_beyond_snakemakes_start(finished, graph, tmp_path):
+    """Processor time, for what else runs here must not count; where it shares our core it slows us, so the best of three."""
+    (tmp_path / "Snakefile").write_text("rule all:\n    output: 'x'\n    shell: 'touch x'\n")
     assert len(graph.jobs) >= 300
-    assert (ours - theirs) * 300 / len(graph.jobs) <= 4.0, (
-        f"{ours:.1f} s for {len(graph.jobs)} jobs, {theirs:.1f} s for none"
-    )
+
+    taken = []
+    while len(taken) < 3 and min(taken, default=99) > 3.0:
+        beyond = processor_time(finished.root) - processor_time(tmp_path)
+        taken.append(beyond * 300 / len(graph.jobs))
+
+    assert min(taken) <= 3.0, taken
 
 
 def processor_time(folder):
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     line = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", "--cores", "all"]
     subprocess.run(line, cwd=folder, capture_output=True, check=True)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

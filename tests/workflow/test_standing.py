@@ -1,0 +1,112 @@
+"""A run of a finished study says that there is nothing to do without starting Snakemake, and starts it where that is not sure."""
+
+import os
+import sys
+from dataclasses import replace
+
+import pytest
+
+from touchstone import standing
+from touchstone.params import load
+from touchstone.plan import Plan
+from touchstone.restoring import restore
+
+LOG = "logs/tiny/snakemake.log"  # written by each run that starts Snakemake
+
+
+def run(project, *arguments, check=True):
+    """A run of the tiny study: (what it said, whether it started Snakemake)."""
+    (project.root / LOG).unlink(missing_ok=True)
+    line = [sys.executable, "-m", "touchstone", "run", "tiny", "--cores", "2", *arguments]
+    done = replace(project, environment={"PYTHONPATH": "src"}).run(line, check=check)
+    return done.stdout + done.stderr, (project.root / LOG).exists()
+
+
+@pytest.fixture
+def vouched(copied, monkeypatch):
+    standing.vouch("tiny", copied.root)
+    monkeypatch.chdir(copied.root)
+    return copied
+
+
+def answer(project):
+    plan = Plan(load("tiny", project.root))
+    return standing.vouched("tiny", project.root) and standing.nothing_to_do(plan, restore(plan, project.root))
+
+
+def test_the_first_run_asks_snakemake_and_the_second_need_not(copied):
+    first, started = run(copied)
+    second, again = run(copied)
+
+    assert started
+    assert not again
+    assert first == second == "Nothing to do: nothing has changed. The report: reports/tiny/report.html\n"
+
+
+def test_a_finished_study_is_finished(vouched):
+    assert answer(vouched)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "Snakefile",
+        "profiles/default/config.yaml",
+        "workflow/common.smk",
+        "workflow/rules/results.smk",
+    ],
+)
+def test_what_is_changed_in_the_workflow_is_left_to_snakemake(vouched, file):
+    (vouched.root / file).open("a").write("# changed\n")
+
+    assert not answer(vouched)
+
+
+def test_a_profile_in_the_environment_is_left_to_snakemake(vouched, monkeypatch):
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "mine")
+
+    assert not answer(vouched)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "reports/tiny/report.html",
+        "reports/tiny/claims.csv",
+        "data/tiny/metrics/margins.csv",
+        "data/tiny/metrics/margins.csv.prov.json",
+        "data/tiny/checkpoints/cnn.0.safetensors",
+    ],
+)
+def test_a_study_without_one_of_its_files_is_not_finished(vouched, file):
+    (vouched.root / file).unlink()
+
+    assert not answer(vouched)
+
+
+def test_an_input_that_is_newer_with_other_bytes_is_seen_though_its_sidecar_is_newer_still(vouched):
+    """Not damaged by its times, so the restore does not look; but Snakemake would."""
+    path = vouched.root / "data/tiny/checkpoints/cnn.0.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    os.utime(path.with_name(path.name + ".prov.json"))
+
+    assert not answer(vouched)
+    assert vouched.planned()
+
+
+def test_too_few_cores_are_left_to_snakemake_which_says_so():
+    assert standing.enough("1", 1)
+    assert standing.enough("all", 1)
+    assert not standing.enough("1", 2)
+    assert not standing.enough("many", 1)
+
+
+def test_a_changed_setting_runs_its_jobs_and_then_there_is_nothing_to_do(vouched):
+    vouched.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
+
+    told, started = run(vouched)
+    _, again = run(vouched)
+
+    assert started
+    assert "jobs in" in told
+    assert not again
