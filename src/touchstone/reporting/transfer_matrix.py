@@ -53,17 +53,16 @@ def _maps(metrics: list[Row], attacks: list[str] | None) -> dict[str, Errors]:
 
 
 def _draw(axes: Axes, name: str, errors: Errors) -> None:
-    names = list(dict.fromkeys(place for pair in errors for place in pair))
-    values = np.array([[errors.get((fooled, by), np.nan) for by in names] for fooled in names])
+    victims, names = (list(dict.fromkeys(pair[place] for pair in errors)) for place in (0, 1))
+    values = np.array([[errors.get((fooled, by), np.nan) for by in names] for fooled in victims])
     colours = colormaps["cividis"]
     axes.pcolormesh(values, cmap=colours, vmin=0, vmax=1, edgecolors=drawing.FAINT, linewidth=0.4)
     for (down, across), error in np.ndenumerate(values):
         if np.isfinite(error):
             ink = DARK if error > 0.5 else LIGHT
             axes.text(across + 0.5, down + 0.5, f"{error:.0%}", ha="center", va="center", color=ink, fontsize=8)
-    places = np.arange(len(names)) + 0.5
-    axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, names)
+    axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_yticks(np.arange(len(victims)) + 0.5, victims)
     axes.set(title=name, xlabel="classified by", ylabel="made to fool", aspect="equal")
     axes.invert_yaxis()
     axes.grid(False)
