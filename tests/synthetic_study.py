@@ -408,6 +408,7 @@ OWN_NOUNS = {
     "attacked_detection": ATTACKED,
     "attacked_histograms": ATTACKED,
     "routing": DEFENCES,
+    "translation": {"outputs": output_cells(("unet", "denoiser"))},
     "router_roc": DEFENCES,
 }
 SETTINGS = {
@@ -415,7 +416,7 @@ SETTINGS = {
     "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
     "epochs": 5,
 }  # fmt: skip
-OWN_SETTINGS = {"paired_detection": {"against": ["msp"]}}
+OWN_SETTINGS = {"paired_detection": {"against": ["msp"]}, "translation": {"against": ["denoiser"]}}
 # Settings of this name where a component requires one; where it has a default, it means something else.
 REQUIRED = {
     "attacks": ["fgsm", "pgd"],

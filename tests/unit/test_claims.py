@@ -687,18 +687,63 @@ def test_the_latex_table_escapes_what_latex_reads(tmp_path):
     assert r"99\% (s.1; read in published text)" in text
     assert text.count(r" \\") == 4
     assert r"accuracy: 80.0\,\% [68.0, 92.0]" in text
-    assert text.startswith("{\\footnotesize") and text.endswith("\\end{longtable}}\n")
+    assert text.splitlines()[1].startswith("{\\footnotesize") and text.endswith("\\end{longtable}}\n")
 
 
 def test_the_latex_table_of_every_claim_is_plain_latex(tmp_path):
     made = criteria.load()
     text = claims_tex(made, judge(made, Asked("digits", {}, {}), [])).decode()
 
-    lines = text.splitlines()[2:-1]
-    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {4}
-    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
-    assert '"' not in text
+    check_is_plain_latex(text)
+
+
+@pytest.mark.parametrize("found", [-0.187, 0.5])
+def test_a_number_below_0_has_a_minus_and_words_keep_their_hyphens(tmp_path, found):
+    rows = [row(found, found - 0.02, found + 0.02, metric="kendall_tau", unit="rank correlation")]
+    block = asks("tau of a white-box net, S2-9", metric="kendall_tau")
+    made = book(tmp_path, S9_1=block)
+    text = claims_tex(made, judge(made, Asked("digits", {"main": "robustness"}, {"S9-1": ASKED}), rows)).decode()
+
+    check_is_plain_latex(text)
+    assert "tau of a white-box net, S2-9: " in text
+    assert ("$-$0.187 [$-$0.207, $-$0.167]" in text) == (found < 0)
+
+
+# What the file may use, beside the packages that its first line names: pdflatex itself is not at hand where tests run.
+PLAIN = {
+    "arraybackslash", "begin", "end", "endhead", "footnotesize", "ge", "hline", "le", "noalign", "raggedright", "setlength", "smallskip", "tabcolsep",
+    "textasciicircum", "textasciitilde", "textbackslash", "textwidth", "times",
+}  # fmt: skip
+
+
+def check_is_plain_latex(text):
+    """Hold the structure that pdflatex needs: what it reads as syntax is escaped, opened and closed, and known to it."""
+    comment, *lines = text.splitlines()
+    assert comment.startswith("% ") and comment.endswith(r"\usepackage{array,longtable}")
+    body = "\n".join(lines)
+    assert set(re.findall(r"\\([a-zA-Z]+)", body)) <= PLAIN
+    assert set(re.findall(r"\\([^a-zA-Z])", body)) <= set("\\,%&$#_{}\n")
+    assert {*re.findall(r"\\(?:begin|end)\{(.*?)\}", body)} == {"longtable"}
+    bare = re.sub(r"\\.", "", body)  # without what is escaped, and without commands' first letters
+    assert {len(re.findall("&", re.sub(r"\\.", "", line))) for line in lines[2:-1]} == {4}
+    assert all(line.endswith((r" \\", r"\hline\noalign{\smallskip}\endhead")) for line in lines[2:-1])
+    assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
+    assert not set('%#~^"') & set(bare)
+    assert not set("<>_") & set(re.sub(r"\$.*?\$", "", "\n".join(re.sub(r"\\.", "", line) for line in lines[2:])))
     assert {letter for letter in text if not letter.isascii()} <= {"é"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [(r"99\%", "99%"), (" & ", " "), (r" \\", ""), (r"\hline", r"\toprule"), ("S9-1", "S9_1"), ("{", "")],
+)
+def test_the_check_of_the_latex_sees_what_pdflatex_would_not_read(tmp_path, right, wrong):
+    text = claims_tex(*told(tmp_path)).decode()
+    check_is_plain_latex(text)
+    assert right in text
+
+    with pytest.raises(AssertionError):
+        check_is_plain_latex(text.replace(right, wrong))
 
 
 # --- touchstone claims --------------------------------------------------------------------------------------------

@@ -102,7 +102,9 @@ def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Row]
         return []
     bare = f"on_{_protected(cell)}"
     return [
-        _less(f"fall_from_{other.attack}_{bare}", *_right_on_same(other, cell), [cell, other], sampling)
+        _less(
+            f"fall_from_{other.attack}_{bare}", _right_on(other, cell), _right_on(cell, other), [cell, other], sampling
+        )
         for other in group
         if other.victim == other.settings["protects"] and not other.translator and _budget(other) == _budget(cell)
     ]
@@ -113,12 +115,12 @@ def _budget(cell: Cell) -> tuple[str, float | None]:
     return allowed.norm, allowed.eps
 
 
-def _right_on_same(*cells: Cell) -> list[Array]:
-    """Return per cell which images are right, in the order of their ids, which are the same in all."""
-    ids = [np.sort(cell.noun.example_ids) for cell in cells]
-    if not all(np.array_equal(ids[0], own) for own in ids):
-        raise ValueError(f"{' and '.join(cell.file for cell in cells)} are not of the same images")
-    return [_right(cell)[np.argsort(cell.noun.example_ids)] for cell in cells]
+def _right_on(cell: Cell, other: Cell) -> Array:
+    """Return which images are right, in the order of their ids, which have to be those of the other cell."""
+    order = np.argsort(cell.noun.example_ids)
+    if not np.array_equal(cell.noun.example_ids[order], np.sort(other.noun.example_ids)):
+        raise ValueError(f"{cell.file} and {other.file} are not of the same images")
+    return _right(cell)[order]
 
 
 def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> list[Row]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from touchstone import drawing, intervals, palette
+from touchstone import drawing, palette
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.evaluation import auroc, logit_margins, roc
+from touchstone.evaluation import auroc, logit_margins
 from touchstone.margin_cells import kept
 from touchstone.records import Cell
+from touchstone.roc_lines import roc_line
 from touchstone.threats import network
 
 RAREST = 0.05  # share of the rarer class below which no curve is drawn (papers.md S2-5)
@@ -45,13 +46,8 @@ def brittle_roc(
             look = palette.population(place)
             populations = scores[~brittle], scores[brittle]
             area = auroc(*populations)
-            band = intervals.roc_band(*populations, resamples=resamples, seed=0)
-            axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
-            axes.plot(
-                *drawing.thinned(*roc(*populations)),
-                label=f"{radius:g}: {area:.3f} ({brittle.mean():.0%} brittle)",
-                **look,
-            )
+            label = f"{radius:g}: {area:.3f} ({brittle.mean():.0%} brittle)"
+            roc_line(axes, *populations, label=label, look=look, resamples=resamples)
             told.append(f"{area:.3f} at eps {radius:g} for {network(found.outputs)}")
         axes.plot([0, 1], [0, 1], color=drawing.FAINT, linewidth=0.8)  # chance
         axes.set(title=network(found.outputs), xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from touchstone import drawing, heat_maps
 from touchstone.records import Cell
+from touchstone.wording import bracketed
 
 
 def cross_attack_matrix(
@@ -16,8 +17,9 @@ def cross_attack_matrix(
     """Return a heat map of AUROC: a row per supervised detector, named by what it was trained on, a column per anomaly.
 
     metrics: rows of a cross_attack evaluation, attacks by those that succeeded where there were enough, with the
-    attack's success rate under its name. Frames mark what a row was trained on. classifier: the one to show; None
-    shows the first. ValueError where no detector there is supervised.
+    attack's success rate under its name; in small type the 95 % intervals, or the range over seeds. Frames mark what
+    a row was trained on. classifier: the one to show; None shows the first. ValueError where no detector there is
+    supervised.
     """
     entry = classifier or next((cell.entry for cell in detectors), "")
     trained = {
@@ -29,7 +31,7 @@ def cross_attack_matrix(
         raise ValueError(f"no detector on {entry} was trained on an anomaly")
     every, successes = (heat_maps.overall(metrics, name) for name in ("auroc", "auroc_successes"))
     rates = heat_maps.overall(metrics, "success_rate")
-    values, framed, columns = {}, set(), {}
+    values, framed, columns, shown = {}, set(), {}, []
     for (name, examples), row in every.items():
         net, _, detector = name.partition("+")
         if net != entry or detector not in trained:
@@ -37,19 +39,22 @@ def cross_attack_matrix(
         tested = examples.rpartition("/")[2]
         rate = rates.get((entry, examples))
         columns[tested] = f"{tested}\n{rate['value']:.0%} succeed" if rate else tested
-        values[detector, columns[tested]] = float(successes.get((name, examples), row)["value"])
+        shown.append(successes.get((name, examples), row))
+        values[detector, columns[tested]] = heat_maps.interval_of(shown[-1])
         if _family(tested) in map(_family, trained[detector]):
             framed.add((detector, columns[tested]))
     rows = [name for name in trained if any(place[0] == name for place in values)]
     figure, (axes,) = heat_maps.figure_of({"": rows}, list(columns))
     names = {name: "\n".join(_lines(trained[name])) for name in rows}
     words = ("trained on", "tested on")
-    title = f"AUROC on {entry}; frames mark what a detector was trained on"
+    title = f"AUROC on {entry}; small: {heat_maps.what_ends_are(shown)}; frames mark what a detector was trained on"
     heat_maps.draw(axes, values, rows, list(columns.values()), title=title, words=words, names=names, outlined=framed)
     told = "; ".join(
         f"trained on {', '.join(trained[name])}: "
         + ", ".join(
-            f"{tested} {values[name, shown]:.2f}" for tested, shown in columns.items() if (name, shown) in values
+            f"{tested} {values[name, place].value:.2f} {bracketed(*values[name, place][1:], '')}".rstrip()
+            for tested, place in columns.items()
+            if (name, place) in values
         )
         for name in rows
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from touchstone import drawing, intervals, palette
+from touchstone import drawing, palette
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import auroc, roc
+from touchstone.evaluation import auroc
 from touchstone.metric_rows import grouped, only, place
 from touchstone.records import Cell
+from touchstone.roc_lines import roc_line
 
 
 def roc_curves(
@@ -46,11 +47,8 @@ def roc_curves(
             populations = own.noun.scores, cell.noun.scores
             areas[cell.detector] = auroc(*populations)
             look = palette.line(cell.detector, detectors) | {"marker": ""}
-            band = intervals.roc_band(*populations, resamples=resamples, seed=0)
-            axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
-            (handles[cell.detector],) = axes.plot(
-                *drawing.thinned(*roc(*populations)), label=f"{areas[cell.detector]:.3f}", **look
-            )
+            label = f"{areas[cell.detector]:.3f}"
+            handles[cell.detector] = roc_line(axes, *populations, label=label, look=look, resamples=resamples)
         drawing.roc_axes(axes, name)
         best[name] = max(areas, key=lambda detector: areas[detector])
     figure.supxlabel("ID inputs flagged (share)", fontsize=9)

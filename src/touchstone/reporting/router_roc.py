@@ -5,11 +5,12 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from touchstone import drawing, intervals, palette
+from touchstone import drawing, palette
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import auroc, roc
+from touchstone.evaluation import auroc
 from touchstone.metric_rows import clean_outputs, grouped, only, place
 from touchstone.records import Cell
+from touchstone.roc_lines import roc_line
 from touchstone.threats import network
 
 
@@ -36,13 +37,11 @@ def router_roc(
         areas: dict[str, float] = {}
         for cell in sorted(cells, key=lambda cell: cell.entry):
             clean = clean_outputs([other for other in routed if network(other) == network(cell)], cell)
-            scores = [one.noun.features["routing_score"].astype(float) for one in (clean, cell)]
+            scores = tuple(one.noun.features["routing_score"].astype(float) for one in (clean, cell))
             areas[cell.entry] = auroc(*scores)
             look = palette.line(cell.entry, entries)
-            band = intervals.roc_band(*scores, resamples=resamples, seed=0)
-            axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
             label = f"{areas[cell.entry]:.3f}"
-            axes.plot(*drawing.thinned(*roc(*scores)), label=label, **look | {"marker": ""})
+            roc_line(axes, *scores, label=label, look=look | {"marker": ""}, resamples=resamples)
             router = only(
                 (found for found in detectors if network(found) == network(cell)), f"the router of {cell.entry}"
             )
