@@ -19,6 +19,10 @@ COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
 Bound = float | tuple[float, float]
 
 
+def _named(text: str) -> list[str]:
+    return [name for _, name, _, _ in Formatter().parse(text) if name]
+
+
 @dataclass(frozen=True)
 class Published:
     """A figure as its paper states it; marks say what was read: P text, C code, R review thread, K notes."""
@@ -50,7 +54,8 @@ class Rows(NamedTuple):
 class Condition:
     """A number that rows give, less `times` a second one if there is a `minus`, and what it has to be.
 
-    Without a comparison the number is reported. `optional`: passed over where its rows are missing.
+    name: what it is called; {net} stands for who plays the role. Without a comparison the number is reported. `optional`:
+    passed over where its rows are missing.
     """
 
     name: str
@@ -71,7 +76,7 @@ class Condition:
         """The roles that its rows name."""
         both = [rows for rows in (self.rows, self.minus) if rows]
         texts = [text for rows in both for text in (rows.metric, rows.entry, rows.examples)]
-        return list(dict.fromkeys(name for text in texts for _, name, _, _ in Formatter().parse(text) if name))
+        return list(dict.fromkeys(name for text in texts for name in _named(text)))
 
     def bound(self, data: str) -> Bound | None:
         """Return the bound for a data set; None where papers.md fixes none for it."""
@@ -166,6 +171,8 @@ def _criterion(where: str, name: str, paper: str, block: dict[str, Any]) -> Crit
     )
     for condition in (*found.tests, *found.needs, *([found.breaks] if found.breaks else [])):
         _check(f"{where}: {condition.name}", condition.roles, roles)
+        named = [role for role in condition.roles if roles[role].many != "mean"]
+        _check(f"{where}: {condition.name}", _named(condition.name), named)
     return found
 
 

@@ -549,6 +549,7 @@ def _report(job: Job) -> None:
     metrics = {Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]}
     figures: dict[str, Any] = {}
     methods = {name for part in ("classifiers", "defences", "detectors") for name in job.settings["settings"][part]}
+    questions = job.settings["settings"]["evaluations"]
     for name, figure in job.settings["figures"].items():
         block = figure["component"]
         asked = [figure["evaluation"], *figure["also"]]
@@ -559,8 +560,13 @@ def _report(job: Job) -> None:
             "evaluation": figure["evaluation"],
             "component": block["use"],
             "methods": [
-                name for value in block.values() if isinstance(value, list) for name in value if name in methods
+                name
+                for value in (*block.values(), questions[figure["evaluation"]].get("classifiers"))
+                if isinstance(value, list)
+                for name in value
+                if name in methods
             ],
+            "settings": json.dumps({key: value for key, value in block.items() if key != "use"}, sort_keys=True),
             "files": [cell["file"] for cell in figure["cells"]]
             or [f"data/{job.settings['study']}/metrics/{evaluation}.csv" for evaluation in asked],
         }
@@ -574,6 +580,8 @@ def _report(job: Job) -> None:
         claims=Asked(**job.settings["claims"]),
         figures=figures,
         provenance=sources,
+        components=job.settings["components"],
+        maker={"code": job.facts["code"], "code_files": sorted(job.facts["files"]), "lock": job.facts["lock"]},
     )
     folder = Path(job.task.output).parent
     shutil.rmtree(folder / "figures", ignore_errors=True)

@@ -19,6 +19,7 @@ from touchstone.threats import read
 Chosen = Mapping[str, str | list[str]]  # {role: entry}, or entries where several play it
 COMPLEMENT = "1 - "
 EQUAL = "equals"  # of criteria.COMPARISONS
+MEAN = "mean_of_sets"  # what evaluations call the mean over all their OOD sets
 
 
 class Missing(ValueError):
@@ -35,6 +36,7 @@ class Quantity(NamedTuple):
     rows: tuple[Row, ...]
     about: str = ""
     which: str = ""  # of several things of which a claim asks the same
+    names: Mapping[str, str] = {}  # who plays the roles, those apart of which the number is a mean
 
     @property
     def seeds(self) -> list[int]:
@@ -102,10 +104,12 @@ def quantities(
     for names in single:
         means = [names | more for more in _assignments(condition, criterion, chosen, "mean")]
         found = _mean_over_sets([_difference(condition, criterion, each, measured) for each in means])
+        found |= _drawn_together(found, condition, criterion, names, measured)
         if condition.comparison == EQUAL:
             found = {seed: each._replace(low=each.value, high=each.value) for seed, each in found.items()}
         judged = list(found.values()) if criterion.each_seed else [_mean_over_seeds(list(found.values()))]
-        yield [quantity._replace(which=", ".join(names[role] for role in differ)) for quantity in judged]
+        which = ", ".join(names[role] for role in differ)
+        yield [quantity._replace(which=which, names=names) for quantity in judged]
 
 
 def _assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
@@ -169,6 +173,32 @@ def _mean_over_sets(found: list[dict[int | None, Quantity]]) -> dict[int | None,
     if not seeds:
         raise Missing("one seed on all sets: " + ", ".join(next(iter(each.values())).about for each in found))
     return {seed: _averaged([each[seed] for each in found]) for seed in seeds}
+
+
+def _drawn_together(
+    found: dict[int | None, Quantity],
+    condition: Condition,
+    criterion: Criterion,
+    names: dict[str, str],
+    measured: Measured,
+) -> dict[int | None, Quantity]:
+    """Return, per seed, the same means as the evaluation has them of all its sets, with the interval that it gave them.
+
+    It draws the in-distribution inputs, which all sets share, once for all of them; the mean of the sets' own ends
+    cannot. None where the evaluation has other sets than the claim, so that its mean is another number.
+    """
+    over = [role for role in condition.roles if criterion.roles[role].many == "mean"]
+    if not over:
+        return {}
+    try:
+        whole = _difference(condition, criterion, names | dict.fromkeys(over, MEAN), measured)
+    except Missing:
+        return {}
+    return {
+        seed: each
+        for seed, each in whole.items()
+        if seed in found and math.isclose(each.value, found[seed].value, abs_tol=1e-9)
+    }
 
 
 def _averaged(group: list[Quantity]) -> Quantity:

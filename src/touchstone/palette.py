@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ COLOURS = {
     "orange": "#e69f00",
 }
 LINES = ("-", "--", ":", "-.")
-MARKERS = ("o", "s", "^", "D", "v", "P")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "<", "h")  # 11, so that 66 methods have each a look of its own
 IN_DISTRIBUTION = "#8a8f98"  # a grey that shows on white and on black
 # Populations are no methods: duller than those, and light enough for a dark page.
 POPULATIONS = ("#4f74b3", "#a58a2a", "#8b6f8f", "#6b8f6a", "#b5805b", "#7f8fa9", "#c9a227", "#5f9ea0")
@@ -39,13 +40,13 @@ def methods(names: Iterable[str], together: Iterable[Iterable[str]] = ()) -> Ite
 
 
 def _places(names: list[str], together: list[set[str]]) -> dict[str, int]:
-    """Return a place of its own per name, of those still free the first whose colour no neighbour has."""
+    """Return a place of its own per name, of those still free the first whose colour fewest neighbours have."""
     places: dict[str, int] = {}
     beside = {name: {other for group in together if name in group for other in group} for name in names}
     for name in sorted(beside, key=lambda name: -len(beside[name])):  # the most neighbours first, else as they come
-        taken = {places[other] % len(COLOURS) for other in beside[name] & set(places)}
+        taken = Counter(places[other] % len(COLOURS) for other in beside[name] & set(places))
         free = [place for place in range(len(names) + len(COLOURS)) if place not in places.values()]
-        places[name] = next((place for place in free if place % len(COLOURS) not in taken), free[0])
+        places[name] = min(free, key=lambda place: taken[place % len(COLOURS)])
     return places
 
 

@@ -130,13 +130,21 @@ class Questions(Tasks):
             "settings": self.study.settings,
             "claims": self.claims(),
             "figures": figures,
+            "components": self._summaries(),
             "evaluations": {
                 name: {key: entry[key] for key in ("question", "system")}
+                | {"meaning": registry.used(entry["use"]).call.meaning}
                 for name, entry in self.study["evaluations"].items()
             },
         }
         inputs: dict[str, str | list[str]] = {"metrics": metrics, "cells": sorted(set(files))}
         yield Task("report", inputs, f"reports/{self.study.name}/report.html", settings)
+
+    def _summaries(self) -> dict[str, str]:
+        """Return {component: what comes back from it, in one sentence} of all that the study uses and the page names."""
+        named = ("examples", "classifiers", "translators", "attacks", "margins", "detectors")
+        uses = (entry["use"] for section in named for entry in self.study[section].values() if "use" in entry)
+        return {use: registry.used(use).call.summary for use in dict.fromkeys(uses)}
 
     def claims(self) -> dict[str, Any]:
         """Return what the study says of the published claims: on what data, by which evaluations, who plays which role."""

@@ -72,6 +72,7 @@ class Signature:
     data: tuple[str, ...]
     settings: dict[str, Setting]
     summary: str
+    meaning: str = ""  # the whole docstring
 
 
 @dataclass(frozen=True)
@@ -161,12 +162,13 @@ def _type(node: ast.expr, where: str) -> Type:
 
 
 def _signature(function: ast.FunctionDef | ast.ClassDef, where: str, strict: bool) -> Signature:
-    summary = (ast.get_docstring(function) or "").split("\n\n")[0].replace("\n", " ").strip()
+    meaning = ast.get_docstring(function) or ""
+    summary = meaning.split("\n\n")[0].replace("\n", " ").strip()
     if isinstance(function, ast.ClassDef):
         methods = (item for item in function.body if isinstance(item, ast.FunctionDef))
         found = next((method for method in methods if method.name == "__init__"), None)
         if found is None:
-            return Signature((), {}, summary)
+            return Signature((), {}, summary, meaning)
         function = found
     arguments = function.args
     data = tuple(argument.arg for argument in arguments.posonlyargs + arguments.args if argument.arg != "self")
@@ -181,7 +183,7 @@ def _signature(function: ast.FunctionDef | ast.ClassDef, where: str, strict: boo
         except RegistryError:
             if strict:
                 raise
-    return Signature(data, settings, summary)
+    return Signature(data, settings, summary, meaning)
 
 
 def read_signature(path: Path, name: str, strict: bool = True) -> Signature | None:

@@ -13,6 +13,7 @@ from touchstone.criteria import Book, Criterion
 from touchstone.measurements import EQUAL
 from touchstone.metric_rows import Row
 from touchstone.report_tables import Number, Numbers
+from touchstone.sanity_checks import Doubts
 from touchstone.threats import seedless
 from touchstone.verdicts import NOT_RUN, Part, Verdict, required, told
 from touchstone.wording import NARROW, bracketed, plain, written
@@ -54,7 +55,7 @@ def _row(claim: str, part: Part) -> Row:
         "evaluation": EVALUATION,
         "entry": claim,
         "examples": quantity.about,
-        "metric": part.condition.name,
+        "metric": part.title,
         "value": quantity.value,
         "unit": quantity.unit,
         "low": _end(quantity.low),
@@ -64,7 +65,7 @@ def _row(claim: str, part: Part) -> Row:
         "seed": None,
         "threat": "; ".join(threats),
         "files": " ".join(_files(part)),
-        "of": [row["line"] for row in quantity.rows],
+        "of": [row["line"] for row in part.rows or quantity.rows],
     }
 
 
@@ -112,20 +113,25 @@ def _published(book: Book, verdict: Verdict) -> str:
     """Return the figure of a published claim, and of a criterion the figures of the claims that it scales down."""
     claim = verdict.claim
     if isinstance(claim, Criterion):
-        return "; ".join(f"{name}: {book.published[name].figure}" for name in claim.scales)
+        found = ((name, book.published[name]) for name in claim.scales)
+        return "; ".join(f"{name}: {it.figure}" + f" ({MARKS['K']})" * ("K" in it.marks) for name, it in found)
     return f"{claim.figure} ({'; '.join([claim.source, *(MARKS[mark] for mark in claim.marks)])})"
 
 
-def page_lines(book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row]) -> tuple[list[Told], list[Told]]:
+def page_lines(
+    book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row], doubts: Doubts | None = None
+) -> tuple[list[Told], list[Told]]:
     """Return the criteria that were judged by numbers, and every other claim, as the page shows them.
 
-    rows: those of claim_rows, in their order. Published claims show no numbers of their own.
+    rows: those of claim_rows, in their order. doubts: which attacks failed a check; a number that is computed from theirs
+    is marked. Published claims show no numbers of their own.
     """
+    doubts = doubts or Doubts(())
     numbers, waiting = Numbers(()), iter(rows)
     found = []
     for verdict in verdicts:
         own = () if verdict.judged_by else verdict.parts
-        shown = tuple((part.name, _number(part, numbers.number(next(waiting))), required(part)) for part in own)
+        shown = tuple((part.name, _number(part, numbers.number(next(waiting)), doubts), required(part)) for part in own)
         words = (_criterion(verdict), _published(book, verdict), shown, verdict.word, "; ".join(verdict.notes))
         found.append((verdict, Told(verdict.claim.id, verdict.claim.paper, verdict.claim.setting, *words)))
     measured = [line for verdict, line in found if isinstance(verdict.claim, Criterion) and line.numbers]
@@ -133,14 +139,31 @@ def page_lines(book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row]) -> 
     return judged, [line for _, line in found if line not in judged]
 
 
-def _number(part: Part, number: Number) -> Number:
-    """Return the number; of what has to be equal, it says that the brackets hold seeds and no estimate."""
-    exact = part.condition.comparison == EQUAL
-    return (
-        number._replace(title=f"in brackets the least and the greatest seed; n = {part.quantity.n}")
-        if exact
-        else number
+def _number(part: Part, number: Number, doubts: Doubts) -> Number:
+    """Return the number with how it came about, and with the checks that the attacks behind it failed."""
+    failed = dict.fromkeys(found for row in part.quantity.rows if (found := doubts.about(row)))
+    doubt = "; ".join(failed)
+    title = f"{_how(part)}; n = {part.quantity.n}" + (
+        f"; a check of an attack behind it failed: {doubt}" if doubt else ""
     )
+    return number._replace(title=title, doubt=doubt)
+
+
+def _how(part: Part) -> str:
+    """Return in words over what the number is a mean, and what its brackets hold."""
+    seeds, own = len(part.quantity.seeds), "its 95 % interval in brackets"
+    sets = (
+        "; a mean over sets, whose ends are the means of their ends"
+        if part.quantity.about.startswith("mean of")
+        else ""
+    )
+    if part.condition.comparison == EQUAL:
+        return "in brackets the least and the greatest seed"
+    if part.decider:
+        return f"{part.decider}, as each had to pass; {own}{sets}"
+    if seeds > 1:
+        return f"mean of {seeds} seeds; in brackets from the lowest to the highest end of their 95 % intervals{sets}"
+    return f"{f'seed {part.quantity.seeds[0]}; ' if seeds else ''}{own}{sets}"
 
 
 def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:

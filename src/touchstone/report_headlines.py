@@ -124,6 +124,10 @@ def _accuracy(numbers: Numbers) -> Table | None:
     white = [row for row in attacked if row["threat"].startswith("white-box")]
     column = _budget if white else _attack
     columns = tuple(dict.fromkeys(column(row) for row in sorted(white or attacked, key=_size)))
+    uses = {name: {read(row["threat"]).use for row in white if column(row) == name} for name in columns}
+    most = max(map(len, uses.values()))
+    # Where fewer kinds of attack were made, more is left: not because the network is any better there.
+    alone = {name: f" ({next(iter(used))} only)" if len(used) == 1 < most else "" for name, used in uses.items()}
     lines = []
     for row in clean:
         own = [found for found in white or attacked if _stands_below(found, row)]
@@ -132,7 +136,8 @@ def _accuracy(numbers: Numbers) -> Table | None:
         lines.append(Line((row["entry"], row["examples"]), (numbers.number(row), *left)))
     best = "Accuracy, clean and under the white-box attack that leaves least"
     caption = best if white else "Accuracy, clean and under attacks that did not know the classifier: diagnostics"
-    return Table(caption, ("classifier", "examples"), ("clean", *columns), tuple(lines))
+    heads = ("clean", *(name + alone[name] for name in columns))
+    return Table(caption, ("classifier", "examples"), heads, tuple(lines))
 
 
 def _stands_below(attacked: Row, clean: Row) -> bool:
@@ -252,16 +257,20 @@ def _routing(numbers: Numbers) -> Table | None:
     kinds = ("none", *sorted({_kind(row) for row in oracle} - {"none"}))
     lines = []
     for entry in dict.fromkeys(row["entry"] for row in oracle):
-        for metric, words in (("accuracy", "as deployed"), ("oracle_accuracy", "oracle, not deployable")):
+        rates = [row for row in _of(numbers, "false_routing_rate") if row["entry"] == entry]
+        routers = (("accuracy", "as deployed"), ("oracle_accuracy", "oracle, not deployable"))
+        for metric, words in routers if rates else (("accuracy", "none: every image is translated"),):
             own = sorted((row for row in _of(numbers, metric) if row["entry"] == entry), key=_value, reverse=True)
+            if metric != "accuracy":  # an attack on the deployed router is none on the oracle
+                own = [row for row in own if not _kind(row).startswith("white-box")]
             worst = {_kind(row): row for row in own}
             found = [worst.get(kind) for kind in kinds]
             labels = [row["examples"].partition("/")[2] if row else "" for row in found]
             cells = [numbers.maybe(row, label=label) for row, label in zip(found, labels, strict=True)]
-            rate = [row for row in _of(numbers, "false_routing_rate") if (row["entry"], metric) == (entry, "accuracy")]
-            lines.append(Line((entry, words), (*cells, numbers.maybe(rate[0] if rate else None))))
+            rate = rates[0] if rates and metric == "accuracy" else None
+            lines.append(Line((entry, words), (*cells, numbers.maybe(rate))))
     columns = ("clean", *kinds[1:], "clean images translated")
-    caption = "Accuracy under the attack of each kind that leaves least"
+    caption = "Accuracy under the attack of each kind that leaves least; no one attacked the oracles"
     return Table(caption, ("defence", "router"), columns, tuple(lines))
 
 
@@ -286,7 +295,10 @@ def _sanity(numbers: Numbers) -> Table | None:
         threats = [row["threat"] for key, row in values.items() if key[:2] == (entry, examples)]
         lines.append(Line((entry, examples), tuple(found), threats[0]))
     columns = tuple(f"{CHECKS[name].words}, asked {CHECKS[name].asked}" for name in checks)
+    counts = sorted({row["n"] for row in values.values()})
+    of = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
     caption = "What an attack must do before its numbers are believed; a number whose attack failed a check is marked ⚠"
+    caption += f". On n = {of} images, so one image is {100 / counts[0]:.2g} points; no intervals"
     return Table(caption, ("classifier", "attack"), columns, tuple(lines))
 
 

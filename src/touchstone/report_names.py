@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 SECTIONS = {
@@ -17,21 +17,29 @@ SECTIONS = {
 
 
 class Name(NamedTuple):
-    """A name, the component behind it, and its settings in one line."""
+    """A name, the component behind it, its settings in one line, and what comes back from it in one sentence."""
 
     name: str
     use: str
     settings: str
+    about: str = ""
 
 
-def who_is_who(settings: dict[str, Any]) -> dict[str, list[Name]]:
+def who_is_who(settings: dict[str, Any], summaries: Mapping[str, str] | None = None) -> dict[str, list[Name]]:
     """Return {title: names} of a study's resolved settings, sections without entries left out.
 
-    Settings that are off (null, false, empty) are left out; those of a component inside stand behind its name:
+    summaries: {component: its sentence}. Settings that are off (null, false, empty) are left out; those of a component
+    inside stand behind its name:
     "attack pgd (eps 0.1, steps 7)".
     """
     return {
-        title: [Name(name, _last(entry.get("use", "")), _listed(entry)) for name, entry in settings[section].items()]
+        title: [
+            Name(
+                name, _last(use), _listed(entry), (summaries or {}).get(use, "").removeprefix("Return ").split(". ")[0]
+            )
+            for name, entry in settings[section].items()
+            for use in [entry.get("use", "")]
+        ]
         for section, title in SECTIONS.items()
         if settings.get(section)
     }

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from touchstone.threats import read, seedless
+from touchstone.wording import written
 
 Row = dict[str, Any]
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0
@@ -51,14 +52,23 @@ class Doubts:
     """Which numbers belong to an attack on a classifier that failed a check."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
+        self.evaluation = ""  # that made the checks
         self._failed: dict[tuple[str, str], list[str]] = {}
+        values: dict[tuple[Any, ...], Row] = {}
         self._attacks: dict[tuple[str, str], str] = {}  # (classifier, attacked set) -> how
         for row in rows:
             self._attacks.setdefault((row["entry"], row["examples"]), _attack(row))
             check = row["metric"].removesuffix(PASSED)
-            if row["metric"].endswith(PASSED) and check in CHECKS and row["value"] == 0:
+            if check not in CHECKS:
+                continue
+            place = (check, row["entry"], row["examples"], row["seed"])
+            if not row["metric"].endswith(PASSED):
+                values[place] = row
+            elif row["value"] == 0:
                 names = self._failed.setdefault((row["entry"], _attack(row)), [])
-                names += [CHECKS[check].words] if CHECKS[check].words not in names else []
+                words = _told(CHECKS[check], values.get(place))
+                names += [words] if words not in names else []
+                self.evaluation = row["evaluation"]
 
     def about(self, row: Row) -> str:
         """Return the checks that failed for what the row measures: "" for none, and for rows that are no robust number."""
@@ -69,7 +79,19 @@ class Doubts:
         names = worst_of.split(", ") if worst_of else []
         attacks = [self._attacks.get((entry, f"{examples}/{name}"), "") for name in names] or [_attack(row)]
         failed = [words for attack in attacks for words in self._failed.get((entry, attack), [])]
-        return ", ".join(dict.fromkeys(failed))
+        return "; ".join(dict.fromkeys(failed))
+
+    def shown(self, rows: Iterable[Row]) -> list[str]:
+        """Return, one text per attack on a classifier among the rows, which checks it failed."""
+        found = {f"{row['entry']} under {_attack(row)}": words for row in rows if (words := self.about(row))}
+        return [f"{who}: {words}" for who, words in found.items()]
+
+
+def _told(check: Check, row: Row | None) -> str:
+    """Return what was found, and what was asked: "... does, by +1.5 points (asked ≤ 0.5 points, n = 200)"."""
+    if row is None:
+        return f"{check.words} more than asked ({check.asked})"
+    return f"{check.words} {written(row['value'], row['unit'])} (asked {check.asked}, n = {row['n']})"
 
 
 def _attack(row: Row) -> str:

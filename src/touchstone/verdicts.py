@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from touchstone.criteria import Book, Bound, Condition, Criterion, Published
-from touchstone.measurements import Chosen, Measured, Missing, Quantity, quantities
+from touchstone.measurements import COMPLEMENT, Chosen, Measured, Missing, Quantity, quantities
 from touchstone.metric_rows import Row
 from touchstone.wording import bracketed, limit, written
 
@@ -35,11 +35,23 @@ class Part:
     seeds: tuple[int, ...]  # all that were judged, where the number is that of the one that decides
     note: str = ""  # why the number is less than it seems
     breaks: bool = False  # what it had to be says when the claim is broken, not when it is met
+    rows: tuple[Row, ...] = ()  # of all that was judged, also of seeds that did not decide
+
+    @property
+    def title(self) -> str:
+        """What the number is, with the entries that play the roles its name holds."""
+        return self.condition.name.format(**self.quantity.names)
 
     @property
     def name(self) -> str:
-        """What the number is, and of what, where the claim asks it of several things."""
-        return ": ".join(filter(None, (self.condition.name, self.quantity.which)))
+        """What the number is, and of what, where the claim asks it of several things or of each seed."""
+        return ": ".join(filter(None, (self.title, self.quantity.which, self.decider)))
+
+    @property
+    def decider(self) -> str:
+        """The seed that decided, where each was judged by itself: "seed 1, the worst of 3"."""
+        alone = len(self.quantity.seeds) == 1 < len(self.seeds)
+        return f"seed {self.quantity.seeds[0]}, the worst of {len(self.seeds)}" if alone else ""
 
 
 @dataclass(frozen=True)
@@ -126,7 +138,11 @@ def _parts(
                 # Of an upper bound nobody knows how low the truth lies.
                 open_ = [each._replace(low=-math.inf) if ceiling else each for each in found]
                 words = [status(condition, bound, each) for each in open_]
-                judged = [Part(condition, bound, *each, seeds, ceiling) for each in zip(found, words, strict=True)]
+                rows = tuple({id(row): row for each in found for row in each.rows}.values())
+                judged = [
+                    Part(condition, bound, each, word, seeds, ceiling or _seen(condition, bound, each), rows=rows)
+                    for each, word in zip(found, words, strict=True)
+                ]
                 parts.append(min(judged, key=_weakness))
         except Missing as error:
             if not condition.optional:
@@ -168,7 +184,7 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
         case "at_least":
             met, failed = low >= least, high < least
         case "above":
-            met, failed = low > least, high <= least
+            met, failed = low > least or bool(_seen(condition, bound, quantity)), high <= least
         case "at_most":
             met, failed = high <= most, low > most
         case "below":
@@ -179,6 +195,20 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
             met = max(abs(end - least) for end in (low, high)) <= condition.tolerance
             failed = not met
     return CONFIRMED if met else NOT_CONFIRMED if failed else INCONCLUSIVE
+
+
+def _seen(condition: Condition, bound: Bound | None, quantity: Quantity) -> str:
+    """Return, in words, that a share that has to be above 0 was so on one seed: "" where that is not what decides.
+
+    No share lies below 0, so one seed whose whole interval lies above it settles that their mean does.
+    """
+    asked = condition.comparison == "above" and bound == 0 and condition.minus is None
+    if not asked or quantity.unit != "fraction" or condition.rows.metric.startswith(COMPLEMENT) or quantity.low > 0:
+        return ""
+    seeds = sorted(str(row["seed"]) for row in quantity.rows if row["low"] is not None and row["low"] > 0)
+    return (
+        f"one success is enough, and there are some on seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}" if seeds else ""
+    )
 
 
 def _slack(condition: Condition, bound: Bound | None, quantity: Quantity) -> float:
@@ -211,7 +241,8 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
         notes.append(criterion.otherwise)
     notes += dict.fromkeys(part.note for part in by_weakness if part.note)
     if data in SMALL:
-        notes.append(f"small sample: n = {min(part.quantity.n for part in parts)}")
+        counts = sorted({part.quantity.n for part in parts})
+        notes.append(f"small sample: n = {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))}")
     seeds = min(len(part.seeds) for part in parts)
     if 0 < seeds < FEWEST_SEEDS:
         notes.append("1 seed" if seeds == 1 else f"{seeds} seeds")
@@ -271,15 +302,20 @@ def _attacked(verdict: Verdict, asked: Asked, breaks: Mapping[str, Break]) -> Ve
         note = f"no adaptive attack on it ({', '.join(criterion.broken_by)} not run), so no claim of robustness"
         return replace(verdict, notes=(*verdict.notes, note), unattacked=True)
     open_ = [name for name, attack in found.items() if attack.word == INCONCLUSIVE]
-    more = [f"{name} leaves open whether it is broken: {found[name].says}" for name in open_]
+    more = [
+        f"{'its own interval' if name == criterion.id else name} leaves open whether it is broken: {found[name].says}"
+        for name in open_
+    ]
     more += [f"{name} does not break it" for name in found if name not in (*open_, criterion.id)]
     return replace(verdict, notes=(*verdict.notes, *more))
 
 
 def _told_break(name: str, attack: Break, criterion: Criterion) -> str:
     """Return what broke a claim; of its own number, which stands beside it, just what follows from it."""
-    own = attack.parts[0].condition.says if name == criterion.id and attack.parts else ""
-    return own or f"{name}: {attack.says}"
+    if name != criterion.id or not attack.parts:
+        return f"{name}: {attack.says}"
+    own = attack.parts[0]
+    return "; ".join(filter(None, (own.condition.says, own.note))) or f"{name}: {attack.says}"
 
 
 def _same(own: Chosen, attack: Break) -> bool:

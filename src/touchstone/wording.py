@@ -6,11 +6,23 @@ NARROW = "\u202f"  # narrow no-break space, before a unit
 
 
 def written(value: float, unit: str) -> str:
-    """Return a value as people read it: shares in percent, differences of them in points."""
+    """Return a value as people read it: shares in percent, differences of them in points, differences with their sign.
+
+    What is not quite all is not written as all: "> 0.999", never 1.000 for 0.99992.
+    """
+    text = _rounded(value, unit)
+    if value < 1 and text in ("1.000", f"100.0{NARROW}%"):
+        return f">{NARROW}0.999" if unit == "" else f">{NARROW}99.9{NARROW}%"
+    return text
+
+
+def _rounded(value: float, unit: str) -> str:
     if unit == "fraction":
         return f"{100 * value:.1f}{NARROW}%"
     if unit == "difference of fractions":
-        return f"{100 * value:+.1f}{NARROW}points"
+        return f"{_signed(100 * value, 1)}{NARROW}points"
+    if unit == "difference":
+        return _signed(value, 3)
     if unit == "pixels":
         return f"{value:.4f}"
     if unit == "passes":
@@ -20,20 +32,27 @@ def written(value: float, unit: str) -> str:
     return f"{value:.0f}" if unit in ("images", "inputs", "classes") else f"{value:.3f}"
 
 
+def _signed(value: float, digits: int) -> str:
+    """Return a difference with its sign; what rounds to 0 has none."""
+    return f"{value:+.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
+
+
 def bracketed(low: float | None, high: float | None, unit: str) -> str:
     """Return the ends of an interval, "[51.5, 64.1]", an open one as "?"; nothing where both are."""
     return "" if low is None and high is None else f"[{_end(low, unit)}, {_end(high, unit)}]"
 
 
 def _end(value: float | None, unit: str) -> str:
-    return "?" if value is None else written(value, unit).split(NARROW)[0]
+    return "?" if value is None else _rounded(value, unit).split(NARROW)[0]
 
 
 def limit(value: float, unit: str) -> str:
     """Return a bound that was fixed beforehand, with no more digits than it has: "≥ 85 %", not "≥ 85.0 %"."""
     if unit == "fraction":
         return f"{100 * value:g}{NARROW}%"
-    return f"{100 * value:+g}{NARROW}points" if unit == "difference of fractions" else f"{value:g}"
+    if unit == "difference of fractions":
+        return f"{100 * value:{'+' if value else ''}g}{NARROW}points"
+    return f"{value:{'+' if unit == 'difference' and value else ''}g}"
 
 
 def plain(text: str) -> str:

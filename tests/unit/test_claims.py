@@ -20,6 +20,7 @@ from touchstone.params import load
 from touchstone.plan import Plan
 from touchstone.records import Cell, Detector, Outputs
 from touchstone.report_claims import claim_rows, claims_csv, claims_tex, page_lines
+from touchstone.sanity_checks import Doubts
 from touchstone.sections import sections
 from touchstone.verdicts import STATUSES, Asked, judge
 
@@ -320,6 +321,7 @@ def test_where_each_seed_has_to_pass_the_weakest_decides(tmp_path):
 
     assert verdict.word == "not confirmed"
     assert (verdict.parts[0].quantity.value, verdict.parts[0].seeds) == (0.7, (0, 1, 2))
+    assert verdict.parts[0].name == "accuracy: seed 1, the worst of 3" and len(verdict.parts[0].rows) == 3
     assert "1 seed" not in verdict.notes
 
 
@@ -374,6 +376,38 @@ def test_of_several_things_the_weakest_decides_and_each_is_named(tmp_path):
 
     assert verdict.word == "not confirmed"
     assert [part.name for part in verdict.parts] == ["accuracy: mlp", "accuracy: cnn"]
+
+
+def test_a_mean_over_all_sets_of_an_evaluation_has_the_interval_that_it_gave_that_mean(tmp_path):
+    rows = [row(0.9, 0.8, 1.0, examples="a"), row(0.5, 0.4, 0.6, examples="b")]
+    block = asks(at_least=0.6) | {"roles": ROLES | {"examples": "mean examples"}}
+    claims = {"S9-1": {"net": "cnn", "examples": ["a", "b"]}}
+
+    same = one(tmp_path, [*rows, row(0.7, 0.65, 0.75, examples="mean_of_sets", n=900)], block, claims=claims)
+    other = one(tmp_path, [*rows, row(0.69, 0.65, 0.75, examples="mean_of_sets")], block, claims=claims)
+
+    assert tuple(same.parts[0].quantity[:3]) == (0.7, 0.65, 0.75) and same.parts[0].quantity.n == 900
+    assert tuple(other.parts[0].quantity[:3]) == pytest.approx((0.7, 0.6, 0.8))
+
+
+def test_one_success_on_one_seed_settles_that_a_share_is_above_0(tmp_path):
+    rows = [row(0.01, 0.001, 0.05, seed=0), row(0.0, 0.0, 0.03, seed=1)]
+
+    shown = one(tmp_path, rows, asks(above=0))
+    difference = one(tmp_path, [each | {"unit": "difference of fractions"} for each in rows], asks(above=0))
+    none = one(tmp_path, rows[1:], asks(above=0))
+    more = one(tmp_path, rows, asks(above=0.005))
+
+    assert [verdict.word for verdict in (shown, difference, none, more)] == [
+        "confirmed", "inconclusive", "inconclusive", "inconclusive",
+    ]  # fmt: skip
+    assert shown.notes[0] == "one success is enough, and there are some on seed 0"
+
+
+def test_a_name_may_hold_who_plays_a_role(tmp_path):
+    assert one(tmp_path, [row(0.9)], asks("accuracy of {net}")).parts[0].name == "accuracy of cnn"
+    with pytest.raises(ValueError, match="detector is not among"):
+        one(tmp_path, [row(0.9)], asks("accuracy of {detector}"))
 
 
 def test_roles_that_go_together_are_paired_and_must_have_one_eps(tmp_path):
@@ -679,6 +713,21 @@ def test_the_page_shows_what_was_judged_first(tmp_path):
     assert [line.claim for line in others] == ["P9-1", "S9-2"]
     ((name, number, asked),) = judged[0].numbers
     assert (name, number.line, asked) == ("accuracy", 20, "≥ 80\u202f%")
+
+
+def test_a_number_of_a_claim_says_how_it_came_about_and_that_an_attack_behind_it_failed_a_check(tmp_path):
+    made = book(tmp_path, S9_1=asks(metric="robust_accuracy", examples="{examples}/pgd"))
+    of = {"entry": "cnn", "examples": "test/pgd", "threat": "white-box linf eps=0.1 (pgd)"}
+    seeds = [row(value, metric="robust_accuracy", seed=seed, **of) for seed, value in enumerate((0.5, 0.6))]
+    checks = [row(0.015, metric="worse_than_noise", unit="difference of fractions", **of, evaluation="checks")]
+    checks.append(row(0, metric="worse_than_noise_passed", unit="passed", **of, evaluation="checks"))
+    found = judge(made, Asked("other", {"main": "robustness"}, {"S9-1": ASKED}), seeds)
+
+    ((line,), _) = page_lines(made, found, claim_rows(found, 20), Doubts([*seeds, *checks]))
+
+    (_, number, _) = line.numbers[0]
+    assert number.title.startswith("mean of 2 seeds; in brackets from the lowest to the highest end")
+    assert number.doubt == "leaves more than random noise does, by +1.5\u202fpoints (asked ≤ 0.5 points, n = 500)"
 
 
 def test_the_latex_table_escapes_what_latex_reads(tmp_path):

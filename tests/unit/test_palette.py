@@ -1,3 +1,4 @@
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -66,3 +67,21 @@ def test_every_colour_shows_on_light_and_on_dark_paper(colour):
 def test_neighbouring_populations_differ_in_colour_and_line():
     for one, other in pairwise(palette.population(place) for place in range(9)):
         assert one["color"] != other["color"] and one["linestyle"] != other["linestyle"]
+
+
+def test_every_method_of_a_large_study_has_a_look_of_its_own():
+    names = [f"method_{place}" for place in range(66)]
+
+    with palette.methods(names):
+        looks = {(look["color"], look["marker"]) for look in (palette.line(name, names) for name in names)}
+
+    assert len(looks) == 66
+
+
+def test_a_group_larger_than_the_palette_shares_its_colours_evenly():
+    group = [f"method_{place}" for place in range(12)]
+
+    with palette.methods([*(f"other_{place}" for place in range(9)), *group], [group]):
+        colours = Counter(palette.line(name, group)["color"] for name in group)
+
+    assert set(colours.values()) == {2}

@@ -39,7 +39,7 @@ def test_accuracy_is_headed_by_the_union_or_the_strongest_attack_of_each_budget(
 
     (table,) = headlines(numbers)
 
-    assert table.columns == ("clean", "linf eps 0.05", "linf eps 0.1", "linf eps 0.2")
+    assert table.columns == ("clean", "linf eps 0.05 (pgd only)", "linf eps 0.1", "linf eps 0.2 (pgd only)")
     line = table.lines[0]
     assert line.words == ("cnn", "digits_test")
     assert [number.label for number in line.numbers] == ["", "pgd_05", "the worst of fgsm, pgd", "pgd_20"]

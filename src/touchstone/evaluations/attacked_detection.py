@@ -19,8 +19,10 @@ from touchstone.threats import network
 MEAN = "mean_of_sets"  # stands where a row names its OOD set
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 STUCK = "no_score_gradient"
-DIFFERENCE = "difference of fractions"
+DIFFERENCE = "difference"  # of AUROCs, which are no shares
+SIDES = ("id", "ood")
 Sides = tuple[Cell, Cell]  # the ID and the OOD scores that one number compares
+Difference = tuple[float, Array, Cell, tuple[Cell, ...]]  # of one OOD set: its value, its samples, its place, its files
 
 
 class _Set(NamedTuple):
@@ -63,8 +65,8 @@ def attacked_detection(
     Differences of AUROC on the same inputs, paired: auroc_id_less_both and auroc_ood_less_both; and
     auroc_both_difference on "SET/ATTACK less OTHER": of an attack and the next larger eps of its kind, of an adaptive
     attack and one on the network alone of equal eps, and of each classifier in `leaders` and every other one (there
-    auroc_clean_difference too). n counts both sides; intervals are bootstrapped, ID and OOD rows apart. ValueError
-    where a side has no scores, or a leader none at all. papers.md 2.e, 2.h.
+    auroc_clean_difference too); each also of mean_of_sets. n counts both sides; intervals are bootstrapped, ID and OOD
+    rows apart. ValueError where a side has no scores, or a leader none at all. papers.md 2.e, 2.h.
     """
     lacking = set(leaders) - {cell.entry for cell in scores}
     if lacking:
@@ -178,12 +180,12 @@ class _Measure:
         """Return the rows of one OOD set under one attack."""
         cell, examples = one.attacked[1], f"{one.ood}/{one.attacked[1].attack}"
         rows = list(self._statistics(one.sides["both"], "both", cell, examples))
-        both = self.auroc(one.sides["both"])
-        for side in ("id", "ood"):
-            sides, found = one.sides[side], self.auroc(one.sides[side])
-            rows.append(_row(f"auroc_{side}", intervals.percentile(*found), cell, examples, sides))
-            less = intervals.percentile(found[0] - both[0], found[1] - both[1])
-            rows.append(_row(f"auroc_{side}_less_both", less, cell, examples, (*sides, *one.attacked), DIFFERENCE))
+        for side in SIDES:
+            sides = one.sides[side]
+            rows.append(_row(f"auroc_{side}", intervals.percentile(*self.auroc(sides)), cell, examples, sides))
+            ((value, samples, _, files),) = self._less([one], side)
+            less = intervals.percentile(value, samples)
+            rows.append(_row(f"auroc_{side}_less_both", less, cell, examples, files, DIFFERENCE))
         return rows
 
     def _statistics(self, sides: Sides, state: str, cell: Cell, examples: str) -> Iterator[Row]:
@@ -202,10 +204,21 @@ class _Measure:
     def mean_attacked(self, sets: list[_Set]) -> list[Row]:
         """Return the mean AUROC over the OOD sets, for each side that may be attacked."""
         cell = sets[0].attacked[1]
-        return [
-            self._mean(f"auroc_{side}", [one.sides[side] for one in sets], cell, f"{MEAN}/{cell.attack}")
+        examples = f"{MEAN}/{cell.attack}"
+        means = [
+            self._mean(f"auroc_{side}", [one.sides[side] for one in sets], cell, examples)
             for side in ("id", "ood", "both")
         ]
+        return [*means, *(self._mean_of(f"auroc_{side}_less_both", self._less(sets, side), examples) for side in SIDES)]
+
+    def _less(self, sets: list[_Set], side: str) -> list[Difference]:
+        """Return per OOD set the AUROC with one side attacked minus that with both."""
+        found: list[Difference] = []
+        for one in sets:
+            both, alone = self.auroc(one.sides["both"]), self.auroc(one.sides[side])
+            files = (*one.sides[side], *one.attacked)
+            found.append((alone[0] - both[0], alone[1] - both[1], one.attacked[1], files))
+        return found
 
     def _mean(self, metric: str, sides: list[Sides], cell: Cell, examples: str) -> Row:
         # The ID rows are resampled alike for every set, as they are the same inputs.
@@ -216,8 +229,11 @@ class _Measure:
         )
 
     def differences(self, metric: str, first: list[_Set], second: list[_Set], other: str) -> Iterator[Row]:
-        """Yield first minus second for every OOD set that both have; `other` is what the second has instead."""
+        """Yield first minus second for every OOD set that both have, and their mean where both have all the same;
+        `other` is what the second has instead.
+        """
         theirs = {one.ood: one for one in second}
+        found: list[Difference] = []
         for one in first:
             if one.ood not in theirs:
                 continue
@@ -225,10 +241,22 @@ class _Measure:
             (value, samples), (less, less_samples) = map(self.auroc, pair)
             cell = pair[0][1]
             examples = f"{one.ood}/{cell.attack}" if cell.attack else one.ood
+            files = (*pair[0], *pair[1])
+            found.append((value - less, samples - less_samples, cell, files))
             interval = intervals.percentile(value - less, samples - less_samples)
-            yield _row(
-                f"{metric}_difference", interval, cell, f"{examples} less {other}", (*pair[0], *pair[1]), DIFFERENCE
-            )
+            yield _row(f"{metric}_difference", interval, cell, f"{examples} less {other}", files, DIFFERENCE)
+        if len(found) == len(first) == len(second):
+            cell = found[0][2]
+            examples = f"{MEAN}/{cell.attack}" if cell.attack else MEAN
+            yield self._mean_of(f"{metric}_difference", found, f"{examples} less {other}")
+
+    def _mean_of(self, metric: str, found: list[Difference], examples: str) -> Row:
+        """Return the mean over sets of differences, drawn together: the ID rows of all sets are the same inputs."""
+        interval = intervals.percentile(
+            float(np.mean([each[0] for each in found])), np.mean([each[1] for each in found], axis=0)
+        )
+        files = [file for each in found for file in each[3]]
+        return _row(metric, interval, found[0][2], examples, files, DIFFERENCE)
 
 
 def _row(

@@ -14,12 +14,13 @@ from touchstone.threats import read
 
 METRICS = ("accuracy", "clean_accuracy", "robust_accuracy")
 ORACLE = "oracle_accuracy"
+WHITE = "white-box"
 # The columns: what the attacker knew, by the first word of the threat model.
 KNOWN = {
     "none": "clean",
     "oblivious": "oblivious: made on\nthe bare network",
     "transfer": "transfer: made on\nanother network",
-    "white-box": "white-box: made on\nthe defence itself",
+    WHITE: "white-box: made on\nthe defence itself",
 }
 
 
@@ -35,13 +36,17 @@ def defended_accuracy(
 
     metrics: rows of a routing evaluation, and of robustness ones for the networks to compare with. Of several attacks
     among `attacks` in one place the one that leaves least is drawn, on versions of `examples`. entries: what is shown,
-    top down; oracle: the defence whose oracle router is shown as well, in grey, an upper bound that no one can deploy.
+    top down; oracle: the defence whose oracle router is shown as well, in grey, an upper bound that no one can deploy and
+    that no white-box attack was made on.
     Ends: least to greatest over seeds, or the 95 % interval of a single one. ValueError where nothing is left to show.
     """
     found = _found(metrics, attacks, examples, [*entries, *([oracle] if oracle else [])])
     upper = _found(metrics, attacks, examples, [oracle] if oracle else [], (ORACLE,))
     found = {place: row for place, row in found.items() if place.entry in entries}
-    upper = {place._replace(entry=f"{place.entry}, oracle"): row for place, row in upper.items()}
+    # What an attack on the deployed router leaves of the oracle is no attack on the oracle.
+    upper = {
+        place._replace(entry=f"{place.entry}, oracle"): row for place, row in upper.items() if place.known != WHITE
+    }
     names = [name for name in entries if any(place.entry == name for place in found)]
     if not names:
         raise ValueError(f"no accuracy of {', '.join(entries)} on {examples}")
@@ -100,7 +105,7 @@ def _words(found: dict[_Place, Row]) -> str:
         told = (f"{own[known]['value']:.0%} {KNOWN[known].split(':')[0]}" for known in KNOWN if known in own)
         parts.append(f"{name}: " + ", ".join(told))
     words = "Accuracy by what the attacker knew. " + "; ".join(parts) + "."
-    broken = {place.entry: row for place, row in found.items() if place.known == "white-box"}
+    broken = {place.entry: row for place, row in found.items() if place.known == WHITE}
     if len(broken) > 1:
         best = max(broken, key=lambda name: broken[name]["value"])
         words += f" Against the attacker who knows everything, most is left of {best}: {broken[best]['value']:.0%}."

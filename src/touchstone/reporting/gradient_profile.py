@@ -52,15 +52,16 @@ def gradient_profile(
         at = places + (turn - len(others) / 2) * width
         axes.bar(at, high - low, width * 0.9, bottom=low, color=colour, alpha=0.55, label=place(cell))
         axes.hlines(middle, at - width * 0.45, at + width * 0.45, color=colour, linewidth=2)
-        told.append(f"{place(cell)} {middle[0]:+.1f} in {names[0]} and {middle[-1]:+.1f} in {names[-1]}")
+        told.append(f"{place(cell)} {10 ** middle[0]:.2g} in {names[0]} and {10 ** middle[-1]:.2g} in {names[-1]}")
+    axes.use_sticky_edges = False  # else the lowest bar ends on the frame, as if it were cut
     axes.axhline(0, color=drawing.FAINT, linewidth=0.8)
     axes.set_xticks(places, names, rotation=35 if len(names) < 20 else 90, ha="right", fontsize=7.5)
     axes.grid(visible=False, axis="x")
     axes.yaxis.set_major_formatter(lambda value, _: f"{10**value:.2g}")
     axes.set(title=f"{entry}, seed {seed}, label {label}", xlabel="parameter tensor, from input to output")
-    axes.set_ylabel("squared norm over clean median")
+    axes.set_ylabel("squared norm over clean median, log scale")
     figure.legend(loc="outside lower center", ncols=4)
-    words = "powers of ten above the clean median: " + "; ".join(told)
+    words = "medians over the clean median: " + "; ".join(told)
     return drawing.described(figure, f"Gradient norms of {entry} per parameter tensor, {words}.")
 
 

@@ -26,16 +26,19 @@ def tau_against_robustness(metrics: list[Row], *, eps: PositiveFloat = 0.1, norm
     if not whole:
         raise ValueError(f"no classifier with both tau and robust accuracy at eps {eps:g}")
     figure, (axes,) = drawing.panels(1, height=4.0)
+    figure.set_figwidth(drawing.WIDTH)
+    marks = {}
     for entry, rows in sorted(whole.items(), key=lambda item: item[1]["robust"]["value"]):
         look = palette.line(entry, whole)
         across, up = ([[abs(rows[k][end] - rows[k]["value"])] for end in ("low", "high")] for k in ("robust", "tau"))
-        axes.errorbar(
+        drawn = axes.errorbar(
             rows["robust"]["value"], rows["tau"]["value"], xerr=across, yerr=up, color=look["color"],
             marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.9, label=entry,
         )  # fmt: skip
+        marks[entry] = drawn.lines[0]  # without its bars, which would hide the shapes in the legend
     axes.set(xlabel=f"robust accuracy at {norm} eps {eps:g} (share)", ylabel="Kendall's tau of input and logit margin")
     axes.set(title=f"{len(whole)} classifiers", xlim=(-0.03, 1.03), ylim=(min(0, *axes.get_ylim()), 1.02))
-    axes.legend(loc="lower right", ncols=2 if len(whole) > 8 else 1)
+    figure.legend(list(marks.values()), list(marks), loc="outside right upper")
     told = "; ".join(
         f"{entry} {rows['tau']['value']:.2f} at {rows['robust']['value']:.0%}" for entry, rows in whole.items()
     )

@@ -57,9 +57,9 @@ def _maps(metrics: list[Row], attacks: list[str] | None) -> dict[str, Accuracies
 
 def _draw(axes: Axes, name: str, rows: Accuracies) -> None:
     errors = {place: heat_maps.complement(heat_maps.interval_of(row)) for place, row in rows.items()}
-    names = list(dict.fromkeys(place for pair in errors for place in pair))
+    victims, names = (list(dict.fromkeys(pair[place] for pair in errors)) for place in (0, 1))
     nothing = Interval(np.nan, None, None)
-    cells = [[errors.get((fooled, by), nothing) for by in names] for fooled in names]
+    cells = [[errors.get((fooled, by), nothing) for by in names] for fooled in victims]
     values = np.array([[cell.value for cell in line] for line in cells])
     colours = colormaps["cividis"]
     axes.pcolormesh(values, cmap=colours, vmin=0, vmax=1, edgecolors=drawing.FAINT, linewidth=0.4)
@@ -67,9 +67,8 @@ def _draw(axes: Axes, name: str, rows: Accuracies) -> None:
         if np.isfinite(error):
             ink = DARK if error > 0.5 else LIGHT
             heat_maps.number(axes, across + 0.5, down + 0.5, cells[down][across], ink, size=8, percent=True)
-    places = np.arange(len(names)) + 0.5
-    axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, names)
+    axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_yticks(np.arange(len(victims)) + 0.5, victims)
     axes.set(title=name, xlabel="classified by", ylabel="made to fool", aspect="equal")
     axes.invert_yaxis()
     axes.grid(False)

@@ -70,6 +70,10 @@
     part.addEventListener("toggle", () => part.open && unfold(part));
   }
   all(".chapter > .table table").forEach(sortable);
+  all("#claims > .table [data-filter]").forEach(filterable);
+  // A figure is as wide as a narrow window; a tap shows it at full size, to be moved about.
+  all(".picture").forEach((picture) => picture.addEventListener("click", () => picture.classList.toggle("whole")));
+  addEventListener("beforeprint", () => all(".more").forEach((part) => (part.open = true)));
   const allFiles = document.getElementById("all-files");
 
   // A link into a closed part opens it.
@@ -84,10 +88,10 @@
   reveal();
 
   // Where a number comes from.
-  let columns, rows, tables, of;
+  let columns, rows, tables, of, how, doubts, checks, maker;
   let read;
   const readRows = () => {
-    read ??= unpack(document.getElementById("rows").textContent).then((json) => ({ columns, rows, tables, of } = JSON.parse(json)));
+    read ??= unpack(document.getElementById("rows").textContent).then((json) => ({ columns, rows, tables, of, how, doubts, checks, maker } = JSON.parse(json)));
     return read;
   };
   const asRow = (line) => Object.fromEntries(columns.map((name, place) => [name, rows[line][place]]));
@@ -103,7 +107,19 @@
       const label = mean && name === "low" ? "least seed" : mean && name === "high" ? "greatest seed" : words;
       add(label, typeof row[name] === "number" ? short(row[name]) : row[name]);
     }
-    add("where", `line ${line} of metrics.csv.gz`);
+    if (line in how) add("what it is", how[line]);
+    if (mean) {
+      const ends = seedsOf(row).map(([single]) => single);
+      const known = (end) => ends.map((single) => single[end]).filter((value) => value !== null);
+      const [lows, highs] = [known("low"), known("high")];
+      const end = (values, which) => (values.length ? short(which(...values)) : "?");
+      if (lows.length || highs.length) add("in brackets", `${end(lows, Math.min)} to ${end(highs, Math.max)}: the lowest and the highest end of the 95 % intervals of ${ends.length} seeds`);
+    }
+    if (line in doubts) {
+      add("⚠ failed a check", doubts[line]);
+      if (checks) list.lastChild.append(" ", make("a", "all checks", { href: `#chapter-${checks}` }));
+    }
+    add("where", `line ${line} of metrics.csv.gz, its header being line 1`);
     return [list, mean];
   };
   const short = (value) => (value === null ? "?" : Number(value.toPrecision(6)));
@@ -121,8 +137,17 @@
     }
     return found;
   };
-  const filesOf = (places) => {
+  const most = 8; // files of a long list that are open from the start
+  const filesOf = (places, fold = most) => {
     const files = make("ul", "", { className: "files" });
+    if (places.length > fold) {
+      files.append(...filesOf(places.slice(0, fold)).children);
+      const rest = make("details");
+      rest.append(make("summary", `${places.length - fold} more files`), filesOf(places.slice(fold), Infinity));
+      files.append(make("li"));
+      files.lastChild.append(rest);
+      return files;
+    }
     for (const place of places) {
       const copy = document.getElementById(`file-${place}`).cloneNode(true);
       copy.removeAttribute("id");
@@ -144,8 +169,13 @@
       parts.push(make("h3", "The seeds"), seeds);
     }
     if (line in of) parts.push(make("h3", "Computed from"), linesOf(of[line]));
+    if (line in of) {
+      const between = [...new Set(of[line].map((one) => tables[asRow(one).evaluation]))].filter((place) => place !== undefined);
+      if (between.length) parts.push(make("h3", "Which stand in"), filesOf(between));
+      if (maker) parts.push(make("h3", "Judged by"), make("p", `${maker.files.join(", ")} of src/touchstone, a part of code ${maker.code}; "touchstone trace --number ${line}" prints the chain, and "touchstone claims" judges anew.`));
+    }
     if (row.evaluation in tables) parts.push(make("h3", "Computed into"), filesOf([tables[row.evaluation]]));
-    parts.push(make("h3", "Measured on"), filesOf(row.files));
+    parts.push(make("h3", `Measured on ${row.files.length} files`), filesOf(row.files));
     document.getElementById("origin-title").textContent = line in of ? `${row.entry}: ${row.metric}` : `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}`;
     document.getElementById("origin-body").replaceChildren(...parts);
     dialog.showModal();

@@ -6,7 +6,8 @@ import base64
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from pathlib import PurePath
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import yaml
@@ -14,18 +15,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from touchstone import criteria, drawing, packing, palette
+from touchstone import criteria, digests, drawing, packing, palette
 from touchstone.metric_rows import Row, measured
 from touchstone.records import METRIC_COLUMNS, ContractError, Metrics, encode
 from touchstone.report_claims import Told, claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.report_headlines import headlines, matrices
 from touchstone.report_names import who_is_who
-from touchstone.report_tables import FIRST_LINE, Numbers, Table, numbered, pivot
+from touchstone.report_tables import FIRST_LINE, Number, Numbers, Table, numbered, pivot
 from touchstone.sanity_checks import Doubts
 from touchstone.threats import seedless
 from touchstone.verdicts import Asked, judge
 
 CLAIM = re.compile(r"\b([PS]\d-\d+)\b")  # the name of one
+JUDGES = [
+    "claims/*.yaml",
+    "measurements.py",
+    "verdicts.py",
+]  # what turns rows of metrics into a claim's number and word
 SHORT = 12  # lines of a table that is open from the start
 # Lines of a table on the page, of means over seeds and of every seed; longer ones stand in the table of metrics alone.
 LONGEST, LONGEST_OF_SEEDS = 200, 60
@@ -47,7 +53,8 @@ class Drawing(TypedDict):
     evaluation: str
     files: list[str]
     component: NotRequired[str]
-    methods: NotRequired[list[str]]  # those that its settings name; they should differ in colour
+    methods: NotRequired[list[str]]  # those that it shows; they should differ in colour
+    settings: NotRequired[str]
 
 
 class Question(TypedDict):
@@ -55,6 +62,15 @@ class Question(TypedDict):
 
     question: str
     system: str
+    meaning: NotRequired[str]  # of its metrics, in words
+
+
+class Maker(TypedDict):
+    """What makes the report itself."""
+
+    code: str
+    code_files: list[str]
+    lock: str
 
 
 class Source(TypedDict):
@@ -79,6 +95,8 @@ class Picture(NamedTuple):
     html: Markup
     files: list[str]
     component: str
+    settings: str
+    doubts: list[str]  # the checks that attacks behind it failed
     svg: bytes
     pdf: bytes
     png: bytes | None
@@ -92,6 +110,7 @@ class Chapter(NamedTuple):
     system: str
     headlines: list[Table]
     matrices: list[Table]
+    meaning: str
     whole: list[tuple[Table, bool]]  # all that was measured, and whether it is short enough for the page
     pictures: list[Picture]
 
@@ -105,6 +124,8 @@ def report(
     claims: Asked,
     figures: dict[str, Drawing],
     provenance: dict[str, Source],
+    components: Mapping[str, str] | None = None,
+    maker: Maker | None = None,
 ) -> dict[str, bytes]:
     """Return the report's files by name: report.html, metrics.csv.gz, metrics.json, claims.csv, claims.tex, and
     figures/NAME.svg and .pdf (.png of galleries).
@@ -113,7 +134,8 @@ def report(
     which of the SYSTEMS it is about. metrics: each one's rows. claims: what the study says of the published claims;
     what is measured for them stands in metrics.csv.gz below all other rows. figures: what draws them; they are drawn
     here, so that a method has one colour in all of them. provenance: of the files that rows and figures name; files
-    without are shown by their names. The page holds no clock and no host, and asks the network for nothing.
+    without are shown by their names. components: {component: what comes back from it}. maker: the code of this step. The
+    page holds no clock and no host, and asks the network for nothing.
     ContractError where a figure belongs to no evaluation.
     """
     rows = numbered({name: metrics[name] for name in evaluations})
@@ -124,9 +146,9 @@ def report(
     verdicts = judge(book, claims, rows)
     judged = claim_rows(verdicts, FIRST_LINE + len(rows))
     together = [figure.get("methods", []) for figure in figures.values()]
-    with drawing.style(), palette.methods(_methods(rows), together):
-        pictures = {name: _picture(name, figure) for name, figure in figures.items()}
     doubts = Doubts(rows)
+    with drawing.style(), palette.methods(_methods(rows), together):
+        pictures = {name: _picture(name, figure, doubts, rows) for name, figure in figures.items()}
     detectors = settings.get("detectors", {})
     supervised = {name for name, detector in detectors.items() if detector.get("anomalous")}
     chapters = [
@@ -141,32 +163,49 @@ def report(
     ]
     every = [*rows, *judged]
     # A study that asks nothing of the published claims, such as an assay, is not about them.
-    shown, others = page_lines(book, verdicts, judged) if claims.claims else ([], [])
-    told = _told(chapters, shown, every)
+    shown, others = page_lines(book, verdicts, judged, doubts) if claims.claims else ([], [])
+    numbers = _numbers(chapters, shown)
+    told = _told(numbers, every)
+    table = packing.compressed(encode(_table(every)))
     tables = [file for name in evaluations if (file := f"data/{study}/metrics/{name}.csv") in provenance]
     files = _with_origins([*tables, *_files(told, pictures.values())], provenance)
-    page = _environment().get_template("report.html").render(
-        study=study,
-        title=settings.get("study", {}).get("title") or study,
-        settings=yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True, width=100),
-        systems={
-            title: [chapter for chapter in chapters if chapter.system == system]
-            for system, title in SYSTEMS.items()
-            if any(chapter.system == system for chapter in chapters)
-        },
-        files={file: place for place, file in enumerate(files)},
-        provenance=provenance,
-        names=who_is_who(settings),
-        tally=Counter(line.word for line in (*shown, *others) if line.claim in book.criteria),
-        claims=shown,
-        other_claims=others,
-        rows=packing.packed(json.dumps(_compact(told, files, study), separators=(",", ":"), allow_nan=False)),
-        command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
-        short=SHORT,
-    )  # fmt: skip
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(
+            study=study,
+            title=settings.get("study", {}).get("title") or study,
+            settings=yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True, width=100),
+            systems={
+                title: [chapter for chapter in chapters if chapter.system == system]
+                for system, title in SYSTEMS.items()
+                if any(chapter.system == system for chapter in chapters)
+            },
+            files={file: place for place, file in enumerate(files)},
+            provenance=provenance,
+            names=who_is_who(settings, components),
+            tally=Counter(line.word for line in (*shown, *others) if line.claim in book.criteria),
+            below=[line.claim for line in others if line.claim in book.criteria],
+            maker=maker,
+            metrics_digest=digests.sha256(table),
+            metrics_lines=len(every) + FIRST_LINE - 1,
+            checks=doubts.evaluation,
+            claims=shown,
+            other_claims=others,
+            rows=packing.packed(
+                json.dumps(
+                    _compact(told, files, study) | _remarks(numbers, shown, doubts, maker),
+                    separators=(",", ":"),
+                    allow_nan=False,
+                )
+            ),
+            command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
+            short=SHORT,
+        )
+    )
     return {
         "report.html": page.encode(),
-        packing.METRICS: packing.compressed(encode(_table(every))),
+        packing.METRICS: table,
         "metrics.json": (json.dumps(nested(rows), indent=1, sort_keys=True, allow_nan=False) + "\n").encode(),
         "claims.csv": claims_csv(book, verdicts),
         "claims.tex": claims_tex(book, verdicts),
@@ -199,13 +238,19 @@ def _methods(rows: list[Row]) -> list[str]:
     return list(dict.fromkeys(part for row in rows for part in row["entry"].split("+")))
 
 
-def _picture(name: str, figure: Drawing) -> Picture:
+def _picture(name: str, figure: Drawing, doubts: Doubts, rows: list[Row]) -> Picture:
     drawn = figure["draw"]()
     alt, svg = drawing.description(drawn), drawing.svg(drawn, name)
     png = drawing.png(drawn) if drawing.is_raster(drawn) else None
     html = _image(png, alt) if png else inline_svg(svg.decode(), name, alt)
     component = figure.get("component", "")
-    return Picture(name, figure["caption"] or alt, alt, html, figure["files"], component, svg, drawing.pdf(drawn), png)
+    # Of what was drawn from metrics; other figures show images, scores or weights, which no check is about.
+    behind = {PurePath(file).stem for file in figure["files"] if PurePath(file).parent.name == "metrics"}
+    failed = doubts.shown(row for row in rows if row["evaluation"] in behind)
+    return Picture(
+        name, figure["caption"] or alt, alt, html, figure["files"], component, figure.get("settings", ""), failed, svg,
+        drawing.pdf(drawn), png,
+    )  # fmt: skip
 
 
 def _image(png: bytes, alt: str) -> Markup:
@@ -236,6 +281,7 @@ def _chapter(
         asked["system"],
         headlines(numbers, supervised),
         matrices(numbers, supervised),
+        asked.get("meaning", ""),
         [(table, len(table.lines) <= most) for table, most in whole],
         pictures,
     )
@@ -257,13 +303,29 @@ def _with_origins(files: list[str], provenance: dict[str, Source]) -> list[str]:
     return list(found)
 
 
-def _told(chapters: list[Chapter], claims: list[Told], rows: list[Row]) -> list[Row]:
-    """Return the rows that the page can tell of: those whose numbers it shows, their seeds, what claims were computed of."""
-    by_line = {row["line"]: row for row in rows}
-    shown = [number.line for line in claims for _, number, _ in line.numbers]
+def _numbers(chapters: list[Chapter], claims: list[Told]) -> list[Number]:
+    """Return every number that the page shows."""
+    shown = [number for line in claims for _, number, _ in line.numbers]
     for chapter in chapters:
         tables = [*chapter.headlines, *chapter.matrices, *(table for table, fits in chapter.whole if fits)]
-        shown += [number.line for table in tables for line in table.lines for number in line.numbers if number]
+        shown += [number for table in tables for line in table.lines for number in line.numbers if number]
+    return shown
+
+
+def _remarks(numbers: list[Number], claims: list[Told], doubts: Doubts, maker: Maker | None) -> dict[str, Any]:
+    """Return what the page's script tells beside rows: how a claim's number came about, what checks its attacks failed."""
+    return {
+        "how": {number.line: number.title.split("; a check")[0] for line in claims for _, number, _ in line.numbers},
+        "doubts": {number.line: number.doubt for number in numbers if number.doubt},
+        "checks": doubts.evaluation,
+        "maker": maker and {"code": maker["code"], "files": JUDGES},
+    }
+
+
+def _told(numbers: list[Number], rows: list[Row]) -> list[Row]:
+    """Return the rows that the page can tell of: those whose numbers it shows, their seeds, what claims were computed of."""
+    by_line = {row["line"]: row for row in rows}
+    shown = [number.line for number in numbers]
     seeds: dict[tuple[str, ...], list[int]] = {}
     for row in rows:
         if row["seed"] is not None:

@@ -125,6 +125,22 @@ def test_the_mean_over_sets_is_the_mean_of_their_aurocs():
     assert rows["cnn+msp", "mean_of_sets/score", "auroc_both"]["n"] == 12
 
 
+def test_the_mean_of_differences_over_sets_is_drawn_together_where_both_have_all_sets():
+    faces = [cell([0.0, 0.5, 0.0, 0.5], "faces"), cell(ATTACKED_OOD, "faces", "score")]
+    aloe = [cell([0.0, 0.5, 0.0, 0.5], "faces", entry="aloe"), cell(OOD, "faces", "score", entry="aloe")]
+    cells = [*clean(), *both_sides(), *faces, *clean(entry="aloe"), *both_sides(ids=ID, oods=OOD, entry="aloe"), *aloe]
+
+    rows = measured(cells, leaders=["aloe"])
+    fewer = measured([each for each in cells if (each.entry, each.examples) != ("cnn", "faces")], leaders=["aloe"])
+
+    of = [value(rows, f"{name}/score less cnn", "auroc_both_difference", "aloe+msp") for name in ("noise", "faces")]
+    mean = rows["aloe+msp", "mean_of_sets/score less cnn", "auroc_both_difference"]
+    assert mean["value"] == sum(of) / 2 and mean["low"] <= mean["value"] <= mean["high"]
+    less = [value(rows, f"{name}/score", "auroc_id_less_both") for name in ("noise", "faces")]
+    assert value(rows, "mean_of_sets/score", "auroc_id_less_both") == sum(less) / 2
+    assert ("aloe+msp", "mean_of_sets/score less cnn", "auroc_both_difference") not in fewer
+
+
 def test_the_share_of_images_left_without_a_gradient_is_told_per_set_and_of_all_ood_images():
     left = [images(8, 0.25, "digits"), images(4, 0.5, "noise"), images(8, 1.0, "faces")]
     clean_images = Cell(left[0].noun, "clean", "cnn", 0, "digits")

@@ -67,6 +67,14 @@ def test_the_oracle_is_a_line_of_its_own_and_called_so():
     assert drawn(figure.axes[0]) == {"90%", "95%"}
 
 
+def test_what_an_attack_on_the_router_leaves_of_an_oracle_is_not_shown_as_an_attack_on_it():
+    oracle = measured(0.7, victim="routed.0", attack="both_paths", use="adaptive/routed_pgd", metric="oracle_accuracy")
+
+    figure = defended_accuracy([*ROWS, oracle], **ASKED, oracle="routed")
+
+    assert figure.axes[3].get_title().startswith("white-box") and "70%" not in drawn(figure.axes[3])
+
+
 def test_the_words_say_who_is_left_when_everything_is_known():
     assert "who knows everything, most is left of cnn: 60%." in defended_accuracy(ROWS, **ASKED).get_label()
 

@@ -103,7 +103,9 @@ def test_the_profile_names_tensors_layer_by_layer_and_puts_clean_medians_at_one(
     (axes,) = figure.axes
     names = [label.get_text() for label in axes.get_xticklabels()]
     assert names == ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"]
-    assert "digits_test +0.0 in 0.weight" in drawing.description(figure)
+    assert "digits_test 1 in 0.weight" in drawing.description(figure)
+    lowest = min(bar.get_y() for bar in axes.patches)
+    assert axes.get_ylim()[0] < lowest and "log scale" in axes.get_ylabel()
 
 
 def test_tensors_whose_order_is_unclear_are_numbered():

@@ -85,6 +85,8 @@ def test_every_classifier_is_one_point_of_tau_against_robust_accuracy():
         loc="left"
     ).startswith("2 classifiers")
     assert "cnn_pgd" in drawing.description(found)
+    (legend,) = found.legends
+    assert {text.get_text() for text in legend.get_texts()} == {"cnn", "cnn_pgd"}
 
 
 def test_every_stand_in_has_a_line_of_its_own():

@@ -39,6 +39,15 @@ def test_a_cell_of_the_heat_map_is_the_error_on_what_was_made_to_fool_its_row():
     assert "made to fool mlp, error of cnn 10%" in figure.get_label()
 
 
+def test_what_was_never_attacked_has_no_row_of_its_own():
+    rows = [*TRANSFER, row("softmax", "digits/mlp/fgsm", 0.2, "transfer from mlp")]
+
+    (axes,) = transfer_matrix(rows).axes
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["mlp", "cnn"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["mlp", "cnn", "softmax"]
+
+
 def test_a_heat_map_of_one_classifier_is_refused():
     with pytest.raises(ValueError, match="made to fool another classifier"):
         transfer_matrix(TRANSFER[:2])

@@ -184,6 +184,39 @@ def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
         assert {found["rows"][str(other)][metric] for other in of} == {"error_minus_fgsm"}
 
 
+def test_a_number_of_a_claim_says_how_it_came_about_and_which_code_judged_it():
+    maker = {"code": "sha256:dd", "code_files": ["verdicts.py"], "lock": "sha256:ee"}
+
+    page = packing.unpacked(report(**arguments(figures={}, maker=maker))["report.html"].decode())
+
+    found = json.loads(gzip.decompress(base64.b64decode(re.search(r'id="rows">(.*?)</script>', page)[1])))
+    assert found["how"].keys() == found["of"].keys()
+    assert all("95 % interval" in words or "seeds" in words for words in found["how"].values())
+    assert found["maker"]["code"] == "sha256:dd" and "verdicts.py" in found["maker"]["files"]
+    assert "sha256:ee" in page
+
+
+def test_the_page_names_the_digest_of_the_table_that_its_lines_are_of(page, files):
+    assert f"sha256:{hashlib.sha256(files['metrics.csv.gz']).hexdigest()}" in page
+
+
+def test_claims_that_no_number_judges_are_counted_and_linked_beside_the_tally(page):
+    told = re.search(r"The (\d+) scaled-down claims .*? are (\d+) in this table and (\d+) .*?</p>", page)
+
+    counted = [int(count) for count in re.findall(r"<strong>(\d+)</strong>", page)]
+    assert sum(counted) == int(told[1]) == int(told[2]) + int(told[3]) == 53
+    assert told[0].count('href="#claim-') == int(told[3])
+
+
+def test_a_chapter_tells_what_its_metrics_mean():
+    meant = {name: {**asked, "meaning": f"accuracy of {name}: a <share>"} for name, asked in QUESTIONS.items()}
+
+    page = packing.unpacked(report(**arguments(evaluations=meant, figures={}))["report.html"].decode())
+
+    assert page.count('<p class="meaning">') == len(QUESTIONS)
+    assert "accuracy of main: a &lt;share&gt;" in page
+
+
 def test_claims_csv_has_a_line_for_every_claim(files):
     lines = list(csv.DictReader(files["claims.csv"].decode().splitlines()))
 
