@@ -175,6 +175,7 @@ def report(
         .render(
             study=study,
             title=settings.get("study", {}).get("title") or study,
+            absent=settings.get("study", {}).get("absent", []),
             settings=yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True, width=100),
             systems={
                 title: [chapter for chapter in chapters if chapter.system == system]

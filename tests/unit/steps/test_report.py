@@ -301,6 +301,15 @@ def test_files_are_told_with_digest_settings_and_command(page):
         assert words in entry
 
 
+def test_sources_that_were_absent_are_told_as_not_run(page):
+    settings = {"study": {"title": "Digits", "absent": ["isun", "svhn"]}}
+
+    told = report(**arguments(settings=settings))["report.html"].decode()
+
+    assert "<strong>Not run</strong>" in told and "<code>isun</code>, <code>svhn</code>" in told
+    assert "<strong>Not run</strong>" not in page
+
+
 def test_a_file_without_provenance_is_told_by_name(page):
     assert f"touchstone trace {SCORES[1].file}" in page
 
@@ -323,7 +332,7 @@ def test_a_table_too_long_for_the_page_is_left_to_the_csv(monkeypatch):
 
     page = packing.unpacked(report(**arguments())["report.html"].decode())
 
-    assert re.search(r"\d+ lines, in <code>metrics.csv.gz</code>", page)
+    assert re.search(r"\d+ lines, too many for this page; they are in <a [^>]*><code>metrics.csv.gz</code>", page)
     Reader(page)
 
 
