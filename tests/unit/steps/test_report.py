@@ -323,7 +323,9 @@ def test_a_table_too_long_for_the_page_is_left_to_the_csv(monkeypatch):
 
     page = packing.unpacked(report(**arguments())["report.html"].decode())
 
-    assert re.search(r"\d+ lines, in <code>metrics.csv.gz</code>", page)
+    assert re.search(
+        r'\d+ lines, too many for this page; they are in <a href="#files"><code>metrics.csv.gz</code>', page
+    )
     Reader(page)
 
 
