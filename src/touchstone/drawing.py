@@ -51,6 +51,7 @@ FALLBACKS = "'DejaVu Sans', Verdana, sans-serif"  # the second is as wide as the
 PIXELS_PER_INCH = 120  # of the PNG: crisp at the width of the page; galleries are the largest part of it
 EMBEDDED = 110  # pixels per inch of what is drawn as pixels inside an SVG or a PDF
 PATH, DECIMALS = re.compile(r'\bd="[^"]*"'), re.compile(r"(\.\d)\d+")  # a tenth of a point is fine enough
+LETTERS = re.compile(r"\s*\b([MLQCz])\b\s*")  # of a path's steps
 NO_CLOCK: Any = {"CreationDate": None, "Creator": None, "Producer": None}
 WIDTH = 7.2  # inches of a figure as wide as the page
 
@@ -118,7 +119,15 @@ def svg(figure: Figure, name: str) -> bytes:
         matplotlib.rcParams["svg.hashsalt"] = name
         figure.savefig(stream, format="svg", dpi=EMBEDDED, metadata={"Date": None, "Creator": None})
     text = stream.getvalue().decode().replace("'DejaVu Sans'", FALLBACKS)
-    return PATH.sub(lambda path: DECIMALS.sub(r"\1", path[0]), text).encode()
+    return _shortened(text).encode()
+
+
+def _shortened(text: str) -> str:
+    """Return an SVG that shows the same in an eighth fewer bytes: no spaces that nothing needs, no finer than seen."""
+    text = PATH.sub(lambda path: re.sub(r'\s+"$', '"', LETTERS.sub(r"\1", DECIMALS.sub(r"\1", path[0]))), text)
+    text = re.sub(r'( [xy]="-?\d+\.\d\d)\d*"', r'\1"', text)
+    text = re.sub(r'\bstyle="[^"]*"', lambda found: re.sub(r"([:;]) ", r"\1", found[0]), text)
+    return re.sub(r"\n\s+", "\n", text)
 
 
 def pdf(figure: Figure) -> bytes:

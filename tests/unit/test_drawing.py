@@ -1,4 +1,5 @@
 import re
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
@@ -83,3 +84,16 @@ def test_a_thinned_curve_keeps_its_ends_and_its_shape():
     assert len(few[0]) < 500
     assert (few[0][0], few[1][0], few[0][-1], few[1][-1]) == (0, 0, 1, 1)
     assert np.abs(np.interp(across, *few) - up).max() < 0.01
+
+
+def test_an_svg_holds_no_space_that_nothing_needs_and_no_finer_place_than_is_seen():
+    figure, (axes,) = drawing.panels(1)
+    axes.plot([0.123456, 0.5, 0.9], [0.2, 0.4, 0.1], label="a b: c; d")
+    axes.legend()
+
+    text = drawing.svg(figure, "name").decode()
+
+    assert re.search(r'd="M[\d.]+ [\d.]+L[\d.]+ [\d.]+L[\d.]+ [\d.]+"', text)
+    assert not re.search(r"\n\s", text) and not re.search(r' x="\d+\.\d{3}', text)
+    assert "a b: c; d" in text
+    ElementTree.fromstring(text)

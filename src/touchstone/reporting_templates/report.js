@@ -172,7 +172,7 @@
     if (line in of) {
       const between = [...new Set(of[line].map((one) => tables[asRow(one).evaluation]))].filter((place) => place !== undefined);
       if (between.length) parts.push(make("h3", "Which stand in"), filesOf(between));
-      if (maker) parts.push(make("h3", "Judged by"), make("p", `${maker.files.join(", ")} of src/touchstone, a part of code ${maker.code}; "touchstone trace --number ${line}" prints the chain, and "touchstone claims" judges anew.`));
+      if (maker) parts.push(make("h3", "Judged by"), make("p", `${maker.files.join(", ")} of src/touchstone, a part of code ${maker.code}; "touchstone trace --number ${line}" prints the chain, "touchstone audit" checks it.`));
     }
     if (row.evaluation in tables) parts.push(make("h3", "Computed into"), filesOf([tables[row.evaluation]]));
     parts.push(make("h3", `Measured on ${row.files.length} files`), filesOf(row.files));
