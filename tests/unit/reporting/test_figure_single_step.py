@@ -17,7 +17,7 @@ STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 
 
 def row(entry, examples, value, knows, seed=None, metric="robust_accuracy_mean"):
-    return {"entry": entry, "examples": examples, "metric": metric, "value": value, "seed": seed,
+    return {"entry": entry, "examples": examples, "metric": metric, "value": value, "low": value, "high": value, "seed": seed,
             "threat": f"{knows} linf eps=0.1 (fgsm)"}  # fmt: skip
 
 
