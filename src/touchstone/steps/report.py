@@ -20,6 +20,7 @@ from touchstone.records import METRIC_COLUMNS, ContractError, Metrics, encode
 from touchstone.report_claims import Told, claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.report_headlines import headlines, matrices
 from touchstone.report_names import who_is_who
+from touchstone.report_summary import summary
 from touchstone.report_tables import FIRST_LINE, Numbers, Table, numbered, pivot
 from touchstone.sanity_checks import Doubts
 from touchstone.threats import seedless
@@ -159,6 +160,7 @@ def report(
         names=who_is_who(settings),
         tally=Counter(line.word for line in (*shown, *others) if line.claim in book.criteria),
         claims=shown,
+        summary=None if claims.claims else summary(rows, doubts),
         other_claims=others,
         rows=packing.packed(json.dumps(_compact(told, files, study), separators=(",", ":"), allow_nan=False)),
         command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
