@@ -14,6 +14,7 @@ import argparse
 import os
 import signal
 from pathlib import Path
+from typing import Any, NoReturn
 
 from touchstone import jobs, listing, run_records
 from touchstone.params import load
@@ -23,7 +24,10 @@ from touchstone.settings_files import DEFAULT_STUDY, ParamsError, nearest
 
 def main(arguments: list[str] | None = None) -> int:
     """Return the exit code of one command: 0 done, 1 failed, 2 called wrongly, 3 another run is at work here."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.commands[options.name].refuse(unknown)
     try:
         return int(options.command(options))
     except (ParamsError, jobs.JobError, ValueError) as error:
@@ -37,30 +41,53 @@ def main(arguments: list[str] | None = None) -> int:
     return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="touchstone", description="Is that robustness claim real?")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers a wrong word with the nearest right one."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: dict[str, _Parser] = {}
+
+    def refuse(self, unknown: list[str]) -> NoReturn:
+        """End with exit code 2 and a word on arguments that nobody knows."""
+        flag = unknown[0].partition("=")[0]
+        self.error(f"unknown: {' '.join(unknown)}.{nearest(flag, self._option_string_actions)}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            words = list(map(str, action.choices))
+            raise argparse.ArgumentError(action, f"{value}: not one of {', '.join(words)}.{nearest(value, words)}")
+
+
+def _cores(given: str) -> str:
+    if given != "all" and not (given.isdecimal() and int(given) > 0):
+        raise argparse.ArgumentTypeError(f"{given}: expected a number of cores, 1 or more, or all")
+    return given
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="touchstone", description="Is that robustness claim real?")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
 
     def command(name: str, function: object, text: str, usage: str | None = None) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, usage=usage)
         sub.set_defaults(command=function, name=name)
+        parser.commands[name] = sub
         return sub
 
     run = command("run", _run, "run a study through Snakemake, with progress")
     run.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="a name or an overlay's path (default: digits)")
-    run.add_argument("--cores", default="all", help="how many cores to use (default: all)")
+    run.add_argument("--cores", type=_cores, default="all", help="how many cores to use (default: all)")
     run.add_argument("--lock", choices=("keep", "rerun"), default="keep",
                      help="what to do with files made under another requirements.lock (default: keep them)")  # fmt: skip
     assayed = command("assay", _assay, "is this model robust? write a study for it, and run it",
                       usage="touchstone assay MODEL --data PATH [options]")  # fmt: skip
-    assayed.add_argument("model", help="a .pt2, TorchScript, safetensors or state_dict file; a torchvision name")
+    assayed.add_argument("model", help="a .pt2, .onnx or weights file, a torchvision name")
     assayed.add_argument(
         "--data", required=True, metavar="PATH", help="a folder of pictures per class, .npz, .safetensors"
     )
     assayed.add_argument("--ood", action="append", metavar="PATH", help="images of no class (default: generated)")
-    assayed.add_argument(
-        "--eps", default="8/255", help="the budget, L-inf, as a share of the pixel range (default: 8/255)"
-    )
+    assayed.add_argument("--eps", default="8/255", help="L-inf budget, of the pixel range (default: 8/255)")
     effort = assayed.add_mutually_exclusive_group()
     effort.add_argument(
         "--quick", dest="effort", action="store_const", const="quick", help="minutes: 100 images, few steps"
@@ -68,36 +95,34 @@ def _parser() -> argparse.ArgumentParser:
     effort.add_argument(
         "--full", dest="effort", action="store_const", const="full", help="up to 1,000 images, many steps"
     )
-    assayed.add_argument(
-        "--architecture", metavar="MODULE:FUNCTION", help="returns the network that a file of weights fits"
-    )
-    assayed.add_argument(
-        "--weights", metavar="FILE", help="weights of a torchvision network (default: the published ones)"
-    )
-    assayed.add_argument("--mean", help="per channel, if the model does not normalise by itself: 0.5,0.5,0.5")
+    assayed.add_argument("--architecture", metavar="M:F", help="module:function; returns the network of the weights")
+    assayed.add_argument("--weights", metavar="FILE", help="of a torchvision network (default: as published)")
+    assayed.add_argument("--mean", help="per channel: 0.5,0.5,0.5 (default: it does so itself)")
     assayed.add_argument("--std", help="the same")
-    assayed.add_argument("--classes", metavar="A,B,C", help="the class folders in the model's order (default: by name)")
+    assayed.add_argument("--classes", metavar="A,B,C", help="all classes in the model's order (default: a to z)")
     assayed.add_argument("--resize", metavar="HxW", help="resize the images (default: never)")
     colour = assayed.add_mutually_exclusive_group()
     colour.add_argument("--gray", action="store_true", help="read the images as gray")
     colour.add_argument("--rgb", action="store_true", help="read the images as colour")
     assayed.add_argument("--leave-out-broken", action="store_true", help="go on without images that cannot be read")
     assayed.add_argument("--trust-pickle", action="store_true",
-                         help="open a pickled model: this runs any code that its author put into the file")  # fmt: skip
+                         help="open a pickled model: runs any code that is in it")  # fmt: skip
     assayed.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    assayed.add_argument("--cores", default="all", help="how many cores to use (default: all)")
+    assayed.add_argument("--cores", type=_cores, default="all", help="how many cores to use (default: all)")
     assayed.add_argument("--name", dest="study", help="of the study (default: made of the model's)")
     assayed.add_argument("--out", metavar="FILE.yaml", help="the study (default: workflow/studies/NAME.yaml)")
     assayed.add_argument("--dry-run", action="store_true", help="write the study and the estimate, and run nothing")
     assayed.set_defaults(effort="usual")
     contract = command("contract", _contract, "hold a component of your own to the contract tests of its kind")
     contract.add_argument("file", help="such as mine/detectors/NAME.py")
+    contract.add_argument("--trace", action="store_true", help="print pytest's own words of what failed")
     new = command("new", _new, "write a component to begin from, with its test")
     new.add_argument("kind", choices=("detector", "attack"))
     new.add_argument("file", metavar="NAME")
     new.add_argument(
         "--from", dest="origin", metavar="CLASS", help="pass on to torchattacks.PGD, pytorch_ood.MaxLogit, ..."
     )
+    new.add_argument("--fitted", action="store_true", help="a detector that is fitted on in-distribution data")
     new.add_argument("--folder", default="plugins", help="the plugin folder (default: plugins)")
     check = command("check", _check, "check a study's settings and print its jobs per rule")
     check.add_argument("study", nargs="?", default=DEFAULT_STUDY)
@@ -112,23 +137,21 @@ def _parser() -> argparse.ArgumentParser:
     traced.add_argument("--number", help="a claim's id, or a line of the report's metrics.csv.gz")
     traced.add_argument("--picture", metavar="SVG", help="also draw the chain into this file")
     traced.add_argument("--json", action="store_true", help="print the sidecars as JSON")
-    restored = command(
-        "restore", _restore, "make Snakemake's records again from the sidecars (plans do it by themselves)"
-    )
+    restored = command("restore", _restore, "make Snakemake's records again from the sidecars")
     restored.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     crate = command("crate", _crate, "write a finished study as a Provenance Run RO-Crate, one zip")
     crate.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     crate.add_argument("--out", help="where to (default: build/STUDY.crate.zip)")
-    costs = command("costs", _costs, "print what a study's jobs cost, and make a page of it under logs/")
+    costs = command("costs", _costs, "print what a study's jobs cost, and make a page of it")
     costs.add_argument("study", nargs="?", default=DEFAULT_STUDY)
-    collected = command("gc", _gc, "list what no study needs: files that left it, and what the cache holds too much")
+    collected = command("gc", _gc, "list, or delete, files that no study needs")
     collected.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     collected.add_argument("--delete", action="store_true", help="remove it; without, nothing is touched")
     collected.add_argument("--limit", type=float, default=20.0, help="GB that the action cache may hold (default: 20)")
-    claims = command("claims", _claims, "print the verdicts of a study that has run; 1 where a figure is missing")
+    claims = command("claims", _claims, "print the verdicts of a study that has run")
     claims.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     claims.add_argument("--markdown", nargs="*", metavar="CLAIM", help="these claims as a Markdown table")
-    table = command("table", _table, "print numbers of a report as a Markdown table: entries by example sets")
+    table = command("table", _table, "print numbers of a report as a Markdown table")
     table.add_argument("study", help="a study that has run")
     table.add_argument("evaluation", help="a question of it, such as detection")
     table.add_argument("metric", help="such as auroc; of several seeds the mean, between the ends of their intervals")
@@ -141,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     compared.add_argument("--json", action="store_true", help="print everything as JSON")
     versioned = command("dvc", _dvc, "write the DVC stages of a study, so that DVC carries its files")
     versioned.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="digits, or a study in workflow/studies/")
-    completed = command("completion", _completion, "print what completes these commands in a shell")
+    completed = command("completion", _completion, "print what completes these in a shell")
     completed.add_argument("shell", choices=("bash", "zsh"), help='such as: eval "$(touchstone completion bash)"')
     job = command("job", _job, "do one job of the workflow, as its rules call it")
     job.add_argument(
@@ -264,13 +287,13 @@ def _assay(options: argparse.Namespace) -> int:
 def _contract(options: argparse.Namespace) -> int:
     from touchstone import contracting
 
-    return contracting.contract(Path(options.file))
+    return contracting.contract(Path(options.file), options.trace)
 
 
 def _new(options: argparse.Namespace) -> int:
     from touchstone import contracting
 
-    return contracting.new(options.kind, options.file, Path(options.folder), options.origin)
+    return contracting.new(options.kind, options.file, Path(options.folder), options.origin, options.fitted)
 
 
 def _completion(options: argparse.Namespace) -> int:

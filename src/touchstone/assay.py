@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shlex
 import sys
+import tempfile
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests, packing, provenance, running
+from touchstone import digests, packing, provenance, recovering, running
 from touchstone.assay_study import Asked, Written, write
+from touchstone.own_classes import Numbering
 from touchstone.params import load
 from touchstone.plan import Plan
 from touchstone.registry import fold
@@ -34,7 +37,15 @@ def assay(options: Namespace) -> int:
         raise ValueError(f"--name {name}: a study is named [a-z][a-z0-9_]*")
     target = Path(options.out) if options.out else STUDIES / f"{name}.yaml"
     name = target.stem
-    asked = _looked_at(options, name, target)
+    if not NAME.fullmatch(name) or target.suffix != ".yaml":
+        raise ValueError(f"--out {options.out}: a study is a file NAME.yaml, its name [a-z][a-z0-9_]*")
+    eps = _well_formed(options)
+    if not options.dry_run:
+        try:
+            recovering.check_free()
+        except recovering.Busy as error:
+            return running.told_busy(error)
+    asked = _looked_at(options, name, target, eps)
     written = write(asked)
     provenance.write_whole(target, written.text.encode())
     study = name if target.parent == STUDIES else str(target)
@@ -53,35 +64,62 @@ def _name(model: str) -> str:
     return f"assay_{stem or 'model'}"
 
 
-def _looked_at(options: Namespace, name: str, target: Path) -> Asked:
+def _well_formed(options: Namespace) -> float:
+    """Return eps, after all that can be told of the arguments without torch: their form, and that the files are there."""
+    try:
+        eps = fold(options.eps)
+    except ValueError:
+        eps = None
+    if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 < eps < 1:
+        meant = f"; {eps} of 255 levels is {eps}/255" if isinstance(eps, int) and 0 < eps <= 255 else ""
+        raise ValueError(
+            f"--eps {options.eps}: expected a share of the pixel range above 0 and below 1, such as 8/255{meant}"
+        )
+    _size(options.resize)
+    for flag, given in (("mean", options.mean), ("std", options.std)):
+        _numbers(given, flag)
+    model = Path(options.model).expanduser()
+    if not model.is_file() and (model.suffix or "/" in options.model):
+        raise FileNotFoundError(f"no model file {options.model}")
+    given = [("--data", options.data), *(("--ood", place) for place in options.ood or [])]
+    for flag, place in given:
+        if not Path(place).expanduser().exists():
+            raise FileNotFoundError(f"{flag} {place}: there is no such folder or file")
+    if options.weights and not Path(options.weights).expanduser().is_file():
+        raise FileNotFoundError(f"--weights {options.weights}: there is no such file")
+    return float(eps)
+
+
+def _looked_at(options: Namespace, name: str, target: Path, eps: float) -> Asked:
     """Return what the study depends on, after the model was tried on the images. Takes torch, so only here."""
     import torch
 
     from touchstone import model_probe, own_models
 
     torch.set_num_threads(1)
-    eps = fold(options.eps)
-    if not isinstance(eps, int | float) or not 0 < eps < 1:
-        raise ValueError(f"--eps {options.eps}: expected a share of the pixel range, such as 8/255")
     opened = own_models.open_model(
         options.model, architecture=options.architecture, weights=options.weights, trust_pickle=options.trust_pickle
     )
     seen = _seen(options)
     channels, height, width = seen.images.shape[1:]
-    opened = own_models.put_into_file(opened, (channels, height, width), target.with_suffix(".pt2"))
-    assert opened.file is not None
     mean, std = (
         _normalisation(given, channels, name) for name, given in (("mean", options.mean), ("std", options.std))
     )
     scale = 255 if seen.images.dtype == "uint8" else 1
-    found = model_probe.probe(
-        opened.program(),
-        mean,
-        std,
-        torch.from_numpy(seen.images.astype("float32") / scale),
-        torch.from_numpy(seen.labels),
-    )
     ood = _ood(options, seen)
+    with tempfile.TemporaryDirectory() as folder:
+        # Into the studies' folder only after it was found good.
+        made = own_models.put_into_file(opened, (channels, height, width), Path(folder) / target.name)
+        found = model_probe.probe(
+            made.program(),
+            mean,
+            std,
+            torch.from_numpy(seen.images.astype("float32") / scale),
+            torch.from_numpy(seen.labels),
+            seen.numbering,
+        )
+        opened = own_models.kept(made, target)
+    assert opened.file is not None
     return Asked(
         name=name,
         reader=opened.kind,
@@ -98,8 +136,8 @@ def _looked_at(options: Namespace, name: str, target: Path) -> Asked:
         classes=found.classes,
         mean=tuple(mean),
         std=tuple(std),
-        eps=float(eps),
-        eps_written=options.eps if "/" in options.eps else float(eps),
+        eps=eps,
+        eps_written=options.eps if "/" in options.eps else eps,
         effort=options.effort,
         features=found.features,
         gradient_norms=found.gradient_norms,
@@ -107,8 +145,17 @@ def _looked_at(options: Namespace, name: str, target: Path) -> Asked:
         seconds=found.seconds,
         device=options.device,
         command=shlex.join(["touchstone", *sys.argv[1:]]),
-        told=(*opened.told, *found.told, *seen.told),
+        told=(*opened.told, *_other_size(opened.shape, (channels, height, width)), *found.told, *seen.told),
     )
+
+
+def _other_size(stated: tuple[int | None, ...], given: tuple[int, int, int]) -> list[str]:
+    """Return what to tell where a model takes images of another size than the one that its file was made with."""
+    if len(stated) != len(given) or all(side in (None, own) for side, own in zip(stated, given, strict=True)):
+        return []
+    its, yours = (" x ".join(str(side or "any") for side in shape) for shape in (stated, given))
+    size = "" if None in stated[1:] else f"; to have them resized: --resize {stated[1]}x{stated[2]}"
+    return [f"its file was made for images of {its}, and takes yours, {yours}, all the same{size}"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +169,8 @@ class Seen:
     shaping: Any
     counts: dict[str, int]
     told: tuple[str, ...]
+    numbering: Numbering
+    contents: frozenset[bytes]  # of every image
 
 
 def _seen(options: Namespace) -> Seen:
@@ -131,8 +180,6 @@ def _seen(options: Namespace) -> Seen:
     from touchstone.splits import rows_of_part, stratified_order
 
     place, order = Path(options.data).expanduser(), options.classes.split(",") if options.classes else []
-    if not place.exists():
-        raise FileNotFoundError(f"--data {options.data}: there is no such folder or file")
     held, size = own_images(place, order), _size(options.resize)
     shaping = Shaping(size, "gray" if options.gray else "rgb" if options.rgb else "as_stored")
     present = sorted(set(held.labels.tolist()))
@@ -147,7 +194,8 @@ def _seen(options: Namespace) -> Seen:
     settings |= {"height": size[0], "width": size[1]} if size else {}
     settings |= ({"classes": order} if order else {}) | ({"broken": "leave_out"} if broken else {})
     told = [f"left out of {place.name}: {named(broken)}"] if broken else []
-    if copies := len(images) - len({image.tobytes() for image in images}):
+    contents = frozenset(_content(image) for image in images)
+    if copies := len(images) - len(contents):
         told.append(
             f"{copies} images are exact copies of others; across the parts they flatter detectors that are fitted"
         )
@@ -161,7 +209,26 @@ def _seen(options: Namespace) -> Seen:
         # Broken ones may all lie in one part.
         counts={part: len(rows_of_part(held.labels, SHARES, part, seed=0)) - len(broken) for part in SHARES},
         told=tuple(told),
+        numbering=Numbering(
+            place=place.name,
+            names=tuple(name if number in present else "" for number, name in enumerate(held.classes)),
+            empty=_empty(place, held.classes),
+            stated=bool(order) or held.arrays is not None or all(n.isdigit() for n in held.classes if n),
+        ),
+        contents=contents,
     )
+
+
+def _empty(place: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the folders beside those of classes that hold no picture."""
+    if not place.is_dir():
+        return ()
+    folders = sorted(path.name for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return tuple(name for name in folders if name not in classes)
+
+
+def _content(image: Any) -> bytes:
+    return hashlib.sha256(image.tobytes()).digest()
 
 
 def _refuse(place: Path, broken: list[tuple[str, str]], options: Namespace) -> None:
@@ -179,14 +246,17 @@ def _ood(options: Namespace, seen: Seen) -> list[tuple[Path, int]]:
     found = []
     for given in options.ood or []:
         place = Path(given).expanduser()
-        if not place.exists():
-            raise FileNotFoundError(f"--ood {given}: there is no such folder or file")
         held = own_images(place, labelled=False)
         images, broken, _ = held.read(range(len(held)), seen.shaping)
         _refuse(place, broken, options)
         if images.shape[1:] != seen.images.shape[1:]:
             own, others = (" x ".join(map(str, shape[1:])) for shape in (seen.images.shape, images.shape))
             raise ValueError(f"{place}: images are {others}, those of --data {own}; see --resize, --gray and --rgb")
+        if both := sum(_content(image) in seen.contents for image in images):
+            raise ValueError(
+                f"--ood {given}: {both} of its {len(images)} images are in --data {options.data} too. Images of the model's"
+                " classes are no out-of-distribution images: give a folder of others, or leave --ood out"
+            )
         found.append((place, len(held)))
     return found
 
@@ -202,16 +272,23 @@ def _size(given: str | None) -> tuple[int, int] | None:
 
 def _normalisation(given: str | None, channels: int, name: str) -> list[float]:
     """Return the mean or the std of each channel; without one, what changes nothing."""
+    values = _numbers(given, name) or [1.0 if name == "std" else 0.0]
+    values = values * channels if len(values) == 1 else values
+    if len(values) != channels:
+        raise ValueError(f"--{name} {given}: expected one number for each of {channels} channels")
+    return values
+
+
+def _numbers(given: str | None, name: str) -> list[float]:
+    """Return the numbers of --mean or --std; none where it was not given."""
     if given is None:
-        return [1.0 if name == "std" else 0.0] * channels
+        return []
     try:
         values = [float(fold(part)) for part in given.split(",")]
     except (ValueError, TypeError):
-        raise ValueError(f"--{name} {given}: expected numbers with commas between them") from None
-    values = values * channels if len(values) == 1 else values
-    if len(values) != channels or (name == "std" and min(values) <= 0):
-        above = ", above 0" if name == "std" else ""
-        raise ValueError(f"--{name} {given}: expected one number for each of {channels} channels{above}")
+        raise ValueError(f"--{name} {given}: expected numbers with commas between them, such as 0.5,0.5,0.5") from None
+    if name == "std" and min(values) <= 0:
+        raise ValueError(f"--std {given}: expected numbers above 0")
     return values
 
 

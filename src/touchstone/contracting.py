@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from touchstone import plugins, registry
@@ -27,6 +29,29 @@ def {name}(logits: Tensor, *, temperature: PositiveFloat = 1.0) -> Tensor:
     What stands after it is a setting with a type and a default. One value per row, from that row alone.
     """
     return -(logits / temperature).logsumexp(dim=1)
+'''
+FITTED = '''"""One line: what it is fitted on, and why that tells."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from touchstone.contracts import PositiveFloat
+
+
+def fit(fit_features: Tensor, fit_labels: Tensor, *, least: PositiveFloat = 1e-6) -> dict[str, Tensor]:
+    """Return the mean (D,) and the spread (D,), at least `least`, of in-distribution features (N, D).
+
+    Data of the fit is called fit_logits, fit_features, fit_labels, ...; what is returned is kept in a file.
+    """
+    return {{"mean": fit_features.mean(0), "spread": fit_features.std(0).clamp(min=least)}}
+
+
+def {name}(features: Tensor, state: dict[str, Tensor]) -> Tensor:
+    """Return the score of each row of features (N, D), (N,); higher is more anomalous. state is what `fit` returned."""
+    # Features may come as float64 where the state was fitted in float32.
+    mean, spread = state["mean"].to(features), state["spread"].to(features)
+    return ((features - mean) / spread).square().sum(dim=1)
 '''
 ATTACK = '''"""One line: what it does to an image."""
 
@@ -63,10 +88,33 @@ def test_{name}_ranks_an_unsure_row_above_a_sure_one():
 
     assert scores[1] > scores[0]
 '''
+FITTED_TEST = '''"""What {name} must do, on numbers worked out by hand."""
+
+import importlib
+
+import torch
+
+from touchstone import plugins
+
+plugins.use([__import__("pathlib").Path(__file__).parents[1]])
 
 
-def contract(file: Path) -> int:
-    """Check a component's signature, then hold it to the contract tests of its folder; 0 where it keeps them."""
+def test_{name}_is_the_squared_distance_from_the_mean_in_units_of_the_spread():
+    detector = importlib.import_module("touchstone.detectors.{name}")
+    state = detector.fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), torch.tensor([0, 1]), least=0.5)
+
+    scores = detector.{name}(torch.tensor([[1.0, 1.0], [1.0, 2.0]]), state)
+
+    torch.testing.assert_close(scores, torch.tensor([0.0, 4.0]))
+'''
+HINTS = {"same dtype": "make the state what the data is: state[...].to(features)"}  # in an error -> what helps
+
+
+def contract(file: Path, traceback: bool = False) -> int:
+    """Check a component's signature, then hold it to the contract tests of its folder; 0 where it keeps them.
+
+    Each test that it fails is told in a line; with `traceback` in pytest's own words.
+    """
     kind, name, folder = file.parent.name, file.stem, file.resolve().parent.parent
     if not file.is_file():
         raise FileNotFoundError(f"no file {file}")
@@ -80,16 +128,40 @@ def contract(file: Path) -> int:
     tests = TESTS / f"test_{kind}.py"
     if not tests.is_file():
         raise FileNotFoundError(f"{tests}: the contract tests lie in a clone of touchstone; run this there")
-    command = [sys.executable, "-m", "pytest", str(tests), "-q", "-k", name, "-p", "no:cacheprovider"]
     environment = os.environ | ({"TOUCHSTONE_PLUGINS": str(folder)} if folder != plugins.PACKAGE else {})
-    code = subprocess.run(command, env=environment).returncode
+    with tempfile.TemporaryDirectory() as results:
+        file = Path(results) / "results.xml"
+        command = [sys.executable, "-m", "pytest", str(tests), "-q", "-k", name, "-p", "no:cacheprovider"]
+        command += [f"--junitxml={file}"]
+        done = subprocess.run(command, env=environment, capture_output=not traceback, text=True)
+        code = done.returncode
+        if not traceback:
+            print(_in_words(file) if file.is_file() else done.stdout + done.stderr)
     print(f"{kind}/{name}: {'keeps the contract' if code == 0 else 'does not keep the contract'}")
     return int(code != 0)
 
 
-def new(kind: str, name: str, folder: Path, origin: str | None = None) -> int:
+def _in_words(results: Path) -> str:
+    """Return how many tests were kept, and of each that was not its name as a sentence and what was seen."""
+    lines, kept, broken_ones = [], 0, 0
+    for test in ElementTree.parse(results).iter("testcase"):
+        broken = next((found for kind in ("failure", "error") if (found := test.find(kind)) is not None), None)
+        if broken is None:
+            kept += 1
+            continue
+        broken_ones += 1
+        sentence, _, about = test.get("name", "").removeprefix("test_").partition("[")
+        sentence = sentence.replace("_", " ") + (f": {about.removesuffix(']')}" if about else "")
+        seen = (broken.get("message") or "").strip().splitlines() or ["no reason given"]
+        lines.append(f"  - {sentence}\n      {seen[0]}")
+        lines += [f"      Hint: {hint}" for words, hint in HINTS.items() if words in " ".join(seen)]
+    return "\n".join([f"{kept} promises kept, {broken_ones} broken", *lines])
+
+
+def new(kind: str, name: str, folder: Path, origin: str | None = None, fitted: bool = False) -> int:
     """Write a component to begin from into a plugin folder, and for a detector its test.
 
+    fitted: a detector that is fitted on in-distribution data first.
     origin: a class of another library that it shall pass its work on to, "torchattacks.PGD"; see adapting.py.
     """
     kind = kind if kind.endswith("s") else f"{kind}s"
@@ -99,15 +171,17 @@ def new(kind: str, name: str, folder: Path, origin: str | None = None) -> int:
         raise ValueError(f"new: {name}: a name is made of a-z, 0-9 and _, a letter first")
     if name in registry.names(kind):
         raise ValueError(f"new: {kind}/{name}.py is touchstone's own; take another name")
+    if fitted and (kind != "detectors" or origin is not None):
+        raise ValueError("new: --fitted is for a detector of your own")
     path = folder / kind / f"{name}.py"
     if origin is not None:
         from touchstone import adapting
 
         files = {path: adapting.adapter(kind, name, origin)}
     else:
-        files = {path: (DETECTOR if kind == "detectors" else ATTACK).format(name=name)}
+        files = {path: (FITTED if fitted else DETECTOR if kind == "detectors" else ATTACK).format(name=name)}
     if kind == "detectors" and origin is None:
-        files[folder / "tests" / f"test_{name}.py"] = TEST.format(name=name)
+        files[folder / "tests" / f"test_{name}.py"] = (FITTED_TEST if fitted else TEST).format(name=name)
     for path, text in files.items():
         if path.exists():
             raise FileExistsError(f"{path} is there already")

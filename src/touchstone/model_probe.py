@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from touchstone import tensors
 from touchstone.networks import penultimate
+from touchstone.own_classes import Numbering
 
+# For any number of images: a program for a fixed one runs on that many alone, and has no features or gradients of each.
+EXPORT_LINE = (
+    "torch.export.save(torch.export.export(model.eval(), (torch.rand(2, CHANNELS, HEIGHT, WIDTH),),"
+    " dynamic_shapes=({0: torch.export.Dim('images', min=1)},)), 'model.pt2')"
+)
 SEEN = 256  # images that accuracy is estimated on
 NORMALISATIONS: dict[str, tuple[list[float], list[float]]] = {
     "ImageNet's": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
@@ -36,20 +42,20 @@ class Findings:
     told: list[str] = field(default_factory=list)
 
 
-def probe(network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor) -> Findings:
+def probe(
+    network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor, numbering: Numbering
+) -> Findings:
     """Return what the network behind its normalisation does on the user's images; ValueError in words where it will not do.
 
-    network: normalised images -> logits, as the study will run it. images (N, C, H, W) in [0, 1], labels (N,).
+    network: normalised images -> logits, as the study will run it. images (N, C, H, W) in [0, 1], labels (N,), numbered
+    as `numbering` says.
     """
     model = tensors.with_normalisation(network, mean, std).eval()
     found = Findings()
     some = images[:8]
     logits = _logits(model, some)
     found.classes = logits.shape[1]
-    if int(labels.max()) >= found.classes:
-        raise ValueError(
-            f"the data has a class numbered {int(labels.max())}, and the model has {found.classes} classes (from 0)"
-        )
+    found.told += numbering.fit(found.classes)
     _steady(model, some, logits)
     _sees(model, images, logits)
     _unbounded(logits, found)
@@ -119,7 +125,10 @@ def _sees(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> 
     with torch.no_grad():
         spread = torch.cat([logits, model(others)])
     if float((spread - spread[:1]).abs().max()) <= 1e-6 * (float(spread.abs().max()) + 1e-6):
-        raise ValueError("the model ignores its input: it gives the same answer for every image, and for noise")
+        raise ValueError(
+            "the model ignores its input: it gives the same answer for every image, and for noise; look at what its"
+            " forward does with it, and whether its weights were loaded"
+        )
 
 
 def _unbounded(logits: Tensor, found: Findings) -> None:
@@ -168,7 +177,7 @@ def _internals(model: nn.Module, network: nn.Module, images: Tensor, logits: Ten
         )
         return
     if getattr(network, "batch", None) is not None:
-        found.gradient_norms = "the program was exported for a fixed number of images; export it with a dynamic one"
+        found.gradient_norms = "the program was exported for a fixed number of images; export it for any"
     if not layers:
         found.features = "the network has no linear layer"
         return

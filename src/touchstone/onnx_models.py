@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ TOLERANCE = 1e-3  # of the largest logit: what float32 may differ by between two
 
 
 class Converted(nn.Module):
-    """What the library made of a file, called with one batch of images."""
+    """What the library made of a file, called with one batch of images; their `shape` (C, H, W) is what the file states."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.network = network
+        self.shape = shape
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, K)."""
@@ -29,12 +31,12 @@ class Converted(nn.Module):
         return logits
 
 
-def open_onnx(path: Path, export: str) -> nn.Module:
+def open_onnx(path: Path, export: str) -> Converted:
     """Return the network in an ONNX file, in eval mode.
 
     export: what to do instead, in words. ValueError with them where onnx2pytorch is missing or cannot convert the file,
-    where the network takes anything but one batch of images of any number, and where what was converted returns other
-    logits than ONNX's own reference does.
+    where the network takes anything but one batch of images of any number or was saved in train mode, and where what was
+    converted returns other logits than ONNX's own reference does.
     """
     missing = [name for name in (LIBRARY, "onnx") if importlib.util.find_spec(name) is None]
     if missing:
@@ -49,8 +51,9 @@ def open_onnx(path: Path, export: str) -> nn.Module:
     except (ValueError, OSError, onnx.checker.ValidationError, _decode_error()) as error:
         raise ValueError(f"{path}: not a whole ONNX file ({first_line(error)})") from error
     name, shape = _only_input(path, file)
+    plain = _plain(path, file)
     try:
-        network = Converted(importlib.import_module(LIBRARY).ConvertModel(file)).eval()
+        network = Converted(importlib.import_module(LIBRARY).ConvertModel(plain), shape).eval()
         _compare(path, network, file, name, shape)
     except (NotImplementedError, RuntimeError, TypeError, AttributeError, KeyError, IndexError) as error:
         raise ValueError(f"{path}: {LIBRARY} cannot convert it ({first_line(error)}); {export}") from error
@@ -85,6 +88,71 @@ def _only_input(path: Path, file: Any) -> tuple[str, tuple[int, ...]]:
             " input dynamic (dynamic_shapes, or dynamic_axes in old versions of torch)"
         )
     return inputs[0].name, tuple(sizes[1:])
+
+
+def _plain(path: Path, file: Any) -> Any:
+    """Return a copy that can be converted and traced: every value has a plain name, Dropout that is off is an identity.
+
+    Exporters name values by their place in the network, "/n/n.0/Conv_output_0", and the library makes attributes of these
+    names, which TorchScript then cannot find. ValueError where Dropout or batch statistics are on.
+    """
+    plain = type(file)()
+    plain.CopyFrom(file)  # the library changes what it is given, and the reference is to run what is in the file
+    constants = _constants(file.graph)
+    for node in plain.graph.node:
+        if node.op_type == "BatchNormalization" and any(a.name == "training_mode" and a.i for a in node.attribute):
+            _refuse_training(path, node)
+        if node.op_type != "Dropout":
+            continue
+        given = node.input[2] if len(node.input) > 2 else ""
+        if constants.get(given):
+            _refuse_training(path, node)
+        if (not given or given in constants) and len(node.output) == 1:  # more are masks that somebody may read
+            node.op_type = "Identity"
+            del node.input[1:], node.output[1:], node.attribute[:]
+    names: dict[str, str] = {"": ""}  # of an input that is left out
+    _rename(plain.graph, names)
+    return plain
+
+
+def _refuse_training(path: Path, node: Any) -> None:
+    raise ValueError(
+        f"{path}: its {node.op_type} is on, as in training; call model.eval() right before it is exported (torch's older"
+        " exporter may leave parts of a network in train mode behind it)"
+    )
+
+
+def _constants(graph: Any) -> dict[str, bool]:
+    """Return each value of one element that is fixed in the file, and whether it is true."""
+    numpy_helper: Any = importlib.import_module("onnx").numpy_helper
+    tensors = [(tensor.name, tensor) for tensor in graph.initializer]
+    for node in graph.node:
+        if node.op_type == "Constant":
+            tensors += [(node.output[0], given.t) for given in node.attribute if given.name == "value"]
+    found = ((name, numpy_helper.to_array(tensor)) for name, tensor in tensors)
+    return {name: bool(values.item()) for name, values in found if values.size == 1 and values.dtype.kind in "biuf"}
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    """Give every value of a graph, and of those inside its nodes, a name that is a word."""
+
+    def plain(name: str) -> str:
+        return names.setdefault(name, f"value_{len(names)}")
+
+    for named in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        named.name = plain(named.name)
+    for node in graph.node:
+        node.name = ""
+        node.input[:] = [plain(name) for name in node.input]
+        node.output[:] = [plain(name) for name in node.output]
+        for inner in _inner(node):
+            _rename(inner, names)
+
+
+def _inner(node: Any) -> Iterator[Any]:
+    for given in node.attribute:
+        yield from ([given.g] if given.HasField("g") else [])
+        yield from given.graphs
 
 
 def _compare(path: Path, network: nn.Module, file: Any, name: str, shape: tuple[int, ...]) -> None:

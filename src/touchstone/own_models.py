@@ -9,7 +9,6 @@ import importlib
 import importlib.util
 import pickle
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
+from touchstone.model_probe import EXPORT_LINE
 from touchstone.networks import Program
 from touchstone.onnx_models import first_line, open_onnx
 from touchstone.programs import GRAPH, GraphProgram, ScriptProgram, as_bytes, graph_bytes
@@ -33,16 +33,14 @@ from touchstone.settings_files import nearest
 Kind = Literal["exported_program", "torchscript"]
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 RISK = "a pickle runs whatever code its author put into it, with your rights, the moment it is opened"
-EXPORT = (
-    "export it instead, where it was made: torch.export.save(torch.export.export(model.eval(), (images,)), 'model.pt2')"
-)
+EXPORT = f"export it instead, where it was made: {EXPORT_LINE}"
 
 
 @dataclass(frozen=True)
 class OwnModel:
     """A program to be put into a study, and what was noticed on the way.
 
-    network: as loaded from outside a program, not exported yet; else None. It becomes what `kind` says: TorchScript
+    network: as loaded from outside a program, and not yet kept as one; else None. It becomes what `kind` says: TorchScript
     where torch.export is known not to follow it. batch: the only number of images it takes.
     """
 
@@ -80,12 +78,18 @@ def open_model(
             raise FileNotFoundError(f"no model file {model}")
         return _named(model, weights)
     if path.suffix == ".onnx":
-        network = open_onnx(path, EXPORT)
-        return OwnModel("torchscript", network=network, told=("it was converted from ONNX to TorchScript",))
+        converted = open_onnx(path, EXPORT)
+        return OwnModel(
+            "torchscript",
+            network=converted,
+            shape=converted.shape,
+            told=("it was converted from ONNX to TorchScript",),
+        )
     if is_program(path):
         graph, _ = read_program(path)
         batch, *shape = graph["shape"]
-        told = () if batch is None else (f"it was exported for {batch} images at once, so it runs on as many",)
+        fixed = f"it was exported for {batch} images at once, so it runs on as many; for any number: {EXPORT_LINE}"
+        told = () if batch is None else (fixed,)
         return OwnModel("exported_program", path, batch=batch, shape=tuple(shape), told=told)
     if _is_script(path):
         return OwnModel("torchscript", path)
@@ -99,29 +103,36 @@ def open_model(
 
 
 def put_into_file(model: OwnModel, shape: tuple[int, int, int], target: Path) -> OwnModel:
-    """Return the model with its network exported to `target`, which stays as it is where the program is the same.
+    """Return the model with its network exported to a file beside `target`: .pt2, or .ts where it is TorchScript.
 
     Where torch.export cannot follow the network's code, it is traced to TorchScript instead, and the model says so.
     """
     if model.network is None:
         return model
-    target.parent.mkdir(parents=True, exist_ok=True)
-    traced, told = model.kind == "torchscript", model.told
-    with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / "model.pt2"
-        try:
-            if not traced:
-                _export(model.network, shape, made)
-        except (RuntimeError, ValueError, TypeError, AssertionError, TorchDynamoException) as error:
-            traced = True
-            told += (f"torch.export cannot follow its code ({first_line(error)}), so it was traced to TorchScript",)
-        if traced:
-            _traced(model.network, shape).save(str(made))
-        kept = target.with_suffix(".ts") if traced else target
-        if traced or not (kept.is_file() and _same(kept, made)):
-            kept.write_bytes(made.read_bytes())
-    found = open_model(str(kept))
-    return replace(found, told=told)
+    told, file = model.told, target.with_suffix(".pt2")
+    traced = model.kind == "torchscript"
+    try:
+        if not traced:
+            _export(model.network, shape, file)
+    except (RuntimeError, ValueError, TypeError, AssertionError, TorchDynamoException) as error:
+        traced = True
+        told += (f"torch.export cannot follow its code ({first_line(error)}), so it was traced to TorchScript",)
+    if traced:
+        file = target.with_suffix(".ts")
+        _traced(model.network, shape).save(str(file))
+    found = open_model(str(file))
+    return replace(found, network=model.network, shape=model.shape or found.shape, told=told)
+
+
+def kept(model: OwnModel, target: Path) -> OwnModel:
+    """Return the model with a file that was made for it moved beside `target`, where an equal program stays as it is."""
+    if model.network is None or model.file is None:
+        return model
+    file = target.with_suffix(model.file.suffix)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if model.kind == "torchscript" or not (file.is_file() and _same(file, model.file)):
+        file.write_bytes(model.file.read_bytes())
+    return replace(model, network=None, file=file)
 
 
 def _export(network: nn.Module, shape: tuple[int, int, int], target: Path) -> None:

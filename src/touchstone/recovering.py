@@ -53,15 +53,28 @@ def claimed() -> Iterator[Claim]:
     with CLAIM.open("a+") as stream:
         stream.seek(0)
         left = _left(stream.read())
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(f"another run works in this folder (process {left.get('pid', '?')})") from None
+        _lock(stream, left)
         for process in processes.snakemakes(Path()):
             if left.get("snakemake") != [process.pid, process.start]:
                 raise Busy(f"a Snakemake works in this folder (process {process.pid}: {' '.join(process.command)})")
             _wait_for(process)
         yield Claim(stream)
+
+
+def check_free() -> None:
+    """Raise Busy where another run works in this folder now, before something long is done that only a run needs."""
+    if not CLAIM.is_file():
+        return
+    with CLAIM.open("a+") as stream:
+        stream.seek(0)
+        _lock(stream, _left(stream.read()))
+
+
+def _lock(stream: IO[str], left: dict[str, object]) -> None:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Busy(f"another run works in this folder (process {left.get('pid', '?')})") from None
 
 
 def _left(text: str) -> dict[str, object]:

@@ -14,7 +14,15 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from touchstone import processes, recovering, run_records, standing
 from touchstone.params import load
@@ -23,12 +31,15 @@ from touchstone.progress import progress_folder
 from touchstone.restoring import restore
 from touchstone.settings_files import DEFAULT_STUDY
 
+# Snakemake counts the rule `all` too, which does nothing and comes last.
 STEPS_DONE = re.compile(r"^(\d+) of (\d+) steps", re.MULTILINE)
 JOBS_TOTAL = re.compile(r"^total\s+(\d+)", re.MULTILINE)
 FAILED_RULE = re.compile(r"^Error in rule (\S+?):(.*?)^    shell:", re.MULTILINE | re.DOTALL)
 LOG_FILE = re.compile(r"^    log: (\S+)", re.MULTILINE)
 NOTHING = "Nothing to do: nothing has changed"
 POLL = 0.3  # seconds
+TELLING = 5.0  # seconds between two words on what is waited for
+LONGEST = 30.0  # seconds that a Snakemake which was told to end may take
 PLAIN_INTERVAL = 5.0  # seconds between two lines where there is no terminal
 
 
@@ -62,8 +73,13 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
                 recovering.clear(plan, logs)  # a job that did not listen was ended in the middle of something
             return code
     except recovering.Busy as error:
-        print(f"touchstone: {error}; let it end, or end it, then run again", file=sys.stderr)
-        return 3
+        return told_busy(error)
+
+
+def told_busy(error: recovering.Busy) -> int:
+    """Say that another run works here; the exit code that stands for it."""
+    print(f"touchstone: {error}; let it end, or end it, then run again", file=sys.stderr)
+    return 3
 
 
 def _nothing_to_do(plan: Plan, cores: str, lock: str) -> bool:
@@ -122,11 +138,25 @@ def _stoppable() -> Iterator[None]:
 
 
 def _take_down(snakemake: subprocess.Popen[bytes], logs: Path) -> None:
-    """End a Snakemake and its jobs so that nothing is left behind: no new jobs, then the jobs, then its own clearing up."""
+    """End a Snakemake and its jobs so that nothing is left behind: no new jobs, then the jobs, then its own clearing up.
+
+    A Snakemake that does not end for LONGEST seconds, as on a machine that is very busy, is killed; the next run clears
+    what it leaves.
+    """
     snakemake.terminate()
-    while snakemake.poll() is None:
-        processes.end(run_records.running(logs))
+    last, told = time.monotonic() + LONGEST, time.monotonic() + TELLING
+    while snakemake.poll() is None and time.monotonic() < last:
+        jobs = run_records.running(logs)
+        if time.monotonic() >= told:
+            told += TELLING
+            what = f"{len(jobs)} job{'s' * (len(jobs) != 1)}" if jobs else "Snakemake"
+            print(f"touchstone: waiting for {what} to end", file=sys.stderr, flush=True)
+        processes.end(jobs)
         time.sleep(POLL)
+    if snakemake.poll() is None:
+        snakemake.kill()
+        snakemake.wait()
+        processes.end(run_records.running(logs))
 
 
 def _follow(snakemake: subprocess.Popen[bytes], log: Path, logs: Path) -> None:
@@ -140,17 +170,24 @@ def _follow(snakemake: subprocess.Popen[bytes], log: Path, logs: Path) -> None:
 
 
 def _count(text: str) -> tuple[int, int]:
-    """Return (jobs done, jobs in all) from Snakemake's own words; (0, 0) while it plans."""
+    """Return (jobs done, jobs in all) as `touchstone check` counts them, from Snakemake's words; (0, 0) while it plans."""
     if steps := STEPS_DONE.findall(text):
-        return int(steps[-1][0]), int(steps[-1][1])
-    total = JOBS_TOTAL.search(text)
-    return 0, int(total.group(1)) if total else 0
+        done, total = int(steps[-1][0]), int(steps[-1][1]) - 1
+        return min(done, total), total
+    planned = JOBS_TOTAL.search(text)
+    return 0, int(planned.group(1)) - 1 if planned else 0
 
 
 @contextmanager
 def _bars(terminal: Console, logs: Path) -> Iterator[Callable[[int, int], None]]:
     """One bar for all jobs, and one per running job that reports its own progress under logs/."""
-    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description:<32}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=terminal, transient=True) as progress:
         jobs = progress.add_task("planning", total=None)
         running: dict[str, TaskID] = {}
@@ -181,15 +218,23 @@ def _long_jobs(logs: Path) -> Iterator[tuple[str, tuple[int, int]]]:
 @contextmanager
 def _lines() -> Iterator[Callable[[int, int], None]]:
     """One line every few seconds, for logs and pipes."""
-    last, when = (0, 0), 0.0
+    last, when, start = (0, 0), 0.0, time.monotonic()
 
     def show(done: int, total: int) -> None:
         nonlocal last, when
         if total and (done, total) != last and (done == total or time.monotonic() - when >= PLAIN_INTERVAL):
             last, when = (done, total), time.monotonic()
-            print(f"{done} of {total} jobs done", flush=True)
+            print(f"{done} of {total} jobs done{_left(done, total, when - start)}", flush=True)
 
     yield show
+
+
+def _left(done: int, total: int, seconds: float) -> str:
+    """Return how long the rest may take if its jobs take as long as those before; nothing before a tenth is done."""
+    if done == total or done < max(3, total / 10):
+        return ""
+    minutes = seconds / done * (total - done) / 60
+    return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
 
 
 def _conclude(code: int, log: Path, report: str, seconds: float) -> int:

@@ -39,6 +39,23 @@ def test_a_mistake_ends_in_words_and_exit_code_1(capsys, arguments, words):
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["asay", "model.pt2"], "asay: not one of run, assay,"),
+        (["asay", "model.pt2"], "Did you mean assay?"),
+        (["new", "detectr", "mine"], "Did you mean detector?"),
+        (["run", "tiny", "--cors", "2"], "unknown: --cors 2. Did you mean --cores?"),
+        (["run", "tiny", "--cores", "two"], "two: expected a number of cores, 1 or more, or all"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_nearest_and_exit_code_2(capsys, arguments, words):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+
+    assert words in capsys.readouterr().err
+
+
 def test_outside_the_repository_it_says_where_to_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 

@@ -1,6 +1,10 @@
 """What a person sees of a run: counts read from Snakemake's words, the failing job's own log, one line at the end."""
 
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from touchstone import running
 
@@ -28,8 +32,29 @@ FAILED = """Error in rule attack_main:
 
 def test_progress_is_read_from_snakemakes_words():
     assert running._count("") == (0, 0)
-    assert running._count(RUNNING.split("[today]")[0]) == (0, 9)
-    assert running._count(RUNNING) == (3, 9)
+    assert running._count(RUNNING.split("[today]")[0]) == (0, 8)
+    assert running._count(RUNNING) == (3, 8)
+    assert running._count(RUNNING.replace("3 of 9", "9 of 9")) == (8, 8)
+
+
+@pytest.mark.parametrize(("done", "seconds", "told"), [
+    (1, 60, ""), (10, 60, ", about 3 min left"), (30, 60, ", less than a minute left"), (40, 60, ""),
+])  # fmt: skip
+def test_the_time_that_is_left_is_told_once_there_is_something_to_tell_it_by(done, seconds, told):
+    assert running._left(done, 40, seconds) == told
+
+
+def test_a_snakemake_that_does_not_listen_is_ended_in_bounded_time(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(running, "LONGEST", 1.0)
+    monkeypatch.setattr(running, "TELLING", 0.2)
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    snakemake = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+    snakemake.stdout.readline()
+
+    running._take_down(snakemake, tmp_path)
+
+    assert snakemake.returncode == -9
+    assert "waiting for Snakemake to end" in capsys.readouterr().err
 
 
 def test_the_last_line_says_where_the_report_is(tmp_path, capsys):
@@ -38,7 +63,7 @@ def test_the_last_line_says_where_the_report_is(tmp_path, capsys):
 
     assert running._conclude(0, log, "reports/x/report.html", 12.3) == 0
 
-    assert capsys.readouterr().out == "9 jobs in 12 s. The report: reports/x/report.html\n"
+    assert capsys.readouterr().out == "8 jobs in 12 s. The report: reports/x/report.html\n"
 
 
 def test_a_failure_shows_the_jobs_own_log_and_keeps_the_exit_code(tmp_path, capsys):

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from touchstone import own_models
+from touchstone import model_probe, own_models, recovering
 from touchstone.__main__ import main
 from touchstone.params import load
 from touchstone.plan import Plan
@@ -50,6 +50,7 @@ def their_folder(tmp_path_factory):
         (folder / "pictures" / "abc"[row % 3]).mkdir(parents=True, exist_ok=True)
         Image.fromarray(level).save(folder / "pictures" / "abc"[row % 3] / f"{row:02}.png")
     np.savez(folder / "arrays.npz", images=levels, labels=np.arange(60) % 3)
+    np.savez(folder / "others.npz", images=255 - levels)
     yield folder
     sys.path.remove(str(folder))
 
@@ -75,8 +76,12 @@ def assay(model, data, *more):
     return main(["assay", str(model), "--data", str(data), "--quick", "--dry-run", *map(str, more)])
 
 
-def onnx_file(path, sides=("images", *SHAPE), columns=144):
-    """A network of two layers, written with onnx alone: torch's own exporter needs packages that nobody else here does."""
+def onnx_file(path, sides=("images", *SHAPE), columns=144, dropout=None, prefix=""):
+    """A network of two layers, written with onnx alone: torch's own exporter needs packages that nobody else here does.
+
+    prefix: before the names of all values and nodes, as torch's older exporter puts "/n/n.0/Conv". dropout: None, or
+    whether the Dropout between the layers is on; "" for one that does not say.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -86,19 +91,28 @@ def onnx_file(path, sides=("images", *SHAPE), columns=144):
         "first_bias": draws.normal(0, 0.1, 8).astype(np.float32),
         "last": draws.normal(0, 1, (3, 8)).astype(np.float32),
         "last_bias": draws.normal(0, 1, 3).astype(np.float32),
+        **({} if dropout is None else {"share": np.float32(0.5), "on": np.bool_(dropout)}),
     }
     nodes = [
-        helper.make_node("Flatten", ["images"], ["rows"], axis=1),
-        helper.make_node("Gemm", ["rows", "first", "first_bias"], ["hidden"], transB=1),
-        helper.make_node("Relu", ["hidden"], ["bent"]),
-        helper.make_node("Gemm", ["bent", "last", "last_bias"], ["logits"], transB=1),
+        ("Flatten", ["images"], "rows", {"axis": 1}),
+        ("Gemm", ["rows", "first", "first_bias"], "hidden", {"transB": 1}),
+        ("Relu", ["hidden"], "bent", {}),
+        *(
+            [("Dropout", ["bent", *(["share", "on"] if dropout != "" else [])], "kept", {})]
+            if dropout is not None
+            else []
+        ),
+        ("Gemm", ["bent" if dropout is None else "kept", "last", "last_bias"], "logits", {"transB": 1}),
     ]
     graph = helper.make_graph(
-        nodes,
+        [
+            helper.make_node(kind, [prefix + name for name in given], [prefix + made], name=prefix + kind, **settings)
+            for kind, given, made, settings in nodes
+        ],
         "theirs",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, sides)],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, (sides[0], 3))],
-        [numpy_helper.from_array(values, name) for name, values in weights.items()],
+        [helper.make_tensor_value_info(prefix + "images", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info(prefix + "logits", TensorProto.FLOAT, (sides[0], 3))],
+        [numpy_helper.from_array(np.asarray(values), prefix + name) for name, values in weights.items()],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
     return path
@@ -144,14 +158,14 @@ def test_the_parts_of_the_users_images_are_disjoint_and_arrays_serve_as_well(pro
             their_folder / "any.pt2",
             their_folder / "arrays.npz",
             "--ood",
-            their_folder / "pictures",
+            their_folder / "others.npz",
             "--out",
             "here.yaml",
         )
         == 0
     )
     study = load("here.yaml")
-    assert study["sources"]["here_ood_1"]["location"] == str(their_folder / "pictures")
+    assert study["sources"]["here_ood_1"]["location"] == str(their_folder / "others.npz")
     assert study["examples"]["ood_1"]["labelled"] is False
 
 
@@ -204,6 +218,18 @@ def torn_onnx(folder):
     return folder / "torn.onnx"
 
 
+def classes_of(folder, numbers, empty=()):
+    """60 pictures in folders with these numbers of their own, and folders without any."""
+    place = folder / "classes"
+    for row in range(60):
+        home = place / numbers[row % len(numbers)]
+        home.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(row).integers(0, 256, SHAPE[1:], np.uint8)).save(home / f"{row:02}.png")
+    for name in empty:
+        (place / name).mkdir()
+    return place
+
+
 def colour(folder):
     np.savez(folder / "colour.npz", images=np.random.default_rng(0).integers(0, 256, (60, 12, 12, 3), np.uint8),
              labels=np.arange(60) % 3)  # fmt: skip
@@ -232,7 +258,31 @@ MISTAKES = {
     "blind": (lambda p, t: [exported(p / "blind.pt2", Broken(Blind())), t / "pictures"], "ignores its input"),
     "too few classes": (
         lambda p, t: [exported(p / "two.pt2", nn.Sequential(nn.Flatten(), nn.Linear(144, 2))), t / "pictures"],
-        "the model has 2 classes",
+        "the model has 2 classes, pictures has 3 (a, b, c)",
+    ),
+    "too many outputs": (
+        lambda p, t: [t / "any.pt2", classes_of(p, ["cat", "dog"])],
+        "the model has 3 classes, classes has 2 (cat, dog). Which output is whose",
+    ),
+    "an empty class": (
+        lambda p, t: [t / "any.pt2", classes_of(p, ["cat", "dog"], ["ant"])],
+        "has 2 (cat, dog); ant/ is empty. Which output is whose",
+    ),
+    "more names than outputs": (
+        lambda p, t: [t / "any.pt2", classes_of(p, ["cat", "dog"]), "--classes", "ant,bee,cat,dog"],
+        "the model has 3 classes, classes has 2 (cat, dog), numbered up to 3",
+    ),
+    "the same images twice": (
+        lambda p, t: [t / "any.pt2", t / "pictures", "--ood", t / "pictures"],
+        "60 of its 60 images are in --data",
+    ),
+    "the same images in another form": (
+        lambda p, t: [t / "any.pt2", t / "arrays.npz", "--ood", t / "pictures/a"],
+        "20 of its 20 images are in --data",
+    ),
+    "ONNX in train mode": (
+        lambda p, t: [onnx_file(p / "on.onnx", dropout=True), t / "pictures"],
+        "its Dropout is on, as in training; call model.eval()",
     ),
     "ONNX for one image": (
         lambda p, t: [onnx_file(p / "one.onnx", (1, *SHAPE)), t / "pictures"],
@@ -241,7 +291,22 @@ MISTAKES = {
     "ONNX of rows": (lambda p, t: [onnx_file(p / "r.onnx", ("n", 144)), t / "pictures"], "its input is any x 144"),
     "torn ONNX": (lambda p, t: [torn_onnx(p), t / "pictures"], "torn.onnx: not a whole ONNX file ("),
     "weights alone": (lambda p, t: [t / "state.pt", t / "pictures"], "--architecture module:function"),
-    "eps": (lambda p, t: [t / "any.pt2", t / "pictures", "--eps", "8"], "such as 8/255"),
+}
+
+# Told of the arguments alone.
+EARLY = {
+    "eps of 255": (
+        ["--eps", "8"],
+        "--eps 8: expected a share of the pixel range above 0 and below 1, such as 8/255; 8 of",
+    ),
+    "eps in words": (["--eps", "eight"], "--eps eight: expected a share of the pixel range"),
+    "no eps": (["--eps", "0"], "--eps 0: expected a share of the pixel range above 0"),
+    "std": (["--std", "0.5,0"], "--std 0.5,0: expected numbers above 0"),
+    "mean": (["--mean", "a"], "--mean a: expected numbers with commas"),
+    "size": (["--resize", "large"], "--resize large: expected HEIGHTxWIDTH"),
+    "out": (["--out", "study.txt"], "--out study.txt: a study is a file NAME.yaml"),
+    "missing ood": (["--ood", "nowhere"], "--ood nowhere: there is no such folder or file"),
+    "missing weights": (["--weights", "nowhere.pth"], "--weights nowhere.pth: there is no such file"),
 }
 
 
@@ -267,6 +332,99 @@ def test_a_mistake_is_told_with_what_to_do_before_anything_runs(project, their_f
     assert assay(*arguments(project, their_folder)) == 1
 
     assert told in capsys.readouterr().err
+
+    assert not list(Path("workflow/studies").iterdir())
+
+
+@pytest.mark.parametrize("mistake", EARLY)
+def test_a_mistake_in_the_arguments_is_told_before_the_model_is_opened(
+    project, their_folder, capsys, monkeypatch, mistake
+):
+    monkeypatch.setattr(own_models, "open_model", None)
+    arguments, told = EARLY[mistake]
+
+    assert assay(their_folder / "any.pt2", their_folder / "pictures", *arguments) == 1
+
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "told"), [
+    (["--cores", "two"], "argument --cores: two: expected a number of cores, 1 or more, or all"),
+    (["--cores", "0"], "argument --cores: 0: expected"),
+    (["--epsilon", "0.1"], "unknown: --epsilon 0.1. Did you mean --eps?"),
+])  # fmt: skip
+def test_a_mistake_in_the_words_of_the_command_line_is_told_by_the_parser(
+    project, their_folder, capsys, arguments, told
+):
+    with pytest.raises(SystemExit, match="2"):
+        assay(their_folder / "any.pt2", their_folder / "pictures", *arguments)
+
+    assert told in capsys.readouterr().err
+    assert not list(Path("workflow/studies").iterdir())
+
+
+def test_beside_another_run_an_assay_leaves_before_it_looks_at_the_model(project, their_folder, capsys, monkeypatch):
+    monkeypatch.setattr(own_models, "open_model", None)
+    with recovering.claimed():
+        assert main(["assay", str(their_folder / "any.pt2"), "--data", str(their_folder / "pictures")]) == 3
+
+    assert "another run works in this folder" in capsys.readouterr().err
+
+
+def test_a_network_that_is_refused_leaves_no_file(project, their_folder, capsys):
+    (project / "blind.py").write_text(
+        "from torch import nn\ndef network():\n    return nn.Sequential(nn.Flatten(), nn.Linear(144, 3))"
+    )
+    save_file({"1.weight": torch.zeros(3, 144), "1.bias": torch.ones(3)}, "blind.safetensors")
+
+    assert assay("blind.safetensors", their_folder / "pictures", "--architecture", "blind:network") == 1
+
+    assert "ignores its input" in capsys.readouterr().err
+    assert not list(Path("workflow/studies").iterdir())
+
+
+def test_fewer_classes_than_outputs_are_taken_where_their_places_are_stated(project, their_folder, capsys):
+    pictures = classes_of(project, ["cat", "dog"])
+
+    assert assay(their_folder / "any.pt2", pictures, "--classes", "dog,ant,cat", "--name", "mine") == 0
+
+    assert (
+        "the model has 3 classes, classes has 2 (dog, cat): the other outputs are never right"
+        in capsys.readouterr().out
+    )
+    assert load("mine")["examples"]["own_test"]["classes"] == ["dog", "ant", "cat"]
+
+
+def test_images_of_another_size_than_the_model_was_exported_at_are_told(project, their_folder, capsys):
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+
+    assert assay(exported(project / "ten.pt2", net, (1, 10, 10)), their_folder / "pictures") == 0
+
+    told = capsys.readouterr().out
+    assert "made for images of 1 x 10 x 10, and takes yours, 1 x 12 x 12, all the same" in told
+    assert "--resize 10x10" in told
+
+
+def test_the_advice_to_export_makes_a_program_that_everything_can_be_asked_of(project, capsys):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
+    names = {"torch": torch, "model": model, "CHANNELS": 1, "HEIGHT": 12, "WIDTH": 12}
+
+    exec(model_probe.EXPORT_LINE, names)
+
+    assert own_models.open_model("model.pt2").batch is None
+
+
+@pytest.mark.parametrize("dropout", [None, False, ""])
+def test_an_onnx_file_with_names_of_places_and_dropout_that_is_off_becomes_torchscript(project, dropout):
+    """As torch's exporters write them: TorchScript cannot hold the names, and no tracer the question whether it trains."""
+    plain = own_models.open_model(str(onnx_file(project / "plain.onnx")))
+    nested = own_models.open_model(str(onnx_file(project / "nested.onnx", dropout=dropout, prefix="/n/n.0/")))
+
+    made = own_models.put_into_file(nested, SHAPE, project / "nested")
+
+    images = torch.rand(3, *SHAPE)
+    torch.testing.assert_close(made.program()(images), plain.network(images))
+    assert made.shape == SHAPE
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnx2pytorch"])

@@ -96,3 +96,27 @@ def test_the_contract_takes_the_beginning_and_refuses_it_with_its_sign_turned(tm
 
     assert done.returncode == code, done.stdout[-2000:] + done.stderr[-2000:]
     assert ("keeps the contract" if code == 0 else "does not keep") in done.stdout
+
+
+def test_a_fitted_beginning_keeps_the_contract_and_what_breaks_it_is_told_in_words(tmp_path):
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-m", "touchstone"]
+    subprocess.run(
+        [*command, "new", "detector", "spread", "--fitted", "--folder", str(tmp_path)], cwd=ROOT, env=env, check=True
+    )
+    path = tmp_path / "detectors/spread.py"
+
+    kept = subprocess.run([*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True)
+    path.write_text(
+        path.read_text().replace(
+            "    return ((features",
+            "    mean = mean.float()\n    return (features @ mean[:, None])[:, 0]\n    return ((features",
+        )
+    )
+    broken = subprocess.run([*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True)
+
+    assert kept.returncode == 0 and ", 0 broken" in kept.stdout
+    assert subprocess.run([sys.executable, "-m", "pytest", "-q", str(tmp_path / "tests")], env=env).returncode == 0
+    assert broken.returncode == 1 and "does not keep the contract" in broken.stdout
+    assert "Hint: make the state what the data is: state[...].to(features)" in broken.stdout
+    assert "Traceback" not in broken.stdout and "def test" not in broken.stdout

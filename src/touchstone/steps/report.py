@@ -21,6 +21,7 @@ from touchstone.records import METRIC_COLUMNS, ContractError, Metrics, encode
 from touchstone.report_claims import Told, claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.report_headlines import headlines, matrices
 from touchstone.report_names import who_is_who
+from touchstone.report_summary import summary
 from touchstone.report_tables import FIRST_LINE, Number, Numbers, Table, numbered, pivot
 from touchstone.sanity_checks import Doubts
 from touchstone.threats import seedless
@@ -192,6 +193,7 @@ def report(
             metrics_lines=len(every) + FIRST_LINE - 1,
             checks=doubts.evaluation,
             claims=shown,
+            summary=None if claims.claims else summary(rows, doubts),
             other_claims=others,
             rows=packing.packed(
                 json.dumps(
