@@ -7,7 +7,11 @@ import sys
 import pytest
 
 from touchstone import packing, provenance, records, run_records, warm
-from touchstone.digests import file_digest
+from touchstone.digests import SNAKEMAKE_MARK, file_digest
+
+
+def _touchstone(project, *arguments):
+    return ["env", f"PYTHONPATH={project.root / 'src'}", sys.executable, "-m", "touchstone", *arguments]
 
 
 def test_two_runs_give_equal_bytes_whatever_the_cores(tiny, again):
@@ -81,7 +85,7 @@ def test_a_study_without_figures_gets_its_report(copied):
 
     copied.snakemake("--cores", "1")
 
-    assert list((copied.root / "reports/tiny/figures").iterdir()) == []
+    assert [path.name for path in (copied.root / "reports/tiny/figures").iterdir()] == [SNAKEMAKE_MARK]
 
 
 def test_the_metrics_table_reads_back(tiny):
@@ -104,22 +108,33 @@ def test_a_truncated_or_altered_artefact_is_named_and_made_again(copied, spoil):
     assert path.read_bytes() == whole
 
 
-def test_altered_raw_files_are_named(copied):
+def test_altered_raw_files_are_refused_by_the_step_that_reads_them(copied):
     (copied.root / "data/raw/sklearn_digits/digits.csv").write_bytes(b"0,1\n")
-    target = "data/tiny/examples/digits_test.safetensors"
-    (copied.root / target).unlink()
+    target = copied.root / "data/tiny/examples/digits_test.safetensors"
+    target.unlink()
 
-    done = copied.snakemake(target, "--cores", "2", check=False)
+    done = copied.run(_touchstone(copied, "job", "prepare", "examples=digits_test", "--study", "tiny"), check=False)
 
-    assert done.returncode != 0
-    log = (copied.root / "logs/tiny/prepare/digits_test.log").read_text()
-    assert "data/raw/sklearn_digits: its bytes do not match its sidecar" in log
+    assert done.returncode == 1
+    assert "data/raw/sklearn_digits: its bytes do not match its sidecar" in done.stderr
+    assert not target.exists()
+
+
+def test_altered_raw_files_are_named_and_fetched_again(copied):
+    raw = copied.root / "data/raw/sklearn_digits/digits.csv"
+    target = copied.root / "data/tiny/examples/digits_test.safetensors"
+    whole = raw.read_bytes(), target.read_bytes()
+    raw.write_bytes(b"0,1\n")
+    target.unlink()
+
+    done = copied.snakemake("data/tiny/examples/digits_test.safetensors", "--cores", "2")
+
+    assert "data/raw/sklearn_digits: these are not the raw files that were fetched" in done.stdout + done.stderr
+    assert (raw.read_bytes(), target.read_bytes()) == whole
 
 
 def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(copied):
-    environment = ["env", f"PYTHONPATH={copied.root / 'src'}", sys.executable, "-m", "touchstone", "run", "tiny"]
-
-    done = copied.run(environment)
+    done = copied.run(_touchstone(copied, "run", "tiny"))
 
     assert (
         done.stdout.strip().splitlines()[-1]
@@ -128,8 +143,7 @@ def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(co
 
 
 def test_a_job_whose_code_moved_on_since_it_was_planned_refuses(copied):
-    command = ["env", f"PYTHONPATH={copied.root / 'src'}", sys.executable, "-m", "touchstone", "job", "prepare",
-               "examples=digits_test", "--study", "tiny", "--code", "sha256:0"]  # fmt: skip
+    command = _touchstone(copied, "job", "prepare", "examples=digits_test", "--study", "tiny", "--code", "sha256:0")
 
     done = copied.run(command, check=False)
 
