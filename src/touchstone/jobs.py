@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from touchstone import cache, chain, digests, provenance, registry
+from touchstone import cache, chain, digests, numerics, provenance, registry
 from touchstone.plan import code_files
 from touchstone.plan_parts import Task
 from touchstone.warm import TORCH_STEPS
@@ -78,11 +78,34 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
         if task.step in TORCH_STEPS and not ready:
             _set_up_torch(task.settings)
             ready = True
-        STEPS[task.step](job)
+        _do(job)
         if store is not None and task.step in CACHED:
             _keep(store, job)
         reader.forget(file for file in task.input_files if last[file] == place)
     return held
+
+
+def _do(job: Job) -> None:
+    """Do one task; where memory runs out, again with half as many images at a time, which changes no image's result.
+
+    JobError where that leads nowhere: at one image, or in training, where the batch is part of what is trained.
+    """
+    while True:
+        try:
+            STEPS[job.task.step](job)
+            return
+        except (MemoryError, RuntimeError) as error:
+            if job.task.step not in TORCH_STEPS or not numerics.memory_ran_out(error):
+                raise
+            ran_out = str(error).splitlines()[0]
+        numerics.free_memory()
+        batch = job.settings.get("batch_size")
+        if batch is None or batch == 1:
+            less = "one image at a time is too much" if batch else "give the entry a smaller batch_size"
+            raise JobError(f"{job.task.output}: memory ran out ({ran_out}); {less}")
+        job.settings = job.settings | {"batch_size": batch // 2}
+        told = f"memory ran out at {batch} images at a time; going on with {batch // 2} (study.batch_size)"
+        print(f"touchstone: {job.task.output}: {told}", file=sys.stderr)
 
 
 def _keep(store: cache.Cache, job: Job) -> None:
@@ -101,9 +124,7 @@ def _set_up_torch(settings: dict[str, Any]) -> None:
     # What torch.use_deterministic_algorithms(True) does, less its import of the compiler: 1.1 s of every job.
     torch._C._set_deterministic_algorithms(True, warn_only=False)
     torch.backends.cudnn.benchmark = False
-    # TF32 keeps 10 bits of a product: gradient norms would miss their 1e-4, and runs on a GPU and a CPU would drift apart.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    numerics.set_up(settings)
     if settings["device"] == "cuda" and not torch.cuda.is_available():
         raise JobError("study.device is cuda, but torch finds no GPU here; set it to cpu")
 
@@ -171,7 +192,7 @@ class Job:
 
     def __init__(self, task: Task, reader: Reader, root: Path, logs: Path) -> None:
         self.task, self.reader, self.root, self.logs = task, reader, root, logs
-        self.settings = task.settings
+        self.settings = task.settings  # what it is done with: fewer images at a time where memory runs out
 
     def noun(self, role: str, kind: str) -> Any:
         """Return the noun of a role, None where the task has no such input."""
@@ -189,7 +210,7 @@ class Job:
         roles = self.task.as_json()["inputs"]
         facts: dict[str, Any] = {
             "step": self.task.step,
-            "settings": self.settings,
+            "settings": self.task.settings,
             "inputs": {role: [self.reader.link(file) for file in files] for role, files in roles.items()},
             "code": provenance.code_digest(files),
             "files": files,
@@ -197,7 +218,7 @@ class Job:
             "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         }
         if self.task.step in TORCH_STEPS:
-            own = {key: self.settings[key] for key in ("device", "threads")}
+            own = {key: self.task.settings[key] for key in ("device", "threads")}
             facts |= {"cpu": cpu_record(), **own}
         return facts
 
@@ -242,7 +263,7 @@ class Job:
         checkpoint = self.reader.noun(file, "Checkpoint")
         if checkpoint.architecture != block:
             raise JobError(f"{file}: holds {checkpoint.architecture}, expected {block}")
-        return networks.load(bound(block), checkpoint, self.settings["device"])
+        return numerics.laid_out(networks.load(bound(block), checkpoint, self.settings["device"]), self.settings)
 
 
 def bound(block: dict[str, Any], names: tuple[str, ...] | None = None, function: Any = None) -> Callable[..., Any]:
@@ -341,9 +362,9 @@ def _train(job: Job) -> None:
             job.noun("validation", "ExampleSet"),
             job.nouns("outliers", "ExampleSet"),
             job.model("classifier", "classifier_architecture"),
-            architecture=bound(job.settings["architecture"]),
+            architecture=numerics.architecture(bound(job.settings["architecture"]), job.settings),
             architecture_settings=job.settings["architecture"],
-            objective=objective,
+            objective=numerics.objective(objective, job.settings),
             companions=companions,
             device=job.settings["device"],
             resume=state.read(),

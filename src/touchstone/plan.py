@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache, cached_property, lru_cache
 from itertools import product
 
-from touchstone import digests, provenance
+from touchstone import digests, numerics, provenance
 from touchstone.params import Study
 from touchstone.plan_parts import Batch, Rule, Task
 from touchstone.plan_questions import Questions
@@ -199,7 +199,9 @@ def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:
 
 def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
     """Return the code files that some tasks of one step run, with their digests."""
-    return provenance.code_files(provenance.roots(tasks[0].step, [task.settings for task in tasks]))
+    settings = [task.settings for task in tasks]
+    unusual = ["numerics.py"] if any(numerics.SETTINGS & block.keys() for block in settings) else []
+    return provenance.code_files([*unusual, *provenance.roots(tasks[0].step, settings)])
 
 
 def _starred(path: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from touchstone import registry
+from touchstone import numerics, registry
 from touchstone.plan_batches import Batches
 from touchstone.plan_parts import Batch, Net, Set, Task
 
@@ -16,8 +16,14 @@ class Tasks(Batches):
     """One method per step, named after it, that yields the tasks of a job."""
 
     def _torch(self, **settings: Any) -> dict[str, Any]:
-        """Return settings with those that every torch job has."""
-        return {key: self.study["study"][key] for key in ("device", "threads")} | settings
+        """Return settings with those that every torch job has; the usual number format and memory order go unsaid."""
+        study = self.study["study"]
+        own = {key: study[key] for key in ("device", "threads")}
+        if study["precision"] == numerics.TF32:
+            own["precision"] = numerics.TF32
+        if study["memory_format"] != numerics.CONTIGUOUS:
+            own["memory_format"] = study["memory_format"]
+        return own | settings
 
     def _own(self, section: str, entry: str) -> dict[str, Any]:
         """Return just the component's part of an entry: its `use` and its own settings."""
@@ -59,6 +65,8 @@ class Tasks(Batches):
         }
         loop = {key: value for key, value in entry.items() if key not in objective and key not in references}
         settings = self._torch(component=objective, architecture=entry["model"], seed=net.seed, loop=loop)
+        if self.study["study"]["precision"] == numerics.BFLOAT16:
+            settings["precision"] = numerics.BFLOAT16
         inputs: dict[str, str | list[str]] = {
             "train": self.file("examples", entry["train"]),
             "validation": self.file("examples", entry["validation"]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from touchstone import registry
+from touchstone import numerics, registry
 from touchstone.contracts import Bounds
 from touchstone.registry import Setting, Type
 
@@ -141,6 +141,8 @@ STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
         "title": _text,
         "device": Setting(Type("word", words=("cpu", "cuda", "auto")), "cpu"),
         "threads": Setting(_count, 1),
+        "precision": Setting(Type("word", words=numerics.PRECISIONS), numerics.FLOAT32),
+        "memory_format": Setting(Type("word", words=numerics.MEMORY_FORMATS), numerics.CONTIGUOUS),
         "batch_size": Setting(_count, 256),
         "calibration": _text,
         "absent": Setting(Type("list", item=Type("str")), []),  # sources that cannot be had

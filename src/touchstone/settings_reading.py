@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from touchstone import devices, registry
+from touchstone import devices, numerics, registry
 from touchstone.registry import Setting, Type
 from touchstone.sections import FILE_SETTINGS, GROUPED, STUDY_SETTINGS, Reference, sections
 from touchstone.settings_absent import leave_out
@@ -129,6 +129,8 @@ class Reader:
             study["device"] = devices.chosen(study["device"])
         except ValueError as error:
             self.fail(("study", "device"), f"auto: {error}")
+        if study["precision"] == numerics.TF32 and study["device"] == "cpu":
+            self.fail(("study", "precision"), "tf32 is a number format of GPUs, and study.device is cpu")
 
     def _merged(self, base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         if "use" in change and change["use"] != base.get("use"):

@@ -9,7 +9,16 @@ from touchstone import provenance
 
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 PLAN = {"plan", "plan_batches", "plan_parts", "plan_questions", "plan_shards", "plan_tasks"}
-PARAMS = {"devices", "params", "sections", "settings_absent", "settings_checks", "settings_files", "settings_reading"}
+PARAMS = {
+    "devices",
+    "numerics",
+    "params",
+    "sections",
+    "settings_absent",
+    "settings_checks",
+    "settings_files",
+    "settings_reading",
+}
 PLANNING = {"contracts", "criteria", "digests", "registry", "provenance", *PARAMS, *PLAN}
 DOORS = {
     "__main__",

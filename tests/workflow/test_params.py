@@ -297,3 +297,9 @@ def test_a_wrong_device_in_the_environment_is_told(project, monkeypatch):
     assert "study.device: auto: TOUCHSTONE_DEVICE=gpu: expected cpu or cuda" in message(
         project, "study: {device: auto}"
     )
+
+
+def test_tf32_without_a_gpu_is_refused(project):
+    told = message(project, "study: {precision: tf32}")
+
+    assert "study.precision: tf32 is a number format of GPUs, and study.device is cpu" in told

@@ -52,6 +52,27 @@ def test_an_example_set_lies_where_its_address_says(plan, examples, path):
     assert plan.set_file(examples) == path
 
 
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        ({}, {}),
+        ({"precision": "bfloat16"}, {"train": {"precision": "bfloat16"}}),
+        ({"precision": "tf32"}, {step: {"precision": "tf32"} for step in ("train", "infer")}),
+        ({"memory_format": "channels_last"}, {step: {"memory_format": "channels_last"} for step in ("train", "infer")}),
+    ],
+    ids=str,
+)
+def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes_and_so_is_its_code(plan, changed, where):
+    study = plan.study.settings | {"study": plan.study["study"] | changed}
+    other = Plan(Study(plan.study.name, study))
+
+    for step, rule in {"train": "train", "infer": "infer_id_test", "prepare": "prepare"}.items():
+        tasks = [made.tasks(made.rules[rule], **example_wildcards(made, made.rules[rule])) for made in (plan, other)]
+        usual, asked = tasks[0][0], tasks[1][0]
+        assert asked.settings == usual.settings | where.get(step, {})
+        assert set(code_files((asked,))) - set(code_files((usual,))) == ({"numerics.py"} if step in where else set())
+
+
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
     files = [cell.file for cell in plan.cells("transfer", ("outputs",))]
 
