@@ -100,11 +100,12 @@ def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 100) -> tuple[ND
 
 
 def roc_axes(axes: Axes, title: str) -> None:
-    """Finish a panel of ROC curves: the line of chance, the unit square, areas in the legend."""
+    """Finish a panel of ROC curves: the line of chance, the unit square, areas in a legend below, where no curve is."""
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8)
     axes.set(title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set(xticks=[0, 0.25, 0.5, 0.75, 1], yticks=[0, 0.25, 0.5, 0.75, 1])
-    axes.legend(title="AUROC", title_fontsize=7.5, loc="lower right", handlelength=1.4, fontsize=7.5, borderaxespad=0.1)
+    axes.legend(title="AUROC", title_fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=3,
+                handlelength=1.4, columnspacing=0.9, fontsize=7.5, borderaxespad=0)  # fmt: skip
 
 
 def is_raster(figure: Figure) -> bool:

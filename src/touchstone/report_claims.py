@@ -109,6 +109,11 @@ def _criterion(verdict: Verdict) -> str:
     return f"that of {', '.join(verdict.judged_by)}" if verdict.judged_by else ""
 
 
+def _typeset(comparisons: str) -> str:
+    """Return a criterion with the signs of print; the CSV keeps those of a keyboard."""
+    return comparisons.replace(">=", "≥").replace("<=", "≤")
+
+
 def _published(book: Book, verdict: Verdict) -> str:
     """Return the figure of a published claim, and of a criterion the figures of the claims that it scales down."""
     claim = verdict.claim
@@ -132,7 +137,13 @@ def page_lines(
     for verdict in verdicts:
         own = () if verdict.judged_by else verdict.parts
         shown = tuple((part.name, _number(part, numbers.number(next(waiting)), doubts), required(part)) for part in own)
-        words = (_criterion(verdict), _published(book, verdict), shown, verdict.word, "; ".join(verdict.notes))
+        words = (
+            _typeset(_criterion(verdict)),
+            _published(book, verdict),
+            shown,
+            verdict.word,
+            "; ".join(verdict.notes),
+        )
         found.append((verdict, Told(verdict.claim.id, verdict.claim.paper, verdict.claim.setting, *words)))
     measured = [line for verdict, line in found if isinstance(verdict.claim, Criterion) and line.numbers]
     judged = [line for line in measured if line.word != NOT_RUN]

@@ -147,6 +147,32 @@ def test_a_table_sorts_up_and_down(page, name, head):
     assert every(table, "thead th")[column].get_attribute("aria-sort") == "descending"
 
 
+def test_the_claims_that_were_judged_sort_by_name_and_verdict_alone(page):
+    table = one(page, "#claims > .table table")
+
+    assert [button.text for button in every(table, "thead button")] == ["claim", "verdict"]
+    for selector, key in (
+        (".verdict", str.lower),
+        ("th > a", lambda name: int(name.split("-")[1]) + 100 * int(name[1])),
+    ):
+        press(page, every(table, "thead button")[selector == ".verdict"])
+        found = [one(row, selector).text for row in every(table, "tbody > tr")]
+        assert len(set(found)) > 1 and found == sorted(found, key=key)
+
+
+def test_the_browsers_back_closes_a_number_and_leaves_the_page_open(page):
+    before = page.execute_script("return history.length")
+    for close in (page.back, lambda: page.switch_to.active_element.send_keys(Keys.ESCAPE)):
+        press(page, one(page, "#claims .number"))
+        dialog_is(page, True)
+        close()
+        dialog_is(page, False)
+        WebDriverWait(page, 5).until(lambda driver: driver.execute_script("return history.state") is None)
+
+    assert page.current_url.endswith("report.html")
+    assert page.execute_script("return history.length") == before + 1  # of which none is left behind the page
+
+
 def test_a_filter_leaves_the_lines_that_hold_every_word(page):
     box = opened(page, "#claims details .table")
     lines = every(box, "tbody tr")

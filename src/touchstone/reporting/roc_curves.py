@@ -37,7 +37,7 @@ def roc_curves(
     if not id_cells or not groups:
         raise ValueError(f"no scores of {entry}.{seed} on {id_examples} and another set")
     detectors = sorted({cell.detector for cell in shown})
-    figure, panels = drawing.panels(len(groups), columns=3, height=2.75)
+    figure, panels = drawing.panels(len(groups), columns=3, height=3.1)
     handles: dict[str, Line2D] = {}
     best = {}
     for axes, (name, cells) in zip(panels, groups.items(), strict=True):

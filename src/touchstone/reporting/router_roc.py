@@ -30,7 +30,7 @@ def router_roc(
         raise ValueError(f"no scores of a router, seed {seed}, on inputs that were made to fool another network")
     entries = sorted({cell.entry for cell in attacked})
     groups = grouped(attacked, place)
-    figure, panels = drawing.panels(len(groups), columns=2, height=3.3)
+    figure, panels = drawing.panels(len(groups), columns=2, height=3.7)
     handles: dict[str, Line2D] = {}
     told = []
     for axes, (name, cells) in zip(panels, groups.items(), strict=True):

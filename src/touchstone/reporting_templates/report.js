@@ -21,6 +21,7 @@
   };
   const sortable = (table) => {
     [...table.tHead.rows[0].cells].forEach((head, column) => {
+      if ("unsorted" in head.dataset) return;
       const button = make("button", head.textContent, { type: "button" });
       button.addEventListener("click", () => sort(head, column));
       head.replaceChildren(button);
@@ -69,7 +70,7 @@
     if (part.open || !part.querySelector("script.packed")) unfold(part);
     part.addEventListener("toggle", () => part.open && unfold(part));
   }
-  all(".chapter > .table table").forEach(sortable);
+  all(".chapter > .table table, #claims > .table table").forEach(sortable);
   all("#claims > .table [data-filter]").forEach(filterable);
   // A figure is as wide as a narrow window; a tap shows it at full size, to be moved about.
   all(".picture").forEach((picture) => picture.addEventListener("click", () => picture.classList.toggle("whole")));
@@ -180,7 +181,11 @@
     document.getElementById("origin-body").replaceChildren(...parts);
     dialog.showModal();
     dialog.scrollTop = 0;
+    history.pushState({ origin: line }, "");
   };
+  // The browser's own Back closes it, as any other way of closing it goes back.
+  addEventListener("popstate", () => dialog.close());
+  dialog.addEventListener("close", () => history.state?.origin !== undefined && history.back());
   document.addEventListener("click", (event) => {
     const number = event.target.closest(".number");
     if (number) open(Number(number.querySelector("data").dataset.row));
