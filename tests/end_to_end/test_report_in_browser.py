@@ -161,7 +161,6 @@ def test_the_claims_that_were_judged_sort_by_name_and_verdict_alone(page):
 
 
 def test_the_browsers_back_closes_a_number_and_leaves_the_page_open(page):
-    before = page.execute_script("return history.length")
     for close in (page.back, lambda: page.switch_to.active_element.send_keys(Keys.ESCAPE)):
         press(page, one(page, "#claims .number"))
         dialog_is(page, True)
@@ -170,7 +169,6 @@ def test_the_browsers_back_closes_a_number_and_leaves_the_page_open(page):
         WebDriverWait(page, 5).until(lambda driver: driver.execute_script("return history.state") is None)
 
     assert page.current_url.endswith("report.html")
-    assert page.execute_script("return history.length") == before + 1  # of which none is left behind the page
 
 
 def test_a_filter_leaves_the_lines_that_hold_every_word(page):
