@@ -62,6 +62,7 @@ bench: .venv/development                ## every race, small, into build/bench; 
 	@$(BENCH)/pipeline_overhead.py --idle --seeds 1 --rounds 1 --sampled 1 --out build/bench
 	@$(BENCH)/first_convolution.py --rounds 5 --out build/bench
 	@$(BENCH)/growth.py --times 1 2 4 --rounds 1 --out build/bench
+	@$(BENCH)/profiles.py --images 64 --rows 2000 --width 128 --scores 2000 --rounds 1 --out build/bench
 	@$(BENCH)/shard_memory.py --images 600 1200 2400 --shard 600 --out build/bench
 	@$(BENCH)/imagenet_costs.py --images 1 --rounds 1 --out build/bench
 	@$(BENCH)/all_races.py --out build/bench
@@ -77,9 +78,10 @@ bench-full: .venv/development           ## every race, whole, into benchmarks/re
 	@$(BENCH)/pipeline_overhead.py
 	@$(BENCH)/first_convolution.py
 	@$(BENCH)/growth.py
+	@$(BENCH)/profiles.py
 	@$(BENCH)/shard_memory.py
 	@$(BENCH)/imagenet_costs.py
-	@$(BENCH)/all_races.py
+	@$(BENCH)/all_races.py --picture docs/races.svg
 
 docs: .venv/development                 ## write the site of docs/ to build/docs; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

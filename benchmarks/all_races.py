@@ -1,41 +1,78 @@
 """One page of all races: what was asked, what was measured, by which command; from the JSON files that they wrote.
 
-python benchmarks/all_races.py [--out benchmarks/results]
+    python benchmarks/all_races.py [--out benchmarks/results] [--picture docs/races.svg]
+
+The picture has a line per goal: how far what was measured is from what was asked.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 import racing
-from racing import Goal
+from racing import Found, Goal
+from touchstone import drawing
+
+MET, MISSED = "#0072b2", "#d55e00"
+
+
+def races(results: Path) -> Iterator[tuple[str, Found, list[Goal]]]:
+    """Yield every race whose results lie in a folder: its name, what it found, its goals."""
+    for path in sorted(results.glob("*.json")):
+        found = json.loads(path.read_text())
+        yield path.stem, found, [Goal(*(goal[name] for name in Goal._fields)) for goal in found["goals"]]
 
 
 def page(results: Path) -> str:
     """Return the goals of every race whose results lie in a folder, as Markdown."""
     parts = ["# All races"]
-    for path in sorted(results.glob("*.json")):
-        found = json.loads(path.read_text())
-        goals = [Goal(*(goal[name] for name in Goal._fields)) for goal in found["goals"]]
+    for name, found, goals in races(results):
         met = sum(goal.met for goal in goals)
         told = f": {met} of {len(goals)} goals met" if goals else ", which has no goals"
-        parts += [f"## [{path.stem}]({path.stem}.md){told}"]
         parts += [
+            f"## [{name}]({name}.md){told}",
             f"`{found['command']}`. {racing.told(found['machine'])}",
             *([racing.goal_table(goals)] if goals else []),
         ]
     return "\n\n".join(parts) + "\n"
 
 
+def picture(results: Path) -> Figure:
+    """Return all goals that have a bound above 0, a line each, by their distance from it; met ones lie left of 1."""
+    shown = [(name, goal) for name, _, goals in races(results) for goal in goals if goal.distance is not None]
+    with drawing.style():
+        figure = Figure(figsize=(drawing.WIDTH, 0.5 + 0.17 * len(shown)))
+        axes = figure.subplots()
+        axes.axvline(1, color=drawing.INK, linewidth=0.8)
+        for place, (_, goal) in enumerate(shown):
+            colour, mark = (MET, "o") if goal.met else (MISSED, "X")
+            axes.plot([1, goal.distance], [place, place], color=colour, linewidth=1)
+            axes.plot(goal.distance, place, mark, color=colour)
+        axes.set_xscale("log")
+        axes.set_xticks([0.1, 0.25, 0.5, 1, 2, 4, 10], ["1/10", "1/4", "1/2", "as asked", "2", "4", "10"], minor=False)
+        axes.tick_params(axis="x", which="minor", length=0)
+        axes.xaxis.set_minor_formatter("")
+        axes.set_yticks(range(len(shown)), [f"{name}: {goal.text}" for name, goal in shown], fontsize=6)
+        axes.set_ylim(len(shown) - 0.5, -0.5)
+        axes.set_xlabel("what was measured, in units of what was asked (less is better)")
+    return figure
+
+
 def main() -> None:
-    """Write the page beside the results, and print it."""
+    """Write the page beside the results, and print it; and the picture."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=racing.RESULTS, help="folder of the tables")
+    parser.add_argument("--picture", type=Path, help="an SVG of all goals")
     asked = parser.parse_args()
     text = page(asked.out)
     (asked.out / "README.md").write_text(text)
+    if asked.picture:
+        asked.picture.write_bytes(drawing.svg(picture(asked.out), "races"))
     print(text)
 
 

@@ -29,14 +29,25 @@ BATCH = 256
 OURS, THEIRS = "touchstone worst_of", "torchattacks AutoAttack"
 
 
-def ours(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, eps: float) -> Tensor:
-    """Return the images of worst_of with the members that a robust accuracy needs."""
-    members = [
+def members(eps: float) -> list[Callable[..., Tensor]]:
+    """Return the attacks that a robust accuracy needs."""
+    return [
         partial(apgd, eps=eps, steps=50, stop_on_success=True),
         partial(apgd, eps=eps, steps=15, loss="dlr", target="each", stop_on_success=True),
         partial(square, eps=eps, queries=300, stop_on_success=True),
     ]
-    return worst_of(model, images, labels, Draws(0, "attack", ids), attacks=members)
+
+
+def ours(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    ids: Tensor,
+    eps: float,
+    attacks: list[Callable[..., Tensor]] | None = None,
+) -> Tensor:
+    """Return the images of worst_of with those members, or with some of them."""
+    return worst_of(model, images, labels, Draws(0, "attack", ids), attacks=attacks or members(eps))
 
 
 def theirs(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, eps: float) -> Tensor:

@@ -204,6 +204,13 @@ class Goal(NamedTuple):
         """Whether the value is on the good side."""
         return self.value <= self.bound if self.side == "at most" else self.value >= self.bound
 
+    @property
+    def distance(self) -> float | None:
+        """How far the value is from its bound: 1 at it, below 1 where the goal is met; None where the bound is 0."""
+        if not self.bound:
+            return None
+        return self.value / self.bound if self.side == "at most" else self.bound / self.value
+
     def as_json(self) -> Found:
         """Return the plain form, with whether it is met."""
         return {**self._asdict(), "met": self.met}

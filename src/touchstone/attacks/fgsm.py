@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import Model, UnitInterval
-from touchstone.goals import goals, strongest
+from touchstone.goals import Goal, goals, strongest
 from touchstone.losses import cross_entropy, logits_loss_and_gradient
 from touchstone.perturbations import check_inputs
 from touchstone.tensors import Draws, frozen
@@ -33,9 +33,10 @@ def fgsm(
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-        logits = model(images)
+        # Untargeted it needs no look at the clean images: a fifth of an epoch of training on FGSM.
+        aims = [Goal(labels)] if target == "none" else goals(target, cross_entropy, model(images), labels, generator)
         candidates = []
-        for goal in goals(target, cross_entropy, logits, labels, generator):
+        for goal in aims:
             _, _, gradient = logits_loss_and_gradient(model, goal, images)
             moved = images + eps * gradient.sign()
             candidates.append(moved.clamp(images - eps, images + eps).clamp(0, 1) if clip else moved)

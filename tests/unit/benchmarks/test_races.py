@@ -18,6 +18,7 @@ import imagenet_costs
 import margin_excess
 import pgd_speed
 import pipeline_overhead
+import profiles
 import racing
 import shard_memory
 import stored_detectors
@@ -270,3 +271,41 @@ def test_the_folded_convolution_is_the_same_function_or_is_refused(tmp_path):
 
     page = written(first_convolution, first_convolution.measured(1, batches=(4,)), tmp_path)
     assert "| 1 x 28 x 28 | 4 |" in page and "| 3 x 32 x 32 | 4 |" in page
+
+
+# --- profiles -----------------------------------------------------------------------------------------------------
+
+
+def test_every_profile_runs_small(tmp_path):
+    found = profiles.measured(images=16, rows=40, width=32, scores=40, rounds=1, epochs=1, batch=4)
+
+    page = written(profiles, found, tmp_path)
+    assert "mkldnn_convolution" in page and "### vim" in page and "| **all** |" in page
+
+
+def test_the_passes_of_an_attack_that_stops_are_those_of_the_images_that_stand(monkeypatch):
+    model, rows = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)), torch.rand(8, 1, 2, 2)
+    labels = model(rows).argmax(1)
+
+    def stopping(model, images, labels, ids, *, stop):
+        for standing in (8, 2):  # six fall at the first of forty steps
+            model(images[:standing])
+        with torch.no_grad():
+            model(images)
+        return images
+
+    monkeypatch.setattr(profiles.pgd_speed, "ours", stopping)
+
+    found = profiles.passes(model, racing.Rows(rows, labels, torch.arange(8)))
+
+    assert found == {"survive": 1.0, "with gradients": 10 / 320, "without": 8 / 320}
+
+
+def test_the_function_that_takes_longest_stands_first():
+    def slow():
+        return sum(number * number for number in range(200_000))
+
+    found = profiles.functions(slow)
+
+    assert "test_races.py" in found[0]["function"] and found[0]["share"] > 0.4
+    assert [line["share"] for line in found] == sorted((line["share"] for line in found), reverse=True)

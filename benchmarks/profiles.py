@@ -1,0 +1,246 @@
+"""Profiles: where the time goes in the races whose goals are hard to meet, ours beside what sets the goal.
+
+    python benchmarks/profiles.py [--images 256] [--rows 10000] [--width 512] [--scores 10000] [--rounds 5] [--threads 1]
+
+Operators of torch (self time) of 40 PGD steps beside a bare loop of as many passes; how many passes stop_on_success can
+save, counted at the network; what each member of worst_of takes and leaves; gradient norms of a batch in one go, in halves
+and in quarters, their time and peak memory against a plain pass of the whole; functions of Python (own time) of stored
+detectors and of the bootstrap. Profilers slow small calls down, so shares count, not times. Writes profiles.json and .md
+into benchmarks/results/.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+
+import attack_strength
+import bootstrap_auroc
+import gradient_features
+import pgd_speed
+import racing
+import stored_detectors
+from racing import Found, Rows
+
+MOST = 8  # lines of a profile
+PARTS = (1, 2, 4)  # of a batch, one after the other
+
+
+# --- the two profilers ---------------------------------------------------------------------------------------------
+
+
+def operators(run: Callable[[], object]) -> dict[str, float]:
+    """Return the milliseconds that each of torch's operators takes by itself."""
+    run()
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        run()
+    return {line.key: line.self_cpu_time_total / 1e3 for line in profiler.key_averages()}
+
+
+def functions(run: Callable[[], object]) -> list[Found]:
+    """Return the functions of Python that take most by themselves: where they stand, calls, their share of the whole."""
+    run()
+    profiler = cProfile.Profile()
+    profiler.runcall(run)
+    stats: dict[tuple[str, int, str], tuple[Any, ...]] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
+    whole = sum(line[2] for line in stats.values())
+    found = [
+        {"function": _place(*place), "calls": line[1], "share": line[2] / whole}
+        for place, line in sorted(stats.items(), key=lambda item: -item[1][2])
+    ]
+    return found[:MOST]
+
+
+def _place(file: str, line: int, name: str) -> str:
+    """Return a function by the last two parts of its file and its name; what is built in has none."""
+    return f"{'/'.join(Path(file).parts[-2:])}: {name}" if line else name
+
+
+# --- what is profiled ----------------------------------------------------------------------------------------------
+
+
+def pgd_operators(model: nn.Module, rows: Rows) -> Found:
+    """Return the operators of our 40 steps and of the bare loop, the largest first."""
+    runs = {"bare": pgd_speed.bare, "ours": pgd_speed.ours}
+    taken = {name: operators(partial(pgd_speed.attacked, run, model, rows)) for name, run in runs.items()}
+    names = {name for found in taken.values() for name in found}
+    lines = [{"operator": name, **{run: found.get(name, 0.0) for run, found in taken.items()}} for name in names]
+    lines.sort(key=lambda line: (-max(line["bare"], line["ours"]), line["operator"]))
+    return {"whole": {run: sum(found.values()) for run, found in taken.items()}, "lines": lines[:MOST]}
+
+
+def passes(model: nn.Module, rows: Rows) -> Found:
+    """Return the share of 40 passes over all images that stop_on_success makes, with gradients and without."""
+    seen = {"with gradients": 0, "without": 0}
+
+    def count(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        seen["with gradients" if torch.is_grad_enabled() else "without"] += len(given[0])
+
+    hook = model.register_forward_pre_hook(count)
+    images = pgd_speed.attacked(partial(pgd_speed.ours, stop=True), model, rows)
+    hook.remove()
+    whole = pgd_speed.STEPS * len(rows.images)
+    left = pgd_speed.survivors(model, rows, images)
+    return {"survive": left, **{name: number / whole for name, number in seen.items()}}
+
+
+def members(model: nn.Module, rows: Rows, eps: float) -> list[Found]:
+    """Return what each member of worst_of takes on those whom the ones before left, and whom it leaves."""
+    found, left = [], rows
+    for name, member in zip(("apgd", "apgd, dlr", "square"), attack_strength.members(eps), strict=True):
+        made: list[Tensor] = []
+        alone = partial(attack_strength.ours, eps=eps, attacks=[member])
+
+        def run(alone: Callable[..., Tensor] = alone, left: Rows = left, made: list[Tensor] = made) -> None:
+            made[:] = [attack_strength.attacked(alone, model, left)]
+
+        seconds = racing.own_seconds(run)
+        inside = made[0].clamp(left.images - eps, left.images + eps).clamp(0, 1)
+        right = Rows(inside, left.labels, torch.arange(len(left.ids))).right(model).ids
+        left = Rows(*(column[right] for column in left))
+        found.append({"eps": eps, "member": name, "seconds": seconds, "leaves": len(left.ids)})
+    return found
+
+
+def norms_in_parts(
+    network: str, batch: int, parts: int, contestant: Literal["plain", "touchstone"]
+) -> Callable[[], None]:
+    """Return a call that passes a batch in parts, one after the other."""
+    torch.manual_seed(0)
+    model, images = gradient_features.NETWORKS[network](batch)
+    labels = torch.arange(batch) % 10
+    run = getattr(gradient_features, contestant)
+    model.eval()
+
+    def call() -> None:
+        for some, own in zip(images.chunk(parts), labels.chunk(parts), strict=True):
+            run(model, some, own)
+
+    return call
+
+
+def peak_in_parts(network: str, batch: int, parts: int, contestant: Literal["plain", "touchstone"]) -> int:
+    """Return the bytes that such a call needs; in this process, so it should be a new one."""
+    norms_in_parts(network, 1, 1, contestant)()
+    return racing.peak(norms_in_parts(network, batch, parts, contestant))
+
+
+def gradient_norms(batch: int, rounds: int, network: str = "small CNN") -> list[Found]:
+    """Return time and memory of our gradient norms of a batch in parts, in units of a plain pass of the whole."""
+    runs = {f"{parts}": norms_in_parts(network, batch, parts, "touchstone") for parts in PARTS}
+    taken = racing.interleaved({"plain": norms_in_parts(network, batch, 1, "plain"), **runs}, rounds)
+    asked = {"network": network, "batch": batch}
+    plain = racing.elsewhere(peak_in_parts, **asked, parts=1, contestant="plain")
+    return [
+        {
+            "parts": parts,
+            "time": taken[f"{parts}"]["seconds"] / taken["plain"]["seconds"],
+            "memory": racing.elsewhere(peak_in_parts, **asked, parts=parts, contestant="touchstone") / plain,
+        }
+        for parts in PARTS
+    ]
+
+
+def detectors(rows: int, width: int) -> dict[str, list[Found]]:
+    """Return the functions that take most in our detectors that are slower than pytorch-ood's."""
+    data = stored_detectors.stored(rows, width)
+    pairs = {pair.name: pair for pair in stored_detectors.PAIRS}
+    return {
+        name: functions(partial(stored_detectors.ours, pairs[name].component, pairs[name].settings(width), data))
+        for name in ("msp", "energy", "vim", "react")
+    }
+
+
+def measured(images: int, rows: int, width: int, scores: int, rounds: int, epochs: int = 20, batch: int = 256) -> Found:
+    """Return all profiles."""
+    found: Found = {"command": racing.command(), "machine": racing.machine(), "images": images, "goals": []}
+    found |= {"batch": batch, "rows": rows, "scores": scores}
+    networks: dict[racing.Kind, Any] = {
+        kind: racing.digits_network(kind, images, epochs) for kind in ("clean", "adversarial")
+    }
+    found["operators"] = pgd_operators(*networks["adversarial"])
+    found["passes"] = {kind: passes(*pair) for kind, pair in networks.items()}
+    found["members"] = [line for eps in attack_strength.EPS for line in members(*networks["adversarial"], eps)]
+    found["gradient_norms"] = gradient_norms(batch, rounds)
+    found["detectors"] = detectors(rows, width)
+    both = bootstrap_auroc.scores(scores, ties=False)
+    found["bootstrap"] = functions(partial(bootstrap_auroc.ours, *both, 1000))
+    return found
+
+
+# --- the page ------------------------------------------------------------------------------------------------------
+
+
+def _functions(title: str, lines: list[Found]) -> str:
+    rows = [(line["function"], line["calls"], f"{line['share']:.0%}") for line in lines]
+    return f"### {title}\n\n" + racing.table(("function", "calls", "share of its own"), rows)
+
+
+def page(found: Found) -> str:
+    """Return the profiles as Markdown."""
+    whole, lines = found["operators"]["whole"], found["operators"]["lines"]
+    steps = pgd_speed.STEPS
+    parts = [
+        "## PGD: operators",
+        f"Milliseconds of {steps} steps on {found['images']} digits, the adversarially trained network: a bare loop of"
+        " forward passes and input gradients, and ours, which also has to step, project, and look at the result.",
+        racing.table(
+            ("operator", "bare", "ours"),
+            [(line["operator"], f"{line['bare']:.1f}", f"{line['ours']:.1f}") for line in lines]
+            + [("**all**", f"{whole['bare']:.1f}", f"{whole['ours']:.1f}")],
+        ),
+        "## PGD: passes that stop_on_success makes",
+        f"In units of {steps} passes over all images. Its time may be the share that survives plus .05, of a peer's {steps}"
+        " passes; an image that falls late has taken its passes, so the first column is above the last.",
+        racing.table(
+            ("network", "passes with gradients", "without", "survive"),
+            [
+                (kind, *(f"{one[name]:.1%}" for name in ("with gradients", "without", "survive")))
+                for kind, one in found["passes"].items()
+            ],
+        ),
+        "## worst_of: its members",
+        "Each meets those whom the ones before left.",
+        racing.table(
+            ("eps", "member", "processor seconds", "leaves"),
+            [(f"{one['eps']:g}", one["member"], f"{one['seconds']:.2f}", one["leaves"]) for one in found["members"]],
+        ),
+        "## Gradient norms: a batch in parts",
+        f"Small CNN, {found['batch']} images: ours in one go and in parts, in units of a plain pass of the whole.",
+        racing.table(
+            ("parts", "time", "peak memory"),
+            [(one["parts"], f"{one['time']:.2f}", f"{one['memory']:.2f}") for one in found["gradient_norms"]],
+        ),
+        "## Stored detectors: functions",
+        f"Ours, fitted on {found['rows']} rows and scoring as many.",
+        *(_functions(name, lines) for name, lines in found["detectors"].items()),
+        "## Bootstrap: functions",
+        _functions(f"1,000 AUROCs of {found['scores']} scores without ties", found["bootstrap"]),
+    ]
+    what = (
+        "Where the time goes in the races whose goals are hard to meet. Profilers slow small calls down: shares count."
+    )
+    return racing.page("Profiles", what, found, *parts)
+
+
+def main() -> None:
+    """Run the profiles and write their tables."""
+    parser = racing.parser(__doc__, rounds=5)
+    for name, default in (("images", 256), ("rows", 10_000), ("width", 512), ("scores", 10_000)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    asked = parser.parse_args()
+    racing.begin(asked.threads)
+    found = measured(asked.images, asked.rows, asked.width, asked.scores, asked.rounds)
+    racing.write(asked.out, "profiles", found, page(found))
+
+
+if __name__ == "__main__":
+    main()
