@@ -1,12 +1,12 @@
 """Profiles: where the time goes in the races whose goals are hard to meet, ours beside what sets the goal.
 
-    python benchmarks/profiles.py [--images 256] [--rows 10000] [--width 512] [--scores 10000] [--rounds 5] [--threads 1]
+    python benchmarks/profiles.py [--images 256] [--rows 10000] [--width 512] [--scores 10000] [--rounds 20] [--threads 1]
 
-Operators of torch (self time) of 40 PGD steps beside a bare loop of as many passes; how many passes stop_on_success can
-save, counted at the network; what each member of worst_of takes and leaves; gradient norms of a batch in one go, in halves
-and in quarters, their time and peak memory against a plain pass of the whole; functions of Python (own time) of stored
-detectors and of the bootstrap. Profilers slow small calls down, so shares count, not times. Writes profiles.json and .md
-into benchmarks/results/.
+The pieces of a PGD step, timed by themselves; how many passes stop_on_success can save, counted at the network; what each
+member of worst_of takes and leaves; gradient norms of a batch in one go, in halves and in quarters, their time and peak
+memory against a plain pass of the whole; functions of Python (own time) of FGSM training, of stored detectors and of the
+bootstrap. A profiler of functions slows small calls down, so shares count, not times. Writes profiles.json and .md into
+benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
+from torch.nn import functional
 
 import attack_strength
 import bootstrap_auroc
@@ -28,21 +28,18 @@ import gradient_features
 import pgd_speed
 import racing
 import stored_detectors
+import training_epochs
 from racing import Found, Rows
+from touchstone.goals import Goal
+from touchstone.losses import logits_loss_and_gradient
+from touchstone.perturbations import Ball, check_inputs
+from touchstone.tensors import Draws, frozen
 
 MOST = 8  # lines of a profile
 PARTS = (1, 2, 4)  # of a batch, one after the other
 
 
-# --- the two profilers ---------------------------------------------------------------------------------------------
-
-
-def operators(run: Callable[[], object]) -> dict[str, float]:
-    """Return the milliseconds that each of torch's operators takes by itself."""
-    run()
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
-        run()
-    return {line.key: line.self_cpu_time_total / 1e3 for line in profiler.key_averages()}
+# --- the profiler --------------------------------------------------------------------------------------------------
 
 
 def functions(run: Callable[[], object]) -> list[Found]:
@@ -67,14 +64,40 @@ def _place(file: str, line: int, name: str) -> str:
 # --- what is profiled ----------------------------------------------------------------------------------------------
 
 
-def pgd_operators(model: nn.Module, rows: Rows) -> Found:
-    """Return the operators of our 40 steps and of the bare loop, the largest first."""
-    runs = {"bare": pgd_speed.bare, "ours": pgd_speed.ours}
-    taken = {name: operators(partial(pgd_speed.attacked, run, model, rows)) for name, run in runs.items()}
-    names = {name for found in taken.values() for name in found}
-    lines = [{"operator": name, **{run: found.get(name, 0.0) for run, found in taken.items()}} for name in names]
-    lines.sort(key=lambda line: (-max(line["bare"], line["ours"]), line["operator"]))
-    return {"whole": {run: sum(found.values()) for run, found in taken.items()}, "lines": lines[:MOST]}
+def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Found]:
+    """Return the processor milliseconds of what one PGD step is made of, on all rows, and of a look without a gradient."""
+    images, labels = rows.images, rows.labels
+    goal, ball = Goal(labels), Ball(images, pgd_speed.EPS)
+    points = ball.random(Draws(0, "attack", rows.ids))
+    best, best_loss, every = images.clone(), torch.zeros(len(images)), torch.arange(len(images))
+
+    def bare() -> Tensor:
+        given = points.detach().requires_grad_()
+        (found,) = torch.autograd.grad(functional.cross_entropy(model(given), labels, reduction="sum"), given)
+        return found
+
+    def keep(loss: Tensor) -> None:  # as ascent.ascend does
+        better = loss > best_loss[every]
+        best[every[better]], best_loss[every[better]] = points[better], loss[better]
+
+    def look() -> Tensor:
+        with torch.no_grad():
+            return goal(model(points))
+
+    with frozen(model):
+        _, loss, gradient = logits_loss_and_gradient(model, goal, points)
+        pieces = {
+            "bare forward and input gradient": bare,
+            "ours: forward and input gradient, loss and logits of each image": lambda: logits_loss_and_gradient(
+                model, goal, points
+            ),
+            "ours: step and projection": lambda: ball.step(points, gradient, pgd_speed.STEP_SIZE),
+            "ours: keep what is better": lambda: keep(loss),
+            "ours, twice in a call: a look at logits": look,
+            "ours, once in a call: checks of the input": lambda: check_inputs(model, images, labels),
+        }
+        taken = racing.interleaved(pieces, rounds, clock=racing.own_seconds)
+    return [{"piece": name, "milliseconds": 1e3 * line["seconds"]} for name, line in taken.items()]
 
 
 def passes(model: nn.Module, rows: Rows) -> Found:
@@ -166,10 +189,12 @@ def measured(images: int, rows: int, width: int, scores: int, rounds: int, epoch
     networks: dict[racing.Kind, Any] = {
         kind: racing.digits_network(kind, images, epochs) for kind in ("clean", "adversarial")
     }
-    found["operators"] = pgd_operators(*networks["adversarial"])
+    found["pieces"] = pgd_pieces(*networks["adversarial"], rounds)
     found["passes"] = {kind: passes(*pair) for kind, pair in networks.items()}
     found["members"] = [line for eps in attack_strength.EPS for line in members(*networks["adversarial"], eps)]
-    found["gradient_norms"] = gradient_norms(batch, rounds)
+    found["gradient_norms"] = gradient_norms(batch, min(rounds, 5))
+    data, held_out = training_epochs.made_up(rows, seed=1), training_epochs.made_up(10, seed=2)
+    found["training"] = functions(partial(training_epochs.ours, "FGSM", data, held_out, 1))
     found["detectors"] = detectors(rows, width)
     both = bootstrap_auroc.scores(scores, ties=False)
     found["bootstrap"] = functions(partial(bootstrap_auroc.ours, *both, 1000))
@@ -186,16 +211,12 @@ def _functions(title: str, lines: list[Found]) -> str:
 
 def page(found: Found) -> str:
     """Return the profiles as Markdown."""
-    whole, lines = found["operators"]["whole"], found["operators"]["lines"]
     steps = pgd_speed.STEPS
     parts = [
-        "## PGD: operators",
-        f"Milliseconds of {steps} steps on {found['images']} digits, the adversarially trained network: a bare loop of"
-        " forward passes and input gradients, and ours, which also has to step, project, and look at the result.",
+        "## PGD: a step in pieces",
+        f"Processor milliseconds, {found['images']} digits in one batch, the adversarially trained network.",
         racing.table(
-            ("operator", "bare", "ours"),
-            [(line["operator"], f"{line['bare']:.1f}", f"{line['ours']:.1f}") for line in lines]
-            + [("**all**", f"{whole['bare']:.1f}", f"{whole['ours']:.1f}")],
+            ("piece", "milliseconds"), [(one["piece"], f"{one['milliseconds']:.2f}") for one in found["pieces"]]
         ),
         "## PGD: passes that stop_on_success makes",
         f"In units of {steps} passes over all images. Its time may be the share that survives plus .05, of a peer's {steps}"
@@ -219,6 +240,8 @@ def page(found: Found) -> str:
             ("parts", "time", "peak memory"),
             [(one["parts"], f"{one['time']:.2f}", f"{one['memory']:.2f}") for one in found["gradient_norms"]],
         ),
+        "## FGSM training: functions",
+        _functions(f"One epoch of {found['rows']} images", found["training"]),
         "## Stored detectors: functions",
         f"Ours, fitted on {found['rows']} rows and scoring as many.",
         *(_functions(name, lines) for name, lines in found["detectors"].items()),
@@ -226,14 +249,15 @@ def page(found: Found) -> str:
         _functions(f"1,000 AUROCs of {found['scores']} scores without ties", found["bootstrap"]),
     ]
     what = (
-        "Where the time goes in the races whose goals are hard to meet. Profilers slow small calls down: shares count."
+        "Where the time goes in the races whose goals are hard to meet. A profiler of functions slows small calls down,"
+        " so shares count."
     )
     return racing.page("Profiles", what, found, *parts)
 
 
 def main() -> None:
     """Run the profiles and write their tables."""
-    parser = racing.parser(__doc__, rounds=5)
+    parser = racing.parser(__doc__, rounds=20)
     for name, default in (("images", 256), ("rows", 10_000), ("width", 512), ("scores", 10_000)):
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()

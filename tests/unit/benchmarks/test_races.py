@@ -280,7 +280,7 @@ def test_every_profile_runs_small(tmp_path):
     found = profiles.measured(images=16, rows=40, width=32, scores=40, rounds=1, epochs=1, batch=4)
 
     page = written(profiles, found, tmp_path)
-    assert "mkldnn_convolution" in page and "### vim" in page and "| **all** |" in page
+    assert "ours: step and projection" in page and "attacks/fgsm.py: fgsm" in page and "### vim" in page
 
 
 def test_the_passes_of_an_attack_that_stops_are_those_of_the_images_that_stand(monkeypatch):
