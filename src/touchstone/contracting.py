@@ -188,5 +188,7 @@ def new(kind: str, name: str, folder: Path, origin: str | None = None, fitted: b
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         print(path)
-    print(f"Edit it, then: touchstone contract {folder / kind / name}.py; in a study: plugins: [{folder}/]")
+    entry = f"{{use: {name}, fit: EXAMPLES}}" if fitted else f"{{use: {name}}}"
+    print(f"Edit it, then: touchstone contract {folder / kind / name}.py")
+    print(f"In a study: plugins: [{folder}/] and, under {kind}:, {name}: {entry}")
     return 0

@@ -59,6 +59,7 @@ class _Settings(Checks):
         self._stop()
         self._victims_of_translators(resolved)
         self._static_networks(resolved)
+        self._fitted(resolved)
         self._defences(resolved)
         self._leaks(resolved)
         resolved["groups"] = self._groups(resolved)

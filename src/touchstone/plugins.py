@@ -17,12 +17,12 @@ PACKAGE = Path(__file__).parent
 _folders: list[Path] = []
 
 
-def use(folders: Iterable[Path]) -> None:
+def use(folders: Iterable[Path | str]) -> None:
     """Look for components in these folders too, and no longer in those given before.
 
     FileNotFoundError names a folder that is not there, ValueError a file that would hide one of the package.
     """
-    wanted = [folder.resolve() for folder in folders]
+    wanted = [Path(folder).resolve() for folder in folders]
     for folder in wanted:
         if not folder.is_dir():
             raise FileNotFoundError(f"plugins: there is no folder {folder}")

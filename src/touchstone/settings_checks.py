@@ -81,6 +81,22 @@ class Checks(Reader):
             if _asks_static_networks(entry):
                 self.fail(("translators", name, "use"), f"{entry['use']}.py trains classifiers, not translators")
 
+    def _fitted(self, resolved: dict[str, Any]) -> None:
+        """Refuse a detector that lacks what it is fitted on, and one that is given what it never reads."""
+        for name, entry in resolved["detectors"].items():
+            fit = registry.used(entry["use"]).fit
+            learns = fit is not None and any(data.startswith("anomalous_") for data in fit.data)
+            if fit is not None and not entry["fit"]:
+                self.fail(("detectors", name, "fit"), f"{entry['use']}.py is fitted: must name an entry of examples")
+            elif fit is None and entry["fit"]:
+                self.fail(("detectors", name, "fit"), f"{entry['use']}.py is not fitted on anything; leave it out")
+            if learns and not entry["anomalous"]:
+                told = "learns from anomalies: must name entries of examples or attacks"
+                self.fail(("detectors", name, "anomalous"), f"{entry['use']}.py {told}")
+            elif entry["anomalous"] and not learns:
+                told = "learns from no anomalies; leave it out"
+                self.fail(("detectors", name, "anomalous"), f"{entry['use']}.py {told}")
+
     def _defences(self, resolved: dict[str, Any]) -> None:
         """Give every defence its classifier's seeds, or those of them that it names; refuse what it cannot be asked."""
         defences, rates = resolved["defences"], resolved["study"]["false_positive_rates"]

@@ -51,7 +51,8 @@ class Reader:
     def _start_from(self, base: Any) -> None:
         """Forget params.yaml where the overlay says `base: none`: a whole study of its own."""
         if base not in BASES:
-            self.errors.append(f"{self.overlay_file}: base: expected {' or '.join(BASES)}, got {_shown(base)}")
+            told = f"expected {' or '.join(BASES)}, got {_shown(base)}; to start from another study, copy it"
+            self.errors.append(f"{self.overlay_file}: base: {told}")
         elif base == "none" and self.overlay_file is not None:
             self.raw, self.base_file = {}, self.overlay_file
 

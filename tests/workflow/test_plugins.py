@@ -1,6 +1,7 @@
 """Components of the user's own: found, run, digested for reruns, held to the contract, and begun with one command."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from touchstone import plugins, registry
 from touchstone.__main__ import main
@@ -50,6 +52,25 @@ def test_a_detector_begun_with_one_command_is_used_like_ours(project, capsys):
     path = Path("mine/detectors/spread.py")
     path.write_text(path.read_text().replace("logsumexp(dim=1)", "amax(dim=1)"))
     assert code_files((tasks[0],))["detectors/spread.py"] != before["detectors/spread.py"]
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+def test_what_the_how_to_page_says_to_merge_into_a_copy_of_tiny_is_a_study(project, fitted):
+    page = (ROOT / "docs/own_detector.md").read_text()
+    (snippet,) = (block for block in re.findall(r"```\n(.*?)```", page, re.DOTALL) if block.startswith("plugins: "))
+    if fitted:
+        (entry,) = re.findall(r"# with --fitted: (.*)", snippet)
+        snippet = snippet.replace("{use: spread}  ", entry)
+    main(["new", "detector", "spread", *["--fitted"] * fitted])
+    study, more = yaml.safe_load((ROOT / "workflow/studies/tiny.yaml").read_text()), yaml.safe_load(snippet)
+    study |= {name: study.get(name, {}) | block if isinstance(block, dict) else block for name, block in more.items()}
+    Path("workflow/studies/mine.yaml").write_text(yaml.safe_dump(study))
+
+    plan = Plan(load("mine"))
+
+    made = {t.output for rule, w in plan.jobs() if rule.step == "score" for t in plan.tasks(rule, **w)}
+    assert "data/mine/scores/cnn.0/spread/digits_test.safetensors" in made
+    assert ("fit" in study["detectors"]["spread"]) is fitted
 
 
 def test_without_the_plugins_line_there_is_no_such_detector(project):
