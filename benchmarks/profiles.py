@@ -116,9 +116,11 @@ def passes(model: nn.Module, rows: Rows) -> Found:
 
 
 def members(model: nn.Module, rows: Rows, eps: float) -> list[Found]:
-    """Return what each member of worst_of takes on those whom the ones before left, and whom it leaves."""
+    """Return what each member of worst_of takes on those whom the ones before left, and how many it leaves."""
     found, left = [], rows
     for name, member in zip(("apgd", "apgd, dlr", "square"), attack_strength.members(eps), strict=True):
+        if not len(left.ids):
+            break
         made: list[Tensor] = []
         alone = partial(attack_strength.ours, eps=eps, attacks=[member])
 
