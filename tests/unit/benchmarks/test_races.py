@@ -309,3 +309,5 @@ def test_the_function_that_takes_longest_stands_first():
 
     assert "test_races.py" in found[0]["function"] and found[0]["share"] > 0.4
     assert [line["share"] for line in found] == sorted((line["share"] for line in found), reverse=True)
+    (whole, part) = profiles.functions(slow, within="/benchmarks/")
+    assert "slow" in whole["function"] and whole["with_called"] > part["with_called"] and whole["share"] < 0.4
