@@ -74,11 +74,13 @@ def {name}(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, ep
 '''
 TEST = '''"""What {name} must do, on numbers worked out by hand."""
 
+from pathlib import Path
+
 import torch
 
 from touchstone import plugins, registry
 
-plugins.use([__import__("pathlib").Path(__file__).parents[1]])
+plugins.use([Path(__file__).parents[1]])  # the folder of this test and of detectors/
 
 
 def test_{name}_ranks_an_unsure_row_above_a_sure_one():
@@ -90,24 +92,25 @@ def test_{name}_ranks_an_unsure_row_above_a_sure_one():
 '''
 FITTED_TEST = '''"""What {name} must do, on numbers worked out by hand."""
 
-import importlib
+from pathlib import Path
 
 import torch
 
-from touchstone import plugins
+from touchstone import plugins, registry
 
-plugins.use([__import__("pathlib").Path(__file__).parents[1]])
+plugins.use([Path(__file__).parents[1]])  # the folder of this test and of detectors/
 
 
 def test_{name}_is_the_squared_distance_from_the_mean_in_units_of_the_spread():
-    detector = importlib.import_module("touchstone.detectors.{name}")
-    state = detector.fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), torch.tensor([0, 1]), least=0.5)
+    fit, score = registry.load_fit("detectors/{name}"), registry.load("detectors/{name}")
+    state = fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), torch.tensor([0, 1]), least=0.5)
 
-    scores = detector.{name}(torch.tensor([[1.0, 1.0], [1.0, 2.0]]), state)
+    scores = score(torch.tensor([[1.0, 1.0], [1.0, 2.0]]), state)
 
     torch.testing.assert_close(scores, torch.tensor([0.0, 4.0]))
 '''
-HINTS = {"same dtype": "make the state what the data is: state[...].to(features)"}  # in an error -> what helps
+SAME_TYPE = "make the state what the data is: state[...].to(features)"
+HINTS = {"same dtype": SAME_TYPE, "but found Double": SAME_TYPE}  # in an error -> what helps
 
 
 def contract(file: Path, traceback: bool = False) -> int:

@@ -168,12 +168,20 @@ class Reader:
         if "use" not in block:
             self.fail(path, f"needs use: one of {', '.join(known)}")
         elif block["use"] not in known:
-            self.fail((*path, "use"), f"no {folders[0]}/{block['use']}.py. There are {', '.join(known)}."
-                      + nearest(block["use"], known))  # fmt: skip
+            told = f"no {folders[0]}/{block['use']}.py. There are {', '.join(known)}.{nearest(block['use'], known)}"
+            self.fail((*path, "use"), told + self._not_plugged_in(folders, block["use"]))
         else:
             folder = next(folder for folder in folders if block["use"] in registry.names(folder))
             return registry.component(folder, block["use"])
         return None
+
+    def _not_plugged_in(self, folders: tuple[str, ...], use: Any) -> str:
+        """Return what to add where a folder beside the Snakefile holds such a component and is no plugin folder yet."""
+        for folder in folders:
+            for found in sorted(self.root.glob(f"*/{folder}/{use}.py")):
+                file = found.relative_to(self.root)
+                return f" {file} is here: add plugins: [{file.parts[0]}/]"
+        return ""
 
     def _entry(
         self, path: tuple[str, ...], section: str, block: dict[str, Any], found: registry.Component | None

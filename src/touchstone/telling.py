@@ -89,7 +89,8 @@ def _known(path: Path, lacks: str, asked: list[str], known: list[str]) -> list[s
     """Return the names asked for, or all that are known where none is; ValueError says what the report lacks."""
     for name in asked:
         if name not in known:
-            raise ValueError(f"{path}: {lacks} {name}.{nearest(name, set(known))}")
+            there = ", ".join(sorted(set(known)))
+            raise ValueError(f"{path}: {lacks} {name}.{nearest(name, set(known))} There are {there}.")
     return asked or list(dict.fromkeys(known))
 
 

@@ -59,7 +59,7 @@ def test_lines_and_columns_can_be_chosen(project, capsys):
     ("asked", "told"),
     [
         (["digits", "mian", "accuracy"], "no evaluation called mian. Did you mean main?"),
-        (["digits", "main", "acuracy"], "no metric of main called acuracy. Did you mean accuracy?"),
+        (["digits", "main", "acuracy"], "no metric of main called acuracy. Did you mean accuracy? There are accuracy"),
         (["digits", "main", "accuracy", "--entries", "mpl"], "main has no entry mpl. Did you mean mlp?"),
         (["digits", "main", "accuracy", "--examples", "tset"], "main has no examples tset. Did you mean test?"),
         (["other", "main", "accuracy"], "run the study first: touchstone run other"),

@@ -77,7 +77,9 @@ def test_without_the_plugins_line_there_is_no_such_detector(project):
     main(["new", "detector", "spread", "--folder", "mine"])
     Path("workflow/studies/own.yaml").write_text(STUDY.replace("plugins: [mine/]", ""))
 
-    with pytest.raises(ParamsError, match=r"no detectors/spread\.py"):
+    with pytest.raises(
+        ParamsError, match=r"no detectors/spread\.py.* mine/detectors/spread\.py is here: add plugins: \[mine/\]"
+    ):
         load("own")
 
 
