@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from touchstone import registry
+from touchstone import provenance, records, registry
 
 if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone contract` holds a file of the user's to these tests
     registry.use_plugins([Path(os.environ["TOUCHSTONE_PLUGINS"])])
@@ -49,6 +50,10 @@ class Project:
     def snakemake(self, *arguments: str, study: str = "tiny", check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "snakemake", "--nocolor", *arguments, "--config", f"study={study}"]
         return self.run(command, check=check)
+
+    def touchstone(self, *arguments: str) -> list[str]:
+        """The command line of touchstone itself, of this copy."""
+        return ["env", f"PYTHONPATH={self.root / 'src'}", sys.executable, "-m", "touchstone", *arguments]
 
     def run(self, command: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
@@ -132,3 +137,18 @@ def again(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     alone = {"TOUCHSTONE_WARM": "off"}
     made = once(tmp_path_factory, "again", lambda project: Project(project.root, alone).snakemake("--cores", "1"))
     return Project(made.root, alone)
+
+
+@pytest.fixture
+def twelve_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, ...]], None]:
+    """A function that puts twelve images of a shape, of three classes, into the file `images` of a working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+    Path("requirements.lock").write_text("nothing\n")
+
+    def put(shape: tuple[int, ...]) -> None:
+        images = np.random.default_rng(0).random((12, *shape)).astype(np.float32)
+        noun = records.ExampleSet(images, np.arange(12) % 3, np.arange(12), "made up")
+        provenance.write_with_sidecar(Path("images"), records.encode(noun), {"inputs": {}})
+
+    return put

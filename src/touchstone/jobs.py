@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import cache, chain, digests, numerics, provenance, registry
+from touchstone.error_lines import first_line
 from touchstone.plan import code_files
 from touchstone.plan_parts import Task
 from touchstone.warm import TORCH_STEPS
@@ -97,7 +98,7 @@ def _do(job: Job) -> None:
         except (MemoryError, RuntimeError) as error:
             if job.task.step not in TORCH_STEPS or not numerics.memory_ran_out(error):
                 raise
-            ran_out = str(error).splitlines()[0]
+            ran_out = first_line(error)
         numerics.free_memory()
         batch = job.settings.get("batch_size")
         if batch is None or batch == 1:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone import tensors
+from touchstone.error_lines import first_line
 from touchstone.networks import penultimate
 from touchstone.own_classes import Numbering
 
@@ -155,7 +156,7 @@ def _differentiable(model: Callable[[Tensor], Tensor], images: Tensor) -> None:
         (gradient,) = torch.autograd.grad((logits.amax(1) - runner_up).sum(), inputs)
     except RuntimeError as error:
         raise ValueError(
-            f"the model is not differentiable: no gradient reaches the images ({str(error).splitlines()[0]}). Look for"
+            f"the model is not differentiable: no gradient reaches the images ({first_line(error)}). Look for"
             " no_grad, detach, numpy, rounding or argmax inside it"
         ) from error
     if not bool(torch.isfinite(gradient).all()):

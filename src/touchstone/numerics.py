@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -74,7 +73,8 @@ def memory_ran_out(error: Exception) -> bool:
 
 def free_memory() -> None:
     """Give back what a failed attempt held, on the GPU too."""
+    import torch
+
     gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()

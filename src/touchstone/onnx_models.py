@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from touchstone.error_lines import first_line
+
 LIBRARY = "onnx2pytorch"
 INSTALL = f".venv/bin/pip install {LIBRARY}"
 TOLERANCE = 1e-3  # of the largest logit: what float32 may differ by between two ways to compute a network
@@ -63,11 +65,6 @@ def open_onnx(path: Path, export: str) -> Converted:
 def _decode_error() -> type[Exception]:
     found: type[Exception] = importlib.import_module("google.protobuf.message").DecodeError
     return found
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says first, or its kind where it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _only_input(path: Path, file: Any) -> tuple[str, tuple[int, ...]]:

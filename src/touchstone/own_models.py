@@ -22,9 +22,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
+from touchstone.error_lines import first_line
 from touchstone.model_probe import EXPORT_LINE
 from touchstone.networks import Program
-from touchstone.onnx_models import first_line, open_onnx
+from touchstone.onnx_models import open_onnx
 from touchstone.programs import GRAPH, GraphProgram, ScriptProgram, as_bytes, graph_bytes
 from touchstone.pt2_archive import is_program, read_program
 from touchstone.records import DamagedFile

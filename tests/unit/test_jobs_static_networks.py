@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from touchstone import jobs, networks, progress, provenance
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.plan_parts import Task
-from touchstone.records import Checkpoint, ExampleSet, decode, encode
+from touchstone.records import Checkpoint, decode, encode
 from touchstone.steps import train as training
 
 SHAPE, SOFTMAX = (1, 4, 4), {"use": "models/softmax_regression"}
@@ -25,13 +24,9 @@ def write_network(file, seed, classes=3, shape=SHAPE):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(twelve_images):
     """Twelve images to train on and to validate with, and two trained networks."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
-    Path("requirements.lock").write_text("nothing\n")
-    images = np.random.default_rng(0).random((12, *SHAPE)).astype(np.float32)
-    write("images", ExampleSet(images, np.arange(12) % 3, np.arange(12), "made up"))
+    twelve_images(SHAPE)
     for seed in (1, 2):
         write_network(f"static.{seed}", seed)
 

@@ -10,20 +10,15 @@ import torch
 from touchstone import jobs, networks, numerics, provenance
 from touchstone.models.small_cnn import small_cnn
 from touchstone.plan_parts import Task
-from touchstone.records import Checkpoint, ExampleSet, decode, encode
+from touchstone.records import Checkpoint, decode
 
 SHAPE = (1, 8, 8)
 CNN = {"use": "models/small_cnn", "width": 4, "hidden": 8}
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
-    Path("requirements.lock").write_text("nothing\n")
-    images = np.random.default_rng(0).random((12, *SHAPE)).astype(np.float32)
-    noun = ExampleSet(images, np.arange(12) % 3, np.arange(12), "made up")
-    provenance.write_with_sidecar(Path("images"), encode(noun), {"inputs": {}})
+def folder(twelve_images):
+    twelve_images(SHAPE)
 
 
 def trained(output, **settings):
@@ -125,7 +120,7 @@ def measured(monkeypatch, error, most, batch_size=256, **settings):
     return tried
 
 
-NO_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("Unable to allocate"),
+NO_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("Unable to allocate"), MemoryError(),
              RuntimeError("DefaultCPUAllocator: can't allocate memory")]  # fmt: skip
 
 
