@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 
 import racing
 from racing import Found, Goal
-from touchstone import drawing
+from touchstone import drawing, palette
 
-MET, MISSED = "#0072b2", "#d55e00"
+MET, MISSED = palette.COLOURS["blue"], palette.COLOURS["vermilion"]
 
 
 def races(results: Path) -> Iterator[tuple[str, Found, list[Goal]]]:

@@ -252,13 +252,22 @@ SLOWEST = {"small CNN": 1.25, "ResNet-18": 0.95}  # of a plain pass: issue 12
 LARGEST = 1.3
 
 
-def peak(network: str, contestant: str, batch: int) -> int:
-    """Return the bytes that one contestant needs, inputs and network apart; in this process, so it should be a new one."""
+def peak(network: str, contestant: str, batch: int, parts: int = 1) -> int:
+    """Return the bytes that one contestant needs, inputs and network apart; in this process, so it should be a new one.
+
+    parts: how many the batch is passed in, one after the other.
+    """
     torch.manual_seed(0)
     model, images = NETWORKS[network](batch)
     run, labels = MAKERS[contestant](model.eval()), torch.arange(batch) % 10
     run(model, images[:1], labels[:1])
-    return racing.peak(lambda: run(model, images, labels))
+    return racing.peak(lambda: in_parts(run, model, images, labels, parts))
+
+
+def in_parts(run: Contestant, model: nn.Module, images: Tensor, labels: Tensor, parts: int) -> None:
+    """Pass a batch in parts, one after the other."""
+    for some, own in zip(images.chunk(parts), labels.chunk(parts), strict=True):
+        run(model, some, own)
 
 
 def goals(found: Found) -> list[Goal]:

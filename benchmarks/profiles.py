@@ -16,11 +16,10 @@ import pstats
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 import attack_strength
 import bootstrap_auroc
@@ -80,11 +79,6 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Found]:
     points = ball.random(Draws(0, "attack", rows.ids))
     best, best_loss, every = images.clone(), torch.zeros(len(images)), torch.arange(len(images))
 
-    def bare() -> Tensor:
-        given = points.detach().requires_grad_()
-        (found,) = torch.autograd.grad(functional.cross_entropy(model(given), labels, reduction="sum"), given)
-        return found
-
     def keep(loss: Tensor) -> None:  # as ascent.ascend does
         better = loss > best_loss[every]
         best[every[better]], best_loss[every[better]] = points[better], loss[better]
@@ -96,7 +90,7 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Found]:
     with frozen(model):
         _, loss, gradient = logits_loss_and_gradient(model, goal, points)
         pieces = {
-            "bare forward and input gradient": bare,
+            "bare forward and input gradient": lambda: pgd_speed.one_pass(model, points, labels),
             "ours: forward and input gradient, loss and logits of each image": lambda: logits_loss_and_gradient(
                 model, goal, points
             ),
@@ -137,47 +131,32 @@ def members(model: nn.Module, rows: Rows, eps: float) -> list[Found]:
             made[:] = [attack_strength.attacked(alone, model, left)]
 
         seconds = racing.own_seconds(run)
-        inside = made[0].clamp(left.images - eps, left.images + eps).clamp(0, 1)
-        right = Rows(inside, left.labels, torch.arange(len(left.ids))).right(model).ids
-        left = Rows(*(column[right] for column in left))
+        left = left.take(left.withstood(model, made[0], eps))
         found.append({"eps": eps, "member": name, "seconds": seconds, "leaves": len(left.ids)})
     return found
 
 
-def norms_in_parts(
-    network: str, batch: int, parts: int, contestant: Literal["plain", "touchstone"]
-) -> Callable[[], None]:
-    """Return a call that passes a batch in parts, one after the other."""
-    torch.manual_seed(0)
-    model, images = gradient_features.NETWORKS[network](batch)
-    labels = torch.arange(batch) % 10
-    run = getattr(gradient_features, contestant)
-    model.eval()
-
-    def call() -> None:
-        for some, own in zip(images.chunk(parts), labels.chunk(parts), strict=True):
-            run(model, some, own)
-
-    return call
-
-
-def peak_in_parts(network: str, batch: int, parts: int, contestant: Literal["plain", "touchstone"]) -> int:
-    """Return the bytes that such a call needs; in this process, so it should be a new one."""
-    norms_in_parts(network, 1, 1, contestant)()
-    return racing.peak(norms_in_parts(network, batch, parts, contestant))
-
-
 def gradient_norms(batch: int, rounds: int, network: str = "small CNN") -> list[Found]:
     """Return time and memory of our gradient norms of a batch in parts, in units of a plain pass of the whole."""
-    runs = {f"{parts}": norms_in_parts(network, batch, parts, "touchstone") for parts in PARTS}
-    taken = racing.interleaved({"plain": norms_in_parts(network, batch, 1, "plain"), **runs}, rounds)
-    asked = {"network": network, "batch": batch}
-    plain = racing.elsewhere(peak_in_parts, **asked, parts=1, contestant="plain")
+    plain, mine = "plain forward + backward", "touchstone.gradient_norms"
+    torch.manual_seed(0)
+    model, images = gradient_features.NETWORKS[network](batch)
+    labels, peak = (
+        torch.arange(batch) % 10,
+        partial(racing.elsewhere, gradient_features.peak, network=network, batch=batch),
+    )
+    runs = {
+        (name, parts): partial(
+            gradient_features.in_parts, gradient_features.MAKERS[name](model.eval()), model, images, labels, parts
+        )
+        for name, parts in [(plain, 1), *((mine, parts) for parts in PARTS)]
+    }
+    taken, whole = racing.interleaved(runs, rounds), peak(contestant=plain)
     return [
         {
             "parts": parts,
-            "time": taken[f"{parts}"]["seconds"] / taken["plain"]["seconds"],
-            "memory": racing.elsewhere(peak_in_parts, **asked, parts=parts, contestant="touchstone") / plain,
+            "time": taken[mine, parts]["seconds"] / taken[plain, 1]["seconds"],
+            "memory": peak(contestant=mine, parts=parts) / whole,
         }
         for parts in PARTS
     ]

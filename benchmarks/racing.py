@@ -299,8 +299,17 @@ class Rows(NamedTuple):
     def right(self, model: nn.Module) -> Rows:
         """Return the rows that a model gets right."""
         with torch.no_grad():
-            rows = model(self.images).argmax(1) == self.labels
+            return self.take(model(self.images).argmax(1) == self.labels)
+
+    def take(self, rows: Tensor) -> Rows:
+        """Return some rows."""
         return Rows(*(column[rows] for column in self))
+
+    def withstood(self, model: nn.Module, attacked: Tensor, eps: float) -> Tensor:
+        """Return which rows a model gets right on attacked images, each pulled back into its budget, (N,) bool."""
+        inside = attacked.clamp(self.images - eps, self.images + eps).clamp(0, 1)
+        with torch.no_grad():
+            return model(inside).argmax(1) == self.labels
 
 
 def digits_network(kind: Kind, count: int, epochs: int = 20) -> tuple[nn.Module, Rows]:
