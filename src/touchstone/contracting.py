@@ -72,7 +72,7 @@ def {name}(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, ep
         check_inputs(model, images, labels)
         return (images + eps * generator.signs(images.shape[1:], images.dtype)).clamp(0, 1)
 '''
-TEST = '''"""What {name} must do, on numbers worked out by hand."""
+HEAD = '''"""What {name} must do, on numbers worked out by hand."""
 
 from pathlib import Path
 
@@ -83,32 +83,28 @@ from touchstone import plugins, registry
 plugins.use([Path(__file__).parents[1]])  # the folder of this test and of detectors/
 
 
-def test_{name}_ranks_an_unsure_row_above_a_sure_one():
+'''
+TEST = (
+    HEAD
+    + """def test_{name}_ranks_an_unsure_row_above_a_sure_one():
     logits = torch.tensor([[9.0, 0.0], [0.1, 0.0]])
 
     scores = registry.load("detectors/{name}")(logits)
 
     assert scores[1] > scores[0]
-'''
-FITTED_TEST = '''"""What {name} must do, on numbers worked out by hand."""
-
-from pathlib import Path
-
-import torch
-
-from touchstone import plugins, registry
-
-plugins.use([Path(__file__).parents[1]])  # the folder of this test and of detectors/
-
-
-def test_{name}_is_the_squared_distance_from_the_mean_in_units_of_the_spread():
+"""
+)
+FITTED_TEST = (
+    HEAD
+    + """def test_{name}_is_the_squared_distance_from_the_mean_in_units_of_the_spread():
     fit, score = registry.load_fit("detectors/{name}"), registry.load("detectors/{name}")
     state = fit(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), torch.tensor([0, 1]), least=0.5)
 
     scores = score(torch.tensor([[1.0, 1.0], [1.0, 2.0]]), state)
 
     torch.testing.assert_close(scores, torch.tensor([0.0, 4.0]))
-'''
+"""
+)
 SAME_TYPE = "make the state what the data is: state[...].to(features)"
 HINTS = {"same dtype": SAME_TYPE, "but found Double": SAME_TYPE}  # in an error -> what helps
 

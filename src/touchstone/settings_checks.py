@@ -61,10 +61,13 @@ class Checks(Reader):
         for name, entry in resolved["translators"].items():
             folder, use = entry["use"].split("/")
             asked = "classifier" in registry.component(folder, use).data
-            if asked and entry["classifier"] is None:
-                self.fail(("translators", name, "classifier"), "must name an entry of classifiers")
-            elif entry["classifier"] is not None and not asked:
-                self.fail(("translators", name, "classifier"), f"{folder}/{use}.py attacks no network; leave it out")
+            lacks, idle = "must name an entry of classifiers", f"{folder}/{use}.py attacks no network; leave it out"
+            self._as_asked(("translators", name, "classifier"), asked, entry["classifier"], lacks, idle)
+
+    def _as_asked(self, path: tuple[str, ...], asked: bool, given: object, lacks: str, idle: str) -> None:
+        """Refuse what is asked for and not given, and what is given and not asked for."""
+        if asked != bool(given):
+            self.fail(path, lacks if asked else idle)
 
     def _static_networks(self, resolved: dict[str, Any]) -> None:
         """Refuse an objective that attacks other networks without them, one with them that needs none, and a circle."""
@@ -84,18 +87,14 @@ class Checks(Reader):
     def _fitted(self, resolved: dict[str, Any]) -> None:
         """Refuse a detector that lacks what it is fitted on, and one that is given what it never reads."""
         for name, entry in resolved["detectors"].items():
-            fit = registry.used(entry["use"]).fit
+            fit, file = registry.used(entry["use"]).fit, f"{entry['use']}.py"
             learns = fit is not None and any(data.startswith("anomalous_") for data in fit.data)
-            if fit is not None and not entry["fit"]:
-                self.fail(("detectors", name, "fit"), f"{entry['use']}.py is fitted: must name an entry of examples")
-            elif fit is None and entry["fit"]:
-                self.fail(("detectors", name, "fit"), f"{entry['use']}.py is not fitted on anything; leave it out")
-            if learns and not entry["anomalous"]:
-                told = "learns from anomalies: must name entries of examples or attacks"
-                self.fail(("detectors", name, "anomalous"), f"{entry['use']}.py {told}")
-            elif entry["anomalous"] and not learns:
-                told = "learns from no anomalies; leave it out"
-                self.fail(("detectors", name, "anomalous"), f"{entry['use']}.py {told}")
+            lacks = f"{file} is fitted: must name an entry of examples"
+            idle = f"{file} is not fitted on anything; leave it out"
+            self._as_asked(("detectors", name, "fit"), fit is not None, entry["fit"], lacks, idle)
+            lacks = f"{file} learns from anomalies: must name entries of examples or attacks"
+            idle = f"{file} learns from no anomalies; leave it out"
+            self._as_asked(("detectors", name, "anomalous"), learns, entry["anomalous"], lacks, idle)
 
     def _defences(self, resolved: dict[str, Any]) -> None:
         """Give every defence its classifier's seeds, or those of them that it names; refuse what it cannot be asked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -177,10 +178,9 @@ class Reader:
 
     def _not_plugged_in(self, folders: tuple[str, ...], use: Any) -> str:
         """Return what to add where a folder beside the Snakefile holds such a component and is no plugin folder yet."""
-        for folder in folders:
-            for found in sorted(self.root.glob(f"*/{folder}/{use}.py")):
-                file = found.relative_to(self.root)
-                return f" {file} is here: add plugins: [{file.parts[0]}/]"
+        for beside, folder in product(sorted(self.root.iterdir()), folders):
+            if (beside / folder / f"{use}.py").is_file():
+                return f" {beside.name}/{folder}/{use}.py is here: add plugins: [{beside.name}/]"
         return ""
 
     def _entry(

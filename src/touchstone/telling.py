@@ -87,11 +87,11 @@ def table(
 
 def _known(path: Path, lacks: str, asked: list[str], known: list[str]) -> list[str]:
     """Return the names asked for, or all that are known where none is; ValueError says what the report lacks."""
+    names = list(dict.fromkeys(known))
     for name in asked:
-        if name not in known:
-            there = ", ".join(sorted(set(known)))
-            raise ValueError(f"{path}: {lacks} {name}.{nearest(name, set(known))} There are {there}.")
-    return asked or list(dict.fromkeys(known))
+        if name not in names:
+            raise ValueError(f"{path}: {lacks} {name}.{nearest(name, names)} There are {', '.join(sorted(names))}.")
+    return asked or names
 
 
 def _cell(rows: list[dict[str, str]]) -> str:

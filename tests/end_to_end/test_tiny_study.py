@@ -2,16 +2,11 @@
 
 import gzip
 import json
-import sys
 
 import pytest
 
 from touchstone import packing, provenance, records, run_records, warm
 from touchstone.digests import SNAKEMAKE_MARK, file_digest
-
-
-def _touchstone(project, *arguments):
-    return ["env", f"PYTHONPATH={project.root / 'src'}", sys.executable, "-m", "touchstone", *arguments]
 
 
 def test_two_runs_give_equal_bytes_whatever_the_cores(tiny, again):
@@ -113,7 +108,7 @@ def test_altered_raw_files_are_refused_by_the_step_that_reads_them(copied):
     target = copied.root / "data/tiny/examples/digits_test.safetensors"
     target.unlink()
 
-    done = copied.run(_touchstone(copied, "job", "prepare", "examples=digits_test", "--study", "tiny"), check=False)
+    done = copied.run(copied.touchstone("job", "prepare", "examples=digits_test", "--study", "tiny"), check=False)
 
     assert done.returncode == 1
     assert "data/raw/sklearn_digits: its bytes do not match its sidecar" in done.stderr
@@ -134,7 +129,7 @@ def test_altered_raw_files_are_named_and_fetched_again(copied):
 
 
 def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(copied):
-    done = copied.run(_touchstone(copied, "run", "tiny"))
+    done = copied.run(copied.touchstone("run", "tiny"))
 
     assert (
         done.stdout.strip().splitlines()[-1]
@@ -143,7 +138,7 @@ def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(co
 
 
 def test_a_job_whose_code_moved_on_since_it_was_planned_refuses(copied):
-    command = _touchstone(copied, "job", "prepare", "examples=digits_test", "--study", "tiny", "--code", "sha256:0")
+    command = copied.touchstone("job", "prepare", "examples=digits_test", "--study", "tiny", "--code", "sha256:0")
 
     done = copied.run(command, check=False)
 

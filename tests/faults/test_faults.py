@@ -26,10 +26,6 @@ NEEDS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk
 STUDY_ENDS = 600  # seconds
 
 
-def command(project, *arguments):
-    return ["env", f"PYTHONPATH={project.root / 'src'}", sys.executable, "-m", "touchstone", *arguments]
-
-
 def environment(cache="off"):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
     return kept | {"TOUCHSTONE_CACHE": str(cache)}
@@ -37,12 +33,12 @@ def environment(cache="off"):
 
 def start(project):
     log = (project.root / "run.out").open("a")
-    line = command(project, "run", "tiny", "--cores", "2")
+    line = project.touchstone("run", "tiny", "--cores", "2")
     return subprocess.Popen(line, cwd=project.root, stdout=log, stderr=log, env=environment(), start_new_session=True)
 
 
 def finish(project, cache="off", check=True):
-    line = command(project, "run", "tiny", "--cores", "2")
+    line = project.touchstone("run", "tiny", "--cores", "2")
     done = subprocess.run(
         line, cwd=project.root, capture_output=True, text=True, env=environment(cache), timeout=STUDY_ENDS
     )
@@ -173,7 +169,7 @@ def test_what_a_kill_left_behind_is_cleared_with_a_word(empty):
     run.wait()
 
     log = (empty.root / "again.out").open("w+")
-    line = command(empty, "run", "tiny", "--cores", "2")
+    line = empty.touchstone("run", "tiny", "--cores", "2")
     again = subprocess.Popen(line, cwd=empty.root, stdout=log, stderr=log, env=environment(), start_new_session=True)
     wait_for(lambda: not any(map(processes.lives, jobs)))
     wait_for(lambda: victims(empty, "job"))
