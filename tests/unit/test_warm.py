@@ -108,9 +108,9 @@ class Toy:
 
 
 def refuses(path):
-    """Return whether nobody listens at a socket."""
+    """Return whether nobody listens at a socket, named shortly: whole paths of a test's folder are too long."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        return connection.connect_ex(str(path)) == errno.ECONNREFUSED
+        return connection.connect_ex(path) == errno.ECONNREFUSED
 
 
 def wait_for(condition, seconds=30):
@@ -306,10 +306,10 @@ def test_jobs_that_do_not_listen_are_ended_with_the_run(toy):
 
 def test_the_socket_is_its_owners_and_what_a_power_cut_left_is_removed(toy, monkeypatch):
     (path,) = toy.left()
-    os.kill(toy.server.pid, signal.SIGKILL)
-    wait_for(lambda: refuses(path))  # its command line is gone before its socket is closed
-    assert path.stat().st_mode & 0o777 == 0o600
     monkeypatch.chdir(toy.root)
+    os.kill(toy.server.pid, signal.SIGKILL)
+    wait_for(lambda: refuses(toy.socket))  # its command line is gone before its socket is closed
+    assert path.stat().st_mode & 0o777 == 0o600
 
     listener, own = warm._listener()
 
