@@ -29,6 +29,7 @@ import racing
 import stored_detectors
 import training_epochs
 from racing import Found, Rows
+from touchstone.ascent import keep_better
 from touchstone.goals import Goal
 from touchstone.losses import logits_loss_and_gradient
 from touchstone.perturbations import Ball, check_inputs
@@ -79,10 +80,6 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Found]:
     points = ball.random(Draws(0, "attack", rows.ids))
     best, best_loss, every = images.clone(), torch.zeros(len(images)), torch.arange(len(images))
 
-    def keep(loss: Tensor) -> None:  # as ascent.ascend does
-        better = loss > best_loss[every]
-        best[every[better]], best_loss[every[better]] = points[better], loss[better]
-
     def look() -> Tensor:
         with torch.no_grad():
             return goal(model(points))
@@ -95,7 +92,7 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Found]:
                 model, goal, points
             ),
             "ours: step and projection": lambda: ball.step(points, gradient, pgd_speed.STEP_SIZE),
-            "ours: keep what is better": lambda: keep(loss),
+            "ours: keep what is better": lambda: keep_better(best, best_loss, every, points, loss),
             "ours, twice in a call: a look at logits": look,
             "ours, once in a call: checks of the input": lambda: check_inputs(model, images, labels),
         }

@@ -46,8 +46,7 @@ def ascend(
                 loss = goal(logits)
         else:
             logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
-        better = loss > best_loss[rows]
-        best[rows[better]], best_loss[rows[better]] = points[better], loss[better]
+        keep_better(best, best_loss, rows, points, loss)
         if stop_on_success and bool((won := goal.reached(logits)).any()):
             best[rows[won]], best_loss[rows[won]] = points[won], torch.inf
             rows, points, gradient = rows[~won], points[~won], gradient[~won]
@@ -55,6 +54,12 @@ def ascend(
         if step < steps:
             points = ball.step(points, gradient, step_size)
     return best, best_loss
+
+
+def keep_better(best: Tensor, best_loss: Tensor, rows: Tensor, points: Tensor, loss: Tensor) -> None:
+    """Write points and their losses into `best` and `best_loss` at the `rows` that they belong to, where higher."""
+    better = loss > best_loss[rows]
+    best[rows[better]], best_loss[rows[better]] = points[better], loss[better]
 
 
 def ascend_each(

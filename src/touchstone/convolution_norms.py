@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-CHUNK = 1 << 20  # most values that a route holds at once beside its inputs: what fits the cache was fastest
+CHUNK = 1 << 18  # most values that a route holds at once beside its inputs: what fits the cache was fastest
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
+from touchstone.error_lines import first_line
 from touchstone.example_notes import NO_CLASS
 from touchstone.pixels import LEVELS
 from touchstone.raw_files import read_bytes
@@ -62,7 +63,7 @@ class OwnImages:
             try:
                 pixels = self._pixels(int(row), shaping)
             except UNDECODABLE as error:
-                broken.append((self.names[row], str(error).split(" <")[0].splitlines()[0]))
+                broken.append((self.names[row], first_line(error).split(" <")[0]))
                 continue
             if read and pixels.shape != read[0].shape:
                 first, other = (" x ".join(map(str, shape)) for shape in (read[0].shape, pixels.shape))
@@ -173,7 +174,7 @@ def _arrays(path: Path) -> dict[str, Array]:
         with np.load(io.BytesIO(data), allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
     except (SafetensorError, ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedFile(f"{path}: not a whole file of plain arrays ({str(error).splitlines()[0]})") from error
+        raise DamagedFile(f"{path}: not a whole file of plain arrays ({first_line(error)})") from error
 
 
 def _channels_first(path: Path, images: Array) -> Array:

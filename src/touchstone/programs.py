@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from touchstone.error_lines import first_line
 from touchstone.networks import Program
 from touchstone.pt2_archive import Graph
 from touchstone.records import Array, DamagedFile
@@ -146,7 +147,7 @@ class ScriptProgram(Program):
         try:
             self.inner = _script_loader(io.BytesIO(self.data), map_location="cpu").eval()
         except RuntimeError as error:
-            raise DamagedFile(f"not a TorchScript file ({str(error).splitlines()[0]})") from error
+            raise DamagedFile(f"not a TorchScript file ({first_line(error)})") from error
 
     def contents(self) -> dict[str, Array]:
         """Return the file's bytes: code and weights in one."""

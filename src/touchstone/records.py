@@ -38,7 +38,8 @@ def _require(condition: bool, message: str) -> None:
 
 def _check_ids(ids: Array, count: int, what: str) -> None:
     _require(ids.shape == (count,), f"{what}: example_ids have shape {ids.shape}, expected ({count},)")
-    _require(len(np.unique(ids)) == count, f"{what}: example_ids are not unique")
+    # Sorted, not np.unique: its hash table takes twenty times as long.
+    _require(bool(np.diff(np.sort(ids)).all()), f"{what}: example_ids are not unique")
 
 
 def _finite(values: Array, what: str) -> None:

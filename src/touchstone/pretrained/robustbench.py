@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from touchstone.error_lines import first_line
 from touchstone.raw_files import read_bytes
 from touchstone.records import Array, DamagedFile
 
@@ -27,7 +28,7 @@ def robustbench(folder: Path, *, file: str = "weights.pt", choose: str | None = 
     try:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise DamagedFile(f"{path}: not a file of plain weights ({str(error).splitlines()[0]})") from error
+        raise DamagedFile(f"{path}: not a file of plain weights ({first_line(error)})") from error
     if choose is not None:
         found = found.get(choose) if isinstance(found, dict) else None
     for name in WRAPPERS:
