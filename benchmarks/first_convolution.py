@@ -1,31 +1,53 @@
-"""Race: the first convolution as it is, against the same function folded (pixel_unshuffle and a 2x2 convolution).
+"""Race: input gradients of first convolutions: torch's, the same layer folded into 2x2 blocks, and ours.
 
     python benchmarks/first_convolution.py [--rounds 40] [--threads 1]
 
-More than half of an input gradient of the small CNN is the backward pass of its first convolution. Padding, moving every
-2x2 block of pixels into channels and a 2x2 convolution with stride 1 is the same function; both are compared to 1e-6, in
-values and input gradients, before any clock starts. The processor time of a pass is told per image, for what attacks do
-(input gradient, frozen weights) and for what training does (weight gradients). No goal: it decides whether the small CNN
-should be built so. Writes first_convolution.json and .md into benchmarks/results/.
+More than half of an input gradient of the small CNN is the backward pass of its first convolution, which torch is slow
+at for few input channels. Two ways around it: padding, moving every 2x2 block of pixels into channels and a 2x2
+convolution with stride 1 (`pixel_unshuffle`), which is the same function; or `input_gradients`, which leaves the layer
+as it is and takes its gradient as a matrix product and a fold. All are compared to 1e-6, in values and input gradients,
+before any clock starts. The processor time is told per image: of an attack's pass (forward, input gradient, weights
+frozen) through the small CNN, and of such a pass through single layers, which shows where ours pays. No goal: it decides
+where `input_gradients` is used. Writes first_convolution.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import pgd_speed
 import racing
 from racing import Found
+from touchstone import input_gradients
 from touchstone.models.small_cnn import small_cnn
-from touchstone.tensors import frozen
 
-SHAPES = ((1, 28, 28), (3, 32, 32))
-BATCHES = (64, 128, 256, 1000)
+SHAPES = ((1, 8, 8), (1, 28, 28), (3, 32, 32))
+BATCHES = (64, 256, 1000)
 REPEATS = 4  # passes per clock reading
 TOLERANCE = 1e-6
+# Channels in and out, kernel, stride, padding, side of the images: first layers of networks that are in use.
+LAYERS = (
+    (1, 16, 3, 2, 1, 28),
+    (1, 16, 3, 1, 1, 28),
+    (1, 6, 5, 1, 0, 28),
+    (1, 64, 4, 2, 1, 28),
+    (1, 64, 7, 2, 3, 64),
+    (3, 16, 3, 2, 1, 32),
+    (3, 64, 4, 2, 1, 64),
+    (3, 16, 3, 1, 1, 32),
+    (3, 64, 3, 1, 1, 32),
+    (3, 64, 7, 2, 3, 64),
+    (8, 32, 3, 2, 1, 32),
+    (16, 32, 3, 2, 1, 14),
+)
+ROWS = 64  # images that single layers are given
+Pass = Callable[[], object]
 
 
 class Folded(nn.Module):
@@ -42,64 +64,87 @@ class Folded(nn.Module):
         return functional.conv2d(blocks, kernel, self.bias)
 
 
-def folded(model: nn.Module) -> nn.Module:
-    """Return the small CNN with its first convolution folded; weights are shared."""
+def contestants(model: nn.Module) -> dict[str, nn.Module]:
+    """Return a small CNN as torch has it, with its first convolution folded, and with our backward pass; frozen."""
+    model.requires_grad_(False)
     first, *others = model.children()
     assert isinstance(first, nn.Conv2d)
-    return nn.Sequential(Folded(first), *others)
+    quick = nn.Conv2d(first.in_channels, first.out_channels, 3, stride=2, padding=1).requires_grad_(False)
+    quick.load_state_dict(first.state_dict())
+    ours = nn.Sequential(quick, *others)
+    input_gradients.speed_up(ours)
+    return {"torch": model, "pixel_unshuffle": nn.Sequential(Folded(first), *others), "ours": ours}
 
 
-def attacking(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Return the input gradient of the loss, weights frozen."""
-    with frozen(model):
-        points = images.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(functional.cross_entropy(model(points), labels, reduction="sum"), points)
-    return gradient
+def compare(networks: Mapping[str, nn.Module], images: Tensor, labels: Tensor) -> None:
+    """Raise NotEqual unless logits and input gradients of all networks are torch's to TOLERANCE."""
+    model = networks["torch"]
+    gradient = pgd_speed.one_pass(model, images, labels)
+    for name, other in networks.items():
+        with torch.no_grad():
+            values = float((other(images) - model(images)).abs().max())
+        gradients = float((pgd_speed.one_pass(other, images, labels) - gradient).abs().max())
+        racing.require(
+            max(values, gradients) <= TOLERANCE, f"{name}: logits {values:.1e} and gradients {gradients:.1e} off"
+        )
 
 
-def training(model: nn.Module, images: Tensor, labels: Tensor) -> None:
-    """Have the gradients of all weights added to what they hold."""
-    functional.cross_entropy(model(images), labels).backward()
-
-
-def compare(model: nn.Module, other: nn.Module, images: Tensor, labels: Tensor) -> None:
-    """Raise NotEqual unless logits and input gradients of two networks are the same to TOLERANCE."""
-    with torch.no_grad():
-        values = float((model(images) - other(images)).abs().max())
-    gradients = float((attacking(model, images, labels) - attacking(other, images, labels)).abs().max())
-    racing.require(
-        max(values, gradients) <= TOLERANCE, f"folded: logits {values:.1e} and gradients {gradients:.1e} off"
-    )
-
-
-def race(shape: tuple[int, int, int], batch: int, rounds: int) -> Found:
-    """Return the times per image of both networks, attacking and training; NotEqual where they are not the same."""
+def attack_pass(shape: tuple[int, int, int], batch: int, rounds: int) -> Found:
+    """Return the times per image of a pass through the small CNN; NotEqual where contestants are not the same."""
     torch.manual_seed(0)
-    model = small_cnn(shape, 10)
-    other = folded(model)
+    networks = contestants(small_cnn(shape, 10))
     images, labels = torch.rand(batch, *shape), torch.randint(10, (batch,))
-    compare(model, other, images, labels)
+    compare(networks, images, labels)
+    passes = {name: partial(pgd_speed.one_pass, network, images, labels) for name, network in networks.items()}
+    return {"shape": shape, "batch": batch, "microseconds": _per_image(passes, batch, rounds)}
 
-    def repeated(run: partial[object]) -> None:
+
+def layer_pass(words: tuple[int, int, int, int, int, int], rounds: int) -> Found:
+    """Return the times per image of a pass through one convolution, by torch and with our backward pass."""
+    channels, width, kernel, stride, padding, side = words
+    torch.manual_seed(0)
+    plain, ours = (nn.Conv2d(channels, width, kernel, stride, padding).requires_grad_(False) for _ in range(2))
+    ours.load_state_dict(plain.state_dict())
+    with mock.patch.object(input_gradients, "pays", return_value=True):  # where it does not, too: that is the question
+        input_gradients.speed_up(ours)
+    images = torch.rand(ROWS, channels, side, side)
+    deltas = torch.randn(plain(images).shape)
+
+    def gradient(layer: nn.Module) -> Tensor:
+        points = images.detach().requires_grad_()
+        (found,) = torch.autograd.grad(layer(points), points, deltas)
+        return found
+
+    off = float((gradient(plain) - gradient(ours)).abs().max() / gradient(plain).abs().max())
+    racing.require(off <= TOLERANCE, f"{words}: gradients differ by {off:.1e}")
+    passes = {"torch": partial(gradient, plain), "ours": partial(gradient, ours)}
+    return {"layer": words, "used": input_gradients.pays(plain), "microseconds": _per_image(passes, ROWS, rounds)}
+
+
+def _per_image(passes: Mapping[str, Pass], batch: int, rounds: int) -> dict[str, float]:
+    """Return the processor microseconds per image of each pass."""
+
+    def repeated(run: Pass) -> None:
         for _ in range(REPEATS):
             run()
 
-    runners = {
-        f"{name}, {what.__name__}": partial(repeated, partial(what, network, images, labels))
-        for name, network in (("as it is", model), ("folded", other))
-        for what in (attacking, training)
-    }
-    taken = racing.interleaved(runners, rounds, clock=racing.own_seconds)
-    each = {name: 1e6 * line["seconds"] / batch / REPEATS for name, line in taken.items()}
-    return {"shape": shape, "batch": batch, "microseconds": each}
+    taken = racing.interleaved(
+        {name: partial(repeated, run) for name, run in passes.items()}, rounds, clock=racing.own_seconds
+    )
+    return {name: 1e6 * line["seconds"] / batch / REPEATS for name, line in taken.items()}
 
 
-def measured(rounds: int, batches: tuple[int, ...] = BATCHES) -> Found:
-    """Return the races at every image shape and batch size."""
+def measured(
+    rounds: int,
+    batches: Sequence[int] = BATCHES,
+    layers: Sequence[tuple[int, int, int, int, int, int]] = LAYERS,
+) -> Found:
+    """Return the races at every image shape and batch size, and of every layer."""
     return {
         "command": racing.command(),
         "machine": racing.machine(),
-        "races": [race(shape, batch, rounds) for shape in SHAPES for batch in batches],
+        "races": [attack_pass(shape, batch, rounds) for shape in SHAPES for batch in batches],
+        "layers": [layer_pass(words, rounds) for words in layers],
         "goals": [],
     }
 
@@ -109,17 +154,35 @@ def page(found: Found) -> str:
     rows = []
     for one in found["races"]:
         taken = one["microseconds"]
-        cells = []
-        for what in ("attacking", "training"):
-            plain, other = taken[f"as it is, {what}"], taken[f"folded, {what}"]
-            cells += [f"{plain:.1f}", f"{other:.1f}", f"{plain / other:.2f}"]
-        rows.append((" x ".join(map(str, one["shape"])), one["batch"], *cells))
+        cells = [f"{taken[name]:.1f}" for name in ("torch", "pixel_unshuffle", "ours")]
+        gains = [f"{taken['torch'] / taken[name]:.2f}" for name in ("pixel_unshuffle", "ours")]
+        rows.append((" x ".join(map(str, one["shape"])), one["batch"], *cells, *gains))
+    layers = []
+    for one in found["layers"]:
+        channels, width, kernel, stride, _, side = one["layer"]
+        taken = one["microseconds"]
+        layers.append(
+            (
+                f"{channels} to {width}, {kernel}x{kernel}, stride {stride}, {side}x{side}",
+                channels * kernel**2,
+                f"{taken['torch']:.1f}",
+                f"{taken['ours']:.1f}",
+                f"{taken['torch'] / taken['ours']:.2f}",
+                "yes" if one["used"] else "no",
+            )
+        )
     what = (
-        "Processor microseconds per image of a forward and a backward pass of the small CNN. `gain` is the time as it is, in"
-        " units of the folded network's: above 1 folding is faster."
+        "Processor microseconds per image of a forward pass and an input gradient, weights frozen: through the small CNN,"
+        " with torch's layers, with the first one folded into 2x2 blocks (`pixel_unshuffle`), and with our backward pass of"
+        " it; then through single layers. `gain` is torch's time in units of the other's: above 1 the other is faster."
     )
-    columns = ("images", "batch", "attack: as it is", "folded", "gain", "training: as it is", "folded", "gain")
-    return racing.page("The first convolution, folded", what, found, racing.table(columns, rows))
+    parts = (
+        "## Small CNN",
+        racing.table(("images", "batch", "torch", "pixel_unshuffle", "ours", "its gain", "our gain"), rows),
+        "## Single layers",
+        racing.table(("layer", "columns", "torch", "ours", "gain", "used"), layers),
+    )
+    return racing.page("Input gradients of first convolutions", what, found, *parts)
 
 
 def main() -> None:

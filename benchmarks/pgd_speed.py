@@ -5,14 +5,17 @@
 A small CNN on digits, trained clean and trained with PGD; eps .1 and the step size .01 for all, one random start. Before
 any clock starts, every contestant's images are pulled into the budget and classified again: the numbers that survive may
 differ by 2 of 256 at most. `stop_on_success` pays for what survives alone, so it is held to that share of the fastest
-peer's time. Without it, a step is held to a bare loop of forward pass and input gradient, which moves nothing.
+peer's time. Without it, a step is held to a bare loop of forward pass and torch's input gradient, which moves nothing;
+a second bare loop, with the input gradients that our attacks take (`input_gradients`), shows what the rest of a step is.
 Writes pgd_speed.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from unittest import mock
 
 import foolbox
 import torch
@@ -22,6 +25,7 @@ from torch.nn import functional
 
 import racing
 from racing import Found, Goal, Rows
+from touchstone import input_gradients
 from touchstone.attacks.pgd import pgd
 from touchstone.tensors import Draws, batches, frozen
 
@@ -54,12 +58,20 @@ def with_foolbox(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) 
     return found
 
 
-def bare(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
-    """Return the images as they are, after as many forward passes and input gradients, parameters frozen."""
-    with frozen(model):
+def bare(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, *, ours: bool = False) -> Tensor:
+    """Return the images as they are, after as many forward passes and input gradients, parameters frozen.
+
+    The gradients are torch's, or those of `input_gradients`.
+    """
+    with nullcontext() if ours else torchs_gradients(), frozen(model):
         for _ in range(STEPS):
             one_pass(model, images, labels)
     return images
+
+
+def torchs_gradients() -> AbstractContextManager[object]:
+    """Return a context in which a frozen network keeps torch's input gradients."""
+    return mock.patch.object(input_gradients, "speed_up", return_value=[])
 
 
 def one_pass(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -77,6 +89,7 @@ TO_EQUAL_ACCURACY: dict[str, Attack] = {
 }
 PRICE_OF_A_STEP: dict[str, Attack] = {
     "bare forward + input gradient": bare,
+    "bare forward + our input gradient": partial(bare, ours=True),
     "touchstone pgd": ours,
     f"touchstone pgd, {FEWER} steps": partial(ours, steps=FEWER),
 }

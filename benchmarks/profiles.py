@@ -11,6 +11,7 @@ benchmarks/results/.
 
 from __future__ import annotations
 
+import copy
 import cProfile
 import pstats
 from collections.abc import Callable
@@ -84,10 +85,12 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Found]:
         with torch.no_grad():
             return goal(model(points))
 
+    plain = copy.deepcopy(model).requires_grad_(False)
     with frozen(model):
         _, loss, gradient = logits_loss_and_gradient(model, goal, points)
         pieces = {
-            "bare forward and input gradient": lambda: pgd_speed.one_pass(model, points, labels),
+            "bare forward and input gradient, by torch": lambda: pgd_speed.one_pass(plain, points, labels),
+            "bare forward and input gradient, ours": lambda: pgd_speed.one_pass(model, points, labels),
             "ours: forward and input gradient, loss and logits of each image": lambda: logits_loss_and_gradient(
                 model, goal, points
             ),

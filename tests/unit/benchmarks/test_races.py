@@ -261,16 +261,20 @@ def test_the_workflow_without_work_has_the_jobs_and_files_of_the_study(tmp_path)
     assert all(repr(task.output) in text and repr(f"{task.output}.prov.json") in text for task in tasks)
 
 
-def test_the_folded_convolution_is_the_same_function_or_is_refused(tmp_path):
-    model = small_cnn((1, 28, 28), 10)
+def test_first_convolutions_are_the_same_function_or_are_refused(tmp_path):
+    networks = first_convolution.contestants(small_cnn((1, 28, 28), 10))
     images, labels = torch.rand(3, 1, 28, 28), torch.tensor([0, 1, 2])
 
-    first_convolution.compare(model, first_convolution.folded(model), images, labels)
-    with pytest.raises(racing.NotEqual, match="folded"):
-        first_convolution.compare(model, small_cnn((1, 28, 28), 10), images, labels)
+    first_convolution.compare(networks, images, labels)
+    with pytest.raises(racing.NotEqual, match="another: logits"):
+        first_convolution.compare(networks | {"another": small_cnn((1, 28, 28), 10)}, images, labels)
 
-    page = written(first_convolution, first_convolution.measured(1, batches=(4,)), tmp_path)
+    layers = first_convolution.LAYERS[:1] + first_convolution.LAYERS[-1:]
+    page = written(first_convolution, first_convolution.measured(1, batches=(4,), layers=layers), tmp_path)
     assert "| 1 x 28 x 28 | 4 |" in page and "| 3 x 32 x 32 | 4 |" in page
+    used, unused = (line for line in page.splitlines() if " stride " in line)
+    assert used.startswith("| 1 to 16, 3x3, stride 2, 28x28 | 9 |") and used.endswith("| yes |")
+    assert unused.startswith("| 16 to 32, 3x3, stride 2, 14x14 | 144 |") and unused.endswith("| no |")
 
 
 # --- profiles -----------------------------------------------------------------------------------------------------
