@@ -59,7 +59,7 @@ def picture(results: Path) -> Figure:
         axes.xaxis.set_minor_formatter("")
         axes.set_yticks(range(len(shown)), [f"{name}: {goal.text}" for name, goal in shown], fontsize=6)
         axes.set_ylim(len(shown) - 0.5, -0.5)
-        axes.set_xlabel("what was measured, in units of what was asked (less is better)")
+        axes.set_xlabel("measured, in units of what was asked")
     return figure
 
 
