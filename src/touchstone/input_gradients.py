@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-MOST_COLUMNS = 48  # input channels times kernel area: more, and torch's own is faster (benchmarks/first_convolution.py)
+MOST_COLUMNS = (
+    48  # input channels times kernel area; with more, some layers lose (benchmarks/results/first_convolution.md)
+)
 
 
 def speed_up(model: nn.Module) -> list[RemovableHandle]:
@@ -27,7 +29,7 @@ def pays(module: nn.Module) -> bool:
     if type(module) is not nn.Conv2d or module.groups != 1 or isinstance(module.padding, str):
         return False
     columns = module.weight[0].numel()
-    # One that does not stride has more columns to fold than torch has work.
+    # Of colour images, layers that do not stride lose as often as they gain.
     strided = module.in_channels == 1 or min(module.stride) > 1
     return columns <= MOST_COLUMNS and strided and module.padding_mode == "zeros"
 
