@@ -12,22 +12,27 @@ from torch import Tensor, nn
 from touchstone import tensors
 from touchstone.error_lines import first_line
 from touchstone.networks import penultimate
-from touchstone.own_classes import Numbering
+from touchstone.own_classes import Numbering, right_order
 
 # For any number of images: a program for a fixed one runs on that many alone, and has no features or gradients of each.
 EXPORT_LINE = (
     "torch.export.save(torch.export.export(model.eval(), (torch.rand(2, CHANNELS, HEIGHT, WIDTH),),"
     " dynamic_shapes=({0: torch.export.Dim('images', min=1)},)), 'model.pt2')"
 )
+EXPORT = f"export it instead, where it was made: {EXPORT_LINE}"
 SEEN = 256  # images that accuracy is estimated on
+PLAIN = "no"
 NORMALISATIONS: dict[str, tuple[list[float], list[float]]] = {
+    PLAIN: ([0.0], [1.0]),
     "ImageNet's": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
     "CIFAR-10's": ([0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]),
     "MNIST's": ([0.1307], [0.3081]),
     "[-1, 1]": ([0.5], [0.5]),
     "0 to 255": ([0.0], [1 / 255]),
 }
-GAIN = 0.1  # by how much more accuracy another normalisation has to give to be told
+GAIN = 0.1  # by how much more accuracy another normalisation has to give to be named
+TIE = 0.02  # by how much it has to be better than none
+CHANCE = 1e-4  # a model that is right on fewer images than a guess would be once in so many draws has other classes
 
 
 @dataclass
@@ -62,9 +67,30 @@ def probe(
     _unbounded(logits, found)
     _differentiable(model, some)
     _internals(model, network, some, logits, found)
-    found.accuracy = _accuracy(model, images[:SEEN], labels[:SEEN])
-    found.told.append(f"right on {found.accuracy:.0%} of {len(images[:SEEN])} of your images")
-    _other_normalisation(network, mean, std, images[:SEEN], labels[:SEEN], found)
+    images, labels = images[:SEEN], labels[:SEEN]
+    predictions = _predictions(model, images)
+    found.accuracy = float((predictions == labels).float().mean())
+    right = f"right on {found.accuracy:.0%} of {len(images)} of your images"
+    advice, share = _other_normalisation(network, mean, std, images, labels, found)
+    order = right_order(labels.numpy(), predictions.numpy(), found.classes)
+    if order is not None and order.accuracy > share:
+        raise ValueError(
+            f"{right}, but on {order.accuracy:.0%} in another order: its classes are not in the order of yours."
+            f" {numbering.in_order(order.outputs, found.classes)}"
+        )
+    if _below_guessing(predictions == labels, found.classes):
+        hint = f" {advice[0].upper()}{advice[1:]}." if advice else ""
+        raise ValueError(
+            f"{right}, so there is nothing to attack, and no other order of the classes was found that makes most of them"
+            f" right. Is this the model that was trained on these classes?{hint}"
+        )
+    found.told.append(right)
+    if advice:
+        found.told.append(f"{advice}: was it trained on such images?")
+    elif found.accuracy < 2 / max(found.classes, 3) and found.accuracy < 0.5:
+        found.told.append(
+            "that is little better than guessing: are the classes in the model's order (--classes a,b,c)?"
+        )
     found.seconds = _seconds(model, images[:64])
     return found
 
@@ -197,34 +223,42 @@ def _internals(model: nn.Module, network: nn.Module, images: Tensor, logits: Ten
     found.width = features.flatten(1).shape[1]
 
 
-def _accuracy(model: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> float:
+def _predictions(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     with torch.no_grad():
-        right = [model(batch).argmax(1) == truth for batch, truth in tensors.batches(64, images, labels)]
-    return float(torch.cat(right).float().mean())
+        return torch.cat([model(batch).argmax(1) for (batch,) in tensors.batches(64, images)])
+
+
+def _below_guessing(right: Tensor, classes: int) -> bool:
+    """Return whether a model is never right, or much less often than one that guesses."""
+    from scipy.stats import binomtest
+
+    hits = int(right.sum())
+    return hits == 0 or binomtest(hits, len(right), 1 / classes, alternative="less").pvalue < CHANCE
 
 
 def _other_normalisation(
     network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor, found: Findings
-) -> None:
-    """Tell a normalisation that makes the model much more accurate than the one given."""
-    channels, best = images.shape[1], ("", found.accuracy)
+) -> tuple[str, float]:
+    """Return which normalisation makes the model much more accurate than the one given, and how accurate; "" for none."""
+    shares: dict[str, float] = {}
+    flags: dict[str, str] = {}
     for name, (other_mean, other_std) in NORMALISATIONS.items():
-        if len(other_mean) not in (1, channels) or (other_mean, other_std) == (mean, std):
+        if len(other_mean) not in (1, images.shape[1]):
             continue
-        wide = [values * channels if len(values) == 1 else values for values in (other_mean, other_std)]
-        accuracy = _accuracy(tensors.with_normalisation(network, *wide).eval(), images, labels)
-        if accuracy > best[1] + GAIN:
-            flags = [",".join(f"{value:g}" for value in values) for values in wide]
-            best = (
-                f"with {name} normalisation (--mean {flags[0]} --std {flags[1]}) it is right on {accuracy:.0%}",
-                accuracy,
-            )
-    if best[0]:
-        found.told.append(f"{best[0]}: was it trained on such images?")
-    elif found.accuracy < 2 / max(found.classes, 3) and found.accuracy < 0.5:
-        found.told.append(
-            "that is little better than guessing: are the classes in the model's order (--classes a,b,c)?"
-        )
+        wide = [values * images.shape[1] if len(values) == 1 else values for values in (other_mean, other_std)]
+        if wide == [mean, std]:
+            continue
+        model = tensors.with_normalisation(network, *wide).eval()
+        shares[name] = float((_predictions(model, images) == labels).float().mean())
+        written = [",".join(f"{value:g}" for value in values) for values in wide]
+        flags[name] = f"with {name} normalisation (--mean {written[0]} --std {written[1]})"
+    flags[PLAIN] = "without normalisation (no --mean and no --std)"
+    best = max(shares, key=lambda name: shares[name])
+    if PLAIN in shares and shares[PLAIN] >= shares[best] - TIE:
+        best = PLAIN
+    if shares[best] <= found.accuracy + GAIN:
+        return "", 0.0
+    return f"{flags[best]} it is right on {shares[best]:.0%}", shares[best]
 
 
 def _seconds(model: Callable[[Tensor], Tensor], images: Tensor) -> float:

@@ -1,4 +1,8 @@
-"""ONNX files as differentiable networks, where onnx2pytorch is installed: nothing that touchstone needs depends on it."""
+"""ONNX files as differentiable networks, where onnx2pytorch is installed: nothing that touchstone needs depends on it.
+
+Only standard operators are taken, and weights from beside the file alone. Call it through touchstone.confined: what it uses
+of other libraries was not written for hostile files.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,8 @@ from touchstone.error_lines import first_line
 
 LIBRARY = "onnx2pytorch"
 INSTALL = f".venv/bin/pip install {LIBRARY}"
+STANDARD = ("", "ai.onnx")  # the domain of ONNX's own operators
+OPENS_PICTURES = "ImageDecoder"  # the one standard operator that reads a file format
 TOLERANCE = 1e-3  # of the largest logit: what float32 may differ by between two ways to compute a network
 
 
@@ -36,20 +42,21 @@ class Converted(nn.Module):
 def open_onnx(path: Path, export: str) -> Converted:
     """Return the network in an ONNX file, in eval mode.
 
-    export: what to do instead, in words. ValueError with them where onnx2pytorch is missing or cannot convert the file,
-    where the network takes anything but one batch of images of any number or was saved in train mode, and where what was
-    converted returns other logits than ONNX's own reference does.
+    export: what to do instead, in words. ValueError with them where onnx2pytorch cannot convert the file, where it uses
+    operators or weights from elsewhere, where the network takes anything but one batch of images of any number or was
+    saved in train mode, and where what was converted returns other logits than ONNX's own reference does.
     """
-    missing = [name for name in (LIBRARY, "onnx") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ValueError(
-            f"{path}: an ONNX file has no gradients by itself; {LIBRARY} gives it some but is not installed: {INSTALL};"
-            f" better, {export}"
-        )
     onnx: Any = importlib.import_module("onnx")
     try:
-        file = onnx.load(path)
+        file = onnx.load(path, load_external_data=False)
+        _check_operators(path, file)
+        for tensor in _messages(file, onnx.TensorProto):
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                _check_place(path, tensor)
+                onnx.external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
         onnx.checker.check_model(file)
+    except _Refused:
+        raise
     except (ValueError, OSError, onnx.checker.ValidationError, _decode_error()) as error:
         raise ValueError(f"{path}: not a whole ONNX file ({first_line(error)})") from error
     name, shape = _only_input(path, file)
@@ -60,6 +67,47 @@ def open_onnx(path: Path, export: str) -> Converted:
     except (NotImplementedError, RuntimeError, TypeError, AttributeError, KeyError, IndexError) as error:
         raise ValueError(f"{path}: {LIBRARY} cannot convert it ({first_line(error)}); {export}") from error
     return network
+
+
+class _Refused(ValueError):
+    """A whole ONNX file that asks for what is not done."""
+
+
+def check_libraries(path: Path, export: str) -> None:
+    """Raise ValueError, with both ways out, where what converts ONNX files is not installed."""
+    if any(importlib.util.find_spec(name) is None for name in (LIBRARY, "onnx")):
+        raise ValueError(
+            f"{path}: an ONNX file has no gradients by itself; {LIBRARY} gives it some but is not installed: {INSTALL};"
+            f" better, {export}"
+        )
+
+
+def _check_operators(path: Path, file: Any) -> None:
+    onnx: Any = importlib.import_module("onnx")
+    for node in _messages(file, onnx.NodeProto):
+        if node.domain not in STANDARD or node.op_type == OPENS_PICTURES:
+            name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+            raise _Refused(f"{path}: uses the operator {name}; only ONNX's own are run, without {OPENS_PICTURES}")
+
+
+def _check_place(path: Path, tensor: Any) -> None:
+    """Refuse weights that lie anywhere but in a file of their own beside the model."""
+    place = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
+    file = path.parent / place
+    if place in ("", ".", "..") or Path(place).name != place or file.is_symlink() or not file.is_file():
+        raise _Refused(
+            f"{path}: keeps weights in {place!r}; they are read only from a file in the same folder, under its plain name"
+        )
+
+
+def _messages(message: Any, kind: Any) -> Iterator[Any]:
+    """Yield every message of a kind inside a message, that one included."""
+    if isinstance(message, kind):
+        yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                yield from _messages(inner, kind)
 
 
 def _decode_error() -> type[Exception]:

@@ -1,15 +1,13 @@
 """A model of the user's own, in any of its forms, as what a study can hold: an exported program or TorchScript.
 
-No pickle is executed unless the user says so: weights are read with torch's weights_only, programs as data.
+No code in a file is run unless the user says so: programs are read as data, weights and ONNX in a process of their own.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import pickle
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,43 +15,47 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
+from touchstone import trust
+from touchstone.confined import confined
 from touchstone.error_lines import first_line
-from touchstone.model_probe import EXPORT_LINE
+from touchstone.model_probe import EXPORT, EXPORT_LINE
 from touchstone.networks import Program
-from touchstone.onnx_models import open_onnx
+from touchstone.onnx_models import check_libraries, open_onnx
 from touchstone.programs import GRAPH, GraphProgram, ScriptProgram, as_bytes, graph_bytes
 from touchstone.pt2_archive import is_program, read_program
 from touchstone.records import DamagedFile
 from touchstone.settings_files import nearest
+from touchstone.weight_files import tensors, unpickled
+from touchstone.zip_archives import names
 
 Kind = Literal["exported_program", "torchscript"]
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
-RISK = "a pickle runs whatever code its author put into it, with your rights, the moment it is opened"
-EXPORT = f"export it instead, where it was made: {EXPORT_LINE}"
+ONNX_SECONDS = 1800
+REHEARSED = (1, 8, 64)  # numbers of images that an assay tries a model on
+MOST_CLASSES = 100_000  # that the last weights of a file may be for
 
 
 @dataclass(frozen=True)
 class OwnModel:
     """A program to be put into a study, and what was noticed on the way.
 
-    network: as loaded from outside a program, and not yet kept as one; else None. It becomes what `kind` says: TorchScript
-    where torch.export is known not to follow it. batch: the only number of images it takes.
+    network: as loaded from outside a program; onnx: a file to be converted; made: the file is ours, made of one of them.
+    batch: the only number of images it takes.
     """
 
     kind: Kind
     file: Path | None = None
     network: nn.Module | None = None
+    onnx: Path | None = None
+    made: bool = False
     batch: int | None = None
     shape: tuple[int | None, ...] = ()  # (C, H, W) as the program states it
     told: tuple[str, ...] = ()
 
-    def program(self) -> Program:
-        """Return the program as the study will run it."""
+    def program(self, shape: tuple[int, int, int]) -> Program:
+        """Return the program as the study will run it; ValueError where it cannot or must not run for images of a shape."""
         assert self.file is not None, "put a network into a file first"
         if self.kind == "torchscript":
             script = ScriptProgram()
@@ -61,17 +63,28 @@ class OwnModel:
             return script
         graph, weights = read_program(self.file)
         found = GraphProgram(self.batch)
-        found.open({**weights, GRAPH: graph_bytes(graph)})
+        try:
+            found.open({**weights, GRAPH: graph_bytes(graph)})
+            for count in REHEARSED:
+                found.rehearse((count, *shape), torch.device("cpu"))
+        except DamagedFile as error:
+            raise DamagedFile(f"{self.file.name}: {error}") from error
+        except ValueError as error:
+            raise ValueError(
+                f"{self.file.name}: the model does not take your images, {_shape(shape)} (channels x height x width):"
+                f" {error}. --resize HEIGHTxWIDTH, --gray or --rgb change the images"
+            ) from error
         return found
 
 
 def open_model(
-    model: str, *, architecture: str | None = None, weights: str | None = None, trust_pickle: bool = False
+    model: str, *, architecture: str | None = None, weights: str | None = None, trust_code: bool = False
 ) -> OwnModel:
     """Return what `model` names: a file, or a network of torchvision (of timm, where that is installed).
 
     architecture: "module:function" that returns the network which the weights in the file fit. weights: a file for a
-    named network; without, its published weights are downloaded. ValueError says in words what is missing.
+    named network; without, its published weights are downloaded. trust_code: a pickle or TorchScript may run what is in
+    it. ValueError says in words what is missing.
     """
     path = Path(model).expanduser()
     if not path.is_file():
@@ -79,61 +92,88 @@ def open_model(
             raise FileNotFoundError(f"no model file {model}")
         return _named(model, weights)
     if path.suffix == ".onnx":
-        converted = open_onnx(path, EXPORT)
-        return OwnModel(
-            "torchscript",
-            network=converted,
-            shape=converted.shape,
-            told=("it was converted from ONNX to TorchScript",),
-        )
+        check_libraries(path, EXPORT)
+        return OwnModel("exported_program", onnx=path, told=("it was converted from ONNX",))
     if is_program(path):
-        graph, _ = read_program(path)
-        batch, *shape = graph["shape"]
-        fixed = f"it was exported for {batch} images at once, so it runs on as many; for any number: {EXPORT_LINE}"
-        told = () if batch is None else (fixed,)
-        return OwnModel("exported_program", path, batch=batch, shape=tuple(shape), told=told)
-    if _is_script(path):
-        return OwnModel("torchscript", path)
+        return _of_program(path)
+    if any("/code/" in name for name in names(path)):
+        return _of_script(path, trust_code)
     if path.suffix == ".safetensors":
-        return _filled(_tensors(path), architecture, path)
-    found = _unpickled(path, trust_pickle)
+        return _filled(tensors(path), architecture, path)
+    found = unpickled(path, trust_code)
     if isinstance(found, nn.Module):
         told = (f"{path.name} was unpickled, so its code was run",)
         return OwnModel("exported_program", network=found.eval(), told=told)
     return _filled(found, architecture, path)
 
 
+def _of_program(path: Path) -> OwnModel:
+    graph, _ = read_program(path)
+    batch, *shape = graph["shape"]
+    fixed = f"it was exported for {batch} images at once, so it runs on as many; for any number: {EXPORT_LINE}"
+    told = () if batch is None else (fixed,)
+    return OwnModel("exported_program", path, batch=batch, shape=tuple(shape), told=told)
+
+
+def _of_script(path: Path, trust_code: bool) -> OwnModel:
+    data = path.read_bytes()
+    if trust_code:
+        trust.trust(data, path.name)
+    if not trust.trusted(data):
+        raise ValueError(f"{path}: {trust.refusal(data)}; {EXPORT}")
+    return OwnModel("torchscript", path, told=("TorchScript runs its own code, as you trusted it to",))
+
+
 def put_into_file(model: OwnModel, shape: tuple[int, int, int], target: Path) -> OwnModel:
     """Return the model with its network exported to a file beside `target`: .pt2, or .ts where it is TorchScript.
 
-    Where torch.export cannot follow the network's code, it is traced to TorchScript instead, and the model says so.
+    Where torch.export cannot follow the network's code, or writes what touchstone does not run, it is traced to
+    TorchScript instead, and the model says so.
     """
-    if model.network is None:
+    told = model.told
+    if model.onnx is not None:
+        confined(f"{__name__}:convert_onnx", model.onnx, target, seconds=ONNX_SECONDS)
+    elif model.network is not None:
+        told += _written(model.network, shape, target)
+    else:
         return model
-    told, file = model.told, target.with_suffix(".pt2")
-    traced = model.kind == "torchscript"
+    if (file := target.with_suffix(".pt2")).is_file():
+        return replace(_of_program(file), network=model.network, made=True, told=told)
+    file = target.with_suffix(".ts")  # traced by us from code that has run already
+    if model.onnx is not None:
+        told += ("torch.export cannot follow what was made of it, so it was traced to TorchScript",)
+    return replace(_of_script(file, trust_code=True), network=model.network, made=True, told=told)
+
+
+def convert_onnx(path: Path, target: Path) -> None:
+    """Write an ONNX file beside `target` as what `put_into_file` writes; ValueError where that cannot be."""
+    network = open_onnx(path, EXPORT)
+    channels, height, width = network.shape
+    _written(network, (channels, height, width), target)
+
+
+def _written(network: nn.Module, shape: tuple[int, int, int], target: Path) -> tuple[str, ...]:
+    """Write a network beside `target` as .pt2, or as .ts where it cannot be; return what there is to say about that."""
+    file = target.with_suffix(".pt2")
     try:
-        if not traced:
-            _export(model.network, shape, file)
+        _export(network, shape, file)
+        read_program(file)
     except (RuntimeError, ValueError, TypeError, AssertionError, TorchDynamoException) as error:
-        traced = True
-        told += (f"torch.export cannot follow its code ({first_line(error)}), so it was traced to TorchScript",)
-    if traced:
-        file = target.with_suffix(".ts")
-        _traced(model.network, shape).save(str(file))
-    found = open_model(str(file))
-    return replace(found, network=model.network, shape=model.shape or found.shape, told=told)
+        file.unlink(missing_ok=True)
+        _traced(network, shape).save(str(target.with_suffix(".ts")))
+        return (f"torch.export cannot follow its code ({first_line(error)}), so it was traced to TorchScript",)
+    return ()
 
 
 def kept(model: OwnModel, target: Path) -> OwnModel:
     """Return the model with a file that was made for it moved beside `target`, where an equal program stays as it is."""
-    if model.network is None or model.file is None:
+    if not model.made or model.file is None:
         return model
     file = target.with_suffix(model.file.suffix)
     file.parent.mkdir(parents=True, exist_ok=True)
     if model.kind == "torchscript" or not (file.is_file() and _same(file, model.file)):
         file.write_bytes(model.file.read_bytes())
-    return replace(model, network=None, file=file)
+    return replace(model, file=file)
 
 
 def _export(network: nn.Module, shape: tuple[int, int, int], target: Path) -> None:
@@ -165,44 +205,6 @@ def _same(kept: Path, made: Path) -> bool:
     return (
         graph == other and weights.keys() == fresh.keys() and all(np.array_equal(weights[k], fresh[k]) for k in fresh)
     )
-
-
-def _is_script(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return dict(load_file(path))
-    except (SafetensorError, OSError) as error:
-        raise DamagedFile(f"{path}: not a whole safetensors file ({error})") from error
-
-
-def _unpickled(path: Path, trust_pickle: bool) -> Any:
-    """Return the state dict in a file, read as data; with `trust_pickle` the module or whatever is in it."""
-    try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, IndexError) as error:
-        if not trust_pickle:
-            raise ValueError(
-                f"{path} holds more than weights, so opening it means running a pickle: {RISK}. If the file is your own,"
-                f" --trust-pickle opens it; better, {EXPORT}"
-            ) from error
-        sys.path.insert(0, str(Path.cwd()))
-        found = torch.load(path, map_location="cpu", weights_only=False)
-    if isinstance(found, nn.Module):
-        return found
-    for name in WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(name), dict | nn.Module):
-            found = found[name]
-    if isinstance(found, dict) and found and all(isinstance(value, Tensor) for value in found.values()):
-        return found
-    if isinstance(found, nn.Module):
-        return found
-    raise ValueError(f"{path}: holds neither a network nor a state dict; {EXPORT}")
 
 
 def _filled(weights: dict[str, Tensor], architecture: str | None, path: Path) -> OwnModel:
@@ -262,13 +264,20 @@ def _state(weights: str) -> dict[str, Tensor]:
     path = Path(weights).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {weights}")
-    found = _tensors(path) if path.suffix == ".safetensors" else _unpickled(path, False)
+    found = tensors(path) if path.suffix == ".safetensors" else unpickled(path, False)
     return dict(found)
 
 
 def _heads(state: dict[str, Tensor] | None) -> dict[str, int]:
-    """Return how many classes the last weights of a state dict are for."""
-    return {} if not state else {"num_classes": len(list(state.values())[-1])}
+    """Return how many classes the last weights of a state dict are for; ValueError where that cannot be."""
+    if not state:
+        return {}
+    last = list(state.values())[-1]
+    if last.dim() == 0 or not 1 < len(last) <= MOST_CLASSES or not last.numel():
+        raise ValueError(
+            f"the last weights, of shape {tuple(last.shape)}, are not those of a layer that makes the logits"
+        )
+    return {"num_classes": len(last)}
 
 
 def _of_torchvision(name: str, weights: str | None) -> OwnModel:

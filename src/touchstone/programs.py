@@ -4,36 +4,37 @@ from __future__ import annotations
 
 import io
 import json
-import math
-import operator
+import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
+from torch._subclasses.fake_tensor import FakeTensorMode
 
+from touchstone import trust
 from touchstone.error_lines import first_line
 from touchstone.networks import Program
-from touchstone.pt2_archive import Graph
+from touchstone.program_graphs import Graph, calls, read_graph, values
+from touchstone.program_layers import LAYERS
+from touchstone.program_operators import ARITHMETIC, Call
+from touchstone.program_rehearsal import Rehearsal, physical_memory
 from touchstone.records import Array, DamagedFile
 
 GRAPH = "program"  # the name under which a checkpoint holds the code, as bytes beside the weights
-# Plain arithmetic on sizes, which is all that a program does outside torch's own operators.
+FAKES = logging.getLogger("torch._subclasses.fake_tensor")
 _script_loader: Callable[..., nn.Module] = torch.jit.load
 _unfused: Callable[[], AbstractContextManager[None]] = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
-_empty: Callable[..., nn.Module] = skip_init  # a module whose weights are about to come
-ARITHMETIC: dict[str, Callable[..., Any]] = {
-    f"_operator.{name}": getattr(operator, name)
-    for name in (
-        *("add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pow"),
-        *("eq", "ne", "lt", "le", "gt", "ge", "getitem"),
-    )
-} | {"math.ceil": math.ceil, "math.floor": math.floor, "torch.sym_max": max, "torch.sym_min": min}  # fmt: skip
+# What torch and Python raise for arguments that do not fit; RuntimeError also for memory that cannot be had.
+FAULTS = (
+    *(RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError),
+    *(ArithmeticError, MemoryError, RecursionError),
+)
 
 
 def as_bytes(data: bytes) -> Array:
@@ -47,7 +48,7 @@ def graph_bytes(graph: Graph) -> Array:
 
 
 class GraphProgram(Program):
-    """The graph of a torch.export program. Only operators of torch's aten library are run, by name; nothing is evaluated.
+    """The graph of a torch.export program. Only listed operators of torch's aten library are run; nothing is evaluated.
 
     Linear layers, convolutions and normalisations stand as modules, in the order in which they run, so that features and
     gradient norms are read from it as from any network. batch: the only number of images that it takes at once, if so:
@@ -59,21 +60,44 @@ class GraphProgram(Program):
         self.batch = batch
         self.layers = nn.Module()
         self.graph: Graph = {}
-        self.steps: list[tuple[Callable[..., Any], dict[str, Any]]] = []
+        self.calls: list[Call] = []
+        self.steps: list[tuple[Callable[..., Any], Call]] = []
         self.own: dict[str, str] = {}  # a weight's name in the file -> in this module
+        self.counts = True  # whether it computes with the number of images
+        self.sizes: dict[str, tuple[torch.Size, torch.dtype]] = {}  # a value of the graph -> what its weight is like
+        self.rehearsed: dict[tuple[int, ...], set[int]] = {}  # (C, H, W) -> numbers of images that it is known to take
 
     def open(self, weights: dict[str, Array]) -> None:
         """Build the layers of the graph under weights["program"] and fill them with the other weights."""
         if GRAPH not in weights:
             raise DamagedFile("the checkpoint holds no program")
-        self.graph = json.loads(weights[GRAPH].tobytes())
-        self.layers, self.own, self.steps = nn.Module(), {}, []
-        uses = Counter(self.graph["tensors"].values()) + Counter(_values(self.graph["nodes"]))
-        for node in self.graph["nodes"]:
-            layer = self._layer(node, weights, uses)
-            self.steps.append((layer or _operator(node["op"]), node if layer is None else _of_layer(node)))
-        for name in sorted(set(self.graph["tensors"].values()) - self.own.keys()):
-            self._bare(name, torch.tensor(weights[name]))
+        self.graph = read_graph(weights[GRAPH])
+        self.calls = calls(self.graph, weights.keys() - {GRAPH})
+        # Without, fewer images never take more.
+        self.counts = any(step.name in ARITHMETIC or step.name.startswith("aten.sym_") for step in self.calls)
+        exported = self.graph["shape"][0]
+        if exported is not None and self.batch != exported:
+            raise DamagedFile(f"the program was exported for {exported} images at once: set batch: {exported}")
+        try:
+            self._build(weights)
+        except FAULTS as error:
+            raise DamagedFile(f"the program's weights do not fit its layers ({first_line(error)})") from error
+
+    def _build(self, weights: dict[str, Array]) -> None:
+        self.layers, self.own, self.steps, self.rehearsed = nn.Module(), {}, [], {}
+        tensors = self.graph["tensors"]
+        once = {value for value, count in Counter(values(_taken(self.calls))).items() if count == 1}
+        stored = Counter(tensors.values())
+        sole = {value for value, name in tensors.items() if stored[name] == 1 and value in once}
+        for step in self.calls:
+            layer = self._layer(step, weights, sole)
+            self.steps.append((layer or step.function, step if layer is None else _of_layer(step)))
+        for name in sorted(set(tensors.values()) - self.own.keys()):
+            self._bare(name, _tensor(weights[name]))
+        state = self.state_dict()
+        self.sizes = {
+            value: (state[self.own[name]].shape, state[self.own[name]].dtype) for value, name in tensors.items()
+        }
 
     def contents(self) -> dict[str, Array]:
         """Return the graph and the weights under their names in the file."""
@@ -81,8 +105,38 @@ class GraphProgram(Program):
         found = {name: state[own].detach().cpu().numpy().copy() for name, own in self.own.items()}
         return dict(sorted({**found, GRAPH: graph_bytes(self.graph)}.items()))
 
+    def rehearse(self, shape: Sequence[int], device: torch.device) -> None:
+        """Run the program for images of a shape without data; once a shape, before it is run with data.
+
+        DamagedFile where it would take too much memory or time, or change its weights; ValueError where it cannot run.
+        """
+        count, sides = self.batch or shape[0], tuple(shape[1:])
+        known = self.rehearsed.setdefault(sides, set())
+        if count in known or (not self.counts and count < max(known, default=0)):
+            return
+        cpu = device.type == "cpu"
+        memory = physical_memory() if cpu else torch.cuda.get_device_properties(device).total_memory
+        step = None
+        try:
+            with _quiet(), FakeTensorMode(allow_fallback_kernels=False), torch.no_grad():
+                held: dict[str, Any] = {
+                    value: torch.empty(size, dtype=dtype, device=device) for value, (size, dtype) in self.sizes.items()
+                }
+                images = torch.empty((count, *sides), device=device)
+                with Rehearsal(held.values(), count, memory) as rehearsal:
+                    rehearsal.hold(images)
+                    held[self.graph["input"]] = images
+                    for step in self.calls:
+                        rehearsal.hold(_result(held, step.function, step, device))
+        except DamagedFile:
+            raise
+        except FAULTS as error:
+            raise ValueError(f"{step.name if step else 'the program'}: {first_line(error)}") from error
+        known.add(count)
+
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) of normalised images."""
+        self.rehearse(images.shape, images.device)
         if self.batch is None:
             return self._run(images)
         rows = []
@@ -93,34 +147,32 @@ class GraphProgram(Program):
 
     def _run(self, images: Tensor) -> Tensor:
         state = dict(self.named_parameters()) | dict(self.named_buffers())
-        values: dict[str, Any] = {value: state[self.own[name]] for value, name in self.graph["tensors"].items()}
-        values[self.graph["input"]] = images
-        for function, node in self.steps:
-            arguments = [_filled(argument, values, images.device) for argument in node["args"]]
-            named = {key: _filled(argument, values, images.device) for key, argument in node["kwargs"].items()}
-            _store(values, node["out"], function(*arguments, **named))
-        result: Tensor = values[self.graph["output"]]
+        held: dict[str, Any] = {value: state[self.own[name]] for value, name in self.graph["tensors"].items()}
+        held[self.graph["input"]] = images
+        for function, step in self.steps:
+            _result(held, function, step, images.device)
+        result: Tensor = held[self.graph["output"]]
         return result
 
-    def _layer(self, node: dict[str, Any], weights: dict[str, Array], uses: Counter[str]) -> nn.Module | None:
-        """Return the module of a node that is a layer with weights of its own; None for every other."""
-        build = LAYERS.get(node["op"])
+    def _layer(self, step: Call, weights: dict[str, Array], sole: Collection[str]) -> nn.Module | None:
+        """Return the module of a call that is a layer with weights of its own; None for every other."""
+        build = LAYERS.get(step.name)
         if build is None:
             return None
-        names = [self.graph["tensors"].get(argument.get("value")) if isinstance(argument, dict) else None
-                 for argument in node["args"]]  # fmt: skip
-        for argument, name in zip(node["args"], names, strict=True):
-            if name is not None and (uses[name] > 1 or uses[argument["value"]] > 1):
-                return None  # a weight that several layers share
-        built = build(node, [None if name is None else torch.tensor(weights[name]) for name in names])
+        tensors = self.graph["tensors"]
+        taken = {
+            name: value["value"] for name, value in step.bound.items() if isinstance(value, dict) and "value" in value
+        }
+        names = {name: tensors[value] for name, value in taken.items() if value in tensors}
+        if any(value in tensors and value not in sole for value in taken.values()):
+            return None  # a weight that several layers share
+        built = build(step.bound, {name: _tensor(weights[own]) for name, own in names.items()})
         if built is None:
             return None
         layer, places = built
-        inside = f"l{len(list(self.layers.children()))}_{(names[1] or '').rpartition('.')[0].replace('.', '_')}"
+        inside = f"l{len(list(self.layers.children()))}_{names['weight'].rpartition('.')[0].replace('.', '_')}"
         self.layers.add_module(inside, layer)
-        for place, own in places.items():
-            if place < len(names) and names[place] is not None:
-                self.own[str(names[place])] = f"layers.{inside}.{own}"
+        self.own |= {names[name]: f"layers.{inside}.{own}" for name, own in places.items() if name in names}
         return layer
 
     def _bare(self, name: str, values: Tensor) -> None:
@@ -135,15 +187,17 @@ class GraphProgram(Program):
 
 
 class ScriptProgram(Program):
-    """A TorchScript file. It runs in TorchScript's own machine, whose loader opens no Python pickle."""
+    """A TorchScript file that the user trusts: it runs whatever is in it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.data = b""
 
     def open(self, weights: dict[str, Array]) -> None:
-        """Load the file under weights["program"]; DamagedFile where it is none."""
+        """Load the file under weights["program"]; DamagedFile where it is none, or nobody has trusted it."""
         self.data = weights[GRAPH].tobytes() if GRAPH in weights else b""
+        if not trust.trusted(self.data):  # to load is to run
+            raise DamagedFile(trust.refusal(self.data))
         try:
             self.inner = _script_loader(io.BytesIO(self.data), map_location="cpu").eval()
         except RuntimeError as error:
@@ -160,105 +214,49 @@ class ScriptProgram(Program):
         return logits
 
 
-Built = tuple[nn.Module, dict[int, str]] | None  # a layer, and which argument is which of its weights
+def _tensor(values: Array) -> Tensor:
+    # Bytes in a file can be truth values that are neither true nor false.
+    return torch.tensor(values.view(np.uint8) != 0 if values.dtype == np.bool_ else values)
 
 
-def _linear(node: dict[str, Any], given: list[Tensor | None]) -> Built:
-    weight, bias = given[1], given[2] if len(given) > 2 else None
-    if weight is None or weight.dim() != 2 or (bias is None and len(node["args"]) > 2 and node["args"][2] is not None):
-        return None
-    layer = _empty(nn.Linear, weight.shape[1], weight.shape[0], bias=bias is not None)
-    return _with(layer, {"weight": weight, "bias": bias}), {1: "weight", 2: "bias"}
-
-
-def _convolution(node: dict[str, Any], given: list[Tensor | None]) -> Built:
-    weight, bias = given[1], given[2] if len(given) > 2 else None
-    settings = dict(zip(("stride", "padding", "dilation", "groups"), node["args"][3:], strict=False)) | node["kwargs"]
-    if weight is None or weight.dim() != 4 or (bias is None and len(node["args"]) > 2 and node["args"][2] is not None):
-        return None
-    groups = settings.pop("groups", 1)
-    pairs = {key: value if isinstance(value, str) else _pair(value) for key, value in settings.items()}
-    kernel = (weight.shape[2], weight.shape[3])
-    channels = (weight.shape[1] * groups, weight.shape[0])
-    layer = _empty(nn.Conv2d, *channels, kernel, groups=groups, bias=bias is not None, **pairs)
-    return _with(layer, {"weight": weight, "bias": bias}), {1: "weight", 2: "bias"}
-
-
-def _pair(value: Any) -> Any:
-    return value * 2 if isinstance(value, list) and len(value) == 1 else value
-
-
-def _batch_norm(node: dict[str, Any], given: list[Tensor | None]) -> Built:
-    weight, bias, mean, variance = given[1:5]
-    training, eps = node["args"][5], node["args"][7]
-    if training or weight is None or bias is None or mean is None or variance is None:
-        return None
-    layer = nn.BatchNorm2d(len(mean), eps=eps)
-    values = {"weight": weight, "bias": bias, "running_mean": mean, "running_var": variance}
-    return _with(layer, values), {1: "weight", 2: "bias", 3: "running_mean", 4: "running_var"}
-
-
-LAYERS: dict[str, Callable[[dict[str, Any], list[Tensor | None]], Built]] = {
-    "aten.linear.default": _linear,
-    "aten.conv2d.default": _convolution,
-    "aten.conv2d.padding": _convolution,
-    "aten.batch_norm.default": _batch_norm,
-}
-
-
-def _with(layer: nn.Module, values: Mapping[str, Tensor | None]) -> nn.Module:
-    # Not strict: a counter of batches, which nothing reads, is not among the values.
-    layer.load_state_dict({name: value for name, value in values.items() if value is not None}, strict=False)
-    return layer.eval()
-
-
-def _values(nodes: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield what the nodes take, as often as they take it."""
-    for node in nodes:
-        for argument in [*node["args"], *node["kwargs"].values()]:
-            for item in argument if isinstance(argument, list) else [argument]:
-                if isinstance(item, dict) and "value" in item:
-                    yield item["value"]
-
-
-def _of_layer(node: dict[str, Any]) -> dict[str, Any]:
-    return {"args": node["args"][:1], "kwargs": {}, "out": node["out"]}
-
-
-def _operator(name: str) -> Callable[..., Any]:
-    """Return the operator of a name; DamagedFile for whatever is neither aten's nor plain arithmetic."""
-    if name in ARITHMETIC:
-        return ARITHMETIC[name]
-    library, _, rest = name.partition(".")
-    operation, _, overload = rest.partition(".")
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch from printing the traceback of what does not fit: it is said in the error."""
+    printing, FAKES.disabled = FAKES.disabled, True
     try:
-        if library != "aten" or operation in FORBIDDEN:
-            raise AttributeError(name)
-        found: Callable[..., Any] = getattr(getattr(torch.ops.aten, operation), overload or "default")
-    except AttributeError:
-        raise DamagedFile(f"the program uses {name}, which touchstone does not run") from None
-    return found
+        yield
+    finally:
+        FAKES.disabled = printing
 
 
-FORBIDDEN = frozenset({"from_file", "save"})  # the operators that reach for files
+def _taken(steps: list[Call]) -> list[Any]:
+    """Return the arguments of all calls."""
+    return [argument for step in steps for argument in (*step.args, *step.kwargs.values())]
 
 
-def _filled(argument: Any, values: dict[str, Any], device: torch.device) -> Any:
+def _of_layer(step: Call) -> Call:
+    return replace(step, args=[step.bound["input"]], kwargs={})
+
+
+def _result(held: dict[str, Any], function: Callable[..., Any], step: Call, device: torch.device) -> Any:
+    """Return what a call makes of the values held, after these hold it too."""
+    arguments = [_filled(argument, held, device) for argument in step.args]
+    named = {key: _filled(argument, held, device) for key, argument in step.kwargs.items()}
+    made = function(*arguments, **named)
+    if len(step.out) == 1 and not isinstance(step.out[0], list):
+        held[step.out[0]] = made
+    else:
+        held.update(zip(step.out[0] if isinstance(step.out[0], list) else step.out, made, strict=True))
+    return made
+
+
+def _filled(argument: Any, held: dict[str, Any], device: torch.device) -> Any:
     """Return an argument with the values of the graph in it."""
     if isinstance(argument, list):
-        return [_filled(item, values, device) for item in argument]
+        return [_filled(item, held, device) for item in argument]
     if not isinstance(argument, dict):
         return argument
     ((kind, name),) = argument.items()
     if kind == "value":
-        return values[name]
+        return held[name]
     return device if kind == "device" else getattr(torch, name)
-
-
-def _store(values: dict[str, Any], names: list[Any], found: Any) -> None:
-    if len(names) == 1 and isinstance(names[0], list):
-        values.update(zip(names[0], found, strict=True))
-    elif len(names) == 1:
-        values[names[0]] = found
-    else:
-        values.update(zip(names, found, strict=True))

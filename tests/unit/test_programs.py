@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone import networks, readouts
+from touchstone import networks, readouts, trust
 from touchstone.gradient_norms import gradient_norms
 from touchstone.models.exported_program import exported_program
 from touchstone.models.torchscript_program import torchscript_program
@@ -97,8 +97,10 @@ def test_a_program_for_four_images_takes_any_number(net, tmp_path):
     torch.testing.assert_close(program(images), net(images))
 
 
-def test_torchscript_gives_logits_and_gradients_for_the_images(net, tmp_path):
+def test_torchscript_gives_logits_and_gradients_for_the_images(net, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     torch.jit.save(torch.jit.trace(net, torch.rand(2, *SHAPE)), tmp_path / "weights.pt")
+    trust.trust(Path("weights.pt").read_bytes(), "weights.pt")
     model = networks.load(torchscript_program, checkpoint(torchscript(tmp_path)))
     images = torch.rand(3, *SHAPE, requires_grad=True)
 
@@ -106,6 +108,85 @@ def test_torchscript_gives_logits_and_gradients_for_the_images(net, tmp_path):
 
     (expected,) = torch.autograd.grad(net(images).sum(), images)
     torch.testing.assert_close(gradient, expected)
+
+
+class Minus(nn.Module):
+    """Attention as some networks write it, with a mask of -inf; one linear layer over rows, normalised."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.norm, self.head = nn.Linear(128, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)
+
+    def forward(self, images):
+        rows = self.norm(self.rows(images.flatten(1)))
+        return self.head(torch.softmax(rows.masked_fill(rows < 0, float("-inf")), 1).nan_to_num())
+
+
+@pytest.mark.parametrize("decomposed", [False, True])
+def test_infinity_and_normalised_rows_are_read_in_every_form_of_a_program(tmp_path, decomposed):
+    torch.manual_seed(1)
+    net = Minus()
+    net(torch.rand(16, *SHAPE))
+    net.eval()
+    program = torch.export.export(
+        net, (torch.rand(2, *SHAPE),), dynamic_shapes=({0: torch.export.Dim("images", min=1)},)
+    )
+    torch.export.save(program.run_decompositions() if decomposed else program, tmp_path / "weights.pt")
+    images = torch.rand(3, *SHAPE)
+
+    model = networks.load(exported_program, checkpoint(read_exported(tmp_path)))[1]
+
+    torch.testing.assert_close(model(images), net(images))
+
+
+class Writer(nn.Module):
+    """TorchScript that writes a file of the name that it was given, when it is loaded and when it is run."""
+
+    name: str
+
+    def __init__(self, name: str):
+        super().__init__()
+        self.name = name
+
+    @torch.jit.export
+    def __getstate__(self) -> tuple[str, bool]:
+        return self.name, self.training
+
+    @torch.jit.export
+    def __setstate__(self, state: tuple[str, bool]) -> None:
+        self.name = state[0]
+        self.training = bool(torch.from_file(self.name, True, 16).sum() > 1)  # what has no effect is left out
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.from_file(self.name, True, 16)
+
+
+def test_torchscript_that_nobody_trusts_is_not_even_loaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.jit.save(torch.jit.script(Writer("written")), "weights.pt")
+    data = as_bytes(Path("weights.pt").read_bytes())
+
+    with pytest.raises(DamagedFile, match=r"weights\.pt: TorchScript can .* Use a torch\.export program \(\.pt2\)"):
+        torchscript(tmp_path)
+    with pytest.raises(DamagedFile, match=r"--trust-code.*sha256:[0-9a-f]{64} in \.touchstone/trusted"):
+        networks.load(torchscript_program, checkpoint({GRAPH: data}))
+    assert not Path("written").exists()
+
+    # The line that the refusal names is what lets it run: here, that the trap works and would have been seen.
+    message = trust.refusal(data.tobytes())
+    Path(".touchstone").mkdir()
+    Path(".touchstone/trusted").write_text(message[message.index("sha256:") :].split()[0] + "\n")
+    networks.load(torchscript_program, checkpoint({GRAPH: data}))
+    assert Path("written").stat().st_size == 64
+
+
+def test_trust_is_of_bytes_and_not_of_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trust.trust(b"mine", "model.pt\nsha256:0")
+    trust.trust(b"mine", "model.pt")
+
+    assert trust.trusted(b"mine") and not trust.trusted(b"theirs") and not trust.trusted(b"")
+    assert len(Path(".touchstone/trusted").read_text().splitlines()) == 1
 
 
 class Trap:

@@ -70,7 +70,7 @@ def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project):
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        (ENTRY % ", epochs: 3", "own.yaml: classifiers.theirs.epochs: not a setting of pretrained/robustbench.py"),
+        (ENTRY % ", epochs: 3", "own.yaml:2: classifiers.theirs.epochs: not a setting of pretrained/robustbench.py"),
         (ENTRY % ", seeds: [0, 1]", "classifiers.theirs.seeds: not a setting"),
         (ENTRY % ", mean: [0.1, 0.2]", "classifiers.theirs.mean: expected one value for each of 1 channels"),
         (ENTRY.replace("[1, 28, 28]", "[28, 28]") % "", "classifiers.theirs.input_shape: expected channels, height, width"),

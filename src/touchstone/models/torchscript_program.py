@@ -12,5 +12,6 @@ def torchscript_program(input_shape: tuple[int, int, int], classes: int) -> nn.M
 
     For classifiers with `use: torchscript` alone. It gives logits and input gradients; its layers cannot be reached, so
     there are no features and no gradient norms (leave `confounding` empty). input_shape and classes are the file's own.
+    It runs the file's code, so it is opened only where you trusted it (`touchstone assay FILE --trust-code`).
     """
     return ScriptProgram()

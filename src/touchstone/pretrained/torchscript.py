@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from touchstone import trust
 from touchstone.programs import GRAPH, as_bytes
 from touchstone.raw_files import read_bytes
-from touchstone.records import Array
+from touchstone.records import Array, DamagedFile
 
 
 def torchscript(folder: Path, *, file: str = "weights.pt") -> dict[str, Array]:
     """Return {"program": bytes} of the TorchScript file `folder`/`file`.
 
-    For `model: {use: torchscript_program}`. DamagedFile where it is missing or empty.
+    For `model: {use: torchscript_program}`. TorchScript runs code: DamagedFile unless the user has trusted this file here
+    (`touchstone assay FILE --trust-code`), and where it is missing or empty.
     """
-    return {GRAPH: as_bytes(read_bytes(folder / file))}
+    data = read_bytes(folder / file)
+    if not trust.trusted(data):
+        raise DamagedFile(f"{folder / file}: {trust.refusal(data)}")
+    return {GRAPH: as_bytes(data)}

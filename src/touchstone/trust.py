@@ -1,0 +1,35 @@
+"""Files that may run code here, because the user said so: their digests, one a line, in this folder and no study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from touchstone.digests import sha256
+
+TRUSTED = Path(".touchstone/trusted")
+WHY = (
+    "TorchScript can read and write all that you can, for ever, and while it is only loaded: nothing in it can be checked"
+    " before. Use a torch.export program (.pt2), which is read as data"
+)
+
+
+def trust(data: bytes, name: str) -> None:
+    """Let a file run code from now on, whichever name it has later."""
+    if not trusted(data):
+        TRUSTED.parent.mkdir(exist_ok=True)
+        with TRUSTED.open("a") as stream:
+            stream.write(f"{sha256(data)}  {name!r}\n")
+
+
+def trusted(data: bytes) -> bool:
+    """Return whether a file with these bytes may run code."""
+    lines = TRUSTED.read_text().splitlines() if TRUSTED.is_file() else []
+    return sha256(data) in (line.partition(" ")[0] for line in lines)
+
+
+def refusal(data: bytes) -> str:
+    """Return why a file may not run code, and what to do, in words that follow its name."""
+    return (
+        f"{WHY} (docs/own_model.md). If the file is your own, `touchstone assay FILE --trust-code` runs it; where a study"
+        f" brought it, the line {sha256(data)} in {TRUSTED} does"
+    )
