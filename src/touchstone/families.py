@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-SELECTING = ("data/subset", "data/held_out_classes", "data/two_classes")  # rows of another set, as they are
+SELECTING = ("data/subset", "data/held_out_classes", "data/two_classes", "data/without_rows")  # rows as they are
 
 Entry = Mapping[str, Any]  # of examples in a study: its "use", and its "source" or the set that it is made "of"
 

@@ -6,7 +6,9 @@ numpy and PIL alone. Nothing is resized, recoloured or left out unless a setting
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +21,20 @@ from safetensors.numpy import load as load_tensors
 
 from touchstone.error_lines import first_line
 from touchstone.example_notes import NO_CLASS
+from touchstone.own_folder import files_in
+from touchstone.picture_files import UNDECODABLE, decoded
 from touchstone.pixels import LEVELS
 from touchstone.raw_files import read_bytes
 from touchstone.records import Array, DamagedFile
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
 ARRAYS = frozenset({".npz", ".safetensors"})
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+NOT_ARRAYS = (
+    *(SafetensorError, ValueError, KeyError, OSError, EOFError, MemoryError, NotImplementedError, RuntimeError),
+    *(OverflowError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error),
+)
+MOST_BYTES = 16 << 30  # of all images together, unpacked, as 8-bit levels
+MOST_CLASSES = 100_000
 SHOWN = 5  # names that an error lists
 Colour = Literal["as_stored", "gray", "rgb"]
 
@@ -65,10 +74,15 @@ class OwnImages:
             except UNDECODABLE as error:
                 broken.append((self.names[row], first_line(error).split(" <")[0]))
                 continue
-            if read and pixels.shape != read[0].shape:
-                first, other = (" x ".join(map(str, shape)) for shape in (read[0].shape, pixels.shape))
+            if not read and len(self) * pixels.size > MOST_BYTES:
                 raise ValueError(
-                    f"{self.names[row]} is {other} (channels x height x width), {self.names[good[0]]} is {first}:"
+                    f"{len(self)} images of {_times(pixels.shape)} (channels x height x width) are"
+                    f" {len(self) * pixels.size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} GB: give a size to resize to"
+                )
+            if read and pixels.shape != read[0].shape:
+                raise ValueError(
+                    f"{self.names[row]} is {_times(pixels.shape)} (channels x height x width),"
+                    f" {self.names[good[0]]} is {_times(read[0].shape)}:"
                     " give a size to resize to, and gray or rgb, so that all are alike"
                 )
             read.append(pixels)
@@ -86,9 +100,12 @@ class OwnImages:
             levels = pixels if pixels.dtype == np.uint8 else np.rint(pixels * LEVELS).astype(np.uint8)
             picture = Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, -1).copy())
         else:
-            data = read_bytes(self.pictures[row])
-            picture = Image.open(io.BytesIO(data))
+            picture = decoded(read_bytes(self.pictures[row]))
         return _shaped(picture, shaping)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _shaped(picture: Image.Image, shaping: Shaping) -> Array:
@@ -109,7 +126,7 @@ def own_images(folder: Path, classes: Iterable[str] = (), *, labelled: bool = Tr
     numbers; else classes are numbered in the order of their names, or in the order given as `classes`. Not `labelled`:
     pictures lie anywhere, and labels are -1. DamagedFile or ValueError say in words what is missing.
     """
-    files = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file())
+    files = [folder] if folder.is_file() else files_in(folder)
     arrays = [path for path in files if path.suffix.lower() in ARRAYS]
     pictures = [path for path in files if path.suffix.lower() in PICTURES]
     if len(arrays) == 1 and not pictures:
@@ -139,10 +156,21 @@ def _classes(found: list[str], given: tuple[str, ...], folder: Path) -> tuple[st
         if unknown := sorted(set(found) - set(given)):
             raise ValueError(f"{folder}: the folder {unknown[0]} is not among the classes given: {', '.join(given)}")
         return given
-    if all(name.isdigit() for name in found):
-        numbers = {int(name): name for name in found}
-        return tuple(numbers.get(number, "") for number in range(max(numbers) + 1))
-    return tuple(found)
+    if not all(name.isascii() and name.isdecimal() for name in found):
+        return tuple(found)
+    numbers: dict[int, str] = {}
+    for name in found:
+        if len(name) > len(str(MOST_CLASSES)) or int(name) >= MOST_CLASSES:
+            raise DamagedFile(
+                f"{folder / name}: class numbers go up to {MOST_CLASSES - 1:,}; rename the folders, or list them as"
+                " classes, in the order of the model's classes"
+            )
+        if other := numbers.get(int(name)):
+            raise DamagedFile(
+                f"{folder}: the folders {other} and {name} are both class {int(name)}; make one folder of them"
+            )
+        numbers[int(name)] = name
+    return tuple(numbers.get(number, "") for number in range(max(numbers) + 1))
 
 
 def _of_arrays(path: Path, labelled: bool) -> OwnImages:
@@ -160,6 +188,8 @@ def _of_arrays(path: Path, labelled: bool) -> OwnImages:
                 f"{path}: labels must be one whole number from 0 on for each of {len(images)} images,"
                 f" found {given.dtype} {given.shape}"
             )
+        if len(given) and given.max() >= MOST_CLASSES:
+            raise DamagedFile(f"{path}: labels go up to {int(given.max()):,}; at most {MOST_CLASSES - 1:,}")
         labels = given.astype(np.int64)
     classes = tuple(map(str, range(int(labels.max()) + 1))) if labelled and len(labels) else ()
     names = tuple(f"{path.name}[{row}]" for row in range(len(images)))
@@ -171,10 +201,20 @@ def _arrays(path: Path) -> dict[str, Array]:
     try:
         if path.suffix.lower() == ".safetensors":
             return dict(load_tensors(data))
+        if (size := _unpacked(data)) > MOST_BYTES:
+            raise DamagedFile(f"{path}: unpacks to {size / 1e9:.2f} GB; at most {MOST_BYTES / 1e9:.2f} GB")
         with np.load(io.BytesIO(data), allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
-    except (SafetensorError, ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except DamagedFile:
+        raise
+    except NOT_ARRAYS as error:
         raise DamagedFile(f"{path}: not a whole file of plain arrays ({first_line(error)})") from error
+
+
+def _unpacked(data: bytes) -> int:
+    """Return how many bytes the files in a zip are, by its own list."""
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        return sum(entry.file_size for entry in packed.infolist())
 
 
 def _channels_first(path: Path, images: Array) -> Array:

@@ -53,14 +53,18 @@ class _Settings(Checks):
         resolved["confounding"] = {
             name: self._settings(("confounding", name), block or {}, CONFOUNDING_SETTINGS)
             for name, block in (self.raw.get("confounding") or {}).items()
+            if self._is_name(("confounding", name))
         }
         self._stop()
         self._references(resolved)
+        self._stop()
+        self._limits(resolved)
         self._stop()
         self._victims_of_translators(resolved)
         self._static_networks(resolved)
         self._fitted(resolved)
         self._defences(resolved)
+        self._sizes(resolved)
         self._leaks(resolved)
         resolved["groups"] = self._groups(resolved)
         self._stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -16,7 +17,9 @@ from touchstone.raw_files import read_bytes
 from touchstone.records import Array, DamagedFile
 
 SIDE = 32
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "WEBP")  # not PostScript, which PIL hands to a program
+TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # above 89 million pixels
+UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, *TOO_LARGE)
 NOT_MAT = (
     OSError,
     ValueError,
@@ -73,6 +76,20 @@ def pictures_under(folder: Path) -> list[Path]:
     return found
 
 
+def decoded(data: bytes) -> Image.Image:
+    """Decode a picture and all of its pixels.
+
+    Raises:
+        UNDECODABLE: If it is not one of FORMATS, not whole, or too large.
+    """
+    with warnings.catch_warnings():  # PIL's warnings about odd TIFF files name no file
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        picture = Image.open(BytesIO(data), formats=FORMATS)
+        picture.load()
+    return picture
+
+
 def read_square(path: Path, size: int, *, shrink: bool) -> Array:
     """Return the middle square of a picture as (3, size, size) uint8.
 
@@ -81,7 +98,7 @@ def read_square(path: Path, size: int, *, shrink: bool) -> Array:
     """
     data = read_bytes(path)
     try:
-        picture = Image.open(BytesIO(data)).convert("RGB")
+        picture = decoded(data).convert("RGB")
     except UNDECODABLE as error:
         raise DamagedFile(f"{path}: not a whole image ({error})") from error
     if shrink:

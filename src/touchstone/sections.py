@@ -73,7 +73,7 @@ def sections() -> dict[str, Section]:
     models = ("classifiers", "defences")
     crossed["classifiers"] = Reference(models, many=True, default=[], everything=("classifiers",))
     return {
-        "sources": Section(("sources",), {"sha256": Setting(Type("str", optional=True), required=True)}),
+        "sources": Section(("sources",), {"sha256": Setting(Type("digest", optional=True), required=True)}),
         "examples": Section(
             ("data",),
             {"seed": Setting(_seed, 0), "shards": Setting(_count, 1)},

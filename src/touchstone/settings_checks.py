@@ -6,8 +6,10 @@ from typing import Any
 
 from touchstone import criteria, families, registry
 from touchstone.sections import GROUPED, named, on_pipelines
-from touchstone.settings_files import NAME, nearest
+from touchstone.settings_files import nearest
+from touchstone.settings_limits import circles, inputs, sizes
 from touchstone.settings_reading import Reader
+from touchstone.settings_values import shown
 
 
 class Checks(Reader):
@@ -55,6 +57,17 @@ class Checks(Reader):
                 ("study", "calibration"),
                 f"no example set called {calibration}.{nearest(calibration, resolved['examples'])}",
             )
+
+    def _limits(self, resolved: dict[str, Any]) -> None:
+        """Refuse sets in a circle, and sets without their source or set."""
+        examples = resolved["examples"]
+        for path, message in (*circles("examples", "of", examples), *inputs(examples)):
+            self.fail(path, message)
+
+    def _sizes(self, resolved: dict[str, Any]) -> None:
+        """Refuse evaluations that are too large to be planned."""
+        for path, message in sizes(resolved):
+            self.fail(path, message)
 
     def _victims_of_translators(self, resolved: dict[str, Any]) -> None:
         """Refuse a translator without the network whose attacked images it learns from, and one that needs none."""
@@ -166,6 +179,11 @@ class Checks(Reader):
             elif example in calibrations and path[-1] != "calibration":
                 giver = ".".join(calibrations[example])
                 self.fail(path, f"{example} gives the thresholds ({giver}); use another set")
+        for section in ("classifiers", "translators"):
+            for name, entry in resolved[section].items():
+                if entry["train"] and entry["train"] == entry["validation"]:
+                    reason = f"{entry['train']} is also what the network is trained on; use another set"
+                    self.fail((section, name, "validation"), reason)
         self._families(resolved, tested)
 
     def _families(self, resolved: dict[str, Any], tested: dict[str, str]) -> None:
@@ -195,10 +213,10 @@ class Checks(Reader):
         raw = self.raw.get("groups") or {}
         for name, members in raw.items():
             path = ("groups", str(name))
-            if not NAME.fullmatch(str(name)):
-                self.fail(path, "a name is made of a-z, 0-9 and _, a letter first")
-            elif not isinstance(members, list) or not members:
-                self.fail(path, f"expected a list of entries, got {members!r}")
+            if not self._is_name(path):
+                continue
+            if not isinstance(members, list) or not members or not all(isinstance(entry, str) for entry in members):
+                self.fail(path, f"expected a list of entries, got {shown(members)}")
             else:
                 self._group(path, members, resolved, groups, placed)
         for section, grouped in groups.items():
@@ -262,6 +280,9 @@ class Checks(Reader):
         roles = {name for criterion in book.criteria.values() for name in criterion.roles}
         raw = dict(self.raw.get("claims") or {})
         shared = raw.pop("shared", None) or {}
+        if not isinstance(shared, dict):
+            self.fail(("claims", "shared"), f"expected roles, got {shown(shared)}")
+            return {}
         for role in shared:
             if role not in roles:
                 self.fail(("claims", "shared", str(role)), f"no claim has such a role.{nearest(role, roles)}")
@@ -278,7 +299,7 @@ class Checks(Reader):
             elif isinstance(block, str) or not isinstance(block, dict):
                 found[name] = block
                 if not isinstance(block, str) or not block:
-                    self.fail(path, f"expected its roles, or in words why it is not run, got {block!r}")
+                    self.fail(path, f"expected its roles, or in words why it is not run, got {shown(block)}")
             else:
                 found[name] = self._cast(path, book.criteria[name], block, shared, resolved)
         if "claims" in resolved["evaluations"]:
@@ -308,7 +329,8 @@ class Checks(Reader):
             for entry in entries:
                 if not isinstance(entry, str):
                     self.fail(
-                        where, f"expected an entry of {section}{' or a list of them' if many else ''}, got {entry!r}"
+                        where,
+                        f"expected an entry of {section}{' or a list of them' if many else ''}, got {shown(entry)}",
                     )
                 elif entry not in resolved[section]:
                     if (section, entry) in self.removed:

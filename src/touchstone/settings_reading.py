@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from touchstone import devices, numerics, registry
+from touchstone import devices, numerics, plugins, registry
 from touchstone.registry import Setting, Type
 from touchstone.sections import FILE_SETTINGS, GROUPED, STUDY_SETTINGS, Reference, sections
 from touchstone.settings_absent import leave_out
-from touchstone.settings_files import NAME, ParamsError, nearest, study_file
+from touchstone.settings_files import NAME, ParamsError, Place, lines_of, nearest, printable, study_file
+from touchstone.settings_limits import ENTRIES, LETTERS, most
+from touchstone.settings_values import read, shown
 
 BASES = ("params", "none")  # what an overlay changes: params.yaml, or nothing, so that it is a study of its own
+MOST_ERRORS, MOST_LETTERS = 50, 3_000  # errors in one message, letters in one error
 
 
 class Reader:
@@ -30,30 +32,44 @@ class Reader:
         self.removed: set[tuple[str, str]] = set()
         self.sections = sections()
         self.raw: dict[str, Any] = {}
+        self._lines: dict[Path, dict[Place, int]] = {}
 
-    def fail(self, path: tuple[str, ...], message: str) -> None:
-        """Note an error at a key path, with the file that the key stands in."""
-        inside = any(path[:length] in self.overlaid for length in range(1, len(path) + 1))
-        file = self.overlay_file if inside else self.base_file
-        self.errors.append(f"{file}: {'.'.join(path)}: {message}")
+    def fail(self, path: tuple[str, ...], message: str, file: Path | None = None) -> None:
+        """Note an error at a key path, with the file that holds the key and its line."""
+        if file is None:
+            inside = any(path[:length] in self.overlaid for length in range(1, len(path) + 1))
+            file = self.overlay_file if inside and self.overlay_file else self.base_file
+        if len(self.errors) == MOST_ERRORS:
+            self.errors.append(f"and more: these are the first {MOST_ERRORS}")
+            self._stop()
+        words = printable(f"{'.'.join(path)}: {message}"[:MOST_LETTERS])
+        self.errors.append(f"{file}{self._line(file, path)}: {words}")
+
+    def _line(self, file: Path, path: tuple[str, ...]) -> str:
+        """Return ":LINE" of a key, or of the nearest key above it in the file."""
+        if file not in self._lines:
+            self._lines[file] = lines_of(file)
+        lines = self._lines[file]
+        known = (path[:length] for length in range(len(path), 0, -1) if path[:length] in lines)
+        nearest_key = next(known, None)
+        return f":{lines[nearest_key]}" if nearest_key else ""
 
     def _plug_in(self, folders: Any) -> None:
         """Look for components in the folders of `plugins:` too, which are given from the folder of the Snakefile."""
+        file = self.overlay_file or self.base_file
         if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
-            self.errors.append(
-                f"{self.overlay_file or self.base_file}: plugins: expected a list of folders, got {folders!r}"
-            )
+            self.fail(("plugins",), f"expected a list of folders, got {shown(folders)}", file)
             return
         try:
-            registry.use_plugins(self.root / folder for folder in folders)
-        except (FileNotFoundError, ValueError) as error:
-            self.errors.append(f"{self.overlay_file or self.base_file}: {error}")
+            plugins.use(self.root / folder for folder in folders)
+        except (OSError, ValueError) as error:
+            self.fail(("plugins",), str(error).removeprefix("plugins: "), file)
 
     def _start_from(self, base: Any) -> None:
         """Forget params.yaml where the overlay says `base: none`: a whole study of its own."""
         if base not in BASES:
-            told = f"expected {' or '.join(BASES)}, got {_shown(base)}; to start from another study, copy it"
-            self.errors.append(f"{self.overlay_file}: base: {told}")
+            told = f"expected {' or '.join(BASES)}, got {shown(base)}; to start from another study, copy it"
+            self.fail(("base",), told, self.overlay_file)
         elif base == "none" and self.overlay_file is not None:
             self.raw, self.base_file = {}, self.overlay_file
 
@@ -65,11 +81,11 @@ class Reader:
         known = [*self.sections, *STUDY_SETTINGS, "confounding", "groups", "claims"]
         for name, block in content.items():
             if name not in known:
-                self.errors.append(
-                    f"{file}: {name}: no such section. Sections are {', '.join(known)}.{nearest(name, known)}"
-                )
+                self.fail((name,), f"no such section. Sections are {', '.join(known)}.{nearest(name, known)}", file)
             elif not isinstance(block, dict):
-                self.errors.append(f"{file}: {name}: expected entries, found {block!r}")
+                self.fail((name,), f"expected entries, found {shown(block)}", file)
+            elif len(block) > ENTRIES:
+                self.fail((name,), f"holds {len(block):,} entries; a section has at most {ENTRIES} entries", file)
 
     def _overlay(self, overlay: dict[str, Any]) -> None:
         for section, block in overlay.items():
@@ -102,8 +118,8 @@ class Reader:
         """
         figures = self.raw.get("figures") or {}
         for name, block in list(figures.items()):
-            shown = block.get("evaluation") if isinstance(block, dict) else None
-            if ("evaluations", shown) in self.removed and ("figures", name) not in self.overlaid:
+            evaluation = block.get("evaluation") if isinstance(block, dict) else None
+            if ("evaluations", str(evaluation)) in self.removed and ("figures", name) not in self.overlaid:
                 del figures[name]
                 self.removed.add(("figures", str(name)))
         gone = {name for section, name in self.removed if section in GROUPED}
@@ -118,11 +134,13 @@ class Reader:
         """Take out the sources that the study says are absent, and what leans on them."""
         block = self.raw.get("study")
         absent = block.get("absent", []) if isinstance(block, dict) else []
+        if not isinstance(absent, list) or not all(isinstance(name, str) for name in absent):
+            return  # the check of the setting says so
         known = self.raw.get("sources") or {}
-        for name in absent if isinstance(absent, list) else []:  # else its type is told later
+        for name in absent:
             if name not in known:
-                self.fail(("study", "absent"), f"no source called {name}.{nearest(str(name), known)}")
-        if isinstance(absent, list) and not self.errors:
+                self.fail(("study", "absent"), f"no source called {name}.{nearest(name, known)}")
+        if not self.errors:
             self.removed |= leave_out(self.raw, self.sections, absent)
 
     def _device(self, study: dict[str, Any]) -> None:
@@ -148,9 +166,9 @@ class Reader:
         entries = {}
         for name, block in (self.raw.get(section) or {}).items():
             path = (section, str(name))
-            if not isinstance(name, str) or not NAME.fullmatch(name):
-                self.fail(path, "a name is made of a-z, 0-9 and _, a letter first")
-            elif not isinstance(block, dict) or not block:
+            if not self._is_name(path):
+                continue
+            if not isinstance(block, dict) or not block:
                 needed = f"use: one of {', '.join(self._uses(section))}" if self._needs_use(section) else "settings"
                 self.fail(path, f"empty entry; it needs {needed}")
             elif not self._needs_use(section):
@@ -158,6 +176,13 @@ class Reader:
             elif (found := self._component(path, block, self.sections[section].folders)) is not None:
                 entries[name] = self._entry(path, section, block, found)
         return entries
+
+    def _is_name(self, path: tuple[str, ...]) -> bool:
+        """Return whether the last key may be the name of an entry; note where it may not."""
+        right = NAME.fullmatch(path[-1]) is not None and len(path[-1]) <= LETTERS
+        if not right:
+            self.fail(path, f"a name is made of a-z, 0-9 and _, a letter first, at most {LETTERS}")
+        return right
 
     def _uses(self, section: str) -> list[str]:
         return [name for folder in self.sections[section].folders for name in registry.names(folder)]
@@ -169,17 +194,18 @@ class Reader:
         if "use" not in block:
             self.fail(path, f"needs use: one of {', '.join(known)}")
         elif block["use"] not in known:
-            told = f"no {folders[0]}/{block['use']}.py. There are {', '.join(known)}.{nearest(block['use'], known)}"
-            self.fail((*path, "use"), told + self._not_plugged_in(folders, block["use"]))
+            use = shown(block["use"]).strip('"')
+            told = f"no {folders[0]}/{use}.py. There are {', '.join(known)}.{nearest(use, known)}"
+            self.fail((*path, "use"), told + self._not_plugged_in(folders, use))
         else:
             folder = next(folder for folder in folders if block["use"] in registry.names(folder))
             return registry.component(folder, block["use"])
         return None
 
-    def _not_plugged_in(self, folders: tuple[str, ...], use: Any) -> str:
+    def _not_plugged_in(self, folders: tuple[str, ...], use: str) -> str:
         """Return what to add where a folder beside the Snakefile holds such a component and is no plugin folder yet."""
         for beside, folder in product(sorted(self.root.iterdir()), folders):
-            if (beside / folder / f"{use}.py").is_file():
+            if NAME.fullmatch(use) and (beside / folder / f"{use}.py").is_file():
                 return f" {beside.name}/{folder}/{use}.py is here: add plugins: [{beside.name}/]"
         return ""
 
@@ -209,12 +235,15 @@ class Reader:
         resolved = self._settings(path, given, FILE_SETTINGS | found.settings, found)
         resolved["source"] = self._reference_shape((*path, "source"), block, Reference(("sources",), required=True))
         shape = resolved.get("input_shape") or []
-        if len(shape) != 3:
-            self.fail((*path, "input_shape"), f"expected channels, height, width, got {shape}")
+        if len(shape) != 3 or not all(isinstance(length, int) for length in shape):
+            self.fail((*path, "input_shape"), f"expected channels, height, width, got {shown(shape)}")
+            shape = []
         for name, default in (("mean", 0.0), ("std", 1.0)):
             resolved[name] = resolved.get(name) or [default] * shape[0] if shape else [default]
             if shape and len(resolved[name]) != shape[0]:
-                self.fail((*path, name), f"expected one value for each of {shape[0]} channels, got {resolved[name]}")
+                self.fail(
+                    (*path, name), f"expected one value for each of {shape[0]} channels, got {shown(resolved[name])}"
+                )
         nothing: dict[str, Any] = {
             "train": None,
             "validation": None,
@@ -234,9 +263,13 @@ class Reader:
             return reference.default if value is None else value
         if reference.bare and isinstance(value, str):
             value = [value]
-        expected = list if reference.many else str
-        if not isinstance(value, expected) or (reference.many and not all(isinstance(item, str) for item in value)):
-            self.fail(path, f"expected {'a list of entries (or all)' if reference.many else 'an entry'}, got {value!r}")
+        names = value if reference.many and isinstance(value, list) else [value]
+        if isinstance(value, list) != reference.many or not all(isinstance(name, str) and name for name in names):
+            wanted = "a list of entries (or all)" if reference.many else "an entry"
+            self.fail(path, f"expected {wanted}, got {shown(value)}")
+            return reference.default
+        if reference.many and len(value) > most(path[-1]):
+            self.fail(path, f"expected at most {most(path[-1]):,} items, got {len(value):,}")
             return reference.default
         return value
 
@@ -249,7 +282,7 @@ class Reader:
     ) -> dict[str, Any]:
         resolved: dict[str, Any] = {} if found is None else {"use": f"{found.folder}/{found.name}"}
         if not isinstance(block, dict):
-            self.fail(path, f"expected settings, got {block!r}")
+            self.fail(path, f"expected settings, got {shown(block)}")
             return resolved
         if found is not None:
             block = {key: value for key, value in block.items() if key != "use"}
@@ -277,42 +310,23 @@ class Reader:
         match kind.base:
             case "nested":
                 if not isinstance(value, dict):
-                    self.fail(path, f"expected {kind}, got {value!r}")
+                    self.fail(path, f"expected {kind}, got {shown(value)}")
                     return None
                 found = self._component(path, value, (kind.folder,))
                 return None if found is None else self._settings(path, value, found.settings, found)
             case "list":
                 assert kind.item is not None
                 if not isinstance(value, list) or not value:
-                    self.fail(path, f"expected {kind}, got {value!r}")
+                    self.fail(path, f"expected {kind}, got {shown(value)}")
+                    return None
+                if len(value) > most(path[-1]):
+                    self.fail(path, f"expected {kind}, at most {most(path[-1]):,} items, got {len(value):,}")
                     return None
                 if path[-1] == "seeds" and len(set(map(str, value))) < len(value):
-                    self.fail(path, f"names a seed twice: {value}")
+                    self.fail(path, f"names a seed twice: {shown(value)}")
                 return [self._value((*path, str(place)), item, kind.item) for place, item in enumerate(value)]
-            case "word":
-                if value not in kind.words:
-                    self.fail(path, f"expected {kind}, got {value!r}.{nearest(value, kind.words)}")
+            case _:
+                value, problem = read(path, value, kind)
+                if problem:
+                    self.fail(path, problem)
                 return value
-            case "float":
-                value = self._number(value)
-        expected: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str}
-        right = isinstance(value, expected[kind.base]) and (kind.base == "bool" or not isinstance(value, bool))
-        if not right or (kind.bounds is not None and not kind.bounds.hold(value)):
-            self.fail(path, f"expected {kind}, got {_shown(value)}")
-        return value
-
-    @staticmethod
-    def _number(value: Any) -> Any:
-        """Return a float for a number or for arithmetic over literals ("8/255", "1e-3"), else the value as it is."""
-        if isinstance(value, str):
-            try:
-                value = registry.fold(value)
-            except ValueError:
-                return value
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
-        return str(value) if isinstance(value, float) else value
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else f'"{value}"' if isinstance(value, str) else repr(value)

@@ -28,6 +28,7 @@ SMALL = {
     "limit": 20,
     "negative": 1,
     "positive": 3,
+    "rows": [101],
 }  # of these settings, instead of their defaults
 
 

@@ -75,7 +75,7 @@ MISTAKES = {
     "no static networks": ("classifiers: {cnn_ensemble_pgd: {static_networks: []}}", "classifiers.cnn_ensemble_pgd.static_networks: must name entries of classifiers", ""),
     "an unknown static network": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, maxuot]}}", "classifiers.cnn_ensemble_pgd.static_networks: no entry called maxuot in classifiers", "Did you mean maxout?"),
     "a static network that is a defence": ("classifiers: {cnn_ensemble_pgd: {static_networks: [routed]}}", "classifiers.cnn_ensemble_pgd.static_networks: no entry called routed in classifiers", ""),
-    "a static network that is no list": ("classifiers: {cnn_ensemble_pgd: {static_networks: cnn}}", "classifiers.cnn_ensemble_pgd.static_networks: expected a list of entries (or all), got 'cnn'", ""),
+    "a static network that is no list": ("classifiers: {cnn_ensemble_pgd: {static_networks: cnn}}", "classifiers.cnn_ensemble_pgd.static_networks: expected a list of entries (or all), got \"cnn\"", ""),
     "static networks of an objective that attacks none": ("classifiers: {cnn_pgd: {static_networks: [cnn]}}", "classifiers.cnn_pgd.static_networks: training/adversarial.py attacks no other network; leave it out", ""),
     "a network that needs itself": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, cnn_ensemble_pgd]}}", "classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs cnn_ensemble_pgd, and a static network has to be trained before", ""),
     "networks that need each other": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, second]}, second: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [third], train: digits_train, validation: digits_validation}, third: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [cnn_ensemble_pgd], train: digits_train, validation: digits_validation}}", "classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs second needs third needs cnn_ensemble_pgd, and", "classifiers.third.static_networks: third needs cnn_ensemble_pgd needs second needs third"),
@@ -101,8 +101,9 @@ MISTAKES = {
     "roles side by side that differ in number": ("claims: {S3-12: {pgd: [pgd, pgd_02]}}", "claims.S3-12.fgsm: goes side by side with pgd", ""),
     "an unknown shared role": ("claims: {shared: {examplez: digits_test}}", "claims.shared.examplez: no claim has such a role", "Did you mean examples?"),
     "a claim that is neither asked nor told": ("claims: {S2-1: 3}", "claims.S2-1: expected its roles, or in words why it is not run", ""),
-    "a key twice": ("attacks: {pgd: {eps: 0.1, eps: 0.2}}", "eps stands twice", ""),
+    "a key twice": ("attacks: {pgd: {eps: 0.1, eps: 0.2}}", "eps is defined twice", ""),
     "training on test data": ("classifiers: {cnn: {train: digits_test}}", "classifiers.cnn.train: digits_test is tested on by evaluations.", ""),
+    "validating on training data": ("classifiers: {cnn: {validation: digits_train}}", "classifiers.cnn.validation: digits_train is also what the network is trained on; use another set", ""),
     "fitting on test data": ("detectors: {mahalanobis: {fit: digits_test}}", "detectors.mahalanobis.fit: digits_test is tested on", ""),
     "an anomaly that is tested on": ("detectors: {gradient_network: {anomalous: [uniform]}}", "detectors.gradient_network.anomalous: uniform is tested on", ""),
     "outliers made as a test set is": ("classifiers: {cnn_oe: {outliers: [blobs, uniform_fit]}}", "classifiers.cnn_oe.outliers: uniform_fit is of the family of uniform", "made by data/uniform_noise"),
@@ -134,7 +135,7 @@ def test_a_mistake_in_the_base_file_names_the_base_file(project):
     params["attacks"]["pgd"]["restartz"] = 3
     (project / "params.yaml").write_text(yaml.safe_dump(params))
 
-    with pytest.raises(ParamsError, match=r"params\.yaml: attacks\.pgd\.restartz: .* Did you mean restarts\?"):
+    with pytest.raises(ParamsError, match=r"params\.yaml:\d+: attacks\.pgd\.restartz: .* Did you mean restarts\?"):
         load("digits", project)
 
 
@@ -200,7 +201,7 @@ def test_a_study_of_its_own_takes_nothing_over(project):
 def test_a_study_of_its_own_names_its_file_in_every_mistake(project):
     told = message(project, "base: none\nstudy: {device: cpu}")
 
-    assert "workflow/studies/mine.yaml: study.title: must be given" in told
+    assert "workflow/studies/mine.yaml:2: study.title: must be given" in told
     assert "params.yaml" not in told.replace("workflow/studies/mine.yaml", "")
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from touchstone.own_folder import files_in
+
 
 def own_files(folder: Path, *, location: str) -> None:
     """Copy the file, or everything in the folder, at `location` into `folder`, under the same names; nothing is run.
 
     Hidden files are left out. The source's sha256 is `digests.folder_digest` of what is copied; `touchstone assay` writes
-    it, and the step fetch refuses what has changed since. FileNotFoundError where there is nothing at `location`.
+    it, and the step fetch refuses what has changed since. FileNotFoundError where there is nothing at `location`,
+    DamagedFile where a link in the folder leads out of it.
     """
     path = Path(location).expanduser()
     if path.is_file():
@@ -21,8 +24,7 @@ def own_files(folder: Path, *, location: str) -> None:
         return
     if not path.is_dir():
         raise FileNotFoundError(f"own_files: there is no {path}")
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        place = file.relative_to(path)
-        if not any(part.startswith(".") for part in place.parts):
-            (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, folder / place)
+    for file in files_in(path):
+        place = folder / file.relative_to(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, place)

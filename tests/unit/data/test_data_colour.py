@@ -201,6 +201,15 @@ def test_a_damaged_table_of_signs_is_refused(signs, text):
         gtsrb(signs, part="test")
 
 
+@pytest.mark.parametrize("name", ["²", "٣", "99999999999", "stop"])
+def test_a_folder_of_signs_that_is_no_class_is_named(signs, pixels, name):
+    (signs / "Training" / name).mkdir()
+    (signs / "Training" / name / "1.ppm").write_bytes(ppm(pixels[0].transpose(1, 2, 0)))
+
+    with pytest.raises(DamagedFile, match=f"holds {name}"):
+        gtsrb(signs, part="train")
+
+
 def test_the_table_of_signs_cannot_name_files_elsewhere(signs, tmp_path):
     (signs / "GT-final_test.csv").write_text("Filename;ClassId\n../../Training/00000/00000_00000.ppm;1\n")
 
@@ -217,6 +226,14 @@ def test_pictures_are_shrunk_to_their_shorter_side_and_cut_in_the_middle(tmp_pat
 
     assert examples.images.shape == (1, 3, 32, 32)
     assert levels(examples)[0, :, 5, 2:-2].T.tolist() == [[10, 20, 30]] * 28
+
+
+@pytest.mark.parametrize("data", [b"P6\n10000 9000\n255\n" + bytes(270_000_000), b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+def test_a_picture_that_is_too_large_or_a_program_is_not_opened(tmp_path, data):
+    (tmp_path / "Places365_val_00000001.png").write_bytes(data)
+
+    with pytest.raises(DamagedFile, match=r"Places365_val_00000001\.png: not a whole image"):
+        places365(tmp_path)
 
 
 def test_pieces_are_cut_out_and_not_resized(tmp_path):

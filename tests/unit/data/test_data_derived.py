@@ -11,6 +11,7 @@ from touchstone.data.phase_scrambled import _scrambled, phase_scrambled
 from touchstone.data.subset import subset
 from touchstone.data.two_classes import two_classes
 from touchstone.data.without_classes import without_classes
+from touchstone.data.without_rows import without_rows
 from touchstone.example_notes import prepared
 
 
@@ -229,3 +230,19 @@ def test_a_subset_holds_the_classes_in_proportion_and_lies_in_a_larger_one():
     assert set(small.example_ids) < set(large.example_ids)
     with pytest.raises(ValueError, match="at most 30"):
         subset(examples, count=31)
+
+
+def test_rows_are_left_out_by_their_ids():
+    examples = example_set(6)  # ids 20, 17, 14, 11, 8, 5
+
+    found = without_rows(examples, rows=[5, 17])
+
+    assert found.example_ids.tolist() == [20, 14, 11, 8]
+    np.testing.assert_array_equal(found.images, examples.images[[0, 2, 3, 4]])
+    assert found.source == "letters/without_rows" and found.notes["left_out"] == [5, 17]
+
+
+@pytest.mark.parametrize(("rows", "told"), [([5, 6], "6 is not one"), ([5, 8, 11, 14, 17, 20], "nothing is left")])
+def test_rows_that_are_not_there_or_all_are_refused(rows, told):
+    with pytest.raises(ValueError, match=told):
+        without_rows(example_set(6), rows=rows)

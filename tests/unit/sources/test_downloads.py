@@ -3,9 +3,12 @@
 import errno
 import hashlib
 import http.server
+import io
 import os
 import runpy
+import tarfile
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -185,14 +188,43 @@ def test_unpacking_takes_what_is_wanted(tmp_path):
         assert [path.read_bytes() for path in (tmp_path / f"{name}.out").rglob("*")] == [b"1"]
 
 
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
 @pytest.mark.parametrize("evil", ["../out.bin", "/out.bin", "in/../../out.bin"])
-def test_no_archive_writes_outside_its_folder(tmp_path, evil):
-    (tmp_path / "a.tar.gz").write_bytes(WRITERS["tar"]({evil: b"1"}))
+def test_no_archive_writes_outside_its_folder(tmp_path, evil, name):
+    (tmp_path / name).write_bytes(WRITERS["tar" if "tar" in name else "zipped"]({evil: b"1"}))
 
     with pytest.raises(DamagedFile, match="leads out"):
-        unpack(tmp_path / "a.tar.gz", tmp_path / "out", lambda member: member)
+        unpack(tmp_path / name, tmp_path / "out", lambda member: member)
 
-    assert {path.name for path in tmp_path.rglob("*")} == {"a.tar.gz"}
+    assert {path.name for path in tmp_path.rglob("*")} == {name}
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_no_link_or_device_comes_out_of_a_tar(tmp_path, kind):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as packed:
+        entry = tarfile.TarInfo("in/link.bin")
+        entry.type, entry.linkname = kind, "/etc/hostname"
+        packed.addfile(entry)
+        whole = tarfile.TarInfo("in/link.bin/one.bin")  # below the link, were it there
+        whole.size = 1
+        packed.addfile(whole, io.BytesIO(b"1"))
+
+    unpack(tmp_path / "a.tar.gz", tmp_path / "out", lambda member: member)
+
+    assert [path.name for path in (tmp_path / "out").rglob("*") if not path.is_dir()] == ["one.bin"]
+    assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
+
+
+def test_a_link_in_a_zip_is_a_file_of_its_words(tmp_path):
+    entry = zipfile.ZipInfo("link.bin")
+    entry.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr(entry, "/etc/hostname")
+
+    unpack(tmp_path / "a.zip", tmp_path / "out", lambda member: member)
+
+    assert not (tmp_path / "out/link.bin").is_symlink()
+    assert (tmp_path / "out/link.bin").read_text() == "/etc/hostname"
 
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])

@@ -1,0 +1,362 @@
+"""What is tested on shares no image with what anything learned from: by rows and by pixels, whatever the sets are called."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from touchstone import auditing, jobs, leakage, plugins, provenance, records
+from touchstone.data.digits import SHARES
+from touchstone.params import load
+from touchstone.plan import Plan
+from touchstone.splits import rows_of_part
+
+ROOT = Path(__file__).parents[2]
+STUDY = """
+base: none
+study: {title: Mine, calibration: calibration}
+sources:
+  sklearn_digits: {use: sklearn_digits, sha256: null}
+  sklearn_photographs: {use: sklearn_photographs, sha256: null}
+  first: {use: own_files, location: first, sha256: null}
+  second: {use: own_files, location: second, sha256: null}
+examples:
+  train: {use: digits, source: sklearn_digits, part: train, limit: 200}
+  validation: {use: digits, source: sklearn_digits, part: validation, limit: 40}
+  calibration: {use: digits, source: sklearn_digits, part: calibration, limit: 60}
+  test: {use: digits, source: sklearn_digits, part: test, limit: 60}
+classifiers:
+  cnn: {use: clean, model: {use: small_cnn}, train: train, validation: validation}
+detectors:
+  msp: {use: msp}
+evaluations:
+  robustness: {use: robustness, question: How, classifiers: [cnn], examples: [test]}
+  detection: {use: detection, question: How, classifiers: [cnn], examples: [test], detectors: all, id_examples: test}
+  sheet: {use: data_sheet, question: What, examples: all}
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder to work in, with two folders of the user's pictures that share nothing."""
+    (tmp_path / "workflow" / "studies").mkdir(parents=True)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate(("first", "second")):
+        pictures = np.random.default_rng(seed).integers(0, 256, (20, 28, 28), np.uint8)
+        for number, picture in enumerate(pictures):
+            write(tmp_path / name / str(number % 2) / f"{number}.png", picture)
+    return tmp_path
+
+
+def write(path, picture):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+
+
+def planned(changes=""):
+    """The study with some entries changed: `section: {name: {...}}`, as an overlay's."""
+    study = yaml.safe_load(STUDY)
+    changed = yaml.safe_load(changes) or {}
+    study["plugins"] = changed.pop("plugins", [])
+    for section, block in changed.items():
+        for name, entry in block.items():
+            known = study.setdefault(section, {})
+            known[name] = known.get(name, {}) | entry if "use" not in entry else entry
+    used = {entry.get("source") for entry in study["examples"].values()}
+    study["sources"] = {name: entry for name, entry in study["sources"].items() if name in used}
+    Path("workflow/studies/mine.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    return Plan(load("mine", Path()))
+
+
+def prepare(plan, *only):
+    """Make the raw files and the sets, those alone whose names are given."""
+    left = [(rule, wildcards) for rule, wildcards in plan.jobs() if rule.step in ("fetch", "prepare")]
+    while left:
+        rule, wildcards = left.pop(0)
+        tasks = plan.tasks(rule, **wildcards)
+        if not all(Path(file).exists() for file in tasks[0].input_files):
+            left.append((rule, wildcards))
+        elif rule.step == "fetch" or not only or wildcards["examples"] in only:
+            jobs.run(tasks, Path(), Path("logs"))
+    return plan
+
+
+def found(changes=""):
+    return leakage.overlaps(prepare(planned(changes)))
+
+
+def of_part(part, seed=0, limit=None):
+    with Path("data/raw/sklearn_digits/digits.csv").open() as file:
+        labels = np.array([int(row[-1]) for row in csv.reader(file)])
+    return set(rows_of_part(labels, SHARES, part, seed=seed, limit=limit).tolist())
+
+
+def test_disjoint_sets_share_nothing(project):
+    assert found() == []
+
+
+def test_a_test_set_of_training_rows_is_refused_with_both_names_and_the_number(project):
+    plan = prepare(planned("examples: {test: {part: train, limit: 60}}"))
+
+    with pytest.raises(leakage.Leak) as caught:
+        leakage.check(plan)
+
+    told = str(caught.value)
+    assert told.startswith("data/mine/examples/test.safetensors: examples.test shares 60 images with examples.train (")
+    assert "the same rows of sources.sklearn_digits: " in told
+    assert "evaluations.robustness tests on the first, classifiers.cnn.train is the second" in told
+
+
+def test_the_rows_are_counted_whatever_the_sets_were_split_by(project):
+    (leak,) = found("examples: {test: {part: test, limit: 300, split_seed: 5}, train: {limit: 700}, validation: {limit: 1}, calibration: {limit: 1}}")  # fmt: skip
+
+    shared = of_part("test", 5, 300) & of_part("train", 0, 700)
+    assert leak.leaks and (leak.tested, leak.learned) == ("test", "train")
+    assert set(leak.rows) == shared and len(shared) > 50
+
+
+def test_what_was_made_of_a_training_row_is_that_row(project):
+    more = "few: {use: subset, of: train, count: 30}, test: {use: corruption, of: few, kind: contrast, severity: 5}"
+    (leak,) = found(f"examples: {{{more}}}")
+
+    assert leak.leaks and len(leak.rows) == 30
+    assert set(leak.rows) <= of_part("train", limit=200)
+
+
+# Changed entries, and which sets share how many images by which reading.
+LEAKS = {
+    "training": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nclassifiers: {cnn: {train: other}}", {("test", "other"): 20}),
+    "validation": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nclassifiers: {cnn: {validation: other}}", {("test", "other"): 20}),
+    "outliers": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}, hazy: {use: phase_scrambled, of: other}}\nclassifiers: {cnn: {use: outlier_exposed, model: {use: small_cnn}, train: train, validation: validation, outliers: [hazy]}}", {("test", "hazy"): 20}),
+    "thresholds": ("examples: {calibration: {part: test, limit: 10}}", {("test", "calibration"): 10}),
+    "a network's own thresholds": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nclassifiers: {cnn: {calibration: other}}", {("test", "other"): 20}),
+    "fitting a detector": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\ndetectors: {knn: {use: knn, fit: other}}", {("test", "other"): 20}),
+    "a detector's network": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\ndetectors: {knn: {use: knn, fit: validation, classifier: second}}\nclassifiers: {second: {use: clean, model: {use: small_cnn}, train: other, validation: validation}}", {("test", "other"): 20}),
+    "anomalies from one draw": ("examples: {noise: {use: uniform_noise, count: 30}, known: {use: uniform_noise, count: 50}}\ndetectors: {learned: {use: gradient_network, fit: validation, anomalous: [known], label: ones}}\nevaluations: {robustness: {examples: [test, noise]}, detection: {examples: [test, noise]}}\nconfounding: {ones: {variant: softmax}}", {("noise", "known"): 30}),
+    "patches that overlap": ("examples: {noise: {use: photograph_patches, source: sklearn_photographs}, known: {use: photograph_patches, source: sklearn_photographs, stride: 14}}\ndetectors: {learned: {use: gradient_network, fit: validation, anomalous: [known], label: ones}}\nevaluations: {robustness: {examples: [test, noise]}, detection: {examples: [test, noise]}}\nconfounding: {ones: {variant: softmax}}", {("noise", "known"): 154}),
+    "a source under two names": ("sources: {again: {use: sklearn_digits, sha256: null}}\nexamples: {other: {use: digits, source: again, part: train, limit: 20}, test: {use: corruption, of: other, kind: gaussian_noise, severity: 5}}", {("test", "train"): 20}),
+    "thresholds of what was learned": ("examples: {calibration: {part: train, limit: 15}}", {("calibration", "train"): 15}),
+    "what chooses the weights": ("examples: {validation: {part: train, limit: 25}}", {("validation", "train"): 25}),
+    "a threshold of an evaluation": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nevaluations: {robustness: {fit: other}}", {("test", "other"): 20}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LEAKS)
+def test_every_way_of_learning_is_looked_at(project, case):
+    changes, expected = LEAKS[case]
+
+    leaks = found(changes)
+
+    assert all(leak.leaks for leak in leaks)
+    assert {(leak.tested, leak.learned): len(leak.rows) for leak in leaks} == expected
+
+
+def test_what_another_evaluation_learns_from_may_be_tested_on_here(project):
+    """Two folds: each network is tested on rows that the other has learned from."""
+    shares = found("""
+examples:
+  calibration: {use: own_images, source: first}
+  train: {limit: 500}
+  test: {part: test, limit: 300}
+  again: {use: digits, source: sklearn_digits, part: train, split_seed: 1, limit: 500}
+  check: {use: digits, source: sklearn_digits, part: validation, split_seed: 1}
+  fresh: {use: digits, source: sklearn_digits, part: test, split_seed: 1, limit: 300}
+classifiers: {second: {use: clean, model: {use: small_cnn}, train: again, validation: check}}
+evaluations: {folded: {use: robustness, question: How, classifiers: [second], examples: [fresh]}}
+""")
+
+    assert shares == []
+    assert len(of_part("test", 0, 300) & of_part("train", 1, 500)) > 50
+
+
+OWN = """
+examples:
+  train: {use: own_images, source: first, part: %s}
+  test: {use: own_images, source: %s, part: %s}
+"""
+
+
+def test_two_folders_of_the_users_may_not_share_a_picture(project):
+    write(project / "second/1/copy.bmp", np.asarray(Image.open(project / "first/0/4.png")))  # other name, class, format
+
+    (leak,) = found(OWN % ("all", "second", "all"))
+
+    assert leak.leaks and (leak.tested, leak.learned) == ("test", "train")
+    names = sorted(path.relative_to(project / "second").as_posix() for path in (project / "second").rglob("*.*"))
+    assert leak.rows == (names.index("1/copy.bmp"),)
+
+
+def test_a_row_that_is_left_out_is_shared_no_more(project):
+    write(project / "second/1/copy.bmp", np.asarray(Image.open(project / "first/0/4.png")))
+    (leak,) = found(OWN % ("all", "second", "all"))
+
+    rest = f"  rest: {{use: without_rows, of: test, rows: [{leak.rows[0]}]}}\n"
+    tested = "evaluations: {robustness: {examples: [rest]}, detection: {examples: [rest]}}"
+
+    assert found(OWN % ("all", "second", "all") + rest + tested) == []
+
+
+def test_a_blank_picture_is_in_every_data_set(project):
+    for folder in ("first", "second"):
+        write(project / folder / "0/blank.png", np.full((28, 28), 255, np.uint8))
+
+    assert found(OWN % ("all", "second", "all")) == []
+
+
+def test_what_a_publisher_has_twice_is_told_and_stays(project, capsys):
+    for number in range(20):
+        shutil.copy(project / f"first/{number % 2}/{number}.png", project / f"first/{number % 2}/{number}_again.png")
+    plan = prepare(planned(OWN % ("fit", "first", "test")))
+
+    (copies,) = leakage.overlaps(plan)
+
+    images = {name: records.decode(Path(f"data/mine/examples/{name}.safetensors").read_bytes()).images for name in ("train", "test")}  # fmt: skip
+    same = (images["test"][:, None] == images["train"][None]).all(axis=(2, 3, 4)).any(axis=1)
+    assert len(copies.rows) == same.sum() > 0
+    assert not copies.leaks
+    (note,) = leakage.check(plan)
+    assert note.startswith("note: data/mine/examples/test.safetensors: examples.test shares ")
+
+
+def test_a_set_that_is_going_to_be_made_again_is_not_held_against_the_others(project):
+    prepare(planned("examples: {test: {part: train, limit: 60}}"))
+    plan = planned()
+
+    assert leakage.overlaps(plan) == []
+    assert leakage.check(plan) == []
+    assert len(leakage.overlaps(plan, stale=True)) == 1
+
+
+def test_a_set_whose_raw_files_changed_is_going_to_be_made_again(project):
+    write(project / "second/1/copy.bmp", np.asarray(Image.open(project / "first/0/4.png")))
+    plan = prepare(planned(OWN % ("all", "second", "all")))
+    (project / "second/1/copy.bmp").unlink()
+    for file in ("second", "second.prov.json"):
+        shutil.rmtree(f"data/raw/{file}") if file == "second" else Path(f"data/raw/{file}").unlink()
+
+    assert leakage.overlaps(plan) == []
+
+
+def test_a_component_that_numbers_each_part_from_0_is_named(project):
+    (project / "mine/data").mkdir(parents=True)
+    (project / "mine/data/numbered.py").write_text("""from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+import numpy as np
+from touchstone.data.digits import digits
+from touchstone.records import ExampleSet
+
+def numbered(folder: Path, *, part: Literal["train", "test"]) -> ExampleSet:
+    \"\"\"Return digits with ids that mean nothing.\"\"\"
+    examples = digits(folder, part=part, limit=30)
+    return replace(examples, example_ids=np.arange(30))
+""")
+    changes = "\n".join(
+        f"  {part}: {{use: numbered, source: sklearn_digits, part: {part}}}" for part in ("train", "test")
+    )
+
+    try:
+        (overlap,) = found(f"plugins: [mine]\nexamples:\n{changes}")
+    finally:
+        plugins.use([])
+
+    assert overlap.leaks and len(overlap.rows) == 30
+    assert "data/numbered.py gives other images the same example_ids; they must be rows of the source" in str(overlap)
+
+
+def test_rows_are_read_once(project, monkeypatch):
+    plan = prepare(planned("examples: {test: {part: train, limit: 60}}"))
+    first = leakage.overlaps(plan)
+    monkeypatch.setattr(leakage, "decode", lambda *arguments: pytest.fail("read again"))
+
+    assert leakage.overlaps(plan) == first
+    monkeypatch.undo()
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+    assert leakage.overlaps(plan) == first
+
+
+def test_other_settings_of_the_same_set_are_no_pair(project):
+    """Every pair that must share nothing is of two different sets; names are checked before anything is prepared."""
+    for study in ("digits", "fashion_mnist", "cifar10", "tiny"):
+        found = leakage.pairs(load(study, ROOT))
+        assert found and all(first != second for first, second in found)
+
+
+def test_every_shipped_pair_is_named_by_both_of_its_uses():
+    why = leakage.pairs(load("digits", ROOT))
+
+    assert ("digits_test", "digits_train") in why
+    assert ("digits_test_darker", "digits_train") in why
+    assert ("digits_calibration", "digits_detector_train") in why
+    assert ("digits_validation", "digits_train") in why
+    assert ("uniform", "uniform_fit") in why
+    assert ("digits_train", "digits_test") not in why
+    assert ("digits_test", "noisy") not in why
+
+
+# --- in the workflow ---------------------------------------------------------------------------------------------------
+
+LEAKING = "digits_test: {use: digits, source: sklearn_digits, part: train, limit: 60}"
+WHOLE = "digits_test: {use: digits, source: sklearn_digits, part: test, limit: 60}"
+
+
+@pytest.fixture
+def copy(bare, tmp_path):
+    shutil.copytree(bare.root, tmp_path / "copy", symlinks=True)
+    return type(bare)(tmp_path / "copy")
+
+
+def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
+    copy.edit("workflow/studies/tiny.yaml", WHOLE, LEAKING)
+    copy.snakemake("--cores", "2", "data/tiny/examples/digits_train.safetensors")
+
+    done = copy.run(copy.touchstone("run", "tiny", "--cores", "1"), check=False)
+
+    assert done.returncode == 1
+    told = (
+        "data/tiny/examples/digits_test.safetensors: examples.digits_test shares 60 images with examples.digits_train"
+    )
+    assert not list(copy.root.glob("data/tiny/checkpoints/*.safetensors"))
+    assert done.stderr.count(f"  touchstone: {told}") == 1
+    assert done.stderr.count(f"not started: {told}") == 1
+
+    copy.edit("workflow/studies/tiny.yaml", LEAKING, WHOLE)
+    copy.snakemake("--cores", "2", "data/tiny/checkpoints/cnn.0.safetensors")
+
+
+def test_another_role_of_a_set_that_is_there_is_seen_before_any_job(copy):
+    sets = [f"data/tiny/examples/{name}.safetensors" for name in ("digits_train", "few")]
+    copy.edit(
+        "workflow/studies/tiny.yaml",
+        "  uniform: {use",
+        "  few: {use: subset, of: digits_train, count: 30}\n  uniform: {use",
+    )
+    copy.snakemake("--cores", "2", *sets)
+    copy.edit("workflow/studies/tiny.yaml", "    classifiers: [cnn, cnn_aloe, cnn_ensemble]\n    examples: [digits_test]", "    classifiers: [cnn, cnn_aloe, cnn_ensemble]\n    examples: [digits_test, few]")  # fmt: skip
+
+    done = copy.run(copy.touchstone("check", "tiny"), check=False)
+
+    assert done.returncode == 1
+    assert "examples.few shares 30 images with examples.digits_train" in done.stderr
+    assert "evaluations.robustness tests on the first" in done.stderr
+
+
+def test_an_audit_names_the_leak_of_a_forged_set(copied):
+    forged, train = (copied.root / f"data/tiny/examples/{name}.safetensors" for name in ("digits_test", "digits_train"))
+    shutil.copy(train, forged)
+    shutil.copy(provenance.sidecar_path(train), provenance.sidecar_path(forged))
+
+    findings = auditing.audit(Plan(load("tiny", copied.root)), copied.root, quiet=True)
+
+    assert any(
+        finding.file == "data/tiny/examples/digits_test.safetensors"
+        and "shares 200 images with examples.digits_train" in finding.problem
+        for finding in findings
+    )
