@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -14,48 +15,90 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests, packing, provenance, recovering, running
+from touchstone import assay_file, devices, digests, packing, plugins, provenance, records, recovering, running
+from touchstone.assay_file import Place
 from touchstone.assay_study import Asked, Written, write
 from touchstone.own_classes import Numbering
 from touchstone.params import load
 from touchstone.plan import Plan
 from touchstone.registry import fold
-from touchstone.settings_files import NAME
+from touchstone.report_summary import summary
+from touchstone.report_tables import numbered
+from touchstone.sanity_checks import Doubts
+from touchstone.settings_files import DEFAULT_STUDY, NAME
 
 STUDIES = Path("workflow/studies")
 DIGESTS = Path(".touchstone/digests.json")  # of the user's files, by path, size and time
 JOB_SECONDS = 3.2  # of one job besides its attacks: Python, torch, reading and writing
 OVERHEAD = 2.0  # what an attack's step takes beside the two passes
 PROBED = 512  # images that the model is tried on beforehand
+NO_GPU = "--device cuda: there is no GPU here that torch can use; leave --device out to compute on the CPU"
 FEWEST = 50  # images that can be split into three parts
 
 
 def assay(options: Namespace) -> int:
     """Look at the model and the images, write the study, and run it; Snakemake's exit code."""
-    name = options.study or _name(options.model)
-    if not NAME.fullmatch(name):
-        raise ValueError(f"--name {name}: a study is named [a-z][a-z0-9_]*")
-    target = Path(options.out) if options.out else STUDIES / f"{name}.yaml"
-    name = target.stem
-    if not NAME.fullmatch(name) or target.suffix != ".yaml":
-        raise ValueError(f"--out {options.out}: a study is a file NAME.yaml, its name [a-z][a-z0-9_]*")
+    _in_clone(options)
+    if not options.dry_run and devices.missing(options.device):
+        raise ValueError(NO_GPU)
+    target = _target(options)
     eps = _well_formed(options)
+    subject = _subject(options)
+    place = assay_file.choose(target, subject, stated=bool(options.out or options.study), force=options.force)
     if not options.dry_run:
         try:
             recovering.check_free()
         except recovering.Busy as error:
             return running.told_busy(error)
-    asked = _looked_at(options, name, target, eps)
+    asked = _looked_at(options, place, eps, subject)
     written = write(asked)
-    provenance.write_whole(target, written.text.encode())
-    study = name if target.parent == STUDIES else str(target)
-    _tell(asked, written, study, target, options.cores)
+    provenance.write_whole(place.target, written.text.encode())
+    study = asked.name if place.target.parent == STUDIES else str(place.target)
+    _tell(asked, written, study, place, options.cores)
     if options.dry_run:
+        if warning := devices.warning(options.device):
+            print(f"touchstone: {warning}", file=sys.stderr)
         return 0
     code = running.run(study, options.cores)
     if code == 0:
-        _verdict(name)
+        _print_summary(asked.name)
     return code
+
+
+def _in_clone(options: Namespace) -> None:
+    """Stop where there is no clone of touchstone, with the line to type in one."""
+    here = Path.cwd()
+    if Path("Snakefile").is_file() and Path("params.yaml").is_file():
+        return
+    home = plugins.PACKAGE.parents[1]
+    clone = str(home) if (home / "Snakefile").is_file() else "FOLDER_OF_THE_CLONE"
+    raise ValueError(
+        f"there is no Snakefile in {here}; an assay runs in a clone of touchstone. Type it there, with full paths:\n"
+        f"  cd {shlex.quote(clone)} && .venv/bin/touchstone assay {_subject(options)} ..."
+    )
+
+
+def _target(options: Namespace) -> Path:
+    """Return the file that the study should be written to; ValueError for a name that no study can have."""
+    name, flag = options.study or _name(options.model), f"--name {options.study}"
+    target = STUDIES / f"{name}.yaml"
+    if options.out:
+        target, flag = Path(options.out), f"--out {options.out}"
+        name = target.stem
+    if not NAME.fullmatch(name) or target.suffix != ".yaml":
+        raise ValueError(f"{flag}: a study is a file NAME.yaml, its name [a-z][a-z0-9_]*")
+    if name == DEFAULT_STUDY:
+        raise ValueError(f"{flag}: that is the study of params.yaml; choose another name")
+    return target
+
+
+def _subject(options: Namespace) -> str:
+    """Return what a study is about, in the words of a command line: the model and the images, by full paths."""
+    path = Path(options.model).expanduser()
+    words = [str(path.resolve()) if path.is_file() else options.model]
+    for flag, value in (("--architecture", options.architecture), ("--weights", options.weights)):
+        words += [flag, str(Path(value).expanduser().resolve()) if flag == "--weights" else value] if value else []
+    return shlex.join([*words, "--data", str(Path(options.data).expanduser().resolve())])
 
 
 def _name(model: str) -> str:
@@ -90,15 +133,17 @@ def _well_formed(options: Namespace) -> float:
     return float(eps)
 
 
-def _looked_at(options: Namespace, name: str, target: Path, eps: float) -> Asked:
+def _looked_at(options: Namespace, place: Place, eps: float, subject: str) -> Asked:
     """Return what the study depends on, after the model was tried on the images. Takes torch, so only here."""
     import torch
 
     from touchstone import model_probe, own_models
 
+    if options.device == "cuda" and not options.dry_run and not torch.cuda.is_available():
+        raise ValueError(NO_GPU)
     torch.set_num_threads(1)
     opened = own_models.open_model(
-        options.model, architecture=options.architecture, weights=options.weights, trust_pickle=options.trust_pickle
+        options.model, architecture=options.architecture, weights=options.weights, trust_code=options.trust_code
     )
     seen = _seen(options)
     channels, height, width = seen.images.shape[1:]
@@ -109,19 +154,22 @@ def _looked_at(options: Namespace, name: str, target: Path, eps: float) -> Asked
     ood = _ood(options, seen)
     with tempfile.TemporaryDirectory() as folder:
         # Into the studies' folder only after it was found good.
-        made = own_models.put_into_file(opened, (channels, height, width), Path(folder) / target.name)
+        made = own_models.put_into_file(opened, (channels, height, width), Path(folder) / place.target.name)
         found = model_probe.probe(
-            made.program(),
+            made.program((channels, height, width)),
             mean,
             std,
             torch.from_numpy(seen.images.astype("float32") / scale),
             torch.from_numpy(seen.labels),
             seen.numbering,
         )
-        opened = own_models.kept(made, target)
+        if made.file is not None and made.made and not (place.replaces or options.force):
+            _refuse_to_overwrite(place.target.with_suffix(made.file.suffix))
+        opened = own_models.kept(made, place.target)
     assert opened.file is not None
     return Asked(
-        name=name,
+        name=place.target.stem,
+        subject=subject,
         reader=opened.kind,
         model_settings={} if opened.batch is None else {"batch": opened.batch},
         model_file=str(opened.file.resolve()),
@@ -147,6 +195,15 @@ def _looked_at(options: Namespace, name: str, target: Path, eps: float) -> Asked
         command=shlex.join(["touchstone", *sys.argv[1:]]),
         told=(*opened.told, *_other_size(opened.shape, (channels, height, width)), *found.told, *seen.told),
     )
+
+
+def _refuse_to_overwrite(program: Path) -> None:
+    """Stop at a file where the program made of a network should go, and no assay wrote a study beside it."""
+    if program.exists():
+        raise ValueError(
+            f"{program} is there already, and the program made of your network would replace it: move it, choose another"
+            " --name or --out, or replace it with --force"
+        )
 
 
 def _other_size(stated: tuple[int | None, ...], given: tuple[int, int, int]) -> list[str]:
@@ -214,6 +271,7 @@ def _seen(options: Namespace) -> Seen:
             names=tuple(name if number in present else "" for number, name in enumerate(held.classes)),
             empty=_empty(place, held.classes),
             stated=bool(order) or held.arrays is not None or all(n.isdigit() for n in held.classes if n),
+            arrays=held.arrays is not None,
         ),
         contents=contents,
     )
@@ -312,50 +370,32 @@ def _digest(path: Path, name: str | None = None) -> str:
     return digests.sha256("".join(sorted(lines)).encode())
 
 
-def _tell(asked: Asked, written: Written, study: str, target: Path, cores: str) -> None:
+def _tell(asked: Asked, written: Written, study: str, place: Place, cores: str) -> None:
     """Print what was found, what will be done, and how long it may take."""
     channels, height, width = asked.input_shape
     print(
         f"Model: {asked.reader.replace('_', ' ')}, {channels} x {height} x {width} pixels in, {asked.classes} classes out."
     )
-    for sentence in (*asked.told, *written.left_out):
+    for sentence in (*asked.told, *written.left_out, *place.kept):
         print(f"  - {sentence}")
     jobs = sum(1 for _ in Plan(load(study)).jobs())
     used = min(os.cpu_count() or 1, int(cores) if cores.isdigit() else 10**6)
     minutes = (jobs * JOB_SECONDS + written.passes * asked.seconds * OVERHEAD) / used / 60
     print(
-        f"Study: {target}. {jobs} jobs, about {max(minutes, 1):.0f} min on {used} cores; what is done stays done.",
+        f"Study: {place.target}{', in place of the one written before' if place.replaces else ''}. {jobs} jobs, about"
+        f" {max(minutes, 1):.0f} min on {used} cores; what is done stays done.",
         flush=True,
     )
 
 
-def _verdict(name: str) -> None:
-    """Print the few numbers that matter most, as the report has them."""
-    rows = packing.rows_of(Path(f"reports/{name}/{packing.METRICS}").read_bytes())
-
-    def value(evaluation: str, metric: str, **place: str) -> float:
-        found = (row for row in rows if (row["evaluation"], row["metric"]) == (evaluation, metric))
-        return next(float(row["value"]) for row in found if all(row[key] == wanted for key, wanted in place.items()))
-
-    clean = value("robustness", "clean_accuracy", examples="own_attacked")
-    left = min(float(r["value"]) for r in rows if (r["evaluation"], r["metric"]) == ("robustness", "robust_accuracy"))
-    print(f"Accuracy: {clean:.0%} clean, {left:.0%} under the worst attack (of the images that were attacked).")
-    past = {
-        row["entry"].partition("+")[2]: float(row["value"])
-        for row in rows
-        if row["metric"] == "evasion_rate_at_0.05" and row["examples"] == "own_attacked/worst"
-    }
-    if past:
-        best = min(past, key=lambda name: past[name])
-        print(
-            f"Behind a detector: who knows of it still gets past model and detector in {past[best]:.0%} ({best}, the best)."
-        )
-    failed = sorted(
-        {
-            r["metric"].removesuffix("_passed")
-            for r in rows
-            if r["metric"].endswith("_passed") and float(r["value"]) == 0
-        }
-    )
-    if failed:
-        print(f"Checks of the attacks that failed, so do not trust these yet: {', '.join(failed)}.")
+def _print_summary(name: str) -> None:
+    """Print the first screen of a study's report: the same words and numbers."""
+    table = gzip.decompress(Path(f"reports/{name}/{packing.METRICS}").read_bytes())
+    rows = numbered({name: records.decode(table, records.Metrics)})
+    found = summary(rows, Doubts(rows))
+    if found is None:
+        return
+    for line in found.table.lines:
+        for number in filter(None, line.numbers):
+            print(f"{line.words[0]}: {number.text} {number.interval}")
+    print(found.checks)

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from touchstone import assay_file
+
 ENDING_EPS = 0.5  # at which an attack has to fool everything, or it is broken
 SMALL_SET = 200  # calibration images below which a false-positive rate of 1 % means nothing
 
@@ -36,6 +38,7 @@ class Asked:
     """Everything that the study depends on."""
 
     name: str
+    subject: str  # the model and the images, in words
     reader: str  # exported_program or torchscript
     model_settings: dict[str, Any]  # of the architecture
     model_file: str
@@ -300,11 +303,10 @@ COMMENTS = {
 
 def _text(asked: Asked, study: dict[str, Any], left_out: list[str]) -> str:
     """Return the study as YAML: one line per entry, comments that say what stands there."""
-    told = "\n".join(f"# {sentence}" for sentence in (*asked.told, *left_out))
     lines = [
-        f"# {asked.command}",
+        assay_file.comment(asked.command),
         f"# Run it again: make run STUDY=PATH_OF_THIS_FILE. Pixels lie in [0, 1]; eps is {asked.eps:.4g} of that range.",
-        *([told] if told else []),
+        *(assay_file.comment(sentence) for sentence in (*asked.told, *left_out)),
         "base: none",
     ]
     for section, entries in study.items():
@@ -313,7 +315,7 @@ def _text(asked: Asked, study: dict[str, Any], left_out: list[str]) -> str:
         lines += [""] + ([f"# {COMMENTS[section]}"] if section in COMMENTS else []) + [f"{section}:"]
         for name, entry in entries.items():
             lines.append(f"  {name}: {_flow(entry)}")
-    return "\n".join(lines) + "\n"
+    return assay_file.sealed(lines, asked.subject)
 
 
 class _Plain(yaml.SafeDumper):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keyword
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,7 +14,6 @@ from pathlib import Path
 from touchstone import plugins, registry
 
 TESTS = Path("tests/properties")
-KINDS = ("detectors", "attacks")  # that `new` has a beginning for
 DETECTOR = '''"""One line: what it looks at, and why that tells."""
 
 from __future__ import annotations
@@ -60,17 +61,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.contracts import Model, NonNegativeFloat
-from touchstone.losses import cross_entropy, input_gradient
+from touchstone.contracts import Model, UnitInterval
+from touchstone.losses import loss_and_input_gradient, of
 from touchstone.perturbations import check_inputs
 from touchstone.tensors import Draws, frozen
 
 
-def {name}(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, eps: NonNegativeFloat = 0.1) -> Tensor:
-    """Return images of the same shape, in [0, 1], within `eps` (L-inf) of `images`; labels are the true classes."""
+def {name}(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, eps: UnitInterval = 0.1) -> Tensor:
+    """Return images of the same shape, in [0, 1], within `eps` (L-inf) of `images`; labels are the true classes.
+
+    An attack may be called under torch.no_grad(). loss_and_input_gradient switches gradients on by itself; around code of
+    your own that needs them write `with torch.enable_grad():`. Random numbers come from `generator`, a stream per image:
+    generator.uniform(images.shape[1:], images.dtype).
+    """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-        return (images + eps * generator.signs(images.shape[1:], images.dtype)).clamp(0, 1)
+        _, gradient = loss_and_input_gradient(of(model, labels), images)
+        return (images + eps * gradient.sign()).clamp(0, 1)
 '''
 HEAD = '''"""What {name} must do, on numbers worked out by hand."""
 
@@ -80,7 +87,7 @@ import torch
 
 from touchstone import plugins, registry
 
-plugins.use([Path(__file__).parents[1]])  # the folder of this test and of detectors/
+plugins.use([Path(__file__).parents[1]])  # the plugin folder
 
 
 '''
@@ -105,8 +112,32 @@ FITTED_TEST = (
     torch.testing.assert_close(scores, torch.tensor([0.0, 4.0]))
 """
 )
+ATTACK_TEST = (
+    HEAD.replace(
+        "from touchstone import plugins, registry\n",
+        "from touchstone import plugins, registry\nfrom touchstone.tensors import Draws\n",
+    )
+    + """def test_{name}_moves_each_pixel_by_eps_away_from_the_label_and_stays_in_range():
+    weights = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])  # the first pixel speaks for class 0, the second for class 1
+    images = torch.tensor([[0.5, 0.5], [0.05, 0.98]]).view(2, 1, 1, 2)
+    labels, generator = torch.tensor([0, 0]), Draws(0, "attack", torch.arange(2))
+
+    with torch.no_grad():  # an attack may be called so
+        moved = registry.load("attacks/{name}")(lambda x: x.flatten(1) @ weights, images, labels, generator, eps=0.1)
+
+    torch.testing.assert_close(moved.flatten(1), torch.tensor([[0.4, 0.6], [0.0, 1.0]]))
+"""
+)
+BEGINNINGS = {"detectors": (DETECTOR, TEST), "attacks": (ATTACK, ATTACK_TEST)}  # what `new` writes, with its test
 SAME_TYPE = "make the state what the data is: state[...].to(features)"
-HINTS = {"same dtype": SAME_TYPE, "but found Double": SAME_TYPE}  # in an error -> what helps
+NO_GRAD = (
+    "attacks are called under torch.no_grad(): take gradients with touchstone.losses.loss_and_input_gradient, or inside"
+    " `with torch.enable_grad():`"
+)
+HINTS = {  # words in an error -> what helps
+    "detectors": {"same dtype": SAME_TYPE, "but found Double": SAME_TYPE},
+    "attacks": {"does not require grad": NO_GRAD},
+}
 
 
 def contract(file: Path, traceback: bool = False) -> int:
@@ -121,7 +152,7 @@ def contract(file: Path, traceback: bool = False) -> int:
         raise ValueError(
             f"{file}: lies in {kind}/; its kind is the folder it lies in, one of {', '.join(registry.FOLDERS)}"
         )
-    registry.use_plugins([folder] if folder != plugins.PACKAGE else [])
+    plugins.use([folder] if folder != plugins.PACKAGE else [])
     found = registry.component(kind, name)
     print(f"{kind}/{name}: takes {', '.join(found.call.data)}; settings {', '.join(found.settings) or 'none'}")
     tests = TESTS / f"test_{kind}.py"
@@ -135,12 +166,12 @@ def contract(file: Path, traceback: bool = False) -> int:
         done = subprocess.run(command, env=environment, capture_output=not traceback, text=True)
         code = done.returncode
         if not traceback:
-            print(_in_words(file) if file.is_file() else done.stdout + done.stderr)
+            print(_in_words(file, HINTS.get(kind, {})) if file.is_file() else done.stdout + done.stderr)
     print(f"{kind}/{name}: {'keeps the contract' if code == 0 else 'does not keep the contract'}")
     return int(code != 0)
 
 
-def _in_words(results: Path) -> str:
+def _in_words(results: Path, hints: dict[str, str]) -> str:
     """Return how many tests were kept, and of each that was not its name as a sentence and what was seen."""
     lines, kept, broken_ones = [], 0, 0
     for test in ElementTree.parse(results).iter("testcase"):
@@ -153,20 +184,20 @@ def _in_words(results: Path) -> str:
         sentence = sentence.replace("_", " ") + (f": {about.removesuffix(']')}" if about else "")
         seen = (broken.get("message") or "").strip().splitlines() or ["no reason given"]
         lines.append(f"  - {sentence}\n      {seen[0]}")
-        lines += [f"      Hint: {hint}" for words, hint in HINTS.items() if words in " ".join(seen)]
+        lines += [f"      Hint: {hint}" for words, hint in hints.items() if words in " ".join(seen)]
     return "\n".join([f"{kept} promises kept, {broken_ones} broken", *lines])
 
 
 def new(kind: str, name: str, folder: Path, origin: str | None = None, fitted: bool = False) -> int:
-    """Write a component to begin from into a plugin folder, and for a detector its test.
+    """Write a component to begin from into a plugin folder, with its test.
 
     fitted: a detector that is fitted on in-distribution data first.
     origin: a class of another library that it shall pass its work on to, "torchattacks.PGD"; see adapting.py.
     """
     kind = kind if kind.endswith("s") else f"{kind}s"
-    if kind not in KINDS:
-        raise ValueError(f"new: there is a beginning for {' and '.join(KINDS)}, not for {kind}")
-    if not name.isidentifier() or not name.islower():
+    if kind not in BEGINNINGS:
+        raise ValueError(f"new: there is a beginning for {' and '.join(BEGINNINGS)}, not for {kind}")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise ValueError(f"new: {name}: a name is made of a-z, 0-9 and _, a letter first")
     if name in registry.names(kind):
         raise ValueError(f"new: {kind}/{name}.py is touchstone's own; take another name")
@@ -178,16 +209,19 @@ def new(kind: str, name: str, folder: Path, origin: str | None = None, fitted: b
 
         files = {path: adapting.adapter(kind, name, origin)}
     else:
-        files = {path: (FITTED if fitted else DETECTOR if kind == "detectors" else ATTACK).format(name=name)}
-    if kind == "detectors" and origin is None:
-        files[folder / "tests" / f"test_{name}.py"] = (FITTED_TEST if fitted else TEST).format(name=name)
-    for path, text in files.items():
+        text, test = (FITTED, FITTED_TEST) if fitted else BEGINNINGS[kind]
+        if keyword.iskeyword(name) or re.search(rf"import .*\b{name}\b|def {name}\(", text):
+            raise ValueError(f"new: {name}: this name has a meaning of its own in Python or in the file; take another")
+        files = {path: text.format(name=name), folder / "tests" / f"test_{name}.py": test.format(name=name)}
+    for path in files:
         if path.exists():
             raise FileExistsError(f"{path} is there already")
+    for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         print(path)
     entry = f"{{use: {name}, fit: EXAMPLES}}" if fitted else f"{{use: {name}}}"
-    print(f"Edit it, then: touchstone contract {folder / kind / name}.py")
-    print(f"In a study: plugins: [{folder}/] and, under {kind}:, {name}: {entry}")
+    test = "" if origin else f"python -m pytest {folder / 'tests' / f'test_{name}.py'} && "
+    print(f"Edit it, then: {test}touchstone contract {folder / kind / name}.py")
+    print(f"In a study: plugins: [{folder}/]; under {kind}: {name}: {entry}; and in an evaluation {kind}: [{name}]")
     return 0

@@ -47,7 +47,8 @@ NonNegativeFloat = Annotated[float, Bounds(low=0)]
 UnitInterval = Annotated[float, Bounds(low=0, high=1)]
 
 Model = Callable[["Tensor"], "Tensor"]  # images (N, C, H, W) in [0, 1] -> logits (N, K), or images
-Attack = Callable[["Model", "Tensor", "Tensor", "Draws"], "Tensor"]  # (model, images, labels, generator) -> images
+# (model, images, labels, generator) -> images; it may be called under torch.no_grad(), so it enables gradients itself
+Attack = Callable[["Model", "Tensor", "Tensor", "Draws"], "Tensor"]
 Margin = Callable[["Model", "Tensor", "Tensor", "Draws"], "tuple[Tensor, Tensor]"]  # -> margins (N,), found (N,)
 
 Architecture = Callable[..., "nn.Module"]  # (input_shape, classes) -> a classifier; (input_shape) -> a translator

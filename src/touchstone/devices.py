@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 DRIVER = Path("/dev/nvidiactl")  # there wherever a GPU's driver runs, in containers that were given one too
+GPUS = (DRIVER, Path("/dev/dxg"), Path("/dev/kfd"))  # the same for NVIDIA, WSL and AMD: without any there is no GPU
 VARIABLE = "TOUCHSTONE_DEVICE"
 DEVICES = ("cpu", "cuda")
 
@@ -22,3 +23,16 @@ def chosen(device: str) -> str:
     if found not in DEVICES:
         raise ValueError(f"{VARIABLE}={found}: expected {' or '.join(DEVICES)}")
     return found
+
+
+def missing(device: str) -> bool:
+    """Return whether `device` is certainly not on this machine; torch may still not know a GPU that is."""
+    return device == "cuda" and not any(driver.exists() for driver in GPUS)
+
+
+def warning(device: str) -> str:
+    """Return a sentence about a study whose device is not on this machine; "" where there is nothing to say."""
+    told = (
+        "study.device is cuda, and this machine has no GPU: jobs that need one will fail. Set cpu, or run it elsewhere"
+    )
+    return told if missing(device) else ""

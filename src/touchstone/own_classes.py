@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 SHOWN = 6  # classes that are named
+Rows = NDArray[Any]
+# An order is believed if it is right on most images, and of the classes that it moves most gain, and by far, beyond chance.
+MOST, GAINING, MEAN_GAIN, CHANCE = 0.5, 0.8, 0.3, 1e-3
 
 
 @dataclass(frozen=True)
@@ -12,13 +21,15 @@ class Numbering:
     """How the images came by their class numbers.
 
     names: of the classes by number, "" for one without images. empty: folders without pictures. stated: the numbers were
-    given (folders named 0, 1, ..., labels of an array file, --classes); else they are alphabetical places.
+    given (folders named 0, 1, ..., labels of an array file, --classes); else they are alphabetical places. arrays: they
+    are labels of an array file.
     """
 
     place: str
     names: tuple[str, ...]
     empty: tuple[str, ...] = ()
     stated: bool = True
+    arrays: bool = False
 
     def fit(self, outputs: int) -> list[str]:
         """Return what the user should know before this many logits are compared with the classes.
@@ -42,6 +53,60 @@ class Numbering:
                 " without pictures too, or name the folders by their numbers, 0, 1, ..."
             )
         return [f"{counts}: the other outputs are never right, and attacks may still lead to them"]
+
+    def in_order(self, order: Mapping[int, int], outputs: int) -> str:
+        """Return what to type so that each class of `order` is the output that it names there, of so many outputs."""
+        if self.arrays:
+            numbers = [order.get(number, number) for number in range(len(self.names))]
+            return f"Renumber yours: labels = numpy.array({numbers})[labels]"
+        if len(order) == outputs:
+            return f"Add --classes {shlex.quote(','.join(self.names[n] for n in sorted(order, key=order.__getitem__)))}"
+        said = ", ".join(f"{self.names[number]} is output {output}" for number, output in order.items())
+        return f"{said}; say so with --classes and the names of all {outputs} classes in the model's order"
+
+
+class Order(NamedTuple):
+    """The output that each class belongs to, and the share of images that it makes right."""
+
+    outputs: dict[int, int]
+    accuracy: float
+
+
+def right_order(labels: Rows, predictions: Rows, outputs: int) -> Order | None:
+    """Return the order of the classes under which a model is right; None where it is the given one, or none is clear.
+
+    labels, predictions (N,) int64: the class of each image, and the output that the model chose. Each half of every class
+    is judged by the order that fits the other half best, so an order that only fits these very images is not believed.
+    """
+    from scipy.stats import binomtest
+
+    half = np.zeros(len(labels), dtype=bool)
+    for number in np.unique(labels):
+        half[np.nonzero(labels == number)[0][::2]] = True
+    right = np.zeros(len(labels), dtype=bool)
+    for rows in (half, ~half):
+        fitted = _best_order(labels[~rows], predictions[~rows], outputs)
+        right[rows] = fitted[labels[rows]] == predictions[rows]
+    order, as_given = _best_order(labels, predictions, outputs), predictions == labels
+    moved = [labels == number for number in np.unique(labels) if order[number] != number]
+    if not moved:
+        return None
+    gains = np.array([right[rows].mean() - as_given[rows].mean() for rows in moved])
+    better, worse = (int(np.any(moved, axis=0)[rows].sum()) for rows in (right & ~as_given, as_given & ~right))
+    surprise = binomtest(better, better + worse, alternative="greater").pvalue if better else 1.0
+    if right.mean() <= MOST or (gains > 0).mean() < GAINING or gains.mean() <= MEAN_GAIN or surprise >= CHANCE:
+        return None
+    return Order({int(number): int(order[number]) for number in np.unique(labels)}, float(right.mean()))
+
+
+def _best_order(labels: Rows, predictions: Rows, outputs: int) -> Rows:
+    """Return the output of each class that makes most images right; where that changes nothing, the class's own."""
+    from scipy.optimize import linear_sum_assignment
+
+    counts = 1e-6 * np.eye(outputs)
+    np.add.at(counts, (labels, predictions), 1.0)
+    order: Rows = linear_sum_assignment(counts, maximize=True)[1]
+    return order
 
 
 def _listed(names: list[str]) -> str:

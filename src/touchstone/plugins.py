@@ -15,6 +15,7 @@ import touchstone
 
 PACKAGE = Path(__file__).parent
 _folders: list[Path] = []
+_files: dict[Path, tuple[int, int]] = {}  # in them, with time and size when last looked at
 
 
 def use(folders: Iterable[Path | str]) -> None:
@@ -26,20 +27,40 @@ def use(folders: Iterable[Path | str]) -> None:
     for folder in wanted:
         if not folder.is_dir():
             raise FileNotFoundError(f"plugins: there is no folder {folder}")
-        for path in sorted(folder.glob("**/*.py")):
-            if (PACKAGE / path.relative_to(folder)).is_file():
-                name = path.relative_to(folder)
-                raise ValueError(f"plugins: {path}: touchstone has a file {name} of its own; give yours another name")
-    if wanted == _folders:
-        return
-    for imported, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if imported.startswith("touchstone.") and file and any(folder in Path(file).parents for folder in _folders):
-            del sys.modules[imported]
-    _folders[:] = wanted
-    # Folders of components are namespace packages, so what lies beside them under the same name belongs to them.
-    touchstone.__path__[:] = [str(PACKAGE), *map(str, wanted)]
-    importlib.invalidate_caches()
+        for name in sorted(path.relative_to(PACKAGE) for path in PACKAGE.glob("**/*.py")):
+            if (folder / name).is_file():  # not a walk through the folder, which may be the whole disk
+                reason = f"touchstone has a file {name} of its own; give yours another name"
+                raise ValueError(f"plugins: {folder / name}: {reason}")
+    if wanted != _folders:
+        _forget_imported()
+        _folders[:] = wanted
+        # Folders of components are namespace packages, so what lies beside them under the same name belongs to them.
+        touchstone.__path__[:] = [str(PACKAGE), *map(str, wanted)]
+        importlib.invalidate_caches()
+    refresh()
+
+
+def refresh() -> None:
+    """Forget what was imported from plugin folders if one of their files is new, changed or gone since the last look."""
+    files = {}
+    for path in (path for folder in _folders for pattern in ("*.py", "*/*.py") for path in folder.glob(pattern)):
+        stat = path.stat()
+        files[path] = (stat.st_mtime_ns, stat.st_size)
+    if files != _files:
+        _forget_imported()
+        _files.clear()
+        _files.update(files)
+        importlib.invalidate_caches()
+
+
+def _forget_imported() -> None:
+    for name, module in list(sys.modules.items()):
+        above = Path(getattr(module, "__file__", None) or "/").parents
+        if name.startswith("touchstone.") and PACKAGE not in above and any(folder in above for folder in _folders):
+            del sys.modules[name]
+            parent, _, leaf = name.rpartition(".")
+            if getattr(sys.modules.get(parent), leaf, None) is module:
+                delattr(sys.modules[parent], leaf)
 
 
 def places(package: Path = PACKAGE) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -38,7 +38,7 @@ class RegistryError(ValueError):
 class Type:
     """What values a setting takes: a base type with its bounds, words to choose from, or a nested component."""
 
-    base: str  # int, float, bool, str, word, list, nested
+    base: str  # int, float, bool, str, word, digest, list, nested
     bounds: contracts.Bounds | None = None
     words: tuple[str, ...] = ()
     item: Type | None = None
@@ -48,6 +48,7 @@ class Type:
     def __str__(self) -> str:
         text = {
             "word": " or ".join(self.words) if len(self.words) < 3 else "one of " + ", ".join(self.words),
+            "digest": "sha256: and 64 hexadecimal digits",
             "list": f"list of {self.item}",
             "nested": f"block with its own use: from {self.folder}/",
         }.get(self.base, self.base)
@@ -197,28 +198,33 @@ def read_signature(path: Path, name: str, strict: bool = True) -> Signature | No
     return None
 
 
-@cache
 def names(folder: str) -> tuple[str, ...]:
     """Return the names of all components of a folder, sorted."""
-    paths = (path for place in plugins.places(PACKAGE) for path in (place / folder).glob("*.py"))
-    return tuple(sorted(path.stem for path in paths if not path.stem.startswith("_")))
+    own, *others = plugins.places(PACKAGE)
+    added = [name for place in others for name in _names_in(place / folder)]
+    return tuple(sorted([*_own_names(own / folder), *added])) if added else _own_names(own / folder)
 
 
-def use_plugins(folders: Iterable[Path]) -> None:
-    """Look for components in these folders too: see plugins.use."""
-    before = plugins.places()
-    plugins.use(folders)
-    if len(before) > 1 or len(plugins.places()) > 1:  # a plugin may also have come or gone inside its folder
-        component.cache_clear()
-        names.cache_clear()
+def _names_in(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
 
 
-@cache
+@cache  # the package's own files stay as they are; those of plugins come and go
+def _own_names(folder: Path) -> tuple[str, ...]:
+    return tuple(_names_in(folder))
+
+
 def component(folder: str, name: str) -> Component:
     """Return one component's signature; KeyError where there is no such file, RegistryError where it breaks the rules."""
     path = plugins.located(f"{folder}/{name}.py", PACKAGE)
     if path is None:
         raise KeyError(f"{folder}/{name}")
+    return _component(folder, name, path, path.stat().st_mtime_ns)
+
+
+@cache
+def _component(folder: str, name: str, path: Path, time: int) -> Component:
+    """Return the signature in a file as it was at a time."""
     call = read_signature(path, name)
     if call is None:
         raise RegistryError(f"{folder}/{name}.py holds no function or class called {name}")
@@ -241,22 +247,21 @@ def used(use: str) -> Component:
 
 def load(use: str) -> Callable[..., Any]:
     """Import and return the function or class of a component named "folder/name"."""
-    folder, name = use.split("/")
-    function: Callable[..., Any] = getattr(importlib.import_module(f"touchstone.{folder}.{name}"), name)
-    return function
+    return _load(use, use.partition("/")[2])
 
 
 def load_fit(use: str) -> Callable[..., Any]:
     """Import and return the `fit` beside a detector named "detectors/name"."""
-    return _load_beside(use, "fit")
+    return _load(use, "fit")
 
 
 def load_companions(use: str) -> Callable[..., Any]:
     """Import and return the `companions` beside an objective named "training/name"."""
-    return _load_beside(use, "companions")
+    return _load(use, "companions")
 
 
-def _load_beside(use: str, name: str) -> Callable[..., Any]:
+def _load(use: str, name: str) -> Callable[..., Any]:
+    plugins.refresh()
     module = importlib.import_module(f"touchstone.{use.replace('/', '.')}")
     function: Callable[..., Any] = getattr(module, name)
     return function

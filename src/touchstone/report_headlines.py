@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from typing import TypeVar
 
 from touchstone.metric_rows import Row, measured
 from touchstone.report_tables import Line, Number, Numbers, Table
@@ -12,6 +13,7 @@ from touchstone.threats import read
 
 KINDS = ("that saw no anomalies", "that was trained on anomalies")  # unsupervised and supervised
 ACCURACIES = ("robust_accuracy", "robust_accuracy_union")
+Kind = TypeVar("Kind", str, tuple[str, float])
 
 
 def headlines(numbers: Numbers, supervised: Collection[str] = ()) -> list[Table]:
@@ -122,17 +124,17 @@ def _accuracy(numbers: Numbers) -> Table | None:
     if not clean or not attacked:
         return None
     white = [row for row in attacked if row["threat"].startswith("white-box")]
-    column = _budget if white else _attack
-    columns = tuple(dict.fromkeys(column(row) for row in sorted(white or attacked, key=_size)))
+    column = _budget if white else attack_of
+    columns = tuple(dict.fromkeys(column(row) for row in sorted(white or attacked, key=budget_of)))
     uses = {name: {read(row["threat"]).use for row in white if column(row) == name} for name in columns}
     most = max(map(len, uses.values()))
     # Where fewer kinds of attack were made, more is left: not because the network is any better there.
     alone = {name: f" ({next(iter(used))} only)" if len(used) == 1 < most else "" for name, used in uses.items()}
     lines = []
     for row in clean:
-        own = [found for found in white or attacked if _stands_below(found, row)]
-        worst = {name: min((f for f in own if column(f) == name), key=_left, default=None) for name in columns}
-        left = [numbers.maybe(found, label=_attack(found) if found and white else "") for found in worst.values()]
+        worst = least_left(row, white or attacked, column)
+        rows = [worst.get(name) for name in columns]
+        left = [numbers.maybe(found, label=attack_of(found) if found and white else "") for found in rows]
         lines.append(Line((row["entry"], row["examples"]), (numbers.number(row), *left)))
     best = "Accuracy, clean and under the white-box attack that leaves least"
     caption = best if white else "Accuracy, clean and under attacks that did not know the classifier: diagnostics"
@@ -140,8 +142,16 @@ def _accuracy(numbers: Numbers) -> Table | None:
     return Table(caption, ("classifier", "examples"), heads, tuple(lines))
 
 
-def _stands_below(attacked: Row, clean: Row) -> bool:
-    return attacked["entry"] == clean["entry"] and str(attacked["examples"]).startswith(clean["examples"] + "/")
+def least_left(clean: Row, attacked: Iterable[Row], kind: Callable[[Row], Kind]) -> dict[Kind, Row]:
+    """Return, per kind of attack, the row of `attacked` that leaves least of what `clean` measures.
+
+    A union of attacks comes before one of them that leaves as much.
+    """
+    least: dict[Kind, Row] = {}
+    for row in sorted(attacked, key=_left):
+        if row["entry"] == clean["entry"] and str(row["examples"]).startswith(clean["examples"] + "/"):
+            least.setdefault(kind(row), row)
+    return least
 
 
 def _value(row: Row) -> float:
@@ -153,17 +163,19 @@ def _left(row: Row) -> tuple[float, bool]:
     return _value(row), measured(row["metric"]) != "robust_accuracy_union"
 
 
-def _size(row: Row) -> tuple[str, float]:
+def budget_of(row: Row) -> tuple[str, float]:
+    """Return the norm and the eps of an attack, 0 where it has none."""
     threat = read(row["threat"])
     return threat.norm, threat.eps or 0.0
 
 
 def _budget(row: Row) -> str:
-    norm, eps = _size(row)
+    norm, eps = budget_of(row)
     return f"{norm} eps {eps:g}"
 
 
-def _attack(row: Row) -> str:
+def attack_of(row: Row) -> str:
+    """Return the name of an attack, or of those that a union is made of."""
     if measured(row["metric"]) == "robust_accuracy_union":
         return read(row["threat"]).knows.removeprefix("white-box, ").rstrip(",")
     return str(row["examples"]).split("/", 1)[1]

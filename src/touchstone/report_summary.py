@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from touchstone.metric_rows import Row
+from touchstone.metric_rows import Row, measured
+from touchstone.report_headlines import ACCURACIES, attack_of, budget_of, least_left
 from touchstone.report_tables import Line, Numbers, Table
 from touchstone.sanity_checks import CHECKS, PASSED, Doubts
 from touchstone.threats import read
@@ -21,28 +22,30 @@ class Summary(NamedTuple):
 
 
 def summary(rows: Iterable[Row], doubts: Doubts) -> Summary | None:
-    """Return the summary of an assay; None where nothing white-box was measured on clean and attacked images, or where
-    there are several classifiers, of which none is the one that is asked about.
+    """Return the first screen of a study of one classifier; None for several, or without a white-box attack.
+
+    The accuracies are those that head the chapter of the first evaluation with a white-box attack: a line per budget.
     """
     rows = list(rows)
     numbers = Numbers(rows, doubts)
-    left = [row for row in rows if row["metric"] == "robust_accuracy" and row["threat"].startswith("white-box")]
+    left = [row for row in numbers.overall() if _white_box(row)]
     if not left or len({row["entry"] for row in left}) != 1:
         return None
-    eps = min(filter(None, (read(row["threat"]).eps for row in left)), default=None)
-    worst = min((row for row in left if read(row["threat"]).eps == eps), key=lambda row: float(row["value"]))
-    entry, examples = worst["entry"], worst["examples"].partition("/")[0]
-    clean = [r for r in rows if (r["metric"], r["entry"], r["examples"]) == ("clean_accuracy", entry, examples)]
-    if not clean:
-        return None
-    threat = read(worst["threat"])
-    lines = [
-        Line(("Accuracy on clean images",), (numbers.number(clean[0]),)),
-        Line(
-            (f"Accuracy under the worst attack, {threat.norm} eps {in_levels(eps)}",),
-            (numbers.number(worst, label=worst["examples"].partition("/")[2]),),
-        ),
+    chapter = [row for row in numbers.overall() if row["evaluation"] == left[0]["evaluation"]]
+    white = [row for row in chapter if _white_box(row)]
+    both = [
+        (row, least)
+        for row in chapter
+        if measured(row["metric"]) == "clean_accuracy" and (least := least_left(row, white, budget_of))
     ]
+    if not both:
+        return None
+    clean, least = both[0]
+    words = f"Accuracy on clean images (the {clean['n']} that are attacked)"
+    lines = [Line((words,), (numbers.number(clean),))]
+    for (norm, eps), row in sorted(least.items()):
+        words = f"Accuracy under the worst attack, {norm} eps {in_levels(eps)}"
+        lines.append(Line((words,), (numbers.number(row, label=attack_of(row)),)))
     past: dict[str, Row] = {}  # of each detector, what the most successful attacker gets past it
     for row in rows:
         if row["metric"] == "evasion_rate_at_0.05" and read(row["threat"]).knows.startswith("white-box"):
@@ -55,6 +58,10 @@ def summary(rows: Iterable[Row], doubts: Doubts) -> Summary | None:
     return Summary(Table("What matters most", ("measured",), ("value",), tuple(lines)), _checks(rows))
 
 
+def _white_box(row: Row) -> bool:
+    return measured(row["metric"]) in ACCURACIES and row["threat"].startswith("white-box")
+
+
 def _checks(rows: list[Row]) -> str:
     made = [row for row in rows if row["metric"].endswith(PASSED) and row["metric"].removesuffix(PASSED) in CHECKS]
     failed = dict.fromkeys(CHECKS[r["metric"].removesuffix(PASSED)].words for r in made if float(r["value"]) == 0)
@@ -65,10 +72,8 @@ def _checks(rows: list[Row]) -> str:
     return f"Checks of the attacks that failed, so do not trust what they left: {'; '.join(failed)}."
 
 
-def in_levels(eps: float | None) -> str:
+def in_levels(eps: float) -> str:
     """Return a budget as people write it: 8/255 where it is so many levels of 8 bits and no round number itself."""
-    if eps is None:
-        return "none"
     levels = round(eps * LEVELS)
     whole = levels > 0 and abs(eps * LEVELS - levels) < 1e-3 and len(f"{eps:g}") > len("0.05")
     return f"{levels}/{LEVELS}" if whole else f"{eps:g}"

@@ -43,7 +43,6 @@ def write(tmp_path, monkeypatch, text):
     (tmp_path / "attacks").mkdir()
     (tmp_path / "attacks" / "mine.py").write_text(text)
     monkeypatch.setattr(registry, "PACKAGE", tmp_path)
-    registry.component.cache_clear()
 
 
 def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
@@ -76,9 +75,3 @@ def test_a_file_that_breaks_the_rules_is_refused_by_name(tmp_path, monkeypatch, 
 
     with pytest.raises(registry.RegistryError, match=word):
         registry.component("attacks", "mine")
-
-
-@pytest.fixture(autouse=True)
-def fresh_cache():
-    yield
-    registry.component.cache_clear()

@@ -6,10 +6,10 @@ from touchstone.report_summary import in_levels, summary
 from touchstone.sanity_checks import Doubts
 
 
-def row(metric, value, examples="mine", entry="own", threat="none", line=2):
+def row(metric, value, examples="mine", entry="own", threat="none", line=2, evaluation="e"):
     return {
         "metric": metric, "value": value, "examples": examples, "entry": entry, "threat": threat, "line": line,
-        "evaluation": "e", "unit": "share", "low": value - 0.1, "high": value + 0.1, "n": 50, "base_rate": None, "seed": None,
+        "evaluation": evaluation, "unit": "share", "low": value - 0.1, "high": value + 0.1, "n": 50, "base_rate": None, "seed": None,
     }  # fmt: skip
 
 
@@ -19,7 +19,9 @@ ROWS = [
     row("clean_accuracy", 0.8, "others"),
     row("robust_accuracy", 0.5, "mine/pgd", threat=WHITE),
     row("robust_accuracy", 0.3, "mine/worst", threat=WHITE),
-    row("robust_accuracy", 0.1, "mine/large", threat=WHITE.replace("0.0313725", "0.5")),
+    row("clean_accuracy", 0.9, evaluation="curve"),
+    row("robust_accuracy", 0.7, "mine/half", threat=WHITE.replace("0.0313725", "0.0156863"), evaluation="curve"),
+    row("robust_accuracy", 0.1, "mine/large", threat=WHITE.replace("0.0313725", "0.5"), evaluation="curve"),
     row("evasion_rate_at_0.05", 0.2, "mine/pgd", "own+msp", "oblivious linf eps=0.0313725 (pgd)"),
     row("evasion_rate_at_0.05", 0.6, "mine/adaptive", "own+msp", WHITE),
     row("evasion_rate_at_0.05", 0.4, "mine/adaptive", "own+knn", WHITE),
@@ -36,6 +38,22 @@ def test_the_first_screen_has_the_worst_attack_of_the_budget_and_the_best_detect
     assert "knn" in found.table.lines[2].words[0]
     assert found.table.lines[1].numbers[0].interval
     assert found.checks == "The attacks passed all 1 checks."
+
+
+def test_each_budget_of_the_evaluation_has_a_line_and_a_union_of_attacks_comes_before_one_of_them():
+    both = "white-box, the worst of pgd, worst, linf eps=0.0313725"
+    rows = [
+        *ROWS[:4],
+        row("robust_accuracy", 0.1, "mine/large", threat=WHITE.replace("0.0313725", "0.2")),
+        row("robust_accuracy_union", 0.3, "mine/union_linf@0.0313725", threat=both),
+    ]
+
+    found = summary(rows, Doubts(rows))
+
+    told = [
+        (line.words[0].partition(", ")[2], line.numbers[0].value, line.numbers[0].label) for line in found.table.lines
+    ]
+    assert told[1:] == [("linf eps 8/255", 0.3, "the worst of pgd, worst"), ("linf eps 0.2", 0.1, "large")]
 
 
 def test_a_failed_check_is_told_in_its_words():

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from touchstone import model_probe, own_models, recovering
+from touchstone import model_probe, onnx_models, own_models, recovering
 from touchstone.__main__ import main
 from touchstone.params import load
 from touchstone.plan import Plan
@@ -64,7 +64,7 @@ def exported(path, net, shape=SHAPE):
 @pytest.fixture
 def project(tmp_path, monkeypatch, their_folder):
     """A folder like a clone, to type the command in; the user's own files are reached by path."""
-    for name in ("params.yaml", "requirements.lock"):
+    for name in ("Snakefile", "params.yaml", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "workflow/studies").mkdir(parents=True)
     shutil.copy(their_folder / "their_network.py", tmp_path)
@@ -122,11 +122,23 @@ WAYS = {
     "net.onnx": (),
     "any.pt2": (),
     "four.pt2": (),
-    "script.pt": (),
+    "script.pt": ("--trust-code",),
     "state.pt": ("--architecture", "their_network:network"),
     "weights.safetensors": ("--architecture", "their_network:network"),
-    "whole.pt": ("--trust-pickle",),
+    "whole.pt": ("--trust-pickle",),  # the flag's former name
 }
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r", "\x85", "\u2028"])
+def test_what_was_typed_stays_a_comment_of_the_study(project, their_folder, monkeypatch, line_break):
+    typed = f"a{line_break}plugins: [nowhere]{line_break}"
+    monkeypatch.setattr(sys, "argv", ["touchstone", "assay", typed])
+
+    assert assay(their_folder / "any.pt2", their_folder / "pictures", "--name", "mine") == 0
+
+    lines = Path("workflow/studies/mine.yaml").read_text().splitlines()
+    assert "plugins: [nowhere]" in lines[0] and lines[1].startswith("# Run it again")
+    assert load("mine").name == "mine"
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -140,7 +152,7 @@ def test_a_network_saved_any_way_becomes_a_study_that_can_be_planned(project, th
     told = capsys.readouterr().out
     assert "1 x 12 x 12 pixels in, 3 classes out" in told and "min on" in told
     layers = {"mahalanobis", "gradient_network"} <= study["detectors"].keys()
-    assert layers == (way not in ("script.pt", "four.pt2", "net.onnx"))
+    assert layers == (way not in ("script.pt", "four.pt2"))
     assert layers or "left out" in Path("workflow/studies/mine.yaml").read_text()
     assert layers or "left out" in study["evaluations"]["detection"]["question"]
 
@@ -246,7 +258,7 @@ MISTAKES = {
         "returns probabilities (each row sums to 1)",
     ),
     "train mode": (lambda p, t: [training(p), t / "pictures"], "Call model.eval() before it is saved or exported"),
-    "a pickle": (lambda p, t: [t / "whole.pt", t / "pictures"], "--trust-pickle opens it"),
+    "a pickle": (lambda p, t: [t / "whole.pt", t / "pictures"], "--trust-code opens it"),
     "one class": (lambda p, t: [t / "any.pt2", one_class(p, t)], "are of one class, a; a classifier needs two"),
     "a broken image": (lambda p, t: [t / "any.pt2", torn(p, t)], "1 broken image: b/01.png ("),
     "unknown name": (lambda p, t: ["resnet81", t / "pictures"], "no network of torchvision. Did you mean resnet18?"),
@@ -415,16 +427,16 @@ def test_the_advice_to_export_makes_a_program_that_everything_can_be_asked_of(pr
 
 
 @pytest.mark.parametrize("dropout", [None, False, ""])
-def test_an_onnx_file_with_names_of_places_and_dropout_that_is_off_becomes_torchscript(project, dropout):
-    """As torch's exporters write them: TorchScript cannot hold the names, and no tracer the question whether it trains."""
-    plain = own_models.open_model(str(onnx_file(project / "plain.onnx")))
+def test_an_onnx_file_with_names_of_places_and_dropout_that_is_off_becomes_a_program(project, dropout):
+    """As torch's exporters write them: no program can hold the names, nor the question whether it trains."""
+    plain = onnx_models.open_onnx(onnx_file(project / "plain.onnx"), "")
     nested = own_models.open_model(str(onnx_file(project / "nested.onnx", dropout=dropout, prefix="/n/n.0/")))
 
     made = own_models.put_into_file(nested, SHAPE, project / "nested")
 
     images = torch.rand(3, *SHAPE)
-    torch.testing.assert_close(made.program()(images), plain.network(images))
-    assert made.shape == SHAPE
+    torch.testing.assert_close(made.program(SHAPE)(images), plain(images))
+    assert (made.shape, made.kind) == (SHAPE, "exported_program")
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnx2pytorch"])
@@ -438,29 +450,24 @@ def test_an_onnx_file_without_its_library_is_told_both_ways_out(project, their_f
     assert "pip install onnx2pytorch" in told and "torch.export.save(" in told
 
 
-def test_an_onnx_file_with_an_operator_that_cannot_be_converted_is_told_the_way_out(
-    project, their_folder, capsys, monkeypatch
-):
+def test_an_onnx_file_with_an_operator_that_cannot_be_converted_is_told_the_way_out(their_folder, monkeypatch):
     monkeypatch.setattr("onnx2pytorch.ConvertModel", cannot)
 
-    assert assay(their_folder / "net.onnx", their_folder / "pictures") == 1
-
-    told = capsys.readouterr().err
-    assert "cannot convert it (no operator Gemm)" in told and "torch.export.save(" in told
+    with pytest.raises(ValueError, match=r"cannot convert it \(no operator Gemm\); export it"):
+        onnx_models.open_onnx(their_folder / "net.onnx", "export it")
 
 
 def cannot(file):
     raise NotImplementedError("no operator Gemm")
 
 
-def test_an_onnx_file_that_was_converted_to_something_else_is_refused(project, their_folder, capsys, monkeypatch):
+def test_an_onnx_file_that_was_converted_to_something_else_is_refused(their_folder, monkeypatch):
     from onnx2pytorch import ConvertModel
 
     monkeypatch.setattr("onnx2pytorch.ConvertModel", lambda file: nn.Sequential(ConvertModel(file), nn.Softplus()))
 
-    assert assay(their_folder / "net.onnx", their_folder / "pictures") == 1
-
-    assert "does not return the logits of ONNX's reference" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="does not return the logits of ONNX's reference"):
+        onnx_models.open_onnx(their_folder / "net.onnx", "")
 
 
 def test_a_network_from_onnx_has_the_gradient_that_its_weights_say(their_folder):
@@ -470,7 +477,7 @@ def test_a_network_from_onnx_has_the_gradient_that_its_weights_say(their_folder)
         w.name: torch.tensor(numpy_helper.to_array(w)) for w in load(their_folder / "net.onnx").graph.initializer
     }
     images = torch.rand(2, *SHAPE, requires_grad=True)
-    network = own_models.open_model(str(their_folder / "net.onnx")).network
+    network = onnx_models.open_onnx(their_folder / "net.onnx", "")
 
     (gradient,) = torch.autograd.grad(network(images)[:, 1].sum(), images)
 

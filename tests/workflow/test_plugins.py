@@ -1,7 +1,9 @@
 """Components of the user's own: found, run, digested for reruns, held to the contract, and begun with one command."""
 
+import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import yaml
 
 from touchstone import plugins, registry
 from touchstone.__main__ import main
+from touchstone.evaluate import detector_scores
 from touchstone.params import load
 from touchstone.plan import Plan, code_files
 from touchstone.settings_files import ParamsError
@@ -33,7 +36,7 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "workflow/studies").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    registry.use_plugins([])
+    plugins.use([])
 
 
 def test_a_detector_begun_with_one_command_is_used_like_ours(project, capsys):
@@ -54,10 +57,15 @@ def test_a_detector_begun_with_one_command_is_used_like_ours(project, capsys):
     assert code_files((tasks[0],))["detectors/spread.py"] != before["detectors/spread.py"]
 
 
+def snippets(page):
+    """The pieces of studies that the page shows: of a detector, and of an attack."""
+    return [block for block in re.findall(r"```\n(.*?)```", page, re.DOTALL) if block.startswith("plugins: ")]
+
+
 @pytest.mark.parametrize("fitted", [False, True])
 def test_what_the_how_to_page_says_to_merge_into_a_copy_of_tiny_is_a_study(project, fitted):
     page = (ROOT / "docs/own_detector.md").read_text()
-    (snippet,) = (block for block in re.findall(r"```\n(.*?)```", page, re.DOTALL) if block.startswith("plugins: "))
+    snippet = snippets(page)[0]
     if fitted:
         (entry,) = re.findall(r"# with --fitted: (.*)", snippet)
         snippet = snippet.replace("{use: spread}  ", entry)
@@ -144,3 +152,177 @@ def test_a_fitted_beginning_keeps_the_contract_and_what_breaks_it_is_told_in_wor
     assert broken.returncode == 1 and "does not keep the contract" in broken.stdout
     assert "Hint: make the state what the data is: state[...].to(features)" in broken.stdout
     assert "Traceback" not in broken.stdout and "def test" not in broken.stdout
+
+
+SECOND = '''"""A detector that asks a helper."""
+
+from torch import Tensor
+
+from touchstone import sign
+
+
+def second(logits: Tensor) -> Tensor:
+    """Return the greatest logit, turned."""
+    return sign.TURN * logits.amax(1)
+'''
+
+
+def test_a_plugin_that_is_written_or_changed_after_the_first_was_used_is_found_as_it_is_now(project):
+    """As in a notebook: one process, `plugins.use` once, files that come and change meanwhile."""
+    model, images = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2)), torch.rand(5, 1, 2, 2)
+    greatest = model(images).amax(1)
+    main(["new", "detector", "first"])
+    plugins.use(["plugins"])
+    detector_scores("first", model, images)
+
+    Path("plugins/sign.py").write_text("TURN = -1.0\n")
+    Path("plugins/detectors/second.py").write_text(SECOND)
+    torch.testing.assert_close(detector_scores("second", model, images), -greatest)
+
+    Path("plugins/sign.py").write_text("TURN = -20.0\n")
+    torch.testing.assert_close(detector_scores("second", model, images), -20 * greatest)
+
+    settings = SECOND.replace("logits: Tensor)", "logits: Tensor, *, shift: float = 3.0)").replace("(1)", "(1) + shift")
+    Path("plugins/detectors/second.py").write_text(settings)
+    torch.testing.assert_close(detector_scores("second", model, images, shift=1.0), -20 * greatest + 1)
+
+    Path("plugins/detectors/second.py").unlink()
+    with pytest.raises(ValueError, match="no detector second"):
+        detector_scores("second", model, images)
+
+
+BEGINNINGS = {"detector": [()], "fitted detector": [("--fitted",)], "attack": [()]}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_every_beginning_passes_the_test_that_is_written_beside_it(project, beginning):
+    (flags,) = BEGINNINGS[beginning]
+
+    assert main(["new", beginning.split()[-1], "mine", *flags]) == 0
+
+    (written,) = Path("plugins/tests").glob("test_*.py")
+    tests = {name: test for name, test in runpy.run_path(str(written.resolve())).items() if name.startswith("test_")}
+    assert tests
+    for test in tests.values():
+        test()
+
+
+@pytest.mark.parametrize(("name", "flags"), [
+    ("class", []), ("torch", []), ("frozen", []), ("fit", ["--fitted"]), ("été", []), ("2nd", []), ("Mine", []),
+])  # fmt: skip
+def test_a_name_that_a_file_could_not_be_imported_under_is_refused(project, capsys, name, flags):
+    assert main(["new", "detector" if flags else "attack", name, *flags]) == 1
+
+    assert f"touchstone: new: {name}: " in capsys.readouterr().err
+    assert not Path("plugins").exists()
+
+
+def test_nothing_is_written_where_one_of_its_files_is_there_already(project, capsys):
+    main(["new", "detector", "mine"])
+
+    assert main(["new", "attack", "mine"]) == 1
+
+    assert "plugins/tests/test_mine.py is there already" in capsys.readouterr().err
+    assert not Path("plugins/attacks").exists()
+
+
+def test_every_kind_that_new_knows_is_held_to_its_own_test_here():
+    from touchstone import contracting
+
+    assert {f"{beginning.split()[-1]}s" for beginning in BEGINNINGS} == set(contracting.BEGINNINGS)
+
+
+@pytest.mark.parametrize(("change", "code", "told"), [
+    ("", 0, "keeps the contract"),
+    ("eps * gradient.sign()", 1, "every attack keeps the contract"),
+])  # fmt: skip
+def test_the_contract_takes_the_attack_that_new_begins_and_refuses_it_with_twice_its_budget(
+    tmp_path, change, code, told
+):
+    env, command = os.environ | {"PYTHONPATH": str(ROOT / "src")}, [sys.executable, "-m", "touchstone"]
+    subprocess.run([*command, "new", "attack", "nudge", "--folder", str(tmp_path)], cwd=ROOT, env=env, check=True)
+    path = tmp_path / "attacks/nudge.py"
+    assert change in path.read_text()
+    path.write_text(path.read_text().replace(change, f"2 * {change}") if change else path.read_text())
+
+    done = subprocess.run([*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True)
+
+    assert done.returncode == code, done.stdout[-2000:] + done.stderr[-2000:]
+    assert told in done.stdout
+
+
+def test_an_attack_without_a_gradient_under_no_grad_is_told_what_helps(tmp_path):
+    env, command = os.environ | {"PYTHONPATH": str(ROOT / "src")}, [sys.executable, "-m", "touchstone"]
+    subprocess.run([*command, "new", "attack", "nudge", "--folder", str(tmp_path)], cwd=ROOT, env=env, check=True)
+    path = tmp_path / "attacks/nudge.py"
+    taken = "_, gradient = loss_and_input_gradient(of(model, labels), images)"
+    assert taken in path.read_text()
+    path.write_text(
+        path.read_text()
+        .replace(
+            taken,
+            "moved = images.detach().requires_grad_()\n"
+            "        (gradient,) = torch.autograd.grad(of(model, labels)(moved).sum(), moved)",
+        )
+        .replace("from torch import Tensor", "import torch\nfrom torch import Tensor")
+    )
+
+    done = subprocess.run([*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert "Hint: attacks are called under torch.no_grad()" in done.stdout
+
+
+@pytest.mark.parametrize(("kind", "name"), [("detector", "spread"), ("attack", "nudge")])
+def test_the_code_on_the_how_to_page_is_what_new_writes(project, kind, name):
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / "docs/own_detector.md").read_text(), re.DOTALL)
+    (shown,) = (block for block in blocks if block.startswith(f"def {name}("))
+
+    main(["new", kind, name])
+
+    written = {line.rstrip('"') for line in Path(f"plugins/{kind}s/{name}.py").read_text().splitlines()}
+    assert [line for line in shown.splitlines() if line.rstrip('"') not in written] == []
+
+
+def few_of_tiny():
+    """The settings of tiny that one small network, trained for three epochs, needs, with an attack and two detectors of ours."""
+    tiny = yaml.safe_load((ROOT / "workflow/studies/tiny.yaml").read_text())
+    wanted = {
+        "sources": ["sklearn_digits"],
+        "examples": ["digits_train", "digits_validation", "digits_calibration", "digits_test", "uniform"],
+        "classifiers": ["cnn"],
+        "attacks": ["fgsm", "pgd"],
+        "detectors": ["msp"],
+    }
+    few = {section: {name: tiny[section][name] for name in names} for section, names in wanted.items()}
+    few["detectors"]["energy"] = {"use": "energy"}
+    return {"base": "none", "study": tiny["study"], "evaluations": {}, **few}
+
+
+def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare, tmp_path):
+    """As it is written, the attack is FGSM and the detector the energy score, so their numbers have to be those of ours."""
+    shutil.copytree(bare.root, tmp_path / "clone", symlinks=True)
+    project = type(bare)(tmp_path / "clone")
+    for kind, name, *flags in (("detector", "spread"), ("detector", "scatter", "--fitted"), ("attack", "nudge")):
+        project.run(project.touchstone("new", kind, name, *flags))
+    study = few_of_tiny()
+    for snippet in snippets((ROOT / "docs/own_detector.md").read_text()):
+        for section, block in yaml.safe_load(snippet).items():
+            study[section] = study.get(section, {}) | block if isinstance(block, dict) else block
+    study["detectors"]["scatter"] = {"use": "scatter", "fit": "digits_train"}
+    study["evaluations"]["spread_seen"]["detectors"] += ["energy", "scatter"]
+    study["evaluations"]["nudged"]["attacks"] += ["fgsm"]
+    (project.root / "workflow/studies/mine.yaml").write_text(yaml.safe_dump(study))
+
+    done = project.run(project.touchstone("run", "mine", "--cores", "2"))
+
+    assert "The report: reports/mine/report.html" in done.stdout
+    assert (project.root / "data/mine/attacked/digits_test/cnn.0/nudge.safetensors").is_file()
+    numbers = json.loads((project.root / "reports/mine/metrics.json").read_text())
+    attacked = {name.partition("/")[2]: found for name, found in numbers["nudged"]["cnn"].items()}
+    assert attacked["nudge"]["robust_accuracy"] == attacked["fgsm"]["robust_accuracy"] < attacked[""]["clean_accuracy"]
+    seen = numbers["spread_seen"]
+    assert seen["cnn+spread"] == seen["cnn+energy"]
+    assert seen["cnn+scatter"]["uniform"]["auroc"] > 0.5
+    table = project.run(project.touchstone("table", "mine", "nudged", "robust_accuracy")).stdout
+    assert "nudge" in table
