@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import random
 import re
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 
-from touchstone import chain, commits, digests, packing, provenance
+from touchstone import chain, commits, digests, packing, provenance, recomputation
 from touchstone.params import load
 from touchstone.plan import Plan, code_files
+from touchstone.plan_parts import Rule
+from touchstone.recomputation import Finding
+from touchstone.wording import written
 
-NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"')
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, with the file it is wrong with."""
-
-    file: str
-    problem: str
+NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"[^>]*>([^<]*)<')
+WORD = re.compile(r'<tr id="claim-([^"]*)">(?:(?!</tr>).)*?<span class="verdict [^"]*">([^<]*)<', re.DOTALL)
+COUNT = re.compile(r'<li><span class="verdict [^"]*">([^<]*)</span> <strong>(\d+)</strong>')
 
 
 def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, quiet: bool = False) -> list[Finding]:
     """Return everything that breaks the chain of a study's files, or contradicts its settings and code of today.
 
     Checked: the bytes of every artefact against its sidecar; every link against the bytes of the input and of its
-    sidecar; files without a sidecar, sidecars without a file; settings and code against today's; the report's pages,
-    what lies between them, its numbers against its metrics, and its root digest.
+    sidecar; files without a sidecar, sidecars without a file; settings and code against today's; images that the
+    study learns from and tests on; the report's pages against its sidecar, their numbers and verdicts against its
+    tables, and its root digest. Where the study's data is not here, as in a clone, the report is checked by itself, and
+    one finding says so.
     """
+    from touchstone import leakage
+
     folders = [root / plan.folder, *(root / folder for folder in sorted(plan.raw_folders))]
     present = {
         path for folder in folders for path in ([folder] if folder.name in _sources(plan) else folder.rglob("*"))
@@ -48,12 +55,22 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     findings += [Finding(_name(path, root), "is missing; its sidecar is there")
                  for path in sorted(artefacts) if not path.exists()]  # fmt: skip
     there = sorted(path for path in artefacts if path.exists()) + ([report] if report.exists() else [])
-    if not there:
-        findings.append(Finding(plan.folder, "holds nothing to audit; run the study first"))
     bytes_of = bytes_found(there, quiet)
+    broken: dict[str, list[str]] = {}  # by what is missing, what was made from it
     for path in there:
-        findings += _against_sidecar(path, root, bytes_of)
+        findings += _against_sidecar(path, root, bytes_of, broken)
+    if chain.absent(root, plan.folder) and not report.exists():
+        findings.append(Finding(plan.folder, "holds nothing to audit; run the study first"))
+    elif chain.absent(root, plan.folder):
+        told = "is not here: the pages and ROOT were checked, the chain behind them was not"
+        findings.append(Finding(plan.folder, f"{told}; {chain.how_to_get(plan.study.name)}", unchecked=True))
+    else:
+        known = {finding.file for finding in findings}
+        findings += [Finding(file, f"is missing; {len(made)} files were made from it, such as {made[0]}")
+                     for file, made in sorted(broken.items()) if file not in known]  # fmt: skip
     findings += _against_today(plan, root)
+    overlaps = leakage.overlaps(plan, root, stale=True)
+    findings += [Finding(overlap.file, str(overlap)) for overlap in overlaps if overlap.leaks]
     if report.exists():
         findings += _pages(report, root, expected_root)
     elif expected_root is not None:
@@ -80,7 +97,10 @@ def audit_file(file: str, root: Path = Path(), quiet: bool = False) -> list[Find
     findings = [
         Finding(_name(path, root), "is missing; its sidecar is there") for path in paths if path not in bytes_of
     ]
-    return findings + [finding for path in there for finding in _against_sidecar(path, root, bytes_of)]
+    findings += [finding for path in there for finding in _against_sidecar(path, root, bytes_of, {})]
+    if "pages" in provenance.read_sidecar(root / file):
+        findings.append(Finding(file, "its words and numbers were not checked; audit its study", unchecked=True))
+    return findings
 
 
 def bytes_found(paths: list[Path], quiet: bool) -> dict[Path, str]:
@@ -95,7 +115,10 @@ def bytes_found(paths: list[Path], quiet: bool) -> dict[Path, str]:
         return dict(zip(paths, shown, strict=True))
 
 
-def _against_sidecar(path: Path, root: Path, bytes_of: dict[Path, str]) -> Iterator[Finding]:
+def _against_sidecar(
+    path: Path, root: Path, bytes_of: dict[Path, str], broken: dict[str, list[str]]
+) -> Iterator[Finding]:
+    """Yield what is wrong with one file; inputs of it that are missing are added to `broken`."""
     name = _name(path, root)
     try:
         sidecar = provenance.read_sidecar(path)
@@ -107,7 +130,7 @@ def _against_sidecar(path: Path, root: Path, bytes_of: dict[Path, str]) -> Itera
             other = root / link["file"]
             beside = provenance.sidecar_path(other)
             if not other.exists() or not beside.is_file():
-                yield Finding(name, f"was made from {link['file']}, which is missing")
+                broken.setdefault(link["file"], []).append(name)
             elif digests.file_digest(beside) != link["sidecar"]:
                 yield Finding(name, f"was made from {link['file']} when that had another sidecar")
             elif bytes_of.get(other, link["artefact"]) != link["artefact"]:
@@ -131,6 +154,10 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
                 continue  # named already
             if provenance.canonical(sidecar.get("settings")) != provenance.canonical(task.settings):
                 yield Finding(task.output, "was made under other settings than today's")
+            elif _inputs(sidecar) != set(task.input_files):
+                yield Finding(task.output, "was made from other files than today's settings name")
+            elif task.step == "fetch" and task.settings["sha256"] not in (None, sidecar["artefact"]):
+                yield Finding(task.output, f"is not the download that the settings pin: {task.settings['sha256']}")
             elif isinstance(files := sidecar.get("files"), dict) and (today := code_files((task,))) != files:
                 changed = sorted(f for f in today.keys() | files.keys() if today.get(f) != files.get(f))
                 then = {name: files.get(name) for name in changed}
@@ -141,6 +168,13 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
         name = _name(path, root).removesuffix(provenance.SIDECAR)
         if name not in current and (root / name).exists():
             yield Finding(name, "belongs to nothing in the study; touchstone gc removes it")
+
+
+def _inputs(sidecar: dict[str, Any]) -> set[str] | None:
+    try:
+        return {link["file"] for link in chain.links(sidecar)}
+    except (KeyError, TypeError, AttributeError):
+        return None
 
 
 def _pages(report: Path, root: Path, expected_root: str | None) -> Iterator[Finding]:
@@ -158,43 +192,112 @@ def _pages(report: Path, root: Path, expected_root: str | None) -> Iterator[Find
             name = path.relative_to(folder).as_posix()
             if name not in listed and not path.name.startswith("."):  # Snakemake marks folders with hidden files
                 yield Finding(_name(path, root), "belongs to nothing in the report")
-        found = chain.root_digest(root, [_name(report, root)])
+        found = chain.root_digest(report)
         stated = (folder / chain.ROOT).read_text().strip()
         if found != stated:
             yield Finding(_name(folder / chain.ROOT, root), f"says {stated}, the chain gives {found}")
         if expected_root is not None and found != expected_root:
             yield Finding(_name(report, root), f"has root digest {found}, not {expected_root}")
-        yield from _numbers(report, root)
+        for problem in _shown(packing.unpacked(report.read_text()), folder):
+            yield Finding(_name(report, root), problem)
     except (ValueError, KeyError, FileNotFoundError) as error:
         yield Finding(_name(report, root), f"cannot be checked: {error}")
 
 
-def _numbers(report: Path, root: Path) -> Iterator[Finding]:
-    """Yield the numbers on the page that are not in the line of metrics.csv.gz that they name; its header is line 1."""
-    rows = packing.rows_of((report.parent / packing.METRICS).read_bytes())
-    for value, line in NUMBER.findall(packing.unpacked(report.read_text())):
+def _shown(page: str, folder: Path) -> Iterator[str]:
+    """Yield the numbers and verdicts on a page that are not those of its tables; metrics.csv.gz's header is line 1."""
+    rows = packing.rows_of((folder / packing.METRICS).read_bytes())
+    for value, line, text in NUMBER.findall(page):
         row = rows[int(line) - 2] if 1 < int(line) <= len(rows) + 1 else {}
-        if value not in (row.get("value"), row.get("low"), row.get("high")):
-            yield Finding(_name(report, root), f"shows {value}, which is not in line {line} of {packing.METRICS}")
+        if value != row.get("value"):
+            yield f"shows {value}, which is not in line {line} of {packing.METRICS}"
+        elif unescape(text) != written(float(value), row["unit"]):
+            yield f"shows {unescape(text)} where line {line} of {packing.METRICS} says {value}"
+    with (folder / "claims.csv").open(newline="") as stream:
+        claims = {row["claim"]: row["status"] for row in csv.DictReader(stream)}
+    for claim, word in WORD.findall(page):
+        if word != claims.get(claim):
+            yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
+    counts = Counter(word for claim, word in claims.items() if claim.startswith("S"))
+    for word, count in COUNT.findall(page):
+        if int(count) != counts[word]:
+            yield f"counts {count} claims that are {word}; claims.csv has {counts[word]}"
 
 
-def run_audit(what: str, as_json: bool, expected_root: str | None) -> int:
-    """Print what an audit of a study or of one file found, in words or as JSON; 0 where the chain is whole, else 1."""
+def computed_again(
+    study: str, plan: Plan, known: list[Finding], render: bool, count: int, seed: int, root: Path = Path()
+) -> list[Finding]:
+    """Build the report again, run `count` random jobs again, and return what differs from the files that are here.
+
+    What is `known` to be wrong with a job's own files is not found again: such a job is left out. So are fetches, whose
+    files are checked by their digests.
+    """
+    wrong = {finding.file for finding in known}
+
+    def whole(rule: Rule, wildcards: dict[str, str]) -> bool:
+        outputs = [task.output for task in plan.tasks(rule, **wildcards)]
+        return not any(output in wrong or not (root / output).exists() for output in outputs)
+
+    jobs = [job for job in plan.jobs() if job[0].step != "fetch" and whole(*job)]
+    report = [job for job in jobs if render and job[0].step == "report"]
+    others = [job for job in jobs if job[0].step != "report"]
+    drawn = random.Random(seed).sample(others, min(count, len(others)))
+    findings = []
+    if report:
+        print("Building the report again", file=sys.stderr)
+    else:
+        why = "it is missing, or wrong as said above" if render else "--no-render"
+        file = f"reports/{plan.study.name}/report.html"
+        findings.append(Finding(file, f"was not built again ({why}), so not all of it was checked", unchecked=True))
+    for rule, wildcards in report + drawn:
+        if rule.step != "report":
+            print(f"Running again: {rule.name} {' '.join(wildcards.values())}", file=sys.stderr)
+        findings += recomputation.differences(study, plan, rule, wildcards, root)
+    if count:
+        print(f"{len(drawn)} of {len(others)} jobs were run again; --seed {seed} draws them again", file=sys.stderr)
+    return findings
+
+
+def run_audit(
+    what: str,
+    as_json: bool = False,
+    expected_root: str | None = None,
+    render: bool = True,
+    recompute: int = 0,
+    seed: int | None = None,
+) -> int:
+    """Print what an audit of a study or of one file found, in words or as JSON.
+
+    Returns 0 where the chain is whole, 1 where something is wrong, and chain.PARTLY where nothing is wrong but not all
+    could be checked.
+    """
     path = Path(what)
     if provenance.sidecar_path(path).is_file():
-        if expected_root is not None:
-            raise ValueError(f"{what}: a root digest is that of a study, not of one file; name the study")
-        findings, root = audit_file(path.as_posix(), quiet=as_json), None
+        if expected_root is not None or recompute:
+            raise ValueError(f"{what}: --root and --recompute are about a study, not about one file; name the study")
+        findings, stated = audit_file(path.as_posix(), quiet=as_json), ""
     else:
         study = load(what)
-        findings = audit(Plan(study), expected_root=expected_root, quiet=as_json)
-        root = Path("reports") / study.name / chain.ROOT
+        plan = Plan(study)
+        findings = audit(plan, expected_root=expected_root, quiet=as_json)
+        if not chain.absent(Path(), plan.folder):
+            seed = random.randrange(1_000_000) if seed is None else seed
+            findings += computed_again(what, plan, findings, render, recompute, seed)
+        elif recompute:
+            findings.append(Finding(plan.folder, "is not here, so no job was run again", unchecked=True))
+        stated = (
+            f". Root digest: {(Path('reports') / study.name / chain.ROOT).read_text().strip()}" if not findings else ""
+        )
+    wrong = [finding for finding in findings if not finding.unchecked]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         for finding in findings:
             print(f"{finding.file}: {finding.problem}")
-        told = "The chain is whole" if not findings else f"{len(findings)} findings"
-        stated = f". Root digest: {root.read_text().strip()}" if root and root.is_file() and not findings else ""
-        print(told + stated)
-    return 1 if findings else 0
+        told = (
+            f"{len(wrong)} finding{'s' * (len(wrong) > 1)}"
+            if wrong
+            else "Nothing wrong was found, but not all was checked"
+        )
+        print(told if findings else f"The chain is whole{stated}")
+    return 1 if wrong else chain.PARTLY if findings else 0

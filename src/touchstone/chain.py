@@ -9,6 +9,7 @@ from typing import Any
 from touchstone import digests, provenance
 
 ROOT = "ROOT"  # beside the report: the digest of everything that it was made from
+PARTLY = 4  # exit code where nothing wrong was found, but not all could be checked
 
 
 def links(sidecar: dict[str, Any]) -> Iterator[dict[str, str]]:
@@ -34,10 +35,20 @@ def reached(root: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def root_digest(root: Path, files: Iterable[str]) -> str:
-    """Return one digest over the sorted digests of the sidecars that `files` reach.
+def root_digest(report: Path) -> str:
+    """Return one digest of all that a report was made from: that of its sidecar.
 
-    It changes with any byte, setting or line of code behind them, and with nothing else.
+    A sidecar holds the digests of its inputs' sidecars, so this changes with any byte, setting or line of code behind
+    the report, and with nothing else. A clone without data can compute it too.
     """
-    sidecars = {digests.file_digest(provenance.sidecar_path(root / file)) for file in reached(root, files)}
-    return digests.sha256("".join(f"{digest}\n" for digest in sorted(sidecars)).encode())
+    return digests.file_digest(provenance.sidecar_path(report))
+
+
+def absent(root: Path, folder: str) -> bool:
+    """Return whether a study's folder holds not one sidecar, as in a clone that has no data."""
+    return next((root / folder).rglob("*" + provenance.SIDECAR), None) is None
+
+
+def how_to_get(study: str) -> str:
+    """Return what to do where a study's data is not here."""
+    return f"`make run STUDY={study}` computes the data, `dvc pull` fetches it"

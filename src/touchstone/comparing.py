@@ -1,10 +1,12 @@
-"""`touchstone compare`: which numbers and verdicts moved between two reports, of two studies or of two git revisions."""
+"""`touchstone compare`: what differs between two reports, of two studies or of two git revisions."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +21,11 @@ from touchstone.settings_files import DEFAULT_STUDY
 
 Rows = list[dict[str, str]]
 KEY = ("evaluation", "entry", "examples", "metric", "seed", "threat")
-SAME, MOVED, APART = "", "moved", "moved beyond both intervals"
+FILES = "files"  # the column that does not count: where a number was computed from, not what it is
+VERDICT = "status"  # the column of claims.csv that holds a claim's verdict
+NUMBERS = ("value", "measured", "low", "high", "base_rate")  # columns that are shown to six digits
+RELATIVE, ABSOLUTE = 1e-9, 1e-12  # numbers that differ by less, of themselves or at all, differ by rounding only
+MOVED, APART = "moved", "moved beyond both intervals"
 
 
 @dataclass(frozen=True)
@@ -32,49 +38,59 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Move:
-    """One metric in two reports; `verdict` says whether the intervals still touch."""
+class Change:
+    """A row that differs between two reports: its columns that do, by name, as the first and the second have them.
+
+    verdict: where its value differs, whether the intervals still touch (MOVED) or not (APART).
+    """
 
     about: str
-    before: float
-    after: float
-    verdict: str
+    columns: dict[str, tuple[str, str]]
+    verdict: str = ""
 
     @property
     def by(self) -> float:
-        """How far it moved, up or down."""
-        return self.after - self.before
+        """How far its value moved, up or down."""
+        before, after = self.columns.get("value", ("0", "0"))
+        return float(after) - float(before)
 
 
 @dataclass(frozen=True)
-class Turned:
-    """A claim whose status differs."""
+class Differences:
+    """How the rows of one table differ: how many are equal, how many by rounding only, and the rest."""
 
-    claim: str
-    before: str
-    after: str
+    same: int
+    rounded: int
+    changed: list[Change]
+    only_first: list[str]
+    only_second: list[str]
+
+    @property
+    def any(self) -> bool:
+        """Whether anything differs by more than rounding."""
+        return bool(self.changed or self.only_first or self.only_second)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that differs between two reports: `only_first` and `only_second` are numbers that the other lacks."""
+    """All that differs between two reports: their numbers and their claims."""
 
-    turned: list[Turned]
-    moves: list[Move]
-    same: int
-    only_first: list[str]
-    only_second: list[str]
+    metrics: Differences
+    claims: Differences
 
 
 def run_compare(first: str, second: str, most: int, as_json: bool) -> int:
-    """Print what moved between two reports, at most `most` numbers; 0 where nothing did, else 1, as `diff` does."""
+    """Print what differs between two reports, at most `most` lines of each table.
+
+    Returns 0 where nothing differs by more than rounding, else 1, as `diff` does.
+    """
     reports = read(first), read(second)
     found = compare(*reports)
     if as_json:
         print(json.dumps(asdict(found), indent=1))
     else:
         _show(found, reports, most)
-    return 1 if found.turned or found.moves or found.only_first or found.only_second else 0
+    return int(found.metrics.any or found.claims.any)
 
 
 def read(name: str, root: Path = Path()) -> Report:
@@ -109,24 +125,51 @@ def _report(name: str, read: Callable[[str], bytes]) -> Report:
 
 
 def compare(first: Report, second: Report) -> Comparison:
-    """Return what differs between two reports, the numbers that moved farthest beyond their intervals first."""
-    before, after = ({_about(row): row for row in report.metrics} for report in (first, second))
-    shared = [about for about in before if about in after]
-    moves = [_move(about, before[about], after[about]) for about in shared]
-    moved = [move for move in moves if move.verdict != SAME]
-    statuses = {row["claim"]: row["status"] for row in second.claims}
-    turned = [
-        Turned(row["claim"], row["status"], statuses[row["claim"]])
-        for row in first.claims
-        if statuses.get(row["claim"], row["status"]) != row["status"]
-    ]
-    return Comparison(
-        turned,
-        sorted(moved, key=lambda move: (move.verdict != APART, -abs(move.by))),
-        len(shared) - len(moved),
-        [about for about in before if about not in after],
-        [about for about in after if about not in before],
+    """Return what differs between two reports: first the numbers farthest beyond their intervals, and verdicts that turned.
+
+    Every column counts but the files. A number whose threat model alone was rewritten is the same number, changed.
+    """
+    metrics = _differences(first.metrics, second.metrics, KEY, _about)
+    metrics.changed.sort(key=lambda change: (change.verdict != APART, -abs(change.by)))
+    claims = _differences(first.claims, second.claims, ("claim",), lambda row: row["claim"])
+    claims.changed.sort(key=lambda change: VERDICT not in change.columns)
+    return Comparison(metrics, claims)
+
+
+def _differences(
+    first: Rows, second: Rows, key: tuple[str, ...], about: Callable[[dict[str, str]], str]
+) -> Differences:
+    pairs, alone = _paired(first, second, key)
+    if len(key) > 1:  # what is left may be the same but for the last part of the key
+        more, alone = _paired(*alone, key[:-1])
+        pairs += more
+    changes = [(change, exact) for change, exact in (_change(about(before), before, after) for before, after in pairs)]
+    return Differences(
+        same=sum(exact for _, exact in changes),
+        rounded=sum(not (exact or change.columns) for change, exact in changes),
+        changed=[change for change, _ in changes if change.columns],
+        only_first=[about(row) for row in alone[0]],
+        only_second=[about(row) for row in alone[1]],
     )
+
+
+def _paired(
+    first: Rows, second: Rows, key: tuple[str, ...]
+) -> tuple[list[tuple[dict[str, str], dict[str, str]]], tuple[Rows, Rows]]:
+    """Return the rows of two tables that are about the same, in pairs, and those that only one table has.
+
+    Of several rows with one key, the first goes with the first, the second with the second, and so on.
+    """
+    waiting: dict[tuple[str, ...], Rows] = {}
+    for row in second:
+        waiting.setdefault(tuple(row.get(name, "") for name in key), []).append(row)
+    pairs, only_first = [], []
+    for row in first:
+        if others := waiting.get(tuple(row.get(name, "") for name in key)):
+            pairs.append((row, others.pop(0)))
+        else:
+            only_first.append(row)
+    return pairs, (only_first, [row for rows in waiting.values() for row in rows])
 
 
 def _about(row: dict[str, str]) -> str:
@@ -135,32 +178,68 @@ def _about(row: dict[str, str]) -> str:
     return f"{row['evaluation']}: {row['metric']} of {row['entry']}{seed} on {row['examples']}{threat}"
 
 
-def _move(about: str, before: dict[str, str], after: dict[str, str]) -> Move:
-    values = float(before["value"]), float(after["value"])
-    if values[0] == values[1]:
-        return Move(about, *values, SAME)
-    ends = [tuple(float(row[end] or row["value"]) for end in ("low", "high")) for row in (before, after)]
-    apart = ends[0][1] < ends[1][0] or ends[1][1] < ends[0][0]
-    return Move(about, *values, APART if apart else MOVED)
+def _change(about: str, before: dict[str, str], after: dict[str, str]) -> tuple[Change, bool]:
+    """Return the columns of a row that differ by more than rounding, and whether it is equal to the last digit."""
+    names = [name for name in dict.fromkeys((*before, *after)) if name != FILES]
+    pairs = {name: (before.get(name, ""), after.get(name, "")) for name in names}
+    different = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    columns = {name: pair for name, pair in different.items() if not _close(*pair)}
+    verdict = ""
+    if "value" in columns:
+        ends = [tuple(float(row[end] or row["value"]) for end in ("low", "high")) for row in (before, after)]
+        verdict = APART if ends[0][1] < ends[1][0] or ends[1][1] < ends[0][0] else MOVED
+    return Change(about, columns, verdict), not different
+
+
+def _close(first: str, second: str) -> bool:
+    """Return whether two texts are numbers that differ by rounding only; whole numbers never do."""
+    try:
+        return math.isclose(float(first), float(second), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    except ValueError:
+        return False
 
 
 def _show(found: Comparison, reports: tuple[Report, Report], most: int) -> None:
     first, second = (report.name for report in reports)
-    console = Console()
-    if found.turned:
-        table = Table("claim", first, second, box=box.SIMPLE)
-        for turned in found.turned:
-            table.add_row(turned.claim, turned.before, turned.after)
-        console.print(table)
-    if found.moves:
-        table = Table("number", first, second, "by", "", box=box.SIMPLE)
-        for move in found.moves[:most]:
-            style = "bold red" if move.verdict == APART else ""
-            numbers = (f"{move.before:.4g}", f"{move.after:.4g}", f"{move.by:+.3g}")
-            table.add_row(Text(move.about), *numbers, Text(move.verdict, style))
-        console.print(table)
-    beyond = sum(move.verdict == APART for move in found.moves)
-    left = f", {most} shown (--most shows more)" if len(found.moves) > most else ""
-    print(f"{found.same} numbers are equal; {len(found.moves)} moved, {beyond} of them beyond both intervals{left}; "
-          f"{len(found.only_first)} only in {first}, {len(found.only_second)} only in {second}; "
-          f"{len(found.turned)} verdicts differ.")  # fmt: skip
+    for heading, noun, differences in (("number", "numbers", found.metrics), ("claim", "claims", found.claims)):
+        _table(heading, differences.changed, most, first, second)
+        for name, rows in ((first, differences.only_first), (second, differences.only_second)):
+            for about in rows[:most]:
+                print(f"only in {name}: {about}")
+        print(_summary(noun, differences, first, second))
+
+
+def _table(heading: str, changes: list[Change], most: int, first: str, second: str) -> None:
+    if not changes:
+        return
+    table = Table(heading, "column", first, second, "", box=box.SIMPLE)
+    for change in changes[:most]:
+        about = change.about
+        for name, (before, after) in change.columns.items():
+            shown = (_short(before), _short(after)) if name in NUMBERS else (before, after)
+            told = f"{change.by:+.3g}, {change.verdict}" if name == "value" else ""
+            table.add_row(
+                Text(about), name, *map(Text, shown), Text(told, "bold red" if change.verdict == APART else "")
+            )
+            about = ""
+    Console().print(table)
+    if len(changes) > most:
+        print(f"{most} of {len(changes)} shown (--most shows more)")
+
+
+def _short(number: str) -> str:
+    return f"{float(number):.6g}" if number else ""
+
+
+def _summary(noun: str, found: Differences, first: str, second: str) -> str:
+    counts = Counter(name for change in found.changed for name in change.columns)
+    which = ", ".join(f"{count} in {name}" for name, count in counts.items())
+    beyond = sum(change.verdict == APART for change in found.changed)
+    which = f" ({which}; {beyond} beyond both intervals)" if beyond else f" ({which})" if which else ""
+    rounded = f", {_differ(found.rounded)} by rounding only" if found.rounded else ""
+    alone = f"{len(found.only_first)} only in {first}, {len(found.only_second)} only in {second}"
+    return f"{found.same} {noun} are equal{rounded}; {_differ(len(found.changed))}{which}; {alone}."
+
+
+def _differ(count: int) -> str:
+    return f"{count} differs" if count == 1 else f"{count} differ"

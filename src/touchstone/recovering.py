@@ -99,9 +99,10 @@ def _say(text: str) -> None:
 def check_writable(plan: Plan) -> None:
     """Raise PermissionError for the first folder that a run writes to and cannot."""
     name = plan.study.name
-    for folder in ("data", "data/raw", plan.folder, "reports", f"reports/{name}", "logs", f"logs/{name}", ".snakemake"):
-        if Path(folder).is_dir() and not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(13, "this folder cannot be written to; nothing was run", folder)
+    for folder in ("data/raw", plan.folder, f"reports/{name}", f"logs/{name}", ".snakemake", ".touchstone"):
+        existing = next(place for place in (Path(folder), *Path(folder).parents) if place.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(13, "this folder cannot be written to; nothing was run", str(existing))
 
 
 def clear(plan: Plan, logs: Path) -> None:

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import digests, provenance
+from touchstone.broken_links import RAW, Changed, Sidecars
 from touchstone.plan import Plan
 from touchstone.plan_parts import Rule
 
 RECORDS = Path(".snakemake/metadata")
 KEEP, RERUN = "keep", "rerun"  # what was made under another lock than today's
 FORMAT = 6  # of Snakemake 9.27.1; a test compares a restored record with one that Snakemake wrote
-RAW = "data/raw/"
+MOST_NAMED = 5  # of files that changed, before the rest is counted
 TIMES = re.compile(rb'time": ([\d.e+-]+)')  # all in which Snakemake's records of one job's files differ
 
 
@@ -58,36 +59,48 @@ class Finished:
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did: records written again, files whose bytes are not those of their sidecar, files of another lock."""
+    """What a restore did and found.
+
+    Attributes:
+        written: how many records were written again.
+        damaged: files whose bytes are not those of their sidecar.
+        other_lock: files that were made under another requirements.lock.
+        changed: files that changed together with their sidecar after others were made from them.
+    """
 
     written: int
     damaged: list[Damage]
     other_lock: list[str] = field(default_factory=list)
     lock: str = KEEP
+    changed: list[Changed] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list, compare=False, repr=False)
 
     def told(self) -> list[str]:
         """Return what a person has to know of it before the first job."""
-        lines = [str(damage) for damage in self.damaged]
+        lines = [str(damage) for damage in self.damaged] + [str(changed) for changed in self.changed[:MOST_NAMED]]
+        if more := self.changed[MOST_NAMED:]:
+            lines.append(f"{len(more)} more files changed after others were made from them, such as {more[0].file}")
         if self.other_lock:
             what = "kept (lock=rerun makes them again)" if self.lock == KEEP else "they will be made again"
             lines.append(f"{len(self.other_lock)} files were made under another requirements.lock: {what}")
         return lines
 
 
-def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP) -> Restored:
+def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = True) -> Restored:
     """Write the records of all finished jobs that Snakemake has none for, or others than the sidecars say.
 
     Bytes are checked for those alone, and for files that were changed after their sidecar was written, so that it costs
     little where nothing moved. A damaged file is named, left where it is, and its job recorded so that Snakemake does it
     again. So is a job whose input is gone or another: Snakemake itself does not look for a missing file as long as what was
     made from it is there. So are, if told, all jobs that were done under another requirements.lock than today's.
+    Without `write` it returns the same and writes no record: for a folder that cannot be written to.
     """
     if lock not in (KEEP, RERUN):
         raise ValueError(f"lock is {lock}; it may be {KEEP} or {RERUN}")
-    today, sidecars_of = provenance.lock_digest(root), _Sidecars(root)
+    today, sidecars_of = provenance.lock_digest(root), Sidecars(root)
     done = Restored(0, [], lock=lock)
     written, now = 0, time.time()
+    broken_links: list[tuple[dict[str, str], str]] = []
     for rule, wildcards in plan.jobs():
         outputs = [pattern.format(**wildcards) for pattern in plan.outputs(rule)]
         sidecars = sidecars_of.all(outputs)
@@ -95,8 +108,10 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP) -> Restored:
             continue
         _not_in_the_future(root, outputs, now)
         record = record_of(rule, outputs, sidecars)
-        if gone := sidecars_of.gone_or_other(sidecars):
-            record["params"] = [f"{gone} is gone or another"]  # no job has such params, so Snakemake makes it again
+        if links := sidecars_of.broken_links(sidecars):
+            # No job has such params, so Snakemake makes it again.
+            record["params"] = [f"{links[0][0]['file']} is gone or another"]
+            broken_links += links
         others = [output for output in outputs if sidecars[output].get("lock", today) != today]
         done.other_lock.extend(others)
         if others and lock == RERUN:
@@ -108,55 +123,13 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP) -> Restored:
         if broken:
             record["params"] = [f"{broken[0].file} is damaged"]
             kept = _kept(root, files, record)
-        if kept is None:
+        if kept is None and write:
             for file in files:
                 provenance.write_whole(_path(root, file), json.dumps(record, sort_keys=True).encode(), lasting=False)
             written += len(files)
         done.damaged.extend(broken)
         done.finished.append(Finished(rule, wildcards, record, kept or dict.fromkeys(files, record)))
-    return replace(done, written=written)
-
-
-class _Sidecars:
-    """Reads each sidecar once, and keeps its digest."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._digests: dict[str, str | None] = {}
-
-    def all(self, outputs: list[str]) -> dict[str, dict[str, Any]] | None:
-        """Return the outputs' sidecars; None where an output or a sidecar is missing or not readable: nothing to record."""
-        found = dict[str, dict[str, Any]]()
-        for output in outputs:
-            data = self._read(output)
-            try:
-                if data is None:
-                    return None
-                found[output] = provenance.parse_sidecar(self._root / output, data)
-            except ValueError:
-                return None
-        return found
-
-    def _read(self, file: str) -> bytes | None:
-        """Return the bytes of the sidecar beside a file; None where one of both is missing."""
-        path, data = self._root / file, None
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            data = provenance.sidecar_path(path).read_bytes() if path.exists() else None
-        self._digests[file] = None if data is None else digests.sha256(data)
-        return data
-
-    def gone_or_other(self, sidecars: dict[str, dict[str, Any]]) -> str | None:
-        """Return an input of the outputs that is gone, or has another sidecar than then; raw files may be gone.
-
-        A job that fails leaves such outputs downstream: Snakemake removes its own outputs and takes the rest for current.
-        """
-        for link in (link for sidecar in sidecars.values() for found in sidecar["inputs"].values() for link in found):
-            file = str(link["file"])
-            if file not in self._digests:
-                self._read(file)
-            if self._digests[file] != link["sidecar"] and not file.startswith(RAW):
-                return file
-        return None
+    return replace(done, written=written, changed=sidecars_of.changed(broken_links))
 
 
 def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:

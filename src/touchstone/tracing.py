@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,7 +17,9 @@ Sidecars = dict[str, dict[str, Any]]
 
 
 def run_trace(what: str | None, number: str | None, as_json: bool, picture: str | None) -> int:
-    """Print what a file was made from, or a number of a study's report; 1 where some of its bytes were altered.
+    """Print what a file was made from, or a number of a study's report.
+
+    Returns 1 where some of its bytes were altered, and chain.PARTLY where the study's data is not here to be followed.
 
     what: a file, or with a number the study (or any file of its report). number: a claim's id, or a line of metrics.csv.gz.
     picture: an SVG file to draw the chain into, besides what is printed.
@@ -24,6 +27,11 @@ def run_trace(what: str | None, number: str | None, as_json: bool, picture: str 
     if number is None and what is None:
         raise ValueError("name a file, or a number with --number CLAIM (or a line of metrics.csv.gz)")
     files = [_artefact(str(what))] if number is None else _behind(number, _report(what))
+    if study := _without_data(files[0]):
+        print(json.dumps(dict.fromkeys(files), indent=1) if as_json else "\n".join(files))
+        told = f"data/{study}: is not here, so these files can be named, but not followed to raw data"
+        print(f"{told}; {chain.how_to_get(study)}", file=sys.stderr)
+        return chain.PARTLY
     found = chain.reached(Path(), files)
     there = [Path(name) for name in found if Path(name).exists()]
     bytes_of = auditing.bytes_found(there, quiet=True)
@@ -48,6 +56,13 @@ def _artefact(file: str) -> str:
     page = Path(file).parent / "report.html"
     alone = not provenance.sidecar_path(Path(file)).is_file() and provenance.sidecar_path(page).is_file()
     return page.as_posix() if alone else Path(file).as_posix()
+
+
+def _without_data(file: str) -> str | None:
+    """Return the study that a file belongs to, if its report is here and its data is not."""
+    study = re.match(r"(?:data|reports)/([^/]+)/", file)
+    here = study is not None and Path("reports", study[1], "report.html").is_file()
+    return study[1] if study and here and chain.absent(Path(), f"data/{study[1]}") else None
 
 
 def _report(what: str | None) -> Path:

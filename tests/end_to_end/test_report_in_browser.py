@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 
 import pytest
@@ -116,6 +117,26 @@ def test_a_request_and_an_error_would_be_seen(page):
     said = []
     WebDriverWait(page, 5).until(lambda driver: said.extend(driver.get_log("browser")) or len(said) > 1)
     assert "thrown" in str(said) and "http://127.0.0.1:9/" in str(said)
+
+
+def test_the_policy_stops_code_that_is_not_the_pages_own(page):
+    page.execute_script(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"window.ran = true\">');"
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.ran = true'}))"
+    )
+
+    said = []
+    WebDriverWait(page, 5).until(lambda driver: said.extend(driver.get_log("browser")) or len(said) > 1)
+    assert "script-src" in str(said)
+    assert page.execute_script("return window.ran") is None
+
+
+def test_pictures_have_the_colours_of_their_files(page, tiny):
+    (name, rule), *_ = re.findall(r"\.(s\d+)\{fill:(#[0-9a-f]{6})\}", page.page_source)
+
+    shown = page.execute_script(f"return getComputedStyle(document.querySelector('.{name}')).fill")
+
+    assert shown == f"rgb({', '.join(str(int(rule[start : start + 2], 16)) for start in (1, 3, 5))})"
 
 
 def test_the_claims_stand_first(page):

@@ -1,12 +1,14 @@
-"""Any flipped bit, swapped file, edited sidecar or missing link in a study is named; an untouched study passes."""
+"""Any flipped bit, swapped file, edited sidecar, forged word or missing link in a study is named; an untouched one passes."""
 
+import gzip
 import json
 import random
+import re
 import shutil
 
 import pytest
 
-from touchstone import auditing, chain, provenance
+from touchstone import auditing, chain, digests, provenance
 from touchstone.__main__ import main
 from touchstone.params import load
 from touchstone.plan import Plan
@@ -77,7 +79,27 @@ def test_a_file_forged_with_a_consistent_sidecar_is_caught_by_its_consumers_and_
 
     assert CHECKPOINT not in found
     assert "data/tiny/outputs/cnn.0/digits_test.safetensors" in found
-    assert chain.root_digest(copied.root, ["reports/tiny/report.html"]) != root
+    linked_anew(copied.root)
+    assert chain.root_digest(copied.root / "reports/tiny/report.html") != root
+
+
+def linked_anew(root):
+    """Give every sidecar the digests of its inputs as they are now, inputs first: what a forger of a whole chain does."""
+    done = {}
+
+    def digest_of(file):
+        if file not in done:
+            path = provenance.sidecar_path(root / file)
+            content = json.loads(path.read_text())
+            for link in chain.links(content):
+                link["sidecar"] = digest_of(link["file"])
+                link["artefact"] = provenance.read_sidecar(root / link["file"])["artefact"]
+            path.write_text(provenance.canonical(content) + "\n")
+            done[file] = digests.file_digest(path)
+        return done[file]
+
+    for path in (*(root / "data/tiny").rglob("*" + provenance.SIDECAR), root / "reports/tiny/report.html.prov.json"):
+        digest_of(path.relative_to(root).as_posix().removesuffix(provenance.SIDECAR))
 
 
 def test_two_swapped_files_are_named(copied):
@@ -118,12 +140,182 @@ def test_any_flipped_bit_of_any_file_or_sidecar_is_found(copied, draw):
     assert findings(copied) != [], path
 
 
-def test_a_number_on_the_page_that_is_not_in_the_metrics_is_named(copied):
-    page = copied.root / "reports/tiny/report.html"
-    value = auditing.NUMBER.search(page.read_text()).group(1)
-    page.write_text(page.read_text().replace(f'<data value="{value}"', '<data value="0.123456"', 1))
+def forge(project, name, pattern, replacement):
+    """Change a page of the report, and make the digests that vouch for it those of the forgery."""
+    folder = project.root / "reports/tiny"
+    path, report = folder / name, folder / "report.html"
+    data = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
+    forged, count = re.subn(pattern, replacement, data.decode(), count=1)
+    assert count == 1, pattern
+    path.write_bytes(gzip.compress(forged.encode(), mtime=0) if name.endswith(".gz") else forged.encode())
+    content = provenance.read_sidecar(report)
+    content["pages"][name] = digests.file_digest(path)
+    content["artefact"] = content["pages"]["report.html"]
+    provenance.sidecar_path(report).write_text(provenance.canonical(content) + "\n")
+    (folder / chain.ROOT).write_text(digests.file_digest(provenance.sidecar_path(report)) + "\n")
 
-    assert any("shows 0.123456" in finding.problem for finding in findings(copied))
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "problem"),
+    [
+        ('<data value="[^"]*"', '<data value="0.123456"', "shows 0.123456, which is not in line"),
+        (r"(<data [^>]*>)[^<]*", r"\1+0.150", "shows +0.150 where line"),
+        (
+            r'(id="claim-S2-1">.*?<span class="verdict [^>]*>)[^<]*',
+            r"\1confirmed as well",
+            "says that S2-1 is confirmed as",
+        ),
+        (r"(<li><span class=\"verdict [^>]*>[^<]*</span> <strong>)\d+", r"\g<1>77", "counts 77 claims"),
+    ],
+    ids=["value", "text", "verdict", "scorecard"],
+)
+def test_a_forged_number_or_verdict_on_the_page_is_named_without_building_it_again(
+    copied, pattern, replacement, problem
+):
+    forge(copied, "report.html", f"(?s){pattern}", replacement)
+
+    assert [finding.file for finding in findings(copied)] == ["reports/tiny/report.html"]
+    assert findings(copied)[0].problem.startswith(problem)
+
+
+def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(copied, monkeypatch):
+    monkeypatch.chdir(copied.root)
+    forge(copied, "report.html", "Each claim was scaled down to a criterion", "Each claim was proven by a criterion")
+    forge(copied, "metrics.csv.gz", r"(?m)^(margins,.*,)(\d+),([^,]*,[^,]*,[^,]*,[^,]*)$", r"\g<1>99999,\3")
+    forge(copied, "claims.csv", "not run", "not at all run")
+    forge(copied, "metrics.json", r"(?<=: )0\.\d", "0.9")
+    forge(copied, "figures/roc.svg", "</svg>", "<!-- --></svg>")
+    before = copied.digests("data", "reports")
+    plan = Plan(load("tiny"))
+    known = auditing.audit(plan, quiet=True)
+
+    found = {it.file: it for it in auditing.computed_again("tiny", plan, [], render=True, count=0, seed=0)}
+
+    folder = "reports/tiny"
+    assert [it for it in known if "not at all run" not in it.problem and "counts" not in it.problem] == []
+    assert {file.removeprefix(f"{folder}/") for file in found} == {
+        "report.html", "metrics.csv.gz", "claims.csv", "metrics.json", "figures/roc.svg",
+    }  # fmt: skip
+    assert not any(it.unchecked for it in found.values())
+    told = found[f"{folder}/report.html"].problem
+    assert "Each claim was proven by" in told
+    assert "Each claim was scaled down" in told
+    assert copied.digests("data", "reports") == before, "an audit changes nothing"
+
+
+def drawing(plan, wanted):
+    """A seed with which one random job is the wanted one."""
+    jobs = [(rule.name, *wildcards.values()) for rule, wildcards in plan.jobs() if rule.step not in ("fetch", "report")]
+    return next(seed for seed in range(10_000) if random.Random(seed).sample(jobs, 1) == [wanted])
+
+
+def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing_but_by_nothing_else(
+    copied, monkeypatch
+):
+    monkeypatch.chdir(copied.root)
+    root = (copied.root / "reports/tiny/ROOT").read_text().strip()
+    path = copied.root / "data/tiny/metrics/margins.csv"
+    path.write_text(re.sub(r"(?m)^(margins,.*?,pixels,.*?,)\d+,", r"\g<1>99999,", path.read_text()))
+    content = provenance.read_sidecar(path)
+    del content["artefact"]
+    provenance.write_with_sidecar(path, path.read_bytes(), content)
+    copied.run(copied.touchstone("job", "report", "--study", "tiny"))
+    plan = Plan(load("tiny"))
+
+    assert findings(copied) == []
+    assert "root digest" in findings(copied, expected_root=root)[0].problem
+    seed = drawing(plan, ("evaluate", "margins"))
+    (found,) = auditing.computed_again("tiny", plan, [], render=False, count=1, seed=seed)[1:]
+    assert (found.file, found.unchecked) == ("data/tiny/metrics/margins.csv", False)
+    assert found.problem.startswith("computed again, its digest is sha256:")
+
+
+def test_random_jobs_that_are_run_again_give_the_same_bytes(tiny, monkeypatch, capsys):
+    monkeypatch.chdir(tiny.root)
+
+    assert auditing.run_audit("tiny", recompute=3, seed=1) == 0
+
+    said = capsys.readouterr()
+    assert "Building the report again" in said.err
+    assert said.err.count("Running again: ") == 3
+    assert re.search(r"3 of \d+ jobs were run again; --seed 1 draws them again", said.err)
+    assert said.out.startswith("The chain is whole")
+
+
+def test_a_report_of_other_code_is_not_built_again_and_that_is_said(copied, monkeypatch):
+    monkeypatch.chdir(copied.root)
+    known = [auditing.Finding("reports/tiny/report.html", "was made by other code than today's: x")]
+
+    (found,) = auditing.computed_again("tiny", Plan(load("tiny")), known, render=True, count=0, seed=0)
+
+    assert found.unchecked
+    assert "was not built again" in found.problem
+
+
+def test_a_sidecar_that_keeps_an_input_to_itself_is_named(copied):
+    path = provenance.sidecar_path(copied.root / "data/tiny/metrics/margins.csv")
+    content = json.loads(path.read_text())
+    first = next(iter(content["inputs"]))
+    content["inputs"][first] = content["inputs"][first][1:]
+    path.write_text(provenance.canonical(content) + "\n")
+    linked_anew(copied.root)
+    (copied.root / "reports/tiny/ROOT").write_text(chain.root_digest(copied.root / "reports/tiny/report.html") + "\n")
+
+    assert [(it.file, it.problem) for it in findings(copied)] == [
+        ("data/tiny/metrics/margins.csv", "was made from other files than today's settings name")
+    ]
+
+
+def test_a_download_that_was_changed_with_its_whole_chain_is_not_what_the_settings_pin(copied):
+    folder = copied.root / "data/raw/sklearn_digits"
+    content = provenance.read_sidecar(folder)
+    del content["artefact"]
+    (folder / "digits.csv").write_bytes(b"0,1\n")
+    provenance.write_sidecar(folder, digests.folder_digest(folder), content)
+    linked_anew(copied.root)
+    (copied.root / "reports/tiny/ROOT").write_text(chain.root_digest(copied.root / "reports/tiny/report.html") + "\n")
+
+    (found,) = findings(copied)
+
+    assert found.file == "data/raw/sklearn_digits"
+    assert found.problem.startswith("is not the download that the settings pin: sha256:")
+
+
+def without_data(project):
+    for folder in ("data/tiny", "data/raw"):
+        shutil.rmtree(project.root / folder)
+
+
+def test_a_clone_without_data_gets_one_sentence_and_an_exit_code_of_its_own(copied, monkeypatch, capsys):
+    without_data(copied)
+    monkeypatch.chdir(copied.root)
+    root = (copied.root / "reports/tiny/ROOT").read_text().strip()
+
+    assert main(["audit", "tiny", "--root", root]) == chain.PARTLY
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("data/tiny: is not here: the pages and ROOT were checked, the chain behind them was not")
+    assert "`make run STUDY=tiny`" in lines[0]
+    assert "`dvc pull`" in lines[0]
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize("file", ["report.html", "ROOT", "claims.csv", "figures/roc.svg", "report.html.prov.json"])
+def test_without_data_a_changed_page_is_still_named(copied, file):
+    without_data(copied)
+    flip(copied.root / "reports/tiny" / file, place=20)
+
+    assert any(not finding.unchecked for finding in findings(copied))
+
+
+def test_one_missing_file_is_named_once_with_what_was_made_from_it(copied):
+    for path in (copied.root / EXAMPLES, provenance.sidecar_path(copied.root / EXAMPLES)):
+        path.unlink()
+
+    found = [finding for finding in findings(copied) if finding.file == EXAMPLES]
+
+    assert len(found) == 1
+    assert re.match(r"is missing; \d+ files were made from it, such as data/tiny/", found[0].problem)
 
 
 def test_other_code_than_todays_is_told_with_its_files(copied, monkeypatch):
@@ -174,6 +366,13 @@ def test_one_file_is_audited_back_to_raw_data_and_nothing_else(copied, monkeypat
     flip(copied.root / EXAMPLES)
     monkeypatch.chdir(copied.root)
 
-    assert auditing.run_audit("data/tiny/checkpoints/cnn.0.safetensors", False, None) == 0
-    assert auditing.run_audit("data/tiny/scores/cnn.0/msp/digits_test.safetensors", False, None) == 1
+    assert auditing.run_audit("data/tiny/checkpoints/cnn.0.safetensors") == 0
+    assert auditing.run_audit("data/tiny/scores/cnn.0/msp/digits_test.safetensors") == 1
     assert EXAMPLES in capsys.readouterr().out
+
+
+def test_an_audit_of_the_page_as_one_file_does_not_call_it_whole(tiny, monkeypatch, capsys):
+    monkeypatch.chdir(tiny.root)
+
+    assert auditing.run_audit("reports/tiny/report.html") == chain.PARTLY
+    assert "audit its study" in capsys.readouterr().out

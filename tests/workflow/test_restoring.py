@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
-from touchstone import restoring
+from touchstone import provenance, restoring
+from touchstone.digests import folder_digest
 from touchstone.params import load
 from touchstone.plan import Plan
 
@@ -101,3 +103,63 @@ def test_a_record_has_every_field_that_snakemake_writes(copied, tiny):
     ours = json.loads(restoring._path(Path(copied.root), "data/tiny/metrics/margins.csv").read_text())
     assert ours.keys() == theirs.keys()
     assert ours["record_format_version"] == theirs["record_format_version"]
+
+
+CHECKPOINT = "data/tiny/checkpoints/cnn.0.safetensors"
+
+
+def forge(project, file):
+    """Change a file, and give it a sidecar that fits."""
+    path = project.root / file
+    content = provenance.read_sidecar(path)
+    del content["artefact"]
+    provenance.write_with_sidecar(path, path.read_bytes()[:-1] + b"x", content)
+
+
+def test_a_forged_checkpoint_is_named_before_anything_is_built_on_it(copied):
+    forge(copied, CHECKPOINT)
+
+    done = copied.run(copied.touchstone("run", "tiny", "--cores", "2"), check=False)
+
+    (line,) = [line for line in done.stderr.splitlines() if CHECKPOINT in line and "changed after" in line]
+    assert re.search(r"changed after \d+ files were made from it, such as data/tiny/\S+", line)
+    assert "delete it and run again" in line
+    assert "touchstone audit tiny" in line
+
+
+def test_a_file_that_was_changed_is_named_once_and_what_was_made_of_files_that_fit_is_not(copied):
+    forge(copied, CHECKPOINT)
+
+    told = restoring.restore(Plan(load("tiny", copied.root)), copied.root).told()
+
+    assert len(told) == 1
+    assert told[0].startswith(f"{CHECKPOINT}: its bytes changed after ")
+
+
+def test_of_many_changed_files_five_are_named_and_the_rest_counted(copied):
+    for path in sorted((copied.root / "data/tiny/metrics").glob("*.csv"))[:8]:
+        forge(copied, path.relative_to(copied.root).as_posix())
+
+    told = restoring.restore(Plan(load("tiny", copied.root)), copied.root).told()
+
+    assert len(told) == restoring.MOST_NAMED + 1
+    assert told[-1].startswith("3 more files changed after ")
+
+
+def test_a_file_that_is_only_missing_is_not_called_changed(copied):
+    (copied.root / CHECKPOINT).unlink()
+    shutil.rmtree(copied.root / "data/raw/sklearn_digits")
+
+    assert restoring.restore(Plan(load("tiny", copied.root)), copied.root).told() == []
+
+
+def test_forged_raw_files_are_named_like_any_other(copied):
+    folder = copied.root / "data/raw/sklearn_digits"
+    content = provenance.read_sidecar(folder)
+    del content["artefact"]
+    (folder / "digits.csv").write_bytes(b"0,1\n")
+    provenance.write_sidecar(folder, folder_digest(folder), content)
+
+    (told,) = restoring.restore(Plan(load("tiny", copied.root)), copied.root).told()
+
+    assert told.startswith("data/raw/sklearn_digits: its bytes changed after ")

@@ -2,11 +2,12 @@
 
 import gzip
 import json
+import shutil
 from xml.etree import ElementTree
 
 import pytest
 
-from touchstone import chain_picture, tracing
+from touchstone import chain, chain_picture, tracing
 
 SCORES = "data/tiny/scores/cnn.0/msp/digits_test.safetensors"
 
@@ -72,6 +73,31 @@ def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):
     altered = [line for line in capsys.readouterr().out.splitlines() if "ALTERED" in line]
     assert [line.strip().split("  ")[0] for line in altered] == ["data/tiny/examples/digits_test.safetensors"]
     assert chain_picture.ALTERED["edgecolor"] in (copied.root / "chain.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("what", "number", "named"),
+    [
+        ("tiny", "S4-1", "data/tiny/outputs/"),
+        ("tiny", "2", "data/tiny/outputs/"),
+        ("reports/tiny/claims.csv", None, "reports/tiny/report.html"),
+        (SCORES, None, SCORES),
+    ],
+)
+def test_without_data_a_trace_names_the_files_and_says_how_to_get_them(
+    copied, monkeypatch, capsys, what, number, named
+):
+    monkeypatch.chdir(copied.root)
+    shutil.rmtree(copied.root / "data/tiny")
+
+    assert tracing.run_trace(what, number, False, None) == chain.PARTLY
+
+    said = capsys.readouterr()
+    assert named in said.out
+    last = said.err.splitlines()[-1]
+    assert last.startswith("data/tiny: is not here")
+    assert "`make run STUDY=tiny`" in last
+    assert "`dvc pull`" in last
 
 
 def test_a_small_chain_has_a_box_per_file_raw_data_on_the_left():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections import Counter
@@ -33,6 +34,7 @@ JUDGES = [
     "measurements.py",
     "verdicts.py",
 ]  # what turns rows of metrics into a claim's number and word
+ON_PAGE = {drawing.INK: "currentColor", drawing.PAPER: "none", drawing.BACKDROP: "var(--card)"}  # colours of figures
 SHORT = 12  # lines of a table that is open from the start
 # Lines of a table on the page, of means over seeds and of every seed; longer ones stand in the table of metrics alone.
 LONGEST, LONGEST_OF_SEEDS = 200, 60
@@ -148,8 +150,9 @@ def report(
     judged = claim_rows(verdicts, FIRST_LINE + len(rows))
     together = [figure.get("methods", []) for figure in figures.values()]
     doubts = Doubts(rows)
+    styles: dict[str, str] = {}
     with drawing.style(), palette.methods(_methods(rows), together):
-        pictures = {name: _picture(name, figure, doubts, rows) for name, figure in figures.items()}
+        pictures = {name: _picture(name, figure, doubts, rows, styles) for name, figure in figures.items()}
     detectors = settings.get("detectors", {})
     supervised = {name for name, detector in detectors.items() if detector.get("anomalous")}
     chapters = [
@@ -176,6 +179,7 @@ def report(
         .render(
             study=study,
             title=settings.get("study", {}).get("title") or study,
+            styles=Markup("\n".join(f".{name}{rule}" if name else rule for rule, name in styles.items())),
             absent=settings.get("study", {}).get("absent", []),
             settings=yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, allow_unicode=True, width=100),
             systems={
@@ -241,17 +245,17 @@ def _methods(rows: list[Row]) -> list[str]:
     return list(dict.fromkeys(part for row in rows for part in row["entry"].split("+")))
 
 
-def _picture(name: str, figure: Drawing, doubts: Doubts, rows: list[Row]) -> Picture:
+def _picture(name: str, figure: Drawing, doubts: Doubts, rows: list[Row], styles: dict[str, str]) -> Picture:
     drawn = figure["draw"]()
     alt, svg = drawing.description(drawn), drawing.svg(drawn, name)
     png = drawing.png(drawn) if drawing.is_raster(drawn) else None
-    html = _image(png, alt) if png else inline_svg(svg.decode(), name, alt)
+    shown = _image(png, alt) if png else inline_svg(svg.decode(), name, alt, styles)
     component = figure.get("component", "")
     # Of what was drawn from metrics; other figures show images, scores or weights, which no check is about.
     behind = {PurePath(file).stem for file in figure["files"] if PurePath(file).parent.name == "metrics"}
     failed = doubts.shown(row for row in rows if row["evaluation"] in behind)
     return Picture(
-        name, figure["caption"] or alt, alt, html, figure["files"], component, figure.get("settings", ""), failed, svg,
+        name, figure["caption"] or alt, alt, shown, figure["files"], component, figure.get("settings", ""), failed, svg,
         drawing.pdf(drawn), png,
     )  # fmt: skip
 
@@ -261,13 +265,22 @@ def _image(png: bytes, alt: str) -> Markup:
     return Markup('<img src="{}" alt="{}">').format(address, alt)
 
 
-def inline_svg(svg: str, name: str, alt: str) -> Markup:
-    """Return the SVG as part of a page: no prologue, ids of its own, ink and paper those of the page."""
+def inline_svg(svg: str, name: str, alt: str, styles: dict[str, str]) -> Markup:
+    """Return the SVG as part of a page: no prologue, ids of its own, ink and paper those of the page.
+
+    The page's policy allows one style sheet. Each style becomes a class in it: `styles` collects {rule: class}.
+    """
     svg = svg[svg.index("<svg") :]
-    for colour, on_page in ((drawing.INK, "currentColor"), (drawing.PAPER, "none"), (drawing.BACKDROP, "var(--card)")):
+    for colour, on_page in ON_PAGE.items():
         svg = svg.replace(colour, on_page)
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"<style[^>]*>(.*?)</style>\s*", lambda sheet: styles.setdefault(sheet[1], ""), svg, flags=re.DOTALL)
+
+    def classed(tag: re.Match[str]) -> str:
+        return f'{tag[1]}class="{styles.setdefault(f"{{{tag[2]}}}", f"s{len(styles)}")}"'
+
+    svg = re.sub(r'(<[^<>]*\s)style="([^"]*)"', classed, svg)  # in tags: words of a figure may look like one
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1))
 
 
@@ -365,6 +378,11 @@ def _packed(part: str) -> Markup:
     return Markup('<script type="text/plain" class="packed">{}</script>').format(packing.packed(part.strip()))
 
 
+def _allowed(text: str) -> Markup:
+    """Return the source of a content security policy that allows just this inline script or style sheet."""
+    return Markup("'sha256-{}'").format(base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())
+
+
 def _breakable(text: str) -> Markup:
     """Return a name that may go over two lines after its slashes, pluses and underscores."""
     return Markup(re.sub(r"([/+_])", r"\1<wbr>", str(escape(text))))
@@ -384,6 +402,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["allowed"] = _allowed
     environment.filters["breakable"] = _breakable
     environment.filters["linked"] = _linked
     environment.filters["packed"] = _packed

@@ -283,6 +283,7 @@ def test_a_figure_without_caption_is_captioned_by_its_words(page):
 
 def test_inline_figures_take_the_ink_of_the_page(page, files):
     inline = page[page.index('<figure id="figure-curve">') :].split("</figure>")[0]
+    inline += "".join(rule for name, rule in sheet_of(page).items() if f'class="{name}"' in inline)
 
     assert "currentColor" in inline and "#1b1f24" not in inline
     assert "#1b1f24" in files["figures/curve.svg"].decode()
@@ -384,3 +385,67 @@ def test_each_evaluation_stands_in_the_chapter_of_its_system(page):
 
     assert order == sorted(order)
     assert 'id="system-aloe"' not in page
+
+
+def policy(page):
+    """The page's content security policy, {directive: its sources}."""
+    (content,) = (meta["content"] for meta in Reader(page).all("meta") if "content-security" in str(meta).lower())
+    return {words[0]: words[1:] for words in map(str.split, content.split(";"))}
+
+
+def inline(page, tag):
+    """The digests of what stands between the tags of each script that runs, or of each style sheet."""
+    texts = re.findall(
+        rf"<{tag}(?: [^>]*)?>(.*?)</{tag}>", re.sub(r'<script type="text/plain".*?</script>', "", page), re.S
+    )
+    return ["'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'" for text in texts]
+
+
+def sheet_of(page):
+    """The rules that pictures brought into the page's style sheet, by class."""
+    return dict(re.findall(r"^\.(s\d+)\{(.*)\}$", re.search(r"<style>(.*?)</style>", page, re.S)[1], re.M))
+
+
+def test_the_policy_lets_the_pages_own_script_and_style_sheet_in_by_their_digests_and_nothing_else(files, page):
+    found = policy(files["report.html"].decode())
+
+    assert found["default-src"] == ["'none'"]
+    assert found["script-src"] == inline(page, "script") and len(found["script-src"]) == 1
+    assert found["style-src"] == inline(page, "style") and len(found["style-src"]) == 1
+    assert set(found) == {"default-src", "img-src", "script-src", "style-src", "base-uri", "form-action"}
+
+
+def test_no_part_of_the_page_needs_what_the_policy_forbids(elements):
+    handlers = {name for _, attributes in elements.elements for name in attributes if name.startswith("on")}
+
+    assert handlers == set()
+    assert [tag for tag, attributes in elements.elements if "style" in attributes] == []
+    assert not any(str(value).startswith("javascript:") for _, attrs in elements.elements for value in attrs.values())
+
+
+def test_a_picture_on_the_page_has_every_style_of_its_file(files, page):
+    rules = sheet_of(page)
+    picture = re.search(r'id="figure-curve".*?(<svg.*?</svg>)', page, re.S)[1]
+    shown = [re.search(r'\bclass="(s\d+)"', tag) for tag in re.findall(r"<[a-z][^>]*>", picture)[1:]]
+    drawn = files["figures/curve.svg"].decode()
+    tags = re.findall(r"<[a-z][^>]*>", re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", drawn, flags=re.S))
+    wanted = [re.search(r'\bstyle="([^"]*)"', tag) for tag in tags[1:]]
+
+    def on_page(style):
+        for colour, other in report_step.ON_PAGE.items():
+            style = style.replace(colour, other)
+        return style
+
+    assert len(rules) > 5 and len(wanted) > 20
+    assert [style and on_page(style[1]) for style in wanted] == [name and rules[name[1]] for name in shown]
+    assert re.search(r"<style[^>]*>(.*?)</style>", drawn, re.S)[1] in page
+
+
+def test_words_of_a_figure_that_look_like_a_style_stay_words():
+    styles = {}
+    svg = '<svg><text x="1" style="fill:red" y="2">style="&lt;/style&gt;" a</text></svg>'
+
+    shown = report_step.inline_svg(svg, "a", "b", styles)
+
+    assert shown.endswith('<text x="1" class="s0" y="2">style="&lt;/style&gt;" a</text></svg>')
+    assert styles == {"{fill:red}": "s0"}
