@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from touchstone.digests import file_digest, sha256
 PACKAGE = plugins.PACKAGE
 SIDECAR = ".prov.json"
 ALWAYS = "records.py"  # it decides the bytes of every artefact
+CPU_PATHS = "cpu_paths.py"  # and its pins the last bits of every number
 # Not Python, so no import leads there, but the page and the verdicts on it are made of them.
 TEMPLATES = {"steps/report.py": "reporting_templates", "criteria.py": "claims"}
 
@@ -106,9 +107,15 @@ def code_digest(files: dict[str, str]) -> str:
     return sha256(canonical(files).encode())
 
 
+def computes(step: str) -> bool:
+    """Return whether a step computes numbers, so that its bytes depend on the processor; `fetch` copies files."""
+    return step != "fetch"
+
+
 def roots(step: str, settings: object) -> list[str]:
-    """Return the files that a job starts from: its step, and every component that its settings name."""
-    return [f"steps/{step}.py", *sorted(f"{use}.py" for use in set(_uses(settings)))]
+    """Return the files that a job starts from: its step, every component that its settings name, the pinned code paths."""
+    pins = [CPU_PATHS] if computes(step) else []
+    return [f"steps/{step}.py", *sorted(f"{use}.py" for use in set(_uses(settings))), *pins]
 
 
 def _uses(value: object) -> Iterator[str]:
@@ -156,17 +163,16 @@ def _write(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
 
 
 def _replace(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:  # with the mode that the umask leaves, unlike a file of `tempfile`
             stream.writelines(pieces)
             stream.flush()
             if lasting:
                 os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

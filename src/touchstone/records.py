@@ -285,7 +285,7 @@ def decode(data: bytes, kind: type | None = None) -> Any:
             if name in rest:
                 rest[name] = tuple(rest[name])
         noun = found(**arrays, **rest)
-    except (SafetensorError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError, ContractError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise DamagedFile(f"not a whole artefact ({type(error).__name__}: {error})") from error
     if kind is not None and found is not kind:
         raise DamagedFile(f"holds {found.__name__}, expected {kind.__name__}")

@@ -1,4 +1,4 @@
-"""`touchstone dvc STUDY`: what DVC versions of a study, written as stages around Snakemake.
+"""`touchstone dvc STUDY`: what DVC versions of a study, written as stages around Snakemake; `--check` looks for stale locks.
 
 The default study's stages stand in dvc.yaml, every other's in workflow/dvc.yaml (workflow/studies/ holds
 nothing but studies). Snakemake owns every edge inside
@@ -26,6 +26,7 @@ STUDIES = Path("workflow/studies")
 SNAKEMAKE = ".venv/bin/python -m snakemake --cores all"  # as `make run` calls it; `all` changes no byte
 WORKFLOW = ("Snakefile", "profiles/default", "workflow/common.smk", "workflow/rules", "workflow/envs")
 FETCHING = ("src/touchstone/sources", "src/touchstone/steps/fetch.py")
+RAW = "_raw"  # how the name of a stage ends that fetches a study's raw data
 HEADER = """\
 # What DVC versions: raw data, example sets, checkpoints, everything made of them, and the report's tables and pictures.
 # Written by `make dvc STUDY=NAME`. After `make run`, which leaves DVC alone, `dvc commit` records what it made.
@@ -45,6 +46,40 @@ def add(study: str, root: Path = Path()) -> Path:
     text = HEADER + yaml.safe_dump(found, sort_keys=False, width=120)
     provenance.write_whole(path, text.encode())
     return path
+
+
+def stale(root: Path = Path()) -> list[str]:
+    """Return what the committed locks no longer match, in lines that say what to do; empty where they match.
+
+    Compared are commands, settings, and the files that git holds. What DVC holds may be missing, as in a fresh clone.
+    """
+    from dvc.repo import Repo
+
+    lines, repair = [], dict[str, list[str]]()
+    with Repo(str(root)) as repo:
+        files = [str(file) for file in (DEFAULT_FILE, STUDIES_FILE) if (root / file).is_file()]
+        stages = [(file, stage) for file in files for stage in repo.stage.load_all(str(root / file))]
+        data = {out.fs_path for _, stage in stages for out in stage.outs if out.use_cache}
+        for file, stage in stages:
+            parts = [part for part in (*stage.deps, *stage.outs) if part.fs_path not in data]
+            changes = [change for part in parts for change in _changes(part.workspace_status())]
+            changes += ["command (modified)"] if stage.cmd_changed else []
+            if changes:
+                lines.append(f"{file.removesuffix('.yaml')}.lock: {stage.name}: {', '.join(changes)}")
+                target = stage.name if file == str(DEFAULT_FILE) else f"{file}:{stage.name}"
+                repair.setdefault(stage.name.removesuffix(RAW), []).append(target)
+    for study, targets in repair.items():
+        lines.append(f"To repair: make run STUDY={study} && .venv/bin/dvc commit -f {' '.join(targets)}")
+    return lines
+
+
+def _changes(status: dict[str, Any]) -> list[str]:
+    """Return DVC's status of a file as words: "FILE (modified)", and one for each changed setting of a settings file."""
+    changes = []
+    for file, change in status.items():
+        settings = change if isinstance(change, dict) else {"": change}
+        changes += [f"{f'{file} {name}'.strip()} ({word})" for name, word in settings.items()]
+    return changes
 
 
 def hidden_from_git(study: str) -> str | None:
@@ -84,7 +119,7 @@ def document(plans: Iterable[Plan], held: set[str]) -> dict[str, Any]:
         raw = sorted(plan.raw_folders - held)
         held = held | set(raw)
         if raw:
-            stages[f"{plan.study.name}_raw"] = where | _raw_stage(plan, raw)
+            stages[plan.study.name + RAW] = where | _raw_stage(plan, raw)
         stages[plan.study.name] = where | _study_stage(plan)
         plots += _plots(plan, up)
         artifacts |= _artifacts(plan, up)

@@ -1,7 +1,10 @@
+import os
+
 import pytest
 
 from touchstone import provenance
 from touchstone.digests import file_digest
+from touchstone.recovering import HALF_WRITTEN
 
 
 def package(tmp_path, monkeypatch, files):
@@ -15,6 +18,7 @@ def package(tmp_path, monkeypatch, files):
 
 BASE = {
     "records.py": "A = 1\n",
+    "cpu_paths.py": "PINNED = 1\n",
     "tensors.py": "B = 2\n",
     "steps/attack.py": '"""attack."""\nfrom touchstone import tensors\n',
     "attacks/pgd.py": 'from touchstone.losses import loss\n\ndef pgd():\n    """Return it."""\n    return 3\n',
@@ -34,7 +38,7 @@ def test_the_digest_covers_the_step_the_component_and_what_they_import(tmp_path,
 
     files = provenance.code_files(provenance.roots("attack", [{"nested": {"use": "attacks/pgd"}}]))
 
-    assert list(files) == ["attacks/pgd.py", "losses.py", "records.py", "steps/attack.py", "tensors.py"]
+    assert list(files) == ["attacks/pgd.py", "cpu_paths.py", "losses.py", "records.py", "steps/attack.py", "tensors.py"]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +67,7 @@ def test_what_does_not_change_the_code_does_not_change_the_digest(tmp_path, monk
         ("attacks/pgd.py", BASE["attacks/pgd.py"].replace("3", "4")),
         ("losses.py", "def loss():\n    return 5\n"),
         ("records.py", "A = 2\n"),
+        ("cpu_paths.py", "PINNED = 2\n"),
         ("steps/attack.py", "from touchstone import tensors\nx = 1\n"),
     ],
 )
@@ -125,3 +130,28 @@ def test_pieces_that_break_off_leave_nothing_behind(tmp_path):
         provenance.write_pieces(tmp_path / "pieces", broken())
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o027, 0o077])
+def test_a_file_has_the_mode_that_the_umask_leaves(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        provenance.write_with_sidecar(tmp_path / "a", b"x", {})
+        provenance.write_pieces(tmp_path / "b", [b"x"])
+    finally:
+        os.umask(before)
+
+    assert {oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()} == {oct(0o666 & ~mask)}
+
+
+def test_what_is_half_written_is_known_as_such(tmp_path, monkeypatch):
+    seen = []
+
+    def pieces():
+        yield b"x"
+        seen.extend(path.name for path in tmp_path.iterdir())
+
+    provenance.write_pieces(tmp_path / "a.csv", pieces())
+
+    assert len(seen) == 1 and HALF_WRITTEN.fullmatch(seen[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

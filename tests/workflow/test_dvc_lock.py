@@ -1,0 +1,139 @@
+"""`touchstone dvc --check`: the committed lock is that of the committed code, settings and report, without any data."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+OTHER = """
+stages:
+  mnist:
+    wdir: ..
+    cmd: .venv/bin/python -m snakemake --cores all --config study=mnist
+    deps: [requirements.lock]
+    params: [{workflow/studies/mnist.yaml: null}]
+    outs: [data/mnist/]
+"""
+
+
+@pytest.fixture(scope="session")
+def committed(made_once):
+    """The repository with made-up data, recorded by DVC itself, and then without the data: as a fresh clone is."""
+    return made_once("dvc_lock", record)
+
+
+def record(project):
+    root = project.root
+    shutil.copytree(ROOT / "reports/digits", root / "reports/digits")
+    (root / "workflow/dvc.yaml").write_text(OTHER)
+    stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    outs = ["data/mnist/", *(out for stage in stages.values() for entry in stage["outs"] for out in entry)]
+    for out in outs:
+        if out.startswith("data/"):
+            path = root / out / "file" if out.endswith("/") else root / out
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(out)
+    for line in ("git init -q .", f"{sys.executable} -m dvc commit -q -f", "rm -r data .dvc/cache .dvc/tmp"):
+        subprocess.run(line.split(" "), cwd=root, check=True, capture_output=True)
+
+
+@pytest.fixture
+def clone(committed, tmp_path):
+    shutil.copytree(committed.root, tmp_path / "clone", symlinks=True)
+    return type(committed)(tmp_path / "clone")
+
+
+def check(project):
+    return project.run(project.touchstone("dvc", "--check"), check=False)
+
+
+def test_a_clone_without_data_whose_lock_matches_passes_and_leaves_no_trace(clone):
+    before = subprocess.run(["git", "status", "--short"], cwd=clone.root, capture_output=True).stdout
+    (clone.root / "src/touchstone/__pycache__").mkdir(exist_ok=True)
+    (clone.root / "src/touchstone/__pycache__/pgd.cpython-311.pyc").write_bytes(b"noise")
+
+    done = check(clone)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert subprocess.run(["git", "status", "--short"], cwd=clone.root, capture_output=True).stdout == before
+
+
+def other_byte(path):
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def another_file(path):
+    path.write_text("NEW = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("src/touchstone/attacks/pgd.py", other_byte, "digits: src/touchstone (modified)"),
+        ("src/touchstone/attacks/new.py", another_file, "digits: src/touchstone (modified)"),
+        ("src/touchstone/steps/fetch.py", other_byte, "digits_raw: src/touchstone/steps/fetch.py (modified)"),
+        ("workflow/rules/data.smk", Path.unlink, "digits: workflow/rules (modified)"),
+        ("requirements.lock", other_byte, "digits: requirements.lock (modified)"),
+        ("reports/digits/report.html", other_byte, "digits: reports/digits/report.html (modified)"),
+        ("reports/digits/ROOT", Path.unlink, "digits: reports/digits/ROOT (deleted)"),
+        ("reports/digits/figures/roc.svg", other_byte, "digits: reports/digits/figures (modified)"),
+        ("reports/digits/metrics.json", other_byte, "digits: reports/digits/metrics.json (modified)"),
+    ],
+)
+def test_a_changed_byte_of_code_lock_or_report_is_named_with_what_to_do(clone, file, change, words):
+    change(clone.root / file)
+
+    done = check(clone)
+
+    assert done.returncode == 1
+    assert f"dvc.lock: {words}" in done.stderr
+    assert "make run STUDY=digits && .venv/bin/dvc commit -f" in done.stderr
+
+
+def test_a_changed_setting_and_a_changed_command_are_named(clone):
+    clone.edit("params.yaml", "batch_size: 256", "batch_size: 255")
+    clone.edit("dvc.yaml", "snakemake --cores all\n", "snakemake --cores 1\n")
+
+    done = check(clone)
+
+    assert done.returncode == 1
+    assert "dvc.lock: digits: " in done.stderr
+    assert "params.yaml study (modified)" in done.stderr
+    assert "command (modified)" in done.stderr
+
+
+def test_a_comment_among_the_settings_changes_nothing(clone):
+    clone.edit("params.yaml", "batch_size: 256", "batch_size: 256  # so many")
+
+    assert check(clone).returncode == 0
+
+
+def test_the_stages_of_other_studies_are_checked_too(clone):
+    clone.edit("workflow/studies/mnist.yaml", "threads: 1", "threads: 2")
+
+    done = check(clone)
+
+    assert done.returncode == 1
+    assert "workflow/dvc.lock: mnist: workflow/studies/mnist.yaml study (modified)" in done.stderr
+    assert "make run STUDY=mnist && .venv/bin/dvc commit -f workflow/dvc.yaml:mnist" in done.stderr
+    assert "STUDY=digits" not in done.stderr
+
+
+def test_a_stage_that_was_never_committed_is_named(clone):
+    (clone.root / "dvc.lock").unlink()
+
+    done = check(clone)
+
+    assert done.returncode == 1
+    assert "dvc.lock: digits: " in done.stderr
+
+
+def test_make_check_does_it():
+    done = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True)
+
+    assert ".venv/bin/touchstone dvc --check" in done.stdout
