@@ -3,6 +3,12 @@ STUDY ?= digits
 CORES ?= all
 LOCK ?= keep
 KILLS ?= 20
+# Recipes take these from the environment: neither make nor a shell expands what somebody typed.
+override STUDY := $(value STUDY)
+override CORES := $(value CORES)
+override LOCK := $(value LOCK)
+override KILLS := $(value KILLS)
+export STUDY CORES LOCK KILLS
 PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CLUSTER := slurm-wlm munge gcc libc6-dev python3.11-dev
@@ -12,13 +18,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .PHONY: run setup cluster test test-faults test-cluster check bench bench-full docs dvc ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
-	@$(BIN)/touchstone run $(STUDY) --cores $(CORES) --lock $(LOCK)
+	@$(BIN)/touchstone run --cores "$$CORES" --lock "$$LOCK" -- "$$STUDY"
 
 setup: .venv/run-time                   ## make .venv from the hash-locked requirements
 
 .venv/run-time: requirements.lock pyproject.toml
 	@echo "Setting up .venv (once; a few minutes, several GB: torch as PyPI ships it) ..."
-	@$(PYTHON3) -m venv .venv
+	@"$(PYTHON3)" -m venv .venv
 	@$(PIP) install --no-deps --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -38,18 +44,19 @@ test: .venv/development                 ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-faults: .venv/development          ## kill runs at random moments, fill disks: make test-faults KILLS=20
-	@KILLS=$(KILLS) $(BIN)/python -m pytest -m faults tests/faults
+	@$(BIN)/python -m pytest -m faults tests/faults
 
 test-cluster: .venv/development .venv/cluster  ## a real Slurm of one node, and a real conda; minutes; needs root on Debian
 	@dpkg -s $(CLUSTER) >/dev/null 2>&1 || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLUSTER) >/dev/null)
 	@$(BIN)/python -m pytest -m cluster tests/cluster
 
-check: .venv/development                ## lint, format, types, workflow lint
+check: .venv/development                ## lint, format, types, workflow lint, is dvc.lock up to date?
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
 	@$(BIN)/snakemake --lint
+	@$(BIN)/touchstone dvc --check
 
 bench: .venv/development                ## every race, small, into build/bench; minutes
 	@$(BENCH)/gradient_features.py --rounds 3 --cnn-batch 128 --resnet-batch 8 --attention-batch 32 --skip loop --out build/bench
@@ -89,7 +96,7 @@ docs: .venv/development                 ## write the site of docs/ to build/docs
 ci: check test                          ## what .ci/run runs first; then test-faults and test-cluster
 
 dvc: .venv/run-time                     ## write the DVC stages of a study whose run is committed: make dvc STUDY=NAME
-	@$(BIN)/touchstone dvc $(STUDY)
+	@$(BIN)/touchstone dvc -- "$$STUDY"
 
 tables: .venv/run-time                  ## write the tables of README and docs anew from the committed reports
 	@$(BIN)/python docs/tables.py

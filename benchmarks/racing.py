@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from touchstone import jobs, networks
+from touchstone import cpu_paths, jobs, networks
 from touchstone.attacks.pgd import pgd
 from touchstone.data.digits import digits
 from touchstone.models.small_cnn import small_cnn
@@ -62,9 +62,7 @@ def parser(doc: str | None, *, rounds: int) -> argparse.ArgumentParser:
 
 def begin(threads: int) -> None:
     """Go on in the environment that the pipeline gives its jobs (threads, code paths, allocator), the same for all."""
-    wanted = jobs.environment(threads)
-    if any(os.environ.get(name) != value for name, value in wanted.items()):
-        os.environ.update(wanted)
+    if jobs.set_environment(threads):
         os.execv(sys.executable, [sys.executable, *sys.argv])
     torch.set_num_threads(threads)
 
@@ -234,7 +232,7 @@ def machine(*packages: str) -> Found:
         "processor": model[0] if model else platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "paths": jobs.cpu_record(),
+        "paths": cpu_paths.record(torch=True),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in ("torch", "numpy", *packages)},
     }

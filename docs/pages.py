@@ -35,7 +35,7 @@ def on_files(files: Files, config: Any) -> Files:
     made |= {f"reference/{folder}.md": components(folder) for folder in registry.FOLDERS}
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
-    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
+    for page in (ROOT / "README.md", *DOCS.rglob("*.md")):
         for _, _, link, _ in LINK.findall(page.read_text()):
             target = (page.parent / link).resolve()
             if "://" not in link and target.is_file() and target.suffix != ".md":
@@ -52,7 +52,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     """
     if page.file.src_uri.startswith("reference/"):
         return markdown
-    place = ROOT if page.file.src_uri == OVERVIEW else DOCS
+    place = ROOT if page.file.src_uri == OVERVIEW else (DOCS / page.file.src_uri).parent
 
     def led(found: re.Match[str]) -> str:
         mark, words, link, anchor = found.groups()
@@ -65,6 +65,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
             return words
         else:
             name = os.path.relpath(target, DOCS if DOCS in target.parents else ROOT)
+        name = os.path.relpath(name, Path(page.file.src_uri).parent)
         return f"{mark}[{words}]({Path(name).as_posix()}{anchor or ''})"
 
     return LINK.sub(led, markdown)

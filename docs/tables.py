@@ -1,7 +1,7 @@
 """Writes the tables of README and of these pages anew, each by the command that stands above it: make tables.
 
 A table stands between `<!-- touchstone COMMAND -->` and `<!-- end -->`; the tests fail where it is not what the command
-prints.
+prints. In docs/papers, `<!-- published of PAPER -->` and `<!-- criteria of PAPER -->` are written from the claims files.
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ import shlex
 import sys
 from pathlib import Path
 
+import yaml
+
+from touchstone import criteria
 from touchstone.__main__ import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TABLE = re.compile(r"<!-- touchstone (?P<command>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
+CLAIMS = re.compile(
+    r"<!-- (?P<part>published|criteria) of (?P<paper>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
+)
+READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # what a published figure was read in
 
 
 def printed(command: str) -> str:
@@ -29,8 +36,31 @@ def printed(command: str) -> str:
     return said.getvalue()
 
 
+def claims_of(part: str, paper: str) -> str:
+    """Return the published figures or the criteria of one paper as a table, from its claims file."""
+    claims = yaml.safe_load((criteria.FOLDER / f"{paper}.yaml").read_text())[part]
+    if part == "published":
+        rows = [("id", "setting", "figure", "source", "read in")]
+        rows += [
+            (name, c["setting"], str(c["figure"]), c["source"], ", ".join(READ[mark] for mark in c["marks"]))
+            for name, c in claims.items()
+        ]
+    else:
+        rows = [("id", "what is measured", "criterion")]
+        rows += [(name, c["setting"], c["criterion"]) for name, c in claims.items()]
+    lines = [[re.sub(r"([|*\[\]_])", r"\\\1", cell).replace("<", "&lt;") for cell in row] for row in rows]
+    lines.insert(1, ["---"] * len(rows[0]))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def rewritten(text: str) -> str:
     """Return a page with each of its tables as its command prints it now."""
+    text = CLAIMS.sub(
+        lambda found: (
+            f"<!-- {found['part']} of {found['paper']} -->\n\n{claims_of(found['part'], found['paper'])}\n<!-- end -->"
+        ),
+        text,
+    )
     return TABLE.sub(
         lambda found: f"<!-- touchstone {found['command']} -->\n\n{printed(found['command'])}\n<!-- end -->", text
     )

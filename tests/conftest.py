@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 import torch
 
-from touchstone import provenance, records, registry
+from touchstone import plugins, provenance, records
 
 if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone contract` holds a file of the user's to these tests
-    registry.use_plugins([Path(os.environ["TOUCHSTONE_PLUGINS"])])
+    plugins.use([Path(os.environ["TOUCHSTONE_PLUGINS"])])
 
 torch.set_num_threads(1)  # tests run beside each other; two spinning threads each cost four times as much
 

@@ -1,5 +1,6 @@
 # What every file here uses: the study's settings, its plan, and the names that wildcards may take.
 import gc
+import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,9 +11,9 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from touchstone import handing_over, matching, scheduling
+from touchstone import leakage, run_records
 from touchstone import rules as asked
-from touchstone import warm
+from touchstone import snakemake_patches, warm
 from touchstone.params import load
 from touchstone.settings_files import DEFAULT_STUDY, ParamsError
 from touchstone.plan import Plan
@@ -28,6 +29,13 @@ try:
     PLAN = Plan(load(STUDY))
 except ParamsError as error:
     raise WorkflowError(f"the settings of study {STUDY} are wrong:\n{error}") from None
+
+# Snakemake quotes the arguments of the jobs that it submits for Python, not for a shell.
+SUBMITS = workflow.is_main_process and not workflow.local_exec
+if SUBMITS and shlex.quote(STUDY) != STUDY:
+    raise WorkflowError(
+        f"on a cluster the path of a study may hold letters, digits and ._/+-@:,% only: copy {STUDY!r} to such a path"
+    )
 
 NAME = PLAN.study.name
 LOGS = f"logs/{NAME}"
@@ -48,13 +56,13 @@ TORCH_RESOURCES = {
     "runtime": growing(240),
 }
 # One command for all: a job plans its own tasks from the same settings, and refuses if they or the code moved on.
+# Quoted for the shell; braces doubled for Snakemake, which fills in the others.
+QUOTED = shlex.quote(STUDY).replace("{", "{{").replace("}", "}}")
 RUN = (
     "PYTHONPATH=src python -m touchstone job {params.settings} {wildcards}"
-    f" --study {STUDY} --code {{params.code}} 2> {{log}}"
+    f" --study={QUOTED} --code {{params.code}} 2> {{log}}"
 )
 VALUES = asked.constraints(PLAN)
-matching.use(PLAN)
-scheduling.use()
 
 inputs, settings, code = (
     partial(function, PLAN) for function in (asked.inputs, asked.settings, asked.code)
@@ -80,9 +88,16 @@ if "CONDA" in METHODS and workflow.is_main_process and which("conda") is None:
 LOCK = str(
     config.get("lock", "keep")
 )  # or rerun: what was made under another requirements.lock
+RESTORED = restore(PLAN, lock=LOCK) if workflow.is_main_process else None
+UNTESTED = snakemake_patches.use(PLAN, RESTORED)
 if workflow.is_main_process:
-    RESTORED = restore(PLAN, lock=LOCK)
-    handing_over.use(RESTORED)
+    if UNTESTED:
+        logger.warning(UNTESTED)
+    try:
+        # Of the sets that are there; each of the others is looked at when it is prepared.
+        leakage.check(PLAN)
+    except leakage.Leak as error:
+        raise WorkflowError(str(error)) from None
     for told in RESTORED.told():
         logger.warning(told)
     if PLAN.unpinned:
@@ -94,6 +109,8 @@ if workflow.is_main_process:
 
 onstart:
     # Not called where nothing is to be done.
+    if workflow.is_main_process:
+        Path(LOGS, run_records.LEAK).unlink(missing_ok=True)
     gc.freeze()
     gc.enable()
     # Only where jobs are processes of this machine, with this Python.

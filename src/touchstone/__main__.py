@@ -19,11 +19,14 @@ from typing import Any, NoReturn
 from touchstone import jobs, listing, run_records
 from touchstone.params import load
 from touchstone.plan import Plan, digests_of
-from touchstone.settings_files import DEFAULT_STUDY, ParamsError, nearest
+from touchstone.settings_files import DEFAULT_STUDY, ParamsError, nearest, printable
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Return the exit code of one command: 0 done, 1 failed, 2 called wrongly, 3 another run is at work here."""
+    """Return the exit code of one command.
+
+    0 done, 1 failed, 2 called wrongly, 3 another run is at work here, 4 nothing wrong, but not all could be checked.
+    """
     parser = _parser()
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -37,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    print(f"touchstone: {told}", file=sys.stderr)
+    print("touchstone:", "\n".join(map(printable, told.split("\n"))), file=sys.stderr)
     return 1
 
 
@@ -63,6 +66,12 @@ def _cores(given: str) -> str:
     if given != "all" and not (given.isdecimal() and int(given) > 0):
         raise argparse.ArgumentTypeError(f"{given}: expected a number of cores, 1 or more, or all")
     return given
+
+
+def _count(given: str) -> int:
+    if not given.isdecimal():
+        raise argparse.ArgumentTypeError(f"{given}: expected a whole number, 0 or more")
+    return int(given)
 
 
 def _parser() -> _Parser:
@@ -105,12 +114,15 @@ def _parser() -> _Parser:
     colour.add_argument("--gray", action="store_true", help="read the images as gray")
     colour.add_argument("--rgb", action="store_true", help="read the images as colour")
     assayed.add_argument("--leave-out-broken", action="store_true", help="go on without images that cannot be read")
-    assayed.add_argument("--trust-pickle", action="store_true",
-                         help="open a pickled model: runs any code that is in it")  # fmt: skip
+    assayed.add_argument("--trust-code", "--trust-pickle", dest="trust_code", action="store_true",
+                         help="open a pickle or TorchScript, which may run any code as you")  # fmt: skip
     assayed.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     assayed.add_argument("--cores", type=_cores, default="all", help="how many cores to use (default: all)")
     assayed.add_argument("--name", dest="study", help="of the study (default: made of the model's)")
     assayed.add_argument("--out", metavar="FILE.yaml", help="the study (default: workflow/studies/NAME.yaml)")
+    assayed.add_argument(
+        "--force", action="store_true", help="replace a study that was edited, or is about another model"
+    )
     assayed.add_argument("--dry-run", action="store_true", help="write the study and the estimate, and run nothing")
     assayed.set_defaults(effort="usual")
     contract = command("contract", _contract, "hold a component of your own to the contract tests of its kind")
@@ -131,6 +143,10 @@ def _parser() -> _Parser:
     audited = command("audit", _audit, "check that the chain from raw data to report is whole")
     audited.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="a study, or one file that a job made")
     audited.add_argument("--root", help="also check that the report has this root digest")
+    audited.add_argument("--render", action=argparse.BooleanOptionalAction, default=True,
+                         help="build the page again from the chain and compare its bytes")  # fmt: skip
+    audited.add_argument("--recompute", type=_count, default=0, metavar="N", help="also run N random jobs again")
+    audited.add_argument("--seed", type=_count, help="which jobs --recompute draws (default: random, printed)")
     audited.add_argument("--json", action="store_true", help="print the findings as JSON")
     traced = command("trace", _trace, "print what a file or a number was made from, back to raw data")
     traced.add_argument("file", nargs="?", help="an artefact or a page of a report; with --number a study")
@@ -164,6 +180,9 @@ def _parser() -> _Parser:
     compared.add_argument("--json", action="store_true", help="print everything as JSON")
     versioned = command("dvc", _dvc, "write the DVC stages of a study, so that DVC carries its files")
     versioned.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="digits, or a study in workflow/studies/")
+    versioned.add_argument(
+        "--check", action="store_true", help="fail if a dvc.lock is not that of today's code, settings and report"
+    )
     completed = command("completion", _completion, "print what completes these in a shell")
     completed.add_argument("shell", choices=("bash", "zsh"), help='such as: eval "$(touchstone completion bash)"')
     job = command("job", _job, "do one job of the workflow, as its rules call it")
@@ -196,14 +215,33 @@ def _job(options: argparse.Namespace) -> int:
     # Told to end, leave through every `finally`, so that no file is left half written.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with run_records.recorded(logs, rule.name, wildcards, tasks) as record:
+        stop = logs / run_records.LEAK
+        if stop.is_file() and rule.step not in ("fetch", "prepare"):
+            raise jobs.JobError(f"not started: {stop.read_text()}")
         record["from_cache"] = jobs.run(tasks, Path(), logs)
+        if rule.step == "prepare":
+            _look_for_leaks(plan, wildcards["examples"], stop)
     return 0
+
+
+def _look_for_leaks(plan: Plan, examples: str, stop: Path) -> None:
+    """Compare a set that was just prepared with the others; after a leak no other job of this run starts."""
+    from touchstone import leakage
+
+    try:
+        for note in leakage.check(plan, among=[examples]):
+            print(f"touchstone: {note}", file=sys.stderr)
+    except leakage.Leak as leak:
+        stop.write_text(str(leak).splitlines()[0])  # Snakemake would go on with jobs that do not need this set
+        raise
 
 
 def _audit(options: argparse.Namespace) -> int:
     from touchstone import auditing
 
-    return auditing.run_audit(options.study, options.json, options.root)
+    return auditing.run_audit(
+        options.study, options.json, options.root, options.render, options.recompute, options.seed
+    )
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -265,6 +303,11 @@ def _crate(options: argparse.Namespace) -> int:
 def _dvc(options: argparse.Namespace) -> int:
     from touchstone import versioning
 
+    if options.check:
+        lines = versioning.stale()
+        for line in lines:
+            print(line, file=sys.stderr)
+        return int(bool(lines))
     path = versioning.add(options.study)
     print(f"{path} holds the stages of {options.study}. After a run, `dvc commit` records what it made.")
     if folder := versioning.hidden_from_git(options.study):

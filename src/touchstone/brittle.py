@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from touchstone import notebook_calls
 from touchstone.contracts import Model
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.tensors import Draws, batches, frozen
@@ -29,6 +31,7 @@ def brittle_inputs(
     threshold: float | None = None,
     batch_size: int = 256,
     seed: int = 0,
+    progress: bool | None = None,
 ) -> list[BrittleInput]:
     """Return the inputs whose predicted class changes within an L-inf perturbation of `eps`, the nearest first.
 
@@ -36,7 +39,8 @@ def brittle_inputs(
     [0, 1]; no labels are needed, the decision is the model's own. An input margin is the size of a perturbation that was
     seen to change the prediction (minimum-norm search towards the nearest classes), so every input listed is brittle; one
     that is not listed may still be. With a `threshold` only inputs whose logit margin is at most that are attacked: see
-    `brittle_threshold`. ValueError where images are no images.
+    `brittle_threshold`. progress: whether to say on stderr how far it is once it takes longer than a few seconds; None:
+    on a terminal. TypeError for arrays, ValueError where images are no images.
 
     >>> import torch
     >>> weights = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
@@ -49,24 +53,34 @@ def brittle_inputs(
     """
     if eps <= 0:
         raise ValueError(f"eps must be > 0, got {eps:g}")
+    notebook_calls.check_tensors(images=images)
     found = []
     ids = torch.arange(len(images), device=images.device)
-    with frozen(model), torch.no_grad():
+    notebook_calls.check_steady(model, images)
+    count = math.ceil(len(images) / batch_size)
+    with frozen(model), torch.no_grad(), notebook_calls.counted("brittle_inputs", count, progress) as step:
         for batch, rows in batches(batch_size, images, ids):
             predictions, leads = _decided(model, batch)
             chosen = torch.ones_like(predictions, dtype=torch.bool) if threshold is None else leads <= threshold
-            if not chosen.any():
-                continue
-            own = Draws(seed, "attack", rows[chosen])
-            margins, _ = nearest_classes(model, batch[chosen], predictions[chosen], own)
-            near = margins <= eps
-            columns = (rows[chosen][near], predictions[chosen][near], margins[near], leads[chosen][near])
-            found += [BrittleInput(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
+            if chosen.any():
+                own = Draws(seed, "attack", rows[chosen])
+                margins, _ = nearest_classes(model, batch[chosen], predictions[chosen], own)
+                near = margins <= eps
+                columns = (rows[chosen][near], predictions[chosen][near], margins[near], leads[chosen][near])
+                found += [BrittleInput(*values) for values in zip(*(part.tolist() for part in columns), strict=True)]
+            step()
     return sorted(found, key=lambda one: (one.input_margin, one.row))
 
 
 def brittle_threshold(
-    model: Model, images: Tensor, *, eps: float = 8 / 255, caught: float = 0.95, batch_size: int = 256, seed: int = 0
+    model: Model,
+    images: Tensor,
+    *,
+    eps: float = 8 / 255,
+    caught: float = 0.95,
+    batch_size: int = 256,
+    seed: int = 0,
+    progress: bool | None = None,
 ) -> float:
     """Return the logit margin at or below which the share `caught` of the brittle inputs among `images` lies.
 
@@ -82,7 +96,8 @@ def brittle_threshold(
     """
     if not 0 < caught <= 1:
         raise ValueError(f"caught must be above 0, at most 1, got {caught:g}")
-    leads = [one.logit_margin for one in brittle_inputs(model, images, eps=eps, batch_size=batch_size, seed=seed)]
+    brittle = brittle_inputs(model, images, eps=eps, batch_size=batch_size, seed=seed, progress=progress)
+    leads = [one.logit_margin for one in brittle]
     if not leads:
         raise ValueError(f"no input is brittle at eps {eps:g}, so there is no threshold")
     return float(torch.tensor(leads, dtype=torch.float64).quantile(caught, interpolation="higher"))

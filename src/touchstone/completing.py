@@ -11,11 +11,16 @@ SHELLS = ("bash", "zsh")
 STUDY = {"bash": "_touchstone_studies", "zsh": "_touchstone_studies"}
 STUDIES_TAKEN = ("study", "first", "second")  # arguments that name one
 FILES_TAKEN = ("model", "data", "ood", "weights", "file", "picture", "out")
-# A study is a file of workflow/studies, seen from the folder that the command is typed in, or the default one.
+# A study is a file of workflow/studies, seen from the folder that the command is typed in, or the default one. `compgen -W`
+# would run a name such as $(command).
 PREAMBLE = {
     "bash": """
 _touchstone_studies() {
-  compgen -W "digits $(basename -as .yaml workflow/studies/*.yaml 2>/dev/null)" -- "$1"
+  local file name
+  for file in digits workflow/studies/*.yaml; do
+    name=${file##*/} name=${name%.yaml}
+    [[ $name == "$1"* && $name =~ ^[a-z][a-z0-9_]*$ ]] && echo "$name"
+  done
   compgen -f -X '!*.yaml' -- "$1"
 }
 """,

@@ -6,7 +6,8 @@ A study (`touchstone assay`) does the same with a report, adaptive attacks on th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from touchstone import intervals, registry
+from touchstone import intervals, notebook_calls, registry
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
@@ -31,6 +32,7 @@ from touchstone.sanity_checks import CHECKS
 from touchstone.settings_files import nearest
 from touchstone.tensors import Draws, batches, frozen
 
+ATTACKS = 5  # that `evaluate` runs by itself
 LARGE_EPS = 0.5  # any image reaches mid-grey, so nothing can be left
 LABELS: Confounding = {  # confounding labels by the names that params.yaml gives them
     "softmax_all": {"variant": "softmax", "ones": None, "draws": None},
@@ -53,6 +55,11 @@ class Evaluated:
     attacked: Tensor  # (N, C, H, W), the worst found for each image
     failed_checks: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        accuracies = f"clean accuracy {_shown(self.clean_accuracy)}, robust accuracy {_shown(self.robust_accuracy)}"
+        checks = f"do not trust it: {'; '.join(self.failed_checks)}" if self.failed_checks else "no failed checks"
+        return f"Evaluated({accuracies}, {len(self.attacked)} images, {checks})"
+
 
 def evaluate(
     model: Model,
@@ -65,6 +72,7 @@ def evaluate(
     attacks: Sequence[Attack] = (),
     batch_size: int = 256,
     seed: int = 0,
+    progress: bool | None = None,
 ) -> Evaluated:
     """Return the clean accuracy of a model, and what is left within L-inf `eps` under the worst of several attacks.
 
@@ -73,8 +81,11 @@ def evaluate(
     of which must stay within `eps` by itself. An image counts as robust if it is right when clean and under all of them.
     The result holds clean_accuracy and robust_accuracy (value, low, high), attacked, the worst image found for each, and
     failed_checks: with any of these the attacks were too weak, and the robust accuracy is not to be trusted.
-    ValueError for eps outside (0, 0.5), for no images, and for images or labels that are none of the model's.
+    progress: whether to say on stderr how far it is once it takes longer than a few seconds; None: on a terminal.
+    TypeError for arrays. ValueError for eps outside (0, 0.5), for no images, and for images or labels that are none of
+    the model's.
     """
+    notebook_calls.check_tensors(images=images, labels=labels)
     if not 0 < eps < LARGE_EPS:
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
     if len(images) == 0:
@@ -82,10 +93,12 @@ def evaluate(
     found: dict[str, list[Tensor]] = {}
     worst = []
     ids = torch.arange(len(images), device=images.device)
-    with frozen(model), torch.no_grad():
+    notebook_calls.check_steady(model, images)
+    count = (ATTACKS + len(attacks)) * math.ceil(len(images) / batch_size)
+    with frozen(model), torch.no_grad(), notebook_calls.counted("evaluate", count, progress) as step:
         for part, own_labels, rows in batches(batch_size, images, labels, ids):
             draws = Draws(seed, "attack", rows)
-            right, chosen = _attacked(model, part, own_labels, draws, eps, steps, queries, attacks)
+            right, chosen = _attacked(model, part, own_labels, draws, eps, steps, queries, attacks, step)
             worst.append(chosen)
             for name, rows_right in right.items():
                 found.setdefault(name, []).append(rows_right)
@@ -107,8 +120,12 @@ def _attacked(
     steps: int,
     queries: int,
     attacks: Sequence[Attack],
+    step: Callable[[], None],
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Return which rows are right, clean and under each attack, and the worst image found per row."""
+    """Return which rows are right, clean and under each attack, and the worst image found per row.
+
+    step: called after each of the ATTACKS and of `attacks`.
+    """
     second: dict[str, Any] = {"loss": "dlr"} if check_inputs(model, images, labels) > 2 else {"restarts": 2}
     strong: list[Attack] = [partial(apgd, eps=eps, steps=steps), partial(apgd, eps=eps, steps=steps, **second)]
     suite: dict[str, Attack] = {
@@ -119,7 +136,10 @@ def _attacked(
         "large_eps": partial(pgd, eps=LARGE_EPS, steps=steps),
     } | {f"further_{number}": attack for number, attack in enumerate(attacks)}
     rows = torch.arange(len(images), device=images.device)
-    made = {name: attack(model, images, labels, draws.take(rows)) for name, attack in suite.items()}
+    made = {}
+    for name, attack in suite.items():
+        made[name] = attack(model, images, labels, draws.take(rows))
+        step()
     right = {name: model(changed).argmax(1) == labels for name, changed in ({"clean": images} | made).items()}
     right["loss_rises"] = cross_entropy(model(made["white_box"]), labels) > cross_entropy(model(images), labels)
     chosen, left = made["white_box"].clone(), right["white_box"] & right["clean"]
@@ -127,6 +147,10 @@ def _attacked(
         fooled = left & ~right[name]
         chosen[fooled], left = made[name][fooled], left & ~fooled
     return right | {"robust": left}, chosen
+
+
+def _shown(rate: Interval) -> str:
+    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]"
 
 
 def _rate(hits: Tensor) -> Interval:
@@ -183,6 +207,9 @@ def detector_scores(
     images that a fitted detector is fitted on, which the model was not trained on; anomalous_images: for a supervised
     one. settings: the detector's own. ValueError names a detector or setting that does not exist, and what is missing.
     """
+    notebook_calls.check_tensors(
+        images=images, fit_images=fit_images, fit_labels=fit_labels, anomalous_images=anomalous_images
+    )
     if detector not in registry.names("detectors"):
         raise ValueError(
             f"no detector {detector}; there are {', '.join(registry.names('detectors'))}."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -13,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from touchstone import cache, chain, digests, numerics, provenance, registry
+from touchstone import cache, chain, cpu_paths, digests, numerics, provenance, registry
 from touchstone.error_lines import first_line
 from touchstone.plan import code_files
 from touchstone.plan_parts import Task
@@ -34,9 +33,6 @@ CACHED = frozenset(
         "evaluate",
     }
 )  # not cut and gather: they cost what a copy costs
-# One code path on every machine with AVX2 where that costs nothing. oneDNN keeps its own: held to AVX2, a convolution's
-# forward and backward took 1.3 times as long (small CNN, U-Net), so its path is recorded instead.
-CPU_PATHS = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2"}
 # Keep freed memory in the process: gradient norms took twice as long without (peers.md F).
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
 
@@ -46,16 +42,29 @@ class JobError(Exception):
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return the environment of every torch job: its threads, code paths and allocator."""
-    counts = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    return CPU_PATHS | ALLOCATOR | counts | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    """Return the environment of every job: its threads, code paths and allocator."""
+    counts = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "OPENBLAS", "MKL")}
+    return cpu_paths.pinned() | ALLOCATOR | counts | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+
+
+def set_environment(threads: int) -> bool:
+    """Set the environment of a job, here and for what this process starts; return whether that changed anything.
+
+    Pins of another machine's processor are dropped: a job may come from a login node.
+    """
+    before, wanted = dict(os.environ), environment(threads)
+    for name in cpu_paths.PINNED.keys() - wanted.keys():
+        os.environ.pop(name, None)
+    os.environ.update(wanted)
+    return dict(os.environ) != before
 
 
 def prepare_process(step: str, threads: int) -> None:
-    """Start the process anew in the environment that torch needs, where the workflow has not done so already."""
-    wanted = environment(threads)
-    if step in TORCH_STEPS and any(os.environ.get(name) != value for name, value in wanted.items()):
-        os.environ.update(wanted)
+    """Start the process again in the environment that its job needs, where the workflow has not set it already.
+
+    numpy and torch read it when they are imported.
+    """
+    if set_environment(threads if step in TORCH_STEPS else 1):
         os.execv(sys.executable, [sys.executable, "-m", "touchstone", *sys.argv[1:]])
 
 
@@ -128,21 +137,6 @@ def _set_up_torch(settings: dict[str, Any]) -> None:
     numerics.set_up(settings)
     if settings["device"] == "cuda" and not torch.cuda.is_available():
         raise JobError("study.device is cuda, but torch finds no GPU here; set it to cpu")
-
-
-def cpu_record() -> str:
-    """Return the CPU code paths that decide a torch job's bytes; equal bytes are promised for equal records.
-
-    ATen and MKL are held to AVX2 by CPU_PATHS; oneDNN takes the widest that the processor has.
-    """
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text().split())
-    except FileNotFoundError:
-        flags = set()
-    if "avx2" not in flags:
-        return platform.machine()
-    wide = {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags
-    return f"aten=avx2 mkl=avx2 onednn={'avx512' if wide else 'avx2'}"
 
 
 class Reader:
@@ -218,9 +212,11 @@ class Job:
             "lock": provenance.lock_digest(self.root),
             "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         }
-        if self.task.step in TORCH_STEPS:
-            own = {key: self.task.settings[key] for key in ("device", "threads")}
-            facts |= {"cpu": cpu_record(), **own}
+        with_torch = self.task.step in TORCH_STEPS
+        if provenance.computes(self.task.step):
+            facts["cpu"] = cpu_paths.record(torch=with_torch)
+        if with_torch:
+            facts |= {key: self.task.settings[key] for key in ("device", "threads")}
         return facts
 
     @property
@@ -264,7 +260,11 @@ class Job:
         checkpoint = self.reader.noun(file, "Checkpoint")
         if checkpoint.architecture != block:
             raise JobError(f"{file}: holds {checkpoint.architecture}, expected {block}")
-        return numerics.laid_out(networks.load(bound(block), checkpoint, self.settings["device"]), self.settings)
+        try:
+            network = networks.load(bound(block), checkpoint, self.settings["device"])
+        except ValueError as error:
+            raise JobError(f"{file}: {error}") from error
+        return numerics.laid_out(network, self.settings)
 
 
 def bound(block: dict[str, Any], names: tuple[str, ...] | None = None, function: Any = None) -> Callable[..., Any]:
@@ -613,7 +613,7 @@ def _report(job: Job) -> None:
     page_digests = {name: digests.sha256(data) for name, data in sorted(pages.items())}
     facts = job.facts | {"pages": page_digests}
     provenance.write_sidecar(folder / "report.html", page_digests["report.html"], facts)
-    root = chain.root_digest(job.root, [job.task.output])
+    root = chain.root_digest(Path(job.task.output))
     provenance.write_whole(folder / chain.ROOT, f"{root}\n".encode())
 
 

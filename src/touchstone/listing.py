@@ -7,9 +7,10 @@ import re
 import subprocess
 import sys
 
-from touchstone import registry
+from touchstone import devices, registry
 from touchstone.params import load
 from touchstone.registry import Setting
+from touchstone.running import configuration
 
 FOLDERS = registry.FOLDERS
 
@@ -35,12 +36,13 @@ def show(folder: str | None) -> int:
 def check(study: str) -> int:
     """Check a study's settings and print how many jobs of each rule it would run; 1 where Snakemake refuses."""
     settings = load(study)
+    if warning := devices.warning(settings["study"]["device"]):
+        print(f"touchstone: {warning}", file=sys.stderr)
     for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
         print(f"{section:<12} {', '.join(settings[section]) or '-'}")
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--cores", "all"]
-    planned = subprocess.run(
-        [*command, "--config", f"study={study}"], capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}
-    )
+    command += configuration(study)
+    planned = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     text = planned.stdout + planned.stderr
     if planned.returncode != 0:
         print(text.strip(), file=sys.stderr)

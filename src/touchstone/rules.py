@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from touchstone.jobs import environment
+from touchstone import jobs
 from touchstone.plan import NUMBERS, OPEN, Plan, digests_of
 from touchstone.plan_parts import Rule
 from touchstone.plan_shards import SHARD
@@ -79,4 +79,4 @@ def set_environment(root: str, threads: int) -> None:
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ["TOUCHSTONE_ROOT"] = root  # where the conda environment's script finds the lock
-    os.environ.update(environment(threads))
+    jobs.set_environment(threads)

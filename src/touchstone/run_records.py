@@ -19,6 +19,7 @@ from touchstone.plan import code_files
 from touchstone.plan_parts import Task
 
 FOLDER = "runs"
+LEAK = "leak.txt"  # the leak because of which no other job of this run starts
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "safetensors", "snakemake")
 
 

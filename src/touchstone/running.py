@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+import yaml
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,7 +26,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from touchstone import processes, recovering, run_records, standing
+from touchstone import devices, processes, recovering, run_records, standing
 from touchstone.params import load
 from touchstone.plan import Plan
 from touchstone.progress import progress_folder
@@ -36,6 +38,13 @@ STEPS_DONE = re.compile(r"^(\d+) of (\d+) steps", re.MULTILINE)
 JOBS_TOTAL = re.compile(r"^total\s+(\d+)", re.MULTILINE)
 FAILED_RULE = re.compile(r"^Error in rule (\S+?):(.*?)^    shell:", re.MULTILINE | re.DOTALL)
 LOG_FILE = re.compile(r"^    log: (\S+)", re.MULTILINE)
+# How Python tells that a command ended; above 128 a shell means a signal.
+JOB_END = r" (?:died with <Signals\.\w+: (\d+)>|returned non-zero exit status (\d+))"
+ENDS = {
+    "SIGKILL": "was killed ({name}). Most likely the machine ran out of memory: use fewer cores, or a smaller batch_size",
+    "SIGTERM": "was told to end from outside ({name})",
+    **dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"), "crashed ({name})"),
+}
 NOTHING = "Nothing to do: nothing has changed"
 POLL = 0.3  # seconds
 TELLING = 5.0  # seconds between two words on what is waited for
@@ -58,14 +67,20 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
     logs = Path("logs") / name
     try:
         recovering.check_writable(plan)
+    except PermissionError:
+        if _nothing_to_do(plan, cores, lock, write=False):
+            return _tell_nothing(name)
+        raise
+    try:
         with recovering.claimed() as claim:
             recovering.clear(plan, logs)
             logs.mkdir(parents=True, exist_ok=True)
             for leftover in progress_folder(logs).glob("*.json"):
                 leftover.unlink()
             if _nothing_to_do(plan, cores, lock):
-                print(f"{NOTHING}. The report: reports/{name}/report.html")
-                return 0
+                return _tell_nothing(name)
+            if warning := devices.warning(plan.study["study"]["device"]):
+                print(f"touchstone: {warning}", file=sys.stderr)
             code = _run(study, cores, lock, logs, claim)
             if code == 0:
                 standing.vouch(name)
@@ -82,23 +97,27 @@ def told_busy(error: recovering.Busy) -> int:
     return 3
 
 
-def _nothing_to_do(plan: Plan, cores: str, lock: str) -> bool:
+def _nothing_to_do(plan: Plan, cores: str, lock: str, write: bool = True) -> bool:
     """Return whether Snakemake need not be started at all; tell what a person has to know of the files before it is.
 
     Snakemake restores too: this is the same, done before.
     """
-    restored = restore(plan, lock=lock)
+    restored = restore(plan, lock=lock, write=write)
     for told in restored.told():
         print(f"touchstone: {told.replace('lock=rerun', 'LOCK=rerun')}", file=sys.stderr)
     able = standing.vouched(plan.study.name) and standing.enough(cores, plan.study["study"]["threads"])
     return able and standing.nothing_to_do(plan, restored)
 
 
+def _tell_nothing(name: str) -> int:
+    print(f"{NOTHING}. The report: reports/{name}/report.html")
+    return 0
+
+
 def _run(study: str, cores: str, lock: str, logs: Path, claim: recovering.Claim) -> int:
     log = logs / "snakemake.log"
     command = [sys.executable, "-m", "snakemake", "--cores", cores, "--nocolor"]
-    config = ([f"study={study}"] if study != DEFAULT_STUDY else []) + ([f"lock={lock}"] if lock != "keep" else [])
-    command += ["--config", *config] if config else []
+    command += configuration(study, lock)
     start = time.monotonic()
     with log.open("wb") as stream, _stoppable():
         snakemake = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
@@ -118,6 +137,16 @@ def _run(study: str, cores: str, lock: str, logs: Path, claim: recovering.Claim)
         print(f"touchstone: {told}. Its log: {log}", file=sys.stderr)
         return 128 - snakemake.returncode
     return _conclude(snakemake.returncode, log, f"reports/{logs.name}/report.html", time.monotonic() - start)
+
+
+def configuration(study: str, lock: str = "keep") -> list[str]:
+    """Return the arguments that give Snakemake a study, and what to do about its lock.
+
+    Snakemake strips quotes from both ends of a value and then reads it as YAML: a path is quoted, with a space around it.
+    """
+    quoted = yaml.safe_dump(study, default_style='"', width=math.inf).strip()
+    words = ([f"study= {quoted} "] if study != DEFAULT_STUDY else []) + ([f"lock={lock}"] if lock != "keep" else [])
+    return ["--config", *words] if words else []
 
 
 @contextmanager
@@ -245,15 +274,33 @@ def _conclude(code: int, log: Path, report: str, seconds: float) -> int:
         print(f"{what}. The report: {report}")
         return 0
     failures = FAILED_RULE.findall(text)
+    printed = set[str]()
     for rule, block in failures:
-        print(f"touchstone: the rule {rule} failed", file=sys.stderr)
-        if (found := LOG_FILE.search(block)) and Path(found.group(1)).is_file():
-            tail = Path(found.group(1)).read_text(errors="replace").strip().splitlines()[-15:]
-            print("\n".join(f"  {line}" for line in tail) + f"\n  (whole log: {found.group(1)})", file=sys.stderr)
+        match = LOG_FILE.search(block)
+        job_log = match.group(1) if match else ""
+        lines = []
+        if Path(job_log).is_file():
+            tail = Path(job_log).read_text(errors="replace").strip().splitlines()[-15:]
+            lines = [*tail, f"(whole log: {job_log})" if tail else f"({job_log} is empty)"]
+        if lines[:-1] and "\n".join(lines[:-1]) in printed:  # the same message from many jobs
+            continue
+        printed.add("\n".join(lines[:-1]))
+        print(f"touchstone: the rule {rule} failed{_ended_by_signal(text, job_log)}", file=sys.stderr)
+        if lines:
+            print("\n".join(f"  {line}" for line in lines), file=sys.stderr)
     if not failures:
         print(_last_words(text), file=sys.stderr)
     print(f"touchstone: the study did not finish; Snakemake's log: {log}", file=sys.stderr)
     return code
+
+
+def _ended_by_signal(text: str, job_log: str) -> str:
+    """Return which signal ended the job with that log, in words; nothing if it failed by itself."""
+    match = re.search(re.escape(f" 2> {job_log}'") + JOB_END, text)
+    if match is None or (number := int(match.group(1) or int(match.group(2)) - 128)) <= 0:
+        return ""
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    return ": its job " + ENDS.get(name, "was ended by {name}").format(name=name)
 
 
 def _last_words(text: str) -> str:

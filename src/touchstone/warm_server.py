@@ -31,7 +31,7 @@ from touchstone import warm
 # What jobs import besides touchstone. The compiler comes with the first optimiser, and takes as long as torch itself.
 PACKAGES = (
     "numpy", "torch", "torch._dynamo", "torch.func", "torch.nn.attention", "safetensors.numpy", "scipy.special", "yaml",
-    "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect", "subprocess",
+    "threadpoolctl", "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect", "subprocess",
 )  # fmt: skip
 # What every job plans its tasks with: 0.2 s of each. Neither steps nor components.
 PLANNING = ("touchstone.params", "touchstone.plan", "touchstone.jobs", "touchstone.run_records")
@@ -39,6 +39,7 @@ PLANNING = ("touchstone.params", "touchstone.plan", "touchstone.jobs", "touchsto
 OWN = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
 PATIENCE = 10.0  # seconds between asking the children to end and ending them
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+NOT_UNDERSTOOD = "not understood"
 
 
 Code = dict[str, tuple[int, int, int]]  # {file: its time, size and place}
@@ -115,16 +116,16 @@ class Server:
         elif not data:
             self._forget(client)
         elif client.child:
-            os.kill(client.child, json.loads(data)["signal"])
+            if _parsed(data).get("signal") == signal.SIGTERM:  # the one that clients pass on
+                os.kill(client.child, signal.SIGTERM)
         else:
-            self._begin(client, json.loads(data), files)
+            self._begin(client, _parsed(data), files)
 
     def _begin(self, client: Client, asked: dict[str, Any], files: list[int]) -> None:
         try:
-            refused = self._refusal(asked)
-        except (KeyError, IndexError, TypeError, AttributeError):
-            # The client runs the code that is on disk now.
-            refused = "not understood"
+            refused = self._refusal(asked) if _well_formed(asked, files) else NOT_UNDERSTOOD
+        except ImportError as error:
+            refused = f"{error}"  # the job says the same
         if not refused:
             client.child = self._forked(asked, files)
             client.watched = os.pidfd_open(client.child)
@@ -203,6 +204,28 @@ class Server:
         self.clients.remove(client)
 
 
+def _parsed(data: bytes) -> dict[str, Any]:
+    """Return a message; an empty one where it is none."""
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _well_formed(asked: dict[str, Any], files: list[int]) -> bool:
+    """Return whether a job can be begun from a message: the client runs the code that is on disk now, or is none of ours."""
+    arguments, environment = asked.get("arguments"), asked.get("environment")
+    if len(files) != 3 or not {"folder", "python"} <= asked.keys():
+        return False
+    if not isinstance(arguments, list) or len(arguments) < 2 or not isinstance(environment, dict):
+        return False
+    try:
+        return not any(b"\0" in os.fsencode(word) for word in (*arguments, *environment, *environment.values()))
+    except (TypeError, UnicodeError):
+        return False
+
+
 def _code_on_disk() -> Code:
     """Return the files of touchstone as the file system tells them apart."""
     found = {}
@@ -222,9 +245,9 @@ def _plan_ahead(arguments: list[str]) -> Code | None:
     code = _code_on_disk()
     try:
         modules = [importlib.import_module(name) for name in PLANNING]
-        modules[0].load(arguments[arguments.index("--study") + 1])
+        modules[0].load(next(word.removeprefix("--study=") for word in arguments if word.startswith("--study=")))
         plugins = importlib.import_module("touchstone.plugins")
-    except (ImportError, ValueError, SyntaxError):
+    except (ImportError, ValueError, SyntaxError, StopIteration):
         return None
     return None if len(plugins.places()) > 1 else code
 

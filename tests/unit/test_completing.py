@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 SCREEN = 40
 
 
-def completed(tmp_path, *words):
+def completed(tmp_path, *words, folder=ROOT):
     """What bash offers for the last of the words."""
     script = tmp_path / "completion.bash"
     script.write_text(completing.completion(__main__._parser(), "bash"))
@@ -24,7 +24,7 @@ def completed(tmp_path, *words):
         " f=$(complete -p touchstone | sed -E 's/.*-F ([^ ]+).*/\\1/');"
         ' $f touchstone "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"; printf "%s\\n" "${COMPREPLY[@]}"'
     )
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return set(done.stdout.split())
 
@@ -44,6 +44,17 @@ def completed(tmp_path, *words):
 )
 def test_bash_completes_commands_flags_studies_kinds_and_files(tmp_path, words, offered):
     assert completed(tmp_path, *words) == offered
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_the_name_of_a_file_among_the_studies_is_never_run(tmp_path):
+    studies = tmp_path / "workflow/studies"
+    studies.mkdir(parents=True)
+    for name in ("tidy", "t$(touch made)", "t`touch made`", "t;touch made", "t y", "t*"):
+        (studies / f"{name}.yaml").touch()
+
+    assert completed(tmp_path, "run", "t", folder=tmp_path) == {"tidy"}
+    assert not (tmp_path / "made").exists()
 
 
 def test_the_command_prints_a_script_for_either_shell(capsys):

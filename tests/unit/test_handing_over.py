@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake.persistence.file import FilePersistence
 
-from touchstone import handing_over, restoring
+from touchstone import restoring, snakemake_patches
 from touchstone.restoring import Finished, Restored
 
 FILES = ["data/x/a.csv", "data/x/a.csv.prov.json"]
@@ -30,7 +30,7 @@ def persistence(tmp_path, monkeypatch):
     kept = restoring._kept(tmp_path, FILES, RECORD)
     for name in ("_read_record_cached", "_clear_cache"):
         monkeypatch.setattr(FilePersistence, name, getattr(FilePersistence, name))
-    handing_over.use(Restored(0, [], finished=[Finished(None, {}, RECORD, kept)]))
+    snakemake_patches._hand_over(Restored(0, [], finished=[Finished(None, {}, RECORD, kept)]))
     found = object.__new__(FilePersistence)
     found._metadata_path, found._max_len = str(tmp_path / restoring.RECORDS), None
     return SimpleNamespace(read=found._read_record, forget=found._clear_cache, root=tmp_path)

@@ -31,6 +31,7 @@ def test_list_never_imports_torch():
         (["job", "train", "net=cnn.0"], "the rule train takes trained"),
         (["check", "digitz"], "no study called digitz"),
         (["trace", "nowhere.safetensors"], "nowhere.safetensors.prov.json: missing"),
+        (["trace", "\x1b[2Jnowhere"], r"\x1b[2Jnowhere.prov.json: missing"),  # it would clear the screen
     ],
 )
 def test_a_mistake_ends_in_words_and_exit_code_1(capsys, arguments, words):

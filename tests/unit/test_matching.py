@@ -5,7 +5,7 @@ import pytest
 from snakemake import output_index
 from snakemake import rules as snakemake_rules
 
-from touchstone import matching
+from touchstone import snakemake_patches
 
 Rule = namedtuple("Rule", "name")
 
@@ -20,7 +20,7 @@ def indexed(monkeypatch):
     monkeypatch.setattr(
         snakemake_rules.Rule, "get_wildcards", lambda self, file, wildcards_dict=None: "as Snakemake does"
     )
-    matching.use(plan)
+    snakemake_patches._match(plan)
     return output_index.OutputIndex([Rule("allowed")])
 
 

@@ -79,6 +79,45 @@ def test_a_failure_shows_the_jobs_own_log_and_keeps_the_exit_code(tmp_path, caps
     assert str(job) in told
 
 
+COMMAND = "set -euo pipefail;  PYTHONPATH=src python -m touchstone job x --study='a\nb' 2> {log}"
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("returned non-zero exit status 137.", "was killed (SIGKILL). Most likely the machine ran out of memory"),
+        ("died with <Signals.SIGKILL: 9>.", "was killed (SIGKILL). Most likely"),
+        ("returned non-zero exit status 143.", "was told to end from outside (SIGTERM)"),
+        ("died with <Signals.SIGTERM: 15>.", "was told to end from outside (SIGTERM)"),
+        ("returned non-zero exit status 139.", "crashed (SIGSEGV)"),
+        ("returned non-zero exit status 190.", "was ended by signal 62"),
+    ],
+)
+def test_a_job_that_a_signal_ended_is_not_one_that_failed_by_itself(tmp_path, capsys, end, words):
+    job, other, log = tmp_path / "job.log", tmp_path / "other.log", tmp_path / "log"
+    job.touch()
+    command = COMMAND.format(log=job)
+    exception = 'RuleException:\nCalledProcessError in file "Snakefile", line 1:\n'
+    others = f"{exception}Command '{COMMAND.format(log=other)}' returned non-zero exit status 1.\n"
+    log.write_text(f"{exception}Command '{command}' {end}\n{others}{FAILED.format(log=job)}")
+
+    running._conclude(1, log, "reports/x/report.html", 1.0)
+
+    told = capsys.readouterr().err
+    assert f"the rule attack_main failed: its job {words}" in told
+    assert f"{job} is empty" in told
+
+
+def test_a_job_that_failed_by_itself_was_not_killed(tmp_path, capsys):
+    job, log = tmp_path / "job.log", tmp_path / "log"
+    job.write_text("words")
+    log.write_text(f"Command '{COMMAND.format(log=job)}' returned non-zero exit status 1.\n{FAILED.format(log=job)}")
+
+    running._conclude(1, log, "reports/x/report.html", 1.0)
+
+    assert "the rule attack_main failed\n  words" in capsys.readouterr().err
+
+
 def test_without_a_failed_job_snakemakes_last_words_are_shown(tmp_path, capsys):
     log = tmp_path / "log"
     log.write_text("WorkflowError: the settings of study x are wrong\n")

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import pytest
 from snakemake.scheduling.job_scheduler import JobScheduler
 
-from touchstone import scheduling
+from touchstone import snakemake_patches
 
 
 @pytest.fixture
 def look_again(monkeypatch):
     monkeypatch.setattr(JobScheduler, "_schedule_reevalutation", JobScheduler._schedule_reevalutation)
-    scheduling.use()
+    snakemake_patches._schedule()
     return JobScheduler._schedule_reevalutation
 
 

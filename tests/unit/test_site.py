@@ -72,6 +72,13 @@ def test_the_readme_and_the_reports_are_reached_within_the_site(site):
     assert 'href="overview.html"' in (site / "index.html").read_text()
 
 
+def test_a_page_in_a_folder_leads_out_of_it_and_to_its_neighbours(site):
+    page = (site / "papers" / "shared.html").read_text()
+
+    assert 'href="../verdicts.html#intervals"' in page and 'href="../threats.html"' in page
+    assert 'href="shared.html#adaptive-attacks"' in (site / "papers" / "gradient_detection.html").read_text()
+
+
 def test_what_python_shows_is_documented_and_examples_stay_in_their_blocks(site):
     page = (site / "reference" / "python.html").read_text()
 

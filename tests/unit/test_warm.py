@@ -3,7 +3,9 @@
 The jobs here are toys, in a folder with the real warm process and a `torch` that is imported in no time.
 """
 
+import contextlib
 import errno
+import json
 import os
 import signal
 import socket
@@ -176,9 +178,9 @@ def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy):
     told = "from touchstone import params; print(params.WORDS, params.PROCESS == os.getppid(), flush=True)"
     (package / "__main__.py").write_text(main.replace("    elif kind", f"        {told}\n    elif kind", 1))
 
-    before = toy.do("train:tell", "--study", "x")[1].splitlines()[-1]
+    before = toy.do("train:tell", "--study=x")[1].splitlines()[-1]
     (package / "params.py").write_text(PLANNING.replace("first", "second"))
-    after = toy.do("train:tell", "--study", "x")[1].splitlines()[-1]
+    after = toy.do("train:tell", "--study=x")[1].splitlines()[-1]
 
     assert (before, after) == ("first True", "second False")
 
@@ -324,3 +326,92 @@ def test_none_is_started_where_it_is_off(monkeypatch, tmp_path):
     assert warm.start(1) is None
     assert warm.pass_on(["job", "train:x"]) is None
     assert not list(tmp_path.iterdir())
+
+
+def said(toy, *messages, files=()):
+    """Send messages to the warm process, as a client that may write anything; return its answer to the first."""
+    with contextlib.chdir(toy.root):  # its address is short there
+        connection = warm._connected(toy.socket)
+    with connection:
+        connection.settimeout(20)
+        socket.send_fds(connection, [messages[0]], files)
+        answer = connection.recv(warm.LONGEST)
+        for message in messages[1:]:
+            connection.send(message)
+            time.sleep(0.1)
+        return answer
+
+
+def well_formed(toy, **changes):
+    asked = {
+        "arguments": ["job", "train:waits", "30"],
+        "folder": str(toy.root),
+        "environment": toy.environment,
+        "python": warm.identity(),
+    }
+    return json.dumps(asked | changes).encode()
+
+
+MALFORMED = {
+    "no JSON": b"x",
+    "no text": b"\xff\xfe",
+    "a list": b"[]",
+    "a number": b"1",
+    "nothing in it": b"{}",
+    "nested too deeply": b"[" * 200_000,
+    "cut off": b'{"arguments": ["job", "train:tell"',
+    "a number too long": b"9" * 10_000,
+}
+
+
+@pytest.mark.parametrize("message", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_message_is_refused_and_the_next_job_is_done(toy, message):
+    answer = said(toy, message, files=[0, 1, 2])
+
+    assert "not understood" in json.loads(answer)["refused"]
+    assert processes.lives(toy.server)
+    assert " True " in toy.do("train:tell")[1]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"arguments": "job"}, {"arguments": ["job", 1]}, {"arguments": []}, {"arguments": ["job", "train:tell", "a\0b"]},
+        {"arguments": ["job", "train:tell", "\ud800"]}, {"environment": {"_": 1}}, {"environment": {"_": "a\0b"}},
+        {"environment": []}, {"environment": {"_": "\ud800"}},
+    ],
+)  # fmt: skip
+def test_a_message_of_the_wrong_types_is_refused(toy, changes):
+    if isinstance(changes.get("environment"), dict):
+        changes = {"environment": toy.environment | changes["environment"]}
+
+    answer = said(toy, well_formed(toy, **changes), files=[0, 1, 2])
+
+    assert "not understood" in json.loads(answer)["refused"]
+    assert processes.lives(toy.server)
+
+
+def test_where_torch_cannot_be_imported_a_job_is_done_alone(toy):
+    (toy.root / "src/torch/__init__.py").write_text("raise ImportError('broken')")
+
+    assert " False " in toy.do("train:tell")[1]
+    assert processes.lives(toy.server)
+
+
+@pytest.mark.parametrize("files", [[], [0], [0, 1]])
+def test_a_job_without_its_three_streams_is_refused(toy, files):
+    answer = said(toy, well_formed(toy), files=files)
+
+    assert "not understood" in json.loads(answer)["refused"]
+    assert processes.lives(toy.server)
+
+
+@pytest.mark.parametrize("message", [b"x", b"[]", b"{}", b'{"signal": "9"}', b'{"signal": 4711}', b'{"signal": -1}',
+                                     b'{"signal": 1e99}', b"[" * 200_000, b'{"signal": 99999999999999999999}'])  # fmt: skip
+def test_a_malformed_signal_leaves_the_job_at_work_until_its_client_is_gone(toy, message):
+    first = said(toy, well_formed(toy), message, message, files=[0, 1, 2])
+
+    child = json.loads(first)["pid"]
+    assert processes.lives(toy.server)
+    wait_for(lambda: processes.seen(child) is None)
+    assert " True " in toy.do("train:tell")[1]

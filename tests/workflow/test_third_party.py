@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone import registry, third_party
+from touchstone import plugins, registry, third_party
 from touchstone.__main__ import main
 from touchstone.tensors import Draws
 
@@ -25,7 +25,7 @@ DETECTORS = ("MaxLogit", "EnergyBased", "MaxSoftmax", "Entropy", "GMM", "Tempera
 @pytest.fixture
 def folder(tmp_path):
     yield tmp_path
-    registry.use_plugins([])
+    plugins.use([])
 
 
 def new(folder, kind, origin):
@@ -59,7 +59,7 @@ def test_they_keep_the_contract(folder, kind, library, classes):
 
 def test_the_settings_of_their_class_are_the_settings_of_the_component(folder):
     new(folder, "attack", "torchattacks.PGD")
-    registry.use_plugins([folder])
+    plugins.use([folder])
 
     settings = registry.component("attacks", "their_pgd").settings
 
@@ -81,7 +81,7 @@ def test_it_gives_what_their_class_gives(folder):
         ("detector", "pytorch_ood.GMM"),
     ):
         new(folder, kind, origin)
-    registry.use_plugins([folder])
+    plugins.use([folder])
     draw = partial(torch.randn, generator=torch.Generator().manual_seed(0))
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -119,7 +119,7 @@ def test_a_class_that_cannot_be_used_is_told(tmp_path, capsys, kind, origin):
 
 def test_a_fit_that_could_only_be_pickled_is_refused(folder):
     new(folder, "detector", "pytorch_ood.KNN")
-    registry.use_plugins([folder])
+    plugins.use([folder])
 
     with pytest.raises(ValueError, match="NearestNeighbors and no tensor"):
         registry.load_fit("detectors/their_knn")(torch.rand(60, 2), torch.arange(60) % 3)

@@ -9,6 +9,7 @@ rule fetch:
         "logs/fetch/{source}.log",
     benchmark:
         "logs/fetch/{source}.tsv"
+    priority: 1  # sets before networks: a set that leaks is found before anything is trained
     conda:
         "../envs/touchstone.yaml"
     threads: 1
@@ -32,6 +33,7 @@ rule prepare:
         f"{LOGS}/prepare/{{examples}}.log",
     benchmark:
         f"{LOGS}/prepare/{{examples}}.tsv"
+    priority: 1
     conda:
         "../envs/touchstone.yaml"
     threads: 1

@@ -1,0 +1,106 @@
+"""docs/papers: every component of a paper is named there, tables equal the claims files, and citations lead to a heading."""
+
+import re
+import runpy
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from touchstone import criteria, registry
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "docs" / "papers"
+PAGES = {path.name: path.read_text() for path in sorted(FOLDER.glob("*.md"))}
+TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
+NAMED = {name for text in PAGES.values() for name in re.findall(r"`([a-z_]+/[a-z0-9_]+)`", text)}
+BUILT = ("attacks", "adaptive", "margins", "training", "detectors", "models", "data")
+THE_USERS_OWN = "reads what the user brings, no paper's method"
+EXCEPTIONS = {
+    "data/own_images": THE_USERS_OWN,
+    "models/exported_program": THE_USERS_OWN,
+    "models/torchscript_program": THE_USERS_OWN,
+}
+CITATION = re.compile(r"docs/papers/(\w+\.md), (?=([A-Z][^.;:)]{0,60}))")
+
+
+def unresolved(text, pages):
+    """Return the citations in a text, line breaks and comment marks aside, that do not start with a heading of their page."""
+    flat = re.sub(r"\s*\n\s*(?:# )?", " ", text)
+    headings = {name: re.findall(r"^## (.+)$", page, re.MULTILINE) for name, page in pages.items()}
+    return [
+        found[0] + found[2]
+        for found in CITATION.finditer(flat)
+        if not found[2].startswith(tuple(headings.get(found[1], ())))
+    ]
+
+
+@pytest.mark.parametrize("folder", BUILT)
+def test_every_component_is_on_a_page_or_has_a_reason_not_to_be(folder):
+    components = {f"{folder}/{name}" for name in registry.names(folder)}
+
+    assert components - NAMED - set(EXCEPTIONS) == set()
+
+
+def test_no_exception_is_out_of_date():
+    built = {f"{folder}/{name}" for folder in BUILT for name in registry.names(folder)}
+
+    assert set(EXCEPTIONS) <= built - NAMED
+
+
+def test_every_component_on_a_page_exists():
+    known = {f"{folder}/{name}" for folder in registry.FOLDERS for name in registry.names(folder)}
+
+    assert {name for name in NAMED if name.split("/")[0] in registry.FOLDERS} <= known
+
+
+@pytest.mark.parametrize("paper", sorted(path.stem for path in criteria.FOLDER.glob("*.yaml")))
+def test_a_page_shows_every_figure_and_criterion_of_its_claims_file(paper):
+    page = PAGES[f"{paper}.md"]
+    parts = {found["part"]: found["table"] for found in TABLES["CLAIMS"].finditer(page)}
+
+    assert parts == {part: TABLES["claims_of"](part, paper) for part in ("published", "criteria")}
+    assert f"papers/{paper}.md" in (ROOT / "docs" / "README.md").read_text()
+
+
+def test_a_table_holds_every_id_with_its_words():
+    table = TABLES["claims_of"]("published", "fgsm")
+    book = criteria.load()
+    ids = re.findall(r"^\| (P\d-\d+) \|", table, re.MULTILINE)
+
+    assert ids == [f"P3-{number}" for number in range(1, 19)]
+    assert all(book.published[name].figure in table for name in ("P3-1", "P3-7", "P3-12"))
+
+
+def test_a_table_that_no_longer_equals_the_claims_file_is_rewritten():
+    page = "before\n<!-- criteria of aloe -->\n\nold\n\n<!-- end -->\nafter"
+
+    new = TABLES["rewritten"](page)
+
+    assert "old" not in new and "S1-10" in new
+    assert new.startswith("before\n<!-- criteria of aloe -->\n\n| ") and new.endswith("\n<!-- end -->\nafter")
+
+
+def test_every_citation_of_these_pages_leads_to_a_heading():
+    folders = ("src", "tests", "docs", "benchmarks", "workflow", "params.yaml", "README.md")
+    listed = subprocess.run(["git", "ls-files", *folders], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    paths = [ROOT / name for name in listed.splitlines() if name.endswith((".py", ".md", ".yaml"))]
+
+    assert {path.name: wrong for path in paths if (wrong := unresolved(path.read_text(), PAGES))} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("docs/papers/aloe.md, Objective.", 0),
+        ("docs/papers/aloe.md,\n    # Objective and more", 0),
+        ("docs/papers/" + "aloe.md, Nowhere.", 1),
+        ("docs/papers/" + "nobody.md, Objective.", 1),
+    ],
+)
+def test_a_citation_that_leads_nowhere_is_seen(text, count):
+    assert len(unresolved(text, {"aloe.md": "# ALOE\n\n## Objective\n"})) == count
+
+
+def test_no_page_is_longer_than_200_lines():
+    assert {name: text.count("\n") for name, text in PAGES.items() if text.count("\n") >= 200} == {}

@@ -1,0 +1,40 @@
+"""A study of four jobs, in seconds, for tests of what happens around jobs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FEW = """
+base: none
+study: {title: Few, device: cpu, calibration: digits_test}
+sources:
+  sklearn_digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
+examples:
+  digits_test: {use: digits, source: sklearn_digits, part: test, limit: 60}
+evaluations:
+  sheet: {use: data_sheet, examples: [digits_test], system: shared, question: What is in it, resamples: 10}
+"""
+
+
+@pytest.fixture
+def clone(bare: Any, tmp_path: Path) -> Any:
+    """A copy of the repository in a folder whose name has a space, with nothing run in it."""
+    shutil.copytree(bare.root, tmp_path / "a clone")
+    return type(bare)(tmp_path / "a clone")
+
+
+@pytest.fixture
+def study(clone: Any) -> Callable[[str], str]:
+    """A function that puts the study into a folder of the clone and returns its path from there."""
+
+    def put(folder: str = "workflow/studies") -> str:
+        (clone.root / folder).mkdir(exist_ok=True)
+        (clone.root / folder / "few.yaml").write_text(FEW)
+        return f"{folder}/few.yaml"
+
+    return put

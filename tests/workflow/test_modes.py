@@ -1,0 +1,80 @@
+"""Whose files are they: what a study writes obeys the umask, and one that is finished needs to write nothing."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def modes(root, *folders):
+    """{mode: a file of it} of all files and folders below some folders."""
+    paths = (path for folder in folders for path in (root / folder).rglob("*"))
+    return {(path.is_dir(), oct(path.stat().st_mode & 0o777)): path for path in paths if not path.is_symlink()}
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o077])
+def test_every_file_of_a_study_obeys_the_umask(clone, study, mask):
+    path = study()
+
+    clone.run(["sh", "-c", f'umask {mask:o}; exec "$@"', "sh", *clone.touchstone("run", path, "--cores", "1")])
+
+    found = modes(clone.root, "data", "reports", "logs", ".touchstone")
+    assert found.keys() == {(True, oct(0o777 & ~mask)), (False, oct(0o666 & ~mask))}, found
+
+
+@pytest.fixture
+def read_only():
+    """A function that makes a folder read-only: root may write anywhere else, so for it the folder is mounted so."""
+    mounted, closed = [], []
+
+    def close(folder):
+        if os.geteuid() == 0:
+            mounted.append(folder)
+            subprocess.run(["mount", "--bind", folder, folder], check=True)
+            subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+            return
+        for path in [folder, *Path(folder).rglob("*")]:
+            if path.is_dir():
+                closed.append(path)
+                path.chmod(0o555)
+
+    yield close
+    for folder in mounted:
+        subprocess.run(["umount", "-l", folder], check=True)
+    for path in closed:
+        path.chmod(0o755)
+
+
+def test_a_finished_study_in_a_read_only_folder_has_nothing_to_do(clone, study, read_only):
+    line = clone.touchstone("run", study(), "--cores", "1")
+    clone.run(line)
+    read_only(clone.root)
+
+    done = clone.run(line)
+
+    assert done.stdout == "Nothing to do: nothing has changed. The report: reports/few/report.html\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("folder", ["", "data/few"])
+def test_a_study_that_is_not_finished_cannot_run_in_a_read_only_folder_and_says_which(clone, study, read_only, folder):
+    line = clone.touchstone("run", study(), "--cores", "1")
+    clone.run(line)
+    (clone.root / "data/few/metrics/sheet.csv").unlink()
+    read_only(clone.root / folder)
+
+    done = clone.run(line, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == f"touchstone: {folder or 'data/raw'}: this folder cannot be written to; nothing was run\n"
+
+
+def test_a_study_that_never_ran_in_a_read_only_folder_is_refused_before_any_job(clone, study, read_only):
+    line = clone.touchstone("run", study(), "--cores", "1")
+    read_only(clone.root)
+
+    done = clone.run(line, check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "touchstone: .: this folder cannot be written to; nothing was run\n"
