@@ -72,6 +72,7 @@ bench: .venv/development                ## every race, small, into build/bench; 
 	@$(BENCH)/profiles.py --images 64 --rows 2000 --width 128 --scores 2000 --rounds 1 --out build/bench
 	@$(BENCH)/shard_memory.py --images 600 1200 2400 --shard 600 --out build/bench
 	@$(BENCH)/imagenet_costs.py --images 1 --rounds 1 --out build/bench
+	@$(BENCH)/one_gpu.py --device cpu --images 32 --width 4 --rounds 1 --out build/bench
 	@$(BENCH)/all_races.py --out build/bench
 
 bench-full: .venv/development           ## every race, whole, into benchmarks/results; on a machine that does nothing else
@@ -88,6 +89,7 @@ bench-full: .venv/development           ## every race, whole, into benchmarks/re
 	@$(BENCH)/profiles.py
 	@$(BENCH)/shard_memory.py
 	@$(BENCH)/imagenet_costs.py
+	@$(BENCH)/one_gpu.py
 	@$(BENCH)/all_races.py --picture docs/races.svg
 
 docs: .venv/development                 ## write the site of docs/ to build/docs; a broken link fails

@@ -12,10 +12,12 @@ import all_races
 import attack_strength
 import bootstrap_auroc
 import first_convolution
+import gpu_subjects
 import gradient_features
 import growth
 import imagenet_costs
 import margin_excess
+import one_gpu
 import pgd_speed
 import pipeline_overhead
 import profiles
@@ -227,6 +229,60 @@ def test_a_step_whose_images_depend_on_each_other_is_not_timed(monkeypatch):
 
     with pytest.raises(racing.NotEqual, match="score: more images change"):
         growth.race("score", small_cnn((1, 28, 28), 10), sets, 1)
+
+
+@pytest.fixture
+def computes_as_before():
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.allow_tf32 = True
+
+
+@pytest.mark.usefixtures("computes_as_before")
+def test_the_race_of_one_gpu_runs_small_on_a_cpu(tmp_path, monkeypatch):
+    def shallow(input_shape, classes, *, width):  # the ResNet takes a minute, and runs in `make bench`
+        return small_cnn(input_shape, classes, width=width)
+
+    monkeypatch.setattr(one_gpu, "resnet18", shallow)
+    kept = ("float32", "bfloat16, channels_last")
+    monkeypatch.setattr(one_gpu, "FORMATS", {name: one_gpu.FORMATS[name] for name in kept})
+
+    found = one_gpu.measured(8, [8], 1, "cpu", width=2)
+
+    page = written(one_gpu, found, tmp_path)
+    assert "| PGD training, ResNet-18 of width 2 | bfloat16, channels_last |" in page
+    assert found["goals"] == []  # they are a GPU's
+    goals = one_gpu.goals(found["races"], found["verdicts"], "cpu")
+    assert [goal.value for goal in goals if goal.text.startswith("verdicts")] == [0, 0] and len(goals) == 12
+    waits = {line["contestant"]: line["waits"] for line in found["races"][0]["lines"]}
+    assert waits[one_gpu.BARE] == 0 < waits[one_gpu.OURS]
+
+
+@pytest.mark.usefixtures("computes_as_before")
+def test_loops_of_one_gpu_that_give_something_else_are_not_timed(monkeypatch):
+    subject = gpu_subjects.subject("small CNN", one_gpu.small_cnn, (1, 28), 64, "cpu")
+    model, rows = subject.model("cpu"), gpu_subjects.rows_of(subject.test, "cpu", 64)
+    twice = {
+        work: (ours, lambda *data, bare=bare: 2 * bare(*data)) for work, (ours, bare) in one_gpu.BARE_LOOPS.items()
+    }
+    monkeypatch.setattr(one_gpu, "BARE_LOOPS", twice | {"PGD": (gpu_subjects.our_pgd, lambda model, rows: rows.images)})
+    monkeypatch.setattr(one_gpu, "RATE", 2 * one_gpu.RATE)
+
+    with pytest.raises(racing.NotEqual, match="robust accuracies differ"):
+        one_gpu.compare("PGD", model, rows)
+    with pytest.raises(racing.NotEqual, match=r"margins: 0\.69 apart"):
+        one_gpu.compare("margins", model, rows)
+    with pytest.raises(racing.NotEqual, match="weights differ"):
+        one_gpu.compare_training(subject, False, "cpu")
+
+
+def test_without_a_gpu_nothing_is_raced_or_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["one_gpu.py", "--out", str(tmp_path)])
+
+    one_gpu.main()
+
+    assert "no GPU here" in capsys.readouterr().out and not list(tmp_path.iterdir())
 
 
 # --- the pipeline -------------------------------------------------------------------------------------------------

@@ -1,0 +1,295 @@
+"""Race on one GPU: PGD, margins, gradient norms and training, ours and bare loops of the same work; verdicts as on a CPU.
+
+    python benchmarks/one_gpu.py [--images 1024] [--batches 256 1024] [--rounds 5] [--threads 16]
+    python benchmarks/one_gpu.py --device cpu --images 64 --rounds 1        a trial of the code, where there is no GPU
+
+A small CNN on digits of 1x28x28 and a ResNet-18 on digits of 3x32x32, both trained with PGD. The loops of `bare_loops.py`
+run under the settings of our jobs (float32, TF32 off, deterministic algorithms), and again with torch's defaults. Before
+any clock starts, both give the same result; that of gradient norms alone does less: a forward and a backward pass of the
+batch, without norms. Operations are those that torch is given per batch; waits those of them for which Python waits until
+the device is done. Formats are `study.precision` and `study.memory_format`. Verdicts come from one trained network and
+the same images on the CPU and on the device. Without a GPU, nothing is raced or written unless `--device cpu` says so.
+Writes one_gpu.json and .md into benchmarks/results/.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import bare_loops
+import gpu_subjects
+import gradient_features
+import racing
+from gpu_subjects import BATCH, EPS, RATE, STEPS, TRAINING_STEPS, Subject, rows_of, settle, settled, until_done
+from racing import Found, Goal, Rows
+from touchstone import numerics, tensors
+from touchstone.models.resnet18 import resnet18
+from touchstone.models.small_cnn import small_cnn
+
+SLOWEST, POINTS = 0.8, 1.0  # issue 29: of the bare loop's throughput; by how many points verdicts may differ
+OURS, BARE, DEFAULTS = "touchstone", "bare loop", "bare loop, torch's defaults"
+FORMATS: dict[str, dict[str, str]] = {
+    "float32": {},
+    "tf32": {"precision": "tf32"},
+    "bfloat16": {"precision": "bfloat16"},
+    "channels_last": {"memory_format": "channels_last"},
+    "bfloat16, channels_last": {"precision": "bfloat16", "memory_format": "channels_last"},
+}
+Run = Callable[..., Any]
+Runs = Mapping[str, Run]
+
+
+# --- what takes turns ---------------------------------------------------------------------------------------------
+
+
+def bare_training(one: Subject, attacked: bool, device: str, our_start: bool = False) -> dict[str, Any]:
+    """Return the weights that a plain loop ends in, its data on the device from the start."""
+    data, unseen = rows_of(one.training, device), rows_of(one.validation, device)
+    attack = partial(bare_loops.pgd, eps=EPS, steps=TRAINING_STEPS) if attacked else None
+    assert one.checkpoint is not None
+    settings: Found = {"attack": attack, "eps": EPS, "batch": BATCH, "rate": RATE, "our_start": our_start}
+    return bare_loops.training(one.architecture, one.checkpoint, data, unseen, **settings)
+
+
+BARE_LOOPS: dict[str, tuple[Run, Run]] = {  # ours first
+    "PGD": (gpu_subjects.our_pgd, partial(bare_loops.pgd, eps=EPS, steps=STEPS)),
+    "margins": (gpu_subjects.our_margins, bare_loops.margins),
+    "gradient norms": (gpu_subjects.our_norms, bare_loops.gradients),
+}
+
+
+def in_batches(run: Run, model: nn.Module, rows: Rows, batch: int) -> list[Any]:
+    """Return what a function gives, batch by batch."""
+    return [run(model, Rows(*part)) for part in tensors.batches(batch, *rows)]
+
+
+# --- the same results ---------------------------------------------------------------------------------------------
+
+
+def compare(work: str, model: nn.Module, rows: Rows) -> None:
+    """Raise NotEqual where the two loops of a work do not give the same."""
+    ours, bare = BARE_LOOPS[work]
+    if work == "gradient norms":  # of the first images, against float64
+        few = [column[: gradient_features.CHECKED] for column in (rows.images, rows.labels)]
+        exact = gradient_features.loop(copy.deepcopy(model).double().requires_grad_(True), few[0].double(), few[1])
+        error = gradient_features.worst_error(gradient_features.touchstone(model, *few), exact)
+        racing.require(error <= gradient_features.TOLERANCE, f"gradient norms are wrong by {error:.1e}")
+        return
+    mine, other = ours(model, rows), bare(model, rows)
+    if work == "PGD":
+        gap = (rows.withstood(model, mine, EPS).float() - rows.withstood(model, other, EPS).float()).mean().abs()
+        racing.require(float(gap) <= max(0.01, 2 / len(mine)), f"PGD: robust accuracies differ by {float(gap):.3f}")
+    else:
+        both = mine.isfinite() & other.isfinite()
+        excess = float((other[both] / mine[both]).log().mean().nan_to_num().abs())  # none found: nothing to differ
+        lost = int(mine.isfinite().sum() - other.isfinite().sum())
+        racing.require(
+            excess <= 0.05 and abs(lost) <= 0.01 * len(mine), f"margins: {excess:.2f} apart, {lost} not found"
+        )
+
+
+def compare_training(one: Subject, attacked: bool, device: str) -> None:
+    """Raise NotEqual where the training loops differ after two batches, from the same starts of PGD.
+
+    After more of them, rounding has changed signs in PGD and in Adam.
+    """
+    few = one._replace(training=one.training.take(np.arange(min(2 * BATCH, len(one.training)))))
+    mine = gpu_subjects.our_training(few, attacked, device)
+    other = bare_training(few._replace(checkpoint=mine), attacked, device, our_start=True)
+    apart = max(
+        float(np.abs(values - other[n]).max() / (np.abs(values).max() + 1e-9)) for n, values in mine.weights.items()
+    )
+    racing.require(apart <= 0.01, f"{one.name}: weights differ by {apart:.1e}, attacked: {attacked}")
+
+
+# --- the race -----------------------------------------------------------------------------------------------------
+
+
+class Counting(TorchDispatchMode):
+    """Counts the operations of a block, and those for which Python waits until the device is done.
+
+    On a CPU that includes the scalars of Adam, which a GPU does not hold.
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device, self.operations, self.waits = device, 0, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count one operation, and do it."""
+        places = args[1] if func.__name__.startswith("index") and isinstance(args[1], list | tuple) else []
+        masked = any(place is not None and place.dtype == torch.bool for place in places)  # as many as are True
+        read = func.__name__.split(".")[0] in ("_local_scalar_dense", "nonzero", "equal")
+        self.operations += 1
+        self.waits += (masked or read) and args[0].device.type == self.device
+        return func(*args, **(kwargs or {}))
+
+
+def race(work: str, one: Subject, batch: int, images: int, runs: Runs, rounds: int, device: str) -> Found:
+    """Return times, images a second, operations and waits per batch of contestants."""
+    turns = {name: partial(settled, run, {}, name != DEFAULTS) for name, run in runs.items()}
+    lines = []
+    for name, taken in racing.interleaved(turns, rounds, clock=until_done).items():
+        settle({})
+        with Counting(device) as count:
+            runs[name]()
+        per_batch = {key: getattr(count, key) / math.ceil(images / batch) for key in ("operations", "waits")}
+        lines.append({"contestant": name, "rate": images / taken["seconds"], **taken, **per_batch})
+    return {"work": work, "network": one.name, "batch": batch, "images": images, "lines": lines}
+
+
+def races(one: Subject, images: int, batches: Sequence[int], rounds: int, device: str) -> list[Found]:
+    """Return the races of all works on one network; margins take a quarter of the images."""
+    found = []
+    model = one.model(device)
+    for work, (ours, bare) in BARE_LOOPS.items():
+        rows = rows_of(one.test, device, images // 4 if work == "margins" else images)
+        settle({})
+        compare(work, model, rows)
+        for batch in sorted({min(batch, len(rows.ids)) for batch in batches}):
+            runs: Runs = {n: partial(in_batches, run, model, rows, batch) for n, run in ((OURS, ours), (BARE, bare))}
+            found.append(race(work, one, batch, len(rows.ids), {**runs, DEFAULTS: runs[BARE]}, rounds, device))
+    for attacked, work in ((False, "clean training"), (True, "PGD training")):
+        settle({})
+        compare_training(one, attacked, device)
+        loops: tuple[Run, Run] = (gpu_subjects.our_training, bare_training)
+        runs = {name: partial(run, one, attacked, device) for name, run in zip((OURS, BARE), loops, strict=True)}
+        found.append(race(work, one, BATCH, len(one.training), {**runs, DEFAULTS: runs[BARE]}, rounds, device))
+    return found
+
+
+def formats(one: Subject, images: int, batch: int, rounds: int, device: str) -> list[Found]:
+    """Return images a second of our PGD and our training in every number format and order in memory."""
+    rows, judge = rows_of(one.test, device, images), one.model(device)
+    settings = {name: {"device": device, **asked} for name, asked in FORMATS.items()}
+    attacks = {}
+    for name, asked in settings.items():
+        model = numerics.laid_out(one.model(device), asked)
+        attacks[name] = partial(in_batches, numerics.objective(gpu_subjects.our_pgd, asked), model, rows, batch)
+    trainings = {name: partial(gpu_subjects.our_training, one, True, device, asked) for name, asked in settings.items()}
+    found = []
+    for work, runs, count in (("PGD", attacks, images), ("PGD training", trainings, len(one.training))):
+        turns = {name: partial(settled, run, settings[name]) for name, run in runs.items()}
+        made = {name: turn() for name, turn in turns.items()}  # this is their warm-up
+        taken = racing.interleaved(turns, rounds, warm_up=False, clock=until_done)
+        settle({})
+        for name in turns:
+            if work == "PGD":
+                right = float(rows.withstood(judge, torch.cat(made[name]).float(), EPS).float().mean())
+            else:
+                right = float(made[name].history["validation_accuracy"][-1])
+            line = {"work": work, "network": one.name, "format": name, "right": right}
+            found.append({**line, "rate": count / taken[name]["seconds"], **taken[name]})
+    return found
+
+
+# --- what is written ----------------------------------------------------------------------------------------------
+
+
+def goals(found: Sequence[Found], told: Sequence[Found], device: str) -> list[Goal]:
+    """Return what issue 29 asks of throughputs on a GPU, and of verdicts on the two devices."""
+    asked = []
+    for one in found:
+        rate = {line["contestant"]: line["rate"] for line in one["lines"]}
+        name = f"{one['work']}, {one['network']}, batch {one['batch']}: throughput, in units of the bare loop's"
+        asked.append(Goal(name, rate[OURS] / rate[BARE], SLOWEST, "at least"))
+    for one in told:
+        apart = max(abs(one["cpu"][name] - value) for name, value in one[device].items())
+        name = f"verdicts, {one['network']}: points between CPU and {device}"
+        asked.append(Goal(name, apart, POINTS))
+    return asked
+
+
+def measured(images: int, batches: Sequence[int], rounds: int, device: str, width: int) -> Found:
+    """Return all races, formats and verdicts on one device."""
+    settle({})
+    deep = f"ResNet-18 of width {width}"
+    subjects = [
+        gpu_subjects.subject("small CNN", small_cnn, (1, 28), images, device),
+        gpu_subjects.subject(deep, partial(resnet18, width=width), (3, 32), images, device),
+    ]
+    told = [
+        {"network": one.name, "images": images // 8}
+        | {name: gpu_subjects.verdicts(one, images // 8, max(batches), name) for name in ("cpu", device)}
+        for one in subjects
+    ]
+    found = [line for one in subjects for line in races(one, images, batches, rounds, device)]
+    where = racing.machine("scikit-learn", "scipy")
+    if device == "cuda":
+        where["processor"] = f"{torch.cuda.get_device_name()} and {where['processor']}"
+        where["versions"] |= {"CUDA": torch.version.cuda, "cuDNN": torch.backends.cudnn.version()}
+    return {
+        "command": racing.command(),
+        "machine": where,
+        "device": device,
+        "races": found,
+        "formats": formats(subjects[-1], images, max(batches), rounds, device),
+        "verdicts": told,
+        "goals": [goal.as_json() for goal in goals(found, told, device)]
+        if device == "cuda"
+        else [],  # issue 29: of a GPU
+    }
+
+
+def page(found: Found) -> str:
+    """Return everything as Markdown."""
+    lines = [
+        (f"{one['work']}, {one['network']}", one["batch"], line["contestant"], racing.shown(line), f"{line['rate']:.4g}",
+         f"{line['rate'] / one['lines'][1]['rate']:.2f}", f"{line['operations']:.0f}", f"{line['waits']:.0f}")
+        for one in found["races"]
+        for line in one["lines"]
+    ]  # fmt: skip
+    formats = [
+        (f"{line['work']}, {line['network']}", line["format"], racing.shown(line), f"{line['rate']:.4g}",
+         f"{line['right']:.1%}")
+        for line in found["formats"]
+    ]  # fmt: skip
+    device = found["device"]
+    told = [
+        (f"{one['network']}, {one['images']} images", name, f"{here:.2f}", f"{there:.2f}", f"{there - here:+.2f}")
+        for one in found["verdicts"]
+        for (name, here), there in zip(one["cpu"].items(), one[device].values(), strict=True)
+    ]
+    taken = "seconds: median (least to greatest)"
+    return racing.page(
+        f"One device ({device}): ours and bare loops",
+        "Images a second of our functions and of bare loops that do the same work; `x` is in units of the bare loop. "
+        "Operations and waits are per batch. `right` is the robust accuracy that an attack leaves, judged in float32, or "
+        "the accuracy of the network after its training. Verdicts are in percent, differences in points.",
+        found,
+        racing.table(("work", "batch", "contestant", taken, "images a second", "x", "operations", "waits"), lines),
+        "## Formats",
+        racing.table(("work", "format", taken, "images a second", "right"), formats),
+        "## Verdicts",
+        racing.table(("network", "verdict", "CPU", device, "difference"), told),
+    )
+
+
+def main() -> None:
+    """Run the race and write its tables; without the GPU that is asked for, say so and leave the tables as they are."""
+    parser = racing.parser(__doc__, rounds=5)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--images", type=int, default=1024, help="that PGD and gradient norms see; training sees 4 x")
+    parser.add_argument("--batches", type=int, nargs="+", default=[256, 1024], help="of PGD, margins, gradient norms")
+    parser.add_argument("--width", type=int, help="of ResNet-18; 64, or 8 on a CPU")
+    asked = parser.parse_args()
+    if asked.device == "cuda" and not torch.cuda.is_available():
+        print("one_gpu: torch finds no GPU here, so nothing was raced and nothing written; --device cpu tries the code")
+        return
+    racing.begin(asked.threads)
+    width = asked.width or (64 if asked.device == "cuda" else 8)
+    found = measured(asked.images, asked.batches, asked.rounds, asked.device, width)
+    racing.write(asked.out, "one_gpu", found, page(found))
+
+
+if __name__ == "__main__":
+    main()
