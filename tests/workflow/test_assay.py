@@ -137,7 +137,8 @@ def test_what_was_typed_stays_a_comment_of_the_study(project, their_folder, monk
     assert assay(their_folder / "any.pt2", their_folder / "pictures", "--name", "mine") == 0
 
     lines = Path("workflow/studies/mine.yaml").read_text().splitlines()
-    assert "plugins: [nowhere]" in lines[0] and lines[1].startswith("# Run it again")
+    assert "plugins: [nowhere]" in lines[0] and not any(line.startswith("plugins") for line in lines)
+    assert lines[1].startswith("# As written: ") and any(line.startswith("# Run it again") for line in lines[2:6])
     assert load("mine").name == "mine"
 
 
