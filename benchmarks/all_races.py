@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import racing
 from racing import Found, Goal
-from touchstone import drawing, palette
+from touchstone.report import drawing, palette
 
 MET, MISSED = palette.COLOURS["blue"], palette.COLOURS["vermilion"]
 

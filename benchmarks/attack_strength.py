@@ -22,7 +22,7 @@ from racing import Found, Goal, Rows
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.square import square
 from touchstone.attacks.worst_of import worst_of
-from touchstone.tensors import Draws, batches
+from touchstone.numerics.tensors import Draws, batches
 
 EPS = (0.05, 0.1, 0.15)
 BATCH = 256

@@ -11,10 +11,11 @@ from torch.nn import functional
 
 import gradient_features
 from racing import Rows
-from touchstone import networks, tensors
-from touchstone.perturbations import Ball
-from touchstone.records import Array, Checkpoint
-from touchstone.tensors import Draws
+from touchstone.adversary.perturbations import Ball
+from touchstone.networks import checkpoints
+from touchstone.numerics import tensors
+from touchstone.numerics.tensors import Draws
+from touchstone.records.nouns import Array, Checkpoint
 
 
 def pgd(model: nn.Module, rows: Rows, eps: float, steps: int, start: Tensor | None = None) -> Tensor:
@@ -107,7 +108,7 @@ def training(
 
     The data lie where the network does, and no batch is waited for. attack: (model, rows, start) -> images.
     """
-    model = networks.build(architecture, like.input_shape, like.classes, like.mean, like.std).to(data.images.device)
+    model = checkpoints.build(architecture, like.input_shape, like.classes, like.mean, like.std).to(data.images.device)
     optimiser = torch.optim.Adam(model.parameters(), rate)
 
     def seen(part: Rows, stream: str) -> Tensor:
@@ -130,4 +131,4 @@ def training(
         losses.append(functional.cross_entropy(model(seen(part, "validation_attack.0")), part.labels, reduction="sum"))
         right.append((model(part.images).argmax(1) == part.labels).sum())
     _ = torch.stack(losses).sum().item(), torch.stack(right).sum().item()  # what a log would show
-    return networks.weights_of(model)
+    return checkpoints.weights_of(model)

@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 import racing
 from racing import Found, Goal
-from touchstone import evaluation, intervals
+from touchstone.statistics import estimators, intervals
 
 Array = NDArray[Any]
 SEED = 0
@@ -61,7 +61,7 @@ def measured(count: int, resamples: int, looped: int, rounds: int) -> Found:
         kind = "with ties" if ties else "without ties"
         different = float(np.abs(ours(*both, resamples)[:looped] - in_a_loop(*both, rows)).max())
         racing.require(different <= TOLERANCE, f"{kind}: AUROCs differ by {different:.1e}")
-        point = abs(evaluation.auroc(*both) - in_a_loop(*both, [(np.arange(count // 2),) * 2])[0])
+        point = abs(estimators.auroc(*both) - in_a_loop(*both, [(np.arange(count // 2),) * 2])[0])
         racing.require(point <= TOLERANCE, f"{kind}: the AUROC itself differs by {point:.1e}")
         taken = racing.interleaved(
             {

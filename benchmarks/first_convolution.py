@@ -25,8 +25,8 @@ from torch.nn import functional
 import pgd_speed
 import racing
 from racing import Found
-from touchstone import input_gradients
 from touchstone.models.small_cnn import small_cnn
+from touchstone.numerics import input_gradients
 
 SHAPES = ((1, 8, 8), (1, 28, 28), (3, 32, 32))
 BATCHES = (64, 256, 1000)

@@ -15,20 +15,22 @@ from torch import Tensor, nn
 import gradient_features
 import racing
 from racing import Found, Rows
-from touchstone import evaluation, networks, numerics
 from touchstone.attacks.pgd import pgd
 from touchstone.data.digits import digits
 from touchstone.detectors.gradient_sum import gradient_sum
 from touchstone.detectors.msp import msp
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.records import Checkpoint, ExampleSet
+from touchstone.networks import checkpoints
+from touchstone.numerics import precision
+from touchstone.numerics.tensors import Draws
+from touchstone.pipeline.steps.attack import attack
+from touchstone.pipeline.steps.fit import threshold
+from touchstone.pipeline.steps.infer import infer
+from touchstone.pipeline.steps.measure import measure
+from touchstone.pipeline.steps.train import train
+from touchstone.records.nouns import Checkpoint, ExampleSet
 from touchstone.sources.sklearn_digits import sklearn_digits
-from touchstone.steps.attack import attack
-from touchstone.steps.fit import threshold
-from touchstone.steps.infer import infer
-from touchstone.steps.measure import measure
-from touchstone.steps.train import train
-from touchstone.tensors import Draws
+from touchstone.statistics import estimators
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 
@@ -50,7 +52,7 @@ class Subject(NamedTuple):
     def model(self, device: str) -> nn.Module:
         """Return the trained network on a device."""
         assert self.checkpoint is not None
-        return networks.load(self.architecture, self.checkpoint, device)
+        return checkpoints.load(self.architecture, self.checkpoint, device)
 
 
 def subject(
@@ -105,9 +107,9 @@ def our_training(
     return train(
         one.training,
         one.validation,
-        architecture=numerics.architecture(one.architecture, as_set),
+        architecture=precision.architecture(one.architecture, as_set),
         architecture_settings={},
-        objective=numerics.objective(objective, as_set),
+        objective=precision.objective(objective, as_set),
         device=device,
         epochs=epochs,
         batch_size=BATCH,
@@ -118,7 +120,7 @@ def our_training(
 def settle(settings: dict[str, str], as_job: bool = True) -> None:
     """Let torch compute as our jobs do under some settings, or as it does by itself."""
     torch.use_deterministic_algorithms(as_job)
-    numerics.set_up(settings)
+    precision.set_up(settings)
     if not as_job:
         torch.backends.cudnn.allow_tf32 = True
 
@@ -160,6 +162,6 @@ def verdicts(one: Subject, count: int, batch: int, device: str) -> dict[str, flo
              gradient_sum(torch.from_numpy(each.gradient_norms["softmax_all"]))).double().numpy()
             for each in (out, attacked)
         ]  # fmt: skip
-        found[f"AUROC of {name}"] = evaluation.auroc(*scores)
+        found[f"AUROC of {name}"] = estimators.auroc(*scores)
         found[f"attacked images flagged by {name} at 5 %"] = (scores[1] > threshold(np.sort(scores[0]), 0.05)).mean()
     return {name: 100 * float(value) for name, value in found.items()}

@@ -23,8 +23,8 @@ from torch.nn import functional
 
 import racing
 from racing import Found, Goal
-from touchstone.gradient_norms import gradient_norms, parameter_names
 from touchstone.models.small_cnn import small_cnn
+from touchstone.numerics.gradient_norms import gradient_norms, parameter_names
 
 CHECKED = 8  # images whose float64 gradients are taken one by one
 TOLERANCE = 1e-4  # relative, float32 against float64: papers.md 1.c
@@ -179,7 +179,7 @@ def opacus(model: nn.Module) -> Contestant:
 
 MAKERS: dict[str, Callable[[nn.Module], Contestant]] = {
     "plain forward + backward": lambda _: plain,
-    "touchstone.gradient_norms": lambda _: touchstone,
+    "touchstone.numerics.gradient_norms": lambda _: touchstone,
     "BackPACK BatchL2Grad": backpack,
     "Opacus grad_sample": opacus,
     "torch.func vmap(grad)": lambda _: vmapped(None),
@@ -273,7 +273,7 @@ def in_parts(run: Contestant, model: nn.Module, images: Tensor, labels: Tensor, 
 def goals(found: Found) -> list[Goal]:
     """Return what is asked of our function on one network, in units of a plain pass."""
     lines = {line["contestant"]: line for line in found["lines"]}
-    base, mine = lines["plain forward + backward"], lines["touchstone.gradient_norms"]
+    base, mine = lines["plain forward + backward"], lines["touchstone.numerics.gradient_norms"]
     racing.require(
         mine["seconds"] is not None and not mine["missing"], f"{found['network']}: {mine['why'] or 'tensors missing'}"
     )

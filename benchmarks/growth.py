@@ -22,16 +22,16 @@ from torch import nn
 
 import racing
 from racing import Found, Goal, Rows
-from touchstone import networks
 from touchstone.attacks.pgd import pgd
 from touchstone.detectors import mahalanobis
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.models.small_cnn import small_cnn
-from touchstone.records import Detector, ExampleSet, Outputs
-from touchstone.steps.attack import attack
-from touchstone.steps.infer import infer
-from touchstone.steps.measure import measure
-from touchstone.steps.score import score
+from touchstone.networks import checkpoints
+from touchstone.pipeline.steps.attack import attack
+from touchstone.pipeline.steps.infer import infer
+from touchstone.pipeline.steps.measure import measure
+from touchstone.pipeline.steps.score import score
+from touchstone.records.nouns import Detector, ExampleSet, Outputs
 
 BATCH = 256
 ON = {"batch_size": BATCH, "device": "cpu"}
@@ -85,7 +85,7 @@ STEPS: dict[str, Callable[[nn.Module, ExampleSet], Work]] = {
 
 def peak(step: str, images: int) -> int:
     """Return the bytes that one step needs for so many images; in this process, so it should be a new one."""
-    model = networks.build(
+    model = checkpoints.build(
         small_cnn, (1, 28, 28), 10, (0.5,), (0.3,)
     ).eval()  # training would leave freed memory behind
 

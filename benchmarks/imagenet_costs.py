@@ -16,9 +16,9 @@ import torch
 
 import racing
 from racing import Found
-from touchstone import tensors
-from touchstone.losses import cross_entropy
-from touchstone.readouts import read_out
+from touchstone.adversary.losses import cross_entropy
+from touchstone.networks.readouts import read_out
+from touchstone.numerics import tensors
 
 CONFOUNDING = {"softmax_all": {"variant": "softmax", "ones": None, "draws": None}}
 IMAGES, SIDE = 50_000, 224  # of ImageNet's validation set

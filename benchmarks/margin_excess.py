@@ -22,7 +22,7 @@ import racing
 from racing import Found, Goal, Rows
 from touchstone.margins.fab import fab
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.tensors import Draws, batches
+from touchstone.numerics.tensors import Draws, batches
 
 BATCH = 256
 ORACLE, OURS = "near-oracle: nearest_classes, 9 x 100", "touchstone nearest_classes, 3 x 40"

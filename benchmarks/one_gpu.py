@@ -31,9 +31,9 @@ import gradient_features
 import racing
 from gpu_subjects import BATCH, EPS, RATE, STEPS, TRAINING_STEPS, Subject, rows_of, settle, settled, until_done
 from racing import Found, Goal, Rows
-from touchstone import numerics, tensors
 from touchstone.models.resnet18 import resnet18
 from touchstone.models.small_cnn import small_cnn
+from touchstone.numerics import precision, tensors
 
 SLOWEST, POINTS = 0.8, 1.0  # issue 29: of the bare loop's throughput; by how many points verdicts may differ
 OURS, BARE, DEFAULTS = "touchstone", "bare loop", "bare loop, torch's defaults"
@@ -173,8 +173,8 @@ def formats(one: Subject, images: int, batch: int, rounds: int, device: str) -> 
     settings = {name: {"device": device, **asked} for name, asked in FORMATS.items()}
     attacks = {}
     for name, asked in settings.items():
-        model = numerics.laid_out(one.model(device), asked)
-        attacks[name] = partial(in_batches, numerics.objective(gpu_subjects.our_pgd, asked), model, rows, batch)
+        model = precision.laid_out(one.model(device), asked)
+        attacks[name] = partial(in_batches, precision.objective(gpu_subjects.our_pgd, asked), model, rows, batch)
     trainings = {name: partial(gpu_subjects.our_training, one, True, device, asked) for name, asked in settings.items()}
     found = []
     for work, runs, count in (("PGD", attacks, images), ("PGD training", trainings, len(one.training))):

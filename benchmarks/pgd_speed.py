@@ -25,9 +25,9 @@ from torch.nn import functional
 
 import racing
 from racing import Found, Goal, Rows
-from touchstone import input_gradients
 from touchstone.attacks.pgd import pgd
-from touchstone.tensors import Draws, batches, frozen
+from touchstone.numerics import input_gradients
+from touchstone.numerics.tensors import Draws, batches, frozen
 
 EPS, STEP_SIZE, STEPS = 0.1, 0.01, 40
 FEWER = 10  # steps of the shorter run: the difference is the price of a step, without checks, start and last look

@@ -30,10 +30,13 @@ import yaml
 
 import racing
 from racing import Found, Goal
-from touchstone import digests, provenance, records, run_records
-from touchstone.params import load
-from touchstone.plan import Plan
-from touchstone.settings_files import DEFAULT_STUDY
+from touchstone import digests
+from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.settings.files import DEFAULT_STUDY
+from touchstone.pipeline.settings.study import load
+from touchstone.records import encoding, nouns
 
 ROOT = racing.HERE.parent
 PAUSE = timedelta(minutes=2)  # without any job: the study was run in two goes, and nothing is said of the time between
@@ -116,7 +119,7 @@ def file_share(root: Path, found: list[Record], sampled: int) -> float:
 
 def file_seconds(root: Path, outputs: list[str]) -> float:
     """Return how long it takes to read and check a job's inputs, once each, and to write its outputs and sidecars."""
-    sidecars = {file: provenance.read_sidecar(root / file) for file in outputs if noun_of(file)}
+    sidecars = {file: sidecar_files.read_sidecar(root / file) for file in outputs if noun_of(file)}
     inputs = {link["file"] for facts in sidecars.values() for links in facts["inputs"].values() for link in links}
 
     def read() -> None:
@@ -130,7 +133,7 @@ def file_seconds(root: Path, outputs: list[str]) -> float:
         def write() -> None:
             for number, (file, facts) in enumerate(sidecars.items()):
                 target = Path(folder) / f"{number}.{Path(file).suffix}"
-                provenance.write_with_sidecar(target, records.encode(nouns[file]), facts)
+                sidecar_files.write_with_sidecar(target, encoding.encode(nouns[file]), facts)
 
         return racing.seconds(read) + racing.seconds(write)
 
@@ -149,7 +152,7 @@ def noun_of(file: str) -> str | None:
 
 def noun(path: Path, file: str) -> Any:
     """Return what an artefact holds."""
-    return records.decode(path.read_bytes(), records.KINDS[str(noun_of(file))])
+    return encoding.decode(path.read_bytes(), nouns.KINDS[str(noun_of(file))])
 
 
 def import_seconds() -> float:
@@ -220,8 +223,8 @@ def same_files(folder: Path, root: Path, plan: Plan) -> Path:
         outputs = [task.output for task in tasks]
         inputs = sorted({file for task in tasks for file in task.input_files} - set(outputs))
         made = [f"directory({file!r})" if rule.step == "fetch" else repr(file) for file in outputs]
-        made += [repr(file + provenance.SIDECAR) for file in outputs]
-        read = [repr(name) for file in inputs for name in (file, file + provenance.SIDECAR)]
+        made += [repr(file + sidecar_files.SIDECAR) for file in outputs]
+        read = [repr(name) for file in inputs for name in (file, file + sidecar_files.SIDECAR)]
         lines = ([f"    input: {', '.join(read)}"] if read else []) + [
             f"    output: {', '.join(made)}",
             "    shell: 'true'",

@@ -30,11 +30,11 @@ import racing
 import stored_detectors
 import training_epochs
 from racing import Found, Rows
-from touchstone.ascent import keep_better
-from touchstone.goals import Goal
-from touchstone.losses import logits_loss_and_gradient
-from touchstone.perturbations import Ball, check_inputs
-from touchstone.tensors import Draws, frozen
+from touchstone.adversary.ascent import keep_better
+from touchstone.adversary.goals import Goal
+from touchstone.adversary.losses import logits_loss_and_gradient
+from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.numerics.tensors import Draws, frozen
 
 MOST = 8  # lines of a profile
 PARTS = (1, 2, 4)  # of a batch, one after the other
@@ -138,7 +138,7 @@ def members(model: nn.Module, rows: Rows, eps: float) -> list[Found]:
 
 def gradient_norms(batch: int, rounds: int, network: str = "small CNN") -> list[Found]:
     """Return time and memory of our gradient norms of a batch in parts, in units of a plain pass of the whole."""
-    plain, mine = "plain forward + backward", "touchstone.gradient_norms"
+    plain, mine = "plain forward + backward", "touchstone.numerics.gradient_norms"
     torch.manual_seed(0)
     model, images = gradient_features.NETWORKS[network](batch)
     labels, peak = (

@@ -22,13 +22,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from touchstone import cpu_paths, jobs, networks
 from touchstone.attacks.pgd import pgd
 from touchstone.data.digits import digits
 from touchstone.models.small_cnn import small_cnn
 from touchstone.models.softmax_regression import softmax_regression
+from touchstone.networks import checkpoints
+from touchstone.numerics import cpu_paths
+from touchstone.pipeline.jobs import environment
+from touchstone.pipeline.steps.train import train
 from touchstone.sources.sklearn_digits import sklearn_digits
-from touchstone.steps.train import train
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 
@@ -62,7 +64,7 @@ def parser(doc: str | None, *, rounds: int) -> argparse.ArgumentParser:
 
 def begin(threads: int) -> None:
     """Go on in the environment that the pipeline gives its jobs (threads, code paths, allocator), the same for all."""
-    if jobs.set_environment(threads):
+    if environment.set_environment(threads):
         os.execv(sys.executable, [sys.executable, *sys.argv])
     torch.set_num_threads(threads)
 
@@ -335,4 +337,4 @@ def digits_network(kind: Kind, count: int, epochs: int = 20) -> tuple[nn.Module,
     images, labels = (np.concatenate([getattr(part, name) for part in unseen]) for name in ("images", "labels"))
     places = np.arange(count) % len(images)
     rows = Rows(torch.from_numpy(images[places]), torch.from_numpy(labels[places]), torch.arange(count))
-    return networks.load(architecture, checkpoint), rows
+    return checkpoints.load(architecture, checkpoint), rows

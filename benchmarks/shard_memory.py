@@ -21,10 +21,11 @@ from typing import Any
 
 import racing
 from racing import Found, Goal
-from touchstone import digests, jobs
-from touchstone.params import load
-from touchstone.plan import Plan, code_files
-from touchstone.plan_parts import Rule, Task
+from touchstone import digests
+from touchstone.pipeline.jobs import run
+from touchstone.pipeline.planning.parts import Rule, Task
+from touchstone.pipeline.planning.plan import Plan, code_files
+from touchstone.pipeline.settings.study import load
 
 ROOT = racing.HERE.parent
 STUDY = "sized"
@@ -64,7 +65,7 @@ evaluations:
 def job(root: Path, tasks: tuple[Task, ...]) -> Found:
     """Do a job's tasks in a folder; return the peak of this process, which should be a new one, and its seconds."""
     os.chdir(root)
-    taken = racing.own_seconds(lambda: jobs.run(tasks, Path(), Path("logs")))
+    taken = racing.own_seconds(lambda: run.run(tasks, Path(), Path("logs")))
     return {"peak_bytes": racing.resident("VmHWM"), "seconds": taken}
 
 

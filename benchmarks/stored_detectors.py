@@ -24,8 +24,8 @@ from torch import Tensor, nn
 import racing
 from racing import Found, Goal
 from touchstone.detectors import energy, knn, mahalanobis, max_logit, msp, react, relative_mahalanobis, vim
-from touchstone.records import Detector, Outputs
-from touchstone.steps.score import APART, columns_of, score
+from touchstone.pipeline.steps.score import APART, columns_of, score
+from touchstone.records.nouns import Detector, Outputs
 
 TOLERANCE = 1e-3  # in standard deviations of a score
 CLASSES = 10

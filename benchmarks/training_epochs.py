@@ -21,11 +21,12 @@ from torch.nn import functional
 
 import racing
 from racing import Found, Goal
-from touchstone import networks, tensors
 from touchstone.attacks.fgsm import fgsm
 from touchstone.models.small_cnn import small_cnn
-from touchstone.records import ExampleSet
-from touchstone.steps.train import train
+from touchstone.networks import checkpoints
+from touchstone.numerics import tensors
+from touchstone.pipeline.steps.train import train
+from touchstone.records.nouns import ExampleSet
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 
@@ -67,7 +68,7 @@ def by_hand(kind: Kind, data: ExampleSet, held_out: ExampleSet, epochs: int) -> 
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
     unseen, truth = torch.from_numpy(held_out.images), torch.from_numpy(held_out.labels)
     mean, std = round(float(images.double().mean()), 6), round(float(images.double().std(correction=0)), 6)
-    model = networks.build(small_cnn, (1, SIDE, SIDE), CLASSES, (mean,), (std,))
+    model = checkpoints.build(small_cnn, (1, SIDE, SIDE), CLASSES, (mean,), (std,))
     optimiser = torch.optim.Adam(model.parameters(), RATE)
     steps = epochs * math.ceil(len(images) / BATCH)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)))
@@ -105,7 +106,7 @@ def one_step(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 def weights_of(model: nn.Module) -> Weights:
     """Return the weights under the names of a checkpoint."""
-    return {name: torch.from_numpy(values) for name, values in networks.weights_of(model).items()}
+    return {name: torch.from_numpy(values) for name, values in checkpoints.weights_of(model).items()}
 
 
 def difference(first: Weights, second: Weights) -> float:

@@ -16,7 +16,7 @@ from mkdocs.structure.files import File, Files
 
 from touchstone import registry
 from touchstone.__main__ import _parser
-from touchstone.completing import commands as commands_of
+from touchstone.commands.completion import commands as commands_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

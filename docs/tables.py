@@ -15,8 +15,8 @@ from pathlib import Path
 
 import yaml
 
-from touchstone import criteria
 from touchstone.__main__ import main
+from touchstone.claims import criteria
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 import torch
 
-from touchstone import plugins, provenance, records
+from touchstone import plugins
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.records import encoding, nouns
 
 if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone contract` holds a file of the user's to these tests
     plugins.use([Path(os.environ["TOUCHSTONE_PLUGINS"])])
@@ -148,7 +150,7 @@ def twelve_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
 
     def put(shape: tuple[int, ...]) -> None:
         images = np.random.default_rng(0).random((12, *shape)).astype(np.float32)
-        noun = records.ExampleSet(images, np.arange(12) % 3, np.arange(12), "made up")
-        provenance.write_with_sidecar(Path("images"), records.encode(noun), {"inputs": {}})
+        noun = nouns.ExampleSet(images, np.arange(12) % 3, np.arange(12), "made up")
+        sidecar_files.write_with_sidecar(Path("images"), encoding.encode(noun), {"inputs": {}})
 
     return put

@@ -1,11 +1,24 @@
 """Files that somebody could send: .pt2 programs written by hand, with whatever nodes, weights and shapes a test likes."""
 
 import json
+import resource
 import zipfile
+from contextlib import contextmanager
 
 import numpy as np
 
 SHAPE = (1, 12, 12)
+
+
+@contextmanager
+def limited_memory(size):
+    """Make what asks for more than `size` bytes fail in the allocator instead of taking the machine's memory."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def tensor(name):

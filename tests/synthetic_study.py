@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from touchstone.records import Cell, Checkpoint, Detector, ExampleSet, Margins, Outputs, Scores
+from touchstone.records.nouns import Cell, Checkpoint, Detector, ExampleSet, Margins, Outputs, Scores
 
 ROWS, CLASSES, SIDE = 60, 10, 8
 CLASSIFIERS = {"cnn": 40.0, "cnn_pgd": 12.0}  # how much logit margin a unit of eps costs

@@ -11,14 +11,16 @@ from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from touchstone import leakage, run_records
-from touchstone import rules as asked
-from touchstone import snakemake_patches, warm
-from touchstone.params import load
-from touchstone.settings_files import DEFAULT_STUDY, ParamsError
-from touchstone.plan import Plan
-from touchstone.restoring import restore
-from touchstone.rules import set_environment, with_sidecars
+from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.orchestration import rules as asked
+from touchstone.pipeline.jobs import warm
+from touchstone.pipeline.orchestration import snakemake_patches
+from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.orchestration.restore import restore
+from touchstone.pipeline.orchestration.rules import set_environment, with_sidecars
 
 if workflow.is_main_process:
     # A plan makes millions of objects, and all of them stay: to look for garbage among them took a fifth of its time.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from touchstone import warm
+from touchstone.pipeline.jobs import warm
 
 # Before the imports that a job needs and its handing over does not.
 if __name__ == "__main__" and (handed_over := warm.pass_on(sys.argv[1:])) is not None:
@@ -16,10 +16,12 @@ import signal
 from pathlib import Path
 from typing import Any, NoReturn
 
-from touchstone import jobs, listing, run_records
-from touchstone.params import load
-from touchstone.plan import Plan, digests_of
-from touchstone.settings_files import DEFAULT_STUDY, ParamsError, nearest, printable
+from touchstone.commands import components
+from touchstone.messages import nearest
+from touchstone.pipeline.jobs import environment, reader, run, run_records
+from touchstone.pipeline.planning.plan import Plan, digests_of
+from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError, printable
+from touchstone.pipeline.settings.study import load
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.commands[options.name].refuse(unknown)
     try:
         return int(options.command(options))
-    except (ParamsError, jobs.JobError, ValueError) as error:
+    except (ParamsError, reader.JobError, ValueError) as error:
         told = str(error)
     except BrokenPipeError:  # the reader of our output has seen enough: touchstone list | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -139,7 +141,9 @@ def _parser() -> _Parser:
     check = command("check", _check, "check a study's settings and print its jobs per rule")
     check.add_argument("study", nargs="?", default=DEFAULT_STUDY)
     listed = command("list", _list, "list the components that may be used")
-    listed.add_argument("folder", nargs="?", choices=listing.FOLDERS, metavar="KIND", help=", ".join(listing.FOLDERS))
+    listed.add_argument(
+        "folder", nargs="?", choices=components.FOLDERS, metavar="KIND", help=", ".join(components.FOLDERS)
+    )
     audited = command("audit", _audit, "check that the chain from raw data to report is whole")
     audited.add_argument("study", nargs="?", default=DEFAULT_STUDY, help="a study, or one file that a job made")
     audited.add_argument("--root", help="also check that the report has this root digest")
@@ -201,24 +205,24 @@ def _job(options: argparse.Namespace) -> int:
     name, _, planned = options.rule.partition(":")
     rule = plan.rules.get(name)
     if rule is None:
-        raise jobs.JobError(f"study {study.name} has no rule {name}.{nearest(name, plan.rules)}")
+        raise reader.JobError(f"study {study.name} has no rule {name}.{nearest(name, plan.rules)}")
     wildcards = dict(pair.partition("=")[::2] for pair in options.wildcards.split(",") if pair)
     if sorted(wildcards) != sorted(rule.wildcards):
-        raise jobs.JobError(f"the rule {rule.name} takes {', '.join(rule.wildcards)}, got {options.wildcards!r}")
-    jobs.prepare_process(rule.step, study["study"]["threads"])
+        raise reader.JobError(f"the rule {rule.name} takes {', '.join(rule.wildcards)}, got {options.wildcards!r}")
+    environment.prepare_process(rule.step, study["study"]["threads"])
     tasks = plan.tasks(rule, **wildcards)
     settings, code = digests_of(tasks)
     for given, found, what in ((planned, settings, "settings"), (options.code, code, "code")):
         if given and given != found:
-            raise jobs.JobError(f"the {what} changed since this job was planned; run the study again")
+            raise reader.JobError(f"the {what} changed since this job was planned; run the study again")
     logs = Path("logs") / study.name
     # Told to end, leave through every `finally`, so that no file is left half written.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with run_records.recorded(logs, rule.name, wildcards, tasks) as record:
         stop = logs / run_records.LEAK
         if stop.is_file() and rule.step not in ("fetch", "prepare"):
-            raise jobs.JobError(f"not started: {stop.read_text()}")
-        record["from_cache"] = jobs.run(tasks, Path(), logs)
+            raise reader.JobError(f"not started: {stop.read_text()}")
+        record["from_cache"] = run.run(tasks, Path(), logs)
         if rule.step == "prepare":
             _look_for_leaks(plan, wildcards["examples"], stop)
     return 0
@@ -226,7 +230,7 @@ def _job(options: argparse.Namespace) -> int:
 
 def _look_for_leaks(plan: Plan, examples: str, stop: Path) -> None:
     """Compare a set that was just prepared with the others; after a leak no other job of this run starts."""
-    from touchstone import leakage
+    from touchstone.pipeline.auditing import leakage
 
     try:
         for note in leakage.check(plan, among=[examples]):
@@ -237,21 +241,19 @@ def _look_for_leaks(plan: Plan, examples: str, stop: Path) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from touchstone import auditing
+    from touchstone.pipeline.auditing import audit
 
-    return auditing.run_audit(
-        options.study, options.json, options.root, options.render, options.recompute, options.seed
-    )
+    return audit.run_audit(options.study, options.json, options.root, options.render, options.recompute, options.seed)
 
 
 def _trace(options: argparse.Namespace) -> int:
-    from touchstone import tracing
+    from touchstone.pipeline.auditing import trace
 
-    return tracing.run_trace(options.file, options.number, options.json, options.picture)
+    return trace.run_trace(options.file, options.number, options.json, options.picture)
 
 
 def _restore(options: argparse.Namespace) -> int:
-    from touchstone.restoring import restore
+    from touchstone.pipeline.orchestration.restore import restore
 
     done = restore(Plan(load(options.study)))
     for damage in done.damaged:
@@ -261,37 +263,37 @@ def _restore(options: argparse.Namespace) -> int:
 
 
 def _gc(options: argparse.Namespace) -> int:
-    from touchstone import collecting
+    from touchstone.commands import gc
 
-    return collecting.collect(options.study, options.limit, options.delete)
+    return gc.collect(options.study, options.limit, options.delete)
 
 
 def _table(options: argparse.Namespace) -> int:
-    from touchstone.telling import table
+    from touchstone.commands.claims import table
 
     return table(options.study, options.evaluation, options.metric, options.entries, options.examples)
 
 
 def _claims(options: argparse.Namespace) -> int:
-    from touchstone.telling import tell
+    from touchstone.commands.claims import tell
 
     return tell(options.study, markdown=options.markdown)
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from touchstone import comparing
+    from touchstone.pipeline.auditing import comparison
 
-    return comparing.run_compare(options.first, options.second, options.most, options.json)
+    return comparison.run_compare(options.first, options.second, options.most, options.json)
 
 
 def _costs(options: argparse.Namespace) -> int:
-    from touchstone import costs
+    from touchstone.commands import costs
 
     return costs.show(load(options.study).name)
 
 
 def _crate(options: argparse.Namespace) -> int:
-    from touchstone import crates
+    from touchstone.commands import crates
 
     plan = Plan(load(options.study))
     target = Path(options.out or f"build/{plan.study.name}.crate.zip")
@@ -301,57 +303,57 @@ def _crate(options: argparse.Namespace) -> int:
 
 
 def _dvc(options: argparse.Namespace) -> int:
-    from touchstone import versioning
+    from touchstone.commands import dvc
 
     if options.check:
-        lines = versioning.stale()
+        lines = dvc.stale()
         for line in lines:
             print(line, file=sys.stderr)
         return int(bool(lines))
-    path = versioning.add(options.study)
+    path = dvc.add(options.study)
     print(f"{path} holds the stages of {options.study}. After a run, `dvc commit` records what it made.")
-    if folder := versioning.hidden_from_git(options.study):
+    if folder := dvc.hidden_from_git(options.study):
         print(f"git ignores {folder}/, which is to be committed: add !/{folder}/ to .gitignore")
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
-    from touchstone import running
+    from touchstone.pipeline.orchestration import running
 
     return running.run(options.study, options.cores, options.lock)
 
 
 def _assay(options: argparse.Namespace) -> int:
-    from touchstone import assay
+    from touchstone.assay import command
 
-    return assay.assay(options)
+    return command.assay(options)
 
 
 def _contract(options: argparse.Namespace) -> int:
-    from touchstone import contracting
+    from touchstone.commands import contracting
 
     return contracting.contract(Path(options.file), options.trace)
 
 
 def _new(options: argparse.Namespace) -> int:
-    from touchstone import contracting
+    from touchstone.commands import contracting
 
     return contracting.new(options.kind, options.file, Path(options.folder), options.origin, options.fitted)
 
 
 def _completion(options: argparse.Namespace) -> int:
-    from touchstone import completing
+    from touchstone.commands import completion
 
-    print(completing.completion(_parser(), options.shell))
+    print(completion.completion(_parser(), options.shell))
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
-    return listing.check(options.study)
+    return components.check(options.study)
 
 
 def _list(options: argparse.Namespace) -> int:
-    return listing.show(options.folder)
+    return components.show(options.folder)
 
 
 if __name__ == "__main__":

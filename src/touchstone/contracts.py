@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from touchstone.tensors import Draws
+    from touchstone.numerics.tensors import Draws
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 SNAKEMAKE_MARK = ".snakemake_timestamp"  # the empty file that Snakemake puts into every folder it makes
+
+
+def canonical(value: object) -> str:
+    """Return the one JSON text of `value`, keys sorted: what is compared, digested and passed to jobs."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def sha256(data: bytes) -> str:

@@ -24,18 +24,26 @@ def use(folders: Iterable[Path | str]) -> None:
     FileNotFoundError names a folder that is not there, ValueError a file that would hide one of the package.
     """
     wanted = [Path(folder).resolve() for folder in folders]
+    packages = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
     for folder in wanted:
         if not folder.is_dir():
             raise FileNotFoundError(f"plugins: there is no folder {folder}")
-        for name in sorted(path.relative_to(PACKAGE) for path in PACKAGE.glob("**/*.py")):
-            if (folder / name).is_file():  # not a walk through the folder, which may be the whole disk
-                reason = f"touchstone has a file {name} of its own; give yours another name"
-                raise ValueError(f"plugins: {folder / name}: {reason}")
+        for name in packages:
+            if (folder / f"{name}.py").is_file():
+                reason = f"touchstone has a package {name}; give your file another name"
+                raise ValueError(f"plugins: {folder / name}.py: {reason}")
+        # Our files one by one, not a walk through the folder, which may be the whole disk.
+        for file in sorted(path.relative_to(PACKAGE) for path in PACKAGE.glob("**/[!_]*.py")):
+            if (folder / file).is_file():
+                reason = f"touchstone has a file {file} of its own; give yours another name"
+                raise ValueError(f"plugins: {folder / file}: {reason}")
     if wanted != _folders:
         _forget_imported()
         _folders[:] = wanted
-        # Folders of components are namespace packages, so what lies beside them under the same name belongs to them.
         touchstone.__path__[:] = [str(PACKAGE), *map(str, wanted)]
+        for name in packages:
+            path = importlib.import_module(f"touchstone.{name}").__path__
+            path[:] = [str(PACKAGE / name), *(str(folder / name) for folder in wanted)]
         importlib.invalidate_caches()
     refresh()
 

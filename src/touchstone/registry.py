@@ -15,7 +15,7 @@ from touchstone import contracts, plugins
 PACKAGE = plugins.PACKAGE
 FOLDERS = (
     "sources", "data", "models", "training", "pretrained", "attacks", "adaptive", "margins", "detectors", "evaluations",
-    "reporting",
+    "figures",
 )  # fmt: skip
 
 # What may stand before the star. Everything else a component takes is a setting.

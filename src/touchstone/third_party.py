@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model
-from touchstone.perturbations import check_inputs
-from touchstone.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws, frozen
 
 PACKAGES = {"torchattacks": "torchattacks", "pytorch_ood": "pytorch-ood"}  # by the name that is imported
 KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float"}  # of what a fitted detector may keep besides tensors

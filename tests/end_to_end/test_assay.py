@@ -9,7 +9,8 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
-from touchstone import packing, records
+from touchstone.records import encoding, nouns
+from touchstone.report import packing
 
 EPS = 32 / 255
 SHARE = r'<data value="([^"]+)" data-row="(\d+)">([^<]+)</data>'
@@ -86,7 +87,7 @@ def test_first_screen_chapter_and_terminal_have_one_robust_accuracy_and_an_attac
     assert "linf eps 32/255" in first
     (shown,) = re.findall(r"Accuracy under the worst attack, linf eps 32/255: ([\d.]+)\s%", said)
     data = (assayed / "data/assay_small/examples/own_attacked.safetensors").read_bytes()
-    attacked = records.decode(data, records.ExampleSet)
+    attacked = encoding.decode(data, nouns.ExampleSet)
     images, labels = torch.from_numpy(attacked.images), torch.from_numpy(attacked.labels)
     net = torch.load(assayed / "net.pt", weights_only=False)
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from touchstone import cpu_paths
+from touchstone.numerics import cpu_paths
 
 OLD = {
     "ATEN_CPU_CAPABILITY": "default",

@@ -5,8 +5,11 @@ import json
 
 import pytest
 
-from touchstone import packing, provenance, records, run_records, warm
 from touchstone.digests import SNAKEMAKE_MARK, file_digest
+from touchstone.pipeline.jobs import run_records, warm
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.records import encoding, nouns
+from touchstone.report import packing
 
 
 def test_two_runs_give_equal_bytes_whatever_the_cores(tiny, again):
@@ -21,7 +24,7 @@ def test_torch_is_imported_once_for_all_jobs_where_there_is_a_warm_process_and_b
     done = {}
     for name, project in (("tiny", tiny), ("again", again)):
         found = [r for r in run_records.read(project.root / "logs/tiny") if r["step"] in warm.TORCH_STEPS]
-        done[name] = {"touchstone.warm_server" in record["process"]["command"] for record in found}
+        done[name] = {"touchstone.pipeline.jobs.warm_server" in record["process"]["command"] for record in found}
 
     assert done == {"tiny": {True}, "again": {False}}
 
@@ -38,9 +41,9 @@ def test_every_artefact_matches_its_sidecar_and_every_link_holds(tiny):
     assert len(sidecars) > 40
     for path in sidecars:
         content = json.loads(path.read_text())
-        assert file_digest(path.with_name(path.name.removesuffix(provenance.SIDECAR))) == content["artefact"]
+        assert file_digest(path.with_name(path.name.removesuffix(sidecar_files.SIDECAR))) == content["artefact"]
         for link in (link for links in content["inputs"].values() for link in links):
-            assert file_digest(provenance.sidecar_path(tiny.root / link["file"])) == link["sidecar"]
+            assert file_digest(sidecar_files.sidecar_path(tiny.root / link["file"])) == link["sidecar"]
 
 
 def test_sidecars_hold_no_clock_host_or_path_of_the_machine(tiny):
@@ -85,7 +88,7 @@ def test_a_study_without_figures_gets_its_report(copied):
 
 def test_the_metrics_table_reads_back(tiny):
     table = gzip.decompress((tiny.root / "reports/tiny/metrics.csv.gz").read_bytes())
-    rows = records.decode(table, records.Metrics).rows
+    rows = encoding.decode(table, nouns.Metrics).rows
 
     assert {row["evaluation"] for row in rows} >= {"robustness", "detection", "margins", "translation"}
     assert all(row["low"] is None or row["low"] <= row["value"] + 1e-9 for row in rows)

@@ -15,9 +15,11 @@ import time
 
 import pytest
 
-from touchstone import auditing, processes, recovering, run_records
-from touchstone.params import load
-from touchstone.plan import Plan
+from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.jobs import processes, run_records
+from touchstone.pipeline.orchestration import recovery
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
 
 pytestmark = pytest.mark.faults
 KILLS = int(os.environ.get("KILLS", "4"))
@@ -63,7 +65,11 @@ def victims(project, kind):
     if kind == "shell of a job":
         return [job for job in jobs if "bash" in job.command[0]]
     if kind in ("warm process", "job of the warm process"):
-        return [one for one in at_work(project, "touchstone.warm_server") if leads(one) == (kind == "warm process")]
+        return [
+            one
+            for one in at_work(project, "touchstone.pipeline.jobs.warm_server")
+            if leads(one) == (kind == "warm process")
+        ]
     if kind == "snakemake":
         return at_work(project, "-m snakemake")
     if kind == "touchstone":
@@ -84,7 +90,7 @@ KINDS = ["job", "shell of a job", "job of the warm process", "warm process", "sn
 def leftovers(project):
     folders = [project.root / "data", project.root / "reports"]
     hidden = [path for folder in folders for path in folder.rglob(".*")]
-    return [path for path in hidden if recovering.HALF_WRITTEN.fullmatch(path.name)]
+    return [path for path in hidden if recovery.HALF_WRITTEN.fullmatch(path.name)]
 
 
 @pytest.fixture
@@ -123,7 +129,7 @@ def test_after_seeded_kills_the_bytes_are_those_of_an_undisturbed_run(tiny, empt
     first, second = tiny.digests("data", "reports"), empty.digests("data", "reports")
     assert [name for name in first.keys() | second.keys() if first.get(name) != second.get(name)] == [], killed
     assert leftovers(empty) == []
-    assert auditing.audit(Plan(load("tiny", empty.root)), empty.root, quiet=True) == []
+    assert audit.audit(Plan(load("tiny", empty.root)), empty.root, quiet=True) == []
     assert at_work(empty, "") == []
     assert len(killed) == KILLS
 
@@ -226,7 +232,7 @@ def test_a_full_disk_is_told_with_the_file_and_nothing_is_half_written(small_dis
     assert "No space left on device; nothing was written under that name" in full.stderr
     assert "data/tiny/" in full.stderr
     assert leftovers(project) == []
-    found = auditing.audit(Plan(load("tiny", project.root)), project.root, quiet=True)
+    found = audit.audit(Plan(load("tiny", project.root)), project.root, quiet=True)
     assert [finding for finding in found if finding.problem.startswith(("its bytes", "has no sidecar"))] == []
 
     remount("size=200m")

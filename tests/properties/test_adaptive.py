@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from touchstone import registry
-from touchstone.defences import Guarded, Pipeline, typical_of
-from touchstone.tensors import Draws
+from touchstone.adversary.defences import Guarded, Pipeline, typical_of
+from touchstone.numerics.tensors import Draws
 
 NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/adaptive").glob("*.py"))
 

@@ -15,10 +15,10 @@ from torch import nn
 
 import touchstone
 from touchstone import registry
+from touchstone.adversary.losses import cross_entropy
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
-from touchstone.losses import cross_entropy
-from touchstone.tensors import Draws, frozen, seeded
+from touchstone.numerics.tensors import Draws, frozen, seeded
 
 torch.set_num_threads(1)
 

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from touchstone.digests import folder_digest
-from touchstone.example_notes import prepared
-from touchstone.records import DamagedFile, ExampleSet, encode
+from touchstone.ingest.example_notes import prepared
+from touchstone.records.encoding import DamagedFile, encode
+from touchstone.records.nouns import ExampleSet
 
 ARCHIVES = runpy.run_path(str(Path(__file__).parents[1] / "raw_archives.py"))
 PACKAGE = Path(__file__).parents[2] / "src/touchstone"

@@ -16,8 +16,8 @@ import pytest
 import touchstone
 from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.evaluations.robustness import robustness
-from touchstone.records import ContractError
-from touchstone.steps.evaluate import evaluate
+from touchstone.pipeline.steps.evaluate import evaluate
+from touchstone.records.nouns import ContractError
 
 FOLDER = Path(touchstone.__file__).parent / "evaluations"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))

@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 import touchstone
-from touchstone.hyperplanes import linear_margins
-from touchstone.margin_cells import CERTIFIED
+from touchstone.margins._hyperplanes import linear_margins
 from touchstone.margins.certified_linear import certified_linear
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.tensors import Draws, seeded
+from touchstone.numerics.tensors import Draws, seeded
+from touchstone.statistics.margin_cells import CERTIFIED
 
 torch.set_num_threads(1)
 

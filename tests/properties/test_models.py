@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone import networks
 from touchstone.models.mlp import mlp
 from touchstone.models.unet import unet
-from touchstone.records import Checkpoint, decode, encode
+from touchstone.networks import checkpoints
+from touchstone.records.encoding import decode, encode
+from touchstone.records.nouns import Checkpoint
 
 torch.set_num_threads(1)
-FOLDER = Path(networks.__file__).parent / "models"
+FOLDER = Path(checkpoints.__file__).parent / "models"
 # A program is empty until its file is read: tests/unit/test_programs.py runs those.
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.endswith("_program"))
 SHAPE = (2, 12, 16)
@@ -48,7 +49,7 @@ TRANSLATORS = [name for name in NAMES if not takes_classes(name) and not name.en
 
 def build(architecture, classes, seed=0):
     channels = SHAPE[0]
-    return networks.build(architecture, SHAPE, classes, (0.25,) * channels, (0.5,) * channels, seed)
+    return checkpoints.build(architecture, SHAPE, classes, (0.25,) * channels, (0.5,) * channels, seed)
 
 
 def some_images(count=4):
@@ -56,7 +57,7 @@ def some_images(count=4):
 
 
 def check_seeds(architecture, classes):
-    first, again, other = (networks.weights_of(build(architecture, classes, seed)) for seed in (0, 0, 1))
+    first, again, other = (checkpoints.weights_of(build(architecture, classes, seed)) for seed in (0, 0, 1))
     assert all(np.array_equal(first[name], again[name]) for name in first), "one seed gave two networks"
     assert any(not np.array_equal(first[name], other[name]) for name in first), "two seeds gave one network"
 
@@ -70,9 +71,9 @@ def check_rows(model):
 
 def check_bytes(architecture, model, classes):
     mean, std = (0.25,) * SHAPE[0], (0.5,) * SHAPE[0]
-    stored = decode(encode(Checkpoint(networks.weights_of(model), {"use": "it"}, SHAPE, classes, mean, std)))
+    stored = decode(encode(Checkpoint(checkpoints.weights_of(model), {"use": "it"}, SHAPE, classes, mean, std)))
     with torch.no_grad():
-        loaded, expected = networks.load(architecture, stored)(some_images()), model(some_images())
+        loaded, expected = checkpoints.load(architecture, stored)(some_images()), model(some_images())
     assert torch.equal(loaded, expected), "the network changed between saving and loading"
 
 
@@ -82,7 +83,9 @@ def check_penultimate(model, logits):
     if not layers:
         return
     seen = []
-    hook = networks.penultimate(model).register_forward_hook(lambda _, inputs, output: seen.append((*inputs, output)))
+    hook = checkpoints.penultimate(model).register_forward_hook(
+        lambda _, inputs, output: seen.append((*inputs, output))
+    )
     with torch.no_grad():
         model(some_images())
     hook.remove()
@@ -126,7 +129,7 @@ def check_translator(architecture):
 
 
 def build_in_pixels(architecture):
-    return networks.build(architecture, SHAPE, 0, (0.0,) * SHAPE[0], (1.0,) * SHAPE[0])
+    return checkpoints.build(architecture, SHAPE, 0, (0.0,) * SHAPE[0], (1.0,) * SHAPE[0])
 
 
 def fitted(model, images, target):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from touchstone.params import load
-from touchstone.plan import Plan
-from touchstone.sections import STUDY_SETTINGS, sections
-from touchstone.settings_files import ParamsError
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.files import ParamsError
+from touchstone.pipeline.settings.sections import STUDY_SETTINGS, sections
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ("params", "tiny", "mnist", "cifar100")

@@ -11,7 +11,6 @@ import pytest
 from matplotlib.figure import Figure
 
 import touchstone
-from touchstone import drawing, palette
 from touchstone.evaluations.attacked_detection import attacked_detection
 from touchstone.evaluations.cross_attack import cross_attack
 from touchstone.evaluations.detection import detection
@@ -22,6 +21,7 @@ from touchstone.evaluations.robustness import robustness
 from touchstone.evaluations.routing import routing
 from touchstone.evaluations.subset_robustness import subset_robustness
 from touchstone.evaluations.translation import translation
+from touchstone.report import drawing, palette
 
 FOLDER = Path(touchstone.__file__).parent / "reporting"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -57,7 +57,7 @@ METHODS = ["cnn", "cnn_pgd", "energy", "mahalanobis", "msp"]
 
 
 def component(name):
-    return getattr(importlib.import_module(f"touchstone.reporting.{name}"), name)
+    return getattr(importlib.import_module(f"touchstone.figures.{name}"), name)
 
 
 def draw(function):

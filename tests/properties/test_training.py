@@ -10,16 +10,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from touchstone import networks
 from touchstone.models.ensemble import ensemble
 from touchstone.models.patch_discriminator import patch_discriminator
 from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.models.unet import unet
-from touchstone.tensors import Draws, frozen, seeded
+from touchstone.networks import checkpoints
+from touchstone.numerics.tensors import Draws, frozen, seeded
 
 torch.set_num_threads(1)
-FOLDER = Path(networks.__file__).parent / "training"
+FOLDER = Path(checkpoints.__file__).parent / "training"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 SHAPE, CLASSES, COUNT = (1, 8, 8), 3, 6
 
@@ -65,7 +65,7 @@ JUDGE = partial(patch_discriminator, filters=2, layers=1)
 def model_for(name):
     architecture, classes = TRAINS.get(name, (convolutional, CLASSES))
     centre = (0.5,) if classes else (0.0,)  # translators see pixels as they are
-    return networks.build(architecture, SHAPE, classes, centre, (0.5,) if classes else (1.0,))
+    return checkpoints.build(architecture, SHAPE, classes, centre, (0.5,) if classes else (1.0,))
 
 
 def companions_of(objective):
@@ -90,10 +90,10 @@ def inputs_for(objective, rows=None):
         "generator": Draws(0, "attack", rows),
         "outliers": outliers,
         "outlier_generator": Draws(0, "outlier", torch.arange(4)),
-        "classifier": networks.build(convolutional, SHAPE, CLASSES, (0.5,), (0.5,), seed=1),
+        "classifier": checkpoints.build(convolutional, SHAPE, CLASSES, (0.5,), (0.5,), seed=1),
         "companions": companions_of(objective),
         "static_networks": [
-            networks.build(convolutional, SHAPE, CLASSES, (0.5,), (0.5,), seed=seed) for seed in (1, 2)
+            checkpoints.build(convolutional, SHAPE, CLASSES, (0.5,), (0.5,), seed=seed) for seed in (1, 2)
         ],
     }
     asked = inspect.signature(objective).parameters
@@ -147,11 +147,11 @@ def check_draws(objective, name):
 def check_frozen(objective, name):
     """Validation: a frozen network comes back as it went in, and nothing hangs on its weights."""
     model = model_for(name)
-    before = networks.weights_of(model)
+    before = checkpoints.weights_of(model)
     with frozen(model):
         loss = objective(model, **inputs_for(objective))
         assert not loss.requires_grad, "a loss with a graph from a frozen network"
-    after = networks.weights_of(model)
+    after = checkpoints.weights_of(model)
     assert all((before[key] == after[key]).all() for key in before), "validation changes the network"
 
 

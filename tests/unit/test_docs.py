@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from touchstone import __main__, completing
+from touchstone import __main__
+from touchstone.commands import completion
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -37,7 +38,7 @@ def test_a_broken_link_is_seen():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_and_flag_that_a_page_types_exists(page):
-    known_commands = completing.commands(__main__._parser())
+    known_commands = completion.commands(__main__._parser())
 
     for name, rest in re.findall(
         r"touchstone (\w+)((?: [^\n`#|]*)?)", " ".join(re.findall(r"`[^`]+`|```.*?```", page.read_text(), re.DOTALL))

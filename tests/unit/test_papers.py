@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from touchstone import criteria, registry
+from touchstone import registry
+from touchstone.claims import criteria
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "papers"

@@ -12,10 +12,12 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from touchstone import model_probe, onnx_models, own_models, recovering
 from touchstone.__main__ import main
-from touchstone.params import load
-from touchstone.plan import Plan
+from touchstone.assay import models
+from touchstone.network_files import onnx_conversion, weight_files
+from touchstone.pipeline.orchestration import recovery
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 SHAPE = (1, 12, 12)
@@ -353,7 +355,7 @@ def test_a_mistake_is_told_with_what_to_do_before_anything_runs(project, their_f
 def test_a_mistake_in_the_arguments_is_told_before_the_model_is_opened(
     project, their_folder, capsys, monkeypatch, mistake
 ):
-    monkeypatch.setattr(own_models, "open_model", None)
+    monkeypatch.setattr(models, "open_model", None)
     arguments, told = EARLY[mistake]
 
     assert assay(their_folder / "any.pt2", their_folder / "pictures", *arguments) == 1
@@ -377,8 +379,8 @@ def test_a_mistake_in_the_words_of_the_command_line_is_told_by_the_parser(
 
 
 def test_beside_another_run_an_assay_leaves_before_it_looks_at_the_model(project, their_folder, capsys, monkeypatch):
-    monkeypatch.setattr(own_models, "open_model", None)
-    with recovering.claimed():
+    monkeypatch.setattr(models, "open_model", None)
+    with recovery.claimed():
         assert main(["assay", str(their_folder / "any.pt2"), "--data", str(their_folder / "pictures")]) == 3
 
     assert "another run works in this folder" in capsys.readouterr().err
@@ -422,18 +424,18 @@ def test_the_advice_to_export_makes_a_program_that_everything_can_be_asked_of(pr
     model = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
     names = {"torch": torch, "model": model, "CHANNELS": 1, "HEIGHT": 12, "WIDTH": 12}
 
-    exec(model_probe.EXPORT_LINE, names)
+    exec(weight_files.EXPORT_LINE, names)
 
-    assert own_models.open_model("model.pt2").batch is None
+    assert models.open_model("model.pt2").batch is None
 
 
 @pytest.mark.parametrize("dropout", [None, False, ""])
 def test_an_onnx_file_with_names_of_places_and_dropout_that_is_off_becomes_a_program(project, dropout):
     """As torch's exporters write them: no program can hold the names, nor the question whether it trains."""
-    plain = onnx_models.open_onnx(onnx_file(project / "plain.onnx"), "")
-    nested = own_models.open_model(str(onnx_file(project / "nested.onnx", dropout=dropout, prefix="/n/n.0/")))
+    plain = onnx_conversion.open_onnx(onnx_file(project / "plain.onnx"), "")
+    nested = models.open_model(str(onnx_file(project / "nested.onnx", dropout=dropout, prefix="/n/n.0/")))
 
-    made = own_models.put_into_file(nested, SHAPE, project / "nested")
+    made = models.put_into_file(nested, SHAPE, project / "nested")
 
     images = torch.rand(3, *SHAPE)
     torch.testing.assert_close(made.program(SHAPE)(images), plain(images))
@@ -455,7 +457,7 @@ def test_an_onnx_file_with_an_operator_that_cannot_be_converted_is_told_the_way_
     monkeypatch.setattr("onnx2pytorch.ConvertModel", cannot)
 
     with pytest.raises(ValueError, match=r"cannot convert it \(no operator Gemm\); export it"):
-        onnx_models.open_onnx(their_folder / "net.onnx", "export it")
+        onnx_conversion.open_onnx(their_folder / "net.onnx", "export it")
 
 
 def cannot(file):
@@ -468,7 +470,7 @@ def test_an_onnx_file_that_was_converted_to_something_else_is_refused(their_fold
     monkeypatch.setattr("onnx2pytorch.ConvertModel", lambda file: nn.Sequential(ConvertModel(file), nn.Softplus()))
 
     with pytest.raises(ValueError, match="does not return the logits of ONNX's reference"):
-        onnx_models.open_onnx(their_folder / "net.onnx", "")
+        onnx_conversion.open_onnx(their_folder / "net.onnx", "")
 
 
 def test_a_network_from_onnx_has_the_gradient_that_its_weights_say(their_folder):
@@ -478,7 +480,7 @@ def test_a_network_from_onnx_has_the_gradient_that_its_weights_say(their_folder)
         w.name: torch.tensor(numpy_helper.to_array(w)) for w in load(their_folder / "net.onnx").graph.initializer
     }
     images = torch.rand(2, *SHAPE, requires_grad=True)
-    network = onnx_models.open_onnx(their_folder / "net.onnx", "")
+    network = onnx_conversion.open_onnx(their_folder / "net.onnx", "")
 
     (gradient,) = torch.autograd.grad(network(images)[:, 1].sum(), images)
 

@@ -8,17 +8,19 @@ import shutil
 
 import pytest
 
-from touchstone import auditing, chain, digests, provenance
+from touchstone import digests
 from touchstone.__main__ import main
-from touchstone.params import load
-from touchstone.plan import Plan
+from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import chain, code, sidecar_files
+from touchstone.pipeline.settings.study import load
 
 CHECKPOINT = "data/tiny/checkpoints/cnn.0.safetensors"
 EXAMPLES = "data/tiny/examples/digits_test.safetensors"
 
 
 def findings(project, **options):
-    return auditing.audit(Plan(load("tiny", project.root)), project.root, quiet=True, **options)
+    return audit.audit(Plan(load("tiny", project.root)), project.root, quiet=True, **options)
 
 
 def named(project, **options):
@@ -56,7 +58,7 @@ def test_a_flipped_bit_is_named(copied, file):
 
 
 def test_an_edited_sidecar_is_named_by_what_was_made_from_its_file(copied):
-    path = provenance.sidecar_path(copied.root / CHECKPOINT)
+    path = sidecar_files.sidecar_path(copied.root / CHECKPOINT)
     content = json.loads(path.read_text())
     content["settings"]["loop"]["epochs"] = 99
     path.write_text(json.dumps(content))
@@ -71,9 +73,9 @@ def test_a_file_forged_with_a_consistent_sidecar_is_caught_by_its_consumers_and_
     path = copied.root / CHECKPOINT
     root = (copied.root / "reports/tiny/ROOT").read_text().strip()
     flip(path)
-    content = provenance.read_sidecar(path)
+    content = sidecar_files.read_sidecar(path)
     del content["artefact"]
-    provenance.write_with_sidecar(path, path.read_bytes(), content)
+    sidecar_files.write_with_sidecar(path, path.read_bytes(), content)
 
     found = named(copied)
 
@@ -89,17 +91,17 @@ def linked_anew(root):
 
     def digest_of(file):
         if file not in done:
-            path = provenance.sidecar_path(root / file)
+            path = sidecar_files.sidecar_path(root / file)
             content = json.loads(path.read_text())
             for link in chain.links(content):
                 link["sidecar"] = digest_of(link["file"])
-                link["artefact"] = provenance.read_sidecar(root / link["file"])["artefact"]
-            path.write_text(provenance.canonical(content) + "\n")
+                link["artefact"] = sidecar_files.read_sidecar(root / link["file"])["artefact"]
+            path.write_text(digests.canonical(content) + "\n")
             done[file] = digests.file_digest(path)
         return done[file]
 
-    for path in (*(root / "data/tiny").rglob("*" + provenance.SIDECAR), root / "reports/tiny/report.html.prov.json"):
-        digest_of(path.relative_to(root).as_posix().removesuffix(provenance.SIDECAR))
+    for path in (*(root / "data/tiny").rglob("*" + sidecar_files.SIDECAR), root / "reports/tiny/report.html.prov.json"):
+        digest_of(path.relative_to(root).as_posix().removesuffix(sidecar_files.SIDECAR))
 
 
 def test_two_swapped_files_are_named(copied):
@@ -115,7 +117,7 @@ def test_two_swapped_files_are_named(copied):
 
 def test_a_missing_artefact_and_a_missing_sidecar_are_named(copied):
     (copied.root / EXAMPLES).unlink()
-    provenance.sidecar_path(copied.root / CHECKPOINT).unlink()
+    sidecar_files.sidecar_path(copied.root / CHECKPOINT).unlink()
 
     assert {EXAMPLES, CHECKPOINT} <= named(copied)
 
@@ -132,7 +134,7 @@ def test_any_flipped_bit_of_any_file_or_sidecar_is_found(copied, draw):
     chance = random.Random(draw)
     files = sorted(path for folder in ("data", "reports") for path in (copied.root / folder).rglob("*"))
     files = [path for path in files if path.is_file() and path.stat().st_size and not path.name.startswith(".")]
-    sidecars = [path for path in files if path.name.endswith(provenance.SIDECAR)]
+    sidecars = [path for path in files if path.name.endswith(sidecar_files.SIDECAR)]
     path = chance.choice(sidecars if draw % 2 else files)
 
     flip(path, chance.randrange(path.stat().st_size))
@@ -148,11 +150,11 @@ def forge(project, name, pattern, replacement):
     forged, count = re.subn(pattern, replacement, data.decode(), count=1)
     assert count == 1, pattern
     path.write_bytes(gzip.compress(forged.encode(), mtime=0) if name.endswith(".gz") else forged.encode())
-    content = provenance.read_sidecar(report)
+    content = sidecar_files.read_sidecar(report)
     content["pages"][name] = digests.file_digest(path)
     content["artefact"] = content["pages"]["report.html"]
-    provenance.sidecar_path(report).write_text(provenance.canonical(content) + "\n")
-    (folder / chain.ROOT).write_text(digests.file_digest(provenance.sidecar_path(report)) + "\n")
+    sidecar_files.sidecar_path(report).write_text(digests.canonical(content) + "\n")
+    (folder / chain.ROOT).write_text(digests.file_digest(sidecar_files.sidecar_path(report)) + "\n")
 
 
 @pytest.mark.parametrize(
@@ -187,9 +189,9 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     forge(copied, "figures/roc.svg", "</svg>", "<!-- --></svg>")
     before = copied.digests("data", "reports")
     plan = Plan(load("tiny"))
-    known = auditing.audit(plan, quiet=True)
+    known = audit.audit(plan, quiet=True)
 
-    found = {it.file: it for it in auditing.computed_again("tiny", plan, [], render=True, count=0, seed=0)}
+    found = {it.file: it for it in audit.computed_again("tiny", plan, [], render=True, count=0, seed=0)}
 
     folder = "reports/tiny"
     assert [it for it in known if "not at all run" not in it.problem and "counts" not in it.problem] == []
@@ -216,16 +218,16 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
     root = (copied.root / "reports/tiny/ROOT").read_text().strip()
     path = copied.root / "data/tiny/metrics/margins.csv"
     path.write_text(re.sub(r"(?m)^(margins,.*?,pixels,.*?,)\d+,", r"\g<1>99999,", path.read_text()))
-    content = provenance.read_sidecar(path)
+    content = sidecar_files.read_sidecar(path)
     del content["artefact"]
-    provenance.write_with_sidecar(path, path.read_bytes(), content)
+    sidecar_files.write_with_sidecar(path, path.read_bytes(), content)
     copied.run(copied.touchstone("job", "report", "--study", "tiny"))
     plan = Plan(load("tiny"))
 
     assert findings(copied) == []
     assert "root digest" in findings(copied, expected_root=root)[0].problem
     seed = drawing(plan, ("evaluate", "margins"))
-    (found,) = auditing.computed_again("tiny", plan, [], render=False, count=1, seed=seed)[1:]
+    (found,) = audit.computed_again("tiny", plan, [], render=False, count=1, seed=seed)[1:]
     assert (found.file, found.unchecked) == ("data/tiny/metrics/margins.csv", False)
     assert found.problem.startswith("computed again, its digest is sha256:")
 
@@ -233,7 +235,7 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
 def test_random_jobs_that_are_run_again_give_the_same_bytes(tiny, monkeypatch, capsys):
     monkeypatch.chdir(tiny.root)
 
-    assert auditing.run_audit("tiny", recompute=3, seed=1) == 0
+    assert audit.run_audit("tiny", recompute=3, seed=1) == 0
 
     said = capsys.readouterr()
     assert "Building the report again" in said.err
@@ -244,20 +246,20 @@ def test_random_jobs_that_are_run_again_give_the_same_bytes(tiny, monkeypatch, c
 
 def test_a_report_of_other_code_is_not_built_again_and_that_is_said(copied, monkeypatch):
     monkeypatch.chdir(copied.root)
-    known = [auditing.Finding("reports/tiny/report.html", "was made by other code than today's: x")]
+    known = [audit.Finding("reports/tiny/report.html", "was made by other code than today's: x")]
 
-    (found,) = auditing.computed_again("tiny", Plan(load("tiny")), known, render=True, count=0, seed=0)
+    (found,) = audit.computed_again("tiny", Plan(load("tiny")), known, render=True, count=0, seed=0)
 
     assert found.unchecked
     assert "was not built again" in found.problem
 
 
 def test_a_sidecar_that_keeps_an_input_to_itself_is_named(copied):
-    path = provenance.sidecar_path(copied.root / "data/tiny/metrics/margins.csv")
+    path = sidecar_files.sidecar_path(copied.root / "data/tiny/metrics/margins.csv")
     content = json.loads(path.read_text())
     first = next(iter(content["inputs"]))
     content["inputs"][first] = content["inputs"][first][1:]
-    path.write_text(provenance.canonical(content) + "\n")
+    path.write_text(digests.canonical(content) + "\n")
     linked_anew(copied.root)
     (copied.root / "reports/tiny/ROOT").write_text(chain.root_digest(copied.root / "reports/tiny/report.html") + "\n")
 
@@ -268,10 +270,10 @@ def test_a_sidecar_that_keeps_an_input_to_itself_is_named(copied):
 
 def test_a_download_that_was_changed_with_its_whole_chain_is_not_what_the_settings_pin(copied):
     folder = copied.root / "data/raw/sklearn_digits"
-    content = provenance.read_sidecar(folder)
+    content = sidecar_files.read_sidecar(folder)
     del content["artefact"]
     (folder / "digits.csv").write_bytes(b"0,1\n")
-    provenance.write_sidecar(folder, digests.folder_digest(folder), content)
+    sidecar_files.write_sidecar(folder, digests.folder_digest(folder), content)
     linked_anew(copied.root)
     (copied.root / "reports/tiny/ROOT").write_text(chain.root_digest(copied.root / "reports/tiny/report.html") + "\n")
 
@@ -309,7 +311,7 @@ def test_without_data_a_changed_page_is_still_named(copied, file):
 
 
 def test_one_missing_file_is_named_once_with_what_was_made_from_it(copied):
-    for path in (copied.root / EXAMPLES, provenance.sidecar_path(copied.root / EXAMPLES)):
+    for path in (copied.root / EXAMPLES, sidecar_files.sidecar_path(copied.root / EXAMPLES)):
         path.unlink()
 
     found = [finding for finding in findings(copied) if finding.file == EXAMPLES]
@@ -321,8 +323,8 @@ def test_one_missing_file_is_named_once_with_what_was_made_from_it(copied):
 def test_other_code_than_todays_is_told_with_its_files(copied, monkeypatch):
     package = copied.root / "src/touchstone"
     copied.edit("src/touchstone/detectors/msp.py", "return ", "return 2 * ")
-    monkeypatch.setattr(provenance, "PACKAGE", package)
-    provenance._parsed.cache_clear()
+    monkeypatch.setattr(code, "PACKAGE", package)
+    code._parsed.cache_clear()
 
     found = {finding.file: finding.problem for finding in findings(copied)}
 
@@ -359,20 +361,20 @@ def test_the_command_prints_json_and_ends_in_1_where_something_is_wrong(copied, 
 @pytest.fixture(autouse=True)
 def fresh_code_cache():
     yield
-    provenance._parsed.cache_clear()
+    code._parsed.cache_clear()
 
 
 def test_one_file_is_audited_back_to_raw_data_and_nothing_else(copied, monkeypatch, capsys):
     flip(copied.root / EXAMPLES)
     monkeypatch.chdir(copied.root)
 
-    assert auditing.run_audit("data/tiny/checkpoints/cnn.0.safetensors") == 0
-    assert auditing.run_audit("data/tiny/scores/cnn.0/msp/digits_test.safetensors") == 1
+    assert audit.run_audit("data/tiny/checkpoints/cnn.0.safetensors") == 0
+    assert audit.run_audit("data/tiny/scores/cnn.0/msp/digits_test.safetensors") == 1
     assert EXAMPLES in capsys.readouterr().out
 
 
 def test_an_audit_of_the_page_as_one_file_does_not_call_it_whole(tiny, monkeypatch, capsys):
     monkeypatch.chdir(tiny.root)
 
-    assert auditing.run_audit("reports/tiny/report.html") == chain.PARTLY
+    assert audit.run_audit("reports/tiny/report.html") == chain.PARTLY
     assert "audit its study" in capsys.readouterr().out

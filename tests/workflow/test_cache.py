@@ -4,8 +4,9 @@ import json
 import os
 from dataclasses import replace
 
-from touchstone import digests, provenance
-from touchstone.cache import Cache, Pruned
+from touchstone import digests
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.cache import Cache, Pruned
 
 
 def kept(tmp_path, text=b"artefact", key="sha256:key"):
@@ -110,7 +111,7 @@ def test_a_hit_writes_a_sidecar_that_names_the_new_chain(copied):
     """The classifier is remade with equal bytes under another sidecar: what is downstream is linked, its chain is new."""
     copied.edit("workflow/studies/tiny.yaml", "  title: Tiny", "  # a comment\n  title: Tiny")
     path = copied.root / "data/tiny/checkpoints/cnn.0.safetensors"
-    content = json.loads(provenance.sidecar_path(path).read_text())
+    content = json.loads(sidecar_files.sidecar_path(path).read_text())
     assert content["step"] == "train"
     assert {link["file"] for links in content["inputs"].values() for link in links} >= {
         "data/tiny/examples/digits_train.safetensors"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from rocrate.rocrate import ROCrate
 
-from touchstone import crates, digests
-from touchstone.params import load
-from touchstone.plan import Plan
+from touchstone import digests
+from touchstone.commands import crates
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
 
 PROFILES = ("provenance-run-crate-0.5", "workflow-run-crate-0.5", "process-run-crate-0.5", "ro-crate-1.1")
 REPORT = "reports/tiny/report.html"

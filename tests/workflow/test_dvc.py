@@ -13,9 +13,9 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
-from touchstone import versioning
-from touchstone.params import load
-from touchstone.plan import Plan
+from touchstone.commands import dvc
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 STAGE = "workflow/dvc.yaml:tiny"
@@ -57,7 +57,7 @@ def recorded(tiny, tmp_path_factory):
     (made.root / ".venv").symlink_to(sys.prefix)
     with (made.root / ".gitignore").open("a") as ignored:
         ignored.write("/.venv\n!/reports/tiny/\n")
-    versioning.add("tiny", made.root)
+    dvc.add("tiny", made.root)
     for line in ("git init -q .", f"dvc remote add -q -d folder {folder / 'remote'}", "dvc commit -q -f"):
         made.type(line)
     for line in ("git add -A", "git commit -q -m one", "dvc push -q"):
@@ -85,11 +85,11 @@ def cloned(recorded, tmp_path):
 def test_the_committed_stage_is_the_one_that_make_dvc_writes():
     written = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 
-    assert written == versioning.document([Plan(load("digits", ROOT))], set())
+    assert written == dvc.document([Plan(load("digits", ROOT))], set())
 
 
 def test_a_second_study_leaves_shared_raw_data_to_the_first(copied):
-    versioning.add("tiny", copied.root)
+    dvc.add("tiny", copied.root)
 
     stages = yaml.safe_load((copied.root / "workflow/dvc.yaml").read_text())["stages"]
 
@@ -244,4 +244,4 @@ def test_a_cache_of_links_outlives_what_snakemake_deletes(cloned, kind):
 
 def test_an_overlay_outside_the_repositorys_studies_is_refused(copied):
     with pytest.raises(ValueError, match="only a study in workflow/studies/ can be versioned"):
-        versioning.add("elsewhere.yaml", copied.root)
+        dvc.add("elsewhere.yaml", copied.root)

@@ -76,7 +76,11 @@ def another_file(path):
     [
         ("src/touchstone/attacks/pgd.py", other_byte, "digits: src/touchstone (modified)"),
         ("src/touchstone/attacks/new.py", another_file, "digits: src/touchstone (modified)"),
-        ("src/touchstone/steps/fetch.py", other_byte, "digits_raw: src/touchstone/steps/fetch.py (modified)"),
+        (
+            "src/touchstone/pipeline/steps/fetch.py",
+            other_byte,
+            "digits_raw: src/touchstone/pipeline/steps/fetch.py (modified)",
+        ),
         ("workflow/rules/data.smk", Path.unlink, "digits: workflow/rules (modified)"),
         ("requirements.lock", other_byte, "digits: requirements.lock (modified)"),
         ("reports/digits/report.html", other_byte, "digits: reports/digits/report.html (modified)"),

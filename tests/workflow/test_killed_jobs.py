@@ -13,7 +13,9 @@ import pytest
 )
 def test_the_run_says_which_signal_ended_a_job(clone, study, number, words):
     clone.edit(
-        "src/touchstone/steps/fetch.py", "    source(folder)\n", f"    import os\n    os.kill(os.getpid(), {number})\n"
+        "src/touchstone/pipeline/steps/fetch.py",
+        "    source(folder)\n",
+        f"    import os\n    os.kill(os.getpid(), {number})\n",
     )
 
     done = clone.run(clone.touchstone("run", study(), "--cores", "1"), check=False)

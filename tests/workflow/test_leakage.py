@@ -9,11 +9,15 @@ import pytest
 import yaml
 from PIL import Image
 
-from touchstone import auditing, jobs, leakage, plugins, provenance, records
+from touchstone import plugins
 from touchstone.data.digits import SHARES
-from touchstone.params import load
-from touchstone.plan import Plan
-from touchstone.splits import rows_of_part
+from touchstone.ingest.splits import rows_of_part
+from touchstone.pipeline.auditing import audit, leakage
+from touchstone.pipeline.jobs import run
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.settings.study import load
+from touchstone.records import encoding
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -83,7 +87,7 @@ def prepare(plan, *only):
         if not all(Path(file).exists() for file in tasks[0].input_files):
             left.append((rule, wildcards))
         elif rule.step == "fetch" or not only or wildcards["examples"] in only:
-            jobs.run(tasks, Path(), Path("logs"))
+            run.run(tasks, Path(), Path("logs"))
     return plan
 
 
@@ -216,7 +220,7 @@ def test_what_a_publisher_has_twice_is_told_and_stays(project, capsys):
 
     (copies,) = leakage.overlaps(plan)
 
-    images = {name: records.decode(Path(f"data/mine/examples/{name}.safetensors").read_bytes()).images for name in ("train", "test")}  # fmt: skip
+    images = {name: encoding.decode(Path(f"data/mine/examples/{name}.safetensors").read_bytes()).images for name in ("train", "test")}  # fmt: skip
     same = (images["test"][:, None] == images["train"][None]).all(axis=(2, 3, 4)).any(axis=1)
     assert len(copies.rows) == same.sum() > 0
     assert not copies.leaks
@@ -351,9 +355,9 @@ def test_another_role_of_a_set_that_is_there_is_seen_before_any_job(copy):
 def test_an_audit_names_the_leak_of_a_forged_set(copied):
     forged, train = (copied.root / f"data/tiny/examples/{name}.safetensors" for name in ("digits_test", "digits_train"))
     shutil.copy(train, forged)
-    shutil.copy(provenance.sidecar_path(train), provenance.sidecar_path(forged))
+    shutil.copy(sidecar_files.sidecar_path(train), sidecar_files.sidecar_path(forged))
 
-    findings = auditing.audit(Plan(load("tiny", copied.root)), copied.root, quiet=True)
+    findings = audit.audit(Plan(load("tiny", copied.root)), copied.root, quiet=True)
 
     assert any(
         finding.file == "data/tiny/examples/digits_test.safetensors"

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from touchstone import devices
-from touchstone.params import load
-from touchstone.plan import Plan
-from touchstone.settings_files import ParamsError
+from touchstone.numerics import devices
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.files import ParamsError
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from touchstone import registry
-from touchstone.params import load
-from touchstone.sections import STUDY_SETTINGS, sections
-from touchstone.settings_files import ParamsError, lines_of, read_yaml
-from touchstone.settings_limits import largest
+from touchstone.pipeline.settings.files import ParamsError, lines_of, read_yaml
+from touchstone.pipeline.settings.limits import largest
+from touchstone.pipeline.settings.sections import STUDY_SETTINGS, sections
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 10

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.params import Study, load
-from touchstone.plan import Plan, code_files, digests_of
-from touchstone.plan_parts import Net, Set
+from touchstone.pipeline.planning.parts import Net, Set
+from touchstone.pipeline.planning.plan import Plan, code_files, digests_of
+from touchstone.pipeline.settings.study import Study, load
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,10 +15,10 @@ import yaml
 
 from touchstone import plugins, registry
 from touchstone.__main__ import main
-from touchstone.evaluate import detector_scores
-from touchstone.params import load
-from touchstone.plan import Plan, code_files
-from touchstone.settings_files import ParamsError
+from touchstone.api.evaluate import detector_scores
+from touchstone.pipeline.planning.plan import Plan, code_files
+from touchstone.pipeline.settings.files import ParamsError
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 STUDY = """
@@ -227,7 +227,7 @@ def test_nothing_is_written_where_one_of_its_files_is_there_already(project, cap
 
 
 def test_every_kind_that_new_knows_is_held_to_its_own_test_here():
-    from touchstone import contracting
+    from touchstone.commands import contracting
 
     assert {f"{beginning.split()[-1]}s" for beginning in BEGINNINGS} == set(contracting.BEGINNINGS)
 

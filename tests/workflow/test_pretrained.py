@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from touchstone import jobs, networks, records
 from touchstone.digests import sha256
 from touchstone.models.mlp import mlp
-from touchstone.params import load
-from touchstone.plan import Plan
-from touchstone.settings_files import ParamsError
+from touchstone.networks import checkpoints
+from touchstone.pipeline.jobs import run
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.files import ParamsError
+from touchstone.pipeline.settings.study import load
+from touchstone.records import encoding, nouns
 
 ROOT = Path(__file__).parents[2]
 ENTRY = (
@@ -57,12 +59,12 @@ def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project):
     plan = Plan(study())
 
     for rule, wildcards in (("fetch", {"source": "their_file"}), ("train", {"trained": "theirs.0"})):
-        jobs.run(plan.tasks(plan.rules[rule], **wildcards), Path(), Path("logs"))
+        run.run(plan.tasks(plan.rules[rule], **wildcards), Path(), Path("logs"))
 
-    checkpoint = records.decode(Path("data/own/checkpoints/theirs.0.safetensors").read_bytes(), records.Checkpoint)
+    checkpoint = encoding.decode(Path("data/own/checkpoints/theirs.0.safetensors").read_bytes(), nouns.Checkpoint)
     images = torch.rand(3, 1, 28, 28)
     with torch.no_grad():
-        said = networks.load(lambda *shape: mlp(*shape, hidden=[8]), checkpoint)(images)
+        said = checkpoints.load(lambda *shape: mlp(*shape, hidden=[8]), checkpoint)(images)
         torch.testing.assert_close(said, project(images))
     assert Path("data/own/checkpoints/theirs.0.safetensors.prov.json").exists()
 

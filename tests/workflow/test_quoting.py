@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from snakemake.cli import parse_config
 
-from touchstone import comparing, versioning
-from touchstone.running import configuration
-from touchstone.settings_files import ParamsError
+from touchstone.commands import dvc
+from touchstone.pipeline.auditing import comparison
+from touchstone.pipeline.orchestration.running import configuration
+from touchstone.pipeline.settings.files import ParamsError
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = [
@@ -110,7 +111,7 @@ def test_make_without_a_word_runs_the_default_study(make):
 @pytest.mark.parametrize("name", ["--output=made", "--output=made:digits", "-p"])
 def test_a_revision_that_git_would_read_as_an_option_is_none(name):
     with pytest.raises(ValueError, match="neither a study with a report"):
-        comparing.read(name, ROOT)
+        comparison.read(name, ROOT)
 
     assert not (ROOT / "made").exists()
 
@@ -126,6 +127,6 @@ def test_no_name_but_that_of_a_study_gets_into_the_commands_of_dvc(clone, study,
     shutil.copy(clone.root / "workflow/studies/few.yaml", clone.root / f"workflow/studies/{name}.yaml")
 
     with pytest.raises(ParamsError):
-        versioning.add(name, clone.root)
+        dvc.add(name, clone.root)
 
     assert not (clone.root / "workflow/dvc.yaml").exists()

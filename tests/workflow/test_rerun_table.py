@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from touchstone import collecting, digests, provenance, restoring
-from touchstone.params import load
-from touchstone.plan import Plan, code_files, digests_of
+from touchstone import digests
+from touchstone.commands import gc
+from touchstone.pipeline.orchestration import restore
+from touchstone.pipeline.planning.plan import Plan, code_files, digests_of
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.settings.study import load
 
 FINAL = "reports/digits/report.html"
 
@@ -73,7 +76,7 @@ class Graph:
 
 def stand_in(root, graph):
     """Write every file of the study: its own path as its content, and the sidecar that its job would have written."""
-    lock, links = provenance.lock_digest(root), {}
+    lock, links = sidecar_files.lock_digest(root), {}
     for _, _, tasks in graph.jobs:
         files, code = code_files(tasks), digests_of(tasks)[1]
         for task in tasks:
@@ -95,8 +98,8 @@ def stand_in(root, graph):
                 "files": files,
                 "lock": lock,
             }
-            provenance.write_sidecar(path, digest, facts)
-            sidecar = digests.file_digest(provenance.sidecar_path(path))
+            sidecar_files.write_sidecar(path, digest, facts)
+            sidecar = digests.file_digest(sidecar_files.sidecar_path(path))
             links[task.output] = {"file": task.output, "artefact": digest, "sidecar": sidecar}
     for page in graph.plan.more_pages:
         (root / page).mkdir() if page.endswith("figures") else (root / page).write_text(page)
@@ -145,9 +148,7 @@ class Change:
 
 
 def uses(component):
-    return lambda rule, wildcards, tasks: (
-        f'"use":"{component}"' in provenance.canonical([task.settings for task in tasks])
-    )
+    return lambda rule, wildcards, tasks: f'"use":"{component}"' in digests.canonical([task.settings for task in tasks])
 
 
 def of_the_entry_energy(rule, wildcards, tasks):
@@ -189,7 +190,7 @@ def removed(file):
 def interrupted(project):
     """What Snakemake leaves of a job that it began and did not see end."""
     for study in ("digits", "another"):
-        marker = project.root / ".snakemake/incomplete" / restoring.record_name(f"data/{study}/metrics/margins.csv")
+        marker = project.root / ".snakemake/incomplete" / restore.record_name(f"data/{study}/metrics/margins.csv")
         marker.parent.mkdir(exist_ok=True)
         marker.write_text('{"external_jobid": null}')
 
@@ -226,7 +227,7 @@ FGSM, PGD, ENERGY = (f"src/touchstone/{name}.py" for name in ("attacks/fgsm", "a
 PARAMS = "params.yaml"
 TABLE = [
     Change("nothing"),
-    Change("a comment in a shared module", [("src/touchstone/losses.py", "\nfrom __future__", "\n# why\nfrom __future__")]),
+    Change("a comment in a shared module", [("src/touchstone/adversary/losses.py", "\nfrom __future__", "\n# why\nfrom __future__")]),
     Change("a docstring", [(FGSM, "The fast gradient sign method.", "Another word for it.")]),
     Change("a reformatting", [(FGSM, "moved = images + eps * gradient.sign()", "moved = (\n                images + eps * gradient.sign()\n            )")]),
     Change("a constant", [(FGSM, "images + eps * gradient", "images + 1.0 * eps * gradient")], wanted=uses("attacks/fgsm")),
@@ -239,10 +240,10 @@ TABLE = [
     ),
     Change(
         "an edit in a shared module",
-        [("src/touchstone/hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone")],
+        [("src/touchstone/margins/_hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone")],
         wanted=either(uses("margins/nearest_classes"), uses("margins/fab")),
     ),
-    Change("an edit in plumbing", [("src/touchstone/jobs.py", "ready, held = False, 0", "ready, held = False, 0 + 0")]),
+    Change("an edit in plumbing", [("src/touchstone/pipeline/jobs/job.py", "ready, held = False, 0", "ready, held = False, 0 + 0")]),
     Change("a setting", [(PARAMS, "pgd_02: {use: pgd, eps: 0.02}", "pgd_02: {use: pgd, eps: 0.03}")], wanted=makes_attack("pgd_02")),
     Change("a setting of a detector", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 2}")], wanted=of_the_entry_energy),
     Change("a default written out", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 1.0}")]),
@@ -373,7 +374,7 @@ def test_the_files_of_a_removed_entry_are_listed_by_gc_and_not_touched(own, caps
         own.edit(*edit)
     monkeypatch.chdir(own.root)
 
-    collecting.collect("digits", limit_gb=20, delete=False)
+    gc.collect("digits", limit_gb=20, delete=False)
 
     listed = {line for line in capsys.readouterr().out.splitlines() if line.startswith("data/")}
     left = {path.relative_to(own.root).as_posix() for path in (own.root / "data").rglob("margin_pgd.safetensors")}

@@ -20,7 +20,7 @@ def test_a_comment_a_docstring_and_layout_rerun_nothing(copied):
     copied.edit(
         "src/touchstone/attacks/pgd.py", '"""Projected gradient descent."""', '"""Another word."""\n# a comment\n\n'
     )
-    copied.edit("src/touchstone/steps/attack.py", "def attack(", "# why not\ndef attack(")
+    copied.edit("src/touchstone/pipeline/steps/attack.py", "def attack(", "# why not\ndef attack(")
 
     assert not copied.planned()
 

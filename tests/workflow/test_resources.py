@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from touchstone.params import load
-from touchstone.plan import Plan
-from touchstone.warm import TORCH_STEPS
+from touchstone.pipeline.jobs.warm import TORCH_STEPS
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
 
 TAGS = """
 import json

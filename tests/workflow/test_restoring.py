@@ -6,10 +6,11 @@ import re
 import shutil
 from pathlib import Path
 
-from touchstone import provenance, restoring
 from touchstone.digests import folder_digest
-from touchstone.params import load
-from touchstone.plan import Plan
+from touchstone.pipeline.orchestration import restore
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.settings.study import load
 
 
 def forget(project):
@@ -88,19 +89,19 @@ def test_files_from_the_future_are_planned_by_what_is_in_them(copied):
 
 def test_restored_records_are_those_that_snakemake_writes(tiny):
     """Everything that Snakemake's triggers read; where they agree, a restore writes nothing."""
-    done = restoring.restore(Plan(load("tiny", tiny.root)), tiny.root)
+    done = restore.restore(Plan(load("tiny", tiny.root)), tiny.root)
 
-    assert done == restoring.Restored(written=0, damaged=[])
+    assert done == restore.Restored(written=0, damaged=[])
 
 
 def test_a_record_has_every_field_that_snakemake_writes(copied, tiny):
     plan = Plan(load("tiny", copied.root))
-    theirs = json.loads(restoring._path(tiny.root, "data/tiny/metrics/margins.csv").read_text())
+    theirs = json.loads(restore._path(tiny.root, "data/tiny/metrics/margins.csv").read_text())
     shutil.rmtree(copied.root / ".snakemake")
 
-    restoring.restore(plan, copied.root)
+    restore.restore(plan, copied.root)
 
-    ours = json.loads(restoring._path(Path(copied.root), "data/tiny/metrics/margins.csv").read_text())
+    ours = json.loads(restore._path(Path(copied.root), "data/tiny/metrics/margins.csv").read_text())
     assert ours.keys() == theirs.keys()
     assert ours["record_format_version"] == theirs["record_format_version"]
 
@@ -111,9 +112,9 @@ CHECKPOINT = "data/tiny/checkpoints/cnn.0.safetensors"
 def forge(project, file):
     """Change a file, and give it a sidecar that fits."""
     path = project.root / file
-    content = provenance.read_sidecar(path)
+    content = sidecar_files.read_sidecar(path)
     del content["artefact"]
-    provenance.write_with_sidecar(path, path.read_bytes()[:-1] + b"x", content)
+    sidecar_files.write_with_sidecar(path, path.read_bytes()[:-1] + b"x", content)
 
 
 def test_a_forged_checkpoint_is_named_before_anything_is_built_on_it(copied):
@@ -130,7 +131,7 @@ def test_a_forged_checkpoint_is_named_before_anything_is_built_on_it(copied):
 def test_a_file_that_was_changed_is_named_once_and_what_was_made_of_files_that_fit_is_not(copied):
     forge(copied, CHECKPOINT)
 
-    told = restoring.restore(Plan(load("tiny", copied.root)), copied.root).told()
+    told = restore.restore(Plan(load("tiny", copied.root)), copied.root).told()
 
     assert len(told) == 1
     assert told[0].startswith(f"{CHECKPOINT}: its bytes changed after ")
@@ -140,9 +141,9 @@ def test_of_many_changed_files_five_are_named_and_the_rest_counted(copied):
     for path in sorted((copied.root / "data/tiny/metrics").glob("*.csv"))[:8]:
         forge(copied, path.relative_to(copied.root).as_posix())
 
-    told = restoring.restore(Plan(load("tiny", copied.root)), copied.root).told()
+    told = restore.restore(Plan(load("tiny", copied.root)), copied.root).told()
 
-    assert len(told) == restoring.MOST_NAMED + 1
+    assert len(told) == restore.MOST_NAMED + 1
     assert told[-1].startswith("3 more files changed after ")
 
 
@@ -150,16 +151,16 @@ def test_a_file_that_is_only_missing_is_not_called_changed(copied):
     (copied.root / CHECKPOINT).unlink()
     shutil.rmtree(copied.root / "data/raw/sklearn_digits")
 
-    assert restoring.restore(Plan(load("tiny", copied.root)), copied.root).told() == []
+    assert restore.restore(Plan(load("tiny", copied.root)), copied.root).told() == []
 
 
 def test_forged_raw_files_are_named_like_any_other(copied):
     folder = copied.root / "data/raw/sklearn_digits"
-    content = provenance.read_sidecar(folder)
+    content = sidecar_files.read_sidecar(folder)
     del content["artefact"]
     (folder / "digits.csv").write_bytes(b"0,1\n")
-    provenance.write_sidecar(folder, folder_digest(folder), content)
+    sidecar_files.write_sidecar(folder, folder_digest(folder), content)
 
-    (told,) = restoring.restore(Plan(load("tiny", copied.root)), copied.root).told()
+    (told,) = restore.restore(Plan(load("tiny", copied.root)), copied.root).told()
 
     assert told.startswith("data/raw/sklearn_digits: its bytes changed after ")

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from touchstone import auditing, collecting
-from touchstone.params import Study, load
-from touchstone.plan import Plan, digests_of
+from touchstone.commands import gc
+from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.planning.plan import Plan, digests_of
+from touchstone.pipeline.settings.study import Study, load
 
 ROOT = Path(__file__).parents[2]
 SHARDS = 3
@@ -216,24 +217,24 @@ def test_a_shard_that_failed_is_made_again_with_the_same_bytes_and_the_others_st
 def test_audit_follows_a_gathered_file_through_its_shards_and_names_one_that_was_changed(own, monkeypatch):
     monkeypatch.chdir(own.root)
     file, shard = TARGETS[-1], f"{DATA}/shards/margins/cnn.0/fab/digits_test/1.safetensors"
-    assert not auditing.audit_file(file, quiet=True)
+    assert not audit.audit_file(file, quiet=True)
 
     data = bytearray((own.root / shard).read_bytes())
     data[-1] ^= 1
     (own.root / shard).write_bytes(data)
 
-    assert shard in {finding.file for finding in auditing.audit_file(file, quiet=True)}
+    assert shard in {finding.file for finding in audit.audit_file(file, quiet=True)}
 
 
 def test_gc_keeps_the_shards_of_a_study_and_lists_them_when_it_is_no_longer_cut(own):
     shard = f"{DATA}/shards/outputs/cnn.0/digits_test/0.safetensors"
-    kept = collecting.left_behind(Plan(load("tiny", own.root)), own.root)
+    kept = gc.left_behind(Plan(load("tiny", own.root)), own.root)
 
     own.edit("workflow/studies/tiny.yaml", f"limit: 60, shards: {SHARDS}", "limit: 60")
     own.edit("workflow/studies/tiny.yaml", f"count: 40, shards: {SHARDS}", "count: 40")
 
     assert shard not in kept
-    assert shard in collecting.left_behind(Plan(load("tiny", own.root)), own.root)
+    assert shard in gc.left_behind(Plan(load("tiny", own.root)), own.root)
 
 
 def test_more_shards_than_batches_end_the_run_in_words_before_any_job_on_a_shard(own):

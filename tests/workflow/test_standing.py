@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from touchstone import standing
-from touchstone.params import load
-from touchstone.plan import Plan
-from touchstone.restoring import restore
+from touchstone.pipeline.orchestration import freshness
+from touchstone.pipeline.orchestration.restore import restore
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
 
 LOG = "logs/tiny/snakemake.log"  # written by each run that starts Snakemake
 
@@ -24,14 +24,14 @@ def run(project, *arguments, check=True):
 
 @pytest.fixture
 def vouched(copied, monkeypatch):
-    standing.vouch("tiny", copied.root)
+    freshness.vouch("tiny", copied.root)
     monkeypatch.chdir(copied.root)
     return copied
 
 
 def answer(project):
     plan = Plan(load("tiny", project.root))
-    return standing.vouched("tiny", project.root) and standing.nothing_to_do(plan, restore(plan, project.root))
+    return freshness.vouched("tiny", project.root) and freshness.nothing_to_do(plan, restore(plan, project.root))
 
 
 def test_the_first_run_asks_snakemake_and_the_second_need_not(copied):
@@ -95,10 +95,10 @@ def test_an_input_that_is_newer_with_other_bytes_is_seen_though_its_sidecar_is_n
 
 
 def test_too_few_cores_are_left_to_snakemake_which_says_so():
-    assert standing.enough("1", 1)
-    assert standing.enough("all", 1)
-    assert not standing.enough("1", 2)
-    assert not standing.enough("many", 1)
+    assert freshness.enough("1", 1)
+    assert freshness.enough("all", 1)
+    assert not freshness.enough("1", 2)
+    assert not freshness.enough("many", 1)
 
 
 def test_a_changed_setting_runs_its_jobs_and_then_there_is_nothing_to_do(vouched):

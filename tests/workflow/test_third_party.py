@@ -13,7 +13,7 @@ from torch import nn
 
 from touchstone import plugins, registry, third_party
 from touchstone.__main__ import main
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 pytest.importorskip("torchattacks")
 pytest.importorskip("pytorch_ood")

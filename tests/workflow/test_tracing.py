@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from touchstone import chain, chain_picture, tracing
+from touchstone.pipeline.auditing import chain_picture, trace
+from touchstone.pipeline.provenance import chain
 
 SCORES = "data/tiny/scores/cnn.0/msp/digits_test.safetensors"
 
@@ -27,7 +28,7 @@ def texts(svg):
 
 
 def test_a_file_is_traced_to_raw_data(inside, capsys):
-    code = tracing.run_trace(SCORES, None, False, None)
+    code = trace.run_trace(SCORES, None, False, None)
 
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
@@ -36,7 +37,7 @@ def test_a_file_is_traced_to_raw_data(inside, capsys):
 
 
 def test_a_claim_leads_to_the_files_behind_its_number(inside, capsys):
-    tracing.run_trace("tiny", "S4-1", True, None)
+    trace.run_trace("tiny", "S4-1", True, None)
 
     found = capsys.readouterr()
     assert found.err.startswith("S4-1, ")
@@ -48,7 +49,7 @@ def test_a_line_of_the_metrics_leads_to_its_files(inside, capsys):
         gzip.decompress((inside.root / "reports/tiny/metrics.csv.gz").read_bytes()).decode().splitlines()[1].split(",")
     )
 
-    tracing.run_trace("tiny", "2", True, None)
+    trace.run_trace("tiny", "2", True, None)
 
     assert row[-1].split()[0] in json.loads(capsys.readouterr().out)
 
@@ -59,7 +60,7 @@ def test_a_line_of_the_metrics_leads_to_its_files(inside, capsys):
 )
 def test_a_number_that_leads_nowhere_is_told(inside, number, told):
     with pytest.raises(ValueError, match=told):
-        tracing.run_trace("tiny", number, False, None)
+        trace.run_trace("tiny", number, False, None)
 
 
 def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):
@@ -67,7 +68,7 @@ def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):
     path = copied.root / "data/tiny/examples/digits_test.safetensors"
     path.write_bytes(path.read_bytes() + b" ")
 
-    code = tracing.run_trace(SCORES, None, False, "chain.svg")
+    code = trace.run_trace(SCORES, None, False, "chain.svg")
 
     assert code == 1
     altered = [line for line in capsys.readouterr().out.splitlines() if "ALTERED" in line]
@@ -90,7 +91,7 @@ def test_without_data_a_trace_names_the_files_and_says_how_to_get_them(
     monkeypatch.chdir(copied.root)
     shutil.rmtree(copied.root / "data/tiny")
 
-    assert tracing.run_trace(what, number, False, None) == chain.PARTLY
+    assert trace.run_trace(what, number, False, None) == chain.PARTLY
 
     said = capsys.readouterr()
     assert named in said.out

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from touchstone.adversary.defences import Guarded
+from touchstone.adversary.evasion import evade
+from touchstone.adversary.losses import margin_loss
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.defences import Guarded
-from touchstone.evasion import evade
-from touchstone.losses import margin_loss
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def high_confidence(

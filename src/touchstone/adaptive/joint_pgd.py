@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from touchstone.adversary.defences import Guarded
+from touchstone.adversary.evasion import Direction, Seen, evade
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.defences import Guarded
-from touchstone.evasion import Direction, Seen, evade
-from touchstone.tensors import Draws, per_row
+from touchstone.numerics.tensors import Draws, per_row
 
 
 def joint_pgd(

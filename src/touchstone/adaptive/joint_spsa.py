@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from touchstone.adversary.defences import Guarded
+from touchstone.adversary.evasion import best_of, without_gradients
+from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.defences import Guarded
-from touchstone.evasion import best_of, without_gradients
-from touchstone.perturbations import Ball
-from touchstone.tensors import Draws, frozen, per_row
+from touchstone.numerics.tensors import Draws, frozen, per_row
 
 
 def joint_spsa(

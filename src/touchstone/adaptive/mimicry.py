@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from touchstone.adversary.defences import Guarded, in_scale
+from touchstone.adversary.evasion import best_of
+from touchstone.adversary.losses import cross_entropy
+from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.defences import Guarded, in_scale
-from touchstone.evasion import best_of
-from touchstone.losses import cross_entropy
-from touchstone.perturbations import Ball
-from touchstone.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws, frozen
 
 
 def mimicry(

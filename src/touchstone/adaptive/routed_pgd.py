@@ -8,13 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from touchstone.auto_pgd import climb
+from touchstone.adversary.auto_pgd import climb
+from touchstone.adversary.defences import Pipeline, Straight
+from touchstone.adversary.evasion import Seen, evade
+from touchstone.adversary.goals import Goal, strongest
+from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.defences import Pipeline, Straight
-from touchstone.evasion import Seen, evade
-from touchstone.goals import Goal, strongest
-from touchstone.perturbations import Ball
-from touchstone.tensors import Draws, frozen, per_row
+from touchstone.numerics.tensors import Draws, frozen, per_row
 
 
 def routed_pgd(

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from touchstone.adaptive._surrogates import leaky_gradients
+from touchstone.adversary.defences import Guarded
+from touchstone.adversary.losses import keep_higher, loss_and_input_gradient, loss_at, margin_loss
+from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.defences import Guarded
-from touchstone.losses import keep_higher, loss_and_input_gradient, loss_at, margin_loss
-from touchstone.perturbations import Ball
-from touchstone.surrogates import leaky_gradients
-from touchstone.tensors import Draws, frozen, per_row
+from touchstone.numerics.tensors import Draws, frozen, per_row
 
 Aim = Callable[[Tensor], Tensor]  # images (N, C, H, W) -> what to raise, (N,)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from touchstone.adversary.defences import Guarded
+from touchstone.adversary.evasion import Seen, evade
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.defences import Guarded
-from touchstone.evasion import Seen, evade
-from touchstone.tensors import Draws, per_row
+from touchstone.numerics.tensors import Draws, per_row
 
 
 def selective_pgd(

@@ -7,13 +7,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.ascent import ascend_each
-from touchstone.auto_pgd import climb
+from touchstone.adversary.ascent import ascend_each
+from touchstone.adversary.auto_pgd import climb
+from touchstone.adversary.goals import LOSSES, Goal, goals
+from touchstone.adversary.losses import keep_higher
+from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveInt, UnitInterval
-from touchstone.goals import LOSSES, Goal, goals
-from touchstone.losses import keep_higher
-from touchstone.perturbations import Ball, check_inputs
-from touchstone.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws, frozen
 
 
 def apgd(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.ascent import ascend
+from touchstone.adversary.ascent import ascend
+from touchstone.adversary.goals import Goal
+from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.goals import Goal
-from touchstone.perturbations import Ball, check_inputs
-from touchstone.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws, frozen
 
 
 def bim(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from touchstone.adversary.losses import margin_loss
+from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt
-from touchstone.losses import margin_loss
-from touchstone.perturbations import check_inputs
-from touchstone.tensors import Draws, frozen, per_row, row_norms
+from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
 BUDGET = None  # the smallest L2 change found, however large
 

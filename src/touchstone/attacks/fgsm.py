@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from touchstone.adversary.goals import Goal, goals, strongest
+from touchstone.adversary.losses import cross_entropy, logits_loss_and_gradient
+from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model, UnitInterval
-from touchstone.goals import Goal, goals, strongest
-from touchstone.losses import cross_entropy, logits_loss_and_gradient
-from touchstone.perturbations import check_inputs
-from touchstone.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws, frozen
 
 
 def fgsm(

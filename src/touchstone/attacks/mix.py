@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Attack, Model
-from touchstone.perturbations import check_inputs
-from touchstone.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws, frozen
 
 BUDGET = None  # that of the widest of its attacks
 

@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.ascent import ascend, ascend_each
+from touchstone.adversary.ascent import ascend, ascend_each
+from touchstone.adversary.goals import LOSSES, Goal, goals
+from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.goals import LOSSES, Goal, goals
-from touchstone.perturbations import Ball, check_inputs
-from touchstone.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws, frozen
 
 
 def pgd(

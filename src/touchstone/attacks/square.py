@@ -7,10 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from touchstone.adversary.losses import margin_loss
+from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveInt, UnitInterval
-from touchstone.losses import margin_loss
-from touchstone.perturbations import Ball, check_inputs
-from touchstone.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws, frozen
 
 # The share of the image that a square covers, halved after so many of 10,000 queries (section 5.1 of the paper).
 _FIRST_SHARE = 0.8

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from touchstone.adversary.goals import strongest
+from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveInt, UnitInterval
-from touchstone.goals import strongest
-from touchstone.perturbations import Ball, check_inputs
-from touchstone.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws, frozen
 
 
 def uniform_noise(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.example_notes import generated
-from touchstone.pixels import blurred
-from touchstone.records import ExampleSet
+from touchstone.ingest.example_notes import generated
+from touchstone.ingest.pixels import blurred
+from touchstone.records.nouns import ExampleSet
 
 
 def blobs(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from touchstone.cifar_parts import cifar_part
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.records import ExampleSet
+from touchstone.ingest.cifar import cifar_part
+from touchstone.records.nouns import ExampleSet
 
 
 def cifar100(

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from touchstone.contracts import PositiveInt
-from touchstone.example_notes import derived
-from touchstone.pixels import blurred, from_pictures, to_pictures
-from touchstone.records import Array, ExampleSet
+from touchstone.ingest.example_notes import derived
+from touchstone.ingest.pixels import blurred, from_pictures, to_pictures
+from touchstone.records.nouns import Array, ExampleSet
 
 # Severity 1 to 5, from make_cifar_c.py of the official code (for 32x32 images; ImageNet-C's own are for 224x224).
 LEVELS: dict[str, tuple[float, ...]] = {

@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.example_notes import prepared
-from touchstone.pixels import BILINEAR, resized
-from touchstone.raw_files import read_bytes
-from touchstone.records import Array, DamagedFile, ExampleSet
-from touchstone.splits import rows_of_part
+from touchstone.ingest.example_notes import prepared
+from touchstone.ingest.pixels import BILINEAR, resized
+from touchstone.ingest.raw_files import read_bytes
+from touchstone.ingest.splits import rows_of_part
+from touchstone.records.encoding import DamagedFile
+from touchstone.records.nouns import Array, ExampleSet
 
 SHARES = {"train": 45, "validation": 10, "calibration": 10, "detector_train": 15, "test": 20}  # design.md 7, percent
 ROWS, PIXELS, BRIGHTEST, CLASSES = 1797, 64, 16, 10

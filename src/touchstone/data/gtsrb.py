@@ -9,12 +9,13 @@ from typing import Literal
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.example_notes import prepared
-from touchstone.picture_files import pictures_under, read_squares
-from touchstone.pixels import BILINEAR
-from touchstone.raw_files import read_bytes
-from touchstone.records import Array, DamagedFile, ExampleSet
-from touchstone.splits import rows_of_part
+from touchstone.ingest.example_notes import prepared
+from touchstone.ingest.picture_files import pictures_under, read_squares
+from touchstone.ingest.pixels import BILINEAR
+from touchstone.ingest.raw_files import read_bytes
+from touchstone.ingest.splits import rows_of_part
+from touchstone.records.encoding import DamagedFile
+from touchstone.records.nouns import Array, ExampleSet
 
 SHARES = {"train": 80, "validation": 6, "calibration": 6, "detector_train": 8}  # percent of the tracks
 TRAINING_ROWS, CLASSES = 26_640, 43

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from touchstone.example_notes import derived
-from touchstone.records import ExampleSet
+from touchstone.ingest.example_notes import derived
+from touchstone.records.nouns import ExampleSet
 
 
 def held_out_classes(examples: ExampleSet, *, classes: list[int], keep: bool) -> ExampleSet:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.idx_parts import idx_part
-from touchstone.records import ExampleSet
+from touchstone.ingest.idx import idx_part
+from touchstone.records.nouns import ExampleSet
 
 
 def mnist(

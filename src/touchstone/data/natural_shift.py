@@ -6,9 +6,9 @@ from typing import Literal
 
 from PIL import ImageEnhance
 
-from touchstone.example_notes import derived
-from touchstone.pixels import from_pictures, to_pictures
-from touchstone.records import ExampleSet
+from touchstone.ingest.example_notes import derived
+from touchstone.ingest.pixels import from_pictures, to_pictures
+from touchstone.records.nouns import ExampleSet
 
 # papers.md 5.d: dark is contrast 3.8, then brightness .1; sharp is sharpness 15.
 SHIFTS = {

@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from touchstone import own_images as own
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.example_notes import prepared
-from touchstone.pixels import LEVELS
-from touchstone.records import DamagedFile, ExampleSet
-from touchstone.splits import rows_of_part, stratified_order
+from touchstone.ingest import user_images as own
+from touchstone.ingest.example_notes import prepared
+from touchstone.ingest.pixels import LEVELS
+from touchstone.ingest.splits import rows_of_part, stratified_order
+from touchstone.records.encoding import DamagedFile
+from touchstone.records.nouns import ExampleSet
 
 SHARES = {"fit": 30, "calibration": 20, "test": 50}
 

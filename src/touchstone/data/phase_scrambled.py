@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import PositiveInt
-from touchstone.example_notes import derived, no_classes
-from touchstone.records import Array, ExampleSet
+from touchstone.ingest.example_notes import derived, no_classes
+from touchstone.records.nouns import Array, ExampleSet
 
 
 def phase_scrambled(

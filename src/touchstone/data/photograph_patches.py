@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from touchstone.contracts import PositiveFloat, PositiveInt
-from touchstone.example_notes import no_classes, prepared
-from touchstone.pixels import BILINEAR, tiles
-from touchstone.raw_files import read_gray
-from touchstone.records import ExampleSet
+from touchstone.ingest.example_notes import no_classes, prepared
+from touchstone.ingest.pixels import BILINEAR, tiles
+from touchstone.ingest.raw_files import read_gray
+from touchstone.records.nouns import ExampleSet
 
 
 def photograph_patches(

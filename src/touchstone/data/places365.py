@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from touchstone.contracts import PositiveInt
-from touchstone.example_notes import no_classes, prepared
-from touchstone.picture_files import evenly, pictures_under, read_squares
-from touchstone.records import DamagedFile, ExampleSet
+from touchstone.ingest.example_notes import no_classes, prepared
+from touchstone.ingest.picture_files import evenly, pictures_under, read_squares
+from touchstone.records.encoding import DamagedFile
+from touchstone.records.nouns import ExampleSet
 
 
 def places365(folder: Path, *, size: PositiveInt = 32, count: PositiveInt | None = None) -> ExampleSet:

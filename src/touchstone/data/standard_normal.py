@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from touchstone.contracts import PositiveInt
-from touchstone.example_notes import generated
-from touchstone.records import ExampleSet
+from touchstone.ingest.example_notes import generated
+from touchstone.records.nouns import ExampleSet
 
 
 def standard_normal(

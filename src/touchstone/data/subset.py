@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.example_notes import derived
-from touchstone.records import ExampleSet
-from touchstone.splits import stratified_order
+from touchstone.ingest.example_notes import derived
+from touchstone.ingest.splits import stratified_order
+from touchstone.records.nouns import ExampleSet
 
 
 def subset(examples: ExampleSet, *, count: PositiveInt, split_seed: NonNegativeInt = 0) -> ExampleSet:

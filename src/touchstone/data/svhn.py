@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.example_notes import prepared
-from touchstone.picture_files import read_svhn
-from touchstone.pixels import from_levels
-from touchstone.records import ExampleSet
-from touchstone.splits import rows_of_part
+from touchstone.ingest.example_notes import prepared
+from touchstone.ingest.picture_files import read_svhn
+from touchstone.ingest.pixels import from_levels
+from touchstone.ingest.splits import rows_of_part
+from touchstone.records.nouns import ExampleSet
 
 SHARES = {"train": 66, "validation": 2, "calibration": 2, "detector_train": 3}  # about thousands of the 73,257
 TRAINING_ROWS = 73_257

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from touchstone.contracts import PositiveFloat, PositiveInt
-from touchstone.example_notes import no_classes, prepared
-from touchstone.pixels import BILINEAR, tiles
-from touchstone.raw_files import read_gray
-from touchstone.records import ExampleSet
+from touchstone.ingest.example_notes import no_classes, prepared
+from touchstone.ingest.pixels import BILINEAR, tiles
+from touchstone.ingest.raw_files import read_gray
+from touchstone.records.nouns import ExampleSet
 
 
 def texture_patches(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt
-from touchstone.example_notes import derived
-from touchstone.records import ExampleSet
+from touchstone.ingest.example_notes import derived
+from touchstone.records.nouns import ExampleSet
 
 
 def two_classes(examples: ExampleSet, *, negative: NonNegativeInt, positive: NonNegativeInt) -> ExampleSet:

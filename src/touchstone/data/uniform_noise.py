@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import PositiveInt
-from touchstone.example_notes import generated
-from touchstone.records import ExampleSet
+from touchstone.ingest.example_notes import generated
+from touchstone.records.nouns import ExampleSet
 
 
 def uniform_noise(

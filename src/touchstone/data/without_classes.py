@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from touchstone.example_notes import derived, no_classes
-from touchstone.records import ExampleSet
+from touchstone.ingest.example_notes import derived, no_classes
+from touchstone.records.nouns import ExampleSet
 
 
 def without_classes(examples: ExampleSet) -> ExampleSet:

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from touchstone.contracts import PositiveInt
-from touchstone.neighbours import nearest_distances
+from touchstone.detectors._neighbours import nearest_distances
 
 
 def fit(fit_features: Tensor) -> dict[str, Tensor]:

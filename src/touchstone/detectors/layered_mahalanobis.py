@@ -7,9 +7,9 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.gaussians import fit_gaussians, squared_distances
-from touchstone.layer_features import all_layer_features, layer_features
-from touchstone.tensors import derive
+from touchstone.detectors._gaussians import fit_gaussians, squared_distances
+from touchstone.detectors._layer_features import all_layer_features, layer_features
+from touchstone.numerics.tensors import derive
 
 
 def fit(

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import PositiveInt
-from touchstone.neighbours import nearest_distances
-from touchstone.tensors import derive
+from touchstone.detectors._neighbours import nearest_distances
+from touchstone.numerics.tensors import derive
 
 
 def fit(fit_features: Tensor, seed: int, *, references: PositiveInt = 100) -> dict[str, Tensor]:

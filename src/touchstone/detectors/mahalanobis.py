@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from touchstone.contracts import UnitInterval
-from touchstone.gaussians import fit_gaussians, squared_distances
+from touchstone.detectors._gaussians import fit_gaussians, squared_distances
 
 
 def fit(fit_features: Tensor, fit_labels: Tensor, *, shrinkage: UnitInterval = 1e-6) -> dict[str, Tensor]:

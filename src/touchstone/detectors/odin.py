@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from touchstone.adversary.losses import cross_entropy, loss_and_input_gradient
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat
-from touchstone.losses import cross_entropy, loss_and_input_gradient
 
 
 def odin(

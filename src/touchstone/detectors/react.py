@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import UnitInterval
-from touchstone.last_layer import last_layer
+from touchstone.detectors._last_layer import last_layer
 
 
 def fit(fit_logits: Tensor, fit_features: Tensor, *, quantile: UnitInterval = 0.9) -> dict[str, Tensor]:

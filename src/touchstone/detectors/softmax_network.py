@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.two_layer_net import fit_two_layer_net, log_scale, two_layer_logit
+from touchstone.detectors._two_layer_net import fit_two_layer_net, log_scale, two_layer_logit
 
 
 def fit(

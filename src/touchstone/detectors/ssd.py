@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from touchstone.contracts import UnitInterval
-from touchstone.gaussians import fit_gaussians, squared_distances
+from touchstone.detectors._gaussians import fit_gaussians, squared_distances
 
 
 def fit(fit_features: Tensor, *, shrinkage: UnitInterval = 1e-6) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import PositiveInt
-from touchstone.last_layer import last_layer
+from touchstone.detectors._last_layer import last_layer
 
 
 def fit(fit_logits: Tensor, fit_features: Tensor, *, dimensions: PositiveInt | None = None) -> dict[str, Tensor]:

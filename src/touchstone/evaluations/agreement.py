@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from touchstone.evaluation import correct
-from touchstone.metric_rows import Row, only, rate_row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.threats import network
+from touchstone.records.nouns import Cell
+from touchstone.statistics.estimators import correct
+from touchstone.statistics.rows import Row, only, rate_row, rows_of, with_means
+from touchstone.statistics.threats import network
 
 
 def agreement(outputs: list[Cell]) -> list[Row]:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from touchstone import evaluation, intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import Array
-from touchstone.intervals import Interval
-from touchstone.metric_rows import Row, grouped, only, row, with_means
-from touchstone.records import Cell
-from touchstone.threats import network
+from touchstone.records.nouns import Cell
+from touchstone.statistics import estimators, intervals
+from touchstone.statistics.estimators import Array
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import Row, grouped, only, row, with_means
+from touchstone.statistics.threats import network
 
 MEAN = "mean_of_sets"  # stands where a row names its OOD set
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
@@ -164,7 +164,7 @@ class _Measure:
         names = (sides[0].file, sides[1].file)
         if names not in self._samples:
             populations = [cell.noun.scores[np.argsort(cell.noun.example_ids)] for cell in sides]
-            values = {name: getattr(evaluation, name)(*populations) for name in evaluation.STATISTICS}
+            values = {name: getattr(estimators, name)(*populations) for name in estimators.STATISTICS}
             samples = intervals.detection_samples(*populations, resamples=self.resamples, seed=self.seed)
             self._samples[names] = values, samples
         return self._samples[names]

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from touchstone import intervals
-from touchstone.evaluation import Array
-from touchstone.intervals import Interval
-from touchstone.metric_rows import Row, only, row, rows_of, with_means
-from touchstone.records import Cell, Checkpoint
-from touchstone.threats import network, white_box
+from touchstone.records.nouns import Cell, Checkpoint
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import Row, only, row, rows_of, with_means
+from touchstone.statistics.threats import network, white_box
 
 
 def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cell]) -> list[Row]:

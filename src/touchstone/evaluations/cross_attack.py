@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from touchstone import intervals
-from touchstone.contests import FEWEST, Contest, contests
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import correct
-from touchstone.metric_rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.threats import network
+from touchstone.evaluations._contests import FEWEST, Contest, contests
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import correct
+from touchstone.statistics.rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
+from touchstone.statistics.threats import network
 
 
 def cross_attack(

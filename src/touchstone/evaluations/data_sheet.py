@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.intervals import Interval
-from touchstone.metric_rows import Row, of_images, row, with_means
-from touchstone.records import Cell
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import Row, of_images, row, with_means
 
 GRID_TOLERANCE = 1e-3  # of one grey level: float32 keeps k/255 to about 2e-5 of one
 

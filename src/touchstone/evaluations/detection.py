@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from touchstone import intervals
-from touchstone.contests import Contest, contests
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.metric_rows import Row, row, with_means
-from touchstone.records import Cell
+from touchstone.evaluations._contests import Contest, contests
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.rows import Row, row, with_means
 
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from touchstone.intervals import Interval
-from touchstone.metric_rows import Row, of_images, row, with_means
-from touchstone.records import Cell
-from touchstone.threats import threat
+from touchstone.records.nouns import Cell
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import Row, of_images, row, with_means
+from touchstone.statistics.threats import threat
 
 
 def effort(examples: list[Cell]) -> list[Row]:

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from touchstone import intervals
-from touchstone.evaluation import Array, correct
-from touchstone.metric_rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.threats import network
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array, correct
+from touchstone.statistics.rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.threats import network
 
 
 def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], examples: list[Cell]) -> list[Row]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.evaluation import Array
-from touchstone.logit_paths import logit_paths
-from touchstone.metric_rows import Row, row, with_means
-from touchstone.records import Cell
-from touchstone.threats import Threat
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array
+from touchstone.statistics.logit_paths import logit_paths
+from touchstone.statistics.rows import Row, row, with_means
+from touchstone.statistics.threats import Threat
 
 
 def linearity(

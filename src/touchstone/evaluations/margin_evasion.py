@@ -6,14 +6,14 @@ from functools import partial
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import PositiveFloat, UnitInterval
-from touchstone.evaluation import correct, logit_margins
-from touchstone.intervals import Interval
-from touchstone.margin_cells import Found, kept, threshold_for
-from touchstone.metric_rows import Row, row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.threats import network, white_box
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import correct, logit_margins
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.margin_cells import Found, kept, threshold_for
+from touchstone.statistics.rows import Row, row, rows_of, with_means
+from touchstone.statistics.threats import network, white_box
 
 
 def margin_evasion(

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.evaluation import Array, logit_margins
-from touchstone.margin_cells import Found, kept, lower_bounds
-from touchstone.margin_proxies import PROXIES, feature_margins, last_layer
-from touchstone.metric_rows import Row, row, with_means
-from touchstone.records import Cell
-from touchstone.threats import Threat
+from touchstone.evaluations._margin_proxies import PROXIES, feature_margins, last_layer
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array, logit_margins
+from touchstone.statistics.margin_cells import Found, kept, lower_bounds
+from touchstone.statistics.rows import Row, row, with_means
+from touchstone.statistics.threats import Threat
 
 RAREST = 0.05  # share of the rarer class below which no detection statistic is given (papers.md S2-5)
 FEWEST = 20  # inputs of a class below which its tau is not given

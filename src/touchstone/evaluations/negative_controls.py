@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from touchstone import intervals
-from touchstone.contests import by_id, contests, is_id
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import Array
-from touchstone.metric_rows import Row, grouped, only, row, with_means
-from touchstone.records import Cell
-from touchstone.threats import network
+from touchstone.evaluations._contests import by_id, contests, is_id
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array
+from touchstone.statistics.rows import Row, grouped, only, row, with_means
+from touchstone.statistics.threats import network
 
 
 def negative_controls(

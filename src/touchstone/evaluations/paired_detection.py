@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from touchstone import intervals
-from touchstone.contests import Contest, contests
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.intervals import Interval
-from touchstone.metric_rows import Row, row, with_means
-from touchstone.records import Cell
+from touchstone.evaluations._contests import Contest, contests
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import Row, row, with_means
 
 
 def paired_detection(

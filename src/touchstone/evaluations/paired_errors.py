@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import correct
-from touchstone.metric_rows import Row, grouped, row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.threats import network, read, seedless, threat
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import correct
+from touchstone.statistics.rows import Row, grouped, row, rows_of, with_means
+from touchstone.statistics.threats import network, read, seedless, threat
 
 UNIT = "difference of fractions"
 

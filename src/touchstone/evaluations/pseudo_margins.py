@@ -13,13 +13,13 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.evaluation import Array, logit_margins
-from touchstone.margin_cells import Found, kept
-from touchstone.metric_rows import Row, row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.threats import Threat, network
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array, logit_margins
+from touchstone.statistics.margin_cells import Found, kept
+from touchstone.statistics.rows import Row, row, rows_of, with_means
+from touchstone.statistics.threats import Threat, network
 
 INPUTS, TARGETS = ("features", "logits"), ("scaled", "sqrt")
 

@@ -7,12 +7,12 @@ from functools import reduce
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import Array, confidence, correct
-from touchstone.metric_rows import Row, grouped, only, rate_row, row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.threats import Threat, network, read, threat, white_box
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array, confidence, correct
+from touchstone.statistics.rows import Row, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.threats import Threat, network, read, threat, white_box
 
 
 def robustness(

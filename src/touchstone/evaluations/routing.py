@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import Array, correct
-from touchstone.metric_rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.threats import network, read, seedless, threat, white_box
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array, correct
+from touchstone.statistics.rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.threats import network, read, seedless, threat, white_box
 
 
 def routing(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
-from touchstone.evaluation import confidence
-from touchstone.metric_rows import Row, rate_row, row, with_means
-from touchstone.records import Cell
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import confidence
+from touchstone.statistics.rows import Row, rate_row, row, with_means
 
 
 def rubbish(

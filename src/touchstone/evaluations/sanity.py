@@ -9,12 +9,12 @@ import numpy as np
 from scipy.special import logsumexp
 
 from touchstone.contracts import PositiveFloat
-from touchstone.evaluation import Array, accuracy
-from touchstone.intervals import Interval
-from touchstone.metric_rows import Row, clean_outputs, grouped, row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.sanity_checks import CHECKS, PASSED
-from touchstone.threats import network, white_box
+from touchstone.records.nouns import Cell
+from touchstone.statistics.estimators import Array, accuracy
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import Row, clean_outputs, grouped, row, rows_of, with_means
+from touchstone.statistics.sanity_checks import CHECKS, PASSED
+from touchstone.statistics.threats import network, white_box
 
 NOISE = ("random_sign", "uniform_noise")
 BLACK_BOX = ("square", "spsa")

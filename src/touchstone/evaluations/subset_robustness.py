@@ -7,14 +7,14 @@ from functools import partial
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.evaluation import Array, logit_margins
-from touchstone.intervals import Interval
-from touchstone.margin_cells import Found, kept
-from touchstone.metric_rows import Row, row, with_means
-from touchstone.records import Cell
-from touchstone.threats import Threat
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array, logit_margins
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.margin_cells import Found, kept
+from touchstone.statistics.rows import Row, row, with_means
+from touchstone.statistics.threats import Threat
 
 CAUGHT = 0.95  # the paper's other threshold: this share of the subset's brittle inputs lies at or below it
 

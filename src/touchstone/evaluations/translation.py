@@ -6,12 +6,12 @@ from functools import partial
 
 import numpy as np
 
-from touchstone import intervals
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluation import Array, correct
-from touchstone.metric_rows import Row, grouped, of_images, only, rate_row, row, rows_of, with_means
-from touchstone.records import Cell
-from touchstone.threats import network, seedless
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.estimators import Array, correct
+from touchstone.statistics.rows import Row, grouped, of_images, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.threats import network, seedless
 
 UNIT = "difference of fractions"
 

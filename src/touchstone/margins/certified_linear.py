@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from touchstone.adversary.perturbations import check_images
 from touchstone.contracts import Model, PositiveFloat, PositiveInt
-from touchstone.linear_bounds import layers, least_lead
-from touchstone.perturbations import check_images
-from touchstone.tensors import Draws, frozen, per_row
+from touchstone.margins._linear_bounds import layers, least_lead
+from touchstone.numerics.tensors import Draws, frozen, per_row
 
 
 def certified_linear(

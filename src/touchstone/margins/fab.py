@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.boundary import crossed, cut_back, verified
+from touchstone.adversary.perturbations import Norm, check_images, unit_step
 from touchstone.contracts import Model, PositiveInt
-from touchstone.hyperplanes import smallest_change
-from touchstone.perturbations import Norm, check_images, unit_step
-from touchstone.tensors import Draws, frozen, per_row, row_norms
+from touchstone.margins._boundary import crossed, cut_back, verified
+from touchstone.margins._hyperplanes import smallest_change
+from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
 _BIAS_TO_IMAGE = 0.1  # alpha_max, overshoot eta and backward step beta of the paper's section 4
 _OVERSHOOT = 1.05

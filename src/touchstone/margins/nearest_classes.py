@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.boundary import cut_back, verified
+from touchstone.adversary.losses import logits_loss_and_gradient, margin_loss
+from touchstone.adversary.perturbations import Norm, check_images, shrink, unit_step
 from touchstone.contracts import Model, PositiveInt
-from touchstone.hyperplanes import smallest_change
-from touchstone.losses import logits_loss_and_gradient, margin_loss
-from touchstone.perturbations import Norm, check_images, shrink, unit_step
-from touchstone.tensors import Draws, frozen, per_row, row_norms
+from touchstone.margins._boundary import cut_back, verified
+from touchstone.margins._hyperplanes import smallest_change
+from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
 _LINEARISED = 20  # of more wrong classes only those with the highest logits are tried for nearness
 _FAR = 1.5  # a class that linearly is so many times farther than the margin at hand is left out: 0.04 % measured

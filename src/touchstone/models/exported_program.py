@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from touchstone.contracts import PositiveInt
-from touchstone.programs import GraphProgram
+from touchstone.network_files.programs import GraphProgram
 
 
 def exported_program(input_shape: tuple[int, int, int], classes: int, *, batch: PositiveInt | None = None) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from touchstone.contracts import PositiveInt
-from touchstone.residual import preact_network
+from touchstone.models._residual import preact_network
 
 
 def preact_resnet18(input_shape: tuple[int, int, int], classes: int, *, width: PositiveInt = 64) -> nn.Module:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from touchstone.programs import ScriptProgram
+from touchstone.network_files.programs import ScriptProgram
 
 
 def torchscript_program(input_shape: tuple[int, int, int], classes: int) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from touchstone.contracts import PositiveInt, UnitInterval
-from touchstone.residual import preact_network
+from touchstone.models._residual import preact_network
 
 
 def wide_resnet(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from touchstone.programs import GRAPH, graph_bytes
-from touchstone.pt2_archive import read_program
-from touchstone.records import Array
+from touchstone.network_files.programs import GRAPH, graph_bytes
+from touchstone.network_files.pt2_archive import read_program
+from touchstone.records.nouns import Array
 
 
 def exported_program(folder: Path, *, file: str = "weights.pt") -> dict[str, Array]:

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from touchstone.error_lines import first_line
-from touchstone.raw_files import read_bytes
-from touchstone.records import Array, DamagedFile
+from touchstone.ingest.raw_files import read_bytes
+from touchstone.messages import first_line
+from touchstone.records.encoding import DamagedFile
+from touchstone.records.nouns import Array
 
 WRAPPERS = ("state_dict", "model_state_dict")  # where some files keep it
 PREFIXES = ("module.", "model.")  # what DataParallel and wrapped networks put before every name, in this order

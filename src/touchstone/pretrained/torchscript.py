@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from touchstone import trust
-from touchstone.programs import GRAPH, as_bytes
-from touchstone.raw_files import read_bytes
-from touchstone.records import Array, DamagedFile
+from touchstone.ingest.raw_files import read_bytes
+from touchstone.network_files import trust
+from touchstone.network_files.programs import GRAPH, as_bytes
+from touchstone.records.encoding import DamagedFile
+from touchstone.records.nouns import Array
 
 
 def torchscript(folder: Path, *, file: str = "weights.pt") -> dict[str, Array]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from touchstone.downloads import Archive, has_idx_files, idx_files
+from touchstone.ingest.downloads import Archive, has_idx_files, idx_files
 
 MIRRORS = ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",)
 ARCHIVES = tuple(

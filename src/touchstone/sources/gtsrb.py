@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from touchstone.downloads import Archive, published, unpack
+from touchstone.ingest.downloads import Archive, published, unpack
 
 BASE = "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/"
 ARCHIVES = tuple(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from touchstone.downloads import Archive, published, unpack
+from touchstone.ingest.downloads import Archive, published, unpack
 
 ARCHIVES = (
     Archive(

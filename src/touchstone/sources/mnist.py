@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from touchstone.downloads import Archive, idx_files
+from touchstone.ingest.downloads import Archive, idx_files
 
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "http://yann.lecun.com/exdb/mnist/")
 ARCHIVES = tuple(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from touchstone.own_folder import files_in
+from touchstone.ingest.user_folder import files_in
 
 
 def own_files(folder: Path, *, location: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from touchstone.raw_files import package_file
+from touchstone.ingest.raw_files import package_file
 
 FACES = 100  # the other 100 images of lfw_subset are backgrounds
 

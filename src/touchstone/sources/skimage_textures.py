@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from touchstone.raw_files import package_file
+from touchstone.ingest.raw_files import package_file
 
 
 def skimage_textures(folder: Path) -> None:

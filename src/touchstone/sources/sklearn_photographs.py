@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from touchstone.raw_files import package_file
+from touchstone.ingest.raw_files import package_file
 
 
 def sklearn_photographs(folder: Path) -> None:

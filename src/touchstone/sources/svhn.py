@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from touchstone.downloads import Archive, published
+from touchstone.ingest.downloads import Archive, published
 
 BASE = "http://ufldl.stanford.edu/housenumbers/"
 ARCHIVES = tuple(

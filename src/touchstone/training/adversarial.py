@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from touchstone import tensors
+from touchstone.adversary.losses import cross_entropy
 from touchstone.contracts import Attack, Model, UnitInterval
-from touchstone.losses import cross_entropy
-from touchstone.tensors import Draws
+from touchstone.numerics import tensors
+from touchstone.numerics.tensors import Draws
 
 
 def adversarial(

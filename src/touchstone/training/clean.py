@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from touchstone.adversary.losses import cross_entropy
 from touchstone.contracts import Model
-from touchstone.losses import cross_entropy
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def clean(model: Model, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:

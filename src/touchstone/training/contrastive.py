@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, UnitInterval
-from touchstone.tensors import Draws, per_row
+from touchstone.numerics.tensors import Draws, per_row
 
 
 def contrastive(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from touchstone import tensors
 from touchstone.contracts import Architecture, Attack, Model, NonNegativeFloat
-from touchstone.generative import fooled, told_apart
-from touchstone.tensors import Draws
+from touchstone.numerics import tensors
+from touchstone.numerics.tensors import Draws
+from touchstone.training._generative import fooled, told_apart
 
 
 def companions(

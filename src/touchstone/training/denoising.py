@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from touchstone.contracts import Model, UnitInterval
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def denoising(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, eps: UnitInterval = 0.1) -> Tensor:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from touchstone import tensors
+from touchstone.adversary.losses import cross_entropy
 from touchstone.contracts import Attack, Model, UnitInterval
-from touchstone.losses import cross_entropy
-from touchstone.tensors import Draws
+from touchstone.numerics import tensors
+from touchstone.numerics.tensors import Draws
 
 
 def ensemble_adversarial(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from touchstone.adversary.losses import cross_entropy
 from touchstone.contracts import NonNegativeFloat
-from touchstone.losses import cross_entropy
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def l1_decay(

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from touchstone.contracts import Model, UnitInterval
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def label_smoothing(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from touchstone.losses import cross_entropy
-from touchstone.tensors import Draws
+from touchstone.adversary.losses import cross_entropy
+from touchstone.numerics.tensors import Draws
 
 
 def member_wise(model: nn.Sequential, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:

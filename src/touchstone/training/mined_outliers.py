@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone import tensors
+from touchstone.adversary.losses import cross_entropy, outlier_exposure
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.inner_maximisers import divergent, towards_uniform, trades_loss, worst
-from touchstone.losses import cross_entropy, outlier_exposure
-from touchstone.tensors import Draws
+from touchstone.numerics import tensors
+from touchstone.numerics.tensors import Draws
+from touchstone.training._inner_maximisers import divergent, towards_uniform, trades_loss, worst
 
 
 def mined_outliers(

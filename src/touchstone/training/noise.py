@@ -6,9 +6,9 @@ from typing import Literal
 
 from torch import Tensor
 
+from touchstone.adversary.losses import cross_entropy
 from touchstone.contracts import Model, UnitInterval
-from touchstone.losses import cross_entropy
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def noise(

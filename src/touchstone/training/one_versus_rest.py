@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import Model
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def one_versus_rest(model: Model, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:

@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from touchstone.adversary.losses import cross_entropy, outlier_exposure
 from touchstone.contracts import Model, NonNegativeFloat, NonNegativeInt, PositiveFloat, UnitInterval
-from touchstone.inner_maximisers import towards_uniform, worst
-from touchstone.losses import cross_entropy, outlier_exposure
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
+from touchstone.training._inner_maximisers import towards_uniform, worst
 
 
 def outlier_exposed(

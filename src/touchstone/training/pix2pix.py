@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from touchstone import tensors
 from touchstone.contracts import Architecture, Attack, Model, NonNegativeFloat
-from touchstone.generative import fooled, told_apart
-from touchstone.tensors import Draws
+from touchstone.numerics import tensors
+from touchstone.numerics.tensors import Draws
+from touchstone.training._generative import fooled, told_apart
 
 
 def companions(input_shape: tuple[int, int, int], *, discriminator: Architecture) -> nn.ModuleDict:

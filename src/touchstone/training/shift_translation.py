@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from touchstone.contracts import Model
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 SMOOTH = ((1.0, 1.0, 1.0), (1.0, 5.0, 1.0), (1.0, 1.0, 1.0))  # PIL.ImageFilter.SMOOTH, over 13
 LUMA = (19595, 38470, 7471)  # PIL's weights of red, green and blue, over 65536

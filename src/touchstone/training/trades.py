@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.inner_maximisers import divergent, trades_loss
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
+from touchstone.training._inner_maximisers import divergent, trades_loss
 
 
 def trades(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone import tensors
 from touchstone.contracts import Attack, Model, UnitInterval
-from touchstone.tensors import Draws, per_row
+from touchstone.numerics import tensors
+from touchstone.numerics.tensors import Draws, per_row
 
 
 def translation(

@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from touchstone.adaptive.score_pgd import score_pgd
-from touchstone.defences import Guarded
+from touchstone.adversary.defences import Guarded
 from touchstone.detectors.energy import energy
 from touchstone.detectors.mahalanobis import mahalanobis
 from touchstone.detectors.max_logit import max_logit
 from touchstone.detectors.msp import msp
 from touchstone.detectors.odin import odin
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 torch.set_num_threads(1)
 

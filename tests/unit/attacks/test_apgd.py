@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+from touchstone.adversary.auto_pgd import _checkpoints, climb
+from touchstone.adversary.goals import Goal
+from touchstone.adversary.losses import dlr_loss, margin_loss, targeted_dlr_loss
+from touchstone.adversary.perturbations import Ball
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.pgd import pgd
-from touchstone.auto_pgd import _checkpoints, climb
-from touchstone.goals import Goal
-from touchstone.losses import dlr_loss, margin_loss, targeted_dlr_loss
-from touchstone.perturbations import Ball
 
 
 def run(victim, **settings):

@@ -1,8 +1,8 @@
 import torch
 
+from touchstone.adversary.goals import least_likely
 from touchstone.attacks.iterative_least_likely import iterative_least_likely
 from touchstone.attacks.pgd import pgd
-from touchstone.goals import least_likely
 
 
 def test_iterative_least_likely_is_targeted_pgd_without_a_random_start(victim):

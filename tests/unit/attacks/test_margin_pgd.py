@@ -2,7 +2,7 @@ import torch
 
 from touchstone.attacks.margin_pgd import margin_pgd, wrong_lead
 from touchstone.attacks.pgd import pgd
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 torch.set_num_threads(1)
 

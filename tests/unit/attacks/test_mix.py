@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from touchstone.attacks.mix import mix
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 IMAGES = torch.full((60, 1, 2, 2), 0.5)
 LABELS = torch.zeros(60, dtype=torch.int64)

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
+from touchstone.adversary.losses import margin_loss
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.random_sign import random_sign
 from touchstone.attacks.uniform_noise import uniform_noise
-from touchstone.losses import margin_loss
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def test_random_signs_move_every_pixel_by_eps_up_or_down():

@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch.nn import functional
 
+from touchstone.adversary.goals import Goal, least_likely
+from touchstone.adversary.losses import margin_loss
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
-from touchstone.goals import Goal, least_likely
-from touchstone.losses import margin_loss
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def run(victim, seed=0, **settings):

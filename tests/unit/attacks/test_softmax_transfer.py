@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from touchstone.adversary.losses import entropy, outlier_exposure
 from touchstone.attacks.softmax_transfer import softmax_transfer
-from touchstone.losses import entropy, outlier_exposure
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 torch.set_num_threads(1)
 

@@ -1,11 +1,11 @@
 import pytest
 import torch
 
+from touchstone.adversary.losses import margin_loss
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.random_sign import random_sign
 from touchstone.attacks.square import _side, _squares, square
-from touchstone.losses import margin_loss
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def run(victim, **settings):

@@ -3,11 +3,11 @@ from functools import partial
 import pytest
 import torch
 
+from touchstone.adversary.losses import margin_loss
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.uniform_noise import uniform_noise
 from touchstone.attacks.worst_of import worst_of
-from touchstone.losses import margin_loss
 
 
 def test_worst_of_fools_exactly_what_any_of_its_attacks_fools(victim):

@@ -26,8 +26,8 @@ import shard_memory
 import stored_detectors
 import training_epochs
 from touchstone.models.small_cnn import small_cnn
-from touchstone.params import load
-from touchstone.plan import Plan
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
 
 
 def written(race, found, folder):

@@ -12,7 +12,7 @@ from touchstone.data.subset import subset
 from touchstone.data.two_classes import two_classes
 from touchstone.data.without_classes import without_classes
 from touchstone.data.without_rows import without_rows
-from touchstone.example_notes import prepared
+from touchstone.ingest.example_notes import prepared
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from touchstone.data.fashion_mnist import fashion_mnist
-from touchstone.records import DamagedFile
+from touchstone.records.encoding import DamagedFile
 
 PARTS = {"train": 450, "validation": 50, "calibration": 50, "detector_train": 50}
 
@@ -64,8 +64,8 @@ def test_limit_takes_a_stratified_subset(raw, part):
 
 
 def test_the_real_sizes_are_cut_as_the_design_says():
-    from touchstone.idx_parts import SHARES
-    from touchstone.splits import rows_of_part
+    from touchstone.ingest.idx import SHARES
+    from touchstone.ingest.splits import rows_of_part
 
     labels = np.arange(60_000) % 10
 

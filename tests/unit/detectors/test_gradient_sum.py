@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.confounding import confounding_labels, confounding_norms
 from touchstone.detectors.gradient_sum import gradient_sum
+from touchstone.networks.confounding import confounding_labels, confounding_norms
 
 
 def test_gradient_sum_adds_the_columns():

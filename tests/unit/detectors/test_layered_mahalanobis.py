@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from touchstone.detectors import mahalanobis
+from touchstone.detectors._layer_features import layer_features
 from touchstone.detectors.layered_mahalanobis import fit, layered_mahalanobis
-from touchstone.layer_features import layer_features
-from touchstone.tensors import derive
+from touchstone.numerics.tensors import derive
 
 CLASSES, SIDE = 3, 4
 

@@ -27,7 +27,7 @@ def test_the_mean_score_of_the_fitting_rows_is_the_number_of_directions():
 
 def test_the_score_is_blind_to_a_scaling_of_single_standardised_features():
     """The Gaussian part is unchanged by any invertible linear map of what it is fitted on."""
-    from touchstone.gaussians import fit_gaussians, squared_distances
+    from touchstone.detectors._gaussians import fit_gaussians, squared_distances
 
     mixing = torch.randn(5, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     labels = torch.zeros(200, dtype=torch.int64)

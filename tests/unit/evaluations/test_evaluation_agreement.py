@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.agreement import agreement
-from touchstone.records import Cell, Outputs
+from touchstone.records.nouns import Cell, Outputs
 
 FGSM = {"use": "fgsm", "eps": 0.25}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.attacked_detection import attacked_detection
-from touchstone.records import Cell, ExampleSet, Scores
+from touchstone.records.nouns import Cell, ExampleSet, Scores
 
 ID, OOD = [1.0, 2.0, 3.0, 4.0], [3.5, 5.0, 6.0, 7.0]
 ATTACKED_ID, ATTACKED_OOD = [5.5, 5.5, 5.5, 5.5], [0.0, 0.0, 0.0, 0.0]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.closed_form import closed_form
-from touchstone.records import Cell, Checkpoint, ExampleSet, Outputs
+from touchstone.records.nouns import Cell, Checkpoint, ExampleSet, Outputs
 
 IMAGES = np.array([[0.2, 0.9], [0.8, 0.1], [0.5, 0.45], [0.1, 0.2]], dtype=np.float32).reshape(4, 1, 1, 2)
 LABELS = np.array([0, 1, 1, 1])

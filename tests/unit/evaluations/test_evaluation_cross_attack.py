@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.cross_attack import cross_attack
-from touchstone.records import Cell, Detector, Outputs, Scores
+from touchstone.records.nouns import Cell, Detector, Outputs, Scores
 
 ROWS = 20
 SETTINGS = {"id_examples": "digits", "resamples": 50}

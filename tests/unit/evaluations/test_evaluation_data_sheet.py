@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.data_sheet import data_sheet
-from touchstone.records import Cell, ExampleSet
+from touchstone.records.nouns import Cell, ExampleSet
 
 
 def sheet(pixels, labels=(0, 0, -1), **place):

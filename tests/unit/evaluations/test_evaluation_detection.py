@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.detection import detection
-from touchstone.records import Cell, Outputs, Scores
+from touchstone.records.nouns import Cell, Outputs, Scores
 
 PGD = {"use": "pgd", "eps": 0.1}
 ROWS = 12

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.effort import effort
-from touchstone.records import Cell, ExampleSet
+from touchstone.records.nouns import Cell, ExampleSet
 
 
 def attacked(attack, seed=0, **notes):

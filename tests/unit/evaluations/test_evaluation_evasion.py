@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.evasion import evasion
-from touchstone.records import Cell, Detector, ExampleSet, Outputs, Scores
+from touchstone.records.nouns import Cell, Detector, ExampleSet, Outputs, Scores
 
 PGD = {"use": "pgd", "eps": 0.1}
 PLACE = {"entry": "cnn", "seed": 0, "examples": "digits"}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.expressivity import expressivity
-from touchstone.records import Cell, Outputs
+from touchstone.records.nouns import Cell, Outputs
 
 SETTINGS = {"id_examples": "digits", "resamples": 50}
 

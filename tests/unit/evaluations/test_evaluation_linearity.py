@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.linearity import linearity, r_squared
-from touchstone.records import Cell, Outputs
+from touchstone.records.nouns import Cell, Outputs
 
 
 def cells(function, places=(0.0, 0.02, 0.05, 0.1, 0.3), clip=False, count=6):

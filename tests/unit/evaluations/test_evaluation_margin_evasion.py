@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.margin_evasion import margin_evasion
-from touchstone.records import Cell, Margins, Outputs
+from touchstone.records.nouns import Cell, Margins, Outputs
 
 LABELS = np.zeros(4, dtype=np.int64)
 

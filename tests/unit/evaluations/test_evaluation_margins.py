@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.margins import margins
-from touchstone.records import Cell, Checkpoint, Margins, Outputs
+from touchstone.records.nouns import Cell, Checkpoint, Margins, Outputs
 
 QUICK = {"resamples": 30}
 

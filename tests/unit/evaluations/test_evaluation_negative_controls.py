@@ -1,7 +1,7 @@
 import numpy as np
 
 from touchstone.evaluations.negative_controls import negative_controls
-from touchstone.records import Cell, Scores
+from touchstone.records.nouns import Cell, Scores
 
 SETTINGS = {"id_examples": "digits", "resamples": 100}
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from touchstone import intervals
 from touchstone.evaluations.paired_detection import paired_detection
-from touchstone.records import Cell, Scores
+from touchstone.records.nouns import Cell, Scores
+from touchstone.statistics import intervals
 
 SETTINGS = {"id_examples": "digits", "against": ["msp"], "resamples": 200}
 

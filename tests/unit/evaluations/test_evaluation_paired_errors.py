@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.paired_errors import paired_errors
-from touchstone.records import Cell, Outputs
+from touchstone.records.nouns import Cell, Outputs
 
 FGSM = {"use": "fgsm", "eps": 0.1}
 PGD = {"use": "pgd", "eps": 0.1, "steps": 40}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.pseudo_margins import pseudo_margins
-from touchstone.records import Cell, Margins, Outputs
+from touchstone.records.nouns import Cell, Margins, Outputs
 
 
 def cells(seed, examples, rows=200, entry="cnn"):

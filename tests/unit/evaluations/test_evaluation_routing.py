@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.routing import routing
-from touchstone.records import Cell, Detector, Outputs
+from touchstone.records.nouns import Cell, Detector, Outputs
 
 PROTECTS = {"protects": "cnn.0"}
 ROUTED_PGD = {"use": "adaptive/routed_pgd", "eps": 0.1} | PROTECTS

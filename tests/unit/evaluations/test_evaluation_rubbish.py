@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.rubbish import rubbish
-from touchstone.records import Cell, Outputs
+from touchstone.records.nouns import Cell, Outputs
 
 
 def cell(logits, exact=None, labels=-1, entry="mlp"):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.sanity import sanity
-from touchstone.records import Cell, Outputs
-from touchstone.sanity_checks import CHECKS, Doubts
+from touchstone.records.nouns import Cell, Outputs
+from touchstone.statistics.sanity_checks import CHECKS, Doubts
 
 ROWS = 200
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.subset_robustness import catching_threshold, matching_threshold, subset_robustness
-from touchstone.records import Cell, Margins, Outputs
+from touchstone.records.nouns import Cell, Margins, Outputs
 
 
 def cells(values, leads, right):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.translation import translation
-from touchstone.records import Cell, ExampleSet, Outputs
+from touchstone.records.nouns import Cell, ExampleSet, Outputs
 
 PGD = {"use": "pgd", "eps": 0.1}
 IDS = np.array([4, 2, 9, 5])

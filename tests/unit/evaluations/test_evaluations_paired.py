@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from touchstone import intervals
 from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.routing import routing
 from touchstone.evaluations.translation import translation
-from touchstone.records import Cell, Outputs
+from touchstone.records.nouns import Cell, Outputs
+from touchstone.statistics import intervals
 
 RESAMPLES, SEED = 200, 5
 SAMPLING = {"resamples": RESAMPLES, "bootstrap_seed": SEED}

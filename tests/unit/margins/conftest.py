@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
-from touchstone.tensors import Draws, Normalise, seeded
+from touchstone.numerics.tensors import Draws, Normalise, seeded
 
 torch.set_num_threads(1)
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from touchstone.boundary import crossed, cut_back, verified
+from touchstone.margins._boundary import crossed, cut_back, verified
 
 
 def model(images):

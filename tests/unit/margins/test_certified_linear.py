@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.hyperplanes import linear_margins
-from touchstone.linear_bounds import layers, least_lead
+from touchstone.margins._hyperplanes import linear_margins
+from touchstone.margins._linear_bounds import layers, least_lead
 from touchstone.margins.certified_linear import certified_linear
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.tensors import Normalise, seeded
+from touchstone.numerics.tensors import Normalise, seeded
 
 
 def test_of_a_linear_network_the_bound_is_the_exact_margin_up_to_the_last_halving(linear_net, images, draws):

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from touchstone.hyperplanes import linear_margins
+from touchstone.margins._hyperplanes import linear_margins
 from touchstone.margins.fab import _project, _run, fab
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])

@@ -2,7 +2,7 @@ import pytest
 import torch
 from scipy.optimize import linprog, minimize
 
-from touchstone.hyperplanes import linear_margins, smallest_change
+from touchstone.margins._hyperplanes import linear_margins, smallest_change
 
 
 def row(*values):

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from touchstone.hyperplanes import linear_margins
+from touchstone.margins._hyperplanes import linear_margins
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 
 def oracle(model, images, norm):

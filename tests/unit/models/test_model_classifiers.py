@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from touchstone.models._residual import PreactBlock
 from touchstone.models.densenet_bc import densenet_bc
 from touchstone.models.ensemble import ensemble
 from touchstone.models.logistic_regression import logistic_regression
@@ -17,8 +18,7 @@ from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.small_cnn import small_cnn
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.models.wide_resnet import wide_resnet
-from touchstone.residual import PreactBlock
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 
 torch.set_num_threads(1)
 DIGIT, COLOUR = (1, 28, 28), (3, 32, 32)

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone import networks
 from touchstone.digests import folder_digest, sha256
 from touchstone.models.resnet18 import resnet18
 from touchstone.models.standardising_wide_resnet import standardising_wide_resnet
+from touchstone.networks import checkpoints
+from touchstone.pipeline.steps.convert import convert
 from touchstone.pretrained.robustbench import robustbench
-from touchstone.records import DamagedFile, decode, encode
+from touchstone.records.encoding import DamagedFile, decode, encode
 from touchstone.sources.checkpoint_file import checkpoint_file
-from touchstone.steps.convert import convert
 
 torch.set_num_threads(1)
 
@@ -139,7 +139,7 @@ def test_a_converted_file_is_a_checkpoint_that_says_what_the_network_says(tmp_pa
     checkpoint = decode(encode(converted(written(tmp_path / "file", {"state_dict": state_dict("module.")}))))
 
     images = torch.rand(5, *SHAPE, generator=torch.Generator().manual_seed(1))
-    model = networks.load(partial(resnet18, width=2), checkpoint)
+    model = checkpoints.load(partial(resnet18, width=2), checkpoint)
     with torch.no_grad():
         logits = model(images)
     assert logits.shape == (5, 4) and not model.training
@@ -203,7 +203,7 @@ def test_the_digest_of_a_source_follows_from_that_of_its_file(tmp_path):
 
 
 def test_each_image_is_standardised_by_itself_so_brightness_and_contrast_change_nothing():
-    model = networks.build(partial(standardising_wide_resnet, depth=10, width=1), SHAPE, 4, (0.0,) * 3, (1.0,) * 3)
+    model = checkpoints.build(partial(standardising_wide_resnet, depth=10, width=1), SHAPE, 4, (0.0,) * 3, (1.0,) * 3)
     image = torch.rand(1, *SHAPE, generator=torch.Generator().manual_seed(0))
 
     with torch.no_grad():

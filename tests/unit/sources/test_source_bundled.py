@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from sklearn import datasets
 
-from touchstone.raw_files import package_file
+from touchstone.ingest.raw_files import package_file
 from touchstone.sources.skimage_faces import skimage_faces
 from touchstone.sources.skimage_textures import skimage_textures
 from touchstone.sources.sklearn_digits import sklearn_digits

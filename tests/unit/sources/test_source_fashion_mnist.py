@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from touchstone.digests import folder_digest
-from touchstone.downloads import Archive
-from touchstone.records import DamagedFile
+from touchstone.ingest.downloads import Archive
+from touchstone.records.encoding import DamagedFile
 from touchstone.sources import fashion_mnist as module
 from touchstone.sources.fashion_mnist import ARCHIVES, fashion_mnist
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from touchstone.own_images import own_images
-from touchstone.records import DamagedFile
+from touchstone.ingest.user_images import own_images
+from touchstone.records.encoding import DamagedFile
 from touchstone.sources.own_files import own_files
 
 

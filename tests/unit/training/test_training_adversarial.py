@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 from touchstone.training.trades import trades

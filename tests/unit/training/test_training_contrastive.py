@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 from touchstone.training.contrastive import contrastive, nt_xent
 
 torch.set_num_threads(1)

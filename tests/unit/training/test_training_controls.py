@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone import networks
 from touchstone.models.ensemble import ensemble
 from touchstone.models.mlp import mlp
 from touchstone.models.softmax_regression import softmax_regression
-from touchstone.tensors import Draws
+from touchstone.networks import checkpoints
+from touchstone.numerics.tensors import Draws
 from touchstone.training.clean import clean
 from touchstone.training.l1_decay import l1_decay
 from touchstone.training.label_smoothing import label_smoothing
@@ -118,12 +118,12 @@ def test_each_member_gets_the_gradient_that_it_would_get_alone(batch):
 
 
 def test_the_first_member_starts_as_the_network_of_the_same_seed():
-    alone = networks.weights_of(networks.build(mlp, (1, 5, 5), 3, (0.0,), (1.0,), seed=4))
+    alone = checkpoints.weights_of(checkpoints.build(mlp, (1, 5, 5), 3, (0.0,), (1.0,), seed=4))
 
     def whole(input_shape, classes):
         return ensemble(input_shape, classes, member=mlp, members=2)
 
-    together = networks.weights_of(networks.build(whole, (1, 5, 5), 3, (0.0,), (1.0,), seed=4))
+    together = checkpoints.weights_of(checkpoints.build(whole, (1, 5, 5), 3, (0.0,), (1.0,), seed=4))
 
     assert all((together[f"members.0.{name}"] == values).all() for name, values in alone.items())
     assert any((together[f"members.1.{name}"] != values).any() for name, values in alone.items())

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from touchstone.attacks.fgsm import fgsm
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 from touchstone.training.ensemble_adversarial import ensemble_adversarial

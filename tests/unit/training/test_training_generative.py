@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone import networks
 from touchstone.data.natural_shift import natural_shift
-from touchstone.generative import fooled, judged, told_apart
 from touchstone.models.patch_discriminator import patch_discriminator
 from touchstone.models.unet import unet
-from touchstone.records import ExampleSet
-from touchstone.tensors import Draws
+from touchstone.networks import checkpoints
+from touchstone.numerics.tensors import Draws
+from touchstone.records.nouns import ExampleSet
 from touchstone.training import cycle_gan, pix2pix, shift_translation
+from touchstone.training._generative import fooled, judged, told_apart
 
 torch.set_num_threads(1)
 SHAPE = (1, 8, 8)
@@ -64,7 +64,7 @@ def test_each_side_of_the_game_gets_the_gradient_of_its_own_loss_alone(gan):
 
 
 def test_a_perfect_translator_has_no_pixel_loss():
-    model = networks.build(unet, SHAPE, 0, (0.0,), (1.0,))  # a fresh one is the identity
+    model = checkpoints.build(unet, SHAPE, 0, (0.0,), (1.0,))  # a fresh one is the identity
     companions = pix2pix.companions(SHAPE, discriminator=JUDGE)
 
     same = partial(loss, pix2pix.pix2pix, model, companions, images(), gan="vanilla")
@@ -101,7 +101,7 @@ def test_cycle_gan_trains_all_four_networks():
 
 
 def test_two_generators_that_undo_each_other_have_no_cycle_loss():
-    model = networks.build(unet, SHAPE, 0, (0.0,), (1.0,))
+    model = checkpoints.build(unet, SHAPE, 0, (0.0,), (1.0,))
     back = partial(unet, filters=2)
     companions = cycle_gan.companions(SHAPE, generator_back=back, discriminator=partial(JUDGE, paired=False))
 

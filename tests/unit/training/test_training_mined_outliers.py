@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.losses import cross_entropy, outlier_exposure
-from touchstone.tensors import Draws
+from touchstone.adversary.losses import cross_entropy, outlier_exposure
+from touchstone.numerics.tensors import Draws
 from touchstone.training.mined_outliers import mined_outliers
 from touchstone.training.outlier_exposed import outlier_exposed
 from touchstone.training.trades import trades

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.losses import outlier_exposure
-from touchstone.tensors import Draws
+from touchstone.adversary.losses import outlier_exposure
+from touchstone.numerics.tensors import Draws
 from touchstone.training.clean import clean
 from touchstone.training.outlier_exposed import outlier_exposed
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from touchstone.tensors import Draws
+from touchstone.numerics.tensors import Draws
 from touchstone.training.denoising import denoising
 from touchstone.training.translation import translation
 

@@ -1,0 +1,67 @@
+"""One run of Auto-PGD: projected ascent with momentum whose step size halves where it stops paying.
+
+Croce & Hein 2020, algorithm 1. Wherever the loss is rough, as behind a translator, it finds more than steps of one size.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from touchstone.adversary.goals import Goal
+from touchstone.adversary.losses import keep_higher, logits_loss_and_gradient
+from touchstone.adversary.perturbations import Ball
+from touchstone.contracts import Model
+from touchstone.numerics.tensors import per_row
+
+
+def climb(
+    model: Model, goal: Goal, ball: Ball, start: Tensor, *, steps: int, stop_on_success: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return the highest-loss point of one run, (N, ...), and its loss (N,); +inf at a first success that stops."""
+
+    def look(points: Tensor) -> tuple[Tensor, Tensor]:
+        logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
+        return torch.where(goal.reached(logits) & stop_on_success, torch.inf, loss), gradient
+
+    loss, gradient = look(start)
+    points, previous = start, start
+    best, best_loss, best_gradient = start, loss, gradient
+    size = torch.full_like(loss, 2 * ball.eps)
+    last, best_at_last, halved = 0, loss, torch.ones_like(loss, dtype=torch.bool)
+    rises = torch.zeros_like(loss)
+    checkpoints = _checkpoints(steps)
+    for step in range(1, steps + 1):
+        if bool(torch.isposinf(best_loss).all()):
+            break
+        momentum = 0.25 if step > 1 else 0.0
+        ahead = ball.step(points, gradient, per_row(size, points))
+        moved = ball.project(points + (1 - momentum) * (ahead - points) + momentum * (points - previous))
+        points, previous, loss_before = moved, points, loss
+        loss, gradient = look(points)
+        rises = rises + (loss > loss_before)
+        better = per_row(loss > best_loss, points)
+        best_gradient = torch.where(better, gradient, best_gradient)
+        best, best_loss = keep_higher(best, best_loss, points, loss)
+        if step in checkpoints:
+            rarely = rises < 0.75 * (step - last)
+            stuck = ~halved & (best_loss == best_at_last)
+            halved = rarely | stuck
+            size = torch.where(halved, size / 2, size)
+            back = per_row(halved, points)
+            points, gradient = torch.where(back, best, points), torch.where(back, best_gradient, gradient)
+            loss = torch.where(halved, best_loss, loss)
+            last, best_at_last, rises = step, best_loss, torch.zeros_like(rises)
+    return best, best_loss
+
+
+def _checkpoints(steps: int) -> list[int]:
+    """Return the steps at which step sizes are looked at: closer and closer, from 22 % to at least 6 % apart."""
+    before, share = 0.0, 0.22
+    points = []
+    while share <= 1:
+        points.append(math.ceil(round(share * steps, 6)))
+        before, share = share, share + max(share - before - 0.03, 0.06)
+    return sorted(set(points))

@@ -1,0 +1,108 @@
+"""For a model of your own: which of its decisions change under a small perturbation, in one call."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from touchstone.api import calls
+from touchstone.contracts import Model
+from touchstone.margins.nearest_classes import nearest_classes
+from touchstone.numerics.tensors import Draws, batches, frozen
+
+
+class BrittleInput(NamedTuple):
+    """One input whose decision changes: its row, the predicted class, its input margin in pixels, its logit margin."""
+
+    row: int
+    prediction: int
+    input_margin: float
+    logit_margin: float
+
+
+def brittle_inputs(
+    model: Model,
+    images: Tensor,
+    *,
+    eps: float = 8 / 255,
+    threshold: float | None = None,
+    batch_size: int = 256,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> list[BrittleInput]:
+    """Return the inputs whose predicted class changes within an L-inf perturbation of `eps`, the nearest first.
+
+    model: images -> logits (N, K), a torch module or a function, its normalisation inside. images: (N, C, H, W) floats in
+    [0, 1]; no labels are needed, the decision is the model's own. An input margin is the size of a perturbation that was
+    seen to change the prediction (minimum-norm search towards the nearest classes), so every input listed is brittle; one
+    that is not listed may still be. With a `threshold` only inputs whose logit margin is at most that are attacked: see
+    `brittle_threshold`. progress: whether to say on stderr how far it is once it takes longer than a few seconds; None:
+    on a terminal. TypeError for arrays, ValueError where images are no images.
+
+    >>> import torch
+    >>> weights = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
+    >>> model = lambda images: images.flatten(1) @ weights.T
+    >>> images = torch.tensor([[0.50, 0.47], [0.9, 0.1], [0.2, 0.21]]).view(3, 1, 1, 2)
+    >>> for found in brittle_inputs(model, images, eps=0.05):
+    ...     print(found.row, found.prediction, round(found.input_margin, 3), round(found.logit_margin, 2))
+    2 1 0.005 0.02
+    0 0 0.015 0.06
+    """
+    if eps <= 0:
+        raise ValueError(f"eps must be > 0, got {eps:g}")
+    calls.check_tensors(images=images)
+    found = []
+    ids = torch.arange(len(images), device=images.device)
+    calls.check_steady(model, images)
+    count = math.ceil(len(images) / batch_size)
+    with frozen(model), torch.no_grad(), calls.counted("brittle_inputs", count, progress) as step:
+        for batch, rows in batches(batch_size, images, ids):
+            predictions, leads = _decided(model, batch)
+            chosen = torch.ones_like(predictions, dtype=torch.bool) if threshold is None else leads <= threshold
+            if chosen.any():
+                own = Draws(seed, "attack", rows[chosen])
+                margins, _ = nearest_classes(model, batch[chosen], predictions[chosen], own)
+                near = margins <= eps
+                columns = (rows[chosen][near], predictions[chosen][near], margins[near], leads[chosen][near])
+                found += [BrittleInput(*values) for values in zip(*(part.tolist() for part in columns), strict=True)]
+            step()
+    return sorted(found, key=lambda one: (one.input_margin, one.row))
+
+
+def brittle_threshold(
+    model: Model,
+    images: Tensor,
+    *,
+    eps: float = 8 / 255,
+    caught: float = 0.95,
+    batch_size: int = 256,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> float:
+    """Return the logit margin at or below which the share `caught` of the brittle inputs among `images` lies.
+
+    For `brittle_inputs` on other images of the same kind, so that most of them cost one forward pass. Worth it for models
+    whose logit margin ranks inputs as the input margin does; an attacker who knows the threshold can get past it.
+    ValueError where no input is brittle at `eps`. Ngnawe et al. 2024.
+
+    >>> import torch
+    >>> model = lambda images: torch.stack([images.flatten(1).sum(1), 1 - images.flatten(1).sum(1)], 1)
+    >>> images = torch.linspace(0.01, 1, 100).view(100, 1, 1, 1)
+    >>> round(brittle_threshold(model, images, eps=0.1), 2)  # brittle are logit margins below twice eps
+    0.18
+    """
+    if not 0 < caught <= 1:
+        raise ValueError(f"caught must be above 0, at most 1, got {caught:g}")
+    brittle = brittle_inputs(model, images, eps=eps, batch_size=batch_size, seed=seed, progress=progress)
+    leads = [one.logit_margin for one in brittle]
+    if not leads:
+        raise ValueError(f"no input is brittle at eps {eps:g}, so there is no threshold")
+    return float(torch.tensor(leads, dtype=torch.float64).quantile(caught, interpolation="higher"))
+
+
+def _decided(model: Model, images: Tensor) -> tuple[Tensor, Tensor]:
+    top = model(images).topk(2, dim=1)
+    return top.indices[:, 0], top.values[:, 0] - top.values[:, 1]

@@ -1,0 +1,1 @@
+"""Criteria fixed beforehand, the measurements they need, verdicts. It must not draw or write a page."""

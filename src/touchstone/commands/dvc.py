@@ -1,0 +1,200 @@
+"""`touchstone dvc STUDY`: what DVC versions of a study, written as stages around Snakemake; `--check` looks for stale locks.
+
+The default study's stages stand in dvc.yaml, every other's in workflow/dvc.yaml (workflow/studies/ holds
+nothing but studies). Snakemake owns every edge inside
+a stage; `persist` keeps DVC from deleting what Snakemake would not need to remake.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from touchstone.pipeline.planning.parts import Net
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import sidecar_files, whole_files
+from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
+from touchstone.pipeline.settings.study import load
+
+DEFAULT_FILE = Path("dvc.yaml")
+STUDIES_FILE = Path("workflow/dvc.yaml")
+STUDIES = Path("workflow/studies")
+SNAKEMAKE = ".venv/bin/python -m snakemake --cores all"  # as `make run` calls it; `all` changes no byte
+WORKFLOW = ("Snakefile", "profiles/default", "workflow/common.smk", "workflow/rules", "workflow/envs")
+FETCHING = ("src/touchstone/sources", "src/touchstone/pipeline/steps/fetch.py")
+RAW = "_raw"  # how the name of a stage ends that fetches a study's raw data
+HEADER = """\
+# What DVC versions: raw data, example sets, checkpoints, everything made of them, and the report's tables and pictures.
+# Written by `make dvc STUDY=NAME`. After `make run`, which leaves DVC alone, `dvc commit` records what it made.
+"""
+CURVE = "robust_accuracy"  # the template .dvc/plots/robust_accuracy.json
+
+
+def add(study: str, root: Path = Path()) -> Path:
+    """Write a study's stages into its dvc.yaml, beside those of other studies, and return that file."""
+    if study != DEFAULT_STUDY and not (root / STUDIES / f"{study}.yaml").is_file():
+        raise ParamsError(f"only a study in {STUDIES}/ can be versioned, named as there; got {study}")
+    default = study == DEFAULT_STUDY
+    path = root / (DEFAULT_FILE if default else STUDIES_FILE)
+    studies = dict.fromkeys([] if default else _studies(path))
+    held = set() if default else _held(root / DEFAULT_FILE)
+    found = document([Plan(load(name, root)) for name in (studies | {study: None})], held)
+    text = HEADER + yaml.safe_dump(found, sort_keys=False, width=120)
+    whole_files.write_whole(path, text.encode())
+    return path
+
+
+def stale(root: Path = Path()) -> list[str]:
+    """Return what the committed locks no longer match, in lines that say what to do; empty where they match.
+
+    Compared are commands, settings, and the files that git holds. What DVC holds may be missing, as in a fresh clone.
+    """
+    from dvc.repo import Repo
+
+    lines, repair = [], dict[str, list[str]]()
+    with Repo(str(root)) as repo:
+        files = [str(file) for file in (DEFAULT_FILE, STUDIES_FILE) if (root / file).is_file()]
+        stages = [(file, stage) for file in files for stage in repo.stage.load_all(str(root / file))]
+        data = {out.fs_path for _, stage in stages for out in stage.outs if out.use_cache}
+        for file, stage in stages:
+            parts = [part for part in (*stage.deps, *stage.outs) if part.fs_path not in data]
+            changes = [change for part in parts for change in _changes(part.workspace_status())]
+            changes += ["command (modified)"] if stage.cmd_changed else []
+            if changes:
+                lines.append(f"{file.removesuffix('.yaml')}.lock: {stage.name}: {', '.join(changes)}")
+                target = stage.name if file == str(DEFAULT_FILE) else f"{file}:{stage.name}"
+                repair.setdefault(stage.name.removesuffix(RAW), []).append(target)
+    for study, targets in repair.items():
+        lines.append(f"To repair: make run STUDY={study} && .venv/bin/dvc commit -f {' '.join(targets)}")
+    return lines
+
+
+def _changes(status: dict[str, Any]) -> list[str]:
+    """Return DVC's status of a file as words: "FILE (modified)", and one for each changed setting of a settings file."""
+    changes = []
+    for file, change in status.items():
+        settings = change if isinstance(change, dict) else {"": change}
+        changes += [f"{f'{file} {name}'.strip()} ({word})" for name, word in settings.items()]
+    return changes
+
+
+def hidden_from_git(study: str) -> str | None:
+    """Return the report's folder where git ignores it: the report is committed, not DVC's."""
+    folder = f"reports/{study}"
+    try:
+        asked = subprocess.run(["git", "check-ignore", "--quiet", f"{folder}/report.html"], capture_output=True)
+    except FileNotFoundError:
+        return None
+    return folder if asked.returncode == 0 else None
+
+
+def _studies(path: Path) -> list[str]:
+    """Return the studies that a dvc.yaml holds stages of, in its order."""
+    return [name for name, stage in _stages(path).items() if "metrics" in stage]
+
+
+def _stages(path: Path) -> dict[str, Any]:
+    stages: dict[str, Any] = yaml.safe_load(path.read_text())["stages"] if path.is_file() else {}
+    return stages
+
+
+def _held(path: Path) -> set[str]:
+    """Return the raw folders that the stages of a dvc.yaml make: a file is an output of one stage alone."""
+    outs = (out for stage in _stages(path).values() for entry in stage["outs"] for out in entry)
+    return {str(out).rstrip("/") for out in outs if str(out).startswith("data/raw/")}
+
+
+def document(plans: Iterable[Plan], held: set[str]) -> dict[str, Any]:
+    """Return the content of a dvc.yaml: for each study its stages, plots and checkpoints; `held` raw data is another's."""
+    stages: dict[str, Any] = {}
+    plots: list[Any] = []
+    artifacts: dict[str, Any] = {}
+    for plan in plans:
+        up = "" if plan.study.name == DEFAULT_STUDY else "../"  # plots and artifacts count from the dvc.yaml itself
+        where = {"wdir": ".."} if up else {}
+        raw = sorted(plan.raw_folders - held)
+        held = held | set(raw)
+        if raw:
+            stages[plan.study.name + RAW] = where | _raw_stage(plan, raw)
+        stages[plan.study.name] = where | _study_stage(plan)
+        plots += _plots(plan, up)
+        artifacts |= _artifacts(plan, up)
+    return {"stages": stages, "plots": plots, "artifacts": artifacts}
+
+
+def _command(plan: Plan, targets: list[str]) -> str:
+    config = [] if plan.study.name == DEFAULT_STUDY else ["--config", f"study={plan.study.name}"]
+    return " ".join([SNAKEMAKE, *targets, *config])
+
+
+def _overlay(plan: Plan) -> list[str]:
+    return [] if plan.study.name == DEFAULT_STUDY else [f"{STUDIES}/{plan.study.name}.yaml"]
+
+
+def _kept(*files: str, cached: bool) -> list[dict[str, dict[str, bool]]]:
+    return [{file: {"persist": True} if cached else {"cache": False, "persist": True}} for file in files]
+
+
+def _raw_stage(plan: Plan, raw: list[str]) -> dict[str, Any]:
+    files = [name for folder in raw for name in (f"{folder}/", folder + sidecar_files.SIDECAR)]
+    return {
+        "desc": f"The raw files of the study {plan.study.name}",
+        "cmd": _command(plan, raw),
+        "deps": [*FETCHING, *_overlay(plan)],
+        "params": [{"params.yaml": ["sources"]}],
+        "outs": _kept(*files, cached=True),
+    }
+
+
+def _study_stage(plan: Plan) -> dict[str, Any]:
+    reports = f"reports/{plan.study.name}"
+    metrics, figures = f"{reports}/metrics.json", f"{reports}/figures"
+    tables = [page for page in plan.more_pages if page not in (metrics, figures)]
+    pages = [f"{reports}/report.html", f"{reports}/report.html{sidecar_files.SIDECAR}", *tables, f"{figures}/"]
+    raw = [f"{folder}/" for folder in sorted(plan.raw_folders)]
+    return {
+        "desc": f"The study {plan.study.name}, by the same Snakemake line as `make run`",
+        "cmd": _command(plan, []),
+        "deps": [*WORKFLOW, "requirements.lock", "src/touchstone", *raw],
+        "params": [{file: None} for file in ("params.yaml", *_overlay(plan))],
+        "outs": [*_kept(f"{plan.folder}/", cached=True), *_kept(*pages, cached=False)],
+        "metrics": _kept(metrics, cached=False),
+    }
+
+
+def _plots(plan: Plan, up: str) -> list[Any]:
+    """Return the pictures of the report, and one curve drawn from one of its tables, so that versions can be compared."""
+    reports = f"{up}reports/{plan.study.name}"
+    title = f"{plan.study['study']['title']}: accuracy that is left under attack"
+    asked = [name for name, entry in plan.study["evaluations"].items() if entry["use"] == "evaluations/robustness"]
+    tables = [up + plan.file("metrics", name) for name in asked[:1]]
+    curves = [
+        {f"{plan.study.name} {CURVE}": {"x": "examples", "y": {table: "value"}, "template": CURVE, "title": title}}
+        for table in tables
+    ]
+    return [*curves, *(f"{reports}/figures/{name}.svg" for name in plan.study["figures"])]
+
+
+def _artifacts(plan: Plan, up: str) -> dict[str, Any]:
+    """Return the checkpoints as DVC's model registry wants them: a name, where it lies, what it is."""
+    found = {}
+    for section in ("classifiers", "translators"):
+        for net in plan.nets(section):
+            name = f"{plan.study.name}-{net}".replace(".", "-").replace("_", "-")
+            found[name] = {
+                "path": up + plan.file("checkpoints", net),
+                "type": "model",
+                "desc": _description(plan, section, net),
+                "labels": [section.removesuffix("s")],
+            }
+    return found
+
+
+def _description(plan: Plan, section: str, net: Net) -> str:
+    entry = plan.study[section][net.entry]
+    architecture, objective = (block["use"].split("/")[1] for block in (entry["model"], entry))
+    return f"{architecture}, trained by {objective} on {entry['train']}, seed {net.seed}"

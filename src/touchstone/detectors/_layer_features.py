@@ -1,0 +1,39 @@
+"""What a network has made of its inputs, layer by layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from touchstone.numerics.tensors import batches
+
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def layer_features(model: nn.Module, images: Tensor) -> list[Tensor]:
+    """Return what each linear or convolutional layer but the first reads of the images, in the order of their calls.
+
+    Each is (N, D), with D channels or units: means over what is left of space. Differentiable in the images, where
+    gradients are on. ValueError for a network of fewer than two such layers: it has nothing hidden.
+    """
+    read: list[Tensor] = []
+
+    def record(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        read.append(arguments[0])
+
+    handles = [module.register_forward_pre_hook(record) for module in model.modules() if isinstance(module, WEIGHTED)]
+    try:
+        model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if len(read) < 2:
+        raise ValueError(f"a network of {len(read)} linear or convolutional layers has no hidden layer to read")
+    return [values.flatten(2).mean(2) if values.ndim > 2 else values for values in read[1:]]
+
+
+def all_layer_features(model: nn.Module, images: Tensor, batch_size: int) -> list[Tensor]:
+    """Return `layer_features` of many images without gradients, so many at a time."""
+    with torch.no_grad():
+        parts = [layer_features(model, batch) for (batch,) in batches(batch_size, images)]
+    return [torch.cat(layer) for layer in zip(*parts, strict=True)]

@@ -1,0 +1,1 @@
+"""Components of the section `evaluations:`: from outputs to metric rows. They must not import one another or torch."""

@@ -1,0 +1,119 @@
+"""Matrices of numbers as coloured cells with the numbers in them, and below each its interval in smaller type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from touchstone.report import drawing
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import Row, measured
+
+# Told apart by the colour-blind; light in the middle, where a number says "chance".
+COLOURS = "PuOr"
+DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells, whatever the colours of the page
+LETTER = 0.073  # inches
+SIZE, SMALL = 7.5, 5.8  # points of a number and of its interval: print needs 5 or more
+HEIGHT = 0.29  # inches of a cell: both lines and some air
+Places = tuple[str, str]  # row, column
+
+
+def overall(rows: Iterable[Row], metric: str) -> dict[Places, Row]:
+    """Return {(entry, examples): row} of a metric: the mean over seeds, or the only row there is."""
+    found: dict[Places, Row] = {}
+    for row in sorted(rows, key=lambda row: row["seed"] is not None):
+        if measured(row["metric"]) == metric:
+            found.setdefault((row["entry"], row["examples"]), row)
+    return found
+
+
+def interval_of(row: Row) -> Interval:
+    """Return the number of a row with its ends: of a mean over seeds, the least and the greatest of them."""
+    return Interval(float(row["value"]), row["low"], row["high"])
+
+
+def complement(found: Interval) -> Interval:
+    """Return what a share leaves of one: an error from an accuracy."""
+    low, high = (None if end is None else 1 - end for end in (found.low, found.high))
+    return Interval(1 - found.value, high, low)
+
+
+def what_ends_are(rows: Iterable[Row]) -> str:
+    """Return what the small type in the cells of these rows is, for a title."""
+    means = {measured(row["metric"]) != row["metric"] for row in rows}
+    return " or ".join(
+        words for mean, words in ((True, "range over seeds"), (False, "95 % interval")) if mean in means
+    )  # fmt: skip
+
+
+def number(
+    axes: Axes, across: float, down: float, found: Interval, ink: str, *, size: float = SIZE, percent: bool = False
+) -> None:
+    """Write a number into the middle of a cell, its ends below it in smaller type; without ends the number alone."""
+
+    def written(value: float) -> str:
+        return f"{100 * value:.0f}" if percent else f"{value:.2f}"
+
+    value, known = written(found.value) + ("%" if percent else ""), found.low is not None and found.high is not None
+    axes.annotate(value, (across, down), (0, -0.12 * size if known else 0), textcoords="offset points", ha="center",
+                  va="bottom" if known else "center", fontsize=size, color=ink)  # fmt: skip
+    if found.low is not None and found.high is not None:
+        ends = f"{written(found.low)}–{written(found.high)}"
+        axes.annotate(ends, (across, down), (0, -0.22 * size), textcoords="offset points", ha="center", va="top",
+                      fontsize=SMALL, color=ink)  # fmt: skip
+
+
+def figure_of(tables: Mapping[str, Sequence[str]], columns: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with one panel per title, above each other, high enough for its rows."""
+    heights = [len(rows) for rows in tables.values()]
+    words = max(len(column) for column in columns) * LETTER * 0.75
+    size = (drawing.WIDTH, sum(heights) * HEIGHT + len(heights) * (0.55 + words))
+    figure = Figure(figsize=size)
+    axes = figure.subplots(len(tables), 1, squeeze=False, gridspec_kw={"height_ratios": [h + 1 for h in heights]})
+    return figure, list(axes[:, 0])
+
+
+def draw(
+    axes: Axes,
+    values: Mapping[Places, Interval],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str,
+    words: tuple[str, str],
+    names: Mapping[str, str] | None = None,
+    outlined: Collection[Places] = (),
+) -> None:
+    """Draw the values of `rows` (from the top) on `columns`, from 0 in orange over 0.5 in white to 1 in violet.
+
+    words: what rows and what columns are; names: of the rows, where they are not their own; a cell without a value
+    stays empty; outlined: cells with a frame.
+    """
+    colours = matplotlib.colormaps[COLOURS]
+    for top, row in enumerate(rows):
+        for left, column in enumerate(columns):
+            found = values.get((row, column))
+            if found is None or math.isnan(found.value):
+                continue
+            # Not to the very ends, where any text on them is hard to read.
+            red, green, blue, _ = colours(0.08 + 0.84 * found.value)
+            axes.add_patch(Rectangle((left, top), 1, 1, facecolor=(red, green, blue), edgecolor="none"))
+            ink = DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
+            number(axes, left + 0.5, top + 0.5, found, ink)
+            if (row, column) in outlined:
+                frame = Rectangle((left + 0.04, top + 0.04), 0.92, 0.92, fill=False, edgecolor=DARK, linewidth=1.6)
+                axes.add_patch(frame)
+    axes.set(xlim=(0, len(columns)), ylim=(len(rows), 0), title=title, ylabel=words[0], xlabel=words[1])
+    axes.set_xticks([left + 0.5 for left in range(len(columns))], columns, rotation=35, ha="right", fontsize=7.5)
+    axes.set_yticks(
+        [top + 0.5 for top in range(len(rows))], [(names or {}).get(row, row) for row in rows], fontsize=7.5
+    )
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)

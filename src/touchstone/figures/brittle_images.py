@@ -1,0 +1,84 @@
+"""Figure: the inputs nearest to and farthest from the decision boundary, and those the logit margin takes for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.nouns import Cell
+from touchstone.report import drawing
+from touchstone.statistics.estimators import Array, logit_margins
+from touchstone.statistics.margin_cells import Found, kept
+from touchstone.statistics.rows import only, rows_of
+from touchstone.statistics.threats import network
+
+ABOVE: Any = {"fontsize": 8, "loc": "center", "pad": 3, "linespacing": 1.1}  # what stands above an image
+SOFT = "#5a626d"  # of what only says what stands there
+
+
+def brittle_images(
+    margins: list[Cell],
+    outputs: list[Cell],
+    examples: list[Cell],
+    *,
+    classifier: str | None = None,
+    seed: NonNegativeInt = 0,
+    columns: PositiveInt = 9,
+) -> Figure:
+    """Return four rows of images: smallest and greatest input margin, smallest and greatest logit margin.
+
+    Above each image stand its input margin in pixels, its logit margin, and its predicted class, with the true one in
+    brackets where they differ. margins: of several methods, the smallest kept; inputs whose margin was not found count
+    as farthest. examples: the same sets. classifier, seed: the network; None shows the first. ValueError where there are
+    no margins of it.
+    """
+    groups = [found for found in kept(margins, outputs) if found.seed == seed]
+    groups = [found for found in groups if classifier is None or found.entry == classifier]
+    if not groups:
+        raise ValueError(f"no margins of seed {seed} of {classifier or 'any classifier'}")
+    found = groups[0]
+    cell = only(
+        (c for c in examples if c.examples == found.examples and not c.attack and not c.translator), found.examples
+    )
+    images = cell.noun.images[rows_of(cell.noun.example_ids, found.ids, cell.file)]
+    labels = cell.noun.labels[rows_of(cell.noun.example_ids, found.ids, cell.file)]
+    logits = logit_margins(found.logits)
+    near, looks_near = np.lexsort((logits, found.margins)), np.argsort(logits, kind="stable")
+    rows = {
+        "nearest to\nthe boundary": near[:columns],
+        "smallest\nlogit margin": looks_near[:columns],
+        "farthest from\nthe boundary": near[::-1][:columns],
+        "greatest\nlogit margin": looks_near[::-1][:columns],
+    }
+    figure = Figure(figsize=(drawing.WIDTH, 1.2 * len(rows)))
+    figure.set_layout_engine("none")  # it would move so many axes by other last digits each time: other bytes
+    place = {"left": 0, "right": 0.995, "bottom": 0.01, "top": 0.9, "wspace": 0.12, "hspace": 0.8}
+    grid = {"width_ratios": [1.55] + [1] * columns} | place
+    axes_grid = figure.subplots(len(rows), columns + 1, squeeze=False, gridspec_kw=grid)
+    for axes_row, (name, chosen) in zip(axes_grid, rows.items(), strict=True):
+        axes_row[0].text(1, 0.5, name, ha="right", va="center", transform=axes_row[0].transAxes)
+        axes_row[0].set_title("input margin\nlogit margin\nclass (true)", **ABOVE | {"loc": "right", "color": SOFT})
+        for axes, place in zip(axes_row[1:], chosen, strict=False):
+            axes.imshow(*_shown(images[place]), vmin=0, vmax=1, interpolation="none", gid=f"{name}-{place}")
+            axes.set_title(_words(found, logits, labels, int(place)), **ABOVE)
+        for axes in axes_row:
+            axes.set_axis_off()
+    worst = found.margins[near[:columns]]
+    return drawing.described(
+        figure,
+        f"Images of {found.examples} by the margins of {network(found.outputs)}: the {columns} nearest to its decision"
+        f" boundary change class within {worst.max():.3f} pixels; above each, input margin, logit margin and class.",
+    )
+
+
+def _shown(image: Array) -> tuple[Array, str]:
+    return (image[0], "gray") if len(image) == 1 else (np.moveaxis(image, 0, 2), "viridis")
+
+
+def _words(found: Found, logits: Array, labels: Array, place: int) -> str:
+    margin = f"{found.margins[place]:.3f}" if np.isfinite(found.margins[place]) else "not found"
+    said, true = int(found.predictions[place]), int(labels[place])
+    return f"{margin}\n{logits[place]:.2g}\n{said}" + (f" ({true})" if said != true else "")

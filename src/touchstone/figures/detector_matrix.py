@@ -1,0 +1,68 @@
+"""Figure: every detector on every anomalous set, supervised ones and the others apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from touchstone.figures import _heat_maps
+from touchstone.records.nouns import Cell
+from touchstone.report import drawing
+
+
+def detector_matrix(
+    metrics: list[dict[str, Any]],
+    detectors: list[Cell],
+    *,
+    classifier: str | None = None,
+    trivial: list[str] = ["mean_intensity", "pixel_mahalanobis"],  # noqa: B006 - a literal that the registry reads
+) -> Figure:
+    """Return one heat map of AUROC per kind of detector: those trained on anomalies, and those that saw none.
+
+    metrics: rows of a detection evaluation, means over seeds where there are several. detectors: say which are
+    supervised. Attacked sets are shown by the attacks that succeeded where that was measured; in small type the 95 %
+    intervals, or the range over seeds. Detectors stand in the order of their mean; the `trivial` ones, which look at
+    pixels or at less, are marked, for where they are near 1 the set is easy. classifier: the one to show; None shows
+    the first. ValueError where no row has an AUROC of it.
+    """
+    entry = classifier or next((cell.entry for cell in detectors), "")
+    shown = _shown(metrics, entry)
+    values = {place: _heat_maps.interval_of(row) for place, row in shown.items()}
+    small = _heat_maps.what_ends_are(shown.values())
+    sets = list(dict.fromkeys(name for _, name in values))
+    names = {cell.detector: cell.noun.supervised for cell in detectors if cell.entry == entry}
+    names = {name: supervised for name, supervised in names.items() if any(row == name for row, _ in values)}
+    if not names or not sets:
+        raise ValueError(f"no AUROC of a detector on {entry}, so there is no matrix to draw")
+
+    def mean(name: str) -> float:
+        own = [values[name, examples].value for examples in sets if (name, examples) in values]
+        return sum(own) / len(own)
+
+    kinds = {
+        "trained on anomalies (supervised)": [name for name, supervised in names.items() if supervised],
+        "trained on no anomalies": [name for name, supervised in names.items() if not supervised],
+    }
+    tables = {title: sorted(rows, key=mean, reverse=True) for title, rows in kinds.items() if rows}
+    figure, panels = _heat_maps.figure_of(tables, sets)
+    marked = {name: f"{name} (trivial)" for name in trivial}
+    for axes, (title, rows) in zip(panels, tables.items(), strict=True):
+        words = ("detector", "anomalous set")
+        _heat_maps.draw(
+            axes, values, rows, sets, title=f"AUROC on {entry}, {title}; small: {small}", words=words, names=marked
+        )
+    best = "; ".join(f"{title}: {rows[0]} has the greatest mean, {mean(rows[0]):.2f}" for title, rows in tables.items())
+    return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {best}.")
+
+
+def _shown(metrics: list[dict[str, Any]], entry: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return {(detector, set as it is shown): the row of its AUROC}."""
+    successes = _heat_maps.overall(metrics, "auroc_successes")
+    values = {}
+    for place, row in _heat_maps.overall(metrics, "auroc").items():
+        net, _, detector = place[0].partition("+")
+        if net == entry:
+            name = place[1].rpartition("/")[2] + (" that succeeded" if place in successes else "")
+            values[detector, name] = successes.get(place, row)
+    return values

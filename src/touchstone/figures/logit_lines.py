@@ -1,0 +1,66 @@
+"""Figure: the logits of a few images along the sign of the gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.nouns import Cell
+from touchstone.report import drawing, palette
+from touchstone.statistics.estimators import Array
+from touchstone.statistics.logit_paths import LogitPath, logit_paths
+
+
+def logit_lines(
+    outputs: list[Cell],
+    *,
+    classifiers: list[str] | None = None,
+    seed: NonNegativeInt = 0,
+    images: PositiveInt = 3,
+) -> Figure:
+    """Return, per classifier (rows), the K logits of some images (columns) at x + t sign(gradient), over t.
+
+    outputs: of classifiers on a clean set and on white-box FGSM images of it without clipping, at several eps; points
+    joined by lines. Images: the first of each class in turn, the same in each row. The thick line is the true class,
+    the dashed one the class that wins at the greatest t, the others are thin. classifiers: those to show, all if None.
+    seed: the one to show. ValueError where it has no such outputs. Goodfellow et al. 2015, figure 4.
+    """
+    paths = [path for path in logit_paths(outputs) if path.clean.seed == seed]
+    paths = [path for path in paths if classifiers is None or path.clean.entry in classifiers]
+    if not paths:
+        raise ValueError(f"no outputs of seed {seed} on unclipped FGSM images")
+    figure, panels = drawing.panels(len(paths) * images, columns=images, height=2.0, sharex=True)
+    for place, axes in enumerate(panels):
+        path = paths[place // images]
+        _draw(axes, path, _chosen(path.labels, images)[place % images])
+    figure.supxlabel("t (pixels)", fontsize=9)
+    panels[0].legend()
+    names = ", ".join(f"{path.clean.entry}.{seed} on {path.clean.examples}" for path in paths)
+    greatest = max(float(path.places[-1]) for path in paths)
+    words = f"Logits of {images} images along x + t sign(gradient), t from 0 to {greatest:g}: {names}."
+    return drawing.described(figure, words)
+
+
+def _chosen(labels: Array, count: int) -> Array:
+    """Return the first row of each class, then the second of each, ..."""
+    turn = np.zeros(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        turn[labels == label] = np.arange((labels == label).sum())
+    return np.lexsort((labels, turn))[:count]
+
+
+def _draw(axes: Axes, path: LogitPath, row: int) -> None:
+    logits, own = path.logits[:, row], int(path.labels[row])
+    winner = int(logits[-1].argmax())
+    for label in range(logits.shape[1]):
+        axes.plot(path.places, logits[:, label], color=drawing.FAINT, linewidth=0.7, alpha=0.7, zorder=1)
+    look = palette.line(path.clean.entry, [path.clean.entry])
+    axes.plot(path.places, logits[:, own], color=look["color"], linewidth=2.2, marker=".", label="true class")
+    if winner != own:
+        axes.plot(
+            path.places, logits[:, winner], color=drawing.INK, linestyle="--", linewidth=1.4, label="wins in the end"
+        )
+    axes.set_title(f"{path.clean.entry}: a {own}" + (f", then a {winner}" if winner != own else ""))
+    axes.set_ylabel("logit")

@@ -1,0 +1,58 @@
+"""Figure: which number from one forward pass ranks inputs best by their distance to the boundary?"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from touchstone.report import drawing, palette
+from touchstone.statistics.rows import Row, measured
+
+NAMES = {
+    "kendall_tau": "logit margin",
+    "kendall_tau_features": "exact feature margin",
+    "kendall_tau_probability_margin": "probability margin",
+    "kendall_tau_max_probability": "max probability",
+    "kendall_tau_max_logit": "max logit",
+    "kendall_tau_entropy": "minus entropy",
+    "kendall_tau_energy": "minus energy",
+    "kendall_tau_gini": "minus Gini",
+}
+
+
+def margin_proxies(metrics: list[Row], *, norm: str = "linf") -> Figure:
+    """Return Kendall's tau of the input margin and each stand-in for it, one mark per classifier.
+
+    metrics: of the evaluation margins. Bars reach from the least to the greatest seed, of a single network over its 95 %
+    interval. Signs are fixed: a tau below 0 ranks the wrong way round. ValueError where there are no such rows.
+    """
+    rows: dict[str, dict[str, Row]] = {}
+    for row in sorted(metrics, key=lambda row: row["seed"] is not None):  # means over seeds go before single ones
+        if measured(row["metric"]) in NAMES and row["examples"].endswith(f"/{norm}"):
+            rows.setdefault(row["entry"], {}).setdefault(measured(row["metric"]), row)
+    if not rows:
+        raise ValueError("no tau of any stand-in: the evaluation has to use margins")
+    shown = [name for name in NAMES if any(name in own for own in rows.values())]
+    figure, (axes,) = drawing.panels(1, height=0.5 + 0.42 * len(shown))
+    step = 0.7 / len(rows)
+    marks = []
+    for place, (entry, own) in enumerate(rows.items()):
+        look = palette.line(entry, rows)
+        names = [name for name in shown if name in own]
+        values = [own[name]["value"] for name in names]
+        ends = [[abs(own[n][end] - v) for n, v in zip(names, values, strict=True)] for end in ("low", "high")]
+        heights = [shown.index(name) + (place - (len(rows) - 1) / 2) * step for name in names]
+        drawn = axes.errorbar(
+            values, heights, xerr=ends, color=look["color"], marker=look["marker"], linestyle="none", capsize=2,
+            elinewidth=0.9, label=entry,
+        )  # fmt: skip
+        marks.append(drawn.lines[0])
+    axes.set_yticks(range(len(shown)), [NAMES[name] for name in shown])
+    axes.invert_yaxis()
+    axes.set(title="Stand-ins for the input margin", xlabel=f"Kendall's tau with the {norm} margin", ylabel="stand-in")
+    figure.legend(marks, list(rows), loc="outside right upper")
+    told = "; ".join(
+        f"{entry} best by {NAMES[best]} ({own[best]['value']:.2f})"
+        for entry, own in rows.items()
+        for best in [max(own, key=lambda name: own[name]["value"])]
+    )
+    return drawing.described(figure, f"Kendall's tau of the input margin and each stand-in: {told}.")

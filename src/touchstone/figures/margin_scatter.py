@@ -1,0 +1,53 @@
+"""Figure: does a small logit margin mean that the decision boundary is near?"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from touchstone.contracts import NonNegativeInt
+from touchstone.records.nouns import Cell
+from touchstone.report import drawing, palette
+from touchstone.statistics.estimators import kendall_tau, logit_margins
+from touchstone.statistics.margin_cells import kept
+from touchstone.statistics.threats import network
+
+
+def margin_scatter(
+    margins: list[Cell], outputs: list[Cell], *, classifiers: list[str] | None = None, seed: NonNegativeInt = 0
+) -> Figure:
+    """Return one panel per classifier, set and norm: input margin against logit margin, one point per input.
+
+    margins: of several methods, the smallest kept; those not found stand at the right edge. outputs: of the same
+    classifiers on the same unattacked sets. Filled points are classified right. Kendall's tau-b, margins not found ranked
+    last, is in the title. classifiers: those to show, in that order; None shows all. seed: the one to show. ValueError
+    where there are no margins of them.
+    """
+    wanted = classifiers or list(dict.fromkeys(cell.entry for cell in margins))
+    groups = [found for found in kept(margins, outputs) if found.seed == seed and found.entry in wanted]
+    if not groups:
+        raise ValueError(f"no margins of seed {seed} of {', '.join(wanted)}")
+    groups.sort(key=lambda found: wanted.index(found.entry))
+    figure, panels = drawing.panels(len(groups), columns=3 if len(groups) > 4 else 2, height=2.7)
+    told = []
+    for axes, found in zip(panels, groups, strict=True):
+        logits, missing = logit_margins(found.logits), np.isinf(found.margins)
+        tau = kendall_tau(found.margins, logits)
+        edge = 1.08 * max(found.margins[~missing], default=1.0)
+        look = palette.line(found.entry, wanted)
+        for rows, face, label in ((found.right, look["color"], "right"), (~found.right, "none", "wrong")):
+            axes.scatter(
+                np.minimum(found.margins, edge)[rows], logits[rows], s=9, marker=look["marker"], facecolors=face,
+                edgecolors=look["color"], linewidths=0.7, alpha=0.7, label=label,
+                rasterized=True,
+            )  # fmt: skip
+        if missing.any():
+            axes.axvline(edge, color=drawing.FAINT, linewidth=0.8)
+            axes.annotate(
+                "not found", (edge, 1), xycoords=("data", "axes fraction"), ha="right", va="bottom", fontsize=7
+            )
+        axes.set(xlabel=f"input margin ({found.norm}, pixels)", ylabel="logit margin", xlim=(0, edge * 1.03))
+        axes.set_title(f"{network(found.outputs)}: tau = {tau:.2f}")
+        told.append(f"Kendall's tau {tau:.2f} for {network(found.outputs)} on {found.examples}")
+    panels[0].legend(title="classified", loc="upper left")
+    return drawing.described(figure, f"Input margin against logit margin, one point per input: {'; '.join(told)}.")

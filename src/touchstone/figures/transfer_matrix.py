@@ -1,0 +1,75 @@
+"""Figure: how many images made to fool one classifier fool another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from touchstone.figures import _heat_maps
+from touchstone.report import drawing
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import Row, measured
+from touchstone.statistics.threats import read, seedless
+
+DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells; not drawing.PAPER, through which the page shines
+Accuracies = dict[tuple[str, str], Row]  # (made to fool, classified by) -> its row
+
+
+def transfer_matrix(metrics: list[dict[str, Any]], *, attacks: list[str] | None = None) -> Figure:
+    """Return one heat map per set and attack: error of each classifier (columns) on what fools each other (rows).
+
+    metrics: robust_accuracy rows of a robustness evaluation with victims; means over seeds where there are several.
+    attacks: those to show; None shows all. In small type the 95 % intervals, or the range over seeds. On the diagonal
+    the attack knew the classifier. ValueError where no set was made to fool another classifier.
+    """
+    maps = _maps(metrics, attacks)
+    if not maps:
+        raise ValueError("no robust_accuracy row of a set that was made to fool another classifier")
+    figure, panels = drawing.panels(len(maps), columns=2, height=3.0)
+    for axes, (name, rows) in zip(panels, maps.items(), strict=True):
+        _draw(axes, name, rows)
+    small = _heat_maps.what_ends_are(row for rows in maps.values() for row in rows.values())
+    figure.supxlabel(f"in small type: {small}", fontsize=7.5)
+    told = [
+        f"{name}: made to fool {fooled}, error of {by} {1 - row['value']:.0%}"
+        for name, rows in maps.items()
+        for (fooled, by), row in rows.items()
+    ]
+    return drawing.described(figure, f"Error on images made to fool another classifier. {'; '.join(told)}.")
+
+
+def _maps(metrics: list[Row], attacks: list[str] | None) -> dict[str, Accuracies]:
+    maps: dict[str, Accuracies] = {}
+    for row in sorted(metrics, key=lambda row: row["seed"] is not None):
+        examples, _, attack = row["examples"].rpartition("/")
+        if measured(row["metric"]) != "robust_accuracy" or (attacks is not None and attack not in attacks):
+            continue
+        knows = seedless(read(row["threat"]).knows)
+        victim = row["entry"] if knows == "white-box" else knows.removeprefix("transfer from ")
+        if knows == "white-box" or knows != victim:
+            name = f"{examples.split('/')[0]}: {attack}"
+            maps.setdefault(name, {}).setdefault((victim, row["entry"]), row)
+    return {name: rows for name, rows in maps.items() if any(fooled != by for fooled, by in rows)}
+
+
+def _draw(axes: Axes, name: str, rows: Accuracies) -> None:
+    errors = {place: _heat_maps.complement(_heat_maps.interval_of(row)) for place, row in rows.items()}
+    victims, names = (list(dict.fromkeys(pair[place] for pair in errors)) for place in (0, 1))
+    nothing = Interval(np.nan, None, None)
+    cells = [[errors.get((fooled, by), nothing) for by in names] for fooled in victims]
+    values = np.array([[cell.value for cell in line] for line in cells])
+    colours = colormaps["cividis"]
+    axes.pcolormesh(values, cmap=colours, vmin=0, vmax=1, edgecolors=drawing.FAINT, linewidth=0.4)
+    for (down, across), error in np.ndenumerate(values):
+        if np.isfinite(error):
+            ink = DARK if error > 0.5 else LIGHT
+            _heat_maps.number(axes, across + 0.5, down + 0.5, cells[down][across], ink, size=8, percent=True)
+    axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_yticks(np.arange(len(victims)) + 0.5, victims)
+    axes.set(title=name, xlabel="classified by", ylabel="made to fool", aspect="equal")
+    axes.invert_yaxis()
+    axes.grid(False)

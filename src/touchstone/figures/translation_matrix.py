@@ -1,0 +1,74 @@
+"""Figure: every translator against every attack, whichever it was trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from touchstone.figures import _heat_maps
+from touchstone.report import drawing
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import Row, measured
+from touchstone.statistics.threats import read
+
+NONE = "no translator"
+SHADES = "Blues"
+
+
+def translation_matrix(metrics: list[dict[str, Any]], *, classifier: str, examples: str) -> Figure:
+    """Return one matrix: accuracy of `classifier` on `examples`, clean and per attack, through each translator.
+
+    metrics: rows of a translation evaluation; means over seeds where there are any. The first line is without a
+    translator; in small type the 95 % intervals, or the range over seeds. Down a column all translators face the same
+    images. ValueError where there is no accuracy to show.
+    """
+    shown: dict[tuple[str, str], Row] = {}
+    for row in sorted(metrics, key=lambda row: row["seed"] is None):
+        name, *way = row["examples"].split("/")
+        if (row["entry"], measured(row["metric"]), name) == (classifier, "accuracy", examples):
+            shown[_place(row, way)] = row
+    values = {place: _heat_maps.interval_of(row) for place, row in shown.items()}
+    if not values:
+        raise ValueError(f"no accuracy of {classifier} on {examples}")
+    lines = sorted({line for line, _ in values}, key=lambda line: (line != NONE, line))
+    columns = sorted({column for _, column in values}, key=lambda column: (column != "clean", column))
+    nothing = Interval(np.nan, None, None)
+    cells = [[values.get((line, column), nothing) for column in columns] for line in lines]
+    table = np.array([[cell.value for cell in line] for line in cells])
+    figure = Figure(figsize=(drawing.WIDTH * 0.75, 0.8 + 0.36 * len(lines)))
+    axes = figure.subplots()
+    axes.pcolormesh(np.ma.masked_invalid(table), cmap=SHADES, vmin=0, vmax=1.4, edgecolors="white", linewidth=1.5)
+    for (line, column), value in np.ndenumerate(table):
+        if not np.isnan(value):
+            found = cells[line][column]
+            _heat_maps.number(axes, column + 0.5, line + 0.5, found, _heat_maps.DARK, size=9, percent=True)
+    axes.grid(visible=False)
+    axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
+    axes.set_yticks(np.arange(len(lines)) + 0.5, lines)
+    axes.invert_yaxis()
+    axes.set(
+        title=f"accuracy of {classifier} on {examples}; small: {_heat_maps.what_ends_are(shown.values())}",
+        xlabel="tested on",
+        ylabel="translated by",
+    )
+    return drawing.described(figure, _words(values, lines, columns))
+
+
+def _place(row: Row, way: list[str]) -> tuple[str, str]:
+    """Return the translator and the attack of a row: a white-box one has no translator, a clean one no attack."""
+    if read(row["threat"]).knows == "none":
+        return (way[-1] if way else NONE), "clean"
+    if read(row["threat"]).knows.startswith("white-box"):
+        return NONE, "/".join(way)
+    return way[-1], "/".join(way[:-1])
+
+
+def _words(values: dict[tuple[str, str], Interval], lines: list[str], columns: list[str]) -> str:
+    parts = []
+    for column in columns:
+        own = {line: values[line, column].value for line in lines if (line, column) in values}
+        best = max(own, key=lambda line: own[line])
+        parts.append(f"on {column} images most is right through {best} ({own[best]:.0%})")
+    return "Accuracy by translator and attack: " + "; ".join(parts) + "."

@@ -1,0 +1,48 @@
+"""CIFAR-10 and CIFAR-100 in five disjoint parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from touchstone.ingest.example_notes import prepared
+from touchstone.ingest.picture_files import read_cifar
+from touchstone.ingest.pixels import from_levels
+from touchstone.ingest.splits import rows_of_part
+from touchstone.records.encoding import DamagedFile
+from touchstone.records.nouns import ExampleSet
+
+SHARES = {"train": 44, "validation": 2, "calibration": 2, "detector_train": 2}  # thousands of the 50,000
+TRAINING_ROWS = 50_000
+
+
+def cifar_part(
+    folder: Path,
+    part: str,
+    source: str,
+    *,
+    training: Sequence[str],
+    test: str,
+    label_bytes: int,
+    classes: int,
+    split_seed: int,
+    limit: int | None,
+    origin: str,
+) -> ExampleSet:
+    """Return one part; the last of an image's `label_bytes` is its class. DamagedFile names the file that is not whole."""
+    names = [test] if part == "test" else training
+    found = [read_cifar(folder / name, label_bytes) for name in names]
+    labels = np.concatenate([labels[:, -1] for labels, _ in found])
+    if labels.max() >= classes:
+        raise DamagedFile(f"{folder / names[0]}: labels must lie in 0..{classes - 1}")
+    rows = rows_of_part(labels, {"test": 1} if part == "test" else SHARES, part, seed=split_seed, limit=limit)
+    return prepared(
+        from_levels(np.concatenate([images for _, images in found])[rows]),
+        labels[rows],
+        rows + (TRAINING_ROWS if part == "test" else 0),
+        source,
+        licence="none stated; offered for research",
+        origin=origin,
+    )

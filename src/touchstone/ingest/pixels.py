@@ -1,0 +1,83 @@
+"""Plain work on image arrays in numpy and PIL: the 1/255 grid, resizing, tiles. Knows no source and no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image
+
+from touchstone.records.nouns import Array
+
+LEVELS = 255  # 8-bit images
+BILINEAR = "bilinear (PIL, mode F, before rounding to 1/255)"
+
+
+def to_levels(images: Array) -> Array:
+    """Return the nearest 8-bit level of each value in [0, 1], uint8; others are clipped, NaN is a ValueError."""
+    if not np.isfinite(images).all():
+        raise ValueError("images hold NaN or infinity")
+    levels: Array = np.rint(np.clip(images, 0, 1) * LEVELS)
+    return levels.astype(np.uint8)
+
+
+def from_levels(levels: Array) -> Array:
+    """Return 8-bit levels as float32 in [0, 1], the same values as `tensors.to_grid` makes."""
+    return levels.astype(np.float32) / np.float32(LEVELS)
+
+
+def resized(images: Array, height: int, width: int) -> Array:
+    """Return images (..., H, W) bilinearly resized to (..., height, width), float32, unrounded.
+
+    PIL's filter widens when it shrinks, so a smaller image averages all pixels of the larger one.
+    """
+    planes = np.ascontiguousarray(images, np.float32).reshape(-1, *images.shape[-2:])
+    pictures = [Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR) for plane in planes]
+    return np.stack([np.asarray(picture) for picture in pictures]).reshape(*images.shape[:-2], height, width)
+
+
+def blurred(images: Array, sigma: float) -> Array:
+    """Return images (N, C, H, W) blurred by a Gaussian of `sigma` pixels, cut at 4 sigma; edge pixels are repeated."""
+    from skimage.filters import gaussian
+
+    untyped: Callable[..., Array] = gaussian
+    return untyped(images, sigma=(0, 0, sigma, sigma), mode="nearest", truncate=4.0, preserve_range=True)
+
+
+def tiles(
+    photographs: Sequence[Array], *, size: int, stride: int | None, scale: float, count: int | None
+) -> tuple[Array, Array]:
+    """Return tiles (N, 1, size, size) of gray photographs (H, W) resized by `scale`, and their numbers, (N,) int64.
+
+    Tiles are numbered through all photographs, row by row. `stride` None sets them side by side: overlapping tiles
+    are not independent examples. `count` takes that many, evenly spaced; ValueError where there are fewer.
+    """
+    if not 0 < scale <= 1:
+        raise ValueError(f"scale must be above 0 and at most 1, got {scale}")
+    cut = []
+    for photograph in photographs:
+        height, width = (round(length * scale) for length in photograph.shape)
+        if min(height, width) < size:
+            raise ValueError(f"size must be at most {min(height, width)} at scale {scale}, got {size}")
+        windows = sliding_window_view(resized(photograph, height, width), (size, size))
+        cut.append(windows[:: stride or size, :: stride or size].reshape(-1, 1, size, size))
+    found = np.concatenate(cut)
+    if count is not None and count > len(found):
+        raise ValueError(f"count must be at most {len(found)} for tiles of {size} at scale {scale}, got {count}")
+    numbers = np.arange(count or len(found), dtype=np.int64) * len(found) // (count or len(found))
+    return found[numbers], numbers
+
+
+def to_pictures(images: Array) -> list[Image.Image]:
+    """Return images (N, C, H, W) in [0, 1] as 8-bit PIL pictures: gray for 1 channel, RGB for 3, else ValueError."""
+    if images.shape[1] not in (1, 3):
+        raise ValueError(f"a picture has 1 or 3 channels, got {images.shape[1]}")
+    levels = to_levels(images)
+    return [Image.fromarray(level[0] if len(level) == 1 else np.moveaxis(level, 0, -1).copy()) for level in levels]
+
+
+def from_pictures(pictures: Sequence[Image.Image]) -> Array:
+    """Return 8-bit PIL pictures as images (N, C, H, W), float32 in [0, 1]."""
+    levels = np.stack([np.atleast_3d(np.asarray(picture)) for picture in pictures])
+    return from_levels(np.moveaxis(levels, -1, 1))

@@ -1,0 +1,1 @@
+"""Components of `model:` blocks: architectures. They must not import one another."""

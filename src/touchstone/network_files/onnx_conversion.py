@@ -1,0 +1,217 @@
+"""ONNX files as differentiable networks, where onnx2pytorch is installed: nothing that touchstone needs depends on it.
+
+Only standard operators are taken, and weights only from the file's own folder. Call it through
+touchstone.network_files.confined: the libraries that it uses were not written for hostile files.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from touchstone.messages import first_line
+
+LIBRARY = "onnx2pytorch"
+INSTALL = f".venv/bin/pip install {LIBRARY}"
+STANDARD = ("", "ai.onnx")  # the domain of ONNX's own operators
+OPENS_PICTURES = "ImageDecoder"  # the one standard operator that reads a file format
+TOLERANCE = 1e-3  # of the largest logit: what float32 may differ by between two ways to compute a network
+
+
+class Converted(nn.Module):
+    """What the library made of a file, called with one batch of images; their `shape` (C, H, W) is what the file states."""
+
+    def __init__(self, network: nn.Module, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.shape = shape
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, K)."""
+        logits: Tensor = self.network(images)
+        return logits
+
+
+def open_onnx(path: Path, export: str) -> Converted:
+    """Return the network in an ONNX file, in eval mode.
+
+    export: what to do instead, in words. ValueError with them where onnx2pytorch cannot convert the file, where it uses
+    operators or weights from elsewhere, where the network takes anything but one batch of images of any number or was
+    saved in train mode, and where what was converted returns other logits than ONNX's own reference does.
+    """
+    onnx: Any = importlib.import_module("onnx")
+    try:
+        file = onnx.load(path, load_external_data=False)
+        _check_operators(path, file)
+        for tensor in _messages(file, onnx.TensorProto):
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                _check_place(path, tensor)
+                onnx.external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
+        onnx.checker.check_model(file)
+    except _Refused:
+        raise
+    except (ValueError, OSError, onnx.checker.ValidationError, _decode_error()) as error:
+        raise ValueError(f"{path}: not a whole ONNX file ({first_line(error)})") from error
+    name, shape = _only_input(path, file)
+    plain = _plain(path, file)
+    try:
+        network = Converted(importlib.import_module(LIBRARY).ConvertModel(plain), shape).eval()
+        _compare(path, network, file, name, shape)
+    except (NotImplementedError, RuntimeError, TypeError, AttributeError, KeyError, IndexError) as error:
+        raise ValueError(f"{path}: {LIBRARY} cannot convert it ({first_line(error)}); {export}") from error
+    return network
+
+
+class _Refused(ValueError):
+    """A whole ONNX file that asks for what is not done."""
+
+
+def check_libraries(path: Path, export: str) -> None:
+    """Raise ValueError, with both ways out, where what converts ONNX files is not installed."""
+    if any(importlib.util.find_spec(name) is None for name in (LIBRARY, "onnx")):
+        raise ValueError(
+            f"{path}: an ONNX file has no gradients by itself; {LIBRARY} gives it some but is not installed: {INSTALL};"
+            f" better, {export}"
+        )
+
+
+def _check_operators(path: Path, file: Any) -> None:
+    onnx: Any = importlib.import_module("onnx")
+    for node in _messages(file, onnx.NodeProto):
+        if node.domain not in STANDARD or node.op_type == OPENS_PICTURES:
+            name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+            raise _Refused(f"{path}: uses the operator {name}; only ONNX's own are run, without {OPENS_PICTURES}")
+
+
+def _check_place(path: Path, tensor: Any) -> None:
+    """Refuse weights that lie anywhere but in a file of their own beside the model."""
+    place = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
+    file = path.parent / place
+    if place in ("", ".", "..") or Path(place).name != place or file.is_symlink() or not file.is_file():
+        raise _Refused(
+            f"{path}: keeps weights in {place!r}; they are read only from a file in the same folder, under its plain name"
+        )
+
+
+def _messages(message: Any, kind: Any) -> Iterator[Any]:
+    """Yield every message of a kind inside a message, that one included."""
+    if isinstance(message, kind):
+        yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                yield from _messages(inner, kind)
+
+
+def _decode_error() -> type[Exception]:
+    found: type[Exception] = importlib.import_module("google.protobuf.message").DecodeError
+    return found
+
+
+def _only_input(path: Path, file: Any) -> tuple[str, tuple[int, ...]]:
+    """Return the name and the (C, H, W) of the one input; ValueError where there are more or it is no batch of images."""
+    weights = {weight.name for weight in file.graph.initializer}
+    inputs = [given for given in file.graph.input if given.name not in weights]
+    if len(inputs) != 1 or len(file.graph.output) != 1:
+        raise ValueError(
+            f"{path}: takes {len(inputs)} inputs and returns {len(file.graph.output)} outputs; expected images and logits"
+        )
+    sizes = [side.dim_value for side in inputs[0].type.tensor_type.shape.dim]  # 0 where any size will do
+    if len(sizes) != 4 or 0 in sizes[1:]:
+        told = " x ".join(str(size or "any") for size in sizes)
+        raise ValueError(f"{path}: its input is {told}; expected any x channels x height x width, the last three fixed")
+    if sizes[0]:
+        raise ValueError(
+            f"{path}: takes {sizes[0]} image{'s' * (sizes[0] > 1)} at once; export it again with the first side of its"
+            " input dynamic (dynamic_shapes, or dynamic_axes in old versions of torch)"
+        )
+    return inputs[0].name, tuple(sizes[1:])
+
+
+def _plain(path: Path, file: Any) -> Any:
+    """Return a copy that can be converted and traced: every value has a plain name, Dropout that is off is an identity.
+
+    Exporters name values by their place in the network, "/n/n.0/Conv_output_0", and the library makes attributes of these
+    names, which TorchScript then cannot find. ValueError where Dropout or batch statistics are on.
+    """
+    plain = type(file)()
+    plain.CopyFrom(file)  # the library changes what it is given, and the reference is to run what is in the file
+    constants = _constants(file.graph)
+    for node in plain.graph.node:
+        if node.op_type == "BatchNormalization" and any(a.name == "training_mode" and a.i for a in node.attribute):
+            _refuse_training(path, node)
+        if node.op_type != "Dropout":
+            continue
+        given = node.input[2] if len(node.input) > 2 else ""
+        if constants.get(given):
+            _refuse_training(path, node)
+        if (not given or given in constants) and len(node.output) == 1:  # more are masks that somebody may read
+            node.op_type = "Identity"
+            del node.input[1:], node.output[1:], node.attribute[:]
+    names: dict[str, str] = {"": ""}  # of an input that is left out
+    _rename(plain.graph, names)
+    return plain
+
+
+def _refuse_training(path: Path, node: Any) -> None:
+    raise ValueError(
+        f"{path}: its {node.op_type} is on, as in training; call model.eval() right before it is exported (torch's older"
+        " exporter may leave parts of a network in train mode behind it)"
+    )
+
+
+def _constants(graph: Any) -> dict[str, bool]:
+    """Return each value of one element that is fixed in the file, and whether it is true."""
+    numpy_helper: Any = importlib.import_module("onnx").numpy_helper
+    tensors = [(tensor.name, tensor) for tensor in graph.initializer]
+    for node in graph.node:
+        if node.op_type == "Constant":
+            tensors += [(node.output[0], given.t) for given in node.attribute if given.name == "value"]
+    found = ((name, numpy_helper.to_array(tensor)) for name, tensor in tensors)
+    return {name: bool(values.item()) for name, values in found if values.size == 1 and values.dtype.kind in "biuf"}
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    """Give every value of a graph, and of those inside its nodes, a name that is a word."""
+
+    def plain(name: str) -> str:
+        return names.setdefault(name, f"value_{len(names)}")
+
+    for named in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
+        named.name = plain(named.name)
+    for node in graph.node:
+        node.name = ""
+        node.input[:] = [plain(name) for name in node.input]
+        node.output[:] = [plain(name) for name in node.output]
+        for inner in _inner(node):
+            _rename(inner, names)
+
+
+def _inner(node: Any) -> Iterator[Any]:
+    for given in node.attribute:
+        yield from ([given.g] if given.HasField("g") else [])
+        yield from given.graphs
+
+
+def _compare(path: Path, network: nn.Module, file: Any, name: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless the network returns for each of three images what the file does, alone or in a batch."""
+    images = torch.rand((3, *shape), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        together = network(images)
+        alone = torch.cat([network(image[None]) for image in images])
+    reference = importlib.import_module("onnx.reference").ReferenceEvaluator(file)
+    (wanted,) = reference.run(None, {name: images[:1].numpy()})  # one image alone: the reference is slow
+    bound = TOLERANCE * max(1.0, float(np.abs(wanted).max()))
+    for found, expected, what in (
+        (alone[:1], torch.from_numpy(wanted), "ONNX's reference"),
+        (together, alone, "a batch"),
+    ):
+        if found.shape != expected.shape or not bool(((found - expected).abs() <= bound).all()):
+            raise ValueError(f"{path}: what {LIBRARY} made of it does not return the logits of {what}; do not use it")

@@ -1,0 +1,93 @@
+"""Files of weights that are not ours: safetensors, and state dicts that torch saved, read as data.
+
+A state dict is a pickle. torch's reader of those runs nothing in them, but takes hours or all memory if they are made so;
+it works in a process of its own.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from touchstone.messages import first_line
+from touchstone.network_files.confined import confined
+from touchstone.network_files.pt2_archive import SPREAD
+from touchstone.network_files.zip_archives import NOT_WHOLE, opened
+from touchstone.records.encoding import DamagedFile
+
+EXPORT_LINE = (
+    "torch.export.save(torch.export.export(model.eval(), (torch.rand(2, CHANNELS, HEIGHT, WIDTH),),"
+    " dynamic_shapes=({0: torch.export.Dim('images', min=1)},)), 'model.pt2')"
+)
+EXPORT = f"export it instead, where it was made: {EXPORT_LINE}"
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+SECONDS = 300
+RISK = "a pickle runs whatever code its author put into it, with your rights, the moment it is opened"
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """Return the tensors in a safetensors file; DamagedFile where it is not whole."""
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, *NOT_WHOLE) as error:
+        raise DamagedFile(f"{path}: not a whole safetensors file ({first_line(error)})") from error
+
+
+def unpickled(path: Path, trust_code: bool) -> Any:
+    """Return the state dict in a file, read as data; with `trust_code` the module or whatever is in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "weights.safetensors"
+        try:
+            confined(f"{__name__}:plain_weights", path, plain, seconds=SECONDS)
+            return tensors(plain)
+        except ValueError:
+            if not trust_code:
+                raise
+    sys.path.insert(0, str(Path.cwd()))
+    found = _unwrapped(torch.load(path, map_location="cpu", weights_only=False))
+    if isinstance(found, nn.Module) or _is_state(found):
+        return found
+    raise ValueError(f"{path}: holds neither a network nor a state dict; {EXPORT}")
+
+
+def plain_weights(path: Path, target: Path) -> None:
+    """Write the state dict in a torch file to a safetensors file; ValueError where it holds anything else."""
+    if zipfile.is_zipfile(path):
+        with opened(path):
+            pass  # no bomb
+    try:
+        found = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
+    except (pickle.UnpicklingError, OSError, *NOT_WHOLE) as error:
+        raise ValueError(
+            f"{path} is damaged or holds more than weights, so opening it means running a pickle: {RISK}. If the file is"
+            f" your own, --trust-code opens it; better, {EXPORT}"
+        ) from error
+    if not _is_state(found):
+        raise ValueError(f"{path}: holds neither a network nor a state dict; {EXPORT}")
+    if sum(values.numel() * values.element_size() for values in found.values()) > path.stat().st_size + SPREAD:
+        raise ValueError(f"{path}: its weights are larger than the file that should hold them")
+    try:
+        save_file({str(name): values.detach().clone().contiguous() for name, values in found.items()}, target)
+    except NOT_WHOLE as error:
+        raise ValueError(f"{path}: its weights are no plain arrays ({first_line(error)})") from error
+
+
+def _unwrapped(found: Any) -> Any:
+    for name in WRAPPERS:
+        if isinstance(found, dict) and isinstance(found.get(name), dict | nn.Module):
+            found = found[name]
+    return found
+
+
+def _is_state(found: Any) -> bool:
+    return isinstance(found, dict) and bool(found) and all(isinstance(value, Tensor) for value in found.values())

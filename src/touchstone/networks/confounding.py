@@ -1,0 +1,68 @@
+"""Confounding labels (no ordinary label: none, all or several classes at once), their losses and gradient norms."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from touchstone.numerics.gradient_norms import gradient_norms
+from touchstone.numerics.tensors import derive
+
+Variant = Literal["softmax", "sigmoid"]
+
+
+def confounding_labels(classes: int, ones: int | None = None, draws: int | None = None, seed: int = 0) -> Tensor:
+    """Return float32 multi-hot labels (D, K), each with `ones` ones; ones None means all classes.
+
+    draws None gives one label, the first `ones` classes; a number gives that many labels drawn from `seed`, independent
+    of each other.  Where only one label exists (ones 0 or all) one comes back whatever `draws`.  ValueError for ones =
+    1, which is an ordinary label, and outside 0..K.  papers.md 1.b, 1.g.
+    """
+    ones = classes if ones is None else ones
+    if ones == 1 or not 0 <= ones <= classes:
+        raise ValueError(f"ones must be 0 or from 2 to {classes} (1 is an ordinary label), got {ones}")
+    if draws is None or ones in (0, classes):
+        return (torch.arange(classes) < ones).float()[None]
+    generator = torch.Generator().manual_seed(derive(seed, "confounding"))
+    places = torch.stack([torch.randperm(classes, generator=generator) for _ in range(draws)])
+    return (places < ones).float()
+
+
+def confounding_loss(logits: Tensor, label: Tensor, *, variant: Variant) -> Tensor:
+    """Return -sum_i [y_i log q_i + (1 - y_i) log(1 - q_i)] per row, (N,), at least 0.
+
+    logits (N, K), label (K,) or (N, K) of zeros and ones; q is the softmax (variant A) or sigmoid (B) of the logits.
+    Summed over classes and never clamped: a clamped logarithm, as in the library's cross-entropy, has no gradient for
+    the confident rows.  papers.md 1.b, 1.g.
+    """
+    label = label.to(logits)
+    if variant == "sigmoid":
+        return -(label * functional.logsigmoid(logits) + (1 - label) * functional.logsigmoid(-logits)).sum(1)
+    log_probabilities = functional.log_softmax(logits, dim=1)
+    if bool(label.all()):
+        return -log_probabilities.sum(1)
+    return -(label * log_probabilities + (1 - label) * _log_of_the_others(logits, log_probabilities)).sum(1)
+
+
+def _log_of_the_others(logits: Tensor, log_probabilities: Tensor) -> Tensor:
+    """Return log(1 - softmax), (N, K), without the cancellation where one class holds nearly everything."""
+    top = functional.one_hot(logits.argmax(1), logits.shape[1]).bool()
+    others = torch.logsumexp(logits.masked_fill(top, -torch.inf), dim=1) - torch.logsumexp(logits, dim=1)
+    # Below the top class a probability is at most a half, and log1p is exact.
+    rest = torch.log1p(-log_probabilities.exp().masked_fill(top, 0))
+    return torch.where(top, others[:, None], rest)
+
+
+def confounding_norms(
+    model: nn.Module, images: Tensor, labels: Tensor, *, variant: Variant, create_graph: bool = False
+) -> Tensor:
+    """Return the gradient norms (N, P) of the confounding loss, averaged over the labels (D, K); at least 0.
+
+    Columns as in `gradient_norms.parameter_names`; images (N, C, H, W); differentiable in them with create_graph.
+    """
+    losses = [partial(confounding_loss, label=label, variant=variant) for label in labels]
+    return torch.stack([gradient_norms(model, images, loss, create_graph=create_graph) for loss in losses]).mean(0)

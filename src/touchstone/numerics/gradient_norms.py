@@ -1,0 +1,192 @@
+"""Per-example squared gradient norms of every parameter tensor, from one forward and one backward pass of a batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
+from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from touchstone.numerics.layer_norms import ClosedForm, closed_form
+from touchstone.numerics.tensors import frozen
+
+Loss = Callable[[Tensor], Tensor]  # logits (N, K) -> (N,), each value from its own row alone
+
+
+def parameter_names(model: nn.Module) -> list[str]:
+    """Return the names of the columns of `gradient_norms`; a tensor that several layers share stands once."""
+    return [name for name, _ in model.named_parameters()]
+
+
+def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph: bool = False) -> Tensor:
+    """Return the squared L2 norm of each example's loss gradient for each parameter tensor, (N, P), at least 0.
+
+    images (N, ...), with the examples in the first dimension of every layer's input and output; columns as in
+    `parameter_names`.  The network runs in eval mode and comes back in the modes, flags and gradients it had.  With
+    create_graph the result is differentiable in `images`.
+
+    Linear layers, 1-d and 2-d convolutions, batch, group, layer and instance norm together cost about what a plain
+    forward and backward pass costs.  Every other parameter (of another layer, a layer called twice, a shared or bare
+    tensor) is exact too, but taken one example at a time.  ValueError for batch norm without running statistics, which
+    ties the examples of a batch together, and for a loss that is not one value per row.  papers.md 1.c.
+    """
+    _refuse_coupled_examples(model)
+    images = images if create_graph else images.detach()
+    with frozen(model), torch.enable_grad(), _twice_differentiable(create_graph):
+        # Leaves of our own in the place of the parameters: a later backward pass leaves nothing in their `grad`.
+        leaves = {name: parameter.detach().requires_grad_() for name, parameter in model.named_parameters()}
+        tape = _Tape(model, len(images), create_graph)
+        try:
+            logits = tape.run(leaves, images)
+            values = loss(logits)
+            if values.shape != (len(images),):
+                raise ValueError(
+                    f"the loss has shape {tuple(values.shape)}, expected one value per row, ({len(images)},)"
+                )
+            norms = tape.norms(values.sum(), leaves)
+        finally:
+            tape.clear()
+        rest = [name for name in leaves if name not in norms]
+        if rest:
+            norms |= _one_by_one(model, leaves, rest, images, logits.detach(), loss, create_graph)
+    return torch.stack([norms[name] for name in leaves], dim=1)
+
+
+def _refuse_coupled_examples(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm) and module.running_mean is None:
+            raise ValueError(f"{name}: {type(module).__name__} without running statistics ties the examples together")
+
+
+def _twice_differentiable(create_graph: bool) -> AbstractContextManager[None]:
+    """Keep attention to the one kernel that has a second derivative, where that is needed."""
+    return sdpa_kernel(SDPBackend.MATH) if create_graph else nullcontext()
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call of a layer: its input and that one's version, where the backward pass meets its output."""
+
+    inputs: Tensor
+    version: int
+    edge: GradientEdge
+    first: bool  # nothing that needs a gradient lies before it
+
+
+class _Tape:
+    """Every call of a layer with a closed form during a forward pass; its norms, taken as the backward pass reaches it.
+
+    An input is let go as soon as its norms are taken, so memory stays near that of a plain backward pass.
+    """
+
+    def __init__(self, model: nn.Module, count: int, create_graph: bool) -> None:
+        self.model, self.count, self.create_graph = model, count, create_graph
+        self.layers: dict[str, tuple[nn.Module, ClosedForm]] = {}
+        for name, module in model.named_modules():
+            form = closed_form(module)
+            if form is not None and any(True for _ in module.parameters(recurse=False)):
+                self.layers[name] = module, form
+        self.times_called: Counter[str] = Counter()
+        self.calls: dict[str, _Call] = {}
+        self.found: dict[str, Tensor] = {}
+
+    def run(self, leaves: dict[str, Tensor], images: Tensor) -> Tensor:
+        """Return the logits, with `leaves` in the place of the parameters, and record the calls on the way."""
+        recorders = [
+            # First of the hooks: another one may replace the output.
+            module.register_forward_hook(partial(self._record, name), prepend=True)
+            for name, (module, _) in self.layers.items()
+        ]
+        try:
+            logits: Tensor = functional_call(self.model, leaves, (images,))
+        finally:
+            for recorder in recorders:
+                recorder.remove()
+        return logits
+
+    def _record(self, name: str, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
+        self.times_called[name] += 1
+        if len(arguments) == 1 and len(arguments[0]) == len(output) == self.count and output.requires_grad:
+            inputs = arguments[0] if self.create_graph else arguments[0].detach()
+            first = not arguments[0].requires_grad
+            self.calls[name] = _Call(inputs, inputs._version, get_gradient_edge(output), first)
+            output.register_hook(partial(self._take, name))  # type: ignore[no-untyped-call]
+
+    def _take(self, name: str, deltas: Tensor) -> None:
+        call, (module, form) = self.calls.pop(name, None), self.layers[name]
+        # An input overwritten since is left to _one_by_one, where autograd itself tells whether that matters.
+        if call is not None and call.inputs._version == call.version:
+            self.found |= {_full(name, kind): norms for kind, norms in form(module, call.inputs, deltas).items()}
+
+    def norms(self, total: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the norms that closed forms give, and zeros for parameters that the loss does not depend on."""
+        uses = _uses(total, leaves)
+        single = {name for name, times in self.times_called.items() if times == 1 and name in self.calls}
+        closed = {full for name in single for kind, _ in self.layers[name][0].named_parameters(recurse=False)
+                  if uses[full := _full(name, kind)] == 1}  # fmt: skip
+        self.calls = {name: call for name, call in self.calls.items() if name in single}
+        # A backward pass that reaches the layers before which nothing needs a gradient has met all others on the way;
+        # with differentiable images, or a bare parameter before the first layer, there is no such layer.
+        first_is_enough = not self.create_graph and all(name in closed for name in leaves if uses[name])
+        targets = [call.edge for call in self.calls.values() if call.first or not first_is_enough]
+        if targets and uses:
+            torch.autograd.grad(total, targets, create_graph=self.create_graph, allow_unused=True)
+        zeros = {name: total.new_zeros(self.count) for name in leaves if not uses[name]}
+        return zeros | {name: norms for name, norms in self.found.items() if name in closed}
+
+    def clear(self) -> None:
+        """Let go of the graph, whose hooks hold this tape: they find nothing to do in a later backward pass."""
+        self.calls, self.found = {}, {}
+
+
+def _full(layer: str, kind: str) -> str:
+    return f"{layer}.{kind}".removeprefix(".")
+
+
+def _uses(total: Tensor, leaves: dict[str, Tensor]) -> Counter[str]:
+    """Return how often each leaf enters the graph of `total`: a layer's closed form holds only for a single use."""
+    names = {id(leaf): name for name, leaf in leaves.items()}
+    uses: Counter[str] = Counter()
+    waiting: list[Node] = [total.grad_fn] if total.grad_fn else []
+    seen = set(waiting)
+    while waiting:
+        for node, _ in waiting.pop().next_functions:
+            if node is None:
+                continue
+            leaf = getattr(node, "variable", None)
+            if id(leaf) in names:
+                uses[names[id(leaf)]] += 1
+            elif node not in seen:
+                seen.add(node)
+                waiting.append(node)
+    return uses
+
+
+def _one_by_one(
+    model: nn.Module,
+    leaves: dict[str, Tensor],
+    names: list[str],
+    images: Tensor,
+    logits: Tensor,
+    loss: Loss,
+    create_graph: bool,
+) -> dict[str, Tensor]:
+    """Return the norms for the leaves named, from the gradient of one example after another."""
+    rows = []
+    for row in range(len(images)):
+        own = functional_call(model, leaves, (images[row : row + 1],))
+        # The loss sees all rows, in case it holds a label for each.
+        value = loss(torch.cat([logits[:row], own, logits[row + 1 :]]))[row]
+        gradients = torch.autograd.grad(
+            value, [leaves[name] for name in names], create_graph=create_graph, materialize_grads=True
+        )
+        rows.append(torch.stack([gradient.square().sum() for gradient in gradients]))
+    return dict(zip(names, torch.stack(rows).unbind(1), strict=True))

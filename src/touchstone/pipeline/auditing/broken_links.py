@@ -1,0 +1,91 @@
+"""Links between files and their inputs that hold no longer, found by the sidecars of a study."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests
+from touchstone.pipeline.provenance import sidecar_files
+
+RAW = "data/raw/"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A file that changed together with its sidecar after others were made from it, so that the chain is broken there."""
+
+    file: str
+    what: str
+    made: list[str]
+
+    def __str__(self) -> str:
+        study = self.made[0].split("/")[1]
+        return (
+            f"{self.file}: {self.what} changed after {len(self.made)} files were made from it, such as {self.made[0]}."
+            " They will be made again from the file as it is now. That is right if a run of yours changed it and ended"
+            f" early. If not, stop, delete it and run again; touchstone audit {study} checks all files"
+        )
+
+
+class Sidecars:
+    """Reads each sidecar once, and keeps its digest."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._digests: dict[str, str | None] = {}
+
+    def all(self, outputs: list[str]) -> dict[str, dict[str, Any]] | None:
+        """Return the outputs' sidecars; None where an output or a sidecar is missing or not readable: nothing to record."""
+        found = dict[str, dict[str, Any]]()
+        for output in outputs:
+            data = self._read(output)
+            try:
+                if data is None:
+                    return None
+                found[output] = sidecar_files.parse_sidecar(self._root / output, data)
+            except ValueError:
+                return None
+        return found
+
+    def _read(self, file: str) -> bytes | None:
+        """Return the bytes of the sidecar beside a file; None where one of both is missing."""
+        path, data = self._root / file, None
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            data = sidecar_files.sidecar_path(path).read_bytes() if path.exists() else None
+        self._digests[file] = None if data is None else digests.sha256(data)
+        return data
+
+    def broken_links(self, sidecars: dict[str, dict[str, Any]]) -> list[tuple[dict[str, str], str]]:
+        """Return the links of outputs to inputs that are gone, or have another sidecar than then, each with the output.
+
+        Raw files may be gone. A job that fails leaves such outputs downstream: Snakemake removes its own outputs and takes
+        the rest for current.
+        """
+        broken = []
+        for output, sidecar in sidecars.items():
+            for link in (link for found in sidecar["inputs"].values() for link in found):
+                file = str(link["file"])
+                if file not in self._digests:
+                    self._read(file)
+                now = self._digests[file]
+                if now != link["sidecar"] and not (now is None and file.startswith(RAW)):
+                    broken.append((link, output))
+        return broken
+
+    def changed(self, broken_links: list[tuple[dict[str, str], str]]) -> list[Changed]:
+        """Return the inputs at broken links that are there, each with all that was made from it before it changed."""
+        found: dict[str, Changed] = {}
+        for link, output in broken_links:
+            file = link["file"]
+            if file not in found and self._digests[file] is not None:
+                with contextlib.suppress(ValueError):  # its sidecar is not readable, so it will be made again
+                    sidecar = sidecar_files.read_sidecar(self._root / file)
+                    found[file] = Changed(
+                        file, "its bytes" if sidecar["artefact"] != link["artefact"] else "its sidecar", []
+                    )
+            if file in found and found[file].made[-1:] != [output]:  # it may link to a file twice
+                found[file].made.append(output)
+        return list(found.values())

@@ -1,0 +1,1 @@
+"""One job of the workflow in its own process. It must not know Snakemake."""

@@ -1,0 +1,372 @@
+"""Call a step with what its task's files hold: one function per step."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests, registry
+from touchstone.numerics import precision
+from touchstone.pipeline.jobs.job import Job, bound
+from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
+
+# --- one small adapter per step: its inputs as nouns, its output as a file ----------------------------------------
+
+
+def _fetch(job: Job) -> None:
+    from touchstone.ingest import downloads
+    from touchstone.pipeline.jobs import progress
+    from touchstone.pipeline.steps.fetch import fetch
+
+    target = Path(job.task.output)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        folder = temporary / target.name
+        folder.mkdir()
+        expected = job.settings["sha256"]
+        with progress.reported(job.task.output, job.logs) as report, downloads.watched(report):
+            digest = fetch(folder, source=bound(job.settings["component"]), sha256=expected, name=target.name)
+        shutil.rmtree(target, ignore_errors=True)
+        folder.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    if expected is None:
+        told = f'to pin what came, write sha256: "{digest}" into sources.{target.name}'
+        print(f"touchstone: {target} was fetched under no sha256; {told}", file=sys.stderr)
+    sidecar_files.write_sidecar(target, digest, job.facts)
+
+
+def _prepare(job: Job) -> None:
+    from touchstone.pipeline.steps.prepare import prepare
+
+    folder = job.task.inputs.get("folder")
+    block = job.settings["component"]
+    job.write(
+        prepare(
+            bound(block),
+            registry.used(block["use"]).data,
+            name=block["use"],
+            folder=Path(str(folder)) if folder else None,
+            sha256=job.settings.get("sha256"),
+            examples=job.noun("examples", "ExampleSet"),
+            seed=job.settings["seed"],
+        )
+    )
+
+
+def _convert(job: Job) -> None:
+    from touchstone.pipeline.steps.convert import convert
+
+    names = ("sha256", "input_shape", "classes", "mean", "std")
+    job.write(
+        convert(
+            Path(str(job.task.inputs["folder"])),
+            reader=bound(job.settings["component"]),
+            name=job.settings["component"]["use"],
+            architecture=bound(job.settings["architecture"]),
+            architecture_settings=job.settings["architecture"],
+            **{name: job.settings[name] for name in names},
+        )
+    )
+
+
+def _train(job: Job) -> None:
+    from touchstone.pipeline.jobs import progress
+    from touchstone.pipeline.steps.train import train
+
+    block = job.settings["component"]
+    found = registry.used(block["use"])
+    companions = None
+    if found.companions is not None:
+        companions = bound(block, tuple(found.companions.settings), registry.load_companions(block["use"]))
+    objective = bound(block, tuple(found.call.settings))
+    if "static_networks" in found.data:  # given as settings are: they stay as they are, so the training loop holds none
+        objective = functools.partial(objective, static_networks=_static_networks(job))
+    with progress.reported(job.task.output, job.logs) as report:
+        state = progress.Resume(job.task.output, job.logs, job.action)
+        checkpoint = train(
+            job.noun("train", "ExampleSet"),
+            job.noun("validation", "ExampleSet"),
+            job.nouns("outliers", "ExampleSet"),
+            job.model("classifier", "classifier_architecture"),
+            architecture=precision.architecture(bound(job.settings["architecture"]), job.settings),
+            architecture_settings=job.settings["architecture"],
+            objective=precision.objective(objective, job.settings),
+            companions=companions,
+            device=job.settings["device"],
+            resume=state.read(),
+            keep=state.keep,
+            progress=report,
+            seed=job.settings["seed"],
+            **job.settings["loop"],
+        )
+    job.write(checkpoint)
+    state.done()
+
+
+def _static_networks(job: Job) -> list[Any]:
+    """Return the networks that an objective attacks beside the one it trains; JobError for one of other images."""
+    examples = job.noun("train", "ExampleSet")
+    shape, classes = examples.images.shape[1:], int(examples.labels.max()) + 1
+    for file in job.task.inputs["static_networks"]:
+        known = job.reader.noun(file, "Checkpoint")
+        if known.input_shape != shape or known.classes < classes:
+            raise JobError(
+                f"{file}: knows {known.classes} classes of images {known.input_shape}, and {job.task.inputs['train']}"
+                f" holds {classes} of {shape}; a static network is one of the same data"
+            )
+    return job.models("static_networks", "static_architectures")
+
+
+def _cut(job: Job) -> None:
+    from touchstone.pipeline.steps.cut import cut
+
+    (examples,) = job.rows("examples")
+    job.write_pieces(cut(examples, **job.settings))
+
+
+def _gather(job: Job) -> None:
+    from touchstone.pipeline.steps.gather import gather
+
+    job.write_pieces(gather(job.rows("parts")))
+
+
+def _translate(job: Job) -> None:
+    from touchstone.pipeline.steps.translate import translate
+
+    job.write(translate(job.noun("examples", "ExampleSet"), job.model(), batch_size=job.settings["batch_size"]))
+
+
+def _attack(job: Job) -> None:
+    from touchstone.pipeline.steps.attack import attack
+    from touchstone.pipeline.steps.attack_part import attack_part
+
+    make = attack_part if job.task.step == "attack_part" else attack
+    settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
+    perturb, model = bound(job.settings["component"]), _model(job)
+    defence = _guarded(job, model) if "detector" in job.task.inputs else model
+    if "pipeline" in registry.used(job.settings["component"]["use"]).data and "translators" not in job.task.inputs:
+        raise JobError(f"{job.task.output}: {job.settings['component']['use']} attacks defences alone")
+    asks = registry.used(job.settings["component"]["use"]).call.data
+    settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
+    attacked = make(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
+    job.write(attacked)
+
+
+def _model(job: Job) -> Any:
+    """Return the task's network, or its defence as one model."""
+    model = job.model()
+    if "translators" not in job.task.inputs:
+        return model
+    from touchstone.adversary.defences import Pipeline
+
+    translators = job.models("translators", "translator_architectures")
+    read = job.model("encoder", "encoder_architecture") if "encoder" in job.task.inputs else model
+    router = _guarded(job, read, "router") if "router" in job.task.inputs else None
+    return Pipeline(model, translators, router).eval()
+
+
+def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
+    """Return the network behind the task's detector, at the threshold of the task's false-positive rate."""
+    import torch
+
+    from touchstone.adversary.defences import Guarded
+    from touchstone.pipeline.steps.attack import typical
+
+    block, detector = job.settings[role], job.noun(role, "Detector")
+    call = registry.used(block["use"]).call
+    outputs, clean = job.noun("typical_outputs", "Outputs"), job.noun("typical_examples", "ExampleSet")
+    known = typical(outputs, clean, call.data, block.get("label"), job.settings["device"])
+    state = {name: torch.from_numpy(values).to(job.settings["device"]) for name, values in detector.state.items()}
+    return Guarded(
+        model=model,
+        score=bound(block, tuple(call.settings)),
+        data=call.data,
+        state=state,
+        threshold=detector.thresholds[job.settings["false_positive_rate"]],
+        spread=detector.spread,
+        confounding=job.settings["confounding" if role == "detector" else f"{role}_confounding"],
+        label=block.get("label"),
+        typical=known,
+    )
+
+
+def _measure(job: Job) -> None:
+    from touchstone.pipeline.steps.measure import measure
+
+    block = job.settings["component"]
+    settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
+    margins = measure(
+        job.noun("examples", "ExampleSet"),
+        job.model(),
+        method=bound(block),
+        name=block["use"].split("/")[1],
+        norm=block.get("norm", "linf"),
+        **settings,
+    )
+    job.write(margins)
+
+
+def _infer(job: Job) -> None:
+    from touchstone.pipeline.steps.infer import infer
+
+    settings = {key: job.settings[key] for key in ("confounding", "batch_size", "device")}
+    job.write(infer(job.noun("examples", "ExampleSet"), _model(job), **settings))
+
+
+def _scorer(job: Job) -> Callable[[Any], Any]:
+    """Return the function that scores the task's set with a given Detector."""
+    from touchstone.pipeline.steps.score import score
+
+    block = job.settings["component"]
+    call = registry.used(block["use"]).call
+    return functools.partial(
+        score,
+        job.noun("outputs", "Outputs"),
+        job.noun("examples", "ExampleSet"),
+        scorer=bound(block, tuple(call.settings)),
+        data=call.data,
+        label=block.get("label"),
+        model=job.model(),
+        batch_size=job.settings["batch_size"],
+        device=job.settings["device"],
+    )
+
+
+def _fit(job: Job) -> None:
+    from touchstone.pipeline.steps.fit import fit
+
+    block = job.settings["component"]
+    fitted = registry.used(block["use"]).fit
+    outputs, sets = job.nouns("anomalous_outputs", "Outputs"), job.nouns("anomalous_examples", "ExampleSet")
+    count = max(len(outputs), len(sets))
+    detector = fit(
+        _scorer(job),
+        fitter=None if fitted is None else bound(block, tuple(fitted.settings), registry.load_fit(block["use"])),
+        data=() if fitted is None else fitted.data,
+        fit_on=(job.noun("fit_outputs", "Outputs"), job.noun("fit_examples", "ExampleSet")),
+        anomalous=list(zip(outputs or [None] * count, sets or [None] * count, strict=True)),
+        label=block.get("label"),
+        model=job.model(),
+        seed=job.settings["seed"],
+        false_positive_rates=job.settings["false_positive_rates"],
+        settings=block,
+        device=job.settings["device"],
+    )
+    job.write(detector)
+
+
+def _score(job: Job) -> None:
+    job.write(_scorer(job)(job.noun("detector", "Detector")))
+
+
+ROLES = {
+    "checkpoints": "Checkpoint",
+    "detectors": "Detector",
+    "outputs": "Outputs",
+    "scores": "Scores",
+    "margins": "Margins",
+    "examples": "ExampleSet",
+}
+ROLES |= {f"fit_{role}": ROLES[role] for role in ("outputs", "margins")}
+
+
+def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return {role: cells} with their nouns read."""
+    from touchstone.records.nouns import Cell
+
+    found: dict[str, list[Any]] = {role: [] for role in ROLES}
+    for cell in cells:
+        facts = {key: value for key, value in cell.items() if key != "role"}
+        found[cell["role"]].append(Cell(noun=job.reader.noun(cell["file"], ROLES[cell["role"]]), **facts))
+    return found
+
+
+def _evaluate(job: Job) -> None:
+    from touchstone.pipeline.steps.evaluate import evaluate
+
+    block, found = job.settings["component"], _cells(job, job.settings["cells"])
+    data = [found[role] for role in registry.used(block["use"]).data]
+    job.write(evaluate(job.settings["evaluation"], bound(block), data))
+
+
+def _report(job: Job) -> None:
+    from touchstone.claims.verdicts import Asked
+    from touchstone.pipeline.steps.report import report
+
+    metrics = {Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]}
+    figures: dict[str, Any] = {}
+    methods = {name for part in ("classifiers", "defences", "detectors") for name in job.settings["settings"][part]}
+    questions = job.settings["settings"]["evaluations"]
+    for name, figure in job.settings["figures"].items():
+        block = figure["component"]
+        asked = [figure["evaluation"], *figure["also"]]
+        found = _cells(job, figure["cells"]) | {"metrics": [row for name in asked for row in metrics[name].rows]}
+        figures[name] = {
+            "draw": functools.partial(bound(block), *(found[role] for role in registry.used(block["use"]).data)),
+            "caption": figure["caption"],
+            "evaluation": figure["evaluation"],
+            "component": block["use"],
+            "methods": [
+                name
+                for value in (*block.values(), questions[figure["evaluation"]].get("classifiers"))
+                if isinstance(value, list)
+                for name in value
+                if name in methods
+            ],
+            "settings": json.dumps({key: value for key, value in block.items() if key != "use"}, sort_keys=True),
+            "files": [cell["file"] for cell in figure["cells"]]
+            or [f"data/{job.settings['study']}/metrics/{evaluation}.csv" for evaluation in asked],
+        }
+    behind = chain.reached(Path(), job.task.input_files)
+    sources: dict[str, Any] = {file: _source(file, sidecar, job.settings["study"]) for file, sidecar in behind.items()}
+    pages = report(
+        study=job.settings["study"],
+        settings=job.settings["settings"],
+        evaluations=job.settings["evaluations"],
+        metrics=metrics,
+        claims=Asked(**job.settings["claims"]),
+        figures=figures,
+        provenance=sources,
+        components=job.settings["components"],
+        maker={"code": job.facts["code"], "code_files": sorted(job.facts["files"]), "lock": job.facts["lock"]},
+    )
+    folder = Path(job.task.output).parent
+    shutil.rmtree(folder / "figures", ignore_errors=True)
+    (folder / "figures").mkdir(parents=True)  # an output of the rule in a study without figures too
+    for name, data in pages.items():
+        whole_files.write_whole(folder / name, data)
+    page_digests = {name: digests.sha256(data) for name, data in sorted(pages.items())}
+    facts = job.facts | {"pages": page_digests}
+    sidecar_files.write_sidecar(folder / "report.html", page_digests["report.html"], facts)
+    root = chain.root_digest(Path(job.task.output))
+    whole_files.write_whole(folder / chain.ROOT, f"{root}\n".encode())
+
+
+def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
+    """Return what the report says of a file: its digests, the step and settings that made it, the command to remake it."""
+    return {
+        "digest": sidecar["artefact"],
+        "sidecar": digests.file_digest(sidecar_files.sidecar_path(Path(file))),
+        "step": sidecar["step"],
+        "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
+        "code": sidecar["code"],
+        "code_files": sorted(sidecar["files"]),
+        "inputs": [link["file"] for link in chain.links(sidecar)],
+        "command": f"snakemake --cores all --config study={study} --force {file}",
+    }
+
+
+STEPS: dict[str, Callable[[Job], None]] = {
+    "fetch": _fetch, "prepare": _prepare, "convert": _convert, "train": _train, "translate": _translate, "cut": _cut,
+    "attack": _attack, "attack_part": _attack, "measure": _measure, "infer": _infer, "gather": _gather, "fit": _fit,
+    "score": _score, "evaluate": _evaluate, "report": _report,
+}  # fmt: skip

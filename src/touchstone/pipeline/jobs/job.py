@@ -1,0 +1,119 @@
+"""Runs the tasks of one job: reads their inputs, calls the step, writes the artefacts and their sidecars."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests, registry
+from touchstone.numerics import cpu_paths, precision
+from touchstone.pipeline.jobs.reader import JobError, Reader
+from touchstone.pipeline.jobs.warm import TORCH_STEPS
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning.plan import code_files
+from touchstone.pipeline.provenance import code, sidecar_files, whole_files
+
+
+class Job:
+    """One task with what it needs to be done."""
+
+    def __init__(self, task: Task, reader: Reader, root: Path, logs: Path) -> None:
+        self.task, self.reader, self.root, self.logs = task, reader, root, logs
+        self.settings = task.settings  # what it is done with: fewer images at a time where memory runs out
+
+    def noun(self, role: str, kind: str) -> Any:
+        """Return the noun of a role, None where the task has no such input."""
+        file = self.task.inputs.get(role)
+        return None if file is None else self.reader.noun(str(file), kind)
+
+    def nouns(self, role: str, kind: str) -> list[Any]:
+        """Return the nouns of a role that has many."""
+        return [self.reader.noun(file, kind) for file in self.task.inputs.get(role, [])]
+
+    @functools.cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the sidecar says besides the artefact's digest: a function of inputs, settings, code and environment."""
+        files = code_files((self.task,))
+        roles = self.task.as_json()["inputs"]
+        facts: dict[str, Any] = {
+            "step": self.task.step,
+            "settings": self.task.settings,
+            "inputs": {role: [self.reader.link(file) for file in files] for role, files in roles.items()},
+            "code": code.code_digest(files),
+            "files": files,
+            "lock": sidecar_files.lock_digest(self.root),
+            "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        }
+        with_torch = self.task.step in TORCH_STEPS
+        if code.computes(self.task.step):
+            facts["cpu"] = cpu_paths.record(torch=with_torch)
+        if with_torch:
+            facts |= {key: self.task.settings[key] for key in ("device", "threads")}
+        return facts
+
+    @property
+    def action(self) -> str:
+        """The key of the action cache: the facts, with the inputs' bytes alone instead of their place in the chain."""
+        inputs = {role: [link["artefact"] for link in links] for role, links in self.facts["inputs"].items()}
+        return digests.sha256(digests.canonical({**self.facts, "inputs": inputs}).encode())
+
+    def write(self, noun: Any) -> None:
+        """Write the task's artefact and its sidecar."""
+        from touchstone.records import encoding
+
+        sidecar_files.write_with_sidecar(Path(self.task.output), encoding.encode(noun), self.facts)
+
+    def write_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Write the task's artefact, which is not in memory whole, and its sidecar."""
+        path = Path(self.task.output)
+        sidecar_files.write_sidecar(path, whole_files.write_pieces(path, pieces), self.facts)
+
+    def rows(self, role: str) -> list[Any]:
+        """Return the files of a role as Rows, none of their arrays read."""
+        from touchstone.records.rows import Rows
+
+        return [Rows.at(Path(file)) for file in self.task.as_json()["inputs"][role]]
+
+    def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
+        """Return the network of a checkpoint, ready to be called on pixels; None where the task has none."""
+        file = self.task.inputs.get(role)
+        return None if file is None else self._network(str(file), self.settings[architecture])
+
+    def models(self, role: str, architectures: str) -> list[Any]:
+        """Return the networks of a role that has many, ready to be called on pixels; none where the task has none."""
+        files = self.task.inputs.get(role, [])
+        return [
+            self._network(file, block) for file, block in zip(files, self.settings.get(architectures, []), strict=True)
+        ]
+
+    def _network(self, file: str, block: dict[str, Any]) -> Any:
+        from touchstone.networks import checkpoints
+
+        checkpoint = self.reader.noun(file, "Checkpoint")
+        if checkpoint.architecture != block:
+            raise JobError(f"{file}: holds {checkpoint.architecture}, expected {block}")
+        try:
+            network = checkpoints.load(bound(block), checkpoint, self.settings["device"])
+        except ValueError as error:
+            raise JobError(f"{file}: {error}") from error
+        return precision.laid_out(network, self.settings)
+
+
+def bound(block: dict[str, Any], names: tuple[str, ...] | None = None, function: Any = None) -> Callable[..., Any]:
+    """Return a component with its settings bound, nested blocks as callables; only the settings in `names` if given."""
+    function = function or registry.load(block["use"])
+    settings = {
+        key: _bound_value(value) for key, value in block.items() if key != "use" and (names is None or key in names)
+    }
+    return functools.partial(function, **settings)
+
+
+def _bound_value(value: Any) -> Any:
+    if isinstance(value, dict) and "use" in value:
+        return bound(value)
+    if isinstance(value, list):
+        return [_bound_value(item) for item in value]
+    return value

@@ -1,0 +1,105 @@
+"""Run records: when, where and by which process a job was done, at what cost. Under logs/, in no digest, read by no job."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests, plugins
+from touchstone.pipeline.jobs import processes
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning.plan import code_files
+from touchstone.pipeline.provenance import git, whole_files
+
+FOLDER = "runs"
+LEAK = "leak.txt"  # the leak because of which no other job of this run starts
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "safetensors", "snakemake")
+
+
+@contextmanager
+def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task, ...]) -> Iterator[dict[str, Any]]:
+    """Keep a job's run record while the block runs; yield it for more facts. After kill -9 it has no `end`."""
+    name = "_".join(wildcards.values()) or "all"
+    path = logs / FOLDER / rule / f"{name.replace('/', '_')}.json"
+    process = processes.own()
+    record: dict[str, Any] = {
+        "rule": rule,
+        "step": tasks[0].step,
+        "wildcards": wildcards,
+        "outputs": [task.output for task in tasks],
+        "start": _now(),
+        "host": socket.gethostname(),
+        "process": {"pid": process.pid, "start": process.start, "command": list(process.command)},
+        **_commit(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "machine": platform.platform(),
+        # Of the bytes, comments and all: a sidecar's digests of the same files leave comments out.
+        "source": {name: digests.file_digest(plugins.located(name) or Path(name)) for name in code_files(tasks)},
+    }
+    _write(path, record)
+    try:
+        yield record
+        record["failed"] = False
+    finally:
+        record.setdefault("failed", True)
+        _write(path, record | {"end": _now(), **_used()})
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    whole_files.write_whole(path, json.dumps(record, indent=1).encode(), lasting=False)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _used() -> dict[str, float]:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    return {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_bytes": used.ru_maxrss * unit}
+
+
+def _commit() -> dict[str, Any]:
+    """Return the commit, and whether a tracked file differs from it; None for both where there is no git."""
+    commit = git.said(Path(), "rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "dirty": None}
+    return {"commit": commit.decode().strip(), "dirty": bool(git.said(Path(), "status", "--porcelain", "-uno"))}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def read(logs: Path) -> list[dict[str, Any]]:
+    """Return a study's run records, by rule and wildcards; one that was cut off while written is left out."""
+    found = []
+    for path in sorted((logs / FOLDER).rglob("*.json")):
+        try:
+            found.append(json.loads(path.read_text()))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def running(logs: Path) -> list[processes.Process]:
+    """Return the processes of a study's jobs that still run on this machine: equal id, start and command line."""
+    here = socket.gethostname()
+    started = [record["process"] for record in read(logs) if "end" not in record and record["host"] == here]
+    found = [processes.Process(each["pid"], each["start"], tuple(each["command"])) for each in started]
+    return [process for process in found if processes.lives(process)]

@@ -1,0 +1,190 @@
+"""The warm process of a run: it has imported torch, and a job that is handed over to it starts at once, as its child.
+
+Linux alone, and only where Snakemake itself starts the jobs. Whatever is wrong with it, a job is done as without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # this file is imported by every job before anything else, so little is
+    import subprocess
+    from types import FrameType
+
+TORCH_STEPS = frozenset({"convert", "train", "translate", "attack", "attack_part", "measure", "infer", "fit", "score"})
+VARIABLE = "TOUCHSTONE_WARM"  # where its socket lies; or OFF: no run starts one
+OFF = "off"
+FOLDER = ".touchstone"
+LONGEST = 1 << 20  # bytes of a message
+LOADED = 60.0  # seconds until a job no longer waits for torch to be imported
+GONE = 10.0  # seconds that the kernel may need to end a child with its parent
+# What Snakemake sets to a job's threads. Two of them torch's, and numpy's BLAS starts its threads when it is imported.
+THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
+
+
+def identity() -> list[Any]:
+    """Return what a job's Python has to have in common with the warm process, besides environment and folder."""
+    return [sys.version, sys.prefix, os.path.realpath(sys.executable), list(sys.flags)]
+
+
+# --- the run's part: start it -------------------------------------------------------------------------------------
+
+
+def start(threads: int) -> subprocess.Popen[bytes] | None:
+    """Start the warm process of this process's jobs and name it to them; return it, None where there can be none.
+
+    It ends with this process, however that ends.
+    """
+    import atexit
+    import subprocess
+
+    if sys.platform != "linux" or os.environ.get(VARIABLE) == OFF:
+        return None
+    os.environ.pop(VARIABLE, None)
+    counts = {f"{name}_NUM_THREADS": str(threads) for name in THREADS} | {"VECLIB_MAXIMUM_THREADS": str(threads)}
+    try:
+        listener, path = _listener()
+        with listener:
+            descriptor = str(listener.fileno())
+            process = subprocess.Popen(
+                [sys.executable, "-m", "touchstone.pipeline.jobs.warm_server", descriptor, str(os.getpid()), path],
+                env=os.environ | counts | {"PYTHONPATH": "src"},  # as the rules call a job
+                pass_fds=[listener.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is meant for the run, not for the jobs
+            )
+    except OSError as error:  # some file systems know no sockets
+        print(f"touchstone: each job imports torch anew, no warm process can be started: {error}", file=sys.stderr)
+        return None
+    atexit.register(_stop, process, os.getpid())
+    os.environ[VARIABLE] = path
+    return process
+
+
+def _listener() -> tuple[socket.socket, str]:
+    """Return a socket that this user alone can connect to, and its short path; what killed runs left is removed."""
+    from pathlib import Path
+
+    folder = Path(FOLDER)
+    folder.mkdir(exist_ok=True)
+    for left in folder.glob("warm.*.socket"):
+        try:
+            _connected(str(left)).close()
+        except ConnectionRefusedError:
+            left.unlink(missing_ok=True)
+    path = folder / f"warm.{os.getpid()}.socket"
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(str(path))
+    path.chmod(0o600)  # before anybody can connect
+    listener.listen(128)
+    return listener, str(path)
+
+
+def _stop(process: subprocess.Popen[bytes], starter: int) -> None:
+    if os.getpid() == starter:  # not a fork of it that ends
+        process.terminate()
+        process.wait()
+
+
+# --- a job's part: hand itself over -------------------------------------------------------------------------------
+
+
+def pass_on(arguments: list[str]) -> int | None:
+    """Return the exit code of the job that the warm process did; None where this process is to do what it was called for.
+
+    A SIGTERM is passed on. Ctrl-C in the run's terminal is not: the job is let finish. A job that a signal ended ends this
+    process by the same.
+    """
+    path = os.environ.get(VARIABLE, OFF)
+    if path == OFF or arguments[:1] != ["job"]:
+        return None
+    told: list[int] = []
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        with contextlib.suppress(OSError):
+            server.send(json.dumps({"signal": number}).encode())
+
+    try:
+        with _connected(path) as server:
+            before = {
+                signal.SIGTERM: signal.signal(signal.SIGTERM, tell),
+                signal.SIGINT: signal.getsignal(signal.SIGINT),
+            }
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            try:
+                status = _status(server, arguments)
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+    except OSError:
+        status = None
+    if status is None and told:
+        _end_by(told[0])
+    if status is not None and os.WIFSIGNALED(status):
+        _end_by(os.WTERMSIG(status))
+    return None if status is None else os.waitstatus_to_exitcode(status)
+
+
+def _connected(path: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        connection.settimeout(LOADED)
+        connection.connect(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _status(server: socket.socket, arguments: list[str]) -> int | None:
+    """Return how the child ended that did the job; None where there was none, or it was lost with the warm process."""
+    asked = {
+        "arguments": arguments,
+        "folder": os.getcwd(),  # noqa: PTH109
+        "environment": dict(os.environ),
+        "python": identity(),
+    }
+    socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
+    child = _received(server).get("pid")
+    if child is None:
+        return None
+    try:
+        watched = os.pidfd_open(child)
+    except ProcessLookupError:
+        watched = None
+    try:
+        server.settimeout(None)
+        status = _received(server).get("status")
+        if status is None and watched is not None:
+            import select
+
+            select.select([watched], [], [], GONE)  # it must not be at work beside this process
+        return status
+    finally:
+        if watched is not None:
+            os.close(watched)
+
+
+def _received(server: socket.socket) -> dict[str, int]:
+    """Return the next message; empty where the warm process is gone or refuses."""
+    try:
+        data = server.recv(LONGEST)
+    except ConnectionError:
+        return {}
+    answer: dict[str, int] = json.loads(data) if data else {}
+    return answer
+
+
+def _end_by(number: int) -> None:
+    signal.signal(number, signal.SIG_DFL) if number != signal.SIGKILL else None
+    os.kill(os.getpid(), number)

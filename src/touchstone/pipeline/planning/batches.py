@@ -1,0 +1,162 @@
+"""Which files a study has, and which of them one job makes together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+from touchstone.pipeline.planning.parts import Batch, Net, Set
+from touchstone.pipeline.settings.sections import on_pipelines
+from touchstone.pipeline.settings.study import Study
+from touchstone.report import packing
+
+SUFFIX = ".safetensors"
+
+
+class Batches:
+    """Names of files and networks, and example sets as they are handled together."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.folder = f"data/{study.name}"
+
+    # --- names ------------------------------------------------------------------------------------------------
+
+    def nets(self, section: str) -> list[Net]:
+        """Return the networks of `classifiers` or `translators`, or the `defences`, one per entry and seed."""
+        return [Net(name, seed) for name, entry in self.study[section].items() for seed in entry["seeds"]]
+
+    def models(self, entry: str) -> list[Net]:
+        """Return the networks or the defences of one entry, one per seed: both are run and attacked alike."""
+        section = "defences" if entry in self.study["defences"] else "classifiers"
+        return [net for net in self.nets(section) if net.entry == entry]
+
+    @cached_property
+    def raw_folders(self) -> frozenset[str]:
+        """The folders of raw files, one per source."""
+        return frozenset(f"data/raw/{source}" for source in self.study["sources"])
+
+    @property
+    def unpinned(self) -> list[str]:
+        """The sources whose raw files are taken as they come: their sha256 is null."""
+        return [name for name, entry in self.study["sources"].items() if entry["sha256"] is None]
+
+    @property
+    def more_pages(self) -> list[str]:
+        """What the report writes besides its page."""
+        return [
+            f"reports/{self.study.name}/{name}"
+            for name in (packing.METRICS, "metrics.json", "claims.csv", "claims.tex", "ROOT", "figures")
+        ]
+
+    def file(self, kind: str, *parts: object) -> str:
+        """Return the path of an artefact under the study's folder."""
+        ending = ".csv" if kind == "metrics" else SUFFIX
+        return "/".join([self.folder, kind, *map(str, parts)]) + ending
+
+    def set_file(self, examples: Set) -> str:
+        """Return the path of an example set."""
+        return self.file(examples.kind, examples.address)
+
+    # --- batches ----------------------------------------------------------------------------------------------
+
+    def group_of(self, section: str, entry: str) -> str:
+        """Return the group that an entry is handled in."""
+        groups: dict[str, list[str]] = self.study["groups"][section]
+        return next(name for name, members in groups.items() if entry in members)
+
+    def adaptive(self, attack: str) -> bool:
+        """Return whether an attack is made on a network behind a detector."""
+        entry = self.study["attacks"][attack]
+        return str(entry["use"]).startswith("adaptive/") and not on_pipelines(entry)
+
+    def fits(self, attack: str, victim: str) -> bool:
+        """Return whether a victim is what the attack is made on: those on pipelines need a defence."""
+        return not on_pipelines(self.study["attacks"][attack]) or victim in self.study["defences"]
+
+    @cached_property
+    def attacked(self) -> frozenset[tuple[str, str, str]]:
+        """What some evaluation or detector asks to be attacked: example set, attack, and the detector that an adaptive
+        attack is made on; "" for none.
+        """
+        wanted = set()
+        for question in self.study["evaluations"].values():
+            for examples in question["attacked"] or question["examples"]:
+                for attack in question["attacks"]:
+                    guards = question["detectors"] if self.adaptive(attack) else [""]
+                    wanted |= {(examples, attack, guard) for guard in guards}
+        for detector in self.study["detectors"].values():
+            wanted |= {(detector["fit"], name, "") for name in detector["anomalous"] if name in self.study["attacks"]}
+        return frozenset(wanted)
+
+    @cached_property
+    def attacked_groups(self) -> list[tuple[str, str, str]]:
+        """The groups of what is asked to be attacked, sorted: of example sets, of attacks, of detectors."""
+        return sorted(
+            {
+                (self.group_of("examples", e), self.group_of("attacks", a), d and self.group_of("detectors", d))
+                for e, a, d in self.attacked
+            }
+        )
+
+    def shards_of(self, group: list[str]) -> int:
+        """Return how many shards the example sets of a group are cut into: all of them into as many."""
+        shards: int = self.study["examples"][group[0]]["shards"]
+        return shards
+
+    def clean_batches(self) -> list[Batch]:
+        """Return one batch per group of example sets."""
+        return [
+            Batch(name, tuple(Set(entry) for entry in members), shards=self.shards_of(members))
+            for name, members in self.study["groups"]["examples"].items()
+        ]
+
+    def attacked_batches(self) -> list[Batch]:
+        """Return one batch per attacked group. {victim} is a wildcard; before an adaptive one stands each detector that
+        some evaluation asks it to be made on.
+        """
+        groups = self.study["groups"]
+        asked_on = {asked[1:] for asked in self.attacked}
+        found = []
+        for examples, attacks, detectors in self.attacked_groups:
+            sets = [
+                Set(entry, self.guarded("{net}", guard) if guard else "{victim}", attack)
+                for guard in (groups["detectors"][detectors] if detectors else [""])
+                for entry in groups["examples"][examples]
+                for attack in groups["attacks"][attacks]
+                if not guard or (attack, guard) in asked_on
+            ]
+            name = "_".join(part for part in (examples, attacks, detectors) if part)
+            found.append(Batch(name, tuple(sets), detectors, self.shards_of(groups["examples"][examples])))
+        return found
+
+    def guarded(self, net: object, detector: str) -> str:
+        """Return the address of a network behind a detector, at the threshold that adaptive attacks have to get below."""
+        return f"{net}+{detector}@{self.study['study']['attacked_false_positive_rate']:g}"
+
+    def translatable_batches(self, translators: list[str]) -> list[Batch]:
+        """Return the batches, clean and attacked, that an evaluation asks to be translated by some of `translators`."""
+        wanted = set()
+        for question in self.study["evaluations"].values():
+            if set(translators) & set(question["translators"]):
+                groups = {self.group_of("examples", name) for name in question["examples"]}
+                attacked = {self.group_of("examples", name) for name in question["attacked"] or question["examples"]}
+                attacks = {self.group_of("attacks", name) for name in question["attacks"] if not self.adaptive(name)}
+                wanted |= groups | {f"{e}_{a}" for e in attacked for a in attacks}
+        return [batch for batch in [*self.clean_batches(), *self.attacked_batches()] if batch.name in wanted]
+
+    def translated_batches(self) -> list[Batch]:
+        """Return the batches that a group of translators makes, all of one seed, which is a wildcard."""
+        return [
+            Batch(
+                f"{batch.name}_{group}",
+                tuple(replace(s, translator=f"{name}.{{seed}}") for s in batch.sets for name in members),
+                shards=batch.shards,
+            )
+            for group, members in self.study["groups"]["translators"].items()
+            for batch in self.translatable_batches(members)
+        ]
+
+    def all_batches(self) -> list[Batch]:
+        """Return every batch that networks are run on."""
+        return [*self.clean_batches(), *self.attacked_batches(), *self.translated_batches()]

@@ -1,0 +1,232 @@
+"""The graph of a study: which file is made by which step from which files, under which settings.
+
+Addresses are those of design.md 3. A Task makes one file; a job of the workflow does the tasks of one batch, so that
+torch is imported once for many files. Everything here depends on the settings and a job's wildcards alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache, cached_property, lru_cache
+from itertools import product
+
+from touchstone import digests
+from touchstone.numerics import precision
+from touchstone.pipeline.planning.parts import Batch, Rule, Task
+from touchstone.pipeline.planning.questions import Questions
+from touchstone.pipeline.planning.shards import SHARD, cutting, gathering, on_shard, shard_of, sharded
+from touchstone.pipeline.provenance import code
+from touchstone.pipeline.settings.study import Study
+
+NETWORKS = ("trained", "net", "victim", "seed")  # wildcards that stand for a network, or for its seed
+OPEN = (*NETWORKS, SHARD)  # wildcards that take too many values for each to be a pattern of its own
+NUMBERS = ("seed", SHARD)
+
+
+class Plan(Questions):
+    """Everything that the workflow asks about a study: its rules, and the jobs and tasks behind its report."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        self._cached = lru_cache(maxsize=None)(self._tasks)
+
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """Every rule of the workflow by name. Their outputs are disjoint."""
+        found = [
+            Rule("fetch", "fetch", ("source",)),
+            Rule("prepare", "prepare", ("examples",)),
+            Rule("train", "train", ("trained",)),
+            *(Rule(f"cut_{b.name}", "cut", (), b) for b in self.clean_batches() if b.shards > 1),
+        ]
+        for batch in self.attacked_batches():
+            found += self._batch_rules("attack", batch, *(["net"] if batch.detectors else []))
+        for batch in self.translated_batches():
+            found += self._batch_rules("translate", batch)
+        for batch in self.all_batches():
+            found += self._batch_rules("infer", batch, "net")
+        for batch in self.clean_batches():
+            found += self._batch_rules("measure", batch, "net", "margin")
+        for detectors in self.study["groups"]["detectors"]:
+            found.append(Rule(f"fit_{detectors}", "fit", ("net",), detectors=detectors))
+            for batch in self.all_batches():
+                if batch.detectors in ("", detectors):
+                    name = f"score_{detectors}_{batch.name}"
+                    found.append(Rule(name, "score", ("net", *batch.wildcards), batch, detectors))
+        found += [Rule("evaluate", "evaluate", ("evaluation",)), Rule("report", "report")]
+        return {rule.name: rule for rule in found}
+
+    @staticmethod
+    def _batch_rules(step: str, batch: Batch, *names: str) -> list[Rule]:
+        rule = Rule(f"{step}_{batch.name}", step, (*names, *batch.wildcards), batch)
+        return [rule] if batch.shards == 1 else sharded(rule)
+
+    def rules_of(self, step: str) -> list[Rule]:
+        """Return the rules of one step."""
+        return [rule for rule in self.rules.values() if rule.step == step]
+
+    @cached_property
+    def wildcard_values(self) -> dict[str, list[str]]:
+        """The names that each wildcard may take."""
+        sections = ("classifiers", "translators", "defences")
+        networks = {section: [str(net) for net in self.nets(section)] for section in sections}
+        return {
+            "source": list(self.study["sources"]),
+            "examples": list(self.study["examples"]),
+            "trained": networks["classifiers"] + networks["translators"],
+            "net": networks["classifiers"] + networks["defences"],
+            "victim": networks["classifiers"] + networks["defences"],
+            "seed": sorted({str(net.seed) for net in self.nets("translators")}),
+            "margin": list(self.study["margins"]),
+            "evaluation": list(self.study["evaluations"]),
+            SHARD: [str(shard) for shard in range(max(entry["shards"] for entry in self.study["examples"].values()))],
+        }
+
+    def jobs(self) -> list[tuple[Rule, dict[str, str]]]:
+        """Return every job behind the report, in the order of the rules."""
+        return self._asked
+
+    @cached_property
+    def _asked(self) -> list[tuple[Rule, dict[str, str]]]:
+        waiting, done = [f"reports/{self.study.name}/report.html"], set[str]()
+        found: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Rule, dict[str, str]]] = {}
+        while waiting:
+            file = waiting.pop()
+            if file in done:
+                continue
+            rule, wildcards = self.maker(file)
+            found[rule.name, tuple(wildcards.items())] = rule, wildcards
+            for task in self.tasks(rule, **wildcards):
+                done.add(task.output)
+                waiting += (name for name in task.input_files if name not in done)
+        order = {name: place for place, name in enumerate(self.rules)}
+        return sorted(found.values(), key=lambda job: (order[job[0].name], *job[1].values()))
+
+    def maker(self, file: str) -> tuple[Rule, dict[str, str]]:
+        """Return the rule that makes a file, with its wildcards; KeyError where none does.
+
+        A network's name is taken as it is, whether the study has such a network or not.
+        """
+        for rule, given, pattern in self._makers.get(_starred(file), []):
+            if match := re.fullmatch(_as_pattern(pattern), file):
+                own = given | match.groupdict()
+                return rule, {name: own[name] for name in rule.wildcards}
+        raise KeyError(file)
+
+    @cached_property
+    def _makers(self) -> dict[str, list[tuple[Rule, dict[str, str], str]]]:
+        """The rules by the files that they make, the networks' names and the shards in them left open."""
+        values = self.wildcard_values
+        found: dict[str, list[tuple[Rule, dict[str, str], str]]] = {}
+        for rule in self.rules.values():
+            closed = [name for name in rule.wildcards if name not in OPEN]
+            for chosen in product(*(values[name] for name in closed)):
+                given = dict(zip(closed, chosen, strict=True))
+                filled = given | {name: f"{{{name}}}" for name in OPEN}
+                for output in self.outputs(rule):
+                    pattern = output.format(**filled)
+                    found.setdefault(_starred(pattern), []).append((rule, given, pattern))
+        return found
+
+    def outputs(self, rule: Rule) -> list[str]:
+        """Return the files that a job of the rule makes, in the order of its tasks, the rule's wildcards in them."""
+        if rule.step == "cut" and rule.batch:
+            files = [self.set_file(examples) for examples in rule.batch.sets]
+            return [shard_of(file, shard) for file in files for shard in range(rule.shards)]
+        files = self._whole_outputs(rule, rule.gathers or rule.step)
+        return [shard_of(file, f"{{{SHARD}}}") for file in files] if SHARD in rule.wildcards else files
+
+    def _whole_outputs(self, rule: Rule, step: str) -> list[str]:
+        sets = rule.batch.sets if rule.batch else ()
+        match step:
+            case "attack" | "translate":
+                return [self.set_file(examples) for examples in sets]
+            case "infer":
+                return [self.file("outputs", "{net}", examples.address) for examples in sets]
+            case "measure":
+                return [self.file("margins", "{net}", "{margin}", examples.address) for examples in sets]
+            case "fit":
+                return [self.file("detectors", "{net}", name) for name in self.members(rule)]
+            case "score":
+                return [self.file("scores", "{net}", *pair) for pair in self._scored(rule.batch, rule.detectors)]
+        plain = {
+            "fetch": "data/raw/{source}",
+            "prepare": self.file("examples", "{examples}"),
+            "train": self.file("checkpoints", "{trained}"),
+            "evaluate": self.file("metrics", "{evaluation}"),
+            "report": f"reports/{self.study.name}/report.html",
+        }
+        return [plain[step]]
+
+    def _scored(self, batch: Batch | None, detectors: str) -> Iterator[tuple[str, str]]:
+        """Yield (detector, address) of what a group of detectors scores: each every set, or just those made against it."""
+        for name in self.study["groups"]["detectors"][detectors]:
+            for examples in batch.sets if batch else ():
+                if examples.guard[0] in ("", name):
+                    yield name, examples.address
+
+    def members(self, rule: Rule) -> list[str]:
+        """Return the detectors that a rule handles together."""
+        members: list[str] = self.study["groups"]["detectors"][rule.detectors]
+        return members
+
+    def tasks(self, rule: Rule, **wildcards: str) -> tuple[Task, ...]:
+        """Return the tasks of one job, in the order of its outputs."""
+        return self._cached(rule, tuple(sorted(wildcards.items())))
+
+    def _tasks(self, rule: Rule, items: tuple[tuple[str, str], ...]) -> tuple[Task, ...]:
+        wildcards = dict(items)
+        shard = wildcards.pop(SHARD, None)
+        if rule.detectors:
+            wildcards["detectors"] = rule.detectors
+        batch = () if rule.batch is None else (rule.batch,)
+        tasks: Iterator[Task] = getattr(self, f"_{rule.gathers or rule.step}")(*batch, **wildcards)
+        if rule.gathers:
+            tasks = (gathering(task, rule.shards) for task in tasks)
+        elif shard is not None:
+            tasks = (on_shard(task, shard) for task in tasks)
+        return tuple(tasks)
+
+    def _cut(self, batch: Batch) -> Iterator[Task]:
+        for examples in batch.sets:
+            yield from cutting(self.set_file(examples), batch.shards, self.study["study"]["batch_size"])
+
+
+def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:
+    """Return the digests of a job's settings and of its code: what it is rerun for, besides its inputs."""
+    settings = digests.sha256(digests.canonical([task.as_json() for task in tasks]).encode())
+    return settings, code.code_digest(code_files(tasks))
+
+
+def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
+    """Return the code files that some tasks of one step run, with their digests."""
+    settings = [task.settings for task in tasks]
+    unusual = ["numerics/precision.py"] if any(precision.SETTINGS & block.keys() for block in settings) else []
+    return code.code_files([*unusual, *code.roots(tasks[0].step, settings)])
+
+
+def _starred(path: str) -> str:
+    """Return a path with a star for each network in it, whether named (cnn.0) or left open ({net}, unet.{seed}), and
+    for a shard, which is the name of a file (3.safetensors, {shard}.safetensors).
+    """
+    networks = r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})"
+    return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{shard\}})(?=\.[a-z]+$)", "*", path)
+
+
+@cache
+def _as_pattern(path: str) -> str:
+    """Return the regular expression of a path whose networks and shard are left open. One that stands twice is the same
+    twice.
+    """
+    parts, seen = [], set[str]()
+    for part in re.split(r"(\{[a-z]+\})", path):
+        name = part[1:-1]
+        if not part.startswith("{"):
+            parts.append(re.escape(part))
+        elif name in seen:
+            parts.append(f"(?P={name})")
+        else:
+            seen.add(name)
+            parts.append(rf"(?P<{name}>\d+)" if name in NUMBERS else rf"(?P<{name}>[a-z][a-z0-9_]*\.\d+)")
+    return "".join(parts)

@@ -1,0 +1,165 @@
+"""The tasks of evaluate and report: which cells a question crosses, and what the page is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from touchstone import registry
+from touchstone.pipeline.planning.parts import CellPlan, Net, Set, Task
+from touchstone.pipeline.planning.tasks import Tasks
+from touchstone.pipeline.settings.sections import on_pipelines
+
+
+class Questions(Tasks):
+    """What the evaluations of a study read, and its report."""
+
+    def _sets(self, question: dict[str, Any], net: Net) -> Iterator[Set]:
+        """Yield the sets that a question asks of one classifier: clean, attacked, and each of them translated."""
+        victims = [self._paired(name, net.seed) for name in question["victims"]] or [net]
+        sets = [Set(name) for name in question["examples"]]
+        attacked = question["attacked"] or question["examples"]
+        whole = {attack for attack in question["attacks"] if on_pipelines(self.study["attacks"][attack])}
+        plain = [attack for attack in question["attacks"] if not self.adaptive(attack)]
+        # What is made to fit a defence is made on the one that is asked about, whoever the victims of the others are.
+        sets += [
+            Set(name, str(victim), attack)
+            for attack in plain
+            for victim in ([net] if attack in whole else dict.fromkeys(victims))
+            for name in attacked
+            if self.fits(attack, victim.entry)
+        ]
+        translators = [self.partner("translators", name, net.seed) for name in question["translators"]]
+        yield from sets
+        for translator in translators:
+            yield from (replace(examples, translator=str(translator)) for examples in sets)
+        for detector in question["detectors"]:
+            adaptive = [attack for attack in question["attacks"] if self.adaptive(attack)]
+            yield from (Set(name, self.guarded(net, detector), attack) for name in attacked for attack in adaptive)
+
+    def _paired(self, entry: str, seed: int) -> Net:
+        section = "defences" if entry in self.study["defences"] else "classifiers"
+        return self.partner(section, entry, seed)
+
+    def cells(self, evaluation: str, roles: tuple[str, ...]) -> list[CellPlan]:
+        """Return the artefacts of the given kinds that an evaluation crosses, each with its place."""
+        question = self.study["evaluations"][evaluation]
+        found: dict[tuple[str, str], CellPlan] = {}
+
+        def add(role: str, file: str, examples: Set, **facts: Any) -> None:
+            own = self._own("attacks", examples.attack) if examples.attack else {}
+            facts["settings"] = own | facts.get("settings", {})
+            facts |= {key: getattr(examples, key) for key in ("examples", "victim", "attack", "translator")}
+            found.setdefault((role, file), CellPlan(role, file, facts))
+
+        nets = [net for name in question["classifiers"] for net in self.models(name)]
+        nets = [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
+        for name in question["examples"] if "examples" in roles else []:
+            add("examples", self.file("examples", name), Set(name))
+        translators = [n for name in question["translators"] for n in self.nets("translators") if n.entry == name]
+        for net in translators if "checkpoints" in roles else []:
+            add("checkpoints", self.file("checkpoints", net), Set("", translator=str(net)), seed=net.seed)
+        for net in nets:
+            own: dict[str, Any] = {"entry": net.entry, "seed": net.seed}
+            if defence := self.study["defences"].get(net.entry):
+                protected = Net(defence["classifier"], net.seed)
+                own["settings"] = {"protects": str(protected)}
+                if defence["router"] and "detectors" in roles:
+                    rate = {"settings": own["settings"] | {"false_positive_rate": defence["false_positive_rate"]}}
+                    file = self.file("detectors", self.router_of(net), defence["router"])
+                    add("detectors", file, Set(""), **own | rate, detector=defence["router"])
+            elif "checkpoints" in roles:
+                add("checkpoints", self.file("checkpoints", net), Set(""), **own)
+            for detector in question["detectors"] if "detectors" in roles else []:
+                # What it was trained on, which its name need not say.
+                trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
+                file = self.file("detectors", net, detector)
+                add("detectors", file, Set(""), detector=detector, **own | {"settings": trained})
+            if question["fit"]:  # what an evaluation fits or sets a threshold on: clean, and never in its examples
+                held_out = Set(question["fit"])
+                if "fit_outputs" in roles:
+                    add("fit_outputs", self.file("outputs", net, held_out.address), held_out, **own)
+                for margin in question["margins"] if "fit_margins" in roles else []:
+                    file = self.file("margins", net, margin, held_out.address)
+                    add("fit_margins", file, held_out, margin=margin, **own)
+            for examples in self._sets(question, net):
+                if "examples" in roles and examples.kind != "examples":
+                    add("examples", self.set_file(examples), examples, **own)
+                if "outputs" in roles:
+                    add("outputs", self.file("outputs", net, examples.address), examples, **own)
+                for detector in question["detectors"] if "scores" in roles else []:
+                    if examples.guard[0] in ("", detector):
+                        file = self.file("scores", net, detector, examples.address)
+                        add("scores", file, examples, detector=detector, **own)
+                if "margins" in roles and examples.kind == "examples":
+                    for margin in question["margins"]:
+                        add(
+                            "margins",
+                            self.file("margins", net, margin, examples.address),
+                            examples,
+                            margin=margin,
+                            **own,
+                        )
+        return list(found.values())
+
+    def _cells_task(self, cells: list[CellPlan]) -> tuple[list[str], list[dict[str, Any]]]:
+        return [cell.file for cell in cells], [{"role": cell.role, "file": cell.file, **cell.facts} for cell in cells]
+
+    def _evaluate(self, evaluation: str) -> Iterator[Task]:
+        component = self._own("evaluations", evaluation)
+        files, cells = self._cells_task(self.cells(evaluation, registry.used(component["use"]).call.data))
+        settings = {"evaluation": evaluation, "component": component, "cells": cells}
+        yield Task("evaluate", {"cells": files}, self.file("metrics", evaluation), settings)
+
+    def _report(self) -> Iterator[Task]:
+        figures, files = {}, []
+        for name, entry in self.study["figures"].items():
+            component = self._own("figures", name)
+            roles = registry.used(component["use"]).call.data
+            found = [cell for cell in self.cells(entry["evaluation"], roles) if _pictured(cell, component)]
+            wanted, cells = self._cells_task(found)
+            files += wanted
+            figures[name] = {
+                "component": component, "cells": cells, "caption": entry["caption"], "evaluation": entry["evaluation"],
+                "also": entry["also"],
+            }  # fmt: skip
+        metrics = [self.file("metrics", name) for name in self.study["evaluations"]]
+        settings = {
+            "study": self.study.name,
+            "settings": self.study.settings,
+            "claims": self.claims(),
+            "figures": figures,
+            "components": self._summaries(),
+            "evaluations": {
+                name: {key: entry[key] for key in ("question", "system")}
+                | {"meaning": registry.used(entry["use"]).call.meaning}
+                for name, entry in self.study["evaluations"].items()
+            },
+        }
+        inputs: dict[str, str | list[str]] = {"metrics": metrics, "cells": sorted(set(files))}
+        yield Task("report", inputs, f"reports/{self.study.name}/report.html", settings)
+
+    def _summaries(self) -> dict[str, str]:
+        """Return {component: what comes back from it, in one sentence} of all that the study uses and the page names."""
+        named = ("examples", "classifiers", "translators", "attacks", "margins", "detectors")
+        uses = (entry["use"] for section in named for entry in self.study[section].values() if "use" in entry)
+        return {use: registry.used(use).call.summary for use in dict.fromkeys(uses)}
+
+    def claims(self) -> dict[str, Any]:
+        """Return what the study says of the published claims: on what data, by which evaluations, who plays which role."""
+        calibration = self.study["examples"][self.study["study"]["calibration"]]
+        components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}
+        return {
+            "data": calibration["use"].split("/")[1],
+            "components": components,
+            "claims": self.study["claims"],
+        }
+
+
+def _pictured(cell: CellPlan, component: dict[str, Any]) -> bool:
+    """Return whether a figure that shows one seed or one classifier shows this cell."""
+    return all(
+        component.get(key) is None or cell.facts.get(fact) in (None, component[key])
+        for key, fact in (("seed", "seed"), ("classifier", "entry"))
+    )

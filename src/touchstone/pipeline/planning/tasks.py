@@ -1,0 +1,282 @@
+"""The tasks of each step up to the scores: what they read, what they make, under which settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from touchstone import registry
+from touchstone.numerics import precision
+from touchstone.pipeline.planning.batches import Batches
+from touchstone.pipeline.planning.parts import Batch, Net, Set, Task
+
+
+class Tasks(Batches):
+    """One method per step, named after it, that yields the tasks of a job."""
+
+    def _torch(self, **settings: Any) -> dict[str, Any]:
+        """Return settings with those that every torch job has; the usual number format and memory order go unsaid."""
+        study = self.study["study"]
+        own = {key: study[key] for key in ("device", "threads")}
+        if study["precision"] == precision.TF32:
+            own["precision"] = precision.TF32
+        if study["memory_format"] != precision.CONTIGUOUS:
+            own["memory_format"] = study["memory_format"]
+        return own | settings
+
+    def _own(self, section: str, entry: str) -> dict[str, Any]:
+        """Return just the component's part of an entry: its `use` and its own settings."""
+        block = self.study[section][entry]
+        return {"use": block["use"]} | {key: block[key] for key in registry.used(block["use"]).settings}
+
+    def architecture(self, net: Net) -> dict[str, Any]:
+        """Return the `model` block of a trained entry."""
+        section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
+        block: dict[str, Any] = self.study[section][net.entry]["model"]
+        return block
+
+    def _fetch(self, source: str) -> Iterator[Task]:
+        settings = {"component": self._own("sources", source), "sha256": self.study["sources"][source]["sha256"]}
+        yield Task("fetch", {}, f"data/raw/{source}", settings)
+
+    def _prepare(self, examples: str) -> Iterator[Task]:
+        entry = self.study["examples"][examples]
+        settings = {"component": self._own("examples", examples), "seed": entry["seed"]}
+        inputs: dict[str, str | list[str]] = {}
+        if entry["source"]:
+            inputs["folder"] = f"data/raw/{entry['source']}"
+            settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
+        if entry["of"]:
+            inputs["examples"] = self.file("examples", entry["of"])
+        yield Task("prepare", inputs, self.file("examples", examples), settings)
+
+    def _train(self, trained: str) -> Iterator[Task]:
+        net = Net.parse(trained)
+        section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
+        entry = self.study[section][net.entry]
+        if entry["use"].startswith("pretrained/"):
+            yield self._converted(net, entry)
+            return
+        objective = self._own(section, net.entry)
+        references = {
+            *("train", "validation", "outliers", "classifier", "static_networks"),
+            *("calibration", "source", "seeds", "model"),
+        }
+        loop = {key: value for key, value in entry.items() if key not in objective and key not in references}
+        settings = self._torch(component=objective, architecture=entry["model"], seed=net.seed, loop=loop)
+        if self.study["study"]["precision"] == precision.BFLOAT16:
+            settings["precision"] = precision.BFLOAT16
+        inputs: dict[str, str | list[str]] = {
+            "train": self.file("examples", entry["train"]),
+            "validation": self.file("examples", entry["validation"]),
+        }
+        if entry["outliers"]:
+            inputs["outliers"] = [self.file("examples", name) for name in entry["outliers"]]
+        if entry.get("classifier"):
+            victim = self.partner("classifiers", entry["classifier"], net.seed)
+            inputs["classifier"] = self.file("checkpoints", victim)
+            settings["classifier_architecture"] = self.architecture(victim)
+        if entry.get("static_networks"):
+            static = [self.partner("classifiers", name, net.seed) for name in entry["static_networks"]]
+            inputs["static_networks"] = [self.file("checkpoints", other) for other in static]
+            settings["static_architectures"] = [self.architecture(other) for other in static]
+        yield Task("train", inputs, self.file("checkpoints", net), settings)
+
+    def _converted(self, net: Net, entry: dict[str, Any]) -> Task:
+        """Return the task that makes a checkpoint of a file: what follows cannot tell it from one that was trained."""
+        settings = self._torch(component=self._own("classifiers", net.entry), architecture=entry["model"])
+        settings |= {key: entry[key] for key in ("input_shape", "classes", "mean", "std")}
+        settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
+        inputs: dict[str, str | list[str]] = {"folder": f"data/raw/{entry['source']}"}
+        return Task("convert", inputs, self.file("checkpoints", net), settings)
+
+    def partner(self, section: str, entry: str, seed: int) -> Net:
+        """Return the network of an entry with the same seed, else with its first: seeds are paired where they can be."""
+        seeds = self.study[section][entry]["seeds"]
+        return Net(entry, seed if seed in seeds else seeds[0])
+
+    def _model(self, net: Net) -> tuple[dict[str, str | list[str]], dict[str, Any]]:
+        """Return the inputs and settings from which a job gets a network, or a defence as one model."""
+        if net.entry not in self.study["defences"]:
+            return {"checkpoint": self.file("checkpoints", net)}, {"architecture": self.architecture(net)}
+        entry = self.study["defences"][net.entry]
+        classifier = Net(entry["classifier"], net.seed)
+        translators = [self.partner("translators", name, net.seed) for name in entry["translator"]]
+        inputs, settings = self._model(classifier)
+        inputs["translators"] = [self.file("checkpoints", translator) for translator in translators]
+        settings["translator_architectures"] = [self.architecture(translator) for translator in translators]
+        if entry["router"]:
+            read = self.router_of(net)
+            inputs["router"] = self.file("detectors", read, entry["router"])
+            if read != classifier:
+                inputs["encoder"] = self.file("checkpoints", read)
+                settings["encoder_architecture"] = self.architecture(read)
+            settings["router"] = self._own("detectors", entry["router"])
+            settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
+            settings["router_confounding"] = self._labels(self._label_of(entry["router"]))
+        return inputs, settings
+
+    def router_of(self, defence: Net) -> Net:
+        """Return the network that a defence's router reads: its encoder, else its classifier."""
+        entry = self.study["defences"][defence.entry]
+        return self.partner("classifiers", entry["encoder"] or entry["classifier"], defence.seed)
+
+    def _attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
+        for pattern in batch.sets:
+            attacked = pattern.of({"victim": victim, "net": net})
+            own = Net.parse(attacked.victim)
+            inputs, settings = self._model(own)
+            inputs["examples"] = self.file("examples", attacked.examples)
+            settings |= self._torch(
+                component=self._own("attacks", attacked.attack),
+                seed=own.seed,
+                batch_size=self.study["study"]["batch_size"],
+            )
+            detector, rate = attacked.guard
+            if detector:
+                inputs["detector"] = self.file("detectors", own, detector)
+                calibration = Set(self.calibration(own))  # clean images that an attacker may imitate
+                read = self._component("detectors", detector).call.data
+                if "in_distribution" in self._component("attacks", attacked.attack).call.data:
+                    read = (*read, "images")  # attacks on scores start there, whatever the detector reads
+                inputs |= self._read(read, str(own), calibration, "typical_")
+                settings |= {"detector": self._own("detectors", detector), "false_positive_rate": rate}
+                settings["confounding"] = self._labels(self._label_of(detector))
+            yield Task("attack", inputs, self.set_file(attacked), settings)
+
+    def _labels(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return the confounding labels of these names, as the study gives them."""
+        wanted = set(names)
+        return {name: block for name, block in self.study["confounding"].items() if name in wanted}
+
+    def _label_of(self, detector: str) -> list[str]:
+        """Return the confounding label that a detector reads gradient norms of, if any."""
+        label = self.study["detectors"][detector].get("label")
+        return [label] if label else []
+
+    @cached_property
+    def labels_of(self) -> dict[str, set[str]]:
+        """The confounding labels, by classifier, whose gradient norms some detector or question reads of it.
+
+        Detectors are fitted and scored by whole groups, so one that is asked brings its group's labels along.
+        """
+        return {entry: self._labels_read(entry) for entry in self.study["classifiers"]}
+
+    def _labels_read(self, entry: str) -> set[str]:
+        asked, labels = set[str](), set[str]()
+        for name, question in self.study["evaluations"].items():
+            if entry in question["classifiers"]:
+                asked |= set(question["detectors"])
+                figures = [figure for figure in self.study["figures"].values() if figure["evaluation"] == name]
+                labels |= {block["label"] for block in (question, *figures) if block.get("label")}
+        asked |= {name for name, detector in self.study["detectors"].items() if detector["classifier"] == entry}
+        asked |= {
+            defence["router"]
+            for defence in self.study["defences"].values()
+            if defence["router"] and entry in (defence["encoder"], defence["classifier"])
+        }
+        for members in self.study["groups"]["detectors"].values():
+            if asked & set(members):
+                labels |= {label for member in members for label in self._label_of(member)}
+        return labels
+
+    def _translate(self, batch: Batch, seed: str, victim: str = "") -> Iterator[Task]:
+        for pattern in batch.sets:
+            translated = pattern.of({"victim": victim, "seed": seed})
+            net = Net.parse(translated.translator)
+            inputs: dict[str, str | list[str]] = {
+                "examples": self.set_file(replace(translated, translator="")),
+                "checkpoint": self.file("checkpoints", net),
+            }
+            settings = self._torch(architecture=self.architecture(net), batch_size=self.study["study"]["batch_size"])
+            yield Task("translate", inputs, self.set_file(translated), settings)
+
+    def _infer(self, batch: Batch, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
+        inputs, settings = self._model(Net.parse(net))
+        settings |= self._torch(batch_size=self.study["study"]["batch_size"])
+        settings["confounding"] = self._labels(self.labels_of.get(Net.parse(net).entry, []))
+        for pattern in batch.sets:
+            examples = pattern.of({"net": net, "victim": victim, "seed": seed})
+            read = inputs | {"examples": self.set_file(examples)}
+            yield Task("infer", read, self.file("outputs", net, examples.address), settings)
+
+    def _measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
+        own = Net.parse(net)
+        settings = self._torch(
+            component=self._own("margins", margin),
+            architecture=self.architecture(own),
+            seed=own.seed,
+            batch_size=self.study["study"]["batch_size"],
+        )
+        for examples in batch.sets:
+            inputs: dict[str, str | list[str]] = {
+                "examples": self.set_file(examples),
+                "checkpoint": self.file("checkpoints", net),
+            }
+            yield Task("measure", inputs, self.file("margins", net, margin, examples.address), settings)
+
+    def calibration(self, net: Net) -> str:
+        """Return the held-out clean images that the thresholds of a network's detectors come from."""
+        own: str | None = self.study["classifiers"][net.entry]["calibration"]
+        return own or str(self.study["study"]["calibration"])
+
+    def _component(self, section: str, entry: str) -> registry.Component:
+        return registry.used(self.study[section][entry]["use"])
+
+    def _read(self, data: tuple[str, ...], net: str, examples: Set, prefix: str = "") -> dict[str, str]:
+        """Return the files that hold a detector's data on one set: outputs, images, or the network itself."""
+        files = {}
+        if {"logits", "features", "gradient_norms", "labels"} & set(data):
+            files[prefix + "outputs"] = self.file("outputs", net, examples.address)
+        if "images" in data:
+            files[prefix + "examples"] = self.set_file(examples)
+        if "model" in data:
+            files[prefix + "examples"] = self.set_file(examples)
+            files["checkpoint"] = self.file("checkpoints", net)
+        return files
+
+    def _detector_settings(self, detector: str, net: Net) -> dict[str, Any]:
+        settings = self._torch(component=self._own("detectors", detector), batch_size=self.study["study"]["batch_size"])
+        if "model" in self._component("detectors", detector).data:
+            settings["architecture"] = self.architecture(net)
+        return settings
+
+    def _fit(self, detectors: str, net: str) -> Iterator[Task]:
+        for name in self.study["groups"]["detectors"][detectors]:
+            entry, found, own = self.study["detectors"][name], self._component("detectors", name), Net.parse(net)
+            # A detector of unknown classes may learn on a network that knows fewer, to be used on one that knows more.
+            fitted = str(self.partner("classifiers", entry["classifier"], own.seed)) if entry["classifier"] else net
+            inputs: dict[str, str | list[str]] = {}
+            if found.fit is not None:
+                wanted = tuple(data.removeprefix("fit_") for data in found.fit.data if data.startswith("fit_"))
+                inputs |= self._read(wanted, fitted, Set(entry["fit"]), "fit_")
+                wanted = tuple(data.removeprefix("anomalous_") for data in found.fit.data if "anomalous_" in data)
+                sets = [
+                    Set(entry["fit"], fitted, other) if other in self.study["attacks"] else Set(other)
+                    for other in entry["anomalous"]
+                ]
+                for anomalous in sets:
+                    for role, file in self._read(wanted, fitted, anomalous, "anomalous_").items():
+                        inputs[role] = [*inputs.get(role, []), file]
+            inputs |= self._read(found.call.data, net, Set(self.calibration(own)))
+            settings = self._detector_settings(name, own) | {
+                "seed": own.seed,
+                "false_positive_rates": self.study["study"]["false_positive_rates"],
+            }
+            yield Task("fit", inputs, self.file("detectors", net, name), settings)
+
+    def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
+        filled = {"net": net, "victim": victim, "seed": seed}
+        for name in self.study["groups"]["detectors"][detectors]:
+            asked, settings = (
+                self._component("detectors", name).call.data,
+                self._detector_settings(name, Net.parse(net)),
+            )
+            for pattern in batch.sets:
+                if pattern.guard[0] in ("", name):
+                    examples = pattern.of(filled)
+                    inputs: dict[str, str | list[str]] = {"detector": self.file("detectors", net, name)}
+                    inputs |= self._read(asked, net, examples)
+                    yield Task("score", inputs, self.file("scores", net, name, examples.address), settings)

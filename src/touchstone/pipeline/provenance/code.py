@@ -1,0 +1,113 @@
+"""Digests of code: the files that a step and its components import, without docstrings and comments."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from touchstone import plugins
+from touchstone.digests import canonical, file_digest, sha256
+
+PACKAGE = plugins.PACKAGE
+ALWAYS = "records/encoding.py"  # it decides the bytes of every artefact
+CPU_PATHS = "numerics/cpu_paths.py"  # and its pins the last bits of every number
+# Not Python, so no import leads there, but the page and the verdicts on it are made of them.
+TEMPLATES = {"pipeline/steps/report.py": "report/templates", "claims/criteria.py": "claims"}
+
+
+# --- code ---------------------------------------------------------------------------------------------------------
+
+
+def _without_docstrings(tree: ast.Module) -> str:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """Yield the names of all modules that are imported below a node when it runs: not those for type checkers alone."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    children = ast.iter_child_nodes(node)
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        children = iter(node.orelse)
+    for child in children:
+        yield from imported(child)
+
+
+def source_digest(source: bytes) -> str:
+    """Return the digest of a Python file's code, comments and docstrings apart; SyntaxError where it is none."""
+    return _digest(ast.parse(source))
+
+
+def _digest(tree: ast.Module) -> str:
+    return sha256(_without_docstrings(tree).encode())
+
+
+@cache
+def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
+    """Return the digest of a file's code, comments and docstrings apart, and the package files that it imports."""
+    tree = ast.parse(path.read_bytes())
+    imports = set()
+    for module in imported(tree):
+        if module.startswith("touchstone."):
+            candidate = Path(*module.split(".")[1:]).with_suffix(".py")
+            if plugins.located(candidate.as_posix(), PACKAGE) is not None:
+                imports.add(candidate.as_posix())
+    return _digest(tree), tuple(sorted(imports))
+
+
+def code_files(roots: Iterable[str]) -> dict[str, str]:
+    """Return {file: digest of its code} of the roots and of all that they import within the package."""
+    waiting, found = [ALWAYS, *roots], {}
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        path = plugins.located(name, PACKAGE) or PACKAGE / name
+        found[name], imports = _parsed(path, path.stat().st_mtime_ns)
+        waiting.extend(imports)
+        if name in TEMPLATES:
+            for template in sorted((PACKAGE / TEMPLATES[name]).iterdir()):
+                if template.is_file() and template.suffix != ".py":
+                    found[f"{TEMPLATES[name]}/{template.name}"] = file_digest(template)
+    return dict(sorted(found.items()))
+
+
+def code_digest(files: dict[str, str]) -> str:
+    """Return one digest of the code that `code_files` found."""
+    return sha256(canonical(files).encode())
+
+
+def computes(step: str) -> bool:
+    """Return whether a step computes numbers, so that its bytes depend on the processor; `fetch` copies files."""
+    return step != "fetch"
+
+
+def roots(step: str, settings: object) -> list[str]:
+    """Return the files that a job starts from: its step, every component that its settings name, the pinned code paths."""
+    pins = [CPU_PATHS] if computes(step) else []
+    return [f"pipeline/steps/{step}.py", *sorted(f"{use}.py" for use in set(_uses(settings))), *pins]
+
+
+def _uses(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("use"), str):
+            yield value["use"]
+        for item in value.values():
+            yield from _uses(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _uses(item)

@@ -1,0 +1,205 @@
+"""The files that settings are written in: params.yaml, the overlays of studies; what is wrong with them, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import yaml
+
+from touchstone.messages import nearest
+
+DEFAULT_STUDY = "digits"
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Far more than a study needs, and far less than what crashes the reader: 50,000 nested brackets end the process.
+MOST_BYTES, MOST_VALUES, DEEPEST, LONGEST_KEY, LONGEST_NUMBER = 1_000_000, 100_000, 20, 200, 30
+TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "merge")}
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "null"}
+
+Place = tuple[str, ...]  # the keys that lead to a value; places in lists are "0", "1", ...
+
+
+class ParamsError(ValueError):
+    """Everything that is wrong with the settings of a study, one line each."""
+
+
+def printable(text: str) -> str:
+    """Return a text in which letters that control a terminal, line ends included, are escaped."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+if TYPE_CHECKING:
+    _Loader = yaml.SafeLoader
+else:  # libyaml's, which not every build of PyYAML has, reads ten times as fast: every job reads the settings
+    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Plain(_Loader):
+    """Reads plain YAML: dates remain text, and so do numbers that no setting can have."""
+
+
+def _read_number(reader: _Plain, node: yaml.ScalarNode) -> object:
+    """Return a number, or its text if it is too long or not one; the check of its setting refuses the text."""
+    text = str(node.value)
+    if len(text) <= LONGEST_NUMBER and ":" not in text:  # 1:30 is 90 in YAML 1.1
+        try:
+            return _Loader.yaml_constructors[node.tag](reader, node)
+        except ValueError:  # 0x_
+            pass
+    return text
+
+
+# Tables of its own, so that no other reader of YAML changes.
+_Plain.yaml_constructors = _Loader.yaml_constructors | dict.fromkeys(NUMBERS, _read_number)
+_Plain.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
+    for first, rules in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass
+class _Block:
+    """A mapping or a list that is being read."""
+
+    place: Place
+    anchor: str | None
+    before: int  # values before it
+    keys: set[str] | None  # None: a list
+    key: str | None = None  # whose value comes next; of a list, the place
+    items: int = field(default=0)
+
+
+class _Walk:
+    """One pass over a YAML file before values are built: refuses what would crash the reader, notes the lines of keys."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.lines: dict[Place, int] = {}
+        self._reader: Any = _Plain(text)  # untyped
+        self._open: list[_Block] = []
+        self._sizes: dict[str, int] = {}  # values below an anchor, with what aliases repeat
+        self._values = 0
+        for event in iter(self._reader.get_event, None):
+            self._see(event)
+
+    def _refuse(self, event: Any, place: Place, message: str) -> NoReturn:
+        key = f"{'.'.join(place)}: " if place else ""
+        raise ParamsError(f"{self.path}:{event.start_mark.line + 1}: {printable(key + message)}")
+
+    def _see(self, event: Any) -> None:
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.CollectionEndEvent):
+            closed = self._open.pop()
+            if closed.anchor is not None:
+                self._sizes[closed.anchor] = self._values - closed.before
+        elif isinstance(event, yaml.NodeEvent):
+            block = self._open[-1] if self._open else None
+            if block is not None and block.keys is not None and block.key is None:
+                block.key = self._key(event, block.place, block.keys)
+                self.lines[(*block.place, block.key)] = line
+            else:
+                self._value(event, self._place(event, block))
+
+    def _place(self, event: Any, block: _Block | None) -> Place:
+        """Return the place of a value, and step to the next one."""
+        if block is None:
+            return ()
+        if block.keys is None:
+            place = (*block.place, str(block.items))
+            block.items += 1
+            self.lines[place] = event.start_mark.line + 1
+            return place
+        place, block.key = (*block.place, str(block.key)), None
+        return place
+
+    def _key(self, event: Any, place: Place, seen: set[str]) -> str:
+        if not isinstance(event, yaml.ScalarEvent):
+            self._refuse(event, place, "a key is one word, not a list, a block or an alias")
+        key = str(event.value)
+        if len(key) > LONGEST_KEY:
+            self._refuse(event, place, f"a key of {len(key):,} letters; at most {LONGEST_KEY}")
+        kind = str(event.tag or self._reader.resolve(yaml.ScalarNode, key, event.implicit)).rpartition(":")[2]
+        if kind not in ("str", "merge"):
+            what = READ_AS.get(kind, f"a value of its own kind ({kind})")
+            self._refuse(event, place, f"the key {key} is read as {what}; write it in quotes, or give it another name")
+        if key in seen:
+            self._refuse(event, place, f"{key} is defined twice")
+        seen.add(key)
+        return key
+
+    def _value(self, event: Any, place: Place) -> None:
+        self._values += 1
+        if isinstance(event, yaml.AliasEvent):
+            if any(block.anchor == event.anchor for block in self._open):
+                self._refuse(event, place, f"&{event.anchor} contains itself (*{event.anchor})")
+            self._values += self._sizes.get(str(event.anchor), 0)
+        elif event.tag is not None and event.tag not in TAGS:
+            self._refuse(event, place, f"settings have no tags; remove {event.tag.replace('tag:yaml.org,2002:', '!!')}")
+        if self._values > MOST_VALUES:
+            self._refuse(event, place, f"holds more than {MOST_VALUES:,} values, with those that aliases repeat")
+        if isinstance(event, yaml.CollectionStartEvent):
+            if len(self._open) == DEEPEST:
+                self._refuse(event, place, f"nested more than {DEEPEST} deep")
+            keys = set[str]() if isinstance(event, yaml.MappingStartEvent) else None
+            self._open.append(_Block(place, event.anchor, self._values, keys))
+        elif isinstance(event, yaml.ScalarEvent) and event.anchor is not None:
+            self._sizes[event.anchor] = 0
+
+
+def _walked(path: Path) -> tuple[str, dict[Place, int]]:
+    """Return a settings file's text and the lines of its keys; ParamsError if it must not be read."""
+    if not path.is_file():
+        raise ParamsError(f"{path}: no such file here; run touchstone in the folder that holds the Snakefile")
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise ParamsError(f"{path}: {size:,} bytes; settings have at most {MOST_BYTES:,}")
+    with _in_words(path):
+        text = path.read_text()
+        return text, _Walk(path, text).lines
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Turn errors of the YAML reader in the block into a ParamsError with file and line."""
+    try:
+        yield
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+        raise ParamsError(f"{path}{line}: not readable as YAML: {problem}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file; ParamsError names file and line of what is wrong."""
+    text, _ = _walked(path)
+    with _in_words(path):
+        content = yaml.load(text, _Plain)
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path}: expected sections, found {type(content).__name__}")
+    return content
+
+
+def lines_of(path: Path) -> dict[Place, int]:
+    """Return the line, from 1 on, of every key and list item in a YAML file, by the keys that lead to it."""
+    return _walked(path)[1]
+
+
+def study_file(study: str, root: Path) -> Path | None:
+    """Return the overlay of a study given by name or by path; None for the default study."""
+    if study == DEFAULT_STUDY:
+        return None
+    folder = root / "workflow" / "studies"
+    if study.endswith((".yaml", ".yml")):
+        path = Path(study) if Path(study).is_absolute() else root / study
+        if not path.is_file():
+            raise ParamsError(f"no such study file: {study}")
+        return path
+    known = [DEFAULT_STUDY, *sorted(path.stem for path in folder.glob("*.yaml"))]
+    if study not in known:
+        raise ParamsError(f"no study called {study}; there are {', '.join(known)}.{nearest(study, known)}")
+    return folder / f"{study}.yaml"

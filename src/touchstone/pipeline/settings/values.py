@@ -1,0 +1,67 @@
+"""Single values of settings: read as their type requires, or what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+import sys
+from typing import Any
+
+from touchstone import registry
+from touchstone.messages import LONGEST_WORD, nearest
+from touchstone.pipeline.settings.files import Place
+from touchstone.pipeline.settings.limits import largest
+from touchstone.registry import Type
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = LONGEST_WORD
+
+
+def read(path: Place, value: Any, kind: Type) -> tuple[Any, str]:
+    """Return a plain value, numbers as numbers, and what is wrong with it, or ""."""
+    match kind.base:
+        case "int" | "float":
+            value = _number(value) if kind.base == "float" else value
+            return value, _out_of_range(path, value, kind)
+        case "word":
+            right = value in kind.words
+        case "digest":
+            right = isinstance(value, str) and DIGEST.fullmatch(value) is not None
+        case _:
+            right = isinstance(value, {"bool": bool, "str": str}[kind.base])
+    return value, "" if right else f"expected {kind}, got {shown(value)}.{nearest(value, kind.words)}".rstrip(".")
+
+
+def _out_of_range(path: Place, value: Any, kind: Type) -> str:
+    """Return what is wrong with a number, or "": its type, its range, or the general limit."""
+    ceiling = largest(next(name for name in reversed(path) if not name.isdecimal()))
+    expected = int if kind.base == "int" else float
+    right = isinstance(value, expected) and not isinstance(value, bool) and abs(value) <= ceiling
+    if right and (kind.bounds is None or kind.bounds.hold(value)):
+        return ""
+    if kind.bounds is None:
+        return f"expected {kind}, from {-ceiling:,} to {ceiling:,}, got {shown(value)}"
+    most = f", at most {ceiling:,}" if kind.bounds.high is None else ""
+    return f"expected {kind}{most}, got {shown(value)}"
+
+
+def _number(value: Any) -> Any:
+    """Return a float for a number or for arithmetic over literals ("8/255", "1e-3"), else the value as it is."""
+    if isinstance(value, str) and len(value) <= LONGEST_WORD:
+        try:
+            value = registry.fold(value)
+        except ValueError:
+            return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
+        return float(value)
+    return value
+
+
+def shown(value: Any) -> str:
+    """Return a value as messages show it, shortened."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, str):
+        return f'"{value[:LONGEST_WORD]}{"..." if len(value) > LONGEST_WORD else ""}"'
+    return _repr.repr(value)

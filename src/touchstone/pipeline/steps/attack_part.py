@@ -1,0 +1,38 @@
+"""attack_part: what attack makes of one shard of a set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from touchstone.adversary.effort import Effort, counted
+from touchstone.numerics import tensors
+from touchstone.pipeline.steps.attack import Perturb, attack
+from touchstone.records.nouns import ExampleSet
+
+
+def attack_part(
+    examples: ExampleSet,
+    model: nn.Module,
+    *,
+    perturb: Perturb,
+    **settings: Any,
+) -> ExampleSet:
+    """Return what `attack` returns; its notes say the passes in whole numbers too, as rounded means cannot be added up.
+
+    settings: as of `attack`.
+    """
+    passes = Effort()
+    with counted(model) as spent:  # of all that is done here; the attack's own passes are those within `perturb`
+
+        def watched(attacked: object, images: Tensor, told: Tensor, generator: tensors.Draws) -> Tensor:
+            forward, gradient = spent.forward, spent.gradient
+            perturbed = perturb(attacked, images, told, generator)
+            passes.forward += spent.forward - forward
+            passes.gradient += spent.gradient - gradient
+            return perturbed
+
+        found = attack(examples, model, perturb=watched, **settings)
+    return replace(found, notes=found.notes | {"passes": {"forward": passes.forward, "gradient": passes.gradient}})

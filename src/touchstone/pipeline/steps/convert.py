@@ -1,0 +1,47 @@
+"""convert: turn a file of someone else's weights into a Checkpoint like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from touchstone.contracts import Architecture
+from touchstone.ingest.raw_files import check_folder
+from touchstone.networks import checkpoints
+from touchstone.records.nouns import Array, Checkpoint
+
+
+def convert(
+    folder: Path,
+    *,
+    reader: Callable[[Path], dict[str, Array]],
+    name: str,
+    sha256: str,
+    architecture: Architecture,
+    architecture_settings: dict[str, Any],
+    input_shape: Sequence[int],
+    classes: int,
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> Checkpoint:
+    """Return the Checkpoint of the weights that `reader` finds in the raw `folder`.
+
+    Every weight of the architecture has to be there under its name and with its shape, and no other. mean and std, one
+    per channel, normalise the pixels in front of the network; 0 and 1 where it does that itself. DamagedFile where the
+    folder's digest is not `sha256` or the weights do not fit.
+    """
+    check_folder(folder, sha256, folder.name)
+    weights = reader(folder)
+    shape = (int(input_shape[0]), int(input_shape[1]), int(input_shape[2]))
+    model = checkpoints.build(architecture, shape, classes, mean, std)
+    checkpoints.fill(model, weights)
+    return Checkpoint(
+        weights=checkpoints.weights_of(model),
+        architecture=architecture_settings,
+        input_shape=shape,
+        classes=classes,
+        mean=tuple(mean),
+        std=tuple(std),
+        notes={"read_from": folder.name, "by": name},
+    )

@@ -1,0 +1,64 @@
+"""gather: put the shards of an artefact together, into the very bytes that one job would have made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from touchstone.records.nouns import ContractError
+from touchstone.records.rows import Rows, joined
+
+PASSES = "passes"  # of an attacked shard: through the network, in whole numbers
+SHARES = ("no_score_gradient_clean", "no_score_gradient")  # of the images of an attacked shard
+
+
+def gather(parts: Sequence[Rows]) -> Iterator[bytes]:
+    """Return the bytes of the artefact whose rows are those of `parts`, in that order, some at a time.
+
+    What an attack notes per image is told of the whole set. ContractError where an example stands in two parts, or where
+    parts say different things of what they have in common.
+    """
+    ids = np.concatenate(
+        [np.frombuffer(b"".join(part.values("example_ids", 0, len(part))), np.int64) for part in parts]
+    )
+    if len(np.unique(ids)) < len(ids):
+        raise ContractError(f"{parts[0].path}: an example of it stands in another shard too")
+    about = _said_alike(parts)
+    if "notes" in about:
+        about["notes"] |= _noted_of_all(parts)
+    return joined([(part, 0, len(part)) for part in parts], about)
+
+
+def _said_alike(parts: Sequence[Rows]) -> dict[str, Any]:
+    """Return what every part says, without what is measured of its own images."""
+    said = []
+    for part in parts:
+        notes = {key: value for key, value in part.about.get("notes", {}).items() if key not in _measured(part)}
+        said.append(part.about | ({"notes": notes} if "notes" in part.about else {}))
+        if said[-1] != said[0]:
+            raise ContractError(f"{part.path}: does not say of its images what {parts[0].path} says of its own")
+    return said[0]
+
+
+def _measured(part: Rows) -> tuple[str, ...]:
+    attacked = PASSES in part.about.get("notes", {})
+    return (PASSES, "forward_passes", "gradient_passes", *SHARES) if attacked else ()
+
+
+def _noted_of_all(parts: Sequence[Rows]) -> dict[str, float]:
+    """Return the notes of the attack on the whole set, rounded as the attack itself does, from those of its parts."""
+    notes, counts = [part.about["notes"] for part in parts], [len(part) for part in parts]
+    if PASSES not in notes[0]:
+        return {}
+    total = sum(counts)
+    told = {
+        f"{kind}_passes": round(sum(note[PASSES][kind] for note in notes) / total, 3)
+        for kind in ("forward", "gradient")
+    }
+    for name in (name for name in SHARES if name in notes[0]):
+        # A share of 800,000 images or fewer, rounded to 6 digits, gives their number back; its mean is one of float32.
+        images = sum(round(note[name] * count) for note, count in zip(notes, counts, strict=True))
+        told[name] = round(float(np.float32(images) / np.float32(total)), 6)
+    return told

@@ -1,0 +1,41 @@
+"""prepare: turn raw files, or another ExampleSet, into an ExampleSet on the 1/255 grid."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from touchstone.ingest.raw_files import check_folder
+from touchstone.records.nouns import ContractError, ExampleSet
+
+
+def prepare(
+    component: Callable[..., ExampleSet],
+    data: tuple[str, ...],
+    *,
+    name: str,
+    folder: Path | None = None,
+    sha256: str | None = None,
+    examples: ExampleSet | None = None,
+    seed: int = 0,
+) -> ExampleSet:
+    """Return the ExampleSet that `component` makes of the data it names; ContractError where it is off the grid.
+
+    name: the component's, part of its random stream: two families of noise from one stream would be one another's
+    images in disguise. Raises DamagedFile where the raw folder's digest is not `sha256`.
+    """
+    if folder is not None and sha256 is not None:
+        check_folder(folder, sha256, folder.name)
+    key = int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little")
+    available: dict[str, Any] = {
+        "folder": folder,
+        "examples": examples,
+        "generator": np.random.Generator(np.random.Philox(key)),
+    }
+    prepared = component(*(available[name] for name in data))
+    off_grid = np.abs(prepared.images * 255 - np.round(prepared.images * 255)).max()
+    if off_grid > 1e-3:
+        raise ContractError(f"{prepared.source}: images are off the 1/255 grid by {off_grid:g} steps")
+    return prepared

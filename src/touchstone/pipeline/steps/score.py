@@ -1,0 +1,59 @@
+"""score: one anomaly score per row, from what a detector asked to see."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from touchstone.numerics import tensors
+from touchstone.records.nouns import Detector, ExampleSet, Outputs, Scores
+
+APART = ("state", "model")  # of what a detector takes, all that is not one value per row
+
+
+def score(
+    outputs: Outputs | None,
+    examples: ExampleSet | None,
+    detector: Detector,
+    *,
+    scorer: Callable[..., Tensor],
+    data: tuple[str, ...],
+    label: str | None,
+    model: nn.Module | None,
+    batch_size: int,
+    device: str,
+) -> Scores:
+    """Return the scores of one ExampleSet: higher is more anomalous.
+
+    scorer: the detector's component, its settings bound; data: what it takes, in order; label: which confounding
+    label its gradient norms are of.
+    """
+    state = {name: torch.from_numpy(values).to(device) for name, values in detector.state.items()}
+    columns = list(columns_of(outputs, examples, tuple(name for name in data if name not in APART), label))
+    values = []
+    for batch in tensors.batches(batch_size, *(column.to(device) for column in columns)):
+        rows = iter(batch)
+        arguments = (state if name == "state" else model if name == "model" else next(rows) for name in data)
+        values.append(scorer(*arguments).detach())
+    source = outputs if outputs is not None else examples
+    assert source is not None
+    return Scores(scores=torch.cat(values).double().cpu().numpy(), example_ids=source.example_ids, labels=source.labels)
+
+
+def columns_of(
+    outputs: Outputs | None, examples: ExampleSet | None, data: tuple[str, ...], label: str | None
+) -> Iterator[Tensor]:
+    """Yield the tensors that a detector names: logits, features, gradient_norms, labels or images."""
+    for name in data:
+        if name == "images":
+            assert examples is not None
+            yield torch.from_numpy(examples.images)
+            continue
+        assert outputs is not None
+        if name == "features":
+            yield torch.from_numpy(outputs.features["penultimate"])
+        elif name == "gradient_norms":
+            assert label is not None
+            yield torch.from_numpy(outputs.gradient_norms[label])
+        else:
+            yield torch.from_numpy(getattr(outputs, name))

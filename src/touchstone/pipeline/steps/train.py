@@ -1,0 +1,319 @@
+"""train: fit one network, classifier or translator, to an ExampleSet. The one training loop."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from touchstone.contracts import (
+    Architecture,
+    Model,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    UnitInterval,
+)
+from touchstone.networks import checkpoints
+from touchstone.numerics import tensors
+from touchstone.numerics.tensors import Draws
+from touchstone.records.nouns import Array, Checkpoint, ContractError, ExampleSet
+
+Objective = Callable[..., Tensor]  # (model, images, labels, generator, ...) -> mean loss of the batch
+State = dict[str, Array]  # all that a killed run needs to go on; flat, plain arrays
+
+
+def train(
+    train: ExampleSet,
+    validation: ExampleSet,
+    outliers: Sequence[ExampleSet] = (),
+    classifier: Model | None = None,
+    *,
+    # what __main__ resolves
+    architecture: Architecture,
+    architecture_settings: dict[str, Any],
+    objective: Objective,
+    companions: Callable[..., nn.Module] | None = None,
+    device: str = "cpu",
+    resume: State | None = None,
+    keep: Callable[[State], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    # what the user sets
+    epochs: PositiveInt = 10,
+    batch_size: PositiveInt = 64,
+    outlier_batch_size: PositiveInt = 128,
+    optimizer: Literal["sgd", "adam"] = "adam",
+    learning_rate: PositiveFloat = 0.001,
+    momentum: UnitInterval = 0.9,
+    weight_decay: NonNegativeFloat = 0.0,
+    schedule: Literal["constant", "cosine"] = "cosine",
+    choose: Literal["last", "best"] = "last",
+    normalise: bool = True,
+    seed: NonNegativeInt = 0,
+) -> Checkpoint:
+    """Return the trained network: its last weights, or with `choose: best` those of the lowest validation loss.
+
+    The validation loss is the objective itself on the validation set, in its order, in eval mode: adversarial for
+    adversarial training. `momentum` is SGD's (Nesterov) or Adam's first decay rate; `weight_decay` is an L2 penalty.
+    `schedule: cosine` falls from `learning_rate` to 0, batch by batch. An architecture without `classes` is a
+    translator: its Checkpoint has `classes` 0 and it sees pixels as they are, whatever `normalise` says.
+
+    `companions` builds, from the input shape, what the objective trains beside the network (a discriminator): it is in
+    the state and not in the Checkpoint. One optimiser holds all; each network has the gradient that the objective gives.
+
+    `keep` gets the state after each epoch; a run that gets it back as `resume` ends in the same bytes.
+    `progress` gets (batches done, batches in all). Weights, order, draws and dropout depend on `seed` alone, so that
+    runs which differ in objective or settings are paired.
+
+    ContractError where data and objective do not fit; FloatingPointError, naming epoch and batch, when the loss is not
+    finite.
+    """
+    asked = _asked(objective, outliers, classifier, companions)
+    classes = _classes(architecture, train, validation)
+    mean, std = _channel_statistics(train, standardised=normalise and classes > 0)
+    shape = (train.images.shape[1], train.images.shape[2], train.images.shape[3])
+    model = checkpoints.build(architecture, shape, classes, mean, std, seed).to(device)
+    beside = _built(companions, shape, seed).to(device)
+    optimiser = _optimiser(optimizer, nn.ModuleList([model, beside]), learning_rate, momentum, weight_decay)
+
+    data = _Data(train, seed, "attack", device)
+    held_out = _Data(validation, seed, "validation_attack", device)
+    others = _Outliers(outliers, shape, outlier_batch_size, seed, device) if outliers else None
+
+    def beyond_the_batch(epoch: int | None, index: int) -> dict[str, Any]:
+        inputs = {"classifier": classifier, "companions": beside, **(others.batch(epoch, index) if others else {})}
+        return {name: inputs[name] for name in asked}
+
+    history: dict[str, list[float]] = {"train_loss": [], "validation_loss": []}
+    if classes:
+        history["validation_accuracy"] = []
+    best: dict[str, Array] = {}
+    first = 0
+    if resume is not None:
+        first, best = _restore(resume, model, beside, optimiser, history)
+
+    steps = math.ceil(len(train) / batch_size)
+    for epoch in range(first, epochs):
+        total = 0.0
+        model.train()
+        with tensors.seeded(seed, f"dropout.{epoch}"):
+            for index, rows in enumerate(data.shuffled(epoch, batch_size)):
+                if schedule == "cosine":
+                    _set_rate(optimiser, learning_rate * _cosine((epoch * steps + index) / (epochs * steps)))
+                images, labels, draws = data.batch(rows, epoch)
+                optimiser.zero_grad(set_to_none=True)
+                loss = objective(model, images, labels, draws, **beyond_the_batch(epoch, index))
+                total += _finite(loss, f"epoch {epoch + 1}, batch {index + 1}", learning_rate) * len(rows)
+                torch.autograd.backward(loss)
+                optimiser.step()
+                if progress is not None:
+                    progress(epoch * steps + index + 1, epochs * steps)
+        history["train_loss"].append(total / len(train))
+
+        total, right = 0.0, 0
+        with tensors.frozen(model), tensors.frozen(beside):
+            for index, rows in enumerate(held_out.in_order(batch_size)):
+                images, labels, draws = held_out.batch(rows, 0)  # the same draws in every epoch: epochs compare
+                loss = objective(model, images, labels, draws, **beyond_the_batch(None, index))
+                total += _finite(loss, f"validation after epoch {epoch + 1}", learning_rate) * len(rows)
+                if classes:
+                    right += int((model(images).argmax(1) == labels).sum())
+        if choose == "best" and total / len(validation) < min(history["validation_loss"], default=math.inf):
+            best = checkpoints.weights_of(model)
+        history["validation_loss"].append(total / len(validation))
+        if classes:
+            history["validation_accuracy"].append(right / len(validation))
+        if keep is not None:
+            keep(_state(epoch + 1, model, beside, optimiser, history, best))
+
+    losses = history["validation_loss"]
+    chosen = losses.index(min(losses)) + 1 if choose == "best" else epochs
+    return Checkpoint(
+        weights=best if choose == "best" else checkpoints.weights_of(model),
+        architecture=architecture_settings,
+        input_shape=shape,
+        classes=classes,
+        mean=mean,
+        std=std,
+        history={name: np.array(values, dtype=np.float64) for name, values in history.items()},
+        notes={"trained_on": train.source, "epochs": epochs, "chosen_epoch": chosen, "seed": seed},
+    )
+
+
+def _built(companions: Callable[..., nn.Module] | None, shape: tuple[int, int, int], seed: int) -> nn.Module:
+    """Return the freshly initialised companions, an empty module where there are none."""
+    if companions is None:
+        return nn.Module()
+    with tensors.seeded(seed, "companions"):
+        return companions(shape)
+
+
+def _asked(
+    objective: Objective,
+    outliers: Sequence[ExampleSet],
+    classifier: Model | None,
+    companions: Callable[..., nn.Module] | None,
+) -> set[str]:
+    """Return which inputs beyond the batch the objective asks for; ContractError unless exactly those are given."""
+    further = {"outliers", "outlier_generator", "classifier", "companions"}
+    asked = inspect.signature(objective).parameters.keys() & further
+    known = (
+        ("outliers", bool(outliers)),
+        ("classifier", classifier is not None),
+        ("companions", companions is not None),
+    )
+    for name, given in known:
+        if name in asked and not given:
+            raise ContractError(f"the objective needs {name}, and none are given")
+        if given and name not in asked:
+            raise ContractError(f"{name} are given, and the objective has no use for them")
+    return asked
+
+
+def _classes(architecture: Architecture, train: ExampleSet, validation: ExampleSet) -> int:
+    """Return the number of classes, 0 for a translator; ContractError where a classifier's labels are not classes."""
+    if train.images.shape[1:] != validation.images.shape[1:]:
+        raise ContractError(f"train images are {train.images.shape[1:]}, validation {validation.images.shape[1:]}")
+    if "classes" not in inspect.signature(architecture).parameters:
+        return 0
+    labels = np.concatenate([train.labels, validation.labels])
+    if labels.min() < 0:
+        raise ContractError("a classifier's training and validation examples need a class each, got label -1")
+    return max(int(labels.max()) + 1, 2)
+
+
+def _channel_statistics(train: ExampleSet, standardised: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    channels = train.images.shape[1]
+    if not standardised:
+        return (0.0,) * channels, (1.0,) * channels
+    pixels = train.images.astype(np.float64)
+    # Rounded, so that the order in which a machine sums does not reach the weights.
+    mean = tuple(round(float(value), 6) for value in pixels.mean((0, 2, 3)))
+    std = tuple(round(max(float(value), 1e-3), 6) for value in pixels.std((0, 2, 3)))
+    return mean, std
+
+
+def _finite(loss: Tensor, where: str, rate: float) -> float:
+    value = loss.item()
+    if not math.isfinite(value):
+        raise FloatingPointError(f"training diverged: the loss is {value} in {where}; learning_rate is {rate:g}")
+    return value
+
+
+def _optimiser(name: str, model: nn.Module, rate: float, momentum: float, decay: float) -> torch.optim.Optimizer:
+    if name == "adam":
+        return torch.optim.Adam(model.parameters(), lr=rate, betas=(momentum, 0.999), weight_decay=decay)
+    nesterov = momentum > 0
+    return torch.optim.SGD(model.parameters(), lr=rate, momentum=momentum, weight_decay=decay, nesterov=nesterov)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def _cosine(share: float) -> float:
+    """Return the factor of the learning rate after `share` of all batches, from 1 to 0."""
+    return 0.5 * (1 + math.cos(math.pi * share))
+
+
+class _Data:
+    """The rows of one ExampleSet as batches on the device, each with the random streams of its examples."""
+
+    def __init__(self, examples: ExampleSet, seed: int, stream: str, device: str) -> None:
+        self.images = torch.tensor(examples.images)
+        self.labels = torch.tensor(examples.labels)
+        self.ids = torch.tensor(examples.example_ids)
+        self.seed, self.stream, self.device = seed, stream, device
+
+    def shuffled(self, epoch: int, size: int) -> Iterator[Tensor]:
+        yield from torch.split(_permutation(self.seed, f"order.{epoch}", len(self.ids)), size)
+
+    def in_order(self, size: int) -> Iterator[Tensor]:
+        yield from torch.split(torch.arange(len(self.ids)), size)
+
+    def batch(self, rows: Tensor, epoch: int) -> tuple[Tensor, Tensor, Draws]:
+        draws = Draws(self.seed, f"{self.stream}.{epoch}", self.ids[rows].to(self.device))
+        return self.images[rows].to(self.device), self.labels[rows].to(self.device), draws
+
+
+class _Outliers:
+    """All outlier sets as one, in the order of each epoch; batch after batch, from the start again at the end."""
+
+    def __init__(self, sets: Sequence[ExampleSet], shape: tuple[int, ...], size: int, seed: int, device: str) -> None:
+        for one in sets:
+            if one.images.shape[1:] != shape:
+                raise ContractError(f"outliers {one.source} are {one.images.shape[1:]}, training images {shape}")
+        self.images = torch.tensor(np.concatenate([one.images for one in sets]))
+        # Ids are rows of their own source: sets are told apart by the high bits.
+        ids = [one.example_ids + (position << 40) for position, one in enumerate(sets)]
+        self.ids = torch.tensor(np.concatenate(ids))
+        self.size, self.seed, self.device = size, seed, device
+        self.epoch, self.order = -1, torch.arange(0)
+
+    def batch(self, epoch: int | None, index: int) -> dict[str, Any]:
+        """Return the inputs of an objective for one batch; epoch None is validation, in the order given."""
+        count = len(self.ids)
+        places = (index * self.size + torch.arange(self.size)) % count
+        if epoch is not None and epoch != self.epoch:
+            self.epoch, self.order = epoch, _permutation(self.seed, f"outlier_order.{epoch}", count)
+        rows = places if epoch is None else self.order[places]
+        draws = Draws(self.seed, f"outlier_attack.{epoch}", self.ids[rows].to(self.device))
+        return {"outliers": self.images[rows].to(self.device), "outlier_generator": draws}
+
+
+def _permutation(seed: int, stream: str, count: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(tensors.derive(seed, stream)))
+
+
+def _state(
+    epoch: int,
+    model: nn.Module,
+    beside: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    history: dict[str, list[float]],
+    best: dict[str, Array],
+) -> State:
+    state: State = {"epoch": np.array([epoch])}
+    state |= {f"companions/{name}": values.cpu().numpy().copy() for name, values in beside.state_dict().items()}
+    state |= {f"model/{name}": values for name, values in checkpoints.weights_of(model).items()}
+    state |= {f"best/{name}": values for name, values in best.items()}
+    state |= {f"history/{name}": np.array(values, dtype=np.float64) for name, values in history.items()}
+    for index, slots in optimiser.state_dict()["state"].items():
+        state |= {f"optimiser/{index}/{name}": slot.cpu().numpy().copy() for name, slot in slots.items()}
+    return state
+
+
+def _restore(
+    state: State,
+    model: nn.Module,
+    beside: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    history: dict[str, list[float]],
+) -> tuple[int, dict[str, Array]]:
+    """Put a state back into networks, optimiser and history; return the epochs done and the best weights so far."""
+    checkpoints.fill(model, _part(state, "model"))
+    shaped = beside.state_dict()
+    found = {name: torch.tensor(values) for name, values in _part(state, "companions").items()}
+    beside.load_state_dict({name: values.reshape(shaped[name].shape) for name, values in found.items()})
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, values in _part(state, "optimiser").items():
+        index, name = key.split("/")
+        # A file gives scalars, here Adam's step, back with one dimension.
+        slots.setdefault(int(index), {})[name] = torch.tensor(values).reshape(() if name == "step" else values.shape)
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})
+    for name in history:
+        history[name] = _part(state, "history")[name].tolist()
+    shapes = {name: values.shape for name, values in checkpoints.weights_of(model).items()}
+    best = {name: values.reshape(shapes[name]) for name, values in _part(state, "best").items()}
+    return int(state["epoch"][0]), best
+
+
+def _part(state: State, prefix: str) -> dict[str, Array]:
+    return {key.removeprefix(f"{prefix}/"): values for key, values in state.items() if key.startswith(f"{prefix}/")}

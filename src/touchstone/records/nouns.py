@@ -1,0 +1,226 @@
+"""The nouns that steps take and return, and their one byte format (safetensors with one metadata key)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class ContractError(ValueError):
+    """A noun that breaks its own rules: a shape, a range, a missing field."""
+
+
+def canonical_json(value: object) -> str:
+    """Return the one JSON text of `value`: keys sorted, no spaces; NaN and infinity raise ValueError."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ContractError(message)
+
+
+def _check_ids(ids: Array, count: int, what: str) -> None:
+    _require(ids.shape == (count,), f"{what}: example_ids have shape {ids.shape}, expected ({count},)")
+    # Sorted, not np.unique: its hash table takes twenty times as long.
+    _require(bool(np.diff(np.sort(ids)).all()), f"{what}: example_ids are not unique")
+
+
+def _finite(values: Array, what: str) -> None:
+    _require(bool(np.isfinite(values).all()), f"{what}: holds NaN or infinity")
+
+
+@dataclass(frozen=True)
+class ExampleSet:
+    """Images (N, C, H, W) float32 in [0, 1], labels (N,) int64 (-1: no class), the rows of `source` they come from."""
+
+    images: Array
+    labels: Array
+    example_ids: Array
+    source: str
+    notes: dict[str, Any] = field(default_factory=dict)  # what a reader should know: interpolation, licence, ...
+    unquantised: Array | None = None  # attacked sets: the float images that `images` are the 1/255 version of
+
+    def __post_init__(self) -> None:
+        _require(self.images.ndim == 4, f"images have shape {self.images.shape}, expected (N, C, H, W)")
+        _require(len(self.images) > 0, f"{self.source}: no images")
+        _require(self.images.dtype == np.float32, f"images are {self.images.dtype}, expected float32")
+        _finite(self.images, "images")
+        low, high = float(self.images.min()), float(self.images.max())
+        _require(low >= 0 and high <= 1, f"images lie in [{low:g}, {high:g}], expected [0, 1]")
+        _require(self.labels.shape == (len(self.images),), f"labels have shape {self.labels.shape}")
+        _require(self.labels.dtype == np.int64, f"labels are {self.labels.dtype}, expected int64")
+        _check_ids(self.example_ids, len(self.images), self.source)
+        if self.unquantised is not None:
+            _require(self.unquantised.shape == self.images.shape, "unquantised images differ in shape")
+            _finite(self.unquantised, "unquantised images")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def with_images(self, images: Array, **notes: Any) -> ExampleSet:
+        """Return the same rows with other images of the same shape; ContractError where the shape differs."""
+        _require(images.shape == self.images.shape, f"images changed shape: {self.images.shape} to {images.shape}")
+        return replace(self, images=images, unquantised=None, notes={**self.notes, **notes})
+
+    def take(self, rows: Array) -> ExampleSet:
+        """Return the given rows (indices or a mask), in that order."""
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            example_ids=self.example_ids[rows],
+            unquantised=None if self.unquantised is None else self.unquantised[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights of one network, the architecture that they fit, and its normalisation (per channel, in pixels)."""
+
+    weights: dict[str, Array]
+    architecture: dict[str, Any]  # {"use": ..., settings}
+    input_shape: tuple[int, int, int]
+    classes: int  # 0 for a translator
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    history: dict[str, Array] = field(default_factory=dict)  # learning curves, one value per epoch
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require(bool(self.weights), "a checkpoint without weights")
+        for name, values in self.weights.items():
+            _finite(values, f"weights {name}")
+        _require(len(self.input_shape) == 3, f"input_shape {self.input_shape}, expected (C, H, W)")
+        _require(len(self.mean) == len(self.std) == self.input_shape[0], "mean and std need one value per channel")
+        _require(min(self.std) > 0, "std must be > 0")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one network says about one ExampleSet, row by row."""
+
+    logits: Array
+    labels: Array
+    example_ids: Array
+    features: dict[str, Array] = field(default_factory=dict)
+    gradient_norms: dict[str, Array] = field(default_factory=dict)  # per confounding label: (N, P)
+    unquantised_logits: Array | None = None  # attacked sets: of the float images
+
+    def __post_init__(self) -> None:
+        _require(self.logits.ndim == 2, f"logits have shape {self.logits.shape}, expected (N, K)")
+        count = len(self.logits)
+        _finite(self.logits, "logits")
+        _check_ids(self.example_ids, count, "outputs")
+        _require(self.labels.shape == (count,), f"labels have shape {self.labels.shape}")
+        for name, values in [*self.features.items(), *self.gradient_norms.items()]:
+            _require(values.shape[:1] == (count,), f"{name} has {values.shape[0]} rows, expected {count}")
+            _finite(values, name)
+
+    @property
+    def predictions(self) -> Array:
+        """The argmax class of each row, (N,) int64; the first one where classes tie."""
+        predictions: Array = self.logits.argmax(axis=1)
+        return predictions
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Per example, the smallest perturbation found that changes the prediction; +inf and found=False where none was."""
+
+    margins: Array
+    found: Array
+    labels: Array
+    predictions: Array  # of the unperturbed images: margins belong to these classes
+    example_ids: Array
+    norm: str
+    method: str
+
+    def __post_init__(self) -> None:
+        count = len(self.margins)
+        _check_ids(self.example_ids, count, "margins")
+        _require(self.found.dtype == np.bool_ and self.found.shape == (count,), "found must be (N,) bool")
+        _finite(self.margins[self.found], "margins found")
+        _require(bool((self.margins >= 0).all()), "a margin is negative or NaN")
+        _require(bool(np.isinf(self.margins[~self.found]).all()), "a margin that was not found must be +inf")
+        _require(self.norm in ("linf", "l2"), f"norm {self.norm!r}, expected linf or l2")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Fitted tensors of one detector and its thresholds: flag an input whose score is above `thresholds[fpr]`."""
+
+    state: dict[str, Array]
+    settings: dict[str, Any]  # {"use": ..., settings}
+    thresholds: dict[str, float]  # "0.05" -> score, from held-out ID data
+    spread: float  # standard deviation of the scores of that data: the unit in which scores are weighed
+    supervised: bool
+
+    def __post_init__(self) -> None:
+        for name, values in self.state.items():
+            _finite(values, f"detector state {name}")
+        _finite(np.array(list(self.thresholds.values()), dtype=np.float64), "thresholds")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One float64 score per example; higher is more anomalous, always."""
+
+    scores: Array
+    example_ids: Array
+    labels: Array
+
+    def __post_init__(self) -> None:
+        _require(self.scores.dtype == np.float64, f"scores are {self.scores.dtype}, expected float64")
+        _finite(self.scores, "scores")
+        _check_ids(self.example_ids, len(self.scores), "scores")
+
+
+METRIC_COLUMNS = (
+    "evaluation", "entry", "examples", "metric", "value", "unit", "low", "high", "n", "base_rate", "seed", "threat",
+    "files",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Tidy rows, one per measured number; `low` and `high` bound its 95 % interval, `files` say what it came from."""
+
+    rows: list[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            _require(set(row) == set(METRIC_COLUMNS), f"metrics row has columns {sorted(row)}")
+            for column in ("value", "low", "high"):
+                value = row[column]
+                _require(value is None or bool(np.isfinite(value)), f"{row['metric']}: {column} is {value}")
+            _require(row["value"] is not None, f"{row['metric']} of {row['entry']} on {row['examples']}: no value")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One artefact in an evaluation and where it stands there; empty names do not apply to it."""
+
+    noun: Any
+    file: str
+    entry: str = ""  # the classifier's name, without its seed
+    seed: int | None = None
+    examples: str = ""  # the example entry
+    attack: str = ""
+    victim: str = ""  # the network (with seed) or defence that was attacked; equal to the classifier's own: white-box
+    translator: str = ""  # with seed
+    detector: str = ""
+    margin: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)  # of the attack: use, eps, steps, ...
+
+
+Noun = ExampleSet | Checkpoint | Outputs | Margins | Detector | Scores | Metrics
+KINDS: dict[str, type] = {
+    kind.__name__: kind for kind in (ExampleSet, Checkpoint, Outputs, Margins, Detector, Scores, Metrics)
+}

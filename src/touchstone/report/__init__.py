@@ -1,0 +1,1 @@
+"""The page: tables, headlines, names, colours, templates. It must not decide a verdict."""

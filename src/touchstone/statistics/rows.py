@@ -1,0 +1,152 @@
+"""Rows of a metrics table: how they are named, joined by example id, and summed up over seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.threats import network, seedless, threat
+
+Row = dict[str, Any]
+Array = NDArray[Any]
+Key = TypeVar("Key", bound=Hashable)
+
+
+def row(
+    metric: str,
+    interval: Interval,
+    *,
+    cell: Cell,
+    n: int,
+    files: Iterable[Cell],
+    entry: str | None = None,
+    examples: str | None = None,
+    threat_model: str | None = None,
+    unit: str = "fraction",
+    base_rate: float | None = None,
+) -> Row:
+    """Return one row about `cell`, from the artefacts `files`; the step evaluate fills in the evaluation's name."""
+    return {
+        "evaluation": "",
+        "entry": cell.entry if entry is None else entry,
+        "examples": place(cell) if examples is None else examples,
+        "metric": metric,
+        "value": float(interval.value),
+        "unit": unit,
+        "low": _finite(interval.low),
+        "high": _finite(interval.high),
+        "n": int(n),
+        "base_rate": base_rate,
+        "seed": cell.seed,
+        "threat": threat(cell) if threat_model is None else threat_model,
+        "files": " ".join(dict.fromkeys(source.file for source in files)),
+    }
+
+
+def rate_row(metric: str, hits: Array, cell: Cell, *, files: Iterable[Cell] = (), **about: Any) -> Row:
+    """Return the row of a rate, the share of `hits` (N,) bool, with its exact binomial interval.
+
+    files: what it comes from, `cell` alone where nothing is given.
+    """
+    interval = intervals.binomial(int(np.count_nonzero(hits)), len(hits))
+    return row(metric, interval, cell=cell, n=len(hits), files=list(files) or [cell], **about)
+
+
+def _finite(end: float | None) -> float | None:
+    return None if end is None or not np.isfinite(end) else float(end)
+
+
+def place(cell: Cell) -> str:
+    """Return the name of the cell's images without seeds: "digits_test", "digits_test/pgd", "digits_test/pgd/unet".
+
+    The victim is named where it is not the classifier itself: "digits_test/mlp/pgd".
+    """
+    victim = "" if cell.victim in ("", network(cell)) else seedless(cell.victim)
+    return "/".join(part for part in (cell.examples, victim, cell.attack, seedless(cell.translator)) if part)
+
+
+def of_images(cell: Cell) -> Cell:
+    """Return the place of a set of images: of no classifier, with the seed of the network that last changed them."""
+    found = re.match(r"[a-z][a-z0-9_]*\.(\d+)", cell.translator or cell.victim)
+    return replace(cell, entry="", seed=int(found[1]) if found else None)
+
+
+def grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list[Cell]]:
+    """Return the cells by key, in the order in which the keys first occur."""
+    groups: dict[Key, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(key(cell), []).append(cell)
+    return groups
+
+
+def only(cells: Iterable[Cell], what: str) -> Cell:
+    """Return the one cell; ValueError that says `what` was looked for where there is none, or more than one."""
+    found = list(cells)
+    if len(found) != 1:
+        names = ", ".join(cell.file for cell in found) or "none is given"
+        raise ValueError(f"expected one file with {what}: {names}")
+    return found[0]
+
+
+def clean_outputs(outputs: Iterable[Cell], cell: Cell) -> Cell:
+    """Return the outputs of the cell's classifier on the cell's set, neither attacked nor translated."""
+    own = (out for out in outputs if network(out) == network(cell) and out.examples == cell.examples)
+    clean = (out for out in own if not out.attack and not out.translator)
+    return only(clean, f"outputs of {network(cell)} on clean {cell.examples}")
+
+
+def rows_of(ids: Array, wanted: Array, what: str) -> Array:
+    """Return where in `ids` each of `wanted` stands; ValueError where one is missing."""
+    order = np.argsort(ids, kind="stable")
+    places = np.searchsorted(ids, wanted, sorter=order).clip(max=len(ids) - 1)
+    found = order[places]
+    if not np.array_equal(ids[found], wanted):
+        raise ValueError(f"{what}: {int((ids[found] != wanted).sum())} of {len(wanted)} example ids are missing")
+    return np.asarray(found)
+
+
+def with_means(rows: list[Row]) -> list[Row]:
+    """Return the rows, and after them one "<metric>_mean" row for what was measured with more than one seed.
+
+    Its value is the mean, its low and high are the least and the greatest value (not an interval of the mean), its
+    n the smallest n.
+    """
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for found in rows:
+        names = (*(seedless(found[name]) for name in ("entry", "examples", "threat")), found["metric"])
+        groups.setdefault(names, []).append(found)
+    return rows + [_mean(names, group) for names, group in groups.items() if len(group) > 1]
+
+
+def _mean(names: tuple[str, ...], group: list[Row]) -> Row:
+    entry, examples, threat_model, metric = names
+    group = sorted(group, key=lambda found: (found["seed"] is None, found["seed"], found["threat"]))
+    values = [found["value"] for found in group]
+    rates = [found["base_rate"] for found in group if found["base_rate"] is not None]
+    return {
+        **group[0],
+        "entry": entry,
+        "examples": examples,
+        "metric": f"{metric}_mean",
+        "value": float(np.mean(values)),
+        "low": min(values),
+        "high": max(values),
+        "n": min(found["n"] for found in group),
+        "base_rate": float(np.mean(rates)) if rates else None,
+        "seed": None,
+        "threat": threat_model,
+        "files": " ".join(dict.fromkeys(file for found in group for file in found["files"].split())),
+    }
+
+
+def measured(metric: str) -> str:
+    """Return the metric that a mean over seeds is of; other metrics are their own."""
+    return re.sub(r"_mean$", "", metric)

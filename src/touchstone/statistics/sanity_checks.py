@@ -1,0 +1,99 @@
+"""The checks that an attack must pass before its numbers are believed, and which numbers a failed one casts doubt on.
+
+papers.md 6.5, after Carlini et al. 2019. A check is a number that must not exceed its bound, or must reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from touchstone.statistics.threats import read, seedless
+from touchstone.statistics.wording import written
+
+Row = dict[str, Any]
+PASSED = "_passed"  # after a check's name: the row that says 1 or 0
+
+
+class Check(NamedTuple):
+    """What is looked at, in words, and the bound of its value; `least` where the value has to reach it."""
+
+    words: str
+    bound: float
+    least: bool = False
+    difference: bool = True  # of two accuracies; else a share
+
+    def passed(self, value: float) -> bool:
+        """Return whether a value passes; what is off by rounding alone does."""
+        return value >= self.bound - 1e-9 if self.least else value <= self.bound + 1e-9
+
+    @property
+    def asked(self) -> str:
+        """The bound as people read it."""
+        return f"{'≥' if self.least else '≤'} {100 * self.bound:g} {'points' if self.difference else '%'}"
+
+
+CHECKS = {
+    "change_at_eps_0": Check("accuracy at eps 0 differs from the clean one by", 0.0),
+    "rise_with_eps": Check("accuracy rises with eps by", 0.005),
+    "rise_with_steps": Check("accuracy rises with steps by", 0.005),
+    "rise_with_restarts": Check("accuracy rises with restarts by", 0.005),
+    "change_with_doubled_steps": Check("twice the steps change accuracy by", 0.01),
+    "left_at_large_eps": Check("accuracy left at a large eps", 0.005, difference=False),
+    "worse_than_single_step": Check("leaves more than one step does, by", 0.005),
+    "worse_than_transfer": Check("leaves more than an attack on another network does, by", 0.005),
+    "worse_than_noise": Check("leaves more than random noise does, by", 0.005),
+    "worse_than_black_box": Check("leaves more than a black-box attack does, by", 0.005),
+    "loss_rises": Check("share of inputs whose loss rises", 0.95, least=True, difference=False),
+}
+
+
+class Doubts:
+    """Which numbers belong to an attack on a classifier that failed a check."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.evaluation = ""  # that made the checks
+        self._failed: dict[tuple[str, str], list[str]] = {}
+        values: dict[tuple[Any, ...], Row] = {}
+        self._attacks: dict[tuple[str, str], str] = {}  # (classifier, attacked set) -> how
+        for row in rows:
+            self._attacks.setdefault((row["entry"], row["examples"]), _attack(row))
+            check = row["metric"].removesuffix(PASSED)
+            if check not in CHECKS:
+                continue
+            place = (check, row["entry"], row["examples"], row["seed"])
+            if not row["metric"].endswith(PASSED):
+                values[place] = row
+            elif row["value"] == 0:
+                names = self._failed.setdefault((row["entry"], _attack(row)), [])
+                words = _told(CHECKS[check], values.get(place))
+                names += [words] if words not in names else []
+                self.evaluation = row["evaluation"]
+
+    def about(self, row: Row) -> str:
+        """Return the checks that failed for what the row measures: "" for none, and for rows that are no robust number."""
+        if not row["metric"].startswith(("robust_accuracy", "success_rate", "error_minus")):
+            return ""
+        entry, examples = row["entry"], row["examples"].split("/")[0]
+        worst_of = read(row["threat"]).knows.partition(" the worst of ")[2].rstrip(",")
+        names = worst_of.split(", ") if worst_of else []
+        attacks = [self._attacks.get((entry, f"{examples}/{name}"), "") for name in names] or [_attack(row)]
+        failed = [words for attack in attacks for words in self._failed.get((entry, attack), [])]
+        return "; ".join(dict.fromkeys(failed))
+
+    def shown(self, rows: Iterable[Row]) -> list[str]:
+        """Return, one text per attack on a classifier among the rows, which checks it failed."""
+        found = {f"{row['entry']} under {_attack(row)}": words for row in rows if (words := self.about(row))}
+        return [f"{who}: {words}" for who, words in found.items()]
+
+
+def _told(check: Check, row: Row | None) -> str:
+    """Return what was found, and what was asked: "... does, by +1.5 points (asked ≤ 0.5 points, n = 200)"."""
+    if row is None:
+        return f"{check.words} more than asked ({check.asked})"
+    return f"{check.words} {written(row['value'], row['unit'])} (asked {check.asked}, n = {row['n']})"
+
+
+def _attack(row: Row) -> str:
+    """Return who was attacked how, whatever the seed and the budget: "white-box linf (pgd)"."""
+    return seedless(read(row["threat"]).family)

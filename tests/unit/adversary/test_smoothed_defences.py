@@ -1,0 +1,74 @@
+"""What an attacker does where a detector's score has no gradient, and what is typical of clean images."""
+
+import pytest
+import torch
+from torch import nn
+
+from touchstone.adaptive.mimicry import mimicry
+from touchstone.adversary.defences import Guarded, smoothed, typical_of
+from touchstone.adversary.evasion import evade, without_gradient
+from touchstone.numerics.tensors import Draws
+
+
+def with_dead_relu(model=None):
+    """A score that is the second output of a network whose ReLU never fires on images: no gradient anywhere."""
+    model = model or nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.ReLU())
+    with torch.no_grad():
+        model[1].weight.copy_(torch.ones(2, 4))
+        model[1].bias.fill_(-5.0)
+    return Guarded(model, lambda logits: logits[:, 1], ("logits",), {}, -1.0, 1.0, {})
+
+
+def draws(count):
+    return Draws(0, "attack", torch.arange(count))
+
+
+def test_where_no_relu_fires_the_score_has_no_gradient_and_softplus_has_one():
+    images = torch.full((3, 1, 2, 2), 0.5)
+
+    assert without_gradient(with_dead_relu(), images).tolist() == [True] * 3
+    assert without_gradient(smoothed(with_dead_relu(), 1.0), images).tolist() == [False] * 3
+
+
+def test_a_step_along_the_surrogate_lowers_a_score_that_has_no_gradient():
+    images, labels = torch.full((2, 1, 2, 2), 0.5), torch.zeros(2, dtype=torch.int64)
+    visited = []
+
+    def follow(seen):
+        visited.append(seen.score_gradient)
+        return -seen.score_gradient
+
+    for beta in (None, 1.0):
+        evade(with_dead_relu(), images, labels, draws(2), [follow], eps=0.1, steps=1, step_size=None, restarts=1,
+              softplus_beta=beta)  # fmt: skip
+
+    assert visited[0].abs().max() == 0
+    assert (visited[-1] > 0).all()
+
+
+def test_smoothing_leaves_the_defence_alone_and_refuses_a_network_without_relu_modules():
+    defence = with_dead_relu()
+
+    smoothed(defence, 10.0)
+
+    assert isinstance(defence.model[2], nn.ReLU)
+    with pytest.raises(ValueError, match="no ReLU module"):
+        smoothed(Guarded(nn.Linear(2, 2), torch.sum, (), {}, 0.0, 1.0, {}), 10.0)
+
+
+def test_what_is_typical_is_the_mean_of_a_class_and_of_all_where_a_class_has_no_rows():
+    means, spread = typical_of("features", torch.tensor([[0.0], [2.0], [10.0]]), torch.tensor([0, 0, 1]), 3)
+
+    assert means.tolist() == [[1.0], [10.0], [4.0]]
+    assert spread.tolist() == pytest.approx([(2 / 3) ** 0.5])
+
+
+def test_gradient_norms_are_compared_as_logarithms():
+    means, _ = typical_of("gradient_norms", torch.tensor([[1.0], [100.0]]), torch.tensor([0, 0]), 1)
+
+    assert means.exp().item() == pytest.approx(10.0)
+
+
+def test_mimicry_refuses_a_defence_of_which_nothing_typical_is_known():
+    with pytest.raises(ValueError, match="nothing typical is known of logits"):
+        mimicry(with_dead_relu(), torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64), draws(1))

@@ -1,0 +1,196 @@
+"""The calls for notebooks: what they say to arrays, to networks in train mode, and while they take long."""
+
+import io
+import re
+import sys
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+
+import pytest
+import torch
+from torch import nn
+
+from touchstone.api import calls
+from touchstone.api.brittle import brittle_inputs, brittle_threshold
+from touchstone.api.evaluate import detector_scores, evaluate
+from touchstone.attacks.random_sign import random_sign
+from touchstone.numerics.tensors import seeded
+
+IMAGES, LABELS = torch.rand(12, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
+FEW = {"steps": 2, "queries": 2}
+
+
+def network(*layers):
+    with seeded(0, "init"):
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 3)).eval()
+
+
+MODEL = network()
+
+
+@pytest.mark.parametrize("call", [
+    lambda images: evaluate(MODEL, images, LABELS, **FEW),
+    lambda images: brittle_inputs(MODEL, images),
+    lambda images: brittle_threshold(MODEL, images, eps=0.5),
+    lambda images: detector_scores("msp", MODEL, images),
+    lambda images: detector_scores("knn", MODEL, IMAGES, fit_images=images, k=3),
+])  # fmt: skip
+def test_arrays_are_answered_with_what_to_write(call):
+    with pytest.raises(TypeError, match=r"images: expected a torch.Tensor, got numpy.ndarray: torch.as_tensor\("):
+        call(IMAGES.numpy())
+    with pytest.raises(TypeError, match=r"got list"):
+        call(IMAGES.tolist())
+    with pytest.raises(
+        ValueError, match=r"images are torch.uint8, expected floats in \[0, 1\]: (fit_)?images.float\(\) / 255"
+    ):
+        call((IMAGES * 255).byte())
+    call(torch.as_tensor(IMAGES.numpy()))
+
+
+def test_labels_are_answered_with_what_to_write():
+    with pytest.raises(TypeError, match=r"labels: expected a torch.Tensor, got numpy.ndarray: torch.as_tensor\("):
+        evaluate(MODEL, IMAGES, LABELS.numpy(), **FEW)
+    with pytest.raises(ValueError, match=r"labels are torch.int32, expected int64: labels.long\(\)"):
+        evaluate(MODEL, IMAGES, LABELS.int(), **FEW)
+
+
+CALLS = [lambda model: evaluate(model, IMAGES, LABELS, **FEW), lambda model: brittle_inputs(model, IMAGES)]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_network_in_train_mode_is_evaluated_in_eval_mode_and_this_is_said(call):
+    model = network(nn.Dropout(0.5)).train()
+
+    with pytest.warns(UserWarning, match="the model is in train mode; it is evaluated in eval mode"):
+        call(model)
+
+    assert model.training
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(("layer", "words"), [
+    (nn.Dropout(0.5), "the model answers differently when it is called again"),
+    (nn.BatchNorm2d(1), "the model answers differently when other images are beside them"),
+])  # fmt: skip
+def test_a_function_around_a_network_in_train_mode_is_told_apart(call, layer, words):
+    model = network(layer)
+    model.train()
+
+    with pytest.warns(UserWarning, match=f"{words}.*call .eval"):
+        call(lambda images: model(images))
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_network_that_answers_the_same_each_time_causes_no_warning(call):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        call(network(nn.Dropout(0.5), nn.BatchNorm2d(1)))
+        call(MODEL.double().float())
+
+
+def test_no_images_have_no_brittle_inputs():
+    assert brittle_inputs(lambda images: MODEL(images), IMAGES[:0]) == []
+
+
+def test_a_result_is_printed_in_a_line():
+    found = evaluate(MODEL, IMAGES, LABELS, eps=0.02, **FEW)
+
+    text = repr(found)
+
+    assert text == str(found) and "\n" not in text and len(text) < 500
+    assert "tensor" not in text and "12 images" in text
+    clean = found.clean_accuracy
+    assert f"clean accuracy {clean.value:.3f} [{clean.low:.3f}, {clean.high:.3f}]" in text
+    assert f"robust accuracy {found.robust_accuracy.value:.3f} [" in text
+
+
+def test_a_result_that_failed_a_check_says_so_when_it_is_printed():
+    hidden = lambda images: (4 * MODEL(images)).round()  # noqa: E731
+
+    found = evaluate(hidden, IMAGES, LABELS, eps=0.02, **FEW)
+
+    assert found.failed_checks
+    assert all(check in repr(found) for check in found.failed_checks)
+    assert "do not trust" in repr(found)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    monkeypatch.setattr(calls, "AFTER", 0.1)
+    monkeypatch.setattr(calls, "EVERY", 0.05)
+
+
+@pytest.mark.usefixtures("fast")
+@pytest.mark.parametrize(
+    ("stream", "progress", "shown"),
+    [(Terminal, None, True), (Terminal, False, False), (io.StringIO, None, False), (io.StringIO, True, True)],
+)
+def test_what_takes_long_says_how_far_it_is_on_a_terminal(monkeypatch, stream, progress, shown):
+    monkeypatch.setattr(sys, "stderr", stream())
+
+    with calls.counted("words", 3, progress) as step:
+        step()
+        time.sleep(0.5)
+
+    text = sys.stderr.getvalue()
+    assert bool(re.search(r"\rwords: 1 of 3 steps, \d+ s", text)) is shown
+    assert (text == "") is not shown
+    assert text.endswith("\r") or not shown  # the line is cleared
+
+
+def test_what_is_quick_says_nothing(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+
+    with calls.counted("words", 3, None) as step:
+        step()
+
+    assert sys.stderr.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: evaluate(MODEL, IMAGES, LABELS, batch_size=5, progress=True, **FEW), 15),
+        (lambda: evaluate(MODEL, IMAGES, LABELS, attacks=[random_sign], progress=True, **FEW), 6),
+        (lambda: brittle_inputs(MODEL, IMAGES, batch_size=5, progress=True), 3),
+        (lambda: brittle_inputs(MODEL, IMAGES, batch_size=5, threshold=-1.0, progress=True), 3),
+        (lambda: brittle_threshold(MODEL, IMAGES, eps=0.9, batch_size=5, progress=True), 3),
+    ],
+)
+def test_a_call_counts_to_its_end(monkeypatch, call, expected):
+    steps = []
+
+    @contextmanager
+    def counted(label, total, progress):
+        assert progress is True
+        yield lambda: steps.append(total)
+
+    monkeypatch.setattr(calls, "counted", counted)
+    call()
+
+    assert steps == [expected] * expected
+
+
+def test_no_thread_is_left_behind():
+    with calls.counted("words", 1, True):
+        assert [thread for thread in threading.enumerate() if thread.name == "touchstone progress"]
+
+    assert not [thread for thread in threading.enumerate() if thread.name == "touchstone progress"]
+
+
+def test_a_call_that_fails_clears_its_line(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(calls, "AFTER", 0.0)
+
+    with pytest.raises(ZeroDivisionError), calls.counted("words", 3, None):
+        time.sleep(0.1)
+        raise ZeroDivisionError
+
+    assert sys.stderr.getvalue().endswith("\r")

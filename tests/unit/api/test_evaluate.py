@@ -1,0 +1,140 @@
+"""Evaluating a model of one's own: against closed forms, and against models that cheat."""
+
+import pytest
+import torch
+from torch import nn
+
+from touchstone import registry
+from touchstone.api.evaluate import detector_scores, evaluate, evaluate_scores
+from touchstone.attacks.random_sign import random_sign
+
+SHAPE = (1, 4, 4)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Images whose class is the bright row, and a network that was trained on others of them."""
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(count):
+        images, labels = 0.3 * torch.rand(count, *SHAPE, generator=generator), torch.arange(count) % 3
+        images[torch.arange(count), 0, labels] += 0.5
+        return images, labels
+
+    images, labels = draw(300)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 3))
+    optimiser = torch.optim.Adam(model.parameters(), 0.02)
+    for _ in range(60):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(model(images), labels).backward()
+        optimiser.step()
+    return model.eval(), draw(90), draw(120)
+
+
+def test_of_a_linear_model_the_robust_accuracy_is_the_share_of_margins_above_eps():
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(16, 2, generator=generator)
+    images = 0.3 + 0.4 * torch.rand(200, *SHAPE, generator=generator)
+    labels = torch.randint(2, (200,), generator=generator)
+    model = lambda x: (x.flatten(1) - 0.5) @ weights  # noqa: E731
+    lead = model(images).gather(1, labels[:, None])[:, 0] - model(images).gather(1, 1 - labels[:, None])[:, 0]
+    margins = lead / (weights[:, 0] - weights[:, 1]).abs().sum()
+
+    found = evaluate(model, images, labels, eps=0.03, steps=20, queries=20, batch_size=64)
+
+    assert found.clean_accuracy.value == pytest.approx(float((lead > 0).double().mean()))
+    assert found.robust_accuracy.value == pytest.approx(float((margins > 0.03).double().mean()))
+    assert found.robust_accuracy.low < found.robust_accuracy.value < found.robust_accuracy.high
+    assert (found.attacked - images).abs().max() <= 0.03 + 1e-6
+
+
+def test_batches_change_nothing_and_the_model_comes_back_as_it_was(world):
+    model, (images, labels), _ = world
+    model.train()
+
+    whole = evaluate(model, images, labels, eps=0.1, steps=10, queries=20)
+    parts = evaluate(model, images, labels, eps=0.1, steps=10, queries=20, batch_size=17)
+
+    assert model.training and all(p.requires_grad and p.grad is not None for p in model.parameters())
+    assert whole.robust_accuracy == parts.robust_accuracy and whole.failed_checks == parts.failed_checks == ()
+    model.eval()
+
+
+def test_a_model_that_hides_its_gradients_fails_checks_and_is_still_broken_by_the_black_box(world):
+    model, (images, labels), _ = world
+    hidden = lambda x: (10 * model((x * 8).round() / 8)).round()  # noqa: E731
+
+    found = evaluate(hidden, images, labels, eps=0.25, steps=2, queries=300)
+
+    told = " ".join(found.failed_checks)
+    assert "accuracy left at a large eps" in told and "share of inputs whose loss rises" in told
+    assert "a black-box attack does" in told
+    assert found.robust_accuracy.value < found.clean_accuracy.value - 0.1
+
+
+def test_further_attacks_count(world):
+    model, (images, labels), _ = world
+
+    def knows_the_answer(model, images, labels, generator):
+        return (0 * images).where(labels.view(-1, 1, 1, 1) == 0, images)
+
+    plain = evaluate(model, images, labels, eps=0.01, steps=3, queries=3)
+    found = evaluate(model, images, labels, eps=0.01, steps=3, queries=3, attacks=[knows_the_answer, random_sign])
+
+    assert found.robust_accuracy.value < plain.robust_accuracy.value
+    assert (model(found.attacked).argmax(1) == labels).double().mean() == pytest.approx(found.robust_accuracy.value)
+
+
+@pytest.mark.parametrize(("eps", "rows", "told"), [(8, 90, "share of the pixel range"), (0.1, 0, "no images")])
+def test_what_cannot_be_evaluated_is_told(world, eps, rows, told):
+    model, (images, labels), _ = world
+
+    with pytest.raises(ValueError, match=told):
+        evaluate(model, images[:rows], labels[:rows], eps=eps)
+
+
+def test_scores_of_six_rows_are_evaluated_as_by_hand():
+    found = evaluate_scores(torch.tensor([0.1, 0.2, 0.4]), torch.tensor([0.3, 0.5, 0.6]), resamples=200)
+
+    assert found["auroc"].value == pytest.approx(8 / 9)
+    assert found["fpr95_id"].value == pytest.approx(1 / 3)
+    assert found["fpr95_ood"].value == pytest.approx(1 / 3)
+    assert found["auroc"].low <= found["auroc"].value <= found["auroc"].high
+
+
+@pytest.mark.parametrize("name", registry.names("detectors"))
+def test_every_detector_scores_the_images_of_a_model_by_its_name(world, name):
+    model, (fit_images, fit_labels), (images, _) = world
+    anomalous = torch.rand(90, *SHAPE, generator=torch.Generator().manual_seed(5))
+    given = {"fit_images": fit_images, "fit_labels": fit_labels, "anomalous_images": anomalous}
+
+    scores = detector_scores(name, model, images, **given, batch_size=50)
+
+    assert scores.shape == (120,) and scores.isfinite().all()
+    torch.testing.assert_close(scores[50:], detector_scores(name, model, images[50:], **given), rtol=1e-3, atol=1e-4)
+
+
+def test_settings_reach_the_fit_and_the_score(world):
+    model, (fit_images, _), (images, _) = world
+
+    near, far = (detector_scores("knn", model, images, fit_images=fit_images, k=k) for k in (1, 40))
+
+    assert (far >= near).all() and (far > near).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "told"),
+    [
+        ("nkn", {}, "Did you mean knn"),
+        ("knn", {"kk": 3}, "no setting of knn; it has k"),
+        ("knn", {}, "needs fit_images"),
+        ("gradient_sum", {"label": "softmax_al"}, "Did you mean softmax_all"),
+    ],
+)
+def test_a_detector_that_cannot_be_used_is_told(world, name, settings, told):
+    model, _, (images, _) = world
+
+    with pytest.raises(ValueError, match=told):
+        detector_scores(name, model, images, **settings)

@@ -1,0 +1,71 @@
+"""`touchstone table` prints one metric of a report, means over seeds between the ends of the seeds' intervals."""
+
+import csv
+import io
+
+import pytest
+
+from touchstone.__main__ import main
+from touchstone.records.nouns import METRIC_COLUMNS
+from touchstone.report import packing
+
+
+def row(value, **more):
+    plain = {"evaluation": "main", "entry": "cnn", "examples": "test/pgd", "metric": "accuracy", "unit": "fraction"}
+    ends = {"low": value - 0.1, "high": value + 0.1}
+    return dict.fromkeys(METRIC_COLUMNS, "") | plain | ends | {"value": value, "n": 10, "threat": "none"} | more
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [
+        row(0.5, seed=0),
+        row(0.7, seed=1),
+        row(0.6, metric="accuracy_mean", low=0.5, high=0.7),
+        row(0.25, entry="mlp", unit="", low="", high=""),
+        row(0.9, entry="mlp", examples="test"),
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, METRIC_COLUMNS)
+    writer.writeheader()
+    writer.writerows(rows)
+    (tmp_path / "reports/digits").mkdir(parents=True)
+    (tmp_path / "reports/digits" / packing.METRICS).write_bytes(packing.compressed(text.getvalue().encode()))
+    return tmp_path
+
+
+def test_a_line_per_entry_and_a_column_per_set(project, capsys):
+    assert main(["table", "digits", "main", "accuracy"]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "| accuracy | test/pgd | test |",
+        "| --- | --- | --- |",
+        "| cnn | 60.0 % [40.0, 80.0] | – |",
+        "| mlp | 0.250 | 90.0 % [80.0, 100.0] |",
+    ]
+
+
+def test_lines_and_columns_can_be_chosen(project, capsys):
+    assert main(["table", "digits", "main", "accuracy", "--entries", "mlp", "--examples", "test", "test/pgd"]) == 0
+
+    assert capsys.readouterr().out.splitlines()[0::2] == [
+        "| accuracy | test | test/pgd |",
+        "| mlp | 90.0 % [80.0, 100.0] | 0.250 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["digits", "mian", "accuracy"], "no evaluation called mian. Did you mean main?"),
+        (["digits", "main", "acuracy"], "no metric of main called acuracy. Did you mean accuracy? There are accuracy"),
+        (["digits", "main", "accuracy", "--entries", "mpl"], "main has no entry mpl. Did you mean mlp?"),
+        (["digits", "main", "accuracy", "--examples", "tset"], "main has no examples tset. Did you mean test?"),
+        (["other", "main", "accuracy"], "run the study first: touchstone run other"),
+    ],
+)
+def test_what_is_not_there_is_told_with_the_nearest(project, capsys, asked, told):
+    assert main(["table", *asked]) == 1
+
+    assert told in capsys.readouterr().err

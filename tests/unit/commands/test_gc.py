@@ -1,0 +1,66 @@
+"""`touchstone gc` lists what left a study and what the cache holds too much, and removes just that where it is told to."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from touchstone import digests
+from touchstone.__main__ import main
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.cache import Cache
+
+ROOT = Path(__file__).parents[3]
+LEFT, CURRENT = "data/digits/scores/cnn.0/gone/digits_test.safetensors", "data/digits/metrics/margins.csv"
+
+
+def made(root, file):
+    path = root / file
+    path.parent.mkdir(parents=True)
+    path.write_text(file)
+    sidecar_files.write_sidecar(path, digests.file_digest(path), {"step": "score", "inputs": {}})
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The default study with a file that it makes, one that left it, and a cache of an old and a new output."""
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOUCHSTONE_CACHE", raising=False)
+    made(tmp_path, LEFT)
+    made(tmp_path, CURRENT)
+    for age, name in enumerate(("new", "old")):
+        (tmp_path / name).write_text(name * 1000)
+        digest = digests.file_digest(tmp_path / name)
+        Cache.at(tmp_path).keep(f"sha256:{name}", digest, tmp_path / name)
+        os.utime(tmp_path / ".touchstone/cache/objects" / digest.removeprefix("sha256:"), (9 - age, 9 - age))
+    return tmp_path
+
+
+def files(project):
+    return {path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file()}
+
+
+def test_nothing_is_removed_unless_it_is_said(project, capsys):
+    before = files(project)
+
+    assert main(["gc", "digits", "--limit", "0.000004"]) == 0
+
+    assert files(project) == before
+    assert capsys.readouterr().out.splitlines() == [
+        LEFT,
+        "1 files, 1 cached outputs (0.00 GB) and 1 cache entries without an output to remove (--delete does it)",
+    ]
+
+
+def test_what_left_the_study_goes_with_its_sidecar_and_of_the_cache_what_was_used_longest_ago(project):
+    before = files(project)
+
+    assert main(["gc", "digits", "--limit", "0.000004", "--delete"]) == 0
+
+    gone = before - files(project)
+    assert gone >= {LEFT, LEFT + sidecar_files.SIDECAR}
+    assert {CURRENT, CURRENT + sidecar_files.SIDECAR} <= files(project)
+    assert len(gone) == 4, "and the output's entry"
+    assert Cache.at(project).fetch("sha256:new", project / "again") is not None
+    assert Cache.at(project).fetch("sha256:old", project / "again") is None

@@ -1,0 +1,67 @@
+import pytest
+
+from touchstone.figures.accuracy_against_eps import accuracy_against_eps
+from touchstone.records.nouns import Cell
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import row, with_means
+
+
+def clean(value, seed=0, entry="cnn"):
+    cell = Cell(None, "file", entry=entry, seed=seed, examples="digits")
+    return row("clean_accuracy", Interval(value, value - 0.1, 1.0), cell=cell, n=9, files=[cell])
+
+
+def attacked(value, eps, seed=0, use="pgd", entry="cnn", **settings):
+    cell = Cell(
+        None, "file", entry=entry, seed=seed, examples="digits", attack=f"{use}_{eps}{settings.get('steps', '')}",
+        victim=f"{entry}.{seed}", settings={"use": use, "eps": eps, **settings},
+    )  # fmt: skip
+    return row("robust_accuracy", Interval(value, value - 0.1, value + 0.1), cell=cell, n=9, files=[cell])
+
+
+def curve(figure, panel=0):
+    (line,) = figure.axes[panel].lines
+    return list(zip(line.get_xdata(), line.get_ydata(), strict=True))
+
+
+def test_the_curve_starts_at_clean_and_goes_up_in_eps():
+    found = accuracy_against_eps([attacked(0.2, 0.2), attacked(0.5, 0.1), clean(0.9)])
+
+    assert curve(found) == [(0, 0.9), (0.1, 0.5), (0.2, 0.2)]
+    assert found.axes[0].get_title() == "digits: white-box linf (pgd)"
+
+
+def test_several_seeds_are_drawn_as_mean_and_band_from_least_to_greatest():
+    rows = with_means([clean(0.9), clean(0.7, 1), attacked(0.5, 0.1), attacked(0.3, 0.1, 1)])
+
+    found = accuracy_against_eps(rows)
+
+    assert curve(found) == [(0, pytest.approx(0.8)), (0.1, pytest.approx(0.4))]
+    heights = found.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.3, 0.9)
+
+
+def test_of_two_attacks_with_one_eps_the_stronger_counts():
+    found = accuracy_against_eps([clean(0.9), attacked(0.5, 0.1, steps=10), attacked(0.4, 0.1, steps=40)])
+
+    assert curve(found) == [(0, 0.9), (0.1, 0.4)]
+
+
+def test_attacks_with_one_eps_stand_back_where_another_has_several():
+    rows = [clean(0.9), attacked(0.5, 0.1), attacked(0.2, 0.2), attacked(0.6, 0.1, use="fgsm")]
+
+    assert len(accuracy_against_eps(rows).axes) == 1
+    assert len(accuracy_against_eps([rows[0], rows[1], rows[3]]).axes) == 2
+
+
+def test_the_words_say_from_where_to_where_accuracy_falls():
+    found = accuracy_against_eps([clean(0.9), attacked(0.2, 0.2)])
+
+    assert found.get_label() == (
+        "Accuracy against eps. cnn falls from 90% at eps 0 to 20% at eps 0.2 (white-box linf (pgd), digits)."
+    )
+
+
+def test_rows_without_eps_are_refused():
+    with pytest.raises(ValueError, match="no robust_accuracy row with an eps"):
+        accuracy_against_eps([clean(0.9)])

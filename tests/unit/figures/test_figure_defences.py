@@ -1,0 +1,148 @@
+import runpy
+from pathlib import Path
+
+import pytest
+
+from touchstone.figures.defended_accuracy import defended_accuracy
+from touchstone.figures.router_roc import router_roc
+from touchstone.figures.routing_against_eps import routing_against_eps
+from touchstone.figures.translation_matrix import translation_matrix
+from touchstone.records.nouns import Cell
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import row, with_means
+
+STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+PGD = {"use": "attacks/pgd", "eps": 0.1}
+ASKED = {"attacks": ["pgd", "both_paths"], "examples": "digits", "entries": ["cnn", "routed"]}
+
+
+def measured(value, entry="routed", metric="accuracy", victim="", seed=0, attack="pgd", translator="", **settings):
+    more = {"attack": attack, "victim": victim, "settings": PGD | settings} if victim else {}
+    cell = Cell(None, "file", entry=entry, seed=seed, examples="digits", translator=translator, **more)
+    return row(metric, Interval(value, value - 0.1, value + 0.1), cell=cell, n=9, files=[cell])
+
+
+ROWS = [
+    measured(0.9),
+    measured(0.7, victim="cnn.0", protects="cnn.0"),
+    measured(0.8, victim="mlp.0"),
+    measured(0.1, victim="routed.0", attack="both_paths", use="adaptive/routed_pgd"),
+    measured(0.6, "cnn", "robust_accuracy", victim="cnn.0"),
+    measured(0.95, metric="oracle_accuracy"),
+]
+
+
+def drawn(axes):
+    return {text.get_text() for text in axes.texts}
+
+
+def test_each_number_stands_under_what_the_attacker_knew():
+    figure = defended_accuracy(ROWS, **ASKED)
+
+    titles = [axes.get_title().split(":")[0] for axes in figure.axes]
+    assert titles == ["clean", "oblivious", "transfer", "white-box"]
+    assert [drawn(axes) for axes in figure.axes] == [{"90%"}, {"70%"}, {"80%"}, {"10%", "60%"}]
+
+
+def test_of_several_attacks_that_leaving_least_is_drawn_and_no_other_than_those_asked_for():
+    more = [measured(0.5, victim="cnn.0", attack="fgsm", protects="cnn.0")]
+
+    weakest = defended_accuracy([*ROWS, *more], **ASKED | {"attacks": ["pgd", "both_paths", "fgsm"]})
+
+    assert drawn(defended_accuracy([*ROWS, *more], **ASKED).axes[1]) == {"70%"}
+    assert drawn(weakest.axes[1]) == {"50%"}
+
+
+def test_means_over_seeds_go_before_single_seeds():
+    rows = with_means([measured(0.9), measured(0.7, seed=1)])
+
+    assert drawn(defended_accuracy(rows, **ASKED).axes[0]) == {"80%"}
+
+
+def test_the_oracle_is_a_line_of_its_own_and_called_so():
+    figure = defended_accuracy(ROWS, **ASKED, oracle="routed")
+
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["routed, oracle", "routed", "cnn"]
+    assert drawn(figure.axes[0]) == {"90%", "95%"}
+
+
+def test_what_an_attack_on_the_router_leaves_of_an_oracle_is_not_shown_as_an_attack_on_it():
+    oracle = measured(0.7, victim="routed.0", attack="both_paths", use="adaptive/routed_pgd", metric="oracle_accuracy")
+
+    figure = defended_accuracy([*ROWS, oracle], **ASKED, oracle="routed")
+
+    assert figure.axes[3].get_title().startswith("white-box") and "70%" not in drawn(figure.axes[3])
+
+
+def test_the_words_say_who_is_left_when_everything_is_known():
+    assert "who knows everything, most is left of cnn: 60%." in defended_accuracy(ROWS, **ASKED).get_label()
+
+
+def test_nothing_to_show_is_refused():
+    with pytest.raises(ValueError, match="no accuracy of cnn on other"):
+        defended_accuracy(ROWS, **ASKED | {"examples": "other", "entries": ["cnn"]})
+
+
+def test_the_matrix_crosses_translators_and_attacks():
+    rows = [
+        measured(0.9, "cnn"),
+        measured(0.85, "cnn", translator="unet.0"),
+        measured(0.2, "cnn", victim="cnn.0"),
+        measured(0.75, "cnn", victim="cnn.0", translator="unet.0"),
+    ]
+
+    figure = translation_matrix(rows, classifier="cnn", examples="digits")
+
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "pgd"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["no translator", "unet"]
+    shown = ["90%", "80–100", "20%", "10–30", "85%", "75–95", "75%", "65–85"]
+    assert [text.get_text() for text in axes.texts] == shown
+    assert "on pgd images most is right through unet (75%)" in figure.get_label()
+
+
+def test_a_matrix_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no accuracy of mlp on digits"):
+        translation_matrix([measured(0.9, "cnn")], classifier="mlp", examples="digits")
+
+
+def test_score_errors_and_gain_are_drawn_over_eps_from_the_clean_images():
+    rows = [
+        measured(value, metric=metric, victim=victim, eps=eps, protects="cnn.0", attack=f"pgd_{eps}")
+        for metric, values in {
+            "routing_excess": (-1.0, 0.5, 2.0), "untranslated_accuracy": (0.9, 0.5, 0.2), "translation_gain": (0.0, 0.3, 0.1),
+        }.items()
+        for value, eps, victim in zip(values, (0.0, 0.1, 0.2), ("", "cnn.0", "cnn.0"), strict=True)
+    ]  # fmt: skip
+
+    figure = routing_against_eps(rows, entry="routed")
+
+    drawn = [list(map(float, axes.lines[0].get_ydata())) for axes in figure.axes]
+    assert drawn == [[-1.0, 0.5, 2.0], pytest.approx([0.1, 0.5, 0.8]), [0.0, 0.3, 0.1]]
+    assert "pgd at eps 0.2 fools on 80% and translating gains 10%" in figure.get_label()
+    with pytest.raises(ValueError, match="no attack with an eps in the rows of other"):
+        routing_against_eps(rows, entry="other")
+
+
+def test_a_router_stands_on_its_curve_where_its_threshold_is():
+    cells, routers = STUDY["defence_cells"](seeds=(0,))
+
+    figure = router_roc(cells, routers, seed=0)
+
+    assert [axes.get_title() for axes in figure.axes] == [
+        "digits_test/cnn/fgsm",
+        "digits_test/cnn/pgd",
+    ]  # not the defence's own
+    clean = next(cell for cell in cells if not cell.attack)
+    for axes, attack in zip(figure.axes, ("fgsm", "pgd"), strict=True):
+        found = next(cell for cell in cells if cell.attack == attack and cell.victim == "cnn.0")
+        shares = [float((cell.noun.features["routing_score"] > 1.64).mean()) for cell in (clean, found)]
+        curve, mark = axes.lines[0], axes.lines[1]
+        assert [float(mark.get_xdata()[0]), float(mark.get_ydata()[0])] == pytest.approx(shares)
+        nearest = min(abs(x - shares[0]) + abs(y - shares[1]) for x, y in zip(*curve.get_data(), strict=True))
+        assert nearest < 0.02
+    with pytest.raises(ValueError, match="no scores of a router, seed 3"):
+        router_roc(cells, routers, seed=3)
+    with pytest.raises(ValueError, match="the router of routed"):
+        router_roc(cells, [], seed=0)

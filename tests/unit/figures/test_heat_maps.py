@@ -1,0 +1,121 @@
+"""Numbers and intervals in coloured cells: read from rows, inside their cells, large enough to print."""
+
+import importlib
+import runpy
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from touchstone.figures import _heat_maps
+from touchstone.report import drawing
+from touchstone.statistics.intervals import Interval
+
+STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+LEAST = 5.5  # points: what is smaller cannot be read in print
+
+
+def row(value, low, high, metric="auroc"):
+    return {"value": value, "low": low, "high": high, "metric": metric}
+
+
+def texts(axes):
+    return [text for text in axes.texts if text.get_text()]
+
+
+def in_cells(axes):
+    """Return the texts of a panel by the cell that they are about, as boxes of its own coordinates."""
+    renderer = axes.figure.canvas.get_renderer()
+    cells = {}
+    for text in texts(axes):
+        box = text.get_window_extent(renderer).transformed(axes.transData.inverted())
+        cells.setdefault(text.xy, []).append((text, box))
+    return cells
+
+
+def check_texts_stay_in_their_cells(figure):
+    FigureCanvasAgg(figure).draw()
+    for axes in figure.axes:
+        for (across, down), written in in_cells(axes).items():
+            for text, box in written:
+                assert across - 0.5 < min(box.x0, box.x1) and max(box.x0, box.x1) < across + 0.5, text.get_text()
+                assert down - 0.5 < min(box.y0, box.y1) and max(box.y0, box.y1) < down + 0.5, text.get_text()
+                assert text.get_fontsize() >= LEAST
+            assert not any(one.overlaps(other) for (_, one), (_, other) in combinations(written, 2))
+
+
+def drawn(columns, rows=5, high=0.88):
+    with drawing.style():
+        names, sets = [f"detector_{place}" for place in range(rows)], [f"set_{place}" for place in range(columns)]
+        figure, (axes,) = _heat_maps.figure_of({"": names}, sets)
+        values = {(name, given): Interval(0.81, 0.74, high) for name in names for given in sets}
+        _heat_maps.draw(axes, values, names, sets, title="AUROC", words=("detector", "set"))
+    return figure
+
+
+@pytest.mark.parametrize("columns", [1, 8, 10])
+def test_numbers_and_intervals_lie_in_their_cells_and_apart(columns):
+    check_texts_stay_in_their_cells(drawn(columns))
+
+
+def test_the_check_sees_a_text_that_is_too_wide():
+    with pytest.raises(AssertionError, match=r"0\.74–0\.88"):
+        check_texts_stay_in_their_cells(drawn(22))
+
+
+def test_a_cell_tells_its_number_and_its_ends_and_without_ends_the_number_alone():
+    assert [text.get_text() for text in drawn(1, rows=1).axes[0].texts] == ["0.81", "0.74–0.88"]
+    assert [text.get_text() for text in drawn(1, rows=1, high=None).axes[0].texts] == ["0.81"]
+
+
+def test_shares_are_told_in_percent():
+    axes = Figure().subplots()
+
+    _heat_maps.number(axes, 0.5, 0.5, Interval(0.625, 0.55, 0.71), _heat_maps.DARK, percent=True)
+
+    assert [text.get_text() for text in axes.texts] == ["62%", "55–71"]
+
+
+def test_an_error_has_the_ends_of_its_accuracy_the_other_way_round():
+    found = _heat_maps.complement(_heat_maps.interval_of(row(0.7, 0.6, 0.9)))
+
+    assert found == pytest.approx((0.3, 0.1, 0.4))
+    assert _heat_maps.complement(Interval(0.7, None, 0.9)) == (pytest.approx(0.3), pytest.approx(0.1), None)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "words"),
+    [
+        (["auroc"], "95 % interval"),
+        (["auroc_mean"], "range over seeds"),
+        (["auroc", "auroc_mean"], "range over seeds or 95 % interval"),
+    ],
+)
+def test_the_title_tells_what_the_small_type_is(metrics, words):
+    assert _heat_maps.what_ends_are(row(0.5, 0.4, 0.6, metric) for metric in metrics) == words
+
+
+@pytest.mark.parametrize("name", ["cross_attack_matrix", "detector_matrix", "transfer_matrix", "translation_matrix"])
+def test_the_maps_of_the_report_show_an_interval_in_every_cell(name):
+    figure = getattr(importlib.import_module(f"touchstone.figures.{name}"), name)
+    asks = {
+        "cross_attack_matrix": "cross_attack", "detector_matrix": "detection", "transfer_matrix": "robustness",
+        "translation_matrix": "translation",
+    }  # fmt: skip
+    evaluation = getattr(importlib.import_module(f"touchstone.evaluations.{asks[name]}"), asks[name])
+    nouns, settings = STUDY["given"](evaluation)
+    if name == "transfer_matrix":
+        others = [cell for cell in STUDY["transfer_cells"]() if cell.victim != f"{cell.entry}.{cell.seed}"]
+        nouns = [[*STUDY["output_cells"](), *others]]
+    rows = evaluation(*nouns, **settings)
+    with drawing.style():
+        detectors = [STUDY["detector_cells"]()] if name in ("cross_attack_matrix", "detector_matrix") else []
+        own = {"classifier": "cnn", "examples": "digits_test"} if name == "translation_matrix" else {}
+        found = figure(rows, *detectors, **own)
+
+    check_texts_stay_in_their_cells(found)
+    for axes in found.axes:
+        cells = in_cells(axes)
+        assert cells and all(len(written) == 2 and "–" in written[1][0].get_text() for written in cells.values())

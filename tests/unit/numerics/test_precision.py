@@ -1,0 +1,163 @@
+"""How torch computes, as the study says: number formats, memory order, and batches that become smaller."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from touchstone.models.small_cnn import small_cnn
+from touchstone.networks import checkpoints
+from touchstone.numerics import precision
+from touchstone.pipeline.jobs import adapters, reader, run
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.records.encoding import decode
+from touchstone.records.nouns import Checkpoint
+
+SHAPE = (1, 8, 8)
+CNN = {"use": "models/small_cnn", "width": 4, "hidden": 8}
+
+
+@pytest.fixture
+def folder(twelve_images):
+    twelve_images(SHAPE)
+
+
+def trained(output, **settings):
+    component = {"use": "training/adversarial", "attack": {"use": "attacks/fgsm", "eps": 0.1}, "clean_weight": 0.5}
+    loop = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
+    own = {"component": component, "architecture": CNN, "seed": 0, "device": "cpu", "threads": 1, "loop": loop}
+    task = Task("train", {"train": "images", "validation": "images"}, output, own | settings)
+    run.run((task,), Path(), Path("logs"))
+    return decode(Path(output).read_bytes(), Checkpoint)
+
+
+def apart(first, second):
+    return max(float(np.abs(first.weights[name] - second.weights[name]).max()) for name in first.weights)
+
+
+def network():
+    return checkpoints.build(
+        lambda shape, classes: small_cnn(shape, classes, width=4, hidden=8), SHAPE, 3, (0.5,), (0.2,)
+    )
+
+
+def test_channels_last_gives_the_same_logits_from_weights_in_another_order():
+    images = torch.rand(5, *SHAPE)
+    usual = network().eval()(images)
+
+    laid = precision.laid_out(network().eval(), {"memory_format": "channels_last"})
+
+    convolutions = [part for part in laid.modules() if isinstance(part, torch.nn.Conv2d)]
+    assert all(part.weight.is_contiguous(memory_format=torch.channels_last) for part in convolutions)
+    assert any(not part.weight.is_contiguous() for part in convolutions)
+    torch.testing.assert_close(laid(images), usual, rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_trained_in_channels_last_has_the_same_checkpoint_up_to_rounding(folder):
+    usual, laid = trained("usual"), trained("laid", memory_format="channels_last")
+
+    assert 0 <= apart(usual, laid) < 1e-4
+    assert {name: values.shape for name, values in laid.weights.items()} == {
+        name: values.shape for name, values in usual.weights.items()
+    }
+
+
+def test_training_in_bfloat16_keeps_float32_weights_that_differ_by_its_rounding_and_comes_out_again(folder):
+    usual, once, again = trained("usual"), trained("once", precision="bfloat16"), trained("again", precision="bfloat16")
+
+    assert {values.dtype for values in once.weights.values()} == {np.dtype(np.float32)}
+    assert 1e-6 < apart(usual, once) < 0.05
+    assert Path("once").read_bytes() == Path("again").read_bytes()
+    assert again.history["validation_loss"][-1] == pytest.approx(usual.history["validation_loss"][-1], abs=0.02)
+
+
+def test_an_objective_in_bfloat16_computes_products_in_it_and_says_the_same_of_itself():
+    def loss(model, images, *, draws):
+        logits = model(images)
+        return logits.dtype, torch.nn.functional.cross_entropy(logits, torch.zeros(5, dtype=torch.int64)).dtype
+
+    computed = precision.objective(loss, {"precision": "bfloat16", "device": "cpu"})
+
+    assert computed(network(), torch.rand(5, *SHAPE), draws=None) == (torch.bfloat16, torch.float32)
+    assert inspect.signature(computed) == inspect.signature(loss)
+
+
+@pytest.mark.parametrize("settings", [{}, {"precision": "tf32"}])
+def test_an_objective_in_float32_is_left_as_it_is(settings):
+    assert precision.objective(len, settings) is len
+
+
+@pytest.fixture
+def flags():
+    """The two places that say whether TF32 is allowed, put back afterwards."""
+    places = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [place.allow_tf32 for place in places]
+    yield places
+    for place, allowed in zip(places, before, strict=True):
+        place.allow_tf32 = allowed
+
+
+@pytest.mark.parametrize("settings, allowed", [({"precision": "tf32"}, True), ({}, False)])
+def test_tf32_is_on_where_a_study_asks_for_it_and_off_otherwise(flags, settings, allowed):
+    for place in flags:
+        place.allow_tf32 = not allowed
+
+    precision.set_up(settings)
+
+    assert [place.allow_tf32 for place in flags] == [allowed, allowed]
+
+
+def measured(monkeypatch, error, most, batch_size=256, **settings):
+    """Run a job whose memory holds `most` images at a time; return the batch sizes that it tried."""
+    tried = []
+
+    def step(job):
+        tried.append(job.settings["batch_size"])
+        if tried[-1] > most:
+            raise error
+        sidecar_files.write_with_sidecar(Path(job.task.output), b"done", job.facts)
+
+    monkeypatch.setitem(adapters.STEPS, "measure", step)
+    block = {"batch_size": batch_size, "device": "cpu", "threads": 1} | settings
+    run.run((Task("measure", {}, "made", block),), Path(), Path())
+    return tried
+
+
+NO_MEMORY = [torch.OutOfMemoryError("CUDA out of memory"), MemoryError("Unable to allocate"), MemoryError(),
+             RuntimeError("DefaultCPUAllocator: can't allocate memory")]  # fmt: skip
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=lambda error: type(error).__name__)
+def test_where_memory_runs_out_batches_are_halved_and_the_user_is_told(folder, monkeypatch, capsys, error):
+    assert measured(monkeypatch, error, most=64) == [256, 128, 64]
+
+    told = capsys.readouterr().err
+    assert "made: memory ran out at 128 images at a time; going on with 64 (study.batch_size)" in told
+    assert sidecar_files.read_sidecar(Path("made"))["settings"]["batch_size"] == 256
+
+
+def test_where_one_image_is_too_much_the_job_fails_in_words(folder, monkeypatch):
+    with pytest.raises(reader.JobError, match=r"made: memory ran out \(CUDA out of memory\); one image at a time"):
+        measured(monkeypatch, NO_MEMORY[0], most=0, batch_size=3)
+
+    assert not Path("made").exists()
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory(folder, monkeypatch):
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        measured(monkeypatch, RuntimeError("shapes do not fit"), most=0)
+
+
+def test_training_that_runs_out_of_memory_names_the_setting_since_its_batch_is_part_of_what_is_trained(
+    folder, monkeypatch
+):
+    def step(job):
+        raise NO_MEMORY[0]
+
+    monkeypatch.setitem(adapters.STEPS, "train", step)
+
+    with pytest.raises(reader.JobError, match=r"made: memory ran out .*; give the entry a smaller batch_size"):
+        run.run((Task("train", {}, "made", {"device": "cpu", "threads": 1, "loop": {}}),), Path(), Path())

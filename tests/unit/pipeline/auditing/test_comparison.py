@@ -1,0 +1,216 @@
+"""Two reports: equal rows are counted, rounding is told apart, and any other column that differs is shown."""
+
+import csv
+import gzip
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from touchstone.__main__ import main
+from touchstone.pipeline.auditing import comparison
+from touchstone.pipeline.auditing.comparison import APART, FILES, MOVED, Report
+from touchstone.records.nouns import METRIC_COLUMNS
+from touchstone.report.claim_table import COLUMNS as CLAIM_COLUMNS
+
+ROOT = Path(__file__).parents[4]
+
+
+def metric(value, low="", high="", **more):
+    row = dict.fromkeys(METRIC_COLUMNS, "") | {"entry": "cnn", "metric": "auroc", "threat": "none"}
+    return row | {"value": str(value), "low": str(low), "high": str(high)} | more
+
+
+def claim(name, status, **more):
+    return dict.fromkeys(CLAIM_COLUMNS, "") | {"claim": name, "status": status} | more
+
+
+def report(*metrics, claims=()):
+    return Report("r", list(metrics), list(claims))
+
+
+def counts(found):
+    return found.same, found.rounded, len(found.changed), len(found.only_first), len(found.only_second)
+
+
+def test_equal_numbers_are_counted_and_nothing_moved():
+    found = comparison.compare(report(metric(0.5)), report(metric(0.5)))
+
+    assert counts(found.metrics) == (1, 0, 0, 0, 0)
+    assert not found.metrics.any
+
+
+def test_a_move_within_the_intervals_is_told_apart_from_one_beyond_them():
+    first = report(metric(0.5, 0.4, 0.6), metric(0.5, 0.4, 0.6, entry="mlp"))
+    second = report(metric(0.55, 0.45, 0.65), metric(0.8, 0.7, 0.9, entry="mlp"))
+
+    moves = comparison.compare(first, second).metrics.changed
+
+    assert [(move.verdict, round(move.by, 3)) for move in moves] == [(APART, 0.3), (MOVED, 0.05)]
+    assert "mlp" in moves[0].about
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rounding"),
+    [
+        (0.1 + 0.2, 0.3, True),  # 4e-17 apart, as sums in another order are
+        (1e-17, 0.0, True),
+        (123456.0, 123456.00000001, True),
+        (0.3, 0.3000001, False),
+        (1e-6, 1.1e-6, False),
+    ],
+)
+def test_a_difference_that_is_rounding_is_counted_as_such(before, after, rounding):
+    found = comparison.compare(report(metric(before, before, before)), report(metric(after, after, after))).metrics
+
+    assert counts(found) == ((0, 1, 0, 0, 0) if rounding else (0, 0, 1, 0, 0))
+    assert found.any != rounding
+
+
+@pytest.mark.parametrize("column", [name for name in METRIC_COLUMNS if name != FILES])
+def test_every_column_of_a_number_counts(column):
+    others = {"value": "0.7", "low": "0.1", "high": "0.9", "n": "7", "base_rate": "0.3"}
+    row = metric(0.5, 0.4, 0.6, n="8", base_rate="0.5")
+
+    found = comparison.compare(report(row), report(row | {column: others.get(column, "another")})).metrics
+
+    assert found.any
+    if found.changed:
+        assert list(found.changed[0].columns) == [column]
+    else:
+        assert column in comparison.KEY
+        assert (len(found.only_first), len(found.only_second)) == (1, 1)
+
+
+@pytest.mark.parametrize("column", [name for name in CLAIM_COLUMNS if name != FILES])
+def test_every_column_of_a_claim_counts(column):
+    row = claim("S1-1", "confirmed", measured="0.5", note="as it was")
+
+    assert comparison.compare(report(claims=[row]), report(claims=[row | {column: "0.6"}])).claims.any
+
+
+def test_the_files_do_not_count():
+    first, second = (
+        report(metric(0.5, files="a"), claims=[claim("S1-1", "x", files="a")]),
+        report(metric(0.5, files="b"), claims=[claim("S1-1", "x", files="b")]),
+    )
+
+    found = comparison.compare(first, second)
+
+    assert not found.metrics.any
+    assert not found.claims.any
+
+
+def test_a_number_of_another_threat_model_is_the_same_number_changed():
+    found = comparison.compare(report(metric(0.5)), report(metric(0.5, threat="white-box")))
+
+    assert found.metrics.changed[0].columns == {"threat": ("none", "white-box")}
+
+
+def test_a_number_that_one_report_lacks_is_listed():
+    found = comparison.compare(report(metric(0.5)), report(metric(0.5, seed="1"))).metrics
+
+    assert counts(found) == (0, 0, 0, 1, 1)
+
+
+def test_of_equal_rows_one_that_is_missing_is_listed():
+    found = comparison.compare(report(metric(0.5), metric(0.5)), report(metric(0.5))).metrics
+
+    assert counts(found) == (1, 0, 0, 1, 0)
+
+
+def test_verdicts_that_turned_and_claims_that_came_and_went_are_listed():
+    found = comparison.compare(
+        report(claims=[claim("S2-1", "confirmed"), claim("S2-2", "confirmed"), claim("S2-3", "not run")]),
+        report(claims=[claim("S2-1", "not confirmed"), claim("S2-2", "confirmed"), claim("S2-4", "not run")]),
+    ).claims
+
+    assert [(change.about, change.columns) for change in found.changed] == [
+        ("S2-1", {"status": ("confirmed", "not confirmed")})
+    ]
+    assert (found.only_first, found.only_second) == (["S2-3"], ["S2-4"])
+
+
+@pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
+def test_a_committed_report_equals_itself_and_not_what_a_careless_hand_makes_of_it(study):
+    first = comparison.read(study, ROOT)
+    metrics = [row | {"low": "-9", "high": "9", "n": "1"} for row in first.metrics]
+    claims = [row | {"note": f"{row['note']} or so"} for row in first.claims[2:]]
+
+    equal, careless = comparison.compare(first, first), comparison.compare(first, Report("careless", metrics, claims))
+
+    assert counts(equal.metrics) == (len(metrics), 0, 0, 0, 0)
+    assert counts(equal.claims) == (len(first.claims), 0, 0, 0, 0)
+    assert counts(careless.metrics) == (0, 0, len(metrics), 0, 0)
+    assert counts(careless.claims) == (0, 0, len(claims), 2, 0)
+    assert {tuple(change.columns) for change in careless.claims.changed} == {("note",)}
+
+
+def write(folder, value):
+    folder.mkdir(parents=True, exist_ok=True)
+    with gzip.open(folder / "metrics.csv.gz", "wt", newline="") as stream:
+        writer = csv.DictWriter(stream, METRIC_COLUMNS)
+        writer.writeheader()
+        writer.writerow(metric(value))
+    (folder / "claims.csv").write_text("claim,status\nS2-1,confirmed\n")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A repository whose committed digits report says .5 and whose present one says .6."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "reports/digits", 0.5)
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for line in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        subprocess.run(["git", *identity, *line], check=True)
+    write(tmp_path / "reports/digits", 0.6)
+    return tmp_path
+
+
+@pytest.mark.parametrize("revision", ["HEAD", "HEAD:digits"])
+def test_a_revision_is_compared_with_the_report_of_today(project, capsys, revision):
+    assert comparison.run_compare(revision, "digits", 20, False) == 1
+
+    said = capsys.readouterr().out
+    assert "0 numbers are equal; 1 differs (1 in value; 1 beyond both intervals)" in said
+    assert "1 claims are equal; 0 differ" in said
+
+
+def test_two_revisions_are_compared_as_words_and_as_json(project, capsys):
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", *identity, "commit", "-qam", "two"], check=True)
+
+    assert main(["compare", "HEAD~1", "HEAD:digits", "--json"]) == 1
+
+    (move,) = json.loads(capsys.readouterr().out)["metrics"]["changed"]
+    assert move["columns"] == {"value": ["0.5", "0.6"]}
+
+
+def test_a_number_that_differs_by_rounding_is_counted_and_the_reports_are_equal(project, capsys):
+    write(project / "reports/digits", 0.5 + 1e-16 * 4)
+
+    assert comparison.run_compare("HEAD", "digits", 20, False) == 0
+    assert "0 numbers are equal, 1 differs by rounding only; 0 differ" in capsys.readouterr().out
+
+
+def test_what_differs_is_shown_with_its_columns(project, capsys):
+    write(project / "reports/digits", 0.5)
+    (project / "reports/digits/claims.csv").write_text("claim,status\nS2-1,not confirmed\nS2-2,not run\n")
+
+    assert comparison.run_compare("HEAD", "digits", 20, False) == 1
+
+    said = capsys.readouterr().out
+    assert "not confirmed" in said
+    assert "only in digits: S2-2" in said
+    assert "0 claims are equal; 1 differs (1 in status); 0 only in HEAD, 1 only in digits." in said
+
+
+def test_a_report_equals_itself(project):
+    assert comparison.run_compare("digits", str(project / "reports/digits"), 20, False) == 0
+
+
+@pytest.mark.parametrize(("name", "told"), [("nowhere", "neither a study"), ("HEAD:mnist", "not in that revision")])
+def test_a_report_that_is_not_there_is_told(project, name, told):
+    with pytest.raises(ValueError, match=told):
+        comparison.run_compare("digits", name, 20, False)

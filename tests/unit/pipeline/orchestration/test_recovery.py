@@ -1,0 +1,82 @@
+"""Before a run: one run at a time, what a killed one left is cleared away, a folder that cannot be written to is told."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from touchstone.pipeline.orchestration import recovery
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Plan(load("tiny", ROOT))
+
+
+def test_a_second_claim_is_refused_and_names_the_first(plan):
+    with recovery.claimed() as claim:
+        claim.names(1)
+
+        with (
+            pytest.raises(recovery.Busy, match=r"another run works in this folder \(process \d+\)"),
+            recovery.claimed(),
+        ):
+            pass
+
+    with recovery.claimed():
+        pass
+
+
+def test_a_claim_that_was_cut_off_is_no_hindrance(plan):
+    recovery.CLAIM.parent.mkdir()
+    recovery.CLAIM.write_text('{"pid"')
+
+    with recovery.claimed():
+        pass
+
+
+def test_stale_locks_go_with_a_word(plan, capsys):
+    recovery.SNAKEMAKE_LOCKS.mkdir(parents=True)
+    (recovery.SNAKEMAKE_LOCKS / "0.input.lock").write_text("x")
+
+    recovery.clear(plan, Path("logs/tiny"))
+
+    assert not list(recovery.SNAKEMAKE_LOCKS.iterdir())
+    assert "an earlier run was killed; its lock on this folder is removed" in capsys.readouterr().err
+
+
+def test_half_written_files_go_and_whole_ones_stay(plan):
+    half = [
+        "data/tiny/scores/.msp.safetensors.ab12_xyz",
+        "data/tiny/.x.csv.linked",
+        "data/raw/.digits.abcdefgh/digits.csv",
+    ]
+    whole = ["data/tiny/scores/msp.safetensors", "reports/tiny/figures/.snakemake_timestamp", "data/raw/digits/.hidden"]
+    for name in half + whole:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text("x")
+
+    recovery.clear(plan, Path("logs/tiny"))
+
+    assert [name for name in half if Path(name).exists()] == []
+    assert all(Path(name).exists() for name in whole)
+
+
+def test_a_record_of_a_process_that_is_no_more_ends_nobody(plan, capsys):
+    record = {
+        "host": socket.gethostname(),
+        "process": {"pid": 1, "start": 1, "command": ["python", "-m", "touchstone"]},
+    }
+    folder = Path("logs/tiny/runs/train")
+    folder.mkdir(parents=True)
+    (folder / "cnn.json").write_text(json.dumps(record))
+
+    recovery.clear(plan, Path("logs/tiny"))
+
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,157 @@
+import os
+
+import pytest
+
+from touchstone.digests import file_digest
+from touchstone.pipeline.orchestration.recovery import HALF_WRITTEN
+from touchstone.pipeline.provenance import code, sidecar_files, whole_files
+
+
+def package(tmp_path, monkeypatch, files):
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setattr(code, "PACKAGE", tmp_path)
+    code._parsed.cache_clear()
+
+
+BASE = {
+    "records.py": "A = 1\n",
+    "cpu_paths.py": "PINNED = 1\n",
+    "tensors.py": "B = 2\n",
+    "steps/attack.py": '"""attack."""\nfrom touchstone import tensors\n',
+    "attacks/pgd.py": 'from touchstone.adversary.losses import loss\n\ndef pgd():\n    """Return it."""\n    return 3\n',
+    "losses.py": "def loss():\n    return 4\n",
+    "attacks/fgsm.py": "def fgsm():\n    return 5\n",
+}
+
+
+def digest(tmp_path, monkeypatch, changes=(), use="attacks/pgd"):
+    package(tmp_path, monkeypatch, BASE | dict(changes))
+    files = code.code_files(code.roots("attack", {"component": {"use": use}}))
+    return code.code_digest(files)
+
+
+def test_the_digest_covers_the_step_the_component_and_what_they_import(tmp_path, monkeypatch):
+    package(tmp_path, monkeypatch, BASE)
+
+    files = code.code_files(code.roots("attack", [{"nested": {"use": "attacks/pgd"}}]))
+
+    assert list(files) == ["attacks/pgd.py", "cpu_paths.py", "losses.py", "records.py", "steps/attack.py", "tensors.py"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (
+            "attacks/pgd.py",
+            'from touchstone.adversary.losses import loss  # why\n\n\ndef pgd():\n    """Return another."""\n    # because\n    return 3\n',
+        ),
+        (
+            "attacks/pgd.py",
+            '"""A module docstring."""\nfrom touchstone.adversary.losses import loss\ndef pgd():\n    return (3)\n',
+        ),
+        ("attacks/fgsm.py", "def fgsm():\n    return 6\n"),
+        ("losses.py", "def loss(): return 4"),
+    ],
+    ids=["comment and docstring", "layout", "another component", "one line"],
+)
+def test_what_does_not_change_the_code_does_not_change_the_digest(tmp_path, monkeypatch, file, text):
+    assert digest(tmp_path / "a", monkeypatch) == digest(tmp_path / "b", monkeypatch, {file: text}.items())
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("attacks/pgd.py", BASE["attacks/pgd.py"].replace("3", "4")),
+        ("losses.py", "def loss():\n    return 5\n"),
+        ("records.py", "A = 2\n"),
+        ("cpu_paths.py", "PINNED = 2\n"),
+        ("steps/attack.py", "from touchstone import tensors\nx = 1\n"),
+    ],
+)
+def test_a_constant_changes_the_digest(tmp_path, monkeypatch, file, text):
+    assert digest(tmp_path / "a", monkeypatch) != digest(tmp_path / "b", monkeypatch, {file: text}.items())
+
+
+def test_imports_for_type_checkers_do_not_count(tmp_path, monkeypatch):
+    text = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from touchstone import losses\ndef fgsm():\n    return 5\n"
+    package(tmp_path, monkeypatch, BASE | {"attacks/fgsm.py": text})
+
+    assert "losses.py" not in code.code_files(["attacks/fgsm.py"])
+
+
+def test_a_file_is_whole_or_absent(tmp_path):
+    target = tmp_path / "deep" / "file"
+
+    whole_files.write_whole(target, b"whole")
+    with pytest.raises(TypeError):
+        whole_files.write_whole(target, "not bytes")  # type: ignore[arg-type]
+
+    assert target.read_bytes() == b"whole"
+    assert [path.name for path in target.parent.iterdir()] == ["file"]
+
+
+def test_a_sidecar_names_the_digest_of_its_artefact(tmp_path):
+    target = tmp_path / "x.safetensors"
+
+    sidecar_files.write_with_sidecar(target, b"abc", {"step": "attack"})
+
+    assert sidecar_files.read_sidecar(target) == {
+        "artefact": "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "step": "attack",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_broken_sidecar_is_named(tmp_path, text):
+    (tmp_path / "x.prov.json").write_text(text)
+
+    with pytest.raises(ValueError, match=r"x\.prov\.json"):
+        sidecar_files.read_sidecar(tmp_path / "x")
+
+
+def test_a_file_written_in_pieces_is_the_file_written_whole_and_its_digest_is_told(tmp_path):
+    whole_files.write_whole(tmp_path / "whole", b"abcdef")
+
+    digest = whole_files.write_pieces(tmp_path / "pieces", iter([b"abc", b"", b"def"]))
+
+    assert (tmp_path / "pieces").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert digest == file_digest(tmp_path / "whole")
+
+
+def test_pieces_that_break_off_leave_nothing_behind(tmp_path):
+    def broken():
+        yield b"abc"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        whole_files.write_pieces(tmp_path / "pieces", broken())
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o027, 0o077])
+def test_a_file_has_the_mode_that_the_umask_leaves(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        sidecar_files.write_with_sidecar(tmp_path / "a", b"x", {})
+        whole_files.write_pieces(tmp_path / "b", [b"x"])
+    finally:
+        os.umask(before)
+
+    assert {oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()} == {oct(0o666 & ~mask)}
+
+
+def test_what_is_half_written_is_known_as_such(tmp_path, monkeypatch):
+    seen = []
+
+    def pieces():
+        yield b"x"
+        seen.extend(path.name for path in tmp_path.iterdir())
+
+    whole_files.write_pieces(tmp_path / "a.csv", pieces())
+
+    assert len(seen) == 1 and HALF_WRITTEN.fullmatch(seen[0])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

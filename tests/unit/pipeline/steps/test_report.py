@@ -1,0 +1,452 @@
+import base64
+import csv
+import gzip
+import hashlib
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+from functools import partial
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import touchstone
+from touchstone.claims.verdicts import Asked
+from touchstone.evaluations.data_sheet import data_sheet
+from touchstone.evaluations.detection import detection
+from touchstone.evaluations.paired_errors import paired_errors
+from touchstone.evaluations.robustness import robustness
+from touchstone.figures.accuracy_against_eps import accuracy_against_eps
+from touchstone.figures.gallery import gallery
+from touchstone.figures.score_histograms import score_histograms
+from touchstone.pipeline.steps import report as report_step
+from touchstone.pipeline.steps.evaluate import evaluate
+from touchstone.pipeline.steps.report import nested, report
+from touchstone.records.encoding import decode
+from touchstone.records.nouns import ContractError, Metrics
+from touchstone.report import packing
+from touchstone.report.tables import numbered
+
+STUDY = runpy.run_path(str(Path(__file__).parents[3] / "synthetic_study.py"))
+QUESTIONS = {
+    "main": {"question": "How much <accuracy> & more is left?", "system": "fgsm"},
+    "pairs": {"question": "What do forty steps change?", "system": "fgsm"},
+    "detectors": {"question": "Which detector is best?", "system": "gradient_detection"},
+    "sheet": {"question": "What do the sets look like?", "system": "shared"},
+}
+ROLES = {"nets": ["cnn", "cnn_pgd"], "pgd": ["pgd"], "fgsm": ["fgsm"], "examples": "digits_test"}
+CLAIMS = Asked("digits", {"main": "robustness", "pairs": "paired_errors"}, {"S3-12": ROLES, "S3-13": "Not <measured>."})
+VOID = {"meta", "input", "img", "link", "br", "wbr", "path", "use", "rect"}
+
+
+def measured():
+    asked = {"main": robustness, "pairs": paired_errors, "detectors": detection, "sheet": data_sheet}
+    found = {}
+    for name, question in asked.items():
+        cells, settings = STUDY["given"](question)
+        settings = {**settings, "resamples": 5}
+        found[name] = evaluate(name, lambda *data, q=question, s=settings: q(*data, **s), cells)
+    return found
+
+
+METRICS = measured()
+SCORES = [cell for cell in STUDY["NOUNS"]["scores"] if (cell.entry, cell.seed) == ("cnn", 0)]
+FILE = SCORES[0].file
+
+
+def arguments(**more):
+    figures = {
+        "curve": {
+            "draw": partial(accuracy_against_eps, METRICS["main"].rows), "caption": "A <caption>", "evaluation": "main",
+            "files": ["data/made_up/metrics/main.csv"], "component": "reporting/accuracy_against_eps",
+        },
+        "scores": {
+            "draw": partial(score_histograms, SCORES, id_examples="digits_test"), "caption": "", "evaluation": "detectors",
+            "files": [cell.file for cell in SCORES],
+        },
+        "images": {
+            "draw": partial(gallery, STUDY["NOUNS"]["examples"][:3], columns=3), "caption": "Images",
+            "evaluation": "sheet", "files": [STUDY["NOUNS"]["examples"][0].file],
+        },
+    }  # fmt: skip
+    provenance = {
+        name: {
+            "digest": "sha256:aa", "sidecar": "sha256:bb", "step": "score", "settings": '{"use": "<x>"}', "code": "sha256:cc",
+            "command": f"snakemake --force {name}", "inputs": ["data/made_up/detectors/cnn.0"], "code_files": ["a.py"],
+        }
+        for name in (FILE, "data/made_up/metrics/main.csv")
+    }  # fmt: skip
+    settings = {"study": {"title": "Made <up>"}, "attacks": STUDY["ATTACKS"]}
+    given = {"study": "made_up", "settings": settings, "evaluations": QUESTIONS, "metrics": METRICS, "claims": CLAIMS}
+    return given | {"figures": figures, "provenance": provenance} | more
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tables_of_any_length():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report_step, "LONGEST_OF_SEEDS", 1000)
+        yield
+
+
+@pytest.fixture(scope="module")
+def files():
+    return report(**arguments())
+
+
+@pytest.fixture(scope="module")
+def page(files):
+    return packing.unpacked(files["report.html"].decode())
+
+
+class Reader(HTMLParser):
+    """Collects what tests ask of the page, and checks that every element is closed in order."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.ids, self.elements = [], [], []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def elements(page):
+    return Reader(page)
+
+
+def test_the_report_is_a_page_its_tables_and_its_figures(files):
+    assert sorted(files) == [
+        "claims.csv", "claims.tex", "figures/curve.pdf", "figures/curve.svg", "figures/images.pdf", "figures/images.png", "figures/images.svg",
+        "figures/scores.pdf", "figures/scores.svg",
+        "metrics.csv.gz", "metrics.json", "report.html",
+    ]  # fmt: skip
+
+
+def test_the_same_report_is_the_same_bytes(files):
+    assert report(**arguments()) == files
+
+
+def test_metrics_csv_holds_every_row_in_order_and_then_those_of_the_claims(files):
+    found = decode(gzip.decompress(files["metrics.csv.gz"]), Metrics).rows
+    measured = [row for table in METRICS.values() for row in table.rows]
+
+    assert found[: len(measured)] == measured
+    assert [(row["evaluation"], row["entry"], row["metric"]) for row in found[len(measured) :]] == [
+        ("claims", "S3-12", "PGD error minus FGSM error")
+    ] * 2
+
+
+def test_what_was_judged_stands_first_with_numbers_that_name_their_rows(page, files):
+    claims = page[page.index('<section id="claims">') :].split("</section>")[0]
+    lines = list(csv.reader(gzip.decompress(files["metrics.csv.gz"]).decode().splitlines()))
+
+    numbers = re.findall(r'<data value="([^"]*)" data-row="(\d+)">', claims)
+
+    assert page.index('id="claims"') < page.index('id="system-gradient_detection"')
+    assert len(numbers) == 2
+    assert all(lines[int(line) - 1][4] == value for value, line in numbers)
+    assert "Not &lt;measured&gt;." in claims
+
+
+def test_a_claim_that_another_line_names_can_be_followed(page):
+    line = page[page.index('<tr id="claim-P4-1">') :].split("</tr>")[0]
+
+    assert 'that of <a href="#claim-S4-2">S4-2</a>, <a href="#claim-S4-3">S4-3</a>' in line
+
+
+def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
+    packed = re.search(r'<script type="text/plain" id="rows">(.*?)</script>', page)[1]
+    found = json.loads(gzip.decompress(base64.b64decode(packed)))
+    evaluation, metric = (found["columns"].index(name) for name in ("evaluation", "metric"))
+
+    assert len(found["of"]) == 2
+    for line, of in found["of"].items():
+        assert found["rows"][line][evaluation] == "claims"
+        assert {found["rows"][str(other)][metric] for other in of} == {"error_minus_fgsm"}
+
+
+def test_a_number_of_a_claim_says_how_it_came_about_and_which_code_judged_it():
+    maker = {"code": "sha256:dd", "code_files": ["verdicts.py"], "lock": "sha256:ee"}
+
+    page = packing.unpacked(report(**arguments(figures={}, maker=maker))["report.html"].decode())
+
+    found = json.loads(gzip.decompress(base64.b64decode(re.search(r'id="rows">(.*?)</script>', page)[1])))
+    assert found["how"].keys() == found["of"].keys()
+    assert all("95 % interval" in words or "seeds" in words for words in found["how"].values())
+    assert found["maker"]["code"] == "sha256:dd" and "verdicts.py" in found["maker"]["files"]
+    assert "sha256:ee" in page
+
+
+def test_the_page_names_the_digest_of_the_table_that_its_lines_are_of(page, files):
+    assert f"sha256:{hashlib.sha256(files['metrics.csv.gz']).hexdigest()}" in page
+
+
+def test_claims_that_no_number_judges_are_counted_and_linked_beside_the_tally(page):
+    told = re.search(r"The (\d+) scaled-down claims .*? are (\d+) in this table and (\d+) .*?</p>", page)
+
+    counted = [int(count) for count in re.findall(r"<strong>(\d+)</strong>", page)]
+    assert sum(counted) == int(told[1]) == int(told[2]) + int(told[3]) == 53
+    assert told[0].count('href="#claim-') == int(told[3])
+
+
+def test_a_chapter_tells_what_its_metrics_mean():
+    meant = {name: {**asked, "meaning": f"accuracy of {name}: a <share>"} for name, asked in QUESTIONS.items()}
+
+    page = packing.unpacked(report(**arguments(evaluations=meant, figures={}))["report.html"].decode())
+
+    assert page.count('<p class="meaning">') == len(QUESTIONS)
+    assert "accuracy of main: a &lt;share&gt;" in page
+
+
+def test_claims_csv_has_a_line_for_every_claim(files):
+    lines = list(csv.DictReader(files["claims.csv"].decode().splitlines()))
+
+    assert len(lines) == len({line["claim"] for line in lines}) == 94
+
+
+def test_metrics_json_nests_means_or_the_only_value(files):
+    found = json.loads(files["metrics.json"])
+
+    means = [row for row in METRICS["main"].rows if row["metric"] == "clean_accuracy_mean" and row["entry"] == "cnn"]
+    mean = next(row["value"] for row in means if row["examples"] == "digits_test")
+    assert found["main"]["cnn"]["digits_test"]["clean_accuracy"] == float(f"{mean:.6g}")
+    assert found["sheet"]["made-up uniform"]["uniform"]["n"] == 60
+    assert found == nested(numbered(METRICS))
+
+
+def test_every_number_names_the_line_of_the_csv_that_holds_it(files, elements):
+    lines = packing.rows_of(files["metrics.csv.gz"])
+
+    numbers = elements.all("data")
+
+    assert len(numbers) > 500
+    for number in numbers:
+        assert float(lines[int(number["data-row"]) - 2]["value"]) == float(number["value"])
+
+
+def test_every_row_is_on_the_page(elements):
+    shown = {int(number["data-row"]) for number in elements.all("data")}
+
+    assert shown == set(range(2, 2 + len(numbered(METRICS)) + 2))  # and two numbers of a claim
+
+
+def test_ids_are_unique_and_every_link_inside_leads_somewhere(elements):
+    links = {link["href"] for link in elements.all("a") if link["href"].startswith("#")}
+
+    assert len(elements.ids) == len(set(elements.ids))
+    assert {link[1:] for link in links} <= set(elements.ids)
+
+
+def test_nothing_is_fetched_from_elsewhere(page, elements):
+    sources = [attributes.get("src", "") for _, attributes in elements.elements]
+
+    assert all(source == "" or source.startswith("data:") for source in sources)
+    assert not elements.all("link")
+    assert not re.search(r"url\((?!#)|@import|fetch\(|XMLHttp", page)
+    assert "default-src 'none'" in page
+
+
+def test_every_figure_has_words_for_those_who_cannot_see_it(elements):
+    pictures = [a["aria-label"] for a in elements.all("svg")] + [a["alt"] for a in elements.all("img")]
+
+    assert len(pictures) == 3
+    assert all(len(words) > 30 for words in pictures)
+
+
+def test_texts_are_escaped(page):
+    assert "<accuracy>" not in page and "How much &lt;accuracy&gt; &amp; more is left?" in page
+    assert "A <caption>" not in page and "<title>Made &lt;up&gt; · touchstone</title>" in page
+
+
+def test_a_figure_without_caption_is_captioned_by_its_words(page):
+    assert re.search(r"<figcaption>Histograms of the scores", page)
+
+
+def test_inline_figures_take_the_ink_of_the_page(page, files):
+    inline = page[page.index('<figure id="figure-curve">') :].split("</figure>")[0]
+    inline += "".join(rule for name, rule in sheet_of(page).items() if f'class="{name}"' in inline)
+
+    assert "currentColor" in inline and "#1b1f24" not in inline
+    assert "#1b1f24" in files["figures/curve.svg"].decode()
+
+
+def test_files_are_told_with_digest_settings_and_command(page):
+    entry = page[page.index(f'<code class="path">{FILE}</code>') :].split("</li>")[0]
+
+    for words in (
+        "sha256:aa",
+        "sha256:bb",
+        "{&#34;use&#34;: &#34;&lt;x&gt;&#34;}",
+        f"snakemake --force {FILE}",
+        "detectors/cnn.0",
+    ):
+        assert words in entry
+
+
+def test_sources_that_were_absent_are_told_as_not_run(page):
+    settings = {"study": {"title": "Digits", "absent": ["isun", "svhn"]}}
+
+    told = report(**arguments(settings=settings))["report.html"].decode()
+
+    assert "<strong>Not run</strong>" in told and "<code>isun</code>, <code>svhn</code>" in told
+    assert "<strong>Not run</strong>" not in page
+
+
+def test_a_file_without_provenance_is_told_by_name(page):
+    assert f"touchstone trace {SCORES[1].file}" in page
+
+
+def test_the_script_has_the_row_of_every_number_on_the_page_as_the_csv_has_it(page, files):
+    packed = re.search(r'<script type="text/plain" id="rows">(.*?)</script>', page)[1]
+    found = json.loads(gzip.decompress(base64.b64decode(packed)))
+    lines = list(csv.reader(gzip.decompress(files["metrics.csv.gz"]).decode().splitlines()))
+    value = found["columns"].index("value")
+
+    shown = set(re.findall(r'data-row="(\d+)"', page))
+
+    assert shown <= found["rows"].keys()
+    assert all(float(lines[int(line) - 1][4]) == row[value] for line, row in found["rows"].items())
+    assert found["tables"].keys() == {"main"}
+
+
+def test_a_table_too_long_for_the_page_is_left_to_the_csv(monkeypatch):
+    monkeypatch.setattr(report_step, "LONGEST", 3)
+
+    page = packing.unpacked(report(**arguments())["report.html"].decode())
+
+    assert re.search(r"\d+ lines, too many for this page; they are in <a [^>]*><code>metrics.csv.gz</code>", page)
+    Reader(page)
+
+
+def test_one_method_has_one_colour_in_all_figures():
+    colours = {}
+
+    def spy(name):
+        from touchstone.report import palette
+
+        colours.setdefault("energy", set()).add(palette.line("energy", ["energy", name])["color"])
+        return gallery(STUDY["NOUNS"]["examples"][:1])
+
+    figures = {
+        name: {"draw": partial(spy, name), "caption": "", "evaluation": "main", "files": []} for name in ("msp", "aaa")
+    }
+    report(**arguments(figures=figures))
+
+    assert len(colours["energy"]) == 1
+
+
+def test_a_figure_of_no_evaluation_is_refused():
+    figures = {"curve": {**arguments()["figures"]["curve"], "evaluation": "other"}}
+
+    with pytest.raises(ContractError, match="figure curve belongs to 'other'"):
+        report(**arguments(figures=figures))
+
+
+def test_another_process_with_other_hashes_and_host_writes_the_same_bytes(files, tmp_path):
+    code = f"""
+import hashlib, runpy, socket
+socket.gethostname = lambda: "elsewhere"
+here = runpy.run_path({__file__!r})
+here["report_step"].LONGEST_OF_SEEDS = 1000  # as in this module
+print(hashlib.sha256(repr(sorted(here["report"](**here["arguments"]()).items())).encode()).hexdigest())
+"""
+    package = Path(touchstone.__file__).parents[2]
+    elsewhere = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "PYTHONPATH": str(package)}
+
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=elsewhere, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert found.stdout.strip() == hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+
+
+def test_each_evaluation_stands_in_the_chapter_of_its_system(page):
+    order = [page.index(f'id="{name}"') for name in
+             ("system-gradient_detection", "chapter-detectors", "system-fgsm", "chapter-main", "system-shared", "chapter-sheet")]  # fmt: skip
+
+    assert order == sorted(order)
+    assert 'id="system-aloe"' not in page
+
+
+def policy(page):
+    """The page's content security policy, {directive: its sources}."""
+    (content,) = (meta["content"] for meta in Reader(page).all("meta") if "content-security" in str(meta).lower())
+    return {words[0]: words[1:] for words in map(str.split, content.split(";"))}
+
+
+def inline(page, tag):
+    """The digests of what stands between the tags of each script that runs, or of each style sheet."""
+    texts = re.findall(
+        rf"<{tag}(?: [^>]*)?>(.*?)</{tag}>", re.sub(r'<script type="text/plain".*?</script>', "", page), re.S
+    )
+    return ["'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'" for text in texts]
+
+
+def sheet_of(page):
+    """The rules that pictures brought into the page's style sheet, by class."""
+    return dict(re.findall(r"^\.(s\d+)\{(.*)\}$", re.search(r"<style>(.*?)</style>", page, re.S)[1], re.M))
+
+
+def test_the_policy_lets_the_pages_own_script_and_style_sheet_in_by_their_digests_and_nothing_else(files, page):
+    found = policy(files["report.html"].decode())
+
+    assert found["default-src"] == ["'none'"]
+    assert found["script-src"] == inline(page, "script") and len(found["script-src"]) == 1
+    assert found["style-src"] == inline(page, "style") and len(found["style-src"]) == 1
+    assert set(found) == {"default-src", "img-src", "script-src", "style-src", "base-uri", "form-action"}
+
+
+def test_no_part_of_the_page_needs_what_the_policy_forbids(elements):
+    handlers = {name for _, attributes in elements.elements for name in attributes if name.startswith("on")}
+
+    assert handlers == set()
+    assert [tag for tag, attributes in elements.elements if "style" in attributes] == []
+    assert not any(str(value).startswith("javascript:") for _, attrs in elements.elements for value in attrs.values())
+
+
+def test_a_picture_on_the_page_has_every_style_of_its_file(files, page):
+    rules = sheet_of(page)
+    picture = re.search(r'id="figure-curve".*?(<svg.*?</svg>)', page, re.S)[1]
+    shown = [re.search(r'\bclass="(s\d+)"', tag) for tag in re.findall(r"<[a-z][^>]*>", picture)[1:]]
+    drawn = files["figures/curve.svg"].decode()
+    tags = re.findall(r"<[a-z][^>]*>", re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", drawn, flags=re.S))
+    wanted = [re.search(r'\bstyle="([^"]*)"', tag) for tag in tags[1:]]
+
+    def on_page(style):
+        for colour, other in report_step.ON_PAGE.items():
+            style = style.replace(colour, other)
+        return style
+
+    assert len(rules) > 5 and len(wanted) > 20
+    assert [style and on_page(style[1]) for style in wanted] == [name and rules[name[1]] for name in shown]
+    assert re.search(r"<style[^>]*>(.*?)</style>", drawn, re.S)[1] in page
+
+
+def test_words_of_a_figure_that_look_like_a_style_stay_words():
+    styles = {}
+    svg = '<svg><text x="1" style="fill:red" y="2">style="&lt;/style&gt;" a</text></svg>'
+
+    shown = report_step.inline_svg(svg, "a", "b", styles)
+
+    assert shown.endswith('<text x="1" class="s0" y="2">style="&lt;/style&gt;" a</text></svg>')
+    assert styles == {"{fill:red}": "s0"}

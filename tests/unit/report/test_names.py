@@ -1,0 +1,46 @@
+"""A report tells what each name of the study stands for."""
+
+from touchstone.pipeline.settings.study import load
+from touchstone.report.names import SECTIONS, who_is_who
+
+STUDY = {
+    "examples": {"digits_test": {"use": "data/digits", "part": "test", "limit": None}},
+    "classifiers": {
+        "cnn_pgd": {
+            "use": "training/adversarial",
+            "model": {"use": "models/small_cnn", "dropout": 0.0},
+            "attack": {"use": "attacks/pgd", "eps": 0.1, "steps": 7, "step_size": None},
+            "seeds": [0, 1, 2],
+            "outliers": [],
+            "amsgrad": True,
+        }
+    },
+    "detectors": {},
+}
+
+
+def test_a_name_stands_with_its_component_and_what_is_set():
+    found = who_is_who(STUDY)
+
+    assert list(found) == ["Data sets", "Networks"]
+    assert found["Data sets"][0] == ("digits_test", "digits", "part test", "")
+    assert found["Networks"][0].settings == (
+        "model small_cnn (dropout 0), attack pgd (eps 0.1, steps 7), seeds 0 1 2, amsgrad yes"
+    )
+
+
+def test_every_entry_of_a_real_study_is_there():
+    settings = load("digits").settings
+
+    found = who_is_who(settings)
+
+    assert {name.name for names in found.values() for name in names} == {
+        name for section in SECTIONS for name in settings[section]
+    }
+    assert all(name.use and name.settings is not None for title, names in found.items() if "Defences" not in title for name in names)  # fmt: skip
+
+
+def test_a_component_is_told_by_the_first_sentence_of_what_it_gives():
+    found = who_is_who(STUDY, {"data/digits": "Return handwritten digits. Each is 8x8."})
+
+    assert found["Data sets"][0].about == "handwritten digits"

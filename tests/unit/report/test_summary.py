@@ -1,0 +1,77 @@
+"""The first screen of an assay: the worst attack, not the first; the best detector against who knows it; failed checks."""
+
+import pytest
+
+from touchstone.report.summary import in_levels, summary
+from touchstone.statistics.sanity_checks import Doubts
+
+
+def row(metric, value, examples="mine", entry="own", threat="none", line=2, evaluation="e"):
+    return {
+        "metric": metric, "value": value, "examples": examples, "entry": entry, "threat": threat, "line": line,
+        "evaluation": evaluation, "unit": "share", "low": value - 0.1, "high": value + 0.1, "n": 50, "base_rate": None, "seed": None,
+    }  # fmt: skip
+
+
+WHITE = "white-box linf eps=0.0313725 steps=20 (pgd)"
+ROWS = [
+    row("clean_accuracy", 0.9),
+    row("clean_accuracy", 0.8, "others"),
+    row("robust_accuracy", 0.5, "mine/pgd", threat=WHITE),
+    row("robust_accuracy", 0.3, "mine/worst", threat=WHITE),
+    row("clean_accuracy", 0.9, evaluation="curve"),
+    row("robust_accuracy", 0.7, "mine/half", threat=WHITE.replace("0.0313725", "0.0156863"), evaluation="curve"),
+    row("robust_accuracy", 0.1, "mine/large", threat=WHITE.replace("0.0313725", "0.5"), evaluation="curve"),
+    row("evasion_rate_at_0.05", 0.2, "mine/pgd", "own+msp", "oblivious linf eps=0.0313725 (pgd)"),
+    row("evasion_rate_at_0.05", 0.6, "mine/adaptive", "own+msp", WHITE),
+    row("evasion_rate_at_0.05", 0.4, "mine/adaptive", "own+knn", WHITE),
+    row("loss_rises_passed", 1.0, "mine/pgd", threat=WHITE),
+]
+
+
+def test_the_first_screen_has_the_worst_attack_of_the_budget_and_the_best_detector_against_who_knows_it():
+    found = summary(ROWS, Doubts(ROWS))
+
+    assert [line.numbers[0].value for line in found.table.lines] == [0.9, 0.3, 0.4]
+    assert [line.numbers[0].label for line in found.table.lines] == ["", "worst", "adaptive"]
+    assert "linf eps 8/255" in found.table.lines[1].words[0]
+    assert "knn" in found.table.lines[2].words[0]
+    assert found.table.lines[1].numbers[0].interval
+    assert found.checks == "The attacks passed all 1 checks."
+
+
+def test_each_budget_of_the_evaluation_has_a_line_and_a_union_of_attacks_comes_before_one_of_them():
+    both = "white-box, the worst of pgd, worst, linf eps=0.0313725"
+    rows = [
+        *ROWS[:4],
+        row("robust_accuracy", 0.1, "mine/large", threat=WHITE.replace("0.0313725", "0.2")),
+        row("robust_accuracy_union", 0.3, "mine/union_linf@0.0313725", threat=both),
+    ]
+
+    found = summary(rows, Doubts(rows))
+
+    told = [
+        (line.words[0].partition(", ")[2], line.numbers[0].value, line.numbers[0].label) for line in found.table.lines
+    ]
+    assert told[1:] == [("linf eps 8/255", 0.3, "the worst of pgd, worst"), ("linf eps 0.2", 0.1, "large")]
+
+
+def test_a_failed_check_is_told_in_its_words():
+    rows = [*ROWS, row("rise_with_eps_passed", 0.0, "mine/pgd", threat=WHITE)]
+
+    assert "do not trust what they left: accuracy rises with eps by." in summary(rows, Doubts(rows)).checks
+
+
+def test_nothing_is_summed_up_of_several_classifiers_or_without_an_attack_that_knew_the_model():
+    two = [*ROWS, row("robust_accuracy", 0.2, "mine/pgd", "another", WHITE)]
+    blind = [row("clean_accuracy", 0.9), row("robust_accuracy", 0.5, "mine/pgd", threat="transfer linf eps=0.1 (pgd)")]
+
+    assert summary(two, Doubts(two)) is None
+    assert summary(blind, Doubts(blind)) is None
+
+
+@pytest.mark.parametrize(("eps", "told"), [
+    (8 / 255, "8/255"), (0.0313725, "8/255"), (0.2, "0.2"), (0.1, "0.1"), (0.03, "0.03"), (1 / 255, "1/255"), (0.0123, "0.0123"),
+])  # fmt: skip
+def test_a_budget_of_whole_levels_is_written_as_such(eps, told):
+    assert in_levels(eps) == told

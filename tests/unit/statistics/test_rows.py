@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from touchstone.records.nouns import METRIC_COLUMNS, Cell, Metrics
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import grouped, measured, of_images, only, place, row, rows_of, with_means
+
+CLEAN = Cell(None, "clean.safetensors", entry="cnn", seed=0, examples="digits")
+
+
+def attacked(seed=0, victim=None, **more):
+    return Cell(
+        None, f"attacked.{seed}.safetensors", entry="cnn", seed=seed, examples="digits", attack="pgd",
+        victim=victim or f"cnn.{seed}", settings={"use": "pgd", "eps": 0.1}, **more,
+    )  # fmt: skip
+
+
+def accuracy(cell, value, n=10):
+    return row("robust_accuracy", Interval(value, value - 0.1, value + 0.1), cell=cell, n=n, files=[cell, CLEAN])
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        (CLEAN, "digits"),
+        (attacked(), "digits/pgd"),
+        (attacked(victim="mlp.2"), "digits/mlp/pgd"),
+        (attacked(victim="cnn.1"), "digits/cnn/pgd"),
+        (attacked(victim="cnn.0+energy@0.05"), "digits/cnn+energy@0.05/pgd"),
+        (attacked(translator="unet.0"), "digits/pgd/unet"),
+    ],
+)
+def test_a_place_names_set_foreign_victim_attack_and_translator_without_seeds(cell, expected):
+    assert place(cell) == expected
+
+
+def test_a_row_has_the_columns_of_the_metrics_table_and_names_each_file_once():
+    found = row("auroc", Interval(0.5, None, np.inf), cell=attacked(), n=3, files=[CLEAN, attacked(), CLEAN])
+
+    assert set(found) == set(METRIC_COLUMNS)
+    assert found["files"] == "clean.safetensors attacked.0.safetensors"
+    assert (found["low"], found["high"]) == (None, None)
+    assert Metrics([found])
+
+
+def test_images_belong_to_no_classifier_and_have_the_seed_of_what_made_them():
+    assert of_images(attacked(seed=2)).seed == 2
+    assert of_images(attacked(translator="unet.1")).seed == 1
+    assert of_images(CLEAN) == Cell(None, "clean.safetensors", examples="digits")
+
+
+def test_means_over_seeds_follow_the_rows_with_least_and_greatest():
+    rows = [accuracy(attacked(seed), value, n) for seed, value, n in ((0, 0.5, 9), (1, 0.9, 10), (2, 0.4, 11))]
+
+    found = with_means(rows)
+
+    assert found[:3] == rows
+    mean = found[3]
+    assert mean["metric"] == "robust_accuracy_mean" and measured(mean["metric"]) == "robust_accuracy"
+    assert (mean["value"], mean["low"], mean["high"], mean["n"]) == (pytest.approx(0.6), 0.4, 0.9, 9)
+    assert (mean["seed"], mean["threat"]) == (None, "white-box linf eps=0.1 (pgd)")
+    assert mean["files"].split() == [
+        "attacked.0.safetensors", "clean.safetensors", "attacked.1.safetensors", "attacked.2.safetensors",
+    ]  # fmt: skip
+
+
+def test_a_single_seed_has_no_mean():
+    rows = [accuracy(attacked(0), 0.5)]
+
+    assert with_means(rows) == rows
+
+
+def test_transfer_from_several_seeds_is_one_mean_that_names_the_victim_without_seed():
+    found = with_means([accuracy(attacked(seed, victim=f"mlp.{seed}"), 0.5) for seed in (0, 1)])
+
+    assert found[2]["threat"] == "transfer from mlp linf eps=0.1 (pgd)"
+
+
+def test_decimals_in_a_metric_are_no_seeds():
+    rows = [{**accuracy(attacked(seed), 0.5), "metric": "robust_accuracy_at_0.05"} for seed in (0, 1)]
+
+    assert with_means(rows)[2]["metric"] == "robust_accuracy_at_0.05_mean"
+
+
+def test_rows_are_found_by_id_whatever_their_order():
+    ids = np.array([7, 3, 9, 1])
+
+    np.testing.assert_array_equal(rows_of(ids, np.array([9, 7]), "set"), [2, 0])
+
+
+def test_missing_ids_are_counted():
+    with pytest.raises(ValueError, match=r"scores\.safetensors: 2 of 3 example ids are missing"):
+        rows_of(np.array([1, 2]), np.array([2, 0, 5]), "scores.safetensors")
+
+
+def test_only_says_what_it_looked_for():
+    assert only([CLEAN], "clean digits") is CLEAN
+    with pytest.raises(ValueError, match="one file with clean digits: none is given"):
+        only([], "clean digits")
+    with pytest.raises(ValueError, match=r"clean\.safetensors, clean\.safetensors"):
+        only([CLEAN, CLEAN], "clean digits")
+
+
+def test_groups_keep_the_order_of_first_occurrence():
+    cells = [attacked(1), CLEAN, attacked(1)]
+
+    assert [len(group) for group in grouped(cells, lambda cell: cell.seed).values()] == [2, 1]

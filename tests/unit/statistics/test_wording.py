@@ -1,0 +1,51 @@
+import pytest
+
+from touchstone.statistics.wording import bracketed, limit, plain, written
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.12345, "fraction", "12.3\u202f%"),
+        (0.1, "difference of fractions", "+10.0\u202fpoints"),
+        (-0.1, "difference of fractions", "-10.0\u202fpoints"),
+        (-0.0001, "difference of fractions", "0.0\u202fpoints"),
+        (0.029, "difference", "+0.029"),
+        (-0.0001, "difference", "0.000"),
+        (0.99992, "", ">\u202f0.999"),
+        (1.0, "", "1.000"),
+        (0.9999, "fraction", ">\u202f99.9\u202f%"),
+        (0.12345, "pixels", "0.1235"),
+        (0.98765, "", "0.988"),
+        (0.5, "rank correlation", "0.500"),
+        (360.0, "images", "360"),
+    ],
+)
+def test_values_are_written_in_their_unit(value, unit, text):
+    assert written(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.85, "fraction", "85\u202f%"),
+        (0.005, "fraction", "0.5\u202f%"),
+        (0.4, "difference of fractions", "+40\u202fpoints"),
+        (0.0, "difference of fractions", "0\u202fpoints"),
+        (0.05, "difference", "+0.05"),
+        (0.02, "rank correlation", "0.02"),
+    ],
+)
+def test_a_bound_has_no_more_digits_than_it_was_given(value, unit, text):
+    assert limit(value, unit) == text
+
+
+def test_an_interval_names_its_unit_no_second_time_and_an_open_end_is_a_question_mark():
+    assert bracketed(0.4, 0.6, "fraction") == "[40.0, 60.0]"
+    assert bracketed(None, -0.1, "difference of fractions") == "[?, -10.0]"
+    assert bracketed(None, None, "fraction") == ""
+    assert bracketed(0.9999, 1.0, "") == "[1.000, 1.000]"
+
+
+def test_plain_text_has_common_spaces_alone():
+    assert plain(written(0.5, "fraction")) == "50.0 %"
