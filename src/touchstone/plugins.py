@@ -33,8 +33,8 @@ def use(folders: Iterable[Path | str]) -> None:
                 reason = f"touchstone has a package {name}; give your file another name"
                 raise ValueError(f"plugins: {folder / name}.py: {reason}")
         # Our files one by one, not a walk through the folder, which may be the whole disk.
-        for file in sorted(path.relative_to(PACKAGE) for path in PACKAGE.glob("**/[!_]*.py")):
-            if (folder / file).is_file():
+        for file in sorted(path.relative_to(PACKAGE) for path in PACKAGE.glob("**/*.py")):
+            if file.name != "__init__.py" and (folder / file).is_file():
                 reason = f"touchstone has a file {file} of its own; give yours another name"
                 raise ValueError(f"plugins: {folder / file}: {reason}")
     if wanted != _folders:
