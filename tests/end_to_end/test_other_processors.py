@@ -21,15 +21,15 @@ OLD = {
 }
 AGAIN = """
 from pathlib import Path
-from touchstone import jobs
-from touchstone.params import load
-from touchstone.plan import Plan
+from touchstone.pipeline.jobs import run
+from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.planning.plan import Plan
 
 plan = Plan(load("tiny"))
 for step in ("infer", "fit", "score", "evaluate", "report"):
     for rule, wildcards in plan.jobs():
         if rule.step == step:
-            jobs.run(plan.tasks(rule, **wildcards), Path(), Path("logs/tiny"))
+            run.run(plan.tasks(rule, **wildcards), Path(), Path("logs/tiny"))
 """
 THREADS = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 

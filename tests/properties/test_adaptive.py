@@ -17,7 +17,7 @@ from touchstone import registry
 from touchstone.adversary.defences import Guarded, Pipeline, typical_of
 from touchstone.numerics.tensors import Draws
 
-NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/adaptive").glob("*.py"))
+NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/adaptive").glob("[a-z]*.py"))
 
 
 def component(name):

@@ -20,8 +20,8 @@ from touchstone.records.nouns import ExampleSet
 
 ARCHIVES = runpy.run_path(str(Path(__file__).parents[1] / "raw_archives.py"))
 PACKAGE = Path(__file__).parents[2] / "src/touchstone"
-COMPONENTS = sorted(path.stem for path in (PACKAGE / "data").glob("*.py"))
-SOURCES = sorted(path.stem for path in (PACKAGE / "sources").glob("*.py"))
+COMPONENTS = sorted(path.stem for path in (PACKAGE / "data").glob("[a-z]*.py"))
+SOURCES = sorted(path.stem for path in (PACKAGE / "sources").glob("[a-z]*.py"))
 NOTES = {"mean_intensity", "sparsity", "licence", "origin"}
 SMALL = {
     "count": 12,

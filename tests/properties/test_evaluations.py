@@ -20,7 +20,7 @@ from touchstone.pipeline.steps.evaluate import evaluate
 from touchstone.records.nouns import ContractError
 
 FOLDER = Path(touchstone.__file__).parent / "evaluations"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
 STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
 
 

@@ -21,7 +21,7 @@ from touchstone.statistics.margin_cells import CERTIFIED
 torch.set_num_threads(1)
 
 FOLDER = Path(touchstone.__file__).parent / "margins"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith(CERTIFIED))
+NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py") if not path.stem.startswith(CERTIFIED))
 BOUNDS = sorted(path.stem for path in FOLDER.glob(f"{CERTIFIED}*.py"))
 
 

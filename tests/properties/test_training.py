@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import touchstone
 from touchstone.models.ensemble import ensemble
 from touchstone.models.patch_discriminator import patch_discriminator
 from touchstone.models.shallow_rbf import shallow_rbf
@@ -19,8 +20,8 @@ from touchstone.networks import checkpoints
 from touchstone.numerics.tensors import Draws, frozen, seeded
 
 torch.set_num_threads(1)
-FOLDER = Path(checkpoints.__file__).parent / "training"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+FOLDER = Path(touchstone.__file__).parent / "training"
+NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
 SHAPE, CLASSES, COUNT = (1, 8, 8), 3, 6
 
 

@@ -70,7 +70,9 @@ def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes_and_so_is_its_
         tasks = [made.tasks(made.rules[rule], **example_wildcards(made, made.rules[rule])) for made in (plan, other)]
         usual, asked = tasks[0][0], tasks[1][0]
         assert asked.settings == usual.settings | where.get(step, {})
-        assert set(code_files((asked,))) - set(code_files((usual,))) == ({"numerics.py"} if step in where else set())
+        assert set(code_files((asked,))) - set(code_files((usual,))) == (
+            {"numerics/precision.py"} if step in where else set()
+        )
 
 
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):

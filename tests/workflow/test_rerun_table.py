@@ -326,10 +326,10 @@ def planned(project, *options):
 
 ANSWER = """
 import sys
-from touchstone.params import load
-from touchstone.plan import Plan
-from touchstone.restoring import restore
-from touchstone.standing import nothing_to_do
+from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.orchestration.restore import restore
+from touchstone.pipeline.orchestration.freshness import nothing_to_do
 
 plan = Plan(load("digits"))
 print(nothing_to_do(plan, restore(plan, lock=sys.argv[1])))

@@ -192,7 +192,7 @@ def new(kind: str, name: str, folder: Path, origin: str | None = None, fitted: b
     """Write a component to begin from into a plugin folder, with its test.
 
     fitted: a detector that is fitted on in-distribution data first.
-    origin: a class of another library that it shall pass its work on to, "torchattacks.PGD"; see adapting.py.
+    origin: a class of another library that it shall pass its work on to, "torchattacks.PGD"; see adapters.py.
     """
     kind = kind if kind.endswith("s") else f"{kind}s"
     if kind not in BEGINNINGS:

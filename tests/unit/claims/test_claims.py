@@ -198,8 +198,8 @@ def test_the_evaluations_of_a_study_give_the_differences_that_its_claims_ask_for
 
 
 def test_the_claims_are_code_of_the_report():
-    assert "claims/fgsm.yaml" in code.code_files(["steps/report.py"])
-    assert "claims/fgsm.yaml" not in code.code_files(["steps/evaluate.py"])
+    assert "claims/fgsm.yaml" in code.code_files(["pipeline/steps/report.py"])
+    assert "claims/fgsm.yaml" not in code.code_files(["pipeline/steps/evaluate.py"])
 
 
 # --- the status words ---------------------------------------------------------------------------------------------

@@ -28,14 +28,14 @@ for found in (rows @ rows, np.exp(rows), np.argsort(rows.round(1)), scipy.linalg
     sys.stdout.buffer.write(found.tobytes())
 """
 OLDER = {"OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"}
-RECORD = "import json; from touchstone import cpu_paths; print(json.dumps(cpu_paths.record(torch={})))"
+RECORD = "import json; from touchstone.numerics import cpu_paths; print(json.dumps(cpu_paths.record(torch={})))"
 ONEDNN = {"AMX": "amx", "AVX-512 with Intel DL Boost and bfloat16": "avx512_bf16", "AVX-512": "avx512", "AVX2": "avx2"}
 WITHOUT_AVX2 = {"flags": "fpu sse sse2 avx", "vendor_id": "GenuineIntel", "cpu family": "6", "model": "42"}
 avx2 = pytest.mark.skipif(not cpu_paths.pinned(), reason="this processor lacks AVX2")
 
 
-def run(program, environment):
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True)
+def run(program, variables):
+    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 
@@ -43,8 +43,8 @@ def run(program, environment):
 @avx2
 def test_two_processors_give_equal_bytes_pinned_and_others_unpinned():
     newer = PLAIN | {"OPENBLAS_CORETYPE": "Haswell"}
-    free = [hashlib.sha256(run(NUMBERS, environment)).hexdigest() for environment in (newer, PLAIN | OLDER)]
-    held = [run(NUMBERS, environment | environment.environment(1)) for environment in (newer, PLAIN | OLDER)]
+    free = [hashlib.sha256(run(NUMBERS, variables)).hexdigest() for variables in (newer, PLAIN | OLDER)]
+    held = [run(NUMBERS, variables | environment.environment(1)) for variables in (newer, PLAIN | OLDER)]
 
     assert free[0] != free[1]
     assert held[0] == held[1]

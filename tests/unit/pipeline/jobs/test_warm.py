@@ -16,14 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.pipeline.jobs import environment, processes, warm
+from touchstone.pipeline.jobs import environment, processes, warm, warm_server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is a warm process on Linux alone")
-PACKAGE = Path(warm.__file__).parent
+PACKAGE = Path(warm.__file__).parents[2]
+JOBS = "pipeline/jobs"
 TOY = """
 import sys
 
-from touchstone import warm
+from touchstone.pipeline.jobs import warm
 
 if __name__ == "__main__" and (handed_over := warm.pass_on(sys.argv[1:])) is not None:
     sys.exit(handed_over)
@@ -68,7 +69,7 @@ if __name__ == "__main__":
 RUN = """
 import os, sys
 sys.path.insert(0, "src")
-from touchstone import warm
+from touchstone.pipeline.jobs import warm
 print(warm.start(1).pid, os.environ[warm.VARIABLE], flush=True)
 sys.stdin.read()
 """
@@ -126,7 +127,12 @@ def wait_for(condition, seconds=30):
 def toy(tmp_path):
     package, torch = tmp_path / "src/touchstone", tmp_path / "src/torch"
     package.mkdir(parents=True)
-    for name in ("__init__.py", "warm.py", "warm_server.py"):
+    for name in (
+        "__init__.py",
+        "pipeline/__init__.py",
+        *(f"{JOBS}/{file}.py" for file in ("__init__", "warm", "warm_server")),
+    ):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text((PACKAGE / name).read_text().replace("PATIENCE = 10.0", "PATIENCE = 1.0"))
     (package / "__main__.py").write_text(TOY)
     (tmp_path / "src/toy.py").write_text("WORDS = 'first'\n")
@@ -172,14 +178,18 @@ def places():
 
 def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy):
     package = toy.root / "src/touchstone"
-    for name in ("params", "plan", "jobs", "run_records", "plugins"):
-        (package / f"{name}.py").write_text(PLANNING)
+    for module in (*warm_server.PLANNING, "touchstone.plugins"):
+        path = toy.root / "src" / f"{module.replace('.', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PLANNING)
     main = (package / "__main__.py").read_text()
-    told = "from touchstone import params; print(params.WORDS, params.PROCESS == os.getppid(), flush=True)"
-    (package / "__main__.py").write_text(main.replace("    elif kind", f"        {told}\n    elif kind", 1))
+    line = (
+        "from touchstone.pipeline.settings import study; print(study.WORDS, study.PROCESS == os.getppid(), flush=True)"
+    )
+    (package / "__main__.py").write_text(main.replace("    elif kind", f"        {line}\n    elif kind", 1))
 
     before = toy.do("train:tell", "--study=x")[1].splitlines()[-1]
-    (package / "params.py").write_text(PLANNING.replace("first", "second"))
+    (package / "pipeline/settings/study.py").write_text(PLANNING.replace("first", "second"))
     after = toy.do("train:tell", "--study=x")[1].splitlines()[-1]
 
     assert (before, after) == ("first True", "second False")

@@ -62,7 +62,7 @@ def arguments(**more):
     figures = {
         "curve": {
             "draw": partial(accuracy_against_eps, METRICS["main"].rows), "caption": "A <caption>", "evaluation": "main",
-            "files": ["data/made_up/metrics/main.csv"], "component": "reporting/accuracy_against_eps",
+            "files": ["data/made_up/metrics/main.csv"], "component": "figures/accuracy_against_eps",
         },
         "scores": {
             "draw": partial(score_histograms, SCORES, id_examples="digits_test"), "caption": "", "evaluation": "detectors",
@@ -186,14 +186,14 @@ def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
 
 
 def test_a_number_of_a_claim_says_how_it_came_about_and_which_code_judged_it():
-    maker = {"code": "sha256:dd", "code_files": ["verdicts.py"], "lock": "sha256:ee"}
+    maker = {"code": "sha256:dd", "code_files": ["claims/verdicts.py"], "lock": "sha256:ee"}
 
     page = packing.unpacked(report(**arguments(figures={}, maker=maker))["report.html"].decode())
 
     found = json.loads(gzip.decompress(base64.b64decode(re.search(r'id="rows">(.*?)</script>', page)[1])))
     assert found["how"].keys() == found["of"].keys()
     assert all("95 % interval" in words or "seeds" in words for words in found["how"].values())
-    assert found["maker"]["code"] == "sha256:dd" and "verdicts.py" in found["maker"]["files"]
+    assert found["maker"]["code"] == "sha256:dd" and "claims/verdicts.py" in found["maker"]["files"]
     assert "sha256:ee" in page
 
 
@@ -370,7 +370,7 @@ here = runpy.run_path({__file__!r})
 here["report_step"].LONGEST_OF_SEEDS = 1000  # as in this module
 print(hashlib.sha256(repr(sorted(here["report"](**here["arguments"]()).items())).encode()).hexdigest())
 """
-    package = Path(touchstone.__file__).parents[2]
+    package = Path(touchstone.__file__).parents[1]
     elsewhere = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "PYTHONPATH": str(package)}
 
     found = subprocess.run(

@@ -23,8 +23,8 @@ from touchstone.evaluations.subset_robustness import subset_robustness
 from touchstone.evaluations.translation import translation
 from touchstone.report import drawing, palette
 
-FOLDER = Path(touchstone.__file__).parent / "reporting"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+FOLDER = Path(touchstone.__file__).parent / "figures"
+NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
 STUDY = runpy.run_path(str(Path(__file__).parents[1] / "synthetic_study.py"))
 STUDY["NOUNS"]["metrics"] = [
     row
