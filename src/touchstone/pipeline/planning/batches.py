@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from touchstone.pipeline.planning.parts import Batch, Net, Set
+from touchstone.pipeline.provenance.addresses import BUNDLE, Address
 from touchstone.pipeline.settings.sections import on_pipelines
 from touchstone.pipeline.settings.study import Study
 from touchstone.report import packing
@@ -58,12 +59,62 @@ class Batches:
         """Return the path of an example set."""
         return self.file(examples.kind, examples.address)
 
+    def outputs_of(self, net: object, examples: Set) -> str:
+        """Return the address of what a network says of an example set."""
+        return self._bundled(("outputs", net), examples, examples.address)
+
+    def margins_of(self, net: object, margin: str, examples: Set) -> str:
+        """Return the address of the distances of an example set to a network's decision boundary."""
+        return self._bundled(("margins", net, margin), examples, examples.address)
+
+    def scores_of(self, net: object, detector: str, examples: Set) -> str:
+        """Return the address of a detector's scores of an example set."""
+        group = self.group_of("detectors", detector)
+        return self._bundled(("scores", net, group), examples, f"{detector}/{examples.address}", whole=True)
+
+    def detector_of(self, net: object, detector: str) -> str:
+        """Return the address of a detector that was fitted on a network."""
+        return str(Address(self._bundle("detectors", net, self.group_of("detectors", detector)), detector))
+
+    def _bundle(self, *parts: object) -> str:
+        return "/".join([self.folder, *map(str, parts)]) + BUNDLE
+
+    def _bundled(self, parts: tuple[object, ...], examples: Set, member: str, whole: bool = False) -> str:
+        """Return the address of what one job makes of a set: a member of the job's bundle.
+
+        What is made shard by shard is large and stays a file of its own; scores are made of `whole` sets.
+        """
+        if not whole and self.study["examples"][examples.examples]["shards"] > 1:
+            return self.file(*map(str, parts), member)
+        return str(Address(self._bundle(*parts, self._batch_of(examples)), member))
+
+    def _batch_of(self, examples: Set) -> str:
+        """Return the batch that a set belongs to, and the networks that tell the batch's jobs apart, as a path."""
+        detector, translator = examples.guard[0], Net.parse_open(examples.translator)
+        groups = [
+            self.group_of("examples", examples.examples),
+            *([self.group_of("attacks", examples.attack)] if examples.attack else []),
+            *([self.group_of("detectors", detector)] if detector else []),
+            *([self.group_of("translators", translator[0])] if examples.translator else []),
+        ]
+        victim = [examples.victim] if examples.victim and not detector else []
+        return "/".join(["_".join(groups), *victim, *([translator[1]] if examples.translator else [])])
+
     # --- batches ----------------------------------------------------------------------------------------------
 
     def group_of(self, section: str, entry: str) -> str:
         """Return the group that an entry is handled in."""
-        groups: dict[str, list[str]] = self.study["groups"][section]
-        return next(name for name, members in groups.items() if entry in members)
+        return self._groups[section, entry]
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, str], str]:
+        sections: dict[str, dict[str, list[str]]] = self.study["groups"]
+        found: dict[tuple[str, str], str] = {}
+        for section, groups in sections.items():
+            for name, members in groups.items():
+                for entry in members:
+                    found.setdefault((section, entry), name)
+        return found
 
     def adaptive(self, attack: str) -> bool:
         """Return whether an attack is made on a network behind a detector."""

@@ -118,6 +118,12 @@ class Net:
     def __str__(self) -> str:
         return f"{self.entry}.{self.seed}"
 
+    @staticmethod
+    def parse_open(text: str) -> tuple[str, str]:
+        """Return entry and seed of a network whose seed may be a wildcard; "" for none."""
+        entry, _, seed = text.rpartition(".")
+        return entry, seed
+
     @classmethod
     def parse(cls, text: str) -> Net:
         """Return the network that an address names; of NET+DETECTOR@FPR the network."""

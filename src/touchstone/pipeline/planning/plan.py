@@ -13,10 +13,11 @@ from itertools import product
 
 from touchstone import digests
 from touchstone.numerics import precision
-from touchstone.pipeline.planning.parts import Batch, Rule, Task
+from touchstone.pipeline.planning.parts import Batch, Rule, Set, Task
 from touchstone.pipeline.planning.questions import Questions
 from touchstone.pipeline.planning.shards import SHARD, cutting, gathering, on_shard, shard_of, sharded
 from touchstone.pipeline.provenance import code
+from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import Study
 
 NETWORKS = ("trained", "net", "victim", "seed")  # wildcards that stand for a network, or for its seed
@@ -89,25 +90,24 @@ class Plan(Questions):
 
     @cached_property
     def _asked(self) -> list[tuple[Rule, dict[str, str]]]:
-        waiting, done = [f"reports/{self.study.name}/report.html"], set[str]()
+        waiting, done = {f"reports/{self.study.name}/report.html"}, set[str]()
         found: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Rule, dict[str, str]]] = {}
         while waiting:
-            file = waiting.pop()
-            if file in done:
-                continue
-            rule, wildcards = self.maker(file)
+            rule, wildcards = self.maker(waiting.pop())
             found[rule.name, tuple(wildcards.items())] = rule, wildcards
-            for task in self.tasks(rule, **wildcards):
-                done.add(task.output)
-                waiting += (name for name in task.input_files if name not in done)
+            tasks = self.tasks(rule, **wildcards)
+            done.update(files_of(task.output for task in tasks))
+            waiting |= set(files_of(name for task in tasks for name in task.input_files))
+            waiting -= done
         order = {name: place for place, name in enumerate(self.rules)}
         return sorted(found.values(), key=lambda job: (order[job[0].name], *job[1].values()))
 
     def maker(self, file: str) -> tuple[Rule, dict[str, str]]:
-        """Return the rule that makes a file, with its wildcards; KeyError where none does.
+        """Return the rule that makes a file or a member of a bundle, with its wildcards; KeyError where none does.
 
         A network's name is taken as it is, whether the study has such a network or not.
         """
+        file = Address.parse(file).file
         for rule, given, pattern in self._makers.get(_starred(file), []):
             if match := re.fullmatch(_as_pattern(pattern), file):
                 own = given | match.groupdict()
@@ -124,18 +124,22 @@ class Plan(Questions):
             for chosen in product(*(values[name] for name in closed)):
                 given = dict(zip(closed, chosen, strict=True))
                 filled = given | {name: f"{{{name}}}" for name in OPEN}
-                for output in self.outputs(rule):
+                for output in self.files(rule):
                     pattern = output.format(**filled)
                     found.setdefault(_starred(pattern), []).append((rule, given, pattern))
         return found
 
     def outputs(self, rule: Rule) -> list[str]:
-        """Return the files that a job of the rule makes, in the order of its tasks, the rule's wildcards in them."""
+        """Return the addresses of what a job of the rule makes, in the order of its tasks, the rule's wildcards in them."""
         if rule.step == "cut" and rule.batch:
             files = [self.set_file(examples) for examples in rule.batch.sets]
             return [shard_of(file, shard) for file in files for shard in range(rule.shards)]
         files = self._whole_outputs(rule, rule.gathers or rule.step)
         return [shard_of(file, f"{{{SHARD}}}") for file in files] if SHARD in rule.wildcards else files
+
+    def files(self, rule: Rule) -> list[str]:
+        """Return the files that a job of the rule writes, the rule's wildcards in them."""
+        return files_of(self.outputs(rule))
 
     def _whole_outputs(self, rule: Rule, step: str) -> list[str]:
         sets = rule.batch.sets if rule.batch else ()
@@ -143,13 +147,13 @@ class Plan(Questions):
             case "attack" | "translate":
                 return [self.set_file(examples) for examples in sets]
             case "infer":
-                return [self.file("outputs", "{net}", examples.address) for examples in sets]
+                return [self.outputs_of("{net}", examples) for examples in sets]
             case "measure":
-                return [self.file("margins", "{net}", "{margin}", examples.address) for examples in sets]
+                return [self.margins_of("{net}", "{margin}", examples) for examples in sets]
             case "fit":
-                return [self.file("detectors", "{net}", name) for name in self.members(rule)]
+                return [self.detector_of("{net}", name) for name in self.members(rule)]
             case "score":
-                return [self.file("scores", "{net}", *pair) for pair in self._scored(rule.batch, rule.detectors)]
+                return [self.scores_of("{net}", *pair) for pair in self._scored(rule.batch, rule.detectors)]
         plain = {
             "fetch": "data/raw/{source}",
             "prepare": self.file("examples", "{examples}"),
@@ -159,12 +163,12 @@ class Plan(Questions):
         }
         return [plain[step]]
 
-    def _scored(self, batch: Batch | None, detectors: str) -> Iterator[tuple[str, str]]:
-        """Yield (detector, address) of what a group of detectors scores: each every set, or just those made against it."""
+    def _scored(self, batch: Batch | None, detectors: str) -> Iterator[tuple[str, Set]]:
+        """Yield (detector, set) of what a group of detectors scores: each every set, or just those made against it."""
         for name in self.study["groups"]["detectors"][detectors]:
             for examples in batch.sets if batch else ():
                 if examples.guard[0] in ("", name):
-                    yield name, examples.address
+                    yield name, examples
 
     def members(self, rule: Rule) -> list[str]:
         """Return the detectors that a rule handles together."""
@@ -211,7 +215,7 @@ def _starred(path: str) -> str:
     for a shard, which is the name of a file (3.safetensors, {shard}.safetensors).
     """
     networks = r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})"
-    return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{shard\}})(?=\.[a-z]+$)", "*", path)
+    return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{(?:shard|seed)\}})(?=\.[a-z]+$)", "*", path)
 
 
 @cache

@@ -67,36 +67,36 @@ class Questions(Tasks):
                 own["settings"] = {"protects": str(protected)}
                 if defence["router"] and "detectors" in roles:
                     rate = {"settings": own["settings"] | {"false_positive_rate": defence["false_positive_rate"]}}
-                    file = self.file("detectors", self.router_of(net), defence["router"])
+                    file = self.detector_of(self.router_of(net), defence["router"])
                     add("detectors", file, Set(""), **own | rate, detector=defence["router"])
             elif "checkpoints" in roles:
                 add("checkpoints", self.file("checkpoints", net), Set(""), **own)
             for detector in question["detectors"] if "detectors" in roles else []:
                 # What it was trained on, which its name need not say.
                 trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
-                file = self.file("detectors", net, detector)
+                file = self.detector_of(net, detector)
                 add("detectors", file, Set(""), detector=detector, **own | {"settings": trained})
             if question["fit"]:  # what an evaluation fits or sets a threshold on: clean, and never in its examples
                 held_out = Set(question["fit"])
                 if "fit_outputs" in roles:
-                    add("fit_outputs", self.file("outputs", net, held_out.address), held_out, **own)
+                    add("fit_outputs", self.outputs_of(net, held_out), held_out, **own)
                 for margin in question["margins"] if "fit_margins" in roles else []:
-                    file = self.file("margins", net, margin, held_out.address)
+                    file = self.margins_of(net, margin, held_out)
                     add("fit_margins", file, held_out, margin=margin, **own)
             for examples in self._sets(question, net):
                 if "examples" in roles and examples.kind != "examples":
                     add("examples", self.set_file(examples), examples, **own)
                 if "outputs" in roles:
-                    add("outputs", self.file("outputs", net, examples.address), examples, **own)
+                    add("outputs", self.outputs_of(net, examples), examples, **own)
                 for detector in question["detectors"] if "scores" in roles else []:
                     if examples.guard[0] in ("", detector):
-                        file = self.file("scores", net, detector, examples.address)
+                        file = self.scores_of(net, detector, examples)
                         add("scores", file, examples, detector=detector, **own)
                 if "margins" in roles and examples.kind == "examples":
                     for margin in question["margins"]:
                         add(
                             "margins",
-                            self.file("margins", net, margin, examples.address),
+                            self.margins_of(net, margin, examples),
                             examples,
                             margin=margin,
                             **own,

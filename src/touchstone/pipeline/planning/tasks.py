@@ -109,7 +109,7 @@ class Tasks(Batches):
         settings["translator_architectures"] = [self.architecture(translator) for translator in translators]
         if entry["router"]:
             read = self.router_of(net)
-            inputs["router"] = self.file("detectors", read, entry["router"])
+            inputs["router"] = self.detector_of(read, entry["router"])
             if read != classifier:
                 inputs["encoder"] = self.file("checkpoints", read)
                 settings["encoder_architecture"] = self.architecture(read)
@@ -136,7 +136,7 @@ class Tasks(Batches):
             )
             detector, rate = attacked.guard
             if detector:
-                inputs["detector"] = self.file("detectors", own, detector)
+                inputs["detector"] = self.detector_of(own, detector)
                 calibration = Set(self.calibration(own))  # clean images that an attacker may imitate
                 read = self._component("detectors", detector).call.data
                 if "in_distribution" in self._component("attacks", attacked.attack).call.data:
@@ -200,7 +200,7 @@ class Tasks(Batches):
         for pattern in batch.sets:
             examples = pattern.of({"net": net, "victim": victim, "seed": seed})
             read = inputs | {"examples": self.set_file(examples)}
-            yield Task("infer", read, self.file("outputs", net, examples.address), settings)
+            yield Task("infer", read, self.outputs_of(net, examples), settings)
 
     def _measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
         own = Net.parse(net)
@@ -215,7 +215,7 @@ class Tasks(Batches):
                 "examples": self.set_file(examples),
                 "checkpoint": self.file("checkpoints", net),
             }
-            yield Task("measure", inputs, self.file("margins", net, margin, examples.address), settings)
+            yield Task("measure", inputs, self.margins_of(net, margin, examples), settings)
 
     def calibration(self, net: Net) -> str:
         """Return the held-out clean images that the thresholds of a network's detectors come from."""
@@ -229,7 +229,7 @@ class Tasks(Batches):
         """Return the files that hold a detector's data on one set: outputs, images, or the network itself."""
         files = {}
         if {"logits", "features", "gradient_norms", "labels"} & set(data):
-            files[prefix + "outputs"] = self.file("outputs", net, examples.address)
+            files[prefix + "outputs"] = self.outputs_of(net, examples)
         if "images" in data:
             files[prefix + "examples"] = self.set_file(examples)
         if "model" in data:
@@ -265,7 +265,7 @@ class Tasks(Batches):
                 "seed": own.seed,
                 "false_positive_rates": self.study["study"]["false_positive_rates"],
             }
-            yield Task("fit", inputs, self.file("detectors", net, name), settings)
+            yield Task("fit", inputs, self.detector_of(net, name), settings)
 
     def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
         filled = {"net": net, "victim": victim, "seed": seed}
@@ -277,6 +277,6 @@ class Tasks(Batches):
             for pattern in batch.sets:
                 if pattern.guard[0] in ("", name):
                     examples = pattern.of(filled)
-                    inputs: dict[str, str | list[str]] = {"detector": self.file("detectors", net, name)}
+                    inputs: dict[str, str | list[str]] = {"detector": self.detector_of(net, name)}
                     inputs |= self._read(asked, net, examples)
-                    yield Task("score", inputs, self.file("scores", net, name, examples.address), settings)
+                    yield Task("score", inputs, self.scores_of(net, name, examples), settings)

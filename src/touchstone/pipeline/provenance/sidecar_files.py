@@ -1,32 +1,52 @@
-"""Digests of code and bytes, sidecars that chain them, and files that are whole or absent. No torch, no numpy."""
+"""Sidecars: beside each artefact, what it was made from. A bundle has one sidecar with a record for each member.
+
+A record says the digest of the artefact's bytes, the step, its settings, inputs, code and environment. The record of a
+file of its own is its sidecar; its digest is that of the sidecar's bytes. A member's record has the digest that a sidecar
+of its own would have.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from touchstone.digests import canonical, file_digest, sha256
+from touchstone.digests import canonical, file_digest, folder_digest, sha256
+from touchstone.pipeline.provenance import bundles
+from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.provenance.whole_files import write_whole
 
 SIDECAR = ".prov.json"
+Record = dict[str, Any]
 
 
 def sidecar_path(path: Path) -> Path:
-    """Return where the sidecar of an artefact lies: beside it."""
+    """Return where the sidecar of an artefact, or of the bundle that it is a member of, lies: beside it."""
+    path = Path(Address.parse(path).file)
     return path.with_name(path.name + SIDECAR)
 
 
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """Return the sidecar beside an artefact; ValueError names it where it is missing or not readable."""
+def read_sidecar(path: Path) -> Record:
+    """Return the record of an artefact; of a bundle as a whole, its sidecar. ValueError names one that is missing."""
+    beside = sidecar_path(path)
     try:
-        data = sidecar_path(path).read_bytes()
-    except FileNotFoundError:
-        raise ValueError(f"{sidecar_path(path)}: missing, so nothing vouches for {path}") from None
-    return parse_sidecar(path, data)
+        seen = beside.stat()
+        content = _content(str(beside), seen.st_mtime_ns, seen.st_size, seen.st_ino)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ValueError(f"{beside}: missing, so nothing vouches for {path}") from None
+    member = Address.parse(path).member
+    return record_of(path, content, member) if member else content
 
 
-def parse_sidecar(path: Path, data: bytes) -> dict[str, Any]:
+@lru_cache(maxsize=4096)
+def _content(path: str, changed: int, size: int, inode: int) -> Record:
+    artefact = Path(path.removesuffix(SIDECAR))
+    return parse_sidecar(artefact, Path(path).read_bytes())
+
+
+def parse_sidecar(path: Path, data: bytes) -> Record:
     """Return the sidecar of the artefact at `path` from its bytes; ValueError names it where they are not readable."""
     try:
         content = json.loads(data)
@@ -37,15 +57,77 @@ def parse_sidecar(path: Path, data: bytes) -> dict[str, Any]:
     return content
 
 
-def write_with_sidecar(path: Path, data: bytes, facts: dict[str, Any]) -> None:
+def record_of(path: Path, content: Record, member: str) -> Record:
+    """Return the record of a member from its bundle's sidecar; ValueError if the sidecar has none."""
+    try:
+        record = content["members"][member]
+        return {**record, "files": content["files"][record["code"]]}
+    except (KeyError, TypeError):
+        raise ValueError(f"{sidecar_path(path)}: vouches for no member {member}") from None
+
+
+def members(path: Path) -> list[str]:
+    """Return the members that a sidecar vouches for; none if the artefact is a file of its own."""
+    found = read_sidecar(Path(Address.parse(path).file)).get("members", {})
+    return list(found) if isinstance(found, dict) else []
+
+
+def exists(path: Path) -> bool:
+    """Return whether an artefact is there; of a member, whether the bundle's sidecar vouches for it."""
+    address = Address.parse(path)
+    if not Path(address.file).exists():
+        return False
+    try:
+        return not address.member or address.member in members(path)
+    except ValueError:
+        return False
+
+
+def record_digest(path: Path) -> str:
+    """Return the digest of an artefact's record: of its sidecar's bytes, or of those that a member's would have."""
+    if not Address.parse(path).member:
+        return file_digest(sidecar_path(path))
+    return digest_of_record(read_sidecar(path))
+
+
+def digest_of_record(record: Record) -> str:
+    """Return the digest of a record."""
+    return sha256(_as_bytes(record))
+
+
+def _as_bytes(record: Record) -> bytes:
+    return (canonical(record) + "\n").encode()
+
+
+def read_artefact(path: Path) -> bytes:
+    """Return the bytes of a file, or of a member of a bundle; ValueError if a bundle is damaged."""
+    address = Address.parse(path)
+    return bundles.read(Path(address.file), address.member) if address.member else path.read_bytes()
+
+
+def artefact_digest(path: Path) -> str:
+    """Return the digest of an artefact's bytes as they are on disk; ValueError if a bundle is damaged."""
+    if Address.parse(path).member:
+        return sha256(read_artefact(path))
+    return folder_digest(path) if path.is_dir() else file_digest(path)
+
+
+def write_with_sidecar(path: Path, data: bytes, facts: Record) -> None:
     """Write an artefact and then its sidecar: the digest of its bytes and what it was made from."""
     write_whole(path, data)
     write_sidecar(path, sha256(data), facts)
 
 
-def write_sidecar(path: Path, digest: str, facts: dict[str, Any]) -> None:
+def write_sidecar(path: Path, digest: str, facts: Record) -> None:
     """Write the sidecar of an artefact whose bytes have that digest."""
-    write_whole(sidecar_path(path), (canonical({"artefact": digest, **facts}) + "\n").encode())
+    write_whole(sidecar_path(path), _as_bytes({"artefact": digest, **facts}))
+
+
+def write_bundle_sidecar(path: Path, records: Mapping[str, Record]) -> None:
+    """Write the sidecar of a bundle: {member: record}. The code files, which many members share, are written once."""
+    code = {record["code"]: record["files"] for record in records.values()}
+    short = {name: {key: record[key] for key in record if key != "files"} for name, record in records.items()}
+    write_sidecar(path, file_digest(path), {"members": short, "files": code})
 
 
 def lock_digest(root: Path) -> str:

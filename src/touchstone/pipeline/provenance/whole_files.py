@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # --- files --------------------------------------------------------------------------------------------------------
@@ -30,6 +31,22 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> str:
 
     _write(path, seen(), lasting=True)
     return "sha256:" + digest.hexdigest()
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Yield a temporary path; what the block writes there gets its name when the block ends well, else it is deleted."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; nothing was written under that name", str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _write(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:

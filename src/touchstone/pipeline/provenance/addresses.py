@@ -1,0 +1,32 @@
+"""Where an artefact is: a file of its own, or a member of the bundle that one job wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+MARK = "#"
+BUNDLE = ".zip"
+
+
+@dataclass(frozen=True)
+class Address:
+    """A file below the project's folder and, of a bundle, the name of a member: data/digits/scores/cnn.0/all.zip#knn/test."""
+
+    file: str
+    member: str = ""
+
+    @classmethod
+    def parse(cls, text: str | PurePath) -> Address:
+        """Return the address that a task, a link or a user names."""
+        file, _, member = str(text).partition(MARK)
+        return cls(file, member)
+
+    def __str__(self) -> str:
+        return f"{self.file}{MARK}{self.member}" if self.member else self.file
+
+
+def files_of(addresses: Iterable[str]) -> list[str]:
+    """Return the files that some addresses lie in, each once, in order."""
+    return list(dict.fromkeys(Address.parse(text).file for text in addresses))

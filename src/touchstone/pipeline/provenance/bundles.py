@@ -1,0 +1,54 @@
+"""Bundles: what one job makes of many small artefacts, as one file whose members keep their own bytes and digests.
+
+A bundle is a zip without compression: each member is a whole safetensors file. The same members give the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from touchstone.pipeline.provenance import whole_files
+
+DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold: no clock enters its bytes
+OPEN = 32  # bundles that stay open for the next member
+
+
+class Writer:
+    """A bundle that is being written."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def add(self, member: str, data: bytes) -> None:
+        """Write the next member."""
+        entry = zipfile.ZipInfo(member, DATE)
+        entry.external_attr = 0o644 << 16
+        self._archive.writestr(entry, data)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Writer]:
+    """Yield a writer; the bundle appears under its name when the block ends well, and is not touched if it does not."""
+    with whole_files.replaced(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        yield Writer(archive)
+
+
+def read(path: Path, member: str) -> bytes:
+    """Return the bytes of a member; ValueError names the bundle if it is damaged or has no such member."""
+    seen = path.stat()
+    try:
+        return _opened(str(path), seen.st_mtime_ns, seen.st_size, seen.st_ino).read(member)
+    except KeyError:
+        raise ValueError(f"{path}: has no member {member}") from None
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"{path}: not a whole bundle: {error}") from None
+
+
+@lru_cache(maxsize=OPEN)
+def _opened(path: str, changed: int, size: int, inode: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(os.fspath(path))
