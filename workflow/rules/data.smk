@@ -28,7 +28,7 @@ rule prepare:
     input:
         inputs(PLAN.rules["prepare"]),
     output:
-        with_sidecars(PLAN.outputs(PLAN.rules["prepare"])),
+        with_sidecars(PLAN.files(PLAN.rules["prepare"])),
     log:
         f"{LOGS}/prepare/{{examples}}.log",
     benchmark:

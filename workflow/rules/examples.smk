@@ -9,7 +9,7 @@ for RULE in PLAN.rules_of("attack"):
         input:
             inputs(RULE),
         output:
-            with_sidecars(PLAN.outputs(RULE)),
+            update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
         benchmark:
@@ -36,7 +36,7 @@ for RULE in PLAN.rules_of("translate"):
         input:
             inputs(RULE),
         output:
-            with_sidecars(PLAN.outputs(RULE)),
+            with_sidecars(PLAN.files(RULE)),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
         benchmark:

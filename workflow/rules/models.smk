@@ -5,7 +5,7 @@ rule train:
     input:
         inputs(PLAN.rules["train"]),
     output:
-        with_sidecars(PLAN.outputs(PLAN.rules["train"])),
+        with_sidecars(PLAN.files(PLAN.rules["train"])),
     log:
         f"{LOGS}/train/{{trained}}.log",
     benchmark:

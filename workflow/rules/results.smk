@@ -8,7 +8,7 @@ for RULE in PLAN.rules_of("infer"):
         input:
             inputs(RULE),
         output:
-            with_sidecars(PLAN.outputs(RULE)),
+            update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
         benchmark:
@@ -35,7 +35,7 @@ for RULE in PLAN.rules_of("measure"):
         input:
             inputs(RULE),
         output:
-            with_sidecars(PLAN.outputs(RULE)),
+            update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
         benchmark:
@@ -62,7 +62,7 @@ for RULE in PLAN.rules_of("fit"):
         input:
             inputs(RULE),
         output:
-            with_sidecars(PLAN.outputs(RULE)),
+            update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
         benchmark:
@@ -89,7 +89,7 @@ for RULE in PLAN.rules_of("score"):
         input:
             inputs(RULE),
         output:
-            with_sidecars(PLAN.outputs(RULE)),
+            update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
         benchmark:
@@ -112,7 +112,7 @@ rule evaluate:
     input:
         inputs(PLAN.rules["evaluate"]),
     output:
-        with_sidecars(PLAN.outputs(PLAN.rules["evaluate"])),
+        update(with_sidecars(PLAN.files(PLAN.rules["evaluate"]))),
     log:
         f"{LOGS}/evaluate/{{evaluation}}.log",
     benchmark:

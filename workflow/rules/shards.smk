@@ -8,7 +8,7 @@ for RULE in PLAN.rules_of("cut"):
         input:
             inputs(RULE),
         output:
-            with_sidecars(PLAN.outputs(RULE)),
+            with_sidecars(PLAN.files(RULE)),
         log:
             f"{LOGS}/{RULE.name}.log",
         benchmark:
@@ -35,7 +35,7 @@ for RULE in PLAN.rules_of("gather"):
         input:
             inputs(RULE),
         output:
-            with_sidecars(PLAN.outputs(RULE)),
+            with_sidecars(PLAN.files(RULE)),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
         benchmark:

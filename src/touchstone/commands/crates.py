@@ -19,6 +19,7 @@ from urllib.parse import quote
 from touchstone import digests
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address, files_of
 
 Entity = dict[str, Any]
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
@@ -70,7 +71,7 @@ def write(plan: Plan, target: Path, root: Path = Path()) -> int:
     ValueError where a file is missing or is not what its sidecar vouches for.
     """
     report = f"reports/{plan.study.name}/report.html"
-    sidecars = chain.reached(root, [report])
+    sidecars = _by_file(root, chain.reached(root, [report]))
     files = sorted({*_artefacts(root, sidecars), *_pages(root, plan), *_sources(root)})
     content = {name: digests.file_digest(root / name) for name in files}
     for name, sidecar in sidecars.items():
@@ -85,6 +86,24 @@ def write(plan: Plan, target: Path, root: Path = Path()) -> int:
     text = json.dumps(metadata, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     _zip(target, root, files, sorted(set(sidecars) - set(content)), text.encode())
     return len(files) + 1
+
+
+def _by_file(root: Path, records: dict[str, Entity]) -> dict[str, Entity]:
+    """Return {file: what made it}; the records of a bundle's members, which one job made, as one."""
+    found: dict[str, Entity] = {}
+    for address, record in records.items():
+        place = Address.parse(address)
+        links = [{"file": file} for file in files_of(link["file"] for link in chain.links(record))]
+        if not place.member:
+            found[place.file] = record | {"inputs": {"files": links}}
+            continue
+        whole = found.setdefault(place.file, {
+            "step": record["step"], "settings": {}, "inputs": {"files": []},
+            "artefact": sidecar_files.read_sidecar(root / place.file)["artefact"],
+        })  # fmt: skip
+        whole["settings"][place.member] = record["settings"]
+        whole["inputs"]["files"] += links
+    return found
 
 
 def published(root: Path, plan: Plan) -> str:

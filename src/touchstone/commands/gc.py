@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance import bundles, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.provenance.cache import Cache, Pruned
 from touchstone.pipeline.settings.study import load
 
@@ -18,11 +19,10 @@ def collect(study: str, limit_gb: float, delete: bool, root: Path = Path()) -> i
     """
     plan = Plan(load(study, root))
     leftovers = left_behind(plan, root)
-    for file in leftovers:
-        print(file)
-        if delete:
-            (root / file).unlink(missing_ok=True)
-            sidecar_files.sidecar_path(root / file).unlink(missing_ok=True)
+    for address in leftovers:
+        print(address)
+    if delete:
+        _remove(root, leftovers)
     store = Cache.at(root)
     cached = store.prune(limit_gb * GB, dry=not delete) if store else Pruned(0, 0, 0)
     verb = "removed" if delete else "to remove (--delete does it)"
@@ -32,8 +32,31 @@ def collect(study: str, limit_gb: float, delete: bool, root: Path = Path()) -> i
 
 
 def left_behind(plan: Plan, root: Path) -> list[str]:
-    """Return the artefacts in the study's folder that no job of the study makes, sorted."""
+    """Return the artefacts in the study's folder that no job of the study makes, sorted: files, and members of bundles."""
     current = {task.output for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)}
-    sidecars = (root / plan.folder).rglob("*" + sidecar_files.SIDECAR)
-    files = (path.relative_to(root).as_posix().removesuffix(sidecar_files.SIDECAR) for path in sidecars)
-    return sorted(file for file in files if file not in current)
+    files, found = set(files_of(current)), list[str]()
+    for beside in (root / plan.folder).rglob("*" + sidecar_files.SIDECAR):
+        file = beside.relative_to(root).as_posix().removesuffix(sidecar_files.SIDECAR)
+        if file not in files:
+            found.append(file)
+        else:
+            members = (str(Address(file, member)) for member in sidecar_files.members(root / file))
+            found += [address for address in members if address not in current]
+    return sorted(found)
+
+
+def _remove(root: Path, leftovers: list[str]) -> None:
+    """Delete files with their sidecars, and write bundles again without the members that are left over."""
+    gone = [Address.parse(address) for address in leftovers]
+    for file in {place.file for place in gone}:
+        path, members = root / file, {place.member for place in gone if place.file == file}
+        if members == {""}:
+            path.unlink(missing_ok=True)
+            sidecar_files.sidecar_path(path).unlink(missing_ok=True)
+            continue
+        kept = [member for member in sidecar_files.members(path) if member not in members]
+        records = {member: sidecar_files.read_sidecar(root / str(Address(file, member))) for member in kept}
+        with bundles.written(path) as bundle:
+            for member in kept:
+                bundle.add(member, bundles.read(path, member))
+        sidecar_files.write_bundle_sidecar(path, records)

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import random
-import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
-from html import unescape
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import track
-
 from touchstone import digests
-from touchstone.pipeline.auditing import recomputation
-from touchstone.pipeline.auditing.recomputation import Finding
+from touchstone.pipeline.auditing import recomputation, report_pages
+from touchstone.pipeline.auditing.findings import Finding, bytes_found, named
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan, code_files
 from touchstone.pipeline.provenance import chain, code, git, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import load
-from touchstone.report import packing
-from touchstone.statistics.wording import written
-
-NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"[^>]*>([^<]*)<')
-WORD = re.compile(r'<tr id="claim-([^"]*)">(?:(?!</tr>).)*?<span class="verdict [^"]*">([^<]*)<', re.DOTALL)
-COUNT = re.compile(r'<li><span class="verdict [^"]*">([^<]*)</span> <strong>(\d+)</strong>')
 
 
 def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, quiet: bool = False) -> list[Finding]:
@@ -53,14 +41,15 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     sidecars |= {path for folder in folders[1:] if (path := sidecar_files.sidecar_path(folder)).is_file()}
     artefacts = {path.with_name(path.name.removesuffix(sidecar_files.SIDECAR)) for path in sidecars}
     report = root / "reports" / plan.study.name / "report.html"
-    findings = [Finding(_name(path, root), "has no sidecar: nothing vouches for it")
+    findings = [Finding(named(path, root), "has no sidecar: nothing vouches for it")
                 for path in sorted(present - sidecars - artefacts)]  # fmt: skip
-    findings += [Finding(_name(path, root), "is missing; its sidecar is there")
+    findings += [Finding(named(path, root), "is missing; its sidecar is there")
                  for path in sorted(artefacts) if not path.exists()]  # fmt: skip
     there = sorted(path for path in artefacts if path.exists()) + ([report] if report.exists() else [])
-    bytes_of = bytes_found(there, quiet)
+    files = _with_members(there)
+    bytes_of = bytes_found(files, quiet)
     broken: dict[str, list[str]] = {}  # by what is missing, what was made from it
-    for path in there:
+    for path in files:
         findings += _against_sidecar(path, root, bytes_of, broken)
     if chain.absent(root, plan.folder) and not report.exists():
         findings.append(Finding(plan.folder, "holds nothing to audit; run the study first"))
@@ -75,9 +64,9 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     overlaps = leakage.overlaps(plan, root, stale=True)
     findings += [Finding(overlap.file, str(overlap)) for overlap in overlaps if overlap.leaks]
     if report.exists():
-        findings += _pages(report, root, expected_root)
+        findings += report_pages.differences(report, root, expected_root)
     elif expected_root is not None:
-        findings.append(Finding(_name(report, root), "is missing, so there is no root digest to compare"))
+        findings.append(Finding(named(report, root), "is missing, so there is no root digest to compare"))
     return findings
 
 
@@ -85,20 +74,28 @@ def _sources(plan: Plan) -> set[str]:
     return {Path(folder).name for folder in plan.raw_folders}
 
 
-def _name(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+def _with_members(paths: list[Path]) -> list[Path]:
+    """Return files, each bundle followed by its members."""
+    found = []
+    for path in paths:
+        found.append(path)
+        with suppress(ValueError):  # an unreadable sidecar is a finding of its own
+            found += [Path(str(Address(str(path), member))) for member in sidecar_files.members(path)]
+    return found
 
 
 def audit_file(file: str, root: Path = Path(), quiet: bool = False) -> list[Finding]:
-    """Return everything that breaks the chain of one file, back to raw data: bytes, sidecars, links.
+    """Return everything that breaks the chain of one artefact, back to raw data: bytes, records, links.
 
     ValueError where a sidecar that the chain needs is missing or not readable.
     """
-    paths = sorted(root / name for name in chain.reached(root, [file]))
-    there = [path for path in paths if path.exists()]
+    whole = sidecar_files.members(root / file) if not Address.parse(file).member else []
+    reached = chain.reached(root, [str(Address(file, member)) for member in whole] or [file])
+    paths = sorted(root / name for name in {*reached, *files_of(reached)})
+    there = [path for path in paths if sidecar_files.exists(path)]
     bytes_of = bytes_found(there, quiet)
     findings = [
-        Finding(_name(path, root), "is missing; its sidecar is there") for path in paths if path not in bytes_of
+        Finding(named(path, root), "is missing; its sidecar is there") for path in paths if path not in bytes_of
     ]
     findings += [finding for path in there for finding in _against_sidecar(path, root, bytes_of, {})]
     if "pages" in sidecar_files.read_sidecar(root / file):
@@ -106,35 +103,24 @@ def audit_file(file: str, root: Path = Path(), quiet: bool = False) -> list[Find
     return findings
 
 
-def bytes_found(paths: list[Path], quiet: bool) -> dict[Path, str]:
-    """Return the digest of each file or folder as it lies there, several read at a time."""
-
-    def digest(path: Path) -> str:
-        return digests.folder_digest(path) if path.is_dir() else digests.file_digest(path)
-
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(digest, paths)
-        shown = track(found, "checking bytes", len(paths), console=Console(stderr=True), transient=True, disable=quiet)
-        return dict(zip(paths, shown, strict=True))
-
-
 def _against_sidecar(
     path: Path, root: Path, bytes_of: dict[Path, str], broken: dict[str, list[str]]
 ) -> Iterator[Finding]:
-    """Yield what is wrong with one file; inputs of it that are missing are added to `broken`."""
-    name = _name(path, root)
+    """Yield what is wrong with one artefact; inputs of it that are missing are added to `broken`."""
+    name = named(path, root)
     try:
-        sidecar = sidecar_files.read_sidecar(path)
-        if bytes_of[path] != sidecar["artefact"]:
-            yield Finding(name, f"its bytes have digest {bytes_of[path]}, its sidecar says {sidecar['artefact']}")
-        if code.code_digest(sidecar["files"]) != sidecar["code"]:
+        record = sidecar_files.read_sidecar(path)
+        if bytes_of[path] != record["artefact"]:
+            yield Finding(name, f"its bytes have digest {bytes_of[path]}, its sidecar says {record['artefact']}")
+        if "members" in record:
+            return  # each of them has a record of its own
+        if code.code_digest(record["files"]) != record["code"]:
             yield Finding(name, "its sidecar was edited: the code digest is not that of the files it lists")
-        for link in chain.links(sidecar):
+        for link in chain.links(record):
             other = root / link["file"]
-            beside = sidecar_files.sidecar_path(other)
-            if not other.exists() or not beside.is_file():
+            if not sidecar_files.exists(other) or not sidecar_files.sidecar_path(other).is_file():
                 broken.setdefault(link["file"], []).append(name)
-            elif digests.file_digest(beside) != link["sidecar"]:
+            elif sidecar_files.record_digest(other) != link["sidecar"]:
                 yield Finding(name, f"was made from {link['file']} when that had another sidecar")
             elif bytes_of.get(other, link["artefact"]) != link["artefact"]:
                 yield Finding(name, f"was made from {link['file']} when that had other bytes")
@@ -148,7 +134,7 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
     for rule, wildcards in plan.jobs():
         for task in plan.tasks(rule, **wildcards):
             path = root / task.output
-            if task.output in current or not path.exists():
+            if task.output in current or not sidecar_files.exists(path):
                 continue
             current.add(task.output)
             try:
@@ -167,10 +153,13 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
                 commit = git.of_code(root, tuple(then.items()))
                 told = f"; that code is in commit {commit}" if commit else "; that code is in no commit here"
                 yield Finding(task.output, f"was made by other code than today's: {', '.join(changed)}{told}")
-    for path in sorted((root / plan.folder).rglob("*" + sidecar_files.SIDECAR)):
-        name = _name(path, root).removesuffix(sidecar_files.SIDECAR)
-        if name not in current and (root / name).exists():
-            yield Finding(name, "belongs to nothing in the study; touchstone gc removes it")
+    for beside in sorted((root / plan.folder).rglob("*" + sidecar_files.SIDECAR)):
+        path = beside.with_name(beside.name.removesuffix(sidecar_files.SIDECAR))
+        with suppress(ValueError):
+            left = [named(Path(name), root) for name in sidecar_files.addresses(path)] if path.exists() else []
+            for name in left:
+                if name not in current:
+                    yield Finding(name, "belongs to nothing in the study; touchstone gc removes it")
 
 
 def _inputs(sidecar: dict[str, Any]) -> set[str] | None:
@@ -178,53 +167,6 @@ def _inputs(sidecar: dict[str, Any]) -> set[str] | None:
         return {link["file"] for link in chain.links(sidecar)}
     except (KeyError, TypeError, AttributeError):
         return None
-
-
-def _pages(report: Path, root: Path, expected_root: str | None) -> Iterator[Finding]:
-    """Yield what is wrong with the report's pages, the numbers on them, and the root digest."""
-    folder = report.parent
-    try:
-        pages = sidecar_files.read_sidecar(report)["pages"]
-        for name, digest in pages.items():
-            if not (folder / name).is_file():
-                yield Finding(_name(folder / name, root), "is missing; the report's sidecar lists it")
-            elif digests.file_digest(folder / name) != digest:
-                yield Finding(_name(folder / name, root), "is not the page that the report's sidecar lists")
-        listed = {report.name, sidecar_files.sidecar_path(report).name, chain.ROOT, *pages}
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            name = path.relative_to(folder).as_posix()
-            if name not in listed and not path.name.startswith("."):  # Snakemake marks folders with hidden files
-                yield Finding(_name(path, root), "belongs to nothing in the report")
-        found = chain.root_digest(report)
-        stated = (folder / chain.ROOT).read_text().strip()
-        if found != stated:
-            yield Finding(_name(folder / chain.ROOT, root), f"says {stated}, the chain gives {found}")
-        if expected_root is not None and found != expected_root:
-            yield Finding(_name(report, root), f"has root digest {found}, not {expected_root}")
-        for problem in _shown(packing.unpacked(report.read_text()), folder):
-            yield Finding(_name(report, root), problem)
-    except (ValueError, KeyError, FileNotFoundError) as error:
-        yield Finding(_name(report, root), f"cannot be checked: {error}")
-
-
-def _shown(page: str, folder: Path) -> Iterator[str]:
-    """Yield the numbers and verdicts on a page that are not those of its tables; metrics.csv.gz's header is line 1."""
-    rows = packing.rows_of((folder / packing.METRICS).read_bytes())
-    for value, line, text in NUMBER.findall(page):
-        row = rows[int(line) - 2] if 1 < int(line) <= len(rows) + 1 else {}
-        if value != row.get("value"):
-            yield f"shows {value}, which is not in line {line} of {packing.METRICS}"
-        elif unescape(text) != written(float(value), row["unit"]):
-            yield f"shows {unescape(text)} where line {line} of {packing.METRICS} says {value}"
-    with (folder / "claims.csv").open(newline="") as stream:
-        claims = {row["claim"]: row["status"] for row in csv.DictReader(stream)}
-    for claim, word in WORD.findall(page):
-        if word != claims.get(claim):
-            yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
-    counts = Counter(word for claim, word in claims.items() if claim.startswith("S"))
-    for word, count in COUNT.findall(page):
-        if int(count) != counts[word]:
-            yield f"counts {count} claims that are {word}; claims.csv has {counts[word]}"
 
 
 def computed_again(
@@ -239,7 +181,8 @@ def computed_again(
 
     def whole(rule: Rule, wildcards: dict[str, str]) -> bool:
         outputs = [task.output for task in plan.tasks(rule, **wildcards)]
-        return not any(output in wrong or not (root / output).exists() for output in outputs)
+        files = files_of(outputs)
+        return not wrong & {*outputs, *files} and all((root / file).exists() for file in files)
 
     jobs = [job for job in plan.jobs() if job[0].step != "fetch" and whole(*job)]
     report = [job for job in jobs if render and job[0].step == "report"]

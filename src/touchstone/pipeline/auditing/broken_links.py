@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests
 from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.addresses import Address
 
 RAW = "data/raw/"
 
@@ -31,32 +31,33 @@ class Changed:
 
 
 class Sidecars:
-    """Reads each sidecar once, and keeps its digest."""
+    """Reads each record once, and keeps its digest."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._digests: dict[str, str | None] = {}
 
     def all(self, outputs: list[str]) -> dict[str, dict[str, Any]] | None:
-        """Return the outputs' sidecars; None where an output or a sidecar is missing or not readable: nothing to record."""
+        """Return the outputs' records; None if a file or its sidecar is missing or not readable: nothing to record.
+
+        A member that its bundle lacks is left out: a setting asks for it that is younger than the bundle.
+        """
         found = dict[str, dict[str, Any]]()
         for output in outputs:
-            data = self._read(output)
-            try:
-                if data is None:
-                    return None
-                found[output] = sidecar_files.parse_sidecar(self._root / output, data)
-            except ValueError:
+            record = self._read(output)
+            if record is not None:
+                found[output] = record
+            elif not Address.parse(output).member or self._read(Address.parse(output).file) is None:
                 return None
         return found
 
-    def _read(self, file: str) -> bytes | None:
-        """Return the bytes of the sidecar beside a file; None where one of both is missing."""
-        path, data = self._root / file, None
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            data = sidecar_files.sidecar_path(path).read_bytes() if path.exists() else None
-        self._digests[file] = None if data is None else digests.sha256(data)
-        return data
+    def _read(self, file: str) -> dict[str, Any] | None:
+        """Return the record of an artefact; None if one of both is missing or not readable."""
+        path, record = self._root / file, None
+        with contextlib.suppress(ValueError, OSError):
+            record = sidecar_files.read_sidecar(path) if sidecar_files.exists(path) else None
+        self._digests[file] = None if record is None else sidecar_files.record_digest(path)
+        return record
 
     def broken_links(self, sidecars: dict[str, dict[str, Any]]) -> list[tuple[dict[str, str], str]]:
         """Return the links of outputs to inputs that are gone, or have another sidecar than then, each with the output.

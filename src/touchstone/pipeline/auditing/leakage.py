@@ -13,7 +13,7 @@ Images that only look alike (shifted, compressed again) are not recognised.
 from __future__ import annotations
 
 import hashlib
-import tempfile
+import io
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -176,13 +176,14 @@ class Prepared:
             artefact = sidecar_files.read_sidecar(path)["artefact"]
             key = digests.sha256(digests.canonical({"rows of": artefact, "as": ROW.descr}).encode())
             store = Cache.at(self.root)
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / "rows.npy"
-                if store is None or store.fetch(key, file) is None:
-                    np.save(file, rows_of(decode(path.read_bytes(), ExampleSet)))
-                    if store is not None:
-                        store.keep(key, digests.file_digest(file), file)
-                rows: Array = np.load(file)
+            if store is not None and (kept := store.fetch(key)) is not None:
+                stored: Array = np.load(kept)
+                return stored
+            rows = rows_of(decode(path.read_bytes(), ExampleSet))
+            if store is not None:
+                buffer = io.BytesIO()
+                np.save(buffer, rows)
+                store.keep(key, buffer.getvalue())
         except (ValueError, OSError):  # a damaged file: the job that reads it says so
             return None
         return rows

@@ -10,29 +10,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from html import unescape
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
+from touchstone.pipeline.auditing.findings import Finding
 from touchstone.pipeline.jobs import warm
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import cache, code, sidecar_files
+from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.report import packing
 
 OF_THE_JOB = {"artefact", "step", "settings", "inputs", "code", "files", "pages"}  # the rest is its environment
 WIDTH = 60  # characters of text that are shown of a difference
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, with the file it is wrong with; or, where `unchecked`, one that could not be checked."""
-
-    file: str
-    problem: str
-    unchecked: bool = False
 
 
 class Failed(Exception):
@@ -61,7 +53,7 @@ def differences(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], r
 @contextmanager
 def _scratch(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root: Path) -> Iterator[Path]:
     """Run a job in a folder that links to everything in the project except what the job writes; yield that folder."""
-    outputs = [task.output for task in plan.tasks(rule, **wildcards)]
+    outputs = files_of(task.output for task in plan.tasks(rule, **wildcards))
     written = {f"reports/{plan.study.name}"} if rule.step == "report" else set(outputs)
     written |= {output + sidecar_files.SIDECAR for output in written} | {"logs"}
     study = str(Path(study).resolve()) if Path(study).is_file() else study

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.messages import nearest
-from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.auditing.findings import bytes_found
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
+from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.report import packing
 
@@ -29,15 +30,15 @@ def run_trace(what: str | None, number: str | None, as_json: bool, picture: str 
     """
     if number is None and what is None:
         raise ValueError("name a file, or a number with --number CLAIM (or a line of metrics.csv.gz)")
-    files = [_artefact(str(what))] if number is None else _behind(number, _report(what))
+    files = _artefacts(str(what)) if number is None else _behind(number, _report(what))
     if study := _without_data(files[0]):
         print(json.dumps(dict.fromkeys(files), indent=1) if as_json else "\n".join(files))
         told = f"data/{study}: is not here, so these files can be named, but not followed to raw data"
         print(f"{told}; {chain.how_to_get(study)}", file=sys.stderr)
         return chain.PARTLY
     found = chain.reached(Path(), files)
-    there = [Path(name) for name in found if Path(name).exists()]
-    bytes_of = audit.bytes_found(there, quiet=True)
+    there = [Path(name) for name in found if sidecar_files.exists(Path(name))]
+    bytes_of = bytes_found(there, quiet=True)
     altered = {path.as_posix() for path in there if bytes_of[path] != found[path.as_posix()]["artefact"]}
     if picture is not None:
         from touchstone.pipeline.auditing.chain_picture import draw
@@ -54,11 +55,12 @@ def run_trace(what: str | None, number: str | None, as_json: bool, picture: str 
     return 1 if altered else 0
 
 
-def _artefact(file: str) -> str:
-    """Return the file that has the sidecar: the other pages of a report stand under that of its first."""
-    page = Path(file).parent / "report.html"
-    alone = not sidecar_files.sidecar_path(Path(file)).is_file() and sidecar_files.sidecar_path(page).is_file()
-    return page.as_posix() if alone else Path(file).as_posix()
+def _artefacts(file: str) -> list[str]:
+    """Return the artefacts that a file holds: itself, a bundle's members; for another page of a report, its first."""
+    path, page = Path(file), Path(file).parent / "report.html"
+    if sidecar_files.sidecar_path(path).is_file():
+        return [path.as_posix()] if Address.parse(path).member else sidecar_files.addresses(path)
+    return [page.as_posix() if sidecar_files.sidecar_path(page).is_file() else path.as_posix()]
 
 
 def _without_data(file: str) -> str | None:

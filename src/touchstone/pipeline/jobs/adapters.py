@@ -16,6 +16,7 @@ from touchstone.numerics import precision
 from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
+from touchstone.pipeline.provenance.addresses import Address
 
 # --- one small adapter per step: its inputs as nouns, its output as a file ----------------------------------------
 
@@ -355,13 +356,13 @@ def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
     """Return what the report says of a file: its digests, the step and settings that made it, the command to remake it."""
     return {
         "digest": sidecar["artefact"],
-        "sidecar": digests.file_digest(sidecar_files.sidecar_path(Path(file))),
+        "sidecar": sidecar_files.record_digest(Path(file)),
         "step": sidecar["step"],
         "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
         "code": sidecar["code"],
         "code_files": sorted(sidecar["files"]),
         "inputs": [link["file"] for link in chain.links(sidecar)],
-        "command": f"snakemake --cores all --config study={study} --force {file}",
+        "command": f"snakemake --cores all --config study={study} --force {Address.parse(file).file}",
     }
 
 

@@ -8,20 +8,23 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests, registry
+from touchstone import registry
 from touchstone.numerics import cpu_paths, precision
+from touchstone.pipeline.jobs.outputs import Outputs, action_of
 from touchstone.pipeline.jobs.reader import JobError, Reader
 from touchstone.pipeline.jobs.warm import TORCH_STEPS
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import code_files
-from touchstone.pipeline.provenance import code, sidecar_files, whole_files
+from touchstone.pipeline.provenance import code, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address
 
 
 class Job:
     """One task with what it needs to be done."""
 
-    def __init__(self, task: Task, reader: Reader, root: Path, logs: Path) -> None:
-        self.task, self.reader, self.root, self.logs = task, reader, root, logs
+    def __init__(self, task: Task, reader: Reader, outputs: Outputs, root: Path, logs: Path) -> None:
+        self.task, self.reader, self.outputs, self.root, self.logs = task, reader, outputs, root, logs
+        self.written: bytes | Path = Path(task.output)  # where the artefact's bytes are when it is done
         self.settings = task.settings  # what it is done with: fewer images at a time where memory runs out
 
     def noun(self, role: str, kind: str) -> Any:
@@ -56,20 +59,24 @@ class Job:
 
     @property
     def action(self) -> str:
-        """The key of the action cache: the facts, with the inputs' bytes alone instead of their place in the chain."""
-        inputs = {role: [link["artefact"] for link in links] for role, links in self.facts["inputs"].items()}
-        return digests.sha256(digests.canonical({**self.facts, "inputs": inputs}).encode())
+        """The key of the action cache."""
+        return action_of(self.facts)
 
     def write(self, noun: Any) -> None:
-        """Write the task's artefact and its sidecar."""
+        """Write the task's artefact and its record."""
         from touchstone.records import encoding
 
-        sidecar_files.write_with_sidecar(Path(self.task.output), encoding.encode(noun), self.facts)
+        self.write_bytes(encoding.encode(noun))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write the bytes of the task's artefact and its record."""
+        self.outputs.write(self.task.output, data, self.facts)
+        if Address.parse(self.task.output).member:
+            self.written = data
 
     def write_pieces(self, pieces: Iterable[bytes]) -> None:
         """Write the task's artefact, which is not in memory whole, and its sidecar."""
-        path = Path(self.task.output)
-        sidecar_files.write_sidecar(path, whole_files.write_pieces(path, pieces), self.facts)
+        self.outputs.write_pieces(self.task.output, pieces, self.facts)
 
     def rows(self, role: str) -> list[Any]:
         """Return the files of a role as Rows, none of their arrays read."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests
 from touchstone.pipeline.provenance import sidecar_files
 
 
@@ -28,7 +27,7 @@ class Reader:
         self.link(file)  # the bytes are those that the sidecar vouches for
         if file not in self._nouns:
             try:
-                self._nouns[file] = encoding.decode(Path(file).read_bytes(), nouns.KINDS[kind])
+                self._nouns[file] = encoding.decode(sidecar_files.read_artefact(Path(file)), nouns.KINDS[kind])
             except ValueError as error:
                 raise JobError(f"{file}: {error}. Delete it and run again to have it remade.") from error
         return self._nouns[file]
@@ -44,14 +43,13 @@ class Reader:
             path = Path(file)
             try:
                 expected = sidecar_files.read_sidecar(path)["artefact"]
+                found = sidecar_files.artefact_digest(path)
             except ValueError as error:
-                raise JobError(str(error)) from error
-            found = digests.folder_digest(path) if path.is_dir() else digests.file_digest(path)
+                raise JobError(f"{error}. Delete it and run again to have it remade.") from error
             if found != expected:
                 raise JobError(
                     f"{file}: its bytes do not match its sidecar, which says {expected}; found {found}."
                     " Delete it and run again to have it remade."
                 )
-            sidecar = digests.file_digest(sidecar_files.sidecar_path(path))
-            self._links[file] = {"file": file, "artefact": expected, "sidecar": sidecar}
+            self._links[file] = {"file": file, "artefact": expected, "sidecar": sidecar_files.record_digest(path)}
         return self._links[file]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from touchstone.messages import first_line
@@ -10,11 +11,14 @@ from touchstone.numerics import precision
 from touchstone.pipeline.jobs.adapters import STEPS
 from touchstone.pipeline.jobs.environment import _set_up_torch
 from touchstone.pipeline.jobs.job import Job
+from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.jobs.reader import JobError, Reader
 from touchstone.pipeline.jobs.warm import TORCH_STEPS
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import cache, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address
 
+PIECE = 2**20  # bytes of a file that are copied at a time
 CACHED = frozenset(
     {
         "prepare",
@@ -33,30 +37,50 @@ CACHED = frozenset(
 
 
 def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
-    """Do every task of a job in order; return how many the action cache held.
+    """Do every task of a job in order; return how many were not computed: current already, or in the action cache.
 
-    Those are copied, and torch is imported only for the rest.
+    Torch is imported only for the rest.
     """
     reader, store = Reader(), cache.Cache.at(root)
     ready, held = False, 0
     last = {file: place for place, task in enumerate(tasks) for file in task.input_files}
-    for place, task in enumerate(tasks):
-        missing = [file for file in task.input_files if not Path(file).exists()]
-        if missing:
-            raise JobError(f"{task.output}: the input {missing[0]} is missing")
-        job = Job(task, reader, root, logs)
-        if store is not None and task.step in CACHED and (digest := store.fetch(job.action, Path(task.output))):
-            sidecar_files.write_sidecar(Path(task.output), digest, job.facts)
-            held += 1
-            continue
-        if task.step in TORCH_STEPS and not ready:
-            _set_up_torch(task.settings)
-            ready = True
-        _do(job)
-        if store is not None and task.step in CACHED:
-            _keep(store, job)
-        reader.forget(file for file in task.input_files if last[file] == place)
+    with Outputs() as outputs:
+        for place, task in enumerate(tasks):
+            missing = [file for file in task.input_files if not sidecar_files.exists(Path(file))]
+            if missing:
+                raise JobError(f"{task.output}: the input {missing[0]} is missing")
+            job = Job(task, reader, outputs, root, logs)
+            if task.step in CACHED and _reused(job, store):
+                held += 1
+                continue
+            if task.step in TORCH_STEPS and not ready:
+                _set_up_torch(task.settings)
+                ready = True
+            _do(job)
+            if store is not None and task.step in CACHED:
+                _keep(store, job)
+            reader.forget(file for file in task.input_files if last[file] == place)
     return held
+
+
+def _reused(job: Job, store: cache.Cache | None) -> bool:
+    """Return whether a task's artefact is current or in the action cache; it then has its place in today's chain."""
+    if job.outputs.keep_current(job.task.output, job.action, job.facts):
+        return True
+    made = None if store is None else store.fetch(job.action)
+    if made is None:
+        return False
+    if Address.parse(job.task.output).member:
+        job.write_bytes(made.read_bytes())
+    else:
+        job.write_pieces(_pieces(made))
+    return True
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        while piece := stream.read(PIECE):
+            yield piece
 
 
 def _do(job: Job) -> None:
@@ -84,8 +108,7 @@ def _do(job: Job) -> None:
 
 def _keep(store: cache.Cache, job: Job) -> None:
     """Remember the output in the action cache; a cache that cannot be written to is no reason to lose the output."""
-    output = Path(job.task.output)
     try:
-        store.keep(job.action, sidecar_files.read_sidecar(output)["artefact"], output)
+        store.keep(job.action, job.written)
     except OSError as error:
-        print(f"touchstone: {output} is made, but the action cache cannot keep it: {error}", file=sys.stderr)
+        print(f"touchstone: {job.task.output} is made, but the action cache cannot keep it: {error}", file=sys.stderr)

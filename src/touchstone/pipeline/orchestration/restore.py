@@ -22,6 +22,7 @@ from touchstone.pipeline.auditing.broken_links import RAW, Changed, Sidecars
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code, sidecar_files, whole_files
+from touchstone.pipeline.provenance.addresses import Address, files_of
 
 RECORDS = Path(".snakemake/metadata")
 KEEP, RERUN = "keep", "rerun"  # what was made under another lock than today's
@@ -103,24 +104,27 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
     written, now = 0, time.time()
     broken_links: list[tuple[dict[str, str], str]] = []
     for rule, wildcards in plan.jobs():
-        outputs = [pattern.format(**wildcards) for pattern in plan.outputs(rule)]
-        sidecars = sidecars_of.all(outputs)
+        planned = [pattern.format(**wildcards) for pattern in plan.outputs(rule)]
+        sidecars = sidecars_of.all(planned)
         if sidecars is None:
             continue
+        outputs = files_of(planned)
         _not_in_the_future(root, outputs, now)
-        record = record_of(rule, outputs, sidecars)
+        record = record_of(rule, sidecars, root)
+        if lacking := [output for output in planned if output not in sidecars]:
+            record["params"] = [f"{lacking[0]} is missing"]
         if links := sidecars_of.broken_links(sidecars):
             # No job has such params, so Snakemake makes it again.
             record["params"] = [f"{links[0][0]['file']} is gone or another"]
             broken_links += links
-        others = [output for output in outputs if sidecars[output].get("lock", today) != today]
+        others = [output for output, sidecar in sidecars.items() if sidecar.get("lock", today) != today]
         done.other_lock.extend(others)
         if others and lock == RERUN:
             record["params"] = ["made under another lock"]
         files = [*outputs, *(output + sidecar_files.SIDECAR for output in outputs)]
         files += plan.more_pages if rule.step == "report" else []
         kept = _kept(root, files, record)
-        broken = _damaged(root, _changed_since(root, outputs) if kept else outputs, sidecars)
+        broken = _damaged(root, _changed_since(root, outputs) if kept else outputs)
         if broken:
             record["params"] = [f"{broken[0].file} is damaged"]
             kept = _kept(root, files, record)
@@ -162,14 +166,14 @@ def _later(path: Path) -> list[Path]:
     return [part for part in (path, *path.rglob("*")) if part != mark and part.stat().st_mtime_ns > made]
 
 
-def _damaged(root: Path, outputs: list[str], sidecars: dict[str, dict[str, Any]]) -> list[Damage]:
+def _damaged(root: Path, outputs: list[str]) -> list[Damage]:
     """Return the outputs whose bytes are not those of their sidecar; the others get the time of theirs, and are not looked
     at again before they change.
     """
     broken = []
     for output in outputs:
-        path, expected = root / output, str(sidecars[output]["artefact"])
-        found = digests.folder_digest(path) if path.is_dir() else digests.file_digest(path)
+        path = root / output
+        expected, found = str(sidecar_files.read_sidecar(path)["artefact"]), sidecar_files.artefact_digest(path)
         if found != expected:
             broken.append(Damage(output, expected, found))
             continue
@@ -180,19 +184,29 @@ def _damaged(root: Path, outputs: list[str], sidecars: dict[str, dict[str, Any]]
     return broken
 
 
-def record_of(rule: Rule, outputs: list[str], sidecars: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the record under which the outputs were made, as far as Snakemake's triggers read it."""
+def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], root: Path) -> dict[str, Any]:
+    """Return the record under which the outputs were made, as far as Snakemake's triggers read it.
+
+    Of a bundle that was read, only some members matter. If those are still the same, it counts as read as it is today.
+    """
     tasks, files, checksums = [], dict[str, str](), dict[str, str]()
-    for output in outputs:
-        sidecar = sidecars[output]
+    for output, sidecar in sidecars.items():
         links = sidecar["inputs"]
         inputs = {role: [link["file"] for link in found] for role, found in links.items()}
         tasks.append({"inputs": inputs, "output": output, "settings": sidecar["settings"]})
         files |= sidecar["files"]
         for link in (link for found in links.values() for link in found):
-            if not link["file"].startswith(RAW):
-                checksums[link["file"]] = link["artefact"]
-            checksums[link["file"] + sidecar_files.SIDECAR] = link["sidecar"]
+            place = Address.parse(link["file"])
+            beside = place.file + sidecar_files.SIDECAR
+            if place.member:
+                if place.file not in checksums:
+                    with contextlib.suppress(ValueError, OSError):  # gone: a broken link says so
+                        checksums[place.file] = sidecar_files.read_sidecar(root / place.file)["artefact"]
+                        checksums[beside] = digests.file_digest(root / beside)
+                continue
+            if not place.file.startswith(RAW):
+                checksums[place.file] = link["artefact"]
+            checksums[beside] = link["sidecar"]
     settings = digests.sha256(digests.canonical(tasks).encode())
     code_digest = code.code_digest(dict(sorted(files.items())))
     return {

@@ -15,6 +15,7 @@ from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import NUMBERS, OPEN, Plan, digests_of
 from touchstone.pipeline.planning.shards import SHARD
+from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.provenance.sidecar_files import SIDECAR
 from touchstone.pipeline.settings.files import ParamsError
 
@@ -45,7 +46,7 @@ def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
             known = known[: rule.shards] if name == SHARD else known
             if value not in known:
                 raise ParamsError(f"no {name} called {value} in this study.{nearest(value, known)}")
-        files = dict.fromkeys(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)
+        files = files_of(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)
         return [file for file in with_sidecars(files) if file not in plan.raw_folders]
 
     return found

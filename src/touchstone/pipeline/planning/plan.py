@@ -212,7 +212,7 @@ def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
 
 def _starred(path: str) -> str:
     """Return a path with a star for each network in it, whether named (cnn.0) or left open ({net}, unet.{seed}), and
-    for a shard, which is the name of a file (3.safetensors, {shard}.safetensors).
+    for a shard or a translator's seed that is the name of a file (3.safetensors, {seed}.zip).
     """
     networks = r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})"
     return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{(?:shard|seed)\}})(?=\.[a-z]+$)", "*", path)

@@ -12,7 +12,7 @@ BUNDLE = ".zip"
 
 @dataclass(frozen=True)
 class Address:
-    """A file below the project's folder and, of a bundle, the name of a member: data/digits/scores/cnn.0/all.zip#knn/test."""
+    """A file below the project's folder and, of a bundle, a member: data/digits/scores/cnn.0/all/test.zip#knn/test."""
 
     file: str
     member: str = ""

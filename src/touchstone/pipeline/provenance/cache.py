@@ -48,8 +48,11 @@ class Cache:
     def _object(self, digest: str) -> Path:
         return self.folder / "objects" / digest.removeprefix("sha256:")
 
-    def fetch(self, key: str, target: Path) -> str | None:
-        """Put the action's output under `target` and return its digest; None where it is not here, or not whole."""
+    def fetch(self, key: str) -> Path | None:
+        """Return the file that holds the output of an action; None if it is not here, or not whole.
+
+        Copy or read it: a link to a file that is later edited in place would spoil the cache.
+        """
         try:
             digest = str(json.loads(self._action(key).read_text())["artefact"])
             source = self._object(digest)
@@ -58,25 +61,20 @@ class Cache:
                 return None
         except (FileNotFoundError, KeyError, json.JSONDecodeError):
             return None
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.linked")
-        temporary.unlink(missing_ok=True)
-        try:
-            shutil.copyfile(source, temporary)  # no link: a file edited in place must spoil no other
-            temporary.replace(target)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
         os.utime(source)  # what gc goes by
-        return digest
+        return source
 
-    def keep(self, key: str, digest: str, made: Path) -> None:
-        """Remember that the action `key` made the file `made`, whose bytes have that digest."""
+    def keep(self, key: str, made: Path | bytes) -> None:
+        """Remember the output of an action, given as a file or as its bytes."""
+        digest = digests.sha256(made) if isinstance(made, bytes) else digests.file_digest(made)
         source = self._object(digest)
         if not source.is_file():
             source.parent.mkdir(parents=True, exist_ok=True)
             temporary = source.with_name(f".{source.name}.{os.getpid()}")
-            shutil.copyfile(made, temporary)
+            if isinstance(made, bytes):
+                temporary.write_bytes(made)
+            else:
+                shutil.copyfile(made, temporary)
             temporary.replace(source)
         whole_files.write_whole(self._action(key), json.dumps({"artefact": digest}).encode(), lasting=False)
 

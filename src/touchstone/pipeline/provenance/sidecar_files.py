@@ -72,6 +72,12 @@ def members(path: Path) -> list[str]:
     return list(found) if isinstance(found, dict) else []
 
 
+def addresses(path: Path) -> list[str]:
+    """Return the artefacts that a sidecar vouches for: the file itself, or the members of a bundle."""
+    names = members(path)
+    return [str(Address(str(path), name)) for name in names] or [str(path)]
+
+
 def exists(path: Path) -> bool:
     """Return whether an artefact is there; of a member, whether the bundle's sidecar vouches for it."""
     address = Address.parse(path)

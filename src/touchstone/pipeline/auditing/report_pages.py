@@ -1,0 +1,67 @@
+"""The pages of a report against its sidecar, their numbers and verdicts against its tables, and its root digest."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+from touchstone import digests
+from touchstone.pipeline.auditing.findings import Finding, named
+from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.report import packing
+from touchstone.statistics.wording import written
+
+NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"[^>]*>([^<]*)<')
+WORD = re.compile(r'<tr id="claim-([^"]*)">(?:(?!</tr>).)*?<span class="verdict [^"]*">([^<]*)<', re.DOTALL)
+COUNT = re.compile(r'<li><span class="verdict [^"]*">([^<]*)</span> <strong>(\d+)</strong>')
+
+
+def differences(report: Path, root: Path, expected_root: str | None) -> Iterator[Finding]:
+    """Yield what is wrong with the report's pages, the numbers on them, and the root digest."""
+    folder = report.parent
+    try:
+        pages = sidecar_files.read_sidecar(report)["pages"]
+        for name, digest in pages.items():
+            if not (folder / name).is_file():
+                yield Finding(named(folder / name, root), "is missing; the report's sidecar lists it")
+            elif digests.file_digest(folder / name) != digest:
+                yield Finding(named(folder / name, root), "is not the page that the report's sidecar lists")
+        listed = {report.name, sidecar_files.sidecar_path(report).name, chain.ROOT, *pages}
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            name = path.relative_to(folder).as_posix()
+            if name not in listed and not path.name.startswith("."):  # Snakemake marks folders with hidden files
+                yield Finding(named(path, root), "belongs to nothing in the report")
+        found = chain.root_digest(report)
+        stated = (folder / chain.ROOT).read_text().strip()
+        if found != stated:
+            yield Finding(named(folder / chain.ROOT, root), f"says {stated}, the chain gives {found}")
+        if expected_root is not None and found != expected_root:
+            yield Finding(named(report, root), f"has root digest {found}, not {expected_root}")
+        for problem in _shown(packing.unpacked(report.read_text()), folder):
+            yield Finding(named(report, root), problem)
+    except (ValueError, KeyError, FileNotFoundError) as error:
+        yield Finding(named(report, root), f"cannot be checked: {error}")
+
+
+def _shown(page: str, folder: Path) -> Iterator[str]:
+    """Yield the numbers and verdicts on a page that are not those of its tables; metrics.csv.gz's header is line 1."""
+    rows = packing.rows_of((folder / packing.METRICS).read_bytes())
+    for value, line, text in NUMBER.findall(page):
+        row = rows[int(line) - 2] if 1 < int(line) <= len(rows) + 1 else {}
+        if value != row.get("value"):
+            yield f"shows {value}, which is not in line {line} of {packing.METRICS}"
+        elif unescape(text) != written(float(value), row["unit"]):
+            yield f"shows {unescape(text)} where line {line} of {packing.METRICS} says {value}"
+    with (folder / "claims.csv").open(newline="") as stream:
+        claims = {row["claim"]: row["status"] for row in csv.DictReader(stream)}
+    for claim, word in WORD.findall(page):
+        if word != claims.get(claim):
+            yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
+    counts = Counter(word for claim, word in claims.items() if claim.startswith("S"))
+    for word, count in COUNT.findall(page):
+        if int(count) != counts[word]:
+            yield f"counts {count} claims that are {word}; claims.csv has {counts[word]}"

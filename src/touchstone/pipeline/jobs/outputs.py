@@ -1,0 +1,75 @@
+"""What a job writes: files of their own with their sidecars, and members of its bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from touchstone import digests
+from touchstone.pipeline.provenance import bundles, sidecar_files, whole_files
+from touchstone.pipeline.provenance.addresses import Address
+
+Record = dict[str, Any]
+
+
+def action_of(facts: Record) -> str:
+    """Return the key of an action: a record's facts, of the inputs only their bytes and not their place in the chain."""
+    inputs = {role: [link["artefact"] for link in links] for role, links in facts["inputs"].items()}
+    kept = {name: value for name, value in facts.items() if name != "artefact"}
+    return digests.sha256(digests.canonical({**kept, "inputs": inputs}).encode())
+
+
+class Outputs:
+    """The outputs of one job. A bundle and its sidecar appear when the job ends well."""
+
+    def __init__(self) -> None:
+        self._bundles: dict[Path, bundles.Writer] = {}
+        self._records: dict[Path, dict[str, Record]] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+        if kind is None:
+            for path, records in self._records.items():
+                sidecar_files.write_bundle_sidecar(path, records)
+
+    def keep_current(self, address: str, action: str, facts: Record) -> bool:
+        """Keep what is at an address if the same action made it, with its place in today's chain; return whether it did."""
+        path = Path(address)
+        try:
+            record = sidecar_files.read_sidecar(path)
+            if action_of(record) != action or sidecar_files.artefact_digest(path) != record["artefact"]:
+                return False
+        except (ValueError, KeyError, TypeError, AttributeError, OSError):
+            return False
+        if Address.parse(path).member:
+            self.write(address, sidecar_files.read_artefact(path), facts)
+        else:
+            path.touch()
+            sidecar_files.write_sidecar(path, record["artefact"], facts)
+        return True
+
+    def write(self, address: str, data: bytes, facts: Record) -> None:
+        """Write an artefact and its record."""
+        place = Address.parse(address)
+        path = Path(place.file)
+        if not place.member:
+            sidecar_files.write_with_sidecar(path, data, facts)
+            return
+        if path not in self._bundles:
+            self._bundles[path] = self._open.enter_context(bundles.written(path))
+            self._records[path] = {}
+        self._bundles[path].add(place.member, data)
+        self._records[path][place.member] = {"artefact": digests.sha256(data), **facts}
+
+    def write_pieces(self, address: str, pieces: Iterable[bytes], facts: Record) -> None:
+        """Write a file that is not in memory whole, and its sidecar."""
+        sidecar_files.write_sidecar(Path(address), whole_files.write_pieces(Path(address), pieces), facts)
