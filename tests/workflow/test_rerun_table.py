@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,8 @@ from touchstone import digests
 from touchstone.commands import gc
 from touchstone.pipeline.orchestration import restore
 from touchstone.pipeline.planning.plan import Plan, code_files, digests_of
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance import bundles, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import load
 
 FINAL = "reports/digits/report.html"
@@ -46,18 +48,26 @@ def message(rule, wildcards):
     }[rule.step]
 
 
+def written(tasks):
+    return files_of(task.output for task in tasks)
+
+
+def read(tasks):
+    return files_of(file for task in tasks for file in task.input_files)
+
+
 class Graph:
     """The jobs that a study's report needs, and who needs whom."""
 
     def __init__(self, plan):
         self.plan, every = plan, [(rule, wildcards, plan.tasks(rule, **wildcards)) for rule, wildcards in plan.jobs()]
-        maker = {task.output: number for number, (_, _, tasks) in enumerate(every) for task in tasks}
+        maker = {file: number for number, (_, _, tasks) in enumerate(every) for file in written(tasks)}
         order, seen = [], set()
 
         def visit(number):
             if number not in seen:
                 seen.add(number)
-                for file in (file for task in every[number][2] for file in task.input_files):
+                for file in read(every[number][2]):
                     visit(maker[file])
                 order.append(number)
 
@@ -68,8 +78,8 @@ class Graph:
         """The messages of the jobs for which `wanted(rule, wildcards, tasks)` holds, and of all that they lead to."""
         made, found = set(), Counter()
         for rule, wildcards, tasks in self.jobs:
-            if wanted(rule, wildcards, tasks) or made & {file for task in tasks for file in task.input_files}:
-                made |= {task.output for task in tasks}
+            if wanted(rule, wildcards, tasks) or made & set(read(tasks)):
+                made |= set(written(tasks))
                 found[message(rule, wildcards)] += 1
         return found
 
@@ -79,9 +89,13 @@ def stand_in(root, graph):
     lock, links = sidecar_files.lock_digest(root), {}
     for _, _, tasks in graph.jobs:
         files, code = code_files(tasks), digests_of(tasks)[1]
+        records, texts = {}, {}
         for task in tasks:
-            path = root / task.output
-            if task.step == "fetch":
+            path, member = root / task.output, Address.parse(task.output).member
+            if member:
+                texts[member] = task.output.encode()
+                digest = digests.sha256(texts[member])
+            elif task.step == "fetch":
                 path.mkdir(parents=True)
                 (path / "raw").write_text(task.output)
                 digest = digests.folder_digest(path)
@@ -98,9 +112,18 @@ def stand_in(root, graph):
                 "files": files,
                 "lock": lock,
             }
-            sidecar_files.write_sidecar(path, digest, facts)
-            sidecar = digests.file_digest(sidecar_files.sidecar_path(path))
+            if member:
+                records[member] = {"artefact": digest, **facts}
+            else:
+                sidecar_files.write_sidecar(path, digest, facts)
+            sidecar = sidecar_files.digest_of_record({"artefact": digest, **facts})
             links[task.output] = {"file": task.output, "artefact": digest, "sidecar": sidecar}
+        if records:
+            path = root / written(tasks)[0]
+            with bundles.written(path) as bundle:
+                for member, text in texts.items():
+                    bundle.add(member, text)
+            sidecar_files.write_bundle_sidecar(path, records)
     for page in graph.plan.more_pages:
         (root / page).mkdir() if page.endswith("figures") else (root / page).write_text(page)
 
@@ -243,7 +266,7 @@ TABLE = [
         [("src/touchstone/margins/_hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone")],
         wanted=either(uses("margins/nearest_classes"), uses("margins/fab")),
     ),
-    Change("an edit in plumbing", [("src/touchstone/pipeline/jobs/job.py", "ready, held = False, 0", "ready, held = False, 0 + 0")]),
+    Change("an edit in plumbing", [("src/touchstone/pipeline/jobs/run.py", "ready, held = False, 0", "ready, held = False, 0 + 0")]),
     Change("a setting", [(PARAMS, "pgd_02: {use: pgd, eps: 0.02}", "pgd_02: {use: pgd, eps: 0.03}")], wanted=makes_attack("pgd_02")),
     Change("a setting of a detector", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 2}")], wanted=of_the_entry_energy),
     Change("a default written out", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 1.0}")]),
@@ -377,8 +400,9 @@ def test_the_files_of_a_removed_entry_are_listed_by_gc_and_not_touched(own, caps
     gc.collect("digits", limit_gb=20, delete=False)
 
     listed = {line for line in capsys.readouterr().out.splitlines() if line.startswith("data/")}
-    left = {path.relative_to(own.root).as_posix() for path in (own.root / "data").rglob("margin_pgd.safetensors")}
-    assert left
+    files = (path for path in (own.root / "data").rglob("*") if path.is_file() and not path.name.endswith(".json"))
+    left = {path.relative_to(own.root).as_posix() for path in files if "margin_pgd" in path.as_posix()}
+    assert {Path(file).suffix for file in left} == {".safetensors", ".zip"}
     assert listed == left
 
 
