@@ -36,6 +36,7 @@ class Sidecars:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._digests: dict[str, str | None] = {}
+        self._contents: dict[str, dict[str, Any] | None] = {}
 
     def all(self, outputs: list[str]) -> dict[str, dict[str, Any]] | None:
         """Return the outputs' records; None if a file or its sidecar is missing or not readable: nothing to record.
@@ -51,12 +52,21 @@ class Sidecars:
                 return None
         return found
 
-    def _read(self, file: str) -> dict[str, Any] | None:
+    def _read(self, address: str) -> dict[str, Any] | None:
         """Return the record of an artefact; None if one of both is missing or not readable."""
-        path, record = self._root / file, None
-        with contextlib.suppress(ValueError, OSError):
-            record = sidecar_files.read_sidecar(path) if sidecar_files.exists(path) else None
-        self._digests[file] = None if record is None else sidecar_files.record_digest(path)
+        place, record = Address.parse(address), None
+        if place.file not in self._contents:
+            path = self._root / place.file
+            self._contents[place.file] = None
+            with contextlib.suppress(ValueError, OSError):
+                self._contents[place.file] = sidecar_files.read_sidecar(path) if path.exists() else None
+        content, self._digests[address] = self._contents[place.file], None
+        if content is not None and not place.member:
+            record, self._digests[address] = content, sidecar_files.record_digest(self._root / place.file)
+        elif content is not None:
+            with contextlib.suppress(ValueError):
+                record = sidecar_files.record_of(self._root / place.file, content, place.member)
+                self._digests[address] = sidecar_files.digest_of_record(record)
         return record
 
     def broken_links(self, sidecars: dict[str, dict[str, Any]]) -> list[tuple[dict[str, str], str]]:

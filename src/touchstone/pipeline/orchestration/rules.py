@@ -13,8 +13,9 @@ from typing import Any
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.planning.parts import Rule
-from touchstone.pipeline.planning.plan import NUMBERS, OPEN, Plan, digests_of
+from touchstone.pipeline.planning.plan import NUMBERS, OPEN, Plan, code_roots, settings_digest
 from touchstone.pipeline.planning.shards import SHARD
+from touchstone.pipeline.provenance import code as code_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.provenance.sidecar_files import SIDECAR
 from touchstone.pipeline.settings.files import ParamsError
@@ -70,7 +71,14 @@ def digests_of_job(plan: Plan, rule: Rule, wildcards: Wildcards) -> tuple[str, s
 @cache
 def _digests(plan: Plan, rule: Rule, wildcards: tuple[tuple[str, str], ...]) -> tuple[str, str]:
     """Return both digests of a job, computed once for its two params."""
-    return digests_of(plan.tasks(rule, **dict(wildcards)))
+    tasks = plan.tasks(rule, **dict(wildcards))
+    return settings_digest(tasks), _code_digest(tuple(code_roots(tasks)))
+
+
+@cache
+def _code_digest(roots: tuple[str, ...]) -> str:
+    """Return the digest of the code that some files lead to: many jobs start from the same."""
+    return code_files.code_digest(code_files.code_files(roots))
 
 
 def set_environment(root: str, threads: int) -> None:

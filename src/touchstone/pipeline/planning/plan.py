@@ -199,15 +199,24 @@ class Plan(Questions):
 
 def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:
     """Return the digests of a job's settings and of its code: what it is rerun for, besides its inputs."""
-    settings = digests.sha256(digests.canonical([task.as_json() for task in tasks]).encode())
-    return settings, code.code_digest(code_files(tasks))
+    return settings_digest(tasks), code.code_digest(code_files(tasks))
+
+
+def settings_digest(tasks: tuple[Task, ...]) -> str:
+    """Return the digest of a job's settings and of the addresses that it reads and writes."""
+    return digests.sha256(digests.canonical([task.as_json() for task in tasks]).encode())
 
 
 def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
     """Return the code files that some tasks of one step run, with their digests."""
+    return code.code_files(code_roots(tasks))
+
+
+def code_roots(tasks: tuple[Task, ...]) -> list[str]:
+    """Return the files that some tasks of one step name, from which imports lead to the rest of their code."""
     settings = [task.settings for task in tasks]
     unusual = ["numerics/precision.py"] if any(precision.SETTINGS & block.keys() for block in settings) else []
-    return code.code_files([*unusual, *code.roots(tasks[0].step, settings)])
+    return [*unusual, *code.roots(tasks[0].step, settings)]
 
 
 def _starred(path: str) -> str:

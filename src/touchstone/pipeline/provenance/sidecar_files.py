@@ -1,8 +1,7 @@
 """Sidecars: beside each artefact, what it was made from. A bundle has one sidecar with a record for each member.
 
 A record says the digest of the artefact's bytes, the step, its settings, inputs, code and environment. The record of a
-file of its own is its sidecar; its digest is that of the sidecar's bytes. A member's record has the digest that a sidecar
-of its own would have.
+file of its own is its sidecar.
 """
 
 from __future__ import annotations
@@ -90,15 +89,15 @@ def exists(path: Path) -> bool:
 
 
 def record_digest(path: Path) -> str:
-    """Return the digest of an artefact's record: of its sidecar's bytes, or of those that a member's would have."""
+    """Return the digest of an artefact's record: of a file of its own, that of its sidecar's bytes."""
     if not Address.parse(path).member:
         return file_digest(sidecar_path(path))
     return digest_of_record(read_sidecar(path))
 
 
 def digest_of_record(record: Record) -> str:
-    """Return the digest of a record."""
-    return sha256(_as_bytes(record))
+    """Return the digest of a member's record. Its code digest stands for the code files that it lists."""
+    return sha256(canonical({name: value for name, value in record.items() if name != "files"}).encode())
 
 
 def _as_bytes(record: Record) -> bytes:
