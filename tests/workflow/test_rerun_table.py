@@ -114,9 +114,10 @@ def stand_in(root, graph):
             }
             if member:
                 records[member] = {"artefact": digest, **facts}
+                sidecar = sidecar_files.digest_of_record(records[member])
             else:
                 sidecar_files.write_sidecar(path, digest, facts)
-            sidecar = sidecar_files.digest_of_record({"artefact": digest, **facts})
+                sidecar = sidecar_files.record_digest(path)
             links[task.output] = {"file": task.output, "artefact": digest, "sidecar": sidecar}
         if records:
             path = root / written(tasks)[0]
