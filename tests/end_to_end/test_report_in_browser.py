@@ -224,7 +224,7 @@ def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
     told = dialog_is(page, True).text
     assert told.splitlines()[0].startswith(("×", "S4-1: gain in accuracy"))
     assert "Computed from" in told and "accuracy gain of cnn on digits_test/pgd/unet, seed 0" in told
-    assert "data/tiny/outputs/cnn.0/digits_test/cnn.0/pgd" in told
+    assert "data/tiny/outputs/cnn.0/tested_plain" in told
 
 
 def test_the_list_of_files_is_packed_until_it_is_asked_for(page):

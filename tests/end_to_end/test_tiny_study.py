@@ -42,14 +42,16 @@ def test_every_artefact_matches_its_sidecar_and_every_link_holds(tiny):
     for path in sidecars:
         content = json.loads(path.read_text())
         assert file_digest(path.with_name(path.name.removesuffix(sidecar_files.SIDECAR))) == content["artefact"]
-        for link in (link for links in content["inputs"].values() for link in links):
-            assert file_digest(sidecar_files.sidecar_path(tiny.root / link["file"])) == link["sidecar"]
+        records = content["members"].values() if "members" in content else [content]
+        for link in (link for record in records for links in record["inputs"].values() for link in links):
+            assert sidecar_files.record_digest(tiny.root / link["file"]) == link["sidecar"]
 
 
 def test_sidecars_hold_no_clock_host_or_path_of_the_machine(tiny):
     for path in (tiny.root / "data/tiny").rglob("*.prov.json"):
         assert str(tiny.root) not in path.read_text()
         assert set(json.loads(path.read_text())) <= {
+            "members",
             "artefact", "step", "settings", "inputs", "code", "files", "lock", "python", "cpu", "device", "threads",
         }  # fmt: skip
 

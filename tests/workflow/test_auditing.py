@@ -44,7 +44,7 @@ def flip(path, place=-1):
         EXAMPLES,
         "data/tiny/metrics/margins.csv",
         "data/raw/sklearn_digits/digits.csv",
-        "data/tiny/scores/cnn.0/msp/digits_test.safetensors",
+        "data/tiny/scores/cnn.0/all_detectors/tested.zip",
         "reports/tiny/metrics.csv.gz",
         "reports/tiny/report.html",
         "reports/tiny/ROOT",
@@ -66,7 +66,7 @@ def test_an_edited_sidecar_is_named_by_what_was_made_from_its_file(copied):
     found = {finding.file: finding.problem for finding in findings(copied)}
 
     assert found[CHECKPOINT] == "was made under other settings than today's"
-    assert "another sidecar" in found["data/tiny/outputs/cnn.0/digits_test.safetensors"]
+    assert "another sidecar" in found["data/tiny/outputs/cnn.0/tested.zip#digits_test"]
 
 
 def test_a_file_forged_with_a_consistent_sidecar_is_caught_by_its_consumers_and_the_root(copied):
@@ -80,7 +80,7 @@ def test_a_file_forged_with_a_consistent_sidecar_is_caught_by_its_consumers_and_
     found = named(copied)
 
     assert CHECKPOINT not in found
-    assert "data/tiny/outputs/cnn.0/digits_test.safetensors" in found
+    assert "data/tiny/outputs/cnn.0/tested.zip#digits_test" in found
     linked_anew(copied.root)
     assert chain.root_digest(copied.root / "reports/tiny/report.html") != root
 
@@ -89,16 +89,18 @@ def linked_anew(root):
     """Give every sidecar the digests of its inputs as they are now, inputs first: what a forger of a whole chain does."""
     done = {}
 
-    def digest_of(file):
+    def digest_of(address):
+        file, _, member = address.partition("#")
         if file not in done:
             path = sidecar_files.sidecar_path(root / file)
             content = json.loads(path.read_text())
-            for link in chain.links(content):
-                link["sidecar"] = digest_of(link["file"])
-                link["artefact"] = sidecar_files.read_sidecar(root / link["file"])["artefact"]
+            for record in content["members"].values() if "members" in content else [content]:
+                for link in chain.links(record):
+                    link["sidecar"] = digest_of(link["file"])
+                    link["artefact"] = sidecar_files.read_sidecar(root / link["file"])["artefact"]
             path.write_text(digests.canonical(content) + "\n")
-            done[file] = digests.file_digest(path)
-        return done[file]
+            done[file] = path
+        return sidecar_files.record_digest(root / address)
 
     for path in (*(root / "data/tiny").rglob("*" + sidecar_files.SIDECAR), root / "reports/tiny/report.html.prov.json"):
         digest_of(path.relative_to(root).as_posix().removesuffix(sidecar_files.SIDECAR))
@@ -106,7 +108,7 @@ def linked_anew(root):
 
 def test_two_swapped_files_are_named(copied):
     first, second = (
-        copied.root / f"data/tiny/scores/cnn.0/{name}/uniform.safetensors" for name in ("msp", "pixel_mahalanobis")
+        copied.root / f"data/tiny/{folder}/tested.zip" for folder in ("outputs/cnn.0", "scores/cnn.0/all_detectors")
     )
     data = first.read_bytes()
     first.write_bytes(second.read_bytes())
@@ -328,8 +330,8 @@ def test_other_code_than_todays_is_told_with_its_files(copied, monkeypatch):
 
     found = {finding.file: finding.problem for finding in findings(copied)}
 
-    assert "detectors/msp.py" in found["data/tiny/scores/cnn.0/msp/digits_test.safetensors"]
-    assert "data/tiny/scores/cnn.0/pixel_mahalanobis/digits_test.safetensors" not in found
+    assert "detectors/msp.py" in found["data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"]
+    assert "data/tiny/scores/cnn.0/all_detectors/tested.zip#pixel_mahalanobis/digits_test" not in found
 
 
 def test_the_root_digest_is_checked(tiny):
@@ -369,7 +371,7 @@ def test_one_file_is_audited_back_to_raw_data_and_nothing_else(copied, monkeypat
     monkeypatch.chdir(copied.root)
 
     assert audit.run_audit("data/tiny/checkpoints/cnn.0.safetensors") == 0
-    assert audit.run_audit("data/tiny/scores/cnn.0/msp/digits_test.safetensors") == 1
+    assert audit.run_audit("data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test") == 1
     assert EXAMPLES in capsys.readouterr().out
 
 

@@ -162,7 +162,7 @@ def test_an_s3_compatible_server_carries_a_study_to_another_machine(recorded, bu
 
 
 def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(cloned):
-    path = cloned.root / "data/tiny/margins/cnn.0/fab/digits_test.safetensors"
+    path = cloned.root / "data/tiny/margins/cnn.0/fab/tested.zip"
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data[:-1] + b"x")

@@ -6,6 +6,7 @@ import pytest
 
 from touchstone.pipeline.planning.parts import Net, Set
 from touchstone.pipeline.planning.plan import Plan, code_files, digests_of
+from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.study import Study, load
 
 ROOT = Path(__file__).parents[2]
@@ -34,9 +35,27 @@ def test_a_rules_outputs_are_those_of_its_tasks_in_order(plan):
 
 
 def test_no_two_rules_make_the_same_file(plan):
-    outputs = [output for rule in plan.rules.values() for output in plan.outputs(rule)]
+    outputs = [output for rule in plan.rules.values() for output in plan.files(rule)]
 
     assert len(outputs) == len(set(outputs))
+
+
+def test_what_a_job_of_small_artefacts_makes_is_one_file_that_its_rule_is_found_by(plan):
+    for rule, wildcards in plan.jobs():
+        files = files_of(task.output for task in plan.tasks(rule, **wildcards))
+
+        assert len(files) == 1 or rule.step in ("attack", "translate"), rule.name
+        assert all(plan.maker(file) == (rule, wildcards) for file in files), rule.name
+
+
+def test_a_member_is_named_by_the_batch_and_the_networks_behind_its_set():
+    plan = Plan(load("tiny", ROOT))
+
+    assert plan.outputs_of("cnn.0", Set("digits_test")) == "data/tiny/outputs/cnn.0/tested.zip#digits_test"
+    attacked = Set("digits_test", "cnn.0", "pgd")
+    assert plan.outputs_of("cnn.0", attacked) == "data/tiny/outputs/cnn.0/tested_plain/cnn.0.zip#digits_test/cnn.0/pgd"
+    scores = plan.scores_of("cnn.0", "msp", Set("digits_test", "cnn.0+msp@0.05", "adaptive"))
+    assert scores.startswith("data/tiny/scores/cnn.0/all_detectors/tested_aware_all_detectors.zip#msp/digits_test/")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +97,7 @@ def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes_and_so_is_its_
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
     files = [cell.file for cell in plan.cells("transfer", ("outputs",))]
 
-    assert "data/digits/outputs/mlp.1/digits_test/softmax.0/fgsm_25.safetensors" in files
+    assert plan.outputs_of("mlp.1", Set("digits_test", "softmax.0", "fgsm_25")) in files
 
 
 def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
@@ -190,7 +209,7 @@ def test_a_defence_has_its_classifiers_seeds_and_is_run_from_classifier_translat
     assert inputs == {
         "checkpoint": "data/digits/checkpoints/cnn.1.safetensors",
         "translators": ["data/digits/checkpoints/unet.1.safetensors"],
-        "router": f"data/digits/detectors/cnn.1/{plan.study['defences']['routed']['router']}.safetensors",
+        "router": plan.detector_of("cnn.1", plan.study["defences"]["routed"]["router"]),
         "examples": "data/digits/examples/digits_test.safetensors",
     }
 
@@ -205,9 +224,9 @@ def test_a_defence_without_a_router_needs_no_detector(plan):
 def test_defences_are_attacked_whole_and_through_the_network_that_they_protect(plan):
     files = {cell.file for cell in plan.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
 
-    assert "data/digits/outputs/routed.1/digits_test/routed.1/both_paths.safetensors" in files
-    assert "data/digits/outputs/routed.1/digits_test/cnn.1/pgd.safetensors" in files
-    assert "data/digits/outputs/routed.1/digits_test/mlp.1/pgd.safetensors" in files
+    assert plan.outputs_of("routed.1", Set("digits_test", "routed.1", "both_paths")) in files
+    assert plan.outputs_of("routed.1", Set("digits_test", "cnn.1", "pgd")) in files
+    assert plan.outputs_of("routed.1", Set("digits_test", "mlp.1", "pgd")) in files
     assert not [file for file in files if "routed.1/pgd" in file or "cnn.1/both_paths" in file]
 
 
@@ -253,12 +272,12 @@ def test_a_detector_may_learn_on_another_network_of_the_same_seed_else_of_its_fi
     (task,) = [
         task
         for task in plan.tasks(plan.rules["fit_near_detectors"], net="cnn_six.2")
-        if task.output.endswith("gradient_network_six.safetensors")
+        if task.output.endswith("#gradient_network_six")
     ]
 
-    assert task.inputs["fit_outputs"] == "data/digits/outputs/cnn_four.0/four_fit.safetensors"
-    assert task.inputs["anomalous_outputs"] == ["data/digits/outputs/cnn_four.0/unknown_two.safetensors"]
-    assert task.inputs["outputs"] == "data/digits/outputs/cnn_six.2/six_calibration.safetensors"
+    assert task.inputs["fit_outputs"] == plan.outputs_of("cnn_four.0", Set("four_fit"))
+    assert task.inputs["anomalous_outputs"] == [plan.outputs_of("cnn_four.0", Set("unknown_two"))]
+    assert task.inputs["outputs"] == plan.outputs_of("cnn_six.2", Set("six_calibration"))
 
 
 def test_a_network_without_its_own_calibration_set_takes_the_studys(plan):
@@ -295,7 +314,7 @@ def test_a_router_may_read_an_encoder_instead_of_the_classifier(plan):
 
     assert inputs["checkpoint"] == "data/digits/checkpoints/cnn.1.safetensors"
     assert inputs["encoder"] == "data/digits/checkpoints/mlp.1.safetensors"
-    assert inputs["router"] == "data/digits/detectors/mlp.1/pixel_mahalanobis.safetensors"
+    assert inputs["router"] == plan.detector_of("mlp.1", "pixel_mahalanobis")
 
 
 def test_a_network_is_read_under_the_confounding_labels_that_are_asked_of_it_alone(plan):

@@ -77,7 +77,7 @@ def test_what_the_how_to_page_says_to_merge_into_a_copy_of_tiny_is_a_study(proje
     plan = Plan(load("mine"))
 
     made = {t.output for rule, w in plan.jobs() if rule.step == "score" for t in plan.tasks(rule, **w)}
-    assert "data/mine/scores/cnn.0/spread/digits_test.safetensors" in made
+    assert any(address.endswith("#spread/digits_test") for address in made)
     assert ("fit" in study["detectors"]["spread"]) is fitted
 
 

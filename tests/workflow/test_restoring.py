@@ -38,7 +38,7 @@ def test_after_a_clone_one_setting_reruns_exactly_its_jobs(copied):
 
 def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(copied):
     forget(copied)
-    path = copied.root / "data/tiny/margins/cnn.0/fab/digits_test.safetensors"
+    path = copied.root / "data/tiny/margins/cnn.0/fab/tested.zip"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
 
     assert "Measure margins of cnn.0 by fab: tested" in copied.planned()

@@ -10,7 +10,7 @@ import pytest
 from touchstone.pipeline.auditing import chain_picture, trace
 from touchstone.pipeline.provenance import chain
 
-SCORES = "data/tiny/scores/cnn.0/msp/digits_test.safetensors"
+SCORES = "data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"
 
 
 @pytest.fixture

@@ -7,8 +7,12 @@ import pytest
 
 from touchstone import digests
 from touchstone.__main__ import main
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.commands import gc
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import bundles, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.provenance.cache import Cache
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[3]
 LEFT, CURRENT = "data/digits/scores/cnn.0/gone/digits_test.safetensors", "data/digits/metrics/margins.csv"
@@ -32,9 +36,29 @@ def project(tmp_path, monkeypatch):
     for age, name in enumerate(("new", "old")):
         (tmp_path / name).write_text(name * 1000)
         digest = digests.file_digest(tmp_path / name)
-        Cache.at(tmp_path).keep(f"sha256:{name}", digest, tmp_path / name)
+        Cache.at(tmp_path).keep(f"sha256:{name}", tmp_path / name)
         os.utime(tmp_path / ".touchstone/cache/objects" / digest.removeprefix("sha256:"), (9 - age, 9 - age))
     return tmp_path
+
+
+def test_a_member_that_left_the_study_leaves_its_bundle_and_the_others_stay(project):
+    detector = Address.parse(Plan(load("digits")).detector_of("cnn.0", "msp"))
+    path, record = (
+        project / detector.file,
+        {"step": "fit", "inputs": {}, "code": "sha256:c", "files": {"a.py": "sha256:a"}},
+    )
+    with bundles.written(path) as bundle:
+        for member in (detector.member, "gone"):
+            bundle.add(member, member.encode())
+    texts = {member: {"artefact": digests.sha256(member.encode()), **record} for member in (detector.member, "gone")}
+    sidecar_files.write_bundle_sidecar(path, texts)
+
+    assert f"{detector.file}#gone" in gc.left_behind(Plan(load("digits")), project)
+    assert main(["gc", "digits", "--delete"]) == 0
+
+    assert bundles.names(path) == sidecar_files.members(path) == [detector.member]
+    assert sidecar_files.read_artefact(Path(str(detector))) == detector.member.encode()
+    assert sidecar_files.bundle_problem(path) == ""
 
 
 def files(project):
@@ -62,5 +86,5 @@ def test_what_left_the_study_goes_with_its_sidecar_and_of_the_cache_what_was_use
     assert gone >= {LEFT, LEFT + sidecar_files.SIDECAR}
     assert {CURRENT, CURRENT + sidecar_files.SIDECAR} <= files(project)
     assert len(gone) == 4, "and the output's entry"
-    assert Cache.at(project).fetch("sha256:new", project / "again") is not None
-    assert Cache.at(project).fetch("sha256:old", project / "again") is None
+    assert Cache.at(project).fetch("sha256:new") is not None
+    assert Cache.at(project).fetch("sha256:old") is None

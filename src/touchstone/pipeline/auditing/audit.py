@@ -112,8 +112,10 @@ def _against_sidecar(
         record = sidecar_files.read_sidecar(path)
         if bytes_of[path] != record["artefact"]:
             yield Finding(name, f"its bytes have digest {bytes_of[path]}, its sidecar says {record['artefact']}")
-        if "members" in record:
-            return  # each of them has a record of its own
+        if "members" in record:  # each of them has a record of its own
+            if problem := sidecar_files.bundle_problem(path):
+                yield Finding(name, problem)
+            return
         if code.code_digest(record["files"]) != record["code"]:
             yield Finding(name, "its sidecar was edited: the code digest is not that of the files it lists")
         for link in chain.links(record):

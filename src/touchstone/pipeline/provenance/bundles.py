@@ -40,11 +40,24 @@ def written(path: Path) -> Iterator[Writer]:
 
 def read(path: Path, member: str) -> bytes:
     """Return the bytes of a member; ValueError names the bundle if it is damaged or has no such member."""
+    with _whole(path) as bundle:
+        try:
+            return bundle.read(member)
+        except KeyError:
+            raise ValueError(f"{path}: has no member {member}") from None
+
+
+def names(path: Path) -> list[str]:
+    """Return the names of a bundle's members; ValueError names the bundle if it is damaged."""
+    with _whole(path) as bundle:
+        return bundle.namelist()
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[zipfile.ZipFile]:
     seen = path.stat()
     try:
-        return _opened(str(path), seen.st_mtime_ns, seen.st_size, seen.st_ino).read(member)
-    except KeyError:
-        raise ValueError(f"{path}: has no member {member}") from None
+        yield _opened(str(path), seen.st_mtime_ns, seen.st_size, seen.st_ino)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path}: not a whole bundle: {error}") from None
 

@@ -135,6 +135,19 @@ def write_bundle_sidecar(path: Path, records: Mapping[str, Record]) -> None:
     write_sidecar(path, file_digest(path), {"members": short, "files": code})
 
 
+def bundle_problem(path: Path) -> str:
+    """Return why a bundle and its sidecar are not what a job writes, or ""; members' bytes and records are not looked at."""
+    content = read_sidecar(path)
+    used = {record["code"] for record in content["members"].values()}
+    if sidecar_path(path).read_bytes() != _as_bytes(content) or set(content) != {"artefact", "members", "files"}:
+        return "its sidecar was edited: it is not in the form that a job writes"
+    if used != set(content["files"]):
+        return "its sidecar was edited: it lists code files of no member"
+    if sorted(bundles.names(path)) != sorted(content["members"]):
+        return "it holds other members than those that its sidecar vouches for"
+    return ""
+
+
 def lock_digest(root: Path) -> str:
     """Return the digest of the run-time lock."""
     return file_digest(root / "requirements.lock")
