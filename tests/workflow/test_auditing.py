@@ -90,7 +90,7 @@ def linked_anew(root):
     done = {}
 
     def digest_of(address):
-        file, _, member = address.partition("#")
+        file = address.partition("#")[0]
         if file not in done:
             path = sidecar_files.sidecar_path(root / file)
             content = json.loads(path.read_text())
