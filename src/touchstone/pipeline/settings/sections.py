@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from touchstone import registry
 from touchstone.contracts import Bounds
 from touchstone.numerics import precision
 from touchstone.registry import Setting, Type
+
+
+class Entry(NamedTuple):
+    """The name of one entry of a study, with its section."""
+
+    section: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,11 @@ class Section:
     folders: tuple[str, ...]
     settings: dict[str, Setting] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+
+    @property
+    def needs_use(self) -> bool:
+        """Whether every entry names a component."""
+        return bool(self.folders)
 
 
 # The chapters of the report that an evaluation may stand in.
@@ -161,10 +172,3 @@ CONFOUNDING_SETTINGS: dict[str, Setting] = {
 def on_pipelines(attack: dict[str, Any]) -> bool:
     """Return whether an entry of attacks is made on whole defences, and on nothing else."""
     return "pipeline" in registry.used(attack["use"]).data
-
-
-def named(kind: Section, entry: dict[str, Any], resolved: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (section, name) of the entries that a resolved entry names."""
-    for key, reference in kind.references.items():
-        for name in entry[key] if reference.many else [entry[key]] if entry[key] else []:
-            yield next(section for section in reference.sections if name in resolved[section]), name
