@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
+from annotated_types import Interval
+
 from touchstone import contracts, plugins
 
 PACKAGE = plugins.PACKAGE
@@ -39,7 +41,7 @@ class Type:
     """What values a setting takes: a base type with its bounds, words to choose from, or a nested component."""
 
     base: str  # int, float, bool, str, word, digest, list, nested
-    bounds: contracts.Bounds | None = None
+    bounds: Interval | None = None
     words: tuple[str, ...] = ()
     item: Type | None = None
     folder: str = ""
@@ -53,7 +55,7 @@ class Type:
             "nested": f"block with its own use: from {self.folder}/",
         }.get(self.base, self.base)
         if self.bounds:
-            text += f" {self.bounds}"
+            text += f" {contracts.range_text(self.bounds)}"
         return text + (" or null" if self.optional else "")
 
 
@@ -149,8 +151,8 @@ def _type(node: ast.expr, where: str) -> Type:
         case ast.Name(id=name) if name in contracts.NESTED:
             return Type("nested", folder=contracts.NESTED[name])
         case ast.Name(id=name) if get_origin(alias := getattr(contracts, name, None)) is Annotated:
-            base, bounds = get_args(alias)
-            return Type(base.__name__, bounds=bounds)
+            base, bound = get_args(alias)
+            return Type(base.__name__, contracts.interval(bound))
         case ast.Subscript(value=ast.Name(id="Literal")):
             words = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
             return Type("word", words=tuple(str(_fold(word)) for word in words))

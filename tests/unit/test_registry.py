@@ -1,4 +1,5 @@
 import pytest
+from annotated_types import Interval
 
 from touchstone import contracts, registry
 
@@ -34,7 +35,7 @@ def test_every_file_of_a_component_folder_keeps_the_rules(folder, name):
 def test_defaults_are_values_of_their_own_type(folder, name):
     for setting in registry.component(folder, name).settings.values():
         if setting.type.bounds is not None and setting.default is not None:
-            assert setting.type.bounds.hold(setting.default)
+            assert contracts.within(setting.default, setting.type.bounds)
         if setting.type.base == "word" and setting.default is not None:
             assert setting.default in setting.type.words
 
@@ -55,7 +56,7 @@ def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
     settings = registry.component("attacks", "mine").settings
 
     assert settings["eps"].default == 8 / 255
-    assert settings["eps"].type.bounds == contracts.Bounds(low=0, high=1)
+    assert settings["eps"].type.bounds == Interval(ge=0, le=1)
     assert settings["loss"].type.words == ("a", "b")
     assert settings["k"].type.optional
 

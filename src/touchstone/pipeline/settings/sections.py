@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from annotated_types import Interval
+
 from touchstone import registry
-from touchstone.contracts import Bounds
 from touchstone.numerics import precision
 from touchstone.registry import Setting, Type
 
@@ -50,15 +51,15 @@ GROUPED = ("examples", "attacks", "detectors", "translators")  # what one job ma
 # A classifier may be a file instead of a training run: then these stand in for what a training run needs.
 FILE_SETTINGS: dict[str, Setting] = {
     "model": Setting(Type("nested", folder="models"), required=True),
-    "input_shape": Setting(Type("list", item=Type("int", Bounds(low=1))), required=True),
-    "classes": Setting(Type("int", Bounds(low=2)), required=True),
+    "input_shape": Setting(Type("list", item=Type("int", Interval(ge=1))), required=True),
+    "classes": Setting(Type("int", Interval(ge=2)), required=True),
     "mean": Setting(Type("list", item=Type("float"))),
-    "std": Setting(Type("list", item=Type("float", Bounds(above=0)))),
+    "std": Setting(Type("list", item=Type("float", Interval(gt=0)))),
 }
 PLANNED = ("seed", "device", "architecture")  # what the plan gives to the train step, not an entry
 
-_count = Type("int", Bounds(low=1))
-_seed = Type("int", Bounds(low=0))
+_count = Type("int", Interval(ge=1))
+_seed = Type("int", Interval(ge=0))
 _text = Setting(Type("str"), required=True)
 
 
@@ -113,7 +114,7 @@ def sections() -> dict[str, Section]:
         "defences": Section(
             (),
             {
-                "false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05),
+                "false_positive_rate": Setting(Type("float", Interval(gt=0, le=1)), 0.05),
                 "seeds": Setting(Type("list", item=_seed, optional=True), None),  # None: its classifier's
             },
             {
@@ -158,14 +159,14 @@ STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
         "batch_size": Setting(_count, 256),
         "calibration": _text,
         "absent": Setting(Type("list", item=Type("str")), []),  # sources that cannot be had
-        "attacked_false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05),
-        "false_positive_rates": Setting(Type("list", item=Type("float", Bounds(above=0, high=1))), [0.01, 0.05, 0.5]),
+        "attacked_false_positive_rate": Setting(Type("float", Interval(gt=0, le=1)), 0.05),
+        "false_positive_rates": Setting(Type("list", item=Type("float", Interval(gt=0, le=1))), [0.01, 0.05, 0.5]),
     },
 }
 CONFOUNDING_SETTINGS: dict[str, Setting] = {
     "variant": Setting(Type("word", words=("softmax", "sigmoid")), "softmax"),
-    "ones": Setting(Type("int", Bounds(low=0), optional=True)),
-    "draws": Setting(Type("int", Bounds(low=1), optional=True)),
+    "ones": Setting(Type("int", Interval(ge=0), optional=True)),
+    "draws": Setting(Type("int", Interval(ge=1), optional=True)),
 }
 
 

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from touchstone import registry
+from touchstone.contracts import within
 from touchstone.messages import LONGEST_WORD, nearest
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.limits import largest
@@ -38,11 +39,11 @@ def _out_of_range(path: Place, value: Any, kind: Type) -> str:
     ceiling = largest(next(name for name in reversed(path) if not name.isdecimal()))
     expected = int if kind.base == "int" else float
     right = isinstance(value, expected) and not isinstance(value, bool) and abs(value) <= ceiling
-    if right and (kind.bounds is None or kind.bounds.hold(value)):
+    if right and (kind.bounds is None or within(value, kind.bounds)):
         return ""
     if kind.bounds is None:
         return f"expected {kind}, from {-ceiling:,} to {ceiling:,}, got {shown(value)}"
-    most = f", at most {ceiling:,}" if kind.bounds.high is None else ""
+    most = f", at most {ceiling:,}" if kind.bounds.le is None else ""
     return f"expected {kind}{most}, got {shown(value)}"
 
 
