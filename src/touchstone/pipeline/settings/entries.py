@@ -15,7 +15,8 @@ from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.references import read_reference
 from touchstone.pipeline.settings.sections import FILE_SETTINGS, Reference, Section
 from touchstone.pipeline.settings.values import read, shown
-from touchstone.registry import Component, Setting, Type
+from touchstone.registry import Component
+from touchstone.signatures import Setting, Type
 
 
 @dataclass(frozen=True)

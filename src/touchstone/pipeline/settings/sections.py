@@ -9,7 +9,7 @@ from annotated_types import Interval
 
 from touchstone import registry
 from touchstone.numerics import precision
-from touchstone.registry import Setting, Type
+from touchstone.signatures import Setting, Type, read_signature
 
 
 class Entry(NamedTuple):
@@ -64,7 +64,7 @@ _text = Setting(Type("str"), required=True)
 
 
 def _trained(*more: tuple[str, Reference]) -> Section:
-    step = registry.read_signature(registry.PACKAGE / "pipeline" / "steps" / "train.py", "train", strict=False)
+    step = read_signature(registry.PACKAGE / "pipeline" / "steps" / "train.py", "train", strict=False)
     assert step is not None
     settings = {name: setting for name, setting in step.settings.items() if name not in PLANNED}
     settings["seeds"] = Setting(Type("list", item=_seed), [0])

@@ -7,12 +7,10 @@ import reprlib
 import sys
 from typing import Any
 
-from touchstone import registry
-from touchstone.contracts import within
 from touchstone.messages import LONGEST_WORD, nearest
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.limits import largest
-from touchstone.registry import Type
+from touchstone.signatures import Type, fold, within
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _repr = reprlib.Repr()
@@ -51,7 +49,7 @@ def _number(value: Any) -> Any:
     """Return a float for a number or for arithmetic over literals ("8/255", "1e-3"), else the value as it is."""
     if isinstance(value, str) and len(value) <= LONGEST_WORD:
         try:
-            value = registry.fold(value)
+            value = fold(value)
         except ValueError:
             return value
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:

@@ -1,7 +1,7 @@
 import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from touchstone.contracts import interval, range_text, within
+from touchstone.signatures import fold, interval, range_text, within
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,18 @@ def test_a_bound_is_checked_and_worded(bound, text, inside, outside):
 
 def test_equal_ranges_are_equal():
     assert interval(Ge(1)) == interval(Interval(ge=1)) != interval(Gt(1))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("8/255", 8 / 255), ("-2*0.5", -1.0), ("1e-3", 0.001), ("[1, 2]", [1, 2]), ("None", None)]
+)
+def test_fold_evaluates_literals_and_the_four_operators(text, value):
+    assert fold(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["__import__('os')", "8 % 3", "2 ** 9", "a + 1", "1/0", "'a' * 3", "", "f(1)", "True + 1"]
+)
+def test_fold_refuses_everything_else(text):
+    with pytest.raises(ValueError):
+        fold(text)
