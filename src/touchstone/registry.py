@@ -68,9 +68,9 @@ class Component:
 
 def names(folder: str) -> tuple[str, ...]:
     """Return the names of all components of a folder, sorted."""
-    own, *others = plugins.places(PACKAGE)
+    package, *others = plugins.places(PACKAGE)
     added = [name for place in others for name in _names_in(place / folder)]
-    return tuple(sorted([*_own_names(own / folder), *added])) if added else _own_names(own / folder)
+    return tuple(sorted([*_own_names(package / folder), *added])) if added else _own_names(package / folder)
 
 
 def _names_in(folder: Path) -> list[str]:

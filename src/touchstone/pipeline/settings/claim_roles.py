@@ -75,8 +75,8 @@ def _cast(
         if role not in block and role not in shared:
             continue
         where = (*place, role) if role in block else ("claims", "shared", role)
-        given: Any = block.get(role, shared.get(role))
-        entries: list[Any] = given if isinstance(given, list) and many else [given]
+        players: Any = block.get(role, shared.get(role))
+        entries: list[Any] = players if isinstance(players, list) and many else [players]
         for entry in entries:
             if not isinstance(entry, str):
                 listed = " or a list of them" if many else ""
@@ -85,7 +85,7 @@ def _cast(
                 if (section, entry) in removed:
                     return f"{entry} ({section}) is not in this study"
                 problems.add(where, f"no entry called {entry} in {section}.{nearest(entry, resolved[section])}")
-        cast[role] = entries if many else given
+        cast[role] = entries if many else players
     for role in criterion.together:
         first = criterion.together[0]
         if len(cast.get(role, [])) != len(cast.get(first, [])):

@@ -1,4 +1,4 @@
-"""Defences of a study: their seeds, and what may be asked about a defence but not about a network, or the reverse."""
+"""Defences of a study: their seeds and thresholds, and the evaluations that fit a defence but no network, or the reverse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def fill_seeds(resolved: dict[str, Any]) -> None:
 
 
 def wrong_defences(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the defences whose parts do not fit, and the evaluations that ask a defence what only a network answers."""
+    """Yield the defences whose parts do not fit, and the evaluations that mix up defences and networks."""
     rates = resolved["study"]["false_positive_rates"]
     for name, entry in resolved["defences"].items():
         seeds = resolved["classifiers"][entry["classifier"]]["seeds"]
@@ -41,7 +41,7 @@ def _closest(rate: float, rates: list[float]) -> float:
 
 
 def _wrong_question(name: str, question: dict[str, Any], resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield detectors and margins asked of a defence, and attacks on defences asked of networks."""
+    """Yield detectors and margins of defences, and attacks on defences in evaluations of networks."""
     defences = resolved["defences"]
     defended = [victim for victim in question["classifiers"] if victim in defences]
     for key in ("detectors", "margins") if defended else ():

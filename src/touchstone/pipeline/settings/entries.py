@@ -65,13 +65,13 @@ class EntryReader:
         if not isinstance(block, dict):
             self.problems.add(place, f"expected settings, got {shown(block)}")
             return resolved
-        given = {key: value for key, value in block.items() if component is None or key != "use"}
-        for key in given:
+        values = {key: value for key, value in block.items() if component is None or key != "use"}
+        for key in values:
             if key not in allowed:
                 self._unknown_setting((*place, key), allowed, component)
         for key, setting in allowed.items():
-            if key in given:
-                resolved[key] = self._value((*place, key), given[key], setting.type)
+            if key in values:
+                resolved[key] = self._value((*place, key), values[key], setting.type)
             elif setting.required:
                 self.problems.add((*place, key), f"must be given: {setting.type}")
             elif setting.type.base == "nested" and setting.default is not None:
@@ -100,16 +100,16 @@ class EntryReader:
                 f"{component.folder}/{component.name}.py has settings that every {section} entry has: {sorted(clash)}"
             )
             self.problems.add(place, reason)
-        given = {key: value for key, value in block.items() if key not in kind.references}
-        resolved = self.settings(place, given, kind.settings | settings, component)
+        values = {key: value for key, value in block.items() if key not in kind.references}
+        resolved = self.settings(place, values, kind.settings | settings, component)
         for key, reference in kind.references.items():
             resolved[key] = read_reference((*place, key), block, reference, self.problems)
         return resolved
 
     def _file_entry(self, place: Place, _: Section, block: dict[str, Any], component: Component) -> dict[str, Any]:
         """Return a classifier that is read from a file of a source: nothing trains it, so it has one seed and no sets."""
-        given = {key: value for key, value in block.items() if key != "source"}
-        resolved = self.settings(place, given, FILE_SETTINGS | component.settings, component)
+        values = {key: value for key, value in block.items() if key != "source"}
+        resolved = self.settings(place, values, FILE_SETTINGS | component.settings, component)
         source = Reference(("sources",), required=True)
         resolved["source"] = read_reference((*place, "source"), block, source, self.problems)
         shape = resolved.get("input_shape") or []

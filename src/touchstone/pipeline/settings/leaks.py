@@ -50,12 +50,12 @@ def _learned(resolved: dict[str, Any]) -> Iterator[tuple[Place, str]]:
 
 def _calibrations(resolved: dict[str, Any]) -> dict[str, Place]:
     """Return the sets that give thresholds, with the setting that says so."""
-    own: dict[str, Place] = {
+    of_classifiers: dict[str, Place] = {
         entry["calibration"]: ("classifiers", name, "calibration")
         for name, entry in resolved["classifiers"].items()
         if entry["calibration"]
     }
-    return {resolved["study"]["calibration"]: ("study", "calibration")} | own
+    return {resolved["study"]["calibration"]: ("study", "calibration")} | of_classifiers
 
 
 def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterator[Problem]:

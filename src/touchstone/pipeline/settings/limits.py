@@ -1,4 +1,4 @@
-"""Limits of a study. Beyond them settings make no sense, or planning would not end within seconds."""
+"""Limits of a study. Beyond them settings make no sense, or planning would take more than seconds."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ LARGEST = 1_000_000  # of any number that CEILINGS does not name; the smallest i
 CEILINGS = {"shards": 1_000} | dict.fromkeys(("seed", "seeds", "split_seed", "bootstrap_seed"), 2**32 - 1)
 ENTRIES = 500  # in a section
 ITEMS, SEEDS = 1_000, 100  # in a list
-LETTERS = 60  # in a name; several names make the name of a file
+LETTERS = 60  # in a name; the name of a file consists of several names
 CHAIN = 20  # sets, each made of the next
 CELLS = 100_000  # files that the evaluations of a study read; the largest shipped one reads 8,000
 
 
 def largest(name: str) -> int:
-    """Return the largest value of a number, by the name of its setting."""
+    """Return the largest value of a setting that is a number, by the setting's name."""
     return CEILINGS.get(name, LARGEST)
 
 
 def most(name: str) -> int:
-    """Return the largest number of items of a list, by the name of its setting."""
+    """Return the largest number of items of a setting that is a list, by the setting's name."""
     return SEEDS if name == "seeds" else ITEMS
 
 
@@ -55,7 +55,7 @@ def chains(examples: dict[str, Any]) -> Iterator[Problem]:
 
 
 def sizes(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the evaluation that reads the most files, if all of them together read too many."""
+    """Yield the evaluation that reads the most files, if all evaluations together read too many."""
     files = {name: _files_read(question, resolved) for name, question in resolved["evaluations"].items()}
     total = sum(files.values())
     if total > CELLS:

@@ -12,9 +12,9 @@ from touchstone.pipeline.settings.problems import Problem
 Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
 
 
-def _mismatch(place: Place, needed: bool, given: object, missing: str, idle: str) -> Iterator[Problem]:
+def _mismatch(place: Place, needed: bool, value: object, missing: str, idle: str) -> Iterator[Problem]:
     """Yield `missing` if a setting is needed and not given, `idle` if it is given and not needed."""
-    if needed != bool(given):
+    if needed != bool(value):
         yield Problem(place, missing if needed else idle)
 
 

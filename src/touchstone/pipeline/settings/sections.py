@@ -1,4 +1,4 @@
-"""What a study may hold: its sections, and the settings that entries have besides those of their components."""
+"""The sections of a study, and the settings of their entries besides those of their components."""
 
 from __future__ import annotations
 
@@ -21,19 +21,34 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Reference:
-    """A setting that names entries of the study."""
+    """A setting that names entries of the study.
+
+    Attributes:
+        sections: where the named entries are.
+        many: whether the setting is a list of names, or `all`.
+        required: whether it must be given.
+        default: if it is not given; "all" means every entry.
+        bare: whether one name may be written for a list of one.
+        everything: the sections that `all` means, if not all of `sections`.
+    """
 
     sections: tuple[str, ...]
     many: bool = False
     required: bool = False
-    default: Any = None  # "all" where every entry of the section is meant
-    bare: bool = False  # one name may stand for a list of one
-    everything: tuple[str, ...] = ()  # the sections that "all" means, where not all of them
+    default: Any = None
+    bare: bool = False
+    everything: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Section:
-    """What the entries of one section hold besides their component's settings; without folders they use none."""
+    """The settings that entries of one section have besides those of their components.
+
+    Attributes:
+        folders: the component folders that `use:` may name; without any, entries use no component.
+        settings: by name.
+        references: the settings that name other entries, by name.
+    """
 
     folders: tuple[str, ...]
     settings: dict[str, Setting] = field(default_factory=dict)
@@ -45,10 +60,10 @@ class Section:
         return bool(self.folders)
 
 
-# The chapters of the report that an evaluation may stand in.
+# The chapters of the report that an evaluation may belong to.
 SYSTEMS = ("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation", "shared")
-GROUPED = ("examples", "attacks", "detectors", "translators")  # what one job may do together
-# A classifier may be a file instead of a training run: then these stand in for what a training run needs.
+GROUPED = ("examples", "attacks", "detectors", "translators")  # sections whose entries one job may treat together
+# The settings of a classifier that is read from a file, instead of those of a training run.
 FILE_SETTINGS: dict[str, Setting] = {
     "model": Setting(Type("nested", folder="models"), required=True),
     "input_shape": Setting(Type("list", item=Type("int", Interval(ge=1))), required=True),
@@ -56,7 +71,7 @@ FILE_SETTINGS: dict[str, Setting] = {
     "mean": Setting(Type("list", item=Type("float"))),
     "std": Setting(Type("list", item=Type("float", Interval(gt=0)))),
 }
-PLANNED = ("seed", "device", "architecture")  # what the plan gives to the train step, not an entry
+PLANNED = ("seed", "device", "architecture")  # settings of the step `train` that the plan gives, not an entry
 
 _count = Type("int", Interval(ge=1))
 _seed = Type("int", Interval(ge=0))
@@ -78,7 +93,7 @@ def _trained(*more: tuple[str, Reference]) -> Section:
 
 
 def sections() -> dict[str, Section]:
-    """Return what every section of params.yaml may hold."""
+    """Return the sections of params.yaml whose entries are components or combine them, by name."""
     crossed = {
         name: Reference((name,), many=True, default=[])
         for name in ("examples", "attacks", "translators", "detectors", "margins")
@@ -115,13 +130,13 @@ def sections() -> dict[str, Section]:
             (),
             {
                 "false_positive_rate": Setting(Type("float", Interval(gt=0, le=1)), 0.05),
-                "seeds": Setting(Type("list", item=_seed, optional=True), None),  # None: its classifier's
+                "seeds": Setting(Type("list", item=_seed, optional=True), None),  # None: those of its classifier
             },
             {
                 "classifier": Reference(("classifiers",), required=True),
                 "translator": Reference(("translators",), many=True, required=True, bare=True),
                 "router": Reference(("detectors",)),
-                "encoder": Reference(("classifiers",)),  # what the router reads, where it is not the classifier
+                "encoder": Reference(("classifiers",)),  # whose features the router reads, if not the classifier's
             },
         ),
         "evaluations": Section(
@@ -158,7 +173,7 @@ STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
         "memory_format": Setting(Type("word", words=precision.MEMORY_FORMATS), precision.CONTIGUOUS),
         "batch_size": Setting(_count, 256),
         "calibration": _text,
-        "absent": Setting(Type("list", item=Type("str")), []),  # sources that cannot be had
+        "absent": Setting(Type("list", item=Type("str")), []),  # sources that are not available
         "attacked_false_positive_rate": Setting(Type("float", Interval(gt=0, le=1)), 0.05),
         "false_positive_rates": Setting(Type("list", item=Type("float", Interval(gt=0, le=1))), [0.01, 0.05, 0.5]),
     },
@@ -171,5 +186,5 @@ CONFOUNDING_SETTINGS: dict[str, Setting] = {
 
 
 def on_pipelines(attack: dict[str, Any]) -> bool:
-    """Return whether an entry of attacks is made on whole defences, and on nothing else."""
+    """Return whether an entry of attacks attacks whole defences, and nothing else."""
     return "pipeline" in registry.used(attack["use"]).data

@@ -1,4 +1,4 @@
-"""Single values of settings: read as their type requires, or what is wrong with them."""
+"""Single values of settings: read as their type requires, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ _repr.maxstring = _repr.maxother = _repr.maxlong = LONGEST_WORD
 
 
 def read(path: Place, value: Any, kind: Type) -> tuple[Any, str]:
-    """Return a plain value, numbers as numbers, and what is wrong with it, or ""."""
+    """Return a value, read as its type requires, and what is wrong with it ("" if nothing is).
+
+    Args:
+        path: the keys that lead to the value; the last one that is no index decides the ceiling of a number.
+        value: as YAML gives it.
+        kind: a type that is neither a list nor nested.
+    """
     match kind.base:
         case "int" | "float":
             value = _number(value) if kind.base == "float" else value
@@ -33,7 +39,7 @@ def read(path: Place, value: Any, kind: Type) -> tuple[Any, str]:
 
 
 def _out_of_range(path: Place, value: Any, kind: Type) -> str:
-    """Return what is wrong with a number, or "": its type, its range, or the general limit."""
+    """Return what is wrong with a number: its type, its bounds or the general limit; "" if nothing is."""
     ceiling = largest(next(name for name in reversed(path) if not name.isdecimal()))
     expected = int if kind.base == "int" else float
     right = isinstance(value, expected) and not isinstance(value, bool) and abs(value) <= ceiling
@@ -46,7 +52,7 @@ def _out_of_range(path: Place, value: Any, kind: Type) -> str:
 
 
 def _number(value: Any) -> Any:
-    """Return a float for a number or for arithmetic over literals ("8/255", "1e-3"), else the value as it is."""
+    """Return a number, or arithmetic such as "8/255", as a float; anything else as it is."""
     if isinstance(value, str) and len(value) <= LONGEST_WORD:
         try:
             value = fold(value)
@@ -58,7 +64,7 @@ def _number(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as messages show it, shortened."""
+    """Return a value as messages show it; long ones are shortened."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, str):
