@@ -100,14 +100,14 @@ def _component(folder: str, name: str, path: Path, time: int) -> Component:
     """Return the component in a file; `time` makes the cache forget a file that changed."""
     call = read_signature(path, name)
     if call is None:
-        raise ComponentError(f"{folder}/{name}.py holds no function or class called {name}")
+        raise ComponentError(f"{folder}/{name}.py has no function or class called {name}")
     fit = read_signature(path, "fit") if folder == "detectors" else None
     companions = read_signature(path, "companions") if folder == "training" else None
     result = Component(folder, name, path, call, fit, companions)
     for data in result.data:
         if data.removeprefix("fit_").removeprefix("anomalous_") not in DATA_NAMES:
             raise ComponentError(
-                f"{folder}/{name}.py: {data} stands before the star, where only data may: {', '.join(sorted(DATA_NAMES))}"
+                f"{folder}/{name}.py: {data} comes before the star, where only data may: {', '.join(sorted(DATA_NAMES))}"
             )
     return result
 

@@ -1,4 +1,4 @@
-"""Settings that were spoilt at random: read, or refused in words; never a traceback, never a wait."""
+"""Settings that were damaged at random are read or refused with a message, without a traceback or a long wait."""
 
 import copy
 import random
@@ -121,11 +121,11 @@ def look(folder, text):
 def test_spoilt_settings_are_read_or_refused_in_words(tmp_path):
     answers = []
     for draw in range(DRAWS):
-        told = look(tmp_path, written(random.Random(draw)))
-        assert not told or told.startswith(str(tmp_path)), draw
-        assert len(told) < 200_000, draw
-        answers.append(told)
+        error = look(tmp_path, written(random.Random(draw)))
+        assert not error or error.startswith(str(tmp_path)), draw
+        assert len(error) < 200_000, draw
+        answers.append(error)
 
     # Were all refused for one reason, the draws would show nothing.
     assert answers.count("") > 2
-    assert len({told.partition(": ")[2] for told in answers}) > DRAWS / 2
+    assert len({error.partition(": ")[2] for error in answers}) > DRAWS / 2

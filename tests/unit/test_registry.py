@@ -51,7 +51,7 @@ def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
     ("text", "word"),
     [
         ("def other(): ...", "no function or class called mine"),
-        ("def mine(gadget): ...", "gadget stands before the star"),
+        ("def mine(gadget): ...", "gadget comes before the star"),
         ("def mine(model, *, eps=0.1): ...", "eps: a setting needs a type"),
         ("def mine(model, *, eps: float = f(1)): ...", "not a literal"),
         ("def mine(model, *, eps: Banana = 1): ...", "cannot have the type Banana"),

@@ -41,8 +41,8 @@ def resolve_claims(
         place = ("claims", name)
         if name in book.published:
             scaled = [key for key, criterion in book.criteria.items() if name in criterion.scales]
-            reason = f"a published figure; a study asks what scales it down: {', '.join(scaled) or 'nothing'}"
-            problems.add(place, reason)
+            listed = ", ".join(scaled) or "nothing"
+            problems.add(place, f"a published figure, which no study can test; use what scales it down: {listed}")
         elif name not in book.criteria:
             problems.add(place, f"no such claim.{nearest(name, book.criteria)}")
         elif isinstance(block, dict):
@@ -50,7 +50,7 @@ def resolve_claims(
         elif isinstance(block, str) and block:
             claims[name] = block
         else:
-            problems.add(place, f"expected its roles, or in words why it is not run, got {shown(block)}")
+            problems.add(place, f"expected its roles, or a text that says why it is not run, got {shown(block)}")
     if "claims" in resolved["evaluations"]:
         problems.add(("evaluations", "claims"), "the name is taken by the section claims")
     return claims
@@ -89,5 +89,7 @@ def _cast(
     for role in criterion.together:
         first = criterion.together[0]
         if len(cast.get(role, [])) != len(cast.get(first, [])):
-            problems.add((*place, role), f"goes side by side with {first}: as many entries, in that order")
+            problems.add(
+                (*place, role), f"is compared with {first} entry by entry; give as many entries, in the same order"
+            )
     return cast

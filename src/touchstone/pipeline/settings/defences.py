@@ -21,7 +21,7 @@ def wrong_defences(resolved: dict[str, Any]) -> Iterator[Problem]:
     for name, entry in resolved["defences"].items():
         seeds = resolved["classifiers"][entry["classifier"]]["seeds"]
         if not set(entry["seeds"]) <= set(seeds):
-            yield Problem(("defences", name, "seeds"), f"{entry['classifier']} has the seeds {seeds} alone")
+            yield Problem(("defences", name, "seeds"), f"{entry['classifier']} has only the seeds {seeds}")
         rate = entry["false_positive_rate"]
         if rate not in rates:
             reason = (
@@ -31,7 +31,10 @@ def wrong_defences(resolved: dict[str, Any]) -> Iterator[Problem]:
         if not entry["translator"]:
             yield Problem(("defences", name, "translator"), "must name an entry of translators")
         if entry["encoder"] and not entry["router"]:
-            yield Problem(("defences", name, "encoder"), "is what a router reads, and there is none")
+            yield Problem(
+                ("defences", name, "encoder"),
+                "only a router reads it, and this defence has none; add a router or leave it out",
+            )
     for name, question in resolved["evaluations"].items():
         yield from _wrong_question(name, question, resolved)
 
@@ -46,10 +49,7 @@ def _wrong_question(name: str, question: dict[str, Any], resolved: dict[str, Any
     defended = [victim for victim in question["classifiers"] if victim in defences]
     for key in ("detectors", "margins") if defended else ():
         if question[key]:
-            reason = (
-                f"{defended[0]} is a defence, and {key} are made for networks alone; ask about them in an evaluation"
-                " of its own, of classifiers"
-            )
+            reason = f"{defended[0]} is a defence, but {key} need a single network; ask an evaluation of classifiers"
             yield Problem(("evaluations", name, key), reason)
     whole = [attack for attack in question["attacks"] if on_pipelines(resolved["attacks"][attack])]
     if whole and not defended:

@@ -91,7 +91,9 @@ class EntryReader:
     def _entry(self, place: Place, kind: Section, block: dict[str, Any], component: Component | None) -> dict[str, Any]:
         section = place[0]
         if section == "classifiers" and block.get("source") is not None:
-            reason = "a network that is trained here has none; a file needs a use: of pretrained/"
+            reason = (
+                "a network that is trained here has no source; to read one from a file, use a component of pretrained/"
+            )
             self.problems.add((*place, "source"), reason)
         settings = component.settings if component else {}
         clash = settings.keys() & (kind.settings.keys() | kind.references.keys())

@@ -122,7 +122,7 @@ class _Walk:
             self._refuse(event, place, "a key is one word, not a list, a block or an alias")
         key = str(event.value)
         if len(key) > LONGEST_KEY:
-            self._refuse(event, place, f"a key of {len(key):,} letters; at most {LONGEST_KEY}")
+            self._refuse(event, place, f"a key of {len(key):,} characters; at most {LONGEST_KEY} are allowed")
         kind = str(event.tag or self._reader.resolve(yaml.ScalarNode, key, event.implicit)).rpartition(":")[2]
         if kind not in ("str", "merge"):
             what = READ_AS.get(kind, f"a value of its own kind ({kind})")
@@ -141,7 +141,7 @@ class _Walk:
         elif event.tag is not None and event.tag not in TAGS:
             self._refuse(event, place, f"settings have no tags; remove {event.tag.replace('tag:yaml.org,2002:', '!!')}")
         if self._values > MOST_VALUES:
-            self._refuse(event, place, f"holds more than {MOST_VALUES:,} values, with those that aliases repeat")
+            self._refuse(event, place, f"has more than {MOST_VALUES:,} values, counting those that aliases repeat")
         if isinstance(event, yaml.CollectionStartEvent):
             if len(self._open) == DEEPEST:
                 self._refuse(event, place, f"nested more than {DEEPEST} deep")
@@ -154,7 +154,7 @@ class _Walk:
 def _walked(path: Path) -> tuple[str, dict[Place, int]]:
     """Return a settings file's text and the lines of its keys. ParamsError if the file must not be read."""
     if not path.is_file():
-        raise ParamsError(f"{path}: no such file here; run touchstone in the folder that holds the Snakefile")
+        raise ParamsError(f"{path}: no such file here; run touchstone in the folder of the Snakefile")
     if (size := path.stat().st_size) > MOST_BYTES:
         raise ParamsError(f"{path}: {size:,} bytes; settings have at most {MOST_BYTES:,}")
     with _as_params_error(path):

@@ -70,10 +70,10 @@ def _mixed(place: Place, members: list[str], resolved: dict[str, Any]) -> Iterat
     """Yield what keeps one job from treating all members: other kinds, victims, seeds or shards; or a leak."""
     attacks = [resolved["attacks"][entry] for entry in members if entry in resolved["attacks"]]
     if len({(attack["use"].split("/")[0], on_pipelines(attack)) for attack in attacks}) > 1:
-        yield Problem(place, "mixes attacks with adaptive ones, which are made on other victims")
+        yield Problem(place, "mixes attacks with adaptive ones, which attack other victims; use two groups")
     sections = _sections(members, resolved)
     if len(sections) > 1:
-        yield Problem(place, f"mixes {' and '.join(sorted(sections))}; a group holds one kind")
+        yield Problem(place, f"mixes {' and '.join(sorted(sections))}; all members of a group must be of one section")
     seeds = {str(resolved["translators"][entry]["seeds"]) for entry in members if entry in resolved["translators"]}
     if len(seeds) > 1:
         yield Problem(place, f"mixes translators with the seeds {' and '.join(sorted(seeds))}")
@@ -81,8 +81,8 @@ def _mixed(place: Place, members: list[str], resolved: dict[str, Any]) -> Iterat
     most, least = max(shards, key=shards.__getitem__, default=""), min(shards, key=shards.__getitem__, default="")
     if most and shards[most] > shards[least]:
         reason = (
-            f"{shards[most]}, but {least} in the same group, {place[1]}, has {shards[least]}; a job is on one shard of"
-            " all sets of its group"
+            f"{shards[most]}, but {least} in the same group, {place[1]}, has {shards[least]}; all sets of a group need the"
+            " same number of shards"
         )
         yield Problem(("examples", most, "shards"), reason)
     calibration = resolved["study"]["calibration"]

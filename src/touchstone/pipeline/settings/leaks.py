@@ -24,7 +24,7 @@ def leaks(resolved: dict[str, Any]) -> Iterator[Problem]:
     for section in TRAINED:
         for name, entry in resolved[section].items():
             if entry["train"] and entry["train"] == entry["validation"]:
-                reason = f"{entry['train']} is also what the network is trained on; use another set"
+                reason = f"{entry['train']} is also the training set; use another set"
                 yield Problem((section, name, "validation"), reason)
     yield from _familiar_outliers(resolved, tested)
 

@@ -32,7 +32,7 @@ def wrong_name(name: str) -> str:
     """Return why this cannot be the name of an entry, "" if it can."""
     if NAME.fullmatch(name) and len(name) <= LETTERS:
         return ""
-    return f"a name is made of a-z, 0-9 and _, a letter first, at most {LETTERS}"
+    return f"a name consists of a-z, 0-9 and _, starts with a letter and has at most {LETTERS} characters"
 
 
 def chains(examples: dict[str, Any]) -> Iterator[Problem]:
@@ -50,7 +50,7 @@ def chains(examples: dict[str, Any]) -> Iterator[Problem]:
                 yield Problem(("examples", circle[0], "of"), reason)
             reported |= set(circle)
         elif other in examples:
-            reason = f"begins a chain of sets, each made of the next; a chain has at most {CHAIN} sets"
+            reason = f"starts a chain of sets, each made of the next; a chain may have at most {CHAIN} sets"
             yield Problem(("examples", name, "of"), reason)
 
 

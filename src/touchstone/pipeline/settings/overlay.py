@@ -66,7 +66,7 @@ def _check_sections(content: dict[str, Any], file: Path, problems: Problems, kin
         elif not isinstance(block, dict):
             problems.add((name,), f"expected entries, found {shown(block)}", file)
         elif len(block) > ENTRIES:
-            reason = f"holds {len(block):,} entries; a section has at most {ENTRIES} entries"
+            reason = f"has {len(block):,} entries; a section may have at most {ENTRIES} entries"
             problems.add((name,), reason, file)
 
 
@@ -82,7 +82,7 @@ def _apply(
             place = (section, name)
             problems.overlaid.add(place)
             if change is None and name not in entries:
-                problems.add(place, f"null removes an entry, but there is none.{nearest(name, entries)}")
+                problems.add(place, f"null removes an entry, but there is no such entry.{nearest(name, entries)}")
             elif change is None:
                 del entries[name]
                 removed.add(Entry(section, name))

@@ -112,7 +112,7 @@ def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Prob
         for name in resolved[section]:
             if Entry(section, name) not in reached:
                 yield Problem(
-                    (section, name), "no evaluation names it; name it in one, or remove it (null in an overlay)"
+                    (section, name), "no evaluation uses it; add it to one, or remove it (null in an overlay)"
                 )
 
 

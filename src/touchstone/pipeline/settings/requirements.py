@@ -45,10 +45,10 @@ def static_networks(classifiers: Entries, translators: Entries) -> Iterator[Prob
     for name, entry in classifiers.items():
         place, needed = ("classifiers", name, "static_networks"), _attacks_static_networks(entry)
         idle = f"{entry['use']}.py attacks no other network; leave it out"
-        missing = "must name entries of classifiers, which are trained before"
+        missing = "must name entries of classifiers, which are trained first"
         yield from _mismatch(place, needed, entry["static_networks"], missing, idle)
         if needed and (circle := _circle(name, classifiers)):
-            yield Problem(place, f"{' needs '.join(circle)}, and a static network has to be trained before")
+            yield Problem(place, f"{' needs '.join(circle)}, but a static network has to be trained first")
     for name, entry in translators.items():
         if _attacks_static_networks(entry):
             yield Problem(("translators", name, "use"), f"{entry['use']}.py trains classifiers, not translators")

@@ -34,4 +34,4 @@ def test_a_name_may_be(name):
 
 @pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a-b", "a.b", "a b", "ä", "a" * (LETTERS + 1)])
 def test_a_name_may_not_be(name):
-    assert "a name is made of" in wrong_name(name)
+    assert "a name consists of" in wrong_name(name)
