@@ -50,7 +50,7 @@ def at(value, way):
     return value
 
 
-def spoilt(value, chance):
+def damaged(value, chance):
     """Return settings with up to four changes: values for others, entries moved, removed, renamed or doubled."""
     value = copy.deepcopy(value)
     for _ in range(chance.randint(1, 4)):
@@ -89,11 +89,11 @@ def torn(text, chance):
 
 
 def written(chance):
-    """Return the text of a spoilt study."""
+    """Return the text of a damaged study."""
     text = content(chance.choice(STUDIES))
     if chance.random() < 0.4:
         return torn(text, chance)
-    return yaml.dump(spoilt(yaml.load(text, yaml.CSafeLoader), chance), Dumper=yaml.CSafeDumper, sort_keys=False)
+    return yaml.dump(damaged(yaml.load(text, yaml.CSafeLoader), chance), Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
 def look(folder, text):
@@ -118,7 +118,7 @@ def look(folder, text):
         signal.signal(signal.SIGALRM, before)
 
 
-def test_spoilt_settings_are_read_or_refused_in_words(tmp_path):
+def test_damaged_settings_are_read_or_refused_in_words(tmp_path):
     answers = []
     for draw in range(DRAWS):
         error = look(tmp_path, written(random.Random(draw)))

@@ -43,7 +43,7 @@ def expand_all(resolved: dict[str, Any], kinds: dict[str, Section]) -> None:
     for section, kind in kinds.items():
         for entry in resolved[section].values():
             for key, reference in kind.references.items():
-                if entry[key] == "all":
+                if reference.many and entry[key] == "all":
                     meant = reference.everything or reference.sections
                     entry[key] = [name for target in meant for name in resolved[target]]
 

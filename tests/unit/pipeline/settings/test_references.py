@@ -45,6 +45,14 @@ def test_all_means_the_entries_of_the_sections_or_of_those_that_it_stands_for(re
     assert resolved["evaluations"]["one"] == {"examples": ["test", "few", "thresholds"], "scorers": ["knn", "msp"]}
 
 
+def test_all_is_a_name_like_any_other_where_one_entry_is_named(resolved):
+    resolved["examples"]["few"]["of"] = "all"
+
+    expand_all(resolved, KINDS)
+
+    assert messages(wrong_names(resolved, KINDS)) == ["examples.few.of: no entry called all in examples."]
+
+
 def test_right_names_are_no_problem(resolved):
     assert messages(wrong_names(resolved, KINDS)) == []
 
