@@ -113,7 +113,8 @@ def range_text(bounds: Interval) -> str:
 
 
 def _limits(bounds: Interval) -> dict[str, float]:
-    return {name: limit for name, limit in asdict(bounds).items() if limit is not None}
+    limits = {name: getattr(bounds, name) for name in COMPARISONS}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def _literal(node: ast.expr, where: str) -> Any:
