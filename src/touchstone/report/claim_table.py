@@ -29,7 +29,7 @@ MARKS = {"P": "read in published text", "C": "read in released code", "R": "read
          "K": "from notes, not read again"}  # fmt: skip
 
 
-class Told(NamedTuple):
+class ClaimLine(NamedTuple):
     """One claim as the page shows it; each number with what it is of and what it had to be."""
 
     claim: str
@@ -125,7 +125,7 @@ def _published(book: Book, verdict: Verdict) -> str:
 
 def page_lines(
     book: Book, verdicts: Iterable[Verdict], rows: Iterable[Row], doubts: Doubts | None = None
-) -> tuple[list[Told], list[Told]]:
+) -> tuple[list[ClaimLine], list[ClaimLine]]:
     """Return the criteria that were judged by numbers, and every other claim, as the page shows them.
 
     rows: those of claim_rows, in their order. doubts: which attacks failed a check; a number that is computed from theirs
@@ -144,7 +144,7 @@ def page_lines(
             verdict.word,
             "; ".join(verdict.notes),
         )
-        found.append((verdict, Told(verdict.claim.id, verdict.claim.paper, verdict.claim.setting, *words)))
+        found.append((verdict, ClaimLine(verdict.claim.id, verdict.claim.paper, verdict.claim.setting, *words)))
     measured = [line for verdict, line in found if isinstance(verdict.claim, Criterion) and line.numbers]
     judged = [line for line in measured if line.word != NOT_RUN]
     return judged, [line for _, line in found if line not in judged]

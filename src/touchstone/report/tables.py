@@ -129,6 +129,23 @@ def pivot(numbers: Numbers, rows: list[Row], caption: str) -> Table:
     return _turned(found) if len(columns) > max(MOST_COLUMNS, len(table)) else found
 
 
+def nested(rows: Iterable[Row]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Return {evaluation: {entry: {examples: {metric: value}}}}: means over seeds, or the only value there is.
+
+    Values have six digits; metrics.csv.gz has all of them.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["evaluation"], []).append(row)
+    tree: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for name, group in groups.items():
+        for row in Numbers(group).overall():
+            entry, examples = seedless(row["entry"]), seedless(row["examples"])
+            values = tree.setdefault(name, {}).setdefault(entry, {}).setdefault(examples, {})
+            values[measured(row["metric"])] = float(f"{row['value']:.6g}")
+    return tree
+
+
 def _turned(table: Table) -> Table:
     """Return the table with a line per metric and a column per thing, named by the words in which things differ."""
     differ = [place for place, _ in enumerate(table.words) if len({line.words[place] for line in table.lines}) > 1]
