@@ -20,7 +20,8 @@ from touchstone import digests
 from touchstone.claims import criteria
 from touchstone.claims.verdicts import Asked, judge
 from touchstone.records.encoding import encode
-from touchstone.records.nouns import METRIC_COLUMNS, ContractError, Metrics
+from touchstone.records.metric_rows import METRIC_COLUMNS
+from touchstone.records.nouns import ContractError, Metrics
 from touchstone.report import drawing, packing, palette
 from touchstone.report.claim_table import Told, claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.report.headlines import headlines, matrices
@@ -226,7 +227,7 @@ def report(
 
 
 def _table(rows: list[Row]) -> Metrics:
-    return Metrics([{name: row[name] for name in METRIC_COLUMNS} for row in rows])
+    return Metrics(rows)
 
 
 def nested(rows: list[Row]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
@@ -355,7 +356,7 @@ def _told(numbers: list[Number], rows: list[Row]) -> list[Row]:
         if line not in found:
             found.add(line)
             row = by_line[line]
-            waiting += [*row.get("of", ()), *(seeds.get(_thing(row), ()) if row["seed"] is None else ())]
+            waiting += [*row.of, *(seeds.get(_thing(row), ()) if row["seed"] is None else ())]
     return [row for row in rows if row["line"] in found]
 
 
@@ -372,7 +373,7 @@ def _compact(rows: list[Row], files: list[str], study: str) -> dict[str, Any]:
     }
     computed = {row["evaluation"]: f"data/{study}/metrics/{row['evaluation']}.csv" for row in rows}
     tables = {name: places[file] for name, file in computed.items() if file in places}
-    of = {row["line"]: row["of"] for row in rows if "of" in row}
+    of = {row["line"]: row.of for row in rows if row.of}
     return {"columns": [*columns, "files"], "rows": table, "tables": tables, "of": of}
 
 
