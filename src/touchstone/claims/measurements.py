@@ -13,8 +13,7 @@ from itertools import product
 from typing import NamedTuple
 
 from touchstone.claims.criteria import Condition, Criterion, Rows
-from touchstone.statistics.rows import Row
-from touchstone.statistics.threats import read
+from touchstone.records.metric_rows import MetricRow
 
 Chosen = Mapping[str, str | list[str]]  # {role: entry}, or entries where several play it
 COMPLEMENT = "1 - "
@@ -33,7 +32,7 @@ class Quantity(NamedTuple):
     low: float
     high: float
     unit: str
-    rows: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
     about: str = ""
     which: str = ""  # of several things of which a claim asks the same
     names: Mapping[str, str] = {}  # who plays the roles, those apart of which the number is a mean
@@ -41,25 +40,25 @@ class Quantity(NamedTuple):
     @property
     def seeds(self) -> list[int]:
         """The seeds of the networks behind it."""
-        return sorted({row["seed"] for row in self.rows if row["seed"] is not None})
+        return sorted({row.seed for row in self.rows if row.seed is not None})
 
     @property
     def n(self) -> int:
         """The inputs of the row that has fewest."""
-        return min(int(row["n"]) for row in self.rows)
+        return min(row.n for row in self.rows)
 
 
 class Measured:
     """The rows of a study by what they measure."""
 
-    def __init__(self, rows: Iterable[Row], components: Mapping[str, str]) -> None:
+    def __init__(self, rows: Iterable[MetricRow], components: Mapping[str, str]) -> None:
         """components: {evaluation: its component}, so that a criterion need not know what a study calls it."""
         self.components = set(components.values())
-        self._rows: dict[tuple[str, ...], dict[int | None, Row]] = {}
+        self._rows: dict[tuple[str, ...], dict[int | None, MetricRow]] = {}
         for row in rows:
-            names = (components.get(row["evaluation"], ""), row["metric"], row["entry"], row["examples"])
+            names = (components.get(row.evaluation, ""), row.metric, row.entry, row.examples)
             # The same number may stand in two evaluations.
-            self._rows.setdefault(names, {}).setdefault(row["seed"], row)
+            self._rows.setdefault(names, {}).setdefault(row.seed, row)
 
     def by_seed(self, rows: Rows, names: Mapping[str, str]) -> dict[int | None, Quantity]:
         """Return {seed: the number}; Missing says which rows there are none of."""
@@ -68,26 +67,26 @@ class Measured:
         metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
         entry, examples = rows.entry.format(**names), rows.examples.format(**names)
         found = self._rows.get((rows.evaluation, metric, entry, examples), {})
-        fitting = {seed: row for seed, row in found.items() if _allowed(row, rows) and math.isfinite(row["value"])}
+        fitting = {seed: row for seed, row in found.items() if _allowed(row, rows) and math.isfinite(row.value)}
         if not fitting:
             asked = "".join(f", {key} {value:g}" for key, value in rows.threat)
             raise Missing(f"{metric} of {entry} on {examples}{asked}")
         return {seed: _quantity(row, rows.metric.startswith(COMPLEMENT)) for seed, row in fitting.items()}
 
 
-def _allowed(row: Row, rows: Rows) -> bool:
-    """Return whether the row's threat model allows what the criterion says: its text rounds eps to 6 digits."""
-    stated = dict(pair.split("=") for pair in read(row["threat"]).allowed.split())
+def _allowed(row: MetricRow, rows: Rows) -> bool:
+    """Return whether the row's threat model allows what the criterion says; threats state eps to six digits."""
+    stated = dict(row.threat.budget)
     return all(key in stated and math.isclose(float(stated[key]), value, rel_tol=1e-5) for key, value in rows.threat)
 
 
-def _quantity(row: Row, complement: bool) -> Quantity:
-    low = -math.inf if row["low"] is None else row["low"]
-    high = math.inf if row["high"] is None else row["high"]
-    about = f"{row['entry']} on {row['examples']}"
+def _quantity(row: MetricRow, complement: bool) -> Quantity:
+    low = -math.inf if row.low is None else row.low
+    high = math.inf if row.high is None else row.high
+    about = f"{row.entry} on {row.examples}"
     if complement:
-        return Quantity(1 - row["value"], 1 - high, 1 - low, row["unit"], (row,), about)
-    return Quantity(row["value"], low, high, row["unit"], (row,), about)
+        return Quantity(1 - row.value, 1 - high, 1 - low, row.unit, (row,), about)
+    return Quantity(row.value, low, high, row.unit, (row,), about)
 
 
 def quantities(
@@ -149,7 +148,7 @@ def _difference(
 
 
 def _eps(quantity: Quantity) -> float | None:
-    return read(quantity.rows[0]["threat"]).eps
+    return quantity.rows[0].threat.eps
 
 
 def _less(one: Quantity, other: Quantity, times: float) -> Quantity:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from touchstone.claims.criteria import Book, Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import COMPLEMENT, Chosen, Measured, Missing, Quantity, quantities
-from touchstone.statistics.rows import Row
+from touchstone.records.metric_rows import MetricRow
 from touchstone.statistics.wording import bracketed, limit, written
 
 CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED = "confirmed", "inconclusive", "not confirmed"
@@ -35,7 +35,7 @@ class Part:
     seeds: tuple[int, ...]  # all that were judged, where the number is that of the one that decides
     note: str = ""  # why the number is less than it seems
     breaks: bool = False  # what it had to be says when the claim is broken, not when it is met
-    rows: tuple[Row, ...] = ()  # of all that was judged, also of seeds that did not decide
+    rows: tuple[MetricRow, ...] = ()  # of all that was judged, also of seeds that did not decide
 
     @property
     def title(self) -> str:
@@ -79,7 +79,7 @@ class Asked(NamedTuple):
     claims: Mapping[str, str | Chosen]
 
 
-def judge(book: Book, asked: Asked, rows: Iterable[Row]) -> list[Verdict]:
+def judge(book: Book, asked: Asked, rows: Iterable[MetricRow]) -> list[Verdict]:
     """Return one verdict per claim, published ones first, in the order of papers.md."""
     measured = Measured(rows, asked.components)
     alone = {name: _alone(criterion, asked, measured) for name, criterion in book.criteria.items()}
@@ -205,7 +205,7 @@ def _seen(condition: Condition, bound: Bound | None, quantity: Quantity) -> str:
     asked = condition.comparison == "above" and bound == 0 and condition.minus is None
     if not asked or quantity.unit != "fraction" or condition.rows.metric.startswith(COMPLEMENT) or quantity.low > 0:
         return ""
-    seeds = sorted(str(row["seed"]) for row in quantity.rows if row["low"] is not None and row["low"] > 0)
+    seeds = sorted(str(row.seed) for row in quantity.rows if row.low is not None and row.low > 0)
     return (
         f"one success is enough, and there are some on seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}" if seeds else ""
     )

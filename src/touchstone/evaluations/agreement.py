@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import correct
-from touchstone.statistics.rows import Row, only, rate_row, rows_of, with_means
+from touchstone.statistics.rows import only, rate_row, rows_of, with_means
 from touchstone.statistics.threats import network
 
 
-def agreement(outputs: list[Cell]) -> list[Row]:
+def agreement(outputs: list[Cell]) -> list[MetricRow]:
     """Return rows per classifier and set that was made to fool another classifier, and their means over seeds.
 
     outputs: of each classifier seed on sets attacked on others (transfer), and of those on the same sets. Metrics, as
@@ -21,7 +22,7 @@ def agreement(outputs: list[Cell]) -> list[Row]:
     return with_means([found for cell in attacked if cell.victim != network(cell) for found in _rows(cell, attacked)])
 
 
-def _rows(cell: Cell, attacked: list[Cell]) -> list[Row]:
+def _rows(cell: Cell, attacked: list[Cell]) -> list[MetricRow]:
     same_set = [c for c in attacked if (c.examples, c.attack, c.victim) == (cell.examples, cell.attack, cell.victim)]
     fooled = only((c for c in same_set if network(c) == c.victim), f"outputs of {cell.victim} on what attacked it")
     same = rows_of(cell.noun.example_ids, fooled.noun.example_ids, cell.file)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import estimators, intervals
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, grouped, only, row, with_means
+from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
 MEAN = "mean_of_sets"  # stands where a row names its OOD set
@@ -48,7 +50,7 @@ def attacked_detection(
     every_statistic: bool = True,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return, per classifier seed, detector, OOD set and attack, the AUROC with both sides, the ID inputs alone or the
     OOD inputs alone attacked (auroc_both, auroc_id, auroc_ood), beside auroc_clean; and their means over seeds.
 
@@ -72,7 +74,7 @@ def attacked_detection(
     if lacking:
         raise ValueError(f"no scores of the leaders {sorted(lacking)}")
     measure = _Measure(resamples, bootstrap_seed, every_statistic)
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     found: dict[tuple[str, str, int | None], dict[str, list[_Set]]] = {}
     for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
         sets = _sets(group, id_examples)
@@ -96,7 +98,7 @@ def attacked_detection(
     return with_means([*rows, *_stuck(examples, id_examples)])
 
 
-def _stuck(examples: list[Cell], id_examples: str) -> Iterator[Row]:
+def _stuck(examples: list[Cell], id_examples: str) -> Iterator[MetricRow]:
     """Yield the share of images without a gradient, of each attacked set and of all OOD sets together."""
     noted = [cell for cell in examples if cell.attack and STUCK in cell.noun.notes]
     for group in grouped(noted, lambda cell: (cell.victim, cell.attack)).values():
@@ -106,7 +108,7 @@ def _stuck(examples: list[Cell], id_examples: str) -> Iterator[Row]:
             yield _share(anomalous, MEAN)
 
 
-def _share(cells: list[Cell], examples: str) -> Row:
+def _share(cells: list[Cell], examples: str) -> MetricRow:
     count = sum(round(cell.noun.notes[STUCK] * len(cell.noun)) for cell in cells)
     n, cell = sum(len(cell.noun) for cell in cells), cells[0]
     entry = f"{cell.entry}+{cell.victim.partition('+')[2].partition('@')[0]}"
@@ -173,10 +175,10 @@ class _Measure:
         values, samples = self.measured(sides)
         return values["auroc"], samples["auroc"]
 
-    def clean(self, one: _Set) -> list[Row]:
+    def clean(self, one: _Set) -> list[MetricRow]:
         return list(self._statistics(one.clean, "clean", one.clean[1], one.ood))
 
-    def attacked(self, one: _Set) -> list[Row]:
+    def attacked(self, one: _Set) -> list[MetricRow]:
         """Return the rows of one OOD set under one attack."""
         cell, examples = one.attacked[1], f"{one.ood}/{one.attacked[1].attack}"
         rows = list(self._statistics(one.sides["both"], "both", cell, examples))
@@ -188,7 +190,7 @@ class _Measure:
             rows.append(_row(f"auroc_{side}_less_both", less, cell, examples, files, DIFFERENCE))
         return rows
 
-    def _statistics(self, sides: Sides, state: str, cell: Cell, examples: str) -> Iterator[Row]:
+    def _statistics(self, sides: Sides, state: str, cell: Cell, examples: str) -> Iterator[MetricRow]:
         values, samples = self.measured(sides)
         for name in values if self.every_statistic else ["auroc"]:
             unit = "fraction" if name in FRACTIONS else ""
@@ -196,12 +198,12 @@ class _Measure:
                 f"{name}_{state}", intervals.percentile(values[name], samples[name]), cell, examples, sides, unit
             )
             counts = [len(side.noun.scores) for side in sides]
-            yield {**found, "base_rate": counts[name != "aupr_id"] / sum(counts)}
+            yield replace(found, base_rate=counts[name != "aupr_id"] / sum(counts))
 
-    def mean_clean(self, sets: list[_Set]) -> Row:
+    def mean_clean(self, sets: list[_Set]) -> MetricRow:
         return self._mean("auroc_clean", [one.clean for one in sets], sets[0].clean[1], MEAN)
 
-    def mean_attacked(self, sets: list[_Set]) -> list[Row]:
+    def mean_attacked(self, sets: list[_Set]) -> list[MetricRow]:
         """Return the mean AUROC over the OOD sets, for each side that may be attacked."""
         cell = sets[0].attacked[1]
         examples = f"{MEAN}/{cell.attack}"
@@ -220,7 +222,7 @@ class _Measure:
             found.append((alone[0] - both[0], alone[1] - both[1], one.attacked[1], files))
         return found
 
-    def _mean(self, metric: str, sides: list[Sides], cell: Cell, examples: str) -> Row:
+    def _mean(self, metric: str, sides: list[Sides], cell: Cell, examples: str) -> MetricRow:
         # The ID rows are resampled alike for every set, as they are the same inputs.
         found = [self.auroc(each) for each in sides]
         value, samples = float(np.mean([one[0] for one in found])), np.mean([one[1] for one in found], axis=0)
@@ -228,7 +230,7 @@ class _Measure:
             metric, intervals.percentile(value, samples), cell, examples, [part for each in sides for part in each]
         )
 
-    def differences(self, metric: str, first: list[_Set], second: list[_Set], other: str) -> Iterator[Row]:
+    def differences(self, metric: str, first: list[_Set], second: list[_Set], other: str) -> Iterator[MetricRow]:
         """Yield first minus second for every OOD set that both have, and their mean where both have all the same;
         `other` is what the second has instead.
         """
@@ -250,7 +252,7 @@ class _Measure:
             examples = f"{MEAN}/{cell.attack}" if cell.attack else MEAN
             yield self._mean_of(f"{metric}_difference", found, f"{examples} less {other}")
 
-    def _mean_of(self, metric: str, found: list[Difference], examples: str) -> Row:
+    def _mean_of(self, metric: str, found: list[Difference], examples: str) -> MetricRow:
         """Return the mean over sets of differences, drawn together: the ID rows of all sets are the same inputs."""
         interval = intervals.percentile(
             float(np.mean([each[0] for each in found])), np.mean([each[1] for each in found], axis=0)
@@ -261,7 +263,7 @@ class _Measure:
 
 def _row(
     metric: str, interval: Interval, cell: Cell, examples: str, files: list[Cell] | tuple[Cell, ...], unit: str = ""
-) -> Row:
+) -> MetricRow:
     populations = {each.examples: len(each.noun.scores) for each in files}
     entry, n = f"{cell.entry}+{cell.detector}", sum(populations.values())
     return row(metric, interval, cell=cell, entry=entry, examples=examples, n=n, files=files, unit=unit)

@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell, Checkpoint
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, only, row, rows_of, with_means
+from touchstone.statistics.rows import only, row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
 
 
-def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cell]) -> list[Row]:
+def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cell]) -> list[MetricRow]:
     """Return rows per logistic regression and white-box FGSM set, and their means over seeds; others are passed over.
 
     checkpoints: of the classifiers. examples: the clean sets. outputs: on their FGSM versions, before rounding to 8 bits.
@@ -59,7 +60,7 @@ def _asked(cell: Cell, checkpoints: list[Cell]) -> bool:
     return bool(_network_of(cell, checkpoints).noun.architecture["use"].endswith("logistic_regression"))
 
 
-def _rows(cell: Cell, checkpoints: list[Cell], examples: list[Cell]) -> list[Row]:
+def _rows(cell: Cell, checkpoints: list[Cell], examples: list[Cell]) -> list[MetricRow]:
     of, outputs, eps = _network_of(cell, checkpoints), cell.noun, float(cell.settings["eps"])
     own = (c for c in examples if c.examples == cell.examples and not c.attack and not c.translator)
     clean = only(own, f"clean {cell.examples}")

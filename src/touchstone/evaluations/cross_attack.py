@@ -8,10 +8,11 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import FEWEST, Contest, contests
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import correct
-from touchstone.statistics.rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
+from touchstone.statistics.rows import clean_outputs, grouped, only, row, rows_of, with_means
 from touchstone.statistics.threats import network
 
 
@@ -23,7 +24,7 @@ def cross_attack(
     id_examples: str,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return, per supervised detector and anomalous set, auroc rows and what is lost by testing on another anomaly.
 
     detectors: with what each was trained on; unsupervised ones are left out, for they are never ranked with the others.
@@ -54,7 +55,7 @@ def _of_the_same(one: Contest, other: Contest) -> bool:
     return same and one.anomalous.examples == other.anomalous.examples
 
 
-def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int) -> list[Row]:
+def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int) -> list[MetricRow]:
     if after.keep is not None and before.keep is not None:
         both = np.intersect1d(before.keep, after.keep)
         if len(both) < FEWEST:
@@ -66,7 +67,7 @@ def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int)
     return [_row(f"auroc{after.suffix}_drop_from_{name}", drop, after, before, "difference")]
 
 
-def _row(metric: str, value: intervals.Interval, contest: Contest, second: Contest, unit: str) -> Row:
+def _row(metric: str, value: intervals.Interval, contest: Contest, second: Contest, unit: str) -> MetricRow:
     known, anomalous = contest.scores
     return row(
         metric,
@@ -79,7 +80,7 @@ def _row(metric: str, value: intervals.Interval, contest: Contest, second: Conte
     )
 
 
-def _success_rates(found: list[Contest], outputs: list[Cell]) -> list[Row]:
+def _success_rates(found: list[Contest], outputs: list[Cell]) -> list[MetricRow]:
     """Return one row per classifier seed and attacked set, whichever detectors there are."""
     rows = []
     attacked = [contest.anomalous for contest in found if contest.anomalous.attack]

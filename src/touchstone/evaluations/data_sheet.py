@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, of_images, row, with_means
+from touchstone.statistics.rows import of_images, row, with_means
 
 GRID_TOLERANCE = 1e-3  # of one grey level: float32 keeps k/255 to about 2e-5 of one
 
 
-def data_sheet(examples: list[Cell], *, resamples: PositiveInt = 1000, bootstrap_seed: NonNegativeInt = 0) -> list[Row]:
+def data_sheet(
+    examples: list[Cell], *, resamples: PositiveInt = 1000, bootstrap_seed: NonNegativeInt = 0
+) -> list[MetricRow]:
     """Return one row per set and property: a detector can win on any of them alone.
 
     Metrics: n; classes, how many labels occur; mean_intensity in pixels and sparsity, the share of pixels that are
@@ -21,7 +24,7 @@ def data_sheet(examples: list[Cell], *, resamples: PositiveInt = 1000, bootstrap
     1 for 8-bit images, a telltale where one set has it and another has not. papers.md 6.9.
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for cell in examples:
         noun = cell.noun
         images = noun.images[np.argsort(noun.example_ids)].reshape(len(noun), -1).astype(np.float64)

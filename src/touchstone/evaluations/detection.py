@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import Contest, contests
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.rows import Row, row, with_means
+from touchstone.statistics.rows import row, with_means
 
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 
@@ -18,7 +19,7 @@ def detection(
     id_examples: str,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return auroc, aupr_ood, aupr_id, fpr95_id, fpr95_ood and detection_error rows, and their means over seeds.
 
     scores: of each classifier seed and detector on `id_examples`, which are in distribution, and on what counts as
@@ -28,13 +29,13 @@ def detection(
     n counts both populations; base_rate is the share of the positive class: ID for aupr_id, else anomalous.
     Intervals are bootstrapped, ID and anomalous rows apart. ValueError where scores or outputs are missing.
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for contest in contests(scores, outputs, id_examples):
         rows += _rows(contest, resamples, bootstrap_seed)
     return with_means(rows)
 
 
-def _rows(contest: Contest, resamples: int, seed: int) -> list[Row]:
+def _rows(contest: Contest, resamples: int, seed: int) -> list[MetricRow]:
     id_scores, ood_scores = contest.scores
     n = len(id_scores) + len(ood_scores)
     found = intervals.detection(id_scores, ood_scores, resamples=resamples, seed=seed)

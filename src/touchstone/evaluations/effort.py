@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, of_images, row, with_means
+from touchstone.statistics.rows import of_images, row, with_means
 from touchstone.statistics.threats import threat
 
 
-def effort(examples: list[Cell]) -> list[Row]:
+def effort(examples: list[Cell]) -> list[MetricRow]:
     """Return forward_passes and gradient_passes per image, per attack and victim, and their means over seeds.
 
     examples: attacked sets, whose notes hold what the step attack counted; clean and translated ones are passed over.

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from touchstone.records.metric_rows import ADAPTIVE, MetricRow, Threat
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import network
 
 
-def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], examples: list[Cell]) -> list[Row]:
+def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], examples: list[Cell]) -> list[MetricRow]:
     """Return evasion rows per classifier seed, detector and attacked set, and their means over seeds.
 
     outputs, scores: of each classifier and detector on attacked sets (oblivious ones, made on the classifier alone, and
@@ -27,7 +28,7 @@ def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], exam
     attacks on it got past, since an attacker who knows both can do what one who does not can. Exact binomial
     intervals. Only adaptive rows can support a claim. papers.md 6.4.
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(scores, lambda cell: (network(cell), cell.detector, cell.examples)).values():
         rows += _worst([cell for cell in group if cell.attack], outputs, detectors)
     for cell in scores:
@@ -50,7 +51,7 @@ def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], exam
     return with_means(rows)
 
 
-def _gradients(cell: Cell) -> list[Row]:
+def _gradients(cell: Cell) -> list[MetricRow]:
     """Return what an adaptive attack noted of the gradients that it could follow."""
     named = [name for name in ("no_score_gradient", "no_score_gradient_clean") if name in cell.noun.notes]
     rows = []
@@ -68,22 +69,21 @@ def _guard(detectors: list[Cell], cell: Cell) -> Cell:
     return only(own, f"detector {cell.detector} of {network(cell)}")
 
 
-def _worst(attacked: list[Cell], outputs: list[Cell], detectors: list[Cell]) -> list[Row]:
+def _worst(attacked: list[Cell], outputs: list[Cell], detectors: list[Cell]) -> list[MetricRow]:
     """Return the evasion rates of the union of all attacks on one set, where at least one of them is adaptive."""
     adaptive = [cell for cell in attacked if "+" in cell.victim]
     if not adaptive or len(attacked) < 2:
         return []
     guard, ids = _guard(detectors, attacked[0]), attacked[0].noun.example_ids
-    names = sorted({cell.attack for cell in attacked})
+    names = tuple(sorted({cell.attack for cell in attacked}))
     rows = []
     for rate, threshold in sorted(guard.noun.thresholds.items(), key=lambda item: float(item[0])):
         past = np.zeros(len(ids), dtype=bool)
         for cell in attacked:
             unflagged = cell.noun.scores <= threshold
             past |= (_wrong(_of(outputs, cell), cell) & unflagged)[rows_of(cell.noun.example_ids, ids, cell.file)]
-        found = _rate(f"evasion_rate_at_{rate}", past, adaptive[0], [*attacked, guard])
-        examples = f"{adaptive[0].examples}/worst"
-        rows.append({**found, "examples": examples, "threat": f"white-box adaptive, the worst of {', '.join(names)}"})
+        one = _rate(f"evasion_rate_at_{rate}", past, adaptive[0], [*attacked, guard])
+        rows.append(replace(one, examples=f"{adaptive[0].examples}/worst", threat=Threat(ADAPTIVE, worst_of=names)))
     return rows
 
 
@@ -100,5 +100,5 @@ def _wrong(out: Cell, cell: Cell) -> Array:
     return np.asarray(~correct(out.noun.predictions, out.noun.labels)[rows])
 
 
-def _rate(metric: str, hits: Array, cell: Cell, files: list[Cell]) -> Row:
+def _rate(metric: str, hits: Array, cell: Cell, files: list[Cell]) -> MetricRow:
     return rate_row(metric, hits, cell, files=files, entry=f"{cell.entry}+{cell.detector}")

@@ -6,10 +6,11 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import is_id
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array
-from touchstone.statistics.rows import Row, grouped, only, row, with_means
+from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
 LAST_LAYER = 2  # columns of the gradient norms: the weight and the bias of the layer that gives the logits
@@ -22,7 +23,7 @@ def expressivity(
     label: str = "softmax_all",
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return, per classifier seed and set, how much of the gradient lies below the last layer, and whether that tells.
 
     The paper's reason why gradients show unknown inputs: what is known already finds the right features, so that only
@@ -33,7 +34,7 @@ def expressivity(
     different sizes compare. label: the confounding label. A network of one layer has nothing below it and is refused
     with ValueError. Intervals are bootstrapped.
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(outputs, network).values():
         known = only((cell for cell in group if is_id(cell, id_examples)), f"outputs on {id_examples}")
         for cell in group:

@@ -7,12 +7,13 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import PositiveFloat, UnitInterval
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import correct, logit_margins
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.margin_cells import Found, kept, threshold_for
-from touchstone.statistics.rows import Row, row, rows_of, with_means
+from touchstone.statistics.rows import row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
 
 
@@ -24,7 +25,7 @@ def margin_evasion(
     *,
     eps: PositiveFloat = 0.1,
     caught: UnitInterval = 0.95,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return rows per classifier seed and set, clean and white-box attacked, and their means over seeds.
 
     margins: of clean sets; outputs: of clean and attacked sets. fit_margins, fit_outputs: of held-out images, which give
@@ -35,7 +36,7 @@ def margin_evasion(
     Exact binomial intervals. No row where no input is brittle and right. papers.md S2-9; the thread's P2-8.
     """
     held_out = {(network(found.outputs), found.norm): found for found in kept(fit_margins, fit_outputs)}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for found in kept(margins, outputs):
         known = held_out.get((network(found.outputs), found.norm))
         if known is None or found.norm != "linf":  # the attacks here are L-inf
@@ -54,7 +55,7 @@ def _files(found: Found, known: Found) -> list[Cell]:
     return [*found.cells, found.outputs, *known.cells, known.outputs]
 
 
-def _clean(found: Found, known: Found, eps: float, threshold: float) -> list[Row]:
+def _clean(found: Found, known: Found, eps: float, threshold: float) -> list[MetricRow]:
     brittle, above = found.margins <= eps, logit_margins(found.logits) > threshold
     new = partial(row, cell=found.outputs, files=_files(found, known))
     rows = [new("threshold", Interval(threshold, None, None), n=len(known.margins), unit="logits")]
@@ -64,7 +65,7 @@ def _clean(found: Found, known: Found, eps: float, threshold: float) -> list[Row
     return rows
 
 
-def _attacked(cell: Cell, found: Found, known: Found, eps: float, threshold: float) -> list[Row]:
+def _attacked(cell: Cell, found: Found, known: Found, eps: float, threshold: float) -> list[MetricRow]:
     same = rows_of(cell.noun.example_ids, found.ids, cell.file)
     chosen = (found.margins <= eps) & found.right
     wrong = ~correct(cell.noun.predictions, cell.noun.labels)[same][chosen]

@@ -10,12 +10,12 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.evaluations._margin_proxies import PROXIES, feature_margins, last_layer
+from touchstone.records.metric_rows import NO_ATTACKER, WHITE_BOX, MetricRow, Threat
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.margin_cells import Found, kept, lower_bounds
-from touchstone.statistics.rows import Row, row, with_means
-from touchstone.statistics.threats import Threat
+from touchstone.statistics.rows import row, with_means
 
 RAREST = 0.05  # share of the rarer class below which no detection statistic is given (papers.md S2-5)
 FEWEST = 20  # inputs of a class below which its tau is not given
@@ -38,7 +38,7 @@ def margins(
     baseline: str | None = None,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return margin rows per classifier seed, set and norm, and their means over seeds.
 
     margins: perturbations in pixels, of several methods. Those of methods called certified_* are lower bounds; of the
@@ -60,7 +60,7 @@ def margins(
     """
     sampling = Draws(resamples, bootstrap_seed)
     groups = kept(margins, outputs)
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for found in groups:
         new = _rows_of(found)
         rows += _overall(new, found, sampling)
@@ -75,23 +75,23 @@ def margins(
     return with_means(rows)
 
 
-def _rows_of(found: Found, *more: Cell) -> Callable[..., Row]:
+def _rows_of(found: Found, *more: Cell) -> Callable[..., MetricRow]:
     return partial(
         row,
         cell=found.cells[0],
         n=len(found.margins),
         files=[*found.cells, found.outputs, *more],
         examples=f"{found.examples}/{found.norm}",
-        threat_model=str(Threat(f"white-box, least change of {' and '.join(found.methods)},", found.norm)),
+        threat_model=found.threat,
     )
 
 
-def _median(new: Callable[..., Row], name: str, values: Array, sampling: Draws) -> list[Row]:
+def _median(new: Callable[..., MetricRow], name: str, values: Array, sampling: Draws) -> list[MetricRow]:
     middle = intervals.median(values, **sampling._asdict())
     return [new(name, middle, unit="pixels")] if np.isfinite(middle.value) else []
 
 
-def _overall(new: Callable[..., Row], found: Found, sampling: Draws) -> list[Row]:
+def _overall(new: Callable[..., MetricRow], found: Found, sampling: Draws) -> list[MetricRow]:
     missing = intervals.binomial(int(np.isinf(found.margins).sum()), len(found.margins))
     logits = logit_margins(found.logits)
     rows = [*_median(new, "median_margin", found.margins, sampling), new("share_not_found", missing)]
@@ -104,14 +104,14 @@ def _overall(new: Callable[..., Row], found: Found, sampling: Draws) -> list[Row
     return rows
 
 
-def _tau(new: Callable[..., Row], name: str, inputs: Array, proxy: Array, sampling: Draws) -> list[Row]:
+def _tau(new: Callable[..., MetricRow], name: str, inputs: Array, proxy: Array, sampling: Draws) -> list[MetricRow]:
     if len(np.unique(inputs)) == 1 or len(np.unique(proxy)) == 1:
         return []
     return [new(name, intervals.kendall(inputs, proxy, **sampling._asdict()), unit="rank correlation")]
 
 
-def _proxies(new: Callable[..., Row], found: Found, checkpoints: list[Cell], sampling: Draws) -> list[Row]:
-    rows: list[Row] = []
+def _proxies(new: Callable[..., MetricRow], found: Found, checkpoints: list[Cell], sampling: Draws) -> list[MetricRow]:
+    rows: list[MetricRow] = []
     for name, proxy in PROXIES.items():
         rows += _tau(new, f"kendall_tau_{name}", found.margins, proxy(found.logits), sampling)
     own = [cell for cell in checkpoints if (cell.entry, cell.seed) == (found.outputs.entry, found.outputs.seed)]
@@ -124,14 +124,14 @@ def _proxies(new: Callable[..., Row], found: Found, checkpoints: list[Cell], sam
     exact = feature_margins(found.logits, weight, found.norm)
     new = partial(new, files=[*found.cells, found.outputs, own[0]])
     rows += _tau(new, "kendall_tau_features", found.margins, exact, sampling)
-    if rows and rows[-1]["metric"] == "kendall_tau_features":
+    if rows and rows[-1].metric == "kendall_tau_features":
         pairs = (found.margins, exact), (found.margins, logit_margins(found.logits))
         gain = intervals.kendall_difference(*pairs, **sampling._asdict())
         rows.append(new("kendall_tau_features_gain", gain, unit="difference of tau"))
     return rows
 
 
-def _brittle(new: Callable[..., Row], found: Found, radius: float, sampling: Draws) -> list[Row]:
+def _brittle(new: Callable[..., MetricRow], found: Found, radius: float, sampling: Draws) -> list[MetricRow]:
     brittle, scores = found.margins <= radius, -logit_margins(found.logits)
     share = float(brittle.mean())
     if min(share, 1 - share) < RAREST:
@@ -143,9 +143,9 @@ def _brittle(new: Callable[..., Row], found: Found, radius: float, sampling: Dra
     ]
 
 
-def _methods(found: Found, eps: list[float], sampling: Draws) -> list[Row]:
+def _methods(found: Found, eps: list[float], sampling: Draws) -> list[MetricRow]:
     """Return what each method found by itself, and how far it is from the smallest that any of them found."""
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for cell, own in zip(found.cells, found.by_method, strict=True):
         new = partial(
             row,
@@ -153,7 +153,7 @@ def _methods(found: Found, eps: list[float], sampling: Draws) -> list[Row]:
             n=len(own),
             files=[*found.cells, found.outputs],
             examples=f"{cell.examples}/{cell.margin}",
-            threat_model=str(Threat("white-box, least change found,", cell.noun.norm, "", cell.noun.method)),
+            threat_model=Threat(WHITE_BOX, how="least change found", norm=cell.noun.norm, use=cell.noun.method),
         )
         rows += _median(new, "median_margin", own, sampling)
         rows.append(new("share_not_found", intervals.binomial(int(np.isinf(own).sum()), len(own))))
@@ -167,9 +167,9 @@ def _methods(found: Found, eps: list[float], sampling: Draws) -> list[Row]:
     return rows
 
 
-def _lower(found: Found, margins: list[Cell], eps: list[float], sampling: Draws) -> list[Row]:
+def _lower(found: Found, margins: list[Cell], eps: list[float], sampling: Draws) -> list[MetricRow]:
     """Return what certified lower bounds say beside the upper ones; they enter no other statistic."""
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for cell, bounds in lower_bounds(found, margins):
         new = partial(
             row,
@@ -177,7 +177,7 @@ def _lower(found: Found, margins: list[Cell], eps: list[float], sampling: Draws)
             n=len(bounds),
             files=[cell, *found.cells, found.outputs],
             examples=f"{cell.examples}/{cell.margin}",
-            threat_model=str(Threat("no attacker at all, lower bound,", cell.noun.norm, "", cell.noun.method)),
+            threat_model=Threat(NO_ATTACKER, how="lower bound", norm=cell.noun.norm, use=cell.noun.method),
         )
         rows += _median(new, "median_lower_bound", bounds, sampling)
         finite = np.isfinite(found.margins)
@@ -189,9 +189,9 @@ def _lower(found: Found, margins: list[Cell], eps: list[float], sampling: Draws)
     return rows
 
 
-def _differences(groups: list[Found], baseline: str | None, sampling: Draws) -> list[Row]:
+def _differences(groups: list[Found], baseline: str | None, sampling: Draws) -> list[MetricRow]:
     """Return by how much tau exceeds that of the baseline's network with the same seed, else its first, paired by input."""
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for found in groups:
         others = [g for g in groups if g.entry == baseline and (g.examples, g.norm) == (found.examples, found.norm)]
         if found.entry == baseline or not others:

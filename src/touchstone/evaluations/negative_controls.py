@@ -6,10 +6,11 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import by_id, contests, is_id
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array
-from touchstone.statistics.rows import Row, grouped, only, row, with_means
+from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
 
@@ -20,7 +21,7 @@ def negative_controls(
     split_seed: NonNegativeInt = 0,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return the AUROC of each detector between two halves of clean images, and against sets with shuffled labels.
 
     auroc_halves: one half of `id_examples`, drawn by `split_seed`, against the other. auroc_shuffled: `id_examples` and
@@ -28,7 +29,7 @@ def negative_controls(
     is 0.5 within the interval, which at 2 x 180 images reaches .06 to both sides: the .5 +- .03 of the issue is as
     narrow as 2 x 740 images would make it. papers.md 1.i (9), 6.5 (9).
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
         known = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
         values = by_id(known)
@@ -54,7 +55,7 @@ def negative_controls(
 
 def _row(
     metric: str, cell: Cell, files: list[Cell], values: Array, first: int, split_seed: int, resamples: int, seed: int
-) -> Row:
+) -> MetricRow:
     """Return the AUROC between `first` rows drawn at random and the rest."""
     shuffled = values[np.random.default_rng([split_seed, len(values)]).permutation(len(values))]
     found = intervals.detection(shuffled[:first], shuffled[first:], resamples=resamples, seed=seed)

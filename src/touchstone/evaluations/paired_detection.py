@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import Contest, contests
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, row, with_means
+from touchstone.statistics.rows import row, with_means
 
 
 def paired_detection(
@@ -19,7 +20,7 @@ def paired_detection(
     turned: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return auroc_minus_<other> rows: each detector's AUROC less that of each detector in `against`, and their means.
 
     Paired: both detectors score the same images, and each bootstrap sample draws the same ones for both, so what is
@@ -30,7 +31,7 @@ def paired_detection(
     """
     found = list(contests(scores, outputs, id_examples))
     sides = {(contest.place, contest.known.detector): contest for contest in found}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for contest in found:
         if contest.known.detector in (*against, *turned):
             continue
@@ -54,7 +55,7 @@ def _difference(one: Contest, other: Contest, sign: float, resamples: int, seed:
     ]
 
 
-def _row(metric: str, contest: Contest, second: Contest, difference: Interval) -> Row:
+def _row(metric: str, contest: Contest, second: Contest, difference: Interval) -> MetricRow:
     n = sum(len(part) for part in contest.scores)
     return row(
         metric,

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import correct
-from touchstone.statistics.rows import Row, grouped, row, rows_of, with_means
-from touchstone.statistics.threats import network, read, seedless, threat
+from touchstone.statistics.rows import grouped, row, rows_of, with_means
+from touchstone.statistics.threats import budget, network, seedless
 
 UNIT = "difference of fractions"
 
@@ -22,7 +23,7 @@ def paired_errors(
     against: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return differences of error rates per classifier seed and set, and their means over seeds.
 
     outputs: of classifiers on clean and attacked sets, on the 1/255 grid. Metrics: error minus that of each classifier
@@ -53,11 +54,6 @@ def _wrong(cell: Cell, ids: np.ndarray) -> np.ndarray:
     return np.asarray(wrong[rows_of(cell.noun.example_ids, ids, cell.file)].astype(np.float64))
 
 
-def _budget(cell: Cell) -> tuple[str, float | None]:
-    allowed = read(threat(cell))
-    return allowed.norm, allowed.eps
-
-
 def _partner(seeds: dict[int | None, Cell], cell: Cell) -> Cell:
     """Return the network of the same seed, or the first."""
     return seeds.get(cell.seed, seeds[min(seeds, key=str)])
@@ -75,7 +71,7 @@ def _under_other_attacks(own: list[Cell], against: list[str]) -> Iterator[tuple[
                 and other.entry != cell.entry
                 and other.examples == cell.examples
                 and not {(cell.entry, cell.examples, other.attack), (other.entry, cell.examples, cell.attack)} & made
-                and _budget(other) == _budget(cell)
+                and budget(other) == budget(cell)
             ),
             lambda other: (other.entry, other.attack),
         )
@@ -97,7 +93,7 @@ def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell,
         for base in against:
             for other in (cell for cell in group if cell.attack == base):
                 yield from (
-                    (base, cell, other) for cell in group if cell.attack != base and _budget(cell) == _budget(other)
+                    (base, cell, other) for cell in group if cell.attack != base and budget(cell) == budget(other)
                 )
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.attack)).values():
         for mine in (cell for cell in group if cell.attack and cell.victim == network(cell)):

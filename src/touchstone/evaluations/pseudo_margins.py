@@ -14,12 +14,13 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.margin_cells import Found, kept
-from touchstone.statistics.rows import Row, row, rows_of, with_means
-from touchstone.statistics.threats import Threat, network
+from touchstone.statistics.rows import row, rows_of, with_means
+from touchstone.statistics.threats import network
 
 INPUTS, TARGETS = ("features", "logits"), ("scaled", "sqrt")
 
@@ -38,7 +39,7 @@ def pseudo_margins(
     weight_decay: NonNegativeFloat = 0.01,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return rows per classifier seed, set and norm, on SET/NORM, and their means over seeds.
 
     margins, outputs: of the classifiers on test sets; fit_margins, fit_outputs: on held-out images, which alone the
@@ -53,7 +54,7 @@ def pseudo_margins(
     """
     held_out = {(network(found.outputs), found.norm): found for found in kept(fit_margins, fit_outputs)}
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for found in kept(margins, outputs):
         known = held_out.get((network(found.outputs), found.norm))
         if known is None:
@@ -64,7 +65,7 @@ def pseudo_margins(
             n=len(found.margins),
             files=[*found.cells, found.outputs, *known.cells, known.outputs],
             examples=f"{found.examples}/{found.norm}",
-            threat_model=str(Threat(f"white-box, least change of {' and '.join(found.methods)},", found.norm)),
+            threat_model=found.threat,
         )
         learned = {
             choice: _learned(known, found, *choice, hidden=hidden, epochs=epochs, weight_decay=weight_decay)

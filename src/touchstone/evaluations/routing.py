@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
-from touchstone.statistics.threats import network, read, seedless, threat, white_box
+from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.threats import budget, network, seedless, white_box
 
 
 def routing(
@@ -18,7 +21,7 @@ def routing(
     *,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return rows per defence, seed and set, and their means over seeds.
 
     outputs: of each defence on clean and attacked sets; detectors: the routers, with their thresholds. Metrics:
@@ -39,7 +42,7 @@ def routing(
     networks, where a clean set or a router is missing, and where two attacks are not on the same images.
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
         for cell in group:
             if "routed" not in cell.noun.features:
@@ -62,25 +65,18 @@ def _right(cell: Cell, path: str = "") -> Array:
     return correct(predictions, cell.noun.labels)
 
 
-def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: dict[str, int]) -> Row:
+def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: dict[str, int]) -> MetricRow:
     """Return the row of the first share of right predictions less the second, both in the order of their ids."""
     interval = intervals.mean(first.astype(np.float64) - second, **sampling)
     return row(metric, interval, cell=files[0], n=len(first), unit="difference of fractions", files=files)
 
 
-def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[Row]:
+def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[MetricRow]:
     untranslated, translated = _right(cell, "untranslated"), _right(cell, "translated")
     order = np.argsort(cell.noun.example_ids)
     bare = f"accuracy_minus_{_protected(cell)}"
     undefended = float(_right(clean, "untranslated").mean())
     accuracy = rate_row("accuracy", _right(cell), cell)
-    relative = {
-        **accuracy,
-        **{key: accuracy[key] / undefended for key in ("value", "low", "high") if undefended},
-        "metric": "relative_robustness",
-        "unit": "ratio",
-        "files": " ".join(dict.fromkeys([cell.file, clean.file])),
-    }
     return [
         accuracy,
         rate_row("untranslated_accuracy", untranslated, cell),
@@ -88,15 +84,23 @@ def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[Row]:
         rate_row("oracle_accuracy", translated if cell.attack else untranslated, cell),
         _less("translation_gain", translated[order], untranslated[order], [cell], sampling),
         _less(bare, _right(cell)[order], untranslated[order], [cell], sampling),
-        *([relative] if cell.attack and undefended else []),
+        *([_relative(accuracy, undefended, clean)] if cell.attack and undefended else []),
     ]
+
+
+def _relative(accuracy: MetricRow, undefended: float, clean: Cell) -> MetricRow:
+    """Return the accuracy and its interval over the clean accuracy of the undefended network."""
+    low, high = (None if end is None else end / undefended for end in (accuracy.low, accuracy.high))
+    files = tuple(dict.fromkeys([*accuracy.files, clean.file]))
+    value = accuracy.value / undefended
+    return replace(accuracy, metric="relative_robustness", unit="ratio", value=value, low=low, high=high, files=files)
 
 
 def _protected(cell: Cell) -> str:
     return seedless(str(cell.settings["protects"]))
 
 
-def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Row]:
+def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[MetricRow]:
     """Return by how much accuracy is lower than under attacks on the protected network alone, of the same budget."""
     if not white_box(cell):
         return []
@@ -106,13 +110,8 @@ def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Row]
             f"fall_from_{other.attack}_{bare}", _right_on(other, cell), _right_on(cell, other), [cell, other], sampling
         )
         for other in group
-        if other.victim == other.settings["protects"] and not other.translator and _budget(other) == _budget(cell)
+        if other.victim == other.settings["protects"] and not other.translator and budget(other) == budget(cell)
     ]
-
-
-def _budget(cell: Cell) -> tuple[str, float | None]:
-    allowed = read(threat(cell))
-    return allowed.norm, allowed.eps
 
 
 def _right_on(cell: Cell, other: Cell) -> Array:
@@ -123,7 +122,7 @@ def _right_on(cell: Cell, other: Cell) -> Array:
     return _right(cell)[order]
 
 
-def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> list[Row]:
+def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> list[MetricRow]:
     routed, scores = cell.noun.features["routed"] > 0, cell.noun.features["routing_score"].astype(np.float64)
     rate = f"{router.settings['false_positive_rate']:g}"
     excess = (scores - router.noun.thresholds[rate]) / router.noun.spread

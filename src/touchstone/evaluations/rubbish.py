@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import confidence
-from touchstone.statistics.rows import Row, rate_row, row, with_means
+from touchstone.statistics.rows import rate_row, row, with_means
 
 
 def rubbish(
@@ -18,7 +19,7 @@ def rubbish(
     threshold: UnitInterval = 0.5,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return rows per classifier seed and set of images without a class, attacked or not, and their means over seeds.
 
     outputs: of each on noise, or on noise made to look like a class (fooling images). Metrics: rubbish_error, the share
@@ -28,7 +29,7 @@ def rubbish(
     own_probabilities: as for `robustness`. Shares have exact binomial intervals, the greatest share and the confidence
     bootstrap ones. ValueError for images that have a class. Goodfellow et al. 2015, appendix A; papers.md 4.e.
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for cell in outputs:
         if (cell.noun.labels >= 0).any():
             raise ValueError(f"{cell.file}: {int((cell.noun.labels >= 0).sum())} images have a class: no rubbish")

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.special import logsumexp
 
 from touchstone.contracts import PositiveFloat
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import Array, accuracy
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, clean_outputs, grouped, row, rows_of, with_means
+from touchstone.statistics.rows import clean_outputs, grouped, row, rows_of, with_means
 from touchstone.statistics.sanity_checks import CHECKS, PASSED
 from touchstone.statistics.threats import network, white_box
 
@@ -22,7 +23,7 @@ SINGLE_STEP = "fgsm"
 Found = tuple[str, float, list[Cell]]  # check, value, what it was computed from
 
 
-def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: PositiveFloat = 0.5) -> list[Row]:
+def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: PositiveFloat = 0.5) -> list[MetricRow]:
     """Return two rows per check, classifier seed and attack: the value, and CHECK_passed, 1 or 0; means over seeds.
 
     outputs: of classifiers on a clean set and on attacked versions of it: one attack at several eps, steps and restarts,
@@ -30,7 +31,7 @@ def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: Pos
     with their bounds. Attacks are compared at `main_eps`, and take everything at `large_eps`. Values are of these
     very inputs, so they have no interval. ValueError where there is nothing to check. papers.md 6.5.
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for own in grouped((c for c in outputs if white_box(c)), lambda cell: (network(cell), cell.examples)).values():
         clean = clean_outputs(outputs, own[0])
         transferred = [
@@ -51,7 +52,7 @@ def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: Pos
     return with_means(rows)
 
 
-def _rows(check: str, value: float, main: Cell, files: list[Cell]) -> Iterator[Row]:
+def _rows(check: str, value: float, main: Cell, files: list[Cell]) -> Iterator[MetricRow]:
     n = len(main.noun.example_ids)
     passed = float(CHECKS[check].passed(value))
     unit = "difference of fractions" if CHECKS[check].difference else "fraction"

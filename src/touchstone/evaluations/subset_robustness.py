@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.margin_cells import Found, kept
-from touchstone.statistics.rows import Row, row, with_means
-from touchstone.statistics.threats import Threat
+from touchstone.statistics.rows import row, with_means
 
 CAUGHT = 0.95  # the paper's other threshold: this share of the subset's brittle inputs lies at or below it
 
@@ -29,7 +29,7 @@ def subset_robustness(
     subsets: PositiveInt = 20,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return rows per classifier seed, set and norm, on SET/NORM, and their means over seeds.
 
     margins, outputs: of the same classifiers on the same unattacked sets; the smallest margin per input is kept. The
@@ -43,7 +43,7 @@ def subset_robustness(
     once. ValueError where a set is not larger than `size`. papers.md 3.c item 6, 3.g item 5, S2-7.
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for found in kept(margins, outputs):
         count = len(found.margins)
         if size >= count:
@@ -54,7 +54,7 @@ def subset_robustness(
             n=count,
             files=[*found.cells, found.outputs],
             examples=f"{found.examples}/{found.norm}",
-            threat_model=str(Threat(f"white-box, least change of {' and '.join(found.methods)},", found.norm)),
+            threat_model=found.threat,
         )
         robust = found.right & (found.margins > eps)
         rows.append(new("robust_accuracy", intervals.binomial(int(robust.sum()), count)))
@@ -70,8 +70,14 @@ def subset_robustness(
 
 
 def _absolute(
-    new: Callable[..., Row], found: Found, eps: float, size: int, subsets: int, sampling: dict[str, int], ending: str
-) -> list[Row]:
+    new: Callable[..., MetricRow],
+    found: Found,
+    eps: float,
+    size: int,
+    subsets: int,
+    sampling: dict[str, int],
+    ending: str,
+) -> list[MetricRow]:
     names = {"quantile": "", "caught": "_caught_95", "sample": "_sample"}
     return [
         new(f"absolute_error{names[name]}{ending}", intervals.mean(np.abs(errors), **sampling))

@@ -7,10 +7,11 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.rows import Row, grouped, of_images, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.rows import grouped, of_images, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import network, seedless
 
 UNIT = "difference of fractions"
@@ -23,7 +24,7 @@ def translation(
     against: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
+) -> list[MetricRow]:
     """Return accuracy rows per classifier and reconstruction rows per translator, and their means over seeds.
 
     outputs: of each classifier seed on a set, clean, attacked, and both translated. Metrics: accuracy of each (exact
@@ -40,7 +41,7 @@ def translation(
     if missing := sorted(set(against) - translators):
         raise ValueError(f"no outputs of sets translated by {missing[0]}")
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
         for cell in group:
             rows.append(rate_row("accuracy", _right(cell, cell.noun.example_ids), cell))
@@ -76,7 +77,7 @@ def _otherwise_translated(cell: Cell, group: list[Cell], translators: list[str])
     ]
 
 
-def _difference(metric: str, cell: Cell, less: Cell, sampling: dict[str, int]) -> Row:
+def _difference(metric: str, cell: Cell, less: Cell, sampling: dict[str, int]) -> MetricRow:
     ids = np.sort(cell.noun.example_ids)
     differences = _right(cell, ids).astype(np.float64) - _right(less, ids)
     interval = intervals.mean(differences, **sampling)
@@ -88,7 +89,7 @@ def _distance(cell: Cell, clean: Cell, ids: Array) -> Array:
     return np.asarray(np.abs(first - second).mean(axis=(1, 2, 3)))
 
 
-def _reconstruction(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Row]:
+def _reconstruction(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[MetricRow]:
     before = _untranslated(cell, group)
     clean = only((c for c in group if not c.translator and not c.attack), f"clean {cell.examples}")
     ids = np.sort(cell.noun.example_ids)

@@ -56,7 +56,7 @@ def _curves(rows: list[Row]) -> dict[tuple[str, str], dict[str, Curve]]:
         threat = read(row["threat"])
         if measured(row["metric"]) == "robust_accuracy" and threat.eps is not None:
             name = row["examples"].split("/")[0]
-            curve = curves[name, threat.family][row["entry"]]
+            curve = curves[name, str(threat.family)][row["entry"]]
             before = curve.get(threat.eps)
             if before is None or (_is_mean(row) == _is_mean(before) and row["value"] < before["value"]):
                 curve[threat.eps] = row

@@ -59,7 +59,7 @@ def detector_matrix(
 def _shown(metrics: list[dict[str, Any]], entry: str) -> dict[tuple[str, str], dict[str, Any]]:
     """Return {(detector, set as it is shown): the row of its AUROC}."""
     successes = _heat_maps.overall(metrics, "auroc_successes")
-    values = {}
+    values: dict[tuple[str, str], Any] = {}
     for place, row in _heat_maps.overall(metrics, "auroc").items():
         net, _, detector = place[0].partition("+")
         if net == entry:

@@ -12,7 +12,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
-from touchstone.records.nouns import KINDS, METRIC_COLUMNS, Array, ContractError, Metrics, Noun, canonical_json
+from touchstone.digests import canonical
+from touchstone.records.metric_rows import METRIC_COLUMNS, cells_of, row_of
+from touchstone.records.nouns import KINDS, Array, ContractError, Metrics, Noun
 
 METADATA_KEY = "touchstone"
 
@@ -45,13 +47,13 @@ def encode(noun: Noun) -> bytes:
     """
     if isinstance(noun, Metrics):
         text = io.StringIO()
-        writer = csv.DictWriter(text, METRIC_COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: repr(v) if isinstance(v, float) else v for k, v in row.items()} for row in noun.rows)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(METRIC_COLUMNS)
+        writer.writerows(map(cells_of, noun.rows))
         return text.getvalue().encode()
     arrays, rest = _split(noun)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return save(arrays, metadata={METADATA_KEY: canonical_json(rest)})
+    return save(arrays, metadata={METADATA_KEY: canonical(rest)})
 
 
 def decode(data: bytes, kind: type | None = None) -> Any:
@@ -78,14 +80,10 @@ def decode(data: bytes, kind: type | None = None) -> Any:
 
 
 def _decode_metrics(data: bytes) -> Metrics:
-    numbers = {"value": float, "low": float, "high": float, "n": int, "base_rate": float, "seed": int}
     try:
-        reader = csv.DictReader(io.StringIO(data.decode()))
-        if tuple(reader.fieldnames or ()) != METRIC_COLUMNS:
-            raise ContractError(f"columns are {reader.fieldnames}")
-        rows = [
-            {k: (numbers[k](v) if v != "" else None) if k in numbers else v for k, v in row.items()} for row in reader
-        ]
-        return Metrics(rows)
+        header, *lines = csv.reader(io.StringIO(data.decode()))
+        if tuple(header) != METRIC_COLUMNS:
+            raise ContractError(f"columns are {header}")
+        return Metrics([row_of(cells) for cells in lines])
     except (UnicodeDecodeError, ValueError, TypeError, csv.Error) as error:
         raise DamagedFile(f"not a whole metrics table ({error})") from error

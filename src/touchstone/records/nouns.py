@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from touchstone.records.metric_rows import MetricRow
+
 Array = NDArray[Any]
 
 
 class ContractError(ValueError):
     """A noun that breaks its own rules: a shape, a range, a missing field."""
-
-
-def canonical_json(value: object) -> str:
-    """Return the one JSON text of `value`: keys sorted, no spaces; NaN and infinity raise ValueError."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -182,25 +178,18 @@ class Scores:
         _check_ids(self.example_ids, len(self.scores), "scores")
 
 
-METRIC_COLUMNS = (
-    "evaluation", "entry", "examples", "metric", "value", "unit", "low", "high", "n", "base_rate", "seed", "threat",
-    "files",
-)  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Metrics:
-    """Tidy rows, one per measured number; `low` and `high` bound its 95 % interval, `files` say what it came from."""
+    """The rows of one evaluation, or of a whole report; every number is finite."""
 
-    rows: list[dict[str, Any]]
+    rows: list[MetricRow]
 
     def __post_init__(self) -> None:
         for row in self.rows:
-            _require(set(row) == set(METRIC_COLUMNS), f"metrics row has columns {sorted(row)}")
-            for column in ("value", "low", "high"):
-                value = row[column]
-                _require(value is None or bool(np.isfinite(value)), f"{row['metric']}: {column} is {value}")
-            _require(row["value"] is not None, f"{row['metric']} of {row['entry']} on {row['examples']}: no value")
+            _require(isinstance(row, MetricRow), f"a metrics row is a {type(row).__name__}, expected a MetricRow")
+            for column, value in (("value", row.value), ("low", row.low), ("high", row.high)):
+                _require(value is None or bool(np.isfinite(value)), f"{row.metric}: {column} is {value}")
+            _require(row.value is not None, f"{row.metric} of {row.entry} on {row.examples}: no value")
 
 
 @dataclass(frozen=True)

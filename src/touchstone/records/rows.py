@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from touchstone.digests import canonical
 from touchstone.records.encoding import METADATA_KEY, DamagedFile
-from touchstone.records.nouns import canonical_json
 
 PIECE = 1 << 24  # bytes that are in memory at a time
 
@@ -71,7 +71,7 @@ def joined(parts: Iterable[tuple[Rows, int, int]], about: dict[str, Any]) -> Ite
         if _without_counts(rows) != _without_counts(model):
             raise DamagedFile(f"{rows.path}: its arrays are not those of {model.path}")
     count = sum(last - first for _, first, last in parts)
-    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: canonical_json(about)}}
+    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: canonical(about)}}
     place = 0
     for name, array in model.arrays.items():
         begin, end = array["data_offsets"]

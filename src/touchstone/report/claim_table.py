@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from touchstone.claims.criteria import Book, Criterion
 from touchstone.claims.measurements import EQUAL
 from touchstone.claims.verdicts import NOT_RUN, Part, Verdict, required, told
+from touchstone.records.metric_rows import MetricRow, Threat
 from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.rows import Row
 from touchstone.statistics.sanity_checks import Doubts
-from touchstone.statistics.threats import seedless
 from touchstone.statistics.wording import NARROW, bracketed, plain, written
 
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
@@ -45,28 +45,29 @@ class ClaimLine(NamedTuple):
 def claim_rows(verdicts: Iterable[Verdict], first_line: int) -> list[Row]:
     """Return one metrics row per number of the criteria, each with its `line` and the lines that it is `of`."""
     parts = [(verdict.claim.id, part) for verdict in verdicts if not verdict.judged_by for part in verdict.parts]
-    return [{**_row(name, part), "line": line} for line, (name, part) in enumerate(parts, first_line)]
+    return [_row(name, part, line) for line, (name, part) in enumerate(parts, first_line)]
 
 
-def _row(claim: str, part: Part) -> Row:
+def _row(claim: str, part: Part, line: int) -> MetricRow:
     quantity = part.quantity
-    threats = dict.fromkeys(seedless(row["threat"]) for row in quantity.rows)
-    return {
-        "evaluation": EVALUATION,
-        "entry": claim,
-        "examples": quantity.about,
-        "metric": part.title,
-        "value": quantity.value,
-        "unit": quantity.unit,
-        "low": _end(quantity.low),
-        "high": _end(quantity.high),
-        "n": quantity.n,
-        "base_rate": None,
-        "seed": None,
-        "threat": "; ".join(threats),
-        "files": " ".join(_files(part)),
-        "of": [row["line"] for row in part.rows or quantity.rows],
-    }
+    threats = list(dict.fromkeys(row.threat.seedless for row in quantity.rows))
+    return MetricRow(
+        evaluation=EVALUATION,
+        entry=claim,
+        examples=quantity.about,
+        metric=part.title,
+        value=quantity.value,
+        unit=quantity.unit,
+        low=_end(quantity.low),
+        high=_end(quantity.high),
+        n=quantity.n,
+        base_rate=None,
+        seed=None,
+        threat=threats[0] if len(threats) == 1 else Threat("; ".join(map(str, threats))),
+        files=tuple(_files(part)),
+        line=line,
+        of=tuple(row.line for row in part.rows or quantity.rows),
+    )
 
 
 def _end(value: float) -> float | None:
@@ -74,7 +75,7 @@ def _end(value: float) -> float | None:
 
 
 def _files(part: Part) -> list[str]:
-    return list(dict.fromkeys(file for row in part.quantity.rows for file in row["files"].split()))
+    return list(dict.fromkeys(file for row in part.quantity.rows for file in row.files))
 
 
 def claims_csv(book: Book, verdicts: Iterable[Verdict]) -> bytes:

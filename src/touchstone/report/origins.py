@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NotRequired, TypedDict
 
-from touchstone.records.nouns import METRIC_COLUMNS
+from touchstone.records.metric_rows import METRIC_COLUMNS
 from touchstone.report.claim_table import ClaimLine
 from touchstone.report.tables import Number
 from touchstone.statistics.rows import Row, measured
@@ -61,7 +61,7 @@ def rows_behind(numbers: Iterable[Number], rows: list[Row]) -> list[Row]:
         if line not in lines:
             lines.add(line)
             row = by_line[line]
-            waiting += [*row.get("of", ()), *(seeds.get(_quantity(row), ()) if row["seed"] is None else ())]
+            waiting += [*row.of, *(seeds.get(_quantity(row), ()) if row["seed"] is None else ())]
     return [row for row in rows if row["line"] in lines]
 
 
@@ -78,7 +78,7 @@ def compact(rows: list[Row], files: list[str], study: str) -> dict[str, Any]:
     }
     computed = {row["evaluation"]: f"data/{study}/metrics/{row['evaluation']}.csv" for row in rows}
     tables = {name: places[file] for name, file in computed.items() if file in places}
-    of = {row["line"]: row["of"] for row in rows if "of" in row}
+    of = {row["line"]: row.of for row in rows if row.of}
     return {"columns": [*columns, "files"], "rows": table, "tables": tables, "of": of}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from touchstone.records.nouns import Metrics
@@ -50,7 +51,7 @@ class Table(NamedTuple):
 def numbered(metrics: Mapping[str, Metrics]) -> list[Row]:
     """Return all rows in the order of metrics.csv.gz, each with its `line` there."""
     rows = [row for table in metrics.values() for row in table.rows]
-    return [{**row, "line": place} for place, row in enumerate(rows, FIRST_LINE)]
+    return [replace(row, line=place) for place, row in enumerate(rows, FIRST_LINE)]
 
 
 def _key(row: Row) -> tuple[str, ...]:

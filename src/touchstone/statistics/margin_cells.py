@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from touchstone.records.metric_rows import WHITE_BOX, Threat
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import Array, correct, logit_margins
 from touchstone.statistics.rows import clean_outputs, grouped, rows_of
@@ -51,6 +52,11 @@ class Found:
     def methods(self) -> list[str]:
         """The methods that found them, sorted."""
         return sorted({cell.noun.method for cell in self.cells})
+
+    @property
+    def threat(self) -> Threat:
+        """What the attacker knew whose smallest perturbations these are."""
+        return Threat(WHITE_BOX, how=f"least change of {' and '.join(self.methods)}", norm=self.norm)
 
     @property
     def predictions(self) -> Array:

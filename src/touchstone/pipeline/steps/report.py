@@ -9,7 +9,7 @@ from typing import Any
 from touchstone.claims import criteria
 from touchstone.claims.verdicts import Asked, judge
 from touchstone.records.encoding import encode
-from touchstone.records.nouns import METRIC_COLUMNS, ContractError, Metrics
+from touchstone.records.nouns import ContractError, Metrics
 from touchstone.report import packing
 from touchstone.report.chapters import Question, chapter
 from touchstone.report.claim_table import claim_rows, claims_csv, claims_tex, page_lines
@@ -87,7 +87,7 @@ def report(
         summary=None if claims.claims else summary(rows, doubts),
         doubts=doubts,
         rows=every,
-        table=packing.compressed(encode(Metrics([{name: row[name] for name in METRIC_COLUMNS} for row in every]))),
+        table=packing.compressed(encode(Metrics(every))),
         tables=[file for name in evaluations if (file := f"data/{study}/metrics/{name}.csv") in provenance],
     )
     return {
