@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple, NotRequired, TypedDict
 
-from touchstone.report.headlines import headlines, matrices
+from touchstone.report.headlines import headlines
+from touchstone.report.matrices import matrices
 from touchstone.report.pictures import Picture
 from touchstone.report.tables import Number, Numbers, Table, pivot
 

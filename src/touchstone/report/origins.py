@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NotRequired, TypedDict
 
-from touchstone.records.metric_rows import METRIC_COLUMNS
+from touchstone.records.metric_rows import METRIC_COLUMNS, MetricRow
 from touchstone.report.claim_table import ClaimLine
 from touchstone.report.tables import Number
-from touchstone.statistics.rows import Row, measured
 from touchstone.statistics.sanity_checks import Doubts
 
 # The code that turns metrics rows into a claim's number and status word.
@@ -48,38 +47,41 @@ def with_origins(files: Iterable[str], provenance: Mapping[str, Source]) -> list
     return list(reached)
 
 
-def rows_behind(numbers: Iterable[Number], rows: list[Row]) -> list[Row]:
+def rows_behind(numbers: Iterable[Number], rows: list[MetricRow]) -> list[MetricRow]:
     """Return the rows of the numbers, of their seeds, and of what claims were computed from."""
-    by_line = {row["line"]: row for row in rows}
+    by_line = {row.line: row for row in rows}
     seeds: dict[tuple[str, ...], list[int]] = {}
     for row in rows:
-        if row["seed"] is not None:
-            seeds.setdefault(_quantity(row), []).append(row["line"])
+        if row.seed is not None:
+            seeds.setdefault(_quantity(row), []).append(row.line)
     lines, waiting = set[int](), [number.line for number in numbers]
     while waiting:
         line = waiting.pop()
         if line not in lines:
             lines.add(line)
             row = by_line[line]
-            waiting += [*row.of, *(seeds.get(_quantity(row), ()) if row["seed"] is None else ())]
-    return [row for row in rows if row["line"] in lines]
+            waiting += [*row.of, *(seeds.get(_quantity(row), ()) if row.seed is None else ())]
+    return [row for row in rows if row.line in lines]
 
 
-def _quantity(row: Row) -> tuple[str, ...]:
-    return (row["evaluation"], row["entry"], row["examples"], measured(row["metric"]))
+def _quantity(row: MetricRow) -> tuple[str, ...]:
+    return row.evaluation, row.entry, row.examples, row.measured
 
 
-def compact(rows: list[Row], files: list[str], study: str) -> dict[str, Any]:
+def compact(rows: list[MetricRow], files: list[str], study: str) -> dict[str, Any]:
     """Return the rows as the page's script reads them, each file as its place in `files`."""
     places = {file: place for place, file in enumerate(files)}
-    columns = [name for name in METRIC_COLUMNS if name != "files"]
-    table = {
-        row["line"]: [*(row[name] for name in columns), [places[file] for file in row["files"].split()]] for row in rows
-    }
-    computed = {row["evaluation"]: f"data/{study}/metrics/{row['evaluation']}.csv" for row in rows}
+
+    def cell(row: MetricRow, column: str) -> Any:
+        if column == "files":
+            return [places[file] for file in row.files]
+        return str(row.threat) if column == "threat" else getattr(row, column)
+
+    table = {row.line: [cell(row, column) for column in METRIC_COLUMNS] for row in rows}
+    computed = {row.evaluation: f"data/{study}/metrics/{row.evaluation}.csv" for row in rows}
     tables = {name: places[file] for name, file in computed.items() if file in places}
-    of = {row["line"]: row.of for row in rows if row.of}
-    return {"columns": [*columns, "files"], "rows": table, "tables": tables, "of": of}
+    of = {row.line: row.of for row in rows if row.of}
+    return {"columns": METRIC_COLUMNS, "rows": table, "tables": tables, "of": of}
 
 
 def remarks(

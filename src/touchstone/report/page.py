@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 
 from touchstone import digests
 from touchstone.claims.systems import SYSTEMS
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import packing
 from touchstone.report.chapters import SHORT, Chapter
 from touchstone.report.claim_table import ClaimLine
@@ -25,7 +26,6 @@ from touchstone.report.origins import Maker, Source, compact, remarks, rows_behi
 from touchstone.report.pictures import Picture
 from touchstone.report.summary import Summary
 from touchstone.report.tables import FIRST_LINE, Number
-from touchstone.statistics.rows import Row
 from touchstone.statistics.sanity_checks import Doubts
 
 CLAIM = re.compile(r"\b([PS]\d-\d+)\b")  # the name of one
@@ -45,7 +45,7 @@ class Content:
     criteria: Collection[str]  # the claims that are criteria; the others are published figures
     summary: Summary | None
     doubts: Doubts
-    rows: list[Row]  # of metrics.csv.gz, those of the claims last
+    rows: list[MetricRow]  # of metrics.csv.gz, those of the claims last
     table: bytes  # metrics.csv.gz
     tables: list[str]  # the files that it was gathered from
 
@@ -72,7 +72,7 @@ def page(
     study, claims, others = content.study, content.claims, content.other_claims
     numbers = content.numbers()
     rows = rows_behind(numbers, content.rows)
-    named = [file for row in rows for file in row["files"].split()]
+    named = [file for row in rows for file in row.files]
     drawn = [file for picture in content.pictures for file in picture.sources]
     files = with_origins([*content.tables, *named, *drawn], provenance)
     data = compact(rows, files, study) | remarks(numbers, claims, content.doubts, maker)

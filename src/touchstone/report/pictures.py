@@ -11,8 +11,8 @@ from typing import NamedTuple, NotRequired, TypedDict
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import drawing, palette
-from touchstone.statistics.rows import Row
 from touchstone.statistics.sanity_checks import Doubts
 
 ON_PAGE = {drawing.INK: "currentColor", drawing.PAPER: "none", drawing.BACKDROP: "var(--card)"}  # colours of figures
@@ -53,7 +53,7 @@ class Picture(NamedTuple):
         return {f"figures/{self.name}.{ending}": data for ending, data in files.items()}
 
 
-def pictures(figures: Mapping[str, Drawing], rows: list[Row], doubts: Doubts) -> tuple[list[Picture], Markup]:
+def pictures(figures: Mapping[str, Drawing], rows: list[MetricRow], doubts: Doubts) -> tuple[list[Picture], Markup]:
     """Draw every figure, each method in one colour throughout.
 
     Args:
@@ -71,12 +71,12 @@ def pictures(figures: Mapping[str, Drawing], rows: list[Row], doubts: Doubts) ->
     return drawn, Markup("\n".join(f".{name}{rule}" if name else rule for rule, name in styles.items()))
 
 
-def _methods(rows: list[Row]) -> list[str]:
+def _methods(rows: list[MetricRow]) -> list[str]:
     """Return every classifier and detector in the order in which the rows name them."""
-    return list(dict.fromkeys(part for row in rows for part in row["entry"].split("+")))
+    return list(dict.fromkeys(part for row in rows for part in row.entry.split("+")))
 
 
-def _picture(name: str, figure: Drawing, doubts: Doubts, rows: list[Row], styles: dict[str, str]) -> Picture:
+def _picture(name: str, figure: Drawing, doubts: Doubts, rows: list[MetricRow], styles: dict[str, str]) -> Picture:
     plot = figure["draw"]()
     alt, svg = drawing.description(plot), drawing.svg(plot, name)
     png = drawing.png(plot) if drawing.is_raster(plot) else None
@@ -91,7 +91,7 @@ def _picture(name: str, figure: Drawing, doubts: Doubts, rows: list[Row], styles
         sources=figure["files"],
         component=figure.get("component", ""),
         settings=figure.get("settings", ""),
-        doubts=doubts.shown(row for row in rows if row["evaluation"] in evaluations),
+        doubts=doubts.shown(row for row in rows if row.evaluation in evaluations),
         svg=svg,
         pdf=drawing.pdf(plot),
         png=png,

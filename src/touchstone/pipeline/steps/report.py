@@ -73,7 +73,7 @@ def report(
             chapter(
                 name,
                 question,
-                Numbers((row for row in rows if row["evaluation"] == name), doubts),
+                Numbers((row for row in rows if row.evaluation == name), doubts),
                 [picture for picture in drawn if picture.evaluation == name],
                 supervised,
             )
