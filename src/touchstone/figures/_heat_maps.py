@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, measured
 
 # Told apart by the colour-blind; light in the middle, where a number says "chance".
 COLOURS = "PuOr"
@@ -23,18 +23,18 @@ HEIGHT = 0.29  # inches of a cell: both lines and some air
 Places = tuple[str, str]  # row, column
 
 
-def overall(rows: Iterable[Row], metric: str) -> dict[Places, Row]:
+def overall(rows: Iterable[MetricRow], metric: str) -> dict[Places, MetricRow]:
     """Return {(entry, examples): row} of a metric: the mean over seeds, or the only row there is."""
-    found: dict[Places, Row] = {}
-    for row in sorted(rows, key=lambda row: row["seed"] is not None):
-        if measured(row["metric"]) == metric:
-            found.setdefault((row["entry"], row["examples"]), row)
+    found: dict[Places, MetricRow] = {}
+    for row in sorted(rows, key=lambda row: row.seed is not None):
+        if row.measured == metric:
+            found.setdefault((row.entry, row.examples), row)
     return found
 
 
-def interval_of(row: Row) -> Interval:
+def interval_of(row: MetricRow) -> Interval:
     """Return the number of a row with its ends: of a mean over seeds, the least and the greatest of them."""
-    return Interval(float(row["value"]), row["low"], row["high"])
+    return Interval(float(row.value), row.low, row.high)
 
 
 def complement(found: Interval) -> Interval:
@@ -43,9 +43,9 @@ def complement(found: Interval) -> Interval:
     return Interval(1 - found.value, high, low)
 
 
-def what_ends_are(rows: Iterable[Row]) -> str:
+def what_ends_are(rows: Iterable[MetricRow]) -> str:
     """Return what the small type in the cells of these rows is, for a title."""
-    means = {measured(row["metric"]) != row["metric"] for row in rows}
+    means = {row.measured != row.metric for row in rows}
     return " or ".join(
         words for mean, words in ((True, "range over seeds"), (False, "95 % interval")) if mean in means
     )  # fmt: skip

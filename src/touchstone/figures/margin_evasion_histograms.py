@@ -6,18 +6,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.statistics.estimators import Array, correct, logit_margins
 from touchstone.statistics.margin_cells import kept
-from touchstone.statistics.rows import Row, rows_of
+from touchstone.statistics.rows import rows_of
 from touchstone.statistics.threats import network, white_box
 
 
 def margin_evasion_histograms(
     margins: list[Cell],
     outputs: list[Cell],
-    metrics: list[Row],
+    metrics: list[MetricRow],
     *,
     eps: PositiveFloat = 0.1,
     seed: NonNegativeInt = 0,
@@ -48,9 +49,9 @@ def margin_evasion_histograms(
                 )
         about = (found.entry, found.seed, found.examples, "threshold")
         for row in metrics:
-            if (row["entry"], row["seed"], row["examples"], row["metric"]) == about:
-                axes.axvline(row["value"], color=drawing.INK, linewidth=1.0)
-                axes.annotate("threshold", (row["value"], 1.0), xycoords=("data", "axes fraction"), fontsize=7.5)
+            if (row.entry, row.seed, row.examples, row.metric) == about:
+                axes.axvline(row.value, color=drawing.INK, linewidth=1.0)
+                axes.annotate("threshold", (row.value, 1.0), xycoords=("data", "axes fraction"), fontsize=7.5)
                 past = [
                     f"{(values > row['value']).mean():.1%} of {name}" for name, values in lines.items() if len(values)
                 ]

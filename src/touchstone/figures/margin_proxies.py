@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import drawing, palette
-from touchstone.statistics.rows import Row, measured
 
 NAMES = {
     "kendall_tau": "logit margin",
@@ -19,16 +19,16 @@ NAMES = {
 }
 
 
-def margin_proxies(metrics: list[Row], *, norm: str = "linf") -> Figure:
+def margin_proxies(metrics: list[MetricRow], *, norm: str = "linf") -> Figure:
     """Return Kendall's tau of the input margin and each stand-in for it, one mark per classifier.
 
     metrics: of the evaluation margins. Bars reach from the least to the greatest seed, of a single network over its 95 %
     interval. Signs are fixed: a tau below 0 ranks the wrong way round. ValueError where there are no such rows.
     """
-    rows: dict[str, dict[str, Row]] = {}
-    for row in sorted(metrics, key=lambda row: row["seed"] is not None):  # means over seeds go before single ones
-        if measured(row["metric"]) in NAMES and row["examples"].endswith(f"/{norm}"):
-            rows.setdefault(row["entry"], {}).setdefault(measured(row["metric"]), row)
+    rows: dict[str, dict[str, MetricRow]] = {}
+    for row in sorted(metrics, key=lambda row: row.seed is not None):  # means over seeds go before single ones
+        if row.measured in NAMES and row.examples.endswith(f"/{norm}"):
+            rows.setdefault(row.entry, {}).setdefault(row.measured, row)
     if not rows:
         raise ValueError("no tau of any stand-in: the evaluation has to use margins")
     shown = [name for name in NAMES if any(name in own for own in rows.values())]
@@ -38,7 +38,7 @@ def margin_proxies(metrics: list[Row], *, norm: str = "linf") -> Figure:
     for place, (entry, own) in enumerate(rows.items()):
         look = palette.line(entry, rows)
         names = [name for name in shown if name in own]
-        values = [own[name]["value"] for name in names]
+        values = [own[name].value for name in names]
         ends = [[abs(own[n][end] - v) for n, v in zip(names, values, strict=True)] for end in ("low", "high")]
         heights = [shown.index(name) + (place - (len(rows) - 1) / 2) * step for name in names]
         drawn = axes.errorbar(
@@ -53,6 +53,6 @@ def margin_proxies(metrics: list[Row], *, norm: str = "linf") -> Figure:
     told = "; ".join(
         f"{entry} best by {NAMES[best]} ({own[best]['value']:.2f})"
         for entry, own in rows.items()
-        for best in [max(own, key=lambda name: own[name]["value"])]
+        for best in [max(own, key=lambda name: own[name].value)]
     )
     return drawing.described(figure, f"Kendall's tau of the input margin and each stand-in: {told}.")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import drawing, palette
-from touchstone.statistics.rows import Row, measured
-from touchstone.statistics.threats import read
 
 # What the paper links: how far out the router finds the images, how often they fool, what translating gives back.
 PANELS = {
@@ -19,17 +16,17 @@ PANELS = {
 }
 
 
-def routing_against_eps(metrics: list[dict[str, Any]], *, entry: str) -> Figure:
+def routing_against_eps(metrics: list[MetricRow], *, entry: str) -> Figure:
     """Return three panels over eps, one line per attack on the bare network: the router's score, errors, the gain.
 
     metrics: rows of a routing evaluation about the defence `entry`. Bands: least to greatest over seeds, or the 95 %
     interval of one. The link that the paper claims holds where the three rise together. ValueError where nothing is
     measured at an eps.
     """
-    lines: dict[tuple[str, str], dict[float, Row]] = {}
-    for row in sorted(metrics, key=lambda row: row["seed"] is None):
-        metric, threat = measured(row["metric"]), read(row["threat"])
-        if row["entry"] == entry and metric in PANELS and threat.knows in ("oblivious", "none"):
+    lines: dict[tuple[str, str], dict[float, MetricRow]] = {}
+    for row in sorted(metrics, key=lambda row: row.seed is None):
+        metric, threat = row.measured, row.threat
+        if row.entry == entry and metric in PANELS and threat.knows in ("oblivious", "none"):
             family = threat.use if threat.eps is not None else ""
             lines.setdefault((metric, family), {})[threat.eps or 0.0] = row
     families = sorted({family for _, family in lines if family})
@@ -53,13 +50,13 @@ def routing_against_eps(metrics: list[dict[str, Any]], *, entry: str) -> Figure:
     return drawing.described(figure, _words(lines, families))
 
 
-def _of(row: Row, end: str) -> float:
+def _of(row: MetricRow, end: str) -> float:
     """Return a row's value or an end of its interval; of an accuracy the errors that it leaves."""
-    value = float(row["value"] if row[end] is None else row[end])
-    return 1 - value if measured(row["metric"]) == "untranslated_accuracy" else value
+    value = float(row.value if row[end] is None else row[end])
+    return 1 - value if row.measured == "untranslated_accuracy" else value
 
 
-def _words(lines: dict[tuple[str, str], dict[float, Row]], families: list[str]) -> str:
+def _words(lines: dict[tuple[str, str], dict[float, MetricRow]], families: list[str]) -> str:
     parts = []
     for family in families:
         far = max(lines["untranslated_accuracy", family])

@@ -6,8 +6,8 @@ import re
 
 from matplotlib.figure import Figure
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import drawing, palette
-from touchstone.statistics.rows import Row, measured
 from touchstone.statistics.threats import seedless
 
 ESTIMATES = {
@@ -17,17 +17,17 @@ ESTIMATES = {
 }
 
 
-def subset_errors(metrics: list[Row]) -> Figure:
+def subset_errors(metrics: list[MetricRow]) -> Figure:
     """Return one panel per classifier and set: mean absolute error against the size of the subset, per estimate.
 
     metrics: of the evaluation subset_robustness. Bars reach from the least to the greatest seed, of a single network
     over the 95 % interval of the mean over subsets. ValueError where there are no such rows.
     """
-    curves: dict[tuple[str, str], dict[str, dict[int, Row]]] = {}
-    for row in sorted(metrics, key=lambda row: row["seed"] is not None):  # means over seeds go before single ones
-        found = re.fullmatch(r"(absolute_error\w*?)_of_(\d+)", measured(row["metric"]))
+    curves: dict[tuple[str, str], dict[str, dict[int, MetricRow]]] = {}
+    for row in sorted(metrics, key=lambda row: row.seed is not None):  # means over seeds go before single ones
+        found = re.fullmatch(r"(absolute_error\w*?)_of_(\d+)", row.measured)
         if found and found[1] in ESTIMATES:
-            panel = curves.setdefault((row["entry"], seedless(row["examples"])), {})
+            panel = curves.setdefault((row.entry, seedless(row.examples)), {})
             panel.setdefault(found[1], {}).setdefault(int(found[2]), row)
     if not curves:
         raise ValueError("no errors of subsets: the evaluation has to use subset_robustness")
@@ -36,7 +36,7 @@ def subset_errors(metrics: list[Row]) -> Figure:
     for axes, ((entry, examples), lines) in zip(panels, curves.items(), strict=True):
         for place, (name, label) in enumerate(ESTIMATES.items()):
             rows = dict(sorted(lines.get(name, {}).items()))
-            values = [100 * row["value"] for row in rows.values()]
+            values = [100 * row.value for row in rows.values()]
             ends = [
                 [abs(100 * row[end] - value) for row, value in zip(rows.values(), values, strict=True)]
                 for end in ("low", "high")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, measured
-from touchstone.statistics.threats import read, seedless
+from touchstone.statistics.threats import seedless
 
 DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells; not drawing.PAPER, through which the page shines
-Accuracies = dict[tuple[str, str], Row]  # (made to fool, classified by) -> its row
+Accuracies = dict[tuple[str, str], MetricRow]  # (made to fool, classified by) -> its row
 
 
-def transfer_matrix(metrics: list[dict[str, Any]], *, attacks: list[str] | None = None) -> Figure:
+def transfer_matrix(metrics: list[MetricRow], *, attacks: list[str] | None = None) -> Figure:
     """Return one heat map per set and attack: error of each classifier (columns) on what fools each other (rows).
 
     metrics: robust_accuracy rows of a robustness evaluation with victims; means over seeds where there are several.
@@ -42,17 +40,17 @@ def transfer_matrix(metrics: list[dict[str, Any]], *, attacks: list[str] | None 
     return drawing.described(figure, f"Error on images made to fool another classifier. {'; '.join(told)}.")
 
 
-def _maps(metrics: list[Row], attacks: list[str] | None) -> dict[str, Accuracies]:
+def _maps(metrics: list[MetricRow], attacks: list[str] | None) -> dict[str, Accuracies]:
     maps: dict[str, Accuracies] = {}
-    for row in sorted(metrics, key=lambda row: row["seed"] is not None):
-        examples, _, attack = row["examples"].rpartition("/")
-        if measured(row["metric"]) != "robust_accuracy" or (attacks is not None and attack not in attacks):
+    for row in sorted(metrics, key=lambda row: row.seed is not None):
+        examples, _, attack = row.examples.rpartition("/")
+        if row.measured != "robust_accuracy" or (attacks is not None and attack not in attacks):
             continue
-        knows = seedless(read(row["threat"]).knows)
-        victim = row["entry"] if knows == "white-box" else knows.removeprefix("transfer from ")
+        knows = seedless(row.threat.knows)
+        victim = row.entry if knows == "white-box" else knows.removeprefix("transfer from ")
         if knows == "white-box" or knows != victim:
             name = f"{examples.split('/')[0]}: {attack}"
-            maps.setdefault(name, {}).setdefault((victim, row["entry"]), row)
+            maps.setdefault(name, {}).setdefault((victim, row.entry), row)
     return {name: rows for name, rows in maps.items() if any(fooled != by for fooled, by in rows)}
 
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, measured
-from touchstone.statistics.threats import read
 
 NONE = "no translator"
 SHADES = "Blues"
 
 
-def translation_matrix(metrics: list[dict[str, Any]], *, classifier: str, examples: str) -> Figure:
+def translation_matrix(metrics: list[MetricRow], *, classifier: str, examples: str) -> Figure:
     """Return one matrix: accuracy of `classifier` on `examples`, clean and per attack, through each translator.
 
     metrics: rows of a translation evaluation; means over seeds where there are any. The first line is without a
     translator; in small type the 95 % intervals, or the range over seeds. Down a column all translators face the same
     images. ValueError where there is no accuracy to show.
     """
-    shown: dict[tuple[str, str], Row] = {}
-    for row in sorted(metrics, key=lambda row: row["seed"] is None):
-        name, *way = row["examples"].split("/")
-        if (row["entry"], measured(row["metric"]), name) == (classifier, "accuracy", examples):
+    shown: dict[tuple[str, str], MetricRow] = {}
+    for row in sorted(metrics, key=lambda row: row.seed is None):
+        name, *way = row.examples.split("/")
+        if (row.entry, row.measured, name) == (classifier, "accuracy", examples):
             shown[_place(row, way)] = row
     values = {place: _heat_maps.interval_of(row) for place, row in shown.items()}
     if not values:
@@ -56,11 +53,11 @@ def translation_matrix(metrics: list[dict[str, Any]], *, classifier: str, exampl
     return drawing.described(figure, _words(values, lines, columns))
 
 
-def _place(row: Row, way: list[str]) -> tuple[str, str]:
+def _place(row: MetricRow, way: list[str]) -> tuple[str, str]:
     """Return the translator and the attack of a row: a white-box one has no translator, a clean one no attack."""
-    if read(row["threat"]).knows == "none":
+    if row.threat.knows == "none":
         return (way[-1] if way else NONE), "clean"
-    if read(row["threat"]).knows.startswith("white-box"):
+    if row.threat.knows.startswith("white-box"):
         return NONE, "/".join(way)
     return way[-1], "/".join(way[:-1])
 
