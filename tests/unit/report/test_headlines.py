@@ -1,4 +1,5 @@
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ def test_translation_is_headed_by_accuracy_before_and_after(asked):
 
 
 def test_what_no_rule_knows_has_no_headline():
-    row = {**robustness(STUDY["output_cells"](), resamples=5)[0], "metric": "something_new"}
+    row = replace(robustness(STUDY["output_cells"](), resamples=5)[0], metric="something_new")
 
     numbers = Numbers(numbered({"main": Metrics([row])}))
 
@@ -147,7 +148,7 @@ def test_where_attackers_were_stuck_the_table_says_so(asked):
     place = {"entry": "cnn+msp", "examples": "mean_of_sets/score_5", "metric": "no_score_gradient"}
     like = next(row for row in rows if row["examples"] == place["examples"] and row["seed"] is not None)
 
-    sides, _ = matrices(Numbers([*rows, {**like, **place, "value": 0.75}]))
+    sides, _ = matrices(Numbers([*rows, replace(like, **place, value=0.75)]))
 
     assert sides.columns[-1] == "OOD images left without a gradient" and "upper bounds" in sides.caption
     shares = {line.words[:2]: line.numbers[-1] for line in sides.lines}

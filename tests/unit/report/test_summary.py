@@ -2,15 +2,16 @@
 
 import pytest
 
+from touchstone.records.metric_rows import MetricRow, parse_threat
 from touchstone.report.summary import in_levels, summary
 from touchstone.statistics.sanity_checks import Doubts
 
 
 def row(metric, value, examples="mine", entry="own", threat="none", line=2, evaluation="e"):
-    return {
-        "metric": metric, "value": value, "examples": examples, "entry": entry, "threat": threat, "line": line,
-        "evaluation": evaluation, "unit": "share", "low": value - 0.1, "high": value + 0.1, "n": 50, "base_rate": None, "seed": None,
-    }  # fmt: skip
+    return MetricRow(
+        evaluation, entry, examples, metric, value, unit="share", low=value - 0.1, high=value + 0.1, n=50, base_rate=None,
+        seed=None, threat=parse_threat(threat), files=(), line=line,
+    )  # fmt: skip
 
 
 WHITE = "white-box linf eps=0.0313725 steps=20 (pgd)"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from touchstone.records.nouns import Cell, Metrics
 from touchstone.report.tables import Numbers, numbered, pivot
 from touchstone.statistics.intervals import Interval
@@ -22,7 +24,7 @@ def test_rows_are_numbered_as_the_lines_of_the_csv_over_all_evaluations():
 def test_a_number_shows_value_and_interval_and_says_n():
     found = numbers(accuracy(base_rate=0.25)).rows
 
-    number = numbers(*[{k: v for k, v in row.items() if k != "line"} for row in found]).number(found[0])
+    number = numbers(*[replace(row, line=0) for row in found]).number(found[0])
     assert (number.text, number.interval, number.line) == ("50.0\u202f%", "[40.0, 60.0]", 2)
     assert number.title == "95 % interval in brackets; n = 10, base rate 0.25"
 
