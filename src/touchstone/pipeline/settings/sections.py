@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from touchstone import registry
+from touchstone.claims.systems import SYSTEMS
 from touchstone.contracts import Bounds
 from touchstone.numerics import precision
 from touchstone.registry import Setting, Type
@@ -33,8 +34,6 @@ class Section:
     references: dict[str, Reference] = field(default_factory=dict)
 
 
-# The chapters of the report that an evaluation may stand in.
-SYSTEMS = ("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation", "shared")
 GROUPED = ("examples", "attacks", "detectors", "translators")  # what one job may do together
 # A classifier may be a file instead of a training run: then these stand in for what a training run needs.
 FILE_SETTINGS: dict[str, Setting] = {
@@ -116,7 +115,7 @@ def sections() -> dict[str, Section]:
             ("evaluations",),
             {
                 "question": _text,
-                "system": Setting(Type("word", words=SYSTEMS), "shared"),
+                "system": Setting(Type("word", words=tuple(SYSTEMS)), "shared"),
                 "seeds": Setting(Type("list", item=_seed, optional=True)),
             },
             crossed

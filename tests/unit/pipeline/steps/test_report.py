@@ -23,13 +23,12 @@ from touchstone.evaluations.robustness import robustness
 from touchstone.figures.accuracy_against_eps import accuracy_against_eps
 from touchstone.figures.gallery import gallery
 from touchstone.figures.score_histograms import score_histograms
-from touchstone.pipeline.steps import report as report_step
 from touchstone.pipeline.steps.evaluate import evaluate
-from touchstone.pipeline.steps.report import nested, report
+from touchstone.pipeline.steps.report import report
 from touchstone.records.encoding import decode
 from touchstone.records.nouns import ContractError, Metrics
-from touchstone.report import packing
-from touchstone.report.tables import numbered
+from touchstone.report import chapters, packing, pictures
+from touchstone.report.tables import nested, numbered
 
 STUDY = runpy.run_path(str(Path(__file__).parents[3] / "synthetic_study.py"))
 QUESTIONS = {
@@ -88,7 +87,7 @@ def arguments(**more):
 @pytest.fixture(scope="module", autouse=True)
 def tables_of_any_length():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_step, "LONGEST_OF_SEEDS", 1000)
+        patch.setattr(chapters, "LONGEST_OF_SEEDS", 1000)
         yield
 
 
@@ -330,7 +329,7 @@ def test_the_script_has_the_row_of_every_number_on_the_page_as_the_csv_has_it(pa
 
 
 def test_a_table_too_long_for_the_page_is_left_to_the_csv(monkeypatch):
-    monkeypatch.setattr(report_step, "LONGEST", 3)
+    monkeypatch.setattr(chapters, "LONGEST", 3)
 
     page = packing.unpacked(report(**arguments())["report.html"].decode())
 
@@ -367,7 +366,7 @@ def test_another_process_with_other_hashes_and_host_writes_the_same_bytes(files,
 import hashlib, runpy, socket
 socket.gethostname = lambda: "elsewhere"
 here = runpy.run_path({__file__!r})
-here["report_step"].LONGEST_OF_SEEDS = 1000  # as in this module
+here["chapters"].LONGEST_OF_SEEDS = 1000  # as in this module
 print(hashlib.sha256(repr(sorted(here["report"](**here["arguments"]()).items())).encode()).hexdigest())
 """
     package = Path(touchstone.__file__).parents[1]
@@ -433,7 +432,7 @@ def test_a_picture_on_the_page_has_every_style_of_its_file(files, page):
     wanted = [re.search(r'\bstyle="([^"]*)"', tag) for tag in tags[1:]]
 
     def on_page(style):
-        for colour, other in report_step.ON_PAGE.items():
+        for colour, other in pictures.ON_PAGE.items():
             style = style.replace(colour, other)
         return style
 
@@ -446,7 +445,7 @@ def test_words_of_a_figure_that_look_like_a_style_stay_words():
     styles = {}
     svg = '<svg><text x="1" style="fill:red" y="2">style="&lt;/style&gt;" a</text></svg>'
 
-    shown = report_step.inline_svg(svg, "a", "b", styles)
+    shown = pictures.inline_svg(svg, "a", "b", styles)
 
     assert shown.endswith('<text x="1" class="s0" y="2">style="&lt;/style&gt;" a</text></svg>')
     assert styles == {"{fill:red}": "s0"}
