@@ -20,7 +20,7 @@ def cells(values, leads, right):
 
 
 def ask(given, **settings):
-    return {row["metric"]: row["value"] for row in subset_robustness(*given, eps=0.1, resamples=20, **settings)}
+    return {row.metric: row.value for row in subset_robustness(*given, eps=0.1, resamples=20, **settings)}
 
 
 def test_the_threshold_leaves_as_many_right_rows_above_it_as_are_robust():

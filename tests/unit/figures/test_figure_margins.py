@@ -1,6 +1,7 @@
 """What the figures of margins draw, on the made-up study."""
 
 import runpy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -108,4 +109,4 @@ def test_the_threshold_of_the_evaluation_is_drawn():
 @pytest.mark.parametrize("figure", [subset_errors, tau_against_robustness, margin_proxies])
 def test_rows_of_another_evaluation_are_refused(figure):
     with pytest.raises(ValueError, match="no "):
-        figure([{**rows_of(margins)[0], "metric": "something_else"}])
+        figure([replace(rows_of(margins)[0], metric="something_else")])
