@@ -12,9 +12,10 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import correct, logit_margins
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.margin_cells import Found, kept, threshold_for
+from touchstone.statistics.margin_cells import Found, kept
 from touchstone.statistics.rows import row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
+from touchstone.statistics.thresholds import catching_threshold
 
 
 def margin_evasion(
@@ -41,9 +42,10 @@ def margin_evasion(
         known = held_out.get((network(found.outputs), found.norm))
         if known is None or found.norm != "linf":  # the attacks here are L-inf
             continue
-        threshold = threshold_for(known, eps, caught)
-        if threshold is None:
+        brittle = known.margins <= eps
+        if not brittle.any():
             raise ValueError(f"{known.examples}: no input is brittle at {eps:g}, so there is no threshold")
+        threshold = catching_threshold(logit_margins(known.logits), brittle, caught)
         rows += _clean(found, known, eps, threshold)
         own = (cell for cell in outputs if network(cell) == network(found.outputs) and cell.examples == found.examples)
         for cell in (cell for cell in own if white_box(cell)):

@@ -15,6 +15,7 @@ from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.margin_cells import Found, kept
 from touchstone.statistics.rows import row, with_means
+from touchstone.statistics.thresholds import catching_threshold, matching_threshold
 
 CAUGHT = 0.95  # the paper's other threshold: this share of the subset's brittle inputs lies at or below it
 
@@ -96,22 +97,9 @@ def _errors(found: Found, eps: float, size: int, subsets: int) -> dict[str, Arra
         rows = np.random.default_rng([subset]).permutation(len(robust))[:size]
         thresholds = {
             "quantile": matching_threshold(proxies[rows], found.right[rows], int(robust[rows].sum())),
-            "caught": catching_threshold(proxies[rows], found.margins[rows] <= eps),
+            "caught": catching_threshold(proxies[rows], found.margins[rows] <= eps, CAUGHT),
         }
         for name, threshold in thresholds.items():
             errors[name].append(float((found.right & (proxies > threshold)).mean() - robust.mean()))
         errors["sample"].append(float(robust[rows].mean() - robust.mean()))
     return {name: np.array(values) for name, values in errors.items()}
-
-
-def matching_threshold(proxies: Array, right: Array, count: int) -> float:
-    """Return the threshold above which `count` of the right rows lie, half way between two of them; -inf for all."""
-    own = np.sort(proxies[right])[::-1]
-    if count >= len(own):
-        return -np.inf
-    return float(own[count] if count == 0 else (own[count - 1] + own[count]) / 2)
-
-
-def catching_threshold(proxies: Array, brittle: Array) -> float:
-    """Return the least threshold at or below which 95 % of the brittle rows lie; -inf where none is brittle."""
-    return float(np.quantile(proxies[brittle], CAUGHT, method="inverted_cdf")) if brittle.any() else -np.inf

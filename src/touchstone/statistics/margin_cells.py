@@ -9,7 +9,7 @@ import numpy as np
 
 from touchstone.records.metric_rows import WHITE_BOX, Threat
 from touchstone.records.nouns import Cell
-from touchstone.statistics.estimators import Array, correct, logit_margins
+from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.rows import clean_outputs, grouped, rows_of
 from touchstone.statistics.threats import network
 
@@ -106,11 +106,3 @@ def _of(cell: Cell, clean: Cell, ids: Array) -> Array:
     if not np.array_equal(clean.noun.predictions[same], cell.noun.predictions[order]):
         raise ValueError(f"{cell.file} and {clean.file} predict differently: they are not of one network")
     return np.asarray(cell.noun.margins[order].astype(np.float64))
-
-
-def threshold_for(found: Found, eps: float, caught: float) -> float | None:
-    """Return the least logit margin at or below which the share `caught` of the brittle inputs lies; None without any."""
-    brittle = found.margins <= eps
-    if not brittle.any():
-        return None
-    return float(np.quantile(logit_margins(found.logits)[brittle], caught, method="inverted_cdf"))

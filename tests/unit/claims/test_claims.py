@@ -15,7 +15,8 @@ import yaml
 from touchstone import registry
 from touchstone.__main__ import main
 from touchstone.claims import criteria
-from touchstone.claims.verdicts import STATUSES, Asked, judge
+from touchstone.claims.judging import Asked, judge
+from touchstone.claims.verdicts import STATUSES
 from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.routing import routing
 from touchstone.evaluations.translation import translation
