@@ -33,7 +33,7 @@ class Contest:
 
     @property
     def scores(self) -> tuple[Array, Array]:
-        """In-distribution and anomalous scores, each in the order of their ids, so that the order of rows does not matter."""
+        """In-distribution and anomalous scores, each in the order of their ids: the order of rows has no effect."""
         return by_id(self.known), by_id(self.anomalous, self.keep)
 
     @property
@@ -56,8 +56,8 @@ class Contest:
 def contests(scores: Iterable[Cell], outputs: Iterable[Cell] | None, id_examples: str) -> Iterator[Contest]:
     """Yield, per classifier seed and detector, a contest of each anomalous set against `id_examples`.
 
-    Translated sets take no part. Attacked versions of `id_examples` come twice: all attempts, and the successes only, if there
-    are at least 10. A success is an image that is classified correctly when clean and wrongly when attacked.
+    Translated sets take no part. Attacked versions of `id_examples` come twice: all attempts, and the successes only,
+    if there are at least 10. A success is an image that is classified correctly when clean and wrongly when attacked.
 
     Args:
         scores: of each classifier and detector, clean and attacked.

@@ -32,7 +32,8 @@ PROXIES: dict[str, Callable[[Array], Array]] = {
 def last_layer(weights: Mapping[str, Array], features: Array, logits: Array) -> Array | None:
     """Return the (K, D) matrix of a checkpoint's weights that maps features to logits; None if no matrix does.
 
-    It is recognised by its effect and not by its name: with its bias it has to reproduce the logits, up to float32 rounding.
+    It is recognised by its effect and not by its name: with its bias it has to reproduce the logits, up to float32
+    rounding.
 
     Args:
         weights: every weight of the checkpoint by name.

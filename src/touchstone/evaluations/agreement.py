@@ -13,16 +13,16 @@ def agreement(outputs: list[Cell]) -> list[MetricRow]:
     """Measure how often classifiers agree on the class of images that were made to fool another classifier.
 
     Args:
-        outputs: of each classifier seed on sets that attacked other classifiers (transfer), and of the attacked classifiers
-            on the same sets.
+        outputs: of each classifier seed on sets that attacked other classifiers (transfer), and of the attacked
+            classifiers on the same sets.
 
     Returns:
         Rows per classifier and attacked set, then means over seeds. Metrics, with exact binomial intervals:
 
-        - agreement_when_both_wrong: of the images that both get wrong, the share that both take for the same class; no row
-          if there are no such images.
-        - agreement_on_fooling: of the images that fool the attacked classifier, the share that the other takes for the same
-          class.
+        - agreement_when_both_wrong: of the images that both get wrong, the share that both take for the same class; no
+          row if there are no such images.
+        - agreement_on_fooling: of the images that fool the attacked classifier, the share that the other takes for the
+          same class.
         - transfer_error: the other classifier's error on all images.
 
     Raises:

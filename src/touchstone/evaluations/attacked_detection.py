@@ -54,27 +54,27 @@ def attacked_detection(
     """Measure each detector while the ID inputs, the OOD inputs or both are attacked.
 
     Args:
-        scores: of each classifier and detector on `id_examples` and on OOD sets, clean and under each attack. Attacks are
-            adaptive (made on that detector) or made on the bare network.
+        scores: of each classifier and detector on `id_examples` and on OOD sets, clean and under each attack. Attacks
+            are adaptive (made on that detector) or made on the bare network.
         examples: the attacked images, whose notes say where the score has no gradient.
         id_examples: the in-distribution set.
         leaders: classifiers that are compared with every other one.
-        every_statistic: also measure aupr_id (the paper's AUIN), aupr_ood (AUOUT), fpr95_id, fpr95_ood and detection_error,
-            clean and with both sides attacked.
+        every_statistic: also measure aupr_id (the paper's AUIN), aupr_ood (AUOUT), fpr95_id, fpr95_ood and
+            detection_error, clean and with both sides attacked.
 
     Returns:
-        Rows per classifier seed, detector, OOD set and attack on SET/ATTACK, then means over seeds. n counts both sides. On
-        mean_of_sets/ATTACK is the mean AUROC over the OOD sets. It flatters if one of them resembles the training outliers,
-        so never read it without the sets. Metrics:
+        Rows per classifier seed, detector, OOD set and attack on SET/ATTACK, then means over seeds. n counts both
+        sides. On mean_of_sets/ATTACK is the mean AUROC over the OOD sets. It flatters if one of them resembles the
+        training outliers, so never read it without the sets. Metrics:
 
         - auroc_clean, auroc_both, auroc_id, auroc_ood: nothing, both sides, only ID or only OOD inputs attacked.
-        - no_score_gradient: of the images that an adaptive attack left, the share at which the score's gradient is still
-          exactly 0; on mean_of_sets/ATTACK for all OOD images together. An attacker who follows gradients was stuck there,
-          so an AUROC with them attacked is only an upper bound.
+        - no_score_gradient: of the images that an adaptive attack left, the share at which the score's gradient is
+          still exactly 0; on mean_of_sets/ATTACK for all OOD images together. An attacker who follows gradients was
+          stuck there, so an AUROC with them attacked is only an upper bound.
         - auroc_id_less_both, auroc_ood_less_both: differences on the same inputs, paired.
-        - auroc_both_difference on "SET/ATTACK less OTHER", paired: an attack and the next larger eps of its kind; an adaptive
-          attack and one on the bare network of equal eps; each of `leaders` and every other classifier (for these also
-          auroc_clean_difference).
+        - auroc_both_difference on "SET/ATTACK less OTHER", paired: an attack and the next larger eps of its kind; an
+          adaptive attack and one on the bare network of equal eps; each of `leaders` and every other classifier (for
+          these also auroc_clean_difference).
 
         Intervals are bootstrapped, ID and OOD rows separately.
 

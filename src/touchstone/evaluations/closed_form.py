@@ -24,13 +24,13 @@ def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cel
         outputs: on white-box FGSM versions of them, before rounding to 8 bits.
 
     Returns:
-        Rows per logistic regression and FGSM set, then means over seeds. If FGSM clips to [0, 1], the exact worst case inside
-        [0, 1] replaces eps ||w||_1. Differences on the same images have no interval. Metrics:
+        Rows per logistic regression and FGSM set, then means over seeds. If FGSM clips to [0, 1], the exact worst case
+        inside [0, 1] replaces eps ||w||_1. Differences on the same images have no interval. Metrics:
 
         - closed_form_error: the share of images with y (w.x + b) <= eps ||w||_1, with its exact binomial interval.
         - error_minus_closed_form: the measured error minus that.
-        - greatest_loss_difference: the largest difference, in nats, between an image's cross-entropy and
-          zeta(eps ||w||_1 - y (w.x + b)).
+        - greatest_loss_difference: the largest difference, in nats, between an image's cross-entropy and zeta(eps
+          ||w||_1 - y (w.x + b)).
 
     Raises:
         ValueError: there is no such set.

@@ -29,16 +29,18 @@ def cross_attack(
 
     Args:
         scores, outputs, id_examples: as for `detection`.
-        detectors: with the anomaly that each was trained on. Unsupervised ones are skipped, because they are never ranked with
-            supervised ones.
+        detectors: with the anomaly that each was trained on. Unsupervised ones are skipped, because they are never
+            ranked with supervised ones.
 
     Returns:
         Rows per supervised detector and anomalous set, then means over seeds. Metrics:
 
         - auroc, auroc_successes: as `detection` gives them.
-        - auroc_drop_from_A: AUROC on attack A, the only one in training, minus that on another attack, paired on the same
-          images; auroc_successes_drop_from_A on the images for which both attacks succeeded, if there are at least 10.
-        - success_rate: of each attack on images that are right when clean; images whose attack fails are hardly anomalous.
+        - auroc_drop_from_A: AUROC on attack A, the only one in training, minus that on another attack, paired on the
+          same images; auroc_successes_drop_from_A on the images for which both attacks succeeded, if there are at least
+          10.
+        - success_rate: of each attack on images that are right when clean; images whose attack fails are hardly
+          anomalous.
 
     Raises:
         ValueError: no detector is supervised.

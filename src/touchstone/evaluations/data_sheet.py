@@ -24,9 +24,10 @@ def data_sheet(
 
         - n: the number of images.
         - classes: the number of labels that occur.
-        - mean_intensity, in pixels, and sparsity, the share of pixels that are exactly 0: means over images, with bootstrap
-          intervals.
-        - on_grid: the share of pixels on the 1/255 grid, 1 for 8-bit images. It gives a set away if the other set differs.
+        - mean_intensity, in pixels, and sparsity, the share of pixels that are exactly 0: means over images, with
+          bootstrap intervals.
+        - on_grid: the share of pixels on the 1/255 grid, 1 for 8-bit images. It gives a set away if the other set
+          differs.
 
     References:
         docs/papers/shared.md, "Data and leakage".

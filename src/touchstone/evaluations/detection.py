@@ -23,16 +23,17 @@ def detection(
     """Measure how well each detector separates anomalous inputs from in-distribution ones.
 
     Args:
-        scores: of each classifier seed and detector on `id_examples` and on the anomalous sets: every other set, and attacked
-            versions of `id_examples`.
+        scores: of each classifier seed and detector on `id_examples` and on the anomalous sets: every other set, and
+            attacked versions of `id_examples`.
         outputs: of the same classifiers on `id_examples` and its attacked versions; they say which attacks succeeded.
         id_examples: the in-distribution set.
 
     Returns:
-        Rows auroc, aupr_ood, aupr_id, fpr95_id, fpr95_ood and detection_error, then means over seeds. Attacked versions of
-        `id_examples` are measured twice: all attempts, and as <metric>_successes the images that are right when clean and
-        wrong when attacked, if there are at least 10. n counts both populations; base_rate is the share of the positive
-        class: ID for aupr_id, else anomalous. Intervals are bootstrapped, ID and anomalous rows separately.
+        Rows auroc, aupr_ood, aupr_id, fpr95_id, fpr95_ood and detection_error, then means over seeds. Attacked versions
+        of `id_examples` are measured twice: all attempts, and as <metric>_successes the images that are right when
+        clean and wrong when attacked, if there are at least 10. n counts both populations; base_rate is the share of
+        the positive class: ID for aupr_id, else anomalous. Intervals are bootstrapped, ID and anomalous rows
+        separately.
 
     Raises:
         ValueError: scores or outputs are missing.

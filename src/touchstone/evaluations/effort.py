@@ -16,8 +16,9 @@ def effort(examples: list[Cell]) -> list[MetricRow]:
         examples: attacked sets, whose notes hold what the step attack counted; clean and translated sets are skipped.
 
     Returns:
-        Rows forward_passes and gradient_passes per attack and victim (the row's entry), then means over seeds. A gradient
-        pass is a forward pass followed by a gradient with respect to the image; it also counts as a forward pass.
+        Rows forward_passes and gradient_passes per attack and victim (the row's entry), then means over seeds. A
+        gradient pass is a forward pass followed by a gradient with respect to the image; it also counts as a forward
+        pass.
 
     Raises:
         ValueError: no set was attacked.

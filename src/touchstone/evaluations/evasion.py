@@ -24,16 +24,17 @@ def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], exam
         examples: the attacked images, whose notes say where the score has no gradient.
 
     Returns:
-        Rows per classifier seed, detector and set, then means over seeds, with exact binomial intervals. Rows on SET/worst
-        count an input if any of the attacks got past, because an attacker who knows the detector can also use attacks that
-        ignore it. Only adaptive rows can support a claim. Metrics:
+        Rows per classifier seed, detector and set, then means over seeds, with exact binomial intervals. Rows on
+        SET/worst count an input if any of the attacks got past, because an attacker who knows the detector can also use
+        attacks that ignore it. Only adaptive rows can support a claim. Metrics:
 
         - evasion_rate_at_F: the share of all inputs that are misclassified and not flagged, at the threshold of
           false-positive rate F on calibration data (SR@F).
         - wrong_rate: the share that is misclassified, flagged or not.
         - flagged_rate_at_F: of clean sets, the false-positive rate that was reached.
-        - no_score_gradient, no_score_gradient_clean: the share of images, after and before an adaptive attack, at which the
-          detector's score has a gradient of exactly zero. If it is large, an attack that follows gradients says little.
+        - no_score_gradient, no_score_gradient_clean: the share of images, after and before an adaptive attack, at which
+          the detector's score has a gradient of exactly zero. If it is large, an attack that follows gradients says
+          little.
 
     References:
         docs/papers/shared.md, "Adaptive attacks".

@@ -26,9 +26,9 @@ def expressivity(
 ) -> list[MetricRow]:
     """Measure the share of the gradient below the last layer, and how well it separates sets.
 
-    The paper's reason why gradients reveal unknown inputs: for a known input the features already fit, so that only the last
-    mapping would have to change; an unknown input needs other features too. Nothing is trained, so networks of different
-    sizes can be compared.
+    The paper's reason why gradients reveal unknown inputs: for a known input the features already fit, so that only the
+    last mapping would have to change; an unknown input needs other features too. Nothing is trained, so networks of
+    different sizes can be compared.
 
     Args:
         outputs: of each classifier seed, with gradient norms.
@@ -38,7 +38,8 @@ def expressivity(
     Returns:
         Rows per classifier seed and set, then means over seeds, with bootstrap intervals. Metrics:
 
-        - upstream_share: the median over images of the share of the squared gradient norm below the last layer, in [0, 1].
+        - upstream_share: the median over images of the share of the squared gradient norm below the last layer, in [0,
+          1].
         - auroc_upstream_share: how well this share separates a set from `id_examples`, larger counted as anomalous.
         - auroc_gradient_sum: how well the whole norm does.
 

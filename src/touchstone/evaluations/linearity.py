@@ -23,13 +23,13 @@ def linearity(
     """Fit straight lines to the logits along the sign of the gradient.
 
     Args:
-        outputs: of each classifier on the clean set and on white-box FGSM images without clipping, at three eps or more up to
-            `up_to`: the points x + t sign(gradient).
+        outputs: of each classifier on the clean set and on white-box FGSM images without clipping, at three eps or more
+            up to `up_to`: the points x + t sign(gradient).
 
     Returns:
-        Rows median_r2 per classifier seed and set, then means over seeds. A line in t is fitted to each logit of each image;
-        R^2 is the share of the logit's variance that the line explains (1 for a logit that does not move). The median is over
-        images and logits, with a bootstrap interval over images.
+        Rows median_r2 per classifier seed and set, then means over seeds. A line in t is fitted to each logit of each
+        image; R^2 is the share of the logit's variance that the line explains (1 for a logit that does not move). The
+        median is over images and logits, with a bootstrap interval over images.
 
     Raises:
         ValueError: there are fewer than three eps.
