@@ -74,7 +74,7 @@ def margins(
         ValueError: margins and outputs disagree on a prediction, or a lower bound is above a margin that was found.
 
     References:
-        Ngnawe et al. 2024, sections 2 to 4; docs/papers/margin_consistency.md, "Definitions" and "What is built".
+        Ngnawe et al. 2024; docs/papers/margin_consistency.md, "Definitions" and "What is built".
     """
     sampling = Draws(resamples, bootstrap_seed)
     groups = kept(margins, outputs)

@@ -102,7 +102,7 @@ def _checks(
 
 
 def _main(cells: list[Cell], eps: float) -> Cell | None:
-    """Return the plainest attack at `eps`: the fewest restarts, then the most steps that another attack doubles."""
+    """Return the plainest attack at `eps`: fewest restarts, then one with a doubled-steps version, then most steps."""
     at = [cell for cell in cells if abs(_eps(cell) - eps) < 1e-9]
     steps = {cell.settings.get("steps", 0) for cell in at}
     return min(
