@@ -1,8 +1,9 @@
-"""The number that a condition of a claim asks for: rows selected by the roles a study gave, combined, with an interval.
+"""The number that a condition of a claim needs: rows selected by the study's roles, combined, with an interval.
 
-Intervals are combined end by end: a difference goes from the least that both intervals allow to the greatest, so it
-holds the truth whenever both do, however the two depend on each other. That is wide, so a difference on the same inputs
-is a metric of its evaluation, with the interval of the paired bootstrap, and its criterion names that metric.
+Intervals are combined end by end: a difference extends from the smallest to the largest value that both intervals
+allow. It contains the truth whenever both intervals do, however the two numbers depend on each other. This is wide.
+Therefore a difference on the same inputs is a metric of its own, with the interval of the paired bootstrap, and
+criteria name that.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from touchstone.claims.criteria import Condition, Criterion, Rows
 from touchstone.records.metric_rows import MetricRow
 
-Chosen = Mapping[str, str | list[str]]  # {role: entry}, or entries where several play it
+Chosen = Mapping[str, str | list[str]]  # {role: entry}, or {role: entries} if several play it
 COMPLEMENT = "1 - "
 EQUAL = "equals"  # of criteria.COMPARISONS
 MEAN = "mean_of_sets"  # what evaluations call the mean over all their OOD sets
@@ -26,7 +27,13 @@ class Missing(ValueError):
 
 
 class Quantity(NamedTuple):
-    """A number between the ends of its 95 % interval, infinite where there is none, and the rows it comes from."""
+    """A number, the ends of its 95 % interval (infinite if it has none), and the rows that it was computed from.
+
+    Attributes:
+        about: the entry and the examples of the rows.
+        which: which of several things, if the claim asks the same of each.
+        names: {role: entry}, except the roles that the number is a mean over.
+    """
 
     value: float
     low: float
@@ -34,8 +41,8 @@ class Quantity(NamedTuple):
     unit: str
     rows: tuple[MetricRow, ...]
     about: str = ""
-    which: str = ""  # of several things of which a claim asks the same
-    names: Mapping[str, str] = {}  # who plays the roles, those apart of which the number is a mean
+    which: str = ""
+    names: Mapping[str, str] = {}
 
     @property
     def seeds(self) -> list[int]:
@@ -44,7 +51,7 @@ class Quantity(NamedTuple):
 
     @property
     def n(self) -> int:
-        """The inputs of the row that has fewest."""
+        """The number of inputs of the row with the fewest."""
         return min(row.n for row in self.rows)
 
 
@@ -52,16 +59,20 @@ class Measured:
     """The rows of a study by what they measure."""
 
     def __init__(self, rows: Iterable[MetricRow], components: Mapping[str, str]) -> None:
-        """components: {evaluation: its component}, so that a criterion need not know what a study calls it."""
+        """Index the rows by what they measure.
+
+        Args:
+            components: {evaluation: its component}, so that a criterion need not know the study's names.
+        """
         self.components = set(components.values())
         self._rows: dict[tuple[str, ...], dict[int | None, MetricRow]] = {}
         for row in rows:
             names = (components.get(row.evaluation, ""), row.metric, row.entry, row.examples)
-            # The same number may stand in two evaluations.
+            # Two evaluations may measure the same number; the first counts.
             self._rows.setdefault(names, {}).setdefault(row.seed, row)
 
     def by_seed(self, rows: Rows, names: Mapping[str, str]) -> dict[int | None, Quantity]:
-        """Return {seed: the number}; Missing says which rows there are none of."""
+        """Return {seed: the number}; Missing names the rows that there are none of."""
         if rows.evaluation not in self.components:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
         metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
@@ -92,11 +103,11 @@ def _quantity(row: MetricRow, complement: bool) -> Quantity:
 def quantities(
     condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured
 ) -> Iterator[list[Quantity]]:
-    """Yield, for each thing that is judged by itself, its mean over seeds, or every seed where each is judged.
+    """Yield, for each thing that is judged, its mean over seeds, or every seed if each is judged.
 
-    The mean has the hull of its seeds' intervals, from the lowest end to the highest: what another seed would change
-    counts as well as what another test set would. What has to be equal is no estimate: it has the least and the
-    greatest of its seeds themselves.
+    The interval of the mean is the hull of its seeds' intervals, from the lowest end to the highest, so that it covers
+    another seed as well as another test set. A number that has to be equal is no estimate: its ends are its least and
+    greatest seed.
     """
     single = list(_assignments(condition, criterion, chosen, "each"))
     differ = [role for role in condition.roles if len({names.get(role) for names in single}) > 1]
@@ -112,7 +123,7 @@ def quantities(
 
 
 def _assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
-    """Yield who plays the roles that a condition names: those of one entry, and of those of many one entry each."""
+    """Yield {role: entry} for the roles that a condition names, one for each combination of entries of `many` roles."""
     names: dict[str, str] = {}
     axes: list[list[dict[str, str]]] = []
     for role in condition.roles:
@@ -132,7 +143,7 @@ def _assignments(condition: Condition, criterion: Criterion, chosen: Chosen, man
 def _difference(
     condition: Condition, criterion: Criterion, names: dict[str, str], measured: Measured
 ) -> dict[int | None, Quantity]:
-    """Return the condition's number per seed; what is taken away has the same seed, or its first where it has not."""
+    """Return the condition's number per seed; the number subtracted has the same seed, or its first."""
     first = measured.by_seed(condition.rows, names)
     if condition.minus is None:
         return first
@@ -165,7 +176,7 @@ def _less(one: Quantity, other: Quantity, times: float) -> Quantity:
 
 
 def _mean_over_sets(found: list[dict[int | None, Quantity]]) -> dict[int | None, Quantity]:
-    """Return per seed the mean over sets, its ends the means of their ends: the sets are given, not drawn."""
+    """Return per seed the mean over sets; its ends are the means of their ends, because the sets are fixed, not drawn."""
     if len(found) == 1:
         return found[0]
     seeds = [seed for seed in found[0] if all(seed in other for other in found)]
@@ -181,10 +192,11 @@ def _drawn_together(
     names: dict[str, str],
     measured: Measured,
 ) -> dict[int | None, Quantity]:
-    """Return, per seed, the same means as the evaluation has them of all its sets, with the interval that it gave them.
+    """Return, per seed, the same means as the evaluation gives over all its sets, with their intervals.
 
-    It draws the in-distribution inputs, which all sets share, once for all of them; the mean of the sets' own ends
-    cannot. None where the evaluation has other sets than the claim, so that its mean is another number.
+    The evaluation draws the in-distribution inputs, which all sets share, once for all of them. The mean of the sets'
+    own ends cannot do this. Nothing is returned if the evaluation has other sets than the claim, because its mean is
+    another number.
     """
     over = [role for role in condition.roles if criterion.roles[role].many == "mean"]
     if not over:

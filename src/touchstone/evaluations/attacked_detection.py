@@ -1,4 +1,4 @@
-"""How well detectors tell inputs apart when an attacker changes the ID inputs, the OOD inputs, or both."""
+"""How well detectors separate inputs when an attacker changes the ID inputs, the OOD inputs, or both."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
-MEAN = "mean_of_sets"  # stands where a row names its OOD set
+MEAN = "mean_of_sets"  # in place of the name of an OOD set
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 STUCK = "no_score_gradient"
-DIFFERENCE = "difference"  # of AUROCs, which are no shares
+DIFFERENCE = "difference"  # the unit of differences of AUROC, which is not a share
 SIDES = ("id", "ood")
 Sides = tuple[Cell, Cell]  # the ID and the OOD scores that one number compares
 Difference = tuple[float, Array, Cell, tuple[Cell, ...]]  # of one OOD set: its value, its samples, its place, its files
@@ -36,7 +36,7 @@ class _Set(NamedTuple):
 
     @property
     def sides(self) -> dict[str, Sides]:
-        """What is compared, by which side is attacked."""
+        """The scores that are compared, by the side that is attacked."""
         (id_clean, ood_clean), (id_attacked, ood_attacked) = self.clean, self.attacked
         return {"id": (id_attacked, ood_clean), "ood": (id_clean, ood_attacked), "both": (id_attacked, ood_attacked)}
 
@@ -51,24 +51,38 @@ def attacked_detection(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return, per classifier seed, detector, OOD set and attack, the AUROC with both sides, the ID inputs alone or the
-    OOD inputs alone attacked (auroc_both, auroc_id, auroc_ood), beside auroc_clean; and their means over seeds.
+    """Measure each detector while the ID inputs, the OOD inputs or both are attacked.
 
-    scores: of each classifier and detector on `id_examples` and on OOD sets, and on both under each attack: adaptive
-    ones, made on that detector, or others, made on the network alone. With `every_statistic` also the paper's aupr_id
-    (AUIN), aupr_ood (AUOUT), fpr95_id, fpr95_ood and detection_error, clean and with both sides attacked. Rows on
-    SET/ATTACK; on mean_of_sets/ATTACK the mean AUROC over the OOD sets, which flatters where one of them resembles the
-    training outliers: never to be read alone.
+    Args:
+        scores: of each classifier and detector on `id_examples` and on OOD sets, clean and under each attack. Attacks
+            are adaptive (made on that detector) or made on the bare network.
+        examples: the attacked images, whose notes say where the score has no gradient.
+        id_examples: the in-distribution set.
+        leaders: classifiers that are compared with every other one.
+        every_statistic: also measure aupr_id (the paper's AUIN), aupr_ood (AUOUT), fpr95_id, fpr95_ood and
+            detection_error, clean and with both sides attacked.
 
-    examples: the images, whose notes say where the score has no gradient. no_score_gradient: of the images that an
-    adaptive attack left, the share at which it still is exactly zero, on SET/ATTACK, and on mean_of_sets/ATTACK of all
-    OOD images together: who follows gradients was stuck there, and an AUROC with them attacked is an upper bound.
+    Returns:
+        Rows per classifier seed, detector, OOD set and attack on SET/ATTACK, then means over seeds. n counts both
+        sides. On mean_of_sets/ATTACK is the mean AUROC over the OOD sets. It flatters if one of them resembles the
+        training outliers, so never read it without the sets. Metrics:
 
-    Differences of AUROC on the same inputs, paired: auroc_id_less_both and auroc_ood_less_both; and
-    auroc_both_difference on "SET/ATTACK less OTHER": of an attack and the next larger eps of its kind, of an adaptive
-    attack and one on the network alone of equal eps, and of each classifier in `leaders` and every other one (there
-    auroc_clean_difference too); each also of mean_of_sets. n counts both sides; intervals are bootstrapped, ID and OOD
-    rows apart. ValueError where a side has no scores, or a leader none at all. papers.md 2.e, 2.h.
+        - auroc_clean, auroc_both, auroc_id, auroc_ood: nothing, both sides, only ID or only OOD inputs attacked.
+        - no_score_gradient: of the images that an adaptive attack left, the share at which the score's gradient is
+          still exactly 0; on mean_of_sets/ATTACK for all OOD images together. An attacker who follows gradients was
+          stuck there, so an AUROC with them attacked is only an upper bound.
+        - auroc_id_less_both, auroc_ood_less_both: differences on the same inputs, paired.
+        - auroc_both_difference on "SET/ATTACK less OTHER", paired: an attack and the next larger eps of its kind; an
+          adaptive attack and one on the bare network of equal eps; each of `leaders` and every other classifier (for
+          these also auroc_clean_difference).
+
+        Intervals are bootstrapped, ID and OOD rows separately.
+
+    Raises:
+        ValueError: a side has no scores, or a leader has none at all.
+
+    References:
+        Chen et al. 2020 (ALOE); docs/papers/aloe.md, "Evaluation attacks" and "Scaled-down study".
     """
     lacking = set(leaders) - {cell.entry for cell in scores}
     if lacking:
@@ -154,7 +168,7 @@ def _eps(cell: Cell) -> float:
 
 
 class _Measure:
-    """Turns scores into rows; equal draws for equal row numbers make every difference a paired one."""
+    """Turns scores into rows. Equal draws for equal row numbers make every difference a paired one."""
 
     def __init__(self, resamples: int, seed: int, every_statistic: bool) -> None:
         self.resamples, self.seed = resamples, seed

@@ -1,4 +1,4 @@
-"""FGSM on logistic regression against what the weights say it does."""
+"""FGSM on logistic regression, compared with what its weights predict."""
 
 from __future__ import annotations
 
@@ -16,14 +16,27 @@ from touchstone.statistics.threats import network, white_box
 
 
 def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cell]) -> list[MetricRow]:
-    """Return rows per logistic regression and white-box FGSM set, and their means over seeds; others are passed over.
+    """Compare FGSM on logistic regression with its closed form.
 
-    checkpoints: of the classifiers. examples: the clean sets. outputs: on their FGSM versions, before rounding to 8 bits.
-    Metrics: closed_form_error, the share of images with y (w.x + b) <= eps ||w||_1 (exact binomial interval);
-    error_minus_closed_form, the error measured minus that; greatest_loss_difference, the most that the cross-entropy of
-    any image misses zeta(eps ||w||_1 - y (w.x + b)) by, in nats. Where FGSM clips to [0, 1], the exact worst case inside
-    [0, 1] stands for eps ||w||_1. Differences on the very same images need no interval. ValueError where there is no such
-    set. Goodfellow et al. 2015, section 5, its sign corrected; papers.md 4.b and 4.i.
+    Args:
+        checkpoints: of the classifiers; all but logistic regressions are skipped.
+        examples: the clean sets.
+        outputs: on white-box FGSM versions of them, before rounding to 8 bits.
+
+    Returns:
+        Rows per logistic regression and FGSM set, then means over seeds. If FGSM clips to [0, 1], the exact worst case
+        inside [0, 1] replaces eps ||w||_1. Differences on the same images have no interval. Metrics:
+
+        - closed_form_error: the share of images with y (w.x + b) <= eps ||w||_1, with its exact binomial interval.
+        - error_minus_closed_form: the measured error minus that.
+        - greatest_loss_difference: the largest difference, in nats, between an image's cross-entropy and zeta(eps
+          ||w||_1 - y (w.x + b)).
+
+    Raises:
+        ValueError: there is no such set.
+
+    References:
+        Goodfellow et al. 2015, section 5, with its sign corrected; docs/papers/fgsm.md, "Linear models".
     """
     rows = [found for cell in outputs if _asked(cell, checkpoints) for found in _rows(cell, checkpoints, examples)]
     if not rows:
@@ -32,7 +45,7 @@ def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cel
 
 
 class _Plane(NamedTuple):
-    """w.x + b of a logistic regression in pixels, its normalisation folded in."""
+    """w.x + b of a logistic regression in pixels, with its normalisation folded in."""
 
     weights: Array
     bias: float

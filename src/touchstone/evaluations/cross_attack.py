@@ -1,4 +1,4 @@
-"""What a detector trained on one anomaly makes of another one."""
+"""How well a detector trained on one anomaly recognises another one."""
 
 from __future__ import annotations
 
@@ -25,13 +25,28 @@ def cross_attack(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return, per supervised detector and anomalous set, auroc rows and what is lost by testing on another anomaly.
+    """Measure what a supervised detector loses when it is tested on another attack than it was trained on.
 
-    detectors: with what each was trained on; unsupervised ones are left out, for they are never ranked with the others.
-    auroc, auroc_successes: as `detection` gives them. auroc_drop_from_A: the AUROC on attack A, which alone the
-    detector was trained on, less that on another attack; paired, on the same images, those on which both attacks
-    succeeded for auroc_successes_drop_from_A (10 or more). success_rate: of each attack on the images that are right
-    when clean, since attacks that fail are hardly anomalous. papers.md 1.c, 1.g.
+    Args:
+        scores, outputs, id_examples: as for `detection`.
+        detectors: with the anomaly that each was trained on. Unsupervised ones are skipped, because they are never
+            ranked with supervised ones.
+
+    Returns:
+        Rows per supervised detector and anomalous set, then means over seeds. Metrics:
+
+        - auroc, auroc_successes: as `detection` gives them.
+        - auroc_drop_from_A: AUROC on attack A, the only one in training, minus that on another attack, paired on the
+          same images; auroc_successes_drop_from_A on the images for which both attacks succeeded, if there are at least
+          10.
+        - success_rate: of each attack on images that are right when clean; images whose attack fails are hardly
+          anomalous.
+
+    Raises:
+        ValueError: no detector is supervised.
+
+    References:
+        docs/papers/gradient_detection.md, "Protocol".
     """
     trained = {(network(cell), cell.detector): cell for cell in detectors if cell.noun.supervised}
     if not trained:

@@ -1,4 +1,4 @@
-"""What the images of each set are like: how many, how bright, how sparse, and whether they are 8-bit images."""
+"""Properties of the images of each set: how many, how bright, how sparse, and whether they are 8-bit images."""
 
 from __future__ import annotations
 
@@ -17,11 +17,20 @@ GRID_TOLERANCE = 1e-3  # of one grey level: float32 keeps k/255 to about 2e-5 of
 def data_sheet(
     examples: list[Cell], *, resamples: PositiveInt = 1000, bootstrap_seed: NonNegativeInt = 0
 ) -> list[MetricRow]:
-    """Return one row per set and property: a detector can win on any of them alone.
+    """Describe the images of each set, because a detector can win on any of these properties only.
 
-    Metrics: n; classes, how many labels occur; mean_intensity in pixels and sparsity, the share of pixels that are
-    exactly 0, both as means over images with bootstrap intervals; on_grid, the share of pixels on the 1/255 grid:
-    1 for 8-bit images, a telltale where one set has it and another has not. papers.md 6.9.
+    Returns:
+        One row per set and property, then means over seeds. Metrics:
+
+        - n: the number of images.
+        - classes: the number of labels that occur.
+        - mean_intensity, in pixels, and sparsity, the share of pixels that are exactly 0: means over images, with
+          bootstrap intervals.
+        - on_grid: the share of pixels on the 1/255 grid, 1 for 8-bit images. It gives a set away if the other set
+          differs.
+
+    References:
+        docs/papers/shared.md, "Data and leakage".
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []

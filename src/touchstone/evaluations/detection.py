@@ -1,4 +1,4 @@
-"""How well each detector tells anomalous inputs from in-distribution ones."""
+"""How well each detector separates anomalous from in-distribution inputs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,26 @@ def detection(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return auroc, aupr_ood, aupr_id, fpr95_id, fpr95_ood and detection_error rows, and their means over seeds.
+    """Measure how well each detector separates anomalous inputs from in-distribution ones.
 
-    scores: of each classifier seed and detector on `id_examples`, which are in distribution, and on what counts as
-    anomalous: every other set, and attacked versions of `id_examples`. The latter are measured twice: all attempts,
-    and as <metric>_successes those that are right when clean and wrong when attacked, if there are 10 or more.
-    outputs: of the same classifiers on `id_examples` and its attacked versions; they say which attacks succeeded.
-    n counts both populations; base_rate is the share of the positive class: ID for aupr_id, else anomalous.
-    Intervals are bootstrapped, ID and anomalous rows apart. ValueError where scores or outputs are missing.
+    Args:
+        scores: of each classifier seed and detector on `id_examples` and on the anomalous sets: every other set, and
+            attacked versions of `id_examples`.
+        outputs: of the same classifiers on `id_examples` and its attacked versions; they say which attacks succeeded.
+        id_examples: the in-distribution set.
+
+    Returns:
+        Rows auroc, aupr_ood, aupr_id, fpr95_id, fpr95_ood and detection_error, then means over seeds. Attacked versions
+        of `id_examples` are measured twice: all attempts, and as <metric>_successes the images that are right when
+        clean and wrong when attacked, if there are at least 10. n counts both populations; base_rate is the share of
+        the positive class: ID for aupr_id, else anomalous. Intervals are bootstrapped, ID and anomalous rows
+        separately.
+
+    Raises:
+        ValueError: scores or outputs are missing.
+
+    References:
+        docs/papers/shared.md, "Scores and metrics".
     """
     rows: list[MetricRow] = []
     for contest in contests(scores, outputs, id_examples):

@@ -15,18 +15,29 @@ from touchstone.statistics.threats import network
 
 
 def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], examples: list[Cell]) -> list[MetricRow]:
-    """Return evasion rows per classifier seed, detector and attacked set, and their means over seeds.
+    """Measure how often an attack is misclassified and not flagged by the detector.
 
-    outputs, scores: of each classifier and detector on attacked sets (oblivious ones, made on the classifier alone, and
-    adaptive ones, made on classifier and detector together) and on the clean sets; detectors: with their thresholds;
-    examples: the images, whose notes say where the score has no gradient.
-    evasion_rate_at_F: share of all inputs that are misclassified and not flagged at the threshold of false-positive
-    rate F on calibration data (SR@F); wrong_rate: share misclassified, flagged or not; flagged_rate_at_F of clean sets:
-    the false-positive rate that was got. no_score_gradient, no_score_gradient_clean: share of the images that an
-    adaptive attack found, and of those that it began with, at which the detector's score has a gradient of exactly zero:
-    where that is much, an attack that follows gradients says little. Rows on SET/worst count an input that any of the
-    attacks on it got past, since an attacker who knows both can do what one who does not can. Exact binomial
-    intervals. Only adaptive rows can support a claim. papers.md 6.4.
+    Args:
+        outputs, scores: of each classifier and detector on clean and attacked sets. Attacks are oblivious (made on the
+            classifier only) or adaptive (made on classifier and detector together).
+        detectors: with their thresholds.
+        examples: the attacked images, whose notes say where the score has no gradient.
+
+    Returns:
+        Rows per classifier seed, detector and set, then means over seeds, with exact binomial intervals. Rows on
+        SET/worst count an input if any of the attacks got past, because an attacker who knows the detector can also use
+        attacks that ignore it. Only adaptive rows can support a claim. Metrics:
+
+        - evasion_rate_at_F: the share of all inputs that are misclassified and not flagged, at the threshold of
+          false-positive rate F on calibration data (SR@F).
+        - wrong_rate: the share that is misclassified, flagged or not.
+        - flagged_rate_at_F: of clean sets, the false-positive rate that was reached.
+        - no_score_gradient, no_score_gradient_clean: the share of images, after and before an adaptive attack, at which
+          the detector's score has a gradient of exactly zero. If it is large, an attack that follows gradients says
+          little.
+
+    References:
+        docs/papers/shared.md, "Adaptive attacks".
     """
     rows: list[MetricRow] = []
     for group in grouped(scores, lambda cell: (network(cell), cell.detector, cell.examples)).values():
@@ -52,7 +63,7 @@ def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], exam
 
 
 def _gradients(cell: Cell) -> list[MetricRow]:
-    """Return what an adaptive attack noted of the gradients that it could follow."""
+    """Return the shares of images without a gradient that an adaptive attack noted."""
     named = [name for name in ("no_score_gradient", "no_score_gradient_clean") if name in cell.noun.notes]
     rows = []
     for name in named:
@@ -70,7 +81,7 @@ def _guard(detectors: list[Cell], cell: Cell) -> Cell:
 
 
 def _worst(attacked: list[Cell], outputs: list[Cell], detectors: list[Cell]) -> list[MetricRow]:
-    """Return the evasion rates of the union of all attacks on one set, where at least one of them is adaptive."""
+    """Return the evasion rates of all attacks on one set combined, if at least one of them is adaptive."""
     adaptive = [cell for cell in attacked if "+" in cell.victim]
     if not adaptive or len(attacked) < 2:
         return []
@@ -88,7 +99,7 @@ def _worst(attacked: list[Cell], outputs: list[Cell], detectors: list[Cell]) -> 
 
 
 def _of(outputs: list[Cell], cell: Cell) -> Cell:
-    """Return what the cell's classifier says of the cell's attacked set."""
+    """Return the outputs of the cell's classifier on the cell's attacked set."""
     place = (network(cell), cell.examples, cell.victim, cell.attack, cell.translator)
     same = (out for out in outputs if (network(out), out.examples, out.victim, out.attack, out.translator) == place)
     return only(same, f"outputs of {network(cell)} on {cell.examples} under {cell.attack} of {cell.victim}")

@@ -1,4 +1,4 @@
-"""Where in a network the gradients of a confounding label lie: what unknown inputs would change of it."""
+"""How much of a confounding label's gradient lies below the last layer: what unknown inputs would change."""
 
 from __future__ import annotations
 
@@ -24,15 +24,30 @@ def expressivity(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return, per classifier seed and set, how much of the gradient lies below the last layer, and whether that tells.
+    """Measure the share of the gradient below the last layer, and how well it separates sets.
 
-    The paper's reason why gradients show unknown inputs: what is known already finds the right features, so that only
-    the last mapping would have to move, and what is unknown needs other features too (papers.md 1.a).
-    upstream_share: the median over images of the share of the whole squared gradient norm that lies below the last
-    layer, from 0 to 1. auroc_upstream_share: how well that share alone tells a set from `id_examples`, larger counted
-    as anomalous, as the reason has it; auroc_gradient_sum: how well the whole norm does. Nothing is trained, so nets of
-    different sizes compare. label: the confounding label. A network of one layer has nothing below it and is refused
-    with ValueError. Intervals are bootstrapped.
+    The paper's reason why gradients reveal unknown inputs: for a known input the features already fit, so that only the
+    last mapping would have to change; an unknown input needs other features too. Nothing is trained, so networks of
+    different sizes can be compared.
+
+    Args:
+        outputs: of each classifier seed, with gradient norms.
+        id_examples: the in-distribution set.
+        label: the confounding label.
+
+    Returns:
+        Rows per classifier seed and set, then means over seeds, with bootstrap intervals. Metrics:
+
+        - upstream_share: the median over images of the share of the squared gradient norm below the last layer, in [0,
+          1].
+        - auroc_upstream_share: how well this share separates a set from `id_examples`, larger counted as anomalous.
+        - auroc_gradient_sum: how well the whole norm does.
+
+    Raises:
+        ValueError: a network has only one layer, so that nothing is below it.
+
+    References:
+        docs/papers/gradient_detection.md, "Idea".
     """
     rows: list[MetricRow] = []
     for group in grouped(outputs, network).values():

@@ -20,13 +20,22 @@ def linearity(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return median_r2 per classifier seed and set, and its means over seeds.
+    """Fit straight lines to the logits along the sign of the gradient.
 
-    outputs: of each on the clean set and on white-box FGSM images of it without clipping, at three eps or more up to
-    `up_to`: points x + t sign(gradient). To each of the K logits of each image a straight line in t is fitted; R^2 is
-    the share of the logit's variance over these t that the line leaves nothing of (1 for a logit that does not move).
-    Its median over images and logits has a bootstrap interval over images. ValueError for fewer points.
-    Goodfellow et al. 2015, section 4 and figure 4; papers.md S3-13.
+    Args:
+        outputs: of each classifier on the clean set and on white-box FGSM images without clipping, at three eps or more
+            up to `up_to`: the points x + t sign(gradient).
+
+    Returns:
+        Rows median_r2 per classifier seed and set, then means over seeds. A line in t is fitted to each logit of each
+        image; R^2 is the share of the logit's variance that the line explains (1 for a logit that does not move). The
+        median is over images and logits, with a bootstrap interval over images.
+
+    Raises:
+        ValueError: there are fewer than three eps.
+
+    References:
+        Goodfellow et al. 2015, section 4 and figure 4; docs/papers/fgsm.md, "Linear models".
     """
     rows: list[MetricRow] = []
     for path in logit_paths(outputs):
@@ -46,7 +55,7 @@ def linearity(
 
 
 def r_squared(places: Array, values: Array) -> Array:
-    """Return R^2 of a straight line through values (T, N, K) over places (T,), (N, K); 1 where nothing varies."""
+    """Return R^2 of straight lines through values (T, N, K) over places (T,): (N, K), 1 where nothing varies."""
     off = places - places.mean()
     centred = values - values.mean(axis=0)
     slope = np.einsum("t,tnk->nk", off, centred) / (off**2).sum()

@@ -1,4 +1,4 @@
-"""How often an attacker makes a wrong class look as safe as a robust decision."""
+"""How often an attacker gives a wrong class a logit margin as large as that of a robust decision."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import correct, logit_margins
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.margin_cells import Found, kept, threshold_for
+from touchstone.statistics.margin_cells import Found, kept
 from touchstone.statistics.rows import row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
+from touchstone.statistics.thresholds import catching_threshold
 
 
 def margin_evasion(
@@ -26,14 +27,31 @@ def margin_evasion(
     eps: PositiveFloat = 0.1,
     caught: UnitInterval = 0.95,
 ) -> list[MetricRow]:
-    """Return rows per classifier seed and set, clean and white-box attacked, and their means over seeds.
+    """Measure how often an attack produces a wrong class that is not flagged as brittle.
 
-    margins: of clean sets; outputs: of clean and attacked sets. fit_margins, fit_outputs: of held-out images, which give
-    the threshold: at or below it lie the logit margins of the share `caught` of their brittle inputs (margin <= eps).
-    On attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack, and
-    share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged. On clean
-    sets: threshold (logits), share_above_threshold of the brittle inputs, and share_flagged of the others.
-    Exact binomial intervals. No row where no input is brittle and right. papers.md S2-9; the thread's P2-8.
+    An input is brittle if its margin is at most `eps`. Inputs whose logit margin is at or below the threshold are
+    flagged. The threshold is fitted on held-out images: it flags the share `caught` of their brittle inputs.
+
+    Args:
+        margins: of clean sets.
+        outputs: of the same classifiers on clean and attacked sets.
+        fit_margins, fit_outputs: of the held-out images.
+        eps: in pixels, L-infinity.
+        caught: share of the held-out brittle inputs that the threshold flags.
+
+    Returns:
+        Rows per classifier seed and set, then means over seeds, with exact binomial intervals; no row if no input is
+        brittle and right. Metrics:
+
+        - on white-box attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack, and
+          share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged.
+        - on clean sets: threshold, in logits; share_above_threshold of the brittle inputs; share_flagged of the others.
+
+    Raises:
+        ValueError: no held-out input is brittle.
+
+    References:
+        Ngnawe et al. 2024, review thread; docs/papers/margin_consistency.md, claims P2-8 and S2-9.
     """
     held_out = {(network(found.outputs), found.norm): found for found in kept(fit_margins, fit_outputs)}
     rows: list[MetricRow] = []
@@ -41,9 +59,10 @@ def margin_evasion(
         known = held_out.get((network(found.outputs), found.norm))
         if known is None or found.norm != "linf":  # the attacks here are L-inf
             continue
-        threshold = threshold_for(known, eps, caught)
-        if threshold is None:
+        brittle = known.margins <= eps
+        if not brittle.any():
             raise ValueError(f"{known.examples}: no input is brittle at {eps:g}, so there is no threshold")
+        threshold = catching_threshold(logit_margins(known.logits), brittle, caught)
         rows += _clean(found, known, eps, threshold)
         own = (cell for cell in outputs if network(cell) == network(found.outputs) and cell.examples == found.examples)
         for cell in (cell for cell in own if white_box(cell)):

@@ -1,4 +1,4 @@
-"""How far inputs lie from the decision boundary, and whether the logit margin tells which of them are close."""
+"""How far inputs are from the decision boundary, and whether the logit margin ranks them by that distance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.margin_cells import Found, kept, lower_bounds
 from touchstone.statistics.rows import row, with_means
 
-RAREST = 0.05  # share of the rarer class below which no detection statistic is given (papers.md S2-5)
+RAREST = 0.05  # share of the rarer class below which no detection statistic is given (claim S2-5)
 FEWEST = 20  # inputs of a class below which its tau is not given
 BRITTLE = {"auroc": "brittle_auroc", "aupr_ood": "brittle_aupr", "fpr95_ood": "brittle_fpr95"}
 
@@ -39,24 +39,42 @@ def margins(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return margin rows per classifier seed, set and norm, and their means over seeds.
+    """Measure input margins, and how well the logit margin and other stand-ins rank them.
 
-    margins: perturbations in pixels, of several methods. Those of methods called certified_* are lower bounds; of the
-    others, upper bounds, the smallest per input is kept. outputs, checkpoints: of the same classifiers, unattacked sets.
+    Args:
+        margins: perturbation sizes in pixels, of several methods. Those of methods called certified_* are lower bounds.
+            The others are upper bounds, and the smallest per input is kept.
+        outputs, checkpoints: of the same classifiers on unattacked sets.
+        eps: radii at which inputs count as brittle (margin <= eps).
+        baseline: the classifier whose tau is subtracted from that of the others.
 
-    On SET/NORM, of the kept margins: median_margin (no row where fewer than half were found), share_not_found;
-    kendall_tau of input and logit margin (not found: ranked last), kendall_tau_class_C of the inputs predicted as C,
-    kendall_tau_PROXY of other stand-ins with fixed signs, kendall_tau_features of the exact feature margin, and
-    kendall_tau_features_gain, its paired difference to the logit margin; for each eps robust_accuracy_at_EPS, right and
-    margin > eps, and how well minus the logit margin finds the brittle inputs (margin <= eps): brittle_auroc,
-    brittle_aupr and brittle_fpr95_at_EPS (share of the others flagged where 95 % of the brittle are caught), where both
-    classes hold 5 % of the inputs. On SET/NORM/minus_BASELINE kendall_tau_difference, paired on the same inputs. Kept
-    margins are upper bounds, so these robust accuracies are too.
-    On SET/METHOD: median_margin and share_not_found of one method; of several mean_excess over the kept margin and
-    brittle_missed_at_EPS, the share of inputs that only another method finds brittle. Of lower bounds median_lower_bound,
-    median_bracket (kept margin minus bound) and certified_accuracy_at_EPS.
-    ValueError where margins and outputs disagree on a prediction, or a lower bound lies above a margin that was found.
-    Ngnawe et al. 2024; papers.md 3.b, 3.g.
+    Returns:
+        Rows per classifier seed, set and norm, then means over seeds.
+
+        On SET/NORM, of the kept margins; robust accuracies are upper bounds, as the margins are. Metrics:
+
+        - median_margin (no row if fewer than half were found), share_not_found.
+        - kendall_tau of input and logit margin (not found: ranked last); kendall_tau_class_C for the inputs predicted
+          as C.
+        - kendall_tau_PROXY of other stand-ins with fixed signs; kendall_tau_features of the exact feature margin;
+          kendall_tau_features_gain, its paired difference to the logit margin.
+        - robust_accuracy_at_EPS: right and margin > eps.
+        - brittle_auroc_at_EPS, brittle_aupr_at_EPS, brittle_fpr95_at_EPS: how well minus the logit margin finds the
+          brittle inputs, if both classes have at least 5 % of the inputs. FPR95 is the share of the others that is
+          flagged when 95 % of the brittle inputs are caught.
+        - on SET/NORM/minus_BASELINE, kendall_tau_difference, paired on the same inputs.
+
+        On SET/METHOD:
+
+        - median_margin and share_not_found of one method; if there are several, mean_excess over the kept margin and
+          brittle_missed_at_EPS, the share of inputs that only another method finds brittle.
+        - of lower bounds: median_lower_bound, median_bracket (kept margin minus bound), certified_accuracy_at_EPS.
+
+    Raises:
+        ValueError: margins and outputs disagree on a prediction, or a lower bound is above a margin that was found.
+
+    References:
+        Ngnawe et al. 2024; docs/papers/margin_consistency.md, "Definitions" and "What is built".
     """
     sampling = Draws(resamples, bootstrap_seed)
     groups = kept(margins, outputs)
@@ -144,7 +162,7 @@ def _brittle(new: Callable[..., MetricRow], found: Found, radius: float, samplin
 
 
 def _methods(found: Found, eps: list[float], sampling: Draws) -> list[MetricRow]:
-    """Return what each method found by itself, and how far it is from the smallest that any of them found."""
+    """Return what each method found, and how far it is from the smallest margin that any of them found."""
     rows: list[MetricRow] = []
     for cell, own in zip(found.cells, found.by_method, strict=True):
         new = partial(
@@ -168,7 +186,7 @@ def _methods(found: Found, eps: list[float], sampling: Draws) -> list[MetricRow]
 
 
 def _lower(found: Found, margins: list[Cell], eps: list[float], sampling: Draws) -> list[MetricRow]:
-    """Return what certified lower bounds say beside the upper ones; they enter no other statistic."""
+    """Return what certified lower bounds say next to the upper ones; they enter no other statistic."""
     rows: list[MetricRow] = []
     for cell, bounds in lower_bounds(found, margins):
         new = partial(
@@ -190,7 +208,7 @@ def _lower(found: Found, margins: list[Cell], eps: list[float], sampling: Draws)
 
 
 def _differences(groups: list[Found], baseline: str | None, sampling: Draws) -> list[MetricRow]:
-    """Return by how much tau exceeds that of the baseline's network with the same seed, else its first, paired by input."""
+    """Return by how much tau exceeds that of the baseline, paired by input; same seed, else the baseline's first."""
     rows: list[MetricRow] = []
     for found in groups:
         others = [g for g in groups if g.entry == baseline and (g.examples, g.norm) == (found.examples, found.norm)]

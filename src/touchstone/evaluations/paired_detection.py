@@ -1,4 +1,4 @@
-"""By how much one detector tells anomalous inputs better than another, on the same inputs."""
+"""By how much one detector is better than another, on the same inputs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,25 @@ def paired_detection(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return auroc_minus_<other> rows: each detector's AUROC less that of each detector in `against`, and their means.
+    """Compare each detector's AUROC with that of the detectors in `against`, on the same inputs.
 
-    Paired: both detectors score the same images, and each bootstrap sample draws the same ones for both, so what is
-    hard about the images cancels and the interval is that of the difference itself. scores, outputs, id_examples,
-    <metric>_successes: as for `detection`. For each of `turned`, auroc_minus_turned_<other> is the difference from the
-    other's AUROC with its sign turned, 1 - AUROC: a detector that beats both beats it whatever its sign should be.
-    ValueError where a detector in `against` or `turned` has no scores. papers.md 6.2.
+    Both detectors score the same images, and each bootstrap sample draws the same images for both. What is hard about
+    the images cancels, so the interval is that of the difference itself.
+
+    Args:
+        scores, outputs, id_examples: as for `detection`.
+        against: detectors whose AUROC is subtracted.
+        turned: detectors whose AUROC is subtracted with the sign of their scores turned, that is 1 - AUROC. A detector
+            that beats both beats the other whatever its sign should be.
+
+    Returns:
+        Rows auroc_minus_OTHER and auroc_minus_turned_OTHER (also auroc_successes_...), then means over seeds.
+
+    Raises:
+        ValueError: a detector in `against` or `turned` has no scores, or all detectors are in them.
+
+    References:
+        docs/papers/shared.md, "Intervals".
     """
     found = list(contests(scores, outputs, id_examples))
     sides = {(contest.place, contest.known.detector): contest for contest in found}

@@ -1,4 +1,4 @@
-"""Whether a margin learned from held-out images ranks inputs better than the logit margin."""
+"""Whether a margin learned from held-out images ranks inputs better than the logit margin does."""
 
 from __future__ import annotations
 
@@ -40,17 +40,31 @@ def pseudo_margins(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return rows per classifier seed, set and norm, on SET/NORM, and their means over seeds.
+    """Fit pseudo-margins on held-out images, and compare them with logit margins.
 
-    margins, outputs: of the classifiers on test sets; fit_margins, fit_outputs: on held-out images, which alone the
-    pseudo-margin is fitted on. kendall_tau_pseudo: of pseudo- and input margin, for the chosen `inputs` and `target`;
-    kendall_tau_pseudo_INPUTS_TARGET: of all four choices; kendall_tau_gain: kendall_tau_pseudo minus the tau of the
-    logit margin, paired; brittle_auroc_pseudo: minus the pseudo-margin against margin <= eps, where both classes hold
-    5 % of the inputs. The regressor is an MLP of two hidden layers on standardised penultimate features or logits; its
-    target is the margin over its largest, or the square root of the margin, then standardised. Inputs whose margin was
-    not found are left out of the fit. Unlike the paper's, its output has no sigmoid and the network is smaller, for
-    there are hundreds of images to fit on and not thousands. ValueError where a classifier has no held-out margins.
-    Ngnawe et al. 2024, section 5; papers.md 3.b, 3.g item 3.
+    The regressor is an MLP with two hidden layers on standardised penultimate features or logits. Its target is the
+    margin divided by the largest one, or the square root of the margin, and is then standardised. Unlike the paper's,
+    it has no sigmoid at its output and is smaller, because there are hundreds of images to fit on and not thousands.
+
+    Args:
+        margins, outputs: of the classifiers on test sets.
+        fit_margins, fit_outputs: on held-out images, the only ones that pseudo-margins are fitted on; inputs whose
+            margin was not found are left out.
+        inputs, target: the choice that kendall_tau_pseudo, kendall_tau_gain and brittle_auroc_pseudo are about.
+
+    Returns:
+        Rows per classifier seed, set and norm on SET/NORM, then means over seeds. Metrics:
+
+        - kendall_tau_pseudo: of pseudo-margin and input margin; kendall_tau_pseudo_INPUTS_TARGET: of all four choices.
+        - kendall_tau_gain: kendall_tau_pseudo minus the tau of the logit margin, paired.
+        - brittle_auroc_pseudo: of minus the pseudo-margin for inputs with margin <= eps, if both classes have at least
+          5 % of the inputs.
+
+    Raises:
+        ValueError: a classifier has no held-out margins.
+
+    References:
+        Ngnawe et al. 2024, section 5; docs/papers/margin_consistency.md, "Definitions" and "Deviations".
     """
     held_out = {(network(found.outputs), found.norm): found for found in kept(fit_margins, fit_outputs)}
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
@@ -89,7 +103,7 @@ def pseudo_margins(
 def _learned(
     known: Found, found: Found, inputs: str, target: str, *, hidden: int, epochs: int, weight_decay: float
 ) -> Array:
-    """Return the pseudo-margins of `found`, (N,), from a regressor fitted on `known`."""
+    """Return pseudo-margins for the inputs of `found`, (N,), from a regressor fitted on `known`."""
     usable = np.isfinite(known.margins)
     goal = known.margins[usable]
     goal = np.sqrt(goal) if target == "sqrt" else goal / goal.max()

@@ -1,4 +1,4 @@
-"""Accuracy, clean and under attack, and how sure a classifier is where it errs."""
+"""Accuracy, clean and under attack, and how sure a classifier is when it is wrong."""
 
 from __future__ import annotations
 
@@ -23,17 +23,30 @@ def robustness(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return accuracy rows per classifier, seed and set, and their means over seeds.
+    """Measure accuracy and confidence on clean, attacked and translated sets.
 
-    outputs: of each classifier seed on its clean set, on attacked versions of it, on translated versions of either.
-    Metrics, as fractions: clean_accuracy; robust_accuracy, of images on the 1/255 grid;
-    robust_accuracy_unquantised, of the float images; robust_accuracy_union, right under every white-box attack of one
-    norm and eps (two attacks or more); success_rate, of the attack on rows that are right when clean;
-    mean_confidence, the mean probability of the predicted class, and mean_confidence_on_errors, of the rows that are
-    wrong. own_probabilities: classifiers whose classes have probabilities exp(logit) of their own (shallow_rbf), which
-    softmax would hide.
-    Rates have exact binomial intervals, the confidence a bootstrap one. ValueError for rows without a class, and for
-    an attacked set whose clean set is not given. papers.md 6.1 to 6.5.
+    Args:
+        outputs: of each classifier seed on its clean set, on attacked versions of it, and on translated versions of
+            either.
+        own_probabilities: classifiers whose classes have probabilities exp(logit) of their own (shallow_rbf), which
+            softmax would hide.
+
+    Returns:
+        Rows per classifier, seed and set, then means over seeds, as fractions. Rates have exact binomial intervals,
+        confidence has bootstrap ones. Metrics:
+
+        - clean_accuracy.
+        - robust_accuracy of images on the 1/255 grid; robust_accuracy_unquantised of the float images.
+        - robust_accuracy_union: right under every white-box attack of one norm and eps, if there are at least two.
+        - success_rate of the attack, on rows that are right when clean.
+        - mean_confidence, the mean probability of the predicted class; mean_confidence_on_errors, on the wrong rows
+          only.
+
+    Raises:
+        ValueError: rows have no class, or the clean set of an attacked one is missing.
+
+    References:
+        docs/papers/shared.md.
     """
     rows: list[MetricRow] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
@@ -61,7 +74,7 @@ def _accuracies(cell: Cell) -> list[MetricRow]:
 
 
 def _success_rate(cell: Cell, clean: Cell) -> list[MetricRow]:
-    """A translated attack succeeds on what the classifier got right without attack and without translator."""
+    """Return the success rate; a translated attack succeeds on what was right without attack and translator."""
     same = rows_of(clean.noun.example_ids, cell.noun.example_ids, cell.file)
     beaten = ~_right(cell)[_right(clean)[same]]
     return [rate_row("success_rate", beaten, cell, files=[cell, clean])] if len(beaten) else []

@@ -1,4 +1,4 @@
-"""What a router and its translators do to accuracy, and what gets past them."""
+"""How a router and its translators change accuracy, and what gets past them."""
 
 from __future__ import annotations
 
@@ -22,24 +22,35 @@ def routing(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return rows per defence, seed and set, and their means over seeds.
+    """Measure translation defences: their accuracy, what their router does, and what gets past it.
 
-    outputs: of each defence on clean and attacked sets; detectors: the routers, with their thresholds. Metrics:
-    accuracy, of the pipeline as deployed; untranslated_accuracy and translated_accuracy, of either path taken by every
-    image; oracle_accuracy, of a router that no one has: it translates attacked sets whole and clean ones not at all, and
-    is an upper bound, never the defence. relative_robustness: accuracy over the clean accuracy of the undefended network
-    (papers.md 5.b; secondary, for it punishes clean errors twice). With a router: false_routing_rate of clean sets; of
-    attacked ones routing_rate, router_auroc against the clean set, and evasion_rate_at_F, the share of all inputs that
-    are misclassified and not routed at the threshold of false-positive rate F; routing_excess, the mean of score minus
-    threshold in spreads of the calibration scores.
+    Args:
+        outputs: of each defence on clean and attacked sets.
+        detectors: the routers, with their thresholds.
 
-    Differences of accuracy, paired image by image (papers.md 6.2): translation_gain, of the translated and the
-    untranslated path; accuracy_minus_NETWORK, of the pipeline and the bare network that it protects; and under an attack
-    on the pipeline itself fall_from_ATTACK_on_NETWORK, of that attack on the bare network and this one, where norm and eps
-    are the same: what knowing the defence is worth.
+    Returns:
+        Rows per defence, seed and set, then means over seeds. Rates have exact binomial intervals, the rest bootstrap
+        ones. Metrics:
 
-    Rates have exact binomial intervals, the rest bootstrap ones. papers.md 5.h, 6.4. ValueError for outputs of
-    networks, where a clean set or a router is missing, and where two attacks are not on the same images.
+        - accuracy of the deployed pipeline; untranslated_accuracy and translated_accuracy if every image takes one
+          path.
+        - oracle_accuracy of a router that knows which sets are attacked: an upper bound, never the defence.
+        - relative_robustness: accuracy over the clean accuracy of the undefended network. It is secondary, because it
+          penalises clean errors twice.
+        - false_routing_rate of clean sets; routing_rate and router_auroc of attacked sets.
+        - evasion_rate_at_F: the share of all inputs that are misclassified and not routed, at the threshold of
+          false-positive rate F.
+        - routing_excess: the mean of score minus threshold, in spreads of the calibration scores.
+        - paired differences of accuracy: translation_gain, translated minus untranslated path; accuracy_minus_NETWORK,
+          pipeline minus the bare network; fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this
+          attack on the pipeline, with equal norm and eps: what knowing the defence is worth.
+
+    Raises:
+        ValueError: outputs are of networks, a clean set or a router is missing, or two attacks are not on the same
+            images.
+
+    References:
+        docs/papers/translation.md, "Router" and "Scaled-down study".
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
@@ -66,7 +77,7 @@ def _right(cell: Cell, path: str = "") -> Array:
 
 
 def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: dict[str, int]) -> MetricRow:
-    """Return the row of the first share of right predictions less the second, both in the order of their ids."""
+    """Return the row of the first share of right predictions minus the second, both in the order of their ids."""
     interval = intervals.mean(first.astype(np.float64) - second, **sampling)
     return row(metric, interval, cell=files[0], n=len(first), unit="difference of fractions", files=files)
 
@@ -115,7 +126,7 @@ def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Metr
 
 
 def _right_on(cell: Cell, other: Cell) -> Array:
-    """Return which images are right, in the order of their ids, which have to be those of the other cell."""
+    """Return which images are right, in the order of their ids, which must equal those of the other cell."""
     order = np.argsort(cell.noun.example_ids)
     if not np.array_equal(cell.noun.example_ids[order], np.sort(other.noun.example_ids)):
         raise ValueError(f"{cell.file} and {other.file} are not of the same images")

@@ -1,4 +1,4 @@
-"""What translating images back does to accuracy, and to the images."""
+"""How translating images back changes accuracy, and the images."""
 
 from __future__ import annotations
 
@@ -25,17 +25,29 @@ def translation(
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
-    """Return accuracy rows per classifier and reconstruction rows per translator, and their means over seeds.
+    """Measure accuracy before and after translation, and how well translators restore images.
 
-    outputs: of each classifier seed on a set, clean, attacked, and both translated. Metrics: accuracy of each (exact
-    binomial), accuracy_gain, the paired difference of a translated set to the same set untranslated, and for each
-    translator in `against` accuracy_minus_TRANSLATOR, the paired difference to the same set translated by that one, which
-    is also by how much the gain is greater.
-    examples: the same sets as images. Metrics in pixels: reconstruction_error, the mean absolute difference of the
-    translated image to the unattacked one; of attacked sets also identity_error, of the image before translation, which
-    a translator has to beat, and reconstruction_gain, the second minus the first, above 0 where translating helps. Both
-    gains are paired, with bootstrap intervals. ValueError where the untranslated or the clean set is missing, and where a
-    translator in `against` has translated nothing. papers.md 5.e, 6.2.
+    Args:
+        outputs: of each classifier seed on a set, clean, attacked, and both translated.
+        examples: the same sets as images.
+        against: translators whose accuracy is subtracted from that of the others.
+
+    Returns:
+        Accuracy rows per classifier and reconstruction rows per translator, then means over seeds. Metrics:
+
+        - accuracy of each set, with its exact binomial interval.
+        - accuracy_gain: translated minus untranslated, paired.
+        - accuracy_minus_TRANSLATOR: minus the same set translated by one of `against`, paired; the gains differ by as
+          much.
+        - reconstruction_error, in pixels: the mean absolute difference of the translated image to the unattacked one.
+        - identity_error, of attacked sets: that of the image before translation, which a translator has to beat.
+        - reconstruction_gain: identity_error minus reconstruction_error, paired; above 0 if translating helps.
+
+    Raises:
+        ValueError: the untranslated or the clean set is missing, or a translator in `against` has translated nothing.
+
+    References:
+        docs/papers/translation.md, "Protocol".
     """
     translators = {seedless(cell.translator) for cell in outputs}
     if missing := sorted(set(against) - translators):
@@ -67,7 +79,7 @@ def _right(cell: Cell, ids: Array) -> Array:
 
 
 def _otherwise_translated(cell: Cell, group: list[Cell], translators: list[str]) -> list[Cell]:
-    """Return the same set as other translators give it back."""
+    """Return the same set as other translators return it."""
     return [
         other
         for other in group

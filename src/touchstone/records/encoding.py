@@ -1,4 +1,4 @@
-"""The bytes of artefacts: safetensors, CSV and JSON, written and read back."""
+"""The bytes of artefacts: safetensors with one metadata key, and CSV for metrics."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def _split(noun: Noun) -> tuple[dict[str, Array], dict[str, Any]]:
 
 
 def encode(noun: Noun) -> bytes:
-    """Return the noun's bytes: the same for equal content, on every machine.
+    """Return the noun's bytes: equal for equal content, on every machine.
 
-    Metrics are CSV, so that people and DVC can read them; everything else is safetensors with exactly one metadata
-    key (with several, their order changes from process to process).
+    Metrics are CSV, so that people and DVC can read them. Everything else is safetensors with exactly one metadata key,
+    because the order of several keys changes from process to process.
     """
     if isinstance(noun, Metrics):
         text = io.StringIO()
@@ -57,7 +57,7 @@ def encode(noun: Noun) -> bytes:
 
 
 def decode(data: bytes, kind: type | None = None) -> Any:
-    """Return the noun in `data`; DamagedFile where the bytes are not a whole noun of that kind."""
+    """Return the noun in `data`; DamagedFile if the bytes are not a complete noun of that kind."""
     if kind is Metrics:
         return _decode_metrics(data)
     try:

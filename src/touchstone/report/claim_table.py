@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from touchstone.claims.criteria import Book, Criterion
 from touchstone.claims.measurements import EQUAL
-from touchstone.claims.verdicts import NOT_RUN, Part, Verdict, required, told
+from touchstone.claims.verdicts import NOT_RUN, Part, Verdict, required, sentence
 from touchstone.records.metric_rows import MetricRow, Threat
 from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.sanity_checks import Doubts
@@ -140,7 +140,7 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         n=quantity.n if quantity else None,
         seeds=" ".join(map(str, deciding.seeds)) if deciding else "",
         status=verdict.word,
-        note=plain("; ".join([*verdict.notes, *(told(part) for part in verdict.parts[1:])])),
+        note=plain("; ".join([*verdict.notes, *(sentence(part) for part in verdict.parts[1:])])),
         files=" ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part))),
     )
 

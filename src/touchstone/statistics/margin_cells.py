@@ -1,4 +1,4 @@
-"""The input margins of one network on one set: joined with what it says, the smallest of several methods kept."""
+"""The input margins of one network on one set: joined with its outputs, the smallest of several methods kept."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ import numpy as np
 
 from touchstone.records.metric_rows import WHITE_BOX, Threat
 from touchstone.records.nouns import Cell
-from touchstone.statistics.estimators import Array, correct, logit_margins
+from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.rows import clean_outputs, grouped, rows_of
 from touchstone.statistics.threats import network
 
-CERTIFIED = "certified_"  # how the methods are called whose margins are lower bounds
+CERTIFIED = "certified_"  # prefix of the methods whose margins are lower bounds
 
 
 @dataclass(frozen=True)
 class Found:
-    """Per input, in the order of the ids, the smallest margin that any method found, and the network's logits."""
+    """The smallest margin of each input that any method found, and the network's logits, in the order of the ids.
+
+    Attributes:
+        cells: the upper bounds, by the name of their entry.
+        margins: (N,) float64; +inf if no method found another class.
+        by_method: (N,) for each of `cells`.
+        right: which inputs are classified correctly, (N,) bool.
+    """
 
     cells: list[Cell]  # upper bounds, by the name of their entry
     outputs: Cell
@@ -50,7 +57,7 @@ class Found:
 
     @property
     def methods(self) -> list[str]:
-        """The methods that found them, sorted."""
+        """The methods that found the margins, sorted."""
         return sorted({cell.noun.method for cell in self.cells})
 
     @property
@@ -65,14 +72,15 @@ class Found:
 
 
 def is_lower_bound(cell: Cell) -> bool:
-    """Return whether the cell's margins are lower bounds; an attack's are upper bounds."""
+    """Return whether the cell's margins are lower bounds; those of an attack are upper bounds."""
     return str(cell.noun.method).startswith(CERTIFIED)
 
 
 def kept(margins: list[Cell], outputs: list[Cell]) -> list[Found]:
-    """Return one Found per network, set and norm that some method gave upper bounds for.
+    """Return one Found per network, set and norm for which some method gave upper bounds.
 
-    ValueError where margins and outputs disagree on a prediction, or two methods measured other inputs.
+    Raises:
+        ValueError: margins and outputs disagree on a prediction, or two methods measured different inputs.
     """
     upper = sorted((cell for cell in margins if not is_lower_bound(cell)), key=lambda cell: cell.margin)
     groups = grouped(upper, lambda cell: (network(cell), cell.examples, cell.noun.norm))
@@ -80,7 +88,11 @@ def kept(margins: list[Cell], outputs: list[Cell]) -> list[Found]:
 
 
 def lower_bounds(found: Found, margins: list[Cell]) -> Iterator[tuple[Cell, Array]]:
-    """Yield each lower bound on the margins of `found`, in the order of its ids; ValueError where one lies above."""
+    """Yield each lower bound on the margins of `found`, in the order of its ids.
+
+    Raises:
+        ValueError: a lower bound is above a margin that was found.
+    """
     place = (network(found.outputs), found.examples, found.norm)
     for cell in margins:
         if is_lower_bound(cell) and (network(cell), cell.examples, cell.noun.norm) == place:
@@ -100,17 +112,9 @@ def _joined(cells: list[Cell], clean: Cell) -> Found:
 
 
 def _of(cell: Cell, clean: Cell, ids: Array) -> Array:
-    """Return the cell's margins in the order of `ids`; they have to be of the classes that the outputs predict."""
+    """Return the cell's margins in the order of `ids`; they must belong to the classes that the outputs predict."""
     order = rows_of(cell.noun.example_ids, ids, cell.file)
     same = rows_of(clean.noun.example_ids, ids, clean.file)
     if not np.array_equal(clean.noun.predictions[same], cell.noun.predictions[order]):
         raise ValueError(f"{cell.file} and {clean.file} predict differently: they are not of one network")
     return np.asarray(cell.noun.margins[order].astype(np.float64))
-
-
-def threshold_for(found: Found, eps: float, caught: float) -> float | None:
-    """Return the least logit margin at or below which the share `caught` of the brittle inputs lies; None without any."""
-    brittle = found.margins <= eps
-    if not brittle.any():
-        return None
-    return float(np.quantile(logit_margins(found.logits)[brittle], caught, method="inverted_cdf"))

@@ -1,4 +1,4 @@
-"""How evaluations make metric rows of cells: named, joined by example id, averaged over seeds.
+"""How evaluations make metric rows from cells: named, joined by example id, averaged over seeds.
 
 What a row is, and how to read one: records/metric_rows.py.
 """
@@ -63,7 +63,8 @@ def row(
 def rate_row(metric: str, hits: Array, cell: Cell, *, files: Iterable[Cell] = (), **about: Any) -> MetricRow:
     """Return the row of a rate, the share of `hits` (N,) bool, with its exact binomial interval.
 
-    files: what it comes from, `cell` alone where nothing is given.
+    Args:
+        files: the artefacts that it was computed from; only `cell` if empty.
     """
     interval = intervals.binomial(int(np.count_nonzero(hits)), len(hits))
     return row(metric, interval, cell=cell, n=len(hits), files=list(files) or [cell], **about)
@@ -76,14 +77,14 @@ def _finite(end: float | None) -> float | None:
 def place(cell: Cell) -> str:
     """Return the name of the cell's images without seeds: "digits_test", "digits_test/pgd", "digits_test/pgd/unet".
 
-    The victim is named where it is not the classifier itself: "digits_test/mlp/pgd".
+    The victim is included if it is not the classifier itself: "digits_test/mlp/pgd".
     """
     victim = "" if cell.victim in ("", network(cell)) else seedless(cell.victim)
     return "/".join(part for part in (cell.examples, victim, cell.attack, seedless(cell.translator)) if part)
 
 
 def of_images(cell: Cell) -> Cell:
-    """Return the place of a set of images: of no classifier, with the seed of the network that last changed them."""
+    """Return the cell of a set of images: without classifier, with the seed of the network that last changed them."""
     found = re.match(r"[a-z][a-z0-9_]*\.(\d+)", cell.translator or cell.victim)
     return replace(cell, entry="", seed=int(found[1]) if found else None)
 
@@ -97,7 +98,7 @@ def grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list
 
 
 def only(cells: Iterable[Cell], what: str) -> Cell:
-    """Return the one cell; ValueError that says `what` was looked for where there is none, or more than one."""
+    """Return the single cell; ValueError says `what` was looked for if there is none, or more than one."""
     found = list(cells)
     if len(found) != 1:
         names = ", ".join(cell.file for cell in found) or "none is given"
@@ -113,7 +114,7 @@ def clean_outputs(outputs: Iterable[Cell], cell: Cell) -> Cell:
 
 
 def rows_of(ids: Array, wanted: Array, what: str) -> Array:
-    """Return where in `ids` each of `wanted` stands; ValueError where one is missing."""
+    """Return the index in `ids` of each of `wanted`; ValueError if one is missing."""
     order = np.argsort(ids, kind="stable")
     places = np.searchsorted(ids, wanted, sorter=order).clip(max=len(ids) - 1)
     found = order[places]
@@ -156,5 +157,5 @@ def _mean(entry: str, examples: str, threat_model: Threat, metric: str, group: l
 
 
 def measured(metric: str) -> str:
-    """Return the metric that a mean over seeds is of; other metrics are their own."""
+    """Return the metric that a mean over seeds is a mean of; any other metric unchanged."""
     return metric.removesuffix("_mean")

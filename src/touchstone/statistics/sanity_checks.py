@@ -1,6 +1,7 @@
-"""The checks that an attack must pass before its numbers are believed, and which numbers a failed one casts doubt on.
+"""The checks that an attack must pass before its numbers are believed, and the numbers that a failed check affects.
 
-papers.md 6.5, after Carlini et al. 2019. A check is a number that must not exceed its bound, or must reach it.
+A check is a number that must not exceed its bound, or must reach it. See Carlini et al. 2019, and
+docs/papers/shared.md, "Checks of an attack".
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
 
 class Check(NamedTuple):
-    """What is looked at, in words, and the bound of its value; `least` where the value has to reach it."""
+    """What is measured, in words, and the bound of its value.
+
+    Attributes:
+        least: the value must reach the bound; else it must not exceed it.
+        difference: the value is a difference of two accuracies; else a share.
+    """
 
     words: str
     bound: float
@@ -23,12 +29,12 @@ class Check(NamedTuple):
     difference: bool = True  # of two accuracies; else a share
 
     def passed(self, value: float) -> bool:
-        """Return whether a value passes; what is off by rounding alone does."""
+        """Return whether a value passes; a violation by rounding only does."""
         return value >= self.bound - 1e-9 if self.least else value <= self.bound + 1e-9
 
     @property
     def asked(self) -> str:
-        """The bound as people read it."""
+        """The bound in words: "≤ 0.5 points"."""
         return f"{'≥' if self.least else '≤'} {100 * self.bound:g} {'points' if self.difference else '%'}"
 
 

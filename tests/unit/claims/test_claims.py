@@ -15,7 +15,8 @@ import yaml
 from touchstone import registry
 from touchstone.__main__ import main
 from touchstone.claims import criteria
-from touchstone.claims.verdicts import STATUSES, Asked, judge
+from touchstone.claims.judging import Asked, judge
+from touchstone.claims.verdicts import STATUSES
 from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.routing import routing
 from touchstone.evaluations.translation import translation
@@ -635,11 +636,11 @@ def test_a_published_claim_that_nothing_scales_down_is_not_run(tmp_path):
     ("block", "words"),
     [
         ({"test": []}, "S9-1: test is not among"),
-        (asks(at_leats=0.8), "accuracy: at_leats is not among"),
+        (asks(at_leats=0.8), "Did you mean at_least?"),
         (asks(at_least=0.8, at_most=0.9), "compares by at_least and at_most"),
         (asks(entry="{nobody}"), "nobody is not among net, examples"),
         (asks() | {"scales": ["P9-2"]}, "scales: P9-2 is not among P9-1"),
-        (asks() | {"rows": {"metric": "auroc"}}, "says nothing of evaluation"),
+        (asks() | {"rows": {"metric": "auroc"}}, "evaluation is missing; add it here"),
         (asks() | {"roles": ROLES | {"net": "every classifiers"}}, "every is not among each, mean"),
     ],
 )

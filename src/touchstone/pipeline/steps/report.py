@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from touchstone.claims import criteria
-from touchstone.claims.verdicts import Asked, judge
+from touchstone.claims.judging import Asked, judge
 from touchstone.records.encoding import encode
 from touchstone.records.nouns import ContractError, Metrics
 from touchstone.report import packing

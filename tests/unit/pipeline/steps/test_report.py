@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import touchstone
-from touchstone.claims.verdicts import Asked
+from touchstone.claims.judging import Asked
 from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.paired_errors import paired_errors
