@@ -21,6 +21,7 @@ from touchstone.records.metric_rows import MetricRow
 from touchstone.report import packing
 from touchstone.report.chapters import SHORT, Chapter
 from touchstone.report.claim_table import ClaimLine
+from touchstone.report.docstrings import sections
 from touchstone.report.names import who_is_who
 from touchstone.report.origins import Maker, Source, compact, remarks, rows_behind, with_origins
 from touchstone.report.pictures import Picture
@@ -154,4 +155,5 @@ def _environment() -> Environment:
     environment.filters["breakable"] = _breakable
     environment.filters["linked"] = _linked
     environment.filters["packed"] = _packed
+    environment.filters["sections"] = sections
     return environment
