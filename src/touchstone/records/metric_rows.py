@@ -207,11 +207,6 @@ class MetricRow:
         """Whether the row is a mean over seeds."""
         return self.seed is None and self.measured != self.metric
 
-    # Until report/ and figures/ read attributes: the row as the dictionary of texts and numbers that it was.
-    def __getitem__(self, column: str) -> Any:
-        value = getattr(self, column)
-        return str(value) if column == "threat" else " ".join(value) if column == "files" else value
-
 
 def cells_of(row: MetricRow) -> list[str]:
     """Return the row as the cells of a CSV: floats to their last digit, None as nothing."""

@@ -19,7 +19,6 @@ from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.threats import network, threat
 
-Row = Any  # until report/ and figures/ say MetricRow
 Array = NDArray[Any]
 Key = TypeVar("Key", bound=Hashable)
 

@@ -150,7 +150,7 @@ def test_metrics_csv_holds_every_row_in_order_and_then_those_of_the_claims(files
     measured = [row for table in METRICS.values() for row in table.rows]
 
     assert found[: len(measured)] == measured
-    assert [(row["evaluation"], row["entry"], row["metric"]) for row in found[len(measured) :]] == [
+    assert [(row.evaluation, row.entry, row.metric) for row in found[len(measured) :]] == [
         ("claims", "S3-12", "PGD error minus FGSM error")
     ] * 2
 
@@ -226,8 +226,8 @@ def test_claims_csv_has_a_line_for_every_claim(files):
 def test_metrics_json_nests_means_or_the_only_value(files):
     found = json.loads(files["metrics.json"])
 
-    means = [row for row in METRICS["main"].rows if row["metric"] == "clean_accuracy_mean" and row["entry"] == "cnn"]
-    mean = next(row["value"] for row in means if row["examples"] == "digits_test")
+    means = [row for row in METRICS["main"].rows if row.metric == "clean_accuracy_mean" and row.entry == "cnn"]
+    mean = next(row.value for row in means if row.examples == "digits_test")
     assert found["main"]["cnn"]["digits_test"]["clean_accuracy"] == float(f"{mean:.6g}")
     assert found["sheet"]["made-up uniform"]["uniform"]["n"] == 60
     assert found == nested(numbered(METRICS))
