@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
 
-from touchstone.claims.criteria import Condition, Criterion, Rows
+from touchstone.claims.criteria import Condition, Criterion, RowQuery
 from touchstone.records.metric_rows import MetricRow
 
 Chosen = Mapping[str, str | list[str]]  # {role: entry}, or {role: entries} if several play it
@@ -23,7 +23,7 @@ MEAN = "mean_of_sets"  # what evaluations call the mean over all their OOD sets
 
 
 class Missing(ValueError):
-    """Rows that a claim needs and the study does not have, in words."""
+    """RowQuery that a claim needs and the study does not have, in words."""
 
 
 class Quantity(NamedTuple):
@@ -71,7 +71,7 @@ class Measured:
             # Two evaluations may measure the same number; the first counts.
             self._rows.setdefault(names, {}).setdefault(row.seed, row)
 
-    def by_seed(self, rows: Rows, names: Mapping[str, str]) -> dict[int | None, Quantity]:
+    def by_seed(self, rows: RowQuery, names: Mapping[str, str]) -> dict[int | None, Quantity]:
         """Return {seed: the number}; Missing names the rows that there are none of."""
         if rows.evaluation not in self.components:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
@@ -80,12 +80,12 @@ class Measured:
         by_seed = self._rows.get((rows.evaluation, metric, entry, examples), {})
         fitting = {seed: row for seed, row in by_seed.items() if _allowed(row, rows) and math.isfinite(row.value)}
         if not fitting:
-            asked = "".join(f", {key} {value:g}" for key, value in rows.threat)
-            raise Missing(f"{metric} of {entry} on {examples}{asked}")
+            budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
+            raise Missing(f"{metric} of {entry} on {examples}{budget}")
         return {seed: _quantity(row, rows.metric.startswith(COMPLEMENT)) for seed, row in fitting.items()}
 
 
-def _allowed(row: MetricRow, rows: Rows) -> bool:
+def _allowed(row: MetricRow, rows: RowQuery) -> bool:
     """Return whether the row's threat model allows what the criterion says; threats state eps to six digits."""
     stated = dict(row.threat.budget)
     return all(key in stated and math.isclose(float(stated[key]), value, rel_tol=1e-5) for key, value in rows.threat)

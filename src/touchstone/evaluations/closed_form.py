@@ -62,8 +62,8 @@ class _Plane(NamedTuple):
 
 
 def _network_of(cell: Cell, checkpoints: list[Cell]) -> Cell:
-    own = (found for found in checkpoints if found.entry and network(found) == network(cell))
-    return only(own, f"checkpoint of {network(cell)}")
+    matching = (checkpoint for checkpoint in checkpoints if checkpoint.entry and network(checkpoint) == network(cell))
+    return only(matching, f"checkpoint of {network(cell)}")
 
 
 def _asked(cell: Cell, checkpoints: list[Cell]) -> bool:

@@ -87,20 +87,20 @@ def kept(margins: list[Cell], outputs: list[Cell]) -> list[KeptMargins]:
     return [_joined(cells, clean_outputs(outputs, cells[0])) for cells in groups.values()]
 
 
-def lower_bounds(kept_margins: KeptMargins, margins: list[Cell]) -> Iterator[tuple[Cell, Array]]:
-    """Yield each lower bound on the margins of `found`, in the order of its ids.
+def lower_bounds(group: KeptMargins, margins: list[Cell]) -> Iterator[tuple[Cell, Array]]:
+    """Yield each lower bound on the margins of `group`, in the order of its ids.
 
     Raises:
         ValueError: a lower bound is above a margin that was found.
     """
-    place = (network(kept_margins.outputs), kept_margins.examples, kept_margins.norm)
+    place = (network(group.outputs), group.examples, group.norm)
     for cell in margins:
         if is_lower_bound(cell) and (network(cell), cell.examples, cell.noun.norm) == place:
-            bounds = _of(cell, kept_margins.outputs, kept_margins.ids)
-            above = bounds > kept_margins.margins * (1 + 1e-4) + 1e-6
+            bounds = _of(cell, group.outputs, group.ids)
+            above = bounds > group.margins * (1 + 1e-4) + 1e-6
             if above.any():
                 raise ValueError(f"{cell.file}: {int(above.sum())} lower bounds lie above a margin that was found")
-            yield cell, np.minimum(bounds, kept_margins.margins)
+            yield cell, np.minimum(bounds, group.margins)
 
 
 def _joined(cells: list[Cell], clean: Cell) -> KeptMargins:
