@@ -42,7 +42,7 @@ class Published:
     marks: tuple[str, ...]
 
 
-class Rows(NamedTuple):
+class RowQuery(NamedTuple):
     """Which metric rows a condition needs, whatever the study calls its entries: {net} is the entry with the role net.
 
     Attributes:
@@ -75,8 +75,8 @@ class Condition:
     """
 
     name: str
-    rows: Rows
-    minus: Rows | None = None
+    rows: RowQuery
+    minus: RowQuery | None = None
     times: float = 1.0
     comparison: str = ""
     bounds: Mapping[str, Bound] | Bound | None = None
@@ -220,13 +220,13 @@ def _condition(where: str, block: dict[str, Any]) -> Condition:
     )
 
 
-def _rows(where: str, block: dict[str, Any]) -> Rows:
+def _rows(where: str, block: dict[str, Any]) -> RowQuery:
     missing = [column for column in COLUMNS if column not in block and column != "threat"]
     if missing:
         raise ValueError(f"{where}: {missing[0]} is missing; add it here or under the criterion's rows")
     evaluation, metric, entry, examples = (str(block[column]) for column in COLUMNS[:-1])
     threat = tuple((key, float(value)) for key, value in block.get("threat", {}).items())
-    return Rows(evaluation, metric, entry, examples, threat)
+    return RowQuery(evaluation, metric, entry, examples, threat)
 
 
 def _bounds(value: Any) -> Mapping[str, Bound] | Bound | None:

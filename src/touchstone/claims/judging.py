@@ -43,36 +43,36 @@ class Asked(NamedTuple):
     claims: Mapping[str, str | Chosen]
 
 
-def judge(book: Book, asked: Asked, rows: Iterable[MetricRow]) -> list[Verdict]:
+def judge(book: Book, study: Asked, rows: Iterable[MetricRow]) -> list[Verdict]:
     """Return one verdict per claim, published ones first, in the order of the book."""
-    measured = Measured(rows, asked.components)
-    unattacked = {name: _unattacked(criterion, asked, measured) for name, criterion in book.criteria.items()}
-    breaks = {name: _break(verdict, asked, measured) for name, verdict in unattacked.items()}
+    measured = Measured(rows, study.components)
+    unattacked = {name: _unattacked(criterion, study, measured) for name, criterion in book.criteria.items()}
+    breaks = {name: _break(verdict, study, measured) for name, verdict in unattacked.items()}
     whole = {name: _with_own_break(verdict, breaks[name]) for name, verdict in unattacked.items()}
-    verdicts = {name: _attacked(verdict, asked, breaks) for name, verdict in whole.items()}
+    verdicts = {name: _attacked(verdict, study, breaks) for name, verdict in whole.items()}
     return [_published(claim, verdicts.values()) for claim in book.published.values()] + list(verdicts.values())
 
 
-def _unattacked(criterion: Criterion, asked: Asked, measured: Measured) -> Verdict:
+def _unattacked(criterion: Criterion, study: Asked, measured: Measured) -> Verdict:
     """Return the verdict on a criterion before adaptive attacks are applied."""
-    chosen = _roles_filled(criterion, asked.claims.get(criterion.id))
+    chosen = _roles_filled(criterion, study.claims.get(criterion.id))
     if chosen is None or (criterion.fixed and not criterion.roles):
         if criterion.fixed:
             return Verdict(criterion, criterion.fixed)
-        return Verdict(criterion, NOT_RUN, notes=(_reason(criterion, asked.claims.get(criterion.id)),))
-    unbounded = [test.bounds for test in criterion.tests if test.comparison and test.bound(asked.data) is None]
+        return Verdict(criterion, NOT_RUN, notes=(_reason(criterion, study.claims.get(criterion.id)),))
+    unbounded = [test.bounds for test in criterion.tests if test.comparison and test.bound(study.data) is None]
     if unbounded:
         data_sets = " and ".join(unbounded[0]) if isinstance(unbounded[0], Mapping) else "none"
-        return Verdict(criterion, NOT_RUN, notes=(f"its bound was fixed for {data_sets}, not for {asked.data}",))
-    parts, missing = _parts(criterion.tests, criterion, chosen, asked.data, measured)
-    needed, lacking = _parts(criterion.needs, criterion, chosen, asked.data, measured)
+        return Verdict(criterion, NOT_RUN, notes=(f"its bound was fixed for {data_sets}, not for {study.data}",))
+    parts, missing = _parts(criterion.tests, criterion, chosen, study.data, measured)
+    needed, lacking = _parts(criterion.needs, criterion, chosen, study.data, measured)
     if missing or lacking:
         note = MISSING + "; ".join(dict.fromkeys((*lacking, *missing)))
         return Verdict(criterion, criterion.fixed or NOT_RUN, notes=(note,))
     unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
     if unmet:
         return Verdict(criterion, NOT_RUN, notes=tuple(f"asked only where {sentence(part)}" for part in unmet))
-    return _weighed(criterion, parts, asked.data)
+    return _weighed(criterion, parts, study.data)
 
 
 def _roles_filled(criterion: Criterion, chosen: str | Chosen | None) -> Chosen | None:
@@ -170,15 +170,15 @@ class Break(NamedTuple):
     parts: tuple[Part, ...] = ()  # its numbers, if the criterion has a condition of its own for breaking
 
 
-def _break(verdict: Verdict, asked: Asked, measured: Measured) -> Break:
+def _break(verdict: Verdict, study: Asked, measured: Measured) -> Break:
     """Return whether what a criterion measured breaks the criteria that name it in `broken_by`."""
-    criterion, chosen = verdict.claim, asked.claims.get(verdict.claim.id, {})
+    criterion, chosen = verdict.claim, study.claims.get(verdict.claim.id, {})
     assert isinstance(criterion, Criterion)
     if verdict.word in (NOT_RUN, criterion.fixed) or isinstance(chosen, str):
         return Break(NOT_RUN, "", {})
     parts, own = verdict.parts, tuple[Part, ...]()
     if criterion.breaks:
-        breaking, _ = _parts([criterion.breaks], criterion, chosen, asked.data, measured)
+        breaking, _ = _parts([criterion.breaks], criterion, chosen, study.data, measured)
         parts = own = tuple(sorted((replace(part, breaks=True) for part in breaking), key=weakness))
     if not parts:
         return Break(NOT_RUN, "", {})
@@ -194,13 +194,13 @@ def _with_own_break(verdict: Verdict, attack: Break) -> Verdict:
     return replace(verdict, parts=(*attack.parts, *others))
 
 
-def _attacked(verdict: Verdict, asked: Asked, breaks: Mapping[str, Break]) -> Verdict:
+def _attacked(verdict: Verdict, study: Asked, breaks: Mapping[str, Break]) -> Verdict:
     """Return the verdict after the adaptive attacks on the same networks, detectors and translators."""
     criterion = verdict.claim
     assert isinstance(criterion, Criterion)
     if not criterion.broken_by or verdict.word == NOT_RUN:
         return verdict
-    own = asked.claims[criterion.id]
+    own = study.claims[criterion.id]
     assert not isinstance(own, str)
     attacks = {name: breaks[name] for name in criterion.broken_by if _attacks_the_same(own, breaks[name])}
     breaking = [_what_broke(name, attack, criterion) for name, attack in attacks.items() if attack.word == CONFIRMED]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
 
-from touchstone.claims.criteria import Condition, Criterion, Rows
+from touchstone.claims.criteria import Condition, Criterion, RowQuery
 from touchstone.records.metric_rows import MetricRow
 
 Chosen = Mapping[str, str | list[str]]  # {role: entry}, or {role: entries} if several play it
@@ -23,7 +23,7 @@ MEAN = "mean_of_sets"  # what evaluations call the mean over all their OOD sets
 
 
 class Missing(ValueError):
-    """Rows that a claim needs and the study does not have, in words."""
+    """RowQuery that a claim needs and the study does not have, in words."""
 
 
 class Quantity(NamedTuple):
@@ -71,21 +71,21 @@ class Measured:
             # Two evaluations may measure the same number; the first counts.
             self._rows.setdefault(names, {}).setdefault(row.seed, row)
 
-    def by_seed(self, rows: Rows, names: Mapping[str, str]) -> dict[int | None, Quantity]:
+    def by_seed(self, rows: RowQuery, names: Mapping[str, str]) -> dict[int | None, Quantity]:
         """Return {seed: the number}; Missing names the rows that there are none of."""
         if rows.evaluation not in self.components:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
         metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
         entry, examples = rows.entry.format(**names), rows.examples.format(**names)
-        found = self._rows.get((rows.evaluation, metric, entry, examples), {})
-        fitting = {seed: row for seed, row in found.items() if _allowed(row, rows) and math.isfinite(row.value)}
+        by_seed = self._rows.get((rows.evaluation, metric, entry, examples), {})
+        fitting = {seed: row for seed, row in by_seed.items() if _allowed(row, rows) and math.isfinite(row.value)}
         if not fitting:
-            asked = "".join(f", {key} {value:g}" for key, value in rows.threat)
-            raise Missing(f"{metric} of {entry} on {examples}{asked}")
+            budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
+            raise Missing(f"{metric} of {entry} on {examples}{budget}")
         return {seed: _quantity(row, rows.metric.startswith(COMPLEMENT)) for seed, row in fitting.items()}
 
 
-def _allowed(row: MetricRow, rows: Rows) -> bool:
+def _allowed(row: MetricRow, rows: RowQuery) -> bool:
     """Return whether the row's threat model allows what the criterion says; threats state eps to six digits."""
     stated = dict(row.threat.budget)
     return all(key in stated and math.isclose(float(stated[key]), value, rel_tol=1e-5) for key, value in rows.threat)
@@ -113,11 +113,11 @@ def quantities(
     differ = [role for role in condition.roles if len({names.get(role) for names in single}) > 1]
     for names in single:
         means = [names | more for more in _assignments(condition, criterion, chosen, "mean")]
-        found = _mean_over_sets([_difference(condition, criterion, each, measured) for each in means])
-        found |= _drawn_together(found, condition, criterion, names, measured)
+        by_seed = _mean_over_sets([_difference(condition, criterion, each, measured) for each in means])
+        by_seed |= _drawn_together(by_seed, condition, criterion, names, measured)
         if condition.comparison == EQUAL:
-            found = {seed: each._replace(low=each.value, high=each.value) for seed, each in found.items()}
-        judged = list(found.values()) if criterion.each_seed else [_mean_over_seeds(list(found.values()))]
+            by_seed = {seed: each._replace(low=each.value, high=each.value) for seed, each in by_seed.items()}
+        judged = list(by_seed.values()) if criterion.each_seed else [_mean_over_seeds(list(by_seed.values()))]
         which = ", ".join(names[role] for role in differ)
         yield [quantity._replace(which=which, names=names) for quantity in judged]
 
@@ -149,13 +149,13 @@ def _difference(
         return first
     second = measured.by_seed(condition.minus, names)
     fallback = second[min(second, key=lambda seed: -1 if seed is None else seed)]
-    found = {}
+    differences = {}
     for seed, one in first.items():
         other = second.get(seed, fallback)
         if criterion.together and _eps(one) != _eps(other):
             raise Missing(f"{one.about} and {other.about} under one eps: they have {_eps(one)} and {_eps(other)}")
-        found[seed] = _less(one, other, condition.times)
-    return found
+        differences[seed] = _less(one, other, condition.times)
+    return differences
 
 
 def _eps(quantity: Quantity) -> float | None:
@@ -175,18 +175,18 @@ def _less(one: Quantity, other: Quantity, times: float) -> Quantity:
     )
 
 
-def _mean_over_sets(found: list[dict[int | None, Quantity]]) -> dict[int | None, Quantity]:
+def _mean_over_sets(sets: list[dict[int | None, Quantity]]) -> dict[int | None, Quantity]:
     """Return per seed the mean over sets; its ends are the means of their ends, because the sets are fixed, not drawn."""
-    if len(found) == 1:
-        return found[0]
-    seeds = [seed for seed in found[0] if all(seed in other for other in found)]
+    if len(sets) == 1:
+        return sets[0]
+    seeds = [seed for seed in sets[0] if all(seed in other for other in sets)]
     if not seeds:
-        raise Missing("one seed on all sets: " + ", ".join(next(iter(each.values())).about for each in found))
-    return {seed: _averaged([each[seed] for each in found]) for seed in seeds}
+        raise Missing("one seed on all sets: " + ", ".join(next(iter(each.values())).about for each in sets))
+    return {seed: _averaged([each[seed] for each in sets]) for seed in seeds}
 
 
 def _drawn_together(
-    found: dict[int | None, Quantity],
+    means: dict[int | None, Quantity],
     condition: Condition,
     criterion: Criterion,
     names: dict[str, str],
@@ -208,7 +208,7 @@ def _drawn_together(
     return {
         seed: each
         for seed, each in whole.items()
-        if seed in found and math.isclose(each.value, found[seed].value, abs_tol=1e-9)
+        if seed in means and math.isclose(each.value, means[seed].value, abs_tol=1e-9)
     }
 
 

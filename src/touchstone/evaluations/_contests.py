@@ -25,7 +25,7 @@ class Contest:
         sources: the other artefacts that say which rows count.
     """
 
-    known: Cell
+    normal: Cell
     anomalous: Cell
     suffix: str = ""  # of the metric: "_successes" where only successful attacks count
     keep: Array | None = field(default=None, compare=False)  # example ids
@@ -34,12 +34,12 @@ class Contest:
     @property
     def scores(self) -> tuple[Array, Array]:
         """In-distribution and anomalous scores, each in the order of their ids: the order of rows has no effect."""
-        return by_id(self.known), by_id(self.anomalous, self.keep)
+        return by_id(self.normal), by_id(self.anomalous, self.keep)
 
     @property
     def files(self) -> list[Cell]:
         """The artefacts that the numbers come from."""
-        return [self.known, self.anomalous, *self.sources]
+        return [self.normal, self.anomalous, *self.sources]
 
     @property
     def place(self) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ class Contest:
     @property
     def entry(self) -> str:
         """The classifier and the detector, as metric rows name them."""
-        return f"{self.known.entry}+{self.known.detector}"
+        return f"{self.normal.entry}+{self.normal.detector}"
 
 
 def contests(scores: Iterable[Cell], outputs: Iterable[Cell] | None, id_examples: str) -> Iterator[Contest]:
@@ -68,15 +68,15 @@ def contests(scores: Iterable[Cell], outputs: Iterable[Cell] | None, id_examples
         ValueError: the scores of `id_examples` or the outputs of an attack are missing.
     """
     for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
-        known = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
+        normal = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
         for cell in group:
-            if cell is known or cell.translator:
+            if cell is normal or cell.translator:
                 continue
-            yield Contest(known, cell)
+            yield Contest(normal, cell)
             if outputs is not None and cell.attack and cell.examples == id_examples:
                 beaten, sources = successes(cell, outputs)
                 if len(beaten) >= FEWEST:
-                    yield Contest(known, cell, "_successes", beaten, sources)
+                    yield Contest(normal, cell, "_successes", beaten, sources)
 
 
 def is_id(cell: Cell, id_examples: str) -> bool:
@@ -88,9 +88,9 @@ def successes(cell: Cell, outputs: Iterable[Cell]) -> tuple[Array, tuple[Cell, C
     """Return the ids of the rows classified correctly when clean and wrongly when attacked, and both sets of outputs."""
     outputs = list(outputs)
     clean = clean_outputs(outputs, cell)
-    own = [out for out in outputs if network(out) == network(cell) and out.examples == cell.examples]
+    same_set = [out for out in outputs if network(out) == network(cell) and out.examples == cell.examples]
     attacked = only(
-        (out for out in own if (out.attack, out.victim, out.translator) == (cell.attack, cell.victim, "")),
+        (out for out in same_set if (out.attack, out.victim, out.translator) == (cell.attack, cell.victim, "")),
         f"outputs of {network(cell)} on {cell.examples} under {cell.attack} of {cell.victim}",
     )
     ids = cell.noun.example_ids

@@ -32,7 +32,7 @@ def agreement(outputs: list[Cell]) -> list[MetricRow]:
         Goodfellow et al. 2015, section 8; docs/papers/fgsm.md.
     """
     attacked = [cell for cell in outputs if cell.attack and not cell.translator]
-    return with_means([found for cell in attacked if cell.victim != network(cell) for found in _rows(cell, attacked)])
+    return with_means([row for cell in attacked if cell.victim != network(cell) for row in _rows(cell, attacked)])
 
 
 def _rows(cell: Cell, attacked: list[Cell]) -> list[MetricRow]:
@@ -40,11 +40,11 @@ def _rows(cell: Cell, attacked: list[Cell]) -> list[MetricRow]:
     fooled = only((c for c in same_set if network(c) == c.victim), f"outputs of {cell.victim} on what attacked it")
     same = rows_of(cell.noun.example_ids, fooled.noun.example_ids, cell.file)
     seen, seen_by_fooled = cell.noun.predictions[same], fooled.noun.predictions
-    wrong, wrong_too = (~correct(found, fooled.noun.labels) for found in (seen_by_fooled, seen))
+    wrong, wrong_too = (~correct(predictions, fooled.noun.labels) for predictions in (seen_by_fooled, seen))
     agree = seen == seen_by_fooled
-    asked = {
+    hits_of = {
         "agreement_when_both_wrong": agree[wrong & wrong_too],
         "agreement_on_fooling": agree[wrong],
         "transfer_error": wrong_too,
     }
-    return [rate_row(metric, hits, cell, files=[cell, fooled]) for metric, hits in asked.items() if len(hits)]
+    return [rate_row(metric, hits, cell, files=[cell, fooled]) for metric, hits in hits_of.items() if len(hits)]

@@ -89,10 +89,10 @@ def attacked_detection(
         raise ValueError(f"no scores of the leaders {sorted(lacking)}")
     measure = _Measure(resamples, bootstrap_seed, every_statistic)
     rows: list[MetricRow] = []
-    found: dict[tuple[str, str, int | None], dict[str, list[_Set]]] = {}
+    by_network: dict[tuple[str, str, int | None], dict[str, list[_Set]]] = {}
     for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
         sets = _sets(group, id_examples)
-        found[group[0].detector, group[0].entry, group[0].seed] = sets
+        by_network[group[0].detector, group[0].entry, group[0].seed] = sets
         for one in next(iter(sets.values())):
             rows += measure.clean(one)
         rows += [measure.mean_clean(next(iter(sets.values())))]
@@ -102,8 +102,8 @@ def attacked_detection(
             rows += measure.mean_attacked(under)
         for first, second in _pairs(sets):
             rows += measure.differences("auroc_both", sets[first], sets[second], second)
-    for (detector, leader, seed), sets in found.items():
-        for (other_detector, other, other_seed), theirs in found.items():
+    for (detector, leader, seed), sets in by_network.items():
+        for (other_detector, other, other_seed), theirs in by_network.items():
             if leader in leaders and other != leader and (other_detector, other_seed) == (detector, seed):
                 clean, others = next(iter(sets.values())), next(iter(theirs.values()))
                 rows += measure.differences("auroc_clean", clean, others, other)
@@ -126,8 +126,8 @@ def _share(cells: list[Cell], examples: str) -> MetricRow:
     count = sum(round(cell.noun.notes[STUCK] * len(cell.noun)) for cell in cells)
     n, cell = sum(len(cell.noun) for cell in cells), cells[0]
     entry = f"{cell.entry}+{cell.victim.partition('+')[2].partition('@')[0]}"
-    found = intervals.binomial(count, n)
-    return row(STUCK, found, cell=cell, entry=entry, examples=f"{examples}/{cell.attack}", n=n, files=cells)
+    rate = intervals.binomial(count, n)
+    return row(STUCK, rate, cell=cell, entry=entry, examples=f"{examples}/{cell.attack}", n=n, files=cells)
 
 
 def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:
@@ -135,7 +135,9 @@ def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:
     group = [cell for cell in group if not cell.translator]
     clean = {cell.examples: cell for cell in group if not cell.attack}
     about = f"{network(group[0])} and {group[0].detector}"
-    own = only((cell for cell in clean.values() if cell.examples == id_examples), f"scores of {about} on {id_examples}")
+    normal = only(
+        (cell for cell in clean.values() if cell.examples == id_examples), f"scores of {about} on {id_examples}"
+    )
     names = sorted(clean.keys() - {id_examples})
     attacked = grouped((cell for cell in group if cell.attack), lambda cell: cell.attack)
     if not names or not attacked:
@@ -146,7 +148,7 @@ def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:
         return only(wanted, f"scores of {about} on {examples} under {attack}")
 
     return {
-        attack: [_Set(ood, (own, clean[ood]), (on(attack, id_examples), on(attack, ood))) for ood in names]
+        attack: [_Set(ood, (normal, clean[ood]), (on(attack, id_examples), on(attack, ood))) for ood in names]
         for attack in sorted(attacked)
     }
 
@@ -208,11 +210,11 @@ class _Measure:
         values, samples = self.measured(sides)
         for name in values if self.every_statistic else ["auroc"]:
             unit = "fraction" if name in FRACTIONS else ""
-            found = _row(
+            one = _row(
                 f"{name}_{state}", intervals.percentile(values[name], samples[name]), cell, examples, sides, unit
             )
             counts = [len(side.noun.scores) for side in sides]
-            yield replace(found, base_rate=counts[name != "aupr_id"] / sum(counts))
+            yield replace(one, base_rate=counts[name != "aupr_id"] / sum(counts))
 
     def mean_clean(self, sets: list[_Set]) -> MetricRow:
         return self._mean("auroc_clean", [one.clean for one in sets], sets[0].clean[1], MEAN)
@@ -229,17 +231,17 @@ class _Measure:
 
     def _less(self, sets: list[_Set], side: str) -> list[Difference]:
         """Return per OOD set the AUROC with one side attacked minus that with both."""
-        found: list[Difference] = []
+        differences: list[Difference] = []
         for one in sets:
             both, alone = self.auroc(one.sides["both"]), self.auroc(one.sides[side])
             files = (*one.sides[side], *one.attacked)
-            found.append((alone[0] - both[0], alone[1] - both[1], one.attacked[1], files))
-        return found
+            differences.append((alone[0] - both[0], alone[1] - both[1], one.attacked[1], files))
+        return differences
 
     def _mean(self, metric: str, sides: list[Sides], cell: Cell, examples: str) -> MetricRow:
         # The ID rows are resampled alike for every set, as they are the same inputs.
-        found = [self.auroc(each) for each in sides]
-        value, samples = float(np.mean([one[0] for one in found])), np.mean([one[1] for one in found], axis=0)
+        aurocs = [self.auroc(each) for each in sides]
+        value, samples = float(np.mean([one[0] for one in aurocs])), np.mean([one[1] for one in aurocs], axis=0)
         return _row(
             metric, intervals.percentile(value, samples), cell, examples, [part for each in sides for part in each]
         )
@@ -249,7 +251,7 @@ class _Measure:
         `other` is what the second has instead.
         """
         theirs = {one.ood: one for one in second}
-        found: list[Difference] = []
+        differences: list[Difference] = []
         for one in first:
             if one.ood not in theirs:
                 continue
@@ -258,21 +260,21 @@ class _Measure:
             cell = pair[0][1]
             examples = f"{one.ood}/{cell.attack}" if cell.attack else one.ood
             files = (*pair[0], *pair[1])
-            found.append((value - less, samples - less_samples, cell, files))
+            differences.append((value - less, samples - less_samples, cell, files))
             interval = intervals.percentile(value - less, samples - less_samples)
             yield _row(f"{metric}_difference", interval, cell, f"{examples} less {other}", files, DIFFERENCE)
-        if len(found) == len(first) == len(second):
-            cell = found[0][2]
+        if len(differences) == len(first) == len(second):
+            cell = differences[0][2]
             examples = f"{MEAN}/{cell.attack}" if cell.attack else MEAN
-            yield self._mean_of(f"{metric}_difference", found, f"{examples} less {other}")
+            yield self._mean_of(f"{metric}_difference", differences, f"{examples} less {other}")
 
-    def _mean_of(self, metric: str, found: list[Difference], examples: str) -> MetricRow:
+    def _mean_of(self, metric: str, differences: list[Difference], examples: str) -> MetricRow:
         """Return the mean over sets of differences, drawn together: the ID rows of all sets are the same inputs."""
         interval = intervals.percentile(
-            float(np.mean([each[0] for each in found])), np.mean([each[1] for each in found], axis=0)
+            float(np.mean([each[0] for each in differences])), np.mean([each[1] for each in differences], axis=0)
         )
-        files = [file for each in found for file in each[3]]
-        return _row(metric, interval, found[0][2], examples, files, DIFFERENCE)
+        files = [file for each in differences for file in each[3]]
+        return _row(metric, interval, differences[0][2], examples, files, DIFFERENCE)
 
 
 def _row(

@@ -38,7 +38,7 @@ def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cel
     References:
         Goodfellow et al. 2015, section 5, with its sign corrected; docs/papers/fgsm.md, "Linear models".
     """
-    rows = [found for cell in outputs if _asked(cell, checkpoints) for found in _rows(cell, checkpoints, examples)]
+    rows = [one for cell in outputs if _asked(cell, checkpoints) for one in _rows(cell, checkpoints, examples)]
     if not rows:
         raise ValueError("no outputs of logistic_regression on images that FGSM made with full knowledge of it")
     return with_means(rows)
@@ -62,8 +62,8 @@ class _Plane(NamedTuple):
 
 
 def _network_of(cell: Cell, checkpoints: list[Cell]) -> Cell:
-    own = (found for found in checkpoints if found.entry and network(found) == network(cell))
-    return only(own, f"checkpoint of {network(cell)}")
+    matching = (checkpoint for checkpoint in checkpoints if checkpoint.entry and network(checkpoint) == network(cell))
+    return only(matching, f"checkpoint of {network(cell)}")
 
 
 def _asked(cell: Cell, checkpoints: list[Cell]) -> bool:
@@ -75,8 +75,8 @@ def _asked(cell: Cell, checkpoints: list[Cell]) -> bool:
 
 def _rows(cell: Cell, checkpoints: list[Cell], examples: list[Cell]) -> list[MetricRow]:
     of, outputs, eps = _network_of(cell, checkpoints), cell.noun, float(cell.settings["eps"])
-    own = (c for c in examples if c.examples == cell.examples and not c.attack and not c.translator)
-    clean = only(own, f"clean {cell.examples}")
+    clean_sets = (c for c in examples if c.examples == cell.examples and not c.attack and not c.translator)
+    clean = only(clean_sets, f"clean {cell.examples}")
     plane, same = _Plane.of(of.noun), rows_of(clean.noun.example_ids, outputs.example_ids, clean.file)
     images = clean.noun.images[same].reshape(len(same), -1).astype(np.float64)
     signs = np.where(outputs.labels == 1, 1.0, -1.0)
@@ -89,10 +89,12 @@ def _rows(cell: Cell, checkpoints: list[Cell], examples: list[Cell]) -> list[Met
     losses = np.logaddexp(0, -signs * (logits[:, 1] - logits[:, 0]))
     off = float(np.abs(losses - np.logaddexp(0, -worst)).max())
     difference = float(measured.mean() - exact.mean())
-    found = [
+    measurements = [
         ("closed_form_error", intervals.binomial(int(exact.sum()), len(exact)), "fraction"),
         ("error_minus_closed_form", Interval(difference, None, None), "difference of fractions"),
         ("greatest_loss_difference", Interval(off, None, None), "nats"),
     ]
     files = [cell, of, clean]
-    return [row(name, interval, cell=cell, n=len(exact), unit=unit, files=files) for name, interval, unit in found]
+    return [
+        row(name, interval, cell=cell, n=len(exact), unit=unit, files=files) for name, interval, unit in measurements
+    ]

@@ -51,22 +51,22 @@ def cross_attack(
     trained = {(network(cell), cell.detector): cell for cell in detectors if cell.noun.supervised}
     if not trained:
         raise ValueError("no detector here is supervised, so none is trained on an attack")
-    asked = [cell for cell in scores if (network(cell), cell.detector) in trained]
-    found = list(contests(asked, outputs, id_examples))
-    rows = _success_rates(found, outputs)
-    for contest in found:
+    supervised = [cell for cell in scores if (network(cell), cell.detector) in trained]
+    pairs = list(contests(supervised, outputs, id_examples))
+    rows = _success_rates(pairs, outputs)
+    for contest in pairs:
         value = intervals.detection(*contest.scores, resamples=resamples, seed=bootstrap_seed)["auroc"]
         rows.append(_row("auroc" + contest.suffix, value, contest, contest, ""))
-        own = trained[network(contest.known), contest.known.detector].settings["anomalous"]
-        before = [other for other in found if _of_the_same(other, contest) and [other.anomalous.attack] == own]
-        if before and contest.anomalous.attack not in ("", *own):
-            rows += _drop(before[0], contest, own[0], resamples, bootstrap_seed)
+        trained_on = trained[network(contest.normal), contest.normal.detector].settings["anomalous"]
+        before = [other for other in pairs if _of_the_same(other, contest) and [other.anomalous.attack] == trained_on]
+        if before and contest.anomalous.attack not in ("", *trained_on):
+            rows += _drop(before[0], contest, trained_on[0], resamples, bootstrap_seed)
     return with_means(rows)
 
 
 def _of_the_same(one: Contest, other: Contest) -> bool:
     """Return whether two contests of one detector are about versions of the same images."""
-    same = one.known is other.known and one.suffix == other.suffix
+    same = one.normal is other.normal and one.suffix == other.suffix
     return same and one.anomalous.examples == other.anomalous.examples
 
 
@@ -83,22 +83,22 @@ def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int)
 
 
 def _row(metric: str, value: intervals.Interval, contest: Contest, second: Contest, unit: str) -> MetricRow:
-    known, anomalous = contest.scores
+    normal, anomalous = contest.scores
     return row(
         metric,
         value,
         cell=contest.anomalous,
         entry=contest.entry,
-        n=len(known) + len(anomalous),
+        n=len(normal) + len(anomalous),
         unit=unit,
         files=[*contest.files, *second.files],
     )
 
 
-def _success_rates(found: list[Contest], outputs: list[Cell]) -> list[MetricRow]:
+def _success_rates(pairs: list[Contest], outputs: list[Cell]) -> list[MetricRow]:
     """Return one row per classifier seed and attacked set, whichever detectors there are."""
     rows = []
-    attacked = [contest.anomalous for contest in found if contest.anomalous.attack]
+    attacked = [contest.anomalous for contest in pairs if contest.anomalous.attack]
     for group in grouped(attacked, lambda cell: (network(cell), cell.examples, cell.victim, cell.attack)).values():
         cell = group[0]
         clean = clean_outputs(outputs, cell)

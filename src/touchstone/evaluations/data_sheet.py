@@ -39,7 +39,7 @@ def data_sheet(
         images = noun.images[np.argsort(noun.example_ids)].reshape(len(noun), -1).astype(np.float64)
         levels = images * 255
         on_grid = np.abs(levels - np.rint(levels)) < GRID_TOLERANCE
-        found = {
+        properties = {
             "n": (Interval(len(noun), None, None), "images"),
             "classes": (Interval(len(np.unique(noun.labels[noun.labels >= 0])), None, None), "classes"),
             "mean_intensity": (intervals.mean(images.mean(axis=1), **sampling), "pixels"),
@@ -48,6 +48,6 @@ def data_sheet(
         }
         rows += [
             row(metric, interval, cell=of_images(cell), entry=noun.source, n=len(noun), unit=unit, files=[cell])
-            for metric, (interval, unit) in found.items()
+            for metric, (interval, unit) in properties.items()
         ]
     return with_means(rows)

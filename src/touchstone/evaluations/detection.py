@@ -50,7 +50,7 @@ def detection(
 def _rows(contest: Contest, resamples: int, seed: int) -> list[MetricRow]:
     id_scores, ood_scores = contest.scores
     n = len(id_scores) + len(ood_scores)
-    found = intervals.detection(id_scores, ood_scores, resamples=resamples, seed=seed)
+    statistics = intervals.detection(id_scores, ood_scores, resamples=resamples, seed=seed)
     return [
         row(
             metric + contest.suffix,
@@ -62,5 +62,5 @@ def _rows(contest: Contest, resamples: int, seed: int) -> list[MetricRow]:
             unit="fraction" if metric in FRACTIONS else "",
             files=contest.files,
         )
-        for metric, interval in found.items()
+        for metric, interval in statistics.items()
     ]

@@ -76,8 +76,10 @@ def _gradients(cell: Cell) -> list[MetricRow]:
 
 
 def _guard(detectors: list[Cell], cell: Cell) -> Cell:
-    own = (found for found in detectors if (network(found), found.detector) == (network(cell), cell.detector))
-    return only(own, f"detector {cell.detector} of {network(cell)}")
+    fitted = (
+        detector for detector in detectors if (network(detector), detector.detector) == (network(cell), cell.detector)
+    )
+    return only(fitted, f"detector {cell.detector} of {network(cell)}")
 
 
 def _worst(attacked: list[Cell], outputs: list[Cell], detectors: list[Cell]) -> list[MetricRow]:

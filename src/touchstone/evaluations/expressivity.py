@@ -51,31 +51,31 @@ def expressivity(
     """
     rows: list[MetricRow] = []
     for group in grouped(outputs, network).values():
-        known = only((cell for cell in group if is_id(cell, id_examples)), f"outputs on {id_examples}")
+        normal = only((cell for cell in group if is_id(cell, id_examples)), f"outputs on {id_examples}")
         for cell in group:
             if cell.translator:
                 continue
             share, total = _share_and_total(cell, label)
-            found = {"upstream_share": intervals.median(share, resamples=resamples, seed=bootstrap_seed)}
-            if cell is not known:
+            intervals_of = {"upstream_share": intervals.median(share, resamples=resamples, seed=bootstrap_seed)}
+            if cell is not normal:
                 for metric, ours, theirs in zip(
                     ("auroc_upstream_share", "auroc_gradient_sum"),
-                    _share_and_total(known, label),
+                    _share_and_total(normal, label),
                     (share, total),
                     strict=True,
                 ):
                     statistics = intervals.detection(ours, theirs, resamples=resamples, seed=bootstrap_seed)
-                    found[metric] = statistics["auroc"]
+                    intervals_of[metric] = statistics["auroc"]
             rows += [
                 row(
                     metric,
                     interval,
                     cell=cell,
-                    n=len(share) + (0 if metric == "upstream_share" else len(known.noun.example_ids)),
+                    n=len(share) + (0 if metric == "upstream_share" else len(normal.noun.example_ids)),
                     unit="fraction" if metric == "upstream_share" else "",
-                    files=[known, cell],
+                    files=[normal, cell],
                 )
-                for metric, interval in found.items()
+                for metric, interval in intervals_of.items()
             ]
     return with_means(rows)
 

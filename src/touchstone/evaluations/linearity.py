@@ -49,8 +49,8 @@ def linearity(
         along = Threat(WHITE_BOX, how="along the gradient's sign", norm="linf", budget=budget, use="fgsm")
         median = _median(fits, {"resamples": resamples, "seed": bootstrap_seed})
         files = [path.clean, *(cell for cell, used in zip(path.attacked, near[1:], strict=True) if used)]
-        found = row("median_r2", median, cell=path.clean, n=len(fits), files=files, threat_model=along, unit="")
-        rows.append(found)
+        one = row("median_r2", median, cell=path.clean, n=len(fits), files=files, threat_model=along, unit="")
+        rows.append(one)
     return with_means(rows)
 
 

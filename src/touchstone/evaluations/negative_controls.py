@@ -42,10 +42,10 @@ def negative_controls(
     """
     rows: list[MetricRow] = []
     for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
-        known = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
-        values = by_id(known)
+        normal = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
+        values = by_id(normal)
         rows.append(
-            _row("auroc_halves", known, [known], values, len(values) // 2, split_seed, resamples, bootstrap_seed)
+            _row("auroc_halves", normal, [normal], values, len(values) // 2, split_seed, resamples, bootstrap_seed)
         )
     for contest in contests(scores, None, id_examples):
         first, second = contest.scores
@@ -69,6 +69,6 @@ def _row(
 ) -> MetricRow:
     """Return the AUROC of `first` rows drawn at random against the rest."""
     shuffled = values[np.random.default_rng([split_seed, len(values)]).permutation(len(values))]
-    found = intervals.detection(shuffled[:first], shuffled[first:], resamples=resamples, seed=seed)
+    statistics = intervals.detection(shuffled[:first], shuffled[first:], resamples=resamples, seed=seed)
     entry = f"{cell.entry}+{cell.detector}"
-    return row(metric, found["auroc"], cell=cell, entry=entry, n=len(values), unit="", files=files)
+    return row(metric, statistics["auroc"], cell=cell, entry=entry, n=len(values), unit="", files=files)

@@ -41,17 +41,17 @@ def paired_detection(
     References:
         docs/papers/shared.md, "Intervals".
     """
-    found = list(contests(scores, outputs, id_examples))
-    sides = {(contest.place, contest.known.detector): contest for contest in found}
+    pairs = list(contests(scores, outputs, id_examples))
+    sides = {(contest.place, contest.normal.detector): contest for contest in pairs}
     rows: list[MetricRow] = []
-    for contest in found:
-        if contest.known.detector in (*against, *turned):
+    for contest in pairs:
+        if contest.normal.detector in (*against, *turned):
             continue
         for sign, name, others in ((1.0, "", against), (-1.0, "turned_", turned)):
             for other in others:
                 second = sides.get((contest.place, other))
                 if second is None:
-                    raise ValueError(f"no scores of {other} on the sets that {contest.known.detector} is measured on")
+                    raise ValueError(f"no scores of {other} on the sets that {contest.normal.detector} is measured on")
                 difference = _difference(contest, second, sign, resamples, bootstrap_seed)
                 rows.append(_row(f"auroc{contest.suffix}_minus_{name}{other}", contest, second, difference))
     if not rows:
@@ -60,8 +60,8 @@ def paired_detection(
 
 
 def _difference(one: Contest, other: Contest, sign: float, resamples: int, seed: int) -> Interval:
-    known, anomalous = other.scores
-    second = (sign * known, sign * anomalous)
+    normal, anomalous = other.scores
+    second = (sign * normal, sign * anomalous)
     return intervals.detection_difference(one.scores, second, resamples=resamples, seed=seed, statistics=("auroc",))[
         "auroc"
     ]

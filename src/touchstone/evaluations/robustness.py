@@ -84,10 +84,10 @@ def _confidence(cell: Cell, own: bool, resamples: int, seed: int) -> list[Metric
     by_id = np.argsort(cell.noun.example_ids)  # the interval must not depend on the order of rows
     sure = confidence(cell.noun.logits[by_id], own_probabilities=own)
     wrong = ~_right(cell)[by_id]
-    asked = {"mean_confidence": sure, "mean_confidence_on_errors": sure[wrong]}
+    values_of = {"mean_confidence": sure, "mean_confidence_on_errors": sure[wrong]}
     return [
         row(metric, intervals.mean(values, resamples=resamples, seed=seed), cell=cell, n=len(values), files=[cell])
-        for metric, values in asked.items()
+        for metric, values in values_of.items()
         if len(values)
     ]
 

@@ -67,7 +67,9 @@ def routing(
 
 
 def _router(detectors: list[Cell], cell: Cell) -> Cell:
-    return only((found for found in detectors if network(found) == network(cell)), f"the router of {network(cell)}")
+    return only(
+        (detector for detector in detectors if network(detector) == network(cell)), f"the router of {network(cell)}"
+    )
 
 
 def _right(cell: Cell, path: str = "") -> Array:
@@ -138,14 +140,14 @@ def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> 
     rate = f"{router.settings['false_positive_rate']:g}"
     excess = (scores - router.noun.thresholds[rate]) / router.noun.spread
     mean = intervals.mean(excess[np.argsort(cell.noun.example_ids)], **sampling)
-    found = [row("routing_excess", mean, cell=cell, n=len(scores), unit="spreads", files=[cell, router])]
+    excess_rows = [row("routing_excess", mean, cell=cell, n=len(scores), unit="spreads", files=[cell, router])]
     if not cell.attack:
-        return [*found, rate_row("false_routing_rate", routed, cell)]
+        return [*excess_rows, rate_row("false_routing_rate", routed, cell)]
     auroc = intervals.detection(_scores(clean), _scores(cell), **sampling)["auroc"]
     share = len(scores) / (len(scores) + len(clean.noun.example_ids))
     files = [clean, cell]
     return [
-        *found,
+        *excess_rows,
         rate_row("routing_rate", routed, cell),
         rate_row(f"evasion_rate_at_{rate}", ~_right(cell) & ~routed, cell),
         row("router_auroc", auroc, cell=cell, n=sum(len(one.noun.labels) for one in files), unit="",

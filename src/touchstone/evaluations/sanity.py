@@ -20,7 +20,7 @@ from touchstone.statistics.threats import network, white_box
 NOISE = ("random_sign", "uniform_noise")
 BLACK_BOX = ("square", "spsa")
 SINGLE_STEP = "fgsm"
-Found = tuple[str, float, list[Cell]]  # check, value, what it was computed from
+Measurement = tuple[str, float, list[Cell]]  # check, value, what it was computed from
 
 
 def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: PositiveFloat = 0.5) -> list[MetricRow]:
@@ -74,7 +74,7 @@ def _rows(check: str, value: float, main: Cell, files: list[Cell]) -> Iterator[M
 
 def _checks(
     main: Cell, cells: list[Cell], others: list[Cell], transferred: list[Cell], clean: Cell, large_eps: float
-) -> Iterator[Found]:
+) -> Iterator[Measurement]:
     """Yield each check for which there are files: its name, its value, and the files."""
     left = _left(main)
     for zero in (cell for cell in cells if _eps(cell) == 0):

@@ -13,7 +13,7 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.margin_cells import Found, kept
+from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import row, with_means
 from touchstone.statistics.thresholds import catching_threshold, matching_threshold
 
@@ -61,26 +61,26 @@ def subset_robustness(
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
-    for found in kept(margins, outputs):
-        count = len(found.margins)
+    for subject in kept(margins, outputs):
+        count = len(subject.margins)
         if size >= count:
-            raise ValueError(f"a subset of {size} inputs of {found.examples}, which has {count}: give a smaller size")
+            raise ValueError(f"a subset of {size} inputs of {subject.examples}, which has {count}: give a smaller size")
         new = partial(
             row,
-            cell=found.cells[0],
+            cell=subject.cells[0],
             n=count,
-            files=[*found.cells, found.outputs],
-            examples=f"{found.examples}/{found.norm}",
-            threat_model=found.threat,
+            files=[*subject.cells, subject.outputs],
+            examples=f"{subject.examples}/{subject.norm}",
+            threat_model=subject.threat,
         )
-        robust = found.right & (found.margins > eps)
+        robust = subject.right & (subject.margins > eps)
         rows.append(new("robust_accuracy", intervals.binomial(int(robust.sum()), count)))
-        signed = _errors(found, eps, size, subsets)["quantile"]
+        signed = _errors(subject, eps, size, subsets)["quantile"]
         rows.append(new("signed_error", intervals.mean(signed, **sampling), unit="difference of fractions"))
-        rows += _absolute(new, found, eps, size, subsets, sampling, "")
+        rows += _absolute(new, subject, eps, size, subsets, sampling, "")
         for each in sorted(set(sizes)):
             if each < count:
-                rows += _absolute(new, found, eps, each, subsets, sampling, f"_of_{each}")
+                rows += _absolute(new, subject, eps, each, subsets, sampling, f"_of_{each}")
         for name, inputs in (("inputs_attacked", size), ("attacks_saved", count - size)):
             rows.append(new(name, Interval(float(inputs), None, None), unit="inputs"))
     return with_means(rows)
@@ -88,7 +88,7 @@ def subset_robustness(
 
 def _absolute(
     new: Callable[..., MetricRow],
-    found: Found,
+    subject: KeptMargins,
     eps: float,
     size: int,
     subsets: int,
@@ -98,25 +98,25 @@ def _absolute(
     names = {"quantile": "", "caught": "_caught_95", "sample": "_sample"}
     return [
         new(f"absolute_error{names[name]}{ending}", intervals.mean(np.abs(errors), **sampling))
-        for name, errors in _errors(found, eps, size, subsets).items()
+        for name, errors in _errors(subject, eps, size, subsets).items()
     ]
 
 
-def _errors(found: Found, eps: float, size: int, subsets: int) -> dict[str, Array]:
+def _errors(subject: KeptMargins, eps: float, size: int, subsets: int) -> dict[str, Array]:
     """Return estimate minus truth, (subsets,), for both thresholds and for the subset's own robust accuracy.
 
     Subsets depend only on the number of inputs, so that classifiers are paired. A smaller subset is part of a larger
     one.
     """
-    proxies, robust = logit_margins(found.logits), found.right & (found.margins > eps)
+    proxies, robust = logit_margins(subject.logits), subject.right & (subject.margins > eps)
     errors: dict[str, list[float]] = {"quantile": [], "caught": [], "sample": []}
     for subset in range(subsets):
         rows = np.random.default_rng([subset]).permutation(len(robust))[:size]
         thresholds = {
-            "quantile": matching_threshold(proxies[rows], found.right[rows], int(robust[rows].sum())),
-            "caught": catching_threshold(proxies[rows], found.margins[rows] <= eps, CAUGHT),
+            "quantile": matching_threshold(proxies[rows], subject.right[rows], int(robust[rows].sum())),
+            "caught": catching_threshold(proxies[rows], subject.margins[rows] <= eps, CAUGHT),
         }
         for name, threshold in thresholds.items():
-            errors[name].append(float((found.right & (proxies > threshold)).mean() - robust.mean()))
+            errors[name].append(float((subject.right & (proxies > threshold)).mean() - robust.mean()))
         errors["sample"].append(float(robust[rows].mean() - robust.mean()))
     return {name: np.array(values) for name, values in errors.items()}

@@ -106,11 +106,13 @@ def _reconstruction(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> 
     clean = only((c for c in group if not c.translator and not c.attack), f"clean {cell.examples}")
     ids = np.sort(cell.noun.example_ids)
     error, identity = _distance(cell, clean, ids), _distance(before, clean, ids)
-    found = {"reconstruction_error": (error, [cell, clean])}
+    measurements = {"reconstruction_error": (error, [cell, clean])}
     if before is not clean:  # which has no error to lessen
-        found |= {
+        measurements |= {
             "identity_error": (identity, [before, clean]),
             "reconstruction_gain": (identity - error, [cell, before, clean]),
         }
     new = partial(row, cell=of_images(cell), entry=seedless(cell.translator), n=len(ids), unit="pixels")
-    return [new(metric, intervals.mean(values, **sampling), files=files) for metric, (values, files) in found.items()]
+    return [
+        new(metric, intervals.mean(values, **sampling), files=files) for metric, (values, files) in measurements.items()
+    ]

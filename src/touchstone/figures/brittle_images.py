@@ -11,7 +11,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.statistics.estimators import Array, logit_margins
-from touchstone.statistics.margin_cells import Found, kept
+from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import only, rows_of
 from touchstone.statistics.threats import network
 
@@ -84,7 +84,7 @@ def _shown(image: Array) -> tuple[Array, str]:
     return (image[0], "gray") if len(image) == 1 else (np.moveaxis(image, 0, 2), "viridis")
 
 
-def _words(group: Found, logits: Array, labels: Array, place: int) -> str:
+def _words(group: KeptMargins, logits: Array, labels: Array, place: int) -> str:
     margin = f"{group.margins[place]:.3f}" if np.isfinite(group.margins[place]) else "not found"
     predicted, true = int(group.predictions[place]), int(labels[place])
     return f"{margin}\n{logits[place]:.2g}\n{predicted}" + (f" ({true})" if predicted != true else "")

@@ -64,18 +64,18 @@ def decode(data: bytes, kind: type | None = None) -> Any:
         arrays = load_tensors(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         rest = json.loads(header["__metadata__"][METADATA_KEY])
-        found = KINDS[rest.pop("kind")]
+        noun_type = KINDS[rest.pop("kind")]
         for name in rest.pop("nested"):
             rest[name] = {key[len(name) + 1 :]: array for key, array in arrays.items() if key.startswith(name + ".")}
             arrays = {key: array for key, array in arrays.items() if not key.startswith(name + ".")}
         for name in ("input_shape", "mean", "std"):
             if name in rest:
                 rest[name] = tuple(rest[name])
-        noun = found(**arrays, **rest)
+        noun = noun_type(**arrays, **rest)
     except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise DamagedFile(f"not a whole artefact ({type(error).__name__}: {error})") from error
-    if kind is not None and found is not kind:
-        raise DamagedFile(f"holds {found.__name__}, expected {kind.__name__}")
+    if kind is not None and noun_type is not kind:
+        raise DamagedFile(f"holds {noun_type.__name__}, expected {kind.__name__}")
     return noun
 
 

@@ -76,8 +76,8 @@ class Threat:
     @property
     def knows(self) -> str:
         """What the attacker knew, in words: "white-box adaptive to energy@0.05", "white-box, the worst of fgsm, pgd"."""
-        known = f"{self.knowledge}{LINKS[self.knowledge]}{self.of}" if self.of else self.knowledge
-        return ", ".join(filter(None, (known, self._manner)))
+        words = f"{self.knowledge}{LINKS[self.knowledge]}{self.of}" if self.of else self.knowledge
+        return ", ".join(filter(None, (words, self._manner)))
 
     @property
     def kind(self) -> str:
@@ -120,10 +120,10 @@ def parse_threat(text: str) -> Threat:
     """Return the threat that `text` was written from; any other text becomes its `knowledge`, word for word."""
     match = _TEXT.fullmatch(text)
     knows = match["knows"].removesuffix(",") if match else text
-    known, _, manner = knows.partition(", ")
+    words, _, manner = knows.partition(", ")
     knowledge, of = next(
-        ((kind, known.removeprefix(kind + link)) for kind, link in LINKS.items() if known.startswith(kind + link)),
-        (known, ""),
+        ((kind, words.removeprefix(kind + link)) for kind, link in LINKS.items() if words.startswith(kind + link)),
+        (words, ""),
     )
     threat = Threat(
         knowledge,
@@ -206,11 +206,6 @@ class MetricRow:
     def is_mean(self) -> bool:
         """Whether the row is a mean over seeds."""
         return self.seed is None and self.measured != self.metric
-
-    # Until report/ and figures/ read attributes: the row as the dictionary of texts and numbers that it was.
-    def __getitem__(self, column: str) -> Any:
-        value = getattr(self, column)
-        return str(value) if column == "threat" else " ".join(value) if column == "files" else value
 
 
 def cells_of(row: MetricRow) -> list[str]:

@@ -17,7 +17,7 @@ CERTIFIED = "certified_"  # prefix of the methods whose margins are lower bounds
 
 
 @dataclass(frozen=True)
-class Found:
+class KeptMargins:
     """The smallest margin of each input that any method found, and the network's logits, in the order of the ids.
 
     Attributes:
@@ -76,8 +76,8 @@ def is_lower_bound(cell: Cell) -> bool:
     return str(cell.noun.method).startswith(CERTIFIED)
 
 
-def kept(margins: list[Cell], outputs: list[Cell]) -> list[Found]:
-    """Return one Found per network, set and norm for which some method gave upper bounds.
+def kept(margins: list[Cell], outputs: list[Cell]) -> list[KeptMargins]:
+    """Return one KeptMargins per network, set and norm for which some method gave upper bounds.
 
     Raises:
         ValueError: margins and outputs disagree on a prediction, or two methods measured different inputs.
@@ -87,28 +87,28 @@ def kept(margins: list[Cell], outputs: list[Cell]) -> list[Found]:
     return [_joined(cells, clean_outputs(outputs, cells[0])) for cells in groups.values()]
 
 
-def lower_bounds(found: Found, margins: list[Cell]) -> Iterator[tuple[Cell, Array]]:
-    """Yield each lower bound on the margins of `found`, in the order of its ids.
+def lower_bounds(group: KeptMargins, margins: list[Cell]) -> Iterator[tuple[Cell, Array]]:
+    """Yield each lower bound on the margins of `group`, in the order of its ids.
 
     Raises:
         ValueError: a lower bound is above a margin that was found.
     """
-    place = (network(found.outputs), found.examples, found.norm)
+    place = (network(group.outputs), group.examples, group.norm)
     for cell in margins:
         if is_lower_bound(cell) and (network(cell), cell.examples, cell.noun.norm) == place:
-            bounds = _of(cell, found.outputs, found.ids)
-            above = bounds > found.margins * (1 + 1e-4) + 1e-6
+            bounds = _of(cell, group.outputs, group.ids)
+            above = bounds > group.margins * (1 + 1e-4) + 1e-6
             if above.any():
                 raise ValueError(f"{cell.file}: {int(above.sum())} lower bounds lie above a margin that was found")
-            yield cell, np.minimum(bounds, found.margins)
+            yield cell, np.minimum(bounds, group.margins)
 
 
-def _joined(cells: list[Cell], clean: Cell) -> Found:
+def _joined(cells: list[Cell], clean: Cell) -> KeptMargins:
     ids = np.sort(cells[0].noun.example_ids)
     by_method = [_of(cell, clean, ids) for cell in cells]
     same = rows_of(clean.noun.example_ids, ids, clean.file)
     right = correct(clean.noun.predictions[same], clean.noun.labels[same])
-    return Found(cells, clean, ids, np.minimum.reduce(by_method), by_method, clean.noun.logits[same], right)
+    return KeptMargins(cells, clean, ids, np.minimum.reduce(by_method), by_method, clean.noun.logits[same], right)
 
 
 def _of(cell: Cell, clean: Cell, ids: Array) -> Array:

@@ -19,7 +19,6 @@ from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.threats import network, threat
 
-Row = Any  # until report/ and figures/ say MetricRow
 Array = NDArray[Any]
 Key = TypeVar("Key", bound=Hashable)
 
@@ -85,8 +84,8 @@ def place(cell: Cell) -> str:
 
 def of_images(cell: Cell) -> Cell:
     """Return the cell of a set of images: without classifier, with the seed of the network that last changed them."""
-    found = re.match(r"[a-z][a-z0-9_]*\.(\d+)", cell.translator or cell.victim)
-    return replace(cell, entry="", seed=int(found[1]) if found else None)
+    match = re.match(r"[a-z][a-z0-9_]*\.(\d+)", cell.translator or cell.victim)
+    return replace(cell, entry="", seed=int(match[1]) if match else None)
 
 
 def grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list[Cell]]:
@@ -99,11 +98,11 @@ def grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list
 
 def only(cells: Iterable[Cell], what: str) -> Cell:
     """Return the single cell; ValueError says `what` was looked for if there is none, or more than one."""
-    found = list(cells)
-    if len(found) != 1:
-        names = ", ".join(cell.file for cell in found) or "none is given"
+    matching = list(cells)
+    if len(matching) != 1:
+        names = ", ".join(cell.file for cell in matching) or "none is given"
         raise ValueError(f"expected one file with {what}: {names}")
-    return found[0]
+    return matching[0]
 
 
 def clean_outputs(outputs: Iterable[Cell], cell: Cell) -> Cell:
@@ -117,10 +116,10 @@ def rows_of(ids: Array, wanted: Array, what: str) -> Array:
     """Return the index in `ids` of each of `wanted`; ValueError if one is missing."""
     order = np.argsort(ids, kind="stable")
     places = np.searchsorted(ids, wanted, sorter=order).clip(max=len(ids) - 1)
-    found = order[places]
-    if not np.array_equal(ids[found], wanted):
-        raise ValueError(f"{what}: {int((ids[found] != wanted).sum())} of {len(wanted)} example ids are missing")
-    return np.asarray(found)
+    rows = order[places]
+    if not np.array_equal(ids[rows], wanted):
+        raise ValueError(f"{what}: {int((ids[rows] != wanted).sum())} of {len(wanted)} example ids are missing")
+    return np.asarray(rows)
 
 
 def with_means(rows: list[MetricRow]) -> list[MetricRow]:

@@ -9,7 +9,6 @@ from touchstone.records.metric_rows import Threat
 from touchstone.records.nouns import Cell
 
 seedless = metric_rows.seedless
-read = metric_rows.parse_threat  # until report/ and figures/ read attributes of rows
 # The settings that are printed next to every robust number, in this order (docs/papers/shared.md, "Checks of an attack").
 STATED = ("eps", "steps", "step_size", "restarts", "imitations", "queries", "draws", "target")
 DEFAULT_NORM = "linf"  # of attacks without a setting `norm`

@@ -28,7 +28,7 @@ def test_four_images_worked_by_hand():
         "agreement_on_fooling": (pytest.approx(1 / 3), 3),
         "transfer_error": (0.75, 4),
     }
-    assert rows[0]["threat"] == "transfer from mlp.0 linf eps=0.25 (fgsm)"
+    assert str(rows[0].threat) == "transfer from mlp.0 linf eps=0.25 (fgsm)"
 
 
 def test_rows_are_joined_by_id():

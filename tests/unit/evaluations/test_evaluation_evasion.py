@@ -33,8 +33,8 @@ def test_wrong_and_not_flagged_is_counted_row_by_row_at_each_threshold():
     assert found["evasion_rate_at_0.05"].value == 0.5  # a score equal to the threshold is not flagged
     assert found["evasion_rate_at_0.01"].value == 0.75
     assert found["wrong_rate"].value == 0.75
-    assert found["evasion_rate_at_0.05"]["threat"] == "oblivious linf eps=0.1 (pgd)"
-    assert found["evasion_rate_at_0.05"]["files"] == "scorescnn.0 outputscnn.0 detector"
+    assert str(found["evasion_rate_at_0.05"].threat) == "oblivious linf eps=0.1 (pgd)"
+    assert " ".join(found["evasion_rate_at_0.05"].files) == "scorescnn.0 outputscnn.0 detector"
 
 
 def test_an_attack_on_classifier_and_detector_together_is_adaptive():

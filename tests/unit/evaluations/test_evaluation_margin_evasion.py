@@ -40,7 +40,7 @@ def test_four_inputs_worked_by_hand():
     assert found["test", "share_flagged"] == (0, 1)
     assert found["test/margin_pgd", "share_wrong"] == (pytest.approx(2 / 3), 3)  # the third is not brittle
     assert found["test/margin_pgd", "share_above_threshold"] == (pytest.approx(1 / 3), 3)  # only the first leads by 5
-    assert rows[-1]["threat"] == "white-box linf (margin_pgd)"
+    assert str(rows[-1].threat) == "white-box linf (margin_pgd)"
 
 
 def test_attacks_on_other_networks_are_left_out():

@@ -38,7 +38,7 @@ def values(rows, examples="digits/linf"):
 
 
 def test_a_linear_classifier_ranks_and_finds_brittle_inputs_perfectly():
-    leads = np.linspace(0.1, 2, 40)  # papers.md 3.i item 2: the input margin is the logit margin over ||w||_1
+    leads = np.linspace(0.1, 2, 40)  # the input margin is the logit margin over ||w||_1
 
     found = values(margins(*cells(leads / 4, leads), eps=[0.1, 0.3], **QUICK))
 
@@ -59,9 +59,9 @@ def test_four_inputs_worked_by_hand():
     assert found["robust_accuracy_at_0.2"] == 0.25  # right and above 0.2: the last
     assert found["brittle_auroc_at_0.2"] == 3 / 4
     assert rows[0].examples == "digits/linf"
-    assert rows[0]["threat"] == "white-box, least change of exact, linf"
+    assert str(rows[0].threat) == "white-box, least change of exact, linf"
     assert rows[-1].examples == "digits/exact"
-    assert rows[-1]["threat"] == "white-box, least change found, linf (exact)"
+    assert str(rows[-1].threat) == "white-box, least change found, linf (exact)"
 
 
 def test_the_base_rate_is_the_share_of_brittle_inputs():
@@ -111,7 +111,7 @@ def test_of_two_methods_the_smaller_margin_counts_and_what_each_missed_is_told()
     assert (one["share_not_found"], two["share_not_found"]) == (0.25, 0)
     assert one["mean_excess"] == pytest.approx(1 / 3) and two["mean_excess"] == pytest.approx(1 / 4)
     assert (one["brittle_missed_at_0.25"], two["brittle_missed_at_0.25"]) == (0.25, 0)
-    assert rows[0]["threat"] == "white-box, least change of one and two, linf"
+    assert str(rows[0].threat) == "white-box, least change of one and two, linf"
 
 
 def test_lower_bounds_bracket_the_margin_and_change_nothing_else():

@@ -30,7 +30,7 @@ def test_attacks_of_one_budget_are_compared_and_no_others():
     rows = paired_errors(cells, against=["fgsm"])
 
     assert [(row.examples, row.metric, row.value) for row in rows] == [("digits/pgd", "error_minus_fgsm", 0.25)]
-    assert rows[0]["threat"] == "white-box linf eps=0.1 steps=40 (pgd)"
+    assert str(rows[0].threat) == "white-box linf eps=0.1 steps=40 (pgd)"
     assert rows[0].unit == "difference of fractions"
 
 

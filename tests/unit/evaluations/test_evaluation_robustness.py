@@ -43,8 +43,8 @@ def test_four_rows_worked_by_hand():
     assert found["robust_accuracy"].value == 0.25
     assert found["robust_accuracy_unquantised"].value == 0
     assert (found["success_rate"].value, found["success_rate"].n) == (pytest.approx(2 / 3), 3)
-    assert found["success_rate"]["files"] == "pgd.0 clean.0"
-    assert found["robust_accuracy"]["threat"] == "white-box linf eps=0.1 steps=40 (pgd)"
+    assert " ".join(found["success_rate"].files) == "pgd.0 clean.0"
+    assert str(found["robust_accuracy"].threat) == "white-box linf eps=0.1 steps=40 (pgd)"
 
 
 def test_clean_accuracy_has_the_exact_binomial_interval():

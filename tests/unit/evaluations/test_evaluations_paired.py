@@ -138,7 +138,7 @@ def test_what_is_the_same_on_every_image_is_certain(difference, apart):
 
 @every_difference
 def test_both_files_are_named(difference):
-    assert len(the(difference(*correlated()))["files"].split()) == (1 if difference is of_the_bare_network else 2)
+    assert len(the(difference(*correlated())).files) == (1 if difference is of_the_bare_network else 2)
 
 
 # --- what is paired with what --------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def test_a_single_seed_has_no_mean():
 def test_transfer_from_several_seeds_is_one_mean_that_names_the_victim_without_seed():
     found = with_means([accuracy(attacked(seed, victim=f"mlp.{seed}"), 0.5) for seed in (0, 1)])
 
-    assert found[2]["threat"] == "transfer from mlp linf eps=0.1 (pgd)"
+    assert str(found[2].threat) == "transfer from mlp linf eps=0.1 (pgd)"
 
 
 def test_decimals_in_a_metric_are_no_seeds():
