@@ -24,13 +24,13 @@ from touchstone.networks import checkpoints
 from touchstone.numerics import precision
 from touchstone.numerics.tensors import Draws
 from touchstone.pipeline.steps.attack import attack
-from touchstone.pipeline.steps.fit import threshold
 from touchstone.pipeline.steps.infer import infer
 from touchstone.pipeline.steps.measure import measure
 from touchstone.pipeline.steps.train import train
 from touchstone.records.nouns import Checkpoint, ExampleSet
 from touchstone.sources.sklearn_digits import sklearn_digits
 from touchstone.statistics import estimators
+from touchstone.statistics.thresholds import threshold_at
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 
@@ -163,5 +163,5 @@ def verdicts(one: Subject, count: int, batch: int, device: str) -> dict[str, flo
             for each in (out, attacked)
         ]  # fmt: skip
         found[f"AUROC of {name}"] = estimators.auroc(*scores)
-        found[f"attacked images flagged by {name} at 5 %"] = (scores[1] > threshold(np.sort(scores[0]), 0.05)).mean()
+        found[f"attacked images flagged by {name} at 5 %"] = (scores[1] > threshold_at(np.sort(scores[0]), 0.05)).mean()
     return {name: 100 * float(value) for name, value in found.items()}

@@ -1,6 +1,6 @@
-"""Cells of a small made-up study, for tests and for looking at the report: no network was trained for it.
+"""Cells and metrics rows of a small made-up study, for tests: no network was trained for it.
 
-Tests load it with runpy, since test folders are no packages.
+Tests load it with runpy, because test folders are no packages.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from touchstone.records.metric_rows import MetricRow, Threat, parse_threat
 from touchstone.records.nouns import Cell, Checkpoint, Detector, ExampleSet, Margins, Outputs, Scores
 
 ROWS, CLASSES, SIDE = 60, 10, 8
@@ -26,6 +27,16 @@ STRENGTH = {"fgsm": 0.7, "pgd": 1.0}
 DETECTORS = {"energy": 1.0, "mahalanobis": 1.8, "msp": 0.7}
 SUPERVISED = {"mahalanobis": ["fgsm"]}  # as if it had been trained on attacked images
 OOD = {"photographs": 1.2, "uniform": 3.0}
+
+
+def metric_row(metric="accuracy", value=0.5, low=None, high=None, *, threat="none", **columns):
+    """A row of metrics; `threat` is a Threat or its text, the other columns have plain values."""
+    columns = {
+        "evaluation": "e", "entry": "cnn", "examples": "digits_test", "unit": "fraction", "n": 10, "base_rate": None,
+        "seed": None, "files": ("file",), **columns,
+    }  # fmt: skip
+    threat = threat if isinstance(threat, Threat) else parse_threat(threat)
+    return MetricRow(metric=metric, value=value, low=low, high=high, threat=threat, **columns)
 
 
 def generator(*names):
@@ -306,7 +317,7 @@ def rubbish_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
 
 
 def checked_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
-    """Each classifier under attacks that the checks of papers.md 6.5 compare."""
+    """Each classifier under the attacks that the sanity checks compare."""
     cells = output_cells(seeds=seeds, classifiers=classifiers, rows=rows)
     more = {
         "pgd_80_steps": ({"use": "pgd", "eps": 0.1, "steps": 80}, 1.0),
@@ -380,7 +391,7 @@ def clean(cells):
     return [cell for cell in cells if not cell.attack and not cell.translator]
 
 
-# What every component of evaluations/ and reporting/ gets: cells by the noun that it names, settings by their names.
+# What every component of evaluations/ and figures/ gets: cells by the noun that it names, settings by their names.
 NOUNS = {
     "outputs": output_cells(("unet",)),
     "scores": score_cells(),
@@ -391,7 +402,7 @@ NOUNS = {
     "examples": example_cells(),
     "checkpoints": checkpoint_cells(),
 }
-# Where a question is asked of other cells than these.
+# Other cells for some components.
 ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores
 DEFENCES = dict(zip(("outputs", "detectors"), defence_cells(), strict=True))
 OWN_NOUNS = {

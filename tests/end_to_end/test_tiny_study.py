@@ -92,8 +92,8 @@ def test_the_metrics_table_reads_back(tiny):
     table = gzip.decompress((tiny.root / "reports/tiny/metrics.csv.gz").read_bytes())
     rows = encoding.decode(table, nouns.Metrics).rows
 
-    assert {row["evaluation"] for row in rows} >= {"robustness", "detection", "margins", "translation"}
-    assert all(row["low"] is None or row["low"] <= row["value"] + 1e-9 for row in rows)
+    assert {row.evaluation for row in rows} >= {"robustness", "detection", "margins", "translation"}
+    assert all(row.low is None or row.low <= row.value + 1e-9 for row in rows)
 
 
 @pytest.mark.parametrize("spoil", [lambda data: data[: len(data) // 2], lambda data: data[:-1] + bytes([data[-1] ^ 1])])

@@ -34,7 +34,7 @@ def ask(function, cells, settings):
 
 def facts(rows):
     """Rows without the order in which they come and in which they name their files."""
-    return sorted(str({**row, "files": sorted(row["files"].split())}) for row in rows)
+    return sorted(str(replace(row, files=tuple(sorted(row.files)))) for row in rows)
 
 
 def rearranged(noun, generator):
@@ -54,13 +54,13 @@ def rearranged(noun, generator):
 def check_rows_are_sound(function, cells, settings):
     rows = ask(function, cells, settings)
     for row in rows:
-        assert isinstance(row["value"], float) and isinstance(row["n"], int), row
-        if row["unit"] in ("fraction", "", "pixels"):
-            assert row["value"] >= 0 or row["metric"].startswith("reconstruction_gain"), row
-        if row["unit"] in ("fraction", "", "difference"):
-            assert row["value"] <= 1, row
-        if row["base_rate"] is not None:
-            assert 0 < row["base_rate"] < 1, row
+        assert isinstance(row.value, float) and isinstance(row.n, int), row
+        if row.unit in ("fraction", "", "pixels"):
+            assert row.value >= 0 or row.metric.startswith("reconstruction_gain"), row
+        if row.unit in ("fraction", "", "difference"):
+            assert row.value <= 1, row
+        if row.base_rate is not None:
+            assert 0 < row.base_rate < 1, row
 
 
 def check_the_same_again_and_nothing_is_changed(function, cells, settings):
@@ -115,7 +115,7 @@ def by_position(outputs):
     clean, attacked = outputs[0].noun, outputs[1].noun
     rows = robustness(outputs[:2], resamples=5)
     same = float((clean.predictions == attacked.predictions).mean())
-    return [{**rows[0], "metric": "agreement", "value": same, "low": None, "high": None}]
+    return [replace(rows[0], metric="agreement", value=same, low=None, high=None)]
 
 
 class Restless:
@@ -131,7 +131,7 @@ class Restless:
 
 def in_percent(outputs):
     """Multiplies a share by a hundred."""
-    return [{**row, "value": row["value"] * 100, "low": None, "high": None} for row in robustness(outputs, resamples=5)]
+    return [replace(row, value=row.value * 100, low=None, high=None) for row in robustness(outputs, resamples=5)]
 
 
 def of_the_first(outputs):
@@ -141,13 +141,13 @@ def of_the_first(outputs):
 
 def pooled(outputs):
     """Gives every seed the mean over seeds."""
-    rows = [row for row in robustness(outputs, resamples=5) if row["metric"] == "clean_accuracy"]
-    return [{**row, "value": float(np.mean([row["value"] for row in rows]))} for row in rows]
+    rows = [row for row in robustness(outputs, resamples=5) if row.metric == "clean_accuracy"]
+    return [replace(row, value=float(np.mean([row.value for row in rows]))) for row in rows]
 
 
 def with_foreign_files(outputs):
     """Names a file that it was not given."""
-    return [{**row, "files": "elsewhere"} for row in robustness(outputs, resamples=5)]
+    return [replace(row, files=("elsewhere",)) for row in robustness(outputs, resamples=5)]
 
 
 OUTPUTS = [STUDY["output_cells"]()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from touchstone.evaluations.robustness import robustness
 from touchstone.evaluations.routing import routing
 from touchstone.evaluations.subset_robustness import subset_robustness
 from touchstone.evaluations.translation import translation
+from touchstone.records.metric_rows import ADAPTIVE, OBLIVIOUS
 from touchstone.report import drawing, palette
 
 FOLDER = Path(touchstone.__file__).parent / "figures"
@@ -40,13 +42,16 @@ DETECTION = {"id_examples": "digits_test", "resamples": 5}
 
 def adaptive(rows):
     """The rows of an evasion evaluation as if each attack had known the detector too."""
-    return [{**row, "threat": row["threat"].replace("oblivious", "white-box adaptive to msp@0.05")} for row in rows]
+    known = {"knowledge": ADAPTIVE, "of": "msp@0.05"}
+    return [
+        replace(row, threat=replace(row.threat, **known)) if row.threat.knowledge == OBLIVIOUS else row for row in rows
+    ]
 
 
 EVASION = evasion(
     NOUNS["outputs"], [cell for cell in NOUNS["scores"] if cell.examples == "digits_test"], NOUNS["detectors"], []
 )
-# What some figures are told of numbers instead.
+# The rows of some figures instead.
 for name, rows in {
     "detector_matrix": detection(NOUNS["scores"], NOUNS["outputs"], **DETECTION),
     "cross_attack_matrix": cross_attack(NOUNS["scores"], NOUNS["outputs"], NOUNS["detectors"], **DETECTION),

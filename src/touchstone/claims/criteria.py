@@ -1,4 +1,8 @@
-"""The published claims, and the criteria fixed for them before any run: claims/*.yaml, read and checked."""
+"""The published claims, and the criteria fixed for them before any run: claims/*.yaml, read and checked.
+
+The files are read by hand and not by pydantic: importing that costs 0.15 s in every process that reads a study, and a
+criterion's `rows:`, which its tests, needs and breaks inherit in three different ways, would need a validator each.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +15,24 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from touchstone.messages import nearest
+
 FOLDER = Path(__file__).parent
 COMPARISONS = ("at_least", "at_most", "above", "below", "between", "equals")
-MANY = ("each", "mean")  # what is judged one by one, what is averaged before it is judged
+MANY = ("each", "mean")  # entries that are judged one by one, entries that are averaged before they are judged
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
 
 Bound = float | tuple[float, float]
 
 
-def _named(text: str) -> list[str]:
+def _roles_in(text: str) -> list[str]:
+    """Return the roles that a text names: "{net}+{detector}" -> net, detector."""
     return [name for _, name, _, _ in Formatter().parse(text) if name]
 
 
 @dataclass(frozen=True)
 class Published:
-    """A figure as its paper states it; marks say what was read: P text, C code, R review thread, K notes."""
+    """A figure as its paper states it; `marks` say what was read: P text, C code, R review thread, K notes."""
 
     id: str
     paper: str
@@ -35,12 +42,13 @@ class Published:
     marks: tuple[str, ...]
 
 
-class Rows(NamedTuple):
-    """Which metrics rows are meant, whatever the study calls its entries: {net} stands for what plays the role net.
+class RowQuery(NamedTuple):
+    """Which metric rows a condition needs, whatever the study calls its entries: {net} is the entry with the role net.
 
-    evaluation: the component, not the study's name for it. metric: "1 - robust_accuracy" is what the accuracy leaves;
-    a paired difference is a metric of its own, "auroc_minus_{msp}".
-    threat: what the row's threat model must allow, such as eps.
+    Attributes:
+        evaluation: the component, not the study's name for it.
+        metric: "1 - robust_accuracy" is the error; a paired difference is a metric of its own, "auroc_minus_{msp}".
+        threat: the budget that the row's threat model must state, such as eps.
     """
 
     evaluation: str
@@ -52,39 +60,45 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Condition:
-    """A number that rows give, less `times` a second one if there is a `minus`, and what it has to be.
+    """A number computed from rows, and its bound.
 
-    name: what it is called; {net} stands for who plays the role. Without a comparison the number is reported. `optional`:
-    passed over where its rows are missing.
+    Attributes:
+        name: what the number is called; {net} is the entry with the role net.
+        minus, times: the rows of a second number; it is subtracted `times` times.
+        comparison: one of COMPARISONS; "" if the number is only reported.
+        bounds: one bound for all data, or one per data set.
+        tolerance: of "equals".
+        optional: skip the condition if its rows are missing.
+        says: the label for the note if this condition breaks its claim.
+        stuck: the share of inputs at which the attack found no gradient, and its bound. Above the bound the attack was
+            stuck, so the number is only an upper bound (docs/papers/shared.md, "Checks of an attack").
     """
 
     name: str
-    rows: Rows
-    minus: Rows | None = None
+    rows: RowQuery
+    minus: RowQuery | None = None
     times: float = 1.0
     comparison: str = ""
-    bounds: Mapping[str, Bound] | Bound | None = None  # one for all, or per data set that papers.md names
+    bounds: Mapping[str, Bound] | Bound | None = None
     tolerance: float = 0.0
     optional: bool = False
-    says: str = ""  # of what breaks a claim: the label for the note
-    # The share of inputs at which the attack found no gradient, and the most it may be: above it the attack was stuck,
-    # and what it left is no more than an upper bound (papers.md 6.5).
+    says: str = ""
     stuck: Condition | None = None
 
     @property
     def roles(self) -> list[str]:
-        """The roles that its rows name."""
+        """The roles that its rows name, each once."""
         both = [rows for rows in (self.rows, self.minus) if rows]
         texts = [text for rows in both for text in (rows.metric, rows.entry, rows.examples)]
-        return list(dict.fromkeys(name for text in texts for name in _named(text)))
+        return list(dict.fromkeys(name for text in texts for name in _roles_in(text)))
 
     def bound(self, data: str) -> Bound | None:
-        """Return the bound for a data set; None where papers.md fixes none for it."""
+        """Return the bound for a data set; None if none was fixed for it."""
         return self.bounds.get(data) if isinstance(self.bounds, Mapping) else self.bounds
 
 
 class Role(NamedTuple):
-    """The section whose entries may play a role, and whether several do: "each", "mean", or "" for one alone."""
+    """The section whose entries may play a role, and how many do: "each" or "mean" of several, "" for a single one."""
 
     section: str
     many: str
@@ -92,7 +106,7 @@ class Role(NamedTuple):
 
 @dataclass(frozen=True)
 class Criterion:
-    """A scaled-down claim: what is measured and what it has to be, fixed before any run."""
+    """A scaled-down claim: what is measured, and its bounds, fixed before any run."""
 
     id: str
     paper: str
@@ -101,19 +115,19 @@ class Criterion:
     scales: tuple[str, ...]  # the published claims whose status follows from this one
     roles: Mapping[str, Role]
     tests: tuple[Condition, ...]
-    needs: tuple[Condition, ...]  # what must hold for the claim to be asked at all
-    breaks: Condition | None  # when it breaks those that name it in broken_by; without one, when its tests are met
+    needs: tuple[Condition, ...]  # unless these are met, the claim is not judged
+    breaks: Condition | None  # if met, it breaks the criteria that name it in `broken_by`; None: if its tests are met
     broken_by: tuple[str, ...]
     each_seed: bool
-    together: tuple[str, ...]  # "each" roles that go side by side: the first with the first, ...
-    fixed: str  # the status word that papers.md gives, whatever is measured
-    met: str  # the status word where the tests are met
-    otherwise: str  # the label where they are not
+    together: tuple[str, ...]  # "each" roles whose entries go in pairs: the first with the first, ...
+    fixed: str  # the status word that was fixed beforehand, whatever is measured
+    met: str  # the status word if the tests are met
+    otherwise: str  # the label if they are not
 
 
 @dataclass(frozen=True)
 class Book:
-    """Every claim by its id, in the order of papers.md."""
+    """Every claim by its id, in the order of the files' first claims."""
 
     published: Mapping[str, Published]
     criteria: Mapping[str, Criterion]
@@ -121,8 +135,8 @@ class Book:
 
 @cache
 def load(folder: Path = FOLDER) -> Book:
-    """Return all claims; ValueError names file, claim and key of what is wrong."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads ten times as fast
+    """Return all claims of a folder; ValueError names the file, the claim, the key and the nearest allowed word."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast
     files = [(path, yaml.load(path.read_text(), loader)) for path in folder.glob("*.yaml")]
     published: dict[str, Published] = {}
     criteria: dict[str, Criterion] = {}
@@ -139,10 +153,10 @@ def load(folder: Path = FOLDER) -> Book:
     return Book(published, criteria)
 
 
-def _check(where: str, found: Iterable[str], allowed: Iterable[str]) -> None:
-    unknown = [name for name in found if name not in allowed]
-    if unknown:
-        raise ValueError(f"{where}: {unknown[0]} is not among {', '.join(allowed)}")
+def _check(where: str, names: Iterable[str], allowed: Iterable[str]) -> None:
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"{where}: {name} is not among {', '.join(allowed)}.{nearest(name, allowed)}")
 
 
 def _criterion(where: str, name: str, paper: str, block: dict[str, Any]) -> Criterion:
@@ -152,7 +166,7 @@ def _criterion(where: str, name: str, paper: str, block: dict[str, Any]) -> Crit
     roles = {role: Role(words.split()[-1], words.split()[0] if " " in words else "")
              for role, words in block.get("roles", {}).items()}  # fmt: skip
     _check(f"{where}: roles", (role.many for role in roles.values() if role.many), MANY)
-    found = Criterion(
+    criterion = Criterion(
         id=name,
         paper=paper,
         setting=block["setting"],
@@ -169,25 +183,25 @@ def _criterion(where: str, name: str, paper: str, block: dict[str, Any]) -> Crit
         met=block.get("met", "confirmed"),
         otherwise=block.get("otherwise", ""),
     )
-    for condition in (*found.tests, *found.needs, *([found.breaks] if found.breaks else [])):
+    for condition in (*criterion.tests, *criterion.needs, *([criterion.breaks] if criterion.breaks else [])):
         _check(f"{where}: {condition.name}", condition.roles, roles)
-        named = [role for role in condition.roles if roles[role].many != "mean"]
-        _check(f"{where}: {condition.name}", _named(condition.name), named)
-    return found
+        not_averaged = [role for role in condition.roles if roles[role].many != "mean"]
+        _check(f"{where}: {condition.name}", _roles_in(condition.name), not_averaged)
+    return criterion
 
 
 def _unjudged(rows: dict[str, Any]) -> dict[str, Any]:
-    """Return what a criterion says of all of its rows, without the comparison that is for its tests alone."""
+    """Return what a criterion says about all of its rows, without the comparison, which is only for its tests."""
     return {key: value for key, value in rows.items() if key not in (*COMPARISONS, "minus", "optional")}
 
 
 def _condition(where: str, block: dict[str, Any]) -> Condition:
     where = f"{where}: {block.get('name')}"
     _check(where, block, ("name", *COLUMNS, "minus", "tolerance", "optional", "says", "stuck", *COMPARISONS))
-    given = [name for name in COMPARISONS if name in block]
-    if len(given) > 1:
-        raise ValueError(f"{where}: compares by {' and '.join(given)}; one is enough")
-    comparison = given[0] if given else ""
+    comparisons = [name for name in COMPARISONS if name in block]
+    if len(comparisons) > 1:
+        raise ValueError(f"{where}: compares by {' and '.join(comparisons)}; keep one of them")
+    comparison = comparisons[0] if comparisons else ""
     minus = block.get("minus")
     _check(f"{where}: minus", minus or (), (*COLUMNS, "times"))
     stuck = block.get("stuck")
@@ -206,20 +220,20 @@ def _condition(where: str, block: dict[str, Any]) -> Condition:
     )
 
 
-def _rows(where: str, block: dict[str, Any]) -> Rows:
+def _rows(where: str, block: dict[str, Any]) -> RowQuery:
     missing = [column for column in COLUMNS if column not in block and column != "threat"]
     if missing:
-        raise ValueError(f"{where}: says nothing of {missing[0]}")
+        raise ValueError(f"{where}: {missing[0]} is missing; add it here or under the criterion's rows")
     evaluation, metric, entry, examples = (str(block[column]) for column in COLUMNS[:-1])
     threat = tuple((key, float(value)) for key, value in block.get("threat", {}).items())
-    return Rows(evaluation, metric, entry, examples, threat)
+    return RowQuery(evaluation, metric, entry, examples, threat)
 
 
-def _bounds(given: Any) -> Mapping[str, Bound] | Bound | None:
-    if isinstance(given, dict):
-        return {data: _bound(value) for data, value in given.items()}
-    return None if given is None else _bound(given)
+def _bounds(value: Any) -> Mapping[str, Bound] | Bound | None:
+    if isinstance(value, dict):
+        return {data: _bound(bound) for data, bound in value.items()}
+    return None if value is None else _bound(value)
 
 
-def _bound(given: Any) -> Bound:
-    return (float(given[0]), float(given[1])) if isinstance(given, list) else float(given)
+def _bound(value: Any) -> Bound:
+    return (float(value[0]), float(value[1])) if isinstance(value, list) else float(value)

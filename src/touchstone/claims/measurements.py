@@ -1,8 +1,9 @@
-"""The number that a condition of a claim asks for: rows selected by the roles a study gave, combined, with an interval.
+"""The number that a condition of a claim needs: rows selected by the study's roles, combined, with an interval.
 
-Intervals are combined end by end: a difference goes from the least that both intervals allow to the greatest, so it
-holds the truth whenever both do, however the two depend on each other. That is wide, so a difference on the same inputs
-is a metric of its evaluation, with the interval of the paired bootstrap, and its criterion names that metric.
+Intervals are combined end by end: a difference extends from the smallest to the largest value that both intervals
+allow. It contains the truth whenever both intervals do, however the two numbers depend on each other. This is wide.
+Therefore a difference on the same inputs is a metric of its own, with the interval of the paired bootstrap, and
+criteria name that.
 """
 
 from __future__ import annotations
@@ -12,108 +13,117 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
 
-from touchstone.claims.criteria import Condition, Criterion, Rows
-from touchstone.statistics.rows import Row
-from touchstone.statistics.threats import read
+from touchstone.claims.criteria import Condition, Criterion, RowQuery
+from touchstone.records.metric_rows import MetricRow
 
-Chosen = Mapping[str, str | list[str]]  # {role: entry}, or entries where several play it
+Chosen = Mapping[str, str | list[str]]  # {role: entry}, or {role: entries} if several play it
 COMPLEMENT = "1 - "
 EQUAL = "equals"  # of criteria.COMPARISONS
 MEAN = "mean_of_sets"  # what evaluations call the mean over all their OOD sets
 
 
 class Missing(ValueError):
-    """Rows that a claim needs and the study does not have, in words."""
+    """RowQuery that a claim needs and the study does not have, in words."""
 
 
 class Quantity(NamedTuple):
-    """A number between the ends of its 95 % interval, infinite where there is none, and the rows it comes from."""
+    """A number, the ends of its 95 % interval (infinite if it has none), and the rows that it was computed from.
+
+    Attributes:
+        about: the entry and the examples of the rows.
+        which: which of several things, if the claim asks the same of each.
+        names: {role: entry}, except the roles that the number is a mean over.
+    """
 
     value: float
     low: float
     high: float
     unit: str
-    rows: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
     about: str = ""
-    which: str = ""  # of several things of which a claim asks the same
-    names: Mapping[str, str] = {}  # who plays the roles, those apart of which the number is a mean
+    which: str = ""
+    names: Mapping[str, str] = {}
 
     @property
     def seeds(self) -> list[int]:
         """The seeds of the networks behind it."""
-        return sorted({row["seed"] for row in self.rows if row["seed"] is not None})
+        return sorted({row.seed for row in self.rows if row.seed is not None})
 
     @property
     def n(self) -> int:
-        """The inputs of the row that has fewest."""
-        return min(int(row["n"]) for row in self.rows)
+        """The number of inputs of the row with the fewest."""
+        return min(row.n for row in self.rows)
 
 
 class Measured:
     """The rows of a study by what they measure."""
 
-    def __init__(self, rows: Iterable[Row], components: Mapping[str, str]) -> None:
-        """components: {evaluation: its component}, so that a criterion need not know what a study calls it."""
-        self.components = set(components.values())
-        self._rows: dict[tuple[str, ...], dict[int | None, Row]] = {}
-        for row in rows:
-            names = (components.get(row["evaluation"], ""), row["metric"], row["entry"], row["examples"])
-            # The same number may stand in two evaluations.
-            self._rows.setdefault(names, {}).setdefault(row["seed"], row)
+    def __init__(self, rows: Iterable[MetricRow], components: Mapping[str, str]) -> None:
+        """Index the rows by what they measure.
 
-    def by_seed(self, rows: Rows, names: Mapping[str, str]) -> dict[int | None, Quantity]:
-        """Return {seed: the number}; Missing says which rows there are none of."""
+        Args:
+            components: {evaluation: its component}, so that a criterion need not know the study's names.
+        """
+        self.components = set(components.values())
+        self._rows: dict[tuple[str, ...], dict[int | None, MetricRow]] = {}
+        for row in rows:
+            names = (components.get(row.evaluation, ""), row.metric, row.entry, row.examples)
+            # Two evaluations may measure the same number; the first counts.
+            self._rows.setdefault(names, {}).setdefault(row.seed, row)
+
+    def by_seed(self, rows: RowQuery, names: Mapping[str, str]) -> dict[int | None, Quantity]:
+        """Return {seed: the number}; Missing names the rows that there are none of."""
         if rows.evaluation not in self.components:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
         metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
         entry, examples = rows.entry.format(**names), rows.examples.format(**names)
-        found = self._rows.get((rows.evaluation, metric, entry, examples), {})
-        fitting = {seed: row for seed, row in found.items() if _allowed(row, rows) and math.isfinite(row["value"])}
+        by_seed = self._rows.get((rows.evaluation, metric, entry, examples), {})
+        fitting = {seed: row for seed, row in by_seed.items() if _allowed(row, rows) and math.isfinite(row.value)}
         if not fitting:
-            asked = "".join(f", {key} {value:g}" for key, value in rows.threat)
-            raise Missing(f"{metric} of {entry} on {examples}{asked}")
+            budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
+            raise Missing(f"{metric} of {entry} on {examples}{budget}")
         return {seed: _quantity(row, rows.metric.startswith(COMPLEMENT)) for seed, row in fitting.items()}
 
 
-def _allowed(row: Row, rows: Rows) -> bool:
-    """Return whether the row's threat model allows what the criterion says: its text rounds eps to 6 digits."""
-    stated = dict(pair.split("=") for pair in read(row["threat"]).allowed.split())
+def _allowed(row: MetricRow, rows: RowQuery) -> bool:
+    """Return whether the row's threat model allows what the criterion says; threats state eps to six digits."""
+    stated = dict(row.threat.budget)
     return all(key in stated and math.isclose(float(stated[key]), value, rel_tol=1e-5) for key, value in rows.threat)
 
 
-def _quantity(row: Row, complement: bool) -> Quantity:
-    low = -math.inf if row["low"] is None else row["low"]
-    high = math.inf if row["high"] is None else row["high"]
-    about = f"{row['entry']} on {row['examples']}"
+def _quantity(row: MetricRow, complement: bool) -> Quantity:
+    low = -math.inf if row.low is None else row.low
+    high = math.inf if row.high is None else row.high
+    about = f"{row.entry} on {row.examples}"
     if complement:
-        return Quantity(1 - row["value"], 1 - high, 1 - low, row["unit"], (row,), about)
-    return Quantity(row["value"], low, high, row["unit"], (row,), about)
+        return Quantity(1 - row.value, 1 - high, 1 - low, row.unit, (row,), about)
+    return Quantity(row.value, low, high, row.unit, (row,), about)
 
 
 def quantities(
     condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured
 ) -> Iterator[list[Quantity]]:
-    """Yield, for each thing that is judged by itself, its mean over seeds, or every seed where each is judged.
+    """Yield, for each thing that is judged, its mean over seeds, or every seed if each is judged.
 
-    The mean has the hull of its seeds' intervals, from the lowest end to the highest: what another seed would change
-    counts as well as what another test set would. What has to be equal is no estimate: it has the least and the
-    greatest of its seeds themselves.
+    The interval of the mean is the hull of its seeds' intervals, from the lowest end to the highest, so that it covers
+    another seed as well as another test set. A number that has to be equal is no estimate: its ends are its least and
+    greatest seed.
     """
     single = list(_assignments(condition, criterion, chosen, "each"))
     differ = [role for role in condition.roles if len({names.get(role) for names in single}) > 1]
     for names in single:
         means = [names | more for more in _assignments(condition, criterion, chosen, "mean")]
-        found = _mean_over_sets([_difference(condition, criterion, each, measured) for each in means])
-        found |= _drawn_together(found, condition, criterion, names, measured)
+        by_seed = _mean_over_sets([_difference(condition, criterion, each, measured) for each in means])
+        by_seed |= _drawn_together(by_seed, condition, criterion, names, measured)
         if condition.comparison == EQUAL:
-            found = {seed: each._replace(low=each.value, high=each.value) for seed, each in found.items()}
-        judged = list(found.values()) if criterion.each_seed else [_mean_over_seeds(list(found.values()))]
+            by_seed = {seed: each._replace(low=each.value, high=each.value) for seed, each in by_seed.items()}
+        judged = list(by_seed.values()) if criterion.each_seed else [_mean_over_seeds(list(by_seed.values()))]
         which = ", ".join(names[role] for role in differ)
         yield [quantity._replace(which=which, names=names) for quantity in judged]
 
 
 def _assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
-    """Yield who plays the roles that a condition names: those of one entry, and of those of many one entry each."""
+    """Yield {role: entry} for the roles that a condition names, one for each combination of entries of `many` roles."""
     names: dict[str, str] = {}
     axes: list[list[dict[str, str]]] = []
     for role in condition.roles:
@@ -133,23 +143,23 @@ def _assignments(condition: Condition, criterion: Criterion, chosen: Chosen, man
 def _difference(
     condition: Condition, criterion: Criterion, names: dict[str, str], measured: Measured
 ) -> dict[int | None, Quantity]:
-    """Return the condition's number per seed; what is taken away has the same seed, or its first where it has not."""
+    """Return the condition's number per seed; the number subtracted has the same seed, or its first."""
     first = measured.by_seed(condition.rows, names)
     if condition.minus is None:
         return first
     second = measured.by_seed(condition.minus, names)
     fallback = second[min(second, key=lambda seed: -1 if seed is None else seed)]
-    found = {}
+    differences = {}
     for seed, one in first.items():
         other = second.get(seed, fallback)
         if criterion.together and _eps(one) != _eps(other):
             raise Missing(f"{one.about} and {other.about} under one eps: they have {_eps(one)} and {_eps(other)}")
-        found[seed] = _less(one, other, condition.times)
-    return found
+        differences[seed] = _less(one, other, condition.times)
+    return differences
 
 
 def _eps(quantity: Quantity) -> float | None:
-    return read(quantity.rows[0]["threat"]).eps
+    return quantity.rows[0].threat.eps
 
 
 def _less(one: Quantity, other: Quantity, times: float) -> Quantity:
@@ -165,27 +175,28 @@ def _less(one: Quantity, other: Quantity, times: float) -> Quantity:
     )
 
 
-def _mean_over_sets(found: list[dict[int | None, Quantity]]) -> dict[int | None, Quantity]:
-    """Return per seed the mean over sets, its ends the means of their ends: the sets are given, not drawn."""
-    if len(found) == 1:
-        return found[0]
-    seeds = [seed for seed in found[0] if all(seed in other for other in found)]
+def _mean_over_sets(sets: list[dict[int | None, Quantity]]) -> dict[int | None, Quantity]:
+    """Return per seed the mean over sets; its ends are the means of their ends, because the sets are fixed, not drawn."""
+    if len(sets) == 1:
+        return sets[0]
+    seeds = [seed for seed in sets[0] if all(seed in other for other in sets)]
     if not seeds:
-        raise Missing("one seed on all sets: " + ", ".join(next(iter(each.values())).about for each in found))
-    return {seed: _averaged([each[seed] for each in found]) for seed in seeds}
+        raise Missing("one seed on all sets: " + ", ".join(next(iter(each.values())).about for each in sets))
+    return {seed: _averaged([each[seed] for each in sets]) for seed in seeds}
 
 
 def _drawn_together(
-    found: dict[int | None, Quantity],
+    means: dict[int | None, Quantity],
     condition: Condition,
     criterion: Criterion,
     names: dict[str, str],
     measured: Measured,
 ) -> dict[int | None, Quantity]:
-    """Return, per seed, the same means as the evaluation has them of all its sets, with the interval that it gave them.
+    """Return, per seed, the same means as the evaluation gives over all its sets, with their intervals.
 
-    It draws the in-distribution inputs, which all sets share, once for all of them; the mean of the sets' own ends
-    cannot. None where the evaluation has other sets than the claim, so that its mean is another number.
+    The evaluation draws the in-distribution inputs, which all sets share, once for all of them. The mean of the sets'
+    own ends cannot do this. Nothing is returned if the evaluation has other sets than the claim, because its mean is
+    another number.
     """
     over = [role for role in condition.roles if criterion.roles[role].many == "mean"]
     if not over:
@@ -197,7 +208,7 @@ def _drawn_together(
     return {
         seed: each
         for seed, each in whole.items()
-        if seed in found and math.isclose(each.value, found[seed].value, abs_tol=1e-9)
+        if seed in means and math.isclose(each.value, means[seed].value, abs_tol=1e-9)
     }
 
 

@@ -1,4 +1,4 @@
-"""Who is told from whom: the in-distribution and the anomalous scores that a detection statistic compares."""
+"""Pairs of score sets (in-distribution, anomalous) that detection statistics compare."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ FEWEST = 10  # successful attacks below which a statistic of them is noise
 
 @dataclass(frozen=True)
 class Contest:
-    """One detector's scores of ID rows and of what counts as anomalous, all of it or the rows with the ids in `keep`."""
+    """One detector's scores of in-distribution rows and of anomalous rows.
 
-    known: Cell
+    Attributes:
+        suffix: of the metric: "_successes" if only successful attacks count.
+        keep: the example ids of the anomalous rows that count; None for all.
+        sources: the other artefacts that say which rows count.
+    """
+
+    normal: Cell
     anomalous: Cell
     suffix: str = ""  # of the metric: "_successes" where only successful attacks count
     keep: Array | None = field(default=None, compare=False)  # example ids
@@ -27,42 +33,50 @@ class Contest:
 
     @property
     def scores(self) -> tuple[Array, Array]:
-        """ID and anomalous scores, each in the order of their ids, so that nothing depends on the order of rows."""
-        return by_id(self.known), by_id(self.anomalous, self.keep)
+        """In-distribution and anomalous scores, each in the order of their ids: the order of rows has no effect."""
+        return by_id(self.normal), by_id(self.anomalous, self.keep)
 
     @property
     def files(self) -> list[Cell]:
-        """What the numbers come from."""
-        return [self.known, self.anomalous, *self.sources]
+        """The artefacts that the numbers come from."""
+        return [self.normal, self.anomalous, *self.sources]
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What is told apart, whichever detector does it."""
+        """What is told apart, whichever detector does it: two contests with the same place can be paired."""
         cell = self.anomalous
         return network(cell), cell.examples, cell.victim, cell.attack, self.suffix
 
     @property
     def entry(self) -> str:
-        """The classifier and the detector, as metrics rows name them."""
-        return f"{self.known.entry}+{self.known.detector}"
+        """The classifier and the detector, as metric rows name them."""
+        return f"{self.normal.entry}+{self.normal.detector}"
 
 
 def contests(scores: Iterable[Cell], outputs: Iterable[Cell] | None, id_examples: str) -> Iterator[Contest]:
-    """Yield, per classifier seed and detector, every anomalous set against `id_examples`; translated sets are no party.
+    """Yield, per classifier seed and detector, a contest of each anomalous set against `id_examples`.
 
-    Attacked versions of `id_examples` come twice: all attempts, and the images that were right when clean and are wrong
-    when attacked, where there are 10 or more; without outputs only the former. ValueError where some are missing.
+    Translated sets take no part. Attacked versions of `id_examples` come twice: all attempts, and the successes only,
+    if there are at least 10. A success is an image that is classified correctly when clean and wrongly when attacked.
+
+    Args:
+        scores: of each classifier and detector, clean and attacked.
+        outputs: of the same classifiers, which say which attacks succeeded; None skips the successes.
+        id_examples: the in-distribution set.
+
+    Raises:
+        ValueError: the scores of `id_examples` or the outputs of an attack are missing.
     """
     for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
-        known = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
+        normal = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
         for cell in group:
-            if cell is known or cell.translator:
+            if cell is normal or cell.translator:
                 continue
-            yield Contest(known, cell)
+            yield Contest(normal, cell)
             if outputs is not None and cell.attack and cell.examples == id_examples:
                 beaten, sources = successes(cell, outputs)
                 if len(beaten) >= FEWEST:
-                    yield Contest(known, cell, "_successes", beaten, sources)
+                    yield Contest(normal, cell, "_successes", beaten, sources)
 
 
 def is_id(cell: Cell, id_examples: str) -> bool:
@@ -71,12 +85,12 @@ def is_id(cell: Cell, id_examples: str) -> bool:
 
 
 def successes(cell: Cell, outputs: Iterable[Cell]) -> tuple[Array, tuple[Cell, Cell]]:
-    """Return the ids of the attacked rows that the classifier got right when clean and wrong when attacked."""
+    """Return the ids of the rows classified correctly when clean and wrongly when attacked, and both sets of outputs."""
     outputs = list(outputs)
     clean = clean_outputs(outputs, cell)
-    own = [out for out in outputs if network(out) == network(cell) and out.examples == cell.examples]
+    same_set = [out for out in outputs if network(out) == network(cell) and out.examples == cell.examples]
     attacked = only(
-        (out for out in own if (out.attack, out.victim, out.translator) == (cell.attack, cell.victim, "")),
+        (out for out in same_set if (out.attack, out.victim, out.translator) == (cell.attack, cell.victim, "")),
         f"outputs of {network(cell)} on {cell.examples} under {cell.attack} of {cell.victim}",
     )
     ids = cell.noun.example_ids
@@ -88,7 +102,7 @@ def successes(cell: Cell, outputs: Iterable[Cell]) -> tuple[Array, tuple[Cell, C
 
 
 def by_id(cell: Cell, keep: Array | None = None) -> Array:
-    """Return the cell's scores in the order of their ids, all or those of the ids in `keep`."""
+    """Return the cell's scores in the order of their ids, (N,): all of them, or those of the ids in `keep`."""
     order = np.argsort(cell.noun.example_ids)
     kept = order if keep is None else order[np.isin(cell.noun.example_ids[order], keep)]
     return np.asarray(cell.noun.scores[kept])

@@ -1,4 +1,4 @@
-"""What may stand in for an input margin: one number per row from a single forward pass, higher always further away."""
+"""Stand-ins for an input margin: one number per row from a single forward pass, larger for inputs further away."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _entropy(logits: Array) -> Array:
     return np.asarray(special.entr(_probabilities(logits)).sum(axis=1))
 
 
-# The sign is part of the definition: uncertainty counts as close. papers.md 3.d; the paper's code chose it by the result.
+# The sign is part of the definition: uncertainty counts as close. The paper's code chose it by the result.
 PROXIES: dict[str, Callable[[Array], Array]] = {
     "probability_margin": lambda logits: logit_margins(_probabilities(logits)),
     "max_probability": lambda logits: np.asarray(_probabilities(logits).max(axis=1)),
@@ -30,9 +30,15 @@ PROXIES: dict[str, Callable[[Array], Array]] = {
 
 
 def last_layer(weights: Mapping[str, Array], features: Array, logits: Array) -> Array | None:
-    """Return the (K, D) matrix of a checkpoint's weights that maps features (N, D) to logits (N, K); None if none does.
+    """Return the (K, D) matrix of a checkpoint's weights that maps features to logits; None if no matrix does.
 
-    It is found by what it does and not by its name: with its bias it has to give the logits, up to float32 rounding.
+    It is recognised by its effect and not by its name: with its bias it has to reproduce the logits, up to float32
+    rounding.
+
+    Args:
+        weights: every weight of the checkpoint by name.
+        features: penultimate features, (N, D).
+        logits: (N, K).
     """
     shape = (logits.shape[1], features.shape[1])
     inputs, outputs = features.astype(np.float64), logits.astype(np.float64)
@@ -47,10 +53,20 @@ def last_layer(weights: Mapping[str, Array], features: Array, logits: Array) -> 
 
 
 def feature_margins(logits: Array, weight: Array, norm: str = "linf") -> Array:
-    """Return the distance of each row's features to the nearest other class's hyperplane, (N,), at least 0, exactly.
+    """Return the exact distance of each row's features to the nearest hyperplane of another class, (N,), at least 0.
 
-    min over j of (z_i - z_j) / ||w_i - w_j||, i the predicted class, logits (N, K), weight (K, D) of the last layer. Norm
-    "linf" divides by the dual L1 norm, "l2" by the L2 norm. +inf where no other class has another row. papers.md 3.b.
+    min over j of (z_i - z_j) / ||w_i - w_j||, where i is the predicted class.
+
+    Args:
+        logits: (N, K).
+        weight: of the last layer, (K, D).
+        norm: "linf" divides by the dual L1 norm, "l2" by the L2 norm.
+
+    Returns:
+        The distances; +inf if every other class has the same row of weights.
+
+    References:
+        Ngnawe et al. 2024; docs/papers/margin_consistency.md, "Definitions".
     """
     logits, weight = logits.astype(np.float64), weight.astype(np.float64)
     dual = np.linalg.norm(weight[:, None] - weight[None], ord=1 if norm == "linf" else 2, axis=2)

@@ -1,36 +1,50 @@
-"""Whether classifiers that are fooled by the same images see the same wrong class in them."""
+"""Whether classifiers that the same images fool agree on the wrong class."""
 
 from __future__ import annotations
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import correct
-from touchstone.statistics.rows import Row, only, rate_row, rows_of, with_means
+from touchstone.statistics.rows import only, rate_row, rows_of, with_means
 from touchstone.statistics.threats import network
 
 
-def agreement(outputs: list[Cell]) -> list[Row]:
-    """Return rows per classifier and set that was made to fool another classifier, and their means over seeds.
+def agreement(outputs: list[Cell]) -> list[MetricRow]:
+    """Measure how often classifiers agree on the class of images that were made to fool another classifier.
 
-    outputs: of each classifier seed on sets attacked on others (transfer), and of those on the same sets. Metrics, as
-    fractions with exact binomial intervals: agreement_when_both_wrong, of the images that both get wrong, those that
-    both take for the same class (no row where there are none); agreement_on_fooling, of the images that fool the
-    attacked one, those that the other takes for that very class; transfer_error, the other's error on all images.
-    ValueError where the attacked classifier's own outputs are missing. Goodfellow et al. 2015, section 8; papers.md 4.e.
+    Args:
+        outputs: of each classifier seed on sets that attacked other classifiers (transfer), and of the attacked
+            classifiers on the same sets.
+
+    Returns:
+        Rows per classifier and attacked set, then means over seeds. Metrics, with exact binomial intervals:
+
+        - agreement_when_both_wrong: of the images that both get wrong, the share that both take for the same class; no
+          row if there are no such images.
+        - agreement_on_fooling: of the images that fool the attacked classifier, the share that the other takes for the
+          same class.
+        - transfer_error: the other classifier's error on all images.
+
+    Raises:
+        ValueError: the attacked classifier's own outputs are missing.
+
+    References:
+        Goodfellow et al. 2015, section 8; docs/papers/fgsm.md.
     """
     attacked = [cell for cell in outputs if cell.attack and not cell.translator]
-    return with_means([found for cell in attacked if cell.victim != network(cell) for found in _rows(cell, attacked)])
+    return with_means([row for cell in attacked if cell.victim != network(cell) for row in _rows(cell, attacked)])
 
 
-def _rows(cell: Cell, attacked: list[Cell]) -> list[Row]:
+def _rows(cell: Cell, attacked: list[Cell]) -> list[MetricRow]:
     same_set = [c for c in attacked if (c.examples, c.attack, c.victim) == (cell.examples, cell.attack, cell.victim)]
     fooled = only((c for c in same_set if network(c) == c.victim), f"outputs of {cell.victim} on what attacked it")
     same = rows_of(cell.noun.example_ids, fooled.noun.example_ids, cell.file)
     seen, seen_by_fooled = cell.noun.predictions[same], fooled.noun.predictions
-    wrong, wrong_too = (~correct(found, fooled.noun.labels) for found in (seen_by_fooled, seen))
+    wrong, wrong_too = (~correct(predictions, fooled.noun.labels) for predictions in (seen_by_fooled, seen))
     agree = seen == seen_by_fooled
-    asked = {
+    hits_of = {
         "agreement_when_both_wrong": agree[wrong & wrong_too],
         "agreement_on_fooling": agree[wrong],
         "transfer_error": wrong_too,
     }
-    return [rate_row(metric, hits, cell, files=[cell, fooled]) for metric, hits in asked.items() if len(hits)]
+    return [rate_row(metric, hits, cell, files=[cell, fooled]) for metric, hits in hits_of.items() if len(hits)]

@@ -1,25 +1,27 @@
-"""How well detectors tell inputs apart when an attacker changes the ID inputs, the OOD inputs, or both."""
+"""How well detectors separate inputs when an attacker changes the ID inputs, the OOD inputs, or both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import estimators, intervals
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, grouped, only, row, with_means
+from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
-MEAN = "mean_of_sets"  # stands where a row names its OOD set
+MEAN = "mean_of_sets"  # in place of the name of an OOD set
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 STUCK = "no_score_gradient"
-DIFFERENCE = "difference"  # of AUROCs, which are no shares
+DIFFERENCE = "difference"  # the unit of differences of AUROC, which is not a share
 SIDES = ("id", "ood")
 Sides = tuple[Cell, Cell]  # the ID and the OOD scores that one number compares
 Difference = tuple[float, Array, Cell, tuple[Cell, ...]]  # of one OOD set: its value, its samples, its place, its files
@@ -34,7 +36,7 @@ class _Set(NamedTuple):
 
     @property
     def sides(self) -> dict[str, Sides]:
-        """What is compared, by which side is attacked."""
+        """The scores that are compared, by the side that is attacked."""
         (id_clean, ood_clean), (id_attacked, ood_attacked) = self.clean, self.attacked
         return {"id": (id_attacked, ood_clean), "ood": (id_clean, ood_attacked), "both": (id_attacked, ood_attacked)}
 
@@ -48,35 +50,49 @@ def attacked_detection(
     every_statistic: bool = True,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return, per classifier seed, detector, OOD set and attack, the AUROC with both sides, the ID inputs alone or the
-    OOD inputs alone attacked (auroc_both, auroc_id, auroc_ood), beside auroc_clean; and their means over seeds.
+) -> list[MetricRow]:
+    """Measure each detector while the ID inputs, the OOD inputs or both are attacked.
 
-    scores: of each classifier and detector on `id_examples` and on OOD sets, and on both under each attack: adaptive
-    ones, made on that detector, or others, made on the network alone. With `every_statistic` also the paper's aupr_id
-    (AUIN), aupr_ood (AUOUT), fpr95_id, fpr95_ood and detection_error, clean and with both sides attacked. Rows on
-    SET/ATTACK; on mean_of_sets/ATTACK the mean AUROC over the OOD sets, which flatters where one of them resembles the
-    training outliers: never to be read alone.
+    Args:
+        scores: of each classifier and detector on `id_examples` and on OOD sets, clean and under each attack. Attacks
+            are adaptive (made on that detector) or made on the bare network.
+        examples: the attacked images, whose notes say where the score has no gradient.
+        id_examples: the in-distribution set.
+        leaders: classifiers that are compared with every other one.
+        every_statistic: also measure aupr_id (the paper's AUIN), aupr_ood (AUOUT), fpr95_id, fpr95_ood and
+            detection_error, clean and with both sides attacked.
 
-    examples: the images, whose notes say where the score has no gradient. no_score_gradient: of the images that an
-    adaptive attack left, the share at which it still is exactly zero, on SET/ATTACK, and on mean_of_sets/ATTACK of all
-    OOD images together: who follows gradients was stuck there, and an AUROC with them attacked is an upper bound.
+    Returns:
+        Rows per classifier seed, detector, OOD set and attack on SET/ATTACK, then means over seeds. n counts both
+        sides. On mean_of_sets/ATTACK is the mean AUROC over the OOD sets. It flatters if one of them resembles the
+        training outliers, so never read it without the sets. Metrics:
 
-    Differences of AUROC on the same inputs, paired: auroc_id_less_both and auroc_ood_less_both; and
-    auroc_both_difference on "SET/ATTACK less OTHER": of an attack and the next larger eps of its kind, of an adaptive
-    attack and one on the network alone of equal eps, and of each classifier in `leaders` and every other one (there
-    auroc_clean_difference too); each also of mean_of_sets. n counts both sides; intervals are bootstrapped, ID and OOD
-    rows apart. ValueError where a side has no scores, or a leader none at all. papers.md 2.e, 2.h.
+        - auroc_clean, auroc_both, auroc_id, auroc_ood: nothing, both sides, only ID or only OOD inputs attacked.
+        - no_score_gradient: of the images that an adaptive attack left, the share at which the score's gradient is
+          still exactly 0; on mean_of_sets/ATTACK for all OOD images together. An attacker who follows gradients was
+          stuck there, so an AUROC with them attacked is only an upper bound.
+        - auroc_id_less_both, auroc_ood_less_both: differences on the same inputs, paired.
+        - auroc_both_difference on "SET/ATTACK less OTHER", paired: an attack and the next larger eps of its kind; an
+          adaptive attack and one on the bare network of equal eps; each of `leaders` and every other classifier (for
+          these also auroc_clean_difference).
+
+        Intervals are bootstrapped, ID and OOD rows separately.
+
+    Raises:
+        ValueError: a side has no scores, or a leader has none at all.
+
+    References:
+        Chen et al. 2020 (ALOE); docs/papers/aloe.md, "Evaluation attacks" and "Scaled-down study".
     """
     lacking = set(leaders) - {cell.entry for cell in scores}
     if lacking:
         raise ValueError(f"no scores of the leaders {sorted(lacking)}")
     measure = _Measure(resamples, bootstrap_seed, every_statistic)
-    rows: list[Row] = []
-    found: dict[tuple[str, str, int | None], dict[str, list[_Set]]] = {}
+    rows: list[MetricRow] = []
+    by_network: dict[tuple[str, str, int | None], dict[str, list[_Set]]] = {}
     for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
         sets = _sets(group, id_examples)
-        found[group[0].detector, group[0].entry, group[0].seed] = sets
+        by_network[group[0].detector, group[0].entry, group[0].seed] = sets
         for one in next(iter(sets.values())):
             rows += measure.clean(one)
         rows += [measure.mean_clean(next(iter(sets.values())))]
@@ -86,8 +102,8 @@ def attacked_detection(
             rows += measure.mean_attacked(under)
         for first, second in _pairs(sets):
             rows += measure.differences("auroc_both", sets[first], sets[second], second)
-    for (detector, leader, seed), sets in found.items():
-        for (other_detector, other, other_seed), theirs in found.items():
+    for (detector, leader, seed), sets in by_network.items():
+        for (other_detector, other, other_seed), theirs in by_network.items():
             if leader in leaders and other != leader and (other_detector, other_seed) == (detector, seed):
                 clean, others = next(iter(sets.values())), next(iter(theirs.values()))
                 rows += measure.differences("auroc_clean", clean, others, other)
@@ -96,7 +112,7 @@ def attacked_detection(
     return with_means([*rows, *_stuck(examples, id_examples)])
 
 
-def _stuck(examples: list[Cell], id_examples: str) -> Iterator[Row]:
+def _stuck(examples: list[Cell], id_examples: str) -> Iterator[MetricRow]:
     """Yield the share of images without a gradient, of each attacked set and of all OOD sets together."""
     noted = [cell for cell in examples if cell.attack and STUCK in cell.noun.notes]
     for group in grouped(noted, lambda cell: (cell.victim, cell.attack)).values():
@@ -106,12 +122,12 @@ def _stuck(examples: list[Cell], id_examples: str) -> Iterator[Row]:
             yield _share(anomalous, MEAN)
 
 
-def _share(cells: list[Cell], examples: str) -> Row:
+def _share(cells: list[Cell], examples: str) -> MetricRow:
     count = sum(round(cell.noun.notes[STUCK] * len(cell.noun)) for cell in cells)
     n, cell = sum(len(cell.noun) for cell in cells), cells[0]
     entry = f"{cell.entry}+{cell.victim.partition('+')[2].partition('@')[0]}"
-    found = intervals.binomial(count, n)
-    return row(STUCK, found, cell=cell, entry=entry, examples=f"{examples}/{cell.attack}", n=n, files=cells)
+    rate = intervals.binomial(count, n)
+    return row(STUCK, rate, cell=cell, entry=entry, examples=f"{examples}/{cell.attack}", n=n, files=cells)
 
 
 def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:
@@ -119,7 +135,9 @@ def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:
     group = [cell for cell in group if not cell.translator]
     clean = {cell.examples: cell for cell in group if not cell.attack}
     about = f"{network(group[0])} and {group[0].detector}"
-    own = only((cell for cell in clean.values() if cell.examples == id_examples), f"scores of {about} on {id_examples}")
+    normal = only(
+        (cell for cell in clean.values() if cell.examples == id_examples), f"scores of {about} on {id_examples}"
+    )
     names = sorted(clean.keys() - {id_examples})
     attacked = grouped((cell for cell in group if cell.attack), lambda cell: cell.attack)
     if not names or not attacked:
@@ -130,7 +148,7 @@ def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:
         return only(wanted, f"scores of {about} on {examples} under {attack}")
 
     return {
-        attack: [_Set(ood, (own, clean[ood]), (on(attack, id_examples), on(attack, ood))) for ood in names]
+        attack: [_Set(ood, (normal, clean[ood]), (on(attack, id_examples), on(attack, ood))) for ood in names]
         for attack in sorted(attacked)
     }
 
@@ -152,7 +170,7 @@ def _eps(cell: Cell) -> float:
 
 
 class _Measure:
-    """Turns scores into rows; equal draws for equal row numbers make every difference a paired one."""
+    """Turns scores into rows. Equal draws for equal row numbers make every difference a paired one."""
 
     def __init__(self, resamples: int, seed: int, every_statistic: bool) -> None:
         self.resamples, self.seed = resamples, seed
@@ -173,10 +191,10 @@ class _Measure:
         values, samples = self.measured(sides)
         return values["auroc"], samples["auroc"]
 
-    def clean(self, one: _Set) -> list[Row]:
+    def clean(self, one: _Set) -> list[MetricRow]:
         return list(self._statistics(one.clean, "clean", one.clean[1], one.ood))
 
-    def attacked(self, one: _Set) -> list[Row]:
+    def attacked(self, one: _Set) -> list[MetricRow]:
         """Return the rows of one OOD set under one attack."""
         cell, examples = one.attacked[1], f"{one.ood}/{one.attacked[1].attack}"
         rows = list(self._statistics(one.sides["both"], "both", cell, examples))
@@ -188,20 +206,20 @@ class _Measure:
             rows.append(_row(f"auroc_{side}_less_both", less, cell, examples, files, DIFFERENCE))
         return rows
 
-    def _statistics(self, sides: Sides, state: str, cell: Cell, examples: str) -> Iterator[Row]:
+    def _statistics(self, sides: Sides, state: str, cell: Cell, examples: str) -> Iterator[MetricRow]:
         values, samples = self.measured(sides)
         for name in values if self.every_statistic else ["auroc"]:
             unit = "fraction" if name in FRACTIONS else ""
-            found = _row(
+            one = _row(
                 f"{name}_{state}", intervals.percentile(values[name], samples[name]), cell, examples, sides, unit
             )
             counts = [len(side.noun.scores) for side in sides]
-            yield {**found, "base_rate": counts[name != "aupr_id"] / sum(counts)}
+            yield replace(one, base_rate=counts[name != "aupr_id"] / sum(counts))
 
-    def mean_clean(self, sets: list[_Set]) -> Row:
+    def mean_clean(self, sets: list[_Set]) -> MetricRow:
         return self._mean("auroc_clean", [one.clean for one in sets], sets[0].clean[1], MEAN)
 
-    def mean_attacked(self, sets: list[_Set]) -> list[Row]:
+    def mean_attacked(self, sets: list[_Set]) -> list[MetricRow]:
         """Return the mean AUROC over the OOD sets, for each side that may be attacked."""
         cell = sets[0].attacked[1]
         examples = f"{MEAN}/{cell.attack}"
@@ -213,27 +231,27 @@ class _Measure:
 
     def _less(self, sets: list[_Set], side: str) -> list[Difference]:
         """Return per OOD set the AUROC with one side attacked minus that with both."""
-        found: list[Difference] = []
+        differences: list[Difference] = []
         for one in sets:
             both, alone = self.auroc(one.sides["both"]), self.auroc(one.sides[side])
             files = (*one.sides[side], *one.attacked)
-            found.append((alone[0] - both[0], alone[1] - both[1], one.attacked[1], files))
-        return found
+            differences.append((alone[0] - both[0], alone[1] - both[1], one.attacked[1], files))
+        return differences
 
-    def _mean(self, metric: str, sides: list[Sides], cell: Cell, examples: str) -> Row:
+    def _mean(self, metric: str, sides: list[Sides], cell: Cell, examples: str) -> MetricRow:
         # The ID rows are resampled alike for every set, as they are the same inputs.
-        found = [self.auroc(each) for each in sides]
-        value, samples = float(np.mean([one[0] for one in found])), np.mean([one[1] for one in found], axis=0)
+        aurocs = [self.auroc(each) for each in sides]
+        value, samples = float(np.mean([one[0] for one in aurocs])), np.mean([one[1] for one in aurocs], axis=0)
         return _row(
             metric, intervals.percentile(value, samples), cell, examples, [part for each in sides for part in each]
         )
 
-    def differences(self, metric: str, first: list[_Set], second: list[_Set], other: str) -> Iterator[Row]:
+    def differences(self, metric: str, first: list[_Set], second: list[_Set], other: str) -> Iterator[MetricRow]:
         """Yield first minus second for every OOD set that both have, and their mean where both have all the same;
         `other` is what the second has instead.
         """
         theirs = {one.ood: one for one in second}
-        found: list[Difference] = []
+        differences: list[Difference] = []
         for one in first:
             if one.ood not in theirs:
                 continue
@@ -242,26 +260,26 @@ class _Measure:
             cell = pair[0][1]
             examples = f"{one.ood}/{cell.attack}" if cell.attack else one.ood
             files = (*pair[0], *pair[1])
-            found.append((value - less, samples - less_samples, cell, files))
+            differences.append((value - less, samples - less_samples, cell, files))
             interval = intervals.percentile(value - less, samples - less_samples)
             yield _row(f"{metric}_difference", interval, cell, f"{examples} less {other}", files, DIFFERENCE)
-        if len(found) == len(first) == len(second):
-            cell = found[0][2]
+        if len(differences) == len(first) == len(second):
+            cell = differences[0][2]
             examples = f"{MEAN}/{cell.attack}" if cell.attack else MEAN
-            yield self._mean_of(f"{metric}_difference", found, f"{examples} less {other}")
+            yield self._mean_of(f"{metric}_difference", differences, f"{examples} less {other}")
 
-    def _mean_of(self, metric: str, found: list[Difference], examples: str) -> Row:
+    def _mean_of(self, metric: str, differences: list[Difference], examples: str) -> MetricRow:
         """Return the mean over sets of differences, drawn together: the ID rows of all sets are the same inputs."""
         interval = intervals.percentile(
-            float(np.mean([each[0] for each in found])), np.mean([each[1] for each in found], axis=0)
+            float(np.mean([each[0] for each in differences])), np.mean([each[1] for each in differences], axis=0)
         )
-        files = [file for each in found for file in each[3]]
-        return _row(metric, interval, found[0][2], examples, files, DIFFERENCE)
+        files = [file for each in differences for file in each[3]]
+        return _row(metric, interval, differences[0][2], examples, files, DIFFERENCE)
 
 
 def _row(
     metric: str, interval: Interval, cell: Cell, examples: str, files: list[Cell] | tuple[Cell, ...], unit: str = ""
-) -> Row:
+) -> MetricRow:
     populations = {each.examples: len(each.noun.scores) for each in files}
     entry, n = f"{cell.entry}+{cell.detector}", sum(populations.values())
     return row(metric, interval, cell=cell, entry=entry, examples=examples, n=n, files=files, unit=unit)

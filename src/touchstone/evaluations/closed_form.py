@@ -1,4 +1,4 @@
-"""FGSM on logistic regression against what the weights say it does."""
+"""FGSM on logistic regression, compared with what its weights predict."""
 
 from __future__ import annotations
 
@@ -6,32 +6,46 @@ from typing import NamedTuple
 
 import numpy as np
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell, Checkpoint
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, only, row, rows_of, with_means
+from touchstone.statistics.rows import only, row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
 
 
-def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cell]) -> list[Row]:
-    """Return rows per logistic regression and white-box FGSM set, and their means over seeds; others are passed over.
+def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cell]) -> list[MetricRow]:
+    """Compare FGSM on logistic regression with its closed form.
 
-    checkpoints: of the classifiers. examples: the clean sets. outputs: on their FGSM versions, before rounding to 8 bits.
-    Metrics: closed_form_error, the share of images with y (w.x + b) <= eps ||w||_1 (exact binomial interval);
-    error_minus_closed_form, the error measured minus that; greatest_loss_difference, the most that the cross-entropy of
-    any image misses zeta(eps ||w||_1 - y (w.x + b)) by, in nats. Where FGSM clips to [0, 1], the exact worst case inside
-    [0, 1] stands for eps ||w||_1. Differences on the very same images need no interval. ValueError where there is no such
-    set. Goodfellow et al. 2015, section 5, its sign corrected; papers.md 4.b and 4.i.
+    Args:
+        checkpoints: of the classifiers; all but logistic regressions are skipped.
+        examples: the clean sets.
+        outputs: on white-box FGSM versions of them, before rounding to 8 bits.
+
+    Returns:
+        Rows per logistic regression and FGSM set, then means over seeds. If FGSM clips to [0, 1], the exact worst case
+        inside [0, 1] replaces eps ||w||_1. Differences on the same images have no interval. Metrics:
+
+        - closed_form_error: the share of images with y (w.x + b) <= eps ||w||_1, with its exact binomial interval.
+        - error_minus_closed_form: the measured error minus that.
+        - greatest_loss_difference: the largest difference, in nats, between an image's cross-entropy and zeta(eps
+          ||w||_1 - y (w.x + b)).
+
+    Raises:
+        ValueError: there is no such set.
+
+    References:
+        Goodfellow et al. 2015, section 5, with its sign corrected; docs/papers/fgsm.md, "Linear models".
     """
-    rows = [found for cell in outputs if _asked(cell, checkpoints) for found in _rows(cell, checkpoints, examples)]
+    rows = [one for cell in outputs if _asked(cell, checkpoints) for one in _rows(cell, checkpoints, examples)]
     if not rows:
         raise ValueError("no outputs of logistic_regression on images that FGSM made with full knowledge of it")
     return with_means(rows)
 
 
 class _Plane(NamedTuple):
-    """w.x + b of a logistic regression in pixels, its normalisation folded in."""
+    """w.x + b of a logistic regression in pixels, with its normalisation folded in."""
 
     weights: Array
     bias: float
@@ -48,8 +62,8 @@ class _Plane(NamedTuple):
 
 
 def _network_of(cell: Cell, checkpoints: list[Cell]) -> Cell:
-    own = (found for found in checkpoints if found.entry and network(found) == network(cell))
-    return only(own, f"checkpoint of {network(cell)}")
+    matching = (checkpoint for checkpoint in checkpoints if checkpoint.entry and network(checkpoint) == network(cell))
+    return only(matching, f"checkpoint of {network(cell)}")
 
 
 def _asked(cell: Cell, checkpoints: list[Cell]) -> bool:
@@ -59,10 +73,10 @@ def _asked(cell: Cell, checkpoints: list[Cell]) -> bool:
     return bool(_network_of(cell, checkpoints).noun.architecture["use"].endswith("logistic_regression"))
 
 
-def _rows(cell: Cell, checkpoints: list[Cell], examples: list[Cell]) -> list[Row]:
+def _rows(cell: Cell, checkpoints: list[Cell], examples: list[Cell]) -> list[MetricRow]:
     of, outputs, eps = _network_of(cell, checkpoints), cell.noun, float(cell.settings["eps"])
-    own = (c for c in examples if c.examples == cell.examples and not c.attack and not c.translator)
-    clean = only(own, f"clean {cell.examples}")
+    clean_sets = (c for c in examples if c.examples == cell.examples and not c.attack and not c.translator)
+    clean = only(clean_sets, f"clean {cell.examples}")
     plane, same = _Plane.of(of.noun), rows_of(clean.noun.example_ids, outputs.example_ids, clean.file)
     images = clean.noun.images[same].reshape(len(same), -1).astype(np.float64)
     signs = np.where(outputs.labels == 1, 1.0, -1.0)
@@ -75,10 +89,12 @@ def _rows(cell: Cell, checkpoints: list[Cell], examples: list[Cell]) -> list[Row
     losses = np.logaddexp(0, -signs * (logits[:, 1] - logits[:, 0]))
     off = float(np.abs(losses - np.logaddexp(0, -worst)).max())
     difference = float(measured.mean() - exact.mean())
-    found = [
+    measurements = [
         ("closed_form_error", intervals.binomial(int(exact.sum()), len(exact)), "fraction"),
         ("error_minus_closed_form", Interval(difference, None, None), "difference of fractions"),
         ("greatest_loss_difference", Interval(off, None, None), "nats"),
     ]
     files = [cell, of, clean]
-    return [row(name, interval, cell=cell, n=len(exact), unit=unit, files=files) for name, interval, unit in found]
+    return [
+        row(name, interval, cell=cell, n=len(exact), unit=unit, files=files) for name, interval, unit in measurements
+    ]

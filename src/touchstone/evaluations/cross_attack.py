@@ -1,4 +1,4 @@
-"""What a detector trained on one anomaly makes of another one."""
+"""How well a detector trained on one anomaly recognises another one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import FEWEST, Contest, contests
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import correct
-from touchstone.statistics.rows import Row, clean_outputs, grouped, only, row, rows_of, with_means
+from touchstone.statistics.rows import clean_outputs, grouped, only, row, rows_of, with_means
 from touchstone.statistics.threats import network
 
 
@@ -23,38 +24,53 @@ def cross_attack(
     id_examples: str,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return, per supervised detector and anomalous set, auroc rows and what is lost by testing on another anomaly.
+) -> list[MetricRow]:
+    """Measure what a supervised detector loses when it is tested on another attack than it was trained on.
 
-    detectors: with what each was trained on; unsupervised ones are left out, for they are never ranked with the others.
-    auroc, auroc_successes: as `detection` gives them. auroc_drop_from_A: the AUROC on attack A, which alone the
-    detector was trained on, less that on another attack; paired, on the same images, those on which both attacks
-    succeeded for auroc_successes_drop_from_A (10 or more). success_rate: of each attack on the images that are right
-    when clean, since attacks that fail are hardly anomalous. papers.md 1.c, 1.g.
+    Args:
+        scores, outputs, id_examples: as for `detection`.
+        detectors: with the anomaly that each was trained on. Unsupervised ones are skipped, because they are never
+            ranked with supervised ones.
+
+    Returns:
+        Rows per supervised detector and anomalous set, then means over seeds. Metrics:
+
+        - auroc, auroc_successes: as `detection` gives them.
+        - auroc_drop_from_A: AUROC on attack A, the only one in training, minus that on another attack, paired on the
+          same images; auroc_successes_drop_from_A on the images for which both attacks succeeded, if there are at least
+          10.
+        - success_rate: of each attack on images that are right when clean; images whose attack fails are hardly
+          anomalous.
+
+    Raises:
+        ValueError: no detector is supervised.
+
+    References:
+        docs/papers/gradient_detection.md, "Protocol".
     """
     trained = {(network(cell), cell.detector): cell for cell in detectors if cell.noun.supervised}
     if not trained:
         raise ValueError("no detector here is supervised, so none is trained on an attack")
-    asked = [cell for cell in scores if (network(cell), cell.detector) in trained]
-    found = list(contests(asked, outputs, id_examples))
-    rows = _success_rates(found, outputs)
-    for contest in found:
+    supervised = [cell for cell in scores if (network(cell), cell.detector) in trained]
+    pairs = list(contests(supervised, outputs, id_examples))
+    rows = _success_rates(pairs, outputs)
+    for contest in pairs:
         value = intervals.detection(*contest.scores, resamples=resamples, seed=bootstrap_seed)["auroc"]
         rows.append(_row("auroc" + contest.suffix, value, contest, contest, ""))
-        own = trained[network(contest.known), contest.known.detector].settings["anomalous"]
-        before = [other for other in found if _of_the_same(other, contest) and [other.anomalous.attack] == own]
-        if before and contest.anomalous.attack not in ("", *own):
-            rows += _drop(before[0], contest, own[0], resamples, bootstrap_seed)
+        trained_on = trained[network(contest.normal), contest.normal.detector].settings["anomalous"]
+        before = [other for other in pairs if _of_the_same(other, contest) and [other.anomalous.attack] == trained_on]
+        if before and contest.anomalous.attack not in ("", *trained_on):
+            rows += _drop(before[0], contest, trained_on[0], resamples, bootstrap_seed)
     return with_means(rows)
 
 
 def _of_the_same(one: Contest, other: Contest) -> bool:
     """Return whether two contests of one detector are about versions of the same images."""
-    same = one.known is other.known and one.suffix == other.suffix
+    same = one.normal is other.normal and one.suffix == other.suffix
     return same and one.anomalous.examples == other.anomalous.examples
 
 
-def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int) -> list[Row]:
+def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int) -> list[MetricRow]:
     if after.keep is not None and before.keep is not None:
         both = np.intersect1d(before.keep, after.keep)
         if len(both) < FEWEST:
@@ -66,23 +82,23 @@ def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int)
     return [_row(f"auroc{after.suffix}_drop_from_{name}", drop, after, before, "difference")]
 
 
-def _row(metric: str, value: intervals.Interval, contest: Contest, second: Contest, unit: str) -> Row:
-    known, anomalous = contest.scores
+def _row(metric: str, value: intervals.Interval, contest: Contest, second: Contest, unit: str) -> MetricRow:
+    normal, anomalous = contest.scores
     return row(
         metric,
         value,
         cell=contest.anomalous,
         entry=contest.entry,
-        n=len(known) + len(anomalous),
+        n=len(normal) + len(anomalous),
         unit=unit,
         files=[*contest.files, *second.files],
     )
 
 
-def _success_rates(found: list[Contest], outputs: list[Cell]) -> list[Row]:
+def _success_rates(pairs: list[Contest], outputs: list[Cell]) -> list[MetricRow]:
     """Return one row per classifier seed and attacked set, whichever detectors there are."""
     rows = []
-    attacked = [contest.anomalous for contest in found if contest.anomalous.attack]
+    attacked = [contest.anomalous for contest in pairs if contest.anomalous.attack]
     for group in grouped(attacked, lambda cell: (network(cell), cell.examples, cell.victim, cell.attack)).values():
         cell = group[0]
         clean = clean_outputs(outputs, cell)

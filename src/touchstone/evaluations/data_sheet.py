@@ -1,33 +1,45 @@
-"""What the images of each set are like: how many, how bright, how sparse, and whether they are 8-bit images."""
+"""Properties of the images of each set: how many, how bright, how sparse, and whether they are 8-bit images."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, of_images, row, with_means
+from touchstone.statistics.rows import of_images, row, with_means
 
 GRID_TOLERANCE = 1e-3  # of one grey level: float32 keeps k/255 to about 2e-5 of one
 
 
-def data_sheet(examples: list[Cell], *, resamples: PositiveInt = 1000, bootstrap_seed: NonNegativeInt = 0) -> list[Row]:
-    """Return one row per set and property: a detector can win on any of them alone.
+def data_sheet(
+    examples: list[Cell], *, resamples: PositiveInt = 1000, bootstrap_seed: NonNegativeInt = 0
+) -> list[MetricRow]:
+    """Describe the images of each set, because a detector can win on any of these properties only.
 
-    Metrics: n; classes, how many labels occur; mean_intensity in pixels and sparsity, the share of pixels that are
-    exactly 0, both as means over images with bootstrap intervals; on_grid, the share of pixels on the 1/255 grid:
-    1 for 8-bit images, a telltale where one set has it and another has not. papers.md 6.9.
+    Returns:
+        One row per set and property, then means over seeds. Metrics:
+
+        - n: the number of images.
+        - classes: the number of labels that occur.
+        - mean_intensity, in pixels, and sparsity, the share of pixels that are exactly 0: means over images, with
+          bootstrap intervals.
+        - on_grid: the share of pixels on the 1/255 grid, 1 for 8-bit images. It gives a set away if the other set
+          differs.
+
+    References:
+        docs/papers/shared.md, "Data and leakage".
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for cell in examples:
         noun = cell.noun
         images = noun.images[np.argsort(noun.example_ids)].reshape(len(noun), -1).astype(np.float64)
         levels = images * 255
         on_grid = np.abs(levels - np.rint(levels)) < GRID_TOLERANCE
-        found = {
+        properties = {
             "n": (Interval(len(noun), None, None), "images"),
             "classes": (Interval(len(np.unique(noun.labels[noun.labels >= 0])), None, None), "classes"),
             "mean_intensity": (intervals.mean(images.mean(axis=1), **sampling), "pixels"),
@@ -36,6 +48,6 @@ def data_sheet(examples: list[Cell], *, resamples: PositiveInt = 1000, bootstrap
         }
         rows += [
             row(metric, interval, cell=of_images(cell), entry=noun.source, n=len(noun), unit=unit, files=[cell])
-            for metric, (interval, unit) in found.items()
+            for metric, (interval, unit) in properties.items()
         ]
     return with_means(rows)

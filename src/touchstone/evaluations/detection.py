@@ -1,12 +1,13 @@
-"""How well each detector tells anomalous inputs from in-distribution ones."""
+"""How well each detector separates anomalous from in-distribution inputs."""
 
 from __future__ import annotations
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import Contest, contests
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.rows import Row, row, with_means
+from touchstone.statistics.rows import row, with_means
 
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 
@@ -18,26 +19,38 @@ def detection(
     id_examples: str,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return auroc, aupr_ood, aupr_id, fpr95_id, fpr95_ood and detection_error rows, and their means over seeds.
+) -> list[MetricRow]:
+    """Measure how well each detector separates anomalous inputs from in-distribution ones.
 
-    scores: of each classifier seed and detector on `id_examples`, which are in distribution, and on what counts as
-    anomalous: every other set, and attacked versions of `id_examples`. The latter are measured twice: all attempts,
-    and as <metric>_successes those that are right when clean and wrong when attacked, if there are 10 or more.
-    outputs: of the same classifiers on `id_examples` and its attacked versions; they say which attacks succeeded.
-    n counts both populations; base_rate is the share of the positive class: ID for aupr_id, else anomalous.
-    Intervals are bootstrapped, ID and anomalous rows apart. ValueError where scores or outputs are missing.
+    Args:
+        scores: of each classifier seed and detector on `id_examples` and on the anomalous sets: every other set, and
+            attacked versions of `id_examples`.
+        outputs: of the same classifiers on `id_examples` and its attacked versions; they say which attacks succeeded.
+        id_examples: the in-distribution set.
+
+    Returns:
+        Rows auroc, aupr_ood, aupr_id, fpr95_id, fpr95_ood and detection_error, then means over seeds. Attacked versions
+        of `id_examples` are measured twice: all attempts, and as <metric>_successes the images that are right when
+        clean and wrong when attacked, if there are at least 10. n counts both populations; base_rate is the share of
+        the positive class: ID for aupr_id, else anomalous. Intervals are bootstrapped, ID and anomalous rows
+        separately.
+
+    Raises:
+        ValueError: scores or outputs are missing.
+
+    References:
+        docs/papers/shared.md, "Scores and metrics".
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for contest in contests(scores, outputs, id_examples):
         rows += _rows(contest, resamples, bootstrap_seed)
     return with_means(rows)
 
 
-def _rows(contest: Contest, resamples: int, seed: int) -> list[Row]:
+def _rows(contest: Contest, resamples: int, seed: int) -> list[MetricRow]:
     id_scores, ood_scores = contest.scores
     n = len(id_scores) + len(ood_scores)
-    found = intervals.detection(id_scores, ood_scores, resamples=resamples, seed=seed)
+    statistics = intervals.detection(id_scores, ood_scores, resamples=resamples, seed=seed)
     return [
         row(
             metric + contest.suffix,
@@ -49,5 +62,5 @@ def _rows(contest: Contest, resamples: int, seed: int) -> list[Row]:
             unit="fraction" if metric in FRACTIONS else "",
             files=contest.files,
         )
-        for metric, interval in found.items()
+        for metric, interval in statistics.items()
     ]

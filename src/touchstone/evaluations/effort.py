@@ -1,23 +1,31 @@
-"""What attacks cost, in passes through the network: times vary from machine to machine, these do not."""
+"""What attacks cost, in passes through the network; unlike times, passes do not vary from machine to machine."""
 
 from __future__ import annotations
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, of_images, row, with_means
+from touchstone.statistics.rows import of_images, row, with_means
 from touchstone.statistics.threats import threat
 
 
-def effort(examples: list[Cell]) -> list[Row]:
-    """Return forward_passes and gradient_passes per image, per attack and victim, and their means over seeds.
+def effort(examples: list[Cell]) -> list[MetricRow]:
+    """Count the passes through the network that each attack needs per image.
 
-    examples: attacked sets, whose notes hold what the step attack counted; clean and translated ones are passed over.
-    A gradient pass is a forward pass after which a gradient in the image was taken, and is among the forward passes.
-    entry: the victim. ValueError where no set was attacked.
+    Args:
+        examples: attacked sets, whose notes hold what the step attack counted; clean and translated sets are skipped.
+
+    Returns:
+        Rows forward_passes and gradient_passes per attack and victim (the row's entry), then means over seeds. A
+        gradient pass is a forward pass followed by a gradient with respect to the image; it also counts as a forward
+        pass.
+
+    Raises:
+        ValueError: no set was attacked.
     """
     attacked = [cell for cell in examples if cell.attack and not cell.translator]
     if not attacked:
-        raise ValueError("no set here was attacked, so there is no effort to tell")
+        raise ValueError("no set here was attacked, so there is no effort to count")
     rows = [
         row(
             metric,

@@ -1,4 +1,4 @@
-"""Where in a network the gradients of a confounding label lie: what unknown inputs would change of it."""
+"""How much of a confounding label's gradient lies below the last layer: what unknown inputs would change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import is_id
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array
-from touchstone.statistics.rows import Row, grouped, only, row, with_means
+from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
 LAST_LAYER = 2  # columns of the gradient norms: the weight and the bias of the layer that gives the logits
@@ -22,44 +23,59 @@ def expressivity(
     label: str = "softmax_all",
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return, per classifier seed and set, how much of the gradient lies below the last layer, and whether that tells.
+) -> list[MetricRow]:
+    """Measure the share of the gradient below the last layer, and how well it separates sets.
 
-    The paper's reason why gradients show unknown inputs: what is known already finds the right features, so that only
-    the last mapping would have to move, and what is unknown needs other features too (papers.md 1.a).
-    upstream_share: the median over images of the share of the whole squared gradient norm that lies below the last
-    layer, from 0 to 1. auroc_upstream_share: how well that share alone tells a set from `id_examples`, larger counted
-    as anomalous, as the reason has it; auroc_gradient_sum: how well the whole norm does. Nothing is trained, so nets of
-    different sizes compare. label: the confounding label. A network of one layer has nothing below it and is refused
-    with ValueError. Intervals are bootstrapped.
+    The paper's reason why gradients reveal unknown inputs: for a known input the features already fit, so that only the
+    last mapping would have to change; an unknown input needs other features too. Nothing is trained, so networks of
+    different sizes can be compared.
+
+    Args:
+        outputs: of each classifier seed, with gradient norms.
+        id_examples: the in-distribution set.
+        label: the confounding label.
+
+    Returns:
+        Rows per classifier seed and set, then means over seeds, with bootstrap intervals. Metrics:
+
+        - upstream_share: the median over images of the share of the squared gradient norm below the last layer, in [0,
+          1].
+        - auroc_upstream_share: how well this share separates a set from `id_examples`, larger counted as anomalous.
+        - auroc_gradient_sum: how well the whole norm does.
+
+    Raises:
+        ValueError: a network has only one layer, so that nothing is below it.
+
+    References:
+        docs/papers/gradient_detection.md, "Idea".
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(outputs, network).values():
-        known = only((cell for cell in group if is_id(cell, id_examples)), f"outputs on {id_examples}")
+        normal = only((cell for cell in group if is_id(cell, id_examples)), f"outputs on {id_examples}")
         for cell in group:
             if cell.translator:
                 continue
             share, total = _share_and_total(cell, label)
-            found = {"upstream_share": intervals.median(share, resamples=resamples, seed=bootstrap_seed)}
-            if cell is not known:
+            intervals_of = {"upstream_share": intervals.median(share, resamples=resamples, seed=bootstrap_seed)}
+            if cell is not normal:
                 for metric, ours, theirs in zip(
                     ("auroc_upstream_share", "auroc_gradient_sum"),
-                    _share_and_total(known, label),
+                    _share_and_total(normal, label),
                     (share, total),
                     strict=True,
                 ):
                     statistics = intervals.detection(ours, theirs, resamples=resamples, seed=bootstrap_seed)
-                    found[metric] = statistics["auroc"]
+                    intervals_of[metric] = statistics["auroc"]
             rows += [
                 row(
                     metric,
                     interval,
                     cell=cell,
-                    n=len(share) + (0 if metric == "upstream_share" else len(known.noun.example_ids)),
+                    n=len(share) + (0 if metric == "upstream_share" else len(normal.noun.example_ids)),
                     unit="fraction" if metric == "upstream_share" else "",
-                    files=[known, cell],
+                    files=[normal, cell],
                 )
-                for metric, interval in found.items()
+                for metric, interval in intervals_of.items()
             ]
     return with_means(rows)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat, stated
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.logit_paths import logit_paths
-from touchstone.statistics.rows import Row, row, with_means
-from touchstone.statistics.threats import Threat
+from touchstone.statistics.rows import row, with_means
 
 
 def linearity(
@@ -19,16 +19,25 @@ def linearity(
     up_to: PositiveFloat = 0.1,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return median_r2 per classifier seed and set, and its means over seeds.
+) -> list[MetricRow]:
+    """Fit straight lines to the logits along the sign of the gradient.
 
-    outputs: of each on the clean set and on white-box FGSM images of it without clipping, at three eps or more up to
-    `up_to`: points x + t sign(gradient). To each of the K logits of each image a straight line in t is fitted; R^2 is
-    the share of the logit's variance over these t that the line leaves nothing of (1 for a logit that does not move).
-    Its median over images and logits has a bootstrap interval over images. ValueError for fewer points.
-    Goodfellow et al. 2015, section 4 and figure 4; papers.md S3-13.
+    Args:
+        outputs: of each classifier on the clean set and on white-box FGSM images without clipping, at three eps or more
+            up to `up_to`: the points x + t sign(gradient).
+
+    Returns:
+        Rows median_r2 per classifier seed and set, then means over seeds. A line in t is fitted to each logit of each
+        image; R^2 is the share of the logit's variance that the line explains (1 for a logit that does not move). The
+        median is over images and logits, with a bootstrap interval over images.
+
+    Raises:
+        ValueError: there are fewer than three eps.
+
+    References:
+        Goodfellow et al. 2015, section 4 and figure 4; docs/papers/fgsm.md, "Linear models".
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for path in logit_paths(outputs):
         near = path.places <= up_to + 1e-9
         if near.sum() < 4:
@@ -36,16 +45,17 @@ def linearity(
                 f"{path.clean.file}: {near.sum() - 1} unclipped FGSM sets up to eps {up_to:g}, 3 are needed"
             )
         fits = r_squared(path.places[near], path.logits[near])
-        knows = Threat("white-box, along the gradient's sign,", "linf", f"eps={up_to:g}", "fgsm")
+        budget = (("eps", stated(up_to)),)
+        along = Threat(WHITE_BOX, how="along the gradient's sign", norm="linf", budget=budget, use="fgsm")
         median = _median(fits, {"resamples": resamples, "seed": bootstrap_seed})
         files = [path.clean, *(cell for cell, used in zip(path.attacked, near[1:], strict=True) if used)]
-        found = row("median_r2", median, cell=path.clean, n=len(fits), files=files, threat_model=str(knows), unit="")
-        rows.append(found)
+        one = row("median_r2", median, cell=path.clean, n=len(fits), files=files, threat_model=along, unit="")
+        rows.append(one)
     return with_means(rows)
 
 
 def r_squared(places: Array, values: Array) -> Array:
-    """Return R^2 of a straight line through values (T, N, K) over places (T,), (N, K); 1 where nothing varies."""
+    """Return R^2 of straight lines through values (T, N, K) over places (T,): (N, K), 1 where nothing varies."""
     off = places - places.mean()
     centred = values - values.mean(axis=0)
     slope = np.einsum("t,tnk->nk", off, centred) / (off**2).sum()

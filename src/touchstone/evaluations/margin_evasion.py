@@ -1,4 +1,4 @@
-"""How often an attacker makes a wrong class look as safe as a robust decision."""
+"""How often an attacker gives a wrong class a logit margin as large as that of a robust decision."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import PositiveFloat, UnitInterval
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import correct, logit_margins
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.margin_cells import Found, kept, threshold_for
-from touchstone.statistics.rows import Row, row, rows_of, with_means
+from touchstone.statistics.margin_cells import KeptMargins, kept
+from touchstone.statistics.rows import row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
+from touchstone.statistics.thresholds import catching_threshold
 
 
 def margin_evasion(
@@ -24,54 +26,75 @@ def margin_evasion(
     *,
     eps: PositiveFloat = 0.1,
     caught: UnitInterval = 0.95,
-) -> list[Row]:
-    """Return rows per classifier seed and set, clean and white-box attacked, and their means over seeds.
+) -> list[MetricRow]:
+    """Measure how often an attack produces a wrong class that is not flagged as brittle.
 
-    margins: of clean sets; outputs: of clean and attacked sets. fit_margins, fit_outputs: of held-out images, which give
-    the threshold: at or below it lie the logit margins of the share `caught` of their brittle inputs (margin <= eps).
-    On attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack, and
-    share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged. On clean
-    sets: threshold (logits), share_above_threshold of the brittle inputs, and share_flagged of the others.
-    Exact binomial intervals. No row where no input is brittle and right. papers.md S2-9; the thread's P2-8.
+    An input is brittle if its margin is at most `eps`. Inputs whose logit margin is at or below the threshold are
+    flagged. The threshold is fitted on held-out images: it flags the share `caught` of their brittle inputs.
+
+    Args:
+        margins: of clean sets.
+        outputs: of the same classifiers on clean and attacked sets.
+        fit_margins, fit_outputs: of the held-out images.
+        eps: in pixels, L-infinity.
+        caught: share of the held-out brittle inputs that the threshold flags.
+
+    Returns:
+        Rows per classifier seed and set, then means over seeds, with exact binomial intervals; no row if no input is
+        brittle and right. Metrics:
+
+        - on white-box attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack, and
+          share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged.
+        - on clean sets: threshold, in logits; share_above_threshold of the brittle inputs; share_flagged of the others.
+
+    Raises:
+        ValueError: no held-out input is brittle.
+
+    References:
+        Ngnawe et al. 2024, review thread; docs/papers/margin_consistency.md, claims P2-8 and S2-9.
     """
-    held_out = {(network(found.outputs), found.norm): found for found in kept(fit_margins, fit_outputs)}
-    rows: list[Row] = []
-    for found in kept(margins, outputs):
-        known = held_out.get((network(found.outputs), found.norm))
-        if known is None or found.norm != "linf":  # the attacks here are L-inf
+    held_out = {(network(subject.outputs), subject.norm): subject for subject in kept(fit_margins, fit_outputs)}
+    rows: list[MetricRow] = []
+    for subject in kept(margins, outputs):
+        reference = held_out.get((network(subject.outputs), subject.norm))
+        if reference is None or subject.norm != "linf":  # the attacks here are L-inf
             continue
-        threshold = threshold_for(known, eps, caught)
-        if threshold is None:
-            raise ValueError(f"{known.examples}: no input is brittle at {eps:g}, so there is no threshold")
-        rows += _clean(found, known, eps, threshold)
-        own = (cell for cell in outputs if network(cell) == network(found.outputs) and cell.examples == found.examples)
-        for cell in (cell for cell in own if white_box(cell)):
-            rows += _attacked(cell, found, known, eps, threshold)
+        brittle = reference.margins <= eps
+        if not brittle.any():
+            raise ValueError(f"{reference.examples}: no input is brittle at {eps:g}, so there is no threshold")
+        threshold = catching_threshold(logit_margins(reference.logits), brittle, caught)
+        rows += _clean(subject, reference, eps, threshold)
+        place = (network(subject.outputs), subject.examples)
+        for cell in outputs:
+            if (network(cell), cell.examples) == place and white_box(cell):
+                rows += _attacked(cell, subject, reference, eps, threshold)
     return with_means(rows)
 
 
-def _files(found: Found, known: Found) -> list[Cell]:
-    return [*found.cells, found.outputs, *known.cells, known.outputs]
+def _files(subject: KeptMargins, reference: KeptMargins) -> list[Cell]:
+    return [*subject.cells, subject.outputs, *reference.cells, reference.outputs]
 
 
-def _clean(found: Found, known: Found, eps: float, threshold: float) -> list[Row]:
-    brittle, above = found.margins <= eps, logit_margins(found.logits) > threshold
-    new = partial(row, cell=found.outputs, files=_files(found, known))
-    rows = [new("threshold", Interval(threshold, None, None), n=len(known.margins), unit="logits")]
+def _clean(subject: KeptMargins, reference: KeptMargins, eps: float, threshold: float) -> list[MetricRow]:
+    brittle, above = subject.margins <= eps, logit_margins(subject.logits) > threshold
+    new = partial(row, cell=subject.outputs, files=_files(subject, reference))
+    rows = [new("threshold", Interval(threshold, None, None), n=len(reference.margins), unit="logits")]
     for name, chosen, hits in (("share_above_threshold", brittle, above), ("share_flagged", ~brittle, ~above)):
         if chosen.any():
             rows.append(new(name, intervals.binomial(int(hits[chosen].sum()), int(chosen.sum())), n=int(chosen.sum())))
     return rows
 
 
-def _attacked(cell: Cell, found: Found, known: Found, eps: float, threshold: float) -> list[Row]:
-    same = rows_of(cell.noun.example_ids, found.ids, cell.file)
-    chosen = (found.margins <= eps) & found.right
+def _attacked(
+    cell: Cell, subject: KeptMargins, reference: KeptMargins, eps: float, threshold: float
+) -> list[MetricRow]:
+    same = rows_of(cell.noun.example_ids, subject.ids, cell.file)
+    chosen = (subject.margins <= eps) & subject.right
     wrong = ~correct(cell.noun.predictions, cell.noun.labels)[same][chosen]
     above = logit_margins(cell.noun.logits[same][chosen]) > threshold
     if not chosen.any():
         return []
-    new = partial(row, cell=cell, n=len(wrong), files=[cell, *_files(found, known)])
+    new = partial(row, cell=cell, n=len(wrong), files=[cell, *_files(subject, reference)])
     return [
         new("share_wrong", intervals.binomial(int(wrong.sum()), len(wrong))),
         new("share_above_threshold", intervals.binomial(int(np.logical_and(wrong, above).sum()), len(wrong))),

@@ -1,4 +1,4 @@
-"""How far inputs lie from the decision boundary, and whether the logit margin tells which of them are close."""
+"""How far inputs are from the decision boundary, and whether the logit margin ranks them by that distance."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.evaluations._margin_proxies import PROXIES, feature_margins, last_layer
+from touchstone.records.metric_rows import NO_ATTACKER, WHITE_BOX, MetricRow, Threat
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, logit_margins
-from touchstone.statistics.margin_cells import Found, kept, lower_bounds
-from touchstone.statistics.rows import Row, row, with_means
-from touchstone.statistics.threats import Threat
+from touchstone.statistics.margin_cells import KeptMargins, kept, lower_bounds
+from touchstone.statistics.rows import row, with_means
 
-RAREST = 0.05  # share of the rarer class below which no detection statistic is given (papers.md S2-5)
+RAREST = 0.05  # share of the rarer class below which no detection statistic is given (claim S2-5)
 FEWEST = 20  # inputs of a class below which its tau is not given
 BRITTLE = {"auroc": "brittle_auroc", "aupr_ood": "brittle_aupr", "fpr95_ood": "brittle_fpr95"}
 
@@ -38,101 +38,123 @@ def margins(
     baseline: str | None = None,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return margin rows per classifier seed, set and norm, and their means over seeds.
+) -> list[MetricRow]:
+    """Measure input margins, and how well the logit margin and other stand-ins rank them.
 
-    margins: perturbations in pixels, of several methods. Those of methods called certified_* are lower bounds; of the
-    others, upper bounds, the smallest per input is kept. outputs, checkpoints: of the same classifiers, unattacked sets.
+    Args:
+        margins: perturbation sizes in pixels, of several methods. Those of methods called certified_* are lower bounds.
+            The others are upper bounds, and the smallest per input is kept.
+        outputs, checkpoints: of the same classifiers on unattacked sets.
+        eps: radii at which inputs count as brittle (margin <= eps).
+        baseline: the classifier whose tau is subtracted from that of the others.
 
-    On SET/NORM, of the kept margins: median_margin (no row where fewer than half were found), share_not_found;
-    kendall_tau of input and logit margin (not found: ranked last), kendall_tau_class_C of the inputs predicted as C,
-    kendall_tau_PROXY of other stand-ins with fixed signs, kendall_tau_features of the exact feature margin, and
-    kendall_tau_features_gain, its paired difference to the logit margin; for each eps robust_accuracy_at_EPS, right and
-    margin > eps, and how well minus the logit margin finds the brittle inputs (margin <= eps): brittle_auroc,
-    brittle_aupr and brittle_fpr95_at_EPS (share of the others flagged where 95 % of the brittle are caught), where both
-    classes hold 5 % of the inputs. On SET/NORM/minus_BASELINE kendall_tau_difference, paired on the same inputs. Kept
-    margins are upper bounds, so these robust accuracies are too.
-    On SET/METHOD: median_margin and share_not_found of one method; of several mean_excess over the kept margin and
-    brittle_missed_at_EPS, the share of inputs that only another method finds brittle. Of lower bounds median_lower_bound,
-    median_bracket (kept margin minus bound) and certified_accuracy_at_EPS.
-    ValueError where margins and outputs disagree on a prediction, or a lower bound lies above a margin that was found.
-    Ngnawe et al. 2024; papers.md 3.b, 3.g.
+    Returns:
+        Rows per classifier seed, set and norm, then means over seeds.
+
+        On SET/NORM, of the kept margins; robust accuracies are upper bounds, as the margins are. Metrics:
+
+        - median_margin (no row if fewer than half were found), share_not_found.
+        - kendall_tau of input and logit margin (not found: ranked last); kendall_tau_class_C for the inputs predicted
+          as C.
+        - kendall_tau_PROXY of other stand-ins with fixed signs; kendall_tau_features of the exact feature margin;
+          kendall_tau_features_gain, its paired difference to the logit margin.
+        - robust_accuracy_at_EPS: right and margin > eps.
+        - brittle_auroc_at_EPS, brittle_aupr_at_EPS, brittle_fpr95_at_EPS: how well minus the logit margin finds the
+          brittle inputs, if both classes have at least 5 % of the inputs. FPR95 is the share of the others that is
+          flagged when 95 % of the brittle inputs are caught.
+        - on SET/NORM/minus_BASELINE, kendall_tau_difference, paired on the same inputs.
+
+        On SET/METHOD:
+
+        - median_margin and share_not_found of one method; if there are several, mean_excess over the kept margin and
+          brittle_missed_at_EPS, the share of inputs that only another method finds brittle.
+        - of lower bounds: median_lower_bound, median_bracket (kept margin minus bound), certified_accuracy_at_EPS.
+
+    Raises:
+        ValueError: margins and outputs disagree on a prediction, or a lower bound is above a margin that was found.
+
+    References:
+        Ngnawe et al. 2024; docs/papers/margin_consistency.md, "Definitions" and "What is built".
     """
     sampling = Draws(resamples, bootstrap_seed)
     groups = kept(margins, outputs)
-    rows: list[Row] = []
-    for found in groups:
-        new = _rows_of(found)
-        rows += _overall(new, found, sampling)
-        rows += _proxies(new, found, checkpoints, sampling)
+    rows: list[MetricRow] = []
+    for subject in groups:
+        new = _rows_of(subject)
+        rows += _overall(new, subject, sampling)
+        rows += _proxies(new, subject, checkpoints, sampling)
         for radius in eps:
-            robust = intervals.binomial(int((found.right & (found.margins > radius)).sum()), len(found.margins))
+            robust = intervals.binomial(int((subject.right & (subject.margins > radius)).sum()), len(subject.margins))
             rows.append(new(f"robust_accuracy_at_{radius:g}", robust))
-            rows += _brittle(new, found, radius, sampling)
-        rows += _methods(found, eps, sampling)
-        rows += _lower(found, margins, eps, sampling)
+            rows += _brittle(new, subject, radius, sampling)
+        rows += _methods(subject, eps, sampling)
+        rows += _lower(subject, margins, eps, sampling)
     rows += _differences(groups, baseline, sampling)
     return with_means(rows)
 
 
-def _rows_of(found: Found, *more: Cell) -> Callable[..., Row]:
+def _rows_of(subject: KeptMargins, *more: Cell) -> Callable[..., MetricRow]:
     return partial(
         row,
-        cell=found.cells[0],
-        n=len(found.margins),
-        files=[*found.cells, found.outputs, *more],
-        examples=f"{found.examples}/{found.norm}",
-        threat_model=str(Threat(f"white-box, least change of {' and '.join(found.methods)},", found.norm)),
+        cell=subject.cells[0],
+        n=len(subject.margins),
+        files=[*subject.cells, subject.outputs, *more],
+        examples=f"{subject.examples}/{subject.norm}",
+        threat_model=subject.threat,
     )
 
 
-def _median(new: Callable[..., Row], name: str, values: Array, sampling: Draws) -> list[Row]:
+def _median(new: Callable[..., MetricRow], name: str, values: Array, sampling: Draws) -> list[MetricRow]:
     middle = intervals.median(values, **sampling._asdict())
     return [new(name, middle, unit="pixels")] if np.isfinite(middle.value) else []
 
 
-def _overall(new: Callable[..., Row], found: Found, sampling: Draws) -> list[Row]:
-    missing = intervals.binomial(int(np.isinf(found.margins).sum()), len(found.margins))
-    logits = logit_margins(found.logits)
-    rows = [*_median(new, "median_margin", found.margins, sampling), new("share_not_found", missing)]
-    rows += _tau(new, "kendall_tau", found.margins, logits, sampling)
-    for name in np.unique(found.predictions):
-        own = found.predictions == name
-        if own.sum() >= FEWEST:
-            here = partial(new, n=int(own.sum()))
-            rows += _tau(here, f"kendall_tau_class_{name}", found.margins[own], logits[own], sampling)
+def _overall(new: Callable[..., MetricRow], subject: KeptMargins, sampling: Draws) -> list[MetricRow]:
+    missing = intervals.binomial(int(np.isinf(subject.margins).sum()), len(subject.margins))
+    logits = logit_margins(subject.logits)
+    rows = [*_median(new, "median_margin", subject.margins, sampling), new("share_not_found", missing)]
+    rows += _tau(new, "kendall_tau", subject.margins, logits, sampling)
+    for name in np.unique(subject.predictions):
+        predicted = subject.predictions == name
+        if predicted.sum() >= FEWEST:
+            here = partial(new, n=int(predicted.sum()))
+            rows += _tau(here, f"kendall_tau_class_{name}", subject.margins[predicted], logits[predicted], sampling)
     return rows
 
 
-def _tau(new: Callable[..., Row], name: str, inputs: Array, proxy: Array, sampling: Draws) -> list[Row]:
+def _tau(new: Callable[..., MetricRow], name: str, inputs: Array, proxy: Array, sampling: Draws) -> list[MetricRow]:
     if len(np.unique(inputs)) == 1 or len(np.unique(proxy)) == 1:
         return []
     return [new(name, intervals.kendall(inputs, proxy, **sampling._asdict()), unit="rank correlation")]
 
 
-def _proxies(new: Callable[..., Row], found: Found, checkpoints: list[Cell], sampling: Draws) -> list[Row]:
-    rows: list[Row] = []
+def _proxies(
+    new: Callable[..., MetricRow], subject: KeptMargins, checkpoints: list[Cell], sampling: Draws
+) -> list[MetricRow]:
+    rows: list[MetricRow] = []
     for name, proxy in PROXIES.items():
-        rows += _tau(new, f"kendall_tau_{name}", found.margins, proxy(found.logits), sampling)
-    own = [cell for cell in checkpoints if (cell.entry, cell.seed) == (found.outputs.entry, found.outputs.seed)]
-    features = found.outputs.noun.features.get("penultimate")
-    if not own or features is None:
+        rows += _tau(new, f"kendall_tau_{name}", subject.margins, proxy(subject.logits), sampling)
+    checkpoint = [
+        cell for cell in checkpoints if (cell.entry, cell.seed) == (subject.outputs.entry, subject.outputs.seed)
+    ]
+    features = subject.outputs.noun.features.get("penultimate")
+    if not checkpoint or features is None:
         return rows
-    weight = last_layer(own[0].noun.weights, features, found.outputs.noun.logits)
+    weight = last_layer(checkpoint[0].noun.weights, features, subject.outputs.noun.logits)
     if weight is None:  # no linear layer gives the logits: an ensemble, an RBF network
         return rows
-    exact = feature_margins(found.logits, weight, found.norm)
-    new = partial(new, files=[*found.cells, found.outputs, own[0]])
-    rows += _tau(new, "kendall_tau_features", found.margins, exact, sampling)
-    if rows and rows[-1]["metric"] == "kendall_tau_features":
-        pairs = (found.margins, exact), (found.margins, logit_margins(found.logits))
+    exact = feature_margins(subject.logits, weight, subject.norm)
+    new = partial(new, files=[*subject.cells, subject.outputs, checkpoint[0]])
+    rows += _tau(new, "kendall_tau_features", subject.margins, exact, sampling)
+    if rows and rows[-1].metric == "kendall_tau_features":
+        pairs = (subject.margins, exact), (subject.margins, logit_margins(subject.logits))
         gain = intervals.kendall_difference(*pairs, **sampling._asdict())
         rows.append(new("kendall_tau_features_gain", gain, unit="difference of tau"))
     return rows
 
 
-def _brittle(new: Callable[..., Row], found: Found, radius: float, sampling: Draws) -> list[Row]:
-    brittle, scores = found.margins <= radius, -logit_margins(found.logits)
+def _brittle(new: Callable[..., MetricRow], subject: KeptMargins, radius: float, sampling: Draws) -> list[MetricRow]:
+    brittle, scores = subject.margins <= radius, -logit_margins(subject.logits)
     share = float(brittle.mean())
     if min(share, 1 - share) < RAREST:
         return []
@@ -143,66 +165,66 @@ def _brittle(new: Callable[..., Row], found: Found, radius: float, sampling: Dra
     ]
 
 
-def _methods(found: Found, eps: list[float], sampling: Draws) -> list[Row]:
-    """Return what each method found by itself, and how far it is from the smallest that any of them found."""
-    rows: list[Row] = []
-    for cell, own in zip(found.cells, found.by_method, strict=True):
+def _methods(subject: KeptMargins, eps: list[float], sampling: Draws) -> list[MetricRow]:
+    """Return what each method found, and how far it is from the smallest margin that any of them found."""
+    rows: list[MetricRow] = []
+    for cell, margins_found in zip(subject.cells, subject.by_method, strict=True):
         new = partial(
             row,
             cell=cell,
-            n=len(own),
-            files=[*found.cells, found.outputs],
+            n=len(margins_found),
+            files=[*subject.cells, subject.outputs],
             examples=f"{cell.examples}/{cell.margin}",
-            threat_model=str(Threat("white-box, least change found,", cell.noun.norm, "", cell.noun.method)),
+            threat_model=Threat(WHITE_BOX, how="least change found", norm=cell.noun.norm, use=cell.noun.method),
         )
-        rows += _median(new, "median_margin", own, sampling)
-        rows.append(new("share_not_found", intervals.binomial(int(np.isinf(own).sum()), len(own))))
-        both = np.isfinite(own) & (found.margins > 0)
-        if len(found.cells) > 1 and both.any():
-            excess = intervals.mean(own[both] / found.margins[both] - 1, **sampling._asdict())
+        rows += _median(new, "median_margin", margins_found, sampling)
+        rows.append(new("share_not_found", intervals.binomial(int(np.isinf(margins_found).sum()), len(margins_found))))
+        both = np.isfinite(margins_found) & (subject.margins > 0)
+        if len(subject.cells) > 1 and both.any():
+            excess = intervals.mean(margins_found[both] / subject.margins[both] - 1, **sampling._asdict())
             rows.append(new("mean_excess", excess, n=int(both.sum()), unit="relative"))
-        for radius in eps if len(found.cells) > 1 else []:
-            missed = (own > radius) & (found.margins <= radius)
-            rows.append(new(f"brittle_missed_at_{radius:g}", intervals.binomial(int(missed.sum()), len(own))))
+        for radius in eps if len(subject.cells) > 1 else []:
+            missed = (margins_found > radius) & (subject.margins <= radius)
+            rows.append(new(f"brittle_missed_at_{radius:g}", intervals.binomial(int(missed.sum()), len(margins_found))))
     return rows
 
 
-def _lower(found: Found, margins: list[Cell], eps: list[float], sampling: Draws) -> list[Row]:
-    """Return what certified lower bounds say beside the upper ones; they enter no other statistic."""
-    rows: list[Row] = []
-    for cell, bounds in lower_bounds(found, margins):
+def _lower(subject: KeptMargins, margins: list[Cell], eps: list[float], sampling: Draws) -> list[MetricRow]:
+    """Return what certified lower bounds say next to the upper ones; they enter no other statistic."""
+    rows: list[MetricRow] = []
+    for cell, bounds in lower_bounds(subject, margins):
         new = partial(
             row,
             cell=cell,
             n=len(bounds),
-            files=[cell, *found.cells, found.outputs],
+            files=[cell, *subject.cells, subject.outputs],
             examples=f"{cell.examples}/{cell.margin}",
-            threat_model=str(Threat("no attacker at all, lower bound,", cell.noun.norm, "", cell.noun.method)),
+            threat_model=Threat(NO_ATTACKER, how="lower bound", norm=cell.noun.norm, use=cell.noun.method),
         )
         rows += _median(new, "median_lower_bound", bounds, sampling)
-        finite = np.isfinite(found.margins)
+        finite = np.isfinite(subject.margins)
         if finite.any():
-            rows += _median(new, "median_bracket", (found.margins - bounds)[finite], sampling)
+            rows += _median(new, "median_bracket", (subject.margins - bounds)[finite], sampling)
         for radius in eps:
-            certified = intervals.binomial(int((found.right & (bounds > radius)).sum()), len(bounds))
+            certified = intervals.binomial(int((subject.right & (bounds > radius)).sum()), len(bounds))
             rows.append(new(f"certified_accuracy_at_{radius:g}", certified))
     return rows
 
 
-def _differences(groups: list[Found], baseline: str | None, sampling: Draws) -> list[Row]:
-    """Return by how much tau exceeds that of the baseline's network with the same seed, else its first, paired by input."""
-    rows: list[Row] = []
-    for found in groups:
-        others = [g for g in groups if g.entry == baseline and (g.examples, g.norm) == (found.examples, found.norm)]
-        if found.entry == baseline or not others:
+def _differences(groups: list[KeptMargins], baseline: str | None, sampling: Draws) -> list[MetricRow]:
+    """Return by how much tau exceeds that of the baseline, paired by input; same seed, else the baseline's first."""
+    rows: list[MetricRow] = []
+    for subject in groups:
+        others = [g for g in groups if g.entry == baseline and (g.examples, g.norm) == (subject.examples, subject.norm)]
+        if subject.entry == baseline or not others:
             continue
-        other = next((g for g in others if g.seed == found.seed), min(others, key=lambda group: group.seed or 0))
-        if not np.array_equal(found.ids, other.ids):
-            raise ValueError(f"{found.outputs.file} and {other.outputs.file} are not of the same inputs")
-        pairs = [(group.margins, logit_margins(group.logits)) for group in (found, other)]
+        other = next((g for g in others if g.seed == subject.seed), min(others, key=lambda group: group.seed or 0))
+        if not np.array_equal(subject.ids, other.ids):
+            raise ValueError(f"{subject.outputs.file} and {other.outputs.file} are not of the same inputs")
+        pairs = [(group.margins, logit_margins(group.logits)) for group in (subject, other)]
         if all(len(np.unique(column)) > 1 for pair in pairs for column in pair):
-            new = _rows_of(found, *other.cells, other.outputs)
+            new = _rows_of(subject, *other.cells, other.outputs)
             difference = intervals.kendall_difference(pairs[0], pairs[1], **sampling._asdict())
-            place = f"{found.examples}/{found.norm}/minus_{baseline}"
+            place = f"{subject.examples}/{subject.norm}/minus_{baseline}"
             rows.append(new("kendall_tau_difference", difference, examples=place, unit="difference of tau"))
     return rows

@@ -1,4 +1,4 @@
-"""What detectors find where there is nothing to be found: chance, or something is wrong with the measurement."""
+"""What detectors find where nothing can be found: if it is not chance, the measurement is wrong."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import by_id, contests, is_id
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array
-from touchstone.statistics.rows import Row, grouped, only, row, with_means
+from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
 
@@ -20,20 +21,31 @@ def negative_controls(
     split_seed: NonNegativeInt = 0,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return the AUROC of each detector between two halves of clean images, and against sets with shuffled labels.
+) -> list[MetricRow]:
+    """Measure each detector where there is nothing to detect.
 
-    auroc_halves: one half of `id_examples`, drawn by `split_seed`, against the other. auroc_shuffled: `id_examples` and
-    an anomalous set, told apart by labels that are a seeded permutation of the true ones. Both are one draw, so chance
-    is 0.5 within the interval, which at 2 x 180 images reaches .06 to both sides: the .5 +- .03 of the issue is as
-    narrow as 2 x 740 images would make it. papers.md 1.i (9), 6.5 (9).
+    Args:
+        scores: of each classifier and detector on `id_examples` and on anomalous sets.
+        id_examples: the in-distribution set.
+        split_seed: of the draw that splits or permutes.
+
+    Returns:
+        Rows per classifier seed and detector, then means over seeds. Both metrics are one random draw, so chance is 0.5
+        within the interval, which at 2 x 180 images extends .06 to both sides:
+
+        - auroc_halves: one random half of `id_examples` against the other.
+        - auroc_shuffled: `id_examples` and an anomalous set, with labels that are a seeded permutation of the true
+          ones.
+
+    References:
+        docs/papers/shared.md, "Checks of an attack", item 9.
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(scores, lambda cell: (network(cell), cell.detector)).values():
-        known = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
-        values = by_id(known)
+        normal = only((cell for cell in group if is_id(cell, id_examples)), f"scores of {id_examples}")
+        values = by_id(normal)
         rows.append(
-            _row("auroc_halves", known, [known], values, len(values) // 2, split_seed, resamples, bootstrap_seed)
+            _row("auroc_halves", normal, [normal], values, len(values) // 2, split_seed, resamples, bootstrap_seed)
         )
     for contest in contests(scores, None, id_examples):
         first, second = contest.scores
@@ -54,9 +66,9 @@ def negative_controls(
 
 def _row(
     metric: str, cell: Cell, files: list[Cell], values: Array, first: int, split_seed: int, resamples: int, seed: int
-) -> Row:
-    """Return the AUROC between `first` rows drawn at random and the rest."""
+) -> MetricRow:
+    """Return the AUROC of `first` rows drawn at random against the rest."""
     shuffled = values[np.random.default_rng([split_seed, len(values)]).permutation(len(values))]
-    found = intervals.detection(shuffled[:first], shuffled[first:], resamples=resamples, seed=seed)
+    statistics = intervals.detection(shuffled[:first], shuffled[first:], resamples=resamples, seed=seed)
     entry = f"{cell.entry}+{cell.detector}"
-    return row(metric, found["auroc"], cell=cell, entry=entry, n=len(values), unit="", files=files)
+    return row(metric, statistics["auroc"], cell=cell, entry=entry, n=len(values), unit="", files=files)

@@ -1,13 +1,14 @@
-"""By how much one detector tells anomalous inputs better than another, on the same inputs."""
+"""By how much one detector is better than another, on the same inputs."""
 
 from __future__ import annotations
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import Contest, contests
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, row, with_means
+from touchstone.statistics.rows import row, with_means
 
 
 def paired_detection(
@@ -19,26 +20,38 @@ def paired_detection(
     turned: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return auroc_minus_<other> rows: each detector's AUROC less that of each detector in `against`, and their means.
+) -> list[MetricRow]:
+    """Compare each detector's AUROC with that of the detectors in `against`, on the same inputs.
 
-    Paired: both detectors score the same images, and each bootstrap sample draws the same ones for both, so what is
-    hard about the images cancels and the interval is that of the difference itself. scores, outputs, id_examples,
-    <metric>_successes: as for `detection`. For each of `turned`, auroc_minus_turned_<other> is the difference from the
-    other's AUROC with its sign turned, 1 - AUROC: a detector that beats both beats it whatever its sign should be.
-    ValueError where a detector in `against` or `turned` has no scores. papers.md 6.2.
+    Both detectors score the same images, and each bootstrap sample draws the same images for both. What is hard about
+    the images cancels, so the interval is that of the difference itself.
+
+    Args:
+        scores, outputs, id_examples: as for `detection`.
+        against: detectors whose AUROC is subtracted.
+        turned: detectors whose AUROC is subtracted with the sign of their scores turned, that is 1 - AUROC. A detector
+            that beats both beats the other whatever its sign should be.
+
+    Returns:
+        Rows auroc_minus_OTHER and auroc_minus_turned_OTHER (also auroc_successes_...), then means over seeds.
+
+    Raises:
+        ValueError: a detector in `against` or `turned` has no scores, or all detectors are in them.
+
+    References:
+        docs/papers/shared.md, "Intervals".
     """
-    found = list(contests(scores, outputs, id_examples))
-    sides = {(contest.place, contest.known.detector): contest for contest in found}
-    rows: list[Row] = []
-    for contest in found:
-        if contest.known.detector in (*against, *turned):
+    pairs = list(contests(scores, outputs, id_examples))
+    sides = {(contest.place, contest.normal.detector): contest for contest in pairs}
+    rows: list[MetricRow] = []
+    for contest in pairs:
+        if contest.normal.detector in (*against, *turned):
             continue
         for sign, name, others in ((1.0, "", against), (-1.0, "turned_", turned)):
             for other in others:
                 second = sides.get((contest.place, other))
                 if second is None:
-                    raise ValueError(f"no scores of {other} on the sets that {contest.known.detector} is measured on")
+                    raise ValueError(f"no scores of {other} on the sets that {contest.normal.detector} is measured on")
                 difference = _difference(contest, second, sign, resamples, bootstrap_seed)
                 rows.append(_row(f"auroc{contest.suffix}_minus_{name}{other}", contest, second, difference))
     if not rows:
@@ -47,14 +60,14 @@ def paired_detection(
 
 
 def _difference(one: Contest, other: Contest, sign: float, resamples: int, seed: int) -> Interval:
-    known, anomalous = other.scores
-    second = (sign * known, sign * anomalous)
+    normal, anomalous = other.scores
+    second = (sign * normal, sign * anomalous)
     return intervals.detection_difference(one.scores, second, resamples=resamples, seed=seed, statistics=("auroc",))[
         "auroc"
     ]
 
 
-def _row(metric: str, contest: Contest, second: Contest, difference: Interval) -> Row:
+def _row(metric: str, contest: Contest, second: Contest, difference: Interval) -> MetricRow:
     n = sum(len(part) for part in contest.scores)
     return row(
         metric,

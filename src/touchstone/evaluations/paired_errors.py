@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import correct
-from touchstone.statistics.rows import Row, grouped, row, rows_of, with_means
-from touchstone.statistics.threats import network, read, seedless, threat
+from touchstone.statistics.rows import grouped, row, rows_of, with_means
+from touchstone.statistics.threats import budget, network, seedless
 
 UNIT = "difference of fractions"
 
@@ -22,17 +23,31 @@ def paired_errors(
     against: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return differences of error rates per classifier seed and set, and their means over seeds.
+) -> list[MetricRow]:
+    """Compare error rates on the same inputs, paired input by input.
 
-    outputs: of classifiers on clean and attacked sets, on the 1/255 grid. Metrics: error minus that of each classifier
-    in `against` on the same set, each under the attack on itself (error_minus_CLASSIFIER; the same seed, or the first);
-    minus that of the same classifier under each attack in `against`, where norm and eps are the same
-    (error_minus_ATTACK); under an attack made on another classifier, minus that made on itself (error_minus_own), and
-    the other way round (error_minus_from_VICTIM). Where no attack was made on both, as none that fits a defence can be
-    made on a bare network, minus that of each classifier in `against` under another attack on itself, norm and eps the
-    same (error_minus_CLASSIFIER_under_ATTACK). Right and wrong are paired input by input, so the bootstrap interval is
-    that of the difference itself (papers.md 6.2). ValueError for a name that no outputs have, or where the inputs differ.
+    Args:
+        outputs: of classifiers on clean and attacked sets, on the 1/255 grid.
+        against: classifiers and attacks whose errors are subtracted.
+
+    Returns:
+        Differences of error rates per classifier seed and set, then means over seeds. The bootstrap interval is that of
+        the difference itself. Metrics, the error minus
+
+        - error_minus_CLASSIFIER: that of a classifier in `against` on the same set, each under the attack on itself;
+          the same seed, or the first.
+        - error_minus_ATTACK: that of the same classifier under an attack in `against` with equal norm and eps.
+        - error_minus_own: under an attack made on another classifier, that under the attack made on itself;
+          error_minus_from_VICTIM is the reverse.
+        - error_minus_CLASSIFIER_under_ATTACK: that of a classifier in `against` under another attack on itself with
+          equal norm and eps. It is given if no attack was made on both: an attack on a defence cannot be made on a bare
+          network.
+
+    Raises:
+        ValueError: no outputs have a name in `against`, or the inputs differ.
+
+    References:
+        docs/papers/shared.md, "Intervals".
     """
     names = {cell.entry for cell in outputs} | {cell.attack for cell in outputs}
     if missing := sorted(set(against) - names):
@@ -53,11 +68,6 @@ def _wrong(cell: Cell, ids: np.ndarray) -> np.ndarray:
     return np.asarray(wrong[rows_of(cell.noun.example_ids, ids, cell.file)].astype(np.float64))
 
 
-def _budget(cell: Cell) -> tuple[str, float | None]:
-    allowed = read(threat(cell))
-    return allowed.norm, allowed.eps
-
-
 def _partner(seeds: dict[int | None, Cell], cell: Cell) -> Cell:
     """Return the network of the same seed, or the first."""
     return seeds.get(cell.seed, seeds[min(seeds, key=str)])
@@ -75,7 +85,7 @@ def _under_other_attacks(own: list[Cell], against: list[str]) -> Iterator[tuple[
                 and other.entry != cell.entry
                 and other.examples == cell.examples
                 and not {(cell.entry, cell.examples, other.attack), (other.entry, cell.examples, cell.attack)} & made
-                and _budget(other) == _budget(cell)
+                and budget(other) == budget(cell)
             ),
             lambda other: (other.entry, other.attack),
         )
@@ -84,7 +94,7 @@ def _under_other_attacks(own: list[Cell], against: list[str]) -> Iterator[tuple[
 
 
 def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell, Cell]]:
-    """Yield (what is taken away, cell, the cell that it is taken from)."""
+    """Yield (name of what is subtracted, cell, the cell that is subtracted from it), in the metric's words."""
     own = [cell for cell in outputs if cell.victim in ("", network(cell))]
     for group in grouped(own, lambda cell: (cell.examples, cell.attack)).values():
         for base in against:
@@ -97,7 +107,7 @@ def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell,
         for base in against:
             for other in (cell for cell in group if cell.attack == base):
                 yield from (
-                    (base, cell, other) for cell in group if cell.attack != base and _budget(cell) == _budget(other)
+                    (base, cell, other) for cell in group if cell.attack != base and budget(cell) == budget(other)
                 )
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.attack)).values():
         for mine in (cell for cell in group if cell.attack and cell.victim == network(cell)):

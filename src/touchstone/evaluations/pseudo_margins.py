@@ -1,4 +1,4 @@
-"""Whether a margin learned from held-out images ranks inputs better than the logit margin."""
+"""Whether a margin learned from held-out images ranks inputs better than the logit margin does."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, logit_margins
-from touchstone.statistics.margin_cells import Found, kept
-from touchstone.statistics.rows import Row, row, rows_of, with_means
-from touchstone.statistics.threats import Threat, network
+from touchstone.statistics.margin_cells import KeptMargins, kept
+from touchstone.statistics.rows import row, rows_of, with_means
+from touchstone.statistics.threats import network
 
 INPUTS, TARGETS = ("features", "logits"), ("scaled", "sqrt")
 
@@ -38,47 +39,61 @@ def pseudo_margins(
     weight_decay: NonNegativeFloat = 0.01,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return rows per classifier seed, set and norm, on SET/NORM, and their means over seeds.
+) -> list[MetricRow]:
+    """Fit pseudo-margins on held-out images, and compare them with logit margins.
 
-    margins, outputs: of the classifiers on test sets; fit_margins, fit_outputs: on held-out images, which alone the
-    pseudo-margin is fitted on. kendall_tau_pseudo: of pseudo- and input margin, for the chosen `inputs` and `target`;
-    kendall_tau_pseudo_INPUTS_TARGET: of all four choices; kendall_tau_gain: kendall_tau_pseudo minus the tau of the
-    logit margin, paired; brittle_auroc_pseudo: minus the pseudo-margin against margin <= eps, where both classes hold
-    5 % of the inputs. The regressor is an MLP of two hidden layers on standardised penultimate features or logits; its
-    target is the margin over its largest, or the square root of the margin, then standardised. Inputs whose margin was
-    not found are left out of the fit. Unlike the paper's, its output has no sigmoid and the network is smaller, for
-    there are hundreds of images to fit on and not thousands. ValueError where a classifier has no held-out margins.
-    Ngnawe et al. 2024, section 5; papers.md 3.b, 3.g item 3.
+    The regressor is an MLP with two hidden layers on standardised penultimate features or logits. Its target is the
+    margin divided by the largest one, or the square root of the margin, and is then standardised. Unlike the paper's,
+    it has no sigmoid at its output and is smaller, because there are hundreds of images to fit on and not thousands.
+
+    Args:
+        margins, outputs: of the classifiers on test sets.
+        fit_margins, fit_outputs: on held-out images, the only ones that pseudo-margins are fitted on; inputs whose
+            margin was not found are left out.
+        inputs, target: the choice that kendall_tau_pseudo, kendall_tau_gain and brittle_auroc_pseudo are about.
+
+    Returns:
+        Rows per classifier seed, set and norm on SET/NORM, then means over seeds. Metrics:
+
+        - kendall_tau_pseudo: of pseudo-margin and input margin; kendall_tau_pseudo_INPUTS_TARGET: of all four choices.
+        - kendall_tau_gain: kendall_tau_pseudo minus the tau of the logit margin, paired.
+        - brittle_auroc_pseudo: of minus the pseudo-margin for inputs with margin <= eps, if both classes have at least
+          5 % of the inputs.
+
+    Raises:
+        ValueError: a classifier has no held-out margins.
+
+    References:
+        Ngnawe et al. 2024, section 5; docs/papers/margin_consistency.md, "Definitions" and "Deviations".
     """
-    held_out = {(network(found.outputs), found.norm): found for found in kept(fit_margins, fit_outputs)}
+    held_out = {(network(subject.outputs), subject.norm): subject for subject in kept(fit_margins, fit_outputs)}
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
-    for found in kept(margins, outputs):
-        known = held_out.get((network(found.outputs), found.norm))
-        if known is None:
-            raise ValueError(f"no held-out margins of {network(found.outputs)} to fit a pseudo-margin on")
+    rows: list[MetricRow] = []
+    for subject in kept(margins, outputs):
+        reference = held_out.get((network(subject.outputs), subject.norm))
+        if reference is None:
+            raise ValueError(f"no held-out margins of {network(subject.outputs)} to fit a pseudo-margin on")
         new = partial(
             row,
-            cell=found.cells[0],
-            n=len(found.margins),
-            files=[*found.cells, found.outputs, *known.cells, known.outputs],
-            examples=f"{found.examples}/{found.norm}",
-            threat_model=str(Threat(f"white-box, least change of {' and '.join(found.methods)},", found.norm)),
+            cell=subject.cells[0],
+            n=len(subject.margins),
+            files=[*subject.cells, subject.outputs, *reference.cells, reference.outputs],
+            examples=f"{subject.examples}/{subject.norm}",
+            threat_model=subject.threat,
         )
         learned = {
-            choice: _learned(known, found, *choice, hidden=hidden, epochs=epochs, weight_decay=weight_decay)
+            choice: _learned(reference, subject, *choice, hidden=hidden, epochs=epochs, weight_decay=weight_decay)
             for choice in product(INPUTS, TARGETS)
         }
         for choice, pseudo in learned.items():
-            tau = intervals.kendall(found.margins, pseudo, **sampling)
+            tau = intervals.kendall(subject.margins, pseudo, **sampling)
             rows.append(new(f"kendall_tau_pseudo_{'_'.join(choice)}", tau, unit="rank correlation"))
-        pseudo, logits = learned[inputs, target], logit_margins(found.logits)
-        tau = intervals.kendall(found.margins, pseudo, **sampling)
-        gain = intervals.kendall_difference((found.margins, pseudo), (found.margins, logits), **sampling)
+        pseudo, logits = learned[inputs, target], logit_margins(subject.logits)
+        tau = intervals.kendall(subject.margins, pseudo, **sampling)
+        gain = intervals.kendall_difference((subject.margins, pseudo), (subject.margins, logits), **sampling)
         rows.append(new("kendall_tau_pseudo", tau, unit="rank correlation"))
         rows.append(new("kendall_tau_gain", gain, unit="difference of tau"))
-        brittle = found.margins <= eps
+        brittle = subject.margins <= eps
         if 0.05 <= brittle.mean() <= 0.95:
             ends = intervals.detection(-pseudo[~brittle], -pseudo[brittle], **sampling)
             rows.append(new("brittle_auroc_pseudo", ends["auroc"], base_rate=float(brittle.mean()), unit=""))
@@ -86,27 +101,34 @@ def pseudo_margins(
 
 
 def _learned(
-    known: Found, found: Found, inputs: str, target: str, *, hidden: int, epochs: int, weight_decay: float
+    reference: KeptMargins,
+    subject: KeptMargins,
+    inputs: str,
+    target: str,
+    *,
+    hidden: int,
+    epochs: int,
+    weight_decay: float,
 ) -> Array:
-    """Return the pseudo-margins of `found`, (N,), from a regressor fitted on `known`."""
-    usable = np.isfinite(known.margins)
-    goal = known.margins[usable]
+    """Return pseudo-margins for the inputs of `found`, (N,), from a regressor fitted on `known`."""
+    usable = np.isfinite(reference.margins)
+    goal = reference.margins[usable]
     goal = np.sqrt(goal) if target == "sqrt" else goal / goal.max()
     goal = (goal - goal.mean()) / (goal.std() or 1.0)  # one scale for both targets, or weight decay would choose
     regressor = MLPRegressor(
-        hidden_layer_sizes=(hidden, hidden), alpha=weight_decay, max_iter=epochs, random_state=known.seed or 0
+        hidden_layer_sizes=(hidden, hidden), alpha=weight_decay, max_iter=epochs, random_state=reference.seed or 0
     )
     # One thread: how a product is summed must not reach the report. Stopping at `epochs` is what was asked for.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        scaler = StandardScaler().fit(_inputs(known, inputs)[usable])
-        regressor.fit(scaler.transform(_inputs(known, inputs)[usable]), goal)
-        return np.asarray(regressor.predict(scaler.transform(_inputs(found, inputs))), dtype=np.float64)
+        scaler = StandardScaler().fit(_inputs(reference, inputs)[usable])
+        regressor.fit(scaler.transform(_inputs(reference, inputs)[usable]), goal)
+        return np.asarray(regressor.predict(scaler.transform(_inputs(subject, inputs))), dtype=np.float64)
 
 
-def _inputs(found: Found, inputs: str) -> Array:
+def _inputs(subject: KeptMargins, inputs: str) -> Array:
     if inputs == "logits":
-        return np.asarray(found.logits, dtype=np.float64)
-    noun = found.outputs.noun
-    same = rows_of(noun.example_ids, found.ids, found.outputs.file)
+        return np.asarray(subject.logits, dtype=np.float64)
+    noun = subject.outputs.noun
+    same = rows_of(noun.example_ids, subject.ids, subject.outputs.file)
     return np.asarray(noun.features["penultimate"][same], dtype=np.float64)

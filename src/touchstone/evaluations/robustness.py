@@ -1,4 +1,4 @@
-"""Accuracy, clean and under attack, and how sure a classifier is where it errs."""
+"""Accuracy, clean and under attack, and how sure a classifier is when it is wrong."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import reduce
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat, stated
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, confidence, correct
-from touchstone.statistics.rows import Row, grouped, only, rate_row, row, rows_of, with_means
-from touchstone.statistics.threats import Threat, network, read, threat, white_box
+from touchstone.statistics.rows import grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.threats import budget, network, white_box
 
 
 def robustness(
@@ -21,20 +22,33 @@ def robustness(
     own_probabilities: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return accuracy rows per classifier, seed and set, and their means over seeds.
+) -> list[MetricRow]:
+    """Measure accuracy and confidence on clean, attacked and translated sets.
 
-    outputs: of each classifier seed on its clean set, on attacked versions of it, on translated versions of either.
-    Metrics, as fractions: clean_accuracy; robust_accuracy, of images on the 1/255 grid;
-    robust_accuracy_unquantised, of the float images; robust_accuracy_union, right under every white-box attack of one
-    norm and eps (two attacks or more); success_rate, of the attack on rows that are right when clean;
-    mean_confidence, the mean probability of the predicted class, and mean_confidence_on_errors, of the rows that are
-    wrong. own_probabilities: classifiers whose classes have probabilities exp(logit) of their own (shallow_rbf), which
-    softmax would hide.
-    Rates have exact binomial intervals, the confidence a bootstrap one. ValueError for rows without a class, and for
-    an attacked set whose clean set is not given. papers.md 6.1 to 6.5.
+    Args:
+        outputs: of each classifier seed on its clean set, on attacked versions of it, and on translated versions of
+            either.
+        own_probabilities: classifiers whose classes have probabilities exp(logit) of their own (shallow_rbf), which
+            softmax would hide.
+
+    Returns:
+        Rows per classifier, seed and set, then means over seeds, as fractions. Rates have exact binomial intervals,
+        confidence has bootstrap ones. Metrics:
+
+        - clean_accuracy.
+        - robust_accuracy of images on the 1/255 grid; robust_accuracy_unquantised of the float images.
+        - robust_accuracy_union: right under every white-box attack of one norm and eps, if there are at least two.
+        - success_rate of the attack, on rows that are right when clean.
+        - mean_confidence, the mean probability of the predicted class; mean_confidence_on_errors, on the wrong rows
+          only.
+
+    Raises:
+        ValueError: rows have no class, or the clean set of an attacked one is missing.
+
+    References:
+        docs/papers/shared.md.
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
         clean = only((cell for cell in group if not cell.attack and not cell.translator), f"clean {group[0].examples}")
         for cell in group:
@@ -49,7 +63,7 @@ def _right(cell: Cell) -> Array:
     return correct(cell.noun.predictions, cell.noun.labels)
 
 
-def _accuracies(cell: Cell) -> list[Row]:
+def _accuracies(cell: Cell) -> list[MetricRow]:
     if not cell.attack:
         return [rate_row("clean_accuracy", _right(cell), cell)]
     rows = [rate_row("robust_accuracy", _right(cell), cell)]
@@ -59,42 +73,42 @@ def _accuracies(cell: Cell) -> list[Row]:
     return rows
 
 
-def _success_rate(cell: Cell, clean: Cell) -> list[Row]:
-    """A translated attack succeeds on what the classifier got right without attack and without translator."""
+def _success_rate(cell: Cell, clean: Cell) -> list[MetricRow]:
+    """Return the success rate; a translated attack succeeds on what was right without attack and translator."""
     same = rows_of(clean.noun.example_ids, cell.noun.example_ids, cell.file)
     beaten = ~_right(cell)[_right(clean)[same]]
     return [rate_row("success_rate", beaten, cell, files=[cell, clean])] if len(beaten) else []
 
 
-def _confidence(cell: Cell, own: bool, resamples: int, seed: int) -> list[Row]:
+def _confidence(cell: Cell, own: bool, resamples: int, seed: int) -> list[MetricRow]:
     by_id = np.argsort(cell.noun.example_ids)  # the interval must not depend on the order of rows
     sure = confidence(cell.noun.logits[by_id], own_probabilities=own)
     wrong = ~_right(cell)[by_id]
-    asked = {"mean_confidence": sure, "mean_confidence_on_errors": sure[wrong]}
+    values_of = {"mean_confidence": sure, "mean_confidence_on_errors": sure[wrong]}
     return [
         row(metric, intervals.mean(values, resamples=resamples, seed=seed), cell=cell, n=len(values), files=[cell])
-        for metric, values in asked.items()
+        for metric, values in values_of.items()
         if len(values)
     ]
 
 
-def _unions(group: list[Cell]) -> list[Row]:
+def _unions(group: list[Cell]) -> list[MetricRow]:
     budgets: dict[tuple[str, float], list[Cell]] = defaultdict(list)
     for cell in group:
-        allowed = read(threat(cell))
-        if white_box(cell) and allowed.eps is not None:
-            budgets[allowed.norm, allowed.eps].append(cell)
+        norm, eps = budget(cell)
+        if white_box(cell) and eps is not None:
+            budgets[norm, eps].append(cell)
     return [_union(norm, eps, cells) for (norm, eps), cells in budgets.items() if len(cells) > 1]
 
 
-def _union(norm: str, eps: float, cells: list[Cell]) -> Row:
+def _union(norm: str, eps: float, cells: list[Cell]) -> MetricRow:
     ids = reduce(np.intersect1d, [cell.noun.example_ids for cell in cells])
     if not len(ids):
         raise ValueError(f"no example is in all of {', '.join(cell.file for cell in cells)}")
     hits = np.all([_right(cell)[rows_of(cell.noun.example_ids, ids, cell.file)] for cell in cells], axis=0)
-    names = sorted(cell.attack for cell in cells)
     ordered = sorted(cells, key=lambda cell: cell.attack)
-    found = rate_row("robust_accuracy_union", hits, ordered[0], files=ordered)
+    threat = Threat(
+        WHITE_BOX, worst_of=tuple(cell.attack for cell in ordered), norm=norm, budget=(("eps", stated(eps)),)
+    )
     examples = f"{cells[0].examples}/union_{norm}@{eps:g}"
-    knows = f"white-box, the worst of {', '.join(names)},"
-    return {**found, "examples": examples, "threat": str(Threat(knows, norm, f"eps={eps:g}"))}
+    return rate_row("robust_accuracy_union", hits, ordered[0], files=ordered, examples=examples, threat_model=threat)

@@ -1,15 +1,18 @@
-"""What a router and its translators do to accuracy, and what gets past them."""
+"""How a router and its translators change accuracy, and what gets past them."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.rows import Row, clean_outputs, grouped, only, rate_row, row, rows_of, with_means
-from touchstone.statistics.threats import network, read, seedless, threat, white_box
+from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.threats import budget, network, seedless, white_box
 
 
 def routing(
@@ -18,28 +21,39 @@ def routing(
     *,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return rows per defence, seed and set, and their means over seeds.
+) -> list[MetricRow]:
+    """Measure translation defences: their accuracy, what their router does, and what gets past it.
 
-    outputs: of each defence on clean and attacked sets; detectors: the routers, with their thresholds. Metrics:
-    accuracy, of the pipeline as deployed; untranslated_accuracy and translated_accuracy, of either path taken by every
-    image; oracle_accuracy, of a router that no one has: it translates attacked sets whole and clean ones not at all, and
-    is an upper bound, never the defence. relative_robustness: accuracy over the clean accuracy of the undefended network
-    (papers.md 5.b; secondary, for it punishes clean errors twice). With a router: false_routing_rate of clean sets; of
-    attacked ones routing_rate, router_auroc against the clean set, and evasion_rate_at_F, the share of all inputs that
-    are misclassified and not routed at the threshold of false-positive rate F; routing_excess, the mean of score minus
-    threshold in spreads of the calibration scores.
+    Args:
+        outputs: of each defence on clean and attacked sets.
+        detectors: the routers, with their thresholds.
 
-    Differences of accuracy, paired image by image (papers.md 6.2): translation_gain, of the translated and the
-    untranslated path; accuracy_minus_NETWORK, of the pipeline and the bare network that it protects; and under an attack
-    on the pipeline itself fall_from_ATTACK_on_NETWORK, of that attack on the bare network and this one, where norm and eps
-    are the same: what knowing the defence is worth.
+    Returns:
+        Rows per defence, seed and set, then means over seeds. Rates have exact binomial intervals, the rest bootstrap
+        ones. Metrics:
 
-    Rates have exact binomial intervals, the rest bootstrap ones. papers.md 5.h, 6.4. ValueError for outputs of
-    networks, where a clean set or a router is missing, and where two attacks are not on the same images.
+        - accuracy of the deployed pipeline; untranslated_accuracy and translated_accuracy if every image takes one
+          path.
+        - oracle_accuracy of a router that knows which sets are attacked: an upper bound, never the defence.
+        - relative_robustness: accuracy over the clean accuracy of the undefended network. It is secondary, because it
+          penalises clean errors twice.
+        - false_routing_rate of clean sets; routing_rate and router_auroc of attacked sets.
+        - evasion_rate_at_F: the share of all inputs that are misclassified and not routed, at the threshold of
+          false-positive rate F.
+        - routing_excess: the mean of score minus threshold, in spreads of the calibration scores.
+        - paired differences of accuracy: translation_gain, translated minus untranslated path; accuracy_minus_NETWORK,
+          pipeline minus the bare network; fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this
+          attack on the pipeline, with equal norm and eps: what knowing the defence is worth.
+
+    Raises:
+        ValueError: outputs are of networks, a clean set or a router is missing, or two attacks are not on the same
+            images.
+
+    References:
+        docs/papers/translation.md, "Router" and "Scaled-down study".
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
         for cell in group:
             if "routed" not in cell.noun.features:
@@ -53,7 +67,9 @@ def routing(
 
 
 def _router(detectors: list[Cell], cell: Cell) -> Cell:
-    return only((found for found in detectors if network(found) == network(cell)), f"the router of {network(cell)}")
+    return only(
+        (detector for detector in detectors if network(detector) == network(cell)), f"the router of {network(cell)}"
+    )
 
 
 def _right(cell: Cell, path: str = "") -> Array:
@@ -62,25 +78,18 @@ def _right(cell: Cell, path: str = "") -> Array:
     return correct(predictions, cell.noun.labels)
 
 
-def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: dict[str, int]) -> Row:
-    """Return the row of the first share of right predictions less the second, both in the order of their ids."""
+def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: dict[str, int]) -> MetricRow:
+    """Return the row of the first share of right predictions minus the second, both in the order of their ids."""
     interval = intervals.mean(first.astype(np.float64) - second, **sampling)
     return row(metric, interval, cell=files[0], n=len(first), unit="difference of fractions", files=files)
 
 
-def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[Row]:
+def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[MetricRow]:
     untranslated, translated = _right(cell, "untranslated"), _right(cell, "translated")
     order = np.argsort(cell.noun.example_ids)
     bare = f"accuracy_minus_{_protected(cell)}"
     undefended = float(_right(clean, "untranslated").mean())
     accuracy = rate_row("accuracy", _right(cell), cell)
-    relative = {
-        **accuracy,
-        **{key: accuracy[key] / undefended for key in ("value", "low", "high") if undefended},
-        "metric": "relative_robustness",
-        "unit": "ratio",
-        "files": " ".join(dict.fromkeys([cell.file, clean.file])),
-    }
     return [
         accuracy,
         rate_row("untranslated_accuracy", untranslated, cell),
@@ -88,15 +97,23 @@ def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[Row]:
         rate_row("oracle_accuracy", translated if cell.attack else untranslated, cell),
         _less("translation_gain", translated[order], untranslated[order], [cell], sampling),
         _less(bare, _right(cell)[order], untranslated[order], [cell], sampling),
-        *([relative] if cell.attack and undefended else []),
+        *([_relative(accuracy, undefended, clean)] if cell.attack and undefended else []),
     ]
+
+
+def _relative(accuracy: MetricRow, undefended: float, clean: Cell) -> MetricRow:
+    """Return the accuracy and its interval over the clean accuracy of the undefended network."""
+    low, high = (None if end is None else end / undefended for end in (accuracy.low, accuracy.high))
+    files = tuple(dict.fromkeys([*accuracy.files, clean.file]))
+    value = accuracy.value / undefended
+    return replace(accuracy, metric="relative_robustness", unit="ratio", value=value, low=low, high=high, files=files)
 
 
 def _protected(cell: Cell) -> str:
     return seedless(str(cell.settings["protects"]))
 
 
-def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Row]:
+def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[MetricRow]:
     """Return by how much accuracy is lower than under attacks on the protected network alone, of the same budget."""
     if not white_box(cell):
         return []
@@ -106,36 +123,31 @@ def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Row]
             f"fall_from_{other.attack}_{bare}", _right_on(other, cell), _right_on(cell, other), [cell, other], sampling
         )
         for other in group
-        if other.victim == other.settings["protects"] and not other.translator and _budget(other) == _budget(cell)
+        if other.victim == other.settings["protects"] and not other.translator and budget(other) == budget(cell)
     ]
 
 
-def _budget(cell: Cell) -> tuple[str, float | None]:
-    allowed = read(threat(cell))
-    return allowed.norm, allowed.eps
-
-
 def _right_on(cell: Cell, other: Cell) -> Array:
-    """Return which images are right, in the order of their ids, which have to be those of the other cell."""
+    """Return which images are right, in the order of their ids, which must equal those of the other cell."""
     order = np.argsort(cell.noun.example_ids)
     if not np.array_equal(cell.noun.example_ids[order], np.sort(other.noun.example_ids)):
         raise ValueError(f"{cell.file} and {other.file} are not of the same images")
     return _right(cell)[order]
 
 
-def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> list[Row]:
+def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> list[MetricRow]:
     routed, scores = cell.noun.features["routed"] > 0, cell.noun.features["routing_score"].astype(np.float64)
     rate = f"{router.settings['false_positive_rate']:g}"
     excess = (scores - router.noun.thresholds[rate]) / router.noun.spread
     mean = intervals.mean(excess[np.argsort(cell.noun.example_ids)], **sampling)
-    found = [row("routing_excess", mean, cell=cell, n=len(scores), unit="spreads", files=[cell, router])]
+    excess_rows = [row("routing_excess", mean, cell=cell, n=len(scores), unit="spreads", files=[cell, router])]
     if not cell.attack:
-        return [*found, rate_row("false_routing_rate", routed, cell)]
+        return [*excess_rows, rate_row("false_routing_rate", routed, cell)]
     auroc = intervals.detection(_scores(clean), _scores(cell), **sampling)["auroc"]
     share = len(scores) / (len(scores) + len(clean.noun.example_ids))
     files = [clean, cell]
     return [
-        *found,
+        *excess_rows,
         rate_row("routing_rate", routed, cell),
         rate_row(f"evasion_rate_at_{rate}", ~_right(cell) & ~routed, cell),
         row("router_auroc", auroc, cell=cell, n=sum(len(one.noun.labels) for one in files), unit="",

@@ -1,14 +1,15 @@
-"""How sure classifiers are of what they see in images that show nothing."""
+"""How sure classifiers are about images that show nothing."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import confidence
-from touchstone.statistics.rows import Row, rate_row, row, with_means
+from touchstone.statistics.rows import rate_row, row, with_means
 
 
 def rubbish(
@@ -18,17 +19,31 @@ def rubbish(
     threshold: UnitInterval = 0.5,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return rows per classifier seed and set of images without a class, attacked or not, and their means over seeds.
+) -> list[MetricRow]:
+    """Measure how often and how surely classifiers see a class in images without one.
 
-    outputs: of each on noise, or on noise made to look like a class (fooling images). Metrics: rubbish_error, the share
-    of images whose predicted class is given a probability above `threshold`, of the images as they were drawn or made;
-    rubbish_error_in_range, of the same images in [0, 1] on the 1/255 grid, where they differ; rubbish_confidence, the
-    mean of that probability over those images; most_frequent_class, the greatest share that one class has of them.
-    own_probabilities: as for `robustness`. Shares have exact binomial intervals, the greatest share and the confidence
-    bootstrap ones. ValueError for images that have a class. Goodfellow et al. 2015, appendix A; papers.md 4.e.
+    Args:
+        outputs: of each classifier on noise, or on noise made to look like a class (fooling images).
+        own_probabilities: as for `robustness`.
+        threshold: the probability above which a class counts as seen.
+
+    Returns:
+        Rows per classifier seed and set, then means over seeds. Shares have exact binomial intervals; the last two
+        metrics have bootstrap ones. Metrics:
+
+        - rubbish_error: the share of images, as drawn or made, whose predicted class has a probability above
+          `threshold`.
+        - rubbish_error_in_range: the same for these images in [0, 1] on the 1/255 grid, if they differ.
+        - rubbish_confidence: the mean of that probability over the images counted.
+        - most_frequent_class: the largest share of them that one class has.
+
+    Raises:
+        ValueError: images have a class.
+
+    References:
+        Goodfellow et al. 2015, appendix A; docs/papers/fgsm.md.
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for cell in outputs:
         if (cell.noun.labels >= 0).any():
             raise ValueError(f"{cell.file}: {int((cell.noun.labels >= 0).sum())} images have a class: no rubbish")

@@ -9,28 +9,41 @@ import numpy as np
 from scipy.special import logsumexp
 
 from touchstone.contracts import PositiveFloat
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import Array, accuracy
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, clean_outputs, grouped, row, rows_of, with_means
+from touchstone.statistics.rows import clean_outputs, grouped, row, rows_of, with_means
 from touchstone.statistics.sanity_checks import CHECKS, PASSED
 from touchstone.statistics.threats import network, white_box
 
 NOISE = ("random_sign", "uniform_noise")
 BLACK_BOX = ("square", "spsa")
 SINGLE_STEP = "fgsm"
-Found = tuple[str, float, list[Cell]]  # check, value, what it was computed from
+Measurement = tuple[str, float, list[Cell]]  # check, value, what it was computed from
 
 
-def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: PositiveFloat = 0.5) -> list[Row]:
-    """Return two rows per check, classifier seed and attack: the value, and CHECK_passed, 1 or 0; means over seeds.
+def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: PositiveFloat = 0.5) -> list[MetricRow]:
+    """Check white-box attacks against each other, against noise, black-box and transferred attacks.
 
-    outputs: of classifiers on a clean set and on attacked versions of it: one attack at several eps, steps and restarts,
-    noise, black-box and transferred ones. A check is made where the files for it are there; sanity_checks.py lists them
-    with their bounds. Attacks are compared at `main_eps`, and take everything at `large_eps`. Values are of these
-    very inputs, so they have no interval. ValueError where there is nothing to check. papers.md 6.5.
+    Args:
+        outputs: of classifiers on a clean set and on attacked versions of it: one attack at several eps, steps and
+            restarts, noise, black-box and transferred attacks. A check is made if its files are there.
+        main_eps: at which attacks are compared.
+        large_eps: from which an attack should leave nothing.
+
+    Returns:
+        Two rows per check, classifier seed and attack: the value, and CHECK_passed (1 or 0); then means over seeds. The
+        checks and their bounds: statistics/sanity_checks.py. Values are about exactly these inputs, so they have no
+        interval.
+
+    Raises:
+        ValueError: there is nothing to check.
+
+    References:
+        Carlini et al. 2019; docs/papers/shared.md, "Checks of an attack".
     """
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for own in grouped((c for c in outputs if white_box(c)), lambda cell: (network(cell), cell.examples)).values():
         clean = clean_outputs(outputs, own[0])
         transferred = [
@@ -51,7 +64,7 @@ def sanity(outputs: list[Cell], *, main_eps: PositiveFloat = 0.1, large_eps: Pos
     return with_means(rows)
 
 
-def _rows(check: str, value: float, main: Cell, files: list[Cell]) -> Iterator[Row]:
+def _rows(check: str, value: float, main: Cell, files: list[Cell]) -> Iterator[MetricRow]:
     n = len(main.noun.example_ids)
     passed = float(CHECKS[check].passed(value))
     unit = "difference of fractions" if CHECKS[check].difference else "fraction"
@@ -61,8 +74,8 @@ def _rows(check: str, value: float, main: Cell, files: list[Cell]) -> Iterator[R
 
 def _checks(
     main: Cell, cells: list[Cell], others: list[Cell], transferred: list[Cell], clean: Cell, large_eps: float
-) -> Iterator[Found]:
-    """Yield every check that the files allow."""
+) -> Iterator[Measurement]:
+    """Yield each check for which there are files: its name, its value, and the files."""
     left = _left(main)
     for zero in (cell for cell in cells if _eps(cell) == 0):
         yield "change_at_eps_0", abs(_left(zero) - _left(clean)), [zero, clean]
@@ -89,7 +102,7 @@ def _checks(
 
 
 def _main(cells: list[Cell], eps: float) -> Cell | None:
-    """Return the plainest attack at `eps`: the fewest restarts, and of those the fewest steps that are also doubled."""
+    """Return the plainest attack at `eps`: fewest restarts, then one with a doubled-steps version, then most steps."""
     at = [cell for cell in cells if abs(_eps(cell) - eps) < 1e-9]
     steps = {cell.settings.get("steps", 0) for cell in at}
     return min(
@@ -105,7 +118,7 @@ def _main(cells: list[Cell], eps: float) -> Cell | None:
 
 
 def _ladder(cells: list[Cell], main: Cell, name: str) -> list[Cell]:
-    """Return the attacks that differ from `main` in one setting alone, by that setting."""
+    """Return the attacks that differ from `main` in this setting only, ordered by it."""
     rest = {key: value for key, value in main.settings.items() if key != name}
     same = [cell for cell in cells if {key: v for key, v in cell.settings.items() if key != name} == rest]
     return sorted((cell for cell in same if name in cell.settings), key=lambda cell: (cell.settings[name], cell.attack))
@@ -128,7 +141,7 @@ def _left(cell: Cell) -> float:
 
 
 def _rising(cell: Cell, clean: Cell) -> float:
-    """Return the share of inputs whose cross-entropy is not lower than unattacked, of float images where there are any."""
+    """Return the share of inputs whose cross-entropy is not lower than unattacked; of float images if there are any."""
     same = rows_of(clean.noun.example_ids, cell.noun.example_ids, clean.file)
     exact = cell.noun.unquantised_logits
     after = _loss(cell.noun.logits if exact is None else exact, cell.noun.labels)

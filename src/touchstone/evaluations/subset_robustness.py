@@ -1,4 +1,4 @@
-"""Robust accuracy of a whole set from attacking a small part of it: how far off, at what saving."""
+"""Robust accuracy of a whole set estimated from attacking a small part of it: error and savings."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.margin_cells import Found, kept
-from touchstone.statistics.rows import Row, row, with_means
-from touchstone.statistics.threats import Threat
+from touchstone.statistics.margin_cells import KeptMargins, kept
+from touchstone.statistics.rows import row, with_means
+from touchstone.statistics.thresholds import catching_threshold, matching_threshold
 
-CAUGHT = 0.95  # the paper's other threshold: this share of the subset's brittle inputs lies at or below it
+CAUGHT = 0.95  # share of the subset's brittle inputs that the paper's other threshold catches
 
 
 def subset_robustness(
@@ -29,83 +30,93 @@ def subset_robustness(
     subsets: PositiveInt = 20,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return rows per classifier seed, set and norm, on SET/NORM, and their means over seeds.
+) -> list[MetricRow]:
+    """Estimate the robust accuracy of a set from the margins of a few of its inputs.
 
-    margins, outputs: of the same classifiers on the same unattacked sets; the smallest margin per input is kept. The
-    margins of `size` inputs give a threshold on the logit margin, and that the robust accuracy of all inputs: the share
-    right and above it. The threshold is the one with which the subset itself has its own robust accuracy.
-    robust_accuracy: of all inputs, right and margin > eps; absolute_error and signed_error of the estimate, means over
-    `subsets` random subsets (their interval is that of the mean); absolute_error_caught_95 with the threshold that
-    catches 95 % of the subset's brittle inputs; absolute_error_sample without any logit margin: the subset's own robust
-    accuracy. The same at each of `sizes` that the set has more inputs than, as absolute_error_of_SIZE.
-    inputs_attacked and attacks_saved count the inputs with and without a minimum-norm attack; every input is classified
-    once. ValueError where a set is not larger than `size`. papers.md 3.c item 6, 3.g item 5, S2-7.
+    The margins of `size` inputs give a threshold on the logit margin. The estimate is the share of all inputs that are
+    right and above it. The threshold is the one at which the subset's estimate equals its own robust accuracy.
+
+    Args:
+        margins, outputs: of the same classifiers on the same unattacked sets; the smallest margin per input is kept.
+        eps: in pixels; an input is robust if it is right and its margin is larger.
+        size: inputs per subset.
+        sizes: further sizes, measured if the set is larger.
+        subsets: random subsets that errors are averaged over.
+
+    Returns:
+        Rows per classifier seed, set and norm on SET/NORM, then means over seeds. Metrics:
+
+        - robust_accuracy: of all inputs.
+        - absolute_error, signed_error: of the estimate, means over subsets; the interval is that of the mean.
+        - absolute_error_caught_95: with the threshold that catches 95 % of the subset's brittle inputs.
+        - absolute_error_sample: of the subset's own robust accuracy, without any logit margin.
+        - the absolute errors at each of `sizes`, as absolute_error_of_SIZE.
+        - inputs_attacked, attacks_saved: inputs with and without a minimum-norm attack. Every input is classified once.
+
+    Raises:
+        ValueError: a set is not larger than `size`.
+
+    References:
+        Ngnawe et al. 2024; docs/papers/margin_consistency.md, "Procedure" and claim S2-7.
     """
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
-    for found in kept(margins, outputs):
-        count = len(found.margins)
+    rows: list[MetricRow] = []
+    for subject in kept(margins, outputs):
+        count = len(subject.margins)
         if size >= count:
-            raise ValueError(f"a subset of {size} inputs of {found.examples}, which has {count}: give a smaller size")
+            raise ValueError(f"a subset of {size} inputs of {subject.examples}, which has {count}: give a smaller size")
         new = partial(
             row,
-            cell=found.cells[0],
+            cell=subject.cells[0],
             n=count,
-            files=[*found.cells, found.outputs],
-            examples=f"{found.examples}/{found.norm}",
-            threat_model=str(Threat(f"white-box, least change of {' and '.join(found.methods)},", found.norm)),
+            files=[*subject.cells, subject.outputs],
+            examples=f"{subject.examples}/{subject.norm}",
+            threat_model=subject.threat,
         )
-        robust = found.right & (found.margins > eps)
+        robust = subject.right & (subject.margins > eps)
         rows.append(new("robust_accuracy", intervals.binomial(int(robust.sum()), count)))
-        signed = _errors(found, eps, size, subsets)["quantile"]
+        signed = _errors(subject, eps, size, subsets)["quantile"]
         rows.append(new("signed_error", intervals.mean(signed, **sampling), unit="difference of fractions"))
-        rows += _absolute(new, found, eps, size, subsets, sampling, "")
+        rows += _absolute(new, subject, eps, size, subsets, sampling, "")
         for each in sorted(set(sizes)):
             if each < count:
-                rows += _absolute(new, found, eps, each, subsets, sampling, f"_of_{each}")
+                rows += _absolute(new, subject, eps, each, subsets, sampling, f"_of_{each}")
         for name, inputs in (("inputs_attacked", size), ("attacks_saved", count - size)):
             rows.append(new(name, Interval(float(inputs), None, None), unit="inputs"))
     return with_means(rows)
 
 
 def _absolute(
-    new: Callable[..., Row], found: Found, eps: float, size: int, subsets: int, sampling: dict[str, int], ending: str
-) -> list[Row]:
+    new: Callable[..., MetricRow],
+    subject: KeptMargins,
+    eps: float,
+    size: int,
+    subsets: int,
+    sampling: dict[str, int],
+    ending: str,
+) -> list[MetricRow]:
     names = {"quantile": "", "caught": "_caught_95", "sample": "_sample"}
     return [
         new(f"absolute_error{names[name]}{ending}", intervals.mean(np.abs(errors), **sampling))
-        for name, errors in _errors(found, eps, size, subsets).items()
+        for name, errors in _errors(subject, eps, size, subsets).items()
     ]
 
 
-def _errors(found: Found, eps: float, size: int, subsets: int) -> dict[str, Array]:
-    """Return estimate minus truth, (subsets,), for both thresholds and for the subset alone.
+def _errors(subject: KeptMargins, eps: float, size: int, subsets: int) -> dict[str, Array]:
+    """Return estimate minus truth, (subsets,), for both thresholds and for the subset's own robust accuracy.
 
-    Subsets depend on the number of inputs alone, so that classifiers are paired; a smaller one lies in a larger one.
+    Subsets depend only on the number of inputs, so that classifiers are paired. A smaller subset is part of a larger
+    one.
     """
-    proxies, robust = logit_margins(found.logits), found.right & (found.margins > eps)
+    proxies, robust = logit_margins(subject.logits), subject.right & (subject.margins > eps)
     errors: dict[str, list[float]] = {"quantile": [], "caught": [], "sample": []}
     for subset in range(subsets):
         rows = np.random.default_rng([subset]).permutation(len(robust))[:size]
         thresholds = {
-            "quantile": matching_threshold(proxies[rows], found.right[rows], int(robust[rows].sum())),
-            "caught": catching_threshold(proxies[rows], found.margins[rows] <= eps),
+            "quantile": matching_threshold(proxies[rows], subject.right[rows], int(robust[rows].sum())),
+            "caught": catching_threshold(proxies[rows], subject.margins[rows] <= eps, CAUGHT),
         }
         for name, threshold in thresholds.items():
-            errors[name].append(float((found.right & (proxies > threshold)).mean() - robust.mean()))
+            errors[name].append(float((subject.right & (proxies > threshold)).mean() - robust.mean()))
         errors["sample"].append(float(robust[rows].mean() - robust.mean()))
     return {name: np.array(values) for name, values in errors.items()}
-
-
-def matching_threshold(proxies: Array, right: Array, count: int) -> float:
-    """Return the threshold above which `count` of the right rows lie, half way between two of them; -inf for all."""
-    own = np.sort(proxies[right])[::-1]
-    if count >= len(own):
-        return -np.inf
-    return float(own[count] if count == 0 else (own[count - 1] + own[count]) / 2)
-
-
-def catching_threshold(proxies: Array, brittle: Array) -> float:
-    """Return the least threshold at or below which 95 % of the brittle rows lie; -inf where none is brittle."""
-    return float(np.quantile(proxies[brittle], CAUGHT, method="inverted_cdf")) if brittle.any() else -np.inf

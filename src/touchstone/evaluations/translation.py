@@ -1,4 +1,4 @@
-"""What translating images back does to accuracy, and to the images."""
+"""How translating images back changes accuracy, and the images."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.rows import Row, grouped, of_images, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.rows import grouped, of_images, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import network, seedless
 
 UNIT = "difference of fractions"
@@ -23,24 +24,36 @@ def translation(
     against: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
-) -> list[Row]:
-    """Return accuracy rows per classifier and reconstruction rows per translator, and their means over seeds.
+) -> list[MetricRow]:
+    """Measure accuracy before and after translation, and how well translators restore images.
 
-    outputs: of each classifier seed on a set, clean, attacked, and both translated. Metrics: accuracy of each (exact
-    binomial), accuracy_gain, the paired difference of a translated set to the same set untranslated, and for each
-    translator in `against` accuracy_minus_TRANSLATOR, the paired difference to the same set translated by that one, which
-    is also by how much the gain is greater.
-    examples: the same sets as images. Metrics in pixels: reconstruction_error, the mean absolute difference of the
-    translated image to the unattacked one; of attacked sets also identity_error, of the image before translation, which
-    a translator has to beat, and reconstruction_gain, the second minus the first, above 0 where translating helps. Both
-    gains are paired, with bootstrap intervals. ValueError where the untranslated or the clean set is missing, and where a
-    translator in `against` has translated nothing. papers.md 5.e, 6.2.
+    Args:
+        outputs: of each classifier seed on a set, clean, attacked, and both translated.
+        examples: the same sets as images.
+        against: translators whose accuracy is subtracted from that of the others.
+
+    Returns:
+        Accuracy rows per classifier and reconstruction rows per translator, then means over seeds. Metrics:
+
+        - accuracy of each set, with its exact binomial interval.
+        - accuracy_gain: translated minus untranslated, paired.
+        - accuracy_minus_TRANSLATOR: minus the same set translated by one of `against`, paired; the gains differ by as
+          much.
+        - reconstruction_error, in pixels: the mean absolute difference of the translated image to the unattacked one.
+        - identity_error, of attacked sets: that of the image before translation, which a translator has to beat.
+        - reconstruction_gain: identity_error minus reconstruction_error, paired; above 0 if translating helps.
+
+    Raises:
+        ValueError: the untranslated or the clean set is missing, or a translator in `against` has translated nothing.
+
+    References:
+        docs/papers/translation.md, "Protocol".
     """
     translators = {seedless(cell.translator) for cell in outputs}
     if missing := sorted(set(against) - translators):
         raise ValueError(f"no outputs of sets translated by {missing[0]}")
     sampling = {"resamples": resamples, "seed": bootstrap_seed}
-    rows: list[Row] = []
+    rows: list[MetricRow] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
         for cell in group:
             rows.append(rate_row("accuracy", _right(cell, cell.noun.example_ids), cell))
@@ -66,7 +79,7 @@ def _right(cell: Cell, ids: Array) -> Array:
 
 
 def _otherwise_translated(cell: Cell, group: list[Cell], translators: list[str]) -> list[Cell]:
-    """Return the same set as other translators give it back."""
+    """Return the same set as other translators return it."""
     return [
         other
         for other in group
@@ -76,7 +89,7 @@ def _otherwise_translated(cell: Cell, group: list[Cell], translators: list[str])
     ]
 
 
-def _difference(metric: str, cell: Cell, less: Cell, sampling: dict[str, int]) -> Row:
+def _difference(metric: str, cell: Cell, less: Cell, sampling: dict[str, int]) -> MetricRow:
     ids = np.sort(cell.noun.example_ids)
     differences = _right(cell, ids).astype(np.float64) - _right(less, ids)
     interval = intervals.mean(differences, **sampling)
@@ -88,16 +101,18 @@ def _distance(cell: Cell, clean: Cell, ids: Array) -> Array:
     return np.asarray(np.abs(first - second).mean(axis=(1, 2, 3)))
 
 
-def _reconstruction(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[Row]:
+def _reconstruction(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[MetricRow]:
     before = _untranslated(cell, group)
     clean = only((c for c in group if not c.translator and not c.attack), f"clean {cell.examples}")
     ids = np.sort(cell.noun.example_ids)
     error, identity = _distance(cell, clean, ids), _distance(before, clean, ids)
-    found = {"reconstruction_error": (error, [cell, clean])}
+    measurements = {"reconstruction_error": (error, [cell, clean])}
     if before is not clean:  # which has no error to lessen
-        found |= {
+        measurements |= {
             "identity_error": (identity, [before, clean]),
             "reconstruction_gain": (identity - error, [cell, before, clean]),
         }
     new = partial(row, cell=of_images(cell), entry=seedless(cell.translator), n=len(ids), unit="pixels")
-    return [new(metric, intervals.mean(values, **sampling), files=files) for metric, (values, files) in found.items()]
+    return [
+        new(metric, intervals.mean(values, **sampling), files=files) for metric, (values, files) in measurements.items()
+    ]

@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from touchstone.figures._curves import means_first
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, measured
 
-# Told apart by the colour-blind; light in the middle, where a number says "chance".
+# Safe for the colour-blind; light in the middle, where a number means chance.
 COLOURS = "PuOr"
 DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells, whatever the colours of the page
 LETTER = 0.073  # inches
@@ -23,47 +24,47 @@ HEIGHT = 0.29  # inches of a cell: both lines and some air
 Places = tuple[str, str]  # row, column
 
 
-def overall(rows: Iterable[Row], metric: str) -> dict[Places, Row]:
+def overall(rows: Iterable[MetricRow], metric: str) -> dict[Places, MetricRow]:
     """Return {(entry, examples): row} of a metric: the mean over seeds, or the only row there is."""
-    found: dict[Places, Row] = {}
-    for row in sorted(rows, key=lambda row: row["seed"] is not None):
-        if measured(row["metric"]) == metric:
-            found.setdefault((row["entry"], row["examples"]), row)
-    return found
+    shown: dict[Places, MetricRow] = {}
+    for row in means_first(rows):
+        if row.measured == metric:
+            shown.setdefault((row.entry, row.examples), row)
+    return shown
 
 
-def interval_of(row: Row) -> Interval:
-    """Return the number of a row with its ends: of a mean over seeds, the least and the greatest of them."""
-    return Interval(float(row["value"]), row["low"], row["high"])
+def interval_of(row: MetricRow) -> Interval:
+    """Return the number of a row with its ends; for a mean over seeds, the least and the greatest seed."""
+    return Interval(row.value, row.low, row.high)
 
 
-def complement(found: Interval) -> Interval:
-    """Return what a share leaves of one: an error from an accuracy."""
-    low, high = (None if end is None else 1 - end for end in (found.low, found.high))
-    return Interval(1 - found.value, high, low)
+def complement(share: Interval) -> Interval:
+    """Return one minus a share: an error from an accuracy."""
+    low, high = (None if end is None else 1 - end for end in (share.low, share.high))
+    return Interval(1 - share.value, high, low)
 
 
-def what_ends_are(rows: Iterable[Row]) -> str:
-    """Return what the small type in the cells of these rows is, for a title."""
-    means = {measured(row["metric"]) != row["metric"] for row in rows}
+def what_ends_are(rows: Iterable[MetricRow]) -> str:
+    """Return what the small type in the cells of these rows means, for a title."""
+    means = {row.is_mean for row in rows}
     return " or ".join(
         words for mean, words in ((True, "range over seeds"), (False, "95 % interval")) if mean in means
     )  # fmt: skip
 
 
 def number(
-    axes: Axes, across: float, down: float, found: Interval, ink: str, *, size: float = SIZE, percent: bool = False
+    axes: Axes, across: float, down: float, share: Interval, ink: str, *, size: float = SIZE, percent: bool = False
 ) -> None:
-    """Write a number into the middle of a cell, its ends below it in smaller type; without ends the number alone."""
+    """Write a number into the middle of a cell, and its ends, if it has both, below it in smaller type."""
 
     def written(value: float) -> str:
         return f"{100 * value:.0f}" if percent else f"{value:.2f}"
 
-    value, known = written(found.value) + ("%" if percent else ""), found.low is not None and found.high is not None
-    axes.annotate(value, (across, down), (0, -0.12 * size if known else 0), textcoords="offset points", ha="center",
-                  va="bottom" if known else "center", fontsize=size, color=ink)  # fmt: skip
-    if found.low is not None and found.high is not None:
-        ends = f"{written(found.low)}–{written(found.high)}"
+    value, bounded = written(share.value) + ("%" if percent else ""), share.low is not None and share.high is not None
+    axes.annotate(value, (across, down), (0, -0.12 * size if bounded else 0), textcoords="offset points", ha="center",
+                  va="bottom" if bounded else "center", fontsize=size, color=ink)  # fmt: skip
+    if share.low is not None and share.high is not None:
+        ends = f"{written(share.low)}–{written(share.high)}"
         axes.annotate(ends, (across, down), (0, -0.22 * size), textcoords="offset points", ha="center", va="top",
                       fontsize=SMALL, color=ink)  # fmt: skip
 
@@ -91,20 +92,26 @@ def draw(
 ) -> None:
     """Draw the values of `rows` (from the top) on `columns`, from 0 in orange over 0.5 in white to 1 in violet.
 
-    words: what rows and what columns are; names: of the rows, where they are not their own; a cell without a value
-    stays empty; outlined: cells with a frame.
+    Args:
+        axes: where to draw them.
+        values: {(row, column): its number}; a cell without one stays empty.
+        rows, columns: in the order of the picture.
+        title: above it.
+        words: what rows and what columns are.
+        names: {row: the words shown for it}, if they differ.
+        outlined: cells with a frame.
     """
     colours = matplotlib.colormaps[COLOURS]
     for top, row in enumerate(rows):
         for left, column in enumerate(columns):
-            found = values.get((row, column))
-            if found is None or math.isnan(found.value):
+            share = values.get((row, column))
+            if share is None or math.isnan(share.value):
                 continue
-            # Not to the very ends, where any text on them is hard to read.
-            red, green, blue, _ = colours(0.08 + 0.84 * found.value)
+            # Not to the very ends of the colours, on which any text is hard to read.
+            red, green, blue, _ = colours(0.08 + 0.84 * share.value)
             axes.add_patch(Rectangle((left, top), 1, 1, facecolor=(red, green, blue), edgecolor="none"))
             ink = DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
-            number(axes, left + 0.5, top + 0.5, found, ink)
+            number(axes, left + 0.5, top + 0.5, share, ink)
             if (row, column) in outlined:
                 frame = Rectangle((left + 0.04, top + 0.04), 0.92, 0.92, fill=False, edgecolor=DARK, linewidth=1.6)
                 axes.add_patch(frame)

@@ -18,10 +18,17 @@ Array = NDArray[Any]
 def roc_line(
     axes: Axes, id_scores: Array, ood_scores: Array, *, label: str, look: dict[str, Any], resamples: int
 ) -> Line2D:
-    """Return the line drawn on `axes` in its band: ID inputs flagged (across), anomalous ones caught (up), both shares.
+    """Draw a ROC curve in its band: the share of ID inputs flagged (across), of anomalous ones caught (up).
 
-    id_scores (N,), ood_scores (M,): higher is more anomalous. The band is the pointwise 95 % one of `resamples`
-    stratified bootstrap samples, always the same ones. look: colour and style of the line, as `palette` gives them.
+    Args:
+        axes: where to draw it.
+        id_scores, ood_scores: (N,) and (M,); higher is more anomalous.
+        label: its words in the legend.
+        look: colour and style of the line, as `palette` gives them.
+        resamples: stratified bootstrap samples of the pointwise 95 % band, always the same ones.
+
+    Returns:
+        The line, for a legend.
     """
     band = intervals.roc_band(id_scores, ood_scores, resamples=resamples, seed=0)
     axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)

@@ -29,8 +29,17 @@ def attacked_histograms(
 ) -> Figure:
     """Return one column per classifier, its clean scores above those under `attack`: ID filled, OOD as a line.
 
-    scores: of each classifier with `detector` on both sets, clean and attacked. The AUROC of what a panel shows is in
-    its title. detector, seed: the ones to show. ValueError where one of the four scores of a classifier is missing.
+    The AUROC of what a panel shows is in its title.
+
+    Args:
+        scores: of each classifier with `detector` on both sets, clean and attacked.
+        id_examples, ood_examples: the two sets.
+        attack: the attack to show.
+        detector, seed: the ones to show.
+        bins: of a histogram.
+
+    Raises:
+        ValueError: one of the four scores of a classifier is missing.
     """
     shown = [cell for cell in scores if (cell.detector, cell.seed) == (detector, seed) and not cell.translator]
     entries = list(dict.fromkeys(cell.entry for cell in shown))
@@ -54,9 +63,9 @@ def attacked_histograms(
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
     figure.supxlabel(f"score of {detector}, higher is more anomalous (seed {seed})", fontsize=9)
-    told = [f"{entry} {state} {auroc(*sides):.2f}" for (state, entry), sides in populations.items()]
+    areas = [f"{entry} {state} {auroc(*sides):.2f}" for (state, entry), sides in populations.items()]
     about = f"Histograms of {detector} scores of {id_examples} and {ood_examples}, clean and under {attack}"
-    return drawing.described(figure, f"{about}; AUROC: {', '.join(told)}.")
+    return drawing.described(figure, f"{about}; AUROC: {', '.join(areas)}.")
 
 
 def _scores(cells: list[Cell], entry: str, examples: str, attack: str) -> Array:

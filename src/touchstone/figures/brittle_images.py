@@ -1,4 +1,4 @@
-"""Figure: the inputs nearest to and farthest from the decision boundary, and those the logit margin takes for them."""
+"""Figure: the inputs nearest to and farthest from the decision boundary, and those that the logit margin ranks so."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.statistics.estimators import Array, logit_margins
-from touchstone.statistics.margin_cells import Found, kept
+from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import only, rows_of
 from touchstone.statistics.threats import network
 
-ABOVE: Any = {"fontsize": 8, "loc": "center", "pad": 3, "linespacing": 1.1}  # what stands above an image
-SOFT = "#5a626d"  # of what only says what stands there
+ABOVE: Any = {"fontsize": 8, "loc": "center", "pad": 3, "linespacing": 1.1}  # words above an image
+SOFT = "#5a626d"  # of words that explain others
 
 
 def brittle_images(
@@ -30,23 +30,29 @@ def brittle_images(
 ) -> Figure:
     """Return four rows of images: smallest and greatest input margin, smallest and greatest logit margin.
 
-    Above each image stand its input margin in pixels, its logit margin, and its predicted class, with the true one in
-    brackets where they differ. margins: of several methods, the smallest kept; inputs whose margin was not found count
-    as farthest. examples: the same sets. classifier, seed: the network; None shows the first. ValueError where there are
-    no margins of it.
+    The words above each image are its input margin in pixels, its logit margin and its predicted class, with the true
+    class in brackets if they differ. Inputs whose margin was not found count as farthest.
+
+    Args:
+        margins: of several methods, of which the smallest is kept.
+        outputs, examples: of the same sets.
+        classifier, seed: the network; None shows the first.
+        columns: the images per row.
+
+    Raises:
+        ValueError: there are no margins of the network.
     """
-    groups = [found for found in kept(margins, outputs) if found.seed == seed]
-    groups = [found for found in groups if classifier is None or found.entry == classifier]
+    groups = [group for group in kept(margins, outputs) if group.seed == seed]
+    groups = [group for group in groups if classifier is None or group.entry == classifier]
     if not groups:
         raise ValueError(f"no margins of seed {seed} of {classifier or 'any classifier'}")
-    found = groups[0]
-    cell = only(
-        (c for c in examples if c.examples == found.examples and not c.attack and not c.translator), found.examples
-    )
-    images = cell.noun.images[rows_of(cell.noun.example_ids, found.ids, cell.file)]
-    labels = cell.noun.labels[rows_of(cell.noun.example_ids, found.ids, cell.file)]
-    logits = logit_margins(found.logits)
-    near, looks_near = np.lexsort((logits, found.margins)), np.argsort(logits, kind="stable")
+    group = groups[0]
+    clean = (cell for cell in examples if cell.examples == group.examples and not cell.attack and not cell.translator)
+    cell = only(clean, group.examples)
+    images = cell.noun.images[rows_of(cell.noun.example_ids, group.ids, cell.file)]
+    labels = cell.noun.labels[rows_of(cell.noun.example_ids, group.ids, cell.file)]
+    logits = logit_margins(group.logits)
+    near, looks_near = np.lexsort((logits, group.margins)), np.argsort(logits, kind="stable")
     rows = {
         "nearest to\nthe boundary": near[:columns],
         "smallest\nlogit margin": looks_near[:columns],
@@ -54,7 +60,7 @@ def brittle_images(
         "greatest\nlogit margin": looks_near[::-1][:columns],
     }
     figure = Figure(figsize=(drawing.WIDTH, 1.2 * len(rows)))
-    figure.set_layout_engine("none")  # it would move so many axes by other last digits each time: other bytes
+    figure.set_layout_engine("none")  # a layout engine moves so many axes by other last digits each time: other bytes
     place = {"left": 0, "right": 0.995, "bottom": 0.01, "top": 0.9, "wspace": 0.12, "hspace": 0.8}
     grid = {"width_ratios": [1.55] + [1] * columns} | place
     axes_grid = figure.subplots(len(rows), columns + 1, squeeze=False, gridspec_kw=grid)
@@ -63,13 +69,13 @@ def brittle_images(
         axes_row[0].set_title("input margin\nlogit margin\nclass (true)", **ABOVE | {"loc": "right", "color": SOFT})
         for axes, place in zip(axes_row[1:], chosen, strict=False):
             axes.imshow(*_shown(images[place]), vmin=0, vmax=1, interpolation="none", gid=f"{name}-{place}")
-            axes.set_title(_words(found, logits, labels, int(place)), **ABOVE)
+            axes.set_title(_words(group, logits, labels, int(place)), **ABOVE)
         for axes in axes_row:
             axes.set_axis_off()
-    worst = found.margins[near[:columns]]
+    worst = group.margins[near[:columns]]
     return drawing.described(
         figure,
-        f"Images of {found.examples} by the margins of {network(found.outputs)}: the {columns} nearest to its decision"
+        f"Images of {group.examples} by the margins of {network(group.outputs)}: the {columns} nearest to its decision"
         f" boundary change class within {worst.max():.3f} pixels; above each, input margin, logit margin and class.",
     )
 
@@ -78,7 +84,7 @@ def _shown(image: Array) -> tuple[Array, str]:
     return (image[0], "gray") if len(image) == 1 else (np.moveaxis(image, 0, 2), "viridis")
 
 
-def _words(found: Found, logits: Array, labels: Array, place: int) -> str:
-    margin = f"{found.margins[place]:.3f}" if np.isfinite(found.margins[place]) else "not found"
-    said, true = int(found.predictions[place]), int(labels[place])
-    return f"{margin}\n{logits[place]:.2g}\n{said}" + (f" ({true})" if said != true else "")
+def _words(group: KeptMargins, logits: Array, labels: Array, place: int) -> str:
+    margin = f"{group.margins[place]:.3f}" if np.isfinite(group.margins[place]) else "not found"
+    predicted, true = int(group.predictions[place]), int(labels[place])
+    return f"{margin}\n{logits[place]:.2g}\n{predicted}" + (f" ({true})" if predicted != true else "")

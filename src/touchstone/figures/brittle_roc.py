@@ -12,7 +12,7 @@ from touchstone.statistics.estimators import auroc, logit_margins
 from touchstone.statistics.margin_cells import kept
 from touchstone.statistics.threats import network
 
-RAREST = 0.05  # share of the rarer class below which no curve is drawn (papers.md S2-5)
+RAREST = 0.05  # share of the rarer class below which no curve is drawn
 
 
 def brittle_roc(
@@ -26,21 +26,30 @@ def brittle_roc(
 ) -> Figure:
     """Return one panel per classifier, set and norm, one ROC curve per eps in its 95 % band, AUROCs in the legend.
 
-    Positive is brittle: an input margin of at most eps, the smallest of several methods; the score is minus the logit
-    margin. An eps at which fewer than 5 % of the inputs are brittle, or not, has no curve. classifiers, seed: those to
-    show. ValueError where there is nothing to show.
+    Positive is brittle: an input margin of at most eps. The score is minus the logit margin. An eps at which fewer than
+    5 % of the inputs are brittle, or fewer than 5 % are not, has no curve.
+
+    Args:
+        margins: of several methods, of which the smallest is kept.
+        outputs: of the same sets.
+        eps: the radii, in pixels.
+        classifiers, seed: those to show; None shows all classifiers.
+        resamples: bootstrap samples of a band.
+
+    Raises:
+        ValueError: there is nothing to show.
     """
     wanted = classifiers or list(dict.fromkeys(cell.entry for cell in margins))
-    groups = [found for found in kept(margins, outputs) if found.seed == seed and found.entry in wanted]
+    groups = [group for group in kept(margins, outputs) if group.seed == seed and group.entry in wanted]
     if not groups:
         raise ValueError(f"no margins of seed {seed} of {', '.join(wanted)}")
-    groups.sort(key=lambda found: wanted.index(found.entry))
+    groups.sort(key=lambda group: wanted.index(group.entry))
     figure, panels = drawing.panels(len(groups), columns=2, height=3.1)
-    told = []
-    for axes, found in zip(panels, groups, strict=True):
-        scores = -logit_margins(found.logits)
+    areas = []
+    for axes, group in zip(panels, groups, strict=True):
+        scores = -logit_margins(group.logits)
         for place, radius in enumerate(eps):
-            brittle = found.margins <= radius
+            brittle = group.margins <= radius
             if min(brittle.mean(), 1 - brittle.mean()) < RAREST:
                 continue
             look = palette.population(place)
@@ -48,9 +57,9 @@ def brittle_roc(
             area = auroc(*populations)
             label = f"{radius:g}: {area:.3f} ({brittle.mean():.0%} brittle)"
             roc_line(axes, *populations, label=label, look=look, resamples=resamples)
-            told.append(f"{area:.3f} at eps {radius:g} for {network(found.outputs)}")
+            areas.append(f"{area:.3f} at eps {radius:g} for {network(group.outputs)}")
         axes.plot([0, 1], [0, 1], color=drawing.FAINT, linewidth=0.8)  # chance
-        axes.set(title=network(found.outputs), xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set(title=network(group.outputs), xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set(xlabel="other inputs flagged (share)", ylabel="brittle inputs caught (share)")
         axes.legend(title="eps: AUROC", title_fontsize=7.5, fontsize=7.5, loc="lower right")
-    return drawing.described(figure, f"ROC curves of the logit margin against brittleness. AUROC {'; '.join(told)}.")
+    return drawing.described(figure, f"ROC curves of the logit margin against brittleness. AUROC {'; '.join(areas)}.")

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.statistics.wording import bracketed
 
 
-def cross_attack_matrix(
-    metrics: list[dict[str, Any]], detectors: list[Cell], *, classifier: str | None = None
-) -> Figure:
+def cross_attack_matrix(metrics: list[MetricRow], detectors: list[Cell], *, classifier: str | None = None) -> Figure:
     """Return a heat map of AUROC: a row per supervised detector, named by what it was trained on, a column per anomaly.
 
-    metrics: rows of a cross_attack evaluation, attacks by those that succeeded where there were enough, with the
-    attack's success rate under its name; in small type the 95 % intervals, or the range over seeds. Frames mark what
-    a row was trained on. classifier: the one to show; None shows the first. ValueError where no detector there is
-    supervised.
+    Attacked inputs count if the attack succeeded, provided there are enough of them; the attack's success rate is under
+    its name. In small type the 95 % intervals, or the range over seeds. Frames mark what a row was trained on.
+
+    Args:
+        metrics: rows of a cross_attack evaluation.
+        detectors: those of the same networks; their settings name the anomalies that they were trained on.
+        classifier: the one to show; None shows the first.
+
+    Raises:
+        ValueError: no detector of the classifier is supervised.
     """
     entry = classifier or next((cell.entry for cell in detectors), "")
     trained = {
@@ -34,23 +37,22 @@ def cross_attack_matrix(
     rates = _heat_maps.overall(metrics, "success_rate")
     values, framed, columns, shown = {}, set(), {}, []
     for (name, examples), row in every.items():
-        net, _, detector = name.partition("+")
-        if net != entry or detector not in trained:
+        if row.classifier != entry or row.detector not in trained:
             continue
         tested = examples.rpartition("/")[2]
         rate = rates.get((entry, examples))
-        columns[tested] = f"{tested}\n{rate['value']:.0%} succeed" if rate else tested
+        columns[tested] = f"{tested}\n{rate.value:.0%} succeed" if rate else tested
         shown.append(successes.get((name, examples), row))
-        values[detector, columns[tested]] = _heat_maps.interval_of(shown[-1])
-        if _family(tested) in map(_family, trained[detector]):
-            framed.add((detector, columns[tested]))
+        values[row.detector, columns[tested]] = _heat_maps.interval_of(shown[-1])
+        if _family(tested) in map(_family, trained[row.detector]):
+            framed.add((row.detector, columns[tested]))
     rows = [name for name in trained if any(place[0] == name for place in values)]
     figure, (axes,) = _heat_maps.figure_of({"": rows}, list(columns))
     names = {name: "\n".join(_lines(trained[name])) for name in rows}
     words = ("trained on", "tested on")
     title = f"AUROC on {entry}; small: {_heat_maps.what_ends_are(shown)}; frames mark what a detector was trained on"
     _heat_maps.draw(axes, values, rows, list(columns.values()), title=title, words=words, names=names, outlined=framed)
-    told = "; ".join(
+    results = "; ".join(
         f"trained on {', '.join(trained[name])}: "
         + ", ".join(
             f"{tested} {values[name, place].value:.2f} {bracketed(*values[name, place][1:], '')}".rstrip()
@@ -59,7 +61,9 @@ def cross_attack_matrix(
         )
         for name in rows
     )
-    return drawing.described(figure, f"AUROC of supervised detectors by what they were trained and tested on. {told}.")
+    return drawing.described(
+        figure, f"AUROC of supervised detectors by what they were trained and tested on. {results}."
+    )
 
 
 def _family(name: str) -> str:

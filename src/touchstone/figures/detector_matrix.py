@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 
 
 def detector_matrix(
-    metrics: list[dict[str, Any]],
+    metrics: list[MetricRow],
     detectors: list[Cell],
     *,
     classifier: str | None = None,
@@ -20,11 +19,17 @@ def detector_matrix(
 ) -> Figure:
     """Return one heat map of AUROC per kind of detector: those trained on anomalies, and those that saw none.
 
-    metrics: rows of a detection evaluation, means over seeds where there are several. detectors: say which are
-    supervised. Attacked sets are shown by the attacks that succeeded where that was measured; in small type the 95 %
-    intervals, or the range over seeds. Detectors stand in the order of their mean; the `trivial` ones, which look at
-    pixels or at less, are marked, for where they are near 1 the set is easy. classifier: the one to show; None shows
-    the first. ValueError where no row has an AUROC of it.
+    Attacked sets are shown by the attacks that succeeded, if that was measured. In small type the 95 % intervals, or the
+    range over seeds. Detectors are in the order of their means.
+
+    Args:
+        metrics: rows of a detection evaluation, with means over seeds if there are several.
+        detectors: those of the same networks; they say which are supervised.
+        classifier: the one to show; None shows the first.
+        trivial: detectors that look at pixels or at less, which are marked: a set on which they are near 1 is easy.
+
+    Raises:
+        ValueError: no row has an AUROC of a detector on the classifier.
     """
     entry = classifier or next((cell.entry for cell in detectors), "")
     shown = _shown(metrics, entry)
@@ -56,13 +61,12 @@ def detector_matrix(
     return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {best}.")
 
 
-def _shown(metrics: list[dict[str, Any]], entry: str) -> dict[tuple[str, str], dict[str, Any]]:
+def _shown(metrics: list[MetricRow], entry: str) -> dict[tuple[str, str], MetricRow]:
     """Return {(detector, set as it is shown): the row of its AUROC}."""
     successes = _heat_maps.overall(metrics, "auroc_successes")
-    values = {}
+    shown: dict[tuple[str, str], MetricRow] = {}
     for place, row in _heat_maps.overall(metrics, "auroc").items():
-        net, _, detector = place[0].partition("+")
-        if net == entry:
+        if row.classifier == entry:
             name = place[1].rpartition("/")[2] + (" that succeeded" if place in successes else "")
-            values[detector, name] = successes.get(place, row)
-    return values
+            shown[row.detector, name] = successes.get(place, row)
+    return shown

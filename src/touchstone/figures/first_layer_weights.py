@@ -24,11 +24,21 @@ def first_layer_weights(
 ) -> Figure:
     """Return one row per classifier: the weights of some units of its first layer, as images of the input's size.
 
-    checkpoints: of classifiers whose first layer is linear; others are passed over. Mid-grey is 0, white the greatest
-    weight of the row, black minus that. Units: those of the greatest norm in the first classifier whose layer has as
-    many, so that rows of one architecture show the same units: networks of one seed start from the same weights.
-    classifiers: those to show, all if None. ValueError where none has a linear first layer. Goodfellow et al. 2015,
-    figure 3.
+    Mid-grey is 0, white the greatest weight of the row, black minus that. The units are those of the greatest norm in
+    the first classifier whose layer has as many. Rows of one architecture show the same units, because networks of one
+    seed start from the same weights.
+
+    Args:
+        checkpoints: of classifiers; those whose first layer is not linear are skipped.
+        classifiers: those to show; None shows all.
+        seed: of the networks.
+        units: how many per row.
+
+    Raises:
+        ValueError: no classifier has a linear first layer.
+
+    References:
+        Goodfellow et al. 2015, figure 3.
     """
     shown = [cell for cell in checkpoints if cell.entry and cell.seed == seed]
     shown = [cell for cell in shown if classifiers is None or cell.entry in classifiers]
@@ -53,7 +63,7 @@ def first_layer_weights(
 
 
 def _first_layer(cell: Cell) -> Array | None:
-    """Return (units, H, W), the mean over channels of the first weights that take every pixel; None without such."""
+    """Return the first weights that take every pixel, mean over channels, (units, H, W); None if there are none."""
     channels, height, width = cell.noun.input_shape
     for name in sorted(cell.noun.weights):
         weights = cell.noun.weights[name]

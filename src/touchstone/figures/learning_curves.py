@@ -1,4 +1,4 @@
-"""Figure: what training did, epoch by epoch."""
+"""Figure: loss and accuracy over the epochs of training."""
 
 from __future__ import annotations
 
@@ -23,9 +23,15 @@ PANELS = {
 def learning_curves(checkpoints: list[Cell], *, networks: list[str] | None = None) -> Figure:
     """Return one panel per curve of the checkpoints' histories over epochs, one line per network.
 
-    checkpoints: of classifiers or translators. A loss is that of the network's own objective: adversarial where it was
-    trained so; the accuracy is clean. Lines are means over seeds, bands go from the least to the greatest. networks:
-    those to show, all if None. ValueError where none has a history.
+    A loss is that of the network's own objective, so adversarial for adversarial training; the accuracy is clean. Lines
+    are means over seeds, bands go from the least to the greatest.
+
+    Args:
+        checkpoints: of classifiers or translators.
+        networks: those to show; None shows all.
+
+    Raises:
+        ValueError: no checkpoint has a history.
     """
     shown = [cell for cell in checkpoints if cell.noun.history and (networks is None or _name(cell) in networks)]
     if not shown:

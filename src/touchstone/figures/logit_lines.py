@@ -22,10 +22,19 @@ def logit_lines(
 ) -> Figure:
     """Return, per classifier (rows), the K logits of some images (columns) at x + t sign(gradient), over t.
 
-    outputs: of classifiers on a clean set and on white-box FGSM images of it without clipping, at several eps; points
-    joined by lines. Images: the first of each class in turn, the same in each row. The thick line is the true class,
-    the dashed one the class that wins at the greatest t, the others are thin. classifiers: those to show, all if None.
-    seed: the one to show. ValueError where it has no such outputs. Goodfellow et al. 2015, figure 4.
+    The images are the first of each class in turn, the same in each row. The thick line is the true class, the dashed
+    one the class that wins at the greatest t; the others are thin.
+
+    Args:
+        outputs: of classifiers on a clean set and on white-box FGSM images of it without clipping, at several eps.
+        classifiers, seed: those to show; None shows all classifiers.
+        images: how many per classifier.
+
+    Raises:
+        ValueError: there are no such outputs.
+
+    References:
+        Goodfellow et al. 2015, figure 4.
     """
     paths = [path for path in logit_paths(outputs) if path.clean.seed == seed]
     paths = [path for path in paths if classifiers is None or path.clean.entry in classifiers]

@@ -1,11 +1,12 @@
-"""Figure: which number from one forward pass ranks inputs best by their distance to the boundary?"""
+"""Figure: which number of a single forward pass best ranks inputs by their distance to the boundary?"""
 
 from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from touchstone.figures._curves import error_bars, means_first
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report import drawing, palette
-from touchstone.statistics.rows import Row, measured
 
 NAMES = {
     "kendall_tau": "logit margin",
@@ -19,16 +20,23 @@ NAMES = {
 }
 
 
-def margin_proxies(metrics: list[Row], *, norm: str = "linf") -> Figure:
-    """Return Kendall's tau of the input margin and each stand-in for it, one mark per classifier.
+def margin_proxies(metrics: list[MetricRow], *, norm: str = "linf") -> Figure:
+    """Return Kendall's tau of the input margin and each proxy for it, one mark per classifier.
 
-    metrics: of the evaluation margins. Bars reach from the least to the greatest seed, of a single network over its 95 %
-    interval. Signs are fixed: a tau below 0 ranks the wrong way round. ValueError where there are no such rows.
+    Bars reach from the least to the greatest seed, for a single network over its 95 % interval. Signs are fixed: a proxy
+    whose tau is below 0 ranks inputs the wrong way round.
+
+    Args:
+        metrics: rows of a margins evaluation.
+        norm: of the margins.
+
+    Raises:
+        ValueError: no row is about a proxy.
     """
-    rows: dict[str, dict[str, Row]] = {}
-    for row in sorted(metrics, key=lambda row: row["seed"] is not None):  # means over seeds go before single ones
-        if measured(row["metric"]) in NAMES and row["examples"].endswith(f"/{norm}"):
-            rows.setdefault(row["entry"], {}).setdefault(measured(row["metric"]), row)
+    rows: dict[str, dict[str, MetricRow]] = {}
+    for row in means_first(metrics):
+        if row.measured in NAMES and row.examples.endswith(f"/{norm}"):
+            rows.setdefault(row.entry, {}).setdefault(row.measured, row)
     if not rows:
         raise ValueError("no tau of any stand-in: the evaluation has to use margins")
     shown = [name for name in NAMES if any(name in own for own in rows.values())]
@@ -38,8 +46,8 @@ def margin_proxies(metrics: list[Row], *, norm: str = "linf") -> Figure:
     for place, (entry, own) in enumerate(rows.items()):
         look = palette.line(entry, rows)
         names = [name for name in shown if name in own]
-        values = [own[name]["value"] for name in names]
-        ends = [[abs(own[n][end] - v) for n, v in zip(names, values, strict=True)] for end in ("low", "high")]
+        values = [own[name].value for name in names]
+        ends = error_bars(own[name] for name in names)
         heights = [shown.index(name) + (place - (len(rows) - 1) / 2) * step for name in names]
         drawn = axes.errorbar(
             values, heights, xerr=ends, color=look["color"], marker=look["marker"], linestyle="none", capsize=2,
@@ -50,9 +58,9 @@ def margin_proxies(metrics: list[Row], *, norm: str = "linf") -> Figure:
     axes.invert_yaxis()
     axes.set(title="Stand-ins for the input margin", xlabel=f"Kendall's tau with the {norm} margin", ylabel="stand-in")
     figure.legend(marks, list(rows), loc="outside right upper")
-    told = "; ".join(
-        f"{entry} best by {NAMES[best]} ({own[best]['value']:.2f})"
+    best = "; ".join(
+        f"{entry} best by {NAMES[name]} ({own[name].value:.2f})"
         for entry, own in rows.items()
-        for best in [max(own, key=lambda name: own[name]["value"])]
+        for name in [max(own, key=lambda name: own[name].value)]
     )
-    return drawing.described(figure, f"Kendall's tau of the input margin and each stand-in: {told}.")
+    return drawing.described(figure, f"Kendall's tau of the input margin and each stand-in: {best}.")

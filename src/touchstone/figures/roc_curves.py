@@ -1,4 +1,4 @@
-"""Figure: how many anomalous inputs each detector catches at each share of false alarms."""
+"""Figure: how many anomalous inputs each detector catches at each rate of false alarms."""
 
 from __future__ import annotations
 
@@ -22,17 +22,22 @@ def roc_curves(
     resamples: PositiveInt = 200,
     only_detectors: list[str] | None = None,
 ) -> Figure:
-    """Return one panel per anomalous set, one line per detector in its 95 % band, its AUROC in the panel's legend.
+    """Return one panel per anomalous set, one line per detector in its 95 % band, AUROCs in the legend.
 
-    scores: of each detector on `id_examples`, which are in distribution, and on other or attacked sets.
-    classifier: the one to show; None shows the first. seed: the one to show. resamples: bootstrap samples of a band.
-    only_detectors: those to show, for more than six lines cannot be told apart; None shows all.
-    ValueError where there are no scores of them.
+    Args:
+        scores: of each detector on `id_examples`, which are in distribution, and on other or attacked sets.
+        id_examples: the in-distribution set.
+        classifier, seed: of the network; None takes the first classifier.
+        resamples: bootstrap samples of a band.
+        only_detectors: those to show, at most six of which can be distinguished; None shows all.
+
+    Raises:
+        ValueError: there are no scores on `id_examples` and another set.
     """
     entry = classifier or scores[0].entry
     shown = [cell for cell in scores if (cell.entry, cell.seed) == (entry, seed) and not cell.translator]
     shown = [cell for cell in shown if only_detectors is None or cell.detector in only_detectors]
-    groups = grouped(shown, lambda cell: place(cell))
+    groups = grouped(shown, place)
     id_cells = groups.pop(id_examples, [])
     if not id_cells or not groups:
         raise ValueError(f"no scores of {entry}.{seed} on {id_examples} and another set")
@@ -56,5 +61,5 @@ def roc_curves(
     figure.suptitle(f"{entry}, seed {seed}", fontsize=9, ha="left", x=0.01)
     names = sorted(handles)
     figure.legend([handles[name] for name in names], names, loc="outside upper right", ncols=min(4, len(names)))
-    found = "; ".join(f"on {name} the largest area is that of {detector}" for name, detector in best.items())
-    return drawing.described(figure, f"ROC curves of {len(detectors)} detectors on {entry}, seed {seed}: {found}.")
+    largest = "; ".join(f"on {name} the largest area is that of {detector}" for name, detector in best.items())
+    return drawing.described(figure, f"ROC curves of {len(detectors)} detectors on {entry}, seed {seed}: {largest}.")

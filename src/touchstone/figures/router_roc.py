@@ -1,4 +1,4 @@
-"""Figure: how many attacked inputs each router sends to the translators at each share of clean ones, and where it stands."""
+"""Figure: how many attacked inputs each router translates at each share of clean ones, and at its threshold."""
 
 from __future__ import annotations
 
@@ -19,10 +19,17 @@ def router_roc(
 ) -> Figure:
     """Return one panel per attack, one line per routed defence in its 95 % band, and a mark where its threshold is.
 
-    outputs: of defences on clean and on attacked inputs, of which those made on other networks are drawn: on the
-    defence itself an attacker chooses the score. detectors: the routers; a mark stands at the shares of clean and of
-    attacked inputs above the deployed threshold, which was set on other clean ones. seed: the one to show; resamples:
-    bootstrap samples of a band. ValueError where no defence with a router was attacked, or its router is missing.
+    Only inputs made on other networks are drawn, because an attacker of the defence itself chooses the score. The mark is
+    at the shares of clean and of attacked inputs above the deployed threshold, which was set on other clean inputs.
+
+    Args:
+        outputs: of defences on clean and on attacked inputs.
+        detectors: the routers.
+        seed: the one to show.
+        resamples: bootstrap samples of a band.
+
+    Raises:
+        ValueError: no defence with a router was attacked, or its router is missing.
     """
     routed = [cell for cell in outputs if cell.seed == seed and "routing_score" in cell.noun.features]
     attacked = [cell for cell in routed if cell.attack and cell.victim != network(cell)]
@@ -32,7 +39,7 @@ def router_roc(
     groups = grouped(attacked, place)
     figure, panels = drawing.panels(len(groups), columns=2, height=3.7)
     handles: dict[str, Line2D] = {}
-    told = []
+    best = []
     for axes, (name, cells) in zip(panels, groups.items(), strict=True):
         areas: dict[str, float] = {}
         for cell in sorted(cells, key=lambda cell: cell.entry):
@@ -42,17 +49,16 @@ def router_roc(
             look = palette.line(cell.entry, entries)
             label = f"{areas[cell.entry]:.3f}"
             roc_line(axes, *scores, label=label, look=look | {"marker": ""}, resamples=resamples)
-            router = only(
-                (found for found in detectors if network(found) == network(cell)), f"the router of {cell.entry}"
-            )
+            own = (detector for detector in detectors if network(detector) == network(cell))
+            router = only(own, f"the router of {cell.entry}")
             threshold = router.noun.thresholds[f"{router.settings['false_positive_rate']:g}"]
             at = [[float((values > threshold).mean())] for values in scores]
             axes.plot(*at, **look | {"markersize": 7, "markeredgecolor": drawing.INK, "linestyle": ""})
             handles[f"{cell.entry} ({router.detector})"] = Line2D([], [], **look)
         drawing.roc_axes(axes, name)
-        best = max(areas, key=lambda entry: areas[entry])
-        told.append(f"on {name} the largest area is that of {best}, {areas[best]:.3f}")
+        entry = max(areas, key=lambda entry: areas[entry])
+        best.append(f"on {name} the largest area is that of {entry}, {areas[entry]:.3f}")
     figure.supxlabel("clean inputs translated (share)", fontsize=9)
     figure.supylabel("attacked inputs translated (share)", fontsize=9)
     figure.legend(handles.values(), list(handles), loc="outside upper right", ncols=2, title="mark: deployed threshold")
-    return drawing.described(figure, f"ROC curves of {len(entries)} routers, seed {seed}: {'; '.join(told)}.")
+    return drawing.described(figure, f"ROC curves of {len(entries)} routers, seed {seed}: {'; '.join(best)}.")

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from touchstone.figures._curves import Curve
+from touchstone.records.metric_rows import NONE, OBLIVIOUS, MetricRow
 from touchstone.report import drawing, palette
-from touchstone.statistics.rows import Row, measured
-from touchstone.statistics.threats import read
 
-# What the paper links: how far out the router finds the images, how often they fool, what translating gives back.
+# What the paper links: how far out the router sees the images, how often they fool, what translating recovers.
+EXCESS, ACCURACY, GAIN = "routing_excess", "untranslated_accuracy", "translation_gain"
 PANELS = {
-    "routing_excess": "router's score above its threshold\n(spreads of clean images)",
-    "untranslated_accuracy": "misclassified without translation",
-    "translation_gain": "accuracy gained by translating",
+    EXCESS: "router's score above its threshold\n(spreads of clean images)",
+    ACCURACY: "misclassified without translation",
+    GAIN: "accuracy gained by translating",
 }
 
 
-def routing_against_eps(metrics: list[dict[str, Any]], *, entry: str) -> Figure:
+def routing_against_eps(metrics: list[MetricRow], *, entry: str) -> Figure:
     """Return three panels over eps, one line per attack on the bare network: the router's score, errors, the gain.
 
-    metrics: rows of a routing evaluation about the defence `entry`. Bands: least to greatest over seeds, or the 95 %
-    interval of one. The link that the paper claims holds where the three rise together. ValueError where nothing is
-    measured at an eps.
+    Bands: least to greatest over seeds, or the 95 % interval of a single one. The link that the paper claims holds where
+    all three rise together.
+
+    Args:
+        metrics: rows of a routing evaluation.
+        entry: the defence to show.
+
+    Raises:
+        ValueError: nothing is measured at an eps.
+
+    References:
+        Amich and Eshete 2022.
     """
-    lines: dict[tuple[str, str], dict[float, Row]] = {}
-    for row in sorted(metrics, key=lambda row: row["seed"] is None):
-        metric, threat = measured(row["metric"]), read(row["threat"])
-        if row["entry"] == entry and metric in PANELS and threat.knows in ("oblivious", "none"):
+    lines: dict[tuple[str, str], Curve] = {}
+    for row in sorted(metrics, key=lambda row: row.seed is None):
+        metric, threat = row.measured, row.threat
+        if row.entry == entry and metric in PANELS and threat.knows in (OBLIVIOUS, NONE):
             family = threat.use if threat.eps is not None else ""
             lines.setdefault((metric, family), {})[threat.eps or 0.0] = row
     families = sorted({family for _, family in lines if family})
@@ -40,33 +48,32 @@ def routing_against_eps(metrics: list[dict[str, Any]], *, entry: str) -> Figure:
         for family in families:
             curve = lines.get((metric, ""), {}) | lines.get((metric, family), {})
             places = sorted(curve)
-            ends = [[_of(curve[eps], end) for eps in places] for end in ("value", "low", "high")]
+            values, low, high = zip(*(_ends(curve[eps]) for eps in places), strict=True)
             look = palette.line(family, families)
-            axes.plot(places, ends[0], label=family, **look)
-            axes.fill_between(places, ends[1], ends[2], color=look["color"], alpha=0.18, linewidth=0)
+            axes.plot(places, values, label=family, **look)
+            axes.fill_between(places, low, high, color=look["color"], alpha=0.18, linewidth=0)
         axes.set_title(title, fontsize=8)
         axes.set_xlabel("eps (pixels, from 0 to 1)")
-        if metric != "routing_excess":
+        if metric != EXCESS:
             axes.yaxis.set_major_formatter(PercentFormatter(1))
     panels[0].legend()
     figure.supylabel(" ")
     return drawing.described(figure, _words(lines, families))
 
 
-def _of(row: Row, end: str) -> float:
-    """Return a row's value or an end of its interval; of an accuracy the errors that it leaves."""
-    value = float(row["value"] if row[end] is None else row[end])
-    return 1 - value if measured(row["metric"]) == "untranslated_accuracy" else value
+def _ends(row: MetricRow) -> tuple[float, float, float]:
+    """Return a row's value, low and high end; of an accuracy the errors that it leaves."""
+    low, high = (row.value if end is None else end for end in (row.low, row.high))
+    return (1 - row.value, 1 - low, 1 - high) if row.measured == ACCURACY else (row.value, low, high)
 
 
-def _words(lines: dict[tuple[str, str], dict[float, Row]], families: list[str]) -> str:
+def _words(lines: dict[tuple[str, str], Curve], families: list[str]) -> str:
     parts = []
     for family in families:
-        far = max(lines["untranslated_accuracy", family])
-        found = {metric: _of(lines[metric, family][far], "value") for metric in PANELS if (metric, family) in lines}
+        far = max(lines[ACCURACY, family])
+        values = {metric: _ends(lines[metric, family][far])[0] for metric in PANELS if (metric, family) in lines}
         parts.append(
-            f"{family} at eps {far:g} fools on {found['untranslated_accuracy']:.0%} and translating gains"
-            f" {found['translation_gain']:.0%}, with a score {found.get('routing_excess', 0):.2g} spreads above the"
-            " threshold"
+            f"{family} at eps {far:g} fools on {values[ACCURACY]:.0%} and translating gains {values[GAIN]:.0%},"
+            f" with a score {values.get(EXCESS, 0):.2g} spreads above the threshold"
         )
     return "Score, errors and gain against eps: " + "; ".join(parts) + "."

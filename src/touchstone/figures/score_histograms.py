@@ -1,4 +1,4 @@
-"""Figure: how each detector's scores are spread, in distribution and beside it."""
+"""Figure: the distribution of each detector's scores on ID and on anomalous sets."""
 
 from __future__ import annotations
 
@@ -20,11 +20,19 @@ def score_histograms(
     bins: PositiveInt = 40,
     only_detectors: list[str] | None = None,
 ) -> Figure:
-    """Return one panel per detector: ID scores filled, each anomalous set as a line, thresholds as dashed verticals.
+    """Return one panel per detector: ID scores filled, anomalous sets as lines, thresholds as dashed verticals.
 
-    scores: as for roc_curves; the cell on `id_examples` may name thresholds in its settings. Scores beyond the 1st
-    and the 99th percentile of each set are counted in the outermost bins. classifier: None shows the first.
-    only_detectors: those to show; None shows all.
+    Scores beyond the 1st and the 99th percentile of each set are counted in the outermost bins.
+
+    Args:
+        scores: as for roc_curves; the cell on `id_examples` may name thresholds in its settings.
+        id_examples: the in-distribution set.
+        classifier, seed: of the network; None takes the first classifier.
+        bins: of a histogram.
+        only_detectors: those to show; None shows all.
+
+    Raises:
+        ValueError: there are no scores of the network.
     """
     entry = classifier or scores[0].entry
     shown = [cell for cell in scores if (cell.entry, cell.seed) == (entry, seed) and not cell.translator]

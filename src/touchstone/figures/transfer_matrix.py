@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
+from touchstone.figures._curves import means_first
+from touchstone.records.metric_rows import TRANSFER, WHITE_BOX, MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, measured
-from touchstone.statistics.threats import read, seedless
 
 DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells; not drawing.PAPER, through which the page shines
-Accuracies = dict[tuple[str, str], Row]  # (made to fool, classified by) -> its row
+Accuracies = dict[tuple[str, str], MetricRow]  # (made to fool, classified by) -> its row
 
 
-def transfer_matrix(metrics: list[dict[str, Any]], *, attacks: list[str] | None = None) -> Figure:
+def transfer_matrix(metrics: list[MetricRow], *, attacks: list[str] | None = None) -> Figure:
     """Return one heat map per set and attack: error of each classifier (columns) on what fools each other (rows).
 
-    metrics: robust_accuracy rows of a robustness evaluation with victims; means over seeds where there are several.
-    attacks: those to show; None shows all. In small type the 95 % intervals, or the range over seeds. On the diagonal
-    the attack knew the classifier. ValueError where no set was made to fool another classifier.
+    On the diagonal the attack knew the classifier. In small type the 95 % intervals, or the range over seeds.
+
+    Args:
+        metrics: rows of a robustness evaluation with victims, with means over seeds if there are several.
+        attacks: those to show; None shows all.
+
+    Raises:
+        ValueError: no set was made to fool another classifier.
     """
     maps = _maps(metrics, attacks)
     if not maps:
@@ -34,25 +37,24 @@ def transfer_matrix(metrics: list[dict[str, Any]], *, attacks: list[str] | None 
         _draw(axes, name, rows)
     small = _heat_maps.what_ends_are(row for rows in maps.values() for row in rows.values())
     figure.supxlabel(f"in small type: {small}", fontsize=7.5)
-    told = [
-        f"{name}: made to fool {fooled}, error of {by} {1 - row['value']:.0%}"
+    errors = [
+        f"{name}: made to fool {fooled}, error of {by} {1 - row.value:.0%}"
         for name, rows in maps.items()
         for (fooled, by), row in rows.items()
     ]
-    return drawing.described(figure, f"Error on images made to fool another classifier. {'; '.join(told)}.")
+    return drawing.described(figure, f"Error on images made to fool another classifier. {'; '.join(errors)}.")
 
 
-def _maps(metrics: list[Row], attacks: list[str] | None) -> dict[str, Accuracies]:
+def _maps(metrics: list[MetricRow], attacks: list[str] | None) -> dict[str, Accuracies]:
     maps: dict[str, Accuracies] = {}
-    for row in sorted(metrics, key=lambda row: row["seed"] is not None):
-        examples, _, attack = row["examples"].rpartition("/")
-        if measured(row["metric"]) != "robust_accuracy" or (attacks is not None and attack not in attacks):
+    for row in means_first(metrics):
+        attack = row.examples.rpartition("/")[2]
+        if row.measured != "robust_accuracy" or (attacks is not None and attack not in attacks):
             continue
-        knows = seedless(read(row["threat"]).knows)
-        victim = row["entry"] if knows == "white-box" else knows.removeprefix("transfer from ")
-        if knows == "white-box" or knows != victim:
-            name = f"{examples.split('/')[0]}: {attack}"
-            maps.setdefault(name, {}).setdefault((victim, row["entry"]), row)
+        threat = row.threat.seedless
+        if threat.knows == WHITE_BOX or threat.knowledge == TRANSFER:
+            victim = threat.of or row.entry
+            maps.setdefault(f"{row.dataset}: {attack}", {}).setdefault((victim, row.entry), row)
     return {name: rows for name, rows in maps.items() if any(fooled != by for fooled, by in rows)}
 
 

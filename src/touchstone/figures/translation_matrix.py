@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
+from touchstone.records.metric_rows import NONE, MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import Row, measured
-from touchstone.statistics.threats import read
 
-NONE = "no translator"
+UNTRANSLATED, CLEAN = "no translator", "clean"
 SHADES = "Blues"
 
 
-def translation_matrix(metrics: list[dict[str, Any]], *, classifier: str, examples: str) -> Figure:
+def translation_matrix(metrics: list[MetricRow], *, classifier: str, examples: str) -> Figure:
     """Return one matrix: accuracy of `classifier` on `examples`, clean and per attack, through each translator.
 
-    metrics: rows of a translation evaluation; means over seeds where there are any. The first line is without a
-    translator; in small type the 95 % intervals, or the range over seeds. Down a column all translators face the same
-    images. ValueError where there is no accuracy to show.
+    The first line is without a translator. Within a column all translators get the same images. In small type the 95 %
+    intervals, or the range over seeds.
+
+    Args:
+        metrics: rows of a translation evaluation, with means over seeds if there are several.
+        classifier: the one to show.
+        examples: the clean set.
+
+    Raises:
+        ValueError: there is no accuracy to show.
     """
-    shown: dict[tuple[str, str], Row] = {}
-    for row in sorted(metrics, key=lambda row: row["seed"] is None):
-        name, *way = row["examples"].split("/")
-        if (row["entry"], measured(row["metric"]), name) == (classifier, "accuracy", examples):
-            shown[_place(row, way)] = row
+    shown: dict[tuple[str, str], MetricRow] = {}
+    for row in sorted(metrics, key=lambda row: row.seed is None):
+        if (row.entry, row.measured, row.dataset) == (classifier, "accuracy", examples):
+            shown[_place(row)] = row
     values = {place: _heat_maps.interval_of(row) for place, row in shown.items()}
     if not values:
         raise ValueError(f"no accuracy of {classifier} on {examples}")
-    lines = sorted({line for line, _ in values}, key=lambda line: (line != NONE, line))
-    columns = sorted({column for _, column in values}, key=lambda column: (column != "clean", column))
+    lines = sorted({line for line, _ in values}, key=lambda line: (line != UNTRANSLATED, line))
+    columns = sorted({column for _, column in values}, key=lambda column: (column != CLEAN, column))
     nothing = Interval(np.nan, None, None)
     cells = [[values.get((line, column), nothing) for column in columns] for line in lines]
     table = np.array([[cell.value for cell in line] for line in cells])
@@ -42,8 +45,9 @@ def translation_matrix(metrics: list[dict[str, Any]], *, classifier: str, exampl
     axes.pcolormesh(np.ma.masked_invalid(table), cmap=SHADES, vmin=0, vmax=1.4, edgecolors="white", linewidth=1.5)
     for (line, column), value in np.ndenumerate(table):
         if not np.isnan(value):
-            found = cells[line][column]
-            _heat_maps.number(axes, column + 0.5, line + 0.5, found, _heat_maps.DARK, size=9, percent=True)
+            _heat_maps.number(
+                axes, column + 0.5, line + 0.5, cells[line][column], _heat_maps.DARK, size=9, percent=True
+            )
     axes.grid(visible=False)
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
     axes.set_yticks(np.arange(len(lines)) + 0.5, lines)
@@ -56,13 +60,14 @@ def translation_matrix(metrics: list[dict[str, Any]], *, classifier: str, exampl
     return drawing.described(figure, _words(values, lines, columns))
 
 
-def _place(row: Row, way: list[str]) -> tuple[str, str]:
-    """Return the translator and the attack of a row: a white-box one has no translator, a clean one no attack."""
-    if read(row["threat"]).knows == "none":
-        return (way[-1] if way else NONE), "clean"
-    if read(row["threat"]).knows.startswith("white-box"):
-        return NONE, "/".join(way)
-    return way[-1], "/".join(way[:-1])
+def _place(row: MetricRow) -> tuple[str, str]:
+    """Return the translator and the attack of a row; a white-box attack has no translator, a clean set no attack."""
+    _, *changes = row.examples.split("/")
+    if row.threat.knows == NONE:
+        return (changes[-1] if changes else UNTRANSLATED), CLEAN
+    if row.threat.is_white_box:
+        return UNTRANSLATED, "/".join(changes)
+    return changes[-1], "/".join(changes[:-1])
 
 
 def _words(values: dict[tuple[str, str], Interval], lines: list[str], columns: list[str]) -> str:

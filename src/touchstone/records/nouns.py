@@ -1,24 +1,20 @@
-"""The nouns that steps take and return, and their one byte format (safetensors with one metadata key)."""
+"""The nouns that steps take and return; each one checks its own shapes and ranges."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from touchstone.records.metric_rows import MetricRow
+
 Array = NDArray[Any]
 
 
 class ContractError(ValueError):
     """A noun that breaks its own rules: a shape, a range, a missing field."""
-
-
-def canonical_json(value: object) -> str:
-    """Return the one JSON text of `value`: keys sorted, no spaces; NaN and infinity raise ValueError."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -38,14 +34,22 @@ def _finite(values: Array, what: str) -> None:
 
 @dataclass(frozen=True)
 class ExampleSet:
-    """Images (N, C, H, W) float32 in [0, 1], labels (N,) int64 (-1: no class), the rows of `source` they come from."""
+    """Images, their labels, and the rows of `source` that they come from.
+
+    Attributes:
+        images: (N, C, H, W) float32 in [0, 1].
+        labels: (N,) int64; -1 means no class.
+        example_ids: (N,), unique.
+        notes: what a reader should know: interpolation, licence, ...
+        unquantised: of attacked sets, the float images of which `images` are the version on the 1/255 grid.
+    """
 
     images: Array
     labels: Array
     example_ids: Array
     source: str
-    notes: dict[str, Any] = field(default_factory=dict)  # what a reader should know: interpolation, licence, ...
-    unquantised: Array | None = None  # attacked sets: the float images that `images` are the 1/255 version of
+    notes: dict[str, Any] = field(default_factory=dict)
+    unquantised: Array | None = None
 
     def __post_init__(self) -> None:
         _require(self.images.ndim == 4, f"images have shape {self.images.shape}, expected (N, C, H, W)")
@@ -65,12 +69,12 @@ class ExampleSet:
         return len(self.images)
 
     def with_images(self, images: Array, **notes: Any) -> ExampleSet:
-        """Return the same rows with other images of the same shape; ContractError where the shape differs."""
+        """Return the same rows with other images of the same shape; ContractError if the shape differs."""
         _require(images.shape == self.images.shape, f"images changed shape: {self.images.shape} to {images.shape}")
         return replace(self, images=images, unquantised=None, notes={**self.notes, **notes})
 
     def take(self, rows: Array) -> ExampleSet:
-        """Return the given rows (indices or a mask), in that order."""
+        """Return some rows (indices or a mask), in that order."""
         return replace(
             self,
             images=self.images[rows],
@@ -82,7 +86,7 @@ class ExampleSet:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights of one network, the architecture that they fit, and its normalisation (per channel, in pixels)."""
+    """The weights of one network, its architecture, and its normalisation (per channel, in pixels)."""
 
     weights: dict[str, Array]
     architecture: dict[str, Any]  # {"use": ..., settings}
@@ -104,14 +108,21 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What one network says about one ExampleSet, row by row."""
+    """What one network returns for one ExampleSet, row by row.
+
+    Attributes:
+        logits: (N, K).
+        features: (N, ...) by name.
+        gradient_norms: (N, P) by confounding label.
+        unquantised_logits: of attacked sets, the logits of the float images.
+    """
 
     logits: Array
     labels: Array
     example_ids: Array
     features: dict[str, Array] = field(default_factory=dict)
-    gradient_norms: dict[str, Array] = field(default_factory=dict)  # per confounding label: (N, P)
-    unquantised_logits: Array | None = None  # attacked sets: of the float images
+    gradient_norms: dict[str, Array] = field(default_factory=dict)
+    unquantised_logits: Array | None = None
 
     def __post_init__(self) -> None:
         _require(self.logits.ndim == 2, f"logits have shape {self.logits.shape}, expected (N, K)")
@@ -125,19 +136,26 @@ class Outputs:
 
     @property
     def predictions(self) -> Array:
-        """The argmax class of each row, (N,) int64; the first one where classes tie."""
+        """The argmax class of each row, (N,) int64; the first one if classes tie."""
         predictions: Array = self.logits.argmax(axis=1)
         return predictions
 
 
 @dataclass(frozen=True)
 class Margins:
-    """Per example, the smallest perturbation found that changes the prediction; +inf and found=False where none was."""
+    """For each example, the smallest perturbation found that changes the prediction.
+
+    Attributes:
+        margins: (N,) in pixels; +inf if none was found.
+        found: (N,) bool.
+        predictions: of the unperturbed images; margins belong to these classes.
+        norm: linf or l2.
+    """
 
     margins: Array
     found: Array
     labels: Array
-    predictions: Array  # of the unperturbed images: margins belong to these classes
+    predictions: Array
     example_ids: Array
     norm: str
     method: str
@@ -154,12 +172,20 @@ class Margins:
 
 @dataclass(frozen=True)
 class Detector:
-    """Fitted tensors of one detector and its thresholds: flag an input whose score is above `thresholds[fpr]`."""
+    """The fitted tensors of one detector, and its thresholds.
+
+    Attributes:
+        settings: {"use": ..., settings}.
+        thresholds: {"0.05": score}, from held-out ID data; flag an input whose score is above the one of its
+            false-positive rate.
+        spread: standard deviation of the scores of that data, the unit for weighing scores.
+        supervised: whether anomalous data was used to fit it.
+    """
 
     state: dict[str, Array]
-    settings: dict[str, Any]  # {"use": ..., settings}
-    thresholds: dict[str, float]  # "0.05" -> score, from held-out ID data
-    spread: float  # standard deviation of the scores of that data: the unit in which scores are weighed
+    settings: dict[str, Any]
+    thresholds: dict[str, float]
+    spread: float
     supervised: bool
 
     def __post_init__(self) -> None:
@@ -170,7 +196,7 @@ class Detector:
 
 @dataclass(frozen=True)
 class Scores:
-    """One float64 score per example; higher is more anomalous, always."""
+    """One float64 score per example; higher is always more anomalous."""
 
     scores: Array
     example_ids: Array
@@ -182,42 +208,44 @@ class Scores:
         _check_ids(self.example_ids, len(self.scores), "scores")
 
 
-METRIC_COLUMNS = (
-    "evaluation", "entry", "examples", "metric", "value", "unit", "low", "high", "n", "base_rate", "seed", "threat",
-    "files",
-)  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Metrics:
-    """Tidy rows, one per measured number; `low` and `high` bound its 95 % interval, `files` say what it came from."""
+    """The rows of one evaluation, or of a whole report; every number is finite."""
 
-    rows: list[dict[str, Any]]
+    rows: list[MetricRow]
 
     def __post_init__(self) -> None:
         for row in self.rows:
-            _require(set(row) == set(METRIC_COLUMNS), f"metrics row has columns {sorted(row)}")
-            for column in ("value", "low", "high"):
-                value = row[column]
-                _require(value is None or bool(np.isfinite(value)), f"{row['metric']}: {column} is {value}")
-            _require(row["value"] is not None, f"{row['metric']} of {row['entry']} on {row['examples']}: no value")
+            _require(isinstance(row, MetricRow), f"a metrics row is a {type(row).__name__}, expected a MetricRow")
+            for column, value in (("value", row.value), ("low", row.low), ("high", row.high)):
+                _require(value is None or bool(np.isfinite(value)), f"{row.metric}: {column} is {value}")
+            _require(row.value is not None, f"{row.metric} of {row.entry} on {row.examples}: no value")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One artefact in an evaluation and where it stands there; empty names do not apply to it."""
+    """One artefact in an evaluation, and what it is about; a name that does not apply is empty.
+
+    Attributes:
+        entry: the classifier or defence, without its seed.
+        examples: the example entry.
+        victim: the network (with seed) or defence that was attacked; equal to the classifier itself for white-box
+            attacks.
+        translator: with seed.
+        settings: of the attack: use, eps, steps, ...
+    """
 
     noun: Any
     file: str
-    entry: str = ""  # the classifier's name, without its seed
+    entry: str = ""
     seed: int | None = None
-    examples: str = ""  # the example entry
+    examples: str = ""
     attack: str = ""
-    victim: str = ""  # the network (with seed) or defence that was attacked; equal to the classifier's own: white-box
-    translator: str = ""  # with seed
+    victim: str = ""
+    translator: str = ""
     detector: str = ""
     margin: str = ""
-    settings: dict[str, Any] = field(default_factory=dict)  # of the attack: use, eps, steps, ...
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 Noun = ExampleSet | Checkpoint | Outputs | Margins | Detector | Scores | Metrics

@@ -1,4 +1,4 @@
-"""Nouns in files, some rows of them at a time: how a set is cut and put together without ever being in memory whole."""
+"""Parts of a noun's file by rows: cutting and joining sets without reading one into memory as a whole."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from touchstone.digests import canonical
 from touchstone.records.encoding import METADATA_KEY, DamagedFile
-from touchstone.records.nouns import canonical_json
 
 PIECE = 1 << 24  # bytes that are in memory at a time
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A noun's file, none of its arrays read: their names, types and places in the file, and what else the noun holds.
+    """A noun's file by its header, without its arrays. Every array has one row per example.
 
-    Every array has one row per example.
+    Attributes:
+        arrays: {name: dtype, shape, data_offsets}, as in the file's header and in its order.
+        about: everything but the arrays: the kind, the source, the notes.
+        start: the offset of the first array's bytes.
     """
 
     path: Path
-    arrays: dict[str, dict[str, Any]]  # as in the file's own header: dtype, shape, data_offsets, in the file's order
-    about: dict[str, Any]  # what is no array: the kind, the source, the notes
-    start: int  # where the values begin
+    arrays: dict[str, dict[str, Any]]
+    about: dict[str, Any]
+    start: int
 
     @classmethod
     def at(cls, path: Path) -> Rows:
-        """Return what the header of a file says; DamagedFile where that is not a noun of equally many rows throughout."""
+        """Return what the header of a file says; DamagedFile if it is not a noun whose arrays have equally many rows."""
         with path.open("rb") as stream:
             size = int.from_bytes(stream.read(8), "little")
             try:
@@ -45,7 +48,7 @@ class Rows:
         return int(next(iter(self.arrays.values()))["shape"][0])
 
     def values(self, name: str, first: int, last: int) -> Iterator[bytes]:
-        """Yield the bytes of an array's rows from `first` to before `last`, some at a time."""
+        """Yield the bytes of an array's rows from `first` up to `last`, in pieces."""
         begin, end = self.arrays[name]["data_offsets"]
         row = (end - begin) // len(self)
         left = (last - first) * row
@@ -60,10 +63,12 @@ class Rows:
 
 
 def joined(parts: Iterable[tuple[Rows, int, int]], about: dict[str, Any]) -> Iterator[bytes]:
-    """Yield the bytes of the file that holds the rows from first to before last of each (file, first, last), in order.
+    """Yield the bytes of a file with the rows `first` up to `last` of each (file, first, last), in order.
 
-    They are those that `records.encode` gives of the same rows. DamagedFile where the files' arrays differ in more than
-    their number of rows.
+    They are the bytes that `records.encode` gives for the same rows.
+
+    Raises:
+        DamagedFile: the files' arrays differ in more than their number of rows.
     """
     parts = list(parts)
     model = parts[0][0]
@@ -71,7 +76,7 @@ def joined(parts: Iterable[tuple[Rows, int, int]], about: dict[str, Any]) -> Ite
         if _without_counts(rows) != _without_counts(model):
             raise DamagedFile(f"{rows.path}: its arrays are not those of {model.path}")
     count = sum(last - first for _, first, last in parts)
-    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: canonical_json(about)}}
+    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: canonical(about)}}
     place = 0
     for name, array in model.arrays.items():
         begin, end = array["data_offsets"]

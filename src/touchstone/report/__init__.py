@@ -1,1 +1,1 @@
-"""The page: tables, headlines, names, colours, templates. It must not decide a verdict."""
+"""The page: claim table, chapters, headlines, pictures, templates. It must not decide a verdict."""

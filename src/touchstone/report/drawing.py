@@ -1,4 +1,4 @@
-"""How figures look and become bytes: the same for the same content, on every machine and in every process."""
+"""How figures look and become bytes: equal content gives equal bytes on every machine and in every process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from PIL import Image
 
 INK = "#1b1f24"  # text and axes; the page replaces it by the colour of its own text
 PAPER = "#ffffff"
-BACKDROP = "#fefefe"  # of legends, over curves; on the page what figures lie on
+BACKDROP = "#fefefe"  # of legends, over curves; on the page the colour below the figures
 FAINT = "#8a8f98"
 STYLE: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine has it
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titlelocation": "left",
@@ -41,15 +41,15 @@ STYLE: Any = {
     "figure.facecolor": PAPER,
     "axes.facecolor": "none",
     "figure.constrained_layout.use": True,
-    "path.simplify_threshold": 0.3,  # pixels of 1/72 inch: what no eye sees is not written
-    "svg.fonttype": "none",  # text as text: found by search, read aloud, and a third smaller than outlines
+    "path.simplify_threshold": 0.3,  # in pixels of 1/72 inch: invisible detail is not written
+    "svg.fonttype": "none",  # text as text can be searched and read aloud, and is a third smaller than outlines
     **dict.fromkeys(
         ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color"), INK
     ),
 }
-FALLBACKS = "'DejaVu Sans', Verdana, sans-serif"  # the second is as wide as the first, and where that is not it is
-PIXELS_PER_INCH = 120  # of the PNG: crisp at the width of the page; galleries are the largest part of it
-EMBEDDED = 110  # pixels per inch of what is drawn as pixels inside an SVG or a PDF
+FALLBACKS = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide, for systems without DejaVu
+PIXELS_PER_INCH = 120  # of a PNG: crisp at the width of the page, of which galleries are the largest part
+EMBEDDED = 110  # pixels per inch of rasterised parts of an SVG or a PDF
 PATH, DECIMALS = re.compile(r'\bd="[^"]*"'), re.compile(r"(\.\d)\d+")  # a tenth of a point is fine enough
 LETTERS = re.compile(r"\s*\b([MLQCz])\b\s*")  # of a path's steps
 NO_CLOCK: Any = {"CreationDate": None, "Creator": None, "Producer": None}
@@ -58,7 +58,7 @@ WIDTH = 7.2  # inches of a figure as wide as the page
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Within it figures look like those of the report, whatever the machine's own matplotlib settings say."""
+    """Draw figures in the look of the report within it, whatever the machine's own matplotlib settings are."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -66,7 +66,14 @@ def style() -> Iterator[None]:
 
 
 def panels(count: int, *, columns: int = 3, height: float = 2.4, **shared: Any) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` panels, filled row by row, and its axes; `shared` goes to Figure.subplots."""
+    """Return a figure of panels and its axes.
+
+    Args:
+        count: of the panels, filled row by row.
+        columns: at most.
+        height: of one panel, in inches.
+        **shared: passed to Figure.subplots.
+    """
     columns = min(columns, count)
     rows = -(-count // columns)
     width = WIDTH if columns > 1 else WIDTH * 0.7
@@ -78,13 +85,17 @@ def panels(count: int, *, columns: int = 3, height: float = 2.4, **shared: Any) 
 
 
 def described(figure: Figure, text: str) -> Figure:
-    """Return the figure with `text` as what it shows in words, for those who cannot see it."""
+    """Return the figure with `text` as its description for readers who cannot see it."""
     figure.set_label(text)
     return figure
 
 
 def description(figure: Figure) -> str:
-    """Return what the figure shows in words; ValueError where its component did not say."""
+    """Return what the figure shows, in words.
+
+    Raises:
+        ValueError: its component did not call `described`.
+    """
     text = str(figure.get_label())
     if not text:
         raise ValueError("a figure without a description: its component has to call drawing.described")
@@ -92,7 +103,12 @@ def description(figure: Figure) -> str:
 
 
 def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 100) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return a curve in the unit square less the points in the same cell of a grid as the one before; its ends stay."""
+    """Return a curve with fewer points: only the first of consecutive ones in a cell of a grid, and both ends.
+
+    Args:
+        across, up: the curve in the unit square, (N,) each.
+        grid: cells along each side.
+    """
     cells = np.round(np.stack([across, up]) * grid)
     kept = np.r_[True, (np.diff(cells) != 0).any(axis=0)]
     kept[-1] = True
@@ -100,7 +116,7 @@ def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 100) -> tuple[ND
 
 
 def roc_axes(axes: Axes, title: str) -> None:
-    """Finish a panel of ROC curves: the line of chance, the unit square, areas in a legend below, where no curve is."""
+    """Finish a panel of ROC curves: the line of chance, the unit square, and the areas in a legend below it."""
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8)
     axes.set(title=title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set(xticks=[0, 0.25, 0.5, 0.75, 1], yticks=[0, 0.25, 0.5, 0.75, 1])
@@ -114,9 +130,9 @@ def is_raster(figure: Figure) -> bool:
 
 
 def svg(figure: Figure, name: str) -> bytes:
-    """Return the figure as SVG; `name` salts its ids, so that two figures of one page share none."""
+    """Return the figure as SVG; `name` salts its ids, so that no two figures of a page share one."""
     stream = io.BytesIO()
-    with style():  # some of the look is decided while drawing
+    with style():  # part of the look is decided while drawing
         matplotlib.rcParams["svg.hashsalt"] = name
         figure.savefig(stream, format="svg", dpi=EMBEDDED, metadata={"Date": None, "Creator": None})
     text = stream.getvalue().decode().replace("'DejaVu Sans'", FALLBACKS)
@@ -124,15 +140,15 @@ def svg(figure: Figure, name: str) -> bytes:
 
 
 def _shortened(text: str) -> str:
-    """Return an SVG that shows the same in an eighth fewer bytes: no spaces that nothing needs, no finer than seen."""
+    """Return an SVG that looks the same with an eighth fewer bytes: no needless spaces, no invisible decimals."""
     text = PATH.sub(lambda path: re.sub(r'\s+"$', '"', LETTERS.sub(r"\1", DECIMALS.sub(r"\1", path[0]))), text)
     text = re.sub(r'( [xy]="-?\d+\.\d\d)\d*"', r'\1"', text)
-    text = re.sub(r'\bstyle="[^"]*"', lambda found: re.sub(r"([:;]) ", r"\1", found[0]), text)
+    text = re.sub(r'\bstyle="[^"]*"', lambda match: re.sub(r"([:;]) ", r"\1", match[0]), text)
     return re.sub(r"\n\s+", "\n", text)
 
 
 def pdf(figure: Figure) -> bytes:
-    """Return the figure as PDF at publication size, its text as text that can be searched and edited."""
+    """Return the figure as PDF at publication size, with text that can be searched and edited."""
     stream = io.BytesIO()
     with style():
         matplotlib.rcParams["pdf.fonttype"] = 42
@@ -141,7 +157,7 @@ def pdf(figure: Figure) -> bytes:
 
 
 def png(figure: Figure) -> bytes:
-    """Return the figure as PNG, PIXELS_PER_INCH fine, in its 256 most frequent colours: a third as large."""
+    """Return the figure as PNG at PIXELS_PER_INCH, in its 256 most frequent colours: a third as large."""
     stream, smaller = io.BytesIO(), io.BytesIO()
     with style():
         figure.savefig(stream, format="png", dpi=PIXELS_PER_INCH, metadata={"Software": None})

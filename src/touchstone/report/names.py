@@ -1,4 +1,4 @@
-"""Who is who in a report: every name that a study gave, with what it stands for."""
+"""Who is who in a report: every name of a study, with its component and settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ SECTIONS = {
 
 
 class Name(NamedTuple):
-    """A name, the component behind it, its settings in one line, and what comes back from it in one sentence."""
+    """A name of a study.
+
+    Attributes:
+        name: as the study gives it.
+        use: the component.
+        settings: in one line.
+        about: what the component returns, in one sentence.
+    """
 
     name: str
     use: str
@@ -26,11 +33,12 @@ class Name(NamedTuple):
 
 
 def who_is_who(settings: dict[str, Any], summaries: Mapping[str, str] | None = None) -> dict[str, list[Name]]:
-    """Return {title: names} of a study's resolved settings, sections without entries left out.
+    """Return {title: names} of every section that has entries.
 
-    summaries: {component: its sentence}. Settings that are off (null, false, empty) are left out; those of a component
-    inside stand behind its name:
-    "attack pgd (eps 0.1, steps 7)".
+    Args:
+        settings: of the study, resolved. Settings that are off (null, false, empty) are omitted. The settings of a nested
+            component follow its name: "attack pgd (eps 0.1, steps 7)".
+        summaries: {component: what it returns, in one sentence}.
     """
     return {
         title: [
@@ -50,10 +58,10 @@ def _last(use: str) -> str:
 
 
 def _listed(entry: dict[str, Any]) -> str:
-    return ", ".join(_told(entry))
+    return ", ".join(_parts(entry))
 
 
-def _told(entry: dict[str, Any]) -> Iterator[str]:
+def _parts(entry: dict[str, Any]) -> Iterator[str]:
     for key, value in entry.items():
         if key == "use" or value is None or value is False or value in ([], {}, ""):
             continue

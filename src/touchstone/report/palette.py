@@ -1,4 +1,4 @@
-"""One colour and line per method through a whole report, told apart by the colour-blind and on dark pages."""
+"""One colour and line per method through a whole report, distinct for the colour-blind and on dark pages."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ COLOURS = {
     "orange": "#e69f00",
 }
 LINES = ("-", "--", ":", "-.")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "<", "h")  # 11, so that 66 methods have each a look of its own
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "<", "h")  # 11, so that each of 66 methods has its own look
 IN_DISTRIBUTION = "#8a8f98"  # a grey that shows on white and on black
-# Populations are no methods: duller than those, and light enough for a dark page.
+# Populations are not methods, so their colours are duller, and light enough for a dark page.
 POPULATIONS = ("#4f74b3", "#a58a2a", "#8b6f8f", "#6b8f6a", "#b5805b", "#7f8fa9", "#c9a227", "#5f9ea0")
 
 _METHODS: ContextVar[dict[str, int]] = ContextVar("methods", default={})  # noqa: B039  (never changed in place)
@@ -28,9 +28,11 @@ _METHODS: ContextVar[dict[str, int]] = ContextVar("methods", default={})  # noqa
 
 @contextmanager
 def methods(names: Iterable[str], together: Iterable[Iterable[str]] = ()) -> Iterator[None]:
-    """Within it every method has its own colour and line, whichever of them a figure shows.
+    """Give every method its own colour and line within it, whichever of them a figure shows.
 
-    together: groups of methods that one figure shows; they differ in colour, not in line alone, where colours suffice.
+    Args:
+        names: all methods; the first ones get the first colours.
+        together: groups of methods that one figure shows. As long as there are enough colours, they differ in colour.
     """
     token = _METHODS.set(_places(list(names), [set(group) for group in together]))
     try:
@@ -40,11 +42,11 @@ def methods(names: Iterable[str], together: Iterable[Iterable[str]] = ()) -> Ite
 
 
 def _places(names: list[str], together: list[set[str]]) -> dict[str, int]:
-    """Return a place of its own per name, of those still free the first whose colour fewest neighbours have."""
+    """Return {name: its place}: of the free places, the first whose colour the fewest neighbours have."""
     places: dict[str, int] = {}
-    beside = {name: {other for group in together if name in group for other in group} for name in names}
-    for name in sorted(beside, key=lambda name: -len(beside[name])):  # the most neighbours first, else as they come
-        taken = Counter(places[other] % len(COLOURS) for other in beside[name] & set(places))
+    neighbours = {name: {other for group in together if name in group for other in group} for name in names}
+    for name in sorted(neighbours, key=lambda name: -len(neighbours[name])):  # the most neighbours first
+        taken = Counter(places[other] % len(COLOURS) for other in neighbours[name] & set(places))
         free = [place for place in range(len(names) + len(COLOURS)) if place not in places.values()]
         places[name] = min(free, key=lambda place: taken[place % len(COLOURS)])
     return places
@@ -53,16 +55,18 @@ def _places(names: list[str], together: list[set[str]]) -> dict[str, int]:
 def line(name: str, shown: Iterable[str]) -> dict[str, Any]:
     """Return the colour, line style and marker of a method, as Axes.plot takes them.
 
-    shown: the methods of the figure; they alone decide where no report has named its methods.
+    Args:
+        name: the method.
+        shown: the methods of the figure; they decide the look of methods that `methods` was not given.
     """
-    known = _METHODS.get()
-    first = 1 + max(known.values(), default=-1)
-    place = known[name] if name in known else first + sorted(set(shown) - set(known)).index(name)
+    places = _METHODS.get()
+    first = 1 + max(places.values(), default=-1)
+    place = places[name] if name in places else first + sorted(set(shown) - set(places)).index(name)
     colours = list(COLOURS.values())
     return {
         "color": colours[place % len(colours)],
         "linestyle": LINES[place // len(colours) % len(LINES)],
-        "marker": MARKERS[(place + place // len(colours)) % len(MARKERS)],  # where a colour comes again, another one
+        "marker": MARKERS[(place + place // len(colours)) % len(MARKERS)],  # another one if the colour is used again
     }
 
 

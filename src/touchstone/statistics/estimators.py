@@ -1,6 +1,7 @@
-"""What each statistic means: one definition, over counts of distinct scores, so that points and resamples agree.
+"""What each statistic means: one definition over counts of distinct scores, for point estimates and resamples.
 
-Higher scores are more anomalous, always; the positive class of AUROC is anomalous. papers.md 6.1.
+Higher scores are always more anomalous; the positive class of AUROC is anomalous. See docs/papers/shared.md, "Scores
+and metrics".
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Counts:
-    """How often each distinct score occurs, scores ascending: (R, M) integers, one row per sample of the data."""
+    """How often each distinct score occurs, scores ascending: (R, M) integers, one row per (re)sample of the data."""
 
     id: Array
     ood: Array
 
     @cached_property
     def id_to(self) -> Array:
-        """ID rows at or below each score: accepted by that threshold."""
+        """In-distribution rows at or below each score: accepted by that threshold."""
         return self.id.cumsum(axis=1)
 
     @cached_property
     def ood_to(self) -> Array:
-        """Anomalous rows at or below each score: accepted by that threshold, wrongly."""
+        """Anomalous rows at or below each score: wrongly accepted by that threshold."""
         return self.ood.cumsum(axis=1)
 
     @cached_property
     def id_from(self) -> Array:
-        """ID rows at or above each score: flagged, wrongly."""
+        """In-distribution rows at or above each score: wrongly flagged."""
         return self.id_to[:, -1:] - self.id_to + self.id
 
     @cached_property
@@ -47,7 +48,7 @@ class Counts:
 
     @property
     def id_total(self) -> Array:
-        """ID rows per sample, (R,)."""
+        """In-distribution rows per sample, (R,)."""
         return self.id_to[:, -1]
 
     @property
@@ -104,7 +105,11 @@ STATISTICS: dict[str, Callable[[Counts], Array]] = {
 
 
 def checked(values: Array, what: str) -> Array:
-    """Return `values` as float64 (N,); ValueError where they are empty, not one column, or hold NaN."""
+    """Return `values` as float64 (N,).
+
+    Raises:
+        ValueError: they are empty, are not one column, or contain NaN; the message begins with `what`.
+    """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"{what} have shape {values.shape}, expected (N,)")
@@ -116,7 +121,7 @@ def checked(values: Array, what: str) -> Array:
 
 
 def ranks(id_scores: Array, ood_scores: Array) -> tuple[Array, Array, int]:
-    """Return the place of each ID and of each anomalous score among the M distinct scores, and M."""
+    """Return the index of each ID score and of each anomalous score among the M distinct scores, and M."""
     id_scores, ood_scores = checked(id_scores, "id_scores"), checked(ood_scores, "ood_scores")
     distinct, places = np.unique(np.concatenate([id_scores, ood_scores]), return_inverse=True)
     return places[: len(id_scores)], places[len(id_scores) :], len(distinct)
@@ -129,7 +134,7 @@ def _point(statistic: Callable[[Counts], Array], id_scores: Array, ood_scores: A
 
 
 def auroc(id_scores: Array, ood_scores: Array) -> float:
-    """Return the chance that an anomalous row scores above an ID row, ties counted half; 0.5 says nothing."""
+    """Return the probability that an anomalous row scores above an ID row; ties count half, 0.5 is chance."""
     return _point(_auroc, id_scores, ood_scores)
 
 
@@ -159,22 +164,22 @@ def fpr95_id(id_scores: Array, ood_scores: Array) -> float:
 
 
 def fpr95_ood(id_scores: Array, ood_scores: Array) -> float:
-    """Return the share of ID rows flagged by the mildest threshold that catches 95 % of the anomalous rows."""
+    """Return the share of ID rows flagged by the highest threshold that catches 95 % of the anomalous rows."""
     return _point(_fpr95_ood, id_scores, ood_scores)
 
 
 def detection_error(id_scores: Array, ood_scores: Array) -> float:
-    """Return the least mean of both error rates over all thresholds, from 0 to 0.5."""
+    """Return the least mean of both error rates over all thresholds, in [0, 0.5]."""
     return _point(_detection_error, id_scores, ood_scores)
 
 
 def accuracy(predictions: Array, labels: Array) -> float:
-    """Return the share of rows whose prediction is the label; ValueError for no rows or rows without a class."""
+    """Return the share of rows whose prediction is the label; ValueError if there are no rows or rows without a class."""
     return float(correct(predictions, labels).mean())
 
 
 def correct(predictions: Array, labels: Array) -> Array:
-    """Return per row whether the prediction is the label, (N,) bool; ValueError as for accuracy."""
+    """Return for each row whether the prediction is the label, (N,) bool; ValueError as for `accuracy`."""
     if len(labels) == 0 or predictions.shape != labels.shape:
         raise ValueError(f"predictions {predictions.shape} for labels {labels.shape}: nothing to compare")
     if (labels < 0).any():
@@ -183,9 +188,10 @@ def correct(predictions: Array, labels: Array) -> Array:
 
 
 def kendall_tau(first: Array, second: Array) -> float:
-    """Return Kendall's tau-b of two columns, from -1 to 1, infinities ranked last.
+    """Return Kendall's tau-b of two columns (N,), in [-1, 1]; infinities are ranked last.
 
-    ValueError where a column has one value only: its order says nothing.
+    Raises:
+        ValueError: all values of a column are equal, so that it has no order.
     """
     first, second = (stats.rankdata(checked(values, "column"), method="dense") for values in (first, second))
     if first.max() == 1 or second.max() == 1:
@@ -194,15 +200,17 @@ def kendall_tau(first: Array, second: Array) -> float:
 
 
 def logit_margins(logits: Array) -> Array:
-    """Return the greatest logit minus the runner-up per row of (N, K), K at least 2: (N,), at least 0."""
+    """Return the greatest logit minus the second greatest of each row of (N, K), K >= 2: (N,), at least 0."""
     top = np.partition(logits.astype(np.float64), -2, axis=1)
     return np.asarray(top[:, -1] - top[:, -2])
 
 
 def confidence(logits: Array, *, own_probabilities: bool = False) -> Array:
-    """Return the probability of the predicted class per row of (N, K), (N,): the greatest softmax.
+    """Return the probability of the predicted class for each row of (N, K): (N,), the greatest softmax.
 
-    `own_probabilities`: the logits are log-probabilities of each class by itself, so the greatest exp(logit).
+    Args:
+        own_probabilities: the logits are log-probabilities, one per class, that need not add up to 1; return the
+            greatest exp(logit).
     """
     logits = logits.astype(np.float64)
     greatest = logits.max(axis=1)

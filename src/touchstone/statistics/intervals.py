@@ -1,4 +1,7 @@
-"""How sure a statistic is: percentile bootstrap over test rows, exact binomial for rates. papers.md 6.2."""
+"""95 % intervals: percentile bootstrap over test rows, exact binomial for rates.
+
+See docs/papers/shared.md, "Intervals", and docs/verdicts.md.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,11 @@ from touchstone.statistics.estimators import Counts, checked
 Array = NDArray[Any]
 CONFIDENCE = 0.95
 ALL = tuple(estimators.STATISTICS)
-CHUNK = 100_000  # draws held at once: they stay in the cache, and memory does not grow with resamples
+CHUNK = 100_000  # draws in memory at once: they fit into the processor's cache, whatever the number of resamples
 
 
 class Interval(NamedTuple):
-    """A value and the ends of its 95 % interval."""
+    """A value and the ends of its 95 % interval; None if it has none."""
 
     value: float
     low: float | None
@@ -71,9 +74,9 @@ def _resampled_counts(id_scores: Array, ood_scores: Array, resamples: int, seed:
 def detection_samples(
     id_scores: Array, ood_scores: Array, *, resamples: int, seed: int, statistics: tuple[str, ...] = ALL
 ) -> dict[str, Array]:
-    """Return each of the detection statistics, (resamples,), over resamples of the ID and of the anomalous rows apart.
+    """Resample detection statistics: {name: (resamples,)}, ID and anomalous rows resampled separately.
 
-    The draws depend on the row numbers, the seed and nothing else: two detectors scored on the same rows get the
+    The draws depend only on the numbers of rows and the seed. Two detectors that are scored on the same rows get the
     same resamples, so the difference of their samples is a paired bootstrap.
     """
     parts: dict[str, list[Array]] = {name: [] for name in statistics}
@@ -90,9 +93,10 @@ def detection(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int)
 
 
 def roc_band(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) -> tuple[Array, Array, Array]:
-    """Return shares of ID rows flagged, and the 95 % band of the share of anomalous rows caught at each, (101,) each.
+    """Return the 95 % band of a ROC curve: false-alarm rates, lower and upper end of the detection rate, (101,) each.
 
-    Pointwise: vertical averaging over stratified resamples, ROC curves joined by straight lines (Fawcett 2006).
+    The band is pointwise: vertical averaging over stratified resamples, ROC curves joined by straight lines (Fawcett
+    2006).
     """
     alarms = np.linspace(0, 1, 101)
     caught = [
@@ -113,9 +117,10 @@ def detection_difference(
     seed: int,
     statistics: tuple[str, ...] = ALL,
 ) -> dict[str, Interval]:
-    """Return first minus second for each of the detection statistics, paired: row i is the same input in both.
+    """Return first minus second for each detection statistic, paired: row i is the same input in both.
 
-    first, second: (id_scores, ood_scores) of two detectors.
+    Args:
+        first, second: (id_scores, ood_scores) of two detectors.
     """
     if [len(part) for part in first] != [len(part) for part in second]:
         raise ValueError("a paired difference needs the same rows on both sides")
@@ -134,9 +139,11 @@ def detection_difference(
 def bootstrap(
     statistic: Callable[..., Array], columns: tuple[Array, ...], *, resamples: int, seed: int
 ) -> tuple[float, Array]:
-    """Return the statistic of the columns (each (N,), row i belongs together) and its resamples, (resamples,).
+    """Return the statistic of some columns, and its resamples (resamples,).
 
-    statistic: columns of shape (R, N) -> (R,).
+    Args:
+        statistic: columns of shape (R, N) to (R,).
+        columns: (N,) each; row i of all columns belongs together.
     """
     columns = tuple(checked(column, "values") for column in columns)
     rows = len(columns[0])
@@ -161,7 +168,7 @@ def median(values: Array, *, resamples: int, seed: int) -> Interval:
 
 
 def kendall(first: Array, second: Array, *, resamples: int, seed: int) -> Interval:
-    """Return Kendall's tau-b of two columns (N,); ValueError as for evaluation.kendall_tau."""
+    """Return Kendall's tau-b of two columns (N,) with its interval; ValueError as for `estimators.kendall_tau`."""
     return percentile(
         estimators.kendall_tau(first, second), kendall_samples(first, second, resamples=resamples, seed=seed)
     )
@@ -170,7 +177,7 @@ def kendall(first: Array, second: Array, *, resamples: int, seed: int) -> Interv
 def kendall_difference(
     first: tuple[Array, Array], second: tuple[Array, Array], *, resamples: int, seed: int
 ) -> Interval:
-    """Return tau-b of the first two columns minus tau-b of the second two, paired: row i is the same input in all."""
+    """Return tau-b of the first pair of columns minus that of the second, paired: row i is the same input in all."""
     if len({len(column) for column in (*first, *second)}) > 1:
         raise ValueError("a paired difference needs the same rows on both sides")
     samples = [kendall_samples(*columns, resamples=resamples, seed=seed) for columns in (first, second)]
@@ -181,9 +188,9 @@ PAIRS = 1000  # rows up to which all pairs at once are faster than one sort per 
 
 
 def kendall_samples(first: Array, second: Array, *, resamples: int, seed: int) -> Array:
-    """Return Kendall's tau-b of resampled rows, (resamples,). The draws depend on the number of rows and the seed alone.
+    """Return Kendall's tau-b of resampled rows, (resamples,); the draws depend only on the number of rows and the seed.
 
-    A resample in which a column is constant shows no order, so it counts as 0 and not as a failure.
+    A resample in which a column is constant has no order, so it counts as 0 and not as a failure.
     """
     # Ranks, since infinity minus infinity is no number.
     columns = [stats.rankdata(checked(column, "column"), method="dense") for column in (first, second)]

@@ -14,7 +14,13 @@ from touchstone.statistics.threats import network, white_box
 
 @dataclass(frozen=True)
 class LogitPath:
-    """Of one classifier on one set, by example id: where on the line (T,), ascending from 0, and logits (T, N, K)."""
+    """The logits of one classifier on one set, in the order of the example ids.
+
+    Attributes:
+        places: positions t on the line, (T,), ascending from 0.
+        logits: (T, N, K).
+        labels: (N,).
+    """
 
     clean: Cell
     attacked: list[Cell]
@@ -24,9 +30,10 @@ class LogitPath:
 
 
 def logit_paths(outputs: list[Cell]) -> list[LogitPath]:
-    """Return one path per classifier seed and set that unclipped FGSM was made on; none where it was not.
+    """Return one path per classifier seed and set that unclipped FGSM was made on.
 
-    ValueError where the clean outputs are missing.
+    Raises:
+        ValueError: the clean outputs are missing.
     """
     lines = [cell for cell in outputs if _on_the_line(cell)]
     groups = grouped(lines, lambda cell: (network(cell), cell.examples))

@@ -1,4 +1,4 @@
-"""The input margins of one network on one set: joined with what it says, the smallest of several methods kept."""
+"""The input margins of one network on one set: joined with its outputs, the smallest of several methods kept."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from touchstone.records.metric_rows import WHITE_BOX, Threat
 from touchstone.records.nouns import Cell
-from touchstone.statistics.estimators import Array, correct, logit_margins
+from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.rows import clean_outputs, grouped, rows_of
 from touchstone.statistics.threats import network
 
-CERTIFIED = "certified_"  # how the methods are called whose margins are lower bounds
+CERTIFIED = "certified_"  # prefix of the methods whose margins are lower bounds
 
 
 @dataclass(frozen=True)
-class Found:
-    """Per input, in the order of the ids, the smallest margin that any method found, and the network's logits."""
+class KeptMargins:
+    """The smallest margin of each input that any method found, and the network's logits, in the order of the ids.
+
+    Attributes:
+        cells: the upper bounds, by the name of their entry.
+        margins: (N,) float64; +inf if no method found another class.
+        by_method: (N,) for each of `cells`.
+        right: which inputs are classified correctly, (N,) bool.
+    """
 
     cells: list[Cell]  # upper bounds, by the name of their entry
     outputs: Cell
@@ -49,8 +57,13 @@ class Found:
 
     @property
     def methods(self) -> list[str]:
-        """The methods that found them, sorted."""
+        """The methods that found the margins, sorted."""
         return sorted({cell.noun.method for cell in self.cells})
+
+    @property
+    def threat(self) -> Threat:
+        """What the attacker knew whose smallest perturbations these are."""
+        return Threat(WHITE_BOX, how=f"least change of {' and '.join(self.methods)}", norm=self.norm)
 
     @property
     def predictions(self) -> Array:
@@ -59,52 +72,49 @@ class Found:
 
 
 def is_lower_bound(cell: Cell) -> bool:
-    """Return whether the cell's margins are lower bounds; an attack's are upper bounds."""
+    """Return whether the cell's margins are lower bounds; those of an attack are upper bounds."""
     return str(cell.noun.method).startswith(CERTIFIED)
 
 
-def kept(margins: list[Cell], outputs: list[Cell]) -> list[Found]:
-    """Return one Found per network, set and norm that some method gave upper bounds for.
+def kept(margins: list[Cell], outputs: list[Cell]) -> list[KeptMargins]:
+    """Return one KeptMargins per network, set and norm for which some method gave upper bounds.
 
-    ValueError where margins and outputs disagree on a prediction, or two methods measured other inputs.
+    Raises:
+        ValueError: margins and outputs disagree on a prediction, or two methods measured different inputs.
     """
     upper = sorted((cell for cell in margins if not is_lower_bound(cell)), key=lambda cell: cell.margin)
     groups = grouped(upper, lambda cell: (network(cell), cell.examples, cell.noun.norm))
     return [_joined(cells, clean_outputs(outputs, cells[0])) for cells in groups.values()]
 
 
-def lower_bounds(found: Found, margins: list[Cell]) -> Iterator[tuple[Cell, Array]]:
-    """Yield each lower bound on the margins of `found`, in the order of its ids; ValueError where one lies above."""
-    place = (network(found.outputs), found.examples, found.norm)
+def lower_bounds(group: KeptMargins, margins: list[Cell]) -> Iterator[tuple[Cell, Array]]:
+    """Yield each lower bound on the margins of `group`, in the order of its ids.
+
+    Raises:
+        ValueError: a lower bound is above a margin that was found.
+    """
+    place = (network(group.outputs), group.examples, group.norm)
     for cell in margins:
         if is_lower_bound(cell) and (network(cell), cell.examples, cell.noun.norm) == place:
-            bounds = _of(cell, found.outputs, found.ids)
-            above = bounds > found.margins * (1 + 1e-4) + 1e-6
+            bounds = _of(cell, group.outputs, group.ids)
+            above = bounds > group.margins * (1 + 1e-4) + 1e-6
             if above.any():
                 raise ValueError(f"{cell.file}: {int(above.sum())} lower bounds lie above a margin that was found")
-            yield cell, np.minimum(bounds, found.margins)
+            yield cell, np.minimum(bounds, group.margins)
 
 
-def _joined(cells: list[Cell], clean: Cell) -> Found:
+def _joined(cells: list[Cell], clean: Cell) -> KeptMargins:
     ids = np.sort(cells[0].noun.example_ids)
     by_method = [_of(cell, clean, ids) for cell in cells]
     same = rows_of(clean.noun.example_ids, ids, clean.file)
     right = correct(clean.noun.predictions[same], clean.noun.labels[same])
-    return Found(cells, clean, ids, np.minimum.reduce(by_method), by_method, clean.noun.logits[same], right)
+    return KeptMargins(cells, clean, ids, np.minimum.reduce(by_method), by_method, clean.noun.logits[same], right)
 
 
 def _of(cell: Cell, clean: Cell, ids: Array) -> Array:
-    """Return the cell's margins in the order of `ids`; they have to be of the classes that the outputs predict."""
+    """Return the cell's margins in the order of `ids`; they must belong to the classes that the outputs predict."""
     order = rows_of(cell.noun.example_ids, ids, cell.file)
     same = rows_of(clean.noun.example_ids, ids, clean.file)
     if not np.array_equal(clean.noun.predictions[same], cell.noun.predictions[order]):
         raise ValueError(f"{cell.file} and {clean.file} predict differently: they are not of one network")
     return np.asarray(cell.noun.margins[order].astype(np.float64))
-
-
-def threshold_for(found: Found, eps: float, caught: float) -> float | None:
-    """Return the least logit margin at or below which the share `caught` of the brittle inputs lies; None without any."""
-    brittle = found.margins <= eps
-    if not brittle.any():
-        return None
-    return float(np.quantile(logit_margins(found.logits)[brittle], caught, method="inverted_cdf"))

@@ -1,4 +1,7 @@
-"""Rows of a metrics table: how they are named, joined by example id, and summed up over seeds."""
+"""How evaluations make metric rows from cells: named, joined by example id, averaged over seeds.
+
+What a row is, and how to read one: records/metric_rows.py.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from touchstone.records.metric_rows import MetricRow, Threat, seedless
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.threats import network, seedless, threat
+from touchstone.statistics.threats import network, threat
 
-Row = dict[str, Any]
 Array = NDArray[Any]
 Key = TypeVar("Key", bound=Hashable)
 
@@ -29,32 +32,38 @@ def row(
     files: Iterable[Cell],
     entry: str | None = None,
     examples: str | None = None,
-    threat_model: str | None = None,
+    threat_model: Threat | None = None,
     unit: str = "fraction",
     base_rate: float | None = None,
-) -> Row:
-    """Return one row about `cell`, from the artefacts `files`; the step evaluate fills in the evaluation's name."""
-    return {
-        "evaluation": "",
-        "entry": cell.entry if entry is None else entry,
-        "examples": place(cell) if examples is None else examples,
-        "metric": metric,
-        "value": float(interval.value),
-        "unit": unit,
-        "low": _finite(interval.low),
-        "high": _finite(interval.high),
-        "n": int(n),
-        "base_rate": base_rate,
-        "seed": cell.seed,
-        "threat": threat(cell) if threat_model is None else threat_model,
-        "files": " ".join(dict.fromkeys(source.file for source in files)),
-    }
+) -> MetricRow:
+    """Return the row of one number about `cell`; the step evaluate fills in the evaluation's name.
+
+    Args:
+        files: the artefacts that the number was computed from.
+        entry, examples, threat_model: those of `cell` if None.
+    """
+    return MetricRow(
+        evaluation="",
+        entry=cell.entry if entry is None else entry,
+        examples=place(cell) if examples is None else examples,
+        metric=metric,
+        value=float(interval.value),
+        unit=unit,
+        low=_finite(interval.low),
+        high=_finite(interval.high),
+        n=int(n),
+        base_rate=base_rate,
+        seed=cell.seed,
+        threat=threat(cell) if threat_model is None else threat_model,
+        files=tuple(dict.fromkeys(source.file for source in files)),
+    )
 
 
-def rate_row(metric: str, hits: Array, cell: Cell, *, files: Iterable[Cell] = (), **about: Any) -> Row:
+def rate_row(metric: str, hits: Array, cell: Cell, *, files: Iterable[Cell] = (), **about: Any) -> MetricRow:
     """Return the row of a rate, the share of `hits` (N,) bool, with its exact binomial interval.
 
-    files: what it comes from, `cell` alone where nothing is given.
+    Args:
+        files: the artefacts that it was computed from; only `cell` if empty.
     """
     interval = intervals.binomial(int(np.count_nonzero(hits)), len(hits))
     return row(metric, interval, cell=cell, n=len(hits), files=list(files) or [cell], **about)
@@ -67,16 +76,16 @@ def _finite(end: float | None) -> float | None:
 def place(cell: Cell) -> str:
     """Return the name of the cell's images without seeds: "digits_test", "digits_test/pgd", "digits_test/pgd/unet".
 
-    The victim is named where it is not the classifier itself: "digits_test/mlp/pgd".
+    The victim is included if it is not the classifier itself: "digits_test/mlp/pgd".
     """
     victim = "" if cell.victim in ("", network(cell)) else seedless(cell.victim)
     return "/".join(part for part in (cell.examples, victim, cell.attack, seedless(cell.translator)) if part)
 
 
 def of_images(cell: Cell) -> Cell:
-    """Return the place of a set of images: of no classifier, with the seed of the network that last changed them."""
-    found = re.match(r"[a-z][a-z0-9_]*\.(\d+)", cell.translator or cell.victim)
-    return replace(cell, entry="", seed=int(found[1]) if found else None)
+    """Return the cell of a set of images: without classifier, with the seed of the network that last changed them."""
+    match = re.match(r"[a-z][a-z0-9_]*\.(\d+)", cell.translator or cell.victim)
+    return replace(cell, entry="", seed=int(match[1]) if match else None)
 
 
 def grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list[Cell]]:
@@ -88,12 +97,12 @@ def grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list
 
 
 def only(cells: Iterable[Cell], what: str) -> Cell:
-    """Return the one cell; ValueError that says `what` was looked for where there is none, or more than one."""
-    found = list(cells)
-    if len(found) != 1:
-        names = ", ".join(cell.file for cell in found) or "none is given"
+    """Return the single cell; ValueError says `what` was looked for if there is none, or more than one."""
+    matching = list(cells)
+    if len(matching) != 1:
+        names = ", ".join(cell.file for cell in matching) or "none is given"
         raise ValueError(f"expected one file with {what}: {names}")
-    return found[0]
+    return matching[0]
 
 
 def clean_outputs(outputs: Iterable[Cell], cell: Cell) -> Cell:
@@ -104,49 +113,48 @@ def clean_outputs(outputs: Iterable[Cell], cell: Cell) -> Cell:
 
 
 def rows_of(ids: Array, wanted: Array, what: str) -> Array:
-    """Return where in `ids` each of `wanted` stands; ValueError where one is missing."""
+    """Return the index in `ids` of each of `wanted`; ValueError if one is missing."""
     order = np.argsort(ids, kind="stable")
     places = np.searchsorted(ids, wanted, sorter=order).clip(max=len(ids) - 1)
-    found = order[places]
-    if not np.array_equal(ids[found], wanted):
-        raise ValueError(f"{what}: {int((ids[found] != wanted).sum())} of {len(wanted)} example ids are missing")
-    return np.asarray(found)
+    rows = order[places]
+    if not np.array_equal(ids[rows], wanted):
+        raise ValueError(f"{what}: {int((ids[rows] != wanted).sum())} of {len(wanted)} example ids are missing")
+    return np.asarray(rows)
 
 
-def with_means(rows: list[Row]) -> list[Row]:
-    """Return the rows, and after them one "<metric>_mean" row for what was measured with more than one seed.
+def with_means(rows: list[MetricRow]) -> list[MetricRow]:
+    """Return the rows, then one row "<metric>_mean" for each number that was measured with more than one seed.
 
-    Its value is the mean, its low and high are the least and the greatest value (not an interval of the mean), its
-    n the smallest n.
+    Its value is the mean, its low and high are the least and the greatest value (not an interval of the mean), its n is
+    the smallest n.
     """
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for found in rows:
-        names = (*(seedless(found[name]) for name in ("entry", "examples", "threat")), found["metric"])
-        groups.setdefault(names, []).append(found)
-    return rows + [_mean(names, group) for names, group in groups.items() if len(group) > 1]
+    groups: dict[tuple[str, str, Threat, str], list[MetricRow]] = {}
+    for one in rows:
+        key = (seedless(one.entry), seedless(one.examples), one.threat.seedless, one.metric)
+        groups.setdefault(key, []).append(one)
+    return rows + [_mean(*key, group) for key, group in groups.items() if len(group) > 1]
 
 
-def _mean(names: tuple[str, ...], group: list[Row]) -> Row:
-    entry, examples, threat_model, metric = names
-    group = sorted(group, key=lambda found: (found["seed"] is None, found["seed"], found["threat"]))
-    values = [found["value"] for found in group]
-    rates = [found["base_rate"] for found in group if found["base_rate"] is not None]
-    return {
-        **group[0],
-        "entry": entry,
-        "examples": examples,
-        "metric": f"{metric}_mean",
-        "value": float(np.mean(values)),
-        "low": min(values),
-        "high": max(values),
-        "n": min(found["n"] for found in group),
-        "base_rate": float(np.mean(rates)) if rates else None,
-        "seed": None,
-        "threat": threat_model,
-        "files": " ".join(dict.fromkeys(file for found in group for file in found["files"].split())),
-    }
+def _mean(entry: str, examples: str, threat_model: Threat, metric: str, group: list[MetricRow]) -> MetricRow:
+    group = sorted(group, key=lambda one: (one.seed is None, one.seed, str(one.threat)))
+    values = [one.value for one in group]
+    rates = [one.base_rate for one in group if one.base_rate is not None]
+    return replace(
+        group[0],
+        entry=entry,
+        examples=examples,
+        metric=f"{metric}_mean",
+        value=float(np.mean(values)),
+        low=min(values),
+        high=max(values),
+        n=min(one.n for one in group),
+        base_rate=float(np.mean(rates)) if rates else None,
+        seed=None,
+        threat=threat_model,
+        files=tuple(dict.fromkeys(file for one in group for file in one.files)),
+    )
 
 
 def measured(metric: str) -> str:
-    """Return the metric that a mean over seeds is of; other metrics are their own."""
-    return re.sub(r"_mean$", "", metric)
+    """Return the metric that a mean over seeds is a mean of; any other metric unchanged."""
+    return metric.removesuffix("_mean")

@@ -1,22 +1,27 @@
-"""The checks that an attack must pass before its numbers are believed, and which numbers a failed one casts doubt on.
+"""The checks that an attack must pass before its numbers are believed, and the numbers that a failed check affects.
 
-papers.md 6.5, after Carlini et al. 2019. A check is a number that must not exceed its bound, or must reach it.
+A check is a number that must not exceed its bound, or must reach it. See Carlini et al. 2019, and
+docs/papers/shared.md, "Checks of an attack".
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from touchstone.statistics.threats import read, seedless
+from touchstone.records.metric_rows import MetricRow, Threat
 from touchstone.statistics.wording import written
 
-Row = dict[str, Any]
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
 
 class Check(NamedTuple):
-    """What is looked at, in words, and the bound of its value; `least` where the value has to reach it."""
+    """What is measured, in words, and the bound of its value.
+
+    Attributes:
+        least: the value must reach the bound; else it must not exceed it.
+        difference: the value is a difference of two accuracies; else a share.
+    """
 
     words: str
     bound: float
@@ -24,12 +29,12 @@ class Check(NamedTuple):
     difference: bool = True  # of two accuracies; else a share
 
     def passed(self, value: float) -> bool:
-        """Return whether a value passes; what is off by rounding alone does."""
+        """Return whether a value passes; a violation by rounding only does."""
         return value >= self.bound - 1e-9 if self.least else value <= self.bound + 1e-9
 
     @property
     def asked(self) -> str:
-        """The bound as people read it."""
+        """The bound in words: "≤ 0.5 points"."""
         return f"{'≥' if self.least else '≤'} {100 * self.bound:g} {'points' if self.difference else '%'}"
 
 
@@ -51,49 +56,47 @@ CHECKS = {
 class Doubts:
     """Which numbers belong to an attack on a classifier that failed a check."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[MetricRow]) -> None:
         self.evaluation = ""  # that made the checks
-        self._failed: dict[tuple[str, str], list[str]] = {}
-        values: dict[tuple[Any, ...], Row] = {}
-        self._attacks: dict[tuple[str, str], str] = {}  # (classifier, attacked set) -> how
+        self._failed: dict[tuple[str, Threat], list[str]] = {}
+        values: dict[tuple[str, str, str, int | None], MetricRow] = {}
+        self._attacks: dict[tuple[str, str], Threat] = {}  # (classifier, attacked set) -> how
         for row in rows:
-            self._attacks.setdefault((row["entry"], row["examples"]), _attack(row))
-            check = row["metric"].removesuffix(PASSED)
+            self._attacks.setdefault((row.entry, row.examples), _attack(row))
+            check = row.metric.removesuffix(PASSED)
             if check not in CHECKS:
                 continue
-            place = (check, row["entry"], row["examples"], row["seed"])
-            if not row["metric"].endswith(PASSED):
+            place = (check, row.entry, row.examples, row.seed)
+            if not row.metric.endswith(PASSED):
                 values[place] = row
-            elif row["value"] == 0:
-                names = self._failed.setdefault((row["entry"], _attack(row)), [])
-                words = _told(CHECKS[check], values.get(place))
-                names += [words] if words not in names else []
-                self.evaluation = row["evaluation"]
+            elif row.value == 0:
+                failures = self._failed.setdefault((row.entry, _attack(row)), [])
+                words = _in_words(CHECKS[check], values.get(place))
+                failures += [words] if words not in failures else []
+                self.evaluation = row.evaluation
 
-    def about(self, row: Row) -> str:
-        """Return the checks that failed for what the row measures: "" for none, and for rows that are no robust number."""
-        if not row["metric"].startswith(("robust_accuracy", "success_rate", "error_minus")):
+    def about(self, row: MetricRow) -> str:
+        """Return the failed checks of the attacks behind a robust number; "" if there are none, or for other numbers."""
+        if not row.metric.startswith(("robust_accuracy", "success_rate", "error_minus")):
             return ""
-        entry, examples = row["entry"], row["examples"].split("/")[0]
-        worst_of = read(row["threat"]).knows.partition(" the worst of ")[2].rstrip(",")
-        names = worst_of.split(", ") if worst_of else []
-        attacks = [self._attacks.get((entry, f"{examples}/{name}"), "") for name in names] or [_attack(row)]
-        failed = [words for attack in attacks for words in self._failed.get((entry, attack), [])]
-        return "; ".join(dict.fromkeys(failed))
+        parts = (self._attacks.get((row.entry, f"{row.dataset}/{name}")) for name in row.threat.worst_of)
+        attacks = list(parts) or [_attack(row)]
+        failures = [words for attack in attacks if attack for words in self._failed.get((row.entry, attack), [])]
+        return "; ".join(dict.fromkeys(failures))
 
-    def shown(self, rows: Iterable[Row]) -> list[str]:
-        """Return, one text per attack on a classifier among the rows, which checks it failed."""
-        found = {f"{row['entry']} under {_attack(row)}": words for row in rows if (words := self.about(row))}
-        return [f"{who}: {words}" for who, words in found.items()]
+    def shown(self, rows: Iterable[MetricRow]) -> list[str]:
+        """Return one text per attack on a classifier among the rows: which checks it failed."""
+        failures = {f"{row.entry} under {_attack(row)}": words for row in rows if (words := self.about(row))}
+        return [f"{attack}: {words}" for attack, words in failures.items()]
 
 
-def _told(check: Check, row: Row | None) -> str:
-    """Return what was found, and what was asked: "... does, by +1.5 points (asked ≤ 0.5 points, n = 200)"."""
+def _in_words(check: Check, row: MetricRow | None) -> str:
+    """Return the value of a failed check and its bound: "... does, by +1.5 points (asked ≤ 0.5 points, n = 200)"."""
     if row is None:
         return f"{check.words} more than asked ({check.asked})"
-    return f"{check.words} {written(row['value'], row['unit'])} (asked {check.asked}, n = {row['n']})"
+    return f"{check.words} {written(row.value, row.unit)} (asked {check.asked}, n = {row.n})"
 
 
-def _attack(row: Row) -> str:
+def _attack(row: MetricRow) -> Threat:
     """Return who was attacked how, whatever the seed and the budget: "white-box linf (pgd)"."""
-    return seedless(read(row["threat"]).family)
+    return row.threat.family.seedless

@@ -1,4 +1,4 @@
-"""How a measured number reads, on the page, in the terminal and in LaTeX: by its unit, with its interval."""
+"""How a measured number is written on the page, in the terminal and in LaTeX: by its unit, with its interval."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ NARROW = "\u202f"  # narrow no-break space, before a unit
 
 
 def written(value: float, unit: str) -> str:
-    """Return a value as people read it: shares in percent, differences of them in points, differences with their sign.
+    """Return a value in words: shares in percent, differences of shares in points, differences with their sign.
 
-    What is not quite all is not written as all: "> 0.999", never 1.000 for 0.99992.
+    A value just below 1 is not rounded up to 1: "> 0.999", never 1.000 for 0.99992.
     """
     text = _rounded(value, unit)
     if value < 1 and text in ("1.000", f"100.0{NARROW}%"):
@@ -33,12 +33,12 @@ def _rounded(value: float, unit: str) -> str:
 
 
 def _signed(value: float, digits: int) -> str:
-    """Return a difference with its sign; what rounds to 0 has none."""
+    """Return a difference with its sign; a difference that rounds to 0 has none."""
     return f"{value:+.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
 
 
 def bracketed(low: float | None, high: float | None, unit: str) -> str:
-    """Return the ends of an interval, "[51.5, 64.1]", an open one as "?"; nothing where both are."""
+    """Return the ends of an interval, "[51.5, 64.1]"; "?" for an open end, nothing if both are open."""
     return "" if low is None and high is None else f"[{_end(low, unit)}, {_end(high, unit)}]"
 
 
@@ -47,7 +47,7 @@ def _end(value: float | None, unit: str) -> str:
 
 
 def limit(value: float, unit: str) -> str:
-    """Return a bound that was fixed beforehand, with no more digits than it has: "≥ 85 %", not "≥ 85.0 %"."""
+    """Return a bound that was fixed beforehand, without added digits: "85 %", not "85.0 %"."""
     if unit == "fraction":
         return f"{100 * value:g}{NARROW}%"
     if unit == "difference of fractions":
@@ -56,5 +56,5 @@ def limit(value: float, unit: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text with common spaces, for a terminal and for tables that are searched."""
+    """Return a text with ordinary spaces, for a terminal and for tables that are searched."""
     return text.replace(NARROW, " ")

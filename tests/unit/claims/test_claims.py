@@ -5,6 +5,7 @@ import inspect
 import math
 import re
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import yaml
 from touchstone import registry
 from touchstone.__main__ import main
 from touchstone.claims import criteria
-from touchstone.claims.verdicts import STATUSES, Asked, judge
+from touchstone.claims.judging import Asked, judge
+from touchstone.claims.verdicts import STATUSES
 from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.routing import routing
 from touchstone.evaluations.translation import translation
@@ -22,6 +24,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.sections import sections
 from touchstone.pipeline.settings.study import load
+from touchstone.records.metric_rows import MetricRow, parse_threat
 from touchstone.records.nouns import Cell, Detector, Outputs
 from touchstone.report.claim_table import claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.statistics.sanity_checks import Doubts
@@ -190,7 +193,7 @@ def test_the_evaluations_of_a_study_give_the_differences_that_its_claims_ask_for
         against = plan.study["evaluations"][name].get("against")
         own = {"against": against} if against and "against" in parameters else {}
         found = PAIRED[component](*(made[role] for role in made if role in parameters), resamples=2, **own)
-        rows += [each | {"evaluation": name, "line": 2} for each in found]
+        rows += [replace(each, evaluation=name, line=2) for each in found]
 
     of_pairs = {"S1-5", "S3-5", "S4-3", "S4-5", "S4-6", "S4-9", "S4-10", "S4-11"}
     missing = {verdict.claim.id: verdict.notes for verdict in judge(BOOK, asked, rows) if verdict.missing}
@@ -212,8 +215,9 @@ ASKED = {"net": "cnn", "examples": "test"}
 def row(value, low=None, high=None, **more):
     ends = {"low": value - 0.02 if low is None else low, "high": value + 0.02 if high is None else high}
     place = {"evaluation": "main", "entry": "cnn", "examples": "test", "metric": "clean_accuracy", "seed": 0, "n": 500}
-    rest = {"unit": "fraction", "base_rate": None, "threat": "none", "files": "a", "line": 2}
-    return place | rest | {"value": value} | ends | more
+    rest = {"unit": "fraction", "base_rate": None, "files": ("a",), "line": 2}
+    threat = parse_threat(more.pop("threat", "none"))
+    return MetricRow(**{**place, **rest, "threat": threat, "value": value, **ends, **more})
 
 
 def book(tmp_path, **blocks):
@@ -294,7 +298,7 @@ def test_what_has_to_be_equal_is_equal_on_every_seed_and_has_their_extremes_as_e
 
 
 def test_an_end_that_is_not_known_is_taken_for_infinite(tmp_path):
-    rows = [row(0.9) | {"low": None}]
+    rows = [replace(row(0.9), low=None)]
 
     assert one(tmp_path, rows, asks(at_least=0.1)).word == "inconclusive"
 
@@ -389,7 +393,7 @@ def test_one_success_on_one_seed_settles_that_a_share_is_above_0(tmp_path):
     rows = [row(0.01, 0.001, 0.05, seed=0), row(0.0, 0.0, 0.03, seed=1)]
 
     shown = one(tmp_path, rows, asks(above=0))
-    difference = one(tmp_path, [each | {"unit": "difference of fractions"} for each in rows], asks(above=0))
+    difference = one(tmp_path, [replace(each, unit="difference of fractions") for each in rows], asks(above=0))
     none = one(tmp_path, rows[1:], asks(above=0))
     more = one(tmp_path, rows, asks(above=0.005))
 
@@ -571,7 +575,7 @@ def test_the_number_that_says_whether_a_claim_is_broken_stands_first_and_is_a_ro
 
     assert shown.word == word
     assert shown.note.startswith("not robust; " if left < 0.2 else "1 seed")
-    assert (first["metric"], first["value"], first["of"], second["metric"]) == ("accuracy left", left, [3], "SR")
+    assert (first.metric, first.value, first.of, second.metric) == ("accuracy left", left, (3,), "SR")
     assert [(name, asked) for name, _, asked in shown.numbers] == [
         ("accuracy left", "broken if < 20\u202f%"),
         ("SR", ""),
@@ -632,11 +636,11 @@ def test_a_published_claim_that_nothing_scales_down_is_not_run(tmp_path):
     ("block", "words"),
     [
         ({"test": []}, "S9-1: test is not among"),
-        (asks(at_leats=0.8), "accuracy: at_leats is not among"),
+        (asks(at_leats=0.8), "Did you mean at_least?"),
         (asks(at_least=0.8, at_most=0.9), "compares by at_least and at_most"),
         (asks(entry="{nobody}"), "nobody is not among net, examples"),
         (asks() | {"scales": ["P9-2"]}, "scales: P9-2 is not among P9-1"),
-        (asks() | {"rows": {"metric": "auroc"}}, "says nothing of evaluation"),
+        (asks() | {"rows": {"metric": "auroc"}}, "evaluation is missing; add it here"),
         (asks() | {"roles": ROLES | {"net": "every classifiers"}}, "every is not among each, mean"),
     ],
 )
@@ -669,7 +673,7 @@ def test_a_committed_claims_table_holds_every_claim_once(path):
 
 def told(tmp_path):
     made = book(tmp_path, S9_1=asks(at_least=0.8) | {"scales": ["P9-1"]}, S9_2=asks())
-    rows = [row(0.9, files="a b", line=7), row(0.7, seed=1, files="b c", line=8)]
+    rows = [row(0.9, files=("a", "b"), line=7), row(0.7, seed=1, files=("b", "c"), line=8)]
     return made, judge(made, Asked("digits", {"main": "robustness"}, {"S9-1": ASKED, "S9-2": "Not here & now."}), rows)
 
 
@@ -695,8 +699,8 @@ def test_each_number_is_a_row_of_the_metrics_that_names_the_lines_it_is_of(tmp_p
 
     (made,) = claim_rows(found, 20)
 
-    assert (made["line"], made["of"], made["evaluation"], made["entry"]) == (20, [7, 8], "claims", "S9-1")
-    assert (made["value"], made["low"], made["high"]) == (0.8, pytest.approx(0.68), pytest.approx(0.92))
+    assert (made.line, made.of, made.evaluation, made.entry) == (20, (7, 8), "claims", "S9-1")
+    assert (made.value, made.low, made.high) == (0.8, pytest.approx(0.68), pytest.approx(0.92))
 
 
 def test_the_page_shows_what_was_judged_first(tmp_path):

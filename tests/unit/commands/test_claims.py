@@ -6,7 +6,7 @@ import io
 import pytest
 
 from touchstone.__main__ import main
-from touchstone.records.nouns import METRIC_COLUMNS
+from touchstone.records.metric_rows import METRIC_COLUMNS
 from touchstone.report import packing
 
 

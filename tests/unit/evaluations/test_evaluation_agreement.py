@@ -14,21 +14,21 @@ def cell(predictions, entry, victim="mlp.0", ids=(3, 1, 2, 0)):
 
 
 def by_metric(rows):
-    return {row["metric"]: (row["value"], row["n"]) for row in rows}
+    return {row.metric: (row.value, row.n) for row in rows}
 
 
 def test_four_images_worked_by_hand():
     # The attacked net takes three for classes 1, 2, 3; the other takes the first for 1 too, the second for 3, the third right.
     rows = agreement([cell([1, 2, 3, 0], "mlp"), cell([1, 3, 0, 2], "softmax")])
 
-    assert {row["entry"] for row in rows} == {"softmax"}
-    assert {row["examples"] for row in rows} == {"digits/mlp/fgsm"}
+    assert {row.entry for row in rows} == {"softmax"}
+    assert {row.examples for row in rows} == {"digits/mlp/fgsm"}
     assert by_metric(rows) == {
         "agreement_when_both_wrong": (0.5, 2),
         "agreement_on_fooling": (pytest.approx(1 / 3), 3),
         "transfer_error": (0.75, 4),
     }
-    assert rows[0]["threat"] == "transfer from mlp.0 linf eps=0.25 (fgsm)"
+    assert str(rows[0].threat) == "transfer from mlp.0 linf eps=0.25 (fgsm)"
 
 
 def test_rows_are_joined_by_id():

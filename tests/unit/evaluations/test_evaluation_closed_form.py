@@ -33,7 +33,7 @@ def cells(eps=0.1, clip=False, eta=None, use="attacks/fgsm", architecture="model
 
 
 def by_metric(rows):
-    return {row["metric"]: row["value"] for row in rows}
+    return {row.metric: row.value for row in rows}
 
 
 @pytest.mark.parametrize("clip", [False, True])

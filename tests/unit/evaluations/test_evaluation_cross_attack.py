@@ -37,7 +37,7 @@ OUTPUTS = [outputs(""), outputs("fgsm", 15), outputs("pgd", ROWS)]
 
 
 def values(rows):
-    return {(row["metric"], row["examples"]): row["value"] for row in rows}
+    return {(row.metric, row.examples): row.value for row in rows}
 
 
 def test_a_detector_that_sees_only_its_own_attack_drops_by_one_half():
@@ -52,10 +52,10 @@ def test_a_detector_that_sees_only_its_own_attack_drops_by_one_half():
 def test_the_drop_on_successes_is_taken_on_images_where_both_attacks_succeeded():
     rows = cross_attack(SCORES, OUTPUTS, [detector(["fgsm"])], **SETTINGS)
 
-    (drop,) = [row for row in rows if row["metric"] == "auroc_successes_drop_from_fgsm"]
+    (drop,) = [row for row in rows if row.metric == "auroc_successes_drop_from_fgsm"]
     # pgd beats all 20 images, fgsm the 15 with the lowest scores.
-    assert drop["n"] == ROWS + 15
-    assert drop["value"] == pytest.approx(1 - (np.arange(15) + 0.5).sum() / (15 * ROWS))
+    assert drop.n == ROWS + 15
+    assert drop.value == pytest.approx(1 - (np.arange(15) + 0.5).sum() / (15 * ROWS))
 
 
 def test_a_success_rate_is_that_of_the_attack_and_stands_once():
@@ -64,7 +64,7 @@ def test_a_success_rate_is_that_of_the_attack_and_stands_once():
 
     rows = cross_attack([*SCORES, *more], OUTPUTS, both, **SETTINGS)
 
-    rates = [(row["entry"], row["examples"], row["value"]) for row in rows if row["metric"] == "success_rate"]
+    rates = [(row.entry, row.examples, row.value) for row in rows if row.metric == "success_rate"]
     assert rates == [("cnn", "digits/fgsm", 0.75), ("cnn", "digits/pgd", 1.0)]
 
 
@@ -75,7 +75,7 @@ def test_an_unsupervised_detector_is_left_out():
         [*SCORES, *more], OUTPUTS, [detector(["fgsm"]), detector([], "msp", supervised=False)], **SETTINGS
     )
 
-    assert not [row for row in rows if "msp" in row["entry"]]
+    assert not [row for row in rows if "msp" in row.entry]
     with pytest.raises(ValueError, match="no detector here is supervised"):
         cross_attack(more, OUTPUTS, [detector([], "msp", supervised=False)], **SETTINGS)
 

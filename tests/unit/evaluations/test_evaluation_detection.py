@@ -29,13 +29,13 @@ ID = scores([1.0, 2.0, 3.0], "digits")
 
 
 def one(rows, metric, examples):
-    return next(row for row in rows if (row["metric"], row["examples"]) == (metric, examples))
+    return next(row for row in rows if (row.metric, row.examples) == (metric, examples))
 
 
 def test_six_points_worked_by_hand_give_each_statistic():
     rows = detection([ID, scores([2.0, 4.0, 5.0], "photographs")], [], **QUICK)
 
-    found = {row["metric"]: row["value"] for row in rows}
+    found = {row.metric: row.value for row in rows}
     assert found == {
         "auroc": pytest.approx(7.5 / 9), "aupr_ood": pytest.approx(13 / 15), "aupr_id": pytest.approx(29 / 36),
         "fpr95_id": pytest.approx(1 / 3), "fpr95_ood": pytest.approx(2 / 3), "detection_error": pytest.approx(1 / 6),
@@ -46,9 +46,9 @@ def test_rows_name_the_detector_both_files_and_the_share_of_the_positive_class()
     rows = detection([ID, scores([2.0, 4.0, 5.0, 6.0, 7.0, 8.0], "photographs")], [], **QUICK)
 
     row = one(rows, "auroc", "photographs")
-    assert (row["entry"], row["n"], row["base_rate"], row["threat"]) == ("cnn+energy", 9, 6 / 9, "none")
-    assert row["files"] == "scores/digits scores/photographs"
-    assert one(rows, "aupr_id", "photographs")["base_rate"] == 3 / 9
+    assert (row.entry, row.n, row.base_rate, str(row.threat)) == ("cnn+energy", 9, 6 / 9, "none")
+    assert " ".join(row.files) == "scores/digits scores/photographs"
+    assert one(rows, "aupr_id", "photographs").base_rate == 3 / 9
 
 
 def test_attacked_sets_are_measured_for_all_attempts_and_for_successes():
@@ -60,10 +60,10 @@ def test_attacked_sets_are_measured_for_all_attempts_and_for_successes():
     rows = detection([ID, attacked], cells, **QUICK)
 
     everything, successes = (one(rows, metric, "digits/pgd") for metric in ("auroc", "auroc_successes"))
-    assert (everything["value"], everything["n"]) == (pytest.approx(10 / 12), 15)
-    assert (successes["value"], successes["n"]) == (1, 13)
-    assert successes["threat"] == "oblivious linf eps=0.1 (pgd)"
-    assert successes["files"].split()[2:] == ["outputs/", "outputs/pgd"]
+    assert (everything.value, everything.n) == (pytest.approx(10 / 12), 15)
+    assert (successes.value, successes.n) == (1, 13)
+    assert str(successes.threat) == "oblivious linf eps=0.1 (pgd)"
+    assert list(successes.files)[2:] == ["outputs/", "outputs/pgd"]
 
 
 def test_fewer_than_ten_successes_are_left_out():
@@ -72,13 +72,13 @@ def test_fewer_than_ten_successes_are_left_out():
 
     rows = detection([ID, attacked], cells, **QUICK)
 
-    assert not [row for row in rows if row["metric"].endswith("_successes")]
+    assert not [row for row in rows if row.metric.endswith("_successes")]
 
 
 def test_an_attacked_ood_set_is_anomalous_and_needs_no_outputs():
     rows = detection([ID, scores([0.0, 0.5], "photographs", "pgd", "cnn.0")], [], **QUICK)
 
-    assert one(rows, "auroc", "photographs/pgd")["value"] == 0
+    assert one(rows, "auroc", "photographs/pgd").value == 0
 
 
 def test_missing_outputs_are_named():

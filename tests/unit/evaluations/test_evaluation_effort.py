@@ -16,7 +16,7 @@ def attacked(attack, seed=0, **notes):
 def test_each_attack_has_a_row_per_kind_of_pass():
     rows = effort([attacked("pgd", forward_passes=41.0, gradient_passes=40.0)])
 
-    assert [(row["entry"], row["metric"], row["value"], row["n"]) for row in rows] == [
+    assert [(row.entry, row.metric, row.value, row.n) for row in rows] == [
         ("cnn.0", "forward_passes", 41.0, 4),
         ("cnn.0", "gradient_passes", 40.0, 4),
     ]
@@ -25,7 +25,7 @@ def test_each_attack_has_a_row_per_kind_of_pass():
 def test_seeds_are_averaged():
     rows = effort([attacked("pgd", seed, forward_passes=seed, gradient_passes=0) for seed in (0, 2)])
 
-    assert [row["value"] for row in rows if row["metric"] == "forward_passes_mean"] == [1.0]
+    assert [row.value for row in rows if row.metric == "forward_passes_mean"] == [1.0]
 
 
 def test_clean_sets_cost_nothing_and_alone_are_refused():

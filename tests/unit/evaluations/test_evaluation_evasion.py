@@ -28,13 +28,13 @@ def scores(values, victim=""):
 def test_wrong_and_not_flagged_is_counted_row_by_row_at_each_threshold():
     given = [outputs([1, 0, 0, 0], "cnn.0", order=[3, 1, 0, 2])], [scores([0.0, 1.0, 2.0, 2.5], "cnn.0")]
 
-    found = {row["metric"]: row for row in evasion(*given, [DETECTOR], [])}
+    found = {row.metric: row for row in evasion(*given, [DETECTOR], [])}
 
-    assert found["evasion_rate_at_0.05"]["value"] == 0.5  # a score equal to the threshold is not flagged
-    assert found["evasion_rate_at_0.01"]["value"] == 0.75
-    assert found["wrong_rate"]["value"] == 0.75
-    assert found["evasion_rate_at_0.05"]["threat"] == "oblivious linf eps=0.1 (pgd)"
-    assert found["evasion_rate_at_0.05"]["files"] == "scorescnn.0 outputscnn.0 detector"
+    assert found["evasion_rate_at_0.05"].value == 0.5  # a score equal to the threshold is not flagged
+    assert found["evasion_rate_at_0.01"].value == 0.75
+    assert found["wrong_rate"].value == 0.75
+    assert str(found["evasion_rate_at_0.05"].threat) == "oblivious linf eps=0.1 (pgd)"
+    assert " ".join(found["evasion_rate_at_0.05"].files) == "scorescnn.0 outputscnn.0 detector"
 
 
 def test_an_attack_on_classifier_and_detector_together_is_adaptive():
@@ -42,14 +42,14 @@ def test_an_attack_on_classifier_and_detector_together_is_adaptive():
 
     rows = evasion([outputs([0] * 4, victim)], [scores([0.0] * 4, victim)], [DETECTOR], [])
 
-    assert {row["threat"] for row in rows} == {"white-box adaptive to energy@0.05 linf eps=0.1 (pgd)"}
-    assert {row["examples"] for row in rows} == {"digits/cnn+energy@0.05/pgd"}
+    assert {str(row.threat) for row in rows} == {"white-box adaptive to energy@0.05 linf eps=0.1 (pgd)"}
+    assert {row.examples for row in rows} == {"digits/cnn+energy@0.05/pgd"}
 
 
 def test_clean_sets_give_the_false_positive_rate_that_was_got():
     rows = evasion([outputs([1, 1, 1, 0])], [scores([0.0, 1.0, 2.5, 9.0])], [DETECTOR], [])
 
-    found = {row["metric"]: row["value"] for row in rows}
+    found = {row.metric: row.value for row in rows}
     assert found == {"flagged_rate_at_0.05": 0.5, "flagged_rate_at_0.01": 0.25, "wrong_rate": 0.25}
 
 
@@ -66,13 +66,13 @@ def test_the_worst_over_attacks_counts_an_input_that_any_of_them_got_past():
         [scores([0.0, 1.0, 9.0, 0.0], "cnn.0"), scores([0.0, 0.0, 1.0, 9.0], victim)],
     )
 
-    found = {(row["examples"], row["metric"]): row for row in evasion(*given, [DETECTOR], [])}
+    found = {(row.examples, row.metric): row for row in evasion(*given, [DETECTOR], [])}
 
     worst = found["digits/worst", "evasion_rate_at_0.05"]
-    assert worst["value"] == 0.5
-    assert worst["threat"] == "white-box adaptive, the worst of pgd"
-    assert worst["files"] == f"scorescnn.0 scores{victim} detector"
-    assert found["digits/cnn+energy@0.05/pgd", "evasion_rate_at_0.05"]["value"] == 0.25
+    assert worst.value == 0.5
+    assert str(worst.threat) == "white-box adaptive, the worst of pgd"
+    assert " ".join(worst.files) == f"scorescnn.0 scores{victim} detector"
+    assert found["digits/cnn+energy@0.05/pgd", "evasion_rate_at_0.05"].value == 0.25
 
 
 def test_the_share_of_images_whose_score_has_no_gradient_is_told_of_adaptive_attacks():
@@ -83,11 +83,11 @@ def test_the_share_of_images_whose_score_has_no_gradient_is_told_of_adaptive_att
 
     rows = evasion([outputs([0] * 4, victim)], [scores([0.0] * 4, victim)], [DETECTOR], [cell])
 
-    found = {row["metric"]: row for row in rows if "gradient" in row["metric"]}
-    assert {name: row["value"] for name, row in found.items()} == {
+    found = {row.metric: row for row in rows if "gradient" in row.metric}
+    assert {name: row.value for name, row in found.items()} == {
         "no_score_gradient": 0.5, "no_score_gradient_clean": 0.25,
     }  # fmt: skip
     row = found["no_score_gradient"]
-    assert (row["entry"], row["examples"], row["files"]) == (
+    assert (row.entry, row.examples, " ".join(row.files)) == (
         "cnn+energy", "digits/cnn+energy@0.05/pgd", "attacked"
     )  # fmt: skip

@@ -17,7 +17,7 @@ def outputs(examples, norms):
 
 
 def found(*cells):
-    return {(row["metric"], row["examples"]): row["value"] for row in expressivity(list(cells), **SETTINGS)}
+    return {(row.metric, row.examples): row.value for row in expressivity(list(cells), **SETTINGS)}
 
 
 def test_shares_worked_by_hand():

@@ -23,9 +23,9 @@ def cells(function, places=(0.0, 0.02, 0.05, 0.1, 0.3), clip=False, count=6):
 def test_logits_that_are_linear_in_t_have_r_squared_1():
     (row,) = linearity(cells(lambda t: 3 - 2 * t))
 
-    assert row["value"] == pytest.approx(1)
-    assert (row["metric"], row["examples"], row["n"]) == ("median_r2", "digits", 6)
-    assert row["files"] == "file0 file1 file2 file3"  # not the one at t = .3
+    assert row.value == pytest.approx(1)
+    assert (row.metric, row.examples, row.n) == ("median_r2", "digits", 6)
+    assert " ".join(row.files) == "file0 file1 file2 file3"  # not the one at t = .3
 
 
 def test_a_parabola_through_three_points_worked_by_hand():
@@ -42,7 +42,7 @@ def test_a_logit_that_does_not_move_is_straight():
 def test_bent_logits_have_less():
     (row,) = linearity(cells(lambda t: np.cos(60 * t)))
 
-    assert row["value"] < 0.5
+    assert row.value < 0.5
 
 
 def test_clipped_attacks_are_no_points_of_the_line():

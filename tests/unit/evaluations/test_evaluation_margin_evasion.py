@@ -34,13 +34,13 @@ def test_four_inputs_worked_by_hand():
         [margins(*held_out, "held")], [outputs(held_out[1], "held")], eps=0.1,
     )  # fmt: skip
 
-    found = {(row["examples"], row["metric"]): (row["value"], row["n"]) for row in rows}
+    found = {(row.examples, row.metric): (row.value, row.n) for row in rows}
     assert found["test", "threshold"] == (2.0, 3)  # the greatest of the two brittle held-out ones
     assert found["test", "share_above_threshold"] == (pytest.approx(1 / 3), 3)  # of 1, 3, .5
     assert found["test", "share_flagged"] == (0, 1)
     assert found["test/margin_pgd", "share_wrong"] == (pytest.approx(2 / 3), 3)  # the third is not brittle
     assert found["test/margin_pgd", "share_above_threshold"] == (pytest.approx(1 / 3), 3)  # only the first leads by 5
-    assert rows[-1]["threat"] == "white-box linf (margin_pgd)"
+    assert str(rows[-1].threat) == "white-box linf (margin_pgd)"
 
 
 def test_attacks_on_other_networks_are_left_out():
@@ -51,7 +51,7 @@ def test_attacks_on_other_networks_are_left_out():
         [margins([0.05] * 4, [1.0] * 4, "held")], [outputs([1.0] * 4, "held")],
     )  # fmt: skip
 
-    assert {row["examples"] for row in rows} == {"test"}
+    assert {row.examples for row in rows} == {"test"}
 
 
 def test_held_out_images_none_of_which_is_brittle_give_no_threshold():

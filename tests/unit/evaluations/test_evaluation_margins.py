@@ -34,11 +34,11 @@ def joined(*several):
 
 
 def values(rows, examples="digits/linf"):
-    return {row["metric"]: row["value"] for row in rows if row["examples"] == examples}
+    return {row.metric: row.value for row in rows if row.examples == examples}
 
 
 def test_a_linear_classifier_ranks_and_finds_brittle_inputs_perfectly():
-    leads = np.linspace(0.1, 2, 40)  # papers.md 3.i item 2: the input margin is the logit margin over ||w||_1
+    leads = np.linspace(0.1, 2, 40)  # the input margin is the logit margin over ||w||_1
 
     found = values(margins(*cells(leads / 4, leads), eps=[0.1, 0.3], **QUICK))
 
@@ -58,17 +58,17 @@ def test_four_inputs_worked_by_hand():
     assert found["kendall_tau"] == pytest.approx(4 / 6)  # one of six pairs is in the wrong order
     assert found["robust_accuracy_at_0.2"] == 0.25  # right and above 0.2: the last
     assert found["brittle_auroc_at_0.2"] == 3 / 4
-    assert rows[0]["examples"] == "digits/linf"
-    assert rows[0]["threat"] == "white-box, least change of exact, linf"
-    assert rows[-1]["examples"] == "digits/exact"
-    assert rows[-1]["threat"] == "white-box, least change found, linf (exact)"
+    assert rows[0].examples == "digits/linf"
+    assert str(rows[0].threat) == "white-box, least change of exact, linf"
+    assert rows[-1].examples == "digits/exact"
+    assert str(rows[-1].threat) == "white-box, least change found, linf (exact)"
 
 
 def test_the_base_rate_is_the_share_of_brittle_inputs():
     rows = margins(*cells(np.linspace(0.01, 0.2, 20), np.linspace(1, 2, 20)), eps=[0.05], **QUICK)
 
-    row = next(row for row in rows if row["metric"] == "brittle_aupr_at_0.05")
-    assert (row["base_rate"], row["n"]) == (0.25, 20)
+    row = next(row for row in rows if row.metric == "brittle_aupr_at_0.05")
+    assert (row.base_rate, row.n) == (0.25, 20)
 
 
 def test_a_radius_at_which_hardly_any_input_is_brittle_has_no_detection_statistic():
@@ -89,7 +89,7 @@ def test_where_most_margins_are_not_found_the_median_is_not_given():
 def test_an_upper_end_that_was_not_found_is_left_open():
     rows = margins(*cells([0.1, 0.2, np.inf], [1.0, 2.0, 3.0]), eps=[], **QUICK)
 
-    assert (rows[0]["metric"], rows[0]["value"], rows[0]["high"]) == ("median_margin", 0.2, None)
+    assert (rows[0].metric, rows[0].value, rows[0].high) == ("median_margin", 0.2, None)
 
 
 def test_margins_of_another_network_are_refused():
@@ -111,7 +111,7 @@ def test_of_two_methods_the_smaller_margin_counts_and_what_each_missed_is_told()
     assert (one["share_not_found"], two["share_not_found"]) == (0.25, 0)
     assert one["mean_excess"] == pytest.approx(1 / 3) and two["mean_excess"] == pytest.approx(1 / 4)
     assert (one["brittle_missed_at_0.25"], two["brittle_missed_at_0.25"]) == (0.25, 0)
-    assert rows[0]["threat"] == "white-box, least change of one and two, linf"
+    assert str(rows[0].threat) == "white-box, least change of one and two, linf"
 
 
 def test_lower_bounds_bracket_the_margin_and_change_nothing_else():
@@ -125,7 +125,7 @@ def test_lower_bounds_bracket_the_margin_and_change_nothing_else():
     assert found["median_lower_bound"] == 0.2
     assert found["median_bracket"] == pytest.approx(0.05)  # .05, 0, .1
     assert found["certified_accuracy_at_0.15"] == pytest.approx(2 / 3)
-    assert [row for row in rows if row["examples"] != "digits/certified_linear"] == alone
+    assert [row for row in rows if row.examples != "digits/certified_linear"] == alone
 
 
 def test_a_lower_bound_above_a_margin_that_was_found_is_refused():
@@ -160,8 +160,8 @@ def test_the_difference_to_the_baseline_is_paired_by_input():
 
     rows = margins(*given, eps=[], baseline="plain", **QUICK)
 
-    taus = {row["entry"]: row["value"] for row in rows if row["metric"] == "kendall_tau"}
-    (difference,) = (row for row in rows if row["metric"] == "kendall_tau_difference")
-    assert (difference["entry"], difference["examples"]) == ("robust", "digits/linf/minus_plain")
-    assert difference["value"] == pytest.approx(taus["robust"] - taus["plain"])
-    assert difference["low"] < difference["value"] < difference["high"]
+    taus = {row.entry: row.value for row in rows if row.metric == "kendall_tau"}
+    (difference,) = (row for row in rows if row.metric == "kendall_tau_difference")
+    assert (difference.entry, difference.examples) == ("robust", "digits/linf/minus_plain")
+    assert difference.value == pytest.approx(taus["robust"] - taus["plain"])
+    assert difference.low < difference.value < difference.high

@@ -21,7 +21,7 @@ def cells(ours, theirs):
 def test_a_difference_worked_by_hand():
     found = paired_detection(cells(([1.0, 2.0], [3.0, 4.0]), ([1.0, 2.0], [0.0, 4.0])), [], **SETTINGS)
 
-    assert [(row["entry"], row["examples"], row["metric"], row["value"]) for row in found] == [
+    assert [(row.entry, row.examples, row.metric, row.value) for row in found] == [
         ("cnn+gradient", "photographs", "auroc_minus_msp", 0.5)
     ]
 
@@ -32,7 +32,7 @@ def test_a_detector_paired_with_its_own_copy_has_no_difference_and_no_doubt():
 
     (row,) = paired_detection(cells(both, both), [], **SETTINGS)
 
-    assert (row["low"], row["value"], row["high"]) == (0, 0, 0)
+    assert (row.low, row.value, row.high) == (0, 0, 0)
 
 
 def test_pairing_makes_the_interval_of_like_detectors_narrower_than_their_own():
@@ -43,7 +43,7 @@ def test_pairing_makes_the_interval_of_like_detectors_narrower_than_their_own():
     (row,) = paired_detection(cells((known, anomalous), near), [], **SETTINGS)
 
     alone = intervals.detection(known, anomalous, resamples=200, seed=0)["auroc"]
-    assert row["high"] - row["low"] < 0.4 * (alone.high - alone.low)
+    assert row.high - row.low < 0.4 * (alone.high - alone.low)
 
 
 def test_against_a_detector_with_its_sign_turned_one_minus_its_auroc_is_taken_away():
@@ -51,7 +51,7 @@ def test_against_a_detector_with_its_sign_turned_one_minus_its_auroc_is_taken_aw
         cells(([1.0, 2.0], [3.0, 4.0]), ([3.0, 4.0], [1.0, 2.0])), [], **SETTINGS | {"turned": ["msp"]}
     )
 
-    assert {row["metric"]: row["value"] for row in found} == {"auroc_minus_msp": 1, "auroc_minus_turned_msp": 0}
+    assert {row.metric: row.value for row in found} == {"auroc_minus_msp": 1, "auroc_minus_turned_msp": 0}
 
 
 def test_a_detector_to_compare_with_that_has_no_scores_is_named():

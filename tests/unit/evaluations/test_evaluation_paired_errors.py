@@ -20,11 +20,7 @@ def cell(wrong, entry="mlp", seed=0, attack="", settings=None, victim=None, ids=
 
 
 def found(rows, metric, entry="mlp", seed=0):
-    return [
-        (row["examples"], row["value"])
-        for row in rows
-        if (row["metric"], row["entry"], row["seed"]) == (metric, entry, seed)
-    ]
+    return [(row.examples, row.value) for row in rows if (row.metric, row.entry, row.seed) == (metric, entry, seed)]
 
 
 def test_attacks_of_one_budget_are_compared_and_no_others():
@@ -33,11 +29,9 @@ def test_attacks_of_one_budget_are_compared_and_no_others():
 
     rows = paired_errors(cells, against=["fgsm"])
 
-    assert [(row["examples"], row["metric"], row["value"]) for row in rows] == [
-        ("digits/pgd", "error_minus_fgsm", 0.25)
-    ]
-    assert rows[0]["threat"] == "white-box linf eps=0.1 steps=40 (pgd)"
-    assert rows[0]["unit"] == "difference of fractions"
+    assert [(row.examples, row.metric, row.value) for row in rows] == [("digits/pgd", "error_minus_fgsm", 0.25)]
+    assert str(rows[0].threat) == "white-box linf eps=0.1 steps=40 (pgd)"
+    assert rows[0].unit == "difference of fractions"
 
 
 def test_the_interval_is_that_of_paired_inputs():
@@ -47,8 +41,8 @@ def test_the_interval_is_that_of_paired_inputs():
 
     (equal,), (apart,) = (paired_errors(cells, against=["fgsm"]) for cells in (same, other))
 
-    assert (equal["value"], equal["low"], equal["high"]) == (0, 0, 0)
-    assert apart["value"] == 0 and apart["low"] < -0.2 and apart["high"] > 0.2
+    assert (equal.value, equal.low, equal.high) == (0, 0, 0)
+    assert apart.value == 0 and apart.low < -0.2 and apart.high > 0.2
 
 
 def test_rows_are_joined_by_id():
@@ -57,7 +51,7 @@ def test_rows_are_joined_by_id():
 
     rows = paired_errors(cells, against=["fgsm"])
 
-    assert (rows[0]["value"], rows[0]["low"], rows[0]["high"]) == (0, 0, 0)
+    assert (rows[0].value, rows[0].low, rows[0].high) == (0, 0, 0)
 
 
 def test_networks_are_compared_seed_by_seed_or_with_the_first():

@@ -20,7 +20,7 @@ def cells(seed, examples, rows=200, entry="cnn"):
 
 
 def values(rows):
-    return {row["metric"]: row["value"] for row in rows}
+    return {row.metric: row.value for row in rows}
 
 
 def test_a_margin_that_the_features_hold_is_learned_and_one_that_the_logits_lack_is_not():
@@ -30,7 +30,7 @@ def test_a_margin_that_the_features_hold_is_learned_and_one_that_the_logits_lack
     assert found["kendall_tau_pseudo"] > 0.8 and found["kendall_tau_pseudo_features_sqrt"] > 0.8
     assert abs(found["kendall_tau_pseudo_logits_scaled"]) < 0.3
     assert found["kendall_tau_gain"] > 0.6 and found["brittle_auroc_pseudo"] > 0.95
-    assert {row["examples"] for row in rows} == {"test/linf"}
+    assert {row.examples for row in rows} == {"test/linf"}
 
 
 def test_the_choice_of_input_and_target_decides_what_the_gain_is_of():

@@ -30,7 +30,7 @@ def attacked(predictions, attack="pgd", settings=PGD, seed=0, victim=None, trans
 
 
 def by_metric(rows, examples):
-    return {row["metric"]: row for row in rows if row["examples"] == examples}
+    return {row.metric: row for row in rows if row.examples == examples}
 
 
 def test_four_rows_worked_by_hand():
@@ -40,19 +40,19 @@ def test_four_rows_worked_by_hand():
 
     found = by_metric(robustness(cells), "digits/pgd")
 
-    assert found["robust_accuracy"]["value"] == 0.25
-    assert found["robust_accuracy_unquantised"]["value"] == 0
-    assert (found["success_rate"]["value"], found["success_rate"]["n"]) == (pytest.approx(2 / 3), 3)
-    assert found["success_rate"]["files"] == "pgd.0 clean.0"
-    assert found["robust_accuracy"]["threat"] == "white-box linf eps=0.1 steps=40 (pgd)"
+    assert found["robust_accuracy"].value == 0.25
+    assert found["robust_accuracy_unquantised"].value == 0
+    assert (found["success_rate"].value, found["success_rate"].n) == (pytest.approx(2 / 3), 3)
+    assert " ".join(found["success_rate"].files) == "pgd.0 clean.0"
+    assert str(found["robust_accuracy"].threat) == "white-box linf eps=0.1 steps=40 (pgd)"
 
 
 def test_clean_accuracy_has_the_exact_binomial_interval():
     found = by_metric(robustness([clean([0, 1, 2, 0])]), "digits")
 
     row = found["clean_accuracy"]
-    assert (row["value"], row["high"]) == (1, 1)
-    assert row["low"] == pytest.approx(0.025 ** (1 / 4))  # all of n right: closed form
+    assert (row.value, row.high) == (1, 1)
+    assert row.low == pytest.approx(0.025 ** (1 / 4))  # all of n right: closed form
     assert "mean_confidence_on_errors" not in found
 
 
@@ -60,8 +60,8 @@ def test_confidence_on_errors_is_the_mean_softmax_maximum_of_the_wrong_rows():
     found = by_metric(robustness([clean([1, 1, 1, 1], sure=2.0)]), "digits")
 
     row = found["mean_confidence_on_errors"]
-    assert row["value"] == pytest.approx(np.exp(2) / (np.exp(2) + 2))
-    assert row["n"] == 3
+    assert row.value == pytest.approx(np.exp(2) / (np.exp(2) + 2))
+    assert row.n == 3
 
 
 def test_the_union_counts_what_no_attack_of_the_budget_beats():
@@ -76,15 +76,15 @@ def test_the_union_counts_what_no_attack_of_the_budget_beats():
     found = by_metric(robustness(cells), "digits/union_linf@0.1")
 
     row = found["robust_accuracy_union"]
-    assert row["value"] == 0.5
-    assert row["threat"] == "white-box, the worst of fgsm, pgd, linf eps=0.1"
-    assert row["files"] == "fgsm.0 pgd.0"
+    assert row.value == 0.5
+    assert str(row.threat) == "white-box, the worst of fgsm, pgd, linf eps=0.1"
+    assert " ".join(row.files) == "fgsm.0 pgd.0"
 
 
 def test_one_attack_of_a_budget_has_no_union():
     rows = robustness([clean([0, 1, 2, 0]), attacked([0, 1, 0, 0]), attacked([0] * 4, "pgd_20", {**PGD, "eps": 0.2})])
 
-    assert not [row for row in rows if "union" in row["metric"]]
+    assert not [row for row in rows if "union" in row.metric]
 
 
 def test_attacks_on_some_of_the_rows_are_compared_with_those_rows():
@@ -92,22 +92,22 @@ def test_attacks_on_some_of_the_rows_are_compared_with_those_rows():
 
     found = by_metric(robustness(cells), "digits/pgd")
 
-    assert (found["success_rate"]["value"], found["success_rate"]["n"]) == (1, 2)
+    assert (found["success_rate"].value, found["success_rate"].n) == (1, 2)
 
 
 def test_translated_sets_are_oblivious_and_named_after_the_translator():
     rows = robustness([clean([0, 1, 2, 0]), attacked([0, 1, 2, 0], translator="unet.0")])
 
     found = by_metric(rows, "digits/pgd/unet")["robust_accuracy"]
-    assert found["threat"] == "oblivious linf eps=0.1 steps=40 (pgd)"
+    assert str(found.threat) == "oblivious linf eps=0.1 steps=40 (pgd)"
 
 
 def test_means_over_seeds_stand_beside_each_seed():
     rows = robustness([clean([0, 1, 2, 0], 0), clean([1, 1, 2, 0], 1)])
 
-    assert [(row["value"], row["seed"]) for row in rows if row["metric"] == "clean_accuracy"] == [(1, 0), (0.75, 1)]
+    assert [(row.value, row.seed) for row in rows if row.metric == "clean_accuracy"] == [(1, 0), (0.75, 1)]
     mean = by_metric(rows, "digits")["clean_accuracy_mean"]
-    assert (mean["value"], mean["low"], mean["high"]) == (0.875, 0.75, 1)
+    assert (mean.value, mean.low, mean.high) == (0.875, 0.75, 1)
 
 
 def test_an_attack_without_its_clean_set_is_refused():
@@ -126,5 +126,5 @@ def test_a_network_with_own_probabilities_is_as_sure_as_they_are():
 
     plain, own = (by_metric(robustness([cell], own_probabilities=names), "digits") for names in ([], ["rbf"]))
 
-    assert plain["mean_confidence"]["value"] == pytest.approx(0.5)
-    assert own["mean_confidence"]["value"] == pytest.approx(0.02)
+    assert plain["mean_confidence"].value == pytest.approx(0.5)
+    assert own["mean_confidence"].value == pytest.approx(0.02)

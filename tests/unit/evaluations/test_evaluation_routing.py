@@ -34,44 +34,44 @@ CLEAN = outputs([1, 1, 1, 0], [1, 1, 0, 0], [0.0, 1.0, 2.0, 2.5], file="clean")
 
 
 def found(*cells, routers=(ROUTER,)):
-    return {(row["examples"], row["metric"]): row for row in routing(list(cells), list(routers), **RATES)}
+    return {(row.examples, row.metric): row for row in routing(list(cells), list(routers), **RATES)}
 
 
 def test_the_pipeline_takes_each_image_on_its_own_path_and_the_oracle_no_clean_one():
     rows = found(CLEAN)
 
-    assert rows["digits", "accuracy"]["value"] == 0.75
-    assert rows["digits", "untranslated_accuracy"]["value"] == 0.75
-    assert rows["digits", "oracle_accuracy"]["value"] == 0.75
-    assert rows["digits", "translated_accuracy"]["value"] == 0.5
-    assert rows["digits", "translation_gain"]["value"] == -0.25
-    assert rows["digits", "false_routing_rate"]["value"] == 0.25  # a score equal to the threshold is let through
-    assert rows["digits", "routing_excess"]["value"] == pytest.approx((-2 - 1 + 0 + 0.5) / 2)
+    assert rows["digits", "accuracy"].value == 0.75
+    assert rows["digits", "untranslated_accuracy"].value == 0.75
+    assert rows["digits", "oracle_accuracy"].value == 0.75
+    assert rows["digits", "translated_accuracy"].value == 0.5
+    assert rows["digits", "translation_gain"].value == -0.25
+    assert rows["digits", "false_routing_rate"].value == 0.25  # a score equal to the threshold is let through
+    assert rows["digits", "routing_excess"].value == pytest.approx((-2 - 1 + 0 + 0.5) / 2)
 
 
 def test_what_is_wrong_and_let_through_gets_past_the_router():
     attacked = outputs([1, 0, 0, 0], [1, 1, 1, 0], [0.0, 1.0, 2.5, 2.5], "routed.0", "attacked", [3, 1, 0, 2])
     rows = found(CLEAN, attacked)
 
-    assert rows["digits/pgd", "accuracy"]["value"] == 0.5
-    assert rows["digits/pgd", "evasion_rate_at_0.05"]["value"] == 0.25  # the routed one that is wrong does not count
-    assert rows["digits/pgd", "routing_rate"]["value"] == 0.5
-    assert rows["digits/pgd", "oracle_accuracy"]["value"] == 0.75
-    assert rows["digits/pgd", "relative_robustness"]["value"] == pytest.approx(0.5 / 0.75)
-    assert rows["digits/pgd", "router_auroc"]["value"] == 9 / 16  # one point per pair, half where they tie
-    assert rows["digits/pgd", "accuracy"]["threat"] == "white-box adaptive linf eps=0.1 (routed_pgd)"
+    assert rows["digits/pgd", "accuracy"].value == 0.5
+    assert rows["digits/pgd", "evasion_rate_at_0.05"].value == 0.25  # the routed one that is wrong does not count
+    assert rows["digits/pgd", "routing_rate"].value == 0.5
+    assert rows["digits/pgd", "oracle_accuracy"].value == 0.75
+    assert rows["digits/pgd", "relative_robustness"].value == pytest.approx(0.5 / 0.75)
+    assert rows["digits/pgd", "router_auroc"].value == 9 / 16  # one point per pair, half where they tie
+    assert str(rows["digits/pgd", "accuracy"].threat) == "white-box adaptive linf eps=0.1 (routed_pgd)"
 
 
 def test_an_attack_on_the_protected_network_alone_is_oblivious():
     rows = found(CLEAN, outputs([0] * 4, [1] * 4, [9.0] * 4, "cnn.0", "attacked"))
 
-    assert rows["digits/cnn/pgd", "accuracy"]["threat"] == "oblivious linf eps=0.1 (routed_pgd)"
+    assert str(rows["digits/cnn/pgd", "accuracy"].threat) == "oblivious linf eps=0.1 (routed_pgd)"
 
 
 def test_without_a_router_nothing_is_said_of_one():
     rows = found(outputs([1] * 4, [1, 1, 1, 0]), routers=())
 
-    assert rows["digits", "accuracy"]["value"] == 0.75
+    assert rows["digits", "accuracy"].value == 0.75
     assert not {metric for _, metric in rows} & {"false_routing_rate", "routing_rate", "router_auroc"}
 
 

@@ -13,7 +13,7 @@ def cell(logits, exact=None, labels=-1, entry="mlp"):
 
 
 def by_metric(rows):
-    return {row["metric"]: row["value"] for row in rows}
+    return {row.metric: row.value for row in rows}
 
 
 def test_rubbish_is_what_is_taken_for_a_class_with_more_than_half_of_the_probability():

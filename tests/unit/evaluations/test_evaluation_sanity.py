@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from touchstone.evaluations.sanity import sanity
+from touchstone.records.metric_rows import parse_threat
 from touchstone.records.nouns import Cell, Outputs
 from touchstone.statistics.sanity_checks import CHECKS, Doubts
 
@@ -34,8 +37,8 @@ SOUND = [
 
 
 def verdicts(cells, attack="digits/pgd"):
-    rows = [row for row in sanity(cells) if row["examples"] == attack]
-    return {row["metric"].removesuffix("_passed"): row["value"] for row in rows if row["metric"].endswith("_passed")}
+    rows = [row for row in sanity(cells) if row.examples == attack]
+    return {row.metric.removesuffix("_passed"): row.value for row in rows if row.metric.endswith("_passed")}
 
 
 def test_a_sound_attack_passes_every_check():
@@ -78,10 +81,13 @@ def test_nothing_to_check_is_refused():
 
 def test_a_failed_check_marks_the_robust_numbers_of_that_attack_and_no_others():
     broken = [pgd(0.1, "large", eps=0.5) if c.attack == "large" else c for c in SOUND]
-    doubts = Doubts({**row, "evaluation": "checks"} for row in sanity(broken))
+    some = sanity(broken)[0]
+    doubts = Doubts(replace(row, evaluation="checks") for row in sanity(broken))
 
     def about(entry="cnn", metric="robust_accuracy_mean", threat="white-box linf eps=0.2 steps=40 (pgd)"):
-        return doubts.about({"entry": entry, "metric": metric, "threat": threat, "examples": "digits/pgd_20"})
+        return doubts.about(
+            replace(some, entry=entry, metric=metric, threat=parse_threat(threat), examples="digits/pgd_20")
+        )
 
     assert about().startswith("accuracy left at a large eps ")
     assert "(asked ≤ 0.5 %, n = " in about()

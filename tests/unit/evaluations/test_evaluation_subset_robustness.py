@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from touchstone.evaluations.subset_robustness import catching_threshold, matching_threshold, subset_robustness
+from touchstone.evaluations.subset_robustness import subset_robustness
 from touchstone.records.nouns import Cell, Margins, Outputs
 
 
@@ -20,26 +20,11 @@ def cells(values, leads, right):
 
 
 def ask(given, **settings):
-    return {row["metric"]: row["value"] for row in subset_robustness(*given, eps=0.1, resamples=20, **settings)}
-
-
-def test_the_threshold_leaves_as_many_right_rows_above_it_as_are_robust():
-    proxies, right = np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, True, False, True])
-
-    assert matching_threshold(proxies, right, 2) == 1.5  # 2 and 4 lie above; 3 is wrong
-    assert matching_threshold(proxies, right, 3) == -np.inf
-    assert matching_threshold(proxies, right, 0) == 4
-
-
-def test_the_other_threshold_has_95_percent_of_the_brittle_rows_at_or_below_it():
-    proxies = np.arange(40.0)
-
-    assert catching_threshold(proxies, np.arange(40) < 20) == 18
-    assert catching_threshold(proxies, np.zeros(40, dtype=bool)) == -np.inf
+    return {row.metric: row.value for row in subset_robustness(*given, eps=0.1, resamples=20, **settings)}
 
 
 def test_where_the_orders_agree_a_subset_of_almost_all_inputs_gives_the_exact_robust_accuracy():
-    """papers.md 3.i item 9: subset = whole set and tau = 1; a set of one input more is as near as a subset can be."""
+    """Subset = whole set and tau = 1; a set of one input more is as near as a subset can be."""
     leads = np.linspace(1, 2, 300)
     right = np.arange(300) % 7 > 0
 

@@ -44,13 +44,13 @@ EXAMPLES = [
 
 
 def one(rows, metric, name):
-    return next(row for row in rows if (row["metric"], row["examples"]) == (metric, name))
+    return next(row for row in rows if (row.metric, row.examples) == (metric, name))
 
 
 def test_accuracy_is_given_clean_attacked_and_translated():
     rows = translation(OUTPUTS, [])
 
-    found = {row["examples"]: row["value"] for row in rows if row["metric"] == "accuracy"}
+    found = {row.examples: row.value for row in rows if row.metric == "accuracy"}
     assert found == {"digits": 1, "digits/pgd": 0.25, "digits/pgd/unet": 0.75, "digits/unet": 0.75}
 
 
@@ -58,10 +58,10 @@ def test_the_gain_is_the_paired_difference_to_the_same_set_untranslated():
     rows = translation(OUTPUTS, [])
 
     gain, cost = one(rows, "accuracy_gain", "digits/pgd/unet"), one(rows, "accuracy_gain", "digits/unet")
-    assert (gain["value"], cost["value"]) == (0.5, -0.25)
-    assert gain["unit"] == "difference of fractions"
-    assert gain["threat"] == "oblivious linf eps=0.1 (pgd)"
-    assert gain["files"] == "pgd pgdunet.0"
+    assert (gain.value, cost.value) == (0.5, -0.25)
+    assert gain.unit == "difference of fractions"
+    assert str(gain.threat) == "oblivious linf eps=0.1 (pgd)"
+    assert " ".join(gain.files) == "pgd pgdunet.0"
 
 
 def test_a_gain_on_every_row_is_certain():
@@ -69,19 +69,19 @@ def test_a_gain_on_every_row_is_certain():
 
     gain = one(translation(given, []), "accuracy_gain", "digits/pgd/unet")
 
-    assert (gain["low"], gain["value"], gain["high"]) == (1, 1, 1)
+    assert (gain.low, gain.value, gain.high) == (1, 1, 1)
 
 
 def test_reconstruction_is_compared_with_leaving_the_image_alone_row_by_id():
     rows = translation([], EXAMPLES)
 
     name = "digits/cnn/pgd/unet"
-    assert one(rows, "reconstruction_error", name)["value"] == pytest.approx((0 + 0.02 + 0 + 0.04) / 4, abs=1e-7)
-    assert one(rows, "identity_error", name)["value"] == pytest.approx(0.1, abs=1e-7)
+    assert one(rows, "reconstruction_error", name).value == pytest.approx((0 + 0.02 + 0 + 0.04) / 4, abs=1e-7)
+    assert one(rows, "identity_error", name).value == pytest.approx(0.1, abs=1e-7)
     gain = one(rows, "reconstruction_gain", name)
-    assert gain["value"] == pytest.approx(0.085, abs=1e-7)
-    assert (gain["entry"], gain["seed"], gain["unit"]) == ("unet", 0, "pixels")
-    assert gain["files"] == "pgdunet.0 pgd clean"
+    assert gain.value == pytest.approx(0.085, abs=1e-7)
+    assert (gain.entry, gain.seed, gain.unit) == ("unet", 0, "pixels")
+    assert " ".join(gain.files) == "pgdunet.0 pgd clean"
 
 
 def test_a_translated_set_without_its_original_is_refused():

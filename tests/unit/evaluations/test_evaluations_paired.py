@@ -78,7 +78,7 @@ every_difference = pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda
 
 def the(found):
     rows, metric = found
-    (row,) = (row for row in rows if row["metric"] == metric)
+    (row,) = (row for row in rows if row.metric == metric)
     return row
 
 
@@ -97,9 +97,9 @@ def test_the_interval_is_that_of_the_same_draws_worked_by_hand(difference):
 
     draws = np.random.default_rng([SEED]).integers(0, len(first), size=(RESAMPLES, len(first)))
     apart = sorted((first[draw].mean() - second[draw].mean()) for draw in draws)
-    assert row["value"] == pytest.approx(first.mean() - second.mean())
-    assert (row["low"], row["high"]) == pytest.approx((apart[RESAMPLES // 40 - 1], apart[RESAMPLES * 39 // 40 - 1]))
-    assert (row["n"], row["unit"]) == (80, "difference of fractions")
+    assert row.value == pytest.approx(first.mean() - second.mean())
+    assert (row.low, row.high) == pytest.approx((apart[RESAMPLES // 40 - 1], apart[RESAMPLES * 39 // 40 - 1]))
+    assert (row.n, row.unit) == (80, "difference of fractions")
 
 
 @every_difference
@@ -110,7 +110,7 @@ def test_pairing_is_narrower_than_two_intervals_where_images_are_hard_for_both(d
 
     one, other = (intervals.binomial(int(right.sum()), len(right)) for right in (first, second))
     combined = (one.high - other.low) - (one.low - other.high)
-    assert 0 < row["high"] - row["low"] < combined / 2
+    assert 0 < row.high - row.low < combined / 2
 
 
 @every_difference
@@ -121,10 +121,8 @@ def test_the_difference_turns_its_sign_when_both_change_places(difference):
 
     row, turned = the(difference(first, second)), the(difference(second, first))
 
-    assert turned["value"] == -row["value"] < 0
-    assert (turned["low"], turned["high"]) == pytest.approx(
-        (apart[RESAMPLES // 40 - 1], apart[RESAMPLES * 39 // 40 - 1])
-    )
+    assert turned.value == -row.value < 0
+    assert (turned.low, turned.high) == pytest.approx((apart[RESAMPLES // 40 - 1], apart[RESAMPLES * 39 // 40 - 1]))
 
 
 @every_difference
@@ -135,19 +133,19 @@ def test_what_is_the_same_on_every_image_is_certain(difference, apart):
 
     row = the(difference(first, second))
 
-    assert (row["low"], row["value"], row["high"]) == (apart, apart, apart)
+    assert (row.low, row.value, row.high) == (apart, apart, apart)
 
 
 @every_difference
 def test_both_files_are_named(difference):
-    assert len(the(difference(*correlated()))["files"].split()) == (1 if difference is of_the_bare_network else 2)
+    assert len(the(difference(*correlated())).files) == (1 if difference is of_the_bare_network else 2)
 
 
 # --- what is paired with what --------------------------------------------------------------------------------------
 
 
 def metrics(rows, start):
-    return sorted((row["entry"], row["examples"], row["metric"]) for row in rows if row["metric"].startswith(start))
+    return sorted((row.entry, row.examples, row.metric) for row in rows if row.metric.startswith(start))
 
 
 def test_a_fall_is_from_attacks_of_the_same_budget_on_the_protected_network_alone():

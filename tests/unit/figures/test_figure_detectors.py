@@ -12,7 +12,6 @@ from touchstone.figures.detector_matrix import detector_matrix
 from touchstone.figures.evasion_curves import evasion_curves
 from touchstone.figures.gradient_profile import gradient_profile
 from touchstone.report import drawing
-from touchstone.statistics.rows import Row
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 NOUNS = STUDY["NOUNS"]
@@ -40,8 +39,8 @@ def test_a_cell_holds_the_mean_over_seeds_and_attacks_count_where_they_succeeded
     figure = detector_matrix(detected, NOUNS["detectors"], classifier="cnn")
 
     def mean(metric, examples):
-        return next(r["value"] for r in detected
-                    if (r["metric"], r["entry"], r["examples"]) == (metric, "cnn+mahalanobis", examples))  # fmt: skip
+        about = (metric, "cnn+mahalanobis", examples)
+        return next(row.value for row in detected if (row.metric, row.entry, row.examples) == about)
 
     shown = [text.get_text() for text in figure.axes[0].texts][::2]  # between them the intervals
     columns = [label.get_text() for label in figure.axes[0].get_xticklabels()]
@@ -70,11 +69,11 @@ def test_the_cross_attack_matrix_frames_what_a_detector_was_trained_on():
     assert columns[int(framed[0])].endswith("succeed")
 
 
-def evading(metric, eps, value, knows="oblivious", seed=0) -> Row:
-    return {
-        "entry": "cnn+msp", "examples": "digits", "metric": metric, "value": value, "low": value, "high": value,
-        "seed": seed, "threat": f"{knows} linf eps={eps:g} steps=40 (pgd)",
-    }  # fmt: skip
+def evading(metric, eps, value, knows="oblivious", seed=0):
+    threat = f"{knows} linf eps={eps:g} steps=40 (pgd)"
+    return STUDY["metric_row"](
+        metric, value, value, value, threat=threat, seed=seed, entry="cnn+msp", examples="digits"
+    )
 
 
 def test_three_lines_per_detector_and_at_equal_eps_the_attack_that_gets_furthest():

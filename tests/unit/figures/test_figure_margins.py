@@ -1,6 +1,7 @@
 """What the figures of margins draw, on the made-up study."""
 
 import runpy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_the_error_of_a_subset_is_drawn_in_points_from_zero():
 
     found = subset_errors(rows)
 
-    value = next(row["value"] for row in rows if row["metric"] == "absolute_error_of_20_mean" and row["entry"] == "cnn")
+    value = next(row.value for row in rows if row.metric == "absolute_error_of_20_mean" and row.entry == "cnn")
     drawn = {float(y) for line in found.axes[0].lines for y in np.asarray(line.get_ydata())}
     assert any(y == pytest.approx(100 * value) for y in drawn)
     assert all(axes.get_ylim()[0] == 0 for axes in found.axes)
@@ -96,7 +97,7 @@ def test_every_stand_in_has_a_line_of_its_own():
 
 
 def test_the_threshold_of_the_evaluation_is_drawn():
-    row = {"entry": "cnn", "seed": 0, "examples": "digits_test", "metric": "threshold", "value": 1.25}
+    row = STUDY["metric_row"]("threshold", 1.25, entry="cnn", seed=0)
     cells = [cell for cell in MARGINS if cell.entry == "cnn"]
 
     found = margin_evasion_histograms(cells, OUTPUTS, [row])
@@ -108,4 +109,4 @@ def test_the_threshold_of_the_evaluation_is_drawn():
 @pytest.mark.parametrize("figure", [subset_errors, tau_against_robustness, margin_proxies])
 def test_rows_of_another_evaluation_are_refused(figure):
     with pytest.raises(ValueError, match="no "):
-        figure([{**rows_of(margins)[0], "metric": "something_else"}])
+        figure([replace(rows_of(margins)[0], metric="something_else")])

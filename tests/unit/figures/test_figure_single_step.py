@@ -17,8 +17,8 @@ STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 
 
 def row(entry, examples, value, knows, seed=None, metric="robust_accuracy_mean"):
-    return {"entry": entry, "examples": examples, "metric": metric, "value": value, "low": None, "high": None, "seed": seed,
-            "threat": f"{knows} linf eps=0.1 (fgsm)"}  # fmt: skip
+    threat = f"{knows} linf eps=0.1 (fgsm)"
+    return STUDY["metric_row"](metric, value, threat=threat, seed=seed, entry=entry, examples=examples)
 
 
 TRANSFER = [

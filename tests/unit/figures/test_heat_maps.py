@@ -18,7 +18,7 @@ LEAST = 5.5  # points: what is smaller cannot be read in print
 
 
 def row(value, low, high, metric="auroc"):
-    return {"value": value, "low": low, "high": high, "metric": metric}
+    return STUDY["metric_row"](metric, value, low, high)
 
 
 def texts(axes):

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from touchstone.records import encoding, nouns
+from touchstone.records import encoding
 from touchstone.records.encoding import DamagedFile
+from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat
 from touchstone.records.nouns import Checkpoint, ContractError, Detector, ExampleSet, Margins, Metrics, Outputs, Scores
 
 
@@ -21,10 +22,15 @@ def examples(count=3, **changes):
 
 
 def row(**changes):
-    values = dict.fromkeys(nouns.METRIC_COLUMNS, "x") | {
-        "value": 0.1, "low": None, "high": 1 / 3, "n": 5, "base_rate": None, "seed": 2,
-    }  # fmt: skip
-    return values | changes
+    values = {
+        **dict.fromkeys(("evaluation", "entry", "examples", "metric", "unit"), "x"),
+        **{"value": 0.1, "low": None, "high": 1 / 3, "n": 5, "base_rate": None, "seed": 2},
+        **{
+            "threat": Threat(WHITE_BOX, norm="linf", budget=(("eps", 0.1),)),
+            "files": ("a.safetensors", "b.safetensors"),
+        },
+    }
+    return MetricRow(**(values | changes))
 
 
 NOUNS = [

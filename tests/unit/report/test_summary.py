@@ -1,16 +1,17 @@
-"""The first screen of an assay: the worst attack, not the first; the best detector against who knows it; failed checks."""
+"""The first screen of an assay: the worst attack, the best detector against an attacker who knows it, failed checks."""
 
 import pytest
 
+from touchstone.records.metric_rows import MetricRow, parse_threat
 from touchstone.report.summary import in_levels, summary
 from touchstone.statistics.sanity_checks import Doubts
 
 
 def row(metric, value, examples="mine", entry="own", threat="none", line=2, evaluation="e"):
-    return {
-        "metric": metric, "value": value, "examples": examples, "entry": entry, "threat": threat, "line": line,
-        "evaluation": evaluation, "unit": "share", "low": value - 0.1, "high": value + 0.1, "n": 50, "base_rate": None, "seed": None,
-    }  # fmt: skip
+    return MetricRow(
+        evaluation, entry, examples, metric, value, "share", value - 0.1, value + 0.1, 50, None, None,
+        parse_threat(threat), ("file",), line,
+    )  # fmt: skip
 
 
 WHITE = "white-box linf eps=0.0313725 steps=20 (pgd)"
@@ -30,14 +31,14 @@ ROWS = [
 
 
 def test_the_first_screen_has_the_worst_attack_of_the_budget_and_the_best_detector_against_who_knows_it():
-    found = summary(ROWS, Doubts(ROWS))
+    screen = summary(ROWS, Doubts(ROWS))
 
-    assert [line.numbers[0].value for line in found.table.lines] == [0.9, 0.3, 0.4]
-    assert [line.numbers[0].label for line in found.table.lines] == ["", "worst", "adaptive"]
-    assert "linf eps 8/255" in found.table.lines[1].words[0]
-    assert "knn" in found.table.lines[2].words[0]
-    assert found.table.lines[1].numbers[0].interval
-    assert found.checks == "The attacks passed all 1 checks."
+    assert [line.numbers[0].value for line in screen.table.lines] == [0.9, 0.3, 0.4]
+    assert [line.numbers[0].label for line in screen.table.lines] == ["", "worst", "adaptive"]
+    assert "linf eps 8/255" in screen.table.lines[1].words[0]
+    assert "knn" in screen.table.lines[2].words[0]
+    assert screen.table.lines[1].numbers[0].interval
+    assert screen.checks == "The attacks passed all 1 checks."
 
 
 def test_each_budget_of_the_evaluation_has_a_line_and_a_union_of_attacks_comes_before_one_of_them():
@@ -48,15 +49,16 @@ def test_each_budget_of_the_evaluation_has_a_line_and_a_union_of_attacks_comes_b
         row("robust_accuracy_union", 0.3, "mine/union_linf@0.0313725", threat=both),
     ]
 
-    found = summary(rows, Doubts(rows))
+    screen = summary(rows, Doubts(rows))
 
-    told = [
-        (line.words[0].partition(", ")[2], line.numbers[0].value, line.numbers[0].label) for line in found.table.lines
+    lines = [(line.words[0].partition(", ")[2], *line.numbers) for line in screen.table.lines]
+    assert [(words, number.value, number.label) for words, number in lines[1:]] == [
+        ("linf eps 8/255", 0.3, "the worst of pgd, worst"),
+        ("linf eps 0.2", 0.1, "large"),
     ]
-    assert told[1:] == [("linf eps 8/255", 0.3, "the worst of pgd, worst"), ("linf eps 0.2", 0.1, "large")]
 
 
-def test_a_failed_check_is_told_in_its_words():
+def test_a_failed_check_is_named_in_words():
     rows = [*ROWS, row("rise_with_eps_passed", 0.0, "mine/pgd", threat=WHITE)]
 
     assert "do not trust what they left: accuracy rises with eps by." in summary(rows, Doubts(rows)).checks
@@ -70,8 +72,8 @@ def test_nothing_is_summed_up_of_several_classifiers_or_without_an_attack_that_k
     assert summary(blind, Doubts(blind)) is None
 
 
-@pytest.mark.parametrize(("eps", "told"), [
+@pytest.mark.parametrize(("eps", "text"), [
     (8 / 255, "8/255"), (0.0313725, "8/255"), (0.2, "0.2"), (0.1, "0.1"), (0.03, "0.03"), (1 / 255, "1/255"), (0.0123, "0.0123"),
 ])  # fmt: skip
-def test_a_budget_of_whole_levels_is_written_as_such(eps, told):
-    assert in_levels(eps) == told
+def test_a_budget_of_whole_levels_is_written_as_such(eps, text):
+    assert in_levels(eps) == text

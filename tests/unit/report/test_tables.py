@@ -1,3 +1,4 @@
+from touchstone.records.metric_rows import Threat
 from touchstone.records.nouns import Cell, Metrics
 from touchstone.report.tables import Numbers, numbered, pivot
 from touchstone.statistics.intervals import Interval
@@ -14,15 +15,15 @@ def numbers(*rows):
 
 
 def test_rows_are_numbered_as_the_lines_of_the_csv_over_all_evaluations():
-    found = numbered({"a": Metrics([accuracy(), accuracy(1)]), "b": Metrics([accuracy(2)])})
+    rows = numbered({"a": Metrics([accuracy(), accuracy(1)]), "b": Metrics([accuracy(2)])})
 
-    assert [row["line"] for row in found] == [2, 3, 4]
+    assert [row.line for row in rows] == [2, 3, 4]
 
 
 def test_a_number_shows_value_and_interval_and_says_n():
-    found = numbers(accuracy(base_rate=0.25)).rows
+    given = numbers(accuracy(base_rate=0.25))
 
-    number = numbers(*[{k: v for k, v in row.items() if k != "line"} for row in found]).number(found[0])
+    number = given.number(given.rows[0])
     assert (number.text, number.interval, number.line) == ("50.0\u202f%", "[40.0, 60.0]", 2)
     assert number.title == "95 % interval in brackets; n = 10, base rate 0.25"
 
@@ -40,8 +41,8 @@ def test_a_mean_takes_the_intervals_of_its_seeds_together():
     number = given.number(mean)
     assert (number.text, number.interval) == ("60.0\u202f%", "[40.0, 80.0]")
     assert number.title.startswith("mean of 2 seeds, least 50.0\u202f%, greatest 70.0\u202f%")
-    assert alone["metric"] == "other"
-    assert [row["seed"] for row in given.single()] == [0, 1, 0]
+    assert alone.metric == "other"
+    assert [row.seed for row in given.single()] == [0, 1, 0]
 
 
 def test_a_pivot_has_a_line_per_thing_and_a_column_per_metric():
@@ -64,7 +65,7 @@ def test_a_pivot_has_a_line_per_thing_and_a_column_per_metric():
 
 
 def test_the_threat_model_is_a_column_where_there_is_one():
-    given = numbers(accuracy(threat_model="oblivious"), accuracy(metric="other"))
+    given = numbers(accuracy(threat_model=Threat("oblivious")), accuracy(metric="other"))
 
     assert pivot(given, given.rows, "all").words == ("entry", "examples", "seed", "threat model")
 

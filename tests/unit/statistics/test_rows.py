@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from touchstone.records.nouns import METRIC_COLUMNS, Cell, Metrics
+from touchstone.records.nouns import Cell, Metrics
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import grouped, measured, of_images, only, place, row, rows_of, with_means
 
@@ -34,12 +36,11 @@ def test_a_place_names_set_foreign_victim_attack_and_translator_without_seeds(ce
     assert place(cell) == expected
 
 
-def test_a_row_has_the_columns_of_the_metrics_table_and_names_each_file_once():
+def test_a_row_names_each_file_once_and_has_no_infinite_end():
     found = row("auroc", Interval(0.5, None, np.inf), cell=attacked(), n=3, files=[CLEAN, attacked(), CLEAN])
 
-    assert set(found) == set(METRIC_COLUMNS)
-    assert found["files"] == "clean.safetensors attacked.0.safetensors"
-    assert (found["low"], found["high"]) == (None, None)
+    assert found.files == ("clean.safetensors", "attacked.0.safetensors")
+    assert (found.low, found.high) == (None, None)
     assert Metrics([found])
 
 
@@ -56,10 +57,10 @@ def test_means_over_seeds_follow_the_rows_with_least_and_greatest():
 
     assert found[:3] == rows
     mean = found[3]
-    assert mean["metric"] == "robust_accuracy_mean" and measured(mean["metric"]) == "robust_accuracy"
-    assert (mean["value"], mean["low"], mean["high"], mean["n"]) == (pytest.approx(0.6), 0.4, 0.9, 9)
-    assert (mean["seed"], mean["threat"]) == (None, "white-box linf eps=0.1 (pgd)")
-    assert mean["files"].split() == [
+    assert mean.metric == "robust_accuracy_mean" and measured(mean.metric) == "robust_accuracy"
+    assert (mean.value, mean.low, mean.high, mean.n) == (pytest.approx(0.6), 0.4, 0.9, 9)
+    assert (mean.seed, str(mean.threat)) == (None, "white-box linf eps=0.1 (pgd)")
+    assert list(mean.files) == [
         "attacked.0.safetensors", "clean.safetensors", "attacked.1.safetensors", "attacked.2.safetensors",
     ]  # fmt: skip
 
@@ -73,13 +74,13 @@ def test_a_single_seed_has_no_mean():
 def test_transfer_from_several_seeds_is_one_mean_that_names_the_victim_without_seed():
     found = with_means([accuracy(attacked(seed, victim=f"mlp.{seed}"), 0.5) for seed in (0, 1)])
 
-    assert found[2]["threat"] == "transfer from mlp linf eps=0.1 (pgd)"
+    assert str(found[2].threat) == "transfer from mlp linf eps=0.1 (pgd)"
 
 
 def test_decimals_in_a_metric_are_no_seeds():
-    rows = [{**accuracy(attacked(seed), 0.5), "metric": "robust_accuracy_at_0.05"} for seed in (0, 1)]
+    rows = [replace(accuracy(attacked(seed), 0.5), metric="robust_accuracy_at_0.05") for seed in (0, 1)]
 
-    assert with_means(rows)[2]["metric"] == "robust_accuracy_at_0.05_mean"
+    assert with_means(rows)[2].metric == "robust_accuracy_at_0.05_mean"
 
 
 def test_rows_are_found_by_id_whatever_their_order():

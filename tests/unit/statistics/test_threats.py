@@ -1,7 +1,8 @@
 import pytest
 
+from touchstone.records.metric_rows import parse_threat
 from touchstone.records.nouns import Cell
-from touchstone.statistics.threats import Threat, read, seedless, threat, white_box
+from touchstone.statistics.threats import budget, threat, white_box
 
 PGD = {
     "use": "attacks/pgd",
@@ -50,44 +51,8 @@ def cell(victim="cnn.0", attack="pgd", settings=PGD, **more):
     ],
 )
 def test_a_threat_says_what_the_attacker_knew_and_was_allowed(place, expected):
-    assert threat(place) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["none", "white-box linf eps=0.1 steps=40 (pgd)", "transfer from cnn.0+energy@0.05 l2 eps=1.5e-05 (cw)"]
-)
-def test_a_threat_is_read_back_as_it_was_written(text):
-    assert str(read(text)) == text
-
-
-def test_a_threat_read_back_gives_its_parts():
-    found = read("white-box, the worst of fgsm, pgd, linf eps=0.1")
-
-    assert found == Threat("white-box, the worst of fgsm, pgd,", "linf", "eps=0.1")
-    assert found.eps == 0.1
-    assert read("none").eps is None
-
-
-def test_attacks_of_one_family_differ_in_budget_and_effort_alone():
-    found = {read(f"white-box linf eps={eps} steps={steps} (pgd)").family for eps, steps in ((0.1, 40), (0.2, 10))}
-
-    assert found == {"white-box linf (pgd)"}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("cnn.0", "cnn"),
-        ("digits_test/cnn_pgd.12/pgd_05", "digits_test/cnn_pgd/pgd_05"),
-        ("cnn.0+energy@0.05", "cnn+energy@0.05"),
-        (
-            "transfer from mlp.0 linf eps=0.1 step_size=2.5e-05 (pgd)",
-            "transfer from mlp linf eps=0.1 step_size=2.5e-05 (pgd)",
-        ),
-    ],
-)
-def test_seedless_text_loses_seeds_and_no_other_number(text, expected):
-    assert seedless(text) == expected
+    assert str(threat(place)) == expected
+    assert parse_threat(expected) == threat(place)
 
 
 def test_only_a_full_knowledge_attack_on_the_bare_network_is_white_box():
@@ -96,3 +61,9 @@ def test_only_a_full_knowledge_attack_on_the_bare_network_is_white_box():
         white_box(place)
         for place in (cell("mlp.0"), cell(attack="", victim=""), cell(translator="unet.0"), cell(detector="msp"))
     )
+
+
+def test_a_budget_is_a_norm_and_an_eps_to_six_digits():
+    assert budget(cell(settings={"use": "fgsm", "eps": 8 / 255})) == ("linf", 0.0313725)
+    assert budget(cell(settings={"use": "cw", "norm": "l2"})) == ("l2", None)
+    assert budget(cell(attack="", victim="")) == ("", None)

@@ -300,7 +300,7 @@ def _evaluate(job: Job) -> None:
 
 
 def _report(job: Job) -> None:
-    from touchstone.claims.verdicts import Asked
+    from touchstone.claims.judging import Asked
     from touchstone.pipeline.steps.report import report
 
     metrics = {Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]}

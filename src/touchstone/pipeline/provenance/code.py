@@ -14,7 +14,7 @@ PACKAGE = plugins.PACKAGE
 ALWAYS = "records/encoding.py"  # it decides the bytes of every artefact
 CPU_PATHS = "numerics/cpu_paths.py"  # and its pins the last bits of every number
 # Not Python, so no import leads there, but the page and the verdicts on it are made of them.
-TEMPLATES = {"pipeline/steps/report.py": "report/templates", "claims/criteria.py": "claims"}
+TEMPLATES = {"report/page.py": "report/templates", "claims/criteria.py": "claims"}
 
 
 # --- code ---------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from annotated_types import Interval
 
 from touchstone import registry
+from touchstone.claims.systems import SYSTEMS
 from touchstone.numerics import precision
 from touchstone.signatures import Setting, Type, read_signature
 
@@ -60,8 +61,6 @@ class Section:
         return bool(self.folders)
 
 
-# The chapters of the report that an evaluation may belong to.
-SYSTEMS = ("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation", "shared")
 GROUPED = ("examples", "attacks", "detectors", "translators")  # sections whose entries one job may treat together
 # The settings of a classifier that is read from a file, instead of those of a training run.
 FILE_SETTINGS: dict[str, Setting] = {
@@ -143,7 +142,7 @@ def sections() -> dict[str, Section]:
             ("evaluations",),
             {
                 "question": _text,
-                "system": Setting(Type("word", words=SYSTEMS), "shared"),
+                "system": Setting(Type("word", words=tuple(SYSTEMS)), "shared"),
                 "seeds": Setting(Type("list", item=_seed, optional=True)),
             },
             crossed

@@ -1,37 +1,44 @@
-"""evaluate: turn what was measured into metrics rows."""
+"""evaluate: compute metrics rows from artefacts, and check them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell, ContractError, Metrics
 
-Question = Callable[..., list[dict[str, Any]]]  # a component of evaluations/ with its settings bound
-KEY = ("entry", "examples", "metric", "seed", "threat")
+Question = Callable[..., list[MetricRow]]  # a component of evaluations/ with its settings bound
 
 
 def evaluate(name: str, question: Question, cells: Sequence[list[Cell]]) -> Metrics:
-    """Return the rows that `question` gives on `cells`, one list per noun that it names, under the evaluation's name.
+    """Return the rows of an evaluation.
 
-    ContractError for no rows, two rows on one thing, an empty population, a file that was not given, or an interval
-    whose ends are swapped.
+    Args:
+        name: the study's name for it.
+        question: the component that computes the rows.
+        cells: one list per noun that `question` names, in its order.
+
+    Raises:
+        ContractError: there are no rows, two rows about one thing, a row about no input, a row from a file that is not
+            in `cells`, or an interval whose ends are swapped.
     """
-    rows = [{**row, "evaluation": name} for row in question(*cells)]
+    rows = [replace(row, evaluation=name) for row in question(*cells)]
     if not rows:
         raise ContractError(f"{name}: nothing was measured")
     metrics = Metrics(rows)
-    twice = [key for key, count in Counter(tuple(row[column] for column in KEY) for row in rows).items() if count > 1]
+    counts = Counter((row.entry, row.examples, row.metric, row.seed, str(row.threat)) for row in rows)
+    twice = [key for key, count in counts.items() if count > 1]
     if twice:
         raise ContractError(f"{name}: {len(twice)} things are measured twice, such as {twice[0]}")
-    given = {cell.file for group in cells for cell in group}
+    files = {cell.file for group in cells for cell in group}
     for row in rows:
-        about = f"{name}: {row['metric']} of {row['entry']} on {row['examples']}"
-        if row["n"] < 1:
-            raise ContractError(f"{about}: n is {row['n']}")
-        if not row["files"] or not given.issuperset(row["files"].split()):
-            raise ContractError(f"{about}: comes from {row['files']!r}, which was not given")
-        if row["low"] is not None and row["high"] is not None and row["low"] > row["high"]:
-            raise ContractError(f"{about}: interval from {row['low']} to {row['high']}")
+        about = f"{name}: {row.metric} of {row.entry} on {row.examples}"
+        if row.n < 1:
+            raise ContractError(f"{about}: n is {row.n}")
+        if not row.files or not files.issuperset(row.files):
+            raise ContractError(f"{about}: comes from {' '.join(row.files)!r}, which was not given")
+        if row.low is not None and row.high is not None and row.low > row.high:
+            raise ContractError(f"{about}: interval from {row.low} to {row.high}")
     return metrics

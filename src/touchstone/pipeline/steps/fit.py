@@ -1,6 +1,5 @@
 """fit: a detector's state from its fitting data, and its thresholds from held-out ID data."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from touchstone.pipeline.steps.score import columns_of
 from touchstone.records.nouns import Detector, ExampleSet, Outputs, Scores
+from touchstone.statistics.thresholds import threshold_at
 
 
 def fit(
@@ -48,14 +48,5 @@ def fit(
     supervised = any(name.startswith("anomalous_") for name in data)
     detector = Detector(state, settings, {}, 1.0, supervised)
     calibration = np.sort(scored(detector).scores)
-    thresholds = {f"{rate:g}": threshold(calibration, rate) for rate in false_positive_rates}
+    thresholds = {f"{rate:g}": threshold_at(calibration, rate) for rate in false_positive_rates}
     return replace(detector, thresholds=thresholds, spread=max(float(calibration.std()), 1e-12))
-
-
-def threshold(calibration: np.ndarray, rate: float) -> float:
-    """Return the smallest calibration score t such that at most `rate` of the sorted scores lie above t.
-
-    Flag an input whose score is > t; the share of calibration flagged is then within 1/n of `rate` where no scores tie.
-    """
-    count = len(calibration)
-    return float(calibration[max(0, math.ceil(count * (1 - rate) - 1e-9) - 1)])

@@ -3,7 +3,7 @@
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const make = (tag, text, attributes = {}) => Object.assign(document.createElement(tag), { textContent: text ?? "" }, attributes);
 
-  // Sorting: a press on a heading sorts by its column, numbers by value, a second press turns the order round.
+  // Sorting: a click on a heading sorts by its column, numbers by value; a second click reverses the order.
   const keyOf = (row, column) => {
     const cell = row.cells[column];
     if (!("value" in cell.dataset)) return cell.textContent.trim();
@@ -28,7 +28,7 @@
     });
   };
 
-  // Filtering: a line stays where it holds every word typed.
+  // Filtering: a line stays if it contains every word typed.
   const filterable = (input) => {
     const box = input.closest(".table");
     const lines = all("tbody tr, ul.files > li", box);
@@ -49,7 +49,7 @@
     all("[data-filter]", part).forEach(filterable);
   };
 
-  // What is folded is kept packed (gzip in base64) until it is asked for.
+  // Folded parts stay packed (gzip in base64) until they are opened.
   const unpack = async (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
@@ -72,7 +72,7 @@
   }
   all(".chapter > .table table, #claims > .table table").forEach(sortable);
   all("#claims > .table [data-filter]").forEach(filterable);
-  // A figure is as wide as a narrow window; a tap shows it at full size, to be moved about.
+  // A figure is as wide as a narrow window; a tap shows it at full size, to be scrolled.
   all(".picture").forEach((picture) => picture.addEventListener("click", () => picture.classList.toggle("whole")));
   addEventListener("beforeprint", () => all(".more").forEach((part) => (part.open = true)));
   const allFiles = document.getElementById("all-files");
@@ -88,7 +88,7 @@
   addEventListener("hashchange", reveal);
   reveal();
 
-  // Where a number comes from.
+  // The provenance of a number.
   let columns, rows, tables, of, how, doubts, checks, maker;
   let read;
   const readRows = () => {
@@ -97,13 +97,13 @@
   };
   const asRow = (line) => Object.fromEntries(columns.map((name, place) => [name, rows[line][place]]));
   const dialog = document.getElementById("origin");
-  const told = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", threat: "threat model", evaluation: "evaluation" };
+  const labels = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", threat: "threat model", evaluation: "evaluation" };
   const describe = (row, line) => {
     const list = make("dl");
     const add = (name, value) => list.append(make("dt", name), make("dd", value));
     add("value", short(row.value));
     const mean = row.seed === null && row.metric.endsWith("_mean");
-    for (const [name, words] of Object.entries(told)) {
+    for (const [name, words] of Object.entries(labels)) {
       if (row[name] === null || row[name] === "") continue;
       const label = mean && name === "low" ? "least seed" : mean && name === "high" ? "greatest seed" : words;
       add(label, typeof row[name] === "number" ? short(row[name]) : row[name]);
@@ -111,8 +111,8 @@
     if (line in how) add("what it is", how[line]);
     if (mean) {
       const ends = seedsOf(row).map(([single]) => single);
-      const known = (end) => ends.map((single) => single[end]).filter((value) => value !== null);
-      const [lows, highs] = [known("low"), known("high")];
+      const measured = (end) => ends.map((single) => single[end]).filter((value) => value !== null);
+      const [lows, highs] = [measured("low"), measured("high")];
       const end = (values, which) => (values.length ? short(which(...values)) : "?");
       if (lows.length || highs.length) add("in brackets", `${end(lows, Math.min)} to ${end(highs, Math.max)}: the lowest and the highest end of the 95 % intervals of ${ends.length} seeds`);
     }
@@ -120,7 +120,7 @@
       add("⚠ failed a check", doubts[line]);
       if (checks) list.lastChild.append(" ", make("a", "all checks", { href: `#chapter-${checks}` }));
     }
-    add("where", `line ${line} of metrics.csv.gz, its header being line 1`);
+    add("where", `line ${line} of metrics.csv.gz, whose header is line 1`);
     return [list, mean];
   };
   const short = (value) => (value === null ? "?" : Number(value.toPrecision(6)));
@@ -130,13 +130,13 @@
     return kept.filter(([row]) => row.metric === metric && row.evaluation === mean.evaluation && row.examples === mean.examples && row.entry === mean.entry);
   };
   const linesOf = (lines) => {
-    const found = make("ul");
+    const list = make("ul");
     for (const line of lines) {
       const row = asRow(line);
       const seed = row.seed === null ? "" : `, seed ${row.seed}`;
-      found.append(make("li", `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}${seed}: ${short(row.value)} [${short(row.low)}, ${short(row.high)}], line ${line}`));
+      list.append(make("li", `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}${seed}: ${short(row.value)} [${short(row.low)}, ${short(row.high)}], line ${line}`));
     }
-    return found;
+    return list;
   };
   const most = 8; // files of a long list that are open from the start
   const filesOf = (places, fold = most) => {
@@ -172,7 +172,7 @@
     if (line in of) parts.push(make("h3", "Computed from"), linesOf(of[line]));
     if (line in of) {
       const between = [...new Set(of[line].map((one) => tables[asRow(one).evaluation]))].filter((place) => place !== undefined);
-      if (between.length) parts.push(make("h3", "Which stand in"), filesOf(between));
+      if (between.length) parts.push(make("h3", "These rows are in"), filesOf(between));
       if (maker) parts.push(make("h3", "Judged by"), make("p", `${maker.files.join(", ")} of src/touchstone, a part of code ${maker.code}; "touchstone trace --number ${line}" prints the chain, "touchstone audit" checks it.`));
     }
     if (row.evaluation in tables) parts.push(make("h3", "Computed into"), filesOf([tables[row.evaluation]]));
@@ -183,7 +183,7 @@
     dialog.scrollTop = 0;
     history.pushState({ origin: line }, "");
   };
-  // The browser's own Back closes it, as any other way of closing it goes back.
+  // The browser's Back closes the dialog; closing it in another way goes back.
   addEventListener("popstate", () => dialog.close());
   dialog.addEventListener("close", () => history.state?.origin !== undefined && history.back());
   document.addEventListener("click", (event) => {

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from touchstone.pipeline.steps.evaluate import evaluate
@@ -12,7 +14,7 @@ ROW = row("accuracy", Interval(0.5, 0.4, 0.6), cell=CELL, n=10, files=[CELL])
 def test_rows_carry_the_name_of_the_evaluation():
     found = evaluate("main", lambda outputs: [ROW], [[CELL]])
 
-    assert [row["evaluation"] for row in found.rows] == ["main"]
+    assert [row.evaluation for row in found.rows] == ["main"]
 
 
 def test_cells_reach_the_question_in_the_order_of_its_nouns():
@@ -28,12 +30,12 @@ def test_cells_reach_the_question_in_the_order_of_its_nouns():
     [
         ([], "main: nothing was measured"),
         ([ROW, ROW], "main: 1 things are measured twice"),
-        ([{**ROW, "n": 0}], "n is 0"),
-        ([{**ROW, "files": "other"}], "comes from 'other', which was not given"),
-        ([{**ROW, "files": ""}], "comes from ''"),
-        ([{**ROW, "low": 0.7}], "interval from 0.7 to 0.6"),
-        ([{**ROW, "value": float("nan")}], "value is nan"),
-        ([{key: value for key, value in ROW.items() if key != "n"}], "metrics row has columns"),
+        ([replace(ROW, n=0)], "n is 0"),
+        ([replace(ROW, files=("other",))], "comes from 'other', which was not given"),
+        ([replace(ROW, files=())], "comes from ''"),
+        ([replace(ROW, low=0.7)], "interval from 0.7 to 0.6"),
+        ([replace(ROW, value=float("nan"))], "value is nan"),
+        ([replace(ROW, value=None)], "accuracy of cnn on digits: no value"),
     ],
 )
 def test_rows_that_break_the_contract_are_refused(rows, message):

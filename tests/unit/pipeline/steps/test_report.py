@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import touchstone
-from touchstone.claims.verdicts import Asked
+from touchstone.claims.judging import Asked
 from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.paired_errors import paired_errors
@@ -23,13 +23,12 @@ from touchstone.evaluations.robustness import robustness
 from touchstone.figures.accuracy_against_eps import accuracy_against_eps
 from touchstone.figures.gallery import gallery
 from touchstone.figures.score_histograms import score_histograms
-from touchstone.pipeline.steps import report as report_step
 from touchstone.pipeline.steps.evaluate import evaluate
-from touchstone.pipeline.steps.report import nested, report
+from touchstone.pipeline.steps.report import report
 from touchstone.records.encoding import decode
 from touchstone.records.nouns import ContractError, Metrics
-from touchstone.report import packing
-from touchstone.report.tables import numbered
+from touchstone.report import chapters, packing, pictures
+from touchstone.report.tables import nested, numbered
 
 STUDY = runpy.run_path(str(Path(__file__).parents[3] / "synthetic_study.py"))
 QUESTIONS = {
@@ -88,7 +87,7 @@ def arguments(**more):
 @pytest.fixture(scope="module", autouse=True)
 def tables_of_any_length():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report_step, "LONGEST_OF_SEEDS", 1000)
+        patch.setattr(chapters, "LONGEST_OF_SEEDS", 1000)
         yield
 
 
@@ -151,7 +150,7 @@ def test_metrics_csv_holds_every_row_in_order_and_then_those_of_the_claims(files
     measured = [row for table in METRICS.values() for row in table.rows]
 
     assert found[: len(measured)] == measured
-    assert [(row["evaluation"], row["entry"], row["metric"]) for row in found[len(measured) :]] == [
+    assert [(row.evaluation, row.entry, row.metric) for row in found[len(measured) :]] == [
         ("claims", "S3-12", "PGD error minus FGSM error")
     ] * 2
 
@@ -214,7 +213,7 @@ def test_a_chapter_tells_what_its_metrics_mean():
 
     page = packing.unpacked(report(**arguments(evaluations=meant, figures={}))["report.html"].decode())
 
-    assert page.count('<p class="meaning">') == len(QUESTIONS)
+    assert page.count('<div class="meaning">') == len(QUESTIONS)
     assert "accuracy of main: a &lt;share&gt;" in page
 
 
@@ -227,8 +226,8 @@ def test_claims_csv_has_a_line_for_every_claim(files):
 def test_metrics_json_nests_means_or_the_only_value(files):
     found = json.loads(files["metrics.json"])
 
-    means = [row for row in METRICS["main"].rows if row["metric"] == "clean_accuracy_mean" and row["entry"] == "cnn"]
-    mean = next(row["value"] for row in means if row["examples"] == "digits_test")
+    means = [row for row in METRICS["main"].rows if row.metric == "clean_accuracy_mean" and row.entry == "cnn"]
+    mean = next(row.value for row in means if row.examples == "digits_test")
     assert found["main"]["cnn"]["digits_test"]["clean_accuracy"] == float(f"{mean:.6g}")
     assert found["sheet"]["made-up uniform"]["uniform"]["n"] == 60
     assert found == nested(numbered(METRICS))
@@ -330,7 +329,7 @@ def test_the_script_has_the_row_of_every_number_on_the_page_as_the_csv_has_it(pa
 
 
 def test_a_table_too_long_for_the_page_is_left_to_the_csv(monkeypatch):
-    monkeypatch.setattr(report_step, "LONGEST", 3)
+    monkeypatch.setattr(chapters, "LONGEST", 3)
 
     page = packing.unpacked(report(**arguments())["report.html"].decode())
 
@@ -367,7 +366,7 @@ def test_another_process_with_other_hashes_and_host_writes_the_same_bytes(files,
 import hashlib, runpy, socket
 socket.gethostname = lambda: "elsewhere"
 here = runpy.run_path({__file__!r})
-here["report_step"].LONGEST_OF_SEEDS = 1000  # as in this module
+here["chapters"].LONGEST_OF_SEEDS = 1000  # as in this module
 print(hashlib.sha256(repr(sorted(here["report"](**here["arguments"]()).items())).encode()).hexdigest())
 """
     package = Path(touchstone.__file__).parents[1]
@@ -433,20 +432,10 @@ def test_a_picture_on_the_page_has_every_style_of_its_file(files, page):
     wanted = [re.search(r'\bstyle="([^"]*)"', tag) for tag in tags[1:]]
 
     def on_page(style):
-        for colour, other in report_step.ON_PAGE.items():
+        for colour, other in pictures.ON_PAGE.items():
             style = style.replace(colour, other)
         return style
 
     assert len(rules) > 5 and len(wanted) > 20
     assert [style and on_page(style[1]) for style in wanted] == [name and rules[name[1]] for name in shown]
     assert re.search(r"<style[^>]*>(.*?)</style>", drawn, re.S)[1] in page
-
-
-def test_words_of_a_figure_that_look_like_a_style_stay_words():
-    styles = {}
-    svg = '<svg><text x="1" style="fill:red" y="2">style="&lt;/style&gt;" a</text></svg>'
-
-    shown = report_step.inline_svg(svg, "a", "b", styles)
-
-    assert shown.endswith('<text x="1" class="s0" y="2">style="&lt;/style&gt;" a</text></svg>')
-    assert styles == {"{fill:red}": "s0"}

@@ -1,0 +1,73 @@
+"""Accuracy, clean and attacked: which attack of each budget leaves least of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from touchstone.records.metric_rows import WORST_OF, MetricRow
+from touchstone.report.tables import Line, Numbers, Table
+
+UNION = "robust_accuracy_union"
+ATTACKED = ("robust_accuracy", UNION)
+Budget = tuple[str, float]  # norm, eps
+Kind = TypeVar("Kind", str, Budget)
+
+
+def accuracy(numbers: Numbers) -> Table | None:
+    """Return clean accuracy and the lowest that any white-box attack of each budget leaves.
+
+    Without a white-box attack there is one column per attack. None if nothing was attacked.
+    """
+    clean = [row for row in numbers.of("clean_accuracy") if "/" not in row.examples]
+    attacked = numbers.of(*ATTACKED)
+    if not clean or not attacked:
+        return None
+    white = [row for row in attacked if row.threat.is_white_box]
+    column = _budget_in_words if white else attack_of
+    columns = tuple(dict.fromkeys(column(row) for row in sorted(white or attacked, key=budget_of)))
+    uses = {name: {row.threat.use for row in white if column(row) == name} for name in columns}
+    most = max(map(len, uses.values()))
+    # Fewer kinds of attack leave more: the network is not better there, so the heading names the only one.
+    alone = {name: f" ({next(iter(kinds))} only)" if len(kinds) == 1 < most else "" for name, kinds in uses.items()}
+    lines = []
+    for row in clean:
+        least = least_left(row, white or attacked, column)
+        rows = [least.get(name) for name in columns]
+        left = [numbers.maybe(cell, label=attack_of(cell) if cell and white else "") for cell in rows]
+        lines.append(Line((row.entry, row.examples), (numbers.number(row), *left)))
+    best = "Accuracy, clean and under the white-box attack that leaves least"
+    caption = best if white else "Accuracy, clean and under attacks that did not know the classifier: diagnostics"
+    heads = ("clean", *(name + alone[name] for name in columns))
+    return Table(caption, ("classifier", "examples"), heads, tuple(lines))
+
+
+def least_left(
+    clean: MetricRow, attacked: Iterable[MetricRow], kind: Callable[[MetricRow], Kind]
+) -> dict[Kind, MetricRow]:
+    """Return, per kind of attack, the row of `attacked` that leaves least of what `clean` measures.
+
+    A union of attacks precedes a single one of them that leaves as much.
+    """
+    least: dict[Kind, MetricRow] = {}
+    for row in sorted(attacked, key=lambda row: (row.value, row.measured != UNION)):
+        if row.entry == clean.entry and row.examples.startswith(clean.examples + "/"):
+            least.setdefault(kind(row), row)
+    return least
+
+
+def budget_of(row: MetricRow) -> Budget:
+    """Return the norm and the eps of an attack, 0 if it has none."""
+    return row.threat.norm, row.threat.eps or 0.0
+
+
+def _budget_in_words(row: MetricRow) -> str:
+    norm, eps = budget_of(row)
+    return f"{norm} eps {eps:g}"
+
+
+def attack_of(row: MetricRow) -> str:
+    """Return the name of an attack, or of the attacks that a union is made of."""
+    if row.measured == UNION:
+        return WORST_OF + ", ".join(row.threat.worst_of)
+    return row.examples.split("/", 1)[1]

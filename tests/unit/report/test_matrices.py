@@ -1,0 +1,76 @@
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from touchstone.evaluations.attacked_detection import attacked_detection
+from touchstone.evaluations.detection import detection
+from touchstone.records.nouns import Metrics
+from touchstone.report.headlines import headlines
+from touchstone.report.matrices import matrices
+from touchstone.report.tables import Numbers, numbered
+
+STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+
+
+@pytest.fixture(scope="module")
+def numbers_of():
+    """The numbers of an evaluation of the made-up study, and its rows by what they are about."""
+
+    def numbers(question):
+        cells, settings = STUDY["given"](question)
+        return Numbers(numbered({"main": Metrics(question(*cells, **settings))}))
+
+    return numbers
+
+
+def value(numbers, metric, entry, examples):
+    (row,) = [row for row in numbers.rows if (row.metric, row.entry, row.examples) == (metric, entry, examples)]
+    return row.value
+
+
+def test_the_matrix_shows_every_detector_and_marks_one_per_classifier_and_set(numbers_of):
+    (table,) = matrices(numbers_of(detection))
+
+    assert len(table.lines) == 6
+    marked = [sum(line.numbers[0].best for line in table.lines[half : half + 3]) for half in (0, 3)]
+    assert marked == [1, 1]
+
+
+def test_detectors_trained_on_anomalies_are_never_ranked_with_the_others(numbers_of):
+    numbers = numbers_of(detection)
+
+    others, trained = matrices(numbers, supervised={"mahalanobis"})
+    best_others, best_trained = headlines(numbers, supervised={"mahalanobis"})
+
+    assert [line.words for line in trained.lines] == [("cnn+mahalanobis",), ("cnn_pgd+mahalanobis",)]
+    assert all(line.numbers[0].best for line in trained.lines)
+    assert len(others.lines) == 4
+    assert {number.label for number in best_trained.lines[0].numbers} == {"mahalanobis"}
+    assert "mahalanobis" not in {number.label for line in best_others.lines for number in line.numbers}
+
+
+def test_attacked_detection_opens_with_the_side_that_is_attacked_and_each_set_below(numbers_of):
+    numbers = numbers_of(attacked_detection)
+
+    sides, sets = matrices(numbers)
+
+    assert sides.columns == ("clean", "ID attacked", "OOD attacked", "both attacked")
+    assert sets.columns == ("photographs", "uniform", "mean_of_sets")
+    line = next(line for line in sides.lines if line.words[:2] == ("cnn+msp", "score_5"))
+    assert line.numbers[3].value == value(numbers, "auroc_both_mean", "cnn+msp", "mean_of_sets/score_5")
+    assert line.words[2] == "white-box adaptive"
+
+
+def test_where_attackers_were_stuck_the_table_says_so(numbers_of):
+    rows = numbers_of(attacked_detection).rows
+    place = {"entry": "cnn+msp", "examples": "mean_of_sets/score_5", "metric": "no_score_gradient"}
+    like = next(row for row in rows if row.examples == place["examples"] and row.seed is not None)
+
+    sides, _ = matrices(Numbers([*rows, replace(like, **place, value=0.75)]))
+
+    assert sides.columns[-1] == "OOD images left without a gradient" and "upper bounds" in sides.caption
+    shares = {line.words[:2]: line.numbers[-1] for line in sides.lines}
+    assert shares["cnn+msp", "score_5"].value == 0.75
+    assert shares["cnn_pgd+msp", "score_5"] is None
