@@ -33,7 +33,7 @@ def high_confidence(
         images,
         labels,
         generator,
-        [lambda seen: seen.class_gradient],
+        [lambda observation: observation.class_gradient],
         eps=eps,
         steps=steps,
         step_size=step_size,

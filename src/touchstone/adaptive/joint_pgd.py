@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import Direction, Seen, evade
+from touchstone.adversary.evasion import Direction, Observation, evade
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, per_row
 
@@ -35,10 +35,10 @@ def joint_pgd(
     """
 
     def direction(weight: float) -> Direction:
-        def follow(seen: Seen) -> Tensor:
-            counts = seen.flagged & seen.wrong if once_wrong else seen.flagged
+        def follow(observation: Observation) -> Tensor:
+            counts = observation.flagged & observation.wrong if once_wrong else observation.flagged
             counted = per_row(counts.to(images.dtype), images)
-            return seen.class_gradient - weight * counted * seen.score_gradient
+            return observation.class_gradient - weight * counted * observation.score_gradient
 
         return follow
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import best_of, without_gradients
-from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.evasion import best_of, margin_and_excess
+from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen, per_row
 
@@ -35,11 +35,11 @@ def joint_spsa(
     steps * (2 * samples + 1) times per image. step_size None means 2.5 * eps / steps.
     images (N, C, H, W) in [0, 1], labels (N,) int64. Uesato et al. 2018, section 4; papers.md 6.4.
     """
-    size = 2.5 * eps / steps if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
 
     def objective(points: Tensor) -> Tensor:
-        margin, excess = without_gradients(defence, points, labels)
+        margin, excess = margin_and_excess(defence, points, labels)
         return margin.clamp_max(1) - weight * excess.clamp_min(0)
 
     def path() -> Iterator[Tensor]:

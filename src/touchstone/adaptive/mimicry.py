@@ -10,7 +10,7 @@ from torch import Tensor
 from touchstone.adversary.defences import Guarded, in_scale
 from touchstone.adversary.evasion import best_of
 from touchstone.adversary.losses import cross_entropy
-from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -37,7 +37,7 @@ def mimicry(
     names = [name for name in defence.data if name in defence.typical]
     if not names:
         raise ValueError(f"nothing typical is known of {', '.join(defence.data)}, so there is nothing to imitate")
-    size = 2.5 * eps / steps if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
 
     def path(weight: float) -> Iterator[Tensor]:
@@ -45,7 +45,7 @@ def mimicry(
         for step in range(steps):
             points = points.detach().requires_grad_()
             with torch.enable_grad():
-                logits, read = defence.look(points)
+                logits, read = defence.readings(points)
                 if step == 0:
                     targets = logits.detach().scatter(1, labels[:, None], -torch.inf).argmax(1)
                 distance = torch.zeros_like(logits[:, 0])

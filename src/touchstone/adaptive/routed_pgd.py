@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from touchstone.adversary.auto_pgd import climb
+from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
 from touchstone.adversary.defences import Pipeline, Straight
-from touchstone.adversary.evasion import Seen, evade
+from touchstone.adversary.evasion import Observation, evade
 from touchstone.adversary.goals import Goal, strongest
 from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
@@ -29,7 +29,7 @@ def routed_pgd(
     restarts: PositiveInt = 1,
     translator_gradient: Literal["exact", "identity"] = "exact",
 ) -> Tensor:
-    """Return, per image, the point that the deployed pipeline is most wrong about, of those found on either path.
+    """Return, per image, the point that the deployed pipeline is most wrong about, of those candidates on either path.
 
     On each path selective PGD: where its logits are wrong and the router does not send the image there, a step that
     moves the score to that side of the threshold, else one that raises their cross-entropy. Without a router there is
@@ -43,20 +43,26 @@ def routed_pgd(
     attacked = pipeline if translator_gradient == "exact" else _straight(pipeline)
     paths = [_Path(attacked, translated) for translated in (True, False) if translated or pipeline.router]
 
-    def follow(seen: Seen) -> Tensor:
+    def follow(observation: Observation) -> Tensor:
         # Beyond success it goes on to raise the loss: what is only just wrong is right again on the 1/255 grid.
-        return torch.where(per_row(seen.wrong & seen.flagged, images), -seen.score_gradient, seen.class_gradient)
+        return torch.where(
+            per_row(observation.wrong & observation.flagged, images),
+            -observation.score_gradient,
+            observation.class_gradient,
+        )
 
     with frozen(pipeline):
-        found = [
+        candidates = [
             evade(
                 path, images, labels, generator, [follow], eps=eps, steps=steps, step_size=step_size, restarts=restarts
             )
             for path in paths
         ]
-        ball = Ball(images, eps)
-        found += [climb(attacked, Goal(labels), ball, ball.random(generator), steps=steps)[0] for _ in range(restarts)]
-        return strongest(pipeline, labels, [images, *found])
+        ball, goal = Ball(images, eps), Goal(labels)
+        for _ in range(restarts):
+            start = ball.random(generator)
+            candidates.append(ascend_with_step_halving(attacked, goal, ball, start, steps=steps)[0])
+        return strongest(pipeline, labels, [images, *candidates])
 
 
 def _straight(pipeline: Pipeline) -> Pipeline:

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from touchstone.adaptive._surrogates import leaky_gradients
 from touchstone.adversary.defences import Guarded
+from touchstone.adversary.evasion import is_flat
 from touchstone.adversary.losses import keep_higher, loss_and_input_gradient, loss_at, margin_loss
-from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen, per_row
 
@@ -48,7 +49,7 @@ def score_pgd(
     image, (restarts * (1 + classes, if every_class) + imitations) * steps gradients, twice as many while the score is
     flat, and classes + 3 looks at the score to choose. L-inf. papers.md 2.g items 8, 9 and 12, 2.i item 6, and 6.4.
     """
-    size = 2.5 * eps / steps if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
     sign = torch.where(in_distribution, 1.0, -1.0).to(images.dtype)
 
@@ -101,7 +102,7 @@ def _prototypes(defence: Guarded, images: Tensor) -> Tensor:
 def _climb(defence: Guarded, aim: Aim, points: Tensor) -> tuple[Tensor, Tensor]:
     """Return what is climbed, (N,), and the way up; where it is flat, the way that switched-off units would show."""
     value, gradient = loss_and_input_gradient(aim, points)
-    flat = gradient.flatten(1).abs().amax(1) == 0
+    flat = is_flat(gradient)
     if bool(flat.any()):
         with leaky_gradients(defence.model):
             gradient = torch.where(per_row(flat, points), loss_and_input_gradient(aim, points)[1], gradient)

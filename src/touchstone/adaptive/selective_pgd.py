@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import Seen, evade
+from touchstone.adversary.evasion import Observation, evade
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, per_row
 
@@ -32,14 +32,14 @@ def selective_pgd(
     Bryniarski et al. 2021, sections 4.1 and 4.2; papers.md 6.4.
     """
 
-    def follow(seen: Seen) -> Tensor:
-        towards_wrong, towards_unflagged = seen.class_gradient, -seen.score_gradient
+    def follow(observation: Observation) -> Tensor:
+        towards_wrong, towards_unflagged = observation.class_gradient, -observation.score_gradient
         if orthogonal:
             towards_wrong, towards_unflagged = (
                 _without(towards_wrong, towards_unflagged),
                 _without(towards_unflagged, towards_wrong),
             )
-        return torch.where(per_row(seen.wrong, images), towards_unflagged, towards_wrong)
+        return torch.where(per_row(observation.wrong, images), towards_unflagged, towards_wrong)
 
     return evade(
         defence,

@@ -38,13 +38,13 @@ class Guarded:
     def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (N, K) and anomaly scores (N,) of `images`, with a graph back to them where gradients are on."""
         differentiable = torch.is_grad_enabled()
-        logits, values = self.look(images)
+        logits, values = self.readings(images)
         others: dict[str, object] = {"images": images, "model": self.model, "state": self.state}
         with torch.enable_grad():  # some scores take gradients of their own, whoever asks
             scores = self.score(*(others[name] if name in others else values[name] for name in self.data))
         return logits, scores if differentiable else scores.detach()
 
-    def look(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def readings(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the logits (N, K) and what the detector reads of the network, before it makes a score of it.
 
         With a graph back to `images` where gradients are on.
@@ -125,24 +125,6 @@ class Straight(nn.Module):
         with torch.no_grad():
             change = self.part(images) - images
         return images + change
-
-
-class Expected(nn.Module):
-    """A random part of a defence as attacks see it: the mean over `draws` calls, and so the mean gradient.
-
-    Expectation over transformation (EOT): an attack on one draw climbs that draw's noise. Athalye et al. 2018,
-    section 4.2; papers.md 6.4 asks for 20 draws or more.
-    """
-
-    def __init__(self, part: Callable[[Tensor], Tensor], draws: int = 20) -> None:
-        super().__init__()
-        if draws < 1:
-            raise ValueError(f"draws must be at least 1, got {draws}")
-        self.part, self.draws = part, draws
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the mean of part(images) over the draws."""
-        return torch.stack([self.part(images) for _ in range(self.draws)]).mean(0)
 
 
 def smoothed(defence: Guarded, beta: float) -> Guarded:

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from touchstone.adversary.defences import Guarded, smoothed
 from touchstone.adversary.losses import LossOfLogits, cross_entropy, margin_loss
-from touchstone.adversary.perturbations import Ball
-from touchstone.numerics.tensors import Draws, frozen, per_row
+from touchstone.adversary.perturbations import Ball, resolve_step_size
+from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What the attacker sees at one point: per row, margin loss, how far above the threshold, and the two gradients."""
 
     margin: Tensor  # (N,): above 0 exactly where the prediction is wrong
@@ -35,7 +35,7 @@ class Seen:
         return self.excess > 0
 
 
-Direction = Callable[[Seen], Tensor]
+Direction = Callable[[Observation], Tensor]
 
 
 class Defended(Protocol):
@@ -83,75 +83,78 @@ def evade(
     gradient at all, take that of the network with softplus in the place of ReLU.
     """
     surrogate = smoothed(defence, softplus_beta) if softplus_beta is not None and isinstance(defence, Guarded) else None
-    size = 2.5 * eps / steps if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
     with frozen(defence.model):
         best = images
-        best_rank = _rank(_look(defence, images, labels, loss))
+        best_rank = _rank(_observe(defence, images, labels, loss))
         for direction in directions:
             for restart in range(restarts):
                 points = images if restart == 0 else ball.random(generator)
                 for step in range(steps + 1):
-                    seen = _look(defence, points, labels, loss)
+                    observation = _observe(defence, points, labels, loss)
                     if surrogate is not None:
-                        seen = _with_gradient(seen, surrogate, points, labels, loss)
-                    rank = _rank(seen)
-                    best = torch.where(per_row(rank > best_rank, images), points, best)
-                    best_rank = torch.maximum(best_rank, rank)
+                        observation = _with_surrogate_gradient(observation, surrogate, points, labels, loss)
+                    new_rank = _rank(observation)
+                    best = torch.where(per_row(new_rank > best_rank, images), points, best)
+                    best_rank = torch.maximum(best_rank, new_rank)
                     if step < steps:
-                        points = ball.step(points, direction(seen), size)
+                        points = ball.step(points, direction(observation), size)
     return best
 
 
-def _look(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Seen:
+def _observe(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Observation:
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         logits, scores = defence.read(points)
         (class_gradient,) = torch.autograd.grad(loss(logits, labels).sum(), points, retain_graph=True)
         excess = (scores - defence.threshold) / defence.spread
         (score_gradient,) = torch.autograd.grad(excess.sum(), points, materialize_grads=True, allow_unused=True)
-    return Seen(margin_loss(logits.detach(), labels), excess.detach(), class_gradient, score_gradient)
+    return Observation(margin_loss(logits.detach(), labels), excess.detach(), class_gradient, score_gradient)
 
 
-def _with_gradient(seen: Seen, surrogate: Guarded, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Seen:
-    none = _is_zero(seen.score_gradient)
-    if not bool(none.any()):
-        return seen
-    found = seen.score_gradient.clone()
-    found[none] = _look(surrogate, points[none], labels[none], loss).score_gradient
-    return replace(seen, score_gradient=found)
+def _with_surrogate_gradient(
+    observation: Observation, surrogate: Guarded, points: Tensor, labels: Tensor, loss: LossOfLogits
+) -> Observation:
+    flat = is_flat(observation.score_gradient)
+    if not bool(flat.any()):
+        return observation
+    gradient = observation.score_gradient.clone()
+    gradient[flat] = _observe(surrogate, points[flat], labels[flat], loss).score_gradient
+    return replace(observation, score_gradient=gradient)
 
 
-def _is_zero(gradient: Tensor) -> Tensor:
-    return gradient.flatten(1).abs().amax(1) == 0
+def is_flat(gradient: Tensor) -> Tensor:
+    """Return which rows of a gradient (N, ...) are exactly 0, (N,) bool."""
+    return row_norms(gradient, "linf") == 0
 
 
-def without_gradient(defence: Guarded, images: Tensor) -> Tensor:
+def flat_scores(defence: Guarded, images: Tensor) -> Tensor:
     """Return where the score has no gradient in the image, (N,) bool: there it cannot be lowered by following one."""
     with frozen(defence.model):
         labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        return _is_zero(_look(defence, images, labels, cross_entropy).score_gradient)
+        return is_flat(_observe(defence, images, labels, cross_entropy).score_gradient)
 
 
-def best_of(defence: Guarded, images: Tensor, labels: Tensor, tried: Iterable[Tensor]) -> Tensor:
+def best_of(defence: Guarded, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
     """Return, per image, the best of itself and the points tried, in the order of `evade`; asks for no gradient."""
-    best, best_rank = images, rank(*without_gradients(defence, images, labels))
-    for points in tried:
-        found = rank(*without_gradients(defence, points, labels))
-        best = torch.where(per_row(found > best_rank, images), points, best)
-        best_rank = torch.maximum(best_rank, found)
+    best, best_rank = images, rank(*margin_and_excess(defence, images, labels))
+    for points in candidates:
+        new_rank = rank(*margin_and_excess(defence, points, labels))
+        best = torch.where(per_row(new_rank > best_rank, images), points, best)
+        best_rank = torch.maximum(best_rank, new_rank)
     return best
 
 
-def without_gradients(defence: Guarded, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def margin_and_excess(defence: Guarded, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return margin loss and excess (as in Seen), (N,) each, as one who can only ask sees them."""
     with torch.no_grad():
         logits, scores = defence.read(points)
         return margin_loss(logits, labels), (scores - defence.threshold) / defence.spread
 
 
-def _rank(seen: Seen) -> Tensor:
-    return rank(seen.margin, seen.excess)
+def _rank(observation: Observation) -> Tensor:
+    return rank(observation.margin, observation.excess)
 
 
 def rank(margin: Tensor, excess: Tensor) -> Tensor:

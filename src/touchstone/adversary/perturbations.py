@@ -41,6 +41,11 @@ def check_inputs(model: Model, images: Tensor, labels: Tensor) -> int:
     return classes
 
 
+def resolve_step_size(step_size: float | None, eps: float, steps: int) -> float:
+    """Return `step_size`, or the default 2.5 * eps / steps if it is None."""
+    return 2.5 * eps / max(steps, 1) if step_size is None else step_size
+
+
 def unit_step(gradient: Tensor, norm: Norm) -> Tensor:
     """Return the steepest direction of unit norm along `gradient`, row by row; 0 where the gradient is 0."""
     if norm == "linf":

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
 from touchstone.adversary.ascent import ascend_each
-from touchstone.adversary.auto_pgd import climb
 from touchstone.adversary.goals import LOSSES, Goal, goals
 from touchstone.adversary.losses import keep_higher
 from touchstone.adversary.perturbations import Ball, check_inputs
@@ -53,8 +53,8 @@ def apgd(
                 return best, best_loss
             part = (goal.take(rows), ball.take(rows), start[rows])
             best, best_loss = best.clone(), best_loss.clone()
-            found = climb(model, *part, steps=steps, stop_on_success=stop_on_success)
-            best[rows], best_loss[rows] = keep_higher(best[rows], best_loss[rows], *found)
+            highest = ascend_with_step_halving(model, *part, steps=steps, stop_on_success=stop_on_success)
+            best[rows], best_loss[rows] = keep_higher(best[rows], best_loss[rows], *highest)
             return best, best_loss
 
         aims = goals(target, LOSSES[loss], logits, labels, generator)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal
-from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -32,5 +32,5 @@ def bim(
         check_inputs(model, images, labels)
         goal = Goal(labels)
         loss = goal(model(images))
-        size = 2.5 * eps / steps if step_size is None else step_size
+        size = resolve_step_size(step_size, eps, steps)
         return ascend(model, goal, Ball(images, eps), images, images, loss, steps=steps, step_size=size)[0]

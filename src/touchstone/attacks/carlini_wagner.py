@@ -40,9 +40,9 @@ def carlini_wagner(
         low, high = torch.zeros_like(best_norm), torch.full_like(best_norm, torch.inf)
         weight = torch.full_like(best_norm, initial_weight)
         for _ in range(searches):
-            found, size = _minimise(model, images, labels, weight, steps, learning_rate, confidence)
+            points, size = _minimise(model, images, labels, weight, steps, learning_rate, confidence)
             closer = size < best_norm
-            best, best_norm = torch.where(per_row(closer, best), found, best), torch.where(closer, size, best_norm)
+            best, best_norm = torch.where(per_row(closer, best), points, best), torch.where(closer, size, best_norm)
             worked = torch.isfinite(size)
             low, high = torch.where(worked, low, weight), torch.where(worked, weight, high)
             weight = torch.where(torch.isinf(high), 10 * weight, (low + high) / 2)

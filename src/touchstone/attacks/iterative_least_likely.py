@@ -8,7 +8,7 @@ from torch import Tensor
 from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal, least_likely
 from touchstone.adversary.losses import cross_entropy
-from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -33,5 +33,5 @@ def iterative_least_likely(
         check_inputs(model, images, labels)
         logits = model(images)
         goal = Goal(labels, cross_entropy, least_likely(logits, labels))
-        size = 2.5 * eps / steps if step_size is None else step_size
+        size = resolve_step_size(step_size, eps, steps)
         return ascend(model, goal, Ball(images, eps), images, images, goal(logits), steps=steps, step_size=size)[0]

@@ -8,7 +8,7 @@ from torch import Tensor
 from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import keep_higher, margin_loss
-from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -37,16 +37,16 @@ def margin_pgd(
         count = check_inputs(model, images, labels)
         logits = model(images)
         ball = Ball(images, eps)
-        size = 2.5 * eps / steps if step_size is None else step_size
+        size = resolve_step_size(step_size, eps, steps)
         wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
         best, best_lead = images, wrong_lead(logits, labels)
         for place in range(min(classes, count - 1)):
             goal = Goal(labels, margin_loss, wrong[:, place])
-            found, lead = images, goal(logits)
+            points, lead = images, goal(logits)
             for _ in range(restarts):
                 start = ball.random(generator)
-                found, lead = ascend(model, goal, ball, start, found, lead, steps=steps, step_size=size)
-            best, best_lead = keep_higher(best, best_lead, found, lead)
+                points, lead = ascend(model, goal, ball, start, points, lead, steps=steps, step_size=size)
+            best, best_lead = keep_higher(best, best_lead, points, lead)
     return best.detach()
 
 

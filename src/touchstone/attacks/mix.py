@@ -23,9 +23,9 @@ def mix(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, attac
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         chosen = generator.integers(len(attacks))
-        found = images.clone()
+        attacked = images.clone()
         for place, attack in enumerate(attacks):
             rows = torch.nonzero(chosen == place)[:, 0]
             if len(rows):
-                found[rows] = attack(model, images[rows], labels[rows], generator.take(rows))
-    return found
+                attacked[rows] = attack(model, images[rows], labels[rows], generator.take(rows))
+    return attacked

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from touchstone.adversary.ascent import ascend, ascend_each
 from touchstone.adversary.goals import LOSSES, Goal, goals
-from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -44,7 +44,7 @@ def pgd(
         check_inputs(model, images, labels)
         logits = model(images)
         ball = Ball(images, eps, norm)
-        size = 2.5 * eps / steps if step_size is None else step_size
+        size = resolve_step_size(step_size, eps, steps)
 
         def run(goal: Goal, best: Tensor, best_loss: Tensor) -> tuple[Tensor, Tensor]:
             start = ball.random(generator) if random_start else images

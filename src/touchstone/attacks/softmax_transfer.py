@@ -8,7 +8,7 @@ from torch import Tensor
 from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import entropy, outlier_exposure
-from touchstone.adversary.perturbations import Ball, check_images
+from touchstone.adversary.perturbations import Ball, check_images, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -33,10 +33,10 @@ def softmax_transfer(
     """
     check_images(images)
     if in_distribution.dtype != torch.bool or in_distribution.shape != images.shape[:1]:
-        found = f"{in_distribution.dtype} {tuple(in_distribution.shape)}"
-        raise ValueError(f"in_distribution is {found}, expected bool ({len(images)},)")
+        actual = f"{in_distribution.dtype} {tuple(in_distribution.shape)}"
+        raise ValueError(f"in_distribution is {actual}, expected bool ({len(images)},)")
     ball = Ball(images, eps)
-    size = 2.5 * eps / steps if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     with frozen(model), torch.no_grad():
         goal = Goal(in_distribution, _wrong_confidence)
         start, value = ball.random(generator), goal(model(images))

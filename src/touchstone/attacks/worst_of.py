@@ -37,8 +37,8 @@ def worst_of(
             rows = torch.nonzero(highest <= 0)[:, 0]
             if len(rows) == 0:
                 break
-            found = attack(model, images[rows], labels[rows], generator.take(rows))
-            loss = margin_loss(model(found), labels[rows])
+            attacked = attack(model, images[rows], labels[rows], generator.take(rows))
+            loss = margin_loss(model(attacked), labels[rows])
             better = loss > highest[rows]
-            worst[rows[better]], highest[rows[better]] = found[better], loss[better].to(highest.dtype)
+            worst[rows[better]], highest[rows[better]] = attacked[better], loss[better].to(highest.dtype)
     return worst

@@ -34,5 +34,5 @@ def cut_back(model: Model, images: Tensor, predictions: Tensor, change: Tensor, 
 def verified(model: Model, images: Tensor, predictions: Tensor, change: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
     """Return the norm (N,) of each change whose point is seen to have crossed, +inf for the others, and which did."""
     points = (images + change).clamp(0, 1)
-    found = crossed(model, points, predictions)
-    return torch.where(found, row_norms(points - images, norm), torch.inf), found
+    over = crossed(model, points, predictions)
+    return torch.where(over, row_norms(points - images, norm), torch.inf), over

@@ -9,6 +9,11 @@ from touchstone.adversary.perturbations import Norm
 from touchstone.numerics.tensors import row_norms
 
 
+def dual_norms(slopes: Tensor, norm: Norm) -> Tensor:
+    """Return the dual norm of each row of (N, ...), (N,): L1 for L-inf, L2 for L2."""
+    return slopes.flatten(1).abs().sum(1) if norm == "linf" else row_norms(slopes, "l2")
+
+
 def smallest_change(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm = "linf") -> tuple[Tensor, Tensor]:
     """Return the smallest change (N, ...) with <slopes, change> = gap and points + change in [0, 1], and its norm (N,).
 
@@ -35,20 +40,3 @@ def smallest_change(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm = "
     time = left / moving.gather(1, first).clamp_min(torch.finfo(weight.dtype).tiny)
     moved = torch.where(weight > 0, torch.minimum(room, time * speed), 0) * slope.sign()
     return moved.view_as(points), torch.where(reachable, row_norms(moved, norm), torch.inf)
-
-
-def linear_margins(weights: Tensor, bias: Tensor, images: Tensor, norm: Norm = "linf") -> Tensor:
-    """Return the exact distance (N,) from each image to another class of argmax(weights @ x + bias), inside [0, 1].
-
-    weights (K, D), bias (K,), images (N, ...) with D pixels; computed in float64. +inf where no image of another class
-    exists. Without the box this is min over j of (z_i - z_j) / ||w_i - w_j||_1 (papers.md 3.i), or ||.||_2 for L2.
-    """
-    weights, flat = weights.double(), images.flatten(1).double()
-    logits = flat @ weights.T + bias.double()
-    own = logits.argmax(1)
-    margins = torch.full_like(logits[:, 0], torch.inf)
-    for other in range(len(weights)):
-        gaps = logits.gather(1, own[:, None])[:, 0] - logits[:, other]
-        _, distances = smallest_change(flat, weights[other] - weights[own], gaps, norm)
-        margins = torch.where(own == other, margins, torch.minimum(margins, distances))
-    return margins

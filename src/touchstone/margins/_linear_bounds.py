@@ -31,16 +31,16 @@ def layers(model: nn.Module, images: Tensor) -> list[Layer]:
 
     ValueError names the first module that is neither: only networks that are nn.Sequential through and through have one.
     """
-    found: list[Layer] = []
+    chain: list[Layer] = []
     shape = images.shape[1:]
     for module in _flat(model):
         if isinstance(module, nn.ReLU):
-            found.append(None)
+            chain.append(None)
             continue
         affine = _affine(module, shape)
-        found.append(affine)
+        chain.append(affine)
         shape = affine.middle(images.new_zeros(1, *shape, dtype=torch.float64)).shape[1:]
-    return found
+    return chain
 
 
 def _flat(module: nn.Module) -> Iterator[nn.Module]:
@@ -128,8 +128,8 @@ def least_lead(chain: list[Layer], low: Tensor, high: Tensor, predictions: Tenso
     leads = functional.one_hot(predictions, classes).double()[:, None] - torch.eye(
         classes, dtype=low.dtype, device=low.device
     )
-    found = _lower(chain, leads, relus, low, high)
-    return found.scatter(1, predictions[:, None], torch.inf).amin(1)
+    bounds = _lower(chain, leads, relus, low, high)
+    return bounds.scatter(1, predictions[:, None], torch.inf).amin(1)
 
 
 def _lower(

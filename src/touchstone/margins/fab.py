@@ -10,7 +10,7 @@ from torch import Tensor
 from touchstone.adversary.perturbations import Norm, check_images, unit_step
 from touchstone.contracts import Model, PositiveInt
 from touchstone.margins._boundary import crossed, cut_back, verified
-from touchstone.margins._hyperplanes import smallest_change
+from touchstone.margins._hyperplanes import dual_norms, smallest_change
 from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
 _BIAS_TO_IMAGE = 0.1  # alpha_max, overshoot eta and backward step beta of the paper's section 4
@@ -72,8 +72,7 @@ def _nearest_boundary(model: Model, points: Tensor, predictions: Tensor, norm: N
         nearest = torch.full_like(gap, torch.inf)
         for other in range(logits.shape[1]):
             (slopes,) = torch.autograd.grad(leads[:, other].sum(), points, retain_graph=True)
-            dual = slopes.flatten(1).abs().sum(1) if norm == "linf" else row_norms(slopes, "l2")
-            distance = leads[:, other].detach().abs() / dual.clamp_min(1e-12)
+            distance = leads[:, other].detach().abs() / dual_norms(slopes, norm).clamp_min(1e-12)
             closer = (distance < nearest) & (predictions != other)
             nearest = torch.where(closer, distance, nearest)
             gap = torch.where(closer, -leads[:, other].detach(), gap)

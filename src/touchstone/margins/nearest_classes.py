@@ -12,7 +12,7 @@ from touchstone.adversary.losses import logits_loss_and_gradient, margin_loss
 from touchstone.adversary.perturbations import Norm, check_images, shrink, unit_step
 from touchstone.contracts import Model, PositiveInt
 from touchstone.margins._boundary import cut_back, verified
-from touchstone.margins._hyperplanes import smallest_change
+from touchstone.margins._hyperplanes import dual_norms, smallest_change
 from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
 _LINEARISED = 20  # of more wrong classes only those with the highest logits are tried for nearness
@@ -98,7 +98,7 @@ def _search(
         best_norm = torch.where(closer, size, best_norm)
         # Pixels that would leave [0, 1] neither move nor count.
         gradient = torch.where((points - gradient.sign()).clamp(0, 1) == points, 0, gradient)
-        slope = gradient.flatten(1).abs().sum(1) if norm == "linf" else row_norms(gradient, "l2")
+        slope = dual_norms(gradient, norm)
         # Until something is found, the radius is that of the linear model at this point.
         first = 1.02 * (size + ahead.clamp_min(0) / slope.clamp_min(1e-12))
         eps = torch.where(crossed, torch.minimum(eps * (1 - rate), best_norm), eps * (1 + rate))

@@ -56,11 +56,11 @@ def record(*, torch: bool) -> str:
     import scipy.special  # noqa: F401  # it loads the OpenBLAS of scipy
     from threadpoolctl import threadpool_info
 
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     blas = {library.get("architecture", library["internal_api"])
             for library in threadpool_info() if library["user_api"] == "blas"}  # fmt: skip
-    own = f"numpy={'+'.join(found) or 'baseline'} blas={'+'.join(sorted(blas)) or 'unknown'}"
-    return f"{_torch_paths()} {own}" if torch else own
+    libraries = f"numpy={'+'.join(extensions) or 'baseline'} blas={'+'.join(sorted(blas)) or 'unknown'}"
+    return f"{_torch_paths()} {libraries}" if torch else libraries
 
 
 def _torch_paths() -> str:

@@ -19,10 +19,10 @@ def chosen(device: str) -> str:
     """
     if device != "auto":
         return device
-    found = os.environ.setdefault(VARIABLE, "cuda" if DRIVER.exists() else "cpu")
-    if found not in DEVICES:
-        raise ValueError(f"{VARIABLE}={found}: expected {' or '.join(DEVICES)}")
-    return found
+    device = os.environ.setdefault(VARIABLE, "cuda" if DRIVER.exists() else "cpu")
+    if device not in DEVICES:
+        raise ValueError(f"{VARIABLE}={device}: expected {' or '.join(DEVICES)}")
+    return device
 
 
 def missing(device: str) -> bool:
@@ -32,7 +32,7 @@ def missing(device: str) -> bool:
 
 def warning(device: str) -> str:
     """Return a sentence about a study whose device is not on this machine; "" where there is nothing to say."""
-    told = (
+    message = (
         "study.device is cuda, and this machine has no GPU: jobs that need one will fail. Set cpu, or run it elsewhere"
     )
-    return told if missing(device) else ""
+    return message if missing(device) else ""

@@ -96,7 +96,7 @@ class _Tape:
                 self.layers[name] = module, form
         self.times_called: Counter[str] = Counter()
         self.calls: dict[str, _Call] = {}
-        self.found: dict[str, Tensor] = {}
+        self.taken: dict[str, Tensor] = {}
 
     def run(self, leaves: dict[str, Tensor], images: Tensor) -> Tensor:
         """Return the logits, with `leaves` in the place of the parameters, and record the calls on the way."""
@@ -124,7 +124,7 @@ class _Tape:
         call, (module, form) = self.calls.pop(name, None), self.layers[name]
         # An input overwritten since is left to _one_by_one, where autograd itself tells whether that matters.
         if call is not None and call.inputs._version == call.version:
-            self.found |= {_full(name, kind): norms for kind, norms in form(module, call.inputs, deltas).items()}
+            self.taken |= {_full(name, kind): norms for kind, norms in form(module, call.inputs, deltas).items()}
 
     def norms(self, total: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the norms that closed forms give, and zeros for parameters that the loss does not depend on."""
@@ -140,11 +140,11 @@ class _Tape:
         if targets and uses:
             torch.autograd.grad(total, targets, create_graph=self.create_graph, allow_unused=True)
         zeros = {name: total.new_zeros(self.count) for name in leaves if not uses[name]}
-        return zeros | {name: norms for name, norms in self.found.items() if name in closed}
+        return zeros | {name: norms for name, norms in self.taken.items() if name in closed}
 
     def clear(self) -> None:
         """Let go of the graph, whose hooks hold this tape: they find nothing to do in a later backward pass."""
-        self.calls, self.found = {}, {}
+        self.calls, self.taken = {}, {}
 
 
 def _full(layer: str, kind: str) -> str:
@@ -182,9 +182,9 @@ def _one_by_one(
     """Return the norms for the leaves named, from the gradient of one example after another."""
     rows = []
     for row in range(len(images)):
-        own = functional_call(model, leaves, (images[row : row + 1],))
+        row_logits = functional_call(model, leaves, (images[row : row + 1],))
         # The loss sees all rows, in case it holds a label for each.
-        value = loss(torch.cat([logits[:row], own, logits[row + 1 :]]))[row]
+        value = loss(torch.cat([logits[:row], row_logits, logits[row + 1 :]]))[row]
         gradients = torch.autograd.grad(
             value, [leaves[name] for name in names], create_graph=create_graph, materialize_grads=True
         )

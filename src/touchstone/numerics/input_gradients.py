@@ -40,8 +40,8 @@ def _with_our_backward(module: nn.Conv2d, arguments: tuple[Tensor, ...], output:
     wanted = images.requires_grad and output.requires_grad and not module.weight.requires_grad
     if not wanted or images.dim() != 4 or images.device.type != "cpu":
         return None
-    found: Tensor = _Folding.apply(images, output.detach(), module.weight, module)
-    return found
+    replaced: Tensor = _Folding.apply(images, output.detach(), module.weight, module)
+    return replaced
 
 
 class _Folding(torch.autograd.Function):

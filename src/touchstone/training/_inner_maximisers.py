@@ -8,7 +8,7 @@ from torch import Tensor
 from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import LossOfLogits, cross_entropy, outlier_exposure
-from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import Model
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import Draws
@@ -30,7 +30,7 @@ def worst(
     The image itself where eps is 0.
     """
     unseen = torch.full((len(images),), -torch.inf, device=images.device)
-    size = 2.5 * eps / max(steps, 1) if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
     with tensors.frozen(model):
         goal, start = Goal(labels, loss), ball.random(generator)
@@ -52,7 +52,7 @@ def divergent(
         start = ball.project(images + 0.001 * generator.normal(images.shape[1:], images.dtype))
         unseen = torch.full((len(images),), -torch.inf, device=images.device)
         goal = Goal(model(images), divergence)
-        size = 2.5 * eps / max(steps, 1) if step_size is None else step_size
+        size = resolve_step_size(step_size, eps, steps)
         return ascend(model, goal, ball, start, images, unseen, steps=steps, step_size=size)[0]
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from touchstone.contracts import Architecture, Attack, Model, NonNegativeFloat
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import Draws
-from touchstone.training._generative import fooled, told_apart
+from touchstone.training._generative import discriminator_loss, generator_loss
 
 
 def companions(
@@ -52,7 +52,7 @@ def cycle_gan(
     cycle = _distance(back(clean_again), attacked) + _distance(model(attacked_again), images)
     identity = _distance(model(images), images) + _distance(back(attacked), attacked)
     games = [
-        fooled(judge, made, "least_squares") + told_apart(judge, real, made, "least_squares")
+        generator_loss(judge, made, "least_squares") + discriminator_loss(judge, real, made, "least_squares")
         for judge, real, made in ((judge_clean, images, clean_again), (judge_attacked, attacked, attacked_again))
     ]
     return games[0] + games[1] + cycle_weight * (cycle + identity_weight * identity)

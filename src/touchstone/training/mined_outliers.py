@@ -43,19 +43,18 @@ def mined_outliers(
     """
     if skipped + kept > 1:
         raise ValueError(f"skipped + kept must be at most 1, got {skipped:g} + {kept:g}")
-    size = 2.5 * eps / steps if step_size is None else step_size
     rows = _informative(model, outliers, skipped, kept)
     outliers, outlier_generator = outliers[rows], outlier_generator.take(rows)
     if attack_outliers:
         nothing = labels.new_zeros(len(outliers))
         outliers = worst(
-            model, outliers, nothing, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=size
+            model, outliers, nothing, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=step_size
         )
     if inliers == "attacked":
-        images = worst(model, images, labels, cross_entropy, generator, eps=eps, steps=steps, step_size=size)
+        images = worst(model, images, labels, cross_entropy, generator, eps=eps, steps=steps, step_size=step_size)
     parts = [images, outliers]
     if inliers == "trades":
-        parts.append(divergent(model, images, generator, eps=eps, steps=steps, step_size=size))
+        parts.append(divergent(model, images, generator, eps=eps, steps=steps, step_size=step_size))
     logits, outlier_logits, *more = torch.split(model(torch.cat(parts)), [len(part) for part in parts])
     inlier_loss = trades_loss(logits, more[0], labels, beta) if more else cross_entropy(logits, labels)
     return inlier_loss.mean() + outlier_weight * outlier_exposure(outlier_logits).mean()

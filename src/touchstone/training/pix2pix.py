@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from touchstone.contracts import Architecture, Attack, Model, NonNegativeFloat
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import Draws
-from touchstone.training._generative import fooled, told_apart
+from touchstone.training._generative import discriminator_loss, generator_loss
 
 
 def companions(input_shape: tuple[int, int, int], *, discriminator: Architecture) -> nn.ModuleDict:
@@ -45,4 +45,8 @@ def pix2pix(
         return distance
     judge = companions["discriminator"]
     real_pair, made_pair = (torch.cat([attacked, other], dim=1) for other in (images, made))
-    return fooled(judge, made_pair, gan) + pixel_weight * distance + told_apart(judge, real_pair, made_pair, gan)
+    return (
+        generator_loss(judge, made_pair, gan)
+        + pixel_weight * distance
+        + discriminator_loss(judge, real_pair, made_pair, gan)
+    )

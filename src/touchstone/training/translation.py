@@ -28,5 +28,5 @@ def translation(
     with tensors.frozen(classifier):
         attacked = attack(classifier, images, labels, generator)
     unattacked = generator.uniform(()) < clean_share
-    given = torch.where(per_row(unattacked, images), images, attacked)
-    return (model(given) - images).abs().mean()
+    inputs = torch.where(per_row(unattacked, images), images, attacked)
+    return (model(inputs) - images).abs().mean()

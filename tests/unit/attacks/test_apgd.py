@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from touchstone.adversary.auto_pgd import _checkpoints, climb
+from touchstone.adversary.apgd_step_halving import _checkpoints, ascend_with_step_halving
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import dlr_loss, margin_loss, targeted_dlr_loss
 from touchstone.adversary.perturbations import Ball
@@ -116,7 +116,7 @@ def visits(steps):
 
     goal = Goal(torch.zeros(1, dtype=torch.int64), lambda logits, labels: logits[:, 0])
     middle = torch.full((1, 1, 1, 1), 0.5, dtype=torch.float64)
-    found, _ = climb(model, goal, Ball(middle, 0.4), middle, steps=steps)
+    found, _ = ascend_with_step_halving(model, goal, Ball(middle, 0.4), middle, steps=steps)
     return seen, found.item()
 
 

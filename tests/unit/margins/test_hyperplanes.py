@@ -1,8 +1,9 @@
 import pytest
 import torch
+from linear_margins import linear_margins
 from scipy.optimize import linprog, minimize
 
-from touchstone.margins._hyperplanes import linear_margins, smallest_change
+from touchstone.margins._hyperplanes import smallest_change
 
 
 def row(*values):

@@ -17,16 +17,16 @@ from touchstone.contracts import Model
 from touchstone.numerics.tensors import per_row
 
 
-def climb(
+def ascend_with_step_halving(
     model: Model, goal: Goal, ball: Ball, start: Tensor, *, steps: int, stop_on_success: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return the highest-loss point of one run, (N, ...), and its loss (N,); +inf at a first success that stops."""
 
-    def look(points: Tensor) -> tuple[Tensor, Tensor]:
+    def observe(points: Tensor) -> tuple[Tensor, Tensor]:
         logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
         return torch.where(goal.reached(logits) & stop_on_success, torch.inf, loss), gradient
 
-    loss, gradient = look(start)
+    loss, gradient = observe(start)
     points, previous = start, start
     best, best_loss, best_gradient = start, loss, gradient
     size = torch.full_like(loss, 2 * ball.eps)
@@ -40,7 +40,7 @@ def climb(
         ahead = ball.step(points, gradient, per_row(size, points))
         moved = ball.project(points + (1 - momentum) * (ahead - points) + momentum * (points - previous))
         points, previous, loss_before = moved, points, loss
-        loss, gradient = look(points)
+        loss, gradient = observe(points)
         rises = rises + (loss > loss_before)
         better = per_row(loss > best_loss, points)
         best_gradient = torch.where(better, gradient, best_gradient)
