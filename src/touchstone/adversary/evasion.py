@@ -1,4 +1,4 @@
-"""The loop of every attack on a guarded classifier: be misclassified and not be flagged, inside the ball."""
+"""The loop of attacks on a guarded classifier: be wrong and unflagged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
 @dataclass(frozen=True)
 class Observation:
-    """What the attacker sees at one point: per row, margin loss, how far above the threshold, and the two gradients."""
+    """What a white-box attacker observes at one point of each row.
+
+    Attributes:
+        margin: (N,), margin loss; above 0 exactly if the prediction is wrong.
+        excess: (N,), score minus threshold in units of the detector's spread; above 0 exactly if flagged.
+        class_gradient: (N, C, H, W), of the cross-entropy or of the loss that the attack chose.
+        score_gradient: (N, C, H, W), of the excess.
+    """
 
     margin: Tensor  # (N,): above 0 exactly where the prediction is wrong
     excess: Tensor  # (N,): score minus threshold, in spreads of the calibration scores; above 0 exactly where flagged
@@ -26,12 +33,12 @@ class Observation:
 
     @property
     def wrong(self) -> Tensor:
-        """Where the prediction is not the label, (N,) bool."""
+        """Whether the prediction differs from the label, (N,) bool."""
         return self.margin > 0
 
     @property
     def flagged(self) -> Tensor:
-        """Where the detector raises its hand, (N,) bool."""
+        """Whether the detector flags the point, (N,) bool."""
         return self.excess > 0
 
 
@@ -39,11 +46,11 @@ Direction = Callable[[Observation], Tensor]
 
 
 class Defended(Protocol):
-    """What is attacked: logits and scores of images, and the score above which it flags. A Guarded is one."""
+    """What `evade` attacks: a network, scores and a threshold, as `Guarded` has."""
 
     @property
     def model(self) -> nn.Module:
-        """The network that is held frozen."""
+        """The network to freeze during the attack."""
         ...
 
     @property
@@ -75,12 +82,27 @@ def evade(
     loss: LossOfLogits = cross_entropy,
     softplus_beta: float | None = None,
 ) -> Tensor:
-    """Return, per image, the best point met: wrong and unflagged if any was, else wrong and least flagged, else the
-    nearest to being wrong.
+    """Follow each direction from several starts, and keep the best points.
 
-    Each direction is followed from `restarts` starts, the first of them the image itself. L-inf ball of radius eps.
-    loss: of logits and labels, whose gradient leads to a wrong class. softplus_beta: where an image's score has no
-    gradient at all, take that of the network with softplus in the place of ReLU.
+    The first start is the image itself; the others are uniform points of the L-inf ball.
+
+    Args:
+        defence: the target.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for the starts.
+        directions: each maps an observation to a step direction (N, C, H, W).
+        eps: L-inf radius in pixel units.
+        steps: gradient steps per start.
+        step_size: length of a step; None means 2.5 * eps / steps.
+        restarts: starts per direction.
+        loss: of logits and labels; its gradient leads to a wrong class.
+        softplus_beta: if the score of an image has no gradient, use that of the network with this softplus instead of
+            ReLU; None does not.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: the best point by `rank`, which prefers wrong and unflagged, then wrong and least
+        flagged, then nearest to being wrong.
     """
     surrogate = smoothed(defence, softplus_beta) if softplus_beta is not None and isinstance(defence, Guarded) else None
     size = resolve_step_size(step_size, eps, steps)
@@ -130,14 +152,20 @@ def is_flat(gradient: Tensor) -> Tensor:
 
 
 def flat_scores(defence: Guarded, images: Tensor) -> Tensor:
-    """Return where the score has no gradient in the image, (N,) bool: there it cannot be lowered by following one."""
+    """Return which images have no score gradient at all, (N,) bool.
+
+    Following the gradient cannot lower the score there.
+    """
     with frozen(defence.model):
         labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
         return is_flat(_observe(defence, images, labels, cross_entropy).score_gradient)
 
 
 def best_of(defence: Guarded, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
-    """Return, per image, the best of itself and the points tried, in the order of `evade`; asks for no gradient."""
+    """Return the best of each image and its candidates by `rank`, (N, C, H, W).
+
+    Uses forward passes only.
+    """
     best, best_rank = images, rank(*margin_and_excess(defence, images, labels))
     for points in candidates:
         new_rank = rank(*margin_and_excess(defence, points, labels))
@@ -147,7 +175,10 @@ def best_of(defence: Guarded, images: Tensor, labels: Tensor, candidates: Iterab
 
 
 def margin_and_excess(defence: Guarded, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return margin loss and excess (as in Seen), (N,) each, as one who can only ask sees them."""
+    """Return margin loss and excess, both (N,), from forward passes only.
+
+    The excess is score minus threshold, in units of the detector's spread.
+    """
     with torch.no_grad():
         logits, scores = defence.read(points)
         return margin_loss(logits, labels), (scores - defence.threshold) / defence.spread
@@ -158,7 +189,10 @@ def _rank(observation: Observation) -> Tensor:
 
 
 def rank(margin: Tensor, excess: Tensor) -> Tensor:
-    """Return what is kept as the best: evading above 1, wrong but flagged in (0, 1), still right at most 0."""
+    """Return the rank of a point, (N,): higher is better for the attacker.
+
+    Evading points rank above 1, wrong but flagged ones in (0, 1), and points that are still right at most 0.
+    """
     evading = 1 + torch.sigmoid(margin)
     caught = 1 / (1 + excess.clamp_min(1e-9))
     return torch.where(margin > 0, torch.where(excess > 0, caught, evading), torch.tanh(margin))

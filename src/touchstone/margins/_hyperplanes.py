@@ -1,4 +1,4 @@
-"""The nearest point of a hyperplane inside [0, 1], exactly; and from it the exact margins of a linear classifier."""
+"""The nearest point of a hyperplane inside [0, 1], exactly."""
 
 from __future__ import annotations
 
@@ -15,11 +15,23 @@ def dual_norms(slopes: Tensor, norm: Norm) -> Tensor:
 
 
 def smallest_change(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm = "linf") -> tuple[Tensor, Tensor]:
-    """Return the smallest change (N, ...) with <slopes, change> = gap and points + change in [0, 1], and its norm (N,).
+    """Return the smallest change inside [0, 1] that reaches <slopes, change> = gap.
 
-    points and slopes (N, ...), gaps (N,); where the gap is 0 or less the change is 0, where the box is too small it
-    goes to the corner and the norm is +inf. Every coordinate moves at its own speed (1, or for L2 its slope) until it
-    meets the border; the time at which the gap is closed comes from one sort. Croce & Hein 2020, section 2.
+    Every coordinate moves at its own speed (1 for L-inf, its slope for L2) until it reaches the border. One sort gives the
+    time at which the gap is closed.
+
+    Args:
+        points: (N, ...) in [0, 1].
+        slopes: (N, ...).
+        gaps: (N,).
+        norm: to be smallest.
+
+    Returns:
+        The change (N, ...) and its norm (N,). If a gap is 0 or less, both are 0. If the box is too small, the change goes
+        to its corner and the norm is +inf.
+
+    References:
+        Croce & Hein 2020 (FAB), section 2.
     """
     position, slope = points.flatten(1), slopes.flatten(1)
     room = torch.where(slope > 0, 1 - position, position)

@@ -1,4 +1,4 @@
-"""Linear bounds on what a feed-forward network can say within a box of images: sound, whatever an attack finds."""
+"""Linear bounds on a feed-forward network within a box of images: sound, whatever an attack finds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDE = 512  # units above which a hidden layer gets interval bounds: linear ones
 
 
 class Affine(NamedTuple):
-    """An affine layer: forwards on the middle and the radius of a box, and its transpose with the constant it adds."""
+    """An affine layer: its action on the middle and the radius of a box, and its transpose."""
 
     middle: Callable[[Tensor], Tensor]
     radius: Callable[[Tensor], Tensor]
@@ -27,9 +27,14 @@ Layer = Affine | None  # None is a ReLU
 
 
 def layers(model: nn.Module, images: Tensor) -> list[Layer]:
-    """Return the chain of affine layers and ReLUs that `model` is, on images shaped like these, in float64.
+    """Return the chain of affine layers and ReLUs that `model` consists of, in float64.
 
-    ValueError names the first module that is neither: only networks that are nn.Sequential through and through have one.
+    Args:
+        model: a network of nested nn.Sequential.
+        images: (N, C, H, W); only their shape is used.
+
+    Raises:
+        ValueError: names the first module that is neither affine nor ReLU.
     """
     chain: list[Layer] = []
     shape = images.shape[1:]
@@ -103,10 +108,20 @@ def _convolution(module: nn.Conv2d, shape: torch.Size) -> Affine:
 
 
 def least_lead(chain: list[Layer], low: Tensor, high: Tensor, predictions: Tensor) -> Tensor:
-    """Return per row a lower bound on z_prediction - z_other over the box [low, high], the least of all others, (N,).
+    """Return a lower bound on the prediction's lead over all other classes, (N,).
 
-    Each ReLU lies between two lines (CROWN: Zhang et al. 2018), from bounds on its input: linear ones where the layer has
-    at most 512 units, interval arithmetic elsewhere. Exact up to rounding for a network without ReLU.
+    It bounds z_prediction - z_other over the box [low, high]. Each ReLU lies between two lines, from bounds on its input:
+    linear ones if the layer has at most 512 units, otherwise interval arithmetic. The bound is exact up to rounding for a
+    network without ReLU.
+
+    Args:
+        chain: of `layers`.
+        low: (N, C, H, W), the lower corner of each box.
+        high: (N, C, H, W), the upper corner.
+        predictions: (N,) int64.
+
+    References:
+        Zhang et al. 2018 (CROWN).
     """
     low, high = low.double(), high.double()
     relus: dict[int, tuple[Tensor, Tensor]] = {}
@@ -135,7 +150,7 @@ def least_lead(chain: list[Layer], low: Tensor, high: Tensor, predictions: Tenso
 def _lower(
     chain: list[Layer], rows: Tensor, relus: dict[int, tuple[Tensor, Tensor]], low: Tensor, high: Tensor
 ) -> Tensor:
-    """Return a lower bound, (N, M), on rows (N, M, ...) times what the chain says anywhere in the box."""
+    """Return a lower bound, (N, M), on rows (N, M, ...) times the output of the chain anywhere in the box."""
     constant = rows.new_zeros(())
     for place in range(len(chain) - 1, -1, -1):
         layer = chain[place]

@@ -1,4 +1,4 @@
-"""What robust training maximises before it minimises: the worst point of each image's ball, and TRADES' whole loss."""
+"""Inner maximisation of robust training: the worst point of each image's ball."""
 
 from __future__ import annotations
 
@@ -25,9 +25,17 @@ def worst(
     steps: int,
     step_size: float | None,
 ) -> Tensor:
-    """Return, per image, the highest-loss point that PGD met within `eps` from a uniform start, in eval mode.
+    """Return the highest-loss point that PGD visits within `eps`, in eval mode.
 
-    The image itself where eps is 0.
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, or whatever `loss` takes.
+        loss: of logits and labels, per row.
+        generator: random streams of the images, for the uniform start.
+        eps: L-inf radius in pixel units; 0 returns the image itself.
+        steps: gradient steps.
+        step_size: length of a step; None means 2.5 * eps / steps.
     """
     unseen = torch.full((len(images),), -torch.inf, device=images.device)
     size = resolve_step_size(step_size, eps, steps)
@@ -38,14 +46,28 @@ def worst(
 
 
 def towards_uniform(logits: Tensor, _: Tensor) -> Tensor:
-    """Return ALOE's outlier loss per row, (N,), as a loss of logits and labels: outliers have none."""
+    """Return ALOE's outlier loss per row, (N,), as a loss of logits and labels.
+
+    Outliers have no labels, so the second argument is ignored.
+    """
     return outlier_exposure(logits)
 
 
 def divergent(
     model: Model, images: Tensor, generator: Draws, *, eps: float, steps: int, step_size: float | None
 ) -> Tensor:
-    """Return, per image, the point within `eps` where KL(f(x) || f(x')) is highest, from x + .001 * N(0, I)."""
+    """Return the point within `eps` where KL(f(x) || f(x')) is highest, in eval mode.
+
+    PGD starts at x + .001 * N(0, I), because the KL is flat at x itself.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        generator: random streams of the images, for the start.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps.
+        step_size: length of a step; None means 2.5 * eps / steps.
+    """
     with tensors.frozen(model), torch.no_grad():
         ball = Ball(images, eps)
         # At x itself the KL is flat, so the ascent needs a start beside it.
@@ -57,7 +79,11 @@ def divergent(
 
 
 def trades_loss(logits: Tensor, attacked_logits: Tensor, labels: Tensor, beta: float) -> Tensor:
-    """Return CE(f(x), y) + beta * KL(f(x) || f(x')) per row, (N,). Zhang et al. 2019, eq. 5."""
+    """Return CE(f(x), y) + beta * KL(f(x) || f(x')) per row, (N,).
+
+    References:
+        Zhang et al. 2019, eq. 5.
+    """
     return cross_entropy(logits, labels) + beta * divergence(attacked_logits, logits)
 
 
