@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-SLOPE = 0.1  # of the gradient where a unit is off
+SLOPE = 0.1  # share of the gradient that a unit passes while it is off
 
 
 @contextmanager

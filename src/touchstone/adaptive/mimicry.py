@@ -53,7 +53,9 @@ def mimicry(
     """
     names = [name for name in defence.data if name in defence.typical]
     if not names:
-        raise ValueError(f"nothing typical is known of {', '.join(defence.data)}, so there is nothing to imitate")
+        raise ValueError(
+            f"the defence has no typical values of {', '.join(defence.data)}, so there is nothing to imitate"
+        )
     size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
 

@@ -58,7 +58,7 @@ def routed_pgd(
     paths = [_Path(attacked, translated) for translated in (True, False) if translated or pipeline.router]
 
     def follow(observation: Observation) -> Tensor:
-        # Beyond success it goes on to raise the loss: what is only just wrong is right again on the 1/255 grid.
+        # After success it goes on raising the loss: a point that is only just wrong may be right again on the 1/255 grid.
         return torch.where(
             per_row(observation.wrong & observation.flagged, images),
             -observation.score_gradient,

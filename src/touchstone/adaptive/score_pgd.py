@@ -38,7 +38,7 @@ def score_pgd(
     Starts are the image, `restarts` - 1 uniform points, and `imitations` points: those nearest to the mean clean image of
     a class (from `defence.typical`) or to plain black, grey or white whose score is farthest on the wrong side. Outlier
     exposure switches whole layers off on unfamiliar images. There the score is flat, and a gradient leads on only from
-    points where the layers are on. Where the gradient is exactly 0 all the same, `_surrogates.leaky_gradients` replaces it.
+    points where the layers are on. If the gradient is exactly 0 anyway, `_surrogates.leaky_gradients` replaces it.
 
     Steps shrink linearly to 0. Steps of one length would only circle the optimum of an image between two classes, which is
     where they tie.

@@ -54,7 +54,7 @@ def ascend(
     for step in range(steps + 1):
         if len(rows) == 0:
             break
-        if step == steps:  # the last point is only looked at
+        if step == steps:  # the last point is evaluated, but not moved
             with torch.no_grad():
                 logits, gradient = model(points), points
                 loss = goal(logits)

@@ -51,7 +51,7 @@ class Guarded:
         differentiable = torch.is_grad_enabled()
         logits, values = self.readings(images)
         others: dict[str, object] = {"images": images, "model": self.model, "state": self.state}
-        with torch.enable_grad():  # some scores take gradients of their own, whoever asks
+        with torch.enable_grad():  # some scores take gradients themselves, even if the caller needs none
             scores = self.score(*(others[name] if name in others else values[name] for name in self.data))
         return logits, scores if differentiable else scores.detach()
 
@@ -63,7 +63,7 @@ class Guarded:
         differentiable = torch.is_grad_enabled()
         wanted = [self._name(name) for name in self.data if name in OF_THE_NETWORK]
         names = dict.fromkeys(["logits", *wanted])
-        with torch.enable_grad():  # gradient norms need it, whoever asks
+        with torch.enable_grad():  # gradient norms need it, even if the caller needs none
             read = read_out(self.model, images, self.confounding, names=names, differentiable=differentiable)
         if not differentiable:
             read = {name: values.detach() for name, values in read.items()}
@@ -78,8 +78,8 @@ class Paths(NamedTuple):
 
     untranslated: Tensor  # (N, K)
     translated: Tensor  # (N, K)
-    scores: Tensor | None  # (N,): of the router; None where there is none
-    routed: Tensor  # (N,) bool: to the translators
+    scores: Tensor | None  # (N,): of the router; None without one
+    routed: Tensor  # (N,) bool: translated
 
     @property
     def logits(self) -> Tensor:
@@ -102,7 +102,9 @@ class Pipeline(nn.Module):
     def __init__(self, model: nn.Module, translators: Sequence[nn.Module], router: Guarded | None = None) -> None:
         super().__init__()
         self.model, self.translators, self.router = model, nn.ModuleList(translators), router
-        self.encoder = None if router is None or router.model is model else router.model  # held frozen with the rest
+        self.encoder = (
+            None if router is None or router.model is model else router.model
+        )  # a submodule, so that it is frozen too
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) of `images`."""
@@ -154,7 +156,7 @@ def smoothed(defence: Guarded, beta: float) -> Guarded:
     relus = [(parent, name) for parent in model.modules() for name, child in parent.named_children()
              if isinstance(child, nn.ReLU)]  # fmt: skip
     if not relus:
-        raise ValueError("the network has no ReLU module, so there is none to smooth; leave softplus_beta out")
+        raise ValueError("the network has no ReLU module, so there is none to smooth: omit softplus_beta")
     for parent, name in relus:
         setattr(parent, name, nn.Softplus(beta=beta))
     return replace(defence, model=model)

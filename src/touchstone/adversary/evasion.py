@@ -26,10 +26,10 @@ class Observation:
         score_gradient: (N, C, H, W), of the excess.
     """
 
-    margin: Tensor  # (N,): above 0 exactly where the prediction is wrong
-    excess: Tensor  # (N,): score minus threshold, in spreads of the calibration scores; above 0 exactly where flagged
-    class_gradient: Tensor  # of the cross-entropy, or of the loss that the attack asked for
-    score_gradient: Tensor  # of the score, in the same spreads
+    margin: Tensor
+    excess: Tensor
+    class_gradient: Tensor
+    score_gradient: Tensor
 
     @property
     def wrong(self) -> Tensor:

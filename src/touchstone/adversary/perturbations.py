@@ -20,10 +20,10 @@ def check_images(images: Tensor) -> None:
     if not images.is_floating_point():
         raise ValueError(f"images are {images.dtype}, expected floats in [0, 1]")
     if not bool(torch.isfinite(images).all()):
-        raise ValueError("images hold NaN or infinity")
+        raise ValueError("images contain NaN or infinity")
     low, high = (float(end) for end in images.aminmax()) if images.numel() else (0.0, 1.0)
     if low < 0 or high > 1:
-        raise ValueError(f"images lie in [{low:g}, {high:g}], expected [0, 1]")
+        raise ValueError(f"images are in [{low:g}, {high:g}], expected [0, 1]")
 
 
 def check_inputs(model: Model, images: Tensor, labels: Tensor) -> int:
@@ -41,7 +41,7 @@ def check_inputs(model: Model, images: Tensor, labels: Tensor) -> int:
         raise ValueError(f"the model returns shape {tuple(logits.shape)}, expected logits (N, K)")
     classes = logits.shape[1]
     if bool(((labels < 0) | (labels >= classes)).any()):
-        raise ValueError(f"labels lie in [{int(labels.min())}, {int(labels.max())}], the model has {classes} classes")
+        raise ValueError(f"labels are in [{int(labels.min())}, {int(labels.max())}], the model has {classes} classes")
     return classes
 
 

@@ -1,4 +1,4 @@
-"""The loop that the two noise controls share: of several noisy copies, keep the worst."""
+"""The loop that the noise controls share: keep the worst of several noisy copies."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from touchstone.numerics.tensors import frozen
 def worst_noise(
     model: Model, images: Tensor, labels: Tensor, unit_noise: Callable[[], Tensor], *, eps: float, draws: int
 ) -> Tensor:
-    """Return images + eps * noise, clipped to [0, 1]: of `draws` copies the one with the highest margin loss.
+    """Add noise `draws` times, and keep the copy with the highest margin loss.
 
     Args:
         model: images in [0, 1] to logits (N, K).
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64, the true classes.
         unit_noise: each call draws noise (N, C, H, W) in [-1, 1].
-        eps: size of the noise in pixel units.
-        draws: number of noisy copies.
+        eps: factor of the noise, in pixel units.
+        draws: number of noisy copies of each image.
+
+    Returns:
+        (N, C, H, W) in [0, 1].
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)

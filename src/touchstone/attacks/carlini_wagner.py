@@ -10,7 +10,7 @@ from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt
 from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
-BUDGET = None  # the smallest L2 change found, however large
+BUDGET = None  # the smallest L2 change, at any size
 
 
 def carlini_wagner(
@@ -77,7 +77,7 @@ def _minimise(
 
     The distance (N,) is +inf if there is no such point.
     """
-    # Strictly inside (-1, 1): at the ends the slope of tanh is 0 and black and white pixels could never move.
+    # Strictly inside (-1, 1): at the ends the slope of tanh is 0 so black and white pixels could never move.
     tangent = torch.atanh((2 * images - 1) * (1 - 1e-4)).requires_grad_()
     optimiser = torch.optim.Adam([tangent], lr=learning_rate)
     best, best_norm = images, torch.full_like(weight, torch.inf)

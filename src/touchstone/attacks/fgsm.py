@@ -47,7 +47,7 @@ def fgsm(
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-        # Untargeted it needs no look at the clean images: a fifth of an epoch of training on FGSM.
+        # An untargeted attack needs no logits of the clean images, which saves a fifth of an epoch of FGSM training.
         aims = [Goal(labels)] if target == "none" else goals(target, cross_entropy, model(images), labels, generator)
         candidates = []
         for goal in aims:

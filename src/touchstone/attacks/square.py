@@ -12,7 +12,7 @@ from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
-# The share of the image that a square covers, halved after so many of 10,000 queries (section 5.1 of the paper).
+# The share of the image that a square covers, and the queries out of 10,000 after which it halves (the paper, section 5.1).
 _FIRST_SHARE = 0.8
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
@@ -51,7 +51,7 @@ def square(
         best, best_loss = images.clone(), margin_loss(model(images), labels)
         channels, height, width = images.shape[1:]
         ball = Ball(images, eps)
-        # Vertical stripes first; the search starts from them even where they are worse than the image.
+        # Vertical stripes first; the search starts from them even if they are worse than the image.
         stripes = ball.project(images + eps * generator.signs((channels, 1, width), images.dtype))
         loss = margin_loss(model(stripes), labels)
         rows = torch.arange(len(images), device=images.device)

@@ -41,7 +41,7 @@ def smallest_change(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm = "
     stop, order = stop.sort(1)
     gained = (weight * room).gather(1, order)
     rate = (weight * speed).gather(1, order)
-    # Between two stops the gain is linear: what has stopped has gained its room, the rest gains at its rate.
+    # Between two stops the gain is linear: stopped coordinates have gained their room, the others gain at their rate.
     stopped = gained.cumsum(1) - gained
     moving = rate.flip(1).cumsum(1).flip(1)
     at_stop = torch.where(moving > 0, stopped + stop * moving, stopped)

@@ -1,4 +1,7 @@
-"""Linear bounds on a feed-forward network within a box of images: sound, whatever an attack finds."""
+"""Linear bounds on a feed-forward network within a box of images (CROWN).
+
+They are sound: no image in the box violates them, whatever an attack finds.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ WIDE = 512  # units above which a hidden layer gets interval bounds: linear ones
 
 
 class Affine(NamedTuple):
-    """An affine layer: its action on the middle and the radius of a box, and its transpose."""
+    """An affine layer: its action on a box's middle and radius, and its transpose."""
 
     middle: Callable[[Tensor], Tensor]
     radius: Callable[[Tensor], Tensor]
@@ -27,7 +30,7 @@ Layer = Affine | None  # None is a ReLU
 
 
 def layers(model: nn.Module, images: Tensor) -> list[Layer]:
-    """Return the chain of affine layers and ReLUs that `model` consists of, in float64.
+    """Return the affine layers and ReLUs that `model` is a chain of, in float64.
 
     Args:
         model: a network of nested nn.Sequential.
@@ -52,7 +55,7 @@ def _flat(module: nn.Module) -> Iterator[nn.Module]:
     if isinstance(module, nn.Sequential):
         for part in module:
             yield from _flat(part)
-    elif not isinstance(module, nn.Identity | nn.Dropout):  # both are nothing in eval mode
+    elif not isinstance(module, nn.Identity | nn.Dropout):  # both are the identity in eval mode
         yield module
 
 
@@ -93,7 +96,9 @@ def _scaled(scale: Tensor, shift: Tensor) -> Affine:
 def _convolution(module: nn.Conv2d, shape: torch.Size) -> Affine:
     weight, bias = module.weight.detach().double(), _bias(module.bias, module.weight)
     if isinstance(module.padding, str):
-        raise ValueError(f"no linear bounds for a convolution with padding {module.padding!r}: give it in pixels")
+        raise ValueError(
+            f"no linear bounds for a convolution with padding {module.padding!r}: give the padding in pixels"
+        )
     stride, padding, dilation = module.stride, module.padding, module.dilation
 
     def forward(images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -110,7 +115,7 @@ def _convolution(module: nn.Conv2d, shape: torch.Size) -> Affine:
 def least_lead(chain: list[Layer], low: Tensor, high: Tensor, predictions: Tensor) -> Tensor:
     """Return a lower bound on the prediction's lead over all other classes, (N,).
 
-    It bounds z_prediction - z_other over the box [low, high]. Each ReLU lies between two lines, from bounds on its input:
+    It bounds z_prediction - z_other over the box [low, high]. Each ReLU is enclosed by two lines, from bounds on its input:
     linear ones if the layer has at most 512 units, otherwise interval arithmetic. The bound is exact up to rounding for a
     network without ReLU.
 
@@ -150,7 +155,10 @@ def least_lead(chain: list[Layer], low: Tensor, high: Tensor, predictions: Tenso
 def _lower(
     chain: list[Layer], rows: Tensor, relus: dict[int, tuple[Tensor, Tensor]], low: Tensor, high: Tensor
 ) -> Tensor:
-    """Return a lower bound, (N, M), on rows (N, M, ...) times the output of the chain anywhere in the box."""
+    """Return a lower bound, (N, M), on rows (N, M, ...) times the chain's output.
+
+    It is valid anywhere in the box [low, high].
+    """
     constant = rows.new_zeros(())
     for place in range(len(chain) - 1, -1, -1):
         layer = chain[place]

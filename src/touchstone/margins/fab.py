@@ -107,12 +107,15 @@ def _project(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm) -> tuple[
 def _run(
     model: Model, images: Tensor, predictions: Tensor, start: Tensor, steps: int, norm: Norm
 ) -> tuple[Tensor, Tensor]:
-    """Return the smallest change of one run, (N, ...), and its norm, (N,); +inf if there is none."""
+    """Return the smallest change of one run, (N, ...), and its norm, (N,).
+
+    The norm is +inf if no change was found.
+    """
     points = start
     best, best_norm = torch.zeros_like(images), torch.full_like(images.flatten(1)[:, 0], torch.inf)
     for _ in range(steps):
         gap, slope = _nearest_boundary(model, points, predictions, norm)
-        # The same hyperplane, once from where we are and once from the image.
+        # Project onto the same hyperplane from the current point and from the image.
         onward, near = _project(points, slope, gap, norm)
         gap_of_image = gap + (slope * (points - images)).flatten(1).sum(1)
         direct, far = _project(images, slope, gap_of_image, norm)

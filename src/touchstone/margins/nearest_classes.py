@@ -15,8 +15,8 @@ from touchstone.margins._boundary import cut_back, verified
 from touchstone.margins._hyperplanes import dual_norms, smallest_change
 from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
-_LINEARISED = 20  # of more wrong classes only those with the highest logits are tried for nearness
-_FAR = 1.5  # a class that linearly is so many times farther than the margin at hand is left out: 0.04 % measured
+_LINEARISED = 20  # at most so many wrong classes are linearised, those with the highest logits
+_FAR = 1.5  # skip a class that linearly is so many times farther than the best margin so far; it changed 0.04 %
 
 
 def nearest_classes(
@@ -112,7 +112,7 @@ def _search(
         # Pixels that would leave [0, 1] neither move nor count.
         gradient = torch.where((points - gradient.sign()).clamp(0, 1) == points, 0, gradient)
         slope = dual_norms(gradient, norm)
-        # Until something is found, the radius is that of the linear model at this point.
+        # Until a crossing is found, the radius is that of the linear model at this point.
         first = 1.02 * (size + ahead.clamp_min(0) / slope.clamp_min(1e-12))
         eps = torch.where(crossed, torch.minimum(eps * (1 - rate), best_norm), eps * (1 + rate))
         eps = torch.where(best_norm.isinf(), first, eps).clamp(

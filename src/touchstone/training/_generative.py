@@ -1,4 +1,4 @@
-"""Losses of generative adversarial networks (GANs), for generator and discriminator."""
+"""Losses of generative adversarial networks (GANs): generator and discriminator."""
 
 from __future__ import annotations
 

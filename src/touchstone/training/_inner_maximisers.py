@@ -70,7 +70,7 @@ def divergent(
     """
     with tensors.frozen(model), torch.no_grad():
         ball = Ball(images, eps)
-        # At x itself the KL is flat, so the ascent needs a start beside it.
+        # At x itself the KL is flat, so the ascent has to start next to it.
         start = ball.project(images + 0.001 * generator.normal(images.shape[1:], images.dtype))
         unseen = torch.full((len(images),), -torch.inf, device=images.device)
         goal = Goal(model(images), divergence)

@@ -13,7 +13,7 @@ from touchstone.training._generative import discriminator_loss, generator_loss
 def companions(
     input_shape: tuple[int, int, int], *, generator_back: Architecture, discriminator: Architecture
 ) -> nn.ModuleDict:
-    """Return what is trained with the translator: the generator back, two discriminators."""
+    """Return what is trained with the translator: `back` and two discriminators."""
     return nn.ModuleDict(
         {
             "back": generator_back(input_shape),

@@ -1,4 +1,4 @@
-"""Translator training on noise: the baseline that attack-trained translators must beat."""
+"""Translator training on noise: a baseline for attack-trained translators."""
 
 from __future__ import annotations
 

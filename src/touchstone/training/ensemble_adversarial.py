@@ -51,7 +51,9 @@ def ensemble_adversarial(
         Tramer et al. 2018.
     """
     if not static_networks:
-        raise ValueError("ensemble_adversarial needs static networks, trained before; with none it is adversarial")
+        raise ValueError(
+            "ensemble_adversarial needs static networks that were trained before; without any, use adversarial"
+        )
     if clean_weight == 1:  # bit for bit plain training, as in adversarial
         return cross_entropy(model(images), labels).mean()
     attacked = _attacked([model, *static_networks], images, labels, generator, attack, static_share)

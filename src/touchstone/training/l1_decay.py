@@ -1,4 +1,4 @@
-"""L1 weight decay: what adversarial training of a linear model resembles, but is not."""
+"""L1 weight decay, which resembles adversarial training of a linear model."""
 
 from __future__ import annotations
 

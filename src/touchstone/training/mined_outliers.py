@@ -72,9 +72,9 @@ def mined_outliers(
     rows = _informative(model, outliers, skipped, kept)
     outliers, outlier_generator = outliers[rows], outlier_generator.take(rows)
     if attack_outliers:
-        nothing = labels.new_zeros(len(outliers))
+        no_labels = labels.new_zeros(len(outliers))
         outliers = worst(
-            model, outliers, nothing, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=step_size
+            model, outliers, no_labels, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=step_size
         )
     if inliers == "attacked":
         images = worst(model, images, labels, cross_entropy, generator, eps=eps, steps=steps, step_size=step_size)

@@ -66,9 +66,9 @@ def outlier_exposed(
     if outliers_used == "none":
         return cross_entropy(model(images), labels).mean()
     if outliers_used == "attacked":
-        nothing = labels.new_zeros(len(outliers))
+        no_labels = labels.new_zeros(len(outliers))
         outliers = worst(
-            model, outliers, nothing, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=step_size
+            model, outliers, no_labels, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=step_size
         )
     logits, outlier_logits = torch.split(model(torch.cat([images, outliers])), [len(images), len(outliers)])
     return cross_entropy(logits, labels).mean() + outlier_weight * outlier_exposure(outlier_logits).mean()

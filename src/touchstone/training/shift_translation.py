@@ -42,7 +42,10 @@ def shift_translation(
 
 
 def _blend(first: Tensor, second: Tensor, factor: float) -> Tensor:
-    """Return first + factor * (second - first) as PIL.Image.blend does: clipped to 0..255 and cut to whole levels."""
+    """Return first + factor * (second - first) as PIL.Image.blend does.
+
+    It is clipped to 0..255 and cut to whole levels.
+    """
     return (first + factor * (second - first)).clamp(0, 255).floor()
 
 
@@ -57,6 +60,6 @@ def _dark(levels: Tensor) -> Tensor:
 def _sharp(levels: Tensor) -> Tensor:
     channels = levels.shape[1]
     kernel = (levels.new_tensor(SMOOTH) / 13).expand(channels, 1, 3, 3)
-    smooth = levels.clone()  # PIL leaves the border as it is
+    smooth = levels.clone()  # PIL does not change the border
     smooth[..., 1:-1, 1:-1] = (functional.conv2d(levels, kernel, groups=channels) + 0.5).floor().clamp(0, 255)
     return _blend(smooth, levels, 15.0)

@@ -70,5 +70,5 @@ def test_gradient_norms_are_compared_as_logarithms():
 
 
 def test_mimicry_refuses_a_defence_of_which_nothing_typical_is_known():
-    with pytest.raises(ValueError, match="nothing typical is known of logits"):
+    with pytest.raises(ValueError, match="no typical values of logits"):
         mimicry(with_dead_relu(), torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64), draws(1))
