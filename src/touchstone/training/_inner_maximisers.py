@@ -37,20 +37,26 @@ def worst(
         steps: gradient steps.
         step_size: length of a step; None means 2.5 * eps / steps.
     """
-    unseen = torch.full((len(images),), -torch.inf, device=images.device)
-    size = resolve_step_size(step_size, eps, steps)
-    ball = Ball(images, eps)
     with tensors.frozen(model):
-        goal, start = Goal(labels, loss), ball.random(generator)
-        return ascend(model, goal, ball, start, images, unseen, steps=steps, step_size=size)[0]
+        ball = Ball(images, eps)
+        return _highest(model, Goal(labels, loss), ball, ball.random(generator), steps, step_size)
 
 
-def towards_uniform(logits: Tensor, _: Tensor) -> Tensor:
-    """Return ALOE's outlier loss per row, (N,), as a loss of logits and labels.
-
-    Outliers have no labels, so the second argument is ignored.
-    """
-    return outlier_exposure(logits)
+def worst_outliers(
+    model: Model, outliers: Tensor, generator: Draws, *, eps: float, steps: int, step_size: float | None
+) -> Tensor:
+    """Return `worst` of outliers, which have no labels, by ALOE's outlier loss."""
+    no_labels = torch.zeros(len(outliers), dtype=torch.int64, device=outliers.device)
+    return worst(
+        model,
+        outliers,
+        no_labels,
+        lambda logits, _: outlier_exposure(logits),
+        generator,
+        eps=eps,
+        steps=steps,
+        step_size=step_size,
+    )
 
 
 def divergent(
@@ -72,10 +78,14 @@ def divergent(
         ball = Ball(images, eps)
         # At x itself the KL is flat, so the ascent has to start next to it.
         start = ball.project(images + 0.001 * generator.normal(images.shape[1:], images.dtype))
-        unseen = torch.full((len(images),), -torch.inf, device=images.device)
-        goal = Goal(model(images), divergence)
-        size = resolve_step_size(step_size, eps, steps)
-        return ascend(model, goal, ball, start, images, unseen, steps=steps, step_size=size)[0]
+        return _highest(model, Goal(model(images), divergence), ball, start, steps, step_size)
+
+
+def _highest(model: Model, goal: Goal, ball: Ball, start: Tensor, steps: int, step_size: float | None) -> Tensor:
+    """Return the highest-loss point of one ascent; the image itself does not compete."""
+    unseen = torch.full((len(start),), -torch.inf, device=start.device)
+    size = resolve_step_size(step_size, ball.eps, steps)
+    return ascend(model, goal, ball, start, ball.images, unseen, steps=steps, step_size=size)[0]
 
 
 def trades_loss(logits: Tensor, attacked_logits: Tensor, labels: Tensor, beta: float) -> Tensor:

@@ -11,7 +11,7 @@ from touchstone.adversary.losses import cross_entropy, outlier_exposure
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import Draws
-from touchstone.training._inner_maximisers import divergent, towards_uniform, trades_loss, worst
+from touchstone.training._inner_maximisers import divergent, trades_loss, worst, worst_outliers
 
 
 def mined_outliers(
@@ -72,10 +72,7 @@ def mined_outliers(
     rows = _informative(model, outliers, skipped, kept)
     outliers, outlier_generator = outliers[rows], outlier_generator.take(rows)
     if attack_outliers:
-        no_labels = labels.new_zeros(len(outliers))
-        outliers = worst(
-            model, outliers, no_labels, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=step_size
-        )
+        outliers = worst_outliers(model, outliers, outlier_generator, eps=eps, steps=steps, step_size=step_size)
     if inliers == "attacked":
         images = worst(model, images, labels, cross_entropy, generator, eps=eps, steps=steps, step_size=step_size)
     parts = [images, outliers]

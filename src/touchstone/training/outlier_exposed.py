@@ -10,7 +10,7 @@ from torch import Tensor
 from touchstone.adversary.losses import cross_entropy, outlier_exposure
 from touchstone.contracts import Model, NonNegativeFloat, NonNegativeInt, PositiveFloat, UnitInterval
 from touchstone.numerics.tensors import Draws
-from touchstone.training._inner_maximisers import towards_uniform, worst
+from touchstone.training._inner_maximisers import worst, worst_outliers
 
 
 def outlier_exposed(
@@ -66,9 +66,6 @@ def outlier_exposed(
     if outliers_used == "none":
         return cross_entropy(model(images), labels).mean()
     if outliers_used == "attacked":
-        no_labels = labels.new_zeros(len(outliers))
-        outliers = worst(
-            model, outliers, no_labels, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=step_size
-        )
+        outliers = worst_outliers(model, outliers, outlier_generator, eps=eps, steps=steps, step_size=step_size)
     logits, outlier_logits = torch.split(model(torch.cat([images, outliers])), [len(images), len(outliers)])
     return cross_entropy(logits, labels).mean() + outlier_weight * outlier_exposure(outlier_logits).mean()
