@@ -23,7 +23,7 @@ def worst_of(
 ) -> Tensor:
     """Run several attacks, and keep the worst result of each image.
 
-    An image that one attack has fooled is skipped by the next ones. Every attack starts at the same place of an image's
+    An image on which one attack has succeeded is skipped by the next ones. Every attack starts at the same place of an image's
     random stream, so it draws what it would draw if it were the only one.
 
     Args:
