@@ -31,6 +31,7 @@ def outlier_exposed(
     """Train on images and outliers, either of them attacked.
 
     | variant  | attack_inliers | outliers_used |
+    | -------- | -------------- | ------------- |
     | original | false          | none          |
     | ADV      | true           | none          |
     | OE       | false          | clean         |
