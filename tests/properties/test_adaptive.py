@@ -134,7 +134,7 @@ def on_gradients(seed=0):
         model, lambda norms: norms.sum(1).log(), ("gradient_norms",), {}, 0.0, 1.0, labels, label="softmax_all"
     )
     images = torch.rand((30, 1, 4, 4), generator=torch.Generator().manual_seed(seed))
-    logits, values = defence.look(images)
+    logits, values = defence.readings(images)
     scores = defence.read(images)[1]
     typical = {"gradient_norms": typical_of("gradient_norms", values["gradient_norms"], logits.argmax(1), 3)}
     defence = replace(defence, threshold=float(scores.quantile(0.95)), spread=float(scores.std()), typical=typical)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from linear_margins import linear_margins
 from torch import nn
 
 import touchstone
-from touchstone.margins._hyperplanes import linear_margins
 from touchstone.margins.certified_linear import certified_linear
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.numerics.tensors import Draws, seeded

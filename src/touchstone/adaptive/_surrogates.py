@@ -1,4 +1,4 @@
-"""Gradients where a network has none: units that are off let a little of the gradient through, values unchanged."""
+"""Surrogate gradients: units that are off pass some of the gradient."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-SLOPE = 0.1  # of the gradient where a unit is off
+SLOPE = 0.1  # share of the gradient that a unit passes while it is off
 
 
 @contextmanager
 def leaky_gradients(model: nn.Module, slope: float = SLOPE) -> Iterator[None]:
-    """Within it, ReLUs that are off pass `slope` times the gradient back; what the network computes stays the same.
+    """Let ReLUs that are off pass `slope` times the gradient back, in the block.
 
-    An input at which every unit of a layer is off has a gradient of exactly 0 and looks unassailable to whoever follows
-    it: a masked gradient (Athalye et al. 2018; papers.md 6.5 items 3 and 5). Only ReLUs that are modules of their own,
-    and not in place, are seen.
+    What the network computes stays the same. If every unit of a layer is off, the gradient of an input is exactly 0, and
+    the input looks safe to every attack that follows it: a masked gradient. Only ReLUs that are modules, and not in place,
+    are changed.
+
+    References:
+        Athalye et al. 2018; docs/papers/shared.md, "Adaptive attacks".
     """
 
     def leak(_: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""PGD that makes the network as sure as it can of a wrong class."""
+"""PGD that makes the network as confident as possible of a wrong class."""
 
 from __future__ import annotations
 
@@ -22,18 +22,33 @@ def high_confidence(
     step_size: PositiveFloat | None = None,
     restarts: PositiveInt = 1,
 ) -> Tensor:
-    """Return, per image, the best point of PGD on the logit gap by which the best wrong class leads the true one.
+    """Raise the lead of a wrong class, so that detectors of doubt see none.
 
-    It goes on where others stop, at the boundary, so detectors that take doubt for a sign of attack see none; the score
-    itself is never differentiated. Of the points met the one is kept that evades with the greatest gap, if any does.
-    images (N, C, H, W) in [0, 1], labels (N,) int64. papers.md 6.4.
+    Other attacks stop at the boundary; this one goes on. It never differentiates the detector's score.
+
+    Args:
+        defence: the classifier behind a detector.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for the starts.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps per start.
+        step_size: length of a step; None means 2.5 * eps / steps.
+        restarts: starts; the first is the image itself.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the evading point with the greatest lead, otherwise the best point by
+        `evasion.rank`.
+
+    References:
+        docs/papers/shared.md, "Adaptive attacks".
     """
     return evade(
         defence,
         images,
         labels,
         generator,
-        [lambda seen: seen.class_gradient],
+        [lambda observation: observation.class_gradient],
         eps=eps,
         steps=steps,
         step_size=step_size,

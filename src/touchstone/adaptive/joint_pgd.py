@@ -1,11 +1,11 @@
-"""PGD on one loss that joins misclassification and staying below the threshold."""
+"""PGD on one loss for both goals: be misclassified and stay below the threshold."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import Direction, Seen, evade
+from touchstone.adversary.evasion import Direction, Observation, evade
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, per_row
 
@@ -24,21 +24,37 @@ def joint_pgd(
     once_wrong: bool = False,
     softplus_beta: PositiveFloat | None = None,
 ) -> Tensor:
-    """Return, per image, the best point of PGD on CE(f(x'), y) - weight * max(0, score(x') - threshold).
+    """Raise CE(f(x'), y) - weight * max(0, score(x') - threshold) by PGD.
 
-    Every weight is tried, and the best point over all of them kept: wrong and unflagged before wrong before right.
-    once_wrong: count the score only while the class is wrong, for what lowers the score of a detector of doubt while
-    the class is right makes the network surer of it. The score is taken in spreads of the detector's calibration
-    scores, so that one weight means the same for every detector. images (N, C, H, W) in [0, 1], labels (N,) int64.
-    softplus_beta: of the softplus that stands in for ReLU on images whose score has no gradient; None takes none.
-    papers.md 6.4.
+    The score is taken in units of the detector's spread, so that a weight means the same for every detector.
+
+    Args:
+        defence: the classifier behind a detector.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for the starts.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps per start.
+        step_size: length of a step; None means 2.5 * eps / steps.
+        restarts: starts per weight; the first is the image itself.
+        weights: each is tried.
+        once_wrong: count the score only while the class is wrong. While the class is right, lowering the score of a
+            detector of doubt would make the network surer of that class.
+        softplus_beta: for images whose score has no gradient, use that of the network with this softplus instead of ReLU;
+            None does not.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the best point over all weights by `evasion.rank`.
+
+    References:
+        docs/papers/shared.md, "Adaptive attacks".
     """
 
     def direction(weight: float) -> Direction:
-        def follow(seen: Seen) -> Tensor:
-            counts = seen.flagged & seen.wrong if once_wrong else seen.flagged
+        def follow(observation: Observation) -> Tensor:
+            counts = observation.flagged & observation.wrong if once_wrong else observation.flagged
             counted = per_row(counts.to(images.dtype), images)
-            return seen.class_gradient - weight * counted * seen.score_gradient
+            return observation.class_gradient - weight * counted * observation.score_gradient
 
         return follow
 

@@ -1,4 +1,4 @@
-"""SPSA on the joint objective: misclassified and not flagged, found by asking for logits and scores alone."""
+"""SPSA on the joint goal, misclassified and not flagged, from forward passes only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import best_of, without_gradients
-from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.evasion import best_of, margin_and_excess
+from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen, per_row
 
@@ -27,19 +27,36 @@ def joint_spsa(
     step_size: PositiveFloat | None = None,
     weight: NonNegativeFloat = 1.0,
 ) -> Tensor:
-    """Return, per image, the best point of sign steps along estimated gradients of gap - weight * max(0, excess).
+    """Raise gap - weight * max(0, excess) along estimated gradients.
 
-    gap: the logits by which the best wrong class leads, counted up to 1, since more of it buys nothing; excess: score
-    minus threshold in spreads of the calibration scores. Nothing is differentiated, so masked gradients do not help the
-    defence: where this finds more than the attacks with gradients, theirs are masked. Asks
-    steps * (2 * samples + 1) times per image. step_size None means 2.5 * eps / steps.
-    images (N, C, H, W) in [0, 1], labels (N,) int64. Uesato et al. 2018, section 4; papers.md 6.4.
+    The gap is the lead of the best wrong class in logits, counted up to 1 because more of it gains nothing. The excess is
+    score minus threshold in units of the detector's spread. Nothing is differentiated, so masked gradients do not protect
+    the defence: if this attack finds more than those with gradients, their gradients are masked. It takes
+    steps * (2 * samples + 1) forward passes per image.
+
+    Args:
+        defence: the classifier behind a detector.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+        eps: L-inf radius in pixel units.
+        steps: sign steps.
+        samples: pairs of forward passes per step.
+        probe: distance of the probes from the point, in pixel units.
+        step_size: length of a step; None means 2.5 * eps / steps.
+        weight: of the excess.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the best point by `evasion.rank`.
+
+    References:
+        Uesato et al. 2018, section 4; docs/papers/shared.md, "Adaptive attacks".
     """
-    size = 2.5 * eps / steps if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
 
     def objective(points: Tensor) -> Tensor:
-        margin, excess = without_gradients(defence, points, labels)
+        margin, excess = margin_and_excess(defence, points, labels)
         return margin.clamp_max(1) - weight * excess.clamp_min(0)
 
     def path() -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""PGD that makes what the detector reads look like that of clean images of another class."""
+"""PGD that imitates what the detector reads of clean images of another class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from touchstone.adversary.defences import Guarded, in_scale
 from touchstone.adversary.evasion import best_of
 from touchstone.adversary.losses import cross_entropy
-from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -26,18 +26,37 @@ def mimicry(
     step_size: PositiveFloat | None = None,
     weights: list[NonNegativeFloat] = [0.01, 0.1, 1.0],  # noqa: B006 - read as a setting, never changed
 ) -> Tensor:
-    """Return, per image, the best point of PGD on CE(f(x'), target) + weight * distance to the target's clean mean.
+    """Lower CE(f(x'), target) + weight * distance to the target's clean mean.
 
-    target: the wrong class with the greatest logit of the image itself. distance: mean squared difference of what the
-    detector reads (gradient norms as logarithms) from its mean over clean images of that class, in units of their
-    spread. It needs no score and no threshold, so a score without gradients protects nothing. Every weight is tried.
-    images (N, C, H, W) in [0, 1], labels (N,) int64. ValueError where the defence says of nothing that the detector
-    reads what is typical. papers.md 6.4.
+    The target is the wrong class with the greatest logit of the clean image. The distance is the mean squared difference
+    between what the detector reads and its mean over clean images of the target, in units of their spread; gradient norms
+    are compared as logarithms. The attack uses no gradient of the score, so a score without gradients protects nothing.
+
+    Args:
+        defence: the classifier behind a detector.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: not used.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps per weight.
+        step_size: length of a step; None means 2.5 * eps / steps.
+        weights: each is tried.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the best point over all weights by `evasion.rank`.
+
+    Raises:
+        ValueError: `defence.typical` has none of the values that the detector reads.
+
+    References:
+        docs/papers/shared.md, "Adaptive attacks".
     """
     names = [name for name in defence.data if name in defence.typical]
     if not names:
-        raise ValueError(f"nothing typical is known of {', '.join(defence.data)}, so there is nothing to imitate")
-    size = 2.5 * eps / steps if step_size is None else step_size
+        raise ValueError(
+            f"the defence has no typical values of {', '.join(defence.data)}, so there is nothing to imitate"
+        )
+    size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
 
     def path(weight: float) -> Iterator[Tensor]:
@@ -45,7 +64,7 @@ def mimicry(
         for step in range(steps):
             points = points.detach().requires_grad_()
             with torch.enable_grad():
-                logits, read = defence.look(points)
+                logits, read = defence.readings(points)
                 if step == 0:
                     targets = logits.detach().scatter(1, labels[:, None], -torch.inf).argmax(1)
                 distance = torch.zeros_like(logits[:, 0])

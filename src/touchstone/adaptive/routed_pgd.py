@@ -1,4 +1,4 @@
-"""PGD on both sides of a router: wrong as translated and routed there, or wrong as it is and let through."""
+"""PGD on both paths of a routed pipeline."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from touchstone.adversary.auto_pgd import climb
+from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
 from touchstone.adversary.defences import Pipeline, Straight
-from touchstone.adversary.evasion import Seen, evade
+from touchstone.adversary.evasion import Observation, evade
 from touchstone.adversary.goals import Goal, strongest
 from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
@@ -29,34 +29,54 @@ def routed_pgd(
     restarts: PositiveInt = 1,
     translator_gradient: Literal["exact", "identity"] = "exact",
 ) -> Tensor:
-    """Return, per image, the point that the deployed pipeline is most wrong about, of those found on either path.
+    """Attack both paths of a pipeline, and keep the point it is most wrong about.
 
-    On each path selective PGD: where its logits are wrong and the router does not send the image there, a step that
-    moves the score to that side of the threshold, else one that raises their cross-entropy. Without a router there is
-    one path, and this is PGD through the translators. Besides, Auto-PGD on the whole, each image on the path it takes:
-    behind a translator the loss is rough, and steps of one size alone left 20 % of 200 Fashion-MNIST images right where
-    Auto-PGD left 9 %. `translator_gradient: identity` takes the translators for the
-    identity on the way back (BPDA), for those whose clipping stops gradients.
-    images (N, C, H, W) in [0, 1], labels (N,) int64. Bryniarski et al. 2021, section 4.1, on both sides as papers.md
-    6.4 asks.
+    On each path it runs selective PGD: if the path's logits are wrong but the router sends the image the other way, a step
+    moves the router's score; otherwise a step raises the cross-entropy. Without a router there is one path, and this is
+    PGD through the translators. Then Auto-PGD attacks the whole, each image on the path that it takes. Behind a translator
+    the loss is rough: steps of a fixed size left 20 % of 200 Fashion-MNIST images right, Auto-PGD 9 %.
+
+    Args:
+        pipeline: the classifier behind translators and a router.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for the starts.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps per start.
+        step_size: length of a step of PGD; None means 2.5 * eps / steps.
+        restarts: starts per path, and runs of Auto-PGD.
+        translator_gradient: `identity` replaces the gradient of the translators by the identity (BPDA), for translators
+            whose clipping stops gradients.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss of the deployed pipeline.
+
+    References:
+        Bryniarski et al. 2021, section 4.1, here on both paths; docs/papers/shared.md, "Adaptive attacks".
     """
     attacked = pipeline if translator_gradient == "exact" else _straight(pipeline)
     paths = [_Path(attacked, translated) for translated in (True, False) if translated or pipeline.router]
 
-    def follow(seen: Seen) -> Tensor:
-        # Beyond success it goes on to raise the loss: what is only just wrong is right again on the 1/255 grid.
-        return torch.where(per_row(seen.wrong & seen.flagged, images), -seen.score_gradient, seen.class_gradient)
+    def follow(observation: Observation) -> Tensor:
+        # After success it goes on raising the loss: a point that is only just wrong may be right again on the 1/255 grid.
+        return torch.where(
+            per_row(observation.wrong & observation.flagged, images),
+            -observation.score_gradient,
+            observation.class_gradient,
+        )
 
     with frozen(pipeline):
-        found = [
+        candidates = [
             evade(
                 path, images, labels, generator, [follow], eps=eps, steps=steps, step_size=step_size, restarts=restarts
             )
             for path in paths
         ]
-        ball = Ball(images, eps)
-        found += [climb(attacked, Goal(labels), ball, ball.random(generator), steps=steps)[0] for _ in range(restarts)]
-        return strongest(pipeline, labels, [images, *found])
+        ball, goal = Ball(images, eps), Goal(labels)
+        for _ in range(restarts):
+            start = ball.random(generator)
+            candidates.append(ascend_with_step_halving(attacked, goal, ball, start, steps=steps)[0])
+        return strongest(pipeline, labels, [images, *candidates])
 
 
 def _straight(pipeline: Pipeline) -> Pipeline:
@@ -65,7 +85,7 @@ def _straight(pipeline: Pipeline) -> Pipeline:
 
 @dataclass(frozen=True)
 class _Path:
-    """One path as a guarded classifier: it flags what the router does not send this way."""
+    """One path as a guarded classifier: it flags images routed the other way."""
 
     pipeline: Pipeline
     translated: bool

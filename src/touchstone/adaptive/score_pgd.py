@@ -1,4 +1,4 @@
-"""PGD on the deployed score of a detector: images with a class are made to look anomalous, the others to look normal."""
+"""PGD on the deployed score: known images look anomalous, others normal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from torch import Tensor
 
 from touchstone.adaptive._surrogates import leaky_gradients
 from touchstone.adversary.defences import Guarded
+from touchstone.adversary.evasion import is_flat
 from touchstone.adversary.losses import keep_higher, loss_and_input_gradient, loss_at, margin_loss
-from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen, per_row
 
@@ -30,25 +31,43 @@ def score_pgd(
     imitations: NonNegativeInt = 4,
     every_class: bool = False,
 ) -> Tensor:
-    """Return, per image, the point met within `eps` whose score is farthest on the wrong side: highest where the image
-    is in distribution, lowest where it is not; the image itself where nothing is farther.
+    """Move the score of each image to the wrong side, end to end.
 
-    defence: its score is what is climbed, end to end: through ODIN's own step, through features and gradient norms.
-    in_distribution (N,) bool. Climbs start at the image, at `restarts` - 1 uniform points, and at `imitations` points
-    nearest to the mean clean image of a class (`typical` of images) or to plain black, grey or white: those whose score
-    is farthest on the wrong side. Outlier exposure
-    switches whole layers off on images that are no digits: there the score is flat, and only from where the layers are
-    on does a gradient lead on. Where it is exactly 0 all the same, that of surrogates.leaky_gradients takes its place.
-    `every_class` also climbs, for images out of distribution, towards each class in turn (up its logit margin) from
-    the image and the uniform points, the best point still chosen by the score: the way to a high confidence that the
-    score's own gradient may not see.
+    The score is attacked through everything that it computes, such as ODIN's step, features and gradient norms.
 
-    Steps shrink linearly to 0, their mean is step_size, which None makes 2.5 * eps / steps: with steps of one length
-    the score of an image between two classes, whose optimum is where they tie, would only be circled. Costs, per
-    image, (restarts * (1 + classes, if every_class) + imitations) * steps gradients, twice as many while the score is
-    flat, and classes + 3 looks at the score to choose. L-inf. papers.md 2.g items 8, 9 and 12, 2.i item 6, and 6.4.
+    Starts are the image, `restarts` - 1 uniform points, and `imitations` points: those nearest to the mean clean image of
+    a class (from `defence.typical`) or to plain black, grey or white whose score is farthest on the wrong side. Outlier
+    exposure switches whole layers off on unfamiliar images. There the score is flat, and a gradient leads on only from
+    points where the layers are on. If the gradient is exactly 0 anyway, `_surrogates.leaky_gradients` replaces it.
+
+    Steps shrink linearly to 0. Steps of one length would only circle the optimum of an image between two classes, which is
+    where they tie.
+
+    Cost per image: (restarts * (1 + classes, if every_class) + imitations) * steps gradients, twice as many while the score
+    is flat, and classes + 3 scores to choose the imitations.
+
+    Args:
+        defence: the classifier behind a detector.
+        images: (N, C, H, W) in [0, 1].
+        in_distribution: (N,) bool; True raises the score, False lowers it.
+        generator: random streams of the images, for the starts.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps per start.
+        step_size: mean length of a step; None means 2.5 * eps / steps.
+        restarts: starts at the image and at uniform points.
+        imitations: further starts at imitations.
+        every_class: also raise the logit margin of each class in turn, for images out of distribution, from the image and
+            the uniform points. It leads to high confidences that the score's own gradient may not see. The best point is
+            still chosen by the score.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the point whose score is farthest on the wrong side; the image itself if none
+        is farther.
+
+    References:
+        docs/papers/aloe.md, "Known traps" 6 and 8 to 10, and "How it is tested"; docs/papers/shared.md, "Adaptive attacks".
     """
-    size = 2.5 * eps / steps if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
     sign = torch.where(in_distribution, 1.0, -1.0).to(images.dtype)
 
@@ -76,7 +95,7 @@ def score_pgd(
 
 
 def _imitations(defence: Guarded, ball: Ball, wrongness: Aim, count: int) -> Iterator[Tensor]:
-    """Yield `count` starts, the best first for each image: the points of the ball nearest to a prototype."""
+    """Yield `count` starts, each image's best first: points nearest to a prototype."""
     prototypes = _prototypes(defence, ball.images)
 
     def towards(prototype: Tensor) -> Tensor:
@@ -89,7 +108,7 @@ def _imitations(defence: Guarded, ball: Ball, wrongness: Aim, count: int) -> Ite
 
 
 def _prototypes(defence: Guarded, images: Tensor) -> Tensor:
-    """Return what images may be moved to, (P, C, H, W): the means of the classes where known, and three greys."""
+    """Return the images to imitate, (P, C, H, W): class means if known, three greys."""
     greys = (
         torch.linspace(0, 1, 3, dtype=images.dtype, device=images.device).view(3, 1, 1, 1).expand(3, *images.shape[1:])
     )
@@ -99,9 +118,9 @@ def _prototypes(defence: Guarded, images: Tensor) -> Tensor:
 
 
 def _climb(defence: Guarded, aim: Aim, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what is climbed, (N,), and the way up; where it is flat, the way that switched-off units would show."""
+    """Return the value to raise, (N,), and its gradient; leaky if it is flat."""
     value, gradient = loss_and_input_gradient(aim, points)
-    flat = gradient.flatten(1).abs().amax(1) == 0
+    flat = is_flat(gradient)
     if bool(flat.any()):
         with leaky_gradients(defence.model):
             gradient = torch.where(per_row(flat, points), loss_and_input_gradient(aim, points)[1], gradient)
@@ -111,7 +130,7 @@ def _climb(defence: Guarded, aim: Aim, points: Tensor) -> tuple[Tensor, Tensor]:
 def _aims(
     defence: Guarded, images: Tensor, wrongness: Aim, in_distribution: Tensor, every_class: bool
 ) -> Iterator[Aim]:
-    """Yield what to climb, one after the other: the score, and the margin of each class if those are asked for."""
+    """Yield what to raise: the score, then each class's margin if `every_class`."""
     yield wrongness
     if every_class and not bool(in_distribution.all()):
         for label in range(defence.model(images[:1]).shape[1]):

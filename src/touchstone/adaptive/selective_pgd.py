@@ -1,4 +1,4 @@
-"""PGD that works on one constraint at a time, with or without the other one's direction taken out."""
+"""PGD that works on one constraint at a time: the class, then the score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import Seen, evade
+from touchstone.adversary.evasion import Observation, evade
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, per_row
 
@@ -24,22 +24,39 @@ def selective_pgd(
     orthogonal: bool = False,
     softplus_beta: PositiveFloat | None = None,
 ) -> Tensor:
-    """Return, per image, the best point of PGD that raises the loss while the class is right, else lowers the score.
+    """Raise the loss while the class is right, otherwise lower the score.
 
-    `orthogonal` takes out of each gradient its part along the other one, so that a step for one constraint does not
-    undo the other. No weight has to be chosen. images (N, C, H, W) in [0, 1], labels (N,) int64. softplus_beta: of the
-    softplus that stands in for ReLU on images whose score has no gradient; None takes none.
-    Bryniarski et al. 2021, sections 4.1 and 4.2; papers.md 6.4.
+    There is no weight to choose.
+
+    Args:
+        defence: the classifier behind a detector.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for the starts.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps per start.
+        step_size: length of a step; None means 2.5 * eps / steps.
+        restarts: starts; the first is the image itself.
+        orthogonal: remove from each gradient its part along the other one, so that a step for one constraint does not undo
+            the other.
+        softplus_beta: for images whose score has no gradient, use that of the network with this softplus instead of ReLU;
+            None does not.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the best point by `evasion.rank`.
+
+    References:
+        Bryniarski et al. 2021, sections 4.1 and 4.2; docs/papers/shared.md, "Adaptive attacks".
     """
 
-    def follow(seen: Seen) -> Tensor:
-        towards_wrong, towards_unflagged = seen.class_gradient, -seen.score_gradient
+    def follow(observation: Observation) -> Tensor:
+        towards_wrong, towards_unflagged = observation.class_gradient, -observation.score_gradient
         if orthogonal:
             towards_wrong, towards_unflagged = (
                 _without(towards_wrong, towards_unflagged),
                 _without(towards_unflagged, towards_wrong),
             )
-        return torch.where(per_row(seen.wrong, images), towards_unflagged, towards_wrong)
+        return torch.where(per_row(observation.wrong, images), towards_unflagged, towards_wrong)
 
     return evade(
         defence,

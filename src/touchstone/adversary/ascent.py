@@ -1,4 +1,4 @@
-"""The loops of gradient ascent: over steps, and over goals and restarts around them."""
+"""Gradient ascent with fixed steps, and the loop over goals and restarts."""
 
 from __future__ import annotations
 
@@ -29,10 +29,24 @@ def ascend(
     step_size: float,
     stop_on_success: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Return, per row, the better of `best` and the highest-loss point met in `steps` steps from `start`, and its loss.
+    """Climb the loss of `goal` inside `ball` with steps of one size.
 
-    With `stop_on_success` a row leaves the batch at its first success, with that point and the loss +inf;
-    rows that come with +inf are left as they are. The caller holds the model frozen.
+    Freeze the model before the call (`numerics.tensors.frozen`).
+
+    Args:
+        model: images to logits (N, K).
+        goal: the value that each row raises.
+        ball: the points that each row may reach.
+        start: (N, C, H, W), the first point of each row.
+        best: (N, C, H, W), the best point of each row so far.
+        best_loss: (N,), its loss; a row with +inf is finished and stays as it is.
+        steps: number of gradient steps; the point after the last one is evaluated too.
+        step_size: length of a step in the norm of the ball.
+        stop_on_success: drop a row from the batch at its first misclassified point.
+
+    Returns:
+        The better of `best` and the highest-loss point visited, (N, C, H, W), and its loss (N,). With
+        `stop_on_success`, a row that is misclassified returns that point with the loss +inf.
     """
     best, best_loss = best.clone(), best_loss.clone()
     rows = torch.nonzero(best_loss < torch.inf)[:, 0]
@@ -40,7 +54,7 @@ def ascend(
     for step in range(steps + 1):
         if len(rows) == 0:
             break
-        if step == steps:  # the last point is only looked at
+        if step == steps:  # the last point is evaluated, but not moved
             with torch.no_grad():
                 logits, gradient = model(points), points
                 loss = goal(logits)
@@ -57,7 +71,15 @@ def ascend(
 
 
 def keep_better(best: Tensor, best_loss: Tensor, rows: Tensor, points: Tensor, loss: Tensor) -> None:
-    """Write points and their losses into `best` and `best_loss` at the `rows` that they belong to, where higher."""
+    """Write points and losses, in place, for the rows whose loss is higher.
+
+    Args:
+        best: (N, C, H, W), changed in place.
+        best_loss: (N,), changed in place.
+        rows: (M,) indices of the rows that `points` belong to.
+        points: (M, C, H, W).
+        loss: (M,).
+    """
     better = loss > best_loss[rows]
     best[rows[better]], best_loss[rows[better]] = points[better], loss[better]
 
@@ -72,10 +94,20 @@ def ascend_each(
     restarts: int = 1,
     stop_on_success: bool = False,
 ) -> Tensor:
-    """Return the best of `restarts` runs per goal, and of several goals per row the one of highest margin loss.
+    """Run an attack `restarts` times per goal, and keep each image's strongest.
 
-    logits are those of `images`, which stay where nothing is higher. With `stop_on_success` a row that is misclassified,
-    unattacked or after a run, is finished and comes to later runs with the loss +inf.
+    Args:
+        model: images to logits (N, K).
+        goals: one goal, or several that are run one after the other.
+        run: one run of the attack, see `Run`.
+        images: (N, C, H, W), the clean images.
+        logits: (N, K), those of `images`.
+        restarts: runs per goal.
+        stop_on_success: skip an image once it is misclassified, be it unattacked or after a run.
+
+    Returns:
+        (N, C, H, W): per image, the best point of each goal, and of several goals the one with the highest margin
+        loss; the image itself if no point is higher.
     """
     best, candidates = images, []
     finished = goals[0].reached(logits) & stop_on_success

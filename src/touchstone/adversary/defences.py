@@ -1,4 +1,4 @@
-"""Classifiers behind something: a detector to get past, or a router and the translators that it leads to."""
+"""Defended classifiers: a network behind a detector, and a routed pipeline."""
 
 from __future__ import annotations
 
@@ -17,12 +17,20 @@ OF_THE_NETWORK = ("logits", "features", "gradient_norms")
 
 @dataclass(frozen=True)
 class Guarded:
-    """A classifier and a detector with its threshold: inputs whose score is above `threshold` are flagged.
+    """A classifier and a detector that flags scores above `threshold`.
 
-    score: a detector with its settings bound, taking `data` in order; state: its fitted tensors; spread: of its
-    calibration scores, the unit in which attacks weigh a score against a loss; label: which confounding label its
-    gradient norms are of. Everything is differentiable, so that what is deployed is what is attacked.
-    typical: what the detector reads of clean images, per class, for attacks that imitate it (see `typical_of`).
+    Everything is differentiable, so attacks see exactly what is deployed.
+
+    Attributes:
+        model: images in [0, 1] to logits (N, K).
+        score: the detector with its settings bound; it takes the values named in `data`, in that order.
+        data: names of what the detector reads, such as "logits" or "images".
+        state: the detector's fitted tensors.
+        threshold: the score above which an image is flagged.
+        spread: of the detector's calibration scores; attacks weigh scores in this unit.
+        confounding: the confounding labels that gradient norms may be taken of.
+        label: the confounding label of the detector's gradient norms; None if it reads none.
+        typical: class means (K, D) and spread (D,) of what the detector reads of clean images, see `typical_of`.
     """
 
     model: nn.Module
@@ -36,23 +44,26 @@ class Guarded:
     typical: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits (N, K) and anomaly scores (N,) of `images`, with a graph back to them where gradients are on."""
+        """Return logits (N, K) and anomaly scores (N,); a higher score is more anomalous.
+
+        Both have a graph back to `images` if gradients are enabled.
+        """
         differentiable = torch.is_grad_enabled()
-        logits, values = self.look(images)
+        logits, values = self.readings(images)
         others: dict[str, object] = {"images": images, "model": self.model, "state": self.state}
-        with torch.enable_grad():  # some scores take gradients of their own, whoever asks
+        with torch.enable_grad():  # some scores take gradients themselves, even if the caller needs none
             scores = self.score(*(others[name] if name in others else values[name] for name in self.data))
         return logits, scores if differentiable else scores.detach()
 
-    def look(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the logits (N, K) and what the detector reads of the network, before it makes a score of it.
+    def readings(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return logits (N, K) and the network values that the detector reads.
 
-        With a graph back to `images` where gradients are on.
+        All have a graph back to `images` if gradients are enabled.
         """
         differentiable = torch.is_grad_enabled()
         wanted = [self._name(name) for name in self.data if name in OF_THE_NETWORK]
         names = dict.fromkeys(["logits", *wanted])
-        with torch.enable_grad():  # gradient norms need it, whoever asks
+        with torch.enable_grad():  # gradient norms need it, even if the caller needs none
             read = read_out(self.model, images, self.confounding, names=names, differentiable=differentiable)
         if not differentiable:
             read = {name: values.detach() for name, values in read.items()}
@@ -63,43 +74,48 @@ class Guarded:
 
 
 class Paths(NamedTuple):
-    """What a pipeline does with each image: its logits on either path, and which of them it takes."""
+    """Both paths of a pipeline for each image, and the path that it takes."""
 
     untranslated: Tensor  # (N, K)
     translated: Tensor  # (N, K)
-    scores: Tensor | None  # (N,): of the router; None where there is none
-    routed: Tensor  # (N,) bool: to the translators
+    scores: Tensor | None  # (N,): of the router; None without one
+    routed: Tensor  # (N,) bool: translated
 
     @property
     def logits(self) -> Tensor:
-        """The logits that the pipeline gives, (N, K)."""
+        """The logits of the pipeline, (N, K)."""
         return torch.where(self.routed[:, None], self.translated, self.untranslated)
 
 
 class Pipeline(nn.Module):
-    """A classifier f behind translators: an image is translated where the router's score is above its threshold.
+    """A classifier behind translators, which a router decides whether to use.
 
-    To any attack it is one model, images in [0, 1] to logits: f(image), or the mean over the translators M of
-    f(M(image)), each row on its own path, so that the gradient goes through the path taken. Without a router every
-    image is translated; a router may read another network, an encoder. papers.md 5.b; the mean of logits is the
-    ensemble of 5.c, whose sum has the same predictions.
+    An image is translated if the router's score is above its threshold; without a router every image is translated. An
+    attack can treat the pipeline as one model, images in [0, 1] to logits: f(image), or the mean of f(M(image)) over
+    the translators M. Each row takes its own path, and its gradient goes through that path. The router may read another
+    network, its encoder. The paper's ensemble adds up the logits of its translators; the mean predicts the same.
+
+    References:
+        Amich & Eshete 2022; docs/papers/translation.md, "Router" and "Translators".
     """
 
     def __init__(self, model: nn.Module, translators: Sequence[nn.Module], router: Guarded | None = None) -> None:
         super().__init__()
         self.model, self.translators, self.router = model, nn.ModuleList(translators), router
-        self.encoder = None if router is None or router.model is model else router.model  # held frozen with the rest
+        self.encoder = (
+            None if router is None or router.model is model else router.model
+        )  # a submodule, so that it is frozen too
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) of `images`."""
         return self.translated(images) if self.router is None else self.paths(images).logits
 
     def translated(self, images: Tensor) -> Tensor:
-        """Return the logits of the images as the translators give them back, whatever the router says."""
+        """Return the logits (N, K) of the translated images, whatever the router decides."""
         return torch.stack([self.model(translator(images)) for translator in self.translators]).mean(0)
 
     def paths(self, images: Tensor) -> Paths:
-        """Return what happens to each image on both paths, with a graph back to them where gradients are on."""
+        """Return both paths of each image, with a graph if gradients are enabled."""
         if self.router is None:
             everywhere = torch.ones(len(images), dtype=torch.bool, device=images.device)
             return Paths(self.model(images), self.translated(images), None, everywhere)
@@ -110,10 +126,13 @@ class Pipeline(nn.Module):
 
 
 class Straight(nn.Module):
-    """A part of a defence that attacks take for the identity: forward as it is, backward the gradient unchanged.
+    """A part of a defence whose gradient is replaced by the identity (BPDA).
 
-    Backward pass differentiable approximation (BPDA), for what has no useful gradient and changes its input little:
-    rounding, clipping. Athalye et al. 2018, section 4.1. Input and output have one shape.
+    Backward pass differentiable approximation is for parts that have no useful gradient and change their input little,
+    such as rounding and clipping. Input and output have the same shape.
+
+    References:
+        Athalye et al. 2018, section 4.1.
     """
 
     def __init__(self, part: Callable[[Tensor], Tensor]) -> None:
@@ -127,48 +146,41 @@ class Straight(nn.Module):
         return images + change
 
 
-class Expected(nn.Module):
-    """A random part of a defence as attacks see it: the mean over `draws` calls, and so the mean gradient.
-
-    Expectation over transformation (EOT): an attack on one draw climbs that draw's noise. Athalye et al. 2018,
-    section 4.2; papers.md 6.4 asks for 20 draws or more.
-    """
-
-    def __init__(self, part: Callable[[Tensor], Tensor], draws: int = 20) -> None:
-        super().__init__()
-        if draws < 1:
-            raise ValueError(f"draws must be at least 1, got {draws}")
-        self.part, self.draws = part, draws
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the mean of part(images) over the draws."""
-        return torch.stack([self.part(images) for _ in range(self.draws)]).mean(0)
-
-
 def smoothed(defence: Guarded, beta: float) -> Guarded:
-    """Return the defence with softplus(beta) in the place of every ReLU module, to take gradients where ReLU has none.
+    """Replace every ReLU module by softplus, so that scores have gradients.
 
-    ValueError where the network has no such module: ReLU called as a function cannot be replaced.
+    Raises:
+        ValueError: the network has no ReLU module. A ReLU that is called as a function cannot be replaced.
     """
     model = copy.deepcopy(defence.model)
     relus = [(parent, name) for parent in model.modules() for name, child in parent.named_children()
              if isinstance(child, nn.ReLU)]  # fmt: skip
     if not relus:
-        raise ValueError("the network has no ReLU module, so there is none to smooth; leave softplus_beta out")
+        raise ValueError("the network has no ReLU module, so there is none to smooth: omit softplus_beta")
     for parent, name in relus:
         setattr(parent, name, nn.Softplus(beta=beta))
     return replace(defence, model=model)
 
 
 def in_scale(name: str, values: Tensor) -> Tensor:
-    """Return what a detector reads, (N, D), in the scale in which distances of it mean something."""
+    """Return what a detector reads, (N, D), on a scale with meaningful distances.
+
+    Gradient norms become logarithms.
+    """
     return (values + 1e-12).log() if name == "gradient_norms" else values.flatten(1)
 
 
 def typical_of(name: str, values: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Return the mean of clean rows (N, ...) per class, (K, D), and their spread around it, (D,), `in_scale`.
+    """Return what is typical of clean images, per class, on the scale of `in_scale`.
 
-    A class without rows gets the mean of all.
+    Args:
+        name: what is read, such as "features".
+        values: (N, ...), read of clean images.
+        labels: (N,) int64.
+        classes: number of classes K.
+
+    Returns:
+        The mean of each class, (K, D); a class without rows gets the mean of all rows. And the spread around it, (D,).
     """
     rows = in_scale(name, values)
     means = torch.stack(

@@ -1,4 +1,4 @@
-"""What an attack costs: how often images went through the network, and how often a gradient was taken of it."""
+"""The cost of an attack: passes through the network and gradients taken."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from torch import Tensor, nn
 
 @dataclass
 class Effort:
-    """Images passed through a network so far: in all, and with a graph back to them, so that a gradient could be taken."""
+    """Images passed through a network so far.
+
+    Attributes:
+        forward: all of them.
+        gradient: those with a graph back to them, so that a gradient could be taken.
+    """
 
     forward: int = 0
     gradient: int = 0
 
     def per_image(self, count: int) -> dict[str, float]:
-        """Return the passes per image as an example set's notes hold them."""
+        """Return the passes per image, named as in the notes of an example set."""
         return {
             "forward_passes": round(self.forward / count, 3),
             "gradient_passes": round(self.gradient / count, 3),
@@ -27,10 +32,10 @@ class Effort:
 
 @contextmanager
 def counted(model: nn.Module) -> Iterator[Effort]:
-    """Yield the effort that is spent on a network, or on a pipeline as one, within the block.
+    """Count the passes through a network or a whole pipeline in the block.
 
-    A pass counts as one with a gradient where gradients are on and the images ask for one: attacks freeze parameters.
-    Copies that an attack makes of the network count too.
+    A pass counts as a gradient pass if gradients are enabled and the images require one. Copies that an attack makes of
+    the network count too.
     """
     effort = Effort()
 

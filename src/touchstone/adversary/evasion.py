@@ -1,4 +1,4 @@
-"""The loop of every attack on a guarded classifier: be misclassified and not be flagged, inside the ball."""
+"""The loop of attacks on a guarded classifier: be wrong and unflagged."""
 
 from __future__ import annotations
 
@@ -11,39 +11,46 @@ from torch import Tensor, nn
 
 from touchstone.adversary.defences import Guarded, smoothed
 from touchstone.adversary.losses import LossOfLogits, cross_entropy, margin_loss
-from touchstone.adversary.perturbations import Ball
-from touchstone.numerics.tensors import Draws, frozen, per_row
+from touchstone.adversary.perturbations import Ball, resolve_step_size
+from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the attacker sees at one point: per row, margin loss, how far above the threshold, and the two gradients."""
+class Observation:
+    """What a white-box attacker observes at one point of each row.
 
-    margin: Tensor  # (N,): above 0 exactly where the prediction is wrong
-    excess: Tensor  # (N,): score minus threshold, in spreads of the calibration scores; above 0 exactly where flagged
-    class_gradient: Tensor  # of the cross-entropy, or of the loss that the attack asked for
-    score_gradient: Tensor  # of the score, in the same spreads
+    Attributes:
+        margin: (N,), margin loss; above 0 exactly if the prediction is wrong.
+        excess: (N,), score minus threshold in units of the detector's spread; above 0 exactly if flagged.
+        class_gradient: (N, C, H, W), of the cross-entropy or of the loss that the attack chose.
+        score_gradient: (N, C, H, W), of the excess.
+    """
+
+    margin: Tensor
+    excess: Tensor
+    class_gradient: Tensor
+    score_gradient: Tensor
 
     @property
     def wrong(self) -> Tensor:
-        """Where the prediction is not the label, (N,) bool."""
+        """Whether the prediction differs from the label, (N,) bool."""
         return self.margin > 0
 
     @property
     def flagged(self) -> Tensor:
-        """Where the detector raises its hand, (N,) bool."""
+        """Whether the detector flags the point, (N,) bool."""
         return self.excess > 0
 
 
-Direction = Callable[[Seen], Tensor]
+Direction = Callable[[Observation], Tensor]
 
 
 class Defended(Protocol):
-    """What is attacked: logits and scores of images, and the score above which it flags. A Guarded is one."""
+    """What `evade` attacks: a network, scores and a threshold, as `Guarded` has."""
 
     @property
     def model(self) -> nn.Module:
-        """The network that is held frozen."""
+        """The network to freeze during the attack."""
         ...
 
     @property
@@ -75,87 +82,117 @@ def evade(
     loss: LossOfLogits = cross_entropy,
     softplus_beta: float | None = None,
 ) -> Tensor:
-    """Return, per image, the best point met: wrong and unflagged if any was, else wrong and least flagged, else the
-    nearest to being wrong.
+    """Follow each direction from several starts, and keep the best points.
 
-    Each direction is followed from `restarts` starts, the first of them the image itself. L-inf ball of radius eps.
-    loss: of logits and labels, whose gradient leads to a wrong class. softplus_beta: where an image's score has no
-    gradient at all, take that of the network with softplus in the place of ReLU.
+    The first start is the image itself; the others are uniform points of the L-inf ball.
+
+    Args:
+        defence: the target.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for the starts.
+        directions: each maps an observation to a step direction (N, C, H, W).
+        eps: L-inf radius in pixel units.
+        steps: gradient steps per start.
+        step_size: length of a step; None means 2.5 * eps / steps.
+        restarts: starts per direction.
+        loss: of logits and labels; its gradient leads to a wrong class.
+        softplus_beta: if the score of an image has no gradient, use that of the network with this softplus instead of
+            ReLU; None does not.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: the best point by `rank`, which prefers wrong and unflagged, then wrong and least
+        flagged, then nearest to being wrong.
     """
     surrogate = smoothed(defence, softplus_beta) if softplus_beta is not None and isinstance(defence, Guarded) else None
-    size = 2.5 * eps / steps if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
     with frozen(defence.model):
         best = images
-        best_rank = _rank(_look(defence, images, labels, loss))
+        best_rank = _rank(_observe(defence, images, labels, loss))
         for direction in directions:
             for restart in range(restarts):
                 points = images if restart == 0 else ball.random(generator)
                 for step in range(steps + 1):
-                    seen = _look(defence, points, labels, loss)
+                    observation = _observe(defence, points, labels, loss)
                     if surrogate is not None:
-                        seen = _with_gradient(seen, surrogate, points, labels, loss)
-                    rank = _rank(seen)
-                    best = torch.where(per_row(rank > best_rank, images), points, best)
-                    best_rank = torch.maximum(best_rank, rank)
+                        observation = _with_surrogate_gradient(observation, surrogate, points, labels, loss)
+                    new_rank = _rank(observation)
+                    best = torch.where(per_row(new_rank > best_rank, images), points, best)
+                    best_rank = torch.maximum(best_rank, new_rank)
                     if step < steps:
-                        points = ball.step(points, direction(seen), size)
+                        points = ball.step(points, direction(observation), size)
     return best
 
 
-def _look(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Seen:
+def _observe(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Observation:
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         logits, scores = defence.read(points)
         (class_gradient,) = torch.autograd.grad(loss(logits, labels).sum(), points, retain_graph=True)
         excess = (scores - defence.threshold) / defence.spread
         (score_gradient,) = torch.autograd.grad(excess.sum(), points, materialize_grads=True, allow_unused=True)
-    return Seen(margin_loss(logits.detach(), labels), excess.detach(), class_gradient, score_gradient)
+    return Observation(margin_loss(logits.detach(), labels), excess.detach(), class_gradient, score_gradient)
 
 
-def _with_gradient(seen: Seen, surrogate: Guarded, points: Tensor, labels: Tensor, loss: LossOfLogits) -> Seen:
-    none = _is_zero(seen.score_gradient)
-    if not bool(none.any()):
-        return seen
-    found = seen.score_gradient.clone()
-    found[none] = _look(surrogate, points[none], labels[none], loss).score_gradient
-    return replace(seen, score_gradient=found)
+def _with_surrogate_gradient(
+    observation: Observation, surrogate: Guarded, points: Tensor, labels: Tensor, loss: LossOfLogits
+) -> Observation:
+    flat = is_flat(observation.score_gradient)
+    if not bool(flat.any()):
+        return observation
+    gradient = observation.score_gradient.clone()
+    gradient[flat] = _observe(surrogate, points[flat], labels[flat], loss).score_gradient
+    return replace(observation, score_gradient=gradient)
 
 
-def _is_zero(gradient: Tensor) -> Tensor:
-    return gradient.flatten(1).abs().amax(1) == 0
+def is_flat(gradient: Tensor) -> Tensor:
+    """Return which rows of a gradient (N, ...) are exactly 0, (N,) bool."""
+    return row_norms(gradient, "linf") == 0
 
 
-def without_gradient(defence: Guarded, images: Tensor) -> Tensor:
-    """Return where the score has no gradient in the image, (N,) bool: there it cannot be lowered by following one."""
+def flat_scores(defence: Guarded, images: Tensor) -> Tensor:
+    """Return which images have no score gradient at all, (N,) bool.
+
+    Following the gradient cannot lower the score there.
+    """
     with frozen(defence.model):
         labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-        return _is_zero(_look(defence, images, labels, cross_entropy).score_gradient)
+        return is_flat(_observe(defence, images, labels, cross_entropy).score_gradient)
 
 
-def best_of(defence: Guarded, images: Tensor, labels: Tensor, tried: Iterable[Tensor]) -> Tensor:
-    """Return, per image, the best of itself and the points tried, in the order of `evade`; asks for no gradient."""
-    best, best_rank = images, rank(*without_gradients(defence, images, labels))
-    for points in tried:
-        found = rank(*without_gradients(defence, points, labels))
-        best = torch.where(per_row(found > best_rank, images), points, best)
-        best_rank = torch.maximum(best_rank, found)
+def best_of(defence: Guarded, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
+    """Return the best of each image and its candidates by `rank`, (N, C, H, W).
+
+    Uses forward passes only.
+    """
+    best, best_rank = images, rank(*margin_and_excess(defence, images, labels))
+    for points in candidates:
+        new_rank = rank(*margin_and_excess(defence, points, labels))
+        best = torch.where(per_row(new_rank > best_rank, images), points, best)
+        best_rank = torch.maximum(best_rank, new_rank)
     return best
 
 
-def without_gradients(defence: Guarded, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return margin loss and excess (as in Seen), (N,) each, as one who can only ask sees them."""
+def margin_and_excess(defence: Guarded, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return margin loss and excess, both (N,), from forward passes only.
+
+    The excess is score minus threshold, in units of the detector's spread.
+    """
     with torch.no_grad():
         logits, scores = defence.read(points)
         return margin_loss(logits, labels), (scores - defence.threshold) / defence.spread
 
 
-def _rank(seen: Seen) -> Tensor:
-    return rank(seen.margin, seen.excess)
+def _rank(observation: Observation) -> Tensor:
+    return rank(observation.margin, observation.excess)
 
 
 def rank(margin: Tensor, excess: Tensor) -> Tensor:
-    """Return what is kept as the best: evading above 1, wrong but flagged in (0, 1), still right at most 0."""
+    """Return the rank of a point, (N,): higher is better for the attacker.
+
+    Evading points rank above 1, wrong but flagged ones in (0, 1), and points that are still right at most 0.
+    """
     evading = 1 + torch.sigmoid(margin)
     caught = 1 / (1 + excess.clamp_min(1e-9))
     return torch.where(margin > 0, torch.where(excess > 0, caught, evading), torch.tanh(margin))

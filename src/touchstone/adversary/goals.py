@@ -1,4 +1,4 @@
-"""What an attack raises: the loss of the true class, or minus the loss of a class that it aims for."""
+"""Goals of attacks: raise the true class's loss, or lower a target's."""
 
 from __future__ import annotations
 
@@ -26,9 +26,14 @@ LOSSES: dict[str, LossOfLogits] = {"cross_entropy": cross_entropy, "margin": mar
 
 @dataclass(frozen=True)
 class Goal:
-    """One value per row of logits to be raised: loss(logits, labels), or -loss(logits, targets) where there are any.
+    """A value per row of logits that an attack raises.
 
-    The DLR loss has a targeted form of its own.
+    It is loss(logits, labels), or -loss(logits, targets) if there are targets. The DLR loss has its own targeted form.
+
+    Attributes:
+        labels: (N,) int64, the true classes.
+        loss: of logits and classes, per row.
+        targets: (N,) int64, the classes to reach; None for an untargeted attack.
     """
 
     labels: Tensor
@@ -36,7 +41,7 @@ class Goal:
     targets: Tensor | None = None
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """Return the value of each row, (N,)."""
+        """Return the value of each row, (N,); higher is better for the attacker."""
         if self.targets is None:
             return self.loss(logits, self.labels)
         if self.loss is dlr_loss:
@@ -44,7 +49,10 @@ class Goal:
         return -self.loss(logits, self.targets)
 
     def reached(self, logits: Tensor) -> Tensor:
-        """Return where the prediction is not the label, (N,) bool: what robust accuracy counts, targeted or not."""
+        """Return whether the prediction differs from the label, (N,) bool.
+
+        Robust accuracy counts this for targeted attacks too.
+        """
         return logits.argmax(1) != self.labels
 
     def take(self, rows: Tensor) -> Goal:
@@ -53,14 +61,23 @@ class Goal:
 
 
 def least_likely(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the class with the lowest logit that is not the label, (N,)."""
+    """Return the class with the lowest logit among the wrong ones, (N,) int64."""
     return logits.scatter(1, labels[:, None], torch.inf).argmin(1)
 
 
 def goals(target: Target, loss: LossOfLogits, logits: Tensor, labels: Tensor, generator: Draws) -> list[Goal]:
-    """Return what to raise, one after the other: one goal, or K-1 for `each`. No target is ever the label.
+    """Return the goals to run one after the other.
 
-    logits (N, K) of the clean images choose the least likely class; `next` is label + 1 modulo K; `random` draws once.
+    Args:
+        target: "none"; "least_likely", by the logits; "next", the label + 1 modulo K; "each" wrong class in turn; or
+            "random", drawn once. A target is never the label.
+        loss: of logits and classes, per row.
+        logits: (N, K), those of the clean images.
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+
+    Returns:
+        K - 1 goals for "each", otherwise one.
     """
     classes = logits.shape[1]
     if target == "none":
@@ -77,9 +94,10 @@ def goals(target: Target, loss: LossOfLogits, logits: Tensor, labels: Tensor, ge
 
 
 def strongest(model: Model, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
-    """Return per row the candidate with the highest margin loss, the first where they tie; one needs no model.
+    """Return, per row, the candidate with the highest margin loss, (N, C, H, W).
 
-    Not cross-entropy: with three classes or more, a candidate that fools the model can have the lower one.
+    The first one wins a tie. A single candidate is returned without a forward pass. Cross-entropy would not do: with
+    three classes or more, a candidate that fools the model can have the lower cross-entropy.
     """
     remaining = iter(candidates)
     best = next(remaining)

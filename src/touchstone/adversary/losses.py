@@ -1,4 +1,4 @@
-"""Per-example losses, their input gradients, and the better of two candidates. Nothing here averages over a batch."""
+"""Per-example losses and their input gradients; nothing averages over a batch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def margin_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return max over other classes of z_j - z_label per row, (N,); above 0 exactly where the label loses.
+    """Return the greatest wrong logit minus the label's logit per row, (N,).
 
-    Carlini & Wagner 2017; papers.md 6.6. Unlike cross-entropy it does not vanish on confident rows.
+    It is above 0 exactly if the label loses. Unlike cross-entropy it does not vanish on confident rows.
+
+    References:
+        Carlini & Wagner 2017, whose attack minimises it with the opposite sign.
     """
     own = logits.gather(1, labels[:, None])
     others = logits.scatter(1, labels[:, None], -torch.inf)
@@ -29,9 +32,12 @@ def margin_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def outlier_exposure(logits: Tensor) -> Tensor:
-    """Return logsumexp(z) - mean(z) per row, (N,): cross-entropy to uniform, at least log K.
+    """Return logsumexp(z) - mean(z) per row, (N,), at least log K.
 
-    Hendrycks et al. 2019; papers.md 2.b.
+    It is the cross-entropy to the uniform distribution.
+
+    References:
+        Hendrycks et al. 2019; docs/papers/aloe.md, "Objective".
     """
     return torch.logsumexp(logits, dim=1) - logits.mean(dim=1)
 
@@ -43,7 +49,7 @@ def entropy(logits: Tensor) -> Tensor:
 
 
 def loss_and_input_gradient(loss: Callable[[Tensor], Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the per-example loss (N,) at `images` and the gradient of each with respect to its own image."""
+    """Return each image's loss, (N,), and its gradient in the image, (N, C, H, W)."""
     images = images.detach().requires_grad_()
     with torch.enable_grad():
         values = loss(images)
@@ -52,27 +58,34 @@ def loss_and_input_gradient(loss: Callable[[Tensor], Tensor], images: Tensor) ->
 
 
 def loss_at(loss: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Return the per-example loss (N,) at `images`, without a graph."""
+    """Return the loss of each image, (N,), without a graph."""
     with torch.no_grad():
         return loss(images)
 
 
 def keep_higher(best: Tensor, best_loss: Tensor, candidate: Tensor, loss: Tensor) -> tuple[Tensor, Tensor]:
-    """Return, per row, the one of two candidates with the higher loss, and that loss; the first where they tie."""
+    """Return, per row, the candidate with the higher loss, and that loss.
+
+    The first one wins a tie.
+    """
     better = loss > best_loss
     mask = better.view(-1, *[1] * (best.dim() - 1))
     return torch.where(mask, candidate, best), torch.where(better, loss, best_loss)
 
 
 def of(model: Model, labels: Tensor, loss: LossOfLogits = cross_entropy) -> Callable[[Tensor], Tensor]:
-    """Return the function images -> loss(model(images), labels), per example."""
+    """Return the function images -> loss(model(images), labels), (N,)."""
     return lambda images: loss(model(images), labels)
 
 
 def logits_loss_and_gradient(
     model: Model, loss: Callable[[Tensor], Tensor], images: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the logits (N, K), their per-example loss (N,) and each loss's gradient in its own image, in one pass."""
+    """Return logits, loss and input gradient from one forward and backward pass.
+
+    Returns:
+        logits (N, K); loss (N,); the gradient of each loss in its own image, (N, C, H, W).
+    """
     images = images.detach().requires_grad_()
     with torch.enable_grad():
         logits = model(images)
@@ -82,18 +95,24 @@ def logits_loss_and_gradient(
 
 
 def dlr_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the difference-of-logits ratio per row, (N,): the margin loss over z_(1) - z_(3), for K >= 3.
+    """Return the difference-of-logits ratio (DLR) per row, (N,); needs K >= 3.
 
-    Unlike cross-entropy it does not change when logits are shifted or scaled. Croce & Hein 2020 (APGD), eq. 6.
+    It is the margin loss over z_(1) - z_(3). Unlike cross-entropy it does not change if logits are shifted or scaled.
+
+    References:
+        Croce & Hein 2020 (APGD), eq. 6.
     """
     top = logits.topk(3, dim=1).values
     return margin_loss(logits, labels) / (top[:, 0] - top[:, 2] + 1e-12)
 
 
 def targeted_dlr_loss(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
-    """Return (z_target - z_label) / (z_(1) - (z_(3) + z_(4)) / 2) per row, (N,), for K >= 4.
+    """Return the targeted DLR loss per row, (N,); needs K >= 4.
 
-    Croce & Hein 2020 (APGD), eq. 7.
+    It is (z_target - z_label) / (z_(1) - (z_(3) + z_(4)) / 2).
+
+    References:
+        Croce & Hein 2020 (APGD), eq. 7.
     """
     top = logits.topk(4, dim=1).values
     lead = logits.gather(1, targets[:, None])[:, 0] - logits.gather(1, labels[:, None])[:, 0]

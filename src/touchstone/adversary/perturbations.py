@@ -1,4 +1,4 @@
-"""Changes to images within a budget: the ball around each image, starts and steps in it, and the checks on entry."""
+"""Perturbations within a budget: balls, starts, steps and input checks."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ def check_images(images: Tensor) -> None:
     if not images.is_floating_point():
         raise ValueError(f"images are {images.dtype}, expected floats in [0, 1]")
     if not bool(torch.isfinite(images).all()):
-        raise ValueError("images hold NaN or infinity")
+        raise ValueError("images contain NaN or infinity")
     low, high = (float(end) for end in images.aminmax()) if images.numel() else (0.0, 1.0)
     if low < 0 or high > 1:
-        raise ValueError(f"images lie in [{low:g}, {high:g}], expected [0, 1]")
+        raise ValueError(f"images are in [{low:g}, {high:g}], expected [0, 1]")
 
 
 def check_inputs(model: Model, images: Tensor, labels: Tensor) -> int:
-    """Return the number of classes K; ValueError for images outside [0, 1], or labels that are not one of K each."""
+    """Check images and labels against the model, and return its number of classes K.
+
+    Raises:
+        ValueError: an image is outside [0, 1] or not finite, or a label is not an int64 class of the model.
+    """
     check_images(images)
     if labels.shape != images.shape[:1] or labels.dtype != torch.int64:
         raise ValueError(f"labels are {labels.dtype} {tuple(labels.shape)}, expected int64 ({len(images)},)")
@@ -37,12 +41,17 @@ def check_inputs(model: Model, images: Tensor, labels: Tensor) -> int:
         raise ValueError(f"the model returns shape {tuple(logits.shape)}, expected logits (N, K)")
     classes = logits.shape[1]
     if bool(((labels < 0) | (labels >= classes)).any()):
-        raise ValueError(f"labels lie in [{int(labels.min())}, {int(labels.max())}], the model has {classes} classes")
+        raise ValueError(f"labels are in [{int(labels.min())}, {int(labels.max())}], the model has {classes} classes")
     return classes
 
 
+def resolve_step_size(step_size: float | None, eps: float, steps: int) -> float:
+    """Return `step_size`, or the default 2.5 * eps / steps if it is None."""
+    return 2.5 * eps / max(steps, 1) if step_size is None else step_size
+
+
 def unit_step(gradient: Tensor, norm: Norm) -> Tensor:
-    """Return the steepest direction of unit norm along `gradient`, row by row; 0 where the gradient is 0."""
+    """Return each row's steepest direction of unit norm; 0 if the gradient is 0."""
     if norm == "linf":
         return gradient.sign()
     # Scaled first: the squares of a saturated network's gradient underflow in float32.
@@ -51,7 +60,10 @@ def unit_step(gradient: Tensor, norm: Norm) -> Tensor:
 
 
 def shrink(change: Tensor, radius: Tensor, norm: Norm) -> Tensor:
-    """Return the nearest change (N, ...) whose norm is at most radius (N,): clamped for L-inf, scaled for L2."""
+    """Return the nearest change (N, ...) whose norm is at most `radius` (N,).
+
+    It is clamped for L-inf and scaled for L2.
+    """
     if norm == "linf":
         limit = per_row(radius, change)
         return change.clamp(-limit, limit)
@@ -60,7 +72,7 @@ def shrink(change: Tensor, radius: Tensor, norm: Norm) -> Tensor:
 
 @dataclass(frozen=True)
 class Ball:
-    """The points of [0, 1] within `eps` of each image (N, ...), in the L-inf or the L2 norm."""
+    """The points of [0, 1] within `eps` of each image (N, ...), in L-inf or L2."""
 
     images: Tensor
     eps: float
@@ -81,18 +93,30 @@ class Ball:
         return Ball(self.images[rows], self.eps, self.norm)
 
     def project(self, points: Tensor) -> Tensor:
-        """Return a point of the ball per row, the nearest one for L-inf; for L2 shrunk to eps, then clipped."""
+        """Return a point of the ball for each row.
+
+        For L-inf it is the nearest one; for L2 it is shrunk to eps, then clipped.
+        """
         if self.norm == "l2":
             radius = torch.full_like(points.flatten(1)[:, 0], self.eps)
             points = self.images + shrink(points - self.images, radius, "l2")
         return points.clamp(self.low, self.high)
 
     def step(self, points: Tensor, gradient: Tensor, size: float | Tensor) -> Tensor:
-        """Return `points` moved by `size` (a number, or one per row, (N, 1, ...)) up the gradient, projected."""
+        """Return `points` after a step up the gradient, projected onto the ball.
+
+        Args:
+            points: (N, ...).
+            gradient: (N, ...).
+            size: one number, or one per row as (N, 1, ...).
+        """
         return self.project(points + size * unit_step(gradient, self.norm))
 
     def random(self, generator: Draws) -> Tensor:
-        """Return a uniform point of the box for L-inf, of the ball (then clipped to [0, 1]) for L2."""
+        """Return a random point of each ball.
+
+        It is uniform in the box for L-inf; for L2 it is uniform in the ball, then clipped to [0, 1].
+        """
         if self.norm == "linf":
             return uniform_between(self.low, self.high, generator)
         shape, dtype = self.images.shape[1:], self.images.dtype

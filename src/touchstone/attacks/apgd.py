@@ -1,4 +1,4 @@
-"""Auto-PGD: projected ascent with momentum whose step size halves where it stops paying."""
+"""Auto-PGD (APGD); adversary/apgd_step_halving.py halves the step size."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
 from touchstone.adversary.ascent import ascend_each
-from touchstone.adversary.auto_pgd import climb
 from touchstone.adversary.goals import LOSSES, Goal, goals
 from touchstone.adversary.losses import keep_higher
 from touchstone.adversary.perturbations import Ball, check_inputs
@@ -30,13 +30,32 @@ def apgd(
     norm: Literal["linf", "l2"] = "linf",
     stop_on_success: bool = False,
 ) -> Tensor:
-    """Return, per image, the highest-loss point met within `eps`; the image itself only where nothing is higher.
+    """Raise the loss within `eps` by Auto-PGD, which needs no step size.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. There is no step size to
-    choose: it starts at 2 * eps and is halved per image at checkpoints. With a target the loss is that of the target
-    class; `each` runs every wrong class and takes the one with the highest margin loss. The DLR loss needs three
-    classes, four with a target: else ValueError. `stop_on_success` returns the first misclassified point that a run met
-    and starts no further run on that image: right for robust accuracy alone, see pgd. Croce & Hein 2020, algorithm 1.
+    The step size starts at 2 * eps and is halved per image in `adversary/apgd_step_halving.py`.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for starts and random targets.
+        eps: radius in pixel units of `norm`.
+        steps: gradient steps per run.
+        restarts: runs per goal, each from a new uniform start.
+        loss: to be raised; with a target, that of the target class is lowered.
+        target: the class to aim for; `each` runs every wrong class and keeps the point with the highest margin loss.
+        norm: of the ball.
+        stop_on_success: return the first misclassified point of a run, and skip that image in later runs. Use it only
+            to measure robust accuracy, see `pgd`.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the highest-loss point visited; the image itself only if nothing is higher.
+
+    Raises:
+        ValueError: the DLR loss has too few classes; it needs three, or four with a target.
+
+    References:
+        Croce & Hein 2020, algorithm 1.
     """
     with frozen(model), torch.no_grad():
         classes = check_inputs(model, images, labels)
@@ -53,8 +72,8 @@ def apgd(
                 return best, best_loss
             part = (goal.take(rows), ball.take(rows), start[rows])
             best, best_loss = best.clone(), best_loss.clone()
-            found = climb(model, *part, steps=steps, stop_on_success=stop_on_success)
-            best[rows], best_loss[rows] = keep_higher(best[rows], best_loss[rows], *found)
+            highest = ascend_with_step_halving(model, *part, steps=steps, stop_on_success=stop_on_success)
+            best[rows], best_loss[rows] = keep_higher(best[rows], best_loss[rows], *highest)
             return best, best_loss
 
         aims = goals(target, LOSSES[loss], logits, labels, generator)

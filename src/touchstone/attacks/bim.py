@@ -1,4 +1,4 @@
-"""The basic iterative method."""
+"""The basic iterative method (BIM)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal
-from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -22,15 +22,28 @@ def bim(
     steps: PositiveInt = 10,
     step_size: PositiveFloat | None = None,
 ) -> Tensor:
-    """Return, per image, the highest cross-entropy point on a path of sign steps from the image itself, within `eps`.
+    """Take sign steps up the cross-entropy from the image itself.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. step_size None means
-    2.5 * eps / steps. PGD without a random start; nothing is drawn. Kurakin et al. 2017, section 2.2, which returns
-    the last point instead of the best one.
+    It is PGD without a random start. Nothing is drawn.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: not used.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps.
+        step_size: length of a step; None means 2.5 * eps / steps.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the point with the highest cross-entropy on the path.
+
+    References:
+        Kurakin et al. 2017, section 2.2. The paper returns the last point, not the best one.
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         goal = Goal(labels)
         loss = goal(model(images))
-        size = 2.5 * eps / steps if step_size is None else step_size
+        size = resolve_step_size(step_size, eps, steps)
         return ascend(model, goal, Ball(images, eps), images, images, loss, steps=steps, step_size=size)[0]

@@ -1,4 +1,4 @@
-"""The L2 attack of Carlini & Wagner: the smallest change that fools the model, without a budget."""
+"""The L2 attack of Carlini & Wagner: the smallest change that fools the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt
 from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
-BUDGET = None  # the smallest L2 change found, however large
+BUDGET = None  # the smallest L2 change, at any size
 
 
 def carlini_wagner(
@@ -25,13 +25,28 @@ def carlini_wagner(
     learning_rate: PositiveFloat = 0.05,
     confidence: NonNegativeFloat = 0.0,
 ) -> Tensor:
-    """Return, per image, the nearest point found in L2 that is misclassified, or the image itself where none was found.
+    """Find the nearest misclassified point in L2.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range, and no eps: its distance
-    is what the attack measures. An image that is misclassified already comes back as it is. `confidence` is the margin
-    in logits by which another class has to win. Minimises ||x' - x||^2 + c max(z_label - max z_other, -confidence)
-    over x' = (tanh w + 1) / 2 with Adam, `searches` times; c starts at `initial_weight`, grows tenfold until it works,
-    and is then halved between what works and what does not. Nothing is drawn. Carlini & Wagner 2017, section 5.
+    Adam minimises ||x' - x||^2 + c max(z_label - max z_other, -confidence) over x' = (tanh w + 1) / 2, `searches`
+    times. The weight c grows tenfold until the attack works, and is then bisected. Nothing is drawn.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: not used.
+        steps: Adam steps per search.
+        searches: number of weights c that are tried.
+        initial_weight: the first weight c.
+        learning_rate: of Adam, on w.
+        confidence: the margin in logits by which another class has to win.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: the nearest point found, at any distance. An image that is misclassified already, or for
+        which nothing is found, comes back unchanged.
+
+    References:
+        Carlini & Wagner 2017, section 5.
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
@@ -40,9 +55,9 @@ def carlini_wagner(
         low, high = torch.zeros_like(best_norm), torch.full_like(best_norm, torch.inf)
         weight = torch.full_like(best_norm, initial_weight)
         for _ in range(searches):
-            found, size = _minimise(model, images, labels, weight, steps, learning_rate, confidence)
+            points, size = _minimise(model, images, labels, weight, steps, learning_rate, confidence)
             closer = size < best_norm
-            best, best_norm = torch.where(per_row(closer, best), found, best), torch.where(closer, size, best_norm)
+            best, best_norm = torch.where(per_row(closer, best), points, best), torch.where(closer, size, best_norm)
             worked = torch.isfinite(size)
             low, high = torch.where(worked, low, weight), torch.where(worked, weight, high)
             weight = torch.where(torch.isinf(high), 10 * weight, (low + high) / 2)
@@ -58,8 +73,11 @@ def _minimise(
     learning_rate: float,
     confidence: float,
 ) -> tuple[Tensor, Tensor]:
-    """Return the nearest misclassified point met on one descent, and its L2 distance; +inf where none was met."""
-    # Strictly inside (-1, 1): at the ends the slope of tanh is 0 and black and white pixels could never move.
+    """Return the nearest misclassified point of one descent, and its L2 distance.
+
+    The distance (N,) is +inf if there is no such point.
+    """
+    # Strictly inside (-1, 1): at the ends the slope of tanh is 0 so black and white pixels could never move.
     tangent = torch.atanh((2 * images - 1) * (1 - 1e-4)).requires_grad_()
     optimiser = torch.optim.Adam([tangent], lr=learning_rate)
     best, best_norm = images, torch.full_like(weight, torch.inf)

@@ -13,10 +13,19 @@ BUDGET = None  # an inverted image is not within any eps of the image
 
 
 def colour_inversion(model: Model, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:
-    """Return 1 - images: the same shapes in inverted colours, for every image, whether it fools the model or not.
+    """Invert the colours of every image, whether it fools the model or not.
 
-    images (N, C, H, W) in [0, 1]; the result has the same shape and range, and no eps. The model and the labels are
-    only checked. Hosseini & Poovendran 2018 (negative images); the "semantic" attack of Lee et al. 2022.
+    Args:
+        model: images in [0, 1] to logits (N, K); only checked.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes; only checked.
+        generator: not used.
+
+    Returns:
+        1 - images, (N, C, H, W) in [0, 1]. There is no eps.
+
+    References:
+        Hosseini & Poovendran 2018 (negative images); the "semantic" attack of Lee et al. 2022.
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)

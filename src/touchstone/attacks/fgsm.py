@@ -1,4 +1,4 @@
-"""The fast gradient sign method."""
+"""The fast gradient sign method (FGSM)."""
 
 from __future__ import annotations
 
@@ -24,16 +24,30 @@ def fgsm(
     target: Literal["none", "least_likely", "next", "each", "random"] = "none",
     clip: bool = True,
 ) -> Tensor:
-    """Return images + eps * sign(gradient of the cross-entropy), or minus that of a target class.
+    """Take one step of size `eps` along the sign of the gradient.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result is in [0, 1] too, unless `clip` is off as in the paper.
-    The step is taken as published, even where it lowers the loss: keeping the clean image there would hide label
-    leaking. `each` takes the target whose step has the highest margin loss. sign(0) is 0.
-    Goodfellow et al. 2015, section 4.
+    The step is taken as published, even if it lowers the loss: returning the clean image instead would hide label
+    leaking. The sign of a zero gradient is 0.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for random targets.
+        eps: L-inf radius in pixel units.
+        target: the class to aim for; `each` steps towards every wrong class and keeps the highest margin loss.
+        clip: clip the result to [0, 1]; the paper does not.
+
+    Returns:
+        (N, C, H, W), in [0, 1] if `clip`: images + eps * sign(gradient of the cross-entropy), or with a target, minus
+        that of the target class.
+
+    References:
+        Goodfellow et al. 2015, section 4.
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
-        # Untargeted it needs no look at the clean images: a fifth of an epoch of training on FGSM.
+        # An untargeted attack needs no logits of the clean images, which saves a fifth of an epoch of FGSM training.
         aims = [Goal(labels)] if target == "none" else goals(target, cross_entropy, model(images), labels, generator)
         candidates = []
         for goal in aims:

@@ -1,4 +1,4 @@
-"""Several attacks in one batch: each image gets one of them."""
+"""A mix of attacks in one batch: each image gets one of them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,34 @@ BUDGET = None  # that of the widest of its attacks
 
 
 def mix(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, attacks: list[Attack]) -> Tensor:
-    """Return each image as one of the attacks leaves it, which one drawn for each image alike.
+    """Attack each image with one of the attacks, drawn uniformly per image.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. For training pairs: to
-    measure robustness take worst_of. ValueError without attacks. papers.md 5.c: MIX, there by thirds of an epoch.
+    It is meant for training pairs; measure robustness with `worst_of`.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+        attacks: to draw from.
+
+    Returns:
+        (N, C, H, W) in [0, 1].
+
+    Raises:
+        ValueError: there are no attacks.
+
+    References:
+        MIX of Amich & Eshete 2022, which divides an epoch into thirds: docs/papers/translation.md, "Deviations".
     """
     if not attacks:
         raise ValueError("mix needs at least one attack, got none")
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         chosen = generator.integers(len(attacks))
-        found = images.clone()
+        attacked = images.clone()
         for place, attack in enumerate(attacks):
             rows = torch.nonzero(chosen == place)[:, 0]
             if len(rows):
-                found[rows] = attack(model, images[rows], labels[rows], generator.take(rows))
-    return found
+                attacked[rows] = attack(model, images[rows], labels[rows], generator.take(rows))
+    return attacked

@@ -1,4 +1,4 @@
-"""Projected gradient descent."""
+"""Projected gradient descent (PGD)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from touchstone.adversary.ascent import ascend, ascend_each
 from touchstone.adversary.goals import LOSSES, Goal, goals
-from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -30,21 +30,36 @@ def pgd(
     random_start: bool = True,
     stop_on_success: bool = False,
 ) -> Tensor:
-    """Return, per image, the highest-loss point met within `eps`; the image itself only where nothing is higher.
+    """Raise the loss within `eps` by projected gradient descent.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. eps and step_size are in
-    pixel units of the norm; step_size None means 2.5 * eps / steps. With a target the loss is minus that of the target
-    class; `each` runs every wrong class and takes the one with the highest margin loss.
-    `stop_on_success` drops an image from the batch at its first misclassified point and returns that point (the image
-    itself where it is misclassified unattacked): faster, and right for robust accuracy alone. Never use it for
-    examples that are trained on, scored, transferred or translated.
-    Madry et al. 2018, section 2.1; best iterate and defaults: papers.md 6.6.
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for starts and random targets.
+        eps: radius in pixel units of `norm`.
+        steps: gradient steps per run.
+        step_size: length of a step in the norm; None means 2.5 * eps / steps.
+        restarts: runs per goal.
+        loss: to be raised; with a target, that of the target class is lowered.
+        target: the class to aim for; `each` runs every wrong class and keeps the point with the highest margin loss.
+        norm: of the ball.
+        random_start: start at a random point of the ball, not at the image.
+        stop_on_success: return the first misclassified point of an image and drop it from the batch (the image itself
+            if it is misclassified unattacked). It is faster, but only right for robust accuracy. Never use it for
+            examples that are trained on, scored, transferred or translated.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the highest-loss point visited; the image itself only if nothing is higher.
+
+    References:
+        Madry et al. 2018, section 2.1. Best iterate and defaults: docs/papers/shared.md, "Attack settings".
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         logits = model(images)
         ball = Ball(images, eps, norm)
-        size = 2.5 * eps / steps if step_size is None else step_size
+        size = resolve_step_size(step_size, eps, steps)
 
         def run(goal: Goal, best: Tensor, best_loss: Tensor) -> tuple[Tensor, Tensor]:
             start = ball.random(generator) if random_start else images

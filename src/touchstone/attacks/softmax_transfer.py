@@ -1,4 +1,4 @@
-"""The ALOE paper's own attack on detectors: on the network's softmax, whatever detector is deployed."""
+"""The ALOE paper's own attack: on the softmax, whatever detector is deployed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import entropy, outlier_exposure
-from touchstone.adversary.perturbations import Ball, check_images
+from touchstone.adversary.perturbations import Ball, check_images, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
@@ -23,20 +23,37 @@ def softmax_transfer(
     steps: PositiveInt = 10,
     step_size: PositiveFloat | None = None,
 ) -> Tensor:
-    """Return, per image, the best point of one PGD run on the softmax alone: a transfer attack, weaker than score_pgd.
+    """Attack only the network's softmax, so that it transfers to any detector.
 
-    Images in distribution, in_distribution (N,) bool, lower logsumexp(z) - mean(z) and so look unsure; the others lower
-    the entropy of the softmax and so look sure. ODIN's step, feature distances and the score itself are not seen, so
-    what a detector keeps under it is an upper bound of its robustness. Uniform float start, the best iterate by the
-    attack's own loss, where the official code keeps the last one and truncates to 8 bits (papers.md 2.g).
-    Chen et al. 2020 (ALOE); papers.md 2.b.
+    Images in distribution lower logsumexp(z) - mean(z), which makes them look unsure. The others lower the entropy of
+    the softmax, which makes them look sure. The attack does not see ODIN's step, feature distances or the score itself.
+    So a detector's result under it is only an upper bound of its robustness; `score_pgd` is stronger.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        in_distribution: (N,) bool.
+        generator: random streams of the images, for the uniform start.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps.
+        step_size: length of a step; None means 2.5 * eps / steps.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the best point of one run by the attack's own loss.
+
+    Raises:
+        ValueError: `in_distribution` is not bool of shape (N,).
+
+    References:
+        Chen et al. 2020 (ALOE); docs/papers/aloe.md, "Evaluation attacks". The official code keeps the last point and
+        truncates to 8 bits (same page, "Known traps"); here the best point is kept, in floats.
     """
     check_images(images)
     if in_distribution.dtype != torch.bool or in_distribution.shape != images.shape[:1]:
-        found = f"{in_distribution.dtype} {tuple(in_distribution.shape)}"
-        raise ValueError(f"in_distribution is {found}, expected bool ({len(images)},)")
+        actual = f"{in_distribution.dtype} {tuple(in_distribution.shape)}"
+        raise ValueError(f"in_distribution is {actual}, expected bool ({len(images)},)")
     ball = Ball(images, eps)
-    size = 2.5 * eps / steps if step_size is None else step_size
+    size = resolve_step_size(step_size, eps, steps)
     with frozen(model), torch.no_grad():
         goal = Goal(in_distribution, _wrong_confidence)
         start, value = ball.random(generator), goal(model(images))

@@ -1,4 +1,4 @@
-"""SPSA: ascent along gradients estimated from scores alone."""
+"""SPSA: ascent along gradients that are estimated from forward passes only."""
 
 from __future__ import annotations
 
@@ -23,11 +23,27 @@ def spsa(
     probe: PositiveFloat = 0.01,
     learning_rate: PositiveFloat = 0.01,
 ) -> Tensor:
-    """Return, per image, the point of highest margin loss met within L-inf `eps`; the image only if none is higher.
+    """Raise the margin loss along gradients estimated from logits only.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. The model is asked for
-    logits, never for gradients, steps * (2 * samples + 1) times per image: each step averages `samples` differences
-    over random signs of size `probe` and moves by Adam. Uesato et al. 2018, section 4 (Spall 1992).
+    Each step averages `samples` differences over random signs of size `probe`, and moves by Adam. It takes
+    steps * (2 * samples + 1) forward passes per image.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+        eps: L-inf radius in pixel units.
+        steps: Adam steps.
+        samples: pairs of forward passes per step.
+        probe: distance of the probes from the point, in pixel units.
+        learning_rate: of Adam, in pixel units.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss; the image only if none is higher.
+
+    References:
+        Uesato et al. 2018, section 4; Spall 1992.
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)

@@ -1,4 +1,4 @@
-"""The square attack: random search with square patches, from scores alone."""
+"""The Square attack: random search with square patches, from forward passes only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import Draws, frozen
 
-# The share of the image that a square covers, halved after so many of 10,000 queries (section 5.1 of the paper).
+# The share of the image that a square covers, and the queries out of 10,000 after which it halves (the paper, section 5.1).
 _FIRST_SHARE = 0.8
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 
@@ -27,19 +27,31 @@ def square(
     queries: PositiveInt = 1000,
     stop_on_success: bool = False,
 ) -> Tensor:
-    """Return, per image, the point of highest margin loss that random search with squares found within L-inf `eps`.
+    """Raise the margin loss by random search with square patches.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range; the image itself only
-    where nothing is higher. The model is asked for logits, never for gradients, `queries` times per image.
-    `stop_on_success` drops an image at its first misclassified point: faster, and right for robust accuracy alone.
-    Andriushchenko et al. 2020, algorithms 1 and 2 (L-inf), with squares placed per image.
+    It takes `queries` forward passes per image and no gradient.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+        eps: L-inf radius in pixel units.
+        queries: forward passes per image.
+        stop_on_success: drop an image at its first misclassified point. It is faster, but only right for robust accuracy.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss; the image only if none is higher.
+
+    References:
+        Andriushchenko et al. 2020, algorithms 1 and 2 (L-inf), with squares placed per image.
     """
     with frozen(model), torch.no_grad():
         check_inputs(model, images, labels)
         best, best_loss = images.clone(), margin_loss(model(images), labels)
         channels, height, width = images.shape[1:]
         ball = Ball(images, eps)
-        # Vertical stripes first; the search starts from them even where they are worse than the image.
+        # Vertical stripes first; the search starts from them even if they are worse than the image.
         stripes = ball.project(images + eps * generator.signs((channels, 1, width), images.dtype))
         loss = margin_loss(model(stripes), labels)
         rows = torch.arange(len(images), device=images.device)
@@ -65,7 +77,7 @@ def square(
 
 
 def _side(query: int, queries: int, height: int, width: int) -> int:
-    """Return the side of the squares of one query, from 1 to the shorter side of the image."""
+    """Return the side of the squares of one query, from 1 to the image's shorter side."""
     share = _FIRST_SHARE / 2.0 ** sum(query * 10000 // queries > halving for halving in _HALVINGS)
     return min(max(round(math.sqrt(share * height * width)), 1), height, width)
 

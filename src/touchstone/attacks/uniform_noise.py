@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from touchstone.adversary.goals import strongest
-from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.attacks._noise import worst_noise
 from touchstone.contracts import Model, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import Draws
 
 
 def uniform_noise(
@@ -20,13 +18,25 @@ def uniform_noise(
     eps: UnitInterval = 0.1,
     draws: PositiveInt = 1,
 ) -> Tensor:
-    """Return images + noise from U(-eps, eps), clipped to [0, 1]; of several draws the one with the highest margin loss.
+    """Add noise from U(-eps, eps) to every pixel: the control that an attack must beat.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. The control of
-    Goodfellow et al. 2015, section 6; best of 100 draws: papers.md 6.6.
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+        eps: size of the noise in pixel units.
+        draws: number of noisy copies of each image.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: of the noisy copies of each image, the one with the highest margin loss.
+
+    References:
+        Goodfellow et al. 2015, section 6, trains on noise of the same size as a control. Number of draws in the
+        studies: docs/papers/shared.md, "Attack settings".
     """
-    with frozen(model), torch.no_grad():
-        check_inputs(model, images, labels)
-        ball, shape = Ball(images, eps), images.shape[1:]
-        noise = (eps * (2 * generator.uniform(shape, images.dtype) - 1) for _ in range(draws))
-        return strongest(model, labels, (ball.project(images + change) for change in noise))
+
+    def unit_noise() -> Tensor:
+        return 2 * generator.uniform(images.shape[1:], images.dtype) - 1
+
+    return worst_noise(model, images, labels, unit_noise, eps=eps, draws=draws)

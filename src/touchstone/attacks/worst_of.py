@@ -21,11 +21,27 @@ def worst_of(
     *,
     attacks: list[Attack],
 ) -> Tensor:
-    """Return, per image, the result of the first attack that fools the model, else the one with the highest margin loss.
+    """Run several attacks, and keep the worst result of each image.
 
-    images (N, C, H, W) in [0, 1], labels (N,) int64; the result has the same shape and range. An image that one attack
-    has fooled is not shown to the next ones. Every attack draws from the same place of the image's stream, so it gives
-    what it would give alone. ValueError without attacks. papers.md 6.5, item 7: the worst case, not the mean.
+    An image on which one attack has succeeded is skipped by the next ones. Every attack starts at the same place of an image's
+    random stream, so it draws what it would draw if it were the only one.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+        attacks: to run, in this order.
+
+    Returns:
+        (N, C, H, W) in [0, 1]: the result of the first attack that fools the model, otherwise the one with the highest
+        margin loss.
+
+    Raises:
+        ValueError: there are no attacks.
+
+    References:
+        The worst case per image, not the mean over attacks: docs/papers/shared.md, "Checks of an attack", item 7.
     """
     if not attacks:
         raise ValueError("worst_of needs at least one attack, got none")
@@ -37,8 +53,8 @@ def worst_of(
             rows = torch.nonzero(highest <= 0)[:, 0]
             if len(rows) == 0:
                 break
-            found = attack(model, images[rows], labels[rows], generator.take(rows))
-            loss = margin_loss(model(found), labels[rows])
+            attacked = attack(model, images[rows], labels[rows], generator.take(rows))
+            loss = margin_loss(model(attacked), labels[rows])
             better = loss > highest[rows]
-            worst[rows[better]], highest[rows[better]] = found[better], loss[better].to(highest.dtype)
+            worst[rows[better]], highest[rows[better]] = attacked[better], loss[better].to(highest.dtype)
     return worst

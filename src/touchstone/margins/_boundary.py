@@ -1,4 +1,4 @@
-"""Where a network's prediction changes: whether a point has crossed, and how far a change can be cut back."""
+"""Decision boundaries: whether a point has crossed, and the shortest crossing."""
 
 from __future__ import annotations
 
@@ -12,15 +12,30 @@ from touchstone.numerics.tensors import row_norms
 
 
 def crossed(model: Model, points: Tensor, predictions: Tensor) -> Tensor:
-    """Return where a class other than the prediction is strictly ahead, (N,) bool: a tie may go either way."""
+    """Return whether another class is strictly ahead of the prediction, (N,) bool.
+
+    A tie counts as not crossed, because it may go either way.
+    """
     with torch.no_grad():
         return margin_loss(model(points), predictions) > 0
 
 
 def cut_back(model: Model, images: Tensor, predictions: Tensor, change: Tensor, norm: Norm, rounds: int = 12) -> Tensor:
-    """Return `change` (N, ...) with its norm bisected down to where images + change still crosses.
+    """Bisect the norm of each change down to where images + change still crosses.
 
-    A change that does not cross comes back as it is. Clamping for L-inf keeps the pixels that were never the largest.
+    A change that does not cross is returned unchanged. For L-inf the change is clamped, which leaves its smaller pixels
+    as they are.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        predictions: (N,) int64, of the images.
+        change: (N, C, H, W).
+        norm: to shorten.
+        rounds: of bisection.
+
+    Returns:
+        The shortened change, (N, C, H, W).
     """
     size = row_norms(change, norm)
     low, high = torch.zeros_like(size), torch.ones_like(size)
@@ -32,7 +47,11 @@ def cut_back(model: Model, images: Tensor, predictions: Tensor, change: Tensor, 
 
 
 def verified(model: Model, images: Tensor, predictions: Tensor, change: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
-    """Return the norm (N,) of each change whose point is seen to have crossed, +inf for the others, and which did."""
+    """Return the norm of each change, and whether its point really crosses.
+
+    Returns:
+        (N,) norms, +inf if the point does not cross; and (N,) bool.
+    """
     points = (images + change).clamp(0, 1)
-    found = crossed(model, points, predictions)
-    return torch.where(found, row_norms(points - images, norm), torch.inf), found
+    over = crossed(model, points, predictions)
+    return torch.where(over, row_norms(points - images, norm), torch.inf), over

@@ -1,4 +1,4 @@
-"""The nearest point of a hyperplane inside [0, 1], exactly; and from it the exact margins of a linear classifier."""
+"""The nearest point of a hyperplane inside [0, 1], exactly."""
 
 from __future__ import annotations
 
@@ -9,12 +9,29 @@ from touchstone.adversary.perturbations import Norm
 from touchstone.numerics.tensors import row_norms
 
 
-def smallest_change(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm = "linf") -> tuple[Tensor, Tensor]:
-    """Return the smallest change (N, ...) with <slopes, change> = gap and points + change in [0, 1], and its norm (N,).
+def dual_norms(slopes: Tensor, norm: Norm) -> Tensor:
+    """Return the dual norm of each row of (N, ...), (N,): L1 for L-inf, L2 for L2."""
+    return slopes.flatten(1).abs().sum(1) if norm == "linf" else row_norms(slopes, "l2")
 
-    points and slopes (N, ...), gaps (N,); where the gap is 0 or less the change is 0, where the box is too small it
-    goes to the corner and the norm is +inf. Every coordinate moves at its own speed (1, or for L2 its slope) until it
-    meets the border; the time at which the gap is closed comes from one sort. Croce & Hein 2020, section 2.
+
+def smallest_change(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm = "linf") -> tuple[Tensor, Tensor]:
+    """Return the smallest change inside [0, 1] that reaches <slopes, change> = gap.
+
+    Every coordinate moves at its own speed (1 for L-inf, its slope for L2) until it reaches the border. One sort gives the
+    time at which the gap is closed.
+
+    Args:
+        points: (N, ...) in [0, 1].
+        slopes: (N, ...).
+        gaps: (N,).
+        norm: to be smallest.
+
+    Returns:
+        The change (N, ...) and its norm (N,). If a gap is 0 or less, both are 0. If the box is too small, the change goes
+        to its corner and the norm is +inf.
+
+    References:
+        Croce & Hein 2020 (FAB), section 2.
     """
     position, slope = points.flatten(1), slopes.flatten(1)
     room = torch.where(slope > 0, 1 - position, position)
@@ -24,7 +41,7 @@ def smallest_change(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm = "
     stop, order = stop.sort(1)
     gained = (weight * room).gather(1, order)
     rate = (weight * speed).gather(1, order)
-    # Between two stops the gain is linear: what has stopped has gained its room, the rest gains at its rate.
+    # Between two stops the gain is linear: stopped coordinates have gained their room, the others gain at their rate.
     stopped = gained.cumsum(1) - gained
     moving = rate.flip(1).cumsum(1).flip(1)
     at_stop = torch.where(moving > 0, stopped + stop * moving, stopped)
@@ -35,20 +52,3 @@ def smallest_change(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm = "
     time = left / moving.gather(1, first).clamp_min(torch.finfo(weight.dtype).tiny)
     moved = torch.where(weight > 0, torch.minimum(room, time * speed), 0) * slope.sign()
     return moved.view_as(points), torch.where(reachable, row_norms(moved, norm), torch.inf)
-
-
-def linear_margins(weights: Tensor, bias: Tensor, images: Tensor, norm: Norm = "linf") -> Tensor:
-    """Return the exact distance (N,) from each image to another class of argmax(weights @ x + bias), inside [0, 1].
-
-    weights (K, D), bias (K,), images (N, ...) with D pixels; computed in float64. +inf where no image of another class
-    exists. Without the box this is min over j of (z_i - z_j) / ||w_i - w_j||_1 (papers.md 3.i), or ||.||_2 for L2.
-    """
-    weights, flat = weights.double(), images.flatten(1).double()
-    logits = flat @ weights.T + bias.double()
-    own = logits.argmax(1)
-    margins = torch.full_like(logits[:, 0], torch.inf)
-    for other in range(len(weights)):
-        gaps = logits.gather(1, own[:, None])[:, 0] - logits[:, other]
-        _, distances = smallest_change(flat, weights[other] - weights[own], gaps, norm)
-        margins = torch.where(own == other, margins, torch.minimum(margins, distances))
-    return margins

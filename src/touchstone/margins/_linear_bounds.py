@@ -1,4 +1,7 @@
-"""Linear bounds on what a feed-forward network can say within a box of images: sound, whatever an attack finds."""
+"""Linear bounds on a feed-forward network within a box of images (CROWN).
+
+They are sound: no image in the box violates them, whatever an attack finds.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ WIDE = 512  # units above which a hidden layer gets interval bounds: linear ones
 
 
 class Affine(NamedTuple):
-    """An affine layer: forwards on the middle and the radius of a box, and its transpose with the constant it adds."""
+    """An affine layer: its action on a box's middle and radius, and its transpose."""
 
     middle: Callable[[Tensor], Tensor]
     radius: Callable[[Tensor], Tensor]
@@ -27,27 +30,32 @@ Layer = Affine | None  # None is a ReLU
 
 
 def layers(model: nn.Module, images: Tensor) -> list[Layer]:
-    """Return the chain of affine layers and ReLUs that `model` is, on images shaped like these, in float64.
+    """Return the affine layers and ReLUs that `model` is a chain of, in float64.
 
-    ValueError names the first module that is neither: only networks that are nn.Sequential through and through have one.
+    Args:
+        model: a network of nested nn.Sequential.
+        images: (N, C, H, W); only their shape is used.
+
+    Raises:
+        ValueError: names the first module that is neither affine nor ReLU.
     """
-    found: list[Layer] = []
+    chain: list[Layer] = []
     shape = images.shape[1:]
     for module in _flat(model):
         if isinstance(module, nn.ReLU):
-            found.append(None)
+            chain.append(None)
             continue
         affine = _affine(module, shape)
-        found.append(affine)
+        chain.append(affine)
         shape = affine.middle(images.new_zeros(1, *shape, dtype=torch.float64)).shape[1:]
-    return found
+    return chain
 
 
 def _flat(module: nn.Module) -> Iterator[nn.Module]:
     if isinstance(module, nn.Sequential):
         for part in module:
             yield from _flat(part)
-    elif not isinstance(module, nn.Identity | nn.Dropout):  # both are nothing in eval mode
+    elif not isinstance(module, nn.Identity | nn.Dropout):  # both are the identity in eval mode
         yield module
 
 
@@ -88,7 +96,9 @@ def _scaled(scale: Tensor, shift: Tensor) -> Affine:
 def _convolution(module: nn.Conv2d, shape: torch.Size) -> Affine:
     weight, bias = module.weight.detach().double(), _bias(module.bias, module.weight)
     if isinstance(module.padding, str):
-        raise ValueError(f"no linear bounds for a convolution with padding {module.padding!r}: give it in pixels")
+        raise ValueError(
+            f"no linear bounds for a convolution with padding {module.padding!r}: give the padding in pixels"
+        )
     stride, padding, dilation = module.stride, module.padding, module.dilation
 
     def forward(images: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -103,10 +113,20 @@ def _convolution(module: nn.Conv2d, shape: torch.Size) -> Affine:
 
 
 def least_lead(chain: list[Layer], low: Tensor, high: Tensor, predictions: Tensor) -> Tensor:
-    """Return per row a lower bound on z_prediction - z_other over the box [low, high], the least of all others, (N,).
+    """Return a lower bound on the prediction's lead over all other classes, (N,).
 
-    Each ReLU lies between two lines (CROWN: Zhang et al. 2018), from bounds on its input: linear ones where the layer has
-    at most 512 units, interval arithmetic elsewhere. Exact up to rounding for a network without ReLU.
+    It bounds z_prediction - z_other over the box [low, high]. Each ReLU is enclosed by two lines, from bounds on its input:
+    linear ones if the layer has at most 512 units, otherwise interval arithmetic. The bound is exact up to rounding for a
+    network without ReLU.
+
+    Args:
+        chain: of `layers`.
+        low: (N, C, H, W), the lower corner of each box.
+        high: (N, C, H, W), the upper corner.
+        predictions: (N,) int64.
+
+    References:
+        Zhang et al. 2018 (CROWN).
     """
     low, high = low.double(), high.double()
     relus: dict[int, tuple[Tensor, Tensor]] = {}
@@ -128,14 +148,17 @@ def least_lead(chain: list[Layer], low: Tensor, high: Tensor, predictions: Tenso
     leads = functional.one_hot(predictions, classes).double()[:, None] - torch.eye(
         classes, dtype=low.dtype, device=low.device
     )
-    found = _lower(chain, leads, relus, low, high)
-    return found.scatter(1, predictions[:, None], torch.inf).amin(1)
+    bounds = _lower(chain, leads, relus, low, high)
+    return bounds.scatter(1, predictions[:, None], torch.inf).amin(1)
 
 
 def _lower(
     chain: list[Layer], rows: Tensor, relus: dict[int, tuple[Tensor, Tensor]], low: Tensor, high: Tensor
 ) -> Tensor:
-    """Return a lower bound, (N, M), on rows (N, M, ...) times what the chain says anywhere in the box."""
+    """Return a lower bound, (N, M), on rows (N, M, ...) times the chain's output.
+
+    It is valid anywhere in the box [low, high].
+    """
     constant = rows.new_zeros(())
     for place in range(len(chain) - 1, -1, -1):
         layer = chain[place]

@@ -1,4 +1,4 @@
-"""Certified lower bounds on L-inf margins, from linear bounds on the network: no attack can find a smaller one."""
+"""Certified lower bounds on L-inf margins: no attack can find a smaller margin."""
 
 from __future__ import annotations
 
@@ -20,14 +20,28 @@ def certified_linear(
     largest: PositiveFloat = 0.5,
     rounds: PositiveInt = 10,
 ) -> tuple[Tensor, Tensor]:
-    """Return lower bounds on the L-inf distance to another prediction inside [0, 1], (N,), and True for every row.
+    """Bisect the greatest radius at which linear bounds keep the prediction.
 
-    Every margin of an attack lies above; the truth lies between. images (N, C, H, W) in [0, 1]; the model has to be a
-    chain of affine layers and ReLU (softmax_regression, mlp, small_cnn), else ValueError. The radius is bisected `rounds`
-    times below `largest` to the greatest at which linear bounds (CROWN; Zhang et al. 2018) keep the predicted class
-    ahead of all others; the class is the model's, labels and generator are not used. Without hidden layers the bound is
-    exact up to the last halving, largest / 2^rounds; the deeper and the less robust the network, the looser. One round
-    costs a backward pass per hidden unit: for small networks.
+    The true margin lies between this bound and the margin of any attack. Without hidden layers the bound is exact up to
+    largest / 2^rounds; the deeper and the less robust the network, the looser it is. A round costs one backward pass per
+    hidden unit, so it is for small networks.
+
+    Args:
+        model: a chain of affine layers and ReLUs (softmax_regression, mlp, small_cnn).
+        images: (N, C, H, W) in [0, 1].
+        labels: not used; the margin is that of the predicted class.
+        generator: not used.
+        largest: upper end of the bisection, in pixel units.
+        rounds: of bisection.
+
+    Returns:
+        (N,) lower bounds on the L-inf distance to another prediction inside [0, 1], and (N,) bool, True for every row.
+
+    Raises:
+        ValueError: the model is not such a chain.
+
+    References:
+        Zhang et al. 2018 (CROWN).
     """
     check_images(images)
     if not isinstance(model, torch.nn.Module):

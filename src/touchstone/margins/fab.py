@@ -1,4 +1,4 @@
-"""The fast adaptive boundary attack: minimum-norm margins by projections onto linearised boundaries."""
+"""The fast adaptive boundary attack (FAB): projections onto linearised boundaries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from touchstone.adversary.perturbations import Norm, check_images, unit_step
 from touchstone.contracts import Model, PositiveInt
 from touchstone.margins._boundary import crossed, cut_back, verified
-from touchstone.margins._hyperplanes import smallest_change
+from touchstone.margins._hyperplanes import dual_norms, smallest_change
 from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
 _BIAS_TO_IMAGE = 0.1  # alpha_max, overshoot eta and backward step beta of the paper's section 4
@@ -28,12 +28,26 @@ def fab(
     restarts: PositiveInt = 1,
     norm: Literal["linf", "l2"] = "linf",
 ) -> tuple[Tensor, Tensor]:
-    """Return upper bounds on the distance to another prediction inside [0, 1], (N,), and where one was found, (N,) bool.
+    """Find the smallest change of each prediction by repeated projection.
 
-    images (N, C, H, W) in [0, 1]. A margin belongs to the class that the model predicts: the labels are not used. Not
-    found is +inf; there is no eps above which a margin is dropped. The first run starts at the image, further ones at
-    a random point half as far as the best margin so far. Each step costs one gradient per class. A margin is that of a
-    point whose prediction was seen to change. Croce & Hein 2020 (FAB), algorithm 1, its final search by bisection.
+    The first run starts at the image, further ones at a random point half as far as the best margin so far. Each step costs
+    one gradient per class. There is no eps above which a margin is dropped.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: not used; the margin is that of the predicted class.
+        generator: random streams of the images, for the starts of further runs.
+        steps: projections per run.
+        restarts: runs.
+        norm: of the distance.
+
+    Returns:
+        (N,) upper bounds on the distance to another prediction inside [0, 1], +inf if none was found, and (N,) bool,
+        whether one was found. Each is the distance of a point whose prediction did change.
+
+    References:
+        Croce & Hein 2020 (FAB), algorithm 1; the final search is a bisection here.
     """
     check_images(images)
     with frozen(model), torch.no_grad():
@@ -52,7 +66,10 @@ def fab(
 
 
 def _around(images: Tensor, radius: Tensor, norm: Norm, generator: Draws) -> Tensor:
-    """Return a random point at half of `radius` (N,) from each image, clipped; at most .15 away, .5 in L2."""
+    """Return a random point at half of `radius` (N,) from each image, clipped.
+
+    It is at most .15 away in L-inf and .5 in L2.
+    """
     shape, dtype = images.shape[1:], images.dtype
     if norm == "linf":
         noise = 2 * generator.uniform(shape, dtype) - 1
@@ -63,7 +80,7 @@ def _around(images: Tensor, radius: Tensor, norm: Norm, generator: Draws) -> Ten
 
 
 def _nearest_boundary(model: Model, points: Tensor, predictions: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
-    """Return gaps (N,) and slopes (N, ...) of the linearised lead of the class whose boundary is nearest."""
+    """Return gap (N,) and slope (N, ...) of the nearest linearised class boundary."""
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         logits = model(points)
@@ -72,8 +89,7 @@ def _nearest_boundary(model: Model, points: Tensor, predictions: Tensor, norm: N
         nearest = torch.full_like(gap, torch.inf)
         for other in range(logits.shape[1]):
             (slopes,) = torch.autograd.grad(leads[:, other].sum(), points, retain_graph=True)
-            dual = slopes.flatten(1).abs().sum(1) if norm == "linf" else row_norms(slopes, "l2")
-            distance = leads[:, other].detach().abs() / dual.clamp_min(1e-12)
+            distance = leads[:, other].detach().abs() / dual_norms(slopes, norm).clamp_min(1e-12)
             closer = (distance < nearest) & (predictions != other)
             nearest = torch.where(closer, distance, nearest)
             gap = torch.where(closer, -leads[:, other].detach(), gap)
@@ -82,7 +98,7 @@ def _nearest_boundary(model: Model, points: Tensor, predictions: Tensor, norm: N
 
 
 def _project(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:
-    """Return the smallest change inside the box onto <slopes, change> = gap, from either side, and its norm."""
+    """Return the smallest change inside the box onto the hyperplane, and its norm."""
     side = gaps.sign()
     change, _ = smallest_change(points, per_row(side, slopes) * slopes, gaps.abs(), norm)
     return change, row_norms(change, norm)
@@ -91,12 +107,15 @@ def _project(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm) -> tuple[
 def _run(
     model: Model, images: Tensor, predictions: Tensor, start: Tensor, steps: int, norm: Norm
 ) -> tuple[Tensor, Tensor]:
-    """Return the smallest change found from one start, (N, ...), and its norm, (N,), +inf where none was."""
+    """Return the smallest change of one run, (N, ...), and its norm, (N,).
+
+    The norm is +inf if no change was found.
+    """
     points = start
     best, best_norm = torch.zeros_like(images), torch.full_like(images.flatten(1)[:, 0], torch.inf)
     for _ in range(steps):
         gap, slope = _nearest_boundary(model, points, predictions, norm)
-        # The same hyperplane, once from where we are and once from the image.
+        # Project onto the same hyperplane from the current point and from the image.
         onward, near = _project(points, slope, gap, norm)
         gap_of_image = gap + (slope * (points - images)).flatten(1).sum(1)
         direct, far = _project(images, slope, gap_of_image, norm)

@@ -1,4 +1,4 @@
-"""Minimum-norm margins by fast-minimum-norm search towards the linearly nearest classes."""
+"""Minimum-norm margins: fast-minimum-norm search towards the nearest classes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from touchstone.adversary.losses import logits_loss_and_gradient, margin_loss
 from touchstone.adversary.perturbations import Norm, check_images, shrink, unit_step
 from touchstone.contracts import Model, PositiveInt
 from touchstone.margins._boundary import cut_back, verified
-from touchstone.margins._hyperplanes import smallest_change
+from touchstone.margins._hyperplanes import dual_norms, smallest_change
 from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
 
-_LINEARISED = 20  # of more wrong classes only those with the highest logits are tried for nearness
-_FAR = 1.5  # a class that linearly is so many times farther than the margin at hand is left out: 0.04 % measured
+_LINEARISED = 20  # at most so many wrong classes are linearised, those with the highest logits
+_FAR = 1.5  # skip a class that linearly is so many times farther than the best margin so far; it changed 0.04 %
 
 
 def nearest_classes(
@@ -29,14 +29,27 @@ def nearest_classes(
     steps: PositiveInt = 40,
     norm: Literal["linf", "l2"] = "linf",
 ) -> tuple[Tensor, Tensor]:
-    """Return upper bounds on the distance to another prediction inside [0, 1], (N,), and where one was found, (N,) bool.
+    """Search the smallest change of each prediction towards its nearest classes.
 
-    images (N, C, H, W) in [0, 1]. A margin belongs to the class that the model predicts: the labels are not used, and
-    nothing is drawn. Not found is +inf. Each of the `classes` nearest classes of the linearised model (inside the box)
-    gets `steps` gradient steps with a radius that shrinks after success and grows after failure, then a bisection
-    towards the boundary with forward passes alone; classes linearly 1.5 times farther than the margin at hand are left
-    out. A margin is that of a point whose prediction was seen to change.
-    Pintor et al. 2021 (FMN), with sign steps, several targets, and a first radius from the linear model.
+    The `classes` nearest classes come from the model linearised at the image, inside the box. Each gets `steps` gradient
+    steps with a radius that shrinks after success and grows after failure, then a bisection by forward passes. A class that
+    linearly is 1.5 times farther than the best margin so far is skipped. Nothing is drawn.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: not used; the margin is that of the predicted class.
+        generator: not used.
+        classes: number of target classes.
+        steps: gradient steps per class.
+        norm: of the distance.
+
+    Returns:
+        (N,) upper bounds on the distance to another prediction inside [0, 1], +inf if none was found, and (N,) bool,
+        whether one was found. Each is the distance of a point whose prediction did change.
+
+    References:
+        Pintor et al. 2021 (FMN); here with sign steps, several targets, and a first radius from the linear model.
     """
     check_images(images)
     with frozen(model), torch.no_grad():
@@ -59,7 +72,7 @@ def nearest_classes(
 def _nearest(
     model: Model, images: Tensor, predictions: Tensor, classes: int, norm: Norm
 ) -> list[tuple[Tensor, Tensor]]:
-    """Return the targets (N,) in order of their linearised distance, and that distance (N,)."""
+    """Return target classes (N,) with their linearised distance (N,), nearest first."""
     points = images.detach().requires_grad_()
     with torch.enable_grad():
         logits = model(points)
@@ -79,7 +92,7 @@ def _nearest(
 def _search(
     model: Model, images: Tensor, predictions: Tensor, target: Tensor, radius: Tensor, steps: int, norm: Norm
 ) -> Tensor:
-    """Return the smallest change (N, ...) found towards `target`, starting at `radius`; 0 where none was found."""
+    """Return the smallest change (N, ...) found towards `target`; 0 if none was found."""
 
     def lead(logits: Tensor) -> Tensor:
         return (logits.gather(1, predictions[:, None]) - logits.gather(1, target[:, None]))[:, 0]
@@ -98,8 +111,8 @@ def _search(
         best_norm = torch.where(closer, size, best_norm)
         # Pixels that would leave [0, 1] neither move nor count.
         gradient = torch.where((points - gradient.sign()).clamp(0, 1) == points, 0, gradient)
-        slope = gradient.flatten(1).abs().sum(1) if norm == "linf" else row_norms(gradient, "l2")
-        # Until something is found, the radius is that of the linear model at this point.
+        slope = dual_norms(gradient, norm)
+        # Until a crossing is found, the radius is that of the linear model at this point.
         first = 1.02 * (size + ahead.clamp_min(0) / slope.clamp_min(1e-12))
         eps = torch.where(crossed, torch.minimum(eps * (1 - rate), best_norm), eps * (1 + rate))
         eps = torch.where(best_norm.isinf(), first, eps).clamp(

@@ -1,1 +1,1 @@
-"""Trained networks: checkpoints, read-outs, confounding labels. It must not read other people's files."""
+"""Trained networks: checkpoints, read-outs, confounding labels. It must not read files of publishers or users."""

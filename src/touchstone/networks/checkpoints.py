@@ -1,4 +1,4 @@
-"""Networks and their weights: from an architecture to a module, from a module to a Checkpoint's arrays, and back."""
+"""Networks and their weights: from architecture to checkpoint arrays and back."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from touchstone.records.nouns import Array, Checkpoint
 
 
 class Program(nn.Module):
-    """A network that is empty until `open` gives it the code and the weights of a checkpoint."""
+    """A network that is empty until `open` gives it a checkpoint's code and weights."""
 
     def open(self, weights: dict[str, Array]) -> None:
-        """Take over code and weights; DamagedFile where they are not whole."""
+        """Load code and weights.
+
+        Raises:
+            DamagedFile: they are incomplete.
+        """
         raise NotImplementedError
 
     def contents(self) -> dict[str, Array]:
-        """Return what `open` took, by name, sorted."""
+        """Return the arrays that `open` loaded, by name, sorted."""
         raise NotImplementedError
 
 
@@ -33,9 +37,17 @@ def build(
     std: Sequence[float],
     seed: int = 0,
 ) -> nn.Module:
-    """Return the freshly initialised network behind its normalisation; a translator where `classes` is 0.
+    """Return the freshly initialised network behind its normalisation.
 
-    The weights depend on the seed, the architecture and its settings alone; the global generator is left as it was.
+    The weights depend only on the seed, the architecture and its settings. The global generator is left as it was.
+
+    Args:
+        architecture: builds the network.
+        input_shape: (channels, height, width).
+        classes: number of classes; 0 builds a translator.
+        mean: per channel.
+        std: per channel.
+        seed: of the initialisation.
     """
     with tensors.seeded(seed, "init"):
         network = architecture(input_shape, classes) if classes else architecture(input_shape)
@@ -43,10 +55,12 @@ def build(
 
 
 def load(architecture: Architecture, checkpoint: Checkpoint, device: str = "cpu") -> nn.Module:
-    """Return the network of `checkpoint`, from pixels in [0, 1], in eval mode on `device`.
+    """Return the network of `checkpoint`, in eval mode on `device`.
 
-    DamagedFile where the weights and the architecture do not fit each other, naming what is missing, unknown or of
-    another shape.
+    It takes pixels in [0, 1].
+
+    Raises:
+        DamagedFile: weights and architecture do not fit; names what is missing, unknown or of another shape.
     """
     model = build(architecture, checkpoint.input_shape, checkpoint.classes, checkpoint.mean, checkpoint.std)
     fill(model, checkpoint.weights)
@@ -54,7 +68,11 @@ def load(architecture: Architecture, checkpoint: Checkpoint, device: str = "cpu"
 
 
 def fill(model: nn.Module, weights: dict[str, Array]) -> None:
-    """Write `weights` into a network that `build` returned; DamagedFile where names or shapes differ."""
+    """Copy `weights` into a network that `build` returned.
+
+    Raises:
+        DamagedFile: names or shapes differ.
+    """
     network = _behind_normalisation(model)
     if isinstance(network, Program):
         network.open(weights)
@@ -74,7 +92,10 @@ def fill(model: nn.Module, weights: dict[str, Array]) -> None:
 
 
 def weights_of(model: nn.Module) -> dict[str, Array]:
-    """Return a copy of the parameters and buffers of a network that `build` returned, by name, sorted."""
+    """Return a copy of the parameters and buffers, by name, sorted.
+
+    The network is one that `build` returned.
+    """
     network = _behind_normalisation(model)
     if isinstance(network, Program):
         return network.contents()
@@ -83,9 +104,12 @@ def weights_of(model: nn.Module) -> dict[str, Array]:
 
 
 def penultimate(model: nn.Module) -> nn.Linear:
-    """Return the last linear layer in module order; by convention its input are the penultimate features.
+    """Return the last linear layer in module order, whose input are the features.
 
-    ValueError where the network has none (shallow_rbf). Of an ensemble it is the last member's.
+    For an ensemble it is that of the last member.
+
+    Raises:
+        ValueError: the network has no linear layer (shallow_rbf).
     """
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if not layers:

@@ -1,4 +1,4 @@
-"""Confounding labels (no ordinary label: none, all or several classes at once), their losses and gradient norms."""
+"""Confounding labels (no class, all, or several), their losses and gradient norms."""
 
 from __future__ import annotations
 
@@ -16,11 +16,20 @@ Variant = Literal["softmax", "sigmoid"]
 
 
 def confounding_labels(classes: int, ones: int | None = None, draws: int | None = None, seed: int = 0) -> Tensor:
-    """Return float32 multi-hot labels (D, K), each with `ones` ones; ones None means all classes.
+    """Return float32 multi-hot labels (D, K), each with `ones` ones.
 
-    draws None gives one label, the first `ones` classes; a number gives that many labels drawn from `seed`, independent
-    of each other.  Where only one label exists (ones 0 or all) one comes back whatever `draws`.  ValueError for ones =
-    1, which is an ordinary label, and outside 0..K.  papers.md 1.b, 1.g.
+    Args:
+        classes: number of classes K.
+        ones: number of ones; None means all classes. 1 is not allowed, because that is an ordinary label.
+        draws: number of labels to draw from `seed`, independently. None gives one label, the first `ones` classes. If
+            only one label exists (ones is 0 or K), one is returned in any case.
+        seed: of the draws.
+
+    Raises:
+        ValueError: `ones` is 1 or outside 0..K.
+
+    References:
+        docs/papers/gradient_detection.md, "Confounding labels and losses".
     """
     ones = classes if ones is None else ones
     if ones == 1 or not 0 <= ones <= classes:
@@ -35,9 +44,16 @@ def confounding_labels(classes: int, ones: int | None = None, draws: int | None 
 def confounding_loss(logits: Tensor, label: Tensor, *, variant: Variant) -> Tensor:
     """Return -sum_i [y_i log q_i + (1 - y_i) log(1 - q_i)] per row, (N,), at least 0.
 
-    logits (N, K), label (K,) or (N, K) of zeros and ones; q is the softmax (variant A) or sigmoid (B) of the logits.
-    Summed over classes and never clamped: a clamped logarithm, as in the library's cross-entropy, has no gradient for
-    the confident rows.  papers.md 1.b, 1.g.
+    It is a sum over classes and never clamped: a clamped logarithm, as in the library's cross-entropy, has no gradient for
+    confident rows.
+
+    Args:
+        logits: (N, K).
+        label: (K,) or (N, K) of zeros and ones.
+        variant: q is the softmax (A) or the sigmoid (B) of the logits.
+
+    References:
+        docs/papers/gradient_detection.md, "Confounding labels and losses" and "Known traps".
     """
     label = label.to(logits)
     if variant == "sigmoid":
@@ -49,7 +65,7 @@ def confounding_loss(logits: Tensor, label: Tensor, *, variant: Variant) -> Tens
 
 
 def _log_of_the_others(logits: Tensor, log_probabilities: Tensor) -> Tensor:
-    """Return log(1 - softmax), (N, K), without the cancellation where one class holds nearly everything."""
+    """Return log(1 - softmax), (N, K), without cancellation on confident rows."""
     top = functional.one_hot(logits.argmax(1), logits.shape[1]).bool()
     others = torch.logsumexp(logits.masked_fill(top, -torch.inf), dim=1) - torch.logsumexp(logits, dim=1)
     # Below the top class a probability is at most a half, and log1p is exact.
@@ -60,9 +76,17 @@ def _log_of_the_others(logits: Tensor, log_probabilities: Tensor) -> Tensor:
 def confounding_norms(
     model: nn.Module, images: Tensor, labels: Tensor, *, variant: Variant, create_graph: bool = False
 ) -> Tensor:
-    """Return the gradient norms (N, P) of the confounding loss, averaged over the labels (D, K); at least 0.
+    """Return the gradient norms of the confounding loss, averaged over the labels.
 
-    Columns as in `gradient_norms.parameter_names`; images (N, C, H, W); differentiable in them with create_graph.
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (D, K) of zeros and ones.
+        variant: of `confounding_loss`.
+        create_graph: make the result differentiable in `images`.
+
+    Returns:
+        (N, P), at least 0, with the columns of `gradient_norms.parameter_names`.
     """
     losses = [partial(confounding_loss, label=label, variant=variant) for label in labels]
     return torch.stack([gradient_norms(model, images, loss, create_graph=create_graph) for loss in losses]).mean(0)

@@ -1,4 +1,4 @@
-"""What detectors read from a network: logits, penultimate features, gradient norms under confounding labels."""
+"""What detectors read from a network: logits, features, gradient norms."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Confounding = dict[str, dict[str, Any]]  # {name: {"variant", "ones", "draws"}}
 
 @contextmanager
 def recorded_features(model: nn.Module) -> Iterator[list[Tensor]]:
-    """Yield a list that holds, after a forward pass inside the block, the penultimate features (N, D).
+    """Yield a list that a forward pass in the block fills with the features (N, D).
 
-    Of a network without a linear layer (shallow_rbf) they are its pixels.
+    They are the input of the last linear layer; without one (shallow_rbf), the pixels.
     """
     recorded: list[Tensor] = []
     linear = any(isinstance(module, nn.Linear) for module in model.modules())
@@ -37,9 +37,17 @@ def recorded_features(model: nn.Module) -> Iterator[list[Tensor]]:
 def read_out(
     model: nn.Module, images: Tensor, confounding: Confounding, *, names: Collection[str], differentiable: bool = False
 ) -> dict[str, Tensor]:
-    """Return what is asked for of a batch: "logits" (N, K), "features" (N, D), "gradient_norms.<label>" (N, P).
+    """Return what detectors read of a batch, by name.
 
-    names: which of them. differentiable: with a graph back to `images`, so that a detector's score can be attacked.
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        confounding: the confounding labels, by name.
+        names: what to return.
+        differentiable: keep a graph back to `images`, so that a detector's score can be attacked.
+
+    Returns:
+        "logits" (N, K), "features" (N, D) and "gradient_norms.LABEL" (N, P), those in `names`.
     """
     read: dict[str, Tensor] = {}
     with torch.set_grad_enabled(differentiable), recorded_features(model) as recorded:

@@ -1,4 +1,7 @@
-"""Squared norms of per-example convolution weight gradients, by the cheapest of three exact routes."""
+"""Squared norms of convolution weight gradients, per example.
+
+The cheapest of three exact routes computes them.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-CHUNK = 1 << 18  # most values that a route holds at once beside its inputs: what fits the cache was fastest
+CHUNK = 1 << 18  # most values that a route allocates besides its inputs; what fits the cache was fastest
 
 
 @dataclass(frozen=True)
 class Window:
-    """How a 2-d convolution slides: (height, width) each, zero padding, and the number of groups."""
+    """How a 2-d convolution slides.
+
+    Attributes:
+        kernel: height and width, as all the others.
+        stride: in pixels.
+        padding: in zeros.
+        dilation: in pixels.
+        groups: number of groups.
+    """
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -32,20 +43,28 @@ def squared_norm(values: Tensor) -> Tensor:
 
 
 def weight_norms(inputs: Tensor, deltas: Tensor, window: Window) -> Tensor:
-    """Return the squared L2 norm of each example's weight gradient, (N,), without keeping the gradients.
+    """Return the squared L2 norm of each example's weight gradient, (N,).
 
-    inputs (N, C, H, W) of a convolution, deltas (N, O, H', W') the gradient at its output.  With U the unfolded input
-    the gradient is deltas U^T, so its squared norm is also the inner product of two Gram matrices over positions,
-    <U^T U, deltas^T deltas>: far cheaper where positions are few and channels many (papers.md 1.c 2).
+    The gradients are not kept. With U the unfolded input, the gradient is deltas U^T. So its squared norm is also the inner
+    product of two Gram matrices over positions, <U^T U, deltas^T deltas>. That is far cheaper if positions are few and
+    channels many.
+
+    Args:
+        inputs: (N, C, H, W), the input of the convolution.
+        deltas: (N, O, H', W'), the gradient at its output.
+        window: of the convolution.
+
+    References:
+        docs/papers/gradient_detection.md, "Gradient features".
     """
     costs = _costs(inputs, deltas, window)
     return _ROUTES[min(costs, key=lambda route: costs[route])](inputs, deltas, window)
 
 
 def _costs(inputs: Tensor, deltas: Tensor, window: Window) -> dict[str, float]:
-    """Return the cost of each usable route per example, in multiply-adds of the library's convolution.
+    """Return each usable route's cost per example, in multiply-adds of a convolution.
 
-    The factors were fitted to times measured on CPU; they choose the route, never the result.
+    The factors were fitted to times measured on a CPU. They choose the route, never the result.
     """
     channels, outputs = inputs.shape[1], deltas.shape[1]
     pixels, positions, taps = prod(inputs.shape[2:]), prod(deltas.shape[2:]), prod(window.kernel)
@@ -60,13 +79,13 @@ def _costs(inputs: Tensor, deltas: Tensor, window: Window) -> dict[str, float]:
 
 
 def _grouped(inputs: Tensor, deltas: Tensor, window: Window) -> Tensor:
-    """Form the gradients themselves: the library's weight gradient, with each example as groups of its own."""
+    """Form the gradients: the library's weight gradient, with each example a group."""
     channels, outputs = inputs.shape[1], deltas.shape[1]
     shape = (outputs, channels // window.groups, *window.kernel)
     norms = []
     for part, delta in _chunks(prod(shape), inputs, deltas):
         count = len(part)
-        # torch.nn.grad.conv2d_weight calls the same, but has a whole weight written that only its shape is read of.
+        # torch.nn.grad.conv2d_weight calls the same, but fills a whole weight of which only the shape is used.
         _, gradients, _ = torch.ops.aten.convolution_backward(
             delta.reshape(1, count * outputs, *delta.shape[2:]),
             part.reshape(1, count * channels, *part.shape[2:]),
@@ -94,7 +113,12 @@ def _gram(inputs: Tensor, deltas: Tensor, window: Window) -> Tensor:
 
 
 def gram_norm(left: Tensor, right: Tensor) -> Tensor:
-    """Return ||left right^T||^2 per row, (N,), for left (N, A, T) and right (N, B, T), from their (T, T) Grams."""
+    """Return ||left right^T||^2 per row, (N,), from (T, T) Gram matrices.
+
+    Args:
+        left: (N, A, T).
+        right: (N, B, T).
+    """
     grams = torch.bmm(left.mT, left) * torch.bmm(right.mT, right)
     return grams.sum((1, 2)).clamp(min=0)  # a vanishing norm may round below 0
 
@@ -106,7 +130,7 @@ def _unfold(inputs: Tensor, window: Window) -> Tensor:
 
 
 def _shifted_gram(inputs: Tensor, deltas: Tensor, window: Window) -> Tensor:
-    """Take the Gram matrix of the input as it is, once, and read it shifted by each tap of the kernel."""
+    """Take the Gram matrix of the plain input once, shifted by each tap of the kernel."""
     pixels, positions = inputs.shape[2:], deltas.shape[2:]
     norms = []
     for part, delta in _chunks(2 * prod(pixels) ** 2 + prod(positions) ** 2, inputs, deltas):
@@ -123,7 +147,10 @@ def _shifted_gram(inputs: Tensor, deltas: Tensor, window: Window) -> Tensor:
 
 
 def _seen(tap: int, d: int, pixels: torch.Size, positions: torch.Size, window: Window) -> tuple[slice, slice]:
-    """Return, along dimension d, the output positions whose tap falls inside the input, and the pixels it falls on."""
+    """Return the output positions whose tap is inside the input, and those pixels.
+
+    Both are slices along dimension d.
+    """
     offset, stride = tap * window.dilation[d] - window.padding[d], window.stride[d]
     first = max(0, -(offset // stride))
     end = max(first, min(positions[d], (pixels[d] - 1 - offset) // stride + 1))

@@ -1,6 +1,7 @@
-"""The processor's code paths: they decide the last bits of a job, so they are pinned where that is cheap, and named.
+"""The processor's code paths: pinned where that is cheap, and named.
 
-Part of the code digest of every job that computes, so that a file of other pins is made again.
+They decide the last bits of a result. This module is part of the code digest of every job that computes, so other pins
+recompute the file.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ WIDEST = {"amx_bf16": "amx", "avx512_bf16": "avx512_bf16", "avx512bw": "avx512",
 
 @cache
 def processor() -> dict[str, str]:
-    """Return what Linux says of the first processor, by name; empty elsewhere."""
+    """Return what Linux reports about the first processor, by name; empty elsewhere."""
     try:
         first = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     except FileNotFoundError:
@@ -38,7 +39,7 @@ def _flags() -> set[str]:
 
 
 def pinned() -> dict[str, str]:
-    """Return the variables that pin the code paths on this processor: none where it lacks AVX2."""
+    """Return the variables that pin the code paths; none if the processor lacks AVX2."""
     return PINNED if _flags() >= NEEDED else {}
 
 
@@ -56,11 +57,11 @@ def record(*, torch: bool) -> str:
     import scipy.special  # noqa: F401  # it loads the OpenBLAS of scipy
     from threadpoolctl import threadpool_info
 
-    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
     blas = {library.get("architecture", library["internal_api"])
             for library in threadpool_info() if library["user_api"] == "blas"}  # fmt: skip
-    own = f"numpy={'+'.join(found) or 'baseline'} blas={'+'.join(sorted(blas)) or 'unknown'}"
-    return f"{_torch_paths()} {own}" if torch else own
+    libraries = f"numpy={'+'.join(extensions) or 'baseline'} blas={'+'.join(sorted(blas)) or 'unknown'}"
+    return f"{_torch_paths()} {libraries}" if torch else libraries
 
 
 def _torch_paths() -> str:
@@ -72,6 +73,9 @@ def _torch_paths() -> str:
 
 
 def _mkl() -> str:
-    """Return MKL's path. It takes the pin on Intel's processors and chooses by itself on others, so those are named."""
+    """Return MKL's code path.
+
+    MKL accepts the pin on Intel's processors and chooses by itself on others, so those are named.
+    """
     vendor, family, model = (processor().get(name, "") for name in ("vendor_id", "cpu family", "model"))
     return "avx2" if vendor == INTEL else f"auto({vendor} {family}.{model})"

@@ -1,38 +1,45 @@
-"""Where torch computes, where the study leaves the choice to the machine. No torch: planning asks too."""
+"""The device that torch computes on, if the study leaves the choice open.
+
+Planning imports this module, so it must not import torch.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-DRIVER = Path("/dev/nvidiactl")  # there wherever a GPU's driver runs, in containers that were given one too
-GPUS = (DRIVER, Path("/dev/dxg"), Path("/dev/kfd"))  # the same for NVIDIA, WSL and AMD: without any there is no GPU
+DRIVER = Path("/dev/nvidiactl")  # exists wherever a GPU's driver runs, also in containers with a GPU
+GPUS = (DRIVER, Path("/dev/dxg"), Path("/dev/kfd"))  # of NVIDIA, WSL and AMD; without any of them there is no GPU
 VARIABLE = "TOUCHSTONE_DEVICE"
 DEVICES = ("cpu", "cuda")
 
 
 def chosen(device: str) -> str:
-    """Return cpu or cuda: what `auto` means here, else `device` itself.
+    """Return "cpu" or "cuda": `device`, or for "auto" what this machine has.
 
-    What was found first is left in the environment: jobs on other machines of a cluster compute what was planned, or say
-    that there is no GPU. ValueError where the environment names another device.
+    The first answer is stored in the environment. So jobs on other machines of a cluster compute what was planned, or
+    report that there is no GPU.
+
+    Raises:
+        ValueError: the environment names another device.
     """
     if device != "auto":
         return device
-    found = os.environ.setdefault(VARIABLE, "cuda" if DRIVER.exists() else "cpu")
-    if found not in DEVICES:
-        raise ValueError(f"{VARIABLE}={found}: expected {' or '.join(DEVICES)}")
-    return found
+    device = os.environ.setdefault(VARIABLE, "cuda" if DRIVER.exists() else "cpu")
+    if device not in DEVICES:
+        raise ValueError(f"{VARIABLE}={device}: expected {' or '.join(DEVICES)}")
+    return device
 
 
 def missing(device: str) -> bool:
-    """Return whether `device` is certainly not on this machine; torch may still not know a GPU that is."""
+    """Return whether `device` is certainly not on this machine.
+
+    If it is not missing, torch may still not support the GPU.
+    """
     return device == "cuda" and not any(driver.exists() for driver in GPUS)
 
 
 def warning(device: str) -> str:
-    """Return a sentence about a study whose device is not on this machine; "" where there is nothing to say."""
-    told = (
-        "study.device is cuda, and this machine has no GPU: jobs that need one will fail. Set cpu, or run it elsewhere"
-    )
-    return told if missing(device) else ""
+    """Return a warning if the study's device is not on this machine, otherwise ""."""
+    message = "study.device is cuda, and this machine has no GPU: jobs that need one will fail. Set it to cpu"
+    return message if missing(device) else ""

@@ -1,4 +1,4 @@
-"""Per-example squared gradient norms of every parameter tensor, from one forward and one backward pass of a batch."""
+"""Squared gradient norms per example and parameter tensor, in one backward pass."""
 
 from __future__ import annotations
 
@@ -22,26 +22,37 @@ Loss = Callable[[Tensor], Tensor]  # logits (N, K) -> (N,), each value from its 
 
 
 def parameter_names(model: nn.Module) -> list[str]:
-    """Return the names of the columns of `gradient_norms`; a tensor that several layers share stands once."""
+    """Return the columns of `gradient_norms`; a shared tensor is named once."""
     return [name for name, _ in model.named_parameters()]
 
 
 def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph: bool = False) -> Tensor:
-    """Return the squared L2 norm of each example's loss gradient for each parameter tensor, (N, P), at least 0.
+    """Return each example's squared gradient norm per parameter tensor, (N, P).
 
-    images (N, ...), with the examples in the first dimension of every layer's input and output; columns as in
-    `parameter_names`.  The network runs in eval mode and comes back in the modes, flags and gradients it had.  With
-    create_graph the result is differentiable in `images`.
+    Linear layers, 1-d and 2-d convolutions, and batch, group, layer and instance norm together cost about as much as a
+    plain forward and backward pass. Every other parameter is exact too, but takes one pass per example: that of another
+    kind of layer, of a layer called twice, and a shared or bare tensor.
 
-    Linear layers, 1-d and 2-d convolutions, batch, group, layer and instance norm together cost about what a plain
-    forward and backward pass costs.  Every other parameter (of another layer, a layer called twice, a shared or bare
-    tensor) is exact too, but taken one example at a time.  ValueError for batch norm without running statistics, which
-    ties the examples of a batch together, and for a loss that is not one value per row.  papers.md 1.c.
+    Args:
+        model: run in eval mode; its modes, flags and gradients are restored.
+        images: (N, ...); every layer must keep the examples in its first dimension.
+        loss: of logits (N, K), one value per row, (N,).
+        create_graph: make the result differentiable in `images`.
+
+    Returns:
+        (N, P), at least 0, with the columns of `parameter_names`.
+
+    Raises:
+        ValueError: batch norm has no running statistics, which ties the examples of a batch together; or the loss is not
+            one value per row.
+
+    References:
+        docs/papers/gradient_detection.md, "Gradient features".
     """
     _refuse_coupled_examples(model)
     images = images if create_graph else images.detach()
     with frozen(model), torch.enable_grad(), _twice_differentiable(create_graph):
-        # Leaves of our own in the place of the parameters: a later backward pass leaves nothing in their `grad`.
+        # Our own leaves replace the parameters, so that a later backward pass writes nothing to their `grad`.
         leaves = {name: parameter.detach().requires_grad_() for name, parameter in model.named_parameters()}
         tape = _Tape(model, len(images), create_graph)
         try:
@@ -67,24 +78,25 @@ def _refuse_coupled_examples(model: nn.Module) -> None:
 
 
 def _twice_differentiable(create_graph: bool) -> AbstractContextManager[None]:
-    """Keep attention to the one kernel that has a second derivative, where that is needed."""
+    """Restrict attention to the kernel that has a second derivative, if needed."""
     return sdpa_kernel(SDPBackend.MATH) if create_graph else nullcontext()
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One call of a layer: its input and that one's version, where the backward pass meets its output."""
+    """One call of a layer, as recorded in the forward pass."""
 
     inputs: Tensor
     version: int
     edge: GradientEdge
-    first: bool  # nothing that needs a gradient lies before it
+    first: bool  # no layer before it needs a gradient
 
 
 class _Tape:
-    """Every call of a layer with a closed form during a forward pass; its norms, taken as the backward pass reaches it.
+    """The calls of layers with a closed form, and their norms.
 
-    An input is let go as soon as its norms are taken, so memory stays near that of a plain backward pass.
+    The norms are taken when the backward pass reaches a call, and the input is released. So memory stays near that of a
+    plain backward pass.
     """
 
     def __init__(self, model: nn.Module, count: int, create_graph: bool) -> None:
@@ -96,12 +108,12 @@ class _Tape:
                 self.layers[name] = module, form
         self.times_called: Counter[str] = Counter()
         self.calls: dict[str, _Call] = {}
-        self.found: dict[str, Tensor] = {}
+        self.taken: dict[str, Tensor] = {}
 
     def run(self, leaves: dict[str, Tensor], images: Tensor) -> Tensor:
-        """Return the logits, with `leaves` in the place of the parameters, and record the calls on the way."""
+        """Return the logits, with `leaves` as the parameters, and record the calls."""
         recorders = [
-            # First of the hooks: another one may replace the output.
+            # The first of the hooks, because another one may replace the output.
             module.register_forward_hook(partial(self._record, name), prepend=True)
             for name, (module, _) in self.layers.items()
         ]
@@ -122,29 +134,29 @@ class _Tape:
 
     def _take(self, name: str, deltas: Tensor) -> None:
         call, (module, form) = self.calls.pop(name, None), self.layers[name]
-        # An input overwritten since is left to _one_by_one, where autograd itself tells whether that matters.
+        # An input that was overwritten since is left to _one_by_one, where autograd checks whether that matters.
         if call is not None and call.inputs._version == call.version:
-            self.found |= {_full(name, kind): norms for kind, norms in form(module, call.inputs, deltas).items()}
+            self.taken |= {_full(name, kind): norms for kind, norms in form(module, call.inputs, deltas).items()}
 
     def norms(self, total: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the norms that closed forms give, and zeros for parameters that the loss does not depend on."""
+        """Return the norms of closed forms, and zeros for parameters the loss ignores."""
         uses = _uses(total, leaves)
         single = {name for name, times in self.times_called.items() if times == 1 and name in self.calls}
         closed = {full for name in single for kind, _ in self.layers[name][0].named_parameters(recurse=False)
                   if uses[full := _full(name, kind)] == 1}  # fmt: skip
         self.calls = {name: call for name, call in self.calls.items() if name in single}
-        # A backward pass that reaches the layers before which nothing needs a gradient has met all others on the way;
-        # with differentiable images, or a bare parameter before the first layer, there is no such layer.
+        # A backward pass that reaches the first layers has passed all others on the way. With differentiable images,
+        # or a bare parameter before the first layer, there is no such layer.
         first_is_enough = not self.create_graph and all(name in closed for name in leaves if uses[name])
         targets = [call.edge for call in self.calls.values() if call.first or not first_is_enough]
         if targets and uses:
             torch.autograd.grad(total, targets, create_graph=self.create_graph, allow_unused=True)
         zeros = {name: total.new_zeros(self.count) for name in leaves if not uses[name]}
-        return zeros | {name: norms for name, norms in self.found.items() if name in closed}
+        return zeros | {name: norms for name, norms in self.taken.items() if name in closed}
 
     def clear(self) -> None:
-        """Let go of the graph, whose hooks hold this tape: they find nothing to do in a later backward pass."""
-        self.calls, self.found = {}, {}
+        """Release the graph, whose hooks hold this tape, so that later passes do nothing."""
+        self.calls, self.taken = {}, {}
 
 
 def _full(layer: str, kind: str) -> str:
@@ -152,7 +164,10 @@ def _full(layer: str, kind: str) -> str:
 
 
 def _uses(total: Tensor, leaves: dict[str, Tensor]) -> Counter[str]:
-    """Return how often each leaf enters the graph of `total`: a layer's closed form holds only for a single use."""
+    """Return how often each leaf enters the graph of `total`.
+
+    A layer's closed form is valid only for a single use.
+    """
     names = {id(leaf): name for name, leaf in leaves.items()}
     uses: Counter[str] = Counter()
     waiting: list[Node] = [total.grad_fn] if total.grad_fn else []
@@ -179,12 +194,12 @@ def _one_by_one(
     loss: Loss,
     create_graph: bool,
 ) -> dict[str, Tensor]:
-    """Return the norms for the leaves named, from the gradient of one example after another."""
+    """Return the norms of the named leaves, from one gradient per example."""
     rows = []
     for row in range(len(images)):
-        own = functional_call(model, leaves, (images[row : row + 1],))
-        # The loss sees all rows, in case it holds a label for each.
-        value = loss(torch.cat([logits[:row], own, logits[row + 1 :]]))[row]
+        row_logits = functional_call(model, leaves, (images[row : row + 1],))
+        # The loss gets all rows, because it may hold a label for each.
+        value = loss(torch.cat([logits[:row], row_logits, logits[row + 1 :]]))[row]
         gradients = torch.autograd.grad(
             value, [leaves[name] for name in names], create_graph=create_graph, materialize_grads=True
         )

@@ -1,4 +1,7 @@
-"""Closed forms: squared norms of one layer's per-example parameter gradients, from its input and output gradient."""
+"""Closed forms of a layer's squared gradient norms per example.
+
+They need only the layer's input and output gradient.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,9 @@ ClosedForm = Callable[[Any, Tensor, Tensor], Norms]  # (module, inputs (N, ...),
 
 
 def closed_form(module: nn.Module) -> ClosedForm | None:
-    """Return the closed form for `module`, or None where there is none.
+    """Return the closed form for `module`, or None if there is none.
 
-    Looked up by the function that runs, not by type: a subclass with a forward of its own computes something else.
+    It is looked up by the function that runs, not by type: a subclass with its own forward computes something else.
     """
     return None if "forward" in vars(module) else _CLOSED_FORMS.get(type(module).forward)
 
@@ -46,7 +49,7 @@ def _convolution(module: nn.Conv1d | nn.Conv2d, inputs: Tensor, deltas: Tensor) 
         inputs = functional.pad(inputs, module._reversed_padding_repeated_twice, mode=mode)
         padding = (0,) * len(module.kernel_size)
     bias = squared_norm(deltas.flatten(2).sum(2))
-    if inputs.dim() == 3:  # one dimension: a picture of height 1
+    if inputs.dim() == 3:  # one dimension: an image of height 1
         inputs, deltas = inputs[:, :, None], deltas[:, :, None]
     window = Window(
         kernel=_pair(module.kernel_size, 1),

@@ -1,4 +1,4 @@
-"""How torch computes a job, as its study says: number formats, order in memory; and what is done where memory runs out."""
+"""Number format and memory order of a job; detection of exhausted memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ FLOAT32, TF32, BFLOAT16 = "float32", "tf32", "bfloat16"
 PRECISIONS = (FLOAT32, TF32, BFLOAT16)
 CONTIGUOUS, CHANNELS_LAST = "contiguous", "channels_last"
 MEMORY_FORMATS = (CONTIGUOUS, CHANNELS_LAST)
-SETTINGS = frozenset({"precision", "memory_format"})  # of a job that is not computed as usual
+SETTINGS = frozenset({"precision", "memory_format"})  # a job has them only if it deviates from the defaults
 
 
 def set_up(settings: dict[str, Any]) -> None:
-    """Let the process compute a job's tensors in the precision of its settings.
+    """Set the precision in which this process computes a job's tensors.
 
-    TF32 keeps 10 bits of a product: gradient norms miss their 1e-4, and runs on a GPU and a CPU drift apart. So it is off
-    unless a study asks for it.
+    TF32 keeps 10 bits of a product: gradient norms miss their tolerance of 1e-4, and runs on a GPU and a CPU drift apart.
+    So it is off unless a study sets it.
     """
     import torch
 
@@ -28,7 +28,10 @@ def set_up(settings: dict[str, Any]) -> None:
 
 
 def laid_out(network: Any, settings: dict[str, Any]) -> Any:
-    """Return the network with its weights in the order of the settings: convolutions pass it on to what they make."""
+    """Return the network with its weights in the memory order of the settings.
+
+    Convolutions pass that order on to their outputs.
+    """
     import torch
 
     if settings.get("memory_format") == CHANNELS_LAST:
@@ -37,7 +40,7 @@ def laid_out(network: Any, settings: dict[str, Any]) -> Any:
 
 
 def architecture(make: Callable[..., Any], settings: dict[str, Any]) -> Callable[..., Any]:
-    """Return an architecture whose networks are laid out as the settings say."""
+    """Return an architecture whose networks have the memory order of the settings."""
 
     @functools.wraps(make)
     def made(*arguments: Any, **more: Any) -> Any:
@@ -47,10 +50,10 @@ def architecture(make: Callable[..., Any], settings: dict[str, Any]) -> Callable
 
 
 def objective(loss: Callable[..., Any], settings: dict[str, Any]) -> Callable[..., Any]:
-    """Return an objective that is computed in the precision of the settings, its attack too.
+    """Return an objective that computes in the precision of the settings.
 
-    In bfloat16 that is torch's autocast: convolutions and products in bfloat16, losses and weights in float32. No scaling of
-    the loss, for bfloat16 reaches as far as float32.
+    Its attack does too. bfloat16 is torch's autocast: convolutions and products in bfloat16, losses and weights in float32.
+    The loss is not scaled, because bfloat16 has the range of float32.
     """
     if settings.get("precision") != BFLOAT16:
         return loss
@@ -65,14 +68,14 @@ def objective(loss: Callable[..., Any], settings: dict[str, Any]) -> Callable[..
 
 
 def memory_ran_out(error: Exception) -> bool:
-    """Return whether an error says that there was no memory left, on a GPU or on the machine."""
+    """Return whether an error means that the GPU or the machine ran out of memory."""
     import torch
 
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def free_memory() -> None:
-    """Give back what a failed attempt held, on the GPU too."""
+    """Release what a failed attempt allocated, on the GPU too."""
     import torch
 
     gc.collect()

@@ -1,4 +1,7 @@
-"""Plain tensor work: random draws, batches, frozen networks, the 1/255 grid. Knows nothing of what they are used for."""
+"""Plain tensor operations: random streams, batches, frozen networks, 8-bit grid.
+
+No function here may know an attack, a detector or a label.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,25 @@ def derive(seed: int, stream: str) -> int:
 
 
 def _mix(values: Tensor) -> Tensor:
-    """Return the splitmix64 finaliser of each int64 (Steele et al. 2014); int64 arithmetic wraps, as it must."""
+    """Return the splitmix64 finaliser of each int64 (Steele et al. 2014).
+
+    int64 arithmetic wraps around, as it must.
+    """
     for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
         values = (values ^ ((values >> shift) & ((1 << (64 - shift)) - 1))) * factor
     return values ^ ((values >> 31) & ((1 << 33) - 1))
 
 
 class Draws:
-    """One random stream per example, keyed by its id: batches, shards and order change nothing.
+    """One random stream per example, keyed by its id.
 
-    Passed wherever a component asks for a `generator`. Each call advances the streams by one draw.
+    Batches, shards and order therefore change nothing. It is the `generator` of every component, and each call advances all
+    its streams by one draw.
+
+    Args:
+        seed: of the job.
+        stream: its name, such as "attack"; see `derive`.
+        example_ids: (N,) integers.
     """
 
     def __init__(self, seed: int, stream: str, example_ids: Tensor) -> None:
@@ -42,7 +54,7 @@ class Draws:
         return len(self.example_ids)
 
     def take(self, rows: Tensor) -> Draws:
-        """Return the streams of some rows (indices or a mask), at the same place in each."""
+        """Return the streams of some rows (indices or a mask), at the same position."""
         part = Draws.__new__(Draws)
         part.key, part.count, part.example_ids = self.key, self.count, self.example_ids[rows]
         return part
@@ -83,7 +95,10 @@ def uniform_between(low: Tensor, high: Tensor, generator: Draws) -> Tensor:
 
 @contextmanager
 def seeded(seed: int, stream: str) -> Iterator[None]:
-    """Seed torch's global generator for a block (initialisation, dropout) and give its state back after."""
+    """Seed torch's global generator for a block, and restore its state afterwards.
+
+    It serves initialisation and dropout, which cannot take a generator.
+    """
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(derive(seed, stream))
@@ -92,10 +107,10 @@ def seeded(seed: int, stream: str) -> Iterator[None]:
 
 @contextmanager
 def frozen(model: object) -> Iterator[None]:
-    """Hold a network in eval mode with no parameter requiring gradients; give back modes, flags and gradients after.
+    """Put a network into eval mode with frozen parameters, for a block.
 
-    Meanwhile its input gradients are `input_gradients`' cheaper ones. Anything that is not a torch module (a plain
-    function) is left alone.
+    Modes, flags and gradients are restored afterwards. Inside the block, input gradients are the cheaper ones of
+    `input_gradients`. Anything that is not a torch module, such as a plain function, is ignored.
     """
     if not isinstance(model, nn.Module):
         yield
@@ -133,16 +148,22 @@ def to_grid(images: Tensor) -> Tensor:
 
 
 def to_grid_towards(images: Tensor, anchor: Tensor) -> Tensor:
-    """Return images on the 1/255 grid, each value rounded towards `anchor` (itself on the grid): no distance grows."""
+    """Return images on the 1/255 grid, each value rounded towards `anchor`.
+
+    The anchor is itself on the grid, so no distance to it grows.
+    """
     steps = (images - anchor) * GRID
     nearest = steps.round()
-    # A value already on the grid up to float error stays; all others move towards zero perturbation.
+    # A value on the grid, up to float error, stays; all others move towards the anchor.
     whole = torch.where((steps - nearest).abs() < 1e-4, nearest, steps.trunc())
     return ((anchor * GRID).round() + whole).clamp(0, GRID) / GRID
 
 
 class Normalise(nn.Module):
-    """(images - mean) / std per channel, inside the network, so that everything outside speaks pixels."""
+    """(images - mean) / std per channel, inside the network.
+
+    So everything outside the network works in pixel units.
+    """
 
     mean: Tensor
     std: Tensor
@@ -158,12 +179,12 @@ class Normalise(nn.Module):
 
 
 def with_normalisation(network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> nn.Sequential:
-    """Return `network` behind its normalisation, from pixels in [0, 1]."""
+    """Return `network` behind its normalisation; it then takes pixels in [0, 1]."""
     return nn.Sequential(Normalise(mean, std), network)
 
 
 def per_row(values: Tensor, like: Tensor) -> Tensor:
-    """Return values (N,) in the shape (N, 1, ..., 1) that broadcasts over `like` (N, ...)."""
+    """Return values (N,) as (N, 1, ..., 1), which broadcasts over `like` (N, ...)."""
     return values.view(-1, *[1] * (like.dim() - 1))
 
 

@@ -1,4 +1,4 @@
-"""What generators and discriminators are trained on: which patches look real, and to whom."""
+"""Losses of generative adversarial networks (GANs): generator and discriminator."""
 
 from __future__ import annotations
 
@@ -13,25 +13,39 @@ from touchstone.numerics import tensors
 Gan = Literal["vanilla", "least_squares"]
 
 
-def judged(patches: Tensor, real: bool, gan: Gan) -> Tensor:
-    """Return the mean loss of calling `patches`, a discriminator's outputs, real (1) or made (0).
+def patch_loss(patches: Tensor, real: bool, gan: Gan) -> Tensor:
+    """Return the mean loss of a discriminator's outputs against real or generated.
 
-    vanilla: the logistic loss, log 2 at an output of 0. least_squares: the squared distance, .25 at an output of .5.
-    Goodfellow et al. 2014; Mao et al. 2017; papers.md 5.b.
+    Args:
+        patches: outputs of a discriminator, any shape.
+        real: whether they should be called real (1) or generated (0).
+        gan: "vanilla", the logistic loss, log 2 at an output of 0; or "least_squares", the squared distance, .25 at an
+            output of .5.
+
+    References:
+        Goodfellow et al. 2014; Mao et al. 2017; docs/papers/translation.md, "Translators".
     """
-    wanted = torch.full_like(patches, float(real))
+    target = torch.full_like(patches, float(real))
     if gan == "vanilla":
-        return functional.binary_cross_entropy_with_logits(patches, wanted)
-    return functional.mse_loss(patches, wanted)
+        return functional.binary_cross_entropy_with_logits(patches, target)
+    return functional.mse_loss(patches, target)
 
 
-def told_apart(discriminator: nn.Module, real: Tensor, made: Tensor, gan: Gan) -> Tensor:
-    """Return the discriminator's own loss, with a graph to it alone: half for real images, half for made ones."""
-    seen = (judged(discriminator(images.detach()), verdict, gan) for images, verdict in ((real, True), (made, False)))
-    return 0.5 * (next(seen) + next(seen))
+def discriminator_loss(discriminator: nn.Module, real: Tensor, made: Tensor, gan: Gan) -> Tensor:
+    """Return the discriminator's loss: half for real images, half for generated ones.
+
+    Its graph leads to the discriminator only.
+    """
+    losses = (
+        patch_loss(discriminator(images.detach()), verdict, gan) for images, verdict in ((real, True), (made, False))
+    )
+    return 0.5 * (next(losses) + next(losses))
 
 
-def fooled(discriminator: nn.Module, made: Tensor, gan: Gan) -> Tensor:
-    """Return the generator's loss, with a graph to the made images alone: that they are not yet called real."""
+def generator_loss(discriminator: nn.Module, made: Tensor, gan: Gan) -> Tensor:
+    """Return the generator's loss: its images are not called real yet.
+
+    Its graph leads to the generated images only.
+    """
     with tensors.frozen(discriminator):
-        return judged(discriminator(made), True, gan)
+        return patch_loss(discriminator(made), True, gan)

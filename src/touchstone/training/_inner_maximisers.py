@@ -1,4 +1,4 @@
-"""What robust training maximises before it minimises: the worst point of each image's ball, and TRADES' whole loss."""
+"""Inner maximisation of robust training: the worst point of each image's ball."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import LossOfLogits, cross_entropy, outlier_exposure
-from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import Model
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import Draws
@@ -25,39 +25,75 @@ def worst(
     steps: int,
     step_size: float | None,
 ) -> Tensor:
-    """Return, per image, the highest-loss point that PGD met within `eps` from a uniform start, in eval mode.
+    """Return the highest-loss point that PGD visits within `eps`, in eval mode.
 
-    The image itself where eps is 0.
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, or whatever `loss` takes.
+        loss: of logits and labels, per row.
+        generator: random streams of the images, for the uniform start.
+        eps: L-inf radius in pixel units; 0 returns the image itself.
+        steps: gradient steps.
+        step_size: length of a step; None means 2.5 * eps / steps.
     """
-    unseen = torch.full((len(images),), -torch.inf, device=images.device)
-    size = 2.5 * eps / max(steps, 1) if step_size is None else step_size
-    ball = Ball(images, eps)
     with tensors.frozen(model):
-        goal, start = Goal(labels, loss), ball.random(generator)
-        return ascend(model, goal, ball, start, images, unseen, steps=steps, step_size=size)[0]
+        ball = Ball(images, eps)
+        return _highest(model, Goal(labels, loss), ball, ball.random(generator), steps, step_size)
 
 
-def towards_uniform(logits: Tensor, _: Tensor) -> Tensor:
-    """Return ALOE's outlier loss per row, (N,), as a loss of logits and labels: outliers have none."""
-    return outlier_exposure(logits)
+def worst_outliers(
+    model: Model, outliers: Tensor, generator: Draws, *, eps: float, steps: int, step_size: float | None
+) -> Tensor:
+    """Return `worst` of outliers, which have no labels, by ALOE's outlier loss."""
+    no_labels = torch.zeros(len(outliers), dtype=torch.int64, device=outliers.device)
+    return worst(
+        model,
+        outliers,
+        no_labels,
+        lambda logits, _: outlier_exposure(logits),
+        generator,
+        eps=eps,
+        steps=steps,
+        step_size=step_size,
+    )
 
 
 def divergent(
     model: Model, images: Tensor, generator: Draws, *, eps: float, steps: int, step_size: float | None
 ) -> Tensor:
-    """Return, per image, the point within `eps` where KL(f(x) || f(x')) is highest, from x + .001 * N(0, I)."""
+    """Return the point within `eps` where KL(f(x) || f(x')) is highest, in eval mode.
+
+    PGD starts at x + .001 * N(0, I), because the KL is flat at x itself.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        generator: random streams of the images, for the start.
+        eps: L-inf radius in pixel units.
+        steps: gradient steps.
+        step_size: length of a step; None means 2.5 * eps / steps.
+    """
     with tensors.frozen(model), torch.no_grad():
         ball = Ball(images, eps)
-        # At x itself the KL is flat, so the ascent needs a start beside it.
+        # At x itself the KL is flat, so the ascent has to start next to it.
         start = ball.project(images + 0.001 * generator.normal(images.shape[1:], images.dtype))
-        unseen = torch.full((len(images),), -torch.inf, device=images.device)
-        goal = Goal(model(images), divergence)
-        size = 2.5 * eps / max(steps, 1) if step_size is None else step_size
-        return ascend(model, goal, ball, start, images, unseen, steps=steps, step_size=size)[0]
+        return _highest(model, Goal(model(images), divergence), ball, start, steps, step_size)
+
+
+def _highest(model: Model, goal: Goal, ball: Ball, start: Tensor, steps: int, step_size: float | None) -> Tensor:
+    """Return the highest-loss point of one ascent; the image itself does not compete."""
+    unseen = torch.full((len(start),), -torch.inf, device=start.device)
+    size = resolve_step_size(step_size, ball.eps, steps)
+    return ascend(model, goal, ball, start, ball.images, unseen, steps=steps, step_size=size)[0]
 
 
 def trades_loss(logits: Tensor, attacked_logits: Tensor, labels: Tensor, beta: float) -> Tensor:
-    """Return CE(f(x), y) + beta * KL(f(x) || f(x')) per row, (N,). Zhang et al. 2019, eq. 5."""
+    """Return CE(f(x), y) + beta * KL(f(x) || f(x')) per row, (N,).
+
+    References:
+        Zhang et al. 2019, eq. 5.
+    """
     return cross_entropy(logits, labels) + beta * divergence(attacked_logits, logits)
 
 

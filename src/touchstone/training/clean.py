@@ -10,5 +10,5 @@ from touchstone.numerics.tensors import Draws
 
 
 def clean(model: Model, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:
-    """Return the mean cross-entropy of the batch; the objective without defence, without settings."""
+    """Return the mean cross-entropy of the batch."""
     return cross_entropy(model(images), labels).mean()

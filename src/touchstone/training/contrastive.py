@@ -1,4 +1,4 @@
-"""Training without labels: two views of one image are to be alike, and unlike all others of the batch."""
+"""Training without labels: two views of an image should be alike (SimCLR)."""
 
 from __future__ import annotations
 
@@ -23,22 +23,42 @@ def contrastive(
     dim: UnitInterval = 0.4,
     noise: UnitInterval = 0.05,
 ) -> Tensor:
-    """Return the NT-Xent loss of two views of every image, the mean over both; the labels are not looked at.
+    """Pull two views of each image together, and apart from the rest of the batch.
 
-    The model's outputs (N, K) are the projection; detectors read the features before it. A view is turned by up to
-    `turn` degrees, moved by up to the share `move` of its side, enlarged or shrunk by up to `resize`, its contrast
-    lowered by up to `dim`, and given Gaussian noise of that standard deviation: what leaves a gray digit or garment the
-    same. No flips and no colours, which SimCLR has: they would turn some classes into others, or do nothing.
-    Chen et al. 2020, eq. 1, section 2.1; the encoder of papers.md 5.b.
+    The model's outputs (N, K) are the projection; detectors read the features before it. Views keep what a grey digit or
+    garment is: they are turned, moved, resized, dimmed and made noisy. SimCLR also flips and recolours, which would turn
+    some classes into others, or do nothing.
+
+    Args:
+        model: images in [0, 1] to projections (N, K), being trained.
+        images: (N, C, H, W) in [0, 1].
+        labels: not used.
+        generator: random streams of the images, for the views.
+        temperature: of the NT-Xent loss.
+        turn: greatest rotation in degrees.
+        move: greatest shift, as a share of the side.
+        resize: greatest change of size, as a share.
+        dim: greatest loss of contrast, as a share.
+        noise: standard deviation of the Gaussian noise in pixel units.
+
+    Returns:
+        The NT-Xent loss, the mean over both views.
+
+    References:
+        Chen et al. 2020 (SimCLR), section 2.1 and eq. 1; the encoder of docs/papers/translation.md, "Router".
     """
     views = [_view(images, generator, turn, move, resize, dim, noise) for _ in range(2)]
     return nt_xent(torch.cat([model(view) for view in views]), temperature)
 
 
 def nt_xent(projections: Tensor, temperature: float) -> Tensor:
-    """Return -log of the share of exp(cosine / temperature) that the other view has among all other rows, the mean.
+    """Return the mean NT-Xent loss; log(2N - 1) if all rows are alike.
 
-    projections (2N, D): row i and row i + N are views of one image. log(2N - 1) where all rows are alike.
+    For each row it is -log of the other view's share of exp(cosine / temperature) among all other rows.
+
+    Args:
+        projections: (2N, D); rows i and i + N are views of the same image.
+        temperature: of the cosines.
     """
     directions = functional.normalize(projections, dim=1)
     count = len(directions) // 2

@@ -1,4 +1,4 @@
-"""Translator training without an attack: the baseline that an attack-trained translator must beat."""
+"""Translator training on noise: a baseline for attack-trained translators."""
 
 from __future__ import annotations
 
@@ -9,9 +9,22 @@ from touchstone.numerics.tensors import Draws
 
 
 def denoising(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, eps: UnitInterval = 0.1) -> Tensor:
-    """Return the mean over pixels of |model(noisy images) - images|, with U(-eps, eps) noise per pixel, clipped.
+    """Train a translator to remove uniform noise.
 
-    papers.md 5.h, S4-10: what does as well as this is generic denoising.
+    If this does as well as an attack-trained translator, that one is generic denoising (criterion S4-10).
+
+    Args:
+        model: the translator, images to images, being trained.
+        images: (N, C, H, W) in [0, 1].
+        labels: not used.
+        generator: random streams of the images, for the noise.
+        eps: size of the noise U(-eps, eps) in pixel units.
+
+    Returns:
+        The mean over pixels of |model(noisy images) - images|.
+
+    References:
+        docs/papers/translation.md, "Scaled-down study".
     """
     noisy = (images + eps * (2 * generator.uniform(images.shape[1:]) - 1)).clamp(0, 1)
     return (model(noisy) - images).abs().mean()

@@ -1,4 +1,4 @@
-"""Training on attacked images, many of which were made to fool other networks: ensemble adversarial training."""
+"""Ensemble adversarial training: attacked images that fool other networks."""
 
 from __future__ import annotations
 
@@ -24,17 +24,36 @@ def ensemble_adversarial(
     static_share: UnitInterval | None = None,
     clean_weight: UnitInterval = 0.5,
 ) -> Tensor:
-    """Return clean_weight * CE(images) + (1 - clean_weight) * CE(attacked images), the mean over the batch.
+    """Train on clean images and on images attacked on several networks.
 
-    Each image is attacked on one network: with probability `static_share` on one of `static_networks`, all of them
-    equally likely, else on the network being trained. `static_share` None: on any of them, the trained one included,
-    equally often, as in the authors' code. That draws once per batch, here every image draws from its own stream, so
-    that batches and their order change nothing. Static networks were trained before and stay as they are; every attack
-    sees its network in eval mode, and no gradient passes through it. Tramer et al. 2018 (.5 and one-step attacks).
-    ValueError where there is no static network.
+    Every attack sees its network in eval mode, and no gradient passes through it. Static networks stay as they are. The
+    authors' code draws the network once per batch; here every image draws from its own stream, so batches and their order
+    change nothing.
+
+    Args:
+        model: images in [0, 1] to logits (N, K), being trained.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+        static_networks: trained before, each as likely as the others.
+        attack: run on every batch.
+        static_share: probability that an image is attacked on a static network. None makes all networks equally likely,
+            the trained one included, as in the authors' code.
+        clean_weight: share of the clean loss; the paper has .5 and one-step attacks.
+
+    Returns:
+        clean_weight * CE(images) + (1 - clean_weight) * CE(attacked images), the mean over the batch.
+
+    Raises:
+        ValueError: there is no static network.
+
+    References:
+        Tramer et al. 2018.
     """
     if not static_networks:
-        raise ValueError("ensemble_adversarial needs static networks, trained before; with none it is adversarial")
+        raise ValueError(
+            "ensemble_adversarial needs static networks that were trained before; without any, use adversarial"
+        )
     if clean_weight == 1:  # bit for bit plain training, as in adversarial
         return cross_entropy(model(images), labels).mean()
     attacked = _attacked([model, *static_networks], images, labels, generator, attack, static_share)
@@ -47,7 +66,10 @@ def ensemble_adversarial(
 def _attacked(
     networks: Sequence[Model], images: Tensor, labels: Tensor, generator: Draws, attack: Attack, share: float | None
 ) -> Tensor:
-    """Return every image attacked on a network drawn for it; the first network is the one being trained."""
+    """Return every image attacked on the network drawn for it, (N, C, H, W).
+
+    The first network is the one being trained.
+    """
     others = len(networks) - 1
     elsewhere = generator.uniform(()) < (others / len(networks) if share is None else share)
     drawn = torch.where(elsewhere, 1 + generator.integers(others), 0)

@@ -12,10 +12,16 @@ from touchstone.numerics.tensors import Draws
 def label_smoothing(
     model: Model, images: Tensor, labels: Tensor, generator: Draws, *, smoothing: UnitInterval = 0.1
 ) -> Tensor:
-    """Return the batch's mean cross-entropy to (1 - smoothing) * one-hot + smoothing / K.
+    """Return the mean cross-entropy to (1 - smoothing) * one-hot + smoothing / K.
 
-    It draws the logit margins of all training images towards one value, and so takes their order apart: a net for S2-8.
-    Szegedy et al. 2016, section 7. ValueError for smoothing 1, where no label is left.
+    It draws the logit margins of all training images towards one value, and so destroys their order: a network for
+    criterion S2-8 (docs/papers/margin_consistency.md).
+
+    Raises:
+        ValueError: smoothing is 1, so no label is left.
+
+    References:
+        Szegedy et al. 2016, section 7.
     """
     if smoothing >= 1:
         raise ValueError(f"smoothing must be < 1, got {smoothing:g}")

@@ -1,4 +1,4 @@
-"""Ensemble training: every member as if it were alone."""
+"""Ensemble training: every member as if it were the only one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from touchstone.numerics.tensors import Draws
 
 
 def member_wise(model: nn.Sequential, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:
-    """Return the sum over the members of an ensemble of their own mean cross-entropies, without settings.
+    """Return the sum of the mean cross-entropies of an ensemble's members.
 
-    A sum, not a mean, so that each member gets exactly the gradient that it would get alone. ValueError for a network
-    without members.
+    It is a sum, not a mean, so that each member gets exactly the gradient that it would get on its own.
+
+    Raises:
+        ValueError: the network has no members.
     """
     normalise, network = model
     members = getattr(network, "members", None)

@@ -1,4 +1,4 @@
-"""Robust outlier exposure on the outliers that teach most: informative outlier mining, as in ATOM."""
+"""Robust outlier exposure on mined outliers, after ATOM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from touchstone.adversary.losses import cross_entropy, outlier_exposure
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import Draws
-from touchstone.training._inner_maximisers import divergent, towards_uniform, trades_loss, worst
+from touchstone.training._inner_maximisers import divergent, trades_loss, worst, worst_outliers
 
 
 def mined_outliers(
@@ -32,37 +32,59 @@ def mined_outliers(
     steps: PositiveInt = 2,
     step_size: PositiveFloat | None = None,
 ) -> Tensor:
-    """Return the inlier loss plus `outlier_weight` times the outlier loss of the outliers that look most like inliers.
+    """Train on the outliers that look most like inliers.
 
-    Of the outliers given, ranked by how sure the network is of them (logsumexp(z) - mean(z) in eval mode, highest
-    first), the first share `skipped` is passed over and the next share `kept`, at least one, is trained on: the very
-    hardest are often mislabelled inliers. inliers: cross-entropy on clean or on attacked images, or TRADES with `beta`.
-    Chen et al. 2021 (ATOM), after its idea: there the pool is drawn once per epoch and ranked by the probability of an
-    extra outlier class; here the pool is the outlier batch and the loss that of ALOE, so give a large
-    outlier_batch_size. ValueError where skipped + kept is above 1.
+    Outliers are ranked by how confident the network is of them: logsumexp(z) - mean(z) in eval mode, highest first. The
+    first share `skipped` is left out, because the very hardest are often mislabelled inliers. The next share `kept`, at
+    least one outlier, is trained on.
+
+    The paper draws its pool once per epoch and ranks it by the probability of an extra outlier class. Here the pool is the
+    outlier batch and the loss is ALOE's, so choose a large outlier_batch_size.
+
+    Args:
+        model: images in [0, 1] to logits (N, K), being trained.
+        images: (N, C, H, W) in [0, 1], inliers.
+        labels: (N,) int64, their true classes.
+        generator: random streams of the images, for their attack.
+        outliers: (M, C, H, W) in [0, 1].
+        outlier_generator: random streams of the outliers, for their attack.
+        inliers: cross-entropy on clean or on attacked images, or TRADES.
+        attack_outliers: attack the outliers that are kept.
+        kept: share of the outliers to train on.
+        skipped: share of the hardest outliers to leave out.
+        outlier_weight: of the outlier loss.
+        beta: of TRADES.
+        eps: L-inf radius of the attacks in pixel units.
+        steps: gradient steps of the attacks.
+        step_size: length of a step; None means 2.5 * eps / steps.
+
+    Returns:
+        The inlier loss plus `outlier_weight` times the outlier loss, means over their batches.
+
+    Raises:
+        ValueError: skipped + kept is above 1.
+
+    References:
+        Chen et al. 2021 (ATOM); docs/papers/aloe.md.
     """
     if skipped + kept > 1:
         raise ValueError(f"skipped + kept must be at most 1, got {skipped:g} + {kept:g}")
-    size = 2.5 * eps / steps if step_size is None else step_size
     rows = _informative(model, outliers, skipped, kept)
     outliers, outlier_generator = outliers[rows], outlier_generator.take(rows)
     if attack_outliers:
-        nothing = labels.new_zeros(len(outliers))
-        outliers = worst(
-            model, outliers, nothing, towards_uniform, outlier_generator, eps=eps, steps=steps, step_size=size
-        )
+        outliers = worst_outliers(model, outliers, outlier_generator, eps=eps, steps=steps, step_size=step_size)
     if inliers == "attacked":
-        images = worst(model, images, labels, cross_entropy, generator, eps=eps, steps=steps, step_size=size)
+        images = worst(model, images, labels, cross_entropy, generator, eps=eps, steps=steps, step_size=step_size)
     parts = [images, outliers]
     if inliers == "trades":
-        parts.append(divergent(model, images, generator, eps=eps, steps=steps, step_size=size))
+        parts.append(divergent(model, images, generator, eps=eps, steps=steps, step_size=step_size))
     logits, outlier_logits, *more = torch.split(model(torch.cat(parts)), [len(part) for part in parts])
     inlier_loss = trades_loss(logits, more[0], labels, beta) if more else cross_entropy(logits, labels)
     return inlier_loss.mean() + outlier_weight * outlier_exposure(outlier_logits).mean()
 
 
 def _informative(model: Model, outliers: Tensor, skipped: float, kept: float) -> Tensor:
-    """Return the rows of the outliers to train on, the one that looks most like an inlier first."""
+    """Return the rows of the outliers to train on, most inlier-like first."""
     with tensors.frozen(model), torch.no_grad():
         hardest = outlier_exposure(model(outliers)).argsort(descending=True, stable=True)
     first, count = int(skipped * len(outliers)), max(1, round(kept * len(outliers)))

@@ -20,9 +20,21 @@ def noise(
     kind: Literal["sign", "uniform"] = "sign",
     eps: UnitInterval = 0.25,
 ) -> Tensor:
-    """Return the mean cross-entropy on images plus +-eps (`sign`) or U(-eps, eps) (`uniform`) per pixel, clipped.
+    """Train on images with noise of the attack's size, but without its direction.
 
-    Goodfellow et al. 2015, section 6: the same budget as their attack, without its direction.
+    Args:
+        model: images in [0, 1] to logits (N, K), being trained.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images.
+        kind: "sign" adds +eps or -eps to each pixel, "uniform" adds U(-eps, eps).
+        eps: size of the noise in pixel units.
+
+    Returns:
+        The mean cross-entropy on the noisy images, clipped to [0, 1].
+
+    References:
+        Goodfellow et al. 2015, section 6.
     """
     shape = images.shape[1:]
     draws = generator.signs(shape) if kind == "sign" else 2 * generator.uniform(shape) - 1

@@ -1,4 +1,4 @@
-"""Training of networks whose classes have probabilities of their own that need not sum to one."""
+"""Training of networks whose class probabilities need not sum to one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from touchstone.numerics.tensors import Draws
 
 
 def one_versus_rest(model: Model, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:
-    """Return the mean of -log p_label - sum over other classes of log(1 - p), p = exp(logits); without settings.
+    """Return the mean of -log p_label - sum over other classes of log(1 - p).
 
-    For shallow_rbf, whose logits are log-probabilities at most 0: under softmax cross-entropy only their differences
-    would be trained, and its confidence exp(logit) would mean nothing. ValueError for logits above 0. Ours: the paper
-    names no loss for its RBF network (papers.md 4.g item 5).
+    Here p = exp(logits). It is for shallow_rbf, whose logits are log-probabilities at most 0. Softmax cross-entropy would
+    train only their differences, and the confidence exp(logit) would mean nothing. The loss is ours, because the paper
+    names none for its RBF network (docs/papers/fgsm.md, "Deviations").
+
+    Raises:
+        ValueError: a logit is above 0.
     """
     log_probabilities = model(images)
     if bool((log_probabilities > 0).any()):

@@ -1,4 +1,4 @@
-"""Translator training against a discriminator that sees pairs."""
+"""Translator training against a discriminator of image pairs (pix2pix)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from touchstone.contracts import Architecture, Attack, Model, NonNegativeFloat
 from touchstone.numerics import tensors
 from touchstone.numerics.tensors import Draws
-from touchstone.training._generative import fooled, told_apart
+from touchstone.training._generative import discriminator_loss, generator_loss
 
 
 def companions(input_shape: tuple[int, int, int], *, discriminator: Architecture) -> nn.ModuleDict:
-    """Return the network that is trained beside the translator, and left behind: `discriminator`, of pairs of images."""
+    """Return what is trained with the translator: a discriminator of image pairs."""
     return nn.ModuleDict({"discriminator": discriminator(input_shape)})
 
 
@@ -30,12 +30,29 @@ def pix2pix(
     gan: Literal["vanilla", "least_squares"] = "vanilla",
     pixel_weight: NonNegativeFloat = 100.0,
 ) -> Tensor:
-    """Return GAN(D(A, M(A)), real) + pixel_weight * mean |M(A) - B| plus the discriminator's own loss.
+    """Train a translator on pairs, against a discriminator.
 
-    A is the attack on `classifier`, as it comes, B the images, M the model. Each network gets the gradient of its own
-    part alone, so one optimiser over both steps each as an optimiser of its own would; both step from the same batch,
-    where the released code lets the discriminator go first. In eval mode, to choose an epoch by: the pixel term alone,
-    for a game has no loss that falls. Isola et al. 2017, eq. 3 and 4; papers.md 5.b. Without the GAN term: translation.
+    With A the attacked images, B the clean ones, M the translator and D the discriminator, the loss is
+    GAN(D(A, M(A)), real) + pixel_weight * mean |M(A) - B|, plus the discriminator's own loss. Each network gets only the
+    gradient of its own part, so one optimiser steps both as two would. Both step on the same batch; in the released code
+    the discriminator goes first. `training/translation` is this without the GAN terms.
+
+    Args:
+        model: the translator M, being trained.
+        images: (N, C, H, W) in [0, 1], the clean images B.
+        labels: (N,) int64, the true classes, for the attack.
+        generator: random streams of the images, for the attack.
+        classifier: attacked in eval mode, not trained.
+        companions: of `companions`, being trained.
+        attack: makes A from B.
+        gan: form of the GAN loss.
+        pixel_weight: of the pixel term.
+
+    Returns:
+        The sum; in eval mode only the pixel term, which chooses the best epoch, because a game's loss does not fall.
+
+    References:
+        Isola et al. 2017, eq. 3 and 4; docs/papers/translation.md, "Translators".
     """
     with tensors.frozen(classifier):
         attacked = attack(classifier, images, labels, generator)
@@ -45,4 +62,8 @@ def pix2pix(
         return distance
     judge = companions["discriminator"]
     real_pair, made_pair = (torch.cat([attacked, other], dim=1) for other in (images, made))
-    return fooled(judge, made_pair, gan) + pixel_weight * distance + told_apart(judge, real_pair, made_pair, gan)
+    return (
+        generator_loss(judge, made_pair, gan)
+        + pixel_weight * distance
+        + discriminator_loss(judge, real_pair, made_pair, gan)
+    )

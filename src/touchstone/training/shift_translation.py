@@ -1,4 +1,4 @@
-"""Translator training on a natural shift: back from darker or over-sharp images."""
+"""Translator training on a natural shift: back from dark or over-sharp images."""
 
 from __future__ import annotations
 
@@ -18,10 +18,23 @@ LUMA = (19595, 38470, 7471)  # PIL's weights of red, green and blue, over 65536
 def shift_translation(
     model: Model, images: Tensor, labels: Tensor, generator: Draws, *, shift: Literal["darker", "sharper"] = "darker"
 ) -> Tensor:
-    """Return the mean over pixels of |model(shifted images) - images|.
+    """Train a translator to undo a natural shift.
 
-    The shifts are those of data/natural_shift, bit for bit, with 8-bit rounding after each: darker is contrast 3.8,
-    then brightness .1; sharper is sharpness 15. Labels and generator are not looked at. papers.md 5.d, S4-8.
+    The shifts equal those of data/natural_shift bit for bit, with 8-bit rounding after each: darker is contrast 3.8, then
+    brightness .1; sharper is sharpness 15.
+
+    Args:
+        model: the translator, images to images, being trained.
+        images: (N, C, H, W) in [0, 1].
+        labels: not used.
+        generator: not used.
+        shift: to undo.
+
+    Returns:
+        The mean over pixels of |model(shifted images) - images|.
+
+    References:
+        docs/papers/translation.md, "Natural shifts".
     """
     levels = (images * 255).round()
     levels = _dark(levels) if shift == "darker" else _sharp(levels)
@@ -29,7 +42,10 @@ def shift_translation(
 
 
 def _blend(first: Tensor, second: Tensor, factor: float) -> Tensor:
-    """Return first + factor * (second - first), cut to 0..255 and to whole levels, as PIL.Image.blend does."""
+    """Return first + factor * (second - first) as PIL.Image.blend does.
+
+    It is clipped to 0..255 and cut to whole levels.
+    """
     return (first + factor * (second - first)).clamp(0, 255).floor()
 
 
@@ -44,6 +60,6 @@ def _dark(levels: Tensor) -> Tensor:
 def _sharp(levels: Tensor) -> Tensor:
     channels = levels.shape[1]
     kernel = (levels.new_tensor(SMOOTH) / 13).expand(channels, 1, 3, 3)
-    smooth = levels.clone()  # PIL leaves the border as it is
+    smooth = levels.clone()  # PIL does not change the border
     smooth[..., 1:-1, 1:-1] = (functional.conv2d(levels, kernel, groups=channels) + 0.5).floor().clamp(0, 255)
     return _blend(smooth, levels, 15.0)

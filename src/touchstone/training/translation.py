@@ -1,4 +1,4 @@
-"""Translator training: back from attacked images to the images that they were made of."""
+"""Translator training on pairs: back from attacked images to clean ones."""
 
 from __future__ import annotations
 
@@ -20,13 +20,25 @@ def translation(
     attack: Attack,
     clean_share: UnitInterval = 0.0,
 ) -> Tensor:
-    """Return the mean over pixels of |model(attack(images)) - images|, the attack made on `classifier` as it comes.
+    """Train a translator to undo an attack on `classifier`.
 
-    A `clean_share` of the images, drawn per image, goes in unattacked, so that the translator also learns to leave
-    such images alone. Amich & Eshete 2022: the L1 term of pix2pix, pairs made on the fly; papers.md 5.b.
+    Args:
+        model: the translator, images to images, being trained.
+        images: (N, C, H, W) in [0, 1], the clean images.
+        labels: (N,) int64, the true classes, for the attack.
+        generator: random streams of the images.
+        classifier: attacked in eval mode, not trained.
+        attack: run on every batch.
+        clean_share: probability that an image stays unattacked, so that the translator learns to leave it as it is.
+
+    Returns:
+        The mean over pixels of |model(attack(images)) - images|.
+
+    References:
+        Amich & Eshete 2022: the L1 term of pix2pix; docs/papers/translation.md, "Translators".
     """
     with tensors.frozen(classifier):
         attacked = attack(classifier, images, labels, generator)
     unattacked = generator.uniform(()) < clean_share
-    given = torch.where(per_row(unattacked, images), images, attacked)
-    return (model(given) - images).abs().mean()
+    inputs = torch.where(per_row(unattacked, images), images, attacked)
+    return (model(inputs) - images).abs().mean()

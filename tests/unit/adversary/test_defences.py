@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from touchstone.adversary.defences import Expected, Guarded, Pipeline, Straight
+from touchstone.adversary.defences import Guarded, Pipeline, Straight
 
 torch.set_num_threads(1)
 
@@ -133,15 +133,3 @@ def test_a_straight_part_acts_as_it_is_and_looks_like_the_identity():
 
     torch.testing.assert_close(rounded, points.round())
     assert torch.equal(gradient[0, 0], torch.arange(16.0, dtype=torch.float64).view(4, 4))
-
-
-def test_an_expected_part_is_the_mean_of_its_draws():
-    factors = iter([1.0, 2.0, 6.0])
-    random = Expected(lambda points: next(factors) * points, draws=3)
-    points = images().requires_grad_()
-
-    (gradient,) = torch.autograd.grad(random(points).sum(), points)
-
-    torch.testing.assert_close(gradient, torch.full_like(points, 3.0))
-    with pytest.raises(ValueError, match="draws must be at least 1, got 0"):
-        Expected(nn.Identity(), draws=0)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from touchstone.adversary.perturbations import Ball, check_images, check_inputs, unit_step
+from touchstone.adversary.perturbations import Ball, check_images, check_inputs, resolve_step_size, unit_step
 from touchstone.numerics.tensors import Draws
 
 
@@ -40,6 +40,11 @@ def test_random_starts_fill_the_ball_without_leaving_it(norm):
     assert radius.max() <= 0.2 + 1e-6
     assert (radius / 0.2).pow(3).mean() == pytest.approx(0.5, abs=0.02)  # the share of the volume within is uniform
     assert change.mean(0).abs().max() < 0.01
+
+
+@pytest.mark.parametrize(("given", "steps", "expected"), [(0.03, 5, 0.03), (None, 5, 0.05), (None, 0, 0.25)])
+def test_the_default_step_covers_the_ball_two_and_a_half_times(given, steps, expected):
+    assert resolve_step_size(given, 0.1, steps) == pytest.approx(expected)
 
 
 def test_a_step_may_have_its_own_size_for_every_row():

@@ -6,7 +6,7 @@ from torch import nn
 
 from touchstone.adaptive.mimicry import mimicry
 from touchstone.adversary.defences import Guarded, smoothed, typical_of
-from touchstone.adversary.evasion import evade, without_gradient
+from touchstone.adversary.evasion import evade, flat_scores
 from touchstone.numerics.tensors import Draws
 
 
@@ -26,8 +26,8 @@ def draws(count):
 def test_where_no_relu_fires_the_score_has_no_gradient_and_softplus_has_one():
     images = torch.full((3, 1, 2, 2), 0.5)
 
-    assert without_gradient(with_dead_relu(), images).tolist() == [True] * 3
-    assert without_gradient(smoothed(with_dead_relu(), 1.0), images).tolist() == [False] * 3
+    assert flat_scores(with_dead_relu(), images).tolist() == [True] * 3
+    assert flat_scores(smoothed(with_dead_relu(), 1.0), images).tolist() == [False] * 3
 
 
 def test_a_step_along_the_surrogate_lowers_a_score_that_has_no_gradient():
@@ -70,5 +70,5 @@ def test_gradient_norms_are_compared_as_logarithms():
 
 
 def test_mimicry_refuses_a_defence_of_which_nothing_typical_is_known():
-    with pytest.raises(ValueError, match="nothing typical is known of logits"):
+    with pytest.raises(ValueError, match="no typical values of logits"):
         mimicry(with_dead_relu(), torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64), draws(1))

@@ -2,22 +2,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from touchstone.adversary.auto_pgd import _checkpoints, climb
-from touchstone.adversary.goals import Goal
-from touchstone.adversary.losses import dlr_loss, margin_loss, targeted_dlr_loss
-from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.losses import margin_loss
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.pgd import pgd
 
 
 def run(victim, **settings):
     return apgd(victim.model, victim.images, victim.labels, victim.draws(), **settings)
-
-
-def test_checkpoints_come_closer_until_they_are_six_percent_apart():
-    # p = 0, .22, then + max(p_j - p_(j-1) - .03, .06): .22 .41 .57 .70 .80 .87 .93 .99
-    assert _checkpoints(100) == [22, 41, 57, 70, 80, 87, 93, 99]
-    assert _checkpoints(1) == [1]
 
 
 def test_apgd_reaches_the_worst_logistic_loss(binary):
@@ -49,20 +40,6 @@ def test_apgd_reaches_at_least_the_mean_loss_of_pgd_with_as_many_steps(victim, n
 
     assert victim.loss(found).mean() >= victim.loss(other).mean() - 0.005
     assert (victim.loss(found) >= victim.loss(victim.images)).all()
-
-
-def test_the_dlr_loss_of_a_hand_worked_row():
-    logits = torch.tensor([[4.0, 1.0, 3.0, 0.0, -1.0]])
-
-    assert dlr_loss(logits, torch.tensor([0])) == pytest.approx(-(4 - 3) / (4 - 1))
-    assert dlr_loss(logits, torch.tensor([1])) == pytest.approx(-(1 - 4) / (4 - 1))
-    assert targeted_dlr_loss(logits, torch.tensor([0]), torch.tensor([3])) == pytest.approx(-4 / (4 - (1 + 0) / 2))
-
-
-def test_the_dlr_loss_does_not_see_shifts_and_scales_of_logits():
-    logits, labels = torch.randn(5, 6, generator=torch.Generator().manual_seed(0)), torch.arange(5)
-
-    torch.testing.assert_close(dlr_loss(7 * logits - 3, labels), dlr_loss(logits, labels))
 
 
 def test_the_dlr_loss_moves_images_whose_cross_entropy_gradient_is_zero(linear):
@@ -104,31 +81,3 @@ def test_stopping_at_success_never_leaves_more_images_right(victim):
     ]
 
     assert stopped <= full
-
-
-def visits(steps):
-    """Return the points that one run looks at: one pixel from .5 in [.1, .9], the loss highest at .6."""
-    seen = []
-
-    def model(images):
-        seen.append(round(images.item(), 6))
-        return -((images.flatten(1) - 0.6) ** 2)
-
-    goal = Goal(torch.zeros(1, dtype=torch.int64), lambda logits, labels: logits[:, 0])
-    middle = torch.full((1, 1, 1, 1), 0.5, dtype=torch.float64)
-    found, _ = climb(model, goal, Ball(middle, 0.4), middle, steps=steps)
-    return seen, found.item()
-
-
-def test_the_first_steps_are_those_worked_by_hand():
-    # Step size .8: .5 -> .9; then .75 of the step to .1 and .25 of the last move: .9 - .6 + .1; then .4 + .375 - .125.
-    assert visits(100)[0][:4] == [0.5, 0.9, 0.4, 0.65]
-
-
-def test_at_a_checkpoint_that_did_not_pay_the_step_is_halved_and_goes_on_from_the_best_point():
-    # With three steps there is a checkpoint after each. .9 was worse: back to .5, step size .4, .5 + .75 * .4.
-    assert visits(3)[0][:3] == [0.5, 0.9, 0.8]
-
-
-def test_halved_steps_close_in_on_a_maximum_inside_the_ball():
-    assert visits(100)[1] == pytest.approx(0.6, abs=1e-3)

@@ -1,9 +1,9 @@
 import pytest
 import torch
+from linear_margins import linear_margins
 
 from touchstone.adversary.losses import margin_loss
 from touchstone.attacks.carlini_wagner import carlini_wagner
-from touchstone.margins._hyperplanes import linear_margins
 
 
 def run(victim, **settings):

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from linear_margins import linear_margins
 from torch import nn
 
-from touchstone.margins._hyperplanes import linear_margins
 from touchstone.margins._linear_bounds import layers, least_lead
 from touchstone.margins.certified_linear import certified_linear
 from touchstone.margins.nearest_classes import nearest_classes

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from linear_margins import linear_margins
 from scipy.optimize import linprog, minimize
 
-from touchstone.margins._hyperplanes import linear_margins, smallest_change
+from touchstone.margins._hyperplanes import dual_norms, smallest_change
 
 
 def row(*values):
@@ -19,6 +20,13 @@ def test_inside_the_box_the_smallest_change_is_the_dual_norm_formula():
     torch.testing.assert_close(distance, torch.tensor([0.2], dtype=torch.float64))
     torch.testing.assert_close(change_l2, row(0.12, -0.24, 0.0))  # 0.6 w / ||w||_2^2
     torch.testing.assert_close(distance_l2, torch.tensor([0.6 / 5**0.5], dtype=torch.float64))
+
+
+def test_the_dual_of_linf_is_l1_and_l2_is_its_own_dual():
+    rows = torch.tensor([[[3.0, -4.0]], [[0.0, 0.0]]])
+
+    assert dual_norms(rows, "linf").tolist() == [7.0, 0.0]
+    assert dual_norms(rows, "l2").tolist() == [5.0, 0.0]
 
 
 def test_a_pixel_at_the_border_stops_and_the_others_go_further():

@@ -1,7 +1,7 @@
 import pytest
 import torch
+from linear_margins import linear_margins
 
-from touchstone.margins._hyperplanes import linear_margins
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.numerics.tensors import Draws
 

@@ -14,7 +14,7 @@ from touchstone.networks import checkpoints
 from touchstone.numerics.tensors import Draws
 from touchstone.records.nouns import ExampleSet
 from touchstone.training import cycle_gan, pix2pix, shift_translation
-from touchstone.training._generative import fooled, judged, told_apart
+from touchstone.training._generative import discriminator_loss, generator_loss, patch_loss
 
 torch.set_num_threads(1)
 SHAPE = (1, 8, 8)
@@ -45,20 +45,20 @@ def test_a_game_that_no_one_has_played_costs_log_2_or_a_quarter():
     patches = torch.zeros(2, 1, 3, 3)
 
     for real in (True, False):
-        assert judged(patches, real, "vanilla").item() == pytest.approx(math.log(2))
-        assert judged(patches + 0.5, real, "least_squares").item() == pytest.approx(0.25)
+        assert patch_loss(patches, real, "vanilla").item() == pytest.approx(math.log(2))
+        assert patch_loss(patches + 0.5, real, "least_squares").item() == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("gan", ["vanilla", "least_squares"])
 def test_each_side_of_the_game_gets_the_gradient_of_its_own_loss_alone(gan):
     judge, made = JUDGE(SHAPE), images().repeat(1, 2, 1, 1).requires_grad_()
 
-    torch.autograd.backward(fooled(judge, made, gan))
+    torch.autograd.backward(generator_loss(judge, made, gan))
     assert made.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in judge.parameters())
 
     made.grad = None
-    torch.autograd.backward(told_apart(judge, images().repeat(1, 2, 1, 1), made, gan))
+    torch.autograd.backward(discriminator_loss(judge, images().repeat(1, 2, 1, 1), made, gan))
     assert made.grad is None
     assert all(parameter.grad is not None for parameter in judge.parameters())
 

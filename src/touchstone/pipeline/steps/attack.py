@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from touchstone.adversary.defences import Guarded, typical_of
 from touchstone.adversary.effort import counted
-from touchstone.adversary.evasion import without_gradient
+from touchstone.adversary.evasion import flat_scores
 from touchstone.numerics import tensors
 from touchstone.pipeline.steps.score import columns_of
 from touchstone.records.nouns import ContractError, ExampleSet, Outputs
@@ -54,7 +54,7 @@ def attack(
     notes = effort.per_image(len(images))
     if isinstance(defence, Guarded):
         for name, points in (("no_score_gradient_clean", images), ("no_score_gradient", perturbed)):
-            found = [without_gradient(defence, batch) for (batch,) in tensors.batches(batch_size, points)]
+            found = [flat_scores(defence, batch) for (batch,) in tensors.batches(batch_size, points)]
             notes[name] = round(float(torch.cat(found).float().mean()), 6)
     return ExampleSet(
         images=quantised.cpu().numpy(),

@@ -1,6 +1,6 @@
-"""One run of Auto-PGD: projected ascent with momentum whose step size halves where it stops paying.
+"""Auto-PGD's ascent: an image's step size is halved when progress stalls.
 
-Croce & Hein 2020, algorithm 1. Wherever the loss is rough, as behind a translator, it finds more than steps of one size.
+On rough losses, such as behind a translator, it finds more than steps of a fixed size.
 """
 
 from __future__ import annotations
@@ -17,16 +17,35 @@ from touchstone.contracts import Model
 from touchstone.numerics.tensors import per_row
 
 
-def climb(
+def ascend_with_step_halving(
     model: Model, goal: Goal, ball: Ball, start: Tensor, *, steps: int, stop_on_success: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Return the highest-loss point of one run, (N, ...), and its loss (N,); +inf at a first success that stops."""
+    """Run Auto-PGD once: climb with momentum, and halve the step size at checkpoints.
 
-    def look(points: Tensor) -> tuple[Tensor, Tensor]:
+    The step size starts at 2 * eps. At a checkpoint it is halved for an image in two cases: its loss rose in fewer
+    than 75 % of the steps since the last checkpoint, or its step size and its best loss have not changed since.
+    Such an image continues from its best point.
+
+    Args:
+        model: images to logits (N, K).
+        goal: the value that each row raises.
+        ball: the points that each row may reach.
+        start: (N, C, H, W), the first point of each row.
+        steps: number of gradient steps.
+        stop_on_success: give the first misclassified point the loss +inf, so that it is returned.
+
+    Returns:
+        The highest-loss point visited, (N, C, H, W), and its loss (N,).
+
+    References:
+        Croce & Hein 2020, section 3 and algorithm 1.
+    """
+
+    def observe(points: Tensor) -> tuple[Tensor, Tensor]:
         logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
         return torch.where(goal.reached(logits) & stop_on_success, torch.inf, loss), gradient
 
-    loss, gradient = look(start)
+    loss, gradient = observe(start)
     points, previous = start, start
     best, best_loss, best_gradient = start, loss, gradient
     size = torch.full_like(loss, 2 * ball.eps)
@@ -40,7 +59,7 @@ def climb(
         ahead = ball.step(points, gradient, per_row(size, points))
         moved = ball.project(points + (1 - momentum) * (ahead - points) + momentum * (points - previous))
         points, previous, loss_before = moved, points, loss
-        loss, gradient = look(points)
+        loss, gradient = observe(points)
         rises = rises + (loss > loss_before)
         better = per_row(loss > best_loss, points)
         best_gradient = torch.where(better, gradient, best_gradient)
@@ -58,7 +77,10 @@ def climb(
 
 
 def _checkpoints(steps: int) -> list[int]:
-    """Return the steps at which step sizes are looked at: closer and closer, from 22 % to at least 6 % apart."""
+    """Return the steps after which step sizes may be halved.
+
+    The first is at 22 % of all steps; the others follow ever closer, at least 6 % apart.
+    """
     before, share = 0.0, 0.22
     points = []
     while share <= 1:
