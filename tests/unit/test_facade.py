@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import touchstone
+from touchstone import plugins
 from touchstone.pipeline.provenance import code
 
 ROOT = Path(__file__).parents[2]
@@ -96,3 +97,12 @@ def test_the_facade_is_in_no_code_digest():
     for path in (ROOT / "src/touchstone").rglob("*.py"):
         names = set(code.imported(ast.parse(path.read_text())))
         assert names.isdisjoint({f"touchstone.{name}" for name in touchstone.__all__}), path
+
+
+def test_a_plugin_helper_cannot_hide_a_name_that_is_offered(tmp_path):
+    (tmp_path / "evaluate.py").write_text("")
+
+    with pytest.raises(
+        ValueError, match=r"evaluate\.py: touchstone offers evaluate itself; give your file another name"
+    ):
+        plugins.use([tmp_path])
