@@ -10,10 +10,10 @@ from touchstone.records.nouns import ExampleSet
 
 
 def patch_shuffled(examples: ExampleSet, generator: np.random.Generator, *, patch: PositiveInt = 7) -> ExampleSet:
-    """Return images whose square patches of `patch` pixels are in a random order, one order each, labels -1.
+    """Return images with their square patches in a random order, labels -1.
 
-    The pixels of an image stay the same as a whole, and so does what is inside a patch. ValueError where `patch` does
-    not divide height and width or leaves a single patch.
+    Each image has an order of its own. The pixels inside a patch of side `patch` stay as they are. ValueError if
+    `patch` does not divide height and width, or leaves a single patch.
     """
     count, channels, height, width = examples.images.shape
     down, across = height // patch, width // patch
