@@ -1,4 +1,4 @@
-"""Calls of a program that are layers with weights of their own, as modules, whose features and gradients can be read."""
+"""Calls of a program that are layers with their own weights, as modules."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch.nn.utils import skip_init
 
 from touchstone.network_files.graphs import values
 
-_empty: Callable[..., nn.Module] = skip_init  # a module whose weights are about to come
-Built = tuple[nn.Module, dict[str, str]] | None  # a layer, and which argument is which of its weights
+_empty: Callable[..., nn.Module] = skip_init  # a module with uninitialised weights
+Built = tuple[nn.Module, dict[str, str]] | None  # a layer, and the weight that each argument is
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation of inputs of any number of dimensions: a graph does not say of how many."""
+    """Batch normalisation of inputs with any number of dimensions, which a graph does not state."""
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002
         pass
@@ -35,7 +35,7 @@ def _convolution(bound: dict[str, Any], given: dict[str, Tensor]) -> Built:
     if weight is None or weight.dim() != 4 or (bias is None and bound.get("bias") is not None):
         return None
     if list(values(settings.values())):
-        return None  # computed while it runs
+        return None  # computed at run time
     groups = settings.pop("groups", 1)
     pairs = {key: value if isinstance(value, str) else _pair(value) for key, value in settings.items()}
     kernel = (weight.shape[2], weight.shape[3])
@@ -49,11 +49,11 @@ def _pair(value: Any) -> Any:
 
 
 def _batch_norm(bound: dict[str, Any], given: dict[str, Tensor]) -> Built:
-    own = {"weight": "weight", "bias": "bias", "running_mean": "running_mean", "running_var": "running_var"}
-    if not own.keys() <= given.keys() or not isinstance(bound["eps"], float):
+    names = {"weight": "weight", "bias": "bias", "running_mean": "running_mean", "running_var": "running_var"}
+    if not names.keys() <= given.keys() or not isinstance(bound["eps"], float):
         return None
     layer = BatchNorm(len(given["running_mean"]), eps=bound["eps"])
-    return _with(layer, given), own
+    return _with(layer, given), names
 
 
 LAYERS: dict[str, Callable[[dict[str, Any], dict[str, Tensor]], Built]] = {
@@ -65,6 +65,6 @@ LAYERS: dict[str, Callable[[dict[str, Any], dict[str, Tensor]], Built]] = {
 
 
 def _with(layer: nn.Module, values: Mapping[str, Tensor | None]) -> nn.Module:
-    # Not strict: a counter of batches, which nothing reads, is not among the values.
+    # Not strict: the values lack the counter of batches, which nothing reads.
     layer.load_state_dict({name: value for name, value in values.items() if value is not None}, strict=False)
     return layer.eval()
