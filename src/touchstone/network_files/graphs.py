@@ -109,8 +109,8 @@ def _paired(out: list[Any], returned: list[Kind | list[Kind]]) -> tuple[list[Any
     return out, [kind for kind in returned if not isinstance(kind, list)]
 
 
-def _define(kinds: dict[str, Kind], names: list[Any], given: list[Kind]) -> None:
-    for name, kind in zip(names, given, strict=True):
+def _define(kinds: dict[str, Kind], names: list[Any], added: list[Kind]) -> None:
+    for name, kind in zip(names, added, strict=True):
         if not isinstance(name, str) or len(name) > NAME or (name and name in kinds):
             raise DamagedFile(f"{str(name)[:50]!r} is not the name of a new value")
         if name:  # empty for a result that nothing uses

@@ -21,16 +21,16 @@ class BatchNorm(nn.BatchNorm2d):
         pass
 
 
-def _linear(bound: dict[str, Any], given: dict[str, Tensor]) -> Built:
-    weight, bias = given.get("weight"), given.get("bias")
+def _linear(bound: dict[str, Any], weights: dict[str, Tensor]) -> Built:
+    weight, bias = weights.get("weight"), weights.get("bias")
     if weight is None or weight.dim() != 2 or (bias is None and bound.get("bias") is not None):
         return None
     layer = _empty(nn.Linear, weight.shape[1], weight.shape[0], bias=bias is not None)
     return _with(layer, {"weight": weight, "bias": bias}), {"weight": "weight", "bias": "bias"}
 
 
-def _convolution(bound: dict[str, Any], given: dict[str, Tensor]) -> Built:
-    weight, bias = given.get("weight"), given.get("bias")
+def _convolution(bound: dict[str, Any], weights: dict[str, Tensor]) -> Built:
+    weight, bias = weights.get("weight"), weights.get("bias")
     settings = {name: bound[name] for name in ("stride", "padding", "dilation", "groups") if name in bound}
     if weight is None or weight.dim() != 4 or (bias is None and bound.get("bias") is not None):
         return None
@@ -48,12 +48,12 @@ def _pair(value: Any) -> Any:
     return value * 2 if isinstance(value, list) and len(value) == 1 else value
 
 
-def _batch_norm(bound: dict[str, Any], given: dict[str, Tensor]) -> Built:
+def _batch_norm(bound: dict[str, Any], weights: dict[str, Tensor]) -> Built:
     names = {"weight": "weight", "bias": "bias", "running_mean": "running_mean", "running_var": "running_var"}
-    if not names.keys() <= given.keys() or not isinstance(bound["eps"], float):
+    if not names.keys() <= weights.keys() or not isinstance(bound["eps"], float):
         return None
-    layer = BatchNorm(len(given["running_mean"]), eps=bound["eps"])
-    return _with(layer, given), names
+    layer = BatchNorm(len(weights["running_mean"]), eps=bound["eps"])
+    return _with(layer, weights), names
 
 
 LAYERS: dict[str, Callable[[dict[str, Any], dict[str, Tensor]], Built]] = {

@@ -130,7 +130,7 @@ def _only_input(path: Path, file: Any) -> tuple[str, tuple[int, ...]]:
     ValueError unless it is one batch of images.
     """
     weights = {weight.name for weight in file.graph.initializer}
-    inputs = [given for given in file.graph.input if given.name not in weights]
+    inputs = [value for value in file.graph.input if value.name not in weights]
     if len(inputs) != 1 or len(file.graph.output) != 1:
         raise ValueError(
             f"{path}: takes {len(inputs)} inputs and returns {len(file.graph.output)} outputs; expected images and logits"
@@ -163,10 +163,10 @@ def _plain(path: Path, file: Any) -> Any:
             _refuse_training(path, node)
         if node.op_type != "Dropout":
             continue
-        given = node.input[2] if len(node.input) > 2 else ""
-        if constants.get(given):
+        mode = node.input[2] if len(node.input) > 2 else ""
+        if constants.get(mode):
             _refuse_training(path, node)
-        if (not given or given in constants) and len(node.output) == 1:  # others are masks, which may be used
+        if (not mode or mode in constants) and len(node.output) == 1:  # others are masks, which may be used
             node.op_type = "Identity"
             del node.input[1:], node.output[1:], node.attribute[:]
     names: dict[str, str] = {"": ""}  # an omitted input
@@ -187,7 +187,7 @@ def _constants(graph: Any) -> dict[str, bool]:
     tensors = [(tensor.name, tensor) for tensor in graph.initializer]
     for node in graph.node:
         if node.op_type == "Constant":
-            tensors += [(node.output[0], given.t) for given in node.attribute if given.name == "value"]
+            tensors += [(node.output[0], attribute.t) for attribute in node.attribute if attribute.name == "value"]
     arrays = ((name, numpy_helper.to_array(tensor)) for name, tensor in tensors)
     return {name: bool(values.item()) for name, values in arrays if values.size == 1 and values.dtype.kind in "biuf"}
 
@@ -209,9 +209,9 @@ def _rename(graph: Any, names: dict[str, str]) -> None:
 
 
 def _inner(node: Any) -> Iterator[Any]:
-    for given in node.attribute:
-        yield from ([given.g] if given.HasField("g") else [])
-        yield from given.graphs
+    for attribute in node.attribute:
+        yield from ([attribute.g] if attribute.HasField("g") else [])
+        yield from attribute.graphs
 
 
 def _compare(path: Path, network: nn.Module, file: Any, name: str, shape: tuple[int, ...]) -> None:

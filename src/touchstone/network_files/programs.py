@@ -63,7 +63,7 @@ class GraphProgram(Program):
         self.graph: Graph = {}
         self.calls: list[Call] = []
         self.steps: list[tuple[Callable[..., Any], Call]] = []
-        self.own: dict[str, str] = {}  # a weight's name in the file -> in this module
+        self.inner_names: dict[str, str] = {}  # a weight's name in the file -> in this module
         self.counts = True  # whether it computes with the number of images
         self.sizes: dict[
             str, tuple[torch.Size, torch.dtype]
@@ -87,7 +87,7 @@ class GraphProgram(Program):
             raise DamagedFile(f"the program's weights do not fit its layers ({first_line(error)})") from error
 
     def _build(self, weights: dict[str, Array]) -> None:
-        self.layers, self.own, self.steps, self.rehearsed = nn.Module(), {}, [], {}
+        self.layers, self.inner_names, self.steps, self.rehearsed = nn.Module(), {}, [], {}
         tensors = self.graph["tensors"]
         once = {value for value, count in Counter(values(_taken(self.calls))).items() if count == 1}
         stored = Counter(tensors.values())
@@ -95,17 +95,18 @@ class GraphProgram(Program):
         for step in self.calls:
             layer = self._layer(step, weights, sole)
             self.steps.append((layer or step.function, step if layer is None else _of_layer(step)))
-        for name in sorted(set(tensors.values()) - self.own.keys()):
+        for name in sorted(set(tensors.values()) - self.inner_names.keys()):
             self._bare(name, _tensor(weights[name]))
         state = self.state_dict()
         self.sizes = {
-            value: (state[self.own[name]].shape, state[self.own[name]].dtype) for value, name in tensors.items()
+            value: (state[self.inner_names[name]].shape, state[self.inner_names[name]].dtype)
+            for value, name in tensors.items()
         }
 
     def contents(self) -> dict[str, Array]:
         """Return the graph, and the weights under their names in the file."""
         state = self.state_dict()
-        weights = {name: state[own].detach().cpu().numpy().copy() for name, own in self.own.items()}
+        weights = {name: state[inner].detach().cpu().numpy().copy() for name, inner in self.inner_names.items()}
         return dict(sorted({**weights, GRAPH: graph_bytes(self.graph)}.items()))
 
     def rehearse(self, shape: Sequence[int], device: torch.device) -> None:
@@ -152,7 +153,7 @@ class GraphProgram(Program):
 
     def _run(self, images: Tensor) -> Tensor:
         state = dict(self.named_parameters()) | dict(self.named_buffers())
-        held: dict[str, Any] = {value: state[self.own[name]] for value, name in self.graph["tensors"].items()}
+        held: dict[str, Any] = {value: state[self.inner_names[name]] for value, name in self.graph["tensors"].items()}
         held[self.graph["input"]] = images
         for function, step in self.steps:
             _result(held, function, step, images.device)
@@ -174,24 +175,26 @@ class GraphProgram(Program):
         names = {name: tensors[value] for name, value in taken.items() if value in tensors}
         if any(value in tensors and value not in sole for value in taken.values()):
             return None  # a weight that several layers share
-        built = build(step.bound, {name: _tensor(weights[own]) for name, own in names.items()})
+        built = build(step.bound, {name: _tensor(weights[stored]) for name, stored in names.items()})
         if built is None:
             return None
         layer, places = built
         inside = f"l{len(list(self.layers.children()))}_{names['weight'].rpartition('.')[0].replace('.', '_')}"
         self.layers.add_module(inside, layer)
-        self.own |= {names[name]: f"layers.{inside}.{own}" for name, own in places.items() if name in names}
+        self.inner_names |= {
+            names[name]: f"layers.{inside}.{parameter}" for name, parameter in places.items() if name in names
+        }
         return layer
 
     def _bare(self, name: str, values: Tensor) -> None:
-        own = "bare_" + name.replace(".", "_")
-        while hasattr(self, own):
-            own += "_"
+        inner = "bare_" + name.replace(".", "_")
+        while hasattr(self, inner):
+            inner += "_"
         if values.is_floating_point() and name in self.graph["trained"]:
-            self.register_parameter(own, nn.Parameter(values))
+            self.register_parameter(inner, nn.Parameter(values))
         else:
-            self.register_buffer(own, values)
-        self.own[name] = own
+            self.register_buffer(inner, values)
+        self.inner_names[name] = inner
 
 
 class ScriptProgram(Program):

@@ -99,8 +99,8 @@ def _payload(archive: zipfile.ZipFile, folder: str, config: str, most: int) -> d
     return arrays
 
 
-def _length(given: dict[str, Any]) -> int:
-    length = given["as_int"]
+def _length(entry: dict[str, Any]) -> int:
+    length = entry["as_int"]
     if type(length) is not int or length < 0:
         raise ValueError(f"the length {str(length)[:50]} in the shape of a weight")
     return length
@@ -150,7 +150,7 @@ def _graph(content: dict[str, Any]) -> Graph:
 
 def _node(node: dict[str, Any]) -> dict[str, Any]:
     target = node["target"]
-    arguments = [(_argument(given["arg"]), given["name"], given.get("kind", 1)) for given in node["inputs"]]
+    arguments = [(_argument(item["arg"]), item["name"], item.get("kind", 1)) for item in node["inputs"]]
     return {
         "op": target.removeprefix("torch.ops."),
         "args": [value for value, _, kind in arguments if kind != 2],

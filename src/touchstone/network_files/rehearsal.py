@@ -75,11 +75,11 @@ class Rehearsal(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if "batch_norm" in function.__name__ and not (self.empty or bound["input"].numel()):
             raise DamagedFile(f"{function} gets an empty input; its gradient would end the process")
         self._written(function, bound)
-        made = function(*args, **kwargs)
+        results = function(*args, **kwargs)
         if (packet := function.overloadpacket) in flop_registry:
-            self.operations += flop_registry[packet](*args, **kwargs, out_val=made)
-        self._count(function, bound, made)
-        return made
+            self.operations += flop_registry[packet](*args, **kwargs, out_val=results)
+        self._count(function, bound, results)
+        return results
 
     def _split(self, function: Any, bound: dict[str, Any]) -> None:
         if function not in SPLITS:
@@ -94,17 +94,17 @@ class Rehearsal(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if written and not storages(bound.get(argument.name)).keys().isdisjoint(self.kept):
                 raise DamagedFile(f"{function} changes the program's weights while it runs; each run would see others")
 
-    def _count(self, function: Any, bound: dict[str, Any], made: Any) -> None:
+    def _count(self, function: Any, bound: dict[str, Any], results: Any) -> None:
         name = function.overloadpacket.__name__
-        taken, results = (sum(map(_bytes, _tensors(values))) for values in (bound, made))
+        read, written = (sum(map(_bytes, _tensors(values))) for values in (bound, results))
         self.calls += 1
-        self.traffic += taken + results * (_window(name, bound["kernel_size"]) if name in POOLS else 1)
+        self.traffic += read + written * (_window(name, bound["kernel_size"]) if name in POOLS else 1)
         if name == "convolution" and bound["weight"].dtype == torch.float64:  # the input is unfolded first
-            results *= max(bound["weight"].numel() / max(len(bound["weight"]), 1) ** 2, 1)
+            written *= max(bound["weight"].numel() / max(len(bound["weight"]), 1) ** 2, 1)
         if self.calls > CALLS:
             raise DamagedFile(f"the program runs more than {CALLS:,} operators")
-        if results > self.memory:
-            raise DamagedFile(f"{function} makes {_size(results)}; this machine has {_size(self.memory)} of memory")
+        if written > self.memory:
+            raise DamagedFile(f"{function} makes {_size(written)}; this machine has {_size(self.memory)} of memory")
         if self.operations > OPERATIONS * self.images or self.traffic > TRAFFIC * self.images:
             raise DamagedFile(f"the program would compute for hours for each image: it was stopped at {function}")
 

@@ -39,15 +39,15 @@ def attention(bound: dict[str, Any]) -> bool:
         return fits
     sides = (*query[:-1], key[-2])
     return mask.dim() <= len(sides) and all(
-        own in (1, side) for own, side in zip(reversed(mask.shape), reversed(sides), strict=False)
+        length in (1, side) for length, side in zip(reversed(mask.shape), reversed(sides), strict=False)
     )
 
 
 def channels(bound: dict[str, Any]) -> bool:
     """Return whether weight, bias, mean and variance have one value per channel, or are absent."""
-    given = (bound.get(name) for name in ("weight", "bias", "running_mean", "running_var"))
+    vectors = (bound.get(name) for name in ("weight", "bias", "running_mean", "running_var"))
     images = bound["input"]
-    return images.dim() > 1 and all(values is None or values.shape == images.shape[1:2] for values in given)
+    return images.dim() > 1 and all(values is None or values.shape == images.shape[1:2] for values in vectors)
 
 
 def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
