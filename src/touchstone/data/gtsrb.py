@@ -77,7 +77,7 @@ def _training(folder: Path) -> tuple[list[Path], Array]:
     paths = pictures_under(folder / "Training")
     names = {path.parent.name for path in paths}
     if wrong := sorted(name for name in names if not (name.isascii() and name.isdecimal() and int(name) < CLASSES)):
-        raise DamagedFile(f"{folder / 'Training'}: holds {wrong[0]}, expected folders 00000 to {CLASSES - 1:05d}")
+        raise DamagedFile(f"{folder / 'Training'}: contains {wrong[0]}, expected folders 00000 to {CLASSES - 1:05d}")
     return paths, np.array([int(path.parent.name) for path in paths])
 
 

@@ -9,7 +9,7 @@ def mean_intensity(images: Tensor) -> Tensor:
     """Return the mean pixel of each image.
 
     images: (N, C, H, W) in [0, 1]. Nothing is fitted, and the sign was fixed before any result. Against darker
-    anomalies the AUROC lies below 0.5 and is reported so. A detector that does not beat this one, on either side of
+    anomalies the AUROC is below 0.5 and is reported as it is. A detector that does not beat this one, on either side of
     0.5, may have seen nothing but brightness.
 
     Returns:

@@ -20,7 +20,7 @@ def to_levels(images: Array) -> Array:
     Clipped to [0, 1], ValueError for NaN or infinity.
     """
     if not np.isfinite(images).all():
-        raise ValueError("images hold NaN or infinity")
+        raise ValueError("images contain NaN or infinity")
     levels: Array = np.rint(np.clip(images, 0, 1) * LEVELS)
     return levels.astype(np.uint8)
 
@@ -68,14 +68,14 @@ def tiles(
     """
     if not 0 < scale <= 1:
         raise ValueError(f"scale must be above 0 and at most 1, got {scale}")
-    cut = []
+    patches = []
     for photograph in photographs:
         height, width = (round(length * scale) for length in photograph.shape)
         if min(height, width) < size:
             raise ValueError(f"size must be at most {min(height, width)} at scale {scale}, got {size}")
         windows = sliding_window_view(resized(photograph, height, width), (size, size))
-        cut.append(windows[:: stride or size, :: stride or size].reshape(-1, 1, size, size))
-    every = np.concatenate(cut)
+        patches.append(windows[:: stride or size, :: stride or size].reshape(-1, 1, size, size))
+    every = np.concatenate(patches)
     if count is not None and count > len(every):
         raise ValueError(f"count must be at most {len(every)} for tiles of {size} at scale {scale}, got {count}")
     numbers = np.arange(count or len(every), dtype=np.int64) * len(every) // (count or len(every))

@@ -90,7 +90,7 @@ def read_array(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
         raise DamagedFile(f"{path}: {len(data):,} bytes, expected {start + size:,}")
     array = np.frombuffer(data, dtype, offset=start).reshape(shape)
     if not np.isfinite(array).all():
-        raise DamagedFile(f"{path}: holds NaN or infinity")
+        raise DamagedFile(f"{path}: contains NaN or infinity")
     return array
 
 

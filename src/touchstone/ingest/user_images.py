@@ -104,7 +104,7 @@ class OwnImages:
         if self.arrays is not None:
             pixels = self.arrays[row]
             if not np.isfinite(pixels).all():
-                raise ValueError("holds NaN or infinity")
+                raise ValueError("contains NaN or infinity")
             if shaping == Shaping():
                 return np.asarray(pixels)
             levels = pixels if pixels.dtype == np.uint8 else np.rint(pixels * LEVELS).astype(np.uint8)

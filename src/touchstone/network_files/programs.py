@@ -27,7 +27,7 @@ from touchstone.networks.checkpoints import Program
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array
 
-GRAPH = "program"  # the name under which a checkpoint holds the code, as bytes beside the weights
+GRAPH = "program"  # the name under which a checkpoint stores the code, as bytes
 FAKES = logging.getLogger("torch._subclasses.fake_tensor")
 _script_loader: Callable[..., nn.Module] = torch.jit.load
 _unfused: Callable[[], AbstractContextManager[None]] = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
@@ -73,7 +73,7 @@ class GraphProgram(Program):
     def open(self, weights: dict[str, Array]) -> None:
         """Build the layers of the graph in weights["program"], and load the other weights."""
         if GRAPH not in weights:
-            raise DamagedFile("the checkpoint holds no program")
+            raise DamagedFile("the checkpoint contains no program")
         self.graph = read_graph(weights[GRAPH])
         self.calls = calls(self.graph, weights.keys() - {GRAPH})
         # If it does not count them, fewer images never need more memory.

@@ -50,7 +50,7 @@ def read_program(path: Path) -> tuple[Graph, dict[str, Array]]:
         models = [name for name in archive.namelist() if "/models/" in name and name.endswith(".json")]
         if len(models) != 1:
             raise DamagedFile(
-                f"{path}: holds {len(models)} programs of torch.export (torch 2.8 or later), expected one"
+                f"{path}: contains {len(models)} programs of torch.export (torch 2.8 or later), expected one"
             )
         folder, name = models[0].removesuffix(".json").split("/models/")
         parts = {kind: f"{folder}/data/{kind}/" for kind in ("weights", "constants")}

@@ -8,8 +8,8 @@ from touchstone.digests import sha256
 
 TRUSTED = Path(".touchstone/trusted")
 WHY = (
-    "TorchScript can read and write all that you can, for ever, and while it is only loaded: nothing in it can be checked"
-    " before. Use a torch.export program (.pt2), which is read as data"
+    "TorchScript can read and write all that you can, as soon as it is loaded, so nothing in it can be checked before. Use a"
+    " torch.export program (.pt2), which is read as data"
 )
 
 
@@ -30,6 +30,6 @@ def trusted(data: bytes) -> bool:
 def refusal(data: bytes) -> str:
     """Return why a file may not run code and what to do, as text that follows its name."""
     return (
-        f"{WHY} (docs/own_model.md). If the file is your own, `touchstone assay FILE --trust-code` runs it; where a study"
-        f" brought it, the line {sha256(data)} in {TRUSTED} does"
+        f"{WHY} (docs/own_model.md). If the file is your own, `touchstone assay FILE --trust-code` runs it. If a study"
+        f" brought it and you trust it, add the line {sha256(data)} to {TRUSTED}"
     )

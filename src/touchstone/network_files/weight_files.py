@@ -28,7 +28,7 @@ EXPORT_LINE = (
     "torch.export.save(torch.export.export(model.eval(), (torch.rand(2, CHANNELS, HEIGHT, WIDTH),),"
     " dynamic_shapes=({0: torch.export.Dim('images', min=1)},)), 'model.pt2')"
 )
-EXPORT = f"export it instead, where it was made: {EXPORT_LINE}"
+EXPORT = f"export it instead, in the program that created it: {EXPORT_LINE}"
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 SECONDS = 300
@@ -60,7 +60,7 @@ def unpickled(path: Path, trust_code: bool) -> Any:
     content = _unwrapped(torch.load(path, map_location="cpu", weights_only=False))
     if isinstance(content, nn.Module) or _is_state(content):
         return content
-    raise ValueError(f"{path}: holds neither a network nor a state dict; {EXPORT}")
+    raise ValueError(f"{path}: contains neither a network nor a state dict; {EXPORT}")
 
 
 def plain_weights(path: Path, target: Path) -> None:
@@ -75,11 +75,11 @@ def plain_weights(path: Path, target: Path) -> None:
         state = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, OSError, *NOT_WHOLE) as error:
         raise ValueError(
-            f"{path} is damaged or holds more than weights, so opening it means running a pickle: {RISK}. If the file is"
+            f"{path} is damaged or contains more than weights, so opening it means running a pickle: {RISK}. If the file is"
             f" your own, --trust-code opens it; better, {EXPORT}"
         ) from error
     if not _is_state(state):
-        raise ValueError(f"{path}: holds neither a network nor a state dict; {EXPORT}")
+        raise ValueError(f"{path}: contains neither a network nor a state dict; {EXPORT}")
     if sum(values.numel() * values.element_size() for values in state.values()) > path.stat().st_size + SPREAD:
         raise ValueError(f"{path}: its weights are larger than the file that should hold them")
     try:

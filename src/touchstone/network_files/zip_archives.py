@@ -53,13 +53,13 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     with _archive(path) as archive:
         entries = archive.infolist()
         if len({entry.filename for entry in entries}) < len(entries):
-            raise DamagedFile(f"{path}: holds two files of one name; torch writes no such archive")
+            raise DamagedFile(f"{path}: contains two files of one name; torch writes no such archive")
         if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
             raise DamagedFile(
-                f"{path}: holds compressed or encrypted files; torch writes no such archive: save it again"
+                f"{path}: contains compressed or encrypted files; torch writes no such archive: save it again"
             )
         if sum(max(entry.file_size, entry.compress_size) for entry in entries) > path.stat().st_size:
-            raise DamagedFile(f"{path}: would unpack to more than it holds; torch writes no such archive")
+            raise DamagedFile(f"{path}: would unpack to more than it contains; torch writes no such archive")
         yield archive
 
 

@@ -43,7 +43,7 @@ def robustbench(folder: Path, *, file: str = "weights.pt", choose: str | None = 
         if isinstance(state, dict) and isinstance(state.get(name), dict):
             state = state[name]
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise DamagedFile(f"{path}: holds no state dict" + (f" called {choose}" if choose else ""))
+        raise DamagedFile(f"{path}: contains no state dict" + (f" called {choose}" if choose else ""))
     weights = {str(name): value for name, value in state.items()}
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in weights):

@@ -19,7 +19,7 @@ def odin_pictures(
         source: its name in messages.
         folder: where to write.
         name: of the subfolder.
-        local_folder: holds the archive, not unpacked. None: download it.
+        local_folder: contains the archive, not unpacked. None: download it.
         mirror: http address of a folder that serves the archive by its name. None: the published address.
 
     Raises:

@@ -1,7 +1,7 @@
 """CIFAR-100: 50,000 + 10,000 colour images, 32x32, a hundred classes.
 
 Origin: Krizhevsky 2009, cs.toronto.edu/~kriz/cifar.html, from 80 Million Tiny Images. Licence: none stated; offered for
-research. The binary version: labels and pixels alone, no pickle to run. Its digest is the publisher's.
+research. This is the binary version: only labels and pixels, no pickle. Its digest is the publisher's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def cifar100(folder: Path, *, local_folder: str | None = None, mirror: str | Non
 
     Args:
         folder: where to write.
-        local_folder: holds the archive, not unpacked. None: download it.
+        local_folder: contains the archive, not unpacked. None: download it.
         mirror: http address of a folder that serves the archive by name. None: the published address.
 
     Raises:

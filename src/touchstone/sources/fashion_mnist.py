@@ -28,7 +28,7 @@ def fashion_mnist(folder: Path, *, local_folder: str | None = None, mirror: str 
 
     Args:
         folder: where to write.
-        local_folder: holds the files, gzipped or not. None: use `mirror`, else Debian's package dataset-fashion-mnist,
+        local_folder: contains the files, gzipped or not. None: use `mirror`, else Debian's package dataset-fashion-mnist,
             else torchvision's mirror.
         mirror: http address of a folder that serves the gzipped files by name. None: the published addresses.
 

@@ -26,7 +26,7 @@ def gtsrb(folder: Path, *, local_folder: str | None = None, mirror: str | None =
 
     Args:
         folder: where to write.
-        local_folder: holds the archives, not unpacked. None: download them.
+        local_folder: contains the archives, not unpacked. None: download them.
         mirror: http address of a folder that serves the archives by name. None: the published address.
 
     Raises:

@@ -27,7 +27,7 @@ def mnist(folder: Path, *, local_folder: str | None = None, mirror: str | None =
 
     Args:
         folder: where to write.
-        local_folder: holds the files, gzipped or not. None: download them.
+        local_folder: contains the files, gzipped or not. None: download them.
         mirror: http address of a folder that serves the gzipped files by name. None: the published addresses.
 
     Raises:

@@ -24,7 +24,7 @@ def places365(folder: Path, *, local_folder: str | None = None, mirror: str | No
 
     Args:
         folder: where to write.
-        local_folder: holds the archive, not unpacked. None: download it.
+        local_folder: contains the archive, not unpacked. None: download it.
         mirror: http address of a folder that serves the archive by name. None: the published address.
 
     Raises:

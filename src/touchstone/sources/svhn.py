@@ -26,7 +26,7 @@ def svhn(folder: Path, *, local_folder: str | None = None, mirror: str | None = 
 
     Args:
         folder: where to write.
-        local_folder: holds the files. None: download them.
+        local_folder: contains the files. None: download them.
         mirror: http address of a folder that serves the files by name. None: the published address.
 
     Raises:
