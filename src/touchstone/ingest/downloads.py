@@ -144,7 +144,7 @@ def _download(url: str, part: Path) -> None:
 
 def _request(url: str, part: Path) -> None:
     if not url.startswith(("https://", "http://")):
-        raise OSError(f"{url}: expected an http or https address")
+        raise OSError("expected an http or https address")
     size = part.stat().st_size if part.is_file() else 0
     headers = {"User-Agent": "touchstone"} | ({"Range": f"bytes={size}-"} if size else {})
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:
