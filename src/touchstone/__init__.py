@@ -1,1 +1,84 @@
-"""touchstone: is that robustness claim real?"""
+"""touchstone: is that robustness claim real?
+
+    import touchstone
+
+    touchstone.evaluate(model, images, labels, eps=8 / 255)
+
+Every name below is imported when it is first used, so `import touchstone` itself loads neither torch nor a study. It works
+in any folder. Only `load_study` reads files of a project.
+
+Inside the package, and in components of your own, import from the modules themselves: code digests do not see through this
+facade.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from touchstone.api.brittle_inputs import BrittleInput as BrittleInput
+    from touchstone.api.brittle_inputs import brittle_inputs as brittle_inputs
+    from touchstone.api.brittle_inputs import brittle_threshold as brittle_threshold
+    from touchstone.api.components import BoundComponent as BoundComponent
+    from touchstone.api.components import component as component
+    from touchstone.api.components import components as components
+    from touchstone.api.detector_scores import detector_scores as detector_scores
+    from touchstone.api.detector_scores import evaluate_scores as evaluate_scores
+    from touchstone.api.robust_accuracy import EvaluationResult as EvaluationResult
+    from touchstone.api.robust_accuracy import evaluate as evaluate
+    from touchstone.api.studies import load_study as load_study
+    from touchstone.numerics.gradient_norms import gradient_norms as gradient_norms
+    from touchstone.numerics.tensors import Draws as RandomStreams
+
+__version__ = "0.1.0"
+
+_ORIGINS = {  # each public name: the module that defines it, and its name there
+    "BoundComponent": ("api.components", "BoundComponent"),
+    "BrittleInput": ("api.brittle_inputs", "BrittleInput"),
+    "EvaluationResult": ("api.robust_accuracy", "EvaluationResult"),
+    "RandomStreams": ("numerics.tensors", "Draws"),
+    "brittle_inputs": ("api.brittle_inputs", "brittle_inputs"),
+    "brittle_threshold": ("api.brittle_inputs", "brittle_threshold"),
+    "component": ("api.components", "component"),
+    "components": ("api.components", "components"),
+    "detector_scores": ("api.detector_scores", "detector_scores"),
+    "evaluate": ("api.robust_accuracy", "evaluate"),
+    "evaluate_scores": ("api.detector_scores", "evaluate_scores"),
+    "gradient_norms": ("numerics.gradient_norms", "gradient_norms"),
+    "load_study": ("api.studies", "load_study"),
+}
+
+__all__ = [
+    "BoundComponent",
+    "BrittleInput",
+    "EvaluationResult",
+    "RandomStreams",
+    "__version__",
+    "brittle_inputs",
+    "brittle_threshold",
+    "component",
+    "components",
+    "detector_scores",
+    "evaluate",
+    "evaluate_scores",
+    "gradient_norms",
+    "load_study",
+]
+
+
+if not TYPE_CHECKING:  # otherwise type checkers would accept any name
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used (PEP 562)."""
+        if name not in _ORIGINS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module, attribute = _ORIGINS[name]
+        value = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, the imported ones and those still to come."""
+    return sorted({*globals(), *__all__})

@@ -30,6 +30,10 @@ def use(folders: Iterable[Path | str]) -> None:
     for folder in wanted:
         if not folder.is_dir():
             raise FileNotFoundError(f"plugins: there is no folder {folder}")
+        for name in touchstone.__all__:
+            if (folder / f"{name}.py").is_file():
+                reason = f"touchstone offers {name} itself; give your file another name"
+                raise ValueError(f"plugins: {folder / name}.py: {reason}")
         for name in packages:
             if (folder / f"{name}.py").is_file():
                 reason = f"touchstone has a package {name}; give your file another name"

@@ -1,6 +1,6 @@
-"""Attacks of torchattacks and detectors of pytorch-ood, held to what our own promise. Only plugins use this.
+"""Attacks of torchattacks and detectors of pytorch-ood as components; used only by plugins.
 
-`touchstone new attack NAME --from torchattacks.CLASS` writes such a plugin. Neither library is needed by touchstone itself.
+`touchstone new attack NAME --from torchattacks.CLASS` writes such a plugin. touchstone itself needs neither library.
 """
 
 from __future__ import annotations
@@ -23,46 +23,50 @@ from touchstone.contracts import Model
 from touchstone.numerics.tensors import Draws, frozen
 
 PACKAGES = {"torchattacks": "torchattacks", "pytorch_ood": "pytorch-ood"}  # by the name that is imported
-KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float"}  # of what a fitted detector may keep besides tensors
+KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float"}  # what a fitted detector may have besides tensors
 
 
 def library(name: str, wanted: str) -> Any:
     """Return the module torchattacks or pytorch_ood.detector.
 
-    wanted: its version; another one might compute something else, and no digest would tell. ValueError where it is not
-    installed, or in another version.
+    Args:
+        name: of the module.
+        wanted: version. Another one might compute something else, and no digest would show it.
+
+    Raises:
+        ValueError: If it is not installed, or in another version.
     """
     package = PACKAGES[name.partition(".")[0]]
-    # What it needs is installed already; torchattacks asks for a requests of 2021, for downloads that nobody makes here.
+    # Its dependencies are installed already. torchattacks pins requests of 2021, for downloads that are not used here.
     install = f".venv/bin/pip install --no-deps {package}=={wanted}"
     try:
-        found = version(package)
+        installed = version(package)
     except PackageNotFoundError:
         raise ValueError(f"{package} is not installed: {install}") from None
-    if found != wanted:
+    if installed != wanted:
         raise ValueError(
-            f"this component is of {package} {wanted}, installed is {found}: {install}, or write it anew for {found} with"
-            " touchstone new --from"
+            f"this component needs {package} {wanted}, but {installed} is installed: {install}, or rewrite it"
+            f" for {installed} with touchstone new --from"
         )
     return importlib.import_module(name)
 
 
-class _Asked(nn.Module):
-    """A network as torchattacks wants one: a module with a parameter that tells the device, and no other to touch."""
+class _Opaque(nn.Module):
+    """A model as torchattacks expects it: a module with one parameter that has the device, and no other."""
 
     def __init__(self, model: Model, device: torch.device) -> None:
         super().__init__()
-        self.asked = (model,)  # in a tuple, so that its modes and parameters are out of reach
-        self.place = nn.Parameter(torch.zeros(0, device=device), requires_grad=False)
+        self.model = (model,)  # in a tuple, so that its modes and parameters are out of reach
+        self.device = nn.Parameter(torch.zeros(0, device=device), requires_grad=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.asked[0](images)
+        logits: Tensor = self.model[0](images)
         return logits
 
 
 @contextmanager
 def _only_from(seed: int, device: torch.device) -> Iterator[None]:
-    """Let every global random stream start at a seed within the block, and give them their states back after."""
+    """Seed every global random stream inside the block, and restore them afterwards."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
@@ -78,30 +82,42 @@ def _only_from(seed: int, device: torch.device) -> Iterator[None]:
 def attacked(
     name: str, wanted: str, model: Model, images: Tensor, labels: Tensor, generator: Draws, **settings: Any
 ) -> Tensor:
-    """Return what an attack of torchattacks makes of each image, in [0, 1].
+    """Return the images that an attack of torchattacks produces, in [0, 1].
 
-    Images are attacked one at a time, each from its own stream, so batches change nothing; that is slower than their
-    batches. With `eps` 0 the images come back. ValueError as for `library`, and for images or labels that are none.
+    Images are attacked one by one, each from its own random stream, so batches change nothing. That is slower than
+    its batches. With `eps` 0 the images come back unchanged.
+
+    Args:
+        name: class in torchattacks.
+        wanted: version of torchattacks.
+        model: images to logits.
+        images: (N, C, H, W), in [0, 1].
+        labels: (N,).
+        generator: one stream per image.
+        settings: of the class.
+
+    Raises:
+        ValueError: As for `library`, and if images or labels do not fit the model.
     """
     attack = getattr(library("torchattacks", wanted), name)
     with frozen(model):
         classes = check_inputs(model, images, labels)
         if settings.get("eps") == 0:
             return images.detach().clone()
-        known = inspect.signature(attack).parameters
+        parameters = inspect.signature(attack).parameters
         fixed = {"n_classes": classes, "verbose": False}
-        settings |= {key: value for key, value in fixed.items() if key in known}
-        found = []
+        settings |= {key: value for key, value in fixed.items() if key in parameters}
+        results = []
         for image, label, seed in zip(images.detach(), labels, generator.integers(2**31).tolist(), strict=True):
-            own = settings | ({"seed": seed} if "seed" in known else {})
+            seeded = settings | ({"seed": seed} if "seed" in parameters else {})
             with _only_from(seed, images.device), torch.enable_grad():
-                made = attack(_Asked(model, images.device), **own)(image[None], label[None])
-            found.append(made.detach().to(images.dtype))
-    return torch.cat(found) if found else images.detach().clone()
+                result = attack(_Opaque(model, images.device), **seeded)(image[None], label[None])
+            results.append(result.detach().to(images.dtype))
+    return torch.cat(results) if results else images.detach().clone()
 
 
 class _Attached(TorchFunctionMode):
-    """Passes over `detach`: pytorch-ood cuts features off the network, and what is scored has to be what is attacked."""
+    """Ignores `detach`: pytorch-ood detaches features, but what is scored must be what is attacked."""
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), settings: dict[str, Any] | None = None
@@ -116,9 +132,17 @@ def _detector(name: str, wanted: str, settings: dict[str, Any]) -> Any:
 
 
 def fitted(name: str, wanted: str, rows: Tensor, labels: Tensor, **settings: Any) -> dict[str, Tensor]:
-    """Return what a detector of pytorch-ood keeps of the rows (N, K) that it is fitted on, as tensors.
+    """Return the state of a fitted detector of pytorch-ood, as tensors.
 
-    ValueError where it keeps anything else: that could only be stored as a pickle, which nobody should have to open.
+    Args:
+        name: class in pytorch_ood.detector.
+        wanted: version of pytorch-ood.
+        rows: (N, K), to fit on.
+        labels: (N,).
+        settings: of the class.
+
+    Raises:
+        ValueError: If its state has anything but tensors and numbers, which could only be stored as a pickle.
     """
     detector = _detector(name, wanted, settings)
     before = dict(vars(detector))
@@ -135,23 +159,33 @@ def fitted(name: str, wanted: str, rows: Tensor, labels: Tensor, **settings: Any
                 state[f"{KINDS[type(value)]}.{key}"] = torch.tensor([float(value)], dtype=torch.float64)
         elif value is not before.get(key) or not isinstance(value, str | None):
             raise ValueError(
-                f"{name} of pytorch-ood keeps its fit in {key}, a {type(value).__name__} and no tensor, which could only be"
-                " stored as a pickle"
+                f"{name} of pytorch-ood stores its fit in {key}, a {type(value).__name__} and no tensor, which could only be"
+                " saved as a pickle"
             )
     return state
 
 
 def scored(name: str, wanted: str, rows: Tensor, state: dict[str, Tensor] | None = None, **settings: Any) -> Tensor:
-    """Return the score of each row (N, K) by a detector of pytorch-ood, (N,), in the rows' dtype; higher is more anomalous.
+    """Return the score of each row by a detector of pytorch-ood, (N,); higher is more anomalous.
 
-    Taken in float64. state: of `fitted`, for a detector that is fitted. ValueError as for `library`.
+    Computed in float64, returned in the rows' dtype.
+
+    Args:
+        name: class in pytorch_ood.detector.
+        wanted: version of pytorch-ood.
+        rows: (N, K).
+        state: of `fitted`, for a fitted detector.
+        settings: of the class.
+
+    Raises:
+        ValueError: As for `library`.
     """
     detector = _detector(name, wanted, settings)
     for key, value in (state or {}).items():
         kind, _, attribute = key.partition(".")
-        kept: Any = type(getattr(detector, attribute, None))
-        if kept in KINDS:
-            setattr(detector, attribute, kept(value.item()))
+        number: Any = type(getattr(detector, attribute, None))
+        if number in KINDS:
+            setattr(detector, attribute, number(value.item()))
         else:
             setattr(detector, attribute, value.to(rows.device, torch.float64 if kind == "float" else torch.int64))
     predict = detector.predict_logits if hasattr(detector, "predict_logits") else detector.predict_features

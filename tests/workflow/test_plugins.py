@@ -15,7 +15,7 @@ import yaml
 
 from touchstone import plugins, registry
 from touchstone.__main__ import main
-from touchstone.api.evaluate import detector_scores
+from touchstone.api.detector_scores import detector_scores
 from touchstone.pipeline.planning.plan import Plan, code_files
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import load
@@ -187,7 +187,7 @@ def test_a_plugin_that_is_written_or_changed_after_the_first_was_used_is_found_a
     torch.testing.assert_close(detector_scores("second", model, images, shift=1.0), -20 * greatest + 1)
 
     Path("plugins/detectors/second.py").unlink()
-    with pytest.raises(ValueError, match="no detector second"):
+    with pytest.raises(ValueError, match="detectors/second: no such component"):
         detector_scores("second", model, images)
 
 

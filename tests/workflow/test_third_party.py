@@ -129,7 +129,7 @@ def test_another_version_or_none_is_refused(folder, monkeypatch):
     path = folder / "attacks" / f"{new(folder, 'attack', 'torchattacks.FGSM')}.py"
     found = re.search(r'"FGSM",\s*"(.*?)"', path.read_text())
     with pytest.raises(
-        ValueError, match=rf"is of torchattacks 0\.1, installed is {re.escape(found[1])}: .venv/bin/pip install"
+        ValueError, match=rf"needs torchattacks 0\.1, but {re.escape(found[1])} is installed: .venv/bin/pip install"
     ):
         third_party.library("torchattacks", "0.1")
 

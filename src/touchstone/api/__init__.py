@@ -1,1 +1,1 @@
-"""Functions for notebooks. It must not need a study, a plan or a file."""
+"""Functions for notebooks, offered by `import touchstone`. They must not need a plan, a workflow or a file of a study."""

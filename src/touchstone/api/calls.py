@@ -1,4 +1,4 @@
-"""What the calls for notebooks share: helpful words about what they were given, and how far they are."""
+"""What the calls for notebooks share: checks of their arguments, and a line of progress."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from torch import Tensor, nn
 
 from touchstone.contracts import Model
 
-AFTER, EVERY = 3.0, 0.5  # seconds until a call first says how far it is, and from then on
-SAME = 0.01  # of the largest logit: rounding is less, dropout more
+AFTER, EVERY = 3.0, 0.5  # seconds until the line of progress appears, and between its updates
+SAME = 0.01  # of the largest logit: rounding changes less, dropout more
 
 
 def check_tensors(**values: object) -> None:
-    """Raise TypeError for a value that is no tensor, ValueError for images or labels of another dtype.
+    """Check that images and labels are tensors of the right dtype.
 
     Args:
-        values: by the names of the call's arguments; None was not given.
+        values: by the names of the call's arguments; None for one that was not given.
+
+    Raises:
+        TypeError: If a value is not a tensor; the message names the conversion.
+        ValueError: If images are not floats, or labels not int64.
     """
     for name, value in values.items():
         if value is None:
@@ -39,19 +43,22 @@ def check_tensors(**values: object) -> None:
 
 
 def check_steady(model: Model, images: Tensor) -> None:
-    """Warn of a model in train mode: of a module that is put into eval mode meanwhile, of a function that cannot be."""
+    """Warn about a model in train mode.
+
+    A module is evaluated in eval mode anyway. A function cannot be switched, so it is called twice and compared.
+    """
     if isinstance(model, nn.Module) and any(module.training for module in model.modules()):
-        _warn("the model is in train mode; it is evaluated in eval mode, and given back in train mode")
+        _warn("the model is in train mode; it is evaluated in eval mode and switched back afterwards")
         return
     if len(images) == 0:
         return
     with torch.no_grad():
-        first, again, beside = model(images[:2]), model(images[:2]), model(images[:4])[:2]
-    for logits, when in ((again, "when it is called again"), (beside, "when other images are beside them")):
+        first, again, in_batch = model(images[:2]), model(images[:2]), model(images[:4])[:2]
+    for logits, when in ((again, "when it is called again"), (in_batch, "when other images are in the batch")):
         if bool((logits - first).abs().max() > SAME * first.abs().max()):
             _warn(
-                f"the model answers differently {when}: call .eval() on the network in it. Of a model that draws at"
-                " random, robust accuracies are not to be trusted"
+                f"the model answers differently {when}: call .eval() on the network in it. Do not trust the robust"
+                " accuracy of a model that draws random numbers"
             )
             return
 
@@ -62,12 +69,12 @@ def _warn(text: str) -> None:
 
 @contextmanager
 def counted(label: str, total: int, progress: bool | None) -> Iterator[Callable[[], None]]:
-    """Yield a function to call after each of `total` steps; what takes long keeps a line on stderr meanwhile.
+    """Yield a function to call after each step, and show progress on stderr while the block takes long.
 
     Args:
         label: what the line begins with.
-        total: how many steps there are.
-        progress: whether to; None where stderr is a terminal.
+        total: number of steps.
+        progress: whether to show progress; None: if stderr is a terminal.
     """
     done, start, end = 0, time.monotonic(), threading.Event()
 

@@ -20,11 +20,13 @@ def blobs(
     threshold: UnitInterval = 0.75,
     channels: PositiveInt = 1,
 ) -> ExampleSet:
-    """Return images (count, channels, size, size) of smooth bright blobs on black, labels -1.
+    """Return images of smooth bright blobs on black, labels -1.
 
-    Pixels are 1 with probability `density`, blurred with a Gaussian of `sigma` pixels, and set to 0 below `threshold`.
-    Defaults as in Outlier Exposure (Hendrycks et al. 2019, official code, "Blob"); unlike there, channels are not
-    blurred into each other.
+    Images (count, channels, size, size). Pixels are 1 with probability `density`, blurred with a Gaussian of `sigma`
+    pixels, and set to 0 below `threshold`. Unlike in the original, channels are not blurred into each other.
+
+    References:
+        Hendrycks et al. 2019 (Outlier Exposure), official code, "Blob"; the defaults are theirs.
     """
     dots = (generator.random((count, channels, size, size)) < density).astype(np.float64)
     smooth = blurred(dots, sigma)

@@ -8,7 +8,7 @@ from touchstone.contracts import PositiveInt
 from touchstone.ingest.example_notes import generated
 from touchstone.records.nouns import ExampleSet
 
-DARKEST_LIGHT, LIGHTEST_DARK = 0.6, 0.4  # so that every board is one, not a flat gray
+DARKEST_LIGHT, LIGHTEST_DARK = 0.6, 0.4  # so that no board is a flat gray
 
 
 def checkerboards(
@@ -20,10 +20,11 @@ def checkerboards(
     largest: PositiveInt = 7,
     channels: PositiveInt = 1,
 ) -> ExampleSet:
-    """Return images (count, channels, size, size) of checkerboards, labels -1.
+    """Return images of checkerboards, labels -1.
 
-    The side of a square is uniform on `smallest`..`largest` pixels, the board's corner is anywhere within a square;
-    per channel the dark squares are uniform on [0, 0.4] and the light ones on [0.6, 1].
+    Images (count, channels, size, size). The side of a square is uniform on `smallest` to `largest` pixels. The
+    corner of the board lies anywhere within a square. In each channel the dark squares are uniform on [0, 0.4], the
+    light ones on [0.6, 1].
     """
     if not smallest <= largest < size:
         raise ValueError(f"smallest <= largest < size must hold, got {smallest}, {largest}, {size}")

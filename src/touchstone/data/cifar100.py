@@ -17,11 +17,20 @@ def cifar100(
     split_seed: NonNegativeInt = 0,
     limit: PositiveInt | None = None,
 ) -> ExampleSet:
-    """Return one part of CIFAR-100: images (N, 3, 32, 32), labels 0 to 99 (the fine ones).
+    """Return one part of CIFAR-100: images (N, 3, 32, 32).
 
-    44,000, 2,000, 2,000 and 2,000 of the 50,000 training images, stratified by class and disjoint for one `split_seed`;
-    test is the official 10,000. example_ids are rows of the training file; test rows count on from 50,000. `limit`
-    takes a stratified subset of the part, also seeded by `split_seed`. DamagedFile names the file that is not whole.
+    Labels 0 to 99, the fine ones. 44,000, 2,000, 2,000 and 2,000 of the 50,000 training images, stratified by class
+    and disjoint for one `split_seed`. The part `test` is the official 10,000. example_ids are rows of the training
+    file; test rows count on from 50,000.
+
+    Args:
+        folder: of the raw files.
+        part: of the set.
+        split_seed: of the split.
+        limit: number of images, a stratified subset of the part; None: all.
+
+    Raises:
+        DamagedFile: If a file is not whole; the message names it.
     """
     return cifar_part(
         folder,

@@ -1,4 +1,4 @@
-"""The common corruptions of CIFAR-10-C that are cheap and make sense for small gray images."""
+"""Those common corruptions of CIFAR-10-C that are cheap and suit small gray images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from touchstone.ingest.example_notes import derived
 from touchstone.ingest.pixels import blurred, from_pictures, to_pictures
 from touchstone.records.nouns import Array, ExampleSet
 
-# Severity 1 to 5, from make_cifar_c.py of the official code (for 32x32 images; ImageNet-C's own are for 224x224).
+# Severity 1 to 5, from make_cifar_c.py of the official code, for 32x32 images. Those of ImageNet-C are for 224x224.
 LEVELS: dict[str, tuple[float, ...]] = {
     "gaussian_noise": (0.04, 0.06, 0.08, 0.09, 0.10),  # standard deviation
     "shot_noise": (500, 250, 100, 75, 50),  # photons of a white pixel
@@ -42,11 +42,22 @@ def corruption(
     ],
     severity: PositiveInt = 3,
 ) -> ExampleSet:
-    """Return the same examples corrupted, ids and labels kept, source `<source>/<kind>_<severity>`.
+    """Return the same examples corrupted; ids and labels stay.
 
-    `severity` goes from 1 to 5. Parameters are those that made CIFAR-10-C, in LEVELS above; results are rounded to
-    1/255 where the official code truncates. pixelate and jpeg need 1 or 3 channels. Hendrycks and Dietterich 2019,
-    "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations", section 4.
+    Parameters are those of CIFAR-10-C, in LEVELS. Results are rounded to 1/255; the official code truncates.
+
+    Args:
+        examples: with 1 or 3 channels for pixelate and jpeg.
+        generator: of the noises.
+        kind: of the corruption.
+        severity: from 1 to 5.
+
+    Returns:
+        The set; its source is named `<source>/<kind>_<severity>`.
+
+    References:
+        Hendrycks and Dietterich 2019, "Benchmarking Neural Network Robustness to Common Corruptions and
+        Perturbations", section 4.
     """
     if kind not in LEVELS or severity not in range(1, 6):
         raise ValueError(f"kind must be one of {', '.join(LEVELS)}, severity 1 to 5; got {kind!r}, {severity}")
@@ -75,7 +86,7 @@ def corruption(
 
 
 def _brightened(images: Array, amount: float) -> Array:
-    """Return images with `amount` added to the largest channel, hue and saturation kept; black turns gray."""
+    """Return images with `amount` added to the largest channel; hue and saturation stay, black becomes gray."""
     value = images.max(axis=1, keepdims=True)
     brighter = np.minimum(value + amount, 1)
     brightened: Array = np.where(value > 0, images * brighter / np.where(value > 0, value, 1), brighter)

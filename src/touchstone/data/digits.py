@@ -15,7 +15,7 @@ from touchstone.ingest.splits import rows_of_part
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array, ExampleSet
 
-SHARES = {"train": 45, "validation": 10, "calibration": 10, "detector_train": 15, "test": 20}  # design.md 7, percent
+SHARES = {"train": 45, "validation": 10, "calibration": 10, "detector_train": 15, "test": 20}  # percent
 ROWS, PIXELS, BRIGHTEST, CLASSES = 1797, 64, 16, 10
 
 
@@ -27,12 +27,22 @@ def digits(
     split_seed: NonNegativeInt = 0,
     limit: PositiveInt | None = None,
 ) -> ExampleSet:
-    """Return one part of the digits: images (N, 1, size, size) of white ink on black, labels 0 to 9.
+    """Return one part of the digits: images (N, 1, size, size), labels 0 to 9.
 
-    The 8x8 values 0..16 are divided by 16, resized bilinearly, rounded to 1/255. The parts hold 45, 10, 10, 15 and
-    20 % of 1,797 rows (809, 179, 180, 270, 359), stratified by class and disjoint for one `split_seed`; example_ids are
-    rows of digits.csv. The file does not say who wrote a digit, so one writer's digits can stand in several parts.
-    `limit` takes a stratified subset of the part. DamagedFile where digits.csv is not whole.
+    White ink on black. The 8x8 values 0 to 16 are divided by 16, resized bilinearly and rounded to 1/255. The parts
+    hold 45, 10, 10, 15 and 20 % of 1,797 rows (809, 179, 180, 270, 359), stratified by class and disjoint for one
+    `split_seed`. example_ids are rows of digits.csv. The file does not say who wrote a digit, so the same writer's
+    digits can be in several parts.
+
+    Args:
+        folder: of the raw files.
+        part: of the set.
+        size: side of the images.
+        split_seed: of the split.
+        limit: number of images, a stratified subset of the part; None: all.
+
+    Raises:
+        DamagedFile: If digits.csv is not whole.
     """
     images, labels = _read(folder / "digits.csv")
     rows = rows_of_part(labels, SHARES, part, seed=split_seed, limit=limit)
@@ -48,7 +58,7 @@ def digits(
 
 
 def _read(path: Path) -> tuple[Array, Array]:
-    """Return images (1797, 8, 8) with values 0..16 and labels (1797,)."""
+    """Return images (1797, 8, 8) with values 0 to 16 and labels (1797,)."""
     data = read_bytes(path)
     try:
         rows = [[int(value) for value in line.split(",")] for line in data.decode("ascii").splitlines()]

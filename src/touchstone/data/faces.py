@@ -17,16 +17,17 @@ FACES, SIDE = 100, 25
 
 
 def faces(folder: Path, *, size: PositiveInt = 28) -> ExampleSet:
-    """Return 100 gray faces (100, 1, size, size), labels -1, bilinearly resized from 25x25.
+    """Return 100 gray faces (100, 1, size, size), labels -1.
 
-    example_ids are rows of faces.npy. DamagedFile where that file is not whole or leaves [0, 1].
+    Bilinearly resized from 25x25. example_ids are rows of faces.npy. DamagedFile if that file is not whole, or if a
+    value is outside [0, 1].
     """
     path = folder / "faces.npy"
-    found = read_array(path, (FACES, SIDE, SIDE), "<f8")
-    if found.min() < 0 or found.max() > 1:
-        raise DamagedFile(f"{path}: values lie in [{found.min():g}, {found.max():g}], expected [0, 1]")
+    values = read_array(path, (FACES, SIDE, SIDE), "<f8")
+    if values.min() < 0 or values.max() > 1:
+        raise DamagedFile(f"{path}: values lie in [{values.min():g}, {values.max():g}], expected [0, 1]")
     return prepared(
-        resized(found, size, size)[:, None],
+        resized(values, size, size)[:, None],
         no_classes(FACES),
         np.arange(FACES),
         "skimage_faces",

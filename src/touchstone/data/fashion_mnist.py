@@ -20,9 +20,17 @@ def fashion_mnist(
     """Return one part of Fashion-MNIST: images (N, 1, 28, 28), labels 0 to 9.
 
     45,000, 5,000, 5,000 and 5,000 of the 60,000 training images, stratified by class and disjoint for one
-    `split_seed`; test is the official 10,000. example_ids are rows of the training file; test rows count on from
-    60,000, so that no two images of the source share an id. `limit` takes a stratified subset of the part, also seeded
-    by `split_seed`. DamagedFile names the idx file that is not whole.
+    `split_seed`. The part `test` is the official 10,000. example_ids are rows of the training file; test rows count
+    on from 60,000, so that no two images of the source share an id.
+
+    Args:
+        folder: of the raw files.
+        part: of the set.
+        split_seed: of the split.
+        limit: number of images, a stratified subset of the part; None: all.
+
+    Raises:
+        DamagedFile: If an idx file is not whole; the message names it.
     """
     return idx_part(
         folder,

@@ -18,8 +18,9 @@ def gaussian_noise(
     std: PositiveFloat = 0.25,
     channels: PositiveInt = 1,
 ) -> ExampleSet:
-    """Return images (count, channels, size, size) of independent normal pixels clipped to [0, 1], labels -1.
+    """Return images of independent normal pixels clipped to [0, 1], labels -1.
 
-    `mean` and `std` are those before clipping; 4.6 % of pixels are clipped with the defaults.
+    Images (count, channels, size, size). `mean` and `std` are those before clipping; with the defaults 4.6 % of the
+    pixels are clipped.
     """
     return generated(generator.normal(mean, std, (count, channels, size, size)), "gaussian_noise")

@@ -31,10 +31,20 @@ def gtsrb(
 ) -> ExampleSet:
     """Return one part of GTSRB: images (N, 3, size, size), labels 0 to 42.
 
-    80, 6, 6 and 8 % of the training tracks, stratified by class and disjoint for one `split_seed`; test is the official
-    12,630. A track is 30 frames of one physical sign, so no sign stands in two parts. example_ids are rows of the training
-    pictures by name; test rows count on from 26,640. `limit` takes a stratified subset of the part's images. The
-    shorter side is resized, the middle square kept. DamagedFile names the file that is not whole.
+    80, 6, 6 and 8 % of the training tracks, stratified by class and disjoint for one `split_seed`. A track is 30
+    frames of one physical sign, so no sign is in two parts. The part `test` is the official 12,630. example_ids are
+    rows of the training pictures by name; test rows count on from 26,640. The shorter side is resized, the middle
+    square kept.
+
+    Args:
+        folder: of the raw files.
+        part: of the set.
+        size: side of the images.
+        split_seed: of the split.
+        limit: number of images, a stratified subset of the part; None: all.
+
+    Raises:
+        DamagedFile: If a file is not whole; the message names it.
     """
     paths, labels = _test(folder) if part == "test" else _training(folder)
     rows = _rows(paths, labels, part, split_seed, limit)
@@ -67,7 +77,7 @@ def _training(folder: Path) -> tuple[list[Path], Array]:
     paths = pictures_under(folder / "Training")
     names = {path.parent.name for path in paths}
     if wrong := sorted(name for name in names if not (name.isascii() and name.isdecimal() and int(name) < CLASSES)):
-        raise DamagedFile(f"{folder / 'Training'}: holds {wrong[0]}, expected folders 00000 to {CLASSES - 1:05d}")
+        raise DamagedFile(f"{folder / 'Training'}: contains {wrong[0]}, expected folders 00000 to {CLASSES - 1:05d}")
     return paths, np.array([int(path.parent.name) for path in paths])
 
 

@@ -10,7 +10,7 @@ from touchstone.ingest.example_notes import derived
 from touchstone.ingest.pixels import from_pictures, to_pictures
 from touchstone.records.nouns import ExampleSet
 
-# papers.md 5.d: dark is contrast 3.8, then brightness .1; sharp is sharpness 15.
+# docs/papers/translation.md, Natural shifts
 SHIFTS = {
     "darker": ((ImageEnhance.Contrast, 3.8), (ImageEnhance.Brightness, 0.1)),
     "sharper": ((ImageEnhance.Sharpness, 15.0),),
@@ -18,11 +18,14 @@ SHIFTS = {
 
 
 def natural_shift(examples: ExampleSet, *, shift: Literal["darker", "sharper"]) -> ExampleSet:
-    """Return the same examples after a natural shift, ids and labels kept, source `<source>/<shift>`.
+    """Return the same examples after a natural shift; ids and labels stay.
 
-    darker: contrast 3.8, then brightness 0.1. sharper: sharpness 15. Factors, order and 8-bit rounding after each are
-    those of PIL.ImageEnhance: the contrast is taken around the image's own mean gray, rounded. Images must have 1 or 3
-    channels. Amich and Eshete, 2202.08944, official code.
+    `darker` is contrast 3.8, then brightness 0.1. `sharper` is sharpness 15. Order and 8-bit rounding after each are
+    those of PIL.ImageEnhance. Contrast is taken around the image's own mean gray, rounded. Images must have 1 or 3
+    channels. The source is named `<source>/<shift>`.
+
+    References:
+        Amich and Eshete 2022 (arXiv:2202.08944), official code; docs/papers/translation.md, Natural shifts.
     """
     if shift not in SHIFTS:
         raise ValueError(f"shift must be one of {', '.join(SHIFTS)}, got {shift!r}")

@@ -31,24 +31,36 @@ def own_images(
     colour: Literal["as_stored", "gray", "rgb"] = "as_stored",
     broken: Literal["refuse", "leave_out"] = "refuse",
 ) -> ExampleSet:
-    """Return the images in `folder`, (N, C, H, W): a folder of pictures per class, or one .npz or safetensors file.
+    """Return the user's images in `folder`, (N, C, H, W).
 
-    part: 30, 20 or 50 of 100 rows, stratified by class and disjoint for one `split_seed`, or all. Not `labelled`: labels
-    are -1, pictures may lie anywhere, and only all of them can be had. `classes`: the folders in the order of the model's
-    classes, where that is not the order of their names. height and width resize (bilinear); without, all images must be
-    alike. `broken` pictures stop it, or are left out and named in the notes. example_ids are rows by name; `limit` takes
-    a stratified subset. DamagedFile and ValueError say what is wrong with which file.
+    example_ids are rows by name.
+
+    Args:
+        folder: of the raw files: one folder of pictures per class, or one .npz or .safetensors file.
+        part: 30, 20 or 50 % of the rows, stratified by class and disjoint for one `split_seed`; or all.
+        labelled: False: labels are -1, pictures may be in any folder, and `part` is `all`.
+        split_seed: of the split.
+        limit: number of images, a stratified subset of the part; None: all.
+        classes: the class folders in the order of the model's classes; None: the order of their names.
+        height: to resize to (bilinear), together with width. None: all images must have the same shape.
+        width: see height.
+        colour: read pictures as gray or rgb, or as they are stored.
+        broken: whether a broken picture is an error, or is left out and named in the notes.
+
+    Raises:
+        DamagedFile: If a file is not whole; the message names it.
+        ValueError: If the settings do not fit the files.
     """
     if (height is None) != (width is None):
-        raise ValueError("height and width go together")
-    found = own.own_images(folder, classes or (), labelled=labelled)
+        raise ValueError("height and width: set both or neither")
+    files = own.own_images(folder, classes or (), labelled=labelled)
     if labelled and part != "all":
-        rows = rows_of_part(found.labels, SHARES, part, seed=split_seed, limit=limit)
+        rows = rows_of_part(files.labels, SHARES, part, seed=split_seed, limit=limit)
     else:
-        rows = np.sort(stratified_order(found.labels, split_seed)[:limit])
+        rows = np.sort(stratified_order(files.labels, split_seed)[:limit])
     size = None if height is None or width is None else (height, width)
     try:
-        images, faulty, good = found.read(rows.tolist(), own.Shaping(size, colour))
+        images, faulty, good = files.read(rows.tolist(), own.Shaping(size, colour))
     except ValueError as error:
         raise DamagedFile(f"{folder}: {error}") from error
     if faulty and (broken == "refuse" or not good):
@@ -60,5 +72,5 @@ def own_images(
     if size is not None:
         notes["interpolation"] = f"resized to {height} x {width} (bilinear, PIL, 8 bits)"
     return prepared(
-        images, found.labels[kept], kept, folder.name, licence="the user's own", origin="the user's own files", **notes
+        images, files.labels[kept], kept, folder.name, licence="the user's own", origin="the user's own files", **notes
     )

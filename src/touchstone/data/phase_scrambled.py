@@ -12,10 +12,10 @@ from touchstone.records.nouns import Array, ExampleSet
 def phase_scrambled(
     examples: ExampleSet, generator: np.random.Generator, *, count: PositiveInt | None = None
 ) -> ExampleSet:
-    """Return images with the Fourier amplitudes of `examples` and random phases, clipped to [0, 1], labels -1.
+    """Return images with the amplitudes of `examples` and random phases, labels -1.
 
-    Brightness and spatial frequencies stay, shapes go. Clipping changes amplitudes where the random waves leave
-    [0, 1]. `count` takes the first rows in the order of their ids; ids are kept.
+    Brightness and spatial frequencies stay; shapes do not. Values are clipped to [0, 1], which changes some
+    amplitudes. `count` takes the first rows in the order of their ids; ids stay.
     """
     if count is not None and count > len(examples):
         raise ValueError(f"count must be at most {len(examples)}, the number of examples, got {count}")
@@ -25,10 +25,10 @@ def phase_scrambled(
 
 
 def _scrambled(images: Array, generator: np.random.Generator) -> Array:
-    """Return images (N, C, H, W) with every Fourier amplitude kept, unclipped.
+    """Return images (N, C, H, W) with every Fourier amplitude kept, not clipped.
 
-    The phases added are those of white noise, so they have the symmetry of a real image's. All channels get the same
-    ones, which keeps their colour. The mean's phase stays: adding pi to it would turn the image negative.
+    The added phases are those of white noise, so they have the symmetry of a real image. All channels get the same
+    ones, which keeps their colour. The phase of the mean stays: adding pi to it would invert the image.
     """
     height, width = images.shape[-2:]
     noise = np.fft.rfft2(generator.standard_normal((len(images), 1, height, width)))

@@ -19,12 +19,21 @@ def photograph_patches(
     stride: PositiveInt | None = None,
     count: PositiveInt | None = None,
 ) -> ExampleSet:
-    """Return gray patches (N, 1, size, size) of scikit-learn's two photographs, labels -1.
+    """Return gray patches of scikit-learn's two photographs, labels -1.
 
-    The photographs are first shrunk by `scale` (at most 1), so that a patch shows structure and not one flat tone.
-    `stride` None sets patches side by side: 154 of 28x28 at scale 0.5; overlapping ones are not independent, and
-    intervals that count them as examples are too narrow. `count` takes that many, evenly spaced. DamagedFile where a
-    photograph cannot be decoded.
+    Images (N, 1, size, size). The photographs are first shrunk by `scale` (at most 1), so that a patch shows
+    structure and not one flat tone.
+
+    Args:
+        folder: of the raw files.
+        size: side of a patch.
+        scale: of the photographs.
+        stride: between patches. None: patches do not overlap, 154 of 28x28 at scale 0.5. Overlapping patches are not
+            independent, so intervals that count them as examples are too narrow.
+        count: number of patches, evenly spaced; None: all.
+
+    Raises:
+        DamagedFile: If a photograph cannot be decoded.
     """
     photographs = [read_gray(folder / name) / 255 for name in ("china.jpg", "flower.jpg")]
     images, numbers = tiles(photographs, size=size, stride=stride, scale=scale, count=count)

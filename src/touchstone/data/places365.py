@@ -5,29 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from touchstone.contracts import PositiveInt
-from touchstone.ingest.example_notes import no_classes, prepared
-from touchstone.ingest.picture_files import evenly, pictures_under, read_squares
-from touchstone.records.encoding import DamagedFile
+from touchstone.data._unlabelled_pictures import unlabelled_pictures
 from touchstone.records.nouns import ExampleSet
 
 
 def places365(folder: Path, *, size: PositiveInt = 32, count: PositiveInt | None = None) -> ExampleSet:
-    """Return the 36,500 validation images of Places365 (N, 3, size, size), labels -1.
+    """Return the 36,500 validation images of Places365, labels -1.
 
-    The shorter side is resized to `size`, the middle square kept, as is usual; the literature takes 10,000. `count`
-    takes that many, evenly spaced over their names. example_ids are rows of the pictures by name. DamagedFile where
-    one cannot be decoded.
+    Images (N, 3, size, size): the shorter side is resized to `size` and the middle square kept, as usual. `count` takes
+    that many, evenly spaced over their names; the literature uses 10,000. example_ids are rows of the pictures, ordered by
+    name. DamagedFile if a picture cannot be decoded.
     """
-    paths = pictures_under(folder)
-    if wrong := [path for path in paths if not path.name.startswith("Places365_val_")]:
-        raise DamagedFile(f"{wrong[0]}: not a picture of Places365")
-    rows = evenly(count, len(paths))
-    return prepared(
-        read_squares([paths[row] for row in rows], size, shrink=True),
-        no_classes(len(rows)),
-        rows,
+    return unlabelled_pictures(
+        folder,
         "places365",
-        licence="none stated; offered for research",
+        lambda path: path.name.startswith("Places365_val_"),
+        publication="Places365",
         origin="Places365, Zhou et al. 2017, validation",
         interpolation="shorter side resized (bilinear, PIL, 8 bits), middle square",
+        size=size,
+        count=count,
     )

@@ -1,4 +1,4 @@
-"""Rubbish images: standard normal noise, which no class should be seen in."""
+"""Rubbish images: standard normal noise, in which a network should see no class."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from touchstone.records.nouns import ExampleSet
 def standard_normal(
     generator: np.random.Generator, *, count: PositiveInt = 1000, size: PositiveInt = 28, channels: PositiveInt = 1
 ) -> ExampleSet:
-    """Return `count` draws of N(0, I), labels -1: as drawn in `unquantised`, clipped to [0, 1] in `images`.
+    """Return `count` draws of N(0, I), labels -1.
 
-    As drawn they leave the range of pixels, as they do in Goodfellow et al. 2015, appendix A (papers.md 4.e): a network
-    that is run on the set says what it makes of both.
+    Images (count, channels, size, size). `unquantised` holds the values as drawn, which leave the range of pixels;
+    `images` holds them clipped to [0, 1]. A network is measured on both.
+
+    References:
+        Goodfellow et al. 2015, appendix A; docs/papers/fgsm.md, Protocol.
     """
     drawn = generator.normal(size=(count, channels, size, size))
     return replace(generated(drawn, "standard_normal"), unquantised=drawn.astype(np.float32))

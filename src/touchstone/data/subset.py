@@ -1,4 +1,4 @@
-"""Fewer rows of a set, its classes in proportion: for what costs much per image."""
+"""Fewer rows of a set, with classes in proportion, for what is expensive per image."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from touchstone.records.nouns import ExampleSet
 
 
 def subset(examples: ExampleSet, *, count: PositiveInt, split_seed: NonNegativeInt = 0) -> ExampleSet:
-    """Return `count` rows, stratified by class, in the order of `examples`; images, labels and ids stay.
+    """Return `count` rows, stratified by class, in the order of `examples`.
 
-    A smaller count's rows are among a larger one's. The source is named `<source>/subset`. ValueError where there are
-    fewer rows than `count`.
+    Images, labels and ids stay. The rows of a smaller count are among those of a larger one. The source is named
+    `<source>/subset`. ValueError if there are fewer rows than `count`.
     """
     if count > len(examples):
         raise ValueError(f"count must be at most {len(examples)}, the rows of {examples.source}, got {count}")

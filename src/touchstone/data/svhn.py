@@ -25,9 +25,17 @@ def svhn(
 ) -> ExampleSet:
     """Return one part of SVHN: images (N, 3, 32, 32), labels 0 to 9.
 
-    66, 2, 2 and 3 of 73 parts of the training images, stratified by class and disjoint for one `split_seed`; test is the
-    official 26,032. example_ids are rows of the training file; test rows count on from 73,257. `limit` takes a stratified
-    subset of the part. DamagedFile names the .mat file that is not whole.
+    66, 2, 2 and 3 of 73 shares of the training images, stratified by class and disjoint for one `split_seed`. The
+    part `test` is the official 26,032. example_ids are rows of the training file; test rows count on from 73,257.
+
+    Args:
+        folder: of the raw files.
+        part: of the set.
+        split_seed: of the split.
+        limit: number of images, a stratified subset of the part; None: all.
+
+    Raises:
+        DamagedFile: If a .mat file is not whole; the message names it.
     """
     labels, images = read_svhn(folder / ("test_32x32.mat" if part == "test" else "train_32x32.mat"))
     rows = rows_of_part(labels, {"test": 1} if part == "test" else SHARES, part, seed=split_seed, limit=limit)

@@ -21,14 +21,23 @@ def texture_patches(
     count: PositiveInt | None = None,
     part: Literal["all", "upper", "lower"] = "all",
 ) -> ExampleSet:
-    """Return gray patches (N, 1, size, size) of a brick wall, grass and gravel, labels -1.
+    """Return gray patches of a brick wall, grass and gravel, labels -1.
 
-    `part` takes those of the upper or of the lower half of each texture, so that a detector trained on one half can be
-    tested on the other; ids are those among all patches, and `count` counts before it.
+    Images (N, 1, size, size). The 512x512 textures are first shrunk by `scale` (at most 1), so that a patch shows the
+    pattern.
 
-    The 512x512 textures are first shrunk by `scale` (at most 1), so that a patch shows the pattern. `stride` None sets
-    patches side by side: 243 of 28x28 at scale 0.5; overlapping ones are not independent examples. `count` takes that
-    many, evenly spaced. DamagedFile where a texture cannot be decoded.
+    Args:
+        folder: of the raw files.
+        size: side of a patch.
+        scale: of the textures.
+        stride: between patches. None: patches do not overlap, 243 of 28x28 at scale 0.5. Overlapping patches are not
+            independent examples.
+        count: number of patches, evenly spaced, before `part` is taken; None: all.
+        part: patches of the upper or the lower half of each texture, so that a detector trained on one half can be
+            tested on the other. Ids are those among all patches.
+
+    Raises:
+        DamagedFile: If a texture cannot be decoded.
     """
     textures = [read_gray(folder / name) / 255 for name in ("brick.png", "grass.png", "gravel.png")]
     images, numbers = tiles(textures, size=size, stride=stride, scale=scale, count=count)

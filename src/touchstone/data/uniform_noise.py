@@ -12,5 +12,8 @@ from touchstone.records.nouns import ExampleSet
 def uniform_noise(
     generator: np.random.Generator, *, count: PositiveInt = 1000, size: PositiveInt = 28, channels: PositiveInt = 1
 ) -> ExampleSet:
-    """Return images (count, channels, size, size) of independent pixels uniform on [0, 1], labels -1."""
+    """Return images of independent pixels, uniform on [0, 1], labels -1.
+
+    Images (count, channels, size, size).
+    """
     return generated(generator.random((count, channels, size, size)), "uniform_noise")

@@ -1,4 +1,4 @@
-"""A set without some of its rows, such as images that another set has too."""
+"""A set without some of its rows, such as images that another set also has."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from touchstone.records.nouns import ExampleSet
 
 
 def without_rows(examples: ExampleSet, *, rows: list[int]) -> ExampleSet:
-    """Return the images whose example_ids are not among `rows`; images, labels and ids stay.
+    """Return the images whose example_ids are not among `rows`.
 
-    The source is named `<source>/without_rows`. ValueError where a row is not in `examples`, or where none is left.
+    Images, labels and ids stay. The source is named `<source>/without_rows`. ValueError if a row is not in
+    `examples`, or if no row is left.
     """
     missing = sorted(set(rows) - set(examples.example_ids.tolist()))
     if missing:

@@ -1,4 +1,4 @@
-"""Class-conditional Gaussians with one shared covariance: their fit, and squared Mahalanobis distances to them."""
+"""Class-conditional Gaussians with one shared covariance: the fit, and squared Mahalanobis distances."""
 
 from __future__ import annotations
 
@@ -7,12 +7,24 @@ from torch import Tensor
 
 
 def fit_gaussians(features: Tensor, labels: Tensor, *, shrinkage: float) -> tuple[Tensor, Tensor]:
-    """Return the mean of each class that occurs, (K, D), and the whitening (D, D) of their pooled covariance.
+    """Return the mean of each class and the whitening of their covariance.
 
-    features (N, D), labels (N,) of any integer values.  Both results are float64: a covariance of trained features
-    spans more orders of magnitude than float32 resolves.  The covariance is the pooled scatter over N, as in Lee et al.
-    2018, then (1 - shrinkage) of it plus shrinkage of its mean variance on the diagonal.  ValueError where the features
-    do not vary, or where shrinkage is too small to make the covariance invertible.
+    Args:
+        features: (N, D).
+        labels: (N,), any integers.
+        shrinkage: share of the mean variance on the diagonal: (1 - shrinkage) * covariance + shrinkage * variance *
+            I.
+
+    Returns:
+        Means (K, D) of the classes that occur and whitening (D, D), both float64: a covariance of trained features
+        spans more orders of magnitude than float32 resolves.
+
+    Raises:
+        ValueError: If the features do not vary within a class, or if `shrinkage` is too small to invert the
+            covariance.
+
+    References:
+        Lee et al. 2018, section 2.1: the covariance is the pooled scatter over N.
     """
     features = features.detach().double()
     _, rows = torch.unique(labels, return_inverse=True)
@@ -26,14 +38,15 @@ def fit_gaussians(features: Tensor, labels: Tensor, *, shrinkage: float) -> tupl
     values, vectors = torch.linalg.eigh(covariance)
     if values[0] <= len(values) * torch.finfo(values.dtype).eps * values[-1]:
         raise ValueError(f"shrinkage {shrinkage:g} leaves the covariance singular: raise it, or fit on more rows")
-    # Row by row, as it will be stored: in another layout the same product rounds differently.
+    # Row-major, as it will be stored: in another layout the same product rounds differently.
     return means, (vectors / values.sqrt()).contiguous()
 
 
 def squared_distances(features: Tensor, means: Tensor, whitening: Tensor) -> Tensor:
-    """Return (f - mean)^T covariance^-1 (f - mean) of every row to every mean, (N, K), at least 0.
+    """Return (f - mean)^T covariance^-1 (f - mean) of every row to every mean.
 
-    Taken in float64 and returned in the dtype of `features`, (N, D): whitening blows small differences up.
+    (N, K), at least 0. Computed in float64, because whitening amplifies small differences; returned in the dtype of
+    `features`, (N, D).
     """
     whitening = whitening.to(features.device, torch.float64)
     rows = features.double() @ whitening

@@ -1,4 +1,4 @@
-"""What a network has made of its inputs, layer by layer."""
+"""The inputs of every hidden layer of a network."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def layer_features(model: nn.Module, images: Tensor) -> list[Tensor]:
-    """Return what each linear or convolutional layer but the first reads of the images, in the order of their calls.
+    """Return the inputs of all linear and convolutional layers but the first.
 
-    Each is (N, D), with D channels or units: means over what is left of space. Differentiable in the images, where
-    gradients are on. ValueError for a network of fewer than two such layers: it has nothing hidden.
+    In the order of the calls, each (N, D) with D channels or units, averaged over space. Differentiable in the images
+    if gradients are enabled.
+
+    Raises:
+        ValueError: If the network has fewer than two such layers, so that it has no hidden layer.
     """
     read: list[Tensor] = []
 
@@ -33,7 +36,7 @@ def layer_features(model: nn.Module, images: Tensor) -> list[Tensor]:
 
 
 def all_layer_features(model: nn.Module, images: Tensor, batch_size: int) -> list[Tensor]:
-    """Return `layer_features` of many images without gradients, so many at a time."""
+    """Return `layer_features` of many images, in batches and without gradients."""
     with torch.no_grad():
         parts = [layer_features(model, batch) for (batch,) in batches(batch_size, images)]
     return [torch.cat(layer) for layer in zip(*parts, strict=True)]

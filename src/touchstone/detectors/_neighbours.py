@@ -7,11 +7,21 @@ from torch import Tensor
 
 
 def nearest_distances(features: Tensor, references: Tensor, k: int) -> Tensor:
-    """Return the Euclidean distance of each row to its k nearest references, (N, k), ascending.
+    """Return the Euclidean distances to the k nearest references.
 
-    features (N, D), references (M, D).  Which references are nearest is found without a graph; the distances to them
-    are then taken from the differences, so they are exact where features nearly coincide and differentiable in
-    `features`.  ValueError where k exceeds M.
+    The neighbours are chosen without a graph. Their distances are then computed from the differences, so they are
+    exact for features that nearly coincide, and differentiable in `features`.
+
+    Args:
+        features: (N, D).
+        references: (M, D).
+        k: number of neighbours, at most M.
+
+    Returns:
+        (N, k), ascending.
+
+    Raises:
+        ValueError: If k exceeds M.
     """
     if k > len(references):
         raise ValueError(f"k must be at most the {len(references)} reference rows fitted, got {k}")

@@ -1,4 +1,4 @@
-"""The one supervised network that every learned detector uses: two fully connected layers on standardised inputs."""
+"""The supervised network of every learned detector: two linear layers on standardised inputs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from torch.nn import functional
 
 from touchstone.numerics.tensors import batches, derive, seeded
 
-FLOOR = 1e-12  # added before a logarithm: gradient norms and probabilities span many orders of magnitude and reach 0
+FLOOR = 1e-12  # added before a logarithm, because gradient norms and probabilities reach 0
 
 
 def log_scale(values: Tensor) -> Tensor:
-    """Return log(values + 1e-12), for inputs that are at least 0."""
+    """Return log(values + 1e-12), for values of at least 0."""
     return (values + FLOOR).log()
 
 
 def two_layer_logit(inputs: Tensor, state: dict[str, Tensor]) -> Tensor:
-    """Return the network's logit of "anomalous" per row, (N,), for inputs (N, D) and a state of `fit_two_layer_net`."""
+    """Return the network's logit of "anomalous" per row.
+
+    Args:
+        inputs: (N, D).
+        state: what `fit_two_layer_net` returned.
+
+    Returns:
+        (N,), unbounded; higher is more anomalous.
+    """
     state = {name: values.to(inputs) for name, values in state.items()}
     standardised = (inputs - state["mean"]) / state["std"]
     hidden = functional.relu(functional.linear(standardised, state["weight1"], state["bias1"]))
@@ -25,7 +33,7 @@ def two_layer_logit(inputs: Tensor, state: dict[str, Tensor]) -> Tensor:
 
 
 def fit_two_layer_net(
-    known: Tensor,
+    in_distribution: Tensor,
     anomalous: Tensor,
     seed: int,
     *,
@@ -37,14 +45,32 @@ def fit_two_layer_net(
     validation_share: float,
     patience: int,
 ) -> dict[str, Tensor]:
-    """Return the state that told known rows (N0, D) from anomalous ones (N1, D) best on the held-out share of both.
+    """Return the state with the lowest loss on held-out rows.
 
-    Adam on binary cross-entropy with both classes given equal weight; it stops when the held-out loss has not fallen
-    for `patience` epochs.  Mean and standard deviation are those of the training rows; an input that never varies keeps
-    its scale.  ValueError where a class has fewer than two rows.  papers.md 1.b to 1.d.
+    Adam minimises the binary cross-entropy with equal weight for both classes. It stops if the held-out loss has not
+    fallen for `patience` epochs. Inputs are standardised with the mean and standard deviation of the training rows;
+    an input that never varies keeps its scale.
+
+    Args:
+        in_distribution: rows (N0, D).
+        anomalous: rows (N1, D).
+        seed: of the initial weights, the split and the order of the batches.
+        hidden: units of the hidden layer.
+        epochs: at most.
+        learning_rate: of Adam.
+        weight_decay: of Adam.
+        batch_size: rows per step.
+        validation_share: share of each class that is held out.
+        patience: epochs without a lower held-out loss.
+
+    Raises:
+        ValueError: If a class has fewer than two rows.
+
+    References:
+        docs/papers/gradient_detection.md, Detector.
     """
     order = torch.Generator().manual_seed(derive(seed, "order"))
-    inputs, targets, held_out = _split((known.detach(), anomalous.detach()), validation_share, order)
+    inputs, targets, held_out = _split((in_distribution.detach(), anomalous.detach()), validation_share, order)
     train, train_targets = inputs[~held_out], targets[~held_out]
     mean, std = train.mean(0), train.std(0)
     state = {"mean": mean, "std": torch.where(std > 0, std, torch.ones_like(std))}
@@ -69,11 +95,13 @@ def fit_two_layer_net(
 
 
 def _split(classes: tuple[Tensor, Tensor], share: float, order: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Return all rows, their targets (0 known, 1 anomalous), and which are held out: the same share of both classes."""
+    """Return all rows, their targets (0 in distribution, 1 anomalous), and which are held out: the same share of both."""
     masks = []
     for rows in classes:
         if len(rows) < 2:
-            raise ValueError(f"a learned detector needs at least 2 known and 2 anomalous rows, got {len(rows)}")
+            raise ValueError(
+                f"a learned detector needs at least 2 in-distribution and 2 anomalous rows, got {len(rows)}"
+            )
         count = min(max(1, round(share * len(rows))), len(rows) - 1)
         masks.append(torch.randperm(len(rows), generator=order) < count)
     targets = torch.cat([rows.new_full((len(rows),), float(label)) for label, rows in enumerate(classes)])
@@ -92,7 +120,7 @@ def _detached(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _balanced_loss(logits: Tensor, targets: Tensor, all_targets: Tensor) -> Tensor:
-    """Return the mean cross-entropy, each class weighted by the inverse of its share among all rows."""
+    """Return the mean cross-entropy with each class weighted by the inverse of its share among all rows."""
     share = all_targets.mean()
     weights = torch.where(targets == 1, 0.5 / share, 0.5 / (1 - share))
     return (weights * functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")).mean()

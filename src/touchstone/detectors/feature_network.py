@@ -1,4 +1,4 @@
-"""feature_network: the trivial supervised baseline of gradient_network, on the penultimate features."""
+"""feature_network: the supervised baseline of gradient_network that reads penultimate features."""
 
 from __future__ import annotations
 
@@ -21,10 +21,13 @@ def fit(
     validation_share: UnitInterval = 0.2,
     patience: PositiveInt = 20,
 ) -> dict[str, Tensor]:
-    """Return the state of a two-layer network that tells ID rows (N0, D) from anomalous rows (N1, D).
+    """Return the state of a network that separates ID from anomalous features.
 
-    The features are standardised; network and schedule are those of `gradient_network`, so that the difference between
-    the two is the gradients'.  papers.md 1.e.
+    fit_features (N0, D), anomalous_features (N1, D). Two layers. Standardisation, network and schedule are those of
+    `gradient_network`. The gradients are the only difference.
+
+    References:
+        docs/papers/gradient_detection.md, Protocol.
     """
     return fit_two_layer_net(
         fit_features,
@@ -41,8 +44,11 @@ def fit(
 
 
 def feature_network(features: Tensor, state: dict[str, Tensor]) -> Tensor:
-    """Return the network's logit of "anomalous" per row, (N,), unbounded; higher is more anomalous.
+    """Return the network's logit of "anomalous" per row.
 
-    features (N, D) of the fitted layer.
+    features: (N, D) of the fitted layer.
+
+    Returns:
+        (N,), unbounded; higher is more anomalous.
     """
     return two_layer_logit(features, state)

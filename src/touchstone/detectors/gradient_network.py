@@ -1,4 +1,4 @@
-"""gradient_network: a small supervised network on per-tensor gradient norms under a confounding label."""
+"""gradient_network: a small supervised network on gradient norms under a confounding label."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ def fit(
     validation_share: UnitInterval = 0.2,
     patience: PositiveInt = 20,
 ) -> dict[str, Tensor]:
-    """Return the state of a two-layer network that tells ID rows (N0, P) from anomalous rows (N1, P).
+    """Return the state of a network that separates ID from anomalous norms.
 
-    The inputs are log(norm + 1e-12), standardised with training statistics: raw norms span over ten orders of
-    magnitude.  label names the confounding label that the norms belong to.  Lee et al. 2022; papers.md 1.b, 1.d.
+    A network of two layers; norms are (N0, P) and (N1, P). Its inputs are log(norm + 1e-12), standardised with
+    training statistics: raw norms span over ten orders of magnitude. `label` names the confounding label of the
+    norms.
+
+    References:
+        Lee et al. 2022; docs/papers/gradient_detection.md, Gradient features and Detector.
     """
     return fit_two_layer_net(
         log_scale(fit_gradient_norms),
@@ -42,8 +46,11 @@ def fit(
 
 
 def gradient_network(gradient_norms: Tensor, state: dict[str, Tensor], *, label: str = "softmax_all") -> Tensor:
-    """Return the network's logit of "anomalous" per row, (N,), unbounded; higher is more anomalous.
+    """Return the network's logit of "anomalous" per row.
 
-    gradient_norms (N, P), squared and at least 0, of the confounding label named by `label`, the fitted one.
+    gradient_norms: (N, P), squared, at least 0, of the confounding label that was fitted.
+
+    Returns:
+        (N,), unbounded; higher is more anomalous.
     """
     return two_layer_logit(log_scale(gradient_norms), state)

@@ -1,4 +1,4 @@
-"""gradient_sum: the summed squared gradient under a confounding label, without any training."""
+"""gradient_sum: the squared norm of the whole gradient under a confounding label, without training."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from torch import Tensor
 
 
 def gradient_sum(gradient_norms: Tensor, *, label: str = "softmax_all") -> Tensor:
-    """Return the squared norm of the whole gradient per row, (N,), at least 0; higher counts as more anomalous.
+    """Return the squared norm of the whole gradient per row.
 
-    gradient_norms (N, P), squared, of the confounding label named by `label`.  The sign is the papers', fixed before
-    any result: at the last layer it points the other way (confident rows have the larger gradient), so an AUROC below
-    0.5 is possible and is reported as it is.  Lee & AlRegib 2020; papers.md 1.b.
+    gradient_norms: (N, P), squared, of the confounding label that `label` names. The sign is that of the papers,
+    fixed before any result. At the last layer it points the other way, because confident rows have the larger
+    gradient. So an AUROC below 0.5 is possible, and is reported as it is.
+
+    Returns:
+        (N,), at least 0; higher is more anomalous.
+
+    References:
+        Lee & AlRegib 2020; docs/papers/gradient_detection.md, Gradient features.
     """
     return gradient_norms.sum(dim=1)

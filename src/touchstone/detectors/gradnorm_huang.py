@@ -1,4 +1,4 @@
-"""gradnorm_huang: the L1 norm of the last layer's gradient of the divergence from the uniform distribution."""
+"""gradnorm_huang: the last layer's gradient of the divergence from the uniform distribution, L1 norm."""
 
 from __future__ import annotations
 
@@ -8,11 +8,21 @@ from touchstone.contracts import PositiveFloat
 
 
 def gradnorm_huang(logits: Tensor, features: Tensor, *, temperature: PositiveFloat = 1.0) -> Tensor:
-    """Return minus the L1 norm of d KL(uniform || softmax(z / T)) / dW, (N,), at most 0; higher is more anomalous.
+    """Return minus the L1 norm of d KL(uniform || softmax(z / T)) / dW.
 
-    logits (N, K), features (N, D) the input of the last layer z = W h + b: the gradient is the outer product of
-    (p - 1/K) / T and h, so its L1 norm is the product of theirs.  The authors sum over classes instead of averaging,
-    which multiplies every score by K.  Huang et al. 2021, eq. 4 and 7; their larger norm is our lower score.
+    The last layer is z = W h + b. The gradient is the outer product of (p - 1/K) / T and h, so its L1 norm is the
+    product of theirs. The authors sum over classes instead of averaging, which multiplies every score by K.
+
+    Args:
+        logits: z, (N, K).
+        features: h, (N, D).
+        temperature: T.
+
+    Returns:
+        (N,), at most 0; higher is more anomalous.
+
+    References:
+        Huang et al. 2021, eq. 4 and 7; their larger norm is our lower score.
     """
     probabilities = (logits / temperature).softmax(dim=1)
     output = (probabilities - 1 / logits.shape[1]).abs().sum(1) / temperature

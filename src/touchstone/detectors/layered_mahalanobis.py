@@ -1,4 +1,4 @@
-"""layered_mahalanobis: distances to class means in every hidden layer, weighed by a logistic regression."""
+"""layered_mahalanobis: distances to class means in every hidden layer, combined by a logistic regression."""
 
 from __future__ import annotations
 
@@ -23,13 +23,30 @@ def fit(
     inverse_strength: PositiveFloat = 1.0,
     batch_size: PositiveInt = 250,
 ) -> dict[str, Tensor]:
-    """Return the Gaussians of each hidden layer, as class means (K, D) and whitening (D, D), and the layers' weights.
+    """Return the Gaussians of each hidden layer, and the weights of the layers.
 
-    Half of the ID images (N, C, H, W), drawn by the seed, make the Gaussians; the other half and the anomalous images the
-    regression, whose classes count equally: distances of the images that a mean was taken over are too small (papers.md
-    2.g, 6 and 7). shrinkage: of each covariance, see `fit_gaussians`; inverse_strength: C of scikit-learn's
-    LogisticRegression, on standardised distances. Lee et al. 2018, section 2.2. ValueError for a network without a
-    hidden layer, and for fewer than four ID images.
+    One half of the ID images, drawn by the seed, gives the Gaussians. The other half and the anomalous images train
+    the regression, whose classes count equally. Distances of the images that a mean was computed from would be too
+    small.
+
+    Args:
+        fit_images: ID images (N, C, H, W), at least four.
+        fit_labels: (N,).
+        anomalous_images: (M, C, H, W).
+        model: a classifier with at least one hidden layer.
+        seed: of the split.
+        shrinkage: of each covariance, see `fit_gaussians`.
+        inverse_strength: C of scikit-learn's LogisticRegression, on standardised distances.
+        batch_size: images per forward pass.
+
+    Returns:
+        Per layer means (K, D) and whitening (D, D); centre, scale and weights (L,), bias (1,).
+
+    Raises:
+        ValueError: If the network has no hidden layer, or if there are fewer than four ID images.
+
+    References:
+        Lee et al. 2018, section 2.2; docs/papers/aloe.md, Deviations.
     """
     if len(fit_images) < 4:
         raise ValueError(f"{len(fit_images)} ID images cannot be halved: at least 4 are needed")
@@ -39,13 +56,13 @@ def fit(
     for layer, features in enumerate(all_layer_features(model, fit_images[first], batch_size)):
         means, whitening = fit_gaussians(features, fit_labels[first], shrinkage=shrinkage)
         state |= {f"means.{layer}": means, f"whitening.{layer}": whitening}
-    known, anomalous = (
+    in_distribution, anomalous = (
         _distances(all_layer_features(model, images, batch_size), state).double()
         for images in (fit_images[second], anomalous_images)
     )
-    together = torch.cat([known, anomalous])
+    together = torch.cat([in_distribution, anomalous])
     centre, scale = together.mean(0), together.std(0).clamp_min(1e-12)
-    targets = torch.cat([torch.zeros(len(known)), torch.ones(len(anomalous))])
+    targets = torch.cat([torch.zeros(len(in_distribution)), torch.ones(len(anomalous))])
     regression = LogisticRegression(C=inverse_strength, class_weight="balanced", max_iter=1000)
     regression.fit(((together - centre) / scale).cpu().numpy(), targets.numpy())
     return state | {
@@ -57,10 +74,16 @@ def fit(
 
 
 def layered_mahalanobis(images: Tensor, model: nn.Module, state: dict[str, Tensor]) -> Tensor:
-    """Return the regression's logit of "anomalous" per image, (N,), unbounded; higher is more anomalous.
+    """Return the regression's logit of "anomalous" per image.
 
-    images (N, C, H, W). Half the squared distance to the nearest class mean in each hidden layer, standardised and
-    weighed; differentiable through all of them, without the paper's step on the input (papers.md 2.b). Supervised.
+    Half the squared distance to the nearest class mean in each hidden layer, standardised and weighted. It is
+    differentiable through all layers. Unlike the paper's score it takes no step on the input.
+
+    Returns:
+        (N,), unbounded; higher is more anomalous.
+
+    References:
+        docs/papers/aloe.md, Scores.
     """
     rest = {name: state[name].to(images.device, torch.float64) for name in ("centre", "scale", "weights", "bias")}
     distances = _distances(layer_features(model, images), state).double()

@@ -1,4 +1,4 @@
-"""lid: the local intrinsic dimension of a feature among ID features."""
+"""lid: the local intrinsic dimensionality of a feature among ID features."""
 
 from __future__ import annotations
 
@@ -11,23 +11,34 @@ from touchstone.numerics.tensors import derive
 
 
 def fit(fit_features: Tensor, seed: int, *, references: PositiveInt = 100) -> dict[str, Tensor]:
-    """Return that many ID features drawn without replacement, (M, D); all of them where there are fewer.
+    """Return ID features drawn at random, without replacement.
 
-    The paper takes each minibatch of 100 as its own reference; one fixed draw makes a score depend on its row alone.
+    `references` of them, (M, D); all if there are fewer. The paper uses each minibatch of 100 as its own references.
+    With one fixed draw a score depends only on its own row.
     """
     order = torch.randperm(len(fit_features), generator=torch.Generator().manual_seed(derive(seed, "order")))
     return {"references": fit_features.detach()[order[:references]].clone()}
 
 
 def lid(features: Tensor, state: dict[str, Tensor], *, k: PositiveInt = 20) -> Tensor:
-    """Return the maximum-likelihood estimate -1 / mean_i log(r_i / r_k) per row, (N,), above 0; higher is anomalous.
+    """Return the maximum-likelihood estimate -1 / mean_i log(r_i / r_k) per row.
 
-    features (N, D) of the fitted layer, r_1..r_k the distances to the k nearest references.  The paper feeds the
-    estimates of all layers to a supervised regression; this is the one layer, unsupervised.  ValueError where k is 1 or
-    above the number of references.  Ma et al. 2018, eq. 4.
+    r_1 to r_k are the distances to the k nearest references. The paper combines the estimates of all layers by a
+    supervised regression; this is one layer, unsupervised.
+
+    Args:
+        features: (N, D) of the fitted layer.
+        state: of `fit`.
+        k: from 2 to the number of references; ValueError otherwise.
+
+    Returns:
+        (N,), above 0; higher is more anomalous.
+
+    References:
+        Ma et al. 2018, eq. 4.
     """
     if k < 2:
         raise ValueError(f"k must be at least 2, got {k}")
-    distances = nearest_distances(features, state["references"], k).clamp(min=1e-12)  # a reference meets itself at 0
+    distances = nearest_distances(features, state["references"], k).clamp(min=1e-12)  # 0 for a reference itself
     ratios = (distances / distances[:, -1:]).log().mean(dim=1)
-    return -1 / ratios.clamp(max=-1e-6)  # k equal distances say nothing finite
+    return -1 / ratios.clamp(max=-1e-6)  # k equal distances would give infinity

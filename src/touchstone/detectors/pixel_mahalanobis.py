@@ -1,4 +1,4 @@
-"""pixel_mahalanobis: the trivial baseline that looks at raw pixels, with one Gaussian."""
+"""pixel_mahalanobis: the trivial baseline that sees raw pixels, with one Gaussian."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from touchstone.contracts import UnitInterval
 
 
 def fit(fit_images: Tensor, *, explained: UnitInterval = 0.95) -> dict[str, Tensor]:
-    """Return the Gaussian of flattened images as mean (D,), components (D, R), variances (R,) and residual (1,).
+    """Return the Gaussian of flattened images.
 
-    Pixels are rank-deficient (borders that are always black, fewer images than pixels), so the covariance is that of
-    probabilistic PCA: the leading directions that together hold at most the share `explained` of the variance keep
-    their own variance, all others get the mean of what is left.  Tipping & Bishop 1999, eq. 7 and 8.  ValueError where
-    `explained` is 1 (nothing would be left) or the images do not vary.
+    As mean (D,), components (D, R), variances (R,) and residual (1,). Pixels are rank-deficient: borders are always
+    black, or there are fewer images than pixels. So the covariance is that of probabilistic PCA. The leading
+    directions that together explain at most the share `explained` of the variance keep their own variance; all others
+    get the mean of the rest.
+
+    Raises:
+        ValueError: If `explained` is 1, which leaves nothing for the others, or if the images do not vary.
+
+    References:
+        Tipping & Bishop 1999, eq. 7 and 8.
     """
     if explained >= 1:
         raise ValueError(f"explained must be < 1, got {explained}")
@@ -36,9 +42,12 @@ def fit(fit_images: Tensor, *, explained: UnitInterval = 0.95) -> dict[str, Tens
 
 
 def pixel_mahalanobis(images: Tensor, state: dict[str, Tensor]) -> Tensor:
-    """Return half the squared Mahalanobis distance of each image to the mean image, (N,), at least 0.
+    """Return half the squared Mahalanobis distance of each image to the mean image.
 
-    images (N, C, H, W) of the fitted size; higher is more anomalous.  Taken in float64, returned in the images' dtype.
+    images: (N, C, H, W) of the fitted size. Computed in float64, returned in the images' dtype.
+
+    Returns:
+        (N,), at least 0; higher is more anomalous.
     """
     state = {name: values.to(images.device, torch.float64) for name, values in state.items()}
     centred = images.flatten(1).double() - state["mean"]

@@ -1,4 +1,4 @@
-"""relative_mahalanobis: distance to the nearest class mean, less the distance to all classes together."""
+"""relative_mahalanobis: distance to the nearest class mean minus the distance to all classes together."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from touchstone.detectors._gaussians import fit_gaussians, squared_distances
 
 
 def fit(fit_features: Tensor, fit_labels: Tensor, *, shrinkage: UnitInterval = 1e-6) -> dict[str, Tensor]:
-    """Return class means (K, D) and shared whitening (D, D), and the mean and whitening of all ID features (N, D).
+    """Return means and whitening of the classes and of all ID features.
 
-    shrinkage as in `mahalanobis`, for both covariances.  Ren et al. 2021, eq. 1 and 2.
+    Means (K, D) and (1, D), whitenings (D, D). `shrinkage` as in `mahalanobis`, for both covariances.
+
+    References:
+        Ren et al. 2021, eq. 1 and 2.
     """
     means, whitening = fit_gaussians(fit_features, fit_labels, shrinkage=shrinkage)
     mean, background = fit_gaussians(fit_features, torch.zeros_like(fit_labels), shrinkage=shrinkage)
@@ -20,9 +23,15 @@ def fit(fit_features: Tensor, fit_labels: Tensor, *, shrinkage: UnitInterval = 1
 
 
 def relative_mahalanobis(features: Tensor, state: dict[str, Tensor]) -> Tensor:
-    """Return the least squared distance to a class minus that to the background, (N,); higher is more anomalous.
+    """Return the least squared distance to a class minus that to the background.
 
-    features (N, D) of the fitted layer; unbounded on both sides.  Ren et al. 2021, eq. 3 and 4.
+    features: (N, D) of the fitted layer.
+
+    Returns:
+        (N,), unbounded; higher is more anomalous.
+
+    References:
+        Ren et al. 2021, eq. 3 and 4.
     """
     classes = squared_distances(features, state["means"], state["whitening"]).amin(dim=1)
     background = squared_distances(features, state["background_mean"], state["background_whitening"])[:, 0]

@@ -1,4 +1,4 @@
-"""softmax_network: the trivial supervised baseline of gradient_network, on nothing but the sorted softmax."""
+"""softmax_network: the supervised baseline of gradient_network that reads the sorted softmax."""
 
 from __future__ import annotations
 
@@ -21,10 +21,14 @@ def fit(
     validation_share: UnitInterval = 0.2,
     patience: PositiveInt = 20,
 ) -> dict[str, Tensor]:
-    """Return the state of a two-layer network that tells ID rows (N0, K) from anomalous rows (N1, K).
+    """Return the state of a network that separates ID from anomalous logits.
 
-    The inputs are log(p + 1e-12) of the probabilities in descending order, standardised; preparation, network and
-    schedule are those of `gradient_network`, so that the difference between the two is the gradients'.  papers.md 1.e.
+    A network of two layers; logits are (N0, K) and (N1, K). Its inputs are log(p + 1e-12) of the probabilities in
+    descending order, standardised. Preparation, network and schedule are those of `gradient_network`. The gradients
+    are the only difference.
+
+    References:
+        docs/papers/gradient_detection.md, Protocol.
     """
     return fit_two_layer_net(
         _inputs(fit_logits),
@@ -41,9 +45,12 @@ def fit(
 
 
 def softmax_network(logits: Tensor, state: dict[str, Tensor]) -> Tensor:
-    """Return the network's logit of "anomalous" per row, (N,), unbounded; higher is more anomalous.
+    """Return the network's logit of "anomalous" per row.
 
-    logits (N, K) of the fitted network.
+    logits: (N, K) of the fitted network.
+
+    Returns:
+        (N,), unbounded; higher is more anomalous.
     """
     return two_layer_logit(_inputs(logits), state)
 

@@ -1,4 +1,4 @@
-"""ssd: distance to the one Gaussian of self-supervised features, which needs no labels."""
+"""ssd: distance to one Gaussian of self-supervised features, which needs no labels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from touchstone.detectors._gaussians import fit_gaussians, squared_distances
 
 
 def fit(fit_features: Tensor, *, shrinkage: UnitInterval = 1e-6) -> dict[str, Tensor]:
-    """Return centre (D,) and scale (D,) of the length-normalised ID features (N, D), and the whitening (D, D) of one
-    Gaussian over them so standardised.
+    """Return centre, scale and one Gaussian of ID features on the unit sphere.
 
-    A unit that never fires has no scale and is left as it is; shrinkage is the share of the mean variance mixed into
-    every direction.  ValueError where that leaves the covariance singular.  Sehwag et al. 2021; papers.md 5.b.
+    Centre (D,), scale (D,), mean (1, D) and whitening (D, D). Features (N, D) are scaled to length 1, then
+    standardised. A unit that never fires keeps its scale. `shrinkage` is the share of the mean variance mixed into
+    every direction; ValueError if it leaves the covariance singular.
+
+    References:
+        Sehwag et al. 2021; docs/papers/translation.md, Router.
     """
     rows = _directions(fit_features.detach().double())
     centre, scale = rows.mean(0), rows.std(0, correction=0)
@@ -26,10 +29,15 @@ def fit(fit_features: Tensor, *, shrinkage: UnitInterval = 1e-6) -> dict[str, Te
 
 
 def ssd(features: Tensor, state: dict[str, Tensor]) -> Tensor:
-    """Return the squared Mahalanobis distance of each row's direction to the Gaussian, (N,), at least 0; higher is
-    anomalous.
+    """Return the squared Mahalanobis distance of each row's direction.
 
-    features (N, D) of the fitted layer of an encoder trained without labels.  papers.md 5.b: no sign is turned.
+    features: (N, D) of the fitted layer of an encoder that was trained without labels.
+
+    Returns:
+        (N,), at least 0; higher is more anomalous.
+
+    References:
+        docs/papers/translation.md, Router: no sign is turned.
     """
     centre, scale = (state[name].to(features.device, torch.float64) for name in ("centre", "scale"))
     standard = (_directions(features.double()) - centre) / scale
@@ -37,5 +45,5 @@ def ssd(features: Tensor, state: dict[str, Tensor]) -> Tensor:
 
 
 def _directions(features: Tensor) -> Tensor:
-    """Return each row at length 1, so that only its direction counts."""
+    """Return each row scaled to length 1."""
     return functional.normalize(features, dim=1)

@@ -1,4 +1,4 @@
-"""vim: a virtual logit for the part of a feature that ID features do not have, against the real logits."""
+"""vim: a virtual logit for the part of a feature that ID features lack, compared with the real logits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from touchstone.detectors._last_layer import last_layer
 
 
 def fit(fit_logits: Tensor, fit_features: Tensor, *, dimensions: PositiveInt | None = None) -> dict[str, Tensor]:
-    """Return the origin (D,), the residual space (D, D - dimensions) of ID features (N, D), and the scale alpha (1,).
+    """Return the origin and the residual space of ID features, and the scale alpha.
 
-    dimensions is the size of the principal space; None means `default_dimensions`.  The origin is where the last layer
-    gives no logit, found from the logits (N, K).  ValueError where dimensions leaves no residual, or where the mean
-    largest logit is not positive.  Wang et al. 2022, eq. 4 to 6.
+    Origin (D,), residual (D, D - dimensions), alpha (1,). The origin is the feature at which the last layer gives no
+    logit, computed from the logits (N, K).
+
+    Args:
+        fit_logits: (N, K).
+        fit_features: (N, D).
+        dimensions: of the principal space; None: `default_dimensions`.
+
+    Raises:
+        ValueError: If `dimensions` leaves no residual, or if the mean largest logit is not positive.
+
+    References:
+        Wang et al. 2022, eq. 4 to 6.
     """
     features, width = fit_features.detach().double(), fit_features.shape[1]
     if dimensions is None:
@@ -34,15 +44,21 @@ def fit(fit_logits: Tensor, fit_features: Tensor, *, dimensions: PositiveInt | N
 
 
 def default_dimensions(width: int) -> int:
-    """Return the authors' size of the principal space: 1000 from 2048 features on, 512 from 768 on, else half."""
+    """Return the authors' size of the principal space for a feature width."""
     return 1000 if width >= 2048 else 512 if width >= 768 else width // 2
 
 
 def vim(logits: Tensor, features: Tensor, state: dict[str, Tensor]) -> Tensor:
-    """Return alpha times the length of the residual minus logsumexp(logits), (N,), unbounded; higher is anomalous.
+    """Return alpha times the length of the residual minus logsumexp(logits).
 
-    logits (N, K) and features (N, D) of the same rows; a monotone function of the softmax probability of the virtual
-    logit, without its saturation.  Wang et al. 2022, eq. 7 and section 4.3.
+    logits (N, K) and features (N, D) are of the same rows. The score is a monotone function of the softmax
+    probability of the virtual logit, without its saturation.
+
+    Returns:
+        (N,), unbounded; higher is more anomalous.
+
+    References:
+        Wang et al. 2022, eq. 7 and section 4.3.
     """
     origin, residual, alpha = (state[name].to(features) for name in ("origin", "residual", "alpha"))
     length: Tensor = torch.linalg.vector_norm((features - origin) @ residual, dim=1)

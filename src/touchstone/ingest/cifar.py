@@ -31,15 +31,31 @@ def cifar_part(
     limit: int | None,
     origin: str,
 ) -> ExampleSet:
-    """Return one part; the last of an image's `label_bytes` is its class. DamagedFile names the file that is not whole."""
+    """Return one part of a binary CIFAR set.
+
+    Args:
+        folder: of the raw files.
+        part: train, validation, calibration, detector_train or test.
+        source: name of the set.
+        training: names of the training files.
+        test: name of the test file.
+        label_bytes: labels before each image; the last one is the class.
+        classes: number of classes.
+        split_seed: of the split.
+        limit: number of images, a stratified subset of the part; None: all.
+        origin: note on who published the set.
+
+    Raises:
+        DamagedFile: If a file is not whole; the message names it.
+    """
     names = [test] if part == "test" else training
-    found = [read_cifar(folder / name, label_bytes) for name in names]
-    labels = np.concatenate([labels[:, -1] for labels, _ in found])
+    files = [read_cifar(folder / name, label_bytes) for name in names]
+    labels = np.concatenate([labels[:, -1] for labels, _ in files])
     if labels.max() >= classes:
         raise DamagedFile(f"{folder / names[0]}: labels must lie in 0..{classes - 1}")
     rows = rows_of_part(labels, {"test": 1} if part == "test" else SHARES, part, seed=split_seed, limit=limit)
     return prepared(
-        from_levels(np.concatenate([images for _, images in found])[rows]),
+        from_levels(np.concatenate([images for _, images in files])[rows]),
         labels[rows],
         rows + (TRAINING_ROWS if part == "test" else 0),
         source,

@@ -1,7 +1,7 @@
-"""The archives that a source publishes: taken from a folder or downloaded, and checked before anything in them is read.
+"""The archives that a source publishes: read from a folder or downloaded, and checked before they are opened.
 
-What was downloaded is kept under .touchstone/downloads, or where TOUCHSTONE_DOWNLOADS says, so that clones can share it and
-new code fetches nothing twice. It may be deleted at any time.
+Downloads are stored in .touchstone/downloads, or in the folder that TOUCHSTONE_DOWNLOADS names, so that clones can
+share them. That folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -26,17 +26,23 @@ from touchstone.ingest.raw_files import read_bytes
 from touchstone.records.encoding import DamagedFile
 
 FOLDER = Path(".touchstone/downloads")
-ATTEMPTS, TIMEOUT, BLOCK = 3, 60, 1 << 20  # tries of one address, seconds without a byte, bytes
+ATTEMPTS, TIMEOUT, BLOCK = 3, 60, 1 << 20  # per address, seconds without a byte, bytes
 NETWORK_ERRORS = (OSError, http.client.HTTPException)  # urllib's are OSErrors
 UNREADABLE = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
 
-Watcher = Callable[[int, int], None]  # (bytes here, bytes in all)
+Watcher = Callable[[int, int], None]  # (bytes received, bytes in all)
 watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 @dataclass(frozen=True)
 class Archive:
-    """A file that a source publishes: its name, the addresses that serve it, its published digest ("md5:<hex>")."""
+    """A file that a source publishes.
+
+    Attributes:
+        name: of the file.
+        urls: addresses that serve it, tried in this order.
+        digest: as published, "md5:<hex>".
+    """
 
     name: str
     urls: tuple[str, ...]
@@ -44,11 +50,19 @@ class Archive:
 
 
 def published(archives: Sequence[Archive], source: str, *, local_folder: str | None, mirror: str | None) -> list[Path]:
-    """Return where the archives lie, each with the digest that its publisher gives it.
+    """Return the paths of the archives, each checked against its published digest.
 
-    They are looked for in `local_folder` alone if it is given; else downloaded, from `mirror` (an http address that serves
-    them by their names) if it is given. A download that was cut is taken up where it ended. FileNotFoundError names the
-    files that are missing and where to put them; DamagedFile one whose digest is another.
+    A download that was cut off is resumed.
+
+    Args:
+        archives: of the source.
+        source: its name in messages.
+        local_folder: the only folder to look in; None: download.
+        mirror: http address of a folder that serves the archives by name; None: the published addresses.
+
+    Raises:
+        FileNotFoundError: If an archive is missing; the message says where to put it.
+        DamagedFile: If an archive has another digest.
     """
     if local_folder is not None:
         place = Path(local_folder).expanduser()
@@ -62,16 +76,16 @@ def published(archives: Sequence[Archive], source: str, *, local_folder: str | N
 
 
 def check(path: Path, digest: str) -> None:
-    """Raise DamagedFile unless the file has that digest, "<algorithm>:<hex>"."""
-    if (found := _digest(path, digest)) != digest:
-        raise DamagedFile(f"{path}: expected {digest}, found {found}: cut, altered, or another version")
+    """Check that a file has a digest, "<algorithm>:<hex>"; DamagedFile otherwise."""
+    if (actual := _digest(path, digest)) != digest:
+        raise DamagedFile(f"{path}: expected {digest}, found {actual}: truncated, altered or another version")
 
 
 def _digest(path: Path, like: str) -> str:
     algorithm = like.partition(":")[0]
     with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False))
-    return f"{algorithm}:{found.hexdigest()}"
+        digest = hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False))
+    return f"{algorithm}:{digest.hexdigest()}"
 
 
 def _listed(archives: Sequence[Archive]) -> str:
@@ -81,7 +95,7 @@ def _listed(archives: Sequence[Archive]) -> str:
 # --- downloading --------------------------------------------------------------------------------------------------
 
 
-def _downloaded(archive: Archive, all_of_them: Sequence[Archive], source: str, mirror: str | None) -> Path:
+def _downloaded(archive: Archive, archives: Sequence[Archive], source: str, mirror: str | None) -> Path:
     path = Path(os.environ.get("TOUCHSTONE_DOWNLOADS") or FOLDER) / archive.name
     if path.is_file() and _digest(path, archive.digest) == archive.digest:
         return path
@@ -91,36 +105,35 @@ def _downloaded(archive: Archive, all_of_them: Sequence[Archive], source: str, m
     failures = []
     for url in urls:
         try:
-            _persist(url, part)
+            _download(url, part)
         except NETWORK_ERRORS as error:
             failures.append(f"{url}: {error}")
             continue
         try:
             check(part, archive.digest)
         except DamagedFile as error:
-            part.unlink()  # or it would be taken up for ever
+            part.unlink()  # otherwise every later run would resume it
             failures.append(f"{url}: sent another file ({error})")
             continue
         part.replace(path)
         return path
-    told = "; ".join(failures)
     raise FileNotFoundError(
-        f"{source}: could not download {archive.name} ({told}).\n"
+        f"{source}: could not download {archive.name} ({'; '.join(failures)}).\n"
         "Without network, put these files, as they are, into a folder:\n"
-        f"{_listed(all_of_them)}\n"
-        f"and set local_folder of sources.{source} to it; or mirror to an address that serves them.\n"
-        f"Or leave it out: study.absent: [{source}]; what leans on it is then not run, and the report says so."
+        f"{_listed(archives)}\n"
+        f"and set sources.{source}.local_folder to it, or sources.{source}.mirror to an address that serves them.\n"
+        f"To run without this source, set study.absent: [{source}]; the report then says what was not run."
     )
 
 
-def _persist(url: str, part: Path) -> None:
-    """Download into `part`, going on after what is there; a few tries, since long downloads are cut now and then."""
+def _download(url: str, part: Path) -> None:
+    """Download into `part`, resuming what is there; try a few times, because long downloads are cut off."""
     for attempt in range(ATTEMPTS):
         try:
-            return _get(url, part)
+            return _request(url, part)
         except urllib.error.HTTPError as error:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and part.is_file():
-                part.unlink()  # longer than what is served
+                part.unlink()  # longer than the file on the server
             if attempt == ATTEMPTS - 1 or error.code == http.HTTPStatus.NOT_FOUND:
                 raise
         except NETWORK_ERRORS:
@@ -129,20 +142,20 @@ def _persist(url: str, part: Path) -> None:
     return None
 
 
-def _get(url: str, part: Path) -> None:
+def _request(url: str, part: Path) -> None:
     if not url.startswith(("https://", "http://")):
-        raise OSError(f"not an http address: {url}")
-    there = part.stat().st_size if part.is_file() else 0
-    headers = {"User-Agent": "touchstone"} | ({"Range": f"bytes={there}-"} if there else {})
+        raise OSError("expected an http or https address")
+    size = part.stat().st_size if part.is_file() else 0
+    headers = {"User-Agent": "touchstone"} | ({"Range": f"bytes={size}-"} if size else {})
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:
-        goes_on = answer.status == http.HTTPStatus.PARTIAL_CONTENT
+        resumed = answer.status == http.HTTPStatus.PARTIAL_CONTENT
         length = answer.headers.get("Content-Length")
-        start = there if goes_on else 0
+        start = size if resumed else 0
         total = start + int(length) if length else 0
-        with part.open("ab" if goes_on else "wb") as stream:
+        with part.open("ab" if resumed else "wb") as stream:
             done = _copy(answer, stream, start, total)
     if total and done < total:
-        raise ConnectionError(f"cut after {done:,} of {total:,} bytes")
+        raise ConnectionError(f"cut off after {done:,} of {total:,} bytes")
 
 
 def _copy(answer: IO[bytes], stream: IO[bytes], done: int, total: int) -> int:
@@ -157,7 +170,7 @@ def _copy(answer: IO[bytes], stream: IO[bytes], done: int, total: int) -> int:
 
 @contextlib.contextmanager
 def watched(report: Watcher) -> Iterator[None]:
-    """Tell `report` of every download in the block."""
+    """Call `report` for every block of every download in the with statement."""
     token = watcher.set(report)
     try:
         yield
@@ -169,10 +182,17 @@ def watched(report: Watcher) -> Iterator[None]:
 
 
 def unpack(archive: Path, folder: Path, name_of: Callable[[str], str | None]) -> None:
-    """Write the archive's files (tar, packed or not, or zip) under the names that `name_of` gives them, None for none.
+    """Write files of an archive into a folder, under names of our choice.
 
-    Only plain files are written, and only inside `folder`. DamagedFile where the archive is not whole, or holds nothing
-    that `name_of` wants.
+    Only plain files are written, and only inside `folder`.
+
+    Args:
+        archive: tar (compressed or not) or zip.
+        folder: where to write.
+        name_of: the name for each member, None to skip it.
+
+    Raises:
+        DamagedFile: If the archive is not whole, or has no member that `name_of` wants.
     """
     written = 0
     try:
@@ -180,10 +200,10 @@ def unpack(archive: Path, folder: Path, name_of: Callable[[str], str | None]) ->
             if (name := name_of(member)) is None:
                 continue
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                raise DamagedFile(f"{archive}: holds {member}, which leads out of its folder")
+                raise DamagedFile(f"{archive}: contains {member}, which would be written outside its folder")
             target = folder / name
             if target.exists():
-                raise DamagedFile(f"{archive}: holds two files called {name}")
+                raise DamagedFile(f"{archive}: contains two files called {name}")
             target.parent.mkdir(parents=True, exist_ok=True)
             with stream, target.open("wb") as out:
                 while block := stream.read(BLOCK):
@@ -194,7 +214,7 @@ def unpack(archive: Path, folder: Path, name_of: Callable[[str], str | None]) ->
             raise  # a full disk, not a bad archive
         raise DamagedFile(f"{archive}: not a whole archive ({error})") from error
     if not written:
-        raise DamagedFile(f"{archive}: holds none of the files that it should")
+        raise DamagedFile(f"{archive}: contains none of the expected files")
 
 
 def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
@@ -212,7 +232,10 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def gunzipped(path: Path) -> bytes:
-    """Return a file's bytes, those of NAME.gz unpacked; DamagedFile where it is not whole."""
+    """Return the bytes of a file, those of NAME.gz decompressed.
+
+    DamagedFile if it is not whole.
+    """
     data = read_bytes(path)
     try:
         return gzip.decompress(data) if path.suffix == ".gz" else data
@@ -223,25 +246,26 @@ def gunzipped(path: Path) -> bytes:
 def idx_files(
     archives: Sequence[Archive], source: str, folder: Path, *, local_folder: str | None, mirror: str | None
 ) -> None:
-    """Write the gzipped idx files into `folder`, unpacked.
+    """Write the gzipped idx files into `folder`, decompressed.
 
-    A `local_folder` may hold them unpacked too, or packed by another gzip: the source's sha256 judges what is in them.
+    A `local_folder` may also hold them decompressed, or compressed by another gzip: the source's sha256 is that of
+    the content.
     """
     if local_folder is None:
         places = published(archives, source, local_folder=None, mirror=mirror)
     else:
         here = Path(local_folder).expanduser()
-        found = {archive: _plain_or_packed(here, archive.name) for archive in archives}
-        missing = [archive for archive, place in found.items() if place is None]
+        candidates = {archive: _plain_or_packed(here, archive.name) for archive in archives}
+        missing = [archive for archive, place in candidates.items() if place is None]
         if missing:
             raise FileNotFoundError(f"{source}: local_folder {here} lacks, packed or unpacked:\n{_listed(missing)}")
-        places = [place for place in found.values() if place is not None]
+        places = [place for place in candidates.values() if place is not None]
     for archive, place in zip(archives, places, strict=True):
         (folder / archive.name.removesuffix(".gz")).write_bytes(gunzipped(place))
 
 
 def has_idx_files(archives: Sequence[Archive], place: Path) -> bool:
-    """Return whether a folder holds all of the idx files, packed or not."""
+    """Return whether a folder has all of the idx files, gzipped or not."""
     return all(_plain_or_packed(place, archive.name) is not None for archive in archives)
 
 

@@ -1,4 +1,4 @@
-"""MNIST and the sets in its format, in five disjoint parts."""
+"""MNIST and the sets in its file format, in five disjoint parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ TRAINING_ROWS, CLASSES = 60_000, 10
 def idx_part(
     folder: Path, part: str, source: str, *, split_seed: int, limit: int | None, licence: str, origin: str
 ) -> ExampleSet:
-    """Return one part; DamagedFile names the idx file that is not whole."""
+    """Return one part of a set in idx files.
+
+    DamagedFile names a file that is not whole.
+    """
     images, labels = _read(folder, "t10k" if part == "test" else "train")
     shares = {"test": 1} if part == "test" else SHARES
     rows = rows_of_part(labels, shares, part, seed=split_seed, limit=limit)

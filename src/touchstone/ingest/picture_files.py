@@ -1,4 +1,4 @@
-"""Readers of colour sets: CIFAR's binary files, SVHN's .mat files, folders of pictures. None of them runs what it reads."""
+"""Readers of colour images: CIFAR's binary files, SVHN's .mat files, folders of pictures. They run no code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array
 
 SIDE = 32
-FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "WEBP")  # not PostScript, which PIL hands to a program
+FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "WEBP")  # not PostScript, which PIL passes to another program
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # above 89 million pixels
 UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, *TOO_LARGE)
 NOT_MAT = (
@@ -36,7 +36,10 @@ PICTURES = frozenset({".jpg", ".jpeg", ".png", ".ppm"})
 
 
 def read_cifar(path: Path, label_bytes: int) -> tuple[Array, Array]:
-    """Return (labels (N, label_bytes), images (N, 3, 32, 32)) of a binary CIFAR file, uint8; DamagedFile if cut."""
+    """Return labels (N, label_bytes) and images (N, 3, 32, 32) of a CIFAR file, uint8.
+
+    DamagedFile if it is not whole.
+    """
     data, size = read_bytes(path), label_bytes + 3 * SIDE * SIDE
     if len(data) % size:
         raise DamagedFile(f"{path}: {len(data):,} bytes, not a multiple of {size:,} (a label and 3 x 32 x 32 pixels)")
@@ -45,9 +48,10 @@ def read_cifar(path: Path, label_bytes: int) -> tuple[Array, Array]:
 
 
 def read_svhn(path: Path) -> tuple[Array, Array]:
-    """Return (labels (N,), images (N, 3, 32, 32)) of an SVHN .mat file, uint8; the file's label 10 is the digit 0.
+    """Return labels (N,) and images (N, 3, 32, 32) of an SVHN .mat file, uint8.
 
-    DamagedFile where it is no whole .mat file (version 5), or holds anything but X (32, 32, 3, N) and y (N, 1).
+    The label 10 in the file is the digit 0. DamagedFile if it is not a whole .mat file (version 5) with X (32, 32, 3,
+    N) and y (N, 1).
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
@@ -55,8 +59,8 @@ def read_svhn(path: Path) -> tuple[Array, Array]:
     untyped: Callable[..., dict[str, Array]] = loadmat
     data = read_bytes(path)
     try:
-        found = untyped(BytesIO(data), variable_names=["X", "y"])
-        pixels, labels = found["X"], found["y"]
+        arrays = untyped(BytesIO(data), variable_names=["X", "y"])
+        pixels, labels = arrays["X"], arrays["y"]
     except (*NOT_MAT, MatReadError) as error:
         raise DamagedFile(f"{path}: not a whole .mat file of SVHN ({error})") from error
     shape = (SIDE, SIDE, 3, labels.size)
@@ -70,18 +74,21 @@ def read_svhn(path: Path) -> tuple[Array, Array]:
 
 
 def pictures_under(folder: Path) -> list[Path]:
-    """Return the picture files of a folder and its subfolders, by name; DamagedFile where there is none."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
-    if not found:
+    """Return the picture files in a folder and its subfolders, by name.
+
+    DamagedFile if there are none.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURES)
+    if not paths:
         raise DamagedFile(f"{folder}: no pictures ({', '.join(sorted(PICTURES))})")
-    return found
+    return paths
 
 
 def decoded(data: bytes) -> Image.Image:
-    """Decode a picture and all of its pixels.
+    """Return a picture with all of its pixels decoded.
 
     Raises:
-        UNDECODABLE: If it is not one of FORMATS, not whole, or too large.
+        UNDECODABLE: If it has none of FORMATS, is not whole, or is too large.
     """
     with warnings.catch_warnings():  # PIL's warnings about odd TIFF files name no file
         warnings.simplefilter("ignore")
@@ -94,8 +101,13 @@ def decoded(data: bytes) -> Image.Image:
 def read_square(path: Path, size: int, *, shrink: bool) -> Array:
     """Return the middle square of a picture as (3, size, size) uint8.
 
-    `shrink`: first resized (bilinear) so that its shorter side is `size`; without, cut out as it is. DamagedFile where it
-    cannot be decoded, or is smaller than `size` and not to be resized.
+    Args:
+        path: of the picture.
+        size: side of the square.
+        shrink: whether to resize the picture first (bilinear), so that its shorter side is `size`.
+
+    Raises:
+        DamagedFile: If it cannot be decoded, or is smaller than `size` and not resized.
     """
     data = read_bytes(path)
     try:
@@ -113,12 +125,15 @@ def read_square(path: Path, size: int, *, shrink: bool) -> Array:
 
 
 def read_squares(paths: list[Path], size: int, *, shrink: bool) -> Array:
-    """Return the middle squares of many pictures, (N, 3, size, size) float32 in [0, 1] on the 1/255 grid."""
+    """Return the middle squares of many pictures, (N, 3, size, size) float32 in [0, 1], multiples of 1/255."""
     return from_levels(np.stack([read_square(path, size, shrink=shrink) for path in paths]))
 
 
 def evenly(count: int | None, of: int) -> Array:
-    """Return `count` rows of `of`, evenly spaced (None: all), (count,) int64; ValueError where there are fewer."""
+    """Return `count` of `of` rows, evenly spaced (None: all), (count,) int64.
+
+    ValueError if there are fewer.
+    """
     if count is not None and count > of:
         raise ValueError(f"count must be at most {of}, got {count}")
     return np.arange(count or of, dtype=np.int64) * of // (count or of)

@@ -1,4 +1,4 @@
-"""Plain work on image arrays in numpy and PIL: the 1/255 grid, resizing, tiles. Knows no source and no torch."""
+"""Image arrays in numpy and PIL: the 1/255 grid, resizing, tiles."""
 
 from __future__ import annotations
 
@@ -15,22 +15,25 @@ BILINEAR = "bilinear (PIL, mode F, before rounding to 1/255)"
 
 
 def to_levels(images: Array) -> Array:
-    """Return the nearest 8-bit level of each value in [0, 1], uint8; others are clipped, NaN is a ValueError."""
+    """Return the nearest 8-bit level of each value, uint8.
+
+    Clipped to [0, 1], ValueError for NaN or infinity.
+    """
     if not np.isfinite(images).all():
-        raise ValueError("images hold NaN or infinity")
+        raise ValueError("images contain NaN or infinity")
     levels: Array = np.rint(np.clip(images, 0, 1) * LEVELS)
     return levels.astype(np.uint8)
 
 
 def from_levels(levels: Array) -> Array:
-    """Return 8-bit levels as float32 in [0, 1], the same values as `tensors.to_grid` makes."""
+    """Return 8-bit levels as float32 in [0, 1], the values of `tensors.to_grid`."""
     return levels.astype(np.float32) / np.float32(LEVELS)
 
 
 def resized(images: Array, height: int, width: int) -> Array:
-    """Return images (..., H, W) bilinearly resized to (..., height, width), float32, unrounded.
+    """Return images (..., H, W) resized bilinearly to (..., height, width), float32, not rounded.
 
-    PIL's filter widens when it shrinks, so a smaller image averages all pixels of the larger one.
+    PIL widens its filter when it shrinks, so a smaller image averages all pixels of the larger one.
     """
     planes = np.ascontiguousarray(images, np.float32).reshape(-1, *images.shape[-2:])
     pictures = [Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR) for plane in planes]
@@ -38,7 +41,7 @@ def resized(images: Array, height: int, width: int) -> Array:
 
 
 def blurred(images: Array, sigma: float) -> Array:
-    """Return images (N, C, H, W) blurred by a Gaussian of `sigma` pixels, cut at 4 sigma; edge pixels are repeated."""
+    """Return images (N, C, H, W) blurred by a Gaussian of `sigma` pixels, truncated at 4 sigma; edges are repeated."""
     from skimage.filters import gaussian
 
     untyped: Callable[..., Array] = gaussian
@@ -48,25 +51,35 @@ def blurred(images: Array, sigma: float) -> Array:
 def tiles(
     photographs: Sequence[Array], *, size: int, stride: int | None, scale: float, count: int | None
 ) -> tuple[Array, Array]:
-    """Return tiles (N, 1, size, size) of gray photographs (H, W) resized by `scale`, and their numbers, (N,) int64.
+    """Return tiles of gray photographs and their numbers.
 
-    Tiles are numbered through all photographs, row by row. `stride` None sets them side by side: overlapping tiles
-    are not independent examples. `count` takes that many, evenly spaced; ValueError where there are fewer.
+    Args:
+        photographs: (H, W) each.
+        size: side of a tile.
+        stride: between tiles. None: tiles do not overlap; overlapping ones are not independent examples.
+        scale: of the photographs, above 0, at most 1.
+        count: number of tiles, evenly spaced; None: all.
+
+    Returns:
+        Tiles (N, 1, size, size), and numbers (N,) int64 through all photographs, row by row.
+
+    Raises:
+        ValueError: If there are fewer tiles than `count`, or if a photograph is smaller than a tile.
     """
     if not 0 < scale <= 1:
         raise ValueError(f"scale must be above 0 and at most 1, got {scale}")
-    cut = []
+    patches = []
     for photograph in photographs:
         height, width = (round(length * scale) for length in photograph.shape)
         if min(height, width) < size:
             raise ValueError(f"size must be at most {min(height, width)} at scale {scale}, got {size}")
         windows = sliding_window_view(resized(photograph, height, width), (size, size))
-        cut.append(windows[:: stride or size, :: stride or size].reshape(-1, 1, size, size))
-    found = np.concatenate(cut)
-    if count is not None and count > len(found):
-        raise ValueError(f"count must be at most {len(found)} for tiles of {size} at scale {scale}, got {count}")
-    numbers = np.arange(count or len(found), dtype=np.int64) * len(found) // (count or len(found))
-    return found[numbers], numbers
+        patches.append(windows[:: stride or size, :: stride or size].reshape(-1, 1, size, size))
+    every = np.concatenate(patches)
+    if count is not None and count > len(every):
+        raise ValueError(f"count must be at most {len(every)} for tiles of {size} at scale {scale}, got {count}")
+    numbers = np.arange(count or len(every), dtype=np.int64) * len(every) // (count or len(every))
+    return every[numbers], numbers
 
 
 def to_pictures(images: Array) -> list[Image.Image]:

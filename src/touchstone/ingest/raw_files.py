@@ -1,6 +1,6 @@
-"""The raw files of a source: their digest, where a package keeps them, and readers that refuse what is not whole.
+"""The raw files of a source: digests, package data, and readers that refuse damaged files.
 
-The readers see what breaks a format; a change that leaves the format whole is seen by `check_folder` alone.
+The readers notice damage that breaks the format. Only `check_folder` notices a change that leaves the format whole.
 """
 
 from __future__ import annotations
@@ -18,26 +18,29 @@ from touchstone.digests import SNAKEMAKE_MARK, folder_digest
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array
 
-IDX_BYTES = 0x08  # the idx format's code for unsigned bytes, the one type that MNIST-like sets use
+IDX_BYTES = 0x08  # the idx format's code for unsigned bytes, the only type that MNIST-like sets use
 
 
 def check_folder(folder: Path, expected: str, source: str) -> None:
-    """Raise DamagedFile, naming the folder and both digests, unless `folder_digest(folder)` is `expected`."""
+    """Check that `folder_digest(folder)` is `expected`.
+
+    Otherwise DamagedFile with both digests.
+    """
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != SNAKEMAKE_MARK)
     names = sorted(path.relative_to(folder).as_posix() for path in files)
     if not names:
         raise DamagedFile(f"{folder}: no raw files of {source} (expected {expected})")
-    found = folder_digest(folder)
-    if found != expected:
+    actual = folder_digest(folder)
+    if actual != expected:
         raise DamagedFile(
-            f"{folder}: not the raw files of {source}: expected {expected}, found {found} ({', '.join(names)})"
+            f"{folder}: not the raw files of {source}: expected {expected}, found {actual} ({', '.join(names)})"
         )
 
 
 def package_file(package: str, name: str) -> Path:
-    """Return the path of a data file inside an installed package, which is found but not imported.
+    """Return the path of a data file in an installed package, without importing it.
 
-    FileNotFoundError where the package, or that file in it, is missing.
+    FileNotFoundError if it is missing.
     """
     spec = importlib.util.find_spec(package)
     folders = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
@@ -48,7 +51,7 @@ def package_file(package: str, name: str) -> Path:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return a raw file's bytes; DamagedFile where it is missing or empty."""
+    """Return a raw file's bytes; DamagedFile if it is missing or empty."""
     if not path.is_file():
         raise DamagedFile(f"{path}: no such raw file")
     data = path.read_bytes()
@@ -58,7 +61,10 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_gray(path: Path) -> Array:
-    """Return an image file as gray values, (H, W) uint8 (ITU-R 601 luma); DamagedFile where it cannot be decoded."""
+    """Return a picture as gray values, (H, W) uint8 (ITU-R 601 luma).
+
+    DamagedFile if it cannot be decoded.
+    """
     data = read_bytes(path)
     try:
         return np.asarray(Image.open(BytesIO(data)).convert("L"))
@@ -67,9 +73,12 @@ def read_gray(path: Path) -> Array:
 
 
 def read_array(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
-    """Return a .npy file's array of exactly that shape and dtype; DamagedFile otherwise, and where it holds NaN.
+    """Return the array in a .npy file of a given shape and dtype.
 
-    The header is compared with the one that numpy writes, so that no forged or pickled header is ever evaluated.
+    The header is compared with the one that numpy would write, so no forged or pickled header is ever evaluated.
+
+    Raises:
+        DamagedFile: If shape or dtype differ, or if the array contains NaN or infinity.
     """
     data, header = read_bytes(path), BytesIO()
     layout = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
@@ -81,14 +90,14 @@ def read_array(path: Path, shape: tuple[int, ...], dtype: str) -> Array:
         raise DamagedFile(f"{path}: {len(data):,} bytes, expected {start + size:,}")
     array = np.frombuffer(data, dtype, offset=start).reshape(shape)
     if not np.isfinite(array).all():
-        raise DamagedFile(f"{path}: holds NaN or infinity")
+        raise DamagedFile(f"{path}: contains NaN or infinity")
     return array
 
 
 def read_idx(path: Path, dimensions: int) -> Array:
-    """Return an uncompressed idx file of unsigned bytes (LeCun's MNIST format) with that many dimensions, uint8.
+    """Return the array in an uncompressed idx file of unsigned bytes (LeCun's MNIST format), uint8.
 
-    DamagedFile where the magic number, the number of dimensions or the size of the file is not right.
+    DamagedFile if the magic number, the number of dimensions or the size of the file is wrong.
     """
     data, start = read_bytes(path), 4 + 4 * dimensions
     magic = bytes([0, 0, IDX_BYTES, dimensions])

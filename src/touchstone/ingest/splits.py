@@ -1,4 +1,4 @@
-"""Which rows of a source belong to which part: stratified, disjoint, fixed by a seed alone."""
+"""Which rows of a source belong to which part: stratified, disjoint, determined by a seed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from touchstone.records.nouns import Array
 
 
 def stratified_order(labels: Array, seed: int) -> Array:
-    """Return all rows in a seeded order of which every run of neighbours holds the classes in proportion, (N,) int64.
+    """Return all rows in a seeded order in which every run has the classes in proportion, (N,) int64.
 
-    The order comes from SHA-256 of seed and row, not from a random generator: no new numpy can move a row from test
-    to train.
+    The order comes from SHA-256 of seed and row, not from a random generator. So no new version of numpy can move a
+    row from test to train.
     """
     digests = (hashlib.sha256(f"{seed}/{row}".encode()).digest() for row in range(len(labels)))
     keys = np.array([int.from_bytes(digest[:8], "big") for digest in digests], dtype=np.uint64)
@@ -27,10 +27,18 @@ def stratified_order(labels: Array, seed: int) -> Array:
 
 
 def rows_of_part(labels: Array, shares: Mapping[str, int], part: str, *, seed: int, limit: int | None = None) -> Array:
-    """Return the rows of one part, ascending; `shares` says how the rows are divided, part by part, in that order.
+    """Return the rows of one part, ascending.
 
-    `limit` takes that many of the part, stratified again; a smaller limit's rows are among a larger one's.
-    ValueError where the part is unknown or has fewer rows than `limit`.
+    Args:
+        labels: (N,), classes to stratify by.
+        shares: sizes of the parts, in proportion and in order.
+        part: a key of `shares`.
+        seed: of the split.
+        limit: number of rows, stratified again; None: all. The rows of a smaller limit are among those of a larger
+            one.
+
+    Raises:
+        ValueError: If the part is unknown, or has fewer rows than `limit`.
     """
     if part not in shares:
         raise ValueError(f"part must be one of {', '.join(shares)}, got {part!r}")

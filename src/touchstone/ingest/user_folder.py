@@ -1,4 +1,4 @@
-"""The files in a user's folder, without what links would bring in from elsewhere."""
+"""The files in a user's folder, without files from elsewhere that links lead to."""
 
 from __future__ import annotations
 
@@ -38,4 +38,4 @@ def _check_link(path: Path, root: Path) -> None:
     if not target.is_relative_to(root) or target == root:
         raise DamagedFile(f"{path}: is a link that leads out of the folder, to {target}; replace it by a copy")
     if target.is_dir():
-        raise DamagedFile(f"{path}: is a link to a folder, so that its files would count twice; delete it")
+        raise DamagedFile(f"{path}: is a link to a folder, so its files would count twice; delete it")

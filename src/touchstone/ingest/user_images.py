@@ -1,6 +1,6 @@
-"""Images of the user's own, in any of three forms: a folder of pictures by class, an .npz file, a safetensors file.
+"""The user's images: a folder of pictures per class, an .npz file or a safetensors file.
 
-numpy and PIL alone. Nothing is resized, recoloured or left out unless a setting says so.
+Uses only numpy and PIL. Nothing is resized, converted or left out unless a setting says so.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ NOT_ARRAYS = (
     *(SafetensorError, ValueError, KeyError, OSError, EOFError, MemoryError, NotImplementedError, RuntimeError),
     *(OverflowError, SyntaxError, struct.error, zipfile.BadZipFile, zlib.error),
 )
-MOST_BYTES = 16 << 30  # of all images together, unpacked, as 8-bit levels
+MOST_BYTES = 16 << 30  # of all images together, decompressed, as 8-bit levels
 MOST_CLASSES = 100_000
-SHOWN = 5  # names that an error lists
+SHOWN = 5  # names that a message lists
 Colour = Literal["as_stored", "gray", "rgb"]
 
 
 @dataclass(frozen=True)
 class Shaping:
-    """How pictures become images of one shape: resized to (height, width) or not at all, with which channels."""
+    """How pictures become images of one shape: resized to (height, width) or not, with which channels."""
 
     size: tuple[int, int] | None = None
     colour: Colour = "as_stored"
@@ -50,11 +50,19 @@ class Shaping:
 
 @dataclass(frozen=True)
 class OwnImages:
-    """What a folder or file holds: a class per row (-1: none), the classes by number, and rows to be read."""
+    """What a folder or file contains.
+
+    Attributes:
+        labels: class of each row, (N,); -1 for none.
+        classes: names, by number.
+        names: of the rows: files, or FILE[row].
+        pictures: files of the rows, if they are pictures.
+        arrays: the images, if they are arrays.
+    """
 
     labels: Array
     classes: tuple[str, ...]
-    names: tuple[str, ...]  # of the rows: files, or FILE[row]
+    names: tuple[str, ...]
     pictures: tuple[Path, ...] = ()
     arrays: Array | None = None
 
@@ -62,9 +70,10 @@ class OwnImages:
         return len(self.labels)
 
     def read(self, rows: Iterable[int], shaping: Shaping) -> tuple[Array, list[tuple[str, str]], list[int]]:
-        """Return (images (N, C, H, W) uint8 or float in [0, 1], what is broken with the reason, the rows read).
+        """Return images (N, C, H, W), uint8 or float in [0, 1]; broken ones with the reason; and the rows read.
 
-        ValueError where images differ in shape.
+        Raises:
+            ValueError: If images differ in shape, or are too large together.
         """
         read: list[Array] = []
         broken: list[tuple[str, str]] = []
@@ -91,11 +100,11 @@ class OwnImages:
         return (np.stack(read) if read else np.zeros((0, 1, 1, 1), np.uint8)), broken, good
 
     def _pixels(self, row: int, shaping: Shaping) -> Array:
-        """Return one image (C, H, W), shaped."""
+        """Return one image (C, H, W), resized and converted."""
         if self.arrays is not None:
             pixels = self.arrays[row]
             if not np.isfinite(pixels).all():
-                raise ValueError("holds NaN or infinity")
+                raise ValueError("contains NaN or infinity")
             if shaping == Shaping():
                 return np.asarray(pixels)
             levels = pixels if pixels.dtype == np.uint8 else np.rint(pixels * LEVELS).astype(np.uint8)
@@ -121,11 +130,19 @@ def _shaped(picture: Image.Image, shaping: Shaping) -> Array:
 
 
 def own_images(folder: Path, classes: Iterable[str] = (), *, labelled: bool = True) -> OwnImages:
-    """Return what `folder` holds; a single array file in it, or the array file that `folder` is, else pictures.
+    """Return the user's images in a folder or an array file.
 
-    Pictures lie in one folder per class. Where all folders have names that are whole numbers, those are the classes'
-    numbers; else classes are numbered in the order of their names, or in the order given as `classes`. Not `labelled`:
-    pictures lie anywhere, and labels are -1. DamagedFile or ValueError say in words what is missing.
+    Pictures are in one folder per class. If all folders have whole numbers as names, these are the classes' numbers.
+    Otherwise classes are numbered in the order of their names, or as in `classes`.
+
+    Args:
+        folder: with pictures or a single array file; or an array file.
+        classes: names of the class folders, in the order of the model's classes.
+        labelled: False: pictures may be in any folder, and labels are -1.
+
+    Raises:
+        DamagedFile: If files or classes are missing.
+        ValueError: If a folder is not among `classes`.
     """
     files = [folder] if folder.is_file() else files_in(folder)
     arrays = [path for path in files if path.suffix.lower() in ARRAYS]
@@ -141,41 +158,42 @@ def own_images(folder: Path, classes: Iterable[str] = (), *, labelled: bool = Tr
     loose = [path.name for path in pictures if path.parent == folder]
     if loose:
         raise DamagedFile(
-            f"{folder}: no classes: {loose[0]}{' and others lie' if len(loose) > 1 else ' lies'} in no folder of a class;"
+            f"{folder}: no classes: {loose[0]}{' and others are' if len(loose) > 1 else ' is'} in no class folder;"
             " put each picture into a folder named for its class"
         )
-    found = [path.relative_to(folder).parts[0] for path in pictures]
-    order = _classes(sorted(set(found)), tuple(classes), folder)
+    folders = [path.relative_to(folder).parts[0] for path in pictures]
+    order = _classes(sorted(set(folders)), tuple(classes), folder)
     numbers = {name: number for number, name in enumerate(order) if name}
-    labels = np.array([numbers[name] for name in found], np.int64)
+    labels = np.array([numbers[name] for name in folders], np.int64)
     return OwnImages(labels, order, names, tuple(pictures))
 
 
-def _classes(found: list[str], given: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Return the names of classes by number; "" for a number that no folder has."""
-    if given:
-        if unknown := sorted(set(found) - set(given)):
-            raise ValueError(f"{folder}: the folder {unknown[0]} is not among the classes given: {', '.join(given)}")
-        return given
-    if not all(name.isascii() and name.isdecimal() for name in found):
-        return tuple(found)
+def _classes(folders: list[str], order: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Return the names of the classes by number; "" for a number that no folder has."""
+    if order:
+        if unknown := sorted(set(folders) - set(order)):
+            raise ValueError(f"{folder}: the folder {unknown[0]} is not among the classes given: {', '.join(order)}")
+        return order
+    if not all(name.isascii() and name.isdecimal() for name in folders):
+        return tuple(folders)
     numbers: dict[int, str] = {}
-    for name in found:
+    for name in folders:
         if len(name) > len(str(MOST_CLASSES)) or int(name) >= MOST_CLASSES:
             raise DamagedFile(
                 f"{folder / name}: class numbers go up to {MOST_CLASSES - 1:,}; rename the folders, or list them as"
                 " classes, in the order of the model's classes"
             )
         if other := numbers.get(int(name)):
-            raise DamagedFile(
-                f"{folder}: the folders {other} and {name} are both class {int(name)}; make one folder of them"
-            )
+            raise DamagedFile(f"{folder}: the folders {other} and {name} are both class {int(name)}; merge them")
         numbers[int(name)] = name
     return tuple(numbers.get(number, "") for number in range(max(numbers) + 1))
 
 
 def _of_arrays(path: Path, labelled: bool) -> OwnImages:
-    """Return the arrays `images` and `labels` of a file, the images as (N, C, H, W), uint8 or float in [0, 1]."""
+    """Return the arrays `images` and `labels` of a file.
+
+    Images become (N, C, H, W), uint8 or float in [0, 1].
+    """
     arrays = _arrays(path)
     if "images" not in arrays or (labelled and "labels" not in arrays):
         wanted = "images and labels" if labelled else "images"
@@ -183,15 +201,15 @@ def _of_arrays(path: Path, labelled: bool) -> OwnImages:
     images = _channels_first(path, arrays["images"])
     labels = np.full(len(images), NO_CLASS, np.int64)
     if labelled:
-        given = arrays["labels"]
-        if given.shape != (len(images),) or given.dtype.kind not in "iu" or (len(given) and given.min() < 0):
+        column = arrays["labels"]
+        if column.shape != (len(images),) or column.dtype.kind not in "iu" or (len(column) and column.min() < 0):
             raise DamagedFile(
                 f"{path}: labels must be one whole number from 0 on for each of {len(images)} images,"
-                f" found {given.dtype} {given.shape}"
+                f" found {column.dtype} {column.shape}"
             )
-        if len(given) and given.max() >= MOST_CLASSES:
-            raise DamagedFile(f"{path}: labels go up to {int(given.max()):,}; at most {MOST_CLASSES - 1:,}")
-        labels = given.astype(np.int64)
+        if len(column) and column.max() >= MOST_CLASSES:
+            raise DamagedFile(f"{path}: labels go up to {int(column.max()):,}; at most {MOST_CLASSES - 1:,}")
+        labels = column.astype(np.int64)
     classes = tuple(map(str, range(int(labels.max()) + 1))) if labelled and len(labels) else ()
     names = tuple(f"{path.name}[{row}]" for row in range(len(images)))
     return OwnImages(labels, classes, names, arrays=images)
@@ -204,8 +222,8 @@ def _arrays(path: Path) -> dict[str, Array]:
             return dict(load_tensors(data))
         if (size := _unpacked(data)) > MOST_BYTES:
             raise DamagedFile(f"{path}: unpacks to {size / 1e9:.2f} GB; at most {MOST_BYTES / 1e9:.2f} GB")
-        with np.load(io.BytesIO(data), allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
     except DamagedFile:
         raise
     except NOT_ARRAYS as error:
@@ -213,13 +231,16 @@ def _arrays(path: Path) -> dict[str, Array]:
 
 
 def _unpacked(data: bytes) -> int:
-    """Return how many bytes the files in a zip are, by its own list."""
+    """Return the decompressed size of a zip in bytes, as its directory states it."""
     with zipfile.ZipFile(io.BytesIO(data)) as packed:
         return sum(entry.file_size for entry in packed.infolist())
 
 
 def _channels_first(path: Path, images: Array) -> Array:
-    """Return images as (N, C, H, W); DamagedFile where shape or range are not those of images."""
+    """Return images as (N, C, H, W).
+
+    DamagedFile if shape or range are not those of images.
+    """
     if images.ndim == 3:
         images = images[:, None]
     elif images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
@@ -243,7 +264,7 @@ def _channels_first(path: Path, images: Array) -> Array:
 
 
 def named(broken: list[tuple[str, str]]) -> str:
-    """Return broken images in words: how many, and the first by name with the reason."""
+    """Describe broken images: how many, and the first ones by name with the reason."""
     listed = "; ".join(f"{name} ({reason})" for name, reason in broken[:SHOWN])
     more = f"; and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
     return f"{len(broken)} broken image{'s' if len(broken) > 1 else ''}: {listed}{more}"

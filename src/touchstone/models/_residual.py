@@ -1,4 +1,4 @@
-"""Residual networks that normalise before each convolution: what preact_resnet18 and wide_resnet share."""
+"""Residual networks that normalise before each convolution, for preact_resnet18 and wide_resnet."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from torch.nn import functional
 
 
 class PreactBlock(nn.Module):
-    """x + conv(relu(bn(conv(relu(bn(x)))))), with a 1x1 convolution as shortcut where the shape changes.
+    """x + conv(relu(bn(conv(relu(bn(x)))))), a pre-activation residual block.
 
-    He et al. 2016, "Identity mappings in deep residual networks"; the dropout is that of wide residual networks.
+    If the shape changes, a 1x1 convolution of the activated x replaces x.
+
+    References:
+        He et al. 2016, "Identity mappings in deep residual networks"; the dropout is that of wide residual networks.
     """
 
     def __init__(self, channels: int, filters: int, stride: int, dropout: float) -> None:
@@ -27,16 +30,25 @@ class PreactBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return features (N, filters, H / stride, W / stride)."""
         active = functional.relu(self.first_norm(features))
-        kept = features if self.shortcut is None else self.shortcut(active)
+        shortcut = features if self.shortcut is None else self.shortcut(active)
         inner = functional.relu(self.second_norm(self.first(active)))
-        changed: Tensor = kept + self.second(self.dropout(inner))
-        return changed
+        outputs: Tensor = shortcut + self.second(self.dropout(inner))
+        return outputs
 
 
 def preact_network(
     channels: int, classes: int, stem: int, widths: Sequence[int], blocks: int, dropout: float = 0.0
 ) -> nn.Sequential:
-    """Return stem, one stage of `blocks` blocks per width (each stage but the first halves the side), mean, logits."""
+    """Return a residual network: stem, one stage per width, mean over space, logits.
+
+    Args:
+        channels: of the images.
+        classes: number of logits.
+        stem: channels of the first convolution.
+        widths: channels of each stage. Every stage but the first halves the side.
+        blocks: per stage.
+        dropout: inside the blocks.
+    """
     layers: list[nn.Module] = [nn.Conv2d(channels, stem, 3, padding=1, bias=False)]
     width = stem
     for stage, following in enumerate(widths):

@@ -16,10 +16,16 @@ def densenet_bc(
     growth: PositiveInt = 12,
     reduction: UnitInterval = 0.5,
 ) -> nn.Module:
-    """Return DenseNet-BC: three dense blocks of bottlenecks, between them a 1x1 convolution to `reduction` channels.
+    """Return a DenseNet-BC: three dense blocks of bottlenecks, with transitions.
 
-    769,162 weights at 3x32x32 and 10 classes. ValueError unless `depth` is 6 n + 4, or if a reduction leaves nothing.
-    Huang et al. 2017, section 3; papers.md 2.d.
+    A transition is a 1x1 convolution to the share `reduction` of the channels, then a mean over 2x2 pixels. 769,162
+    weights at 3x32x32 and 10 classes.
+
+    Raises:
+        ValueError: If `depth` is not 6 n + 4, or if a transition would leave no channel.
+
+    References:
+        Huang et al. 2017, section 3; docs/papers/aloe.md, Published settings.
     """
     count, rest = divmod(depth - 4, 6)
     if rest or count < 1:
@@ -45,12 +51,12 @@ def densenet_bc(
 
 
 class _Normalised(nn.Module):
-    """BatchNorm, ReLU, then a convolution that keeps the side."""
+    """Batch norm, ReLU, then a convolution that keeps the side."""
 
     def __init__(self, channels: int, filters: int, kernel: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
-        self.activation = nn.ReLU()  # a module of its own: attacks put a surrogate in its place
+        self.activation = nn.ReLU()  # a module, so that attacks can replace it by a surrogate
         self.convolution = nn.Conv2d(channels, filters, kernel, padding=kernel // 2, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -59,7 +65,7 @@ class _Normalised(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    """The input and, beside it, `growth` new channels."""
+    """The input concatenated with `growth` new channels."""
 
     def __init__(self, channels: int, growth: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Several networks of one architecture that vote with their probabilities."""
+"""Several networks of one architecture whose probabilities are averaged."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from touchstone.contracts import Architecture, PositiveInt
 def ensemble(
     input_shape: tuple[int, int, int], classes: int, *, member: Architecture, members: PositiveInt = 5
 ) -> nn.Module:
-    """Return log of the mean over `members` networks of softmax(logits): normalised log-probabilities, as logits.
+    """Return the log of the mean softmax of several networks.
 
-    The members differ in their initial weights; `member_wise` trains each as if it were alone, and the first one then
-    equals the network that its architecture gives under the same seed. Averaging probabilities is our reading of
-    Goodfellow et al. 2015, section 9 (papers.md 4.g item 6).
+    These log-probabilities serve as logits. The members differ in their initial weights. `member_wise` trains each as
+    if it were the only one. The first member then equals the network that its architecture gives under the same seed.
+
+    References:
+        Goodfellow et al. 2015, section 9. The paper does not state its rule; averaging probabilities is our reading
+        (docs/papers/fgsm.md, Known traps).
     """
     return _Ensemble([member(input_shape, classes) for _ in range(members)])
 

@@ -1,4 +1,4 @@
-"""A classifier whose code is in its file: a torch.export program."""
+"""A classifier whose graph is in its file: a torch.export program."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from touchstone.network_files.programs import GraphProgram
 
 
 def exported_program(input_shape: tuple[int, int, int], classes: int, *, batch: PositiveInt | None = None) -> nn.Module:
-    """Return an empty network that takes over the graph of a torch.export program with its weights, from a checkpoint.
+    """Return an empty network for a torch.export program.
 
-    For classifiers with `use: exported_program` alone. `batch` is the only number of images at once that the program was
-    exported for; None: any. input_shape and classes are the program's own.
+    A checkpoint fills it with graph and weights. Only for classifiers with `use: exported_program`. input_shape and
+    classes are those of the program.
+
+    Args:
+        input_shape: (C, H, W).
+        classes: number of logits.
+        batch: the only number of images that the program accepts at once; None: any.
     """
     return GraphProgram(batch)

@@ -1,4 +1,4 @@
-"""Logistic regression of two classes, whose robust loss is known in closed form."""
+"""Logistic regression of two classes; its robust loss is known in closed form."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from torch.nn import functional
 
 
 def logistic_regression(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Return the logits (0, w.x + b) with one weight vector, without settings; ValueError unless `classes` is 2.
+    """Return the logits (0, w.x + b) with one weight vector, for two classes.
 
-    Class 1 is y = +1 of Goodfellow et al. 2015, section 5 (papers.md 4.b): CE of these logits is zeta(-y (w.x + b)).
+    Class 1 is y = +1 of the paper, so the cross-entropy of these logits is zeta(-y (w.x + b)). ValueError unless
+    `classes` is 2.
+
+    References:
+        Goodfellow et al. 2015, section 5; docs/papers/fgsm.md, Linear models.
     """
     if classes != 2:
         raise ValueError(f"logistic_regression needs 2 classes, got {classes}")

@@ -19,10 +19,13 @@ def maxout(
     dropout: UnitInterval = 0.5,
     input_dropout: UnitInterval = 0.2,
 ) -> nn.Module:
-    """Return `layers` fully connected layers of `units` units, each the maximum of `pieces` linear ones, then logits.
+    """Return fully connected maxout layers, then logits.
 
-    Goodfellow et al. 2013 with the sizes of Goodfellow et al. 2015, section 6; the dropout rates are those of the
-    former, since the latter does not state its own (papers.md 4.d).
+    Each of the `layers` layers has `units` units, and each unit is the maximum of `pieces` linear functions.
+
+    References:
+        Goodfellow et al. 2013, with the sizes of Goodfellow et al. 2015, section 6. The dropout rates are those of
+        the former, because the latter states none (docs/papers/fgsm.md, Deviations).
     """
     sizes = [math.prod(input_shape)] + [units] * layers
     network: list[nn.Module] = [nn.Flatten(), nn.Dropout(input_dropout)]

@@ -18,10 +18,10 @@ def mlp(
     hidden: list[PositiveInt] = [128, 128],  # noqa: B006 - a literal that the registry reads; never written to
     activation: Literal["relu", "softplus"] = "relu",
 ) -> nn.Module:
-    """Return fully connected layers of `hidden` units each, then one linear layer to `classes` logits.
+    """Return fully connected layers of `hidden` units each, then the logits.
 
-    `softplus` (beta 10) is the smooth stand-in for ReLU that attacks with second derivatives need.
-    An empty `hidden` is softmax regression.
+    `softplus` (beta 10) is the smooth replacement of ReLU that attacks with second derivatives need. An empty
+    `hidden` is softmax regression.
     """
     sizes = [math.prod(input_shape), *hidden]
     layers: list[nn.Module] = [nn.Flatten()]

@@ -1,4 +1,4 @@
-"""The patch discriminator of pix2pix and CycleGAN: which patches of a pair, or of an image, look real."""
+"""The patch discriminator of pix2pix and CycleGAN: which patches look real."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from touchstone.contracts import PositiveInt
 def patch_discriminator(
     input_shape: tuple[int, int, int], *, filters: PositiveInt = 64, layers: PositiveInt = 2, paired: bool = True
 ) -> nn.Module:
-    """Return a network from pairs (N, 2C, H, W), given image beside real or made one, to one logit per patch.
+    """Return a network from images to one logit per patch; a higher logit means real.
 
-    Not `paired`, it sees the real or made image alone, (N, C, H, W), as in CycleGAN.
+    Logits are (N, 1, h, w). Patches are 34 pixels wide with 2 `layers`, 70 with 3 (the published size). Each layer
+    halves the side.
 
-    Logits (N, 1, h, w); higher means real. Patches are 34 pixels wide with 2 `layers`, 70 with 3 (the published size):
-    there are as many halvings of the side. `input_shape` is that of one image. Isola et al. 2017, section 3.2.2.
+    Args:
+        input_shape: of one image.
+        filters: channels of the first convolution.
+        layers: number of halvings.
+        paired: whether the input is a pair (N, 2C, H, W), the given image with the real or generated one; otherwise
+            only the latter, (N, C, H, W), as in CycleGAN.
+
+    References:
+        Isola et al. 2017, section 3.2.2.
     """
     width = filters
     channels = input_shape[0] * (2 if paired else 1)

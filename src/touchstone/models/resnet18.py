@@ -1,4 +1,4 @@
-"""The post-activation residual network of many RobustBench entries, its weights named as in their files."""
+"""The post-activation residual network of many RobustBench entries, with their weight names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from touchstone.contracts import PositiveInt
 
 
 class _Block(nn.Module):
-    """relu(shortcut(x) + bn(conv(relu(bn(conv(x)))))), a 1x1 convolution with bn as shortcut where the shape changes."""
+    """relu(shortcut(x) + bn(conv(relu(bn(conv(x)))))); the shortcut is a 1x1 convolution with bn if the shape changes."""
 
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
@@ -45,9 +45,12 @@ class _ResNet(nn.Module):
 
 
 def resnet18(input_shape: tuple[int, int, int], classes: int, *, width: PositiveInt = 64) -> nn.Module:
-    """Return four stages of two residual blocks, of `width` to 8 `width` channels, without early pooling.
+    """Return four stages of two residual blocks, without early pooling.
 
-    11,173,962 weights at 3x32x32 and 10 classes. He et al. 2016 for CIFAR; in RobustBench the ResNet18 of, among others,
-    Addepalli2021Towards_RN18 (AD10 of Ngnawe et al. 2024).
+    The stages have 1, 2, 4 and 8 times `width` channels. 11,173,962 weights at 3x32x32 and 10 classes.
+
+    References:
+        He et al. 2016 for CIFAR. In RobustBench it is the ResNet18 of Addepalli2021Towards_RN18 (AD10 of Ngnawe et
+        al. 2024) and others.
     """
     return _ResNet(input_shape[0], classes, width)

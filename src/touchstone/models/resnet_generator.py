@@ -10,12 +10,15 @@ from touchstone.contracts import PositiveInt
 def resnet_generator(
     input_shape: tuple[int, int, int], *, filters: PositiveInt = 64, blocks: PositiveInt = 6
 ) -> nn.Module:
-    """Return a translator from pixels to pixels of the same shape, in [0, 1]: two halvings, `blocks` blocks, back.
+    """Return a translator from images to images, in [0, 1].
 
-    7.84 million weights at 3 channels with the defaults, 11.38 million with 9 blocks; instance normalisation.
-    Isola et al. 2017 after Johnson et al. 2016. Inside, images lie in [-1, 1]; the end is clip((z + 1) / 2), since the
-    published tanh cannot reach the ends of the range (papers.md 5.g item 3). Zeros pad the borders instead of their
-    reflection, whose gradient is not deterministic on GPUs.
+    Two halvings of the side, `blocks` residual blocks, two doublings. 7.84 million weights at 3 channels with the
+    defaults, 11.38 million with 9 blocks. Instance normalisation. Inside, pixels lie in [-1, 1]. The end is clip((z +
+    1) / 2), because the published tanh cannot reach the ends of the range. Borders are padded with zeros: the
+    gradient of reflection is not deterministic on GPUs.
+
+    References:
+        Isola et al. 2017 after Johnson et al. 2016; docs/papers/translation.md, Deviations.
     """
     return _Generator(input_shape[0], filters, blocks)
 
@@ -37,8 +40,8 @@ class _Block(nn.Module):
         self.change = nn.Sequential(_convolution(filters, filters, 3), second, nn.InstanceNorm2d(filters))
 
     def forward(self, features: Tensor) -> Tensor:
-        changed: Tensor = features + self.change(features)
-        return changed
+        outputs: Tensor = features + self.change(features)
+        return outputs
 
 
 class _Generator(nn.Module):
@@ -55,6 +58,6 @@ class _Generator(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        # Sides that 4 does not divide come back a little larger.
-        made: Tensor = self.layers(2 * images - 1)[..., : images.shape[2], : images.shape[3]]
-        return ((made + 1) / 2).clamp(0, 1)
+        # If 4 does not divide a side, the layers return a slightly larger one.
+        translated: Tensor = self.layers(2 * images - 1)[..., : images.shape[2], : images.shape[3]]
+        return ((translated + 1) / 2).clamp(0, 1)

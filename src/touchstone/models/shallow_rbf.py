@@ -1,4 +1,4 @@
-"""A shallow radial basis function network: confident only near what it has seen."""
+"""A shallow radial basis function network: confident only near its centres."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from torch import Tensor, nn
 
 
 def shallow_rbf(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Return log p_k = -sum over pixels of a_k (x - mu_k)^2 as logits, at most 0 and not normalised; without settings.
+    """Return log p_k = -sum over pixels of a_k (x - mu_k)^2 as logits.
 
-    The confidence of this network is exp(logit) itself, not the softmax, which cannot fall below 1 / classes: train it
-    with `one_versus_rest` and read `logits.exp()`. The class decided for is the same either way. a_k > 0.
-    Goodfellow et al. 2015, section 7, is binary; this multi-class form is ours (papers.md 4.b, 4.g item 5).
-    It has no linear layer, so no penultimate features.
+    They are at most 0 and not normalised. The confidence of this network is exp(logit), not the softmax, which cannot
+    fall below 1 / classes. Train it with `one_versus_rest` and read `logits.exp()`; the predicted class is the same.
+    a_k > 0. The network has no linear layer, so it has no penultimate features.
+
+    References:
+        Goodfellow et al. 2015, section 7, is binary; the multi-class form is ours (docs/papers/fgsm.md, RBF
+        networks).
     """
     return _ShallowRbf(math.prod(input_shape), classes)
 
@@ -23,7 +26,7 @@ class _ShallowRbf(nn.Module):
     def __init__(self, pixels: int, classes: int) -> None:
         super().__init__()
         self.centres = nn.Parameter(0.1 * torch.randn(classes, pixels))
-        # The logarithm keeps a_k positive. Starts at log p near -1 on standardised images.
+        # The logarithm keeps a_k positive. log p starts near -1 on standardised images.
         self.log_precision = nn.Parameter(torch.full((classes, pixels), -math.log(pixels)))
 
     def forward(self, images: Tensor) -> Tensor:

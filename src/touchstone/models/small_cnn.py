@@ -1,4 +1,4 @@
-"""The default classifier of the small studies: two strided convolutions, two linear layers."""
+"""The default classifier of the small studies: two strided convolutions and two linear layers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def small_cnn(
     hidden: PositiveInt = 128,
     activation: Literal["relu", "softplus"] = "relu",
 ) -> nn.Module:
-    """Return two 3x3 convolutions that halve the side, of `width` and 2 `width` channels, then `hidden` units, logits.
+    """Return two strided 3x3 convolutions, a hidden linear layer, logits.
 
-    208,000 weights at 1x28x28 with the defaults. Stride stands in for pooling: as accurate on digits, and three times
-    faster on a CPU. `softplus` (beta 10) is the smooth stand-in for ReLU that attacks with second derivatives need.
-    Sides shrink to ceil(side / 4).
+    The convolutions have `width` and 2 `width` channels, and each halves the side (rounded up). Stride replaces
+    pooling: as accurate on digits, and three times faster on a CPU. 208,000 weights at 1x28x28 with the defaults.
+    `softplus` (beta 10) is the smooth replacement of ReLU that attacks with second derivatives need.
     """
     channels, height, side = input_shape
     flat = 2 * width * -(-height // 4) * -(-side // 4)

@@ -1,4 +1,4 @@
-"""Softmax regression: the linear classifier, whose adversarial examples are known in closed form."""
+"""Softmax regression: the linear classifier; its adversarial examples are known in closed form."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from torch import nn
 
 
 def softmax_regression(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Return one linear layer from all pixels to `classes` logits, without settings.
+    """Return one linear layer from all pixels to the logits.
 
-    The shallow softmax of Goodfellow et al. 2015, section 4. Its penultimate features are the pixels themselves.
+    Its penultimate features are the pixels.
+
+    References:
+        Goodfellow et al. 2015, section 4, the shallow softmax.
     """
     return nn.Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), classes))

@@ -1,4 +1,4 @@
-"""The wide residual network of Ding et al. 2020 (MMA) as RobustBench keeps it: every image standardised by itself."""
+"""The wide residual network of Ding et al. 2020 (MMA) as in RobustBench: it standardises each image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from touchstone.contracts import PositiveInt
 
 
 class _Block(nn.Module):
-    """x + conv(relu(bn(conv(relu(bn(x)))))); where the channels change, a 1x1 convolution of the activated x instead."""
+    """x + conv(relu(bn(conv(relu(bn(x)))))); if the channels change, a 1x1 convolution of the activated x replaces x."""
 
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
@@ -25,9 +25,9 @@ class _Block(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         active = functional.relu(self.bn1(features))
-        kept = features if self.convShortcut is None else self.convShortcut(active)
-        changed: Tensor = kept + self.conv2(functional.relu(self.bn2(self.conv1(active))))
-        return changed
+        shortcut = features if self.convShortcut is None else self.convShortcut(active)
+        outputs: Tensor = shortcut + self.conv2(functional.relu(self.bn2(self.conv1(active))))
+        return outputs
 
 
 class _Stage(nn.Module):
@@ -37,8 +37,8 @@ class _Stage(nn.Module):
         self.layer = nn.Sequential(_Block(channels, filters, stride), *later)
 
     def forward(self, features: Tensor) -> Tensor:
-        changed: Tensor = self.layer(features)
-        return changed
+        outputs: Tensor = self.layer(features)
+        return outputs
 
 
 class _WideResNet(nn.Module):
@@ -63,10 +63,10 @@ class _WideResNet(nn.Module):
 def standardising_wide_resnet(
     input_shape: tuple[int, int, int], classes: int, *, depth: PositiveInt = 28, width: PositiveInt = 4
 ) -> nn.Module:
-    """Return WRN-`depth`-`width` behind (image - its mean) / max(its std, 1 / sqrt(pixels)).
+    """Return WRN-`depth`-`width`, which standardises each image first.
 
-    The weights carry the names of RobustBench's Ding2020MMA (DI0 of Ngnawe et al. 2024). ValueError unless `depth` is
-    6 n + 4.
+    (image - its mean) / max(its std, 1 / sqrt(its number of values)). The weights have the names of RobustBench's
+    Ding2020MMA (DI0 of Ngnawe et al. 2024). ValueError unless `depth` is 6 n + 4.
     """
     blocks, rest = divmod(depth - 4, 6)
     if rest or blocks < 1:

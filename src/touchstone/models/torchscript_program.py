@@ -8,10 +8,11 @@ from touchstone.network_files.programs import ScriptProgram
 
 
 def torchscript_program(input_shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Return an empty network that takes over a TorchScript file, code and weights, from a checkpoint.
+    """Return an empty network for a TorchScript file.
 
-    For classifiers with `use: torchscript` alone. It gives logits and input gradients; its layers cannot be reached, so
-    there are no features and no gradient norms (leave `confounding` empty). input_shape and classes are the file's own.
-    It runs the file's code, so it is opened only where you trusted it (`touchstone assay FILE --trust-code`).
+    A checkpoint fills it with code and weights. Only for classifiers with `use: torchscript`. It gives logits and
+    input gradients. Its layers cannot be accessed, so it has no features and no gradient norms: leave `confounding`
+    empty. It runs the file's code, so it opens only a file that you trusted (`touchstone assay FILE --trust-code`).
+    input_shape and classes are those of the file.
     """
     return ScriptProgram()

@@ -16,10 +16,13 @@ def wide_resnet(
     width: PositiveInt = 10,
     dropout: UnitInterval = 0.0,
 ) -> nn.Module:
-    """Return WRN-`depth`-`width`: three stages of 16, 32 and 64 times `width` channels.
+    """Return WRN-`depth`-`width`.
 
-    36,479,194 weights at 3x32x32 and 10 classes. ValueError unless `depth` is 6 n + 4.
-    Zagoruyko & Komodakis 2016, table 1.
+    Three stages of 16, 32 and 64 times `width` channels. 36,479,194 weights at 3x32x32 and 10 classes. ValueError
+    unless `depth` is 6 n + 4.
+
+    References:
+        Zagoruyko & Komodakis 2016, table 1.
     """
     blocks, rest = divmod(depth - 4, 6)
     if rest or blocks < 1:

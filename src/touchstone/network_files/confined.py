@@ -1,4 +1,4 @@
-"""A reader of other people's files in a process of its own, which ends when it takes too much time or memory."""
+"""A reader of other people's files in a process of its own, with limits of time and memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ SHARE = 0.75  # of this machine's memory
 
 
 def confined(function: str, path: Path, target: Path, *, seconds: int) -> None:
-    """Call "module:function" with a file to read and a place to write to; ValueError in words where it fails.
+    """Call a function with a file to read and a path to write, in a process with limits.
 
-    function: says in a ValueError what is wrong with the file. seconds: what it may take.
+    Args:
+        function: "module:function". It raises a ValueError that says what is wrong with the file.
+        path: to read.
+        target: to write.
+        seconds: that the call may take.
+
+    Raises:
+        ValueError: If the function raises one, or if it exceeds a limit.
     """
     folders = [str(PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
@@ -30,14 +37,17 @@ def confined(function: str, path: Path, target: Path, *, seconds: int) -> None:
     except subprocess.TimeoutExpired:
         raise ValueError(f"{path}: reading it took more than {seconds} s, so it was stopped") from None
     if done.returncode < 0:
-        raise ValueError(f"{path}: reading it killed the process that did (signal {-done.returncode})")
+        raise ValueError(f"{path}: the process that read it was killed (signal {-done.returncode})")
     if done.returncode:
         *_, last = done.stderr.decode(errors="replace").splitlines() or [f"exit code {done.returncode}"]
         raise ValueError(last if str(path) in last else f"{path}: it cannot be read ({last})")
 
 
 def main(name: str, path: str, target: str) -> int:
-    """Call the function within bounds; on stderr, last, what is wrong."""
+    """Call the function within the limits.
+
+    Write what is wrong to stderr, as the last line.
+    """
     most = int(SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     allowed = resource.getrlimit(resource.RLIMIT_DATA)[1]
     most = most if allowed == resource.RLIM_INFINITY else min(most, allowed)

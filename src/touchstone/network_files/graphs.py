@@ -1,4 +1,4 @@
-"""The graph of a program, checked before anything of it runs: its form, its values, its operators and their arguments."""
+"""The graph of a program, checked before anything runs: form, values, operators and their arguments."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array
 
 # {"input", "output", "shape", "tensors": {value: weight}, "trained": [weight], "nodes": [{"op", "args", "kwargs", "out"}]};
-# shape: None where any length is taken
+# shape: None for a side of any length
 Graph = dict[str, Any]
 NODES = 20_000  # the deepest networks of torchvision have 1,500
 BYTES = 2**27  # of a graph as JSON
 NAME = 1_000  # characters
-SIDE = 2**31  # what no side of an image reaches
+SIDE = 2**31  # above any side of an image
 
 
 def read_graph(data: Array) -> Graph:
-    """Return the graph that a checkpoint stores as JSON; DamagedFile where it stores something else."""
+    """Return the graph that a checkpoint stores as JSON.
+
+    DamagedFile if it stores something else.
+    """
     try:
         if data.nbytes > BYTES:
             raise ValueError(f"{data.nbytes:,} bytes")
@@ -35,7 +38,12 @@ def read_graph(data: Array) -> Graph:
 def calls(graph: Graph, weights: Collection[str]) -> list[Call]:
     """Return the nodes of a graph as calls that may be run in this order.
 
-    weights: the names of those that there are. DamagedFile says which node is wrong and why.
+    Args:
+        graph: of the program.
+        weights: names of the stored weights.
+
+    Raises:
+        DamagedFile: If a node is wrong; the message says which one and why.
     """
     _check_form(graph)
     tensors = graph["tensors"]
@@ -52,12 +60,12 @@ def calls(graph: Graph, weights: Collection[str]) -> list[Call]:
             raise DamagedFile(f"node {number} of the program: {error}") from error
         checked.append(step)
     if kinds.get(graph["output"]) != "tensor":
-        raise DamagedFile("the program returns a value that none of its nodes makes")
+        raise DamagedFile("the program returns a value that none of its nodes computes")
     return checked
 
 
 def values(args: Collection[Any]) -> Iterator[str]:
-    """Yield the values that arguments name, as often as they name them."""
+    """Yield the names of the values that arguments use, once per use."""
     for argument in args:
         for item in argument if isinstance(argument, list) else [argument]:
             if isinstance(item, dict) and "value" in item:
@@ -90,17 +98,20 @@ def _check_form(graph: Graph) -> None:
 
 
 def _paired(out: list[Any], returned: list[Kind | list[Kind]]) -> tuple[list[Any], list[Kind]]:
-    """Return the names of a node's results and their kinds; DamagedFile where these do not match."""
+    """Return the names of a node's results and their kinds.
+
+    DamagedFile if they do not match.
+    """
     if len(out) == 1 and isinstance(out[0], list) and returned == [["tensor"]]:
         return out[0], ["tensor"] * len(out[0])
     if len(out) != len(returned) or any(isinstance(kind, list) for kind in returned):
-        raise DamagedFile(f"gives {len(out)} names to {len(returned)} results")
+        raise DamagedFile(f"has {len(out)} names for {len(returned)} results")
     return out, [kind for kind in returned if not isinstance(kind, list)]
 
 
-def _define(kinds: dict[str, Kind], names: list[Any], given: list[Kind]) -> None:
-    for name, kind in zip(names, given, strict=True):
+def _define(kinds: dict[str, Kind], names: list[Any], added: list[Kind]) -> None:
+    for name, kind in zip(names, added, strict=True):
         if not isinstance(name, str) or len(name) > NAME or (name and name in kinds):
-            raise DamagedFile(f"{str(name)[:50]!r} is no name of a new value")
-        if name:  # a result that nothing uses has none
+            raise DamagedFile(f"{str(name)[:50]!r} is not the name of a new value")
+        if name:  # empty for a result that nothing uses
             kinds[name] = kind

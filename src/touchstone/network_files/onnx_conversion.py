@@ -1,7 +1,7 @@
-"""ONNX files as differentiable networks, where onnx2pytorch is installed: nothing that touchstone needs depends on it.
+"""ONNX files as differentiable networks, by onnx2pytorch, which is an optional dependency.
 
-Only standard operators are taken, and weights only from the file's own folder. Call it through
-touchstone.network_files.confined: the libraries that it uses were not written for hostile files.
+Only standard operators are accepted, and weights only from the file's own folder. Call this through
+touchstone.network_files.confined: the libraries were not written for hostile files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ TOLERANCE = 1e-3  # of the largest logit: what float32 may differ by between two
 
 
 class Converted(nn.Module):
-    """What the library made of a file, called with one batch of images; their `shape` (C, H, W) is what the file states."""
+    """A converted network, called with one batch of images.
+
+    Attributes:
+        shape: (C, H, W) that the file states.
+    """
 
     def __init__(self, network: nn.Module, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -42,9 +46,14 @@ class Converted(nn.Module):
 def open_onnx(path: Path, export: str) -> Converted:
     """Return the network in an ONNX file, in eval mode.
 
-    export: what to do instead, in words. ValueError with them where onnx2pytorch cannot convert the file, where it uses
-    operators or weights from elsewhere, where the network takes anything but one batch of images of any number or was
-    saved in train mode, and where what was converted returns other logits than ONNX's own reference does.
+    Args:
+        path: of the file.
+        export: what to do instead, for messages.
+
+    Raises:
+        ValueError: If onnx2pytorch cannot convert the file; if it uses operators or weights from elsewhere; if the
+            network does not take one batch of any number of images, or was saved in train mode; or if the converted
+            network returns other logits than ONNX's own reference.
     """
     onnx: Any = importlib.import_module("onnx")
     try:
@@ -70,11 +79,11 @@ def open_onnx(path: Path, export: str) -> Converted:
 
 
 class _Refused(ValueError):
-    """A whole ONNX file that asks for what is not done."""
+    """A whole ONNX file that asks for something that is not allowed."""
 
 
 def check_libraries(path: Path, export: str) -> None:
-    """Raise ValueError, with both ways out, where what converts ONNX files is not installed."""
+    """Raise ValueError, with what to do, if the libraries that convert ONNX files are missing."""
     if any(importlib.util.find_spec(name) is None for name in (LIBRARY, "onnx")):
         raise ValueError(
             f"{path}: an ONNX file has no gradients by itself; {LIBRARY} gives it some but is not installed: {INSTALL};"
@@ -91,7 +100,7 @@ def _check_operators(path: Path, file: Any) -> None:
 
 
 def _check_place(path: Path, tensor: Any) -> None:
-    """Refuse weights that lie anywhere but in a file of their own beside the model."""
+    """Refuse weights that are not in a file of their own beside the model."""
     place = {entry.key: entry.value for entry in tensor.external_data}.get("location", "")
     file = path.parent / place
     if place in ("", ".", "..") or Path(place).name != place or file.is_symlink() or not file.is_file():
@@ -101,7 +110,7 @@ def _check_place(path: Path, tensor: Any) -> None:
 
 
 def _messages(message: Any, kind: Any) -> Iterator[Any]:
-    """Yield every message of a kind inside a message, that one included."""
+    """Yield every message of a kind inside a message, including itself."""
     if isinstance(message, kind):
         yield message
     for field, value in message.ListFields():
@@ -111,22 +120,27 @@ def _messages(message: Any, kind: Any) -> Iterator[Any]:
 
 
 def _decode_error() -> type[Exception]:
-    found: type[Exception] = importlib.import_module("google.protobuf.message").DecodeError
-    return found
+    error: type[Exception] = importlib.import_module("google.protobuf.message").DecodeError
+    return error
 
 
 def _only_input(path: Path, file: Any) -> tuple[str, tuple[int, ...]]:
-    """Return the name and the (C, H, W) of the one input; ValueError where there are more or it is no batch of images."""
+    """Return the name and (C, H, W) of the only input.
+
+    ValueError unless it is one batch of images.
+    """
     weights = {weight.name for weight in file.graph.initializer}
-    inputs = [given for given in file.graph.input if given.name not in weights]
+    inputs = [value for value in file.graph.input if value.name not in weights]
     if len(inputs) != 1 or len(file.graph.output) != 1:
         raise ValueError(
             f"{path}: takes {len(inputs)} inputs and returns {len(file.graph.output)} outputs; expected images and logits"
         )
-    sizes = [side.dim_value for side in inputs[0].type.tensor_type.shape.dim]  # 0 where any size will do
+    sizes = [side.dim_value for side in inputs[0].type.tensor_type.shape.dim]  # 0 for any size
     if len(sizes) != 4 or 0 in sizes[1:]:
-        told = " x ".join(str(size or "any") for size in sizes)
-        raise ValueError(f"{path}: its input is {told}; expected any x channels x height x width, the last three fixed")
+        shape = " x ".join(str(size or "any") for size in sizes)
+        raise ValueError(
+            f"{path}: its input is {shape}; expected any x channels x height x width, the last three fixed"
+        )
     if sizes[0]:
         raise ValueError(
             f"{path}: takes {sizes[0]} image{'s' * (sizes[0] > 1)} at once; export it again with the first side of its"
@@ -136,26 +150,26 @@ def _only_input(path: Path, file: Any) -> tuple[str, tuple[int, ...]]:
 
 
 def _plain(path: Path, file: Any) -> Any:
-    """Return a copy that can be converted and traced: every value has a plain name, Dropout that is off is an identity.
+    """Return a copy that can be converted and traced: plain names, and Dropout that is off becomes an identity.
 
-    Exporters name values by their place in the network, "/n/n.0/Conv_output_0", and the library makes attributes of these
-    names, which TorchScript then cannot find. ValueError where Dropout or batch statistics are on.
+    Exporters name values by their place in the network, "/n/n.0/Conv_output_0". The library turns these names into
+    attributes, which TorchScript then cannot resolve. ValueError if Dropout or batch statistics are on.
     """
     plain = type(file)()
-    plain.CopyFrom(file)  # the library changes what it is given, and the reference is to run what is in the file
+    plain.CopyFrom(file)  # the library changes its input, and the reference must run the file as it is
     constants = _constants(file.graph)
     for node in plain.graph.node:
         if node.op_type == "BatchNormalization" and any(a.name == "training_mode" and a.i for a in node.attribute):
             _refuse_training(path, node)
         if node.op_type != "Dropout":
             continue
-        given = node.input[2] if len(node.input) > 2 else ""
-        if constants.get(given):
+        mode = node.input[2] if len(node.input) > 2 else ""
+        if constants.get(mode):
             _refuse_training(path, node)
-        if (not given or given in constants) and len(node.output) == 1:  # more are masks that somebody may read
+        if (not mode or mode in constants) and len(node.output) == 1:  # others are masks, which may be used
             node.op_type = "Identity"
             del node.input[1:], node.output[1:], node.attribute[:]
-    names: dict[str, str] = {"": ""}  # of an input that is left out
+    names: dict[str, str] = {"": ""}  # an omitted input
     _rename(plain.graph, names)
     return plain
 
@@ -168,18 +182,18 @@ def _refuse_training(path: Path, node: Any) -> None:
 
 
 def _constants(graph: Any) -> dict[str, bool]:
-    """Return each value of one element that is fixed in the file, and whether it is true."""
+    """Return each value of one element that the file fixes, and whether it is true."""
     numpy_helper: Any = importlib.import_module("onnx").numpy_helper
     tensors = [(tensor.name, tensor) for tensor in graph.initializer]
     for node in graph.node:
         if node.op_type == "Constant":
-            tensors += [(node.output[0], given.t) for given in node.attribute if given.name == "value"]
-    found = ((name, numpy_helper.to_array(tensor)) for name, tensor in tensors)
-    return {name: bool(values.item()) for name, values in found if values.size == 1 and values.dtype.kind in "biuf"}
+            tensors += [(node.output[0], attribute.t) for attribute in node.attribute if attribute.name == "value"]
+    arrays = ((name, numpy_helper.to_array(tensor)) for name, tensor in tensors)
+    return {name: bool(values.item()) for name, values in arrays if values.size == 1 and values.dtype.kind in "biuf"}
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:
-    """Give every value of a graph, and of those inside its nodes, a name that is a word."""
+    """Give plain names to every value of a graph, and of the graphs inside its nodes."""
 
     def plain(name: str) -> str:
         return names.setdefault(name, f"value_{len(names)}")
@@ -195,23 +209,23 @@ def _rename(graph: Any, names: dict[str, str]) -> None:
 
 
 def _inner(node: Any) -> Iterator[Any]:
-    for given in node.attribute:
-        yield from ([given.g] if given.HasField("g") else [])
-        yield from given.graphs
+    for attribute in node.attribute:
+        yield from ([attribute.g] if attribute.HasField("g") else [])
+        yield from attribute.graphs
 
 
 def _compare(path: Path, network: nn.Module, file: Any, name: str, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless the network returns for each of three images what the file does, alone or in a batch."""
+    """Check that the network returns the file's logits for three images, one by one and in a batch."""
     images = torch.rand((3, *shape), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         together = network(images)
         alone = torch.cat([network(image[None]) for image in images])
     reference = importlib.import_module("onnx.reference").ReferenceEvaluator(file)
-    (wanted,) = reference.run(None, {name: images[:1].numpy()})  # one image alone: the reference is slow
+    (wanted,) = reference.run(None, {name: images[:1].numpy()})  # one image, because the reference is slow
     bound = TOLERANCE * max(1.0, float(np.abs(wanted).max()))
-    for found, expected, what in (
+    for actual, expected, what in (
         (alone[:1], torch.from_numpy(wanted), "ONNX's reference"),
         (together, alone, "a batch"),
     ):
-        if found.shape != expected.shape or not bool(((found - expected).abs() <= bound).all()):
-            raise ValueError(f"{path}: what {LIBRARY} made of it does not return the logits of {what}; do not use it")
+        if actual.shape != expected.shape or not bool(((actual - expected).abs() <= bound).all()):
+            raise ValueError(f"{path}: converted by {LIBRARY}, it does not return the logits of {what}; do not use it")

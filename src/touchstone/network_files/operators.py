@@ -1,7 +1,7 @@
 """The operators that a program in a file may use: an allow-list of torch's aten library, and arithmetic on sizes.
 
-The list holds what torch.export writes for classifiers. It leaves out whatever reaches for files, storages, random numbers
-or memory that nobody has written. Arguments are checked against the operator's schema before anything runs.
+The list covers what torch.export writes for classifiers. It leaves out everything that accesses files, storages,
+random numbers or uninitialised memory. Arguments are checked against the operator's schema before anything runs.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _weight_norm
 """
 ALLOWED = frozenset(NAMES.split())
 
-# What an operator would do in training, and the value with which it does not.
+# Arguments that switch an operator to training, and the value that does not.
 EVALUATION: dict[str, dict[str, Any]] = {
     "batch_norm": {"training": False},
     **{name: {"train": False} for name in (
@@ -62,13 +62,13 @@ EVALUATION: dict[str, dict[str, Any]] = {
     "scaled_dot_product_attention": {"dropout_p": 0},
 }  # fmt: skip
 
-# Reinterpreted bytes can be truth values that are neither; repeats that wrap around write beyond the result.
+# Reinterpreted bytes can be booleans that are neither true nor false; repeats that wrap around write beyond the result.
 UNSAFE = frozenset({"view.dtype", "repeat_interleave.Tensor", "repeat_interleave.self_Tensor"})
-# The only values of some arguments: integers divided so end the process, the others are of no use to a classifier.
+# The only values allowed. Another rounding of integers can end the process; a classifier does not need the others.
 CHOICES: dict[str, tuple[Any, ...]] = {
     "rounding_mode": (None, "floor"), "pin_memory": (None, False), "sparse": (False,), "sparse_grad": (False,),
 }  # fmt: skip
-# How far from 0 numbers may be, and how near: beyond, kernels compute places in 32 bits that lie outside a tensor.
+# Smallest and largest magnitude. Beyond it, kernels compute 32-bit indices that lie outside a tensor.
 WINDOW, SCALE = (0.0, 2.0**14), (1e-3, 1e3)
 RANGES = {
     **dict.fromkeys(("kernel_size", "stride", "padding", "dilation", "output_padding"), WINDOW),
@@ -76,7 +76,7 @@ RANGES = {
 }
 
 INSTEAD: dict[str, Callable[..., Any]] = {
-    # In place it would take the gradient from the weights themselves.
+    # In place, it would detach the weights themselves.
     "aten.detach_.default": torch.ops.aten.detach.default,
     "aten._weight_norm.default": weight_norm,
     **{
@@ -100,7 +100,7 @@ ARITHMETIC: dict[str, tuple[int, Callable[..., Any]]] = {
     "torch.sym_max": (2, max),
     "torch.sym_min": (2, min),
 }
-# torch._export.serde.schema.ScalarType, by what numpy can hold.
+# torch._export.serde.schema.ScalarType, as far as numpy has the type.
 DTYPES = {
     1: "uint8",
     2: "int8",
@@ -113,31 +113,36 @@ DTYPES = {
     12: "bool",
 }
 MEMORY_FORMATS = {1: "contiguous_format", 2: "channels_last", 3: "channels_last_3d", 4: "preserve_format"}
-SIDE = 2**31  # what no size, nor place, reaches
-END = 2**63 - 1  # but the end of what is taken whole
+SIDE = 2**31  # above any size or index
+END = 2**63 - 1  # the end of a slice that has none
 STEEPEST = 64  # exponent of a power of sizes
-LONGEST = 4096  # list among the arguments
-WORD = 200  # characters of a text among the arguments
-SIZES = ("int",)  # what the operators that read the sides of a tensor make
-KNOWN = ("Tensor", "number", "int", "float", "bool", "str", "ScalarType", "Layout", "Device", "MemoryFormat")
+LONGEST = 4096  # items of a list argument
+WORD = 200  # characters of a text argument
+SIZES = ("int",)  # results of the operators that read the sides of a tensor
+PLAIN = ("Tensor", "number", "int", "float", "bool", "str", "ScalarType", "Layout", "Device", "MemoryFormat")
 
 
 @dataclass(frozen=True)
 class Call:
-    """One step of a program: a function that may be run, and arguments that it takes."""
+    """One step of a program: a function that may be run, and its checked arguments."""
 
     name: str
     function: Callable[..., Any]
     args: list[Any]
     kwargs: dict[str, Any]
     out: list[Any]
-    bound: dict[str, Any]  # all arguments by the names of the operator's schema; none of arithmetic
+    bound: dict[str, Any]  # all arguments by their names in the operator's schema; empty for arithmetic
 
 
 def call(node: Mapping[str, Any], kinds: Mapping[str, Kind]) -> tuple[Call, list[Kind | list[Kind]]]:
-    """Return a node as a call, and the kinds of what it returns.
+    """Return a node as a call, and the kinds of its results.
 
-    kinds: of the values that exist by then. DamagedFile says which operator or argument is refused.
+    Args:
+        node: of the graph.
+        kinds: of the values that exist before it.
+
+    Raises:
+        DamagedFile: If an operator or argument is refused; the message says which.
     """
     name, args, kwargs = node["op"], node["args"], node["kwargs"]
     if name in ARITHMETIC:
@@ -159,7 +164,7 @@ def _packet(name: str) -> str:
 
 
 def _overload(name: str) -> OpOverload:
-    """Return the operator of a name on the list; DamagedFile for every other."""
+    """Return the operator with a name on the list; DamagedFile for any other."""
     library, _, rest = name.partition(".")
     packet, _, variant = rest.partition(".")
     if library == "aten" and packet in ALLOWED and rest not in UNSAFE:
@@ -172,9 +177,10 @@ def _overload(name: str) -> OpOverload:
 
 
 def _harmless(overload: OpOverload) -> bool:
-    """Return whether an operator takes plain arguments, makes tensors, and writes to its first at most, as `relu_` does.
+    """Return whether an operator takes plain arguments, returns tensors, and writes at most to its first argument.
 
-    Those that make numbers of numbers belong to TorchScript; some of them end the process at a division by 0.
+    `relu_` is one that writes. Operators from numbers to numbers belong to TorchScript; some of them end the process
+    at a division by 0.
     """
     arguments, returns = _types(overload._schema.arguments), _types(overload._schema.returns)
     written = [place for place, argument in enumerate(overload._schema.arguments)
@@ -183,7 +189,7 @@ def _harmless(overload: OpOverload) -> bool:
     in_place = name.endswith("_") and not name.endswith("__")
     makes = SIZES if name.startswith("sym_") else ("Tensor", "List[Tensor]")
     return (
-        all(_core(kind) in KNOWN for kind in arguments)
+        all(_core(kind) in PLAIN for kind in arguments)
         and all(kind in makes for kind in returns)
         and written == ([0] if in_place else [])
     )
@@ -206,7 +212,10 @@ def _returned(kind: str) -> Kind | list[Kind]:
 
 
 def _bound(overload: OpOverload, args: list[Any], kwargs: dict[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Any]:
-    """Return the arguments by name; DamagedFile where they are not those that the operator's schema asks for."""
+    """Return the arguments by name.
+
+    DamagedFile if they do not fit the operator's schema.
+    """
     arguments = {argument.name: argument for argument in overload._schema.arguments}
     places = [argument.name for argument in arguments.values() if not argument.kwarg_only]
     bound = dict(zip(places, args, strict=False)) | kwargs
@@ -235,14 +244,17 @@ def _accepts(argument: Any, value: Any, kinds: Mapping[str, Kind]) -> bool:
 
 
 def _near(value: Any, low: float, high: float) -> bool:
-    """Return whether the numbers in an argument are written down, and not far from 0 nor, without being 0, near."""
+    """Return whether all numbers in an argument are constants with a magnitude from `low` to `high`."""
     if isinstance(value, list):
         return all(_near(item, low, high) for item in value)
     return value is None or isinstance(value, str) or (isinstance(value, int | float) and low <= abs(value) <= high)
 
 
 def _fits(value: Any, kind: str, size: int | None, kinds: Mapping[str, Kind]) -> bool:
-    """Return whether an argument is of a schema's type; `size`: of a list that one value may stand for."""
+    """Return whether an argument has a schema's type.
+
+    `size`: length of a list that one value may stand for.
+    """
     if kind.startswith("Optional["):
         return value is None or _fits(value, kind[9:-1], size, kinds)
     if kind.startswith("List["):
@@ -251,8 +263,8 @@ def _fits(value: Any, kind: str, size: int | None, kinds: Mapping[str, Kind]) ->
         return size is not None and _fits(value, kind[5:-1], None, kinds)
     match value:
         case {"value": str(name)} if len(value) == 1:
-            given = kinds.get(name)
-            return kind == "Tensor" if given == "tensor" else given == "number" and kind in KNOWN[:5]
+            value_kind = kinds.get(name)
+            return kind == "Tensor" if value_kind == "tensor" else value_kind == "number" and kind in PLAIN[:5]
         case {"dtype": str(name)} if len(value) == 1:
             return kind == "ScalarType" and name in DTYPES.values()
         case {"memory_format": str(name)} if len(value) == 1:
@@ -273,7 +285,7 @@ def _fits(value: Any, kind: str, size: int | None, kinds: Mapping[str, Kind]) ->
 
 
 def _size(function: Callable[..., Any], *numbers: Any) -> Any:
-    """Return what arithmetic on sizes gives; ValueError where it is no number that a size can be."""
+    """Return the result of arithmetic on sizes; ValueError if it cannot be a size."""
     if function is operator.pow and abs(numbers[1]) > STEEPEST:
         raise ValueError(f"the power {numbers[1]} of a size")
     result = function(*numbers)

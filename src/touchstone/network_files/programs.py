@@ -1,4 +1,4 @@
-"""Classifiers whose code is in their file: the graph of a torch.export program, run operator by operator; TorchScript."""
+"""Classifiers whose code is in their file: torch.export graphs, run operator by operator, and TorchScript."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from touchstone.networks.checkpoints import Program
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array
 
-GRAPH = "program"  # the name under which a checkpoint holds the code, as bytes beside the weights
+GRAPH = "program"  # the name under which a checkpoint stores the code, as bytes
 FAKES = logging.getLogger("torch._subclasses.fake_tensor")
 _script_loader: Callable[..., nn.Module] = torch.jit.load
 _unfused: Callable[[], AbstractContextManager[None]] = partial(torch.jit.optimized_execution, False)  # type: ignore[attr-defined]
-# What torch and Python raise for arguments that do not fit; RuntimeError also for memory that cannot be had.
+# What torch and Python raise for arguments that do not fit; RuntimeError also if memory is exhausted.
 FAULTS = (
     *(RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError),
     *(ArithmeticError, MemoryError, RecursionError),
@@ -39,21 +39,21 @@ FAULTS = (
 
 
 def as_bytes(data: bytes) -> Array:
-    """Return bytes as the array that a checkpoint holds."""
+    """Return bytes as an array for a checkpoint."""
     return np.frombuffer(data, np.uint8).copy()
 
 
 def graph_bytes(graph: Graph) -> Array:
-    """Return a graph as the array that a checkpoint holds."""
+    """Return a graph as an array for a checkpoint."""
     return as_bytes(json.dumps(graph, sort_keys=True, separators=(",", ":")).encode())
 
 
 class GraphProgram(Program):
-    """The graph of a torch.export program. Only listed operators of torch's aten library are run; nothing is evaluated.
+    """The graph of a torch.export program. It runs only allowed operators of torch's aten library.
 
-    Linear layers, convolutions and normalisations stand as modules, in the order in which they run, so that features and
-    gradient norms are read from it as from any network. batch: the only number of images that it takes at once, if so:
-    then the last ones are filled up with copies.
+    Linear layers, convolutions and normalisations are modules, in the order in which they run, so that features and
+    gradient norms are read from it as from any network. `batch` is the only number of images that it accepts at once,
+    if there is one; the last batch is then padded with copies.
     """
 
     def __init__(self, batch: int | None = None) -> None:
@@ -63,18 +63,20 @@ class GraphProgram(Program):
         self.graph: Graph = {}
         self.calls: list[Call] = []
         self.steps: list[tuple[Callable[..., Any], Call]] = []
-        self.own: dict[str, str] = {}  # a weight's name in the file -> in this module
+        self.inner_names: dict[str, str] = {}  # a weight's name in the file -> in this module
         self.counts = True  # whether it computes with the number of images
-        self.sizes: dict[str, tuple[torch.Size, torch.dtype]] = {}  # a value of the graph -> what its weight is like
-        self.rehearsed: dict[tuple[int, ...], set[int]] = {}  # (C, H, W) -> numbers of images that it is known to take
+        self.sizes: dict[
+            str, tuple[torch.Size, torch.dtype]
+        ] = {}  # a value of the graph -> shape and dtype of its weight
+        self.rehearsed: dict[tuple[int, ...], set[int]] = {}  # (C, H, W) -> numbers of images that have passed
 
     def open(self, weights: dict[str, Array]) -> None:
-        """Build the layers of the graph under weights["program"] and fill them with the other weights."""
+        """Build the layers of the graph in weights["program"], and load the other weights."""
         if GRAPH not in weights:
-            raise DamagedFile("the checkpoint holds no program")
+            raise DamagedFile("the checkpoint contains no program")
         self.graph = read_graph(weights[GRAPH])
         self.calls = calls(self.graph, weights.keys() - {GRAPH})
-        # Without, fewer images never take more.
+        # If it does not count them, fewer images never need more memory.
         self.counts = any(step.name in ARITHMETIC or step.name.startswith("aten.sym_") for step in self.calls)
         exported = self.graph["shape"][0]
         if exported is not None and self.batch != exported:
@@ -85,7 +87,7 @@ class GraphProgram(Program):
             raise DamagedFile(f"the program's weights do not fit its layers ({first_line(error)})") from error
 
     def _build(self, weights: dict[str, Array]) -> None:
-        self.layers, self.own, self.steps, self.rehearsed = nn.Module(), {}, [], {}
+        self.layers, self.inner_names, self.steps, self.rehearsed = nn.Module(), {}, [], {}
         tensors = self.graph["tensors"]
         once = {value for value, count in Counter(values(_taken(self.calls))).items() if count == 1}
         stored = Counter(tensors.values())
@@ -93,27 +95,30 @@ class GraphProgram(Program):
         for step in self.calls:
             layer = self._layer(step, weights, sole)
             self.steps.append((layer or step.function, step if layer is None else _of_layer(step)))
-        for name in sorted(set(tensors.values()) - self.own.keys()):
+        for name in sorted(set(tensors.values()) - self.inner_names.keys()):
             self._bare(name, _tensor(weights[name]))
         state = self.state_dict()
         self.sizes = {
-            value: (state[self.own[name]].shape, state[self.own[name]].dtype) for value, name in tensors.items()
+            value: (state[self.inner_names[name]].shape, state[self.inner_names[name]].dtype)
+            for value, name in tensors.items()
         }
 
     def contents(self) -> dict[str, Array]:
-        """Return the graph and the weights under their names in the file."""
+        """Return the graph, and the weights under their names in the file."""
         state = self.state_dict()
-        found = {name: state[own].detach().cpu().numpy().copy() for name, own in self.own.items()}
-        return dict(sorted({**found, GRAPH: graph_bytes(self.graph)}.items()))
+        weights = {name: state[inner].detach().cpu().numpy().copy() for name, inner in self.inner_names.items()}
+        return dict(sorted({**weights, GRAPH: graph_bytes(self.graph)}.items()))
 
     def rehearse(self, shape: Sequence[int], device: torch.device) -> None:
-        """Run the program for images of a shape without data; once a shape, before it is run with data.
+        """Run the program for a shape of images without data, once per shape, before it runs with data.
 
-        DamagedFile where it would take too much memory or time, or change its weights; ValueError where it cannot run.
+        Raises:
+            DamagedFile: If it would need too much memory or time, or would change its weights.
+            ValueError: If it cannot run.
         """
         count, sides = self.batch or shape[0], tuple(shape[1:])
-        known = self.rehearsed.setdefault(sides, set())
-        if count in known or (not self.counts and count < max(known, default=0)):
+        passed = self.rehearsed.setdefault(sides, set())
+        if count in passed or (not self.counts and count < max(passed, default=0)):
             return
         cpu = device.type == "cpu"
         memory = physical_memory() if cpu else torch.cuda.get_device_properties(device).total_memory
@@ -133,7 +138,7 @@ class GraphProgram(Program):
             raise
         except FAULTS as error:
             raise ValueError(f"{step.name if step else 'the program'}: {first_line(error)}") from error
-        known.add(count)
+        passed.add(count)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, K) of normalised images."""
@@ -148,7 +153,7 @@ class GraphProgram(Program):
 
     def _run(self, images: Tensor) -> Tensor:
         state = dict(self.named_parameters()) | dict(self.named_buffers())
-        held: dict[str, Any] = {value: state[self.own[name]] for value, name in self.graph["tensors"].items()}
+        held: dict[str, Any] = {value: state[self.inner_names[name]] for value, name in self.graph["tensors"].items()}
         held[self.graph["input"]] = images
         for function, step in self.steps:
             _result(held, function, step, images.device)
@@ -156,7 +161,10 @@ class GraphProgram(Program):
         return result
 
     def _layer(self, step: Call, weights: dict[str, Array], sole: Collection[str]) -> nn.Module | None:
-        """Return the module of a call that is a layer with weights of its own; None for every other."""
+        """Return the module of a call that is a layer with its own weights.
+
+        None for any other call.
+        """
         build = LAYERS.get(step.name)
         if build is None:
             return None
@@ -167,37 +175,42 @@ class GraphProgram(Program):
         names = {name: tensors[value] for name, value in taken.items() if value in tensors}
         if any(value in tensors and value not in sole for value in taken.values()):
             return None  # a weight that several layers share
-        built = build(step.bound, {name: _tensor(weights[own]) for name, own in names.items()})
+        built = build(step.bound, {name: _tensor(weights[stored]) for name, stored in names.items()})
         if built is None:
             return None
         layer, places = built
         inside = f"l{len(list(self.layers.children()))}_{names['weight'].rpartition('.')[0].replace('.', '_')}"
         self.layers.add_module(inside, layer)
-        self.own |= {names[name]: f"layers.{inside}.{own}" for name, own in places.items() if name in names}
+        self.inner_names |= {
+            names[name]: f"layers.{inside}.{parameter}" for name, parameter in places.items() if name in names
+        }
         return layer
 
     def _bare(self, name: str, values: Tensor) -> None:
-        own = "bare_" + name.replace(".", "_")
-        while hasattr(self, own):
-            own += "_"
+        inner = "bare_" + name.replace(".", "_")
+        while hasattr(self, inner):
+            inner += "_"
         if values.is_floating_point() and name in self.graph["trained"]:
-            self.register_parameter(own, nn.Parameter(values))
+            self.register_parameter(inner, nn.Parameter(values))
         else:
-            self.register_buffer(own, values)
-        self.own[name] = own
+            self.register_buffer(inner, values)
+        self.inner_names[name] = inner
 
 
 class ScriptProgram(Program):
-    """A TorchScript file that the user trusts: it runs whatever is in it."""
+    """A TorchScript file that the user trusts. It runs whatever the file contains."""
 
     def __init__(self) -> None:
         super().__init__()
         self.data = b""
 
     def open(self, weights: dict[str, Array]) -> None:
-        """Load the file under weights["program"]; DamagedFile where it is none, or nobody has trusted it."""
+        """Load the file in weights["program"].
+
+        DamagedFile if it is none, or if nobody has trusted it.
+        """
         self.data = weights[GRAPH].tobytes() if GRAPH in weights else b""
-        if not trust.trusted(self.data):  # to load is to run
+        if not trust.trusted(self.data):  # loading runs code
             raise DamagedFile(trust.refusal(self.data))
         try:
             self.inner = _script_loader(io.BytesIO(self.data), map_location="cpu").eval()
@@ -205,7 +218,7 @@ class ScriptProgram(Program):
             raise DamagedFile(f"not a TorchScript file ({first_line(error)})") from error
 
     def contents(self) -> dict[str, Array]:
-        """Return the file's bytes: code and weights in one."""
+        """Return the bytes of the file, which has code and weights."""
         return {GRAPH: as_bytes(self.data)}
 
     def forward(self, images: Tensor) -> Tensor:
@@ -216,13 +229,13 @@ class ScriptProgram(Program):
 
 
 def _tensor(values: Array) -> Tensor:
-    # Bytes in a file can be truth values that are neither true nor false.
+    # Bytes in a file can be booleans that are neither true nor false.
     return torch.tensor(values.view(np.uint8) != 0 if values.dtype == np.bool_ else values)
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch from printing the traceback of what does not fit: it is said in the error."""
+    """Keep torch from printing tracebacks; the error says what does not fit."""
     printing, FAKES.disabled = FAKES.disabled, True
     try:
         yield
@@ -240,19 +253,19 @@ def _of_layer(step: Call) -> Call:
 
 
 def _result(held: dict[str, Any], function: Callable[..., Any], step: Call, device: torch.device) -> Any:
-    """Return what a call makes of the values held, after these hold it too."""
+    """Return the results of a call, after storing them among the values."""
     arguments = [_filled(argument, held, device) for argument in step.args]
     named = {key: _filled(argument, held, device) for key, argument in step.kwargs.items()}
-    made = function(*arguments, **named)
+    results = function(*arguments, **named)
     if len(step.out) == 1 and not isinstance(step.out[0], list):
-        held[step.out[0]] = made
+        held[step.out[0]] = results
     else:
-        held.update(zip(step.out[0] if isinstance(step.out[0], list) else step.out, made, strict=True))
-    return made
+        held.update(zip(step.out[0] if isinstance(step.out[0], list) else step.out, results, strict=True))
+    return results
 
 
 def _filled(argument: Any, held: dict[str, Any], device: torch.device) -> Any:
-    """Return an argument with the values of the graph in it."""
+    """Return an argument with the graph's values in place of their names."""
     if isinstance(argument, list):
         return [_filled(item, held, device) for item in argument]
     if not isinstance(argument, dict):

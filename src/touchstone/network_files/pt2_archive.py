@@ -1,7 +1,7 @@
-"""A torch.export program (.pt2) read as data: its graph of operators and its weights. No pickle in it is opened.
+"""A torch.export program (.pt2) read as data: its graph and its weights. No pickle in it is opened.
 
-torch.export.load unpickles weights that say so, and custom objects, without limits; this reader refuses both, and takes
-the archive's JSON and raw bytes alone (schema 8 of torch/_export/serde/schema.py, archive format of torch 2.8 and later).
+torch.export.load unpickles weights and custom objects without limits. This reader refuses both, and reads only the
+archive's JSON and raw bytes (schema 8 of torch/_export/serde/schema.py, archive format of torch 2.8 and later).
 """
 
 from __future__ import annotations
@@ -22,21 +22,27 @@ from touchstone.records.nouns import Array
 
 SCHEMA = 8
 PLAIN = ("as_int", "as_ints", "as_string", "as_strings", "as_bool", "as_bools")
-ASSERTIONS = ("aten._assert_", "aten.sym_constrain_range")  # what the exporter checked; the operators check enough
+ASSERTIONS = ("aten._assert_", "aten.sym_constrain_range")  # redundant: the operators check their arguments
 MODEL = 2**26  # bytes of the JSON of a program; the largest of torchvision take 4 MB
-SPREAD = 2**28  # bytes by which the weights may be larger than the file, for several may share their bytes
+SPREAD = 2**28  # bytes by which the weights may exceed the file, because weights may share bytes
 
 
 def is_program(path: Path) -> bool:
-    """Return whether a file is a zip that torch.export.save wrote; DamagedFile where it is a zip that is not whole."""
+    """Return whether torch.export.save wrote a file.
+
+    DamagedFile if it is a damaged zip.
+    """
     return any("/models/" in name for name in names(path))
 
 
 def read_program(path: Path) -> tuple[Graph, dict[str, Array]]:
-    """Return the graph of a .pt2 file and its weights by name; DamagedFile in words where it is not one that can be read.
+    """Return the graph of a .pt2 file and its weights by name.
 
-    One program of one tensor, (N, C, H, W), that returns one tensor. Weights are plain arrays. Its operators and their
-    arguments are checked, and nothing is run.
+    Operators and their arguments are checked, and nothing is run.
+
+    Raises:
+        DamagedFile: Unless the file has one program from one tensor (N, C, H, W) to one tensor, with plain arrays as
+            weights.
     """
     if not zipfile.is_zipfile(path):
         raise DamagedFile(f"{path}: not a .pt2 file: it is no zip archive")
@@ -44,7 +50,7 @@ def read_program(path: Path) -> tuple[Graph, dict[str, Array]]:
         models = [name for name in archive.namelist() if "/models/" in name and name.endswith(".json")]
         if len(models) != 1:
             raise DamagedFile(
-                f"{path}: holds {len(models)} programs of torch.export (torch 2.8 or later), expected one"
+                f"{path}: contains {len(models)} programs of torch.export (torch 2.8 or later), expected one"
             )
         folder, name = models[0].removesuffix(".json").split("/models/")
         parts = {kind: f"{folder}/data/{kind}/" for kind in ("weights", "constants")}
@@ -69,8 +75,11 @@ def _json(archive: zipfile.ZipFile, name: str) -> Any:
 
 
 def _payload(archive: zipfile.ZipFile, folder: str, config: str, most: int) -> dict[str, Array]:
-    """Return the arrays of weights or constants, `most` bytes at most; those that are pickled are refused."""
-    found: dict[str, Array] = {}
+    """Return the arrays of weights or constants, at most `most` bytes.
+
+    Pickled ones are refused.
+    """
+    arrays: dict[str, Array] = {}
     files: dict[str, bytes] = {}
     for name, entry in _json(archive, folder + config)["config"].items():
         if entry["use_pickle"] or entry["tensor_meta"] is None:
@@ -86,19 +95,22 @@ def _payload(archive: zipfile.ZipFile, folder: str, config: str, most: int) -> d
         if place not in files:
             files[place] = archive.read(folder + place)
         data = np.frombuffer(files[place], DTYPES[meta["dtype"]])
-        found[name] = _strided(data, sizes, strides, _length(meta["storage_offset"]))
-    return found
+        arrays[name] = _strided(data, sizes, strides, _length(meta["storage_offset"]))
+    return arrays
 
 
-def _length(given: dict[str, Any]) -> int:
-    length = given["as_int"]
+def _length(entry: dict[str, Any]) -> int:
+    length = entry["as_int"]
     if type(length) is not int or length < 0:
         raise ValueError(f"the length {str(length)[:50]} in the shape of a weight")
     return length
 
 
 def _strided(data: Array, sizes: list[int], strides: list[int], offset: int) -> Array:
-    """Return a copy of the view of flat data that sizes and strides describe; IndexError where it leaves the data."""
+    """Return a copy of the view of flat data with these sizes and strides.
+
+    IndexError if it leaves the data.
+    """
     if 0 in sizes:
         return np.zeros(sizes, data.dtype)
     last = offset + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
@@ -123,13 +135,13 @@ def _graph(content: dict[str, Any]) -> Graph:
     outputs = [spec["user_output"]["arg"].get("as_tensor", {}).get("name")
                for spec in signature["output_specs"] if "user_output" in spec]  # fmt: skip
     if len(inputs) != 1 or inputs[0] is None or len(outputs) != 1 or outputs[0] is None:
-        raise DamagedFile(f"takes {len(inputs)} things and returns {len(outputs)}; expected images to logits")
+        raise DamagedFile(f"takes {len(inputs)} inputs and returns {len(outputs)} outputs; expected images and logits")
     shape = [size.get("as_int") for size in graph["tensor_values"][inputs[0]]["sizes"]]
     nodes = [_node(node) for node in graph["nodes"]]
     return {
         "input": inputs[0],
         "output": outputs[0],
-        "shape": shape,  # None where any length is taken
+        "shape": shape,  # None for a side of any length
         "tensors": tensors,
         "trained": trained,
         "nodes": [node for node in nodes if not node["op"].startswith(ASSERTIONS)],
@@ -138,7 +150,7 @@ def _graph(content: dict[str, Any]) -> Graph:
 
 def _node(node: dict[str, Any]) -> dict[str, Any]:
     target = node["target"]
-    arguments = [(_argument(given["arg"]), given["name"], given.get("kind", 1)) for given in node["inputs"]]
+    arguments = [(_argument(item["arg"]), item["name"], item.get("kind", 1)) for item in node["inputs"]]
     return {
         "op": target.removeprefix("torch.ops."),
         "args": [value for value, _, kind in arguments if kind != 2],
@@ -161,13 +173,13 @@ def _result(output: dict[str, Any]) -> Any:
 
 
 def _argument(argument: dict[str, Any]) -> Any:
-    """Return an argument as plain JSON: values of the graph as {"value": name}, lists of them as lists."""
+    """Return an argument as plain JSON, with values of the graph as {"value": name}."""
     ((kind, value),) = argument.items()
     if kind in PLAIN:
         return value
     match kind:
         case "as_float":
-            return float(value)  # "-Infinity" is a text
+            return float(value)  # "-Infinity" is a string
         case "as_floats":
             return [float(item) for item in value]
         case "as_none" | "as_layout":

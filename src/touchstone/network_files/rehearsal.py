@@ -1,4 +1,4 @@
-"""A run of a program on tensors without data: what would it compute, and how much memory would it take?"""
+"""A run of a program on tensors without data: how much would it compute, and how much memory would it need?"""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch.utils.flop_counter import flop_registry
 
 from touchstone.records.encoding import DamagedFile
 
-OPERATIONS = 4e12  # for one image; the largest classifiers of torchvision take half of that
-TRAFFIC = 2.0**36  # bytes that one image may move, 64 GiB; those classifiers move 17
-CALLS = 100_000  # of operators in one run, those inside others included
-PIECES = 10_000  # that one operator cuts a tensor into
+OPERATIONS = 4e12  # per image; the largest classifiers of torchvision need half of that
+TRAFFIC = 2.0**36  # bytes read and written per image, 64 GiB; those classifiers need 17
+CALLS = 100_000  # of operators in one run, including those inside others
+PIECES = 10_000  # into which one operator splits a tensor
 SPLITS = {
     torch.ops.aten.split.Tensor: ("split_size", "dim"),
     torch.ops.aten.unsafe_split.Tensor: ("split_size", "dim"),
@@ -28,21 +28,25 @@ POOLS = ("avg_pool2d", "avg_pool3d", "max_pool2d_with_indices", "max_pool3d_with
 
 
 def physical_memory() -> int:
-    """Return the bytes of memory that this machine has."""
+    """Return the physical memory of this machine in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def storages(values: object) -> dict[int, torch.UntypedStorage]:
     """Return the storages of the tensors in a nested value, by identity."""
-    found = (tensor.untyped_storage() for tensor in _tensors(values))
-    return {storage._cdata: storage for storage in found}
+    every = (tensor.untyped_storage() for tensor in _tensors(values))
+    return {storage._cdata: storage for storage in every}
 
 
 class Rehearsal(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """While it is entered, each operator's share is counted before the next one runs; DamagedFile at what is too much.
+    """While it is active, every operator is counted before the next one runs; DamagedFile if it is too much.
 
-    kept: tensors that must not change. images: how many go through at once. memory: bytes that no run may exceed. All
-    tensors are those of a FakeTensorMode: shapes and strides as on the device, without data.
+    All tensors are those of a FakeTensorMode: shapes and strides as on the device, without data.
+
+    Args:
+        kept: tensors that must not change.
+        images: number of images at once.
+        memory: bytes that a run may need.
     """
 
     def __init__(self, kept: Iterable[Tensor], images: int, memory: int) -> None:
@@ -52,7 +56,10 @@ class Rehearsal(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.operations, self.traffic, self.calls, self.held = 0.0, 0.0, 0, dict(self.kept)
 
     def hold(self, values: object) -> None:
-        """Count values that live until the end of the run; DamagedFile where they do not fit into memory together."""
+        """Count values that live until the end of the run.
+
+        DamagedFile if all together exceed the memory.
+        """
         self.held |= storages(values)
         if (total := sum(storage.nbytes() for storage in self.held.values())) > self.memory:
             raise DamagedFile(
@@ -60,19 +67,19 @@ class Rehearsal(TorchDispatchMode):  # type: ignore[no-untyped-call]
             )
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operator on tensors without data."""
+        """Run and count an operator on tensors without data."""
         kwargs = kwargs or {}
         names = (argument.name for argument in function._schema.arguments)
         bound = dict(zip(names, args, strict=False)) | kwargs
         self._split(function, bound)
         if "batch_norm" in function.__name__ and not (self.empty or bound["input"].numel()):
-            raise DamagedFile(f"{function} is given nothing; its gradient would end the process")
+            raise DamagedFile(f"{function} gets an empty input; its gradient would end the process")
         self._written(function, bound)
-        made = function(*args, **kwargs)
+        results = function(*args, **kwargs)
         if (packet := function.overloadpacket) in flop_registry:
-            self.operations += flop_registry[packet](*args, **kwargs, out_val=made)
-        self._count(function, bound, made)
-        return made
+            self.operations += flop_registry[packet](*args, **kwargs, out_val=results)
+        self._count(function, bound, results)
+        return results
 
     def _split(self, function: Any, bound: dict[str, Any]) -> None:
         if function not in SPLITS:
@@ -87,17 +94,17 @@ class Rehearsal(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if written and not storages(bound.get(argument.name)).keys().isdisjoint(self.kept):
                 raise DamagedFile(f"{function} changes the program's weights while it runs; each run would see others")
 
-    def _count(self, function: Any, bound: dict[str, Any], made: Any) -> None:
+    def _count(self, function: Any, bound: dict[str, Any], results: Any) -> None:
         name = function.overloadpacket.__name__
-        taken, results = (sum(map(_bytes, _tensors(values))) for values in (bound, made))
+        read, written = (sum(map(_bytes, _tensors(values))) for values in (bound, results))
         self.calls += 1
-        self.traffic += taken + results * (_window(name, bound["kernel_size"]) if name in POOLS else 1)
-        if name == "convolution" and bound["weight"].dtype == torch.float64:  # it is unfolded before it is multiplied
-            results *= max(bound["weight"].numel() / max(len(bound["weight"]), 1) ** 2, 1)
+        self.traffic += read + written * (_window(name, bound["kernel_size"]) if name in POOLS else 1)
+        if name == "convolution" and bound["weight"].dtype == torch.float64:  # the input is unfolded first
+            written *= max(bound["weight"].numel() / max(len(bound["weight"]), 1) ** 2, 1)
         if self.calls > CALLS:
             raise DamagedFile(f"the program runs more than {CALLS:,} operators")
-        if results > self.memory:
-            raise DamagedFile(f"{function} makes {_size(results)}; this machine has {_size(self.memory)} of memory")
+        if written > self.memory:
+            raise DamagedFile(f"{function} makes {_size(written)}; this machine has {_size(self.memory)} of memory")
         if self.operations > OPERATIONS * self.images or self.traffic > TRAFFIC * self.images:
             raise DamagedFile(f"the program would compute for hours for each image: it was stopped at {function}")
 
@@ -107,7 +114,7 @@ def _tensors(values: object) -> list[Tensor]:
 
 
 def _window(name: str, kernel: Any) -> float:
-    """Return how many pixels a pool looks at for each that it makes."""
+    """Return how many pixels a pool reads for each pixel of its result."""
     sides = kernel if isinstance(kernel, list | tuple) else [kernel]
     return float(math.prod(sides)) ** (1 if len(sides) > 1 else int(name.partition("pool")[2][0]))
 

@@ -1,4 +1,7 @@
-"""Checks of shapes that a few of torch's kernels leave out: without them they reach beyond a tensor's memory."""
+"""Checks of shapes that a few of torch's kernels lack.
+
+Without them they read or write outside a tensor.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from torch._ops import OpOverload
 
 
 def guarded(overload: OpOverload, check: Callable[[dict[str, Any]], bool]) -> Callable[..., Any]:
-    """Return an operator that raises ValueError for tensors that do not fit each other."""
+    """Return an operator that raises ValueError for tensors whose shapes do not fit."""
     names = [argument.name for argument in overload._schema.arguments]
 
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -23,7 +26,7 @@ def guarded(overload: OpOverload, check: Callable[[dict[str, Any]], bool]) -> Ca
 
 
 def attention(bound: dict[str, Any]) -> bool:
-    """Return whether each query meets keys of its size, with a value for each, and a mask for these."""
+    """Return whether query, key, value and mask fit each other."""
     query, key, value = (bound[name].shape for name in ("query", "key", "value"))
     heads, shared = query[:-2], key[:-2]
     if bound.get("enable_gqa") and len(heads) > 0 < len(shared):
@@ -36,18 +39,21 @@ def attention(bound: dict[str, Any]) -> bool:
         return fits
     sides = (*query[:-1], key[-2])
     return mask.dim() <= len(sides) and all(
-        own in (1, side) for own, side in zip(reversed(mask.shape), reversed(sides), strict=False)
+        length in (1, side) for length, side in zip(reversed(mask.shape), reversed(sides), strict=False)
     )
 
 
 def channels(bound: dict[str, Any]) -> bool:
-    """Return whether there is one weight, bias, mean and variance for each channel, or none."""
-    given = (bound.get(name) for name in ("weight", "bias", "running_mean", "running_var"))
+    """Return whether weight, bias, mean and variance have one value per channel, or are absent."""
+    vectors = (bound.get(name) for name in ("weight", "bias", "running_mean", "running_var"))
     images = bound["input"]
-    return images.dim() > 1 and all(values is None or values.shape == images.shape[1:2] for values in given)
+    return images.dim() > 1 and all(values is None or values.shape == images.shape[1:2] for values in vectors)
 
 
 def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
-    """Return weights v scaled to the norms g, by operators that check both: torch's own writes beyond what g asks for."""
+    """Return weights v scaled to the norms g, by operators that check their shapes.
+
+    torch's own operator writes outside the tensor if g does not fit.
+    """
     scaled: Tensor = v * (g / torch.norm_except_dim(v, 2, dim))
     return scaled

@@ -1,4 +1,4 @@
-"""Files that may run code here, because the user said so: their digests, one a line, in this folder and no study."""
+"""Files that may run code here because the user said so: their digests, one per line, outside any study."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from touchstone.digests import sha256
 
 TRUSTED = Path(".touchstone/trusted")
 WHY = (
-    "TorchScript can read and write all that you can, for ever, and while it is only loaded: nothing in it can be checked"
-    " before. Use a torch.export program (.pt2), which is read as data"
+    "TorchScript can read and write all that you can, as soon as it is loaded, so nothing in it can be checked before. Use a"
+    " torch.export program (.pt2), which is read as data"
 )
 
 
 def trust(data: bytes, name: str) -> None:
-    """Let a file run code from now on, whichever name it has later."""
+    """Allow a file to run code from now on, under any name."""
     if not trusted(data):
         TRUSTED.parent.mkdir(exist_ok=True)
         with TRUSTED.open("a") as stream:
@@ -28,8 +28,8 @@ def trusted(data: bytes) -> bool:
 
 
 def refusal(data: bytes) -> str:
-    """Return why a file may not run code, and what to do, in words that follow its name."""
+    """Return why a file may not run code and what to do, as text that follows its name."""
     return (
-        f"{WHY} (docs/own_model.md). If the file is your own, `touchstone assay FILE --trust-code` runs it; where a study"
-        f" brought it, the line {sha256(data)} in {TRUSTED} does"
+        f"{WHY} (docs/own_model.md). If the file is your own, `touchstone assay FILE --trust-code` runs it. If a study"
+        f" brought it and you trust it, add the line {sha256(data)} to {TRUSTED}"
     )

@@ -1,7 +1,7 @@
-"""Files of weights that are not ours: safetensors, and state dicts that torch saved, read as data.
+"""Other people's weights: safetensors, and state dicts saved by torch, read as data.
 
-A state dict is a pickle. torch's reader of those runs nothing in them, but takes hours or all memory if they are made so;
-it works in a process of its own.
+A state dict is a pickle. torch's reader runs no code in it, but a hostile one can take hours or all memory. So it is
+read in a process of its own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXPORT_LINE = (
     "torch.export.save(torch.export.export(model.eval(), (torch.rand(2, CHANNELS, HEIGHT, WIDTH),),"
     " dynamic_shapes=({0: torch.export.Dim('images', min=1)},)), 'model.pt2')"
 )
-EXPORT = f"export it instead, where it was made: {EXPORT_LINE}"
+EXPORT = f"export it instead, in the program that created it: {EXPORT_LINE}"
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 SECONDS = 300
@@ -36,7 +36,7 @@ RISK = "a pickle runs whatever code its author put into it, with your rights, th
 
 
 def tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a safetensors file; DamagedFile where it is not whole."""
+    """Return the tensors in a safetensors file; DamagedFile if it is not whole."""
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError, *NOT_WHOLE) as error:
@@ -44,7 +44,10 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
 
 def unpickled(path: Path, trust_code: bool) -> Any:
-    """Return the state dict in a file, read as data; with `trust_code` the module or whatever is in it."""
+    """Return the state dict in a file, read as data.
+
+    With `trust_code` also a pickled module.
+    """
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "weights.safetensors"
         try:
@@ -54,40 +57,43 @@ def unpickled(path: Path, trust_code: bool) -> Any:
             if not trust_code:
                 raise
     sys.path.insert(0, str(Path.cwd()))
-    found = _unwrapped(torch.load(path, map_location="cpu", weights_only=False))
-    if isinstance(found, nn.Module) or _is_state(found):
-        return found
-    raise ValueError(f"{path}: holds neither a network nor a state dict; {EXPORT}")
+    content = _unwrapped(torch.load(path, map_location="cpu", weights_only=False))
+    if isinstance(content, nn.Module) or _is_state(content):
+        return content
+    raise ValueError(f"{path}: contains neither a network nor a state dict; {EXPORT}")
 
 
 def plain_weights(path: Path, target: Path) -> None:
-    """Write the state dict in a torch file to a safetensors file; ValueError where it holds anything else."""
+    """Write the state dict in a torch file to a safetensors file.
+
+    ValueError if the file has anything else.
+    """
     if zipfile.is_zipfile(path):
         with opened(path):
-            pass  # no bomb
+            pass  # checks that it does not unpack to more than its size
     try:
-        found = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
+        state = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, OSError, *NOT_WHOLE) as error:
         raise ValueError(
-            f"{path} is damaged or holds more than weights, so opening it means running a pickle: {RISK}. If the file is"
+            f"{path} is damaged or contains more than weights, so opening it means running a pickle: {RISK}. If the file is"
             f" your own, --trust-code opens it; better, {EXPORT}"
         ) from error
-    if not _is_state(found):
-        raise ValueError(f"{path}: holds neither a network nor a state dict; {EXPORT}")
-    if sum(values.numel() * values.element_size() for values in found.values()) > path.stat().st_size + SPREAD:
+    if not _is_state(state):
+        raise ValueError(f"{path}: contains neither a network nor a state dict; {EXPORT}")
+    if sum(values.numel() * values.element_size() for values in state.values()) > path.stat().st_size + SPREAD:
         raise ValueError(f"{path}: its weights are larger than the file that should hold them")
     try:
-        save_file({str(name): values.detach().clone().contiguous() for name, values in found.items()}, target)
+        save_file({str(name): values.detach().clone().contiguous() for name, values in state.items()}, target)
     except NOT_WHOLE as error:
         raise ValueError(f"{path}: its weights are no plain arrays ({first_line(error)})") from error
 
 
-def _unwrapped(found: Any) -> Any:
+def _unwrapped(content: Any) -> Any:
     for name in WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(name), dict | nn.Module):
-            found = found[name]
-    return found
+        if isinstance(content, dict) and isinstance(content.get(name), dict | nn.Module):
+            content = content[name]
+    return content
 
 
-def _is_state(found: Any) -> bool:
-    return isinstance(found, dict) and bool(found) and all(isinstance(value, Tensor) for value in found.values())
+def _is_state(content: Any) -> bool:
+    return isinstance(content, dict) and bool(content) and all(isinstance(value, Tensor) for value in content.values())

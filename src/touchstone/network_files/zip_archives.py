@@ -1,4 +1,4 @@
-"""Zip archives as torch writes them, opened so that none can unpack to more than the file holds."""
+"""Zip archives written by torch, opened so that none can unpack to more than its size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from touchstone.messages import first_line
 from touchstone.records.encoding import DamagedFile
 
 DIRECTORY = 2**24  # bytes of an archive's table of contents: some 100,000 files
-# What zipfile and the readers of what is in an archive raise where it was forged or cut.
+# What zipfile and the readers of an archive's files raise if it was forged or truncated.
 NOT_WHOLE = (
     *(
         ValueError,
@@ -29,12 +29,15 @@ NOT_WHOLE = (
     ),
     *(RecursionError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile),
 )
-_end_record: Callable[..., Any] = zipfile._EndRecData  # type: ignore[attr-defined]  # what ZipFile itself reads first
-_SIZE = 5  # of the table of contents, among what the end record says
+_end_record: Callable[..., Any] = zipfile._EndRecData  # type: ignore[attr-defined]  # ZipFile itself reads it first
+_SIZE = 5  # index of the size of the table of contents in the end record
 
 
 def names(path: Path) -> list[str]:
-    """Return the names of the files in an archive, none where it is no zip; DamagedFile where it is not whole."""
+    """Return the names of the files in an archive, none if it is no zip.
+
+    DamagedFile if it is not whole.
+    """
     if not zipfile.is_zipfile(path):
         return []
     with _archive(path) as archive:
@@ -43,20 +46,20 @@ def names(path: Path) -> list[str]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Yield an archive of plain files to be read; DamagedFile unless it is one that torch could have written.
+    """Yield an archive to read; DamagedFile unless torch could have written it.
 
-    torch stores such files as they are. So what they take together is less than the archive, and none can be a bomb.
+    torch stores files uncompressed. So their sizes add up to less than the archive, and none can be a zip bomb.
     """
     with _archive(path) as archive:
         entries = archive.infolist()
         if len({entry.filename for entry in entries}) < len(entries):
-            raise DamagedFile(f"{path}: holds two files of one name; torch writes no such archive")
+            raise DamagedFile(f"{path}: contains two files of one name; torch writes no such archive")
         if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
             raise DamagedFile(
-                f"{path}: holds compressed or encrypted files; torch writes no such archive: save it again"
+                f"{path}: contains compressed or encrypted files; torch writes no such archive: save it again"
             )
         if sum(max(entry.file_size, entry.compress_size) for entry in entries) > path.stat().st_size:
-            raise DamagedFile(f"{path}: would unpack to more than it holds; torch writes no such archive")
+            raise DamagedFile(f"{path}: would unpack to more than it contains; torch writes no such archive")
         yield archive
 
 

@@ -1,4 +1,4 @@
-"""A torch.export program: graph and weights in one file, read as data and never as code."""
+"""A torch.export program: graph and weights in one file, read as data."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from touchstone.records.nouns import Array
 
 
 def exported_program(folder: Path, *, file: str = "weights.pt") -> dict[str, Array]:
-    """Return the weights of the .pt2 program in `folder`/`file` by name, and as "program" its graph.
+    """Return the weights of a .pt2 program by name, and its graph as "program".
 
-    For `model: {use: exported_program}`. DamagedFile says what is wrong, such as a weight that is a pickle.
+    For `model: {use: exported_program}`. DamagedFile says what is wrong, such as a pickled weight.
     """
     graph, weights = read_program(folder / file)
     return {**weights, GRAPH: graph_bytes(graph)}

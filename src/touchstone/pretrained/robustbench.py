@@ -1,4 +1,4 @@
-"""The weights in a RobustBench checkpoint: a torch file that holds a state dict, read as data and never as code."""
+"""The weights in a RobustBench checkpoint: a torch file with a state dict, read as data."""
 
 from __future__ import annotations
 
@@ -14,30 +14,37 @@ from touchstone.messages import first_line
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array
 
-WRAPPERS = ("state_dict", "model_state_dict")  # where some files keep it
-PREFIXES = ("module.", "model.")  # what DataParallel and wrapped networks put before every name, in this order
+WRAPPERS = ("state_dict", "model_state_dict")  # keys under which some files store it
+PREFIXES = ("module.", "model.")  # added to every name by DataParallel and wrapped networks, in this order
 
 
 def robustbench(folder: Path, *, file: str = "weights.pt", choose: str | None = None) -> dict[str, Array]:
-    """Return {name: array} of the state dict in `folder`/`file`, without the prefixes of its wrappers.
+    """Return {name: array} of a state dict, without the prefixes of wrapped networks.
 
-    `choose` takes one of several state dicts, as "last" of Andriushchenko 2020. The file is unpickled with torch's
-    weights_only: tensors and plain containers; whatever would run code is refused. DamagedFile says what is wrong.
+    The file is read with torch's weights_only: tensors and plain containers. Anything that would run code is refused.
+
+    Args:
+        folder: of the raw files.
+        file: in it.
+        choose: one of several state dicts, such as "last" in the file of Andriushchenko 2020.
+
+    Raises:
+        DamagedFile: If the file has no such state dict, or is not whole.
     """
     path = folder / file
     read_bytes(path)
     try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise DamagedFile(f"{path}: not a file of plain weights ({first_line(error)})") from error
     if choose is not None:
-        found = found.get(choose) if isinstance(found, dict) else None
+        state = state.get(choose) if isinstance(state, dict) else None
     for name in WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(name), dict):
-            found = found[name]
-    if not isinstance(found, dict) or not found or not all(isinstance(value, Tensor) for value in found.values()):
-        raise DamagedFile(f"{path}: holds no state dict" + (f" called {choose}" if choose else ""))
-    weights = {str(name): value for name, value in found.items()}
+        if isinstance(state, dict) and isinstance(state.get(name), dict):
+            state = state[name]
+    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise DamagedFile(f"{path}: contains no state dict" + (f" called {choose}" if choose else ""))
+    weights = {str(name): value for name, value in state.items()}
     for prefix in PREFIXES:
         if all(name.startswith(prefix) for name in weights):
             weights = {name.removeprefix(prefix): value for name, value in weights.items()}

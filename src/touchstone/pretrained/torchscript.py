@@ -1,4 +1,4 @@
-"""A TorchScript file, passed on whole."""
+"""A TorchScript file, stored whole."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from touchstone.records.nouns import Array
 
 
 def torchscript(folder: Path, *, file: str = "weights.pt") -> dict[str, Array]:
-    """Return {"program": bytes} of the TorchScript file `folder`/`file`.
+    """Return {"program": bytes} of a TorchScript file.
 
-    For `model: {use: torchscript_program}`. TorchScript runs code: DamagedFile unless the user has trusted this file here
-    (`touchstone assay FILE --trust-code`), and where it is missing or empty.
+    For `model: {use: torchscript_program}`. TorchScript runs code, so the user must have trusted this file on this
+    machine (`touchstone assay FILE --trust-code`). DamagedFile otherwise, and if the file is missing or empty.
     """
     data = read_bytes(folder / file)
     if not trust.trusted(data):

@@ -1,7 +1,7 @@
-"""One file of weights that someone else trained, from a path or an address.
+"""One file of weights from someone else, from a path or an address.
 
-Origin: whoever trained them, such as the entries of RobustBench (Croce et al. 2021, robustbench.github.io).
-Licence: theirs; each RobustBench entry states its own.
+Origin: whoever trained them, such as the entries of RobustBench (Croce et al. 2021, robustbench.github.io). Licence:
+theirs; each RobustBench entry states its own.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ NAME = "weights.pt"
 
 
 def checkpoint_file(folder: Path, *, location: str) -> None:
-    """Copy or download `location`, a path or an http(s) address, to `folder`/weights.pt; nothing in it is run.
+    """Copy or download `location`, a path or an http(s) address, to `folder`/weights.pt.
 
-    The source's sha256 is that of the folder: for a file with the SHA-256 HEX it is what
-    `printf '%s  weights.pt\\n' HEX | sha256sum` prints. The step fetch refuses other files. FileNotFoundError where there
-    is no such file, or the address does not answer.
+    Nothing in the file is run. The source's sha256 is that of the folder, and the step `fetch` refuses other files.
+    For a file with the SHA-256 HEX, `printf '%s  weights.pt\\n' HEX | sha256sum` prints it.
+
+    Raises:
+        FileNotFoundError: If there is no such file, or if the address does not answer.
     """
     target = folder / NAME
     if location.startswith(("http://", "https://")):

@@ -1,7 +1,7 @@
 """CIFAR-10: 50,000 + 10,000 colour images, 32x32, ten classes.
 
 Origin: Krizhevsky 2009, cs.toronto.edu/~kriz/cifar.html, from 80 Million Tiny Images. Licence: none stated; offered for
-research. The binary version: labels and pixels alone, no pickle to run. Its digest is the publisher's.
+research. This is the binary version: only labels and pixels, no pickle. Its digest is the publisher's.
 """
 
 from __future__ import annotations
@@ -22,8 +22,14 @@ ARCHIVES = (
 def cifar10(folder: Path, *, local_folder: str | None = None, mirror: str | None = None) -> None:
     """Write data_batch_1.bin to data_batch_5.bin and test_batch.bin into `folder`.
 
-    The archive comes from `local_folder`, not unpacked, where it is given, else by download. FileNotFoundError names the
-    files that are missing and where to put them; DamagedFile names an archive that is cut, altered or another version.
+    Args:
+        folder: where to write.
+        local_folder: contains the archive, not unpacked. None: download it.
+        mirror: http address of a folder that serves the archive by name. None: the published address.
+
+    Raises:
+        FileNotFoundError: If the archive is missing; the message says where to put it.
+        DamagedFile: If the archive is truncated, altered or another version.
     """
     for archive in published(ARCHIVES, "cifar10", local_folder=local_folder, mirror=mirror):
         unpack(archive, folder, _name)

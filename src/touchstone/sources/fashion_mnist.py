@@ -24,11 +24,17 @@ DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
 def fashion_mnist(folder: Path, *, local_folder: str | None = None, mirror: str | None = None) -> None:
-    """Write the four idx files into `folder`, decompressed: the same bytes whichever place served them.
+    """Write the four idx files into `folder`, decompressed, so that every server gives the same bytes.
 
-    They are taken from `local_folder` (files as they are or gzipped) where it is given; else from `mirror` if that is;
-    else from Debian's package dataset-fashion-mnist if it is installed; else from torchvision's mirror. FileNotFoundError
-    names the files that are missing and where to put them; DamagedFile names a file that is not whole.
+    Args:
+        folder: where to write.
+        local_folder: contains the files, gzipped or not. None: use `mirror`, else Debian's package dataset-fashion-mnist,
+            else torchvision's mirror.
+        mirror: http address of a folder that serves the gzipped files by name. None: the published addresses.
+
+    Raises:
+        FileNotFoundError: If a file is missing; the message says where to put it.
+        DamagedFile: If a file is not whole.
     """
     if local_folder is None and mirror is None and has_idx_files(ARCHIVES, DEBIAN):
         local_folder = str(DEBIAN)

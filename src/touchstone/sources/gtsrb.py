@@ -24,8 +24,14 @@ ARCHIVES = tuple(
 def gtsrb(folder: Path, *, local_folder: str | None = None, mirror: str | None = None) -> None:
     """Write Training/CLASS/TRACK_FRAME.ppm, Final_Test/Images/NUMBER.ppm and GT-final_test.csv into `folder`.
 
-    The archives come from `local_folder`, not unpacked, where it is given, else by download. FileNotFoundError names the
-    files that are missing and where to put them; DamagedFile names an archive that is cut, altered or another version.
+    Args:
+        folder: where to write.
+        local_folder: contains the archives, not unpacked. None: download them.
+        mirror: http address of a folder that serves the archives by name. None: the published address.
+
+    Raises:
+        FileNotFoundError: If a archive is missing; the message says where to put it.
+        DamagedFile: If a archive is truncated, altered or another version.
     """
     for archive in published(ARCHIVES, "gtsrb", local_folder=local_folder, mirror=mirror):
         unpack(archive, folder, _name)

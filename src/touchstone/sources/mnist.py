@@ -23,9 +23,15 @@ ARCHIVES = tuple(
 
 
 def mnist(folder: Path, *, local_folder: str | None = None, mirror: str | None = None) -> None:
-    """Write the four idx files into `folder`, decompressed: the same bytes whichever place served them.
+    """Write the four idx files into `folder`, decompressed, so that every server gives the same bytes.
 
-    They are taken from `local_folder` (files as they are or gzipped) where it is given, else downloaded.
-    FileNotFoundError names the files that are missing and where to put them; DamagedFile names a file that is not whole.
+    Args:
+        folder: where to write.
+        local_folder: contains the files, gzipped or not. None: download them.
+        mirror: http address of a folder that serves the gzipped files by name. None: the published addresses.
+
+    Raises:
+        FileNotFoundError: If a file is missing; the message says where to put it.
+        DamagedFile: If a file is not whole.
     """
     idx_files(ARCHIVES, "mnist", folder, local_folder=local_folder, mirror=mirror)

@@ -12,18 +12,21 @@ from touchstone.ingest.user_folder import files_in
 
 
 def own_files(folder: Path, *, location: str) -> None:
-    """Copy the file, or everything in the folder, at `location` into `folder`, under the same names; nothing is run.
+    """Copy the file or folder at `location` into `folder`, under the same names and without hidden files.
 
-    Hidden files are left out. The source's sha256 is `digests.folder_digest` of what is copied; `touchstone assay` writes
-    it, and the step fetch refuses what has changed since. FileNotFoundError where there is nothing at `location`,
-    DamagedFile where a link in the folder leads out of it.
+    Nothing is run. The source's sha256 is `digests.folder_digest` of the copied files. `touchstone assay` writes it into the
+    study, and the step `fetch` refuses files that have changed since.
+
+    Raises:
+        FileNotFoundError: If there is nothing at `location`.
+        DamagedFile: If a link in the folder leads out of it.
     """
     path = Path(location).expanduser()
     if path.is_file():
         shutil.copyfile(path, folder / path.name)
         return
     if not path.is_dir():
-        raise FileNotFoundError(f"own_files: there is no {path}")
+        raise FileNotFoundError(f"own_files: location: no such file or folder: {path}")
     for file in files_in(path):
         place = folder / file.relative_to(path)
         place.parent.mkdir(parents=True, exist_ok=True)

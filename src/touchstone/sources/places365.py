@@ -22,8 +22,14 @@ ARCHIVES = (
 def places365(folder: Path, *, local_folder: str | None = None, mirror: str | None = None) -> None:
     """Write Places365_val_NUMBER.jpg into `folder`.
 
-    The archive comes from `local_folder`, not unpacked, where it is given, else by download. FileNotFoundError names the
-    files that are missing and where to put them; DamagedFile names an archive that is cut, altered or another version.
+    Args:
+        folder: where to write.
+        local_folder: contains the archive, not unpacked. None: download it.
+        mirror: http address of a folder that serves the archive by name. None: the published address.
+
+    Raises:
+        FileNotFoundError: If the archive is missing; the message says where to put it.
+        DamagedFile: If the archive is truncated, altered or another version.
     """
     for archive in published(ARCHIVES, "places365", local_folder=local_folder, mirror=mirror):
         unpack(archive, folder, _name)

@@ -1,6 +1,6 @@
 """One hundred faces of 25x25 pixels, bundled with scikit-image.
 
-Origin: `skimage.data.lfw_subset`, drawn from Labeled Faces in the Wild (Huang et al. 2012, University of
+Origin: `skimage.data.lfw_subset`, taken from Labeled Faces in the Wild (Huang et al. 2012, University of
 Massachusetts). Licence: LFW states none; its photographs are news pictures whose rights stay with their owners, and it
 is offered for research. The subset comes with scikit-image (BSD-3-Clause).
 """

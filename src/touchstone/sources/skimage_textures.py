@@ -12,6 +12,6 @@ from touchstone.ingest.raw_files import package_file
 
 
 def skimage_textures(folder: Path) -> None:
-    """Write brick.png, grass.png and gravel.png into `folder`, 512x512 gray, as the package holds them."""
+    """Write brick.png, grass.png and gravel.png into `folder`, 512x512 gray, as in the package."""
     for name in ("brick.png", "grass.png", "gravel.png"):
         (folder / name).write_bytes(package_file("skimage", f"data/{name}").read_bytes())

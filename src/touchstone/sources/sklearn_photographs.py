@@ -13,6 +13,6 @@ from touchstone.ingest.raw_files import package_file
 
 
 def sklearn_photographs(folder: Path) -> None:
-    """Write china.jpg and flower.jpg into `folder`, 640x427 RGB, as the package holds them."""
+    """Write china.jpg and flower.jpg into `folder`, 640x427 RGB, as in the package."""
     for name in ("china.jpg", "flower.jpg"):
         (folder / name).write_bytes(package_file("sklearn", f"datasets/images/{name}").read_bytes())

@@ -24,8 +24,14 @@ ARCHIVES = tuple(
 def svhn(folder: Path, *, local_folder: str | None = None, mirror: str | None = None) -> None:
     """Write train_32x32.mat and test_32x32.mat into `folder`.
 
-    They come from `local_folder` where it is given, else by download. FileNotFoundError names the files that are missing
-    and where to put them; DamagedFile names a file that is cut, altered or another version.
+    Args:
+        folder: where to write.
+        local_folder: contains the files. None: download them.
+        mirror: http address of a folder that serves the files by name. None: the published address.
+
+    Raises:
+        FileNotFoundError: If a file is missing; the message says where to put it.
+        DamagedFile: If a file is truncated, altered or another version.
     """
     for path in published(ARCHIVES, "svhn", local_folder=local_folder, mirror=mirror):
         shutil.copyfile(path, folder / path.name)

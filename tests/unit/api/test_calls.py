@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from touchstone.api import calls
-from touchstone.api.brittle import brittle_inputs, brittle_threshold
-from touchstone.api.evaluate import detector_scores, evaluate
+from touchstone.api.brittle_inputs import brittle_inputs, brittle_threshold
+from touchstone.api.detector_scores import detector_scores
+from touchstone.api.robust_accuracy import evaluate
 from touchstone.attacks.random_sign import random_sign
 from touchstone.numerics.tensors import seeded
 
@@ -72,7 +73,7 @@ def test_a_network_in_train_mode_is_evaluated_in_eval_mode_and_this_is_said(call
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(("layer", "words"), [
     (nn.Dropout(0.5), "the model answers differently when it is called again"),
-    (nn.BatchNorm2d(1), "the model answers differently when other images are beside them"),
+    (nn.BatchNorm2d(1), "the model answers differently when other images are in the batch"),
 ])  # fmt: skip
 def test_a_function_around_a_network_in_train_mode_is_told_apart(call, layer, words):
     model = network(layer)

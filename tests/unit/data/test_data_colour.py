@@ -206,7 +206,7 @@ def test_a_folder_of_signs_that_is_no_class_is_named(signs, pixels, name):
     (signs / "Training" / name).mkdir()
     (signs / "Training" / name / "1.ppm").write_bytes(ppm(pixels[0].transpose(1, 2, 0)))
 
-    with pytest.raises(DamagedFile, match=f"holds {name}"):
+    with pytest.raises(DamagedFile, match=f"contains {name}"):
         gtsrb(signs, part="train")
 
 

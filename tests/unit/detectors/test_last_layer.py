@@ -35,7 +35,7 @@ def test_a_unit_that_never_fires_has_no_weight():
 def test_logits_of_another_layer_are_refused():
     features, weight, bias = outputs()
 
-    with pytest.raises(ValueError, match="not penultimate"):
+    with pytest.raises(ValueError, match="not the penultimate"):
         last_layer(features, (features @ weight.T + bias).tanh())
 
 

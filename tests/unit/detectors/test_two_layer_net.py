@@ -118,7 +118,7 @@ def test_fitting_works_where_gradients_are_off():
 
 
 def test_a_single_row_of_a_class_is_refused():
-    with pytest.raises(ValueError, match="at least 2 known and 2 anomalous rows, got 1"):
+    with pytest.raises(ValueError, match="at least 2 in-distribution and 2 anomalous rows, got 1"):
         fit_two_layer_net(rows(50), rows(1), 0, **SCHEDULE)
 
 

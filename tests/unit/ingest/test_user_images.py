@@ -101,7 +101,7 @@ def test_a_row_of_nan_is_a_broken_image(tmp_path):
 
     _, broken, _ = own_images(tmp_path / "set.npz").read(range(3), Shaping())
 
-    assert broken == [("set.npz[1]", "holds NaN or infinity")]
+    assert broken == [("set.npz[1]", "contains NaN or infinity")]
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ def test_torchscript_that_nobody_trusts_is_not_even_loaded(tmp_path, monkeypatch
 
     with pytest.raises(DamagedFile, match=r"weights\.pt: TorchScript can .* Use a torch\.export program \(\.pt2\)"):
         torchscript(tmp_path)
-    with pytest.raises(DamagedFile, match=r"--trust-code.*sha256:[0-9a-f]{64} in \.touchstone/trusted"):
+    with pytest.raises(DamagedFile, match=r"--trust-code.*sha256:[0-9a-f]{64} to \.touchstone/trusted"):
         checkpoints.load(torchscript_program, checkpoint({GRAPH: data}))
     assert not Path("written").exists()
 

@@ -43,7 +43,7 @@ def test_one_file_is_copied_under_its_name(place):
 
 
 def test_nothing_at_the_location_is_told(place):
-    with pytest.raises(FileNotFoundError, match="own_files: there is no"):
+    with pytest.raises(FileNotFoundError, match="own_files: location: no such file or folder"):
         own_files(place / "copy", location=str(place / "theirs"))
 
 

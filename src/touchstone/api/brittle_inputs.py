@@ -1,4 +1,4 @@
-"""For a model of your own: which of its decisions change under a small perturbation, in one call."""
+"""Which decisions of a model of your own change under a small perturbation, in one call from a notebook."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from touchstone.numerics.tensors import Draws, batches, frozen
 
 
 class BrittleInput(NamedTuple):
-    """One input whose decision changes: its row, the predicted class, its input margin in pixels, its logit margin."""
+    """One input whose decision changes under a small perturbation."""
 
     row: int
-    prediction: int
-    input_margin: float
-    logit_margin: float
+    prediction: int  # the class predicted for the clean image
+    input_margin: float  # L-inf size of a perturbation that changes the prediction, as a share of the pixel range
+    logit_margin: float  # largest logit minus the second largest
 
 
 def brittle_inputs(
@@ -33,28 +33,37 @@ def brittle_inputs(
     seed: int = 0,
     progress: bool | None = None,
 ) -> list[BrittleInput]:
-    """Return the inputs whose predicted class changes within an L-inf perturbation of `eps`, the nearest first.
+    """Return the inputs whose predicted class changes within an L-inf perturbation, the nearest first.
 
-    model: images -> logits (N, K), a torch module or a function, its normalisation inside. images: (N, C, H, W) floats in
-    [0, 1]; no labels are needed, the decision is the model's own. An input margin is the size of a perturbation that was
-    seen to change the prediction (minimum-norm search towards the nearest classes), so every input listed is brittle; one
-    that is not listed may still be. With a `threshold` only inputs whose logit margin is at most that are attacked: see
-    `brittle_threshold`. progress: whether to say on stderr how far it is once it takes longer than a few seconds; None:
-    on a terminal. TypeError for arrays, ValueError where images are no images.
+    A minimum-norm search towards the nearest classes looks for perturbations. So every input listed is brittle, and one
+    that is not listed may still be. No labels are needed: the decision is the model's own.
+
+    Args:
+        model: images to logits (N, K), a module or a function, with its normalisation inside.
+        images: (N, C, H, W), floats in [0, 1].
+        eps: largest perturbation, as a share of the pixel range; above 0.
+        threshold: search only among inputs whose logit margin is at most this, which is faster: see `brittle_threshold`.
+        batch_size: images per forward pass; it changes no result.
+        seed: of all random numbers.
+        progress: whether a call that takes longer than a few seconds shows its progress on stderr. None: on a terminal.
+
+    Raises:
+        TypeError: If images are not a tensor.
+        ValueError: If `eps` is not positive, or if images are out of range.
 
     >>> import torch
     >>> weights = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
     >>> model = lambda images: images.flatten(1) @ weights.T
     >>> images = torch.tensor([[0.50, 0.47], [0.9, 0.1], [0.2, 0.21]]).view(3, 1, 1, 2)
-    >>> for found in brittle_inputs(model, images, eps=0.05):
-    ...     print(found.row, found.prediction, round(found.input_margin, 3), round(found.logit_margin, 2))
+    >>> for brittle in brittle_inputs(model, images, eps=0.05):
+    ...     print(brittle.row, brittle.prediction, round(brittle.input_margin, 3), round(brittle.logit_margin, 2))
     2 1 0.005 0.02
     0 0 0.015 0.06
     """
     if eps <= 0:
         raise ValueError(f"eps must be > 0, got {eps:g}")
     calls.check_tensors(images=images)
-    found = []
+    brittle: list[BrittleInput] = []
     ids = torch.arange(len(images), device=images.device)
     calls.check_steady(model, images)
     count = math.ceil(len(images) / batch_size)
@@ -63,13 +72,13 @@ def brittle_inputs(
             predictions, leads = _decided(model, batch)
             chosen = torch.ones_like(predictions, dtype=torch.bool) if threshold is None else leads <= threshold
             if chosen.any():
-                own = Draws(seed, "attack", rows[chosen])
-                margins, _ = nearest_classes(model, batch[chosen], predictions[chosen], own)
+                draws = Draws(seed, "attack", rows[chosen])
+                margins, _ = nearest_classes(model, batch[chosen], predictions[chosen], draws)
                 near = margins <= eps
                 columns = (rows[chosen][near], predictions[chosen][near], margins[near], leads[chosen][near])
-                found += [BrittleInput(*values) for values in zip(*(part.tolist() for part in columns), strict=True)]
+                brittle += [BrittleInput(*values) for values in zip(*(part.tolist() for part in columns), strict=True)]
             step()
-    return sorted(found, key=lambda one: (one.input_margin, one.row))
+    return sorted(brittle, key=lambda one: (one.input_margin, one.row))
 
 
 def brittle_threshold(
@@ -82,11 +91,21 @@ def brittle_threshold(
     seed: int = 0,
     progress: bool | None = None,
 ) -> float:
-    """Return the logit margin at or below which the share `caught` of the brittle inputs among `images` lies.
+    """Return the logit margin that separates most brittle inputs among `images` from the others.
 
-    For `brittle_inputs` on other images of the same kind, so that most of them cost one forward pass. Worth it for models
-    whose logit margin ranks inputs as the input margin does; an attacker who knows the threshold can get past it.
-    ValueError where no input is brittle at `eps`. Ngnawe et al. 2024.
+    For `brittle_inputs` on other images of the same kind: most of them then cost one forward pass. This pays for models
+    whose logit margin ranks inputs as the input margin does. An attacker who knows the threshold can evade it.
+
+    Args:
+        caught: share of the brittle inputs whose logit margin is at most the threshold; above 0, at most 1.
+
+    All other arguments are those of `brittle_inputs`.
+
+    Raises:
+        ValueError: If `caught` is out of range, or if no input is brittle at `eps`.
+
+    References:
+        Ngnawe et al. 2024, docs/papers/margin_consistency.md.
 
     >>> import torch
     >>> model = lambda images: torch.stack([images.flatten(1).sum(1), 1 - images.flatten(1).sum(1)], 1)

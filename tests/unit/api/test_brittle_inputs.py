@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.api import brittle
-from touchstone.api.brittle import brittle_inputs, brittle_threshold
+from touchstone.api import brittle_inputs as module
+from touchstone.api.brittle_inputs import brittle_inputs, brittle_threshold
 from touchstone.numerics.tensors import seeded
 
 torch.set_num_threads(1)
@@ -21,7 +21,7 @@ IMAGES = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0))
 
 
 def test_the_examples_of_the_docstrings_are_true():
-    found = doctest.testmod(brittle)
+    found = doctest.testmod(module)
 
     assert (found.attempted > 6, found.failed) == (True, 0)
 

@@ -2,35 +2,11 @@
 
 import pytest
 import torch
-from torch import nn
 
-from touchstone import registry
-from touchstone.api.evaluate import detector_scores, evaluate, evaluate_scores
+from touchstone.api.robust_accuracy import evaluate
 from touchstone.attacks.random_sign import random_sign
 
 SHAPE = (1, 4, 4)
-
-
-@pytest.fixture(scope="module")
-def world():
-    """Images whose class is the bright row, and a network that was trained on others of them."""
-    generator = torch.Generator().manual_seed(0)
-
-    def draw(count):
-        images, labels = 0.3 * torch.rand(count, *SHAPE, generator=generator), torch.arange(count) % 3
-        images[torch.arange(count), 0, labels] += 0.5
-        return images, labels
-
-    images, labels = draw(300)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 3))
-    optimiser = torch.optim.Adam(model.parameters(), 0.02)
-    for _ in range(60):
-        optimiser.zero_grad()
-        nn.functional.cross_entropy(model(images), labels).backward()
-        optimiser.step()
-    return model.eval(), draw(90), draw(120)
 
 
 def test_of_a_linear_model_the_robust_accuracy_is_the_share_of_margins_above_eps():
@@ -93,48 +69,3 @@ def test_what_cannot_be_evaluated_is_told(world, eps, rows, told):
 
     with pytest.raises(ValueError, match=told):
         evaluate(model, images[:rows], labels[:rows], eps=eps)
-
-
-def test_scores_of_six_rows_are_evaluated_as_by_hand():
-    found = evaluate_scores(torch.tensor([0.1, 0.2, 0.4]), torch.tensor([0.3, 0.5, 0.6]), resamples=200)
-
-    assert found["auroc"].value == pytest.approx(8 / 9)
-    assert found["fpr95_id"].value == pytest.approx(1 / 3)
-    assert found["fpr95_ood"].value == pytest.approx(1 / 3)
-    assert found["auroc"].low <= found["auroc"].value <= found["auroc"].high
-
-
-@pytest.mark.parametrize("name", registry.names("detectors"))
-def test_every_detector_scores_the_images_of_a_model_by_its_name(world, name):
-    model, (fit_images, fit_labels), (images, _) = world
-    anomalous = torch.rand(90, *SHAPE, generator=torch.Generator().manual_seed(5))
-    given = {"fit_images": fit_images, "fit_labels": fit_labels, "anomalous_images": anomalous}
-
-    scores = detector_scores(name, model, images, **given, batch_size=50)
-
-    assert scores.shape == (120,) and scores.isfinite().all()
-    torch.testing.assert_close(scores[50:], detector_scores(name, model, images[50:], **given), rtol=1e-3, atol=1e-4)
-
-
-def test_settings_reach_the_fit_and_the_score(world):
-    model, (fit_images, _), (images, _) = world
-
-    near, far = (detector_scores("knn", model, images, fit_images=fit_images, k=k) for k in (1, 40))
-
-    assert (far >= near).all() and (far > near).any()
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "told"),
-    [
-        ("nkn", {}, "Did you mean knn"),
-        ("knn", {"kk": 3}, "no setting of knn; it has k"),
-        ("knn", {}, "needs fit_images"),
-        ("gradient_sum", {"label": "softmax_al"}, "Did you mean softmax_all"),
-    ],
-)
-def test_a_detector_that_cannot_be_used_is_told(world, name, settings, told):
-    model, _, (images, _) = world
-
-    with pytest.raises(ValueError, match=told):
-        detector_scores(name, model, images, **settings)

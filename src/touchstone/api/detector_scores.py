@@ -1,0 +1,134 @@
+"""The scores of a detector for a model of your own, and how well they tell images apart, from a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from touchstone import registry
+from touchstone.api import calls
+from touchstone.api.components import component
+from touchstone.messages import nearest
+from touchstone.networks.readouts import Confounding, read_out
+from touchstone.numerics.tensors import batches, frozen
+from touchstone.statistics import intervals
+from touchstone.statistics.intervals import Interval
+
+LABELS: Confounding = {  # confounding labels by the names that params.yaml gives them
+    "softmax_all": {"variant": "softmax", "ones": None, "draws": None},
+    "sigmoid_all": {"variant": "sigmoid", "ones": None, "draws": None},
+    "softmax_two": {"variant": "softmax", "ones": 2, "draws": 2},
+    "sigmoid_none": {"variant": "sigmoid", "ones": 0, "draws": None},
+}
+
+
+def evaluate_scores(
+    id_scores: Tensor, ood_scores: Tensor, *, resamples: int = 1000, seed: int = 0
+) -> dict[str, Interval]:
+    """Return how well scores separate two sets of images, each metric with a 95 % bootstrap interval.
+
+    Args:
+        id_scores: (N,), of in-distribution images; tensor or array. Higher is more anomalous, and no sign is turned.
+        ood_scores: (M,), of anomalous images.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        auroc: below 0.5 if the detector ranks the two sets the wrong way round.
+        aupr_id, aupr_ood: area under the precision-recall curve with either set as the positive class.
+        fpr95_id: share of anomalous images accepted at the threshold that accepts 95 % of the in-distribution ones.
+        fpr95_ood: share of in-distribution images flagged at the threshold that flags 95 % of the anomalous ones.
+        detection_error: least mean of both error rates over all thresholds.
+
+    Raises:
+        ValueError: If a set has no scores, or holds NaN.
+    """
+    in_distribution, anomalous = (
+        np.asarray(scores.detach().cpu() if isinstance(scores, Tensor) else scores, dtype=np.float64)
+        for scores in (id_scores, ood_scores)
+    )
+    return intervals.detection(in_distribution, anomalous, resamples=resamples, seed=seed)
+
+
+def detector_scores(
+    detector: str,
+    model: nn.Module,
+    images: Tensor,
+    *,
+    fit_images: Tensor | None = None,
+    fit_labels: Tensor | None = None,
+    anomalous_images: Tensor | None = None,
+    batch_size: int = 256,
+    seed: int = 0,
+    **settings: Any,
+) -> Tensor:
+    """Return the score of each image by a detector, (N,); higher is more anomalous.
+
+    Logits, features of the penultimate layer and gradient norms are computed here, as far as the detector needs them.
+
+    Args:
+        detector: a name that `touchstone list detectors` prints.
+        model: a classifier, with its normalisation inside.
+        images: (N, C, H, W), floats in [0, 1].
+        fit_images: in-distribution images to fit a fitted detector on. The model must not have been trained on them.
+        fit_labels: their classes, (M,) int64, for a detector that needs them.
+        anomalous_images: for a supervised detector.
+        batch_size: images per forward pass.
+        seed: of the fit.
+        settings: of the detector.
+
+    Raises:
+        TypeError: If images or labels are not tensors.
+        ValueError: If there is no such detector or setting, or if something that the fit needs is missing.
+    """
+    calls.check_tensors(images=images, fit_images=fit_images, fit_labels=fit_labels, anomalous_images=anomalous_images)
+    bound = component(f"detectors/{detector}", **settings)
+    signature = registry.component("detectors", detector)
+    defaults = {name: setting.default for name, setting in signature.settings.items()}
+    label = str((defaults | bound.settings).get("label", "softmax_all"))
+    if label not in LABELS:
+        raise ValueError(f"detectors/{detector}: label: expected one of {', '.join(LABELS)}.{nearest(label, LABELS)}")
+    with frozen(model):
+        state = {}
+        if bound.fit is not None and signature.fit is not None:
+            sources = {"fit": fit_images, "anomalous": anomalous_images}
+            arguments: list[Any] = []
+            for name in signature.fit.data:
+                kind, _, quantity = name.partition("_")
+                if name in ("seed", "model"):
+                    arguments.append({"seed": seed, "model": model}[name])
+                elif name == "fit_labels":
+                    arguments.append(_required(fit_labels, detector, "fit_labels"))
+                else:
+                    source = _required(sources[kind], detector, f"{kind}_images")
+                    arguments.append(_read(model, source, (quantity,), label, batch_size)[quantity])
+            state = bound.fit(*arguments)
+        names = tuple(name for name in signature.call.data if name not in ("model", "state"))
+        columns = _read(model, images, names, label, batch_size)
+        scores = []
+        for batch in batches(batch_size, *(columns[name] for name in names)):
+            row = dict(zip(names, batch, strict=True)) | {"model": model, "state": state}
+            scores.append(bound(*(row[name] for name in signature.call.data)).detach())
+    return torch.cat(scores)
+
+
+def _required(value: Tensor | None, detector: str, name: str) -> Tensor:
+    if value is None:
+        raise ValueError(f"detectors/{detector}: {name}: required, because this detector is fitted")
+    return value
+
+
+def _read(model: nn.Module, images: Tensor, names: Sequence[str], label: str, batch_size: int) -> dict[str, Tensor]:
+    """Return what a detector reads of all images, by name: one row per image, (N, ...)."""
+    keys = {name: f"gradient_norms.{label}" if name == "gradient_norms" else name for name in names}
+    computed = [key for key in keys.values() if key != "images"]
+    parts: dict[str, list[Tensor]] = {name: [] for name in names}
+    for (batch,) in batches(batch_size, images):
+        read = read_out(model, batch, {label: LABELS[label]}, names=computed) if computed else {}
+        for name, key in keys.items():
+            parts[name].append(batch if name == "images" else read[key].detach())
+    return {name: torch.cat(rows) for name, rows in parts.items()}

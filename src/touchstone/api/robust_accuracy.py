@@ -1,0 +1,180 @@
+"""The accuracy of a model of your own under attack, in one call from a notebook.
+
+`touchstone assay` answers the same question with a report, with adaptive attacks on the detectors, and with a file behind
+every number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from touchstone.adversary.losses import cross_entropy
+from touchstone.adversary.perturbations import check_inputs
+from touchstone.api import calls
+from touchstone.attacks.apgd import apgd
+from touchstone.attacks.fgsm import fgsm
+from touchstone.attacks.pgd import pgd
+from touchstone.attacks.random_sign import random_sign
+from touchstone.attacks.square import square
+from touchstone.attacks.worst_of import worst_of
+from touchstone.contracts import Attack, Model
+from touchstone.numerics.tensors import Draws, batches, frozen
+from touchstone.statistics import intervals
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.sanity_checks import CHECKS
+
+ATTACKS = 5  # that `evaluate` always runs
+LARGE_EPS = 0.5  # any image can be made mid-gray, so no classifier can stay right
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Accuracies of a model with exact 95 % intervals, the attacked images, and the checks that failed.
+
+    Attributes:
+        clean_accuracy: share of images that are classified correctly (value, low, high).
+        robust_accuracy: share that are also classified correctly under every attack.
+        attacked: the worst image found for each row, (N, C, H, W).
+        failed_checks: signs that the attacks were too weak, most often because the model hides its gradients. If there
+            are any, do not trust the robust accuracy. If there are none, it is still an upper bound: a better attack can
+            only lower it.
+    """
+
+    clean_accuracy: Interval
+    robust_accuracy: Interval
+    attacked: Tensor
+    failed_checks: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        accuracies = f"clean accuracy {_shown(self.clean_accuracy)}, robust accuracy {_shown(self.robust_accuracy)}"
+        checks = f"do not trust it: {'; '.join(self.failed_checks)}" if self.failed_checks else "no failed checks"
+        return f"EvaluationResult({accuracies}, {len(self.attacked)} images, {checks})"
+
+
+def evaluate(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    eps: float = 8 / 255,
+    steps: int = 40,
+    queries: int = 200,
+    attacks: Sequence[Attack] = (),
+    batch_size: int = 256,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> EvaluationResult:
+    """Return a model's clean accuracy and its accuracy under the worst of several L-inf attacks.
+
+    The attacks are APGD on the cross-entropy, APGD on the DLR loss (for two classes, from a second start), Square, and
+    `attacks`. An image counts as robust if it is classified correctly when clean and under all of them.
+
+    Args:
+        model: images to logits (N, K), a module or a function, with its normalisation inside.
+        images: (N, C, H, W), floats in [0, 1].
+        labels: (N,), int64.
+        eps: radius of the attacks, as a share of the pixel range; above 0 and below 0.5.
+        steps: of each gradient-based attack.
+        queries: of Square.
+        attacks: further attacks. Each must itself stay within `eps`.
+        batch_size: images per forward pass; it changes no result.
+        seed: of all random numbers.
+        progress: whether a call that takes longer than a few seconds shows its progress on stderr. None: on a terminal.
+
+    Raises:
+        TypeError: If images or labels are not tensors.
+        ValueError: If `eps` is out of range, if there are no images, or if images or labels do not fit the model.
+    """
+    calls.check_tensors(images=images, labels=labels)
+    if not 0 < eps < LARGE_EPS:
+        raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
+    if len(images) == 0:
+        raise ValueError("no images, so nothing can be measured")
+    hits: dict[str, list[Tensor]] = {}
+    worst = []
+    ids = torch.arange(len(images), device=images.device)
+    calls.check_steady(model, images)
+    count = (ATTACKS + len(attacks)) * math.ceil(len(images) / batch_size)
+    with frozen(model), torch.no_grad(), calls.counted("evaluate", count, progress) as step:
+        for part, part_labels, rows in batches(batch_size, images, labels, ids):
+            draws = Draws(seed, "attack", rows)
+            correct, chosen = _attacked(model, part, part_labels, draws, eps, steps, queries, attacks, step)
+            worst.append(chosen)
+            for name, correct_rows in correct.items():
+                hits.setdefault(name, []).append(correct_rows)
+    rows_hit = {name: torch.cat(parts) for name, parts in hits.items()}
+    return EvaluationResult(
+        clean_accuracy=_rate(rows_hit["clean"]),
+        robust_accuracy=_rate(rows_hit["robust"]),
+        attacked=torch.cat(worst),
+        failed_checks=_failed({name: float(values.double().mean()) for name, values in rows_hit.items()}),
+    )
+
+
+def _attacked(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    draws: Draws,
+    eps: float,
+    steps: int,
+    queries: int,
+    attacks: Sequence[Attack],
+    step: Callable[[], None],
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return which rows are classified correctly, clean and under each attack, and the worst image of each row.
+
+    Args:
+        step: called after each attack.
+    """
+    second: dict[str, Any] = {"loss": "dlr"} if check_inputs(model, images, labels) > 2 else {"restarts": 2}
+    strong: list[Attack] = [partial(apgd, eps=eps, steps=steps), partial(apgd, eps=eps, steps=steps, **second)]
+    suite: dict[str, Attack] = {
+        "white_box": partial(worst_of, attacks=strong),
+        "black_box": partial(square, eps=eps, queries=queries),
+        "single_step": partial(fgsm, eps=eps),
+        "noise": partial(random_sign, eps=eps),
+        "large_eps": partial(pgd, eps=LARGE_EPS, steps=steps),
+    } | {f"further_{number}": attack for number, attack in enumerate(attacks)}
+    rows = torch.arange(len(images), device=images.device)
+    attacked = {}
+    for name, attack in suite.items():
+        attacked[name] = attack(model, images, labels, draws.take(rows))
+        step()
+    correct = {name: model(changed).argmax(1) == labels for name, changed in ({"clean": images} | attacked).items()}
+    correct["loss_rises"] = cross_entropy(model(attacked["white_box"]), labels) > cross_entropy(model(images), labels)
+    chosen, robust = attacked["white_box"].clone(), correct["white_box"] & correct["clean"]
+    for name in ("black_box", *(name for name in attacked if name.startswith("further_"))):
+        fooled = robust & ~correct[name]
+        chosen[fooled], robust = attacked[name][fooled], robust & ~fooled
+    return correct | {"robust": robust}, chosen
+
+
+def _shown(rate: Interval) -> str:
+    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]"
+
+
+def _rate(hits: Tensor) -> Interval:
+    return intervals.binomial(int(hits.sum()), len(hits))
+
+
+def _failed(shares: dict[str, float]) -> tuple[str, ...]:
+    values = {
+        "left_at_large_eps": shares["large_eps"],
+        "worse_than_single_step": shares["white_box"] - shares["single_step"],
+        "worse_than_noise": shares["white_box"] - shares["noise"],
+        "worse_than_black_box": shares["white_box"] - shares["black_box"],
+        "loss_rises": shares["loss_rises"],
+    }
+    return tuple(
+        f"{CHECKS[name].words} {100 * value:.1f} %, asked {CHECKS[name].asked}"
+        for name, value in values.items()
+        if not CHECKS[name].passed(value)
+    )

@@ -1,0 +1,54 @@
+"""Detectors by name on a model of one's own, and their scores against values computed by hand."""
+
+import pytest
+import torch
+
+from touchstone import registry
+from touchstone.api.detector_scores import detector_scores, evaluate_scores
+
+SHAPE = (1, 4, 4)
+
+
+def test_scores_of_six_rows_are_evaluated_as_by_hand():
+    found = evaluate_scores(torch.tensor([0.1, 0.2, 0.4]), torch.tensor([0.3, 0.5, 0.6]), resamples=200)
+
+    assert found["auroc"].value == pytest.approx(8 / 9)
+    assert found["fpr95_id"].value == pytest.approx(1 / 3)
+    assert found["fpr95_ood"].value == pytest.approx(1 / 3)
+    assert found["auroc"].low <= found["auroc"].value <= found["auroc"].high
+
+
+@pytest.mark.parametrize("name", registry.names("detectors"))
+def test_every_detector_scores_the_images_of_a_model_by_its_name(world, name):
+    model, (fit_images, fit_labels), (images, _) = world
+    anomalous = torch.rand(90, *SHAPE, generator=torch.Generator().manual_seed(5))
+    given = {"fit_images": fit_images, "fit_labels": fit_labels, "anomalous_images": anomalous}
+
+    scores = detector_scores(name, model, images, **given, batch_size=50)
+
+    assert scores.shape == (120,) and scores.isfinite().all()
+    torch.testing.assert_close(scores[50:], detector_scores(name, model, images[50:], **given), rtol=1e-3, atol=1e-4)
+
+
+def test_settings_reach_the_fit_and_the_score(world):
+    model, (fit_images, _), (images, _) = world
+
+    near, far = (detector_scores("knn", model, images, fit_images=fit_images, k=k) for k in (1, 40))
+
+    assert (far >= near).all() and (far > near).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "told"),
+    [
+        ("nkn", {}, "Did you mean knn"),
+        ("knn", {"kk": 3}, r"detectors/knn: kk: unknown setting; expected k\."),
+        ("knn", {}, "detectors/knn: fit_images: required"),
+        ("gradient_sum", {"label": "softmax_al"}, "Did you mean softmax_all"),
+    ],
+)
+def test_a_detector_that_cannot_be_used_is_told(world, name, settings, told):
+    model, _, (images, _) = world
+
+    with pytest.raises(ValueError, match=told):
+        detector_scores(name, model, images, **settings)
