@@ -227,9 +227,9 @@ def test_nothing_is_written_where_one_of_its_files_is_there_already(project, cap
 
 
 def test_every_kind_that_new_knows_is_held_to_its_own_test_here():
-    from touchstone.commands import contracting
+    from touchstone.commands import new
 
-    assert {f"{beginning.split()[-1]}s" for beginning in BEGINNINGS} == set(contracting.BEGINNINGS)
+    assert {beginning.split()[-1] for beginning in BEGINNINGS} == set(new.KINDS)
 
 
 @pytest.mark.parametrize(("change", "code", "told"), [

@@ -1,17 +1,13 @@
-"""`touchstone crate`: a study as a Provenance Run Crate (0.5, RO-Crate 1.1): its files, and which step made each from which.
+"""The metadata of a crate: an entity for each file, for the action that made it, and for the workflow.
 
-Everything comes from the sidecars, and no clock, host or user enters, so one study gives one zip, byte for byte.
+References:
+    Provenance Run Crate 0.5, https://w3id.org/ro/wfrun/provenance/0.5, on RO-Crate 1.1.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import zipfile
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,111 +26,32 @@ PROFILES = {
 }
 METADATA = "ro-crate-metadata.json"
 LICENCE = "https://spdx.org/licenses/MIT"
-SOURCES = (
-    "Snakefile",
-    "params.yaml",
-    "requirements.lock",
-    "pyproject.toml",
-    "LICENSE",
-    "profiles",
-    "workflow",
-    "src/touchstone",
-)
 FORMATS = {
     ".html": "text/html", ".csv": "text/csv", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png",
     ".yaml": "application/yaml", ".py": "text/x-python", ".safetensors": "application/octet-stream",
 }  # fmt: skip
 STEPS = (
-    "fetch",
-    "prepare",
-    "convert",
-    "train",
-    "cut",
-    "attack",
-    "attack_part",
-    "translate",
-    "measure",
-    "infer",
-    "gather",
-    "fit",
-    "score",
-    "evaluate",
-    "report",
-)
-ZERO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+    "fetch", "prepare", "convert", "train", "cut", "attack", "attack_part", "translate", "measure", "infer", "gather", "fit",
+    "score", "evaluate", "report",
+)  # fmt: skip
 
 
-def write(plan: Plan, target: Path, root: Path = Path()) -> int:
-    """Write a finished study's crate as a zip and return how many files it holds.
+def metadata(
+    plan: Plan, report: str, sidecars: dict[str, Entity], content: dict[str, str], sizes: dict[str, int], day: str
+) -> bytes:
+    """Return the crate's ro-crate-metadata.json.
 
-    ValueError where a file is missing or is not what its sidecar vouches for.
+    Args:
+        plan: the study's.
+        report: the report's page, the result of the run.
+        sidecars: of each artefact that the report was made from, by its name.
+        content: the digest of each file of the crate, by its name.
+        sizes: the bytes of each file.
+        day: the crate's date of publication.
     """
-    report = f"reports/{plan.study.name}/report.html"
-    sidecars = chain.reached(root, [report])
-    files = sorted({*_artefacts(root, sidecars), *_pages(root, plan), *_sources(root)})
-    content = {name: digests.file_digest(root / name) for name in files}
-    for name, sidecar in sidecars.items():
-        found = digests.folder_digest(root / name) if (root / name).is_dir() else content[name]
-        if found != sidecar["artefact"]:
-            raise ValueError(
-                f"{name}: its bytes do not match its sidecar; touchstone audit {plan.study.name} tells more"
-            )
-    sizes = {name: (root / name).stat().st_size for name in files}
-    graph = _graph(plan, report, sidecars, content, sizes, published(root, plan))
-    metadata = {"@context": CONTEXT, "@graph": sorted(graph, key=lambda entity: str(entity["@id"]))}
-    text = json.dumps(metadata, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    _zip(target, root, files, sorted(set(sidecars) - set(content)), text.encode())
-    return len(files) + 1
-
-
-def published(root: Path, plan: Plan) -> str:
-    """Return the crate's date: of the commit that last changed the study's ROOT, else SOURCE_DATE_EPOCH, else zip's zero."""
-    if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
-        return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
-    line = ["git", "log", "-1", "--format=%cs", "--", f"reports/{plan.study.name}/{chain.ROOT}"]
-    try:
-        done = subprocess.run(line, cwd=root, capture_output=True, text=True)
-    except FileNotFoundError:
-        return date(*ZERO_DATE[:3]).isoformat()
-    return done.stdout.strip() or date(*ZERO_DATE[:3]).isoformat()
-
-
-# --- what goes in -------------------------------------------------------------------------------------------------
-
-
-def _artefacts(root: Path, sidecars: Iterable[str]) -> Iterator[str]:
-    for name in sidecars:
-        yield name + sidecar_files.SIDECAR
-        if (root / name).is_dir():
-            yield from _inside(root, name)
-        else:
-            yield name
-
-
-def _inside(root: Path, folder: str) -> Iterator[str]:
-    for path in sorted((root / folder).rglob("*")):
-        hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root / folder).parts)
-        if path.is_file() and not hidden:
-            yield path.relative_to(root).as_posix()
-
-
-def _pages(root: Path, plan: Plan) -> Iterator[str]:
-    for name in plan.more_pages:
-        if (root / name).is_dir():
-            yield from _inside(root, name)
-        else:
-            yield name
-
-
-def _sources(root: Path) -> Iterator[str]:
-    for name in SOURCES:
-        if (root / name).is_dir():
-            yield from _inside(root, name)
-        elif (root / name).is_file():
-            yield name
-
-
-# --- what is said of it -------------------------------------------------------------------------------------------
+    entities = sorted(_graph(plan, report, sidecars, content, sizes, day), key=lambda entity: str(entity["@id"]))
+    document = {"@context": CONTEXT, "@graph": entities}
+    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def _id(name: str) -> dict[str, str]:
@@ -204,7 +121,7 @@ def _graph(
 
 
 def _workflow(steps: list[str]) -> Iterator[Entity]:
-    """Yield the workflow, its language and engine, and per step the tool and its place in the workflow."""
+    """Yield the workflow, its language and engine, and for each step its tool and its position."""
     snakemake = {"name": "Snakemake", "url": {"@id": "https://snakemake.github.io"}}
     yield {
         "@id": "Snakefile",
@@ -228,7 +145,7 @@ def _workflow(steps: list[str]) -> Iterator[Entity]:
 
 
 def _file(name: str, digest: str, size: int) -> Entity:
-    found: Entity = _id(name) | {
+    entity: Entity = _id(name) | {
         "@type": "File",
         "name": name,
         "sha256": digest.removeprefix("sha256:"),
@@ -236,8 +153,8 @@ def _file(name: str, digest: str, size: int) -> Entity:
         "encodingFormat": FORMATS.get(Path(name).suffix, "text/plain"),
     }
     if name.endswith(sidecar_files.SIDECAR):
-        found["about"] = _id(name.removesuffix(sidecar_files.SIDECAR))
-    return found
+        entity["about"] = _id(name.removesuffix(sidecar_files.SIDECAR))
+    return entity
 
 
 def _done() -> Entity:
@@ -245,7 +162,7 @@ def _done() -> Entity:
 
 
 def _action(file: str, action: str, sidecar: Entity, content: dict[str, str]) -> Iterator[Entity]:
-    """Yield the making of one file: from what, by which tool, under which settings; and Snakemake's part in it."""
+    """Yield the action that made one file, with inputs, tool and settings, and the Snakemake job that controlled it."""
 
     def entity(name: str) -> str:
         return name if name in content else name + "/"
@@ -258,7 +175,7 @@ def _action(file: str, action: str, sidecar: Entity, content: dict[str, str]) ->
         "object": _ids([*dict.fromkeys(inputs), settings]),
         "result": _ids([entity(file)]),
     }  # fmt: skip
-    shown = {key: value for key, value in sidecar["settings"].items() if key != "cells"}  # the cells are the inputs
+    shown = {key: value for key, value in sidecar["settings"].items() if key != "cells"}  # the cells repeat the inputs
     yield _id(settings) | {"@type": "PropertyValue", "name": "settings", "value": digests.canonical(shown)}
     yield _id(f"#control-{file}") | {
         "@type": "ControlAction",
@@ -266,30 +183,3 @@ def _action(file: str, action: str, sidecar: Entity, content: dict[str, str]) ->
         "instrument": _id(f"#step-{sidecar['step']}"),
         "object": _id(action),
     }
-
-
-# --- the zip ------------------------------------------------------------------------------------------------------
-
-
-def _zip(target: Path, root: Path, files: list[str], folders: list[str], metadata: bytes) -> None:
-    """Write the zip whole or not at all. Nothing is compressed: what zlib gives differs between its versions."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(temporary, "w") as made:
-            made.writestr(_entry(METADATA, len(metadata)), metadata)
-            for folder in folders:
-                made.writestr(_entry(folder + "/", 0), b"")
-            for name in files:
-                path = root / name
-                with path.open("rb") as source, made.open(_entry(name, path.stat().st_size), "w") as part:
-                    shutil.copyfileobj(source, part)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _entry(name: str, size: int) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, ZERO_DATE)
-    entry.external_attr, entry.create_system, entry.file_size = 0o644 << 16, 3, size
-    return entry
