@@ -44,6 +44,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Write the study and run it; return Snakemake's exit code."""
-    from touchstone.assay import command  # it imports scipy, which the completion script need not wait for
+    # It imports scipy, and the completion script imports this file only for its arguments.
+    from touchstone.assay import command
 
     return command.assay(options)

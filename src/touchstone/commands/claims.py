@@ -11,14 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from touchstone.claims.verdicts import BROKEN, CONFIRMED, MISSING, NOT_CONFIRMED, NOT_RUN
 from touchstone.commands._command_line import add_study
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.study import load
 from touchstone.statistics.wording import bracketed, plain, written
 
 Lines = list[dict[str, str]]  # of claims.csv
-STYLES = {CONFIRMED: "bold blue", NOT_CONFIRMED: "bold red", BROKEN: "bold red"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +30,9 @@ def main(options: argparse.Namespace) -> int:
 
     Whether the figures agree with the claims never changes the exit code.
     """
+    # It imports scipy, and the completion script imports this file only for its arguments.
+    from touchstone.claims.verdicts import MISSING, NOT_RUN
+
     name = load(options.study).name
     path = Path("reports") / name / "claims.csv"
     if not path.is_file():
@@ -42,7 +43,7 @@ def main(options: argparse.Namespace) -> int:
         print(_markdown(lines, options.markdown, path), end="")
         return 0
     judged = [line for line in lines if line["status"] != NOT_RUN]
-    Console().print(_judged(judged), _not_run([line for line in lines if line not in judged]))
+    Console().print(_judged(judged), _others(NOT_RUN, [line for line in lines if line not in judged]))
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without figures: {', '.join(missing)}" if missing else ""
     print(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
@@ -65,15 +66,18 @@ def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:
 
 
 def _judged(lines: Lines) -> Table:
+    from touchstone.claims.verdicts import BROKEN, CONFIRMED, NOT_CONFIRMED
+
+    styles = {CONFIRMED: "bold blue", NOT_CONFIRMED: "bold red", BROKEN: "bold red"}
     table = Table("claim", "setting", "measured", "status", "note", box=box.SIMPLE)
     for line in lines:
-        status = Text(line["status"], STYLES.get(line["status"], ""))
+        status = Text(line["status"], styles.get(line["status"], ""))
         table.add_row(line["claim"], Text(line["setting"]), Text(measured_text(line)), status, Text(line["note"]))
     return table
 
 
-def _not_run(lines: Lines) -> Table:
-    table = Table(NOT_RUN, "because", box=box.SIMPLE)
+def _others(status: str, lines: Lines) -> Table:
+    table = Table(status, "because", box=box.SIMPLE)
     for line in lines:
         table.add_row(line["claim"], Text(line["note"]), style="dim")
     return table

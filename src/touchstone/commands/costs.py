@@ -24,8 +24,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print the costs per step and write them as logs/STUDY/costs.html; ValueError without run records."""
-    study = load(options.study).name
+    """Print the costs of a study per step and write them as a page."""
+    return show(load(options.study).name)
+
+
+def show(study: str) -> int:
+    """Print a study's costs per step and write logs/STUDY/costs.html; ValueError without run records."""
     logs = Path("logs") / study
     records = run_records.read(logs)
     finished = [record for record in records if "end" in record]

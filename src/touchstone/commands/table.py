@@ -9,7 +9,6 @@ from pathlib import Path
 from touchstone.commands.claims import measured_text
 from touchstone.messages import nearest
 from touchstone.report import packing
-from touchstone.statistics.threats import seedless
 
 Rows = list[dict[str, str]]  # of metrics.csv.gz
 
@@ -29,7 +28,9 @@ def main(options: argparse.Namespace) -> int:
     Over several seeds a cell is their mean, with the lowest and the highest end of their 95 % intervals, as on the page.
     ValueError names what the report does not have, and the nearest name that it has.
     """
-    from touchstone.statistics.rows import measured  # it imports scipy, which the completion script need not wait for
+    # These import scipy, and the completion script imports this file only for its arguments.
+    from touchstone.statistics.rows import measured
+    from touchstone.statistics.threats import seedless
 
     path = Path("reports") / options.study / packing.METRICS
     if not path.is_file():
