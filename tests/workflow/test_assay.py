@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from touchstone.__main__ import main
-from touchstone.assay import models
+from touchstone.assay import program_export, user_models
 from touchstone.network_files import onnx_conversion, weight_files
 from touchstone.pipeline.orchestration import recovery
 from touchstone.pipeline.planning.plan import Plan
@@ -355,7 +355,7 @@ def test_a_mistake_is_told_with_what_to_do_before_anything_runs(project, their_f
 def test_a_mistake_in_the_arguments_is_told_before_the_model_is_opened(
     project, their_folder, capsys, monkeypatch, mistake
 ):
-    monkeypatch.setattr(models, "open_model", None)
+    monkeypatch.setattr(user_models, "open_model", None)
     arguments, told = EARLY[mistake]
 
     assert assay(their_folder / "any.pt2", their_folder / "pictures", *arguments) == 1
@@ -379,7 +379,7 @@ def test_a_mistake_in_the_words_of_the_command_line_is_told_by_the_parser(
 
 
 def test_beside_another_run_an_assay_leaves_before_it_looks_at_the_model(project, their_folder, capsys, monkeypatch):
-    monkeypatch.setattr(models, "open_model", None)
+    monkeypatch.setattr(user_models, "open_model", None)
     with recovery.claimed():
         assert main(["assay", str(their_folder / "any.pt2"), "--data", str(their_folder / "pictures")]) == 3
 
@@ -426,16 +426,16 @@ def test_the_advice_to_export_makes_a_program_that_everything_can_be_asked_of(pr
 
     exec(weight_files.EXPORT_LINE, names)
 
-    assert models.open_model("model.pt2").batch is None
+    assert user_models.open_model("model.pt2").batch is None
 
 
 @pytest.mark.parametrize("dropout", [None, False, ""])
 def test_an_onnx_file_with_names_of_places_and_dropout_that_is_off_becomes_a_program(project, dropout):
     """As torch's exporters write them: no program can hold the names, nor the question whether it trains."""
     plain = onnx_conversion.open_onnx(onnx_file(project / "plain.onnx"), "")
-    nested = models.open_model(str(onnx_file(project / "nested.onnx", dropout=dropout, prefix="/n/n.0/")))
+    nested = user_models.open_model(str(onnx_file(project / "nested.onnx", dropout=dropout, prefix="/n/n.0/")))
 
-    made = models.put_into_file(nested, SHAPE, project / "nested")
+    made = program_export.put_into_file(nested, SHAPE, project / "nested")
 
     images = torch.rand(3, *SHAPE)
     torch.testing.assert_close(made.program(SHAPE)(images), plain(images))

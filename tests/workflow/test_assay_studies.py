@@ -150,7 +150,7 @@ def test_a_name_that_was_asked_for_and_is_taken_is_refused_before_the_model_is_o
     clone, capsys, monkeypatch, place
 ):
     (STUDIES / "mine.yaml").write_text("base: none\n")
-    monkeypatch.setattr("touchstone.assay.models.open_model", None)
+    monkeypatch.setattr("touchstone.assay.user_models.open_model", None)
 
     assert assay("cnn.pt2", *place) == 1
 
@@ -187,7 +187,7 @@ def test_a_name_of_a_file_with_a_line_break_leaves_a_study_that_can_be_read(clon
 
 def test_outside_a_clone_it_says_so_and_what_to_type_before_the_model_is_opened(files, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("touchstone.assay.models.open_model", None)
+    monkeypatch.setattr("touchstone.assay.user_models.open_model", None)
     shutil.copytree(files, tmp_path, dirs_exist_ok=True)
 
     assert assay("cnn.pt2") == 1
@@ -210,7 +210,7 @@ def gpu(monkeypatch, tmp_path):
 
 def test_cuda_without_a_gpu_is_refused_before_the_model_is_opened(clone, capsys, monkeypatch, gpu):
     gpu(False)
-    monkeypatch.setattr("touchstone.assay.models.open_model", None)
+    monkeypatch.setattr("touchstone.assay.user_models.open_model", None)
 
     assert main(["assay", "cnn.pt2", "--data", "images.npz", "--quick", "--device", "cuda"]) == 1
 

@@ -45,6 +45,6 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Write the study and run it; return Snakemake's exit code."""
     # It imports scipy, and the completion script imports this file only for its arguments.
-    from touchstone.assay import command
+    from touchstone.assay.run_assay import run_assay
 
-    return command.assay(options)
+    return run_assay(options)

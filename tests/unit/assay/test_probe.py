@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.assay.classes import Numbering, right_order
+from touchstone.assay.class_order import Numbering, right_order
 from touchstone.assay.probe import probe
 
 torch.set_num_threads(1)
@@ -41,8 +41,8 @@ def halves(count=60, dim=0):
 
 
 def normalisation_named(network, images, labels, mean, std):
-    told = " ".join(probe(network, mean, std, images, labels, Numbering("here", ("l", "r"))).told)
-    return re.findall(r"with (\S+) normalisation|(without normalisation)", told)
+    notes = " ".join(probe(network, mean, std, images, labels, Numbering("here", ("l", "r"))).notes)
+    return re.findall(r"with (\S+) normalisation|(without normalisation)", notes)
 
 
 def test_no_normalisation_is_named_where_it_is_as_good_as_any():
