@@ -335,7 +335,7 @@ def test_an_onnx_bomb_is_refused_in_words(tmp_path, case):
 def test_an_onnx_loop_without_end_is_stopped(tmp_path, monkeypatch):
     from onnx import TensorProto, helper
 
-    monkeypatch.setattr(models, "ONNX_SECONDS", 20)
+    monkeypatch.setattr(program_export, "ONNX_SECONDS", 20)
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Add", ["state", "state"], ["next"])], "body",
         [helper.make_tensor_value_info("round", TensorProto.INT64, ()), helper.make_tensor_value_info("go", TensorProto.BOOL, ()),
