@@ -18,13 +18,13 @@ def evaluations(
     return {
         "robustness": {
             "use": "robustness",
-            "question": f"How accurate is the model on clean images, and what is left within eps {facts.eps_written}?",
+            "question": f"How accurate is the model on clean images, and what accuracy is left within eps {facts.eps_written}?",
             **own, "examples": ["own_test", "own_attacked"], "attacked": ["own_attacked"], **few,
             "attacks": ["worst", "pgd"],
         },
         "attack_checks": {
             "use": "sanity",
-            "question": "Do the attacks behave as attacks must, so that what they leave may be called robust?",
+            "question": "Do the attacks behave as attacks must, so that images which resist them may be called robust?",
             **own, "examples": ["own_attacked"], "attacks": checks, "victims": ["own_model"],
             "main_eps": facts.eps_written, "large_eps": ENDING_EPS,
         },
@@ -35,7 +35,7 @@ def evaluations(
         },
         "brittle": {
             "use": "margins",
-            "question": "Which images are brittle, and does the logit margin tell them without an attack?",
+            "question": "Which images are brittle, and does the logit margin find them without an attack?",
             **own, "examples": ["own_attacked"], "margins": ["nearest_classes"],
             "eps": [float(f"{facts.eps / 2:.6g}"), facts.eps_written, float(f"{2 * facts.eps:.6g}")], **few,
         },
@@ -57,7 +57,7 @@ def evaluations(
         },
         "data_sheet": {
             "use": "data_sheet",
-            "question": "What do the image sets look like, and could brightness alone give them away?",
+            "question": "What do the image sets look like, and could brightness by itself give them away?",
             "examples": "all", **few,
         },
     }  # fmt: skip
@@ -78,5 +78,5 @@ def figures(facts: Facts) -> dict[str, Any]:
             "caption": "How many brittle images the logit margin finds for how many others it flags."},
         "brittle_images": {"use": "brittle_images", "evaluation": "brittle", "classifier": "own_model",
             "caption": "The images themselves, by distance to the boundary and by logit margin. Above each: distance | logit"
-            " margin, and the predicted class, with the true one in brackets where it is another."},
+            " margin, and the predicted class, with the true one in brackets if it differs."},
     }  # fmt: skip
