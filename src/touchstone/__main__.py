@@ -62,7 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def command_line(word: str | None = None) -> Parser:
-    """Return the parser of every command; with `word`, only that command has its arguments, and only it is imported."""
+    """Return the parser of every command.
+
+    word: the command that is typed. Only its file is imported then, and only it gets its arguments.
+    """
     parser = Parser(prog="touchstone", description="Is that robustness claim real?")
     parser.set_defaults(command_line=command_line)  # `completion` reads the parser of every command
     words = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)

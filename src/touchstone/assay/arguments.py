@@ -1,4 +1,4 @@
-"""What was typed after `touchstone assay`, checked as far as that goes without torch and without reading a file."""
+"""The arguments of `touchstone assay`, checked without torch and without reading a file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ class Arguments:
     force: bool
 
     def normalisation(self, channels: int) -> tuple[list[float], list[float]]:
-        """Return the mean and the std of each channel, 0 and 1 by default; ValueError for another number of channels."""
+        """Return the mean and the std of each channel, 0 and 1 by default.
+
+        Raises:
+            ValueError: there are neither one value nor one for each channel.
+        """
         both = []
         for flag, values, default in (("--mean", self.mean, 0.0), ("--std", self.std, 1.0)):
             each = list(values or [default])
@@ -54,7 +58,12 @@ class Arguments:
 
 
 def parsed(options: Namespace) -> Arguments:
-    """Return the arguments as values; ValueError or FileNotFoundError names the first that is wrong."""
+    """Return the arguments as values.
+
+    Raises:
+        ValueError: an argument has the wrong form.
+        FileNotFoundError: a file is missing.
+    """
     target = _target(options)
     eps = _eps(options.eps)
     size = _size(options.resize)

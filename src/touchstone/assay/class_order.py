@@ -79,7 +79,9 @@ class Order(NamedTuple):
 
 
 def right_order(labels: Rows, predictions: Rows, outputs: int) -> Order | None:
-    """Return the order of the classes in which a model is right; None if it is the present one, or if none is clear.
+    """Return the order of the classes in which a model is right, if it is another.
+
+    None if that is the present order, or if no order is clear.
 
     Each half of every class is scored with the order that fits the other half best, so that an order which only fits
     these images is not accepted.

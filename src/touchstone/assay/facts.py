@@ -26,7 +26,7 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """A user's labelled images: their place, the settings that read them, and how many there are of each part."""
+    """A user's labelled images: place, settings that read them, number in each part."""
 
     place: str
     digest: str

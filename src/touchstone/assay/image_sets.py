@@ -20,7 +20,10 @@ FEWEST = 50  # images that can be split into three parts
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """What --data holds: some of its images with labels, the settings that read them, and the images per part."""
+    """The images of --data.
+
+    images, labels: some of them. settings: those that read them. counts: images of each part of the study.
+    """
 
     images: Array  # (N, C, H, W), uint8 or float in [0, 1]
     labels: Array  # (N,)

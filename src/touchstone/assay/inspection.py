@@ -20,7 +20,9 @@ Shape = tuple[int, int, int]
 
 
 def inspect(arguments: Arguments, place: Place) -> Facts:
-    """Return the facts for a study; the model's program is written beside it once the model has passed every check.
+    """Return the facts for a study of the model.
+
+    The model's program is written beside the study only if the model passes every check.
 
     Raises:
         ValueError: the model or the images cannot be used; the message says why and what to do.

@@ -31,7 +31,7 @@ EFFORTS = {
 
 
 def attacks(facts: Facts, effort: Effort) -> dict[str, Any]:
-    """Return the attacks: the worst case, plain and adaptive PGD, and those that check that attacks work."""
+    """Return the attacks: worst case, plain and adaptive PGD, and checks of attacks."""
     eps, steps = facts.eps_written, effort.steps
     second: dict[str, Any] = {"loss": "dlr"} if facts.model.classes > 2 else {"restarts": 2}
     parts: list[dict[str, Any]] = [{"use": "apgd", "eps": eps, "steps": steps, "restarts": effort.restarts}]
@@ -56,7 +56,10 @@ def attacks(facts: Facts, effort: Effort) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Detectors:
-    """The detectors of a study, those that adaptive attacks meet, and sentences on what was left out."""
+    """The detectors of a study.
+
+    guards: those that adaptive attacks try to evade. left_out: sentences on detectors that the study lacks.
+    """
 
     entries: dict[str, Any]
     guards: tuple[str, ...]
@@ -98,7 +101,10 @@ def detectors(facts: Facts) -> Detectors:
 
 
 def ood_sets(facts: Facts) -> dict[str, Any]:
-    """Return the out-of-distribution sets: the user's, else noise and test images with their structure destroyed."""
+    """Return the out-of-distribution sets: the user's, or generated ones.
+
+    Generated are noise, and test images with their structure destroyed.
+    """
     if facts.ood:
         return {f"ood_{number}": _user_set(facts, number, ood.count) for number, ood in enumerate(facts.ood, 1)}
     channels, height, width = facts.model.input_shape

@@ -38,7 +38,10 @@ def filled(architecture: str | None, weights: dict[str, Tensor], path: Path) -> 
 
 
 def published(name: str, weights: str | None) -> nn.Module:
-    """Return a network of torchvision or timm, with the weights in a file or, without one, its published weights."""
+    """Return a network of torchvision or timm with its weights, in eval mode.
+
+    weights: a file; without one, the published weights are downloaded.
+    """
     from torchvision import models
 
     torchvision_names = models.list_models(module=models)

@@ -23,10 +23,10 @@ ONNX_SECONDS = 1800
 
 
 def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -> UserModel:
-    """Return the model with its network exported to a file beside `target`, .pt2 or .ts (TorchScript).
+    """Return the model with its network exported to a file beside `target`.
 
-    If torch.export cannot follow the network's code, or writes operations that touchstone does not run, the network is
-    traced to TorchScript instead, and the model's notes say so.
+    The file is a .pt2. If torch.export cannot follow the network's code, or writes operations that touchstone does not run, the network
+    is traced to TorchScript (.ts) instead, and the model's notes say so.
     """
     notes = model.notes
     if model.onnx is not None:
@@ -64,7 +64,10 @@ def _write_program(network: nn.Module, shape: tuple[int, int, int], target: Path
 
 
 def copy_beside(model: UserModel, target: Path) -> UserModel:
-    """Return the model with its exported file copied beside `target`; an equal program that is there stays."""
+    """Return the model with its exported file copied beside `target`.
+
+    An equal program that is there already is not written again.
+    """
     if not model.exported or model.file is None:
         return model
     file = target.with_suffix(model.file.suffix)

@@ -11,7 +11,10 @@ from touchstone.assay.methods import ENDING_EPS, Detectors, Effort
 def evaluations(
     facts: Facts, effort: Effort, detectors: Detectors, attacks: list[str], ood: list[str]
 ) -> dict[str, Any]:
-    """Return the evaluations: each question with the attacks, detectors and example sets, by name, that answer it."""
+    """Return the evaluations, each with its question.
+
+    attacks, ood: the names of the study's attacks and out-of-distribution sets.
+    """
     own, few = {"classifiers": ["own_model"]}, {"resamples": effort.resamples}
     missing = "".join(f" {sentence}" for sentence in detectors.left_out)
     checks = [name for name in attacks if name.startswith("check_")]

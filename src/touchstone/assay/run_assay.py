@@ -29,7 +29,7 @@ NO_GPU = "--device cuda: there is no GPU here that torch can use; omit --device 
 
 
 def run_assay(options: Namespace) -> int:
-    """Inspect the model on the images, write the study, and run it; return Snakemake's exit code."""
+    """Inspect the model, write its study and run it; return Snakemake's exit code."""
     arguments.check_clone(options)
     if not options.dry_run and devices.missing(options.device):
         raise ValueError(NO_GPU)

@@ -14,7 +14,10 @@ SMALL_SET = 200  # calibration images below which a false-positive rate of 1 % m
 
 @dataclass(frozen=True)
 class Study:
-    """The text of a study, its work in forward and backward passes of one image, and what it leaves out."""
+    """The text of a study and what it costs.
+
+    passes: the attacks' work in forward and backward passes of one image. left_out: sentences on detectors that it lacks.
+    """
 
     text: str
     passes: float

@@ -63,7 +63,7 @@ def _flow(value: Any) -> str:
 
 
 def comment(text: str) -> str:
-    """Return `text` as one YAML comment, without line breaks and characters that YAML cannot read."""
+    """Return a text as one YAML comment, without characters that YAML cannot read."""
     return "# " + "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
 

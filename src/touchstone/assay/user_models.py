@@ -44,7 +44,11 @@ class UserModel:
     notes: tuple[str, ...] = ()
 
     def program(self, shape: tuple[int, int, int]) -> Program:
-        """Return the program as the study will run it; ValueError if it cannot or must not run on images of this shape."""
+        """Return the program as the study will run it.
+
+        Raises:
+            ValueError: it cannot or must not run on images of this shape (C, H, W).
+        """
         assert self.file is not None, "export the network first"
         if self.kind == "torchscript":
             script = ScriptProgram()
@@ -110,7 +114,11 @@ def program_model(path: Path) -> UserModel:
 
 
 def script_model(path: Path, trust_code: bool) -> UserModel:
-    """Return the model in a TorchScript file; ValueError if the user has not agreed to run its code."""
+    """Return the model in a TorchScript file.
+
+    Raises:
+        ValueError: the user has not agreed to run its code.
+    """
     data = path.read_bytes()
     if trust_code:
         trust.trust(data, path.name)

@@ -20,5 +20,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print every broken link; return 0 (whole), 1 (broken) or 4 (not everything could be checked)."""
+    """Print every broken link of the chain.
+
+    Returns 0 if the chain is whole, 1 if it is broken, 4 if not everything could be checked.
+    """
     return run_audit(options.study, options.json, options.root, options.render, options.recompute, options.seed)

@@ -20,7 +20,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print the study's entries and its jobs per rule; return 1 if Snakemake refuses the study."""
+    """Print the study's entries and jobs per rule; return 1 if Snakemake refuses it."""
     settings = load(options.study)
     if warning := devices.warning(settings["study"]["device"]):
         print(f"touchstone: {warning}", file=sys.stderr)

@@ -31,9 +31,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Check the component's signature, then run the contract tests of its folder; return 0 if all pass.
+    """Check the component's signature, then run the contract tests of its folder.
 
-    Each failed test is printed as one sentence; with --trace in pytest's own words.
+    Returns 0 if all pass, else 1. Each failed test is printed as one sentence; with --trace in pytest's own words.
     """
     path = Path(options.file)
     kind, name, folder = path.parent.name, path.stem, path.resolve().parent.parent

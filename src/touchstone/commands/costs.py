@@ -29,7 +29,11 @@ def main(options: argparse.Namespace) -> int:
 
 
 def show(study: str) -> int:
-    """Print a study's costs per step and write logs/STUDY/costs.html; ValueError without run records."""
+    """Print a study's costs per step and write logs/STUDY/costs.html.
+
+    Raises:
+        ValueError: the study has no run records.
+    """
     logs = Path("logs") / study
     records = run_records.read(logs)
     finished = [record for record in records if "end" in record]

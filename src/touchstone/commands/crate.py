@@ -70,7 +70,10 @@ def write(plan: Plan, target: Path, root: Path = Path()) -> int:
 
 
 def published(root: Path, plan: Plan) -> str:
-    """Return the crate's date: SOURCE_DATE_EPOCH, else that of the last commit of the study's ROOT, else 1980-01-01."""
+    """Return the crate's date, as YYYY-MM-DD.
+
+    It is SOURCE_DATE_EPOCH, else the date of the last commit of the study's ROOT, else 1980-01-01.
+    """
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
         return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
     line = ["git", "log", "-1", "--format=%cs", "--", f"reports/{plan.study.name}/{chain.ROOT}"]

@@ -45,7 +45,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Write the stages, or with --check print which locks are outdated and return 1 if any is."""
+    """Write the stages; with --check, print outdated locks and return 1 if any is."""
     if options.check:
         lines = stale()
         for line in lines:
@@ -59,7 +59,10 @@ def main(options: argparse.Namespace) -> int:
 
 
 def write_stages(study: str, root: Path = Path()) -> Path:
-    """Write a study's stages into its dvc.yaml, keep those of other studies, and return the file's path."""
+    """Write a study's stages into its dvc.yaml and return the file's path.
+
+    The stages of other studies in that file are kept.
+    """
     if study != DEFAULT_STUDY and not (root / STUDIES / f"{study}.yaml").is_file():
         raise ParamsError(f"only a study in {STUDIES}/ can be versioned, named as there; got {study}")
     default = study == DEFAULT_STUDY
@@ -73,7 +76,7 @@ def write_stages(study: str, root: Path = Path()) -> Path:
 
 
 def stale(root: Path = Path()) -> list[str]:
-    """Return what differs from the committed locks, in lines that say what to do; empty if nothing does.
+    """Return what differs from the committed locks, in lines that say what to do.
 
     Commands, settings and the files in git are compared. Files that DVC stores may be missing, as in a fresh clone.
     """

@@ -27,7 +27,10 @@ def main(options: argparse.Namespace) -> int:
 
 
 def collect(study: str, limit_gb: float, delete: bool, root: Path = Path()) -> int:
-    """Print, or delete, the study's files that no rule makes, and cached outputs above the limit or without use."""
+    """Print, or delete, files that no rule makes and cached outputs without use.
+
+    Outputs that the cache holds above its limit go too, those that were used longest ago first.
+    """
     plan = Plan(load(study, root))
     leftovers = left_behind(plan, root)
     for file in leftovers:

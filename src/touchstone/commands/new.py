@@ -25,7 +25,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Write the files and print what to do next; nothing is written if one of them exists already."""
+    """Write the files and print what to do next.
+
+    Nothing is written if one of the files exists already.
+    """
     name, kind, folder = options.file, f"{options.kind}s", Path(options.folder)
     files = _files(options, name, kind, folder)
     for path in files:

@@ -16,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print how many records were restored, and each damaged file; return 1 if there are any."""
+    """Restore the records and print damaged files; return 1 if there are any."""
     restored = restore(Plan(load(options.study)))
     for damage in restored.damaged:
         print(damage)

@@ -61,8 +61,8 @@ def test_the_command_prints_a_script_for_either_shell(capsys):
     for shell, sign in (("bash", "complete -o"), ("zsh", "#compdef touchstone")):
         assert main(["completion", shell]) == 0
 
-        told = capsys.readouterr().out
-        assert sign in told and "_touchstone_studies()" in told and "assay" in told
+        script = capsys.readouterr().out
+        assert sign in script and "_touchstone_studies()" in script and "assay" in script
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh here")
