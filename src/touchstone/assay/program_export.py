@@ -25,8 +25,8 @@ ONNX_SECONDS = 1800
 def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -> UserModel:
     """Return the model with its network exported to a file beside `target`.
 
-    The file is a .pt2. If torch.export cannot follow the network's code, or writes operations that touchstone does not run, the network
-    is traced to TorchScript (.ts) instead, and the model's notes say so.
+    The file is a .pt2. If torch.export cannot follow the network's code, or writes operations that touchstone does not
+    run, the network is traced to TorchScript (.ts) instead, and the model's notes say so.
     """
     notes = model.notes
     if model.onnx is not None:

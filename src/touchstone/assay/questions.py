@@ -21,7 +21,7 @@ def evaluations(
     return {
         "robustness": {
             "use": "robustness",
-            "question": f"How accurate is the model on clean images, and what accuracy is left within eps {facts.eps_written}?",
+            "question": f"How accurate is the model on clean images, and under attack within eps {facts.eps_written}?",
             **own, "examples": ["own_test", "own_attacked"], "attacked": ["own_attacked"], **few,
             "attacks": ["worst", "pgd"],
         },

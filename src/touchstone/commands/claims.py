@@ -28,7 +28,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print every claim with its verdict.
 
-    Returns 1 if a claim that the study asks for has no figures, else 0. Whether the figures agree with the claims never changes the exit code.
+    Returns 1 if a claim that the study asks for has no figures, else 0. Whether the figures agree with the claims never
+    changes the exit code.
     """
     # It imports scipy, and the completion script imports this file only for its arguments.
     from touchstone.claims.verdicts import MISSING, NOT_RUN
