@@ -1,4 +1,4 @@
-"""The tables in README and the docs are what the commands above them print, from the committed reports."""
+"""What README and the docs show is what the commands beside it print, from the committed reports."""
 
 import re
 import runpy
@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[2]
 TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
 PAGES = TABLES["PAGES"]
 SHOWN = [
-    (page.name, shown["command"], shown["table"])
+    (page.name, found["command"], found["table"])
     for page in PAGES
-    for shown in TABLES["TABLE"].finditer(page.read_text())
+    for found in TABLES["TABLE"].finditer(page.read_text())
 ]
 
 
@@ -22,13 +22,13 @@ def test_readme_and_the_findings_show_numbers():
 
 
 @pytest.mark.parametrize(("page", "command", "table"), SHOWN, ids=lambda value: str(value)[:60])
-def test_a_page_shows_what_its_command_prints(page, command, table, monkeypatch):
+def test_what_a_page_shows_is_what_its_command_prints(page, command, table, monkeypatch):
     monkeypatch.chdir(ROOT)
 
     assert TABLES["printed"](command) == table
 
 
-def test_an_outdated_table_is_rewritten(monkeypatch):
+def test_a_table_that_is_out_of_date_is_written_anew(monkeypatch):
     monkeypatch.setitem(TABLES["rewritten"].__globals__, "printed", lambda command: f"what {command} prints\n")
 
     page = "before\n<!-- touchstone table x -->\n\nold\n\n<!-- end -->\nafter"
@@ -50,8 +50,8 @@ def test_the_disk_that_a_study_is_said_to_need_is_what_dvc_recorded_of_it():
     needed = sum(out["size"] for out in outs) / 1e9
 
     readme = (ROOT / "README.md").read_text()
-    sentences = (r"the default study (\d+\.\d) GB", r"default study: (\d+\.\d) GB more")
-    stated = [float(re.search(words, readme)[1]) for words in sentences]
-    stated.append(float(re.search(r"# Disk: (\d+\.\d) GB", (ROOT / "params.yaml").read_text())[1]))
+    said = (r"the default study (\d+\.\d) GB", r"default study: (\d+\.\d) GB more")
+    found = [float(re.search(words, readme)[1]) for words in said]
+    found.append(float(re.search(r"# Disk: (\d+\.\d) GB", (ROOT / "params.yaml").read_text())[1]))
 
-    assert stated == pytest.approx([needed] * 3, abs=0.1)
+    assert found == pytest.approx([needed] * 3, abs=0.1)
