@@ -15,8 +15,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 from touchstone import registry
-from touchstone.__main__ import _parser
-from touchstone.commands.completion import commands as commands_of
+from touchstone.__main__ import command_line
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -74,9 +73,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 def commands() -> str:
     """Return the page of the command line: what each command prints when it is asked for help."""
     os.environ["COLUMNS"] = "100"
-    parser = _parser()
+    parser = command_line()
     parts = [f"# Commands\n\n```text\n{parser.format_help()}```\n"]
-    parts += [f"## {name}\n\n```text\n{command.format_help()}```\n" for name, command in commands_of(parser).items()]
+    parts += [f"## {name}\n\n```text\n{command.format_help()}```\n" for name, command in parser.commands.items()]
     return "\n".join(parts)
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from touchstone import __main__
-from touchstone.commands import completion
+from touchstone.__main__ import command_line
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -38,7 +37,7 @@ def test_a_broken_link_is_seen():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_and_flag_that_a_page_types_exists(page):
-    known_commands = completion.commands(__main__._parser())
+    known_commands = command_line().commands
 
     for name, rest in re.findall(
         r"touchstone (\w+)((?: [^\n`#|]*)?)", " ".join(re.findall(r"`[^`]+`|```.*?```", page.read_text(), re.DOTALL))

@@ -21,7 +21,8 @@ FLOORS = [  # lowest first
     {"pipeline/jobs"},
     {"pipeline/auditing"},
     {"pipeline/orchestration"},
-    {"assay", "commands"},
+    {"assay"},
+    {"commands"},
     {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,4 +1,4 @@
-"""The command line, without torch: what is listed, and mistakes that end in words and an exit code."""
+"""The command line, without torch: one file per word, and mistakes that end in a message and an exit code."""
 
 import subprocess
 import sys
@@ -6,22 +6,65 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.__main__ import main
+from touchstone import commands
+from touchstone.__main__ import COMMANDS, command_line, main
+
+SOURCE = Path(__file__).parents[2] / "src"
+
+
+def imported_by(arguments):
+    """The modules that a command has imported when it ends."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); from touchstone.__main__ import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stderr.split())
+
+
+def test_each_word_that_is_typed_is_a_file_of_its_name():
+    files = {path.stem for path in Path(commands.__file__).parent.glob("[a-z]*.py")}
+
+    assert files == set(COMMANDS)
+
+
+def test_a_command_imports_only_its_own_file():
+    words = {name.removeprefix("touchstone.commands.") for name in imported_by(["gc", "--help"])} & set(COMMANDS)
+
+    assert words == {"gc"}
+
+
+def test_help_imports_no_command_and_no_numpy():
+    modules = imported_by(["--help"])
+
+    assert not {f"touchstone.commands.{word}" for word in COMMANDS} & modules
+    assert "numpy" not in modules
 
 
 def test_list_prints_components_with_their_settings(capsys):
     assert main(["list", "attacks"]) == 0
 
-    told = capsys.readouterr().out
-    assert "pgd" in told
-    assert "eps: float from 0 to 1 (default 0.1)" in told
+    out = capsys.readouterr().out
+    assert "pgd" in out
+    assert "eps: float from 0 to 1 (default 0.1)" in out
 
 
-def test_list_never_imports_torch():
-    source = Path(__file__).parents[2] / "src"
-    code = f"import sys; sys.path.insert(0, {str(source)!r}); from touchstone.__main__ import main; main(['list']); sys.exit('torch' in sys.modules)"
+def test_list_and_the_completion_script_never_import_torch_or_scipy():
+    for arguments in (["list"], ["completion", "bash"]):
+        assert not {"torch", "scipy"} & imported_by(arguments)
 
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+def test_a_flag_before_the_word_is_answered_by_the_command(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--cors", "2", "list"])
+
+    assert "usage: touchstone" in capsys.readouterr().err
+
+
+def test_the_whole_command_line_has_the_arguments_of_every_command():
+    assert all(command.get_default("main") for command in command_line().commands.values())
 
 
 @pytest.mark.parametrize(
@@ -34,7 +77,7 @@ def test_list_never_imports_torch():
         (["trace", "\x1b[2Jnowhere"], r"\x1b[2Jnowhere.prov.json: missing"),  # it would clear the screen
     ],
 )
-def test_a_mistake_ends_in_words_and_exit_code_1(capsys, arguments, words):
+def test_a_mistake_ends_in_a_message_and_exit_code_1(capsys, arguments, words):
     assert main(arguments) == 1
 
     assert words in capsys.readouterr().err

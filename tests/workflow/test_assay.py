@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from touchstone.__main__ import main
-from touchstone.assay import models
+from touchstone.assay import program_export, user_models
 from touchstone.network_files import onnx_conversion, weight_files
 from touchstone.pipeline.orchestration import recovery
 from touchstone.pipeline.planning.plan import Plan
@@ -152,8 +152,8 @@ def test_a_network_saved_any_way_becomes_a_study_that_can_be_planned(project, th
     plan = Plan(study)
     assert study["classifiers"]["own_model"]["classes"] == 3
     assert {rule.step for rule, _ in plan.jobs()} >= {"fetch", "prepare", "train", "attack", "measure", "fit", "report"}
-    told = capsys.readouterr().out
-    assert "1 x 12 x 12 pixels in, 3 classes out" in told and "min on" in told
+    message = capsys.readouterr().out
+    assert "1 x 12 x 12 pixels in, 3 classes out" in message and "min on" in message
     layers = {"mahalanobis", "gradient_network"} <= study["detectors"].keys()
     assert layers == (way not in ("script.pt", "four.pt2"))
     assert layers or "left out" in Path("workflow/studies/mine.yaml").read_text()
@@ -308,7 +308,7 @@ MISTAKES = {
     "weights alone": (lambda p, t: [t / "state.pt", t / "pictures"], "--architecture module:function"),
 }
 
-# Told of the arguments alone.
+# Mistakes that the arguments show by themselves.
 EARLY = {
     "eps of 255": (
         ["--eps", "8"],
@@ -341,45 +341,43 @@ class Blind(nn.Module):
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_with_what_to_do_before_anything_runs(project, their_folder, capsys, mistake):
-    arguments, told = MISTAKES[mistake]
+def test_a_mistake_ends_in_a_message_before_anything_runs(project, their_folder, capsys, mistake):
+    arguments, message = MISTAKES[mistake]
 
     assert assay(*arguments(project, their_folder)) == 1
 
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
     assert not list(Path("workflow/studies").iterdir())
 
 
 @pytest.mark.parametrize("mistake", EARLY)
-def test_a_mistake_in_the_arguments_is_told_before_the_model_is_opened(
+def test_a_mistake_in_the_arguments_is_reported_before_the_model_is_opened(
     project, their_folder, capsys, monkeypatch, mistake
 ):
-    monkeypatch.setattr(models, "open_model", None)
-    arguments, told = EARLY[mistake]
+    monkeypatch.setattr(user_models, "open_model", None)
+    arguments, message = EARLY[mistake]
 
     assert assay(their_folder / "any.pt2", their_folder / "pictures", *arguments) == 1
 
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("arguments", "told"), [
+@pytest.mark.parametrize(("arguments", "message"), [
     (["--cores", "two"], "argument --cores: two: expected a number of cores, 1 or more, or all"),
     (["--cores", "0"], "argument --cores: 0: expected"),
     (["--epsilon", "0.1"], "unknown: --epsilon 0.1. Did you mean --eps?"),
 ])  # fmt: skip
-def test_a_mistake_in_the_words_of_the_command_line_is_told_by_the_parser(
-    project, their_folder, capsys, arguments, told
-):
+def test_a_mistake_in_the_command_line_is_reported_by_the_parser(project, their_folder, capsys, arguments, message):
     with pytest.raises(SystemExit, match="2"):
         assay(their_folder / "any.pt2", their_folder / "pictures", *arguments)
 
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(Path("workflow/studies").iterdir())
 
 
 def test_beside_another_run_an_assay_leaves_before_it_looks_at_the_model(project, their_folder, capsys, monkeypatch):
-    monkeypatch.setattr(models, "open_model", None)
+    monkeypatch.setattr(user_models, "open_model", None)
     with recovery.claimed():
         assert main(["assay", str(their_folder / "any.pt2"), "--data", str(their_folder / "pictures")]) == 3
 
@@ -398,7 +396,7 @@ def test_a_network_that_is_refused_leaves_no_file(project, their_folder, capsys)
     assert not list(Path("workflow/studies").iterdir())
 
 
-def test_fewer_classes_than_outputs_are_taken_where_their_places_are_stated(project, their_folder, capsys):
+def test_fewer_classes_than_outputs_are_accepted_if_their_places_are_stated(project, their_folder, capsys):
     pictures = classes_of(project, ["cat", "dog"])
 
     assert assay(their_folder / "any.pt2", pictures, "--classes", "dog,ant,cat", "--name", "mine") == 0
@@ -410,32 +408,32 @@ def test_fewer_classes_than_outputs_are_taken_where_their_places_are_stated(proj
     assert load("mine")["examples"]["own_test"]["classes"] == ["dog", "ant", "cat"]
 
 
-def test_images_of_another_size_than_the_model_was_exported_at_are_told(project, their_folder, capsys):
+def test_images_of_another_size_than_the_model_was_exported_at_are_noted(project, their_folder, capsys):
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
 
     assert assay(exported(project / "ten.pt2", net, (1, 10, 10)), their_folder / "pictures") == 0
 
-    told = capsys.readouterr().out
-    assert "made for images of 1 x 10 x 10, and takes yours, 1 x 12 x 12, all the same" in told
-    assert "--resize 10x10" in told
+    message = capsys.readouterr().out
+    assert "made for images of 1 x 10 x 10, and takes yours, 1 x 12 x 12, all the same" in message
+    assert "--resize 10x10" in message
 
 
-def test_the_advice_to_export_makes_a_program_that_everything_can_be_asked_of(project, capsys):
+def test_the_advice_to_export_makes_a_program_that_takes_any_number_of_images(project, capsys):
     model = nn.Sequential(nn.Flatten(), nn.Linear(144, 3))
     names = {"torch": torch, "model": model, "CHANNELS": 1, "HEIGHT": 12, "WIDTH": 12}
 
     exec(weight_files.EXPORT_LINE, names)
 
-    assert models.open_model("model.pt2").batch is None
+    assert user_models.open_model("model.pt2").batch is None
 
 
 @pytest.mark.parametrize("dropout", [None, False, ""])
 def test_an_onnx_file_with_names_of_places_and_dropout_that_is_off_becomes_a_program(project, dropout):
     """As torch's exporters write them: no program can hold the names, nor the question whether it trains."""
     plain = onnx_conversion.open_onnx(onnx_file(project / "plain.onnx"), "")
-    nested = models.open_model(str(onnx_file(project / "nested.onnx", dropout=dropout, prefix="/n/n.0/")))
+    nested = user_models.open_model(str(onnx_file(project / "nested.onnx", dropout=dropout, prefix="/n/n.0/")))
 
-    made = models.put_into_file(nested, SHAPE, project / "nested")
+    made = program_export.put_into_file(nested, SHAPE, project / "nested")
 
     images = torch.rand(3, *SHAPE)
     torch.testing.assert_close(made.program(SHAPE)(images), plain(images))
@@ -443,17 +441,17 @@ def test_an_onnx_file_with_names_of_places_and_dropout_that_is_off_becomes_a_pro
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnx2pytorch"])
-def test_an_onnx_file_without_its_library_is_told_both_ways_out(project, their_folder, capsys, monkeypatch, missing):
+def test_an_onnx_file_without_its_library_ends_in_both_ways_out(project, their_folder, capsys, monkeypatch, missing):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find(name))
 
     assert assay(their_folder / "net.onnx", their_folder / "pictures") == 1
 
-    told = capsys.readouterr().err
-    assert "pip install onnx2pytorch" in told and "torch.export.save(" in told
+    message = capsys.readouterr().err
+    assert "pip install onnx2pytorch" in message and "torch.export.save(" in message
 
 
-def test_an_onnx_file_with_an_operator_that_cannot_be_converted_is_told_the_way_out(their_folder, monkeypatch):
+def test_an_onnx_file_with_an_operator_that_cannot_be_converted_ends_in_the_way_out(their_folder, monkeypatch):
     monkeypatch.setattr("onnx2pytorch.ConvertModel", cannot)
 
     with pytest.raises(ValueError, match=r"cannot convert it \(no operator Gemm\); export it"):
@@ -496,7 +494,7 @@ def test_broken_images_may_be_left_out_and_are_named(project, their_folder, caps
     assert load("mine")["examples"]["own_fit"]["broken"] == "leave_out"
 
 
-def test_the_normalisation_that_a_model_was_trained_with_is_told(project, their_folder, capsys):
+def test_the_normalisation_that_a_model_was_trained_with_is_suggested(project, their_folder, capsys):
     """The classes of these images lie in their brightness, which only a network in the right range sees."""
     levels = np.repeat(np.array([40, 120, 210], np.uint8)[np.arange(60) % 3], 144).reshape(60, 12, 12)
     np.savez("bright.npz", images=levels, labels=np.arange(60) % 3)

@@ -76,11 +76,12 @@ def test_a_study_that_was_edited_is_kept_and_the_new_one_is_written_beside_it(cl
 
     assert assay("cnn.pt2") == assay("cnn.pt2") == 0
 
-    told = capsys.readouterr().out
+    message = capsys.readouterr().out
     assert (
-        "workflow/studies/assay_cnn.yaml was edited, so it is kept (touchstone run assay_cnn runs it, --force" in told
+        "workflow/studies/assay_cnn.yaml was edited, so it is kept (touchstone run assay_cnn runs it, --force"
+        in message
     )
-    assert "Study: workflow/studies/assay_cnn_2.yaml" in told
+    assert "Study: workflow/studies/assay_cnn_2.yaml" in message
     assert study.read_text() == edited
     assert written() == ["assay_cnn.yaml", "assay_cnn_2.yaml"]
     assert load("assay_cnn_2")["attacks"]["pgd"]["eps"] == pytest.approx(8 / 255)
@@ -146,16 +147,14 @@ def test_force_replaces_an_edited_study(clone):
 
 
 @pytest.mark.parametrize("place", [("--name", "mine"), ("--out", "workflow/studies/mine.yaml")])
-def test_a_name_that_was_asked_for_and_is_taken_is_refused_before_the_model_is_opened(
-    clone, capsys, monkeypatch, place
-):
+def test_a_chosen_name_that_is_taken_is_refused_before_the_model_is_opened(clone, capsys, monkeypatch, place):
     (STUDIES / "mine.yaml").write_text("base: none\n")
-    monkeypatch.setattr("touchstone.assay.models.open_model", None)
+    monkeypatch.setattr("touchstone.assay.user_models.open_model", None)
 
     assert assay("cnn.pt2", *place) == 1
 
-    told = capsys.readouterr().err
-    assert "workflow/studies/mine.yaml was edited, or is not from touchstone assay" in told and "--force" in told
+    message = capsys.readouterr().err
+    assert "workflow/studies/mine.yaml was edited, or is not from touchstone assay" in message and "--force" in message
     assert (STUDIES / "mine.yaml").read_text() == "base: none\n"
 
 
@@ -187,14 +186,14 @@ def test_a_name_of_a_file_with_a_line_break_leaves_a_study_that_can_be_read(clon
 
 def test_outside_a_clone_it_says_so_and_what_to_type_before_the_model_is_opened(files, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("touchstone.assay.models.open_model", None)
+    monkeypatch.setattr("touchstone.assay.user_models.open_model", None)
     shutil.copytree(files, tmp_path, dirs_exist_ok=True)
 
     assert assay("cnn.pt2") == 1
 
-    told = capsys.readouterr().err
-    assert f"there is no Snakefile in {tmp_path}; an assay runs in a clone of touchstone" in told
-    assert f"cd {ROOT} && .venv/bin/touchstone assay {tmp_path}/cnn.pt2 --data {tmp_path}/images.npz" in told
+    message = capsys.readouterr().err
+    assert f"there is no Snakefile in {tmp_path}; an assay runs in a clone of touchstone" in message
+    assert f"cd {ROOT} && .venv/bin/touchstone assay {tmp_path}/cnn.pt2 --data {tmp_path}/images.npz" in message
     assert not list(tmp_path.rglob("*.yaml")) and not (tmp_path / ".touchstone").exists()
 
 
@@ -210,7 +209,7 @@ def gpu(monkeypatch, tmp_path):
 
 def test_cuda_without_a_gpu_is_refused_before_the_model_is_opened(clone, capsys, monkeypatch, gpu):
     gpu(False)
-    monkeypatch.setattr("touchstone.assay.models.open_model", None)
+    monkeypatch.setattr("touchstone.assay.user_models.open_model", None)
 
     assert main(["assay", "cnn.pt2", "--data", "images.npz", "--quick", "--device", "cuda"]) == 1
 
@@ -260,9 +259,9 @@ def test_classes_in_another_order_than_the_models_are_refused_with_the_order_tha
 
     assert main(command) == 1
 
-    told = capsys.readouterr().err
-    assert "right on 0% of 60 of your images, but on 100% in another order" in told
-    (flag,) = re.findall(r"--classes \S+", told)
+    message = capsys.readouterr().err
+    assert "right on 0% of 60 of your images, but on 100% in another order" in message
+    (flag,) = re.findall(r"--classes \S+", message)
     assert main([*command, *flag.split()]) == 0
     assert "right on 100% of 60" in capsys.readouterr().out
 
@@ -286,6 +285,6 @@ def test_a_model_that_is_never_right_is_refused_where_no_order_helps(clone, caps
 
     assert assay("cnn.pt2") == 1
 
-    told = capsys.readouterr().err
-    assert "right on 0% of 60 of your images" in told and "no other order of the classes was found" in told
+    message = capsys.readouterr().err
+    assert "right on 0% of 60 of your images" in message and "no other order of the classes was found" in message
     assert written() == []

@@ -9,7 +9,7 @@ import pytest
 from rocrate.rocrate import ROCrate
 
 from touchstone import digests
-from touchstone.commands import crates
+from touchstone.commands import crate
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
@@ -27,7 +27,7 @@ def plan_of(project):
 @pytest.fixture(scope="module")
 def packed(tiny, tmp_path_factory):
     target = tmp_path_factory.mktemp("crate") / "tiny.zip"
-    crates.write(plan_of(tiny), target, tiny.root)
+    crate.write(plan_of(tiny), target, tiny.root)
     return target
 
 
@@ -37,14 +37,14 @@ def unpacked(packed, tmp_path):
     return tmp_path / "crate"
 
 
-def edited(crate, change):
+def edited(folder, change):
     """The crate with its metadata changed: `change` gets {@id: entity}."""
-    path = crate / crates.METADATA
+    path = folder / crate.METADATA
     content = json.loads(path.read_text())
     entities = {entity["@id"]: entity for entity in content["@graph"]}
     change(entities)
     path.write_text(json.dumps(content | {"@graph": list(entities.values())}))
-    return crate
+    return folder
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -70,9 +70,9 @@ def without_a_date(entities):
 
 @pytest.mark.parametrize("change", [without_an_instrument, without_steps, without_a_date])
 def test_the_validator_refuses_what_is_wrong(unpacked, change, monkeypatch):
-    crate = edited(unpacked, change)
+    changed = edited(unpacked, change)
 
-    assert issues(crate, PROFILES[0], monkeypatch) != []
+    assert issues(changed, PROFILES[0], monkeypatch) != []
 
 
 def test_the_validator_refuses_a_crate_without_one_of_its_files(unpacked, monkeypatch):
@@ -82,23 +82,23 @@ def test_the_validator_refuses_a_crate_without_one_of_its_files(unpacked, monkey
 
 
 def test_one_study_gives_one_zip_wherever_and_whenever(tiny, copied, packed, tmp_path):
-    crates.write(plan_of(copied), tmp_path / "again.zip", copied.root)
+    crate.write(plan_of(copied), tmp_path / "again.zip", copied.root)
 
     assert (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
 
 
 def test_rocrate_opens_it_and_finds_who_made_what(packed):
-    crate = ROCrate(str(packed))
+    opened = ROCrate(str(packed))
 
-    action = crate.dereference("#make-data/tiny/checkpoints/cnn.0.safetensors")
-    assert crate.mainEntity.id == "Snakefile"
+    action = opened.dereference("#make-data/tiny/checkpoints/cnn.0.safetensors")
+    assert opened.mainEntity.id == "Snakefile"
     assert [entity.id for entity in action["result"]] == ["data/tiny/checkpoints/cnn.0.safetensors"]
     assert "data/tiny/examples/digits_train.safetensors" in [entity.id for entity in action["object"]]
     assert action["instrument"].id == "#tool-train"
 
 
 def test_every_file_has_the_digest_that_the_crate_states(unpacked):
-    graph = json.loads((unpacked / crates.METADATA).read_text())["@graph"]
+    graph = json.loads((unpacked / crate.METADATA).read_text())["@graph"]
     stated = {entity["@id"]: entity["sha256"] for entity in graph if "sha256" in entity}
 
     assert len(stated) > 200
@@ -108,10 +108,10 @@ def test_every_file_has_the_digest_that_the_crate_states(unpacked):
 
 def test_no_clock_host_or_path_of_this_machine_is_in_it(packed, tiny):
     with zipfile.ZipFile(packed) as made:
-        metadata = made.read(crates.METADATA).decode()
+        metadata = made.read(crate.METADATA).decode()
 
         assert str(tiny.root) not in metadata
-        assert {entry.date_time for entry in made.infolist()} == {crates.ZERO_DATE}
+        assert {entry.date_time for entry in made.infolist()} == {crate.ZERO_DATE}
 
 
 def test_a_file_that_its_sidecar_does_not_vouch_for_is_not_packed(copied, tmp_path):
@@ -119,5 +119,5 @@ def test_a_file_that_its_sidecar_does_not_vouch_for_is_not_packed(copied, tmp_pa
     path.write_bytes(path.read_bytes()[:-1] + b"x")
 
     with pytest.raises(ValueError, match=r"data/tiny/checkpoints/cnn.0.safetensors: its bytes do not match"):
-        crates.write(plan_of(copied), tmp_path / "x.zip", copied.root)
+        crate.write(plan_of(copied), tmp_path / "x.zip", copied.root)
     assert not (tmp_path / "x.zip").exists()

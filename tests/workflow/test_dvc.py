@@ -57,7 +57,7 @@ def recorded(tiny, tmp_path_factory):
     (made.root / ".venv").symlink_to(sys.prefix)
     with (made.root / ".gitignore").open("a") as ignored:
         ignored.write("/.venv\n!/reports/tiny/\n")
-    dvc.add("tiny", made.root)
+    dvc.write_stages("tiny", made.root)
     for line in ("git init -q .", f"dvc remote add -q -d folder {folder / 'remote'}", "dvc commit -q -f"):
         made.type(line)
     for line in ("git add -A", "git commit -q -m one", "dvc push -q"):
@@ -89,7 +89,7 @@ def test_the_committed_stage_is_the_one_that_make_dvc_writes():
 
 
 def test_a_second_study_leaves_shared_raw_data_to_the_first(copied):
-    dvc.add("tiny", copied.root)
+    dvc.write_stages("tiny", copied.root)
 
     stages = yaml.safe_load((copied.root / "workflow/dvc.yaml").read_text())["stages"]
 
@@ -244,4 +244,4 @@ def test_a_cache_of_links_outlives_what_snakemake_deletes(cloned, kind):
 
 def test_an_overlay_outside_the_repositorys_studies_is_refused(copied):
     with pytest.raises(ValueError, match="only a study in workflow/studies/ can be versioned"):
-        dvc.add("elsewhere.yaml", copied.root)
+        dvc.write_stages("elsewhere.yaml", copied.root)

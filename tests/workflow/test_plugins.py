@@ -150,7 +150,7 @@ def test_a_fitted_beginning_keeps_the_contract_and_what_breaks_it_is_told_in_wor
     assert kept.returncode == 0 and ", 0 broken" in kept.stdout
     assert tested.returncode == 0
     assert broken.returncode == 1 and "does not keep the contract" in broken.stdout
-    assert "Hint: make the state what the data is: state[...].to(features)" in broken.stdout
+    assert "Hint: convert the state to the type of the data: state[...].to(features)" in broken.stdout
     assert "Traceback" not in broken.stdout and "def test" not in broken.stdout
 
 
@@ -227,9 +227,9 @@ def test_nothing_is_written_where_one_of_its_files_is_there_already(project, cap
 
 
 def test_every_kind_that_new_knows_is_held_to_its_own_test_here():
-    from touchstone.commands import contracting
+    from touchstone.commands import new
 
-    assert {f"{beginning.split()[-1]}s" for beginning in BEGINNINGS} == set(contracting.BEGINNINGS)
+    assert {beginning.split()[-1] for beginning in BEGINNINGS} == set(new.KINDS)
 
 
 @pytest.mark.parametrize(("change", "code", "told"), [

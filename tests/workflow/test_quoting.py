@@ -127,6 +127,6 @@ def test_no_name_but_that_of_a_study_gets_into_the_commands_of_dvc(clone, study,
     shutil.copy(clone.root / "workflow/studies/few.yaml", clone.root / f"workflow/studies/{name}.yaml")
 
     with pytest.raises(ParamsError):
-        dvc.add(name, clone.root)
+        dvc.write_stages(name, clone.root)
 
     assert not (clone.root / "workflow/dvc.yaml").exists()

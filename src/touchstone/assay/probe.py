@@ -1,4 +1,4 @@
-"""What a model does, found out before hours are spent on it: shapes, range, gradients, and the mistakes that flatter it."""
+"""Try a model before hours are spent on it: shapes, range, gradients, and mistakes that make it look robust."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from touchstone.assay.classes import Numbering, right_order
+from touchstone.assay.class_order import Numbering, right_order
 from touchstone.messages import first_line
 from touchstone.networks.checkpoints import penultimate
 from touchstone.numerics import tensors
 
-# For any number of images: a program for a fixed one runs on that many alone, and has no features or gradients of each.
-SEEN = 256  # images that accuracy is estimated on
-PLAIN = "no"
+SCORED = 256  # images that accuracy is estimated on
+PLAIN = "no"  # the normalisation that changes nothing
 NORMALISATIONS: dict[str, tuple[list[float], list[float]]] = {
     PLAIN: ([0.0], [1.0]),
     "ImageNet's": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
@@ -25,69 +24,77 @@ NORMALISATIONS: dict[str, tuple[list[float], list[float]]] = {
     "[-1, 1]": ([0.5], [0.5]),
     "0 to 255": ([0.0], [1 / 255]),
 }
-GAIN = 0.1  # by how much more accuracy another normalisation has to give to be named
-TIE = 0.02  # by how much it has to be better than none
-CHANCE = 1e-4  # a model that is right on fewer images than a guess would be once in so many draws has other classes
+GAIN = 0.1  # in accuracy, from which another normalisation is suggested
+TIE = 0.02  # in accuracy, up to which no normalisation is suggested instead
+CHANCE = 1e-4  # probability that guessing is right on so few images, below which the model has other classes
 
 
 @dataclass
 class Findings:
-    """What was found: the facts that a study needs, and sentences for its user."""
+    """What a model did: the facts that a study needs, and notes for its user."""
 
     classes: int = 0
-    features: str = ""  # why penultimate features cannot be had; "" where they can
-    gradient_norms: str = ""  # the same of gradients for the parameters
+    no_features: str = ""  # why it has no penultimate features; "" if it has
+    no_gradient_norms: str = ""  # why it has no gradients of its parameters; "" if it has
     width: int = 0  # of the features
     accuracy: float = 0.0
     seconds: float = 0.0  # of one forward and backward pass of one image
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def probe(
     network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor, numbering: Numbering
 ) -> Findings:
-    """Return what the network behind its normalisation does on the user's images; ValueError in words where it will not do.
+    """Return what a network, behind its normalisation, does on the user's images.
 
-    network: normalised images -> logits, as the study will run it. images (N, C, H, W) in [0, 1], labels (N,), numbered
-    as `numbering` says.
+    Args:
+        network: from normalised images to logits, as the study will run it.
+        mean: of each channel, subtracted from the images.
+        std: of each channel, which the difference is divided by.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64.
+        numbering: how the images got their labels.
+
+    Raises:
+        ValueError: an assay of this model would say nothing; the message says why and what to do.
     """
     model = tensors.with_normalisation(network, mean, std).eval()
-    found = Findings()
+    findings = Findings()
     some = images[:8]
     logits = _logits(model, some)
-    found.classes = logits.shape[1]
-    found.told += numbering.fit(found.classes)
+    findings.classes = logits.shape[1]
+    findings.notes += numbering.fit(findings.classes)
     _steady(model, some, logits)
     _sees(model, images, logits)
-    _unbounded(logits, found)
+    _unbounded(logits, findings)
     _differentiable(model, some)
-    _internals(model, network, some, logits, found)
-    images, labels = images[:SEEN], labels[:SEEN]
+    _internals(model, network, some, logits, findings)
+    images, labels = images[:SCORED], labels[:SCORED]
     predictions = _predictions(model, images)
-    found.accuracy = float((predictions == labels).float().mean())
-    right = f"right on {found.accuracy:.0%} of {len(images)} of your images"
-    advice, share = _other_normalisation(network, mean, std, images, labels, found)
-    order = right_order(labels.numpy(), predictions.numpy(), found.classes)
+    findings.accuracy = float((predictions == labels).float().mean())
+    right = f"right on {findings.accuracy:.0%} of {len(images)} of your images"
+    advice, share = _other_normalisation(network, mean, std, images, labels, findings)
+    order = right_order(labels.numpy(), predictions.numpy(), findings.classes)
     if order is not None and order.accuracy > share:
         raise ValueError(
             f"{right}, but on {order.accuracy:.0%} in another order: its classes are not in the order of yours."
-            f" {numbering.in_order(order.outputs, found.classes)}"
+            f" {numbering.in_order(order.outputs, findings.classes)}"
         )
-    if _below_guessing(predictions == labels, found.classes):
+    if _below_guessing(predictions == labels, findings.classes):
         hint = f" {advice[0].upper()}{advice[1:]}." if advice else ""
         raise ValueError(
             f"{right}, so there is nothing to attack, and no other order of the classes was found that makes most of them"
             f" right. Is this the model that was trained on these classes?{hint}"
         )
-    found.told.append(right)
+    findings.notes.append(right)
     if advice:
-        found.told.append(f"{advice}: was it trained on such images?")
-    elif found.accuracy < 2 / max(found.classes, 3) and found.accuracy < 0.5:
-        found.told.append(
+        findings.notes.append(f"{advice}: was it trained on such images?")
+    elif findings.accuracy < 2 / max(findings.classes, 3) and findings.accuracy < 0.5:
+        findings.notes.append(
             "that is little better than guessing: are the classes in the model's order (--classes a,b,c)?"
         )
-    found.seconds = _seconds(model, images[:64])
-    return found
+    findings.seconds = _seconds(model, images[:64])
+    return findings
 
 
 def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
@@ -97,17 +104,15 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
             logits = model(images)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-        told = next(
-            (line.partition("RuntimeError: ")[2] for line in lines if "RuntimeError: " in line),
-            lines[0] if lines else "",
-        )
+        raised = (line.partition("RuntimeError: ")[2] for line in lines if "RuntimeError: " in line)
+        reason = next(raised, lines[0] if lines else "")
         raise ValueError(
-            f"the model does not take your images, {shape} (channels x height x width): {told}."
+            f"the model does not take your images, {shape} (channels x height x width): {reason}."
             " --resize HEIGHTxWIDTH, --gray or --rgb change the images"
         ) from error
     if not isinstance(logits, Tensor):
         raise ValueError(
-            f"the model returns a {type(logits).__name__}; return the logits alone, a tensor (images, classes)"
+            f"the model returns a {type(logits).__name__}; return only the logits, a tensor (images, classes)"
         )
     if logits.dim() != 2 or len(logits) != len(images) or logits.shape[1] < 2:
         raise ValueError(
@@ -126,50 +131,52 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 
 
 def _steady(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> None:
-    """Refuse a model whose answer depends on chance or on the other images of a batch."""
+    """Raise ValueError for a model whose logits depend on chance or on the other images of a batch."""
     scale = float(logits.abs().max()) + 1e-6
     with torch.no_grad():
-        again, alone = model(images), torch.cat([model(row[None]) for row in images])
+        again, single = model(images), torch.cat([model(row[None]) for row in images])
     if float((again - logits).abs().max()) > 1e-3 * scale:
         raise ValueError(
-            "the model gives another answer each time it is asked: dropout or other noise is on, as in training. Call"
-            " model.eval() before it is saved or exported (a randomised defence cannot be measured by this assay)"
+            "the model returns other logits each time: dropout or other noise is on, as in training. Call model.eval()"
+            " before it is saved or exported (this assay cannot measure a randomised defence)"
         )
-    if float((alone - logits).abs().max()) > 1e-3 * scale:
+    if float((single - logits).abs().max()) > 1e-3 * scale:
         raise ValueError(
-            "the model's answer for an image depends on the other images of the batch: it is in train mode, with batch"
+            "the model's logits for an image depend on the other images of the batch: it is in train mode, with batch"
             " statistics. Call model.eval() before it is saved or exported"
         )
 
 
 def _sees(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> None:
+    """Raise ValueError for a model that ignores its input."""
     others = torch.cat([images[-8:], torch.rand(8, *images.shape[1:], generator=torch.Generator().manual_seed(0))])
     with torch.no_grad():
         spread = torch.cat([logits, model(others)])
     if float((spread - spread[:1]).abs().max()) <= 1e-6 * (float(spread.abs().max()) + 1e-6):
         raise ValueError(
-            "the model ignores its input: it gives the same answer for every image, and for noise; look at what its"
+            "the model ignores its input: it returns the same logits for every image, and for noise; look at what its"
             " forward does with it, and whether its weights were loaded"
         )
 
 
-def _unbounded(logits: Tensor, found: Findings) -> None:
-    """Refuse probabilities: their gradients vanish where the model is sure, and attacks fail for no good reason."""
+def _unbounded(logits: Tensor, findings: Findings) -> None:
+    """Raise ValueError for probabilities: if the model is sure, their gradients vanish, and attacks fail only for that."""
     sums = logits.sum(1)
     if bool((logits >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all()):
         raise ValueError(
-            "the model returns probabilities (each row sums to 1): where it is sure their gradients are zero, and attacks"
-            " would fail for that reason alone. Take the softmax off its end, so that it returns logits"
+            "the model returns probabilities (each row sums to 1): if it is sure, their gradients are zero, and attacks"
+            " would fail for that reason only. Remove the softmax at its end, so that it returns logits"
         )
     if bool((logits >= 0).all()) and bool((logits <= 1).all()):
-        found.told.append("all outputs lie in [0, 1]: if a sigmoid ends the model, take it off")
+        findings.notes.append("all outputs are in [0, 1]: if the model ends with a sigmoid, remove it")
     if bool((logits.logsumexp(1).abs() < 1e-4).all()):
-        found.told.append(
-            "its outputs are log-probabilities; that does no harm to attacks, but max_logit and energy say little"
+        findings.notes.append(
+            "its outputs are log-probabilities; attacks work all the same, but max_logit and energy say little"
         )
 
 
 def _differentiable(model: Callable[[Tensor], Tensor], images: Tensor) -> None:
+    """Raise ValueError if attacks cannot follow the gradient for the images."""
     inputs = images.clone().requires_grad_()
     try:
         logits = model(inputs)
@@ -185,37 +192,37 @@ def _differentiable(model: Callable[[Tensor], Tensor], images: Tensor) -> None:
     zero = int((gradient.flatten(1) == 0).all(1).sum())
     if zero == len(images):
         raise ValueError(
-            "the gradient for the images is exactly zero everywhere: rounding or saturation hides it. What attacks find"
-            " would say nothing about the model"
+            "the gradient for the images is exactly zero everywhere: rounding or saturation hides it. The results of"
+            " attacks would say nothing about the model"
         )
 
 
-def _internals(model: nn.Module, network: nn.Module, images: Tensor, logits: Tensor, found: Findings) -> None:
-    """Find out whether penultimate features and gradients for the parameters can be had."""
+def _internals(model: nn.Module, network: nn.Module, images: Tensor, logits: Tensor, findings: Findings) -> None:
+    """Note whether the network has penultimate features, and gradients of its parameters."""
     layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
     if not list(network.parameters()) or isinstance(getattr(network, "inner", None), torch.jit.ScriptModule):
-        found.features = found.gradient_norms = (
-            "the layers of a TorchScript file cannot be reached; a .pt2 file gives them"
+        findings.no_features = findings.no_gradient_norms = (
+            "the layers of a TorchScript file are not accessible; those of a .pt2 file are"
         )
         return
     if getattr(network, "batch", None) is not None:
-        found.gradient_norms = "the program was exported for a fixed number of images; export it for any"
+        findings.no_gradient_norms = "the program was exported for a fixed number of images; export it for any"
     if not layers:
-        found.features = "the network has no linear layer"
+        findings.no_features = "the network has no linear layer"
         return
-    seen: list[tuple[Tensor, Tensor]] = []
-    hook = penultimate(model).register_forward_hook(lambda _, inputs, output: seen.append((inputs[0], output)))
+    passed: list[tuple[Tensor, Tensor]] = []
+    hook = penultimate(model).register_forward_hook(lambda _, inputs, output: passed.append((inputs[0], output)))
     try:
         with torch.no_grad():
             model(images)
     finally:
         hook.remove()
-    features, output = seen[-1] if seen else (images, images)
+    features, output = passed[-1] if passed else (images, images)
     if getattr(network, "batch", None) is not None:
-        found.features = found.gradient_norms
+        findings.no_features = findings.no_gradient_norms
     elif features.dim() != 2 or output.shape != logits.shape or not torch.allclose(output, logits, atol=1e-4):
-        found.features = "its last linear layer does not make the logits"
-    found.width = features.flatten(1).shape[1]
+        findings.no_features = "its last linear layer does not make the logits"
+    findings.width = features.flatten(1).shape[1]
 
 
 def _predictions(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
@@ -224,7 +231,7 @@ def _predictions(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
 
 
 def _below_guessing(right: Tensor, classes: int) -> bool:
-    """Return whether a model is never right, or much less often than one that guesses."""
+    """Return whether a model is never right, or right much less often than guessing."""
     from scipy.stats import binomtest
 
     hits = int(right.sum())
@@ -232,9 +239,9 @@ def _below_guessing(right: Tensor, classes: int) -> bool:
 
 
 def _other_normalisation(
-    network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor, found: Findings
+    network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor, findings: Findings
 ) -> tuple[str, float]:
-    """Return which normalisation makes the model much more accurate than the one given, and how accurate; "" for none."""
+    """Return the normalisation that makes the model much more accurate, in words, and its accuracy; "" for none."""
     shares: dict[str, float] = {}
     flags: dict[str, str] = {}
     for name, (other_mean, other_std) in NORMALISATIONS.items():
@@ -251,13 +258,13 @@ def _other_normalisation(
     best = max(shares, key=lambda name: shares[name])
     if PLAIN in shares and shares[PLAIN] >= shares[best] - TIE:
         best = PLAIN
-    if shares[best] <= found.accuracy + GAIN:
+    if shares[best] <= findings.accuracy + GAIN:
         return "", 0.0
     return f"{flags[best]} it is right on {shares[best]:.0%}", shares[best]
 
 
 def _seconds(model: Callable[[Tensor], Tensor], images: Tensor) -> float:
-    """Return what a forward and a backward pass of one image take, in a batch."""
+    """Return the seconds of a forward and a backward pass of one image, in a batch of these."""
     best = float("inf")
     for _ in range(3):
         inputs = images.clone().requires_grad_()

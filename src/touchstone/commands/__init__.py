@@ -1,1 +1,1 @@
-"""One file per command that is typed. It must not hold what another package needs."""
+"""One file per command that is typed, beside helpers of these. It must not hold what another package needs."""

@@ -1,4 +1,4 @@
-"""`touchstone completion bash`: what a shell needs to complete commands, flags, studies and files. Made from the parser."""
+"""`touchstone completion SHELL`: print the script that completes commands, flags, studies and files in a shell."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 import shtab
 
+from touchstone.commands._command_line import Parser
+
 SHELLS = ("bash", "zsh")
-STUDY = {"bash": "_touchstone_studies", "zsh": "_touchstone_studies"}
+STUDY = dict.fromkeys(SHELLS, "_touchstone_studies")
 STUDIES_TAKEN = ("study", "first", "second")  # arguments that name one
 FILES_TAKEN = ("model", "data", "ood", "weights", "file", "picture", "out")
-# A study is a file of workflow/studies, seen from the folder that the command is typed in, or the default one. `compgen -W`
-# would run a name such as $(command).
+# A study is the default one, or a file of workflow/studies below the current folder. `compgen -W` would run a file name such
+# as $(command).
 PREAMBLE = {
     "bash": """
 _touchstone_studies() {
@@ -35,23 +37,28 @@ _touchstone_studies() {
 }
 
 
-def completion(parser: argparse.ArgumentParser, shell: str) -> str:
-    """Return the script that completes the parser's commands in a shell, bash or zsh."""
-    for command in commands(parser).values():
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the argument of `completion`."""
+    parser.add_argument("shell", choices=SHELLS, help='such as: eval "$(touchstone completion bash)"')
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the script for one shell."""
+    print(completion(options.command_line(), options.shell))
+    return 0
+
+
+def completion(parser: Parser, shell: str) -> str:
+    """Return the script that completes the parser's commands in a shell."""
+    for command in parser.commands.values():
         for action in command._actions:
             if action.choices is None and action.dest in STUDIES_TAKEN:
-                _completed_by(action, STUDY)
+                _complete_with(action, STUDY)
             elif action.choices is None and action.dest in FILES_TAKEN:
-                _completed_by(action, shtab.FILE)
+                _complete_with(action, shtab.FILE)
     preamble: Any = PREAMBLE  # a dict, whatever its annotation says
     return shtab.complete(parser, shell=shell, preamble=preamble)
 
 
-def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """Return the parser of each command by its name."""
-    (found,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    return dict(found.choices)
-
-
-def _completed_by(action: Any, how: Any) -> None:
-    action.complete = how  # where shtab looks for it
+def _complete_with(action: Any, completer: Any) -> None:
+    action.complete = completer  # where shtab looks for it

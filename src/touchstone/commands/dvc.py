@@ -1,19 +1,21 @@
-"""`touchstone dvc STUDY`: what DVC versions of a study, written as stages around Snakemake; `--check` looks for stale locks.
+"""`touchstone dvc STUDY`: write a study's DVC stages around Snakemake; with --check, look for outdated locks.
 
-The default study's stages stand in dvc.yaml, every other's in workflow/dvc.yaml (workflow/studies/ holds
-nothing but studies). Snakemake owns every edge inside
-a stage; `persist` keeps DVC from deleting what Snakemake would not need to remake.
+The stages of the default study are in dvc.yaml, those of every other study in workflow/dvc.yaml. Inside a stage Snakemake
+decides what to run. `persist` keeps DVC from deleting files that Snakemake would not need to make again.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from touchstone.commands._command_line import add_study
 from touchstone.pipeline.planning.parts import Net
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import sidecar_files, whole_files
@@ -34,24 +36,49 @@ HEADER = """\
 CURVE = "robust_accuracy"  # the template .dvc/plots/robust_accuracy.json
 
 
-def add(study: str, root: Path = Path()) -> Path:
-    """Write a study's stages into its dvc.yaml, beside those of other studies, and return that file."""
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `dvc`."""
+    add_study(parser, "digits, or a study in workflow/studies/")
+    parser.add_argument(
+        "--check", action="store_true", help="fail if a dvc.lock differs from today's code, settings and report"
+    )
+
+
+def main(options: argparse.Namespace) -> int:
+    """Write the stages; with --check, print outdated locks and return 1 if any is."""
+    if options.check:
+        lines = stale()
+        for line in lines:
+            print(line, file=sys.stderr)
+        return int(bool(lines))
+    path = write_stages(options.study)
+    print(f"{path} has the stages of {options.study}. After a run, `dvc commit` records what the run wrote.")
+    if folder := hidden_from_git(options.study):
+        print(f"git ignores {folder}/, which must be committed: add !/{folder}/ to .gitignore")
+    return 0
+
+
+def write_stages(study: str, root: Path = Path()) -> Path:
+    """Write a study's stages into its dvc.yaml and return the file's path.
+
+    The stages of other studies in that file are kept.
+    """
     if study != DEFAULT_STUDY and not (root / STUDIES / f"{study}.yaml").is_file():
         raise ParamsError(f"only a study in {STUDIES}/ can be versioned, named as there; got {study}")
     default = study == DEFAULT_STUDY
     path = root / (DEFAULT_FILE if default else STUDIES_FILE)
     studies = dict.fromkeys([] if default else _studies(path))
-    held = set() if default else _held(root / DEFAULT_FILE)
-    found = document([Plan(load(name, root)) for name in (studies | {study: None})], held)
-    text = HEADER + yaml.safe_dump(found, sort_keys=False, width=120)
+    raw = set() if default else _raw_outputs(root / DEFAULT_FILE)
+    content = document([Plan(load(name, root)) for name in (studies | {study: None})], raw)
+    text = HEADER + yaml.safe_dump(content, sort_keys=False, width=120)
     whole_files.write_whole(path, text.encode())
     return path
 
 
 def stale(root: Path = Path()) -> list[str]:
-    """Return what the committed locks no longer match, in lines that say what to do; empty where they match.
+    """Return what differs from the committed locks, in lines that say what to do.
 
-    Compared are commands, settings, and the files that git holds. What DVC holds may be missing, as in a fresh clone.
+    Commands, settings and the files in git are compared. Files that DVC stores may be missing, as in a fresh clone.
     """
     from dvc.repo import Repo
 
@@ -83,17 +110,17 @@ def _changes(status: dict[str, Any]) -> list[str]:
 
 
 def hidden_from_git(study: str) -> str | None:
-    """Return the report's folder where git ignores it: the report is committed, not DVC's."""
+    """Return the report's folder if git ignores it, else None; git stores the report, not DVC."""
     folder = f"reports/{study}"
     try:
-        asked = subprocess.run(["git", "check-ignore", "--quiet", f"{folder}/report.html"], capture_output=True)
+        check = subprocess.run(["git", "check-ignore", "--quiet", f"{folder}/report.html"], capture_output=True)
     except FileNotFoundError:
         return None
-    return folder if asked.returncode == 0 else None
+    return folder if check.returncode == 0 else None
 
 
 def _studies(path: Path) -> list[str]:
-    """Return the studies that a dvc.yaml holds stages of, in its order."""
+    """Return the studies that have stages in a dvc.yaml, in its order."""
     return [name for name, stage in _stages(path).items() if "metrics" in stage]
 
 
@@ -102,22 +129,27 @@ def _stages(path: Path) -> dict[str, Any]:
     return stages
 
 
-def _held(path: Path) -> set[str]:
-    """Return the raw folders that the stages of a dvc.yaml make: a file is an output of one stage alone."""
+def _raw_outputs(path: Path) -> set[str]:
+    """Return the raw folders that a dvc.yaml's stages write; DVC allows each file in one stage only."""
     outs = (out for stage in _stages(path).values() for entry in stage["outs"] for out in entry)
     return {str(out).rstrip("/") for out in outs if str(out).startswith("data/raw/")}
 
 
-def document(plans: Iterable[Plan], held: set[str]) -> dict[str, Any]:
-    """Return the content of a dvc.yaml: for each study its stages, plots and checkpoints; `held` raw data is another's."""
+def document(plans: Iterable[Plan], fetched: set[str]) -> dict[str, Any]:
+    """Return the content of a dvc.yaml: each study's stages, plots and checkpoints.
+
+    fetched: raw folders that are outputs of another dvc.yaml.
+    """
     stages: dict[str, Any] = {}
     plots: list[Any] = []
     artifacts: dict[str, Any] = {}
     for plan in plans:
-        up = "" if plan.study.name == DEFAULT_STUDY else "../"  # plots and artifacts count from the dvc.yaml itself
+        up = (
+            "" if plan.study.name == DEFAULT_STUDY else "../"
+        )  # paths of plots and artifacts are relative to the dvc.yaml
         where = {"wdir": ".."} if up else {}
-        raw = sorted(plan.raw_folders - held)
-        held = held | set(raw)
+        raw = sorted(plan.raw_folders - fetched)
+        fetched = fetched | set(raw)
         if raw:
             stages[plan.study.name + RAW] = where | _raw_stage(plan, raw)
         stages[plan.study.name] = where | _study_stage(plan)
@@ -167,11 +199,11 @@ def _study_stage(plan: Plan) -> dict[str, Any]:
 
 
 def _plots(plan: Plan, up: str) -> list[Any]:
-    """Return the pictures of the report, and one curve drawn from one of its tables, so that versions can be compared."""
+    """Return the report's figures, and one curve that DVC draws from one of its tables to compare versions."""
     reports = f"{up}reports/{plan.study.name}"
     title = f"{plan.study['study']['title']}: accuracy that is left under attack"
-    asked = [name for name, entry in plan.study["evaluations"].items() if entry["use"] == "evaluations/robustness"]
-    tables = [up + plan.file("metrics", name) for name in asked[:1]]
+    robustness = [name for name, entry in plan.study["evaluations"].items() if entry["use"] == "evaluations/robustness"]
+    tables = [up + plan.file("metrics", name) for name in robustness[:1]]
     curves = [
         {f"{plan.study.name} {CURVE}": {"x": "examples", "y": {table: "value"}, "template": CURVE, "title": title}}
         for table in tables
@@ -180,18 +212,18 @@ def _plots(plan: Plan, up: str) -> list[Any]:
 
 
 def _artifacts(plan: Plan, up: str) -> dict[str, Any]:
-    """Return the checkpoints as DVC's model registry wants them: a name, where it lies, what it is."""
-    found = {}
+    """Return each checkpoint's name, path and description, in the form of DVC's model registry."""
+    artifacts = {}
     for section in ("classifiers", "translators"):
         for net in plan.nets(section):
             name = f"{plan.study.name}-{net}".replace(".", "-").replace("_", "-")
-            found[name] = {
+            artifacts[name] = {
                 "path": up + plan.file("checkpoints", net),
                 "type": "model",
                 "desc": _description(plan, section, net),
                 "labels": [section.removesuffix("s")],
             }
-    return found
+    return artifacts
 
 
 def _description(plan: Plan, section: str, net: Net) -> str:

@@ -1,9 +1,11 @@
-"""`touchstone gc`: what left a study, and what the action cache holds too much or to no use. Dry unless told to delete."""
+"""`touchstone gc STUDY`: list, or delete, files that no study needs and what the action cache holds above its limit."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
+from touchstone.commands._command_line import add_study
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import bundles, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
@@ -13,9 +15,22 @@ from touchstone.pipeline.settings.study import load
 GB = 1e9
 
 
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `gc`."""
+    add_study(parser)
+    parser.add_argument("--delete", action="store_true", help="delete them; without it, they are only listed")
+    parser.add_argument("--limit", type=float, default=20.0, help="GB that the action cache may hold (default: 20)")
+
+
+def main(options: argparse.Namespace) -> int:
+    """List the files, and delete them with --delete."""
+    return collect(options.study, options.limit, options.delete)
+
+
 def collect(study: str, limit_gb: float, delete: bool, root: Path = Path()) -> int:
-    """Print the study's files that no rule makes any more, and how much the cache holds that is above its limit or of no
-    use; remove it if told.
+    """Print, or delete, files that no rule makes and cached outputs without use.
+
+    Outputs that the cache holds above its limit go too, those that were used longest ago first.
     """
     plan = Plan(load(study, root))
     leftovers = left_behind(plan, root)

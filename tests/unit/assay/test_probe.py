@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.assay.classes import Numbering, right_order
+from touchstone.assay.class_order import Numbering, right_order
 from touchstone.assay.probe import probe
 
 torch.set_num_threads(1)
@@ -41,8 +41,8 @@ def halves(count=60, dim=0):
 
 
 def normalisation_named(network, images, labels, mean, std):
-    told = " ".join(probe(network, mean, std, images, labels, Numbering("here", ("l", "r"))).told)
-    return re.findall(r"with (\S+) normalisation|(without normalisation)", told)
+    notes = " ".join(probe(network, mean, std, images, labels, Numbering("here", ("l", "r"))).notes)
+    return re.findall(r"with (\S+) normalisation|(without normalisation)", notes)
 
 
 def test_no_normalisation_is_named_where_it_is_as_good_as_any():
@@ -83,10 +83,10 @@ def answers(labels, order, share, seed=0):
 def test_an_order_under_which_the_model_is_right_is_found(order, share):
     labels = np.arange(256) % 10
 
-    found = right_order(labels, answers(labels, order, share), 10)
+    order_found = right_order(labels, answers(labels, order, share), 10)
 
-    assert found.outputs == dict(enumerate(order))
-    assert found.accuracy == pytest.approx(share + (1 - share) / 10, abs=0.08)
+    assert order_found.outputs == dict(enumerate(order))
+    assert order_found.accuracy == pytest.approx(share + (1 - share) / 10, abs=0.08)
 
 
 def test_an_order_of_many_classes_with_few_images_each_is_found():
@@ -99,9 +99,9 @@ def test_an_order_of_many_classes_with_few_images_each_is_found():
 def test_two_classes_that_were_exchanged_are_found_among_classes_of_unlike_size():
     labels = np.repeat(np.arange(5), [120, 20, 15, 60, 41])
 
-    found = right_order(labels, answers(labels, [0, 2, 1, 3, 4], 0.9), 5)
+    order_found = right_order(labels, answers(labels, [0, 2, 1, 3, 4], 0.9), 5)
 
-    assert found.outputs == {0: 0, 1: 2, 2: 1, 3: 3, 4: 4}
+    assert order_found.outputs == {0: 0, 1: 2, 2: 1, 3: 3, 4: 4}
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -144,7 +144,7 @@ def test_folders_get_the_words_to_type_and_labels_the_numbers():
     outputs = {0: 2, 1: 0, 2: 1}
 
     assert "--classes bee,cat,ant" in Numbering("here", ("ant", "bee", "cat")).in_order(outputs, 3)
-    told = Numbering("here", ("0", "1", "2"), arrays=True).in_order(outputs, 3)
-    assert "numpy.array([2, 0, 1])[labels]" in told
+    advice = Numbering("here", ("0", "1", "2"), arrays=True).in_order(outputs, 3)
+    assert "numpy.array([2, 0, 1])[labels]" in advice
     some = Numbering("here", ("ant", "", "cat")).in_order({0: 2, 2: 0}, 4)
     assert "ant is output 2, cat is output 0" in some

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from touchstone import __main__
-from touchstone.__main__ import main
+from touchstone.__main__ import command_line, main
 from touchstone.commands import completion
 
 ROOT = Path(__file__).parents[3]
@@ -18,7 +17,7 @@ SCREEN = 40
 def completed(tmp_path, *words, folder=ROOT):
     """What bash offers for the last of the words."""
     script = tmp_path / "completion.bash"
-    script.write_text(completion.completion(__main__._parser(), "bash"))
+    script.write_text(completion.completion(command_line(), "bash"))
     typed = " ".join(f"'{word}'" for word in ("touchstone", *words))
     command = (
         f"source {script}; complete -p touchstone >/dev/null || exit 9; COMP_WORDS=({typed}); COMP_CWORD={len(words)};"
@@ -62,23 +61,23 @@ def test_the_command_prints_a_script_for_either_shell(capsys):
     for shell, sign in (("bash", "complete -o"), ("zsh", "#compdef touchstone")):
         assert main(["completion", shell]) == 0
 
-        told = capsys.readouterr().out
-        assert sign in told and "_touchstone_studies()" in told and "assay" in told
+        script = capsys.readouterr().out
+        assert sign in script and "_touchstone_studies()" in script and "assay" in script
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="no zsh here")
 def test_zsh_takes_the_script(tmp_path):
-    (tmp_path / "_touchstone").write_text(completion.completion(__main__._parser(), "zsh"))
+    (tmp_path / "_touchstone").write_text(completion.completion(command_line(), "zsh"))
 
     done = subprocess.run(["zsh", "-n", tmp_path / "_touchstone"], capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["", *completion.commands(__main__._parser())])
+@pytest.mark.parametrize("name", ["", *command_line().commands])
 def test_help_fits_a_screen(name, monkeypatch):
     monkeypatch.setitem(os.environ, "COLUMNS", "80")
-    text = (completion.commands(__main__._parser())[name] if name else __main__._parser()).format_help()
+    text = (command_line().commands[name] if name else command_line()).format_help()
 
     assert len(text.splitlines()) <= SCREEN
 
@@ -86,7 +85,7 @@ def test_help_fits_a_screen(name, monkeypatch):
 def test_help_names_every_argument_that_must_be_given(monkeypatch):
     monkeypatch.setitem(os.environ, "COLUMNS", "80")
 
-    for name, command in completion.commands(__main__._parser()).items():
+    for name, command in command_line().commands.items():
         usage = command.format_usage()
         for needed in (action for action in command._actions if action.required):
             named = needed.option_strings or needed.choices or [needed.metavar or needed.dest]

@@ -1,4 +1,4 @@
-"""`touchstone gc` lists what left a study and what the cache holds too much, and removes just that where it is told to."""
+"""`touchstone gc` lists what left a study and what the cache has too much, and deletes exactly that with --delete."""
 
 import os
 from pathlib import Path

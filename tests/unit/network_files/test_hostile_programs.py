@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from touchstone.assay import models
+from touchstone.assay import user_models
 from touchstone.models.exported_program import exported_program
 from touchstone.network_files.operators import ALLOWED
 from touchstone.network_files.programs import GRAPH, as_bytes
@@ -39,7 +39,7 @@ def little_memory():
 
 def run(path):
     """Open a model file and run it as an assay does."""
-    model = models.open_model(str(path)).program(h.SHAPE)
+    model = user_models.open_model(str(path)).program(h.SHAPE)
     return model(torch.rand(8, *h.SHAPE))
 
 
@@ -55,7 +55,7 @@ def big(side, *, out="big"):
 def test_the_hand_written_program_that_the_others_are_made_of_runs(tmp_path):
     images = torch.rand(2, *h.SHAPE)
 
-    model = models.open_model(str(h.program(tmp_path / "good.pt2", h.COUNT))).program(h.SHAPE)
+    model = user_models.open_model(str(h.program(tmp_path / "good.pt2", h.COUNT))).program(h.SHAPE)
 
     torch.testing.assert_close(model(images), images.flatten(1)[:, :3])
 
@@ -318,7 +318,7 @@ ODD = {
 
 @pytest.mark.parametrize("case", ODD)
 def test_what_is_odd_and_does_no_harm_runs(tmp_path, case):
-    model = models.open_model(str(h.program(tmp_path / "odd.pt2", ODD[case]))).program(h.SHAPE)
+    model = user_models.open_model(str(h.program(tmp_path / "odd.pt2", ODD[case]))).program(h.SHAPE)
 
     images = torch.rand(2, *h.SHAPE)
     torch.testing.assert_close(model(images.clone()), images.flatten(1)[:, :3])
@@ -338,7 +338,7 @@ def test_no_images_at_all_may_go_through_batch_norm(tmp_path):
     ones = {name: np.ones(1, np.float32) for name in "abcd"}
     norm = node("aten._native_batch_norm_legit_no_training.default", tensor("x"), *[tensor(f"p_{name}") for name in ones],
                 {"as_float": 0.1}, {"as_float": 1e-5}, out=("made", "mean", "spread"))  # fmt: skip
-    model = models.open_model(str(h.program(tmp_path / "good.pt2", norm, weights=ones))).program(h.SHAPE)
+    model = user_models.open_model(str(h.program(tmp_path / "good.pt2", norm, weights=ones))).program(h.SHAPE)
 
     with torch.no_grad():
         assert model(torch.rand(0, *h.SHAPE)).shape == (0, 3)

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from touchstone.assay import models
+from touchstone.assay import program_export, user_models
 from touchstone.network_files import onnx_conversion, weight_files
 from touchstone.records.encoding import DamagedFile, decode, encode
 from touchstone.records.nouns import Checkpoint, Outputs
@@ -142,7 +142,7 @@ def test_a_key_that_takes_for_ever_to_hash_ends_with_its_time(tmp_path, monkeypa
     start = time.monotonic()
 
     with pytest.raises(ValueError, match=r"slow\.pth: reading it took more than"):
-        models.open_model(str(tmp_path / "slow.pth"))
+        user_models.open_model(str(tmp_path / "slow.pth"))
 
     assert time.monotonic() - start < 60
 
@@ -183,7 +183,7 @@ def test_a_forged_safetensors_file_is_refused_in_words(tmp_path, case):
     path.write_bytes(SAFETENSORS[case])
 
     with pytest.raises(ValueError, match=r"trap\.safetensors"):
-        models.open_model(str(path))
+        user_models.open_model(str(path))
     with pytest.raises(DamagedFile):
         decode(SAFETENSORS[case], Checkpoint)
 
@@ -235,7 +235,7 @@ def test_a_named_network_is_not_built_for_any_number_of_classes(tmp_path, last):
     save_file({"fc.weight": torch.zeros(1), "zz": last}, tmp_path / "trap.safetensors")
 
     with pytest.raises(ValueError, match="are not those of a layer that makes the logits"):
-        models.open_model("resnet18", weights=str(tmp_path / "trap.safetensors"))
+        user_models.open_model("resnet18", weights=str(tmp_path / "trap.safetensors"))
 
 
 # --- ONNX -----------------------------------------------------------------------------------------------------------
@@ -329,13 +329,13 @@ def test_an_onnx_bomb_is_refused_in_words(tmp_path, case):
     path = onnx_file(tmp_path / "trap.onnx", BOMBS[case], weights)
 
     with pytest.raises(ValueError, match=r"trap\.onnx"):
-        models.put_into_file(models.open_model(str(path)), (1, 4, 4), tmp_path / "made")
+        program_export.put_into_file(user_models.open_model(str(path)), (1, 4, 4), tmp_path / "made")
 
 
 def test_an_onnx_loop_without_end_is_stopped(tmp_path, monkeypatch):
     from onnx import TensorProto, helper
 
-    monkeypatch.setattr(models, "ONNX_SECONDS", 20)
+    monkeypatch.setattr(program_export, "ONNX_SECONDS", 20)
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Add", ["state", "state"], ["next"])], "body",
         [helper.make_tensor_value_info("round", TensorProto.INT64, ()), helper.make_tensor_value_info("go", TensorProto.BOOL, ()),
@@ -347,4 +347,4 @@ def test_an_onnx_loop_without_end_is_stopped(tmp_path, monkeypatch):
     path = onnx_file(tmp_path / "slow.onnx", [node], weights)
 
     with pytest.raises(ValueError, match=r"slow\.onnx: reading it took more than"):
-        models.put_into_file(models.open_model(str(path)), (1, 4, 4), tmp_path / "made")
+        program_export.put_into_file(user_models.open_model(str(path)), (1, 4, 4), tmp_path / "made")

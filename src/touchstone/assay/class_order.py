@@ -1,4 +1,4 @@
-"""Whether the classes of the user's images can be the outputs of the user's model, and in which order."""
+"""Match the classes of the user's images with the outputs of the user's model."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SHOWN = 6  # classes that are named
+SHOWN = 6  # classes that a message names
 Rows = NDArray[Any]
-# An order is believed if it is right on most images, and of the classes that it moves most gain, and by far, beyond chance.
+# Another order is accepted if it is right on most images, and if most of the classes that it moves gain, by far and beyond
+# chance.
 MOST, GAINING, MEAN_GAIN, CHANCE = 0.5, 0.8, 0.3, 1e-3
 
 
 @dataclass(frozen=True)
 class Numbering:
-    """How the images came by their class numbers.
+    """How the images got their class numbers.
 
-    names: of the classes by number, "" for one without images. empty: folders without pictures. stated: the numbers were
-    given (folders named 0, 1, ..., labels of an array file, --classes); else they are alphabetical places. arrays: they
-    are labels of an array file.
+    Attributes:
+        place: the name of their folder or file.
+        names: of the classes by number; "" for a class without images.
+        empty: folders without pictures.
+        stated: the user stated the numbers, by folders named 0, 1, ..., the labels of an array file, or --classes; if not,
+            they follow the alphabet.
+        arrays: they are labels of an array file.
     """
 
     place: str
@@ -32,37 +37,38 @@ class Numbering:
     arrays: bool = False
 
     def fit(self, outputs: int) -> list[str]:
-        """Return what the user should know before this many logits are compared with the classes.
+        """Return notes on comparing the classes with this many logits.
 
-        ValueError where there are more classes than logits, or where their numbers are guesses that must be wrong.
+        Raises:
+            ValueError: there are more classes than logits, or the numbers of the classes are guesses that must be wrong.
         """
-        held = [name for name in self.names if name]
-        counts = f"the model has {outputs} classes, {self.place} has {len(held)} ({_listed(held)})"
+        present = [name for name in self.names if name]
+        counts = f"the model has {outputs} classes, {self.place} has {len(present)} ({_listed(present)})"
         nothing = (
             f"{', '.join(f'{name}/' for name in self.empty[:SHOWN])} {'is' if len(self.empty) == 1 else 'are'} empty"
         )
         if len(self.names) > outputs:
-            numbers = f", numbered up to {len(self.names) - 1}" if len(self.names) > len(held) else ""
+            numbers = f", numbered up to {len(self.names) - 1}" if len(self.names) > len(present) else ""
             raise ValueError(f"{counts}{numbers}; is this the model that was trained on these classes?")
-        if len(held) == outputs:
+        if len(present) == outputs:
             return [nothing] if self.empty else []
         if not self.stated:
             raise ValueError(
-                f"{counts}{'; ' + nothing if self.empty else ''}. Which output is whose cannot be told from the names in"
-                " alphabetical order: say it with --classes and the names of all classes in the model's order, those"
-                " without pictures too, or name the folders by their numbers, 0, 1, ..."
+                f"{counts}{'; ' + nothing if self.empty else ''}. Which output is whose does not follow from the"
+                " alphabet: name all classes in the model's order with --classes, also those without pictures, or name"
+                " the folders by their numbers, 0, 1, ..."
             )
         return [f"{counts}: the other outputs are never right, and attacks may still lead to them"]
 
     def in_order(self, order: Mapping[int, int], outputs: int) -> str:
-        """Return what to type so that each class of `order` is the output that it names there, of so many outputs."""
+        """Return what to type so that each class gets the output that `order` gives it."""
         if self.arrays:
             numbers = [order.get(number, number) for number in range(len(self.names))]
             return f"Renumber yours: labels = numpy.array({numbers})[labels]"
         if len(order) == outputs:
             return f"Add --classes {shlex.quote(','.join(self.names[n] for n in sorted(order, key=order.__getitem__)))}"
-        said = ", ".join(f"{self.names[number]} is output {output}" for number, output in order.items())
-        return f"{said}; say so with --classes and the names of all {outputs} classes in the model's order"
+        pairs = ", ".join(f"{self.names[number]} is output {output}" for number, output in order.items())
+        return f"{pairs}; state it with --classes and the names of all {outputs} classes in the model's order"
 
 
 class Order(NamedTuple):
@@ -73,10 +79,17 @@ class Order(NamedTuple):
 
 
 def right_order(labels: Rows, predictions: Rows, outputs: int) -> Order | None:
-    """Return the order of the classes under which a model is right; None where it is the given one, or none is clear.
+    """Return the order of the classes in which a model is right, if it is another.
 
-    labels, predictions (N,) int64: the class of each image, and the output that the model chose. Each half of every class
-    is judged by the order that fits the other half best, so an order that only fits these very images is not believed.
+    None if that is the present order, or if no order is clear.
+
+    Each half of every class is scored with the order that fits the other half best, so that an order which only fits
+    these images is not accepted.
+
+    Args:
+        labels: (N,) int64, the class of each image.
+        predictions: (N,) int64, the output that the model chose.
+        outputs: the number of the model's outputs.
     """
     from scipy.stats import binomtest
 
@@ -100,7 +113,7 @@ def right_order(labels: Rows, predictions: Rows, outputs: int) -> Order | None:
 
 
 def _best_order(labels: Rows, predictions: Rows, outputs: int) -> Rows:
-    """Return the output of each class that makes most images right; where that changes nothing, the class's own."""
+    """Return the output of each class that makes most images right; on a tie, the class's own."""
     from scipy.optimize import linear_sum_assignment
 
     counts = 1e-6 * np.eye(outputs)

@@ -56,7 +56,7 @@ def test_lines_and_columns_can_be_chosen(project, capsys):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("typed", "message"),
     [
         (["digits", "mian", "accuracy"], "no evaluation called mian. Did you mean main?"),
         (["digits", "main", "acuracy"], "no metric of main called acuracy. Did you mean accuracy? There are accuracy"),
@@ -65,7 +65,7 @@ def test_lines_and_columns_can_be_chosen(project, capsys):
         (["other", "main", "accuracy"], "run the study first: touchstone run other"),
     ],
 )
-def test_what_is_not_there_is_told_with_the_nearest(project, capsys, asked, told):
-    assert main(["table", *asked]) == 1
+def test_a_missing_name_is_answered_with_the_nearest(project, capsys, typed, message):
+    assert main(["table", *typed]) == 1
 
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -1,0 +1,171 @@
+"""The arguments of `touchstone assay`, checked without torch and without reading a file."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+
+from touchstone import plugins
+from touchstone.ingest.user_images import Shaping
+from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
+from touchstone.signatures import fold
+
+STUDIES = Path("workflow/studies")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The arguments of one assay, parsed."""
+
+    model: str  # a file or a name of torchvision
+    architecture: str | None  # "module:function"
+    weights: str | None
+    trust_code: bool
+    data: Path
+    ood: tuple[str, ...]  # as typed
+    classes: tuple[str, ...]  # in the model's order; empty: alphabetical
+    shaping: Shaping
+    leave_out_broken: bool
+    mean: tuple[float, ...]  # one for all channels, one for each, or none
+    std: tuple[float, ...]
+    eps: float
+    eps_written: str | float  # as the study has it: 8/255, or a number
+    effort: str
+    device: str
+    subject: str  # what the study is about: the model and the images, by full paths, as words of a command line
+    target: Path  # the study's file
+    named: bool  # the user chose the study's name or file
+    force: bool
+
+    def normalisation(self, channels: int) -> tuple[list[float], list[float]]:
+        """Return the mean and the std of each channel, 0 and 1 by default.
+
+        Raises:
+            ValueError: there are neither one value nor one for each channel.
+        """
+        both = []
+        for flag, values, default in (("--mean", self.mean, 0.0), ("--std", self.std, 1.0)):
+            each = list(values or [default])
+            each = each * channels if len(each) == 1 else each
+            if len(each) != channels:
+                typed = ",".join(f"{value:g}" for value in values)
+                raise ValueError(f"{flag} {typed}: expected one number for each of {channels} channels")
+            both.append(each)
+        return both[0], both[1]
+
+
+def parsed(options: Namespace) -> Arguments:
+    """Return the arguments as values.
+
+    Raises:
+        ValueError: an argument has the wrong form.
+        FileNotFoundError: a file is missing.
+    """
+    target = _target(options)
+    eps = _eps(options.eps)
+    size = _size(options.resize)
+    mean, std = _numbers("--mean", options.mean), _numbers("--std", options.std)
+    if std and min(std) <= 0:
+        raise ValueError(f"--std {options.std}: expected numbers above 0")
+    _check_files(options)
+    return Arguments(
+        model=options.model,
+        architecture=options.architecture,
+        weights=options.weights,
+        trust_code=options.trust_code,
+        data=Path(options.data).expanduser(),
+        ood=tuple(options.ood or ()),
+        classes=tuple(options.classes.split(",")) if options.classes else (),
+        shaping=Shaping(size, "gray" if options.gray else "rgb" if options.rgb else "as_stored"),
+        leave_out_broken=options.leave_out_broken,
+        mean=mean,
+        std=std,
+        eps=eps,
+        eps_written=options.eps if "/" in options.eps else eps,
+        effort=options.effort,
+        device=options.device,
+        subject=_subject(options),
+        target=target,
+        named=bool(options.out or options.study),
+        force=options.force,
+    )
+
+
+def check_clone(options: Namespace) -> None:
+    """Raise ValueError outside a clone of touchstone, with the line to type inside one."""
+    here = Path.cwd()
+    if Path("Snakefile").is_file() and Path("params.yaml").is_file():
+        return
+    home = plugins.PACKAGE.parents[1]
+    clone = str(home) if (home / "Snakefile").is_file() else "FOLDER_OF_THE_CLONE"
+    raise ValueError(
+        f"there is no Snakefile in {here}; an assay runs in a clone of touchstone. Type it there, with full paths:\n"
+        f"  cd {shlex.quote(clone)} && .venv/bin/touchstone assay {_subject(options)} ..."
+    )
+
+
+def _subject(options: Namespace) -> str:
+    path = Path(options.model).expanduser()
+    words = [str(path.resolve()) if path.is_file() else options.model]
+    words += ["--architecture", options.architecture] if options.architecture else []
+    words += ["--weights", str(Path(options.weights).expanduser().resolve())] if options.weights else []
+    return shlex.join([*words, "--data", str(Path(options.data).expanduser().resolve())])
+
+
+def _target(options: Namespace) -> Path:
+    """Return the file to write the study to; ValueError for a name that no study can have."""
+    stem = re.sub(r"[^a-z0-9]+", "_", Path(options.model).stem.lower()).strip("_")
+    name, flag = options.study or f"assay_{stem or 'model'}", f"--name {options.study}"
+    target = STUDIES / f"{name}.yaml"
+    if options.out:
+        target, flag = Path(options.out), f"--out {options.out}"
+        name = target.stem
+    if not NAME.fullmatch(name) or target.suffix != ".yaml":
+        raise ValueError(f"{flag}: a study is a file NAME.yaml, its name [a-z][a-z0-9_]*")
+    if name == DEFAULT_STUDY:
+        raise ValueError(f"{flag}: that is the study of params.yaml; choose another name")
+    return target
+
+
+def _eps(text: str) -> float:
+    """Return --eps as a share of the pixel range, above 0 and below 1."""
+    try:
+        eps = fold(text)
+    except ValueError:
+        eps = None
+    if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 < eps < 1:
+        meant = f"; {eps} of 255 levels is {eps}/255" if isinstance(eps, int) and 0 < eps <= 255 else ""
+        raise ValueError(f"--eps {text}: expected a share of the pixel range above 0 and below 1, such as 8/255{meant}")
+    return float(eps)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """Return --resize as (height, width)."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    if match is None or int(match[1]) < 1:
+        raise ValueError(f"--resize {text}: expected HEIGHTxWIDTH, such as 32x32")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def _numbers(flag: str, text: str | None) -> tuple[float, ...]:
+    """Return the numbers of --mean or --std; none if the flag is missing."""
+    try:
+        return tuple(float(fold(part)) for part in text.split(",")) if text is not None else ()
+    except (ValueError, TypeError):
+        raise ValueError(f"{flag} {text}: expected numbers with commas between them, such as 0.5,0.5,0.5") from None
+
+
+def _check_files(options: Namespace) -> None:
+    """Raise FileNotFoundError for the first file that is missing."""
+    if not Path(options.model).expanduser().is_file() and (Path(options.model).suffix or "/" in options.model):
+        raise FileNotFoundError(f"no model file {options.model}")
+    for flag, place in [("--data", options.data), *(("--ood", place) for place in options.ood or [])]:
+        if not Path(place).expanduser().exists():
+            raise FileNotFoundError(f"{flag} {place}: there is no such folder or file")
+    if options.weights and not Path(options.weights).expanduser().is_file():
+        raise FileNotFoundError(f"--weights {options.weights}: there is no such file")

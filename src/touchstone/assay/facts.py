@@ -1,0 +1,60 @@
+"""The facts that a study of a user's model depends on: what was typed, and what the model and the images showed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A user's model: its file, and what it did on some of the images."""
+
+    kind: str  # exported_program or torchscript: the training objective that reads its file
+    settings: dict[str, Any]  # of the architecture
+    file: str
+    digest: str
+    input_shape: tuple[int, int, int]
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    no_features: str  # why it has no penultimate features; "" if it has
+    no_gradient_norms: str  # why it has no gradients of its parameters; "" if it has
+    width: int  # of the features
+    seconds: float  # of a forward and a backward pass of one image
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """A user's labelled images: place, settings that read them, number in each part."""
+
+    place: str
+    digest: str
+    settings: dict[str, Any]  # colour, height, width, classes, broken
+    counts: dict[str, int]  # images of fit, calibration and test
+
+
+@dataclass(frozen=True)
+class OODFacts:
+    """One set of images of no class."""
+
+    place: str
+    digest: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the text of a study depends on."""
+
+    name: str
+    subject: str  # the model and the images, as words of a command line
+    command: str  # as it was typed
+    model: ModelFacts
+    images: ImageFacts
+    ood: tuple[OODFacts, ...]
+    eps: float
+    eps_written: str | float  # 8/255, if it was typed so
+    effort: str
+    device: str
+    notes: tuple[str, ...]  # sentences for the user

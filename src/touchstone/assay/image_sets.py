@@ -1,0 +1,121 @@
+"""The user's image sets: the labelled images of --data, and the sets of --ood, which have no classes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from touchstone.assay.arguments import Arguments
+from touchstone.assay.class_order import Numbering
+from touchstone.data.own_images import SHARES
+from touchstone.ingest.splits import rows_of_part, stratified_order
+from touchstone.ingest.user_images import named, own_images
+from touchstone.records.nouns import Array
+
+PROBED = 512  # images that the model is tried on
+FEWEST = 50  # images that can be split into three parts
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """The images of --data.
+
+    images, labels: some of them. settings: those that read them. counts: images of each part of the study.
+    """
+
+    images: Array  # (N, C, H, W), uint8 or float in [0, 1]
+    labels: Array  # (N,)
+    settings: dict[str, Any]
+    counts: dict[str, int]
+    notes: tuple[str, ...]
+    numbering: Numbering
+    contents: frozenset[bytes]  # digests of every image
+
+
+def labelled_images(arguments: Arguments) -> LabelledImages:
+    """Read every image of --data once; ValueError if a study could not use them."""
+    place, order = arguments.data, arguments.classes
+    stored = own_images(place, order)
+    present = sorted(set(stored.labels.tolist()))
+    if len(present) < 2:
+        only = stored.classes[present[0]]
+        raise ValueError(f"{place}: all {len(stored)} images are of one class, {only}; a classifier needs two")
+    images, broken, good = stored.read(range(len(stored)), arguments.shaping)
+    _check_broken(place, broken, arguments)
+    if len(good) < FEWEST:
+        raise ValueError(f"{place}: {len(good)} images; an assay needs at least {FEWEST} to split into three parts")
+    notes = [f"left out of {place.name}: {named(broken)}"] if broken else []
+    contents = frozenset(_content(image) for image in images)
+    if copies := len(images) - len(contents):
+        notes.append(
+            f"{copies} images are exact copies of others; if the copies are in different parts, fitted detectors look"
+            " better than they are"
+        )
+    rows = stratified_order(stored.labels[good], 0)[:PROBED]
+    return LabelledImages(
+        images=images[rows],
+        labels=stored.labels[good][rows],
+        settings=_settings(arguments, bool(broken)),
+        # The broken images may all be in one part.
+        counts={part: len(rows_of_part(stored.labels, SHARES, part, seed=0)) - len(broken) for part in SHARES},
+        notes=tuple(notes),
+        numbering=Numbering(
+            place=place.name,
+            names=tuple(name if number in present else "" for number, name in enumerate(stored.classes)),
+            empty=_empty(place, stored.classes),
+            stated=bool(order) or stored.arrays is not None or all(n.isdigit() for n in stored.classes if n),
+            arrays=stored.arrays is not None,
+        ),
+        contents=contents,
+    )
+
+
+def ood_counts(arguments: Arguments, labelled: LabelledImages) -> list[tuple[Path, int]]:
+    """Return the place of each set of --ood and its number of images.
+
+    ValueError if its images have another shape than those of --data, or are among them.
+    """
+    counts = []
+    for typed in arguments.ood:
+        place = Path(typed).expanduser()
+        stored = own_images(place, labelled=False)
+        images, broken, _ = stored.read(range(len(stored)), arguments.shaping)
+        _check_broken(place, broken, arguments)
+        if images.shape[1:] != labelled.images.shape[1:]:
+            expected, shape = (" x ".join(map(str, array.shape[1:])) for array in (labelled.images, images))
+            raise ValueError(f"{place}: images are {shape}, those of --data {expected}; see --resize, --gray and --rgb")
+        if shared := sum(_content(image) in labelled.contents for image in images):
+            raise ValueError(
+                f"--ood {typed}: {shared} of its {len(images)} images are in --data {arguments.data} too. Images of the"
+                " model's classes are not out-of-distribution: give a folder of other images, or omit --ood"
+            )
+        counts.append((place, len(stored)))
+    return counts
+
+
+def _settings(arguments: Arguments, broken: bool) -> dict[str, Any]:
+    """Return the settings with which the study reads the images as they were read here."""
+    size, colour = arguments.shaping.size, arguments.shaping.colour
+    settings: dict[str, Any] = {"colour": colour} if colour != "as_stored" else {}
+    settings |= {"height": size[0], "width": size[1]} if size else {}
+    settings |= {"classes": list(arguments.classes)} if arguments.classes else {}
+    return settings | ({"broken": "leave_out"} if broken else {})
+
+
+def _empty(place: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the folders beside those of classes that have no picture."""
+    if not place.is_dir():
+        return ()
+    folders = sorted(path.name for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return tuple(name for name in folders if name not in classes)
+
+
+def _content(image: Any) -> bytes:
+    return hashlib.sha256(image.tobytes()).digest()
+
+
+def _check_broken(place: Path, broken: list[tuple[str, str]], arguments: Arguments) -> None:
+    if broken and not arguments.leave_out_broken:
+        raise ValueError(f"{place}: {named(broken)}. Repair or remove them, or skip them with --leave-out-broken")

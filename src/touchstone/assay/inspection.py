@@ -1,0 +1,119 @@
+"""Try a user's model on the user's images, before hours are spent on it, and collect the facts for its study."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from touchstone.assay import image_sets, probe, program_export, user_models
+from touchstone.assay.arguments import Arguments
+from touchstone.assay.facts import Facts, ImageFacts, ModelFacts, OODFacts
+from touchstone.assay.file_digests import raw_digest
+from touchstone.assay.study_file import Place
+from touchstone.assay.user_models import UserModel
+
+Shape = tuple[int, int, int]
+
+
+def inspect(arguments: Arguments, place: Place) -> Facts:
+    """Return the facts for a study of the model.
+
+    The model's program is written beside the study only if the model passes every check.
+
+    Raises:
+        ValueError: the model or the images cannot be used; the message says why and what to do.
+    """
+    torch.set_num_threads(1)
+    model = user_models.open_model(
+        arguments.model,
+        architecture=arguments.architecture,
+        weights=arguments.weights,
+        trust_code=arguments.trust_code,
+    )
+    labelled = image_sets.labelled_images(arguments)
+    channels, height, width = labelled.images.shape[1:]
+    shape = channels, height, width
+    mean, std = arguments.normalisation(channels)
+    ood = image_sets.ood_counts(arguments, labelled)
+    stored, findings = _tried(model, labelled, mean, std, place, arguments.force)
+    assert stored.file is not None
+    return Facts(
+        name=place.target.stem,
+        subject=arguments.subject,
+        command=shlex.join(["touchstone", *sys.argv[1:]]),
+        model=ModelFacts(
+            kind=stored.kind,
+            settings={} if stored.batch is None else {"batch": stored.batch},
+            file=str(stored.file.resolve()),
+            digest=raw_digest(stored.file, "weights.pt"),
+            input_shape=shape,
+            classes=findings.classes,
+            mean=tuple(mean),
+            std=tuple(std),
+            no_features=findings.no_features,
+            no_gradient_norms=findings.no_gradient_norms,
+            width=findings.width,
+            seconds=findings.seconds,
+        ),
+        images=ImageFacts(
+            place=str(arguments.data.resolve()),
+            digest=raw_digest(arguments.data),
+            settings=labelled.settings,
+            counts=labelled.counts,
+        ),
+        ood=tuple(OODFacts(str(folder.resolve()), raw_digest(folder), count) for folder, count in ood),
+        eps=arguments.eps,
+        eps_written=arguments.eps_written,
+        effort=arguments.effort,
+        device=arguments.device,
+        notes=(*stored.notes, *_other_size(stored.shape, shape), *findings.notes, *labelled.notes),
+    )
+
+
+def _tried(
+    model: UserModel,
+    labelled: image_sets.LabelledImages,
+    mean: list[float],
+    std: list[float],
+    place: Place,
+    force: bool,
+) -> tuple[UserModel, probe.Findings]:
+    """Return the model as the study will run it and what it does; only a good one is written beside the study."""
+    channels, height, width = labelled.images.shape[1:]
+    shape = channels, height, width
+    scale = 255 if labelled.images.dtype == "uint8" else 1
+    with tempfile.TemporaryDirectory() as folder:
+        program = program_export.put_into_file(model, shape, Path(folder) / place.target.name)
+        findings = probe.probe(
+            program.program(shape),
+            mean,
+            std,
+            torch.from_numpy(labelled.images.astype("float32") / scale),
+            torch.from_numpy(labelled.labels),
+            labelled.numbering,
+        )
+        if program.file is not None and program.exported and not (place.replaces or force):
+            _check_overwriting(place.target.with_suffix(program.file.suffix))
+        return program_export.copy_beside(program, place.target), findings
+
+
+def _check_overwriting(program: Path) -> None:
+    """Raise ValueError if a file that no assay wrote is where the exported program should go."""
+    if program.exists():
+        raise ValueError(
+            f"{program} is there already, and the program made from your network would replace it: move it, choose another"
+            " --name or --out, or replace it with --force"
+        )
+
+
+def _other_size(stated: tuple[int | None, ...], shape: Shape) -> list[str]:
+    """Return a note if the model's file states another image size than that of the images."""
+    if len(stated) != len(shape) or all(side in (None, own) for side, own in zip(stated, shape, strict=True)):
+        return []
+    expected, actual = (" x ".join(str(side or "any") for side in sides) for sides in (stated, shape))
+    size = "" if None in stated[1:] else f"; to have them resized: --resize {stated[1]}x{stated[2]}"
+    return [f"its file was made for images of {expected}, and takes yours, {actual}, all the same{size}"]

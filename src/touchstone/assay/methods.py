@@ -1,0 +1,125 @@
+"""What an assay uses: its attacks, the detectors that the model and the data allow, and out-of-distribution sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from touchstone.assay.facts import Facts
+
+ENDING_EPS = 0.5  # at which an attack has to fool every image, or it is broken
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many images are attacked, and with how many steps."""
+
+    rows: int
+    steps: int
+    queries: int
+    adaptive_steps: int
+    margin_steps: int
+    restarts: int
+    resamples: int
+
+
+EFFORTS = {
+    "quick": Effort(100, 20, 100, 10, 15, 1, 200),
+    "usual": Effort(300, 50, 500, 40, 40, 1, 500),
+    "full": Effort(1000, 100, 2000, 100, 40, 3, 1000),
+}
+
+
+def attacks(facts: Facts, effort: Effort) -> dict[str, Any]:
+    """Return the attacks: worst case, plain and adaptive PGD, and checks of attacks."""
+    eps, steps = facts.eps_written, effort.steps
+    second: dict[str, Any] = {"loss": "dlr"} if facts.model.classes > 2 else {"restarts": 2}
+    parts: list[dict[str, Any]] = [{"use": "apgd", "eps": eps, "steps": steps, "restarts": effort.restarts}]
+    parts.append(parts[0] | second)
+    parts.append({"use": "square", "eps": eps, "queries": effort.queries})
+    plain: dict[str, Any] = {"use": "pgd", "eps": eps, "steps": steps}
+    return {
+        "worst": {"use": "worst_of", "attacks": parts},
+        "pgd": plain,
+        "adaptive": {"use": "selective_pgd", "eps": eps, "steps": effort.adaptive_steps},
+        "check_0": plain | {"eps": 0},
+        "check_half": plain | {"eps": float(f"{facts.eps / 2:.6g}")},
+        "check_eps": plain,
+        "check_large": plain | {"eps": ENDING_EPS},
+        "check_half_steps": plain | {"steps": max(steps // 2, 1)},
+        "check_double_steps": plain | {"steps": 2 * steps},
+        "check_fgsm": {"use": "fgsm", "eps": eps},
+        "check_square": {"use": "square", "eps": eps, "queries": effort.queries},
+        "check_sign": {"use": "random_sign", "eps": eps, "draws": 10},
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """The detectors of a study.
+
+    guards: those that adaptive attacks try to evade. left_out: sentences on detectors that the study lacks.
+    """
+
+    entries: dict[str, Any]
+    guards: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def detectors(facts: Facts) -> Detectors:
+    """Return the detectors that this model and this much data allow."""
+    fitted, count = {"fit": "own_fit"}, facts.images.counts["fit"]
+    entries: dict[str, Any] = {name: {"use": name} for name in ("msp", "max_logit", "energy", "odin", "mean_intensity")}
+    entries["pixel_mahalanobis"] = {"use": "pixel_mahalanobis"} | fitted
+    entries["softmax_network"] = {"use": "softmax_network", "anomalous": ["pgd"]} | fitted
+    guards, left_out = ["msp", "pixel_mahalanobis"], []
+    if facts.model.no_features:
+        left_out.append(
+            f"Detectors of penultimate features (mahalanobis, knn, vim, ...) are left out: {facts.model.no_features}."
+        )
+    else:
+        entries |= {name: {"use": name} | fitted for name in ("mahalanobis", "relative_mahalanobis", "ssd")}
+        entries["knn"] = {"use": "knn", "k": max(1, min(50, count // 5))} | fitted
+        entries["lid"] = {"use": "lid", "references": min(100, count), "k": max(2, min(20, count // 5))} | fitted
+        entries["gradnorm_huang"] = {"use": "gradnorm_huang"}
+        entries["feature_network"] = {"use": "feature_network", "anomalous": ["pgd"]} | fitted
+        guards.append("mahalanobis")
+        if count > facts.model.width:
+            entries |= {name: {"use": name} | fitted for name in ("vim", "react")}
+        else:
+            left_out.append(
+                f"vim and react are left out: they must be fitted on more images than the {facts.model.width} features,"
+                f" and there are {count}."
+            )
+    if facts.model.no_gradient_norms:
+        left_out.append(f"Detectors of gradient norms are left out: {facts.model.no_gradient_norms}.")
+    else:
+        entries["gradient_sum"] = {"use": "gradient_sum"}
+        entries["gradient_network"] = {"use": "gradient_network", "anomalous": ["pgd"]} | fitted
+        guards.append("gradient_network")
+    return Detectors(entries, tuple(guards), tuple(left_out))
+
+
+def ood_sets(facts: Facts) -> dict[str, Any]:
+    """Return the out-of-distribution sets: the user's, or generated ones.
+
+    Generated are noise, and test images with their structure destroyed.
+    """
+    if facts.ood:
+        return {f"ood_{number}": _user_set(facts, number, ood.count) for number, ood in enumerate(facts.ood, 1)}
+    channels, height, width = facts.model.input_shape
+    sets: dict[str, Any] = {"scrambled": {"use": "phase_scrambled", "of": "own_test"}}
+    if patch := next((p for p in (7, 8, 4, 5, 6, 16, 2, 3) if height % p == width % p == 0 and height > p), None):
+        sets["shuffled"] = {"use": "patch_shuffled", "of": "own_test", "patch": patch}
+    if height == width:
+        noise = {"count": min(facts.images.counts["test"], 500), "size": height, "channels": channels}
+        sets |= {"uniform": {"use": "uniform_noise"} | noise, "gaussian": {"use": "gaussian_noise"} | noise}
+    return sets
+
+
+def _user_set(facts: Facts, number: int, count: int) -> dict[str, Any]:
+    """Return one set of the user's, shaped as the labelled images and not larger than their test part."""
+    shaping = {key: value for key, value in facts.images.settings.items() if key != "classes"}
+    most = facts.images.counts["test"]
+    entry = {"use": "own_images", "source": f"{facts.name}_ood_{number}", "labelled": False} | shaping
+    return entry | ({"limit": most} if count > most else {})

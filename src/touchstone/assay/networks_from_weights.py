@@ -1,0 +1,124 @@
+"""A network built by code and filled with weights: of torchvision, of timm, or by a function of the user's."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from touchstone.messages import nearest
+from touchstone.network_files.weight_files import tensors, unpickled
+
+MOST_CLASSES = 100_000  # that the last weights of a file may be for
+WRAPPERS = ("module.", "model.")  # what DataParallel and wrapped networks put before every name
+
+
+def filled(architecture: str | None, weights: dict[str, Tensor], path: Path) -> nn.Module:
+    """Return the user's network with the weights of a file, in eval mode.
+
+    Args:
+        architecture: "module:function"; the function returns the network.
+        weights: by parameter name.
+        path: of the file, for messages.
+
+    Raises:
+        ValueError: there is no architecture, or the weights do not fit it.
+    """
+    if architecture is None:
+        raise ValueError(
+            f"{path} holds only weights: --architecture module:function names the function that returns the network"
+        )
+    return _with_weights(_function(architecture)(), weights, path)
+
+
+def published(name: str, weights: str | None) -> nn.Module:
+    """Return a network of torchvision or timm with its weights, in eval mode.
+
+    weights: a file; without one, the published weights are downloaded.
+    """
+    from torchvision import models
+
+    torchvision_names = models.list_models(module=models)
+    if name in torchvision_names:
+        file = _download(name) if weights is None else Path(weights)
+        state = _state(file)
+        return _with_weights(models.get_model(name, weights=None, **_heads(state)), state, file)
+    if importlib.util.find_spec("timm") is not None:
+        timm: Any = importlib.import_module("timm")
+        if name in timm.list_models():
+            if weights is None:
+                pretrained: nn.Module = timm.create_model(name, pretrained=True).eval()
+                return pretrained
+            state = _state(Path(weights))
+            return _with_weights(timm.create_model(name, pretrained=False, **_heads(state)), state, Path(weights))
+    raise ValueError(f"{name} is no file here and no network of torchvision.{nearest(name, torchvision_names)}")
+
+
+def _download(name: str) -> Path:
+    """Return the file of torchvision's published weights, downloaded if it is not in torch's folder yet."""
+    from torchvision import models
+
+    url = models.get_model_weights(name).DEFAULT.url
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        digest = file.stem.rpartition("-")[2]
+        try:
+            torch.hub.download_url_to_file(url, str(file), hash_prefix=digest, progress=False)
+        except OSError as error:
+            raise ValueError(
+                f"{name}: its published weights cannot be downloaded ({error}); download {url} yourself and pass it"
+                " as --weights FILE, or pass your own weights"
+            ) from error
+    return file
+
+
+def _function(name: str) -> Callable[[], nn.Module]:
+    """Return the function that "module:function" names, in the current folder or an installed package."""
+    module, _, function = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        network: Callable[[], nn.Module] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"--architecture {name}: {error}; expected module:function, seen from {Path.cwd()}") from error
+    finally:
+        sys.path.pop(0)
+    return network
+
+
+def _with_weights(network: nn.Module, weights: dict[str, Tensor], path: Path) -> nn.Module:
+    children = dict(network.named_children())
+    for prefix in WRAPPERS:
+        if all(name.startswith(prefix) for name in weights) and prefix.rstrip(".") not in children:
+            weights = {name.removeprefix(prefix): value for name, value in weights.items()}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        problems = "; ".join(line.strip() for line in str(error).splitlines()[1:4])
+        raise ValueError(f"{path}: the weights do not fit the network: {problems}") from error
+    return network.eval()
+
+
+def _state(weights: Path) -> dict[str, Tensor]:
+    path = weights.expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights file {weights}")
+    return dict(tensors(path) if path.suffix == ".safetensors" else unpickled(path, False))
+
+
+def _heads(state: dict[str, Tensor]) -> dict[str, int]:
+    """Return the number of classes that the last weights are for, as an argument; ValueError if they are not logits'."""
+    if not state:
+        return {}
+    last = list(state.values())[-1]
+    if last.dim() == 0 or not 1 < len(last) <= MOST_CLASSES or not last.numel():
+        raise ValueError(
+            f"the last weights, of shape {tuple(last.shape)}, are not those of a layer that makes the logits"
+        )
+    return {"num_classes": len(last)}

@@ -1,0 +1,104 @@
+"""Export a user's network to a program file, beside the study that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch._dynamo.exc import TorchDynamoException
+
+from touchstone.assay.user_models import UserModel, program_model, script_model
+from touchstone.messages import first_line
+from touchstone.network_files.confined import confined
+from touchstone.network_files.onnx_conversion import open_onnx
+from touchstone.network_files.pt2_archive import is_program, read_program
+from touchstone.network_files.weight_files import EXPORT
+
+ONNX_SECONDS = 1800
+
+
+def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -> UserModel:
+    """Return the model with its network exported to a file beside `target`.
+
+    The file is a .pt2. If torch.export cannot follow the network's code, or writes operations that touchstone does not
+    run, the network is traced to TorchScript (.ts) instead, and the model's notes say so.
+    """
+    notes = model.notes
+    if model.onnx is not None:
+        confined(f"{__name__}:convert_onnx", model.onnx, target, seconds=ONNX_SECONDS)
+    elif model.network is not None:
+        notes += _write_program(model.network, shape, target)
+    else:
+        return model
+    if (file := target.with_suffix(".pt2")).is_file():
+        return replace(program_model(file), network=model.network, exported=True, notes=notes)
+    file = target.with_suffix(".ts")  # traced here, from code that has run already
+    if model.onnx is not None:
+        notes += ("torch.export cannot follow the converted network, so it was traced to TorchScript",)
+    return replace(script_model(file, trust_code=True), network=model.network, exported=True, notes=notes)
+
+
+def convert_onnx(path: Path, target: Path) -> None:
+    """Convert an ONNX file to a program beside `target`; ValueError if it cannot be converted."""
+    network = open_onnx(path, EXPORT)
+    channels, height, width = network.shape
+    _write_program(network, (channels, height, width), target)
+
+
+def _write_program(network: nn.Module, shape: tuple[int, int, int], target: Path) -> tuple[str, ...]:
+    """Write a network beside `target` as .pt2, or as .ts if .pt2 fails; return notes for the user."""
+    file = target.with_suffix(".pt2")
+    try:
+        _export(network, shape, file)
+        read_program(file)
+    except (RuntimeError, ValueError, TypeError, AssertionError, TorchDynamoException) as error:
+        file.unlink(missing_ok=True)
+        _traced(network, shape).save(str(target.with_suffix(".ts")))
+        return (f"torch.export cannot follow its code ({first_line(error)}), so it was traced to TorchScript",)
+    return ()
+
+
+def copy_beside(model: UserModel, target: Path) -> UserModel:
+    """Return the model with its exported file copied beside `target`.
+
+    An equal program that is there already is not written again.
+    """
+    if not model.exported or model.file is None:
+        return model
+    file = target.with_suffix(model.file.suffix)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if model.kind == "torchscript" or not (file.is_file() and _same(file, model.file)):
+        file.write_bytes(model.file.read_bytes())
+    return replace(model, file=file)
+
+
+def _export(network: nn.Module, shape: tuple[int, int, int], target: Path) -> None:
+    images = torch.rand(2, *shape)
+    with torch.no_grad():
+        network(images)  # a network that does not fit the images fails here, with its own message
+    program = torch.export.export(network, (images,), dynamic_shapes=({0: torch.export.Dim("images", min=1)},))
+    torch.export.save(program, target)
+
+
+def _traced(network: nn.Module, shape: tuple[int, int, int]) -> Any:
+    try:
+        trace: Callable[..., Any] = torch.jit.trace
+        return trace(network, torch.rand(2, *shape))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"the model does not take images of {' x '.join(map(str, shape))}: {str(error).strip().splitlines()[-1]}"
+        ) from error
+
+
+def _same(present: Path, exported: Path) -> bool:
+    if not is_program(present):
+        return False
+    (graph, weights), (other, fresh) = read_program(present), read_program(exported)
+    return (
+        graph == other and weights.keys() == fresh.keys() and all(np.array_equal(weights[k], fresh[k]) for k in fresh)
+    )

@@ -1,0 +1,97 @@
+"""One assay from the typed words to the first screen of the report: inspect the model, write its study, run it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from touchstone.assay import arguments, study_file
+from touchstone.assay.facts import Facts
+from touchstone.assay.study import Study, write
+from touchstone.assay.study_file import Place
+from touchstone.numerics import devices
+from touchstone.pipeline.orchestration import recovery, running
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import whole_files
+from touchstone.pipeline.settings.study import load
+from touchstone.records import encoding, nouns
+from touchstone.report import packing
+from touchstone.report.summary import summary
+from touchstone.report.tables import numbered
+from touchstone.statistics.sanity_checks import Doubts
+
+JOB_SECONDS = 3.2  # of one job besides its attacks: Python, torch, reading and writing
+OVERHEAD = 2.0  # of an attack's step over one forward and one backward pass
+NO_GPU = "--device cuda: there is no GPU here that torch can use; omit --device to compute on the CPU"
+
+
+def run_assay(options: Namespace) -> int:
+    """Inspect the model, write its study and run it; return Snakemake's exit code."""
+    arguments.check_clone(options)
+    if not options.dry_run and devices.missing(options.device):
+        raise ValueError(NO_GPU)
+    typed = arguments.parsed(options)
+    place = study_file.choose(typed.target, typed.subject, named=typed.named, force=typed.force)
+    if not options.dry_run:
+        try:
+            recovery.check_free()
+        except recovery.Busy as error:
+            return running.told_busy(error)
+        _check_gpu(options.device)
+    from touchstone.assay.inspection import inspect  # it imports torch, which takes seconds
+
+    facts = inspect(typed, place)
+    study = write(facts)
+    whole_files.write_whole(place.target, study.text.encode())
+    name = facts.name if place.target.parent == arguments.STUDIES else str(place.target)
+    _announce(facts, study, name, place, options.cores)
+    if options.dry_run:
+        if warning := devices.warning(options.device):
+            print(f"touchstone: {warning}", file=sys.stderr)
+        return 0
+    code = running.run(name, options.cores)
+    if code == 0:
+        _print_summary(facts.name)
+    return code
+
+
+def _check_gpu(device: str) -> None:
+    """Raise ValueError if a driver is here, but torch cannot use it."""
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ValueError(NO_GPU)
+
+
+def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -> None:
+    """Print what the model and the images showed, where the study is, and how long it may take."""
+    channels, height, width = facts.model.input_shape
+    kind = facts.model.kind.replace("_", " ")
+    print(f"Model: {kind}, {channels} x {height} x {width} pixels in, {facts.model.classes} classes out.")
+    for sentence in (*facts.notes, *study.left_out, *place.kept):
+        print(f"  - {sentence}")
+    jobs = sum(1 for _ in Plan(load(name)).jobs())
+    used = min(os.cpu_count() or 1, int(cores) if cores.isdigit() else 10**6)
+    minutes = (jobs * JOB_SECONDS + study.passes * facts.model.seconds * OVERHEAD) / used / 60
+    print(
+        f"Study: {place.target}{', in place of the one written before' if place.replaces else ''}. {jobs} jobs, about"
+        f" {max(minutes, 1):.0f} min on {used} cores; an interrupted run continues where it stopped.",
+        flush=True,
+    )
+
+
+def _print_summary(name: str) -> None:
+    """Print the first screen of a study's report: the same words and numbers."""
+    table = gzip.decompress(Path(f"reports/{name}/{packing.METRICS}").read_bytes())
+    rows = numbered({name: encoding.decode(table, nouns.Metrics)})
+    first_screen = summary(rows, Doubts(rows))
+    if first_screen is None:
+        return
+    for line in first_screen.table.lines:
+        for number in filter(None, line.numbers):
+            print(f"{line.words[0]}: {number.text} {number.interval}")
+    print(first_screen.checks)

@@ -1,0 +1,127 @@
+"""A user's model in any of its forms: an exported program, TorchScript, ONNX, weights, a pickle, a torchvision name.
+
+No code in a file is run unless the user agrees. Programs are read as data; weights and ONNX in a process of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from touchstone.assay import networks_from_weights
+from touchstone.network_files import trust
+from touchstone.network_files.onnx_conversion import check_libraries
+from touchstone.network_files.programs import GRAPH, GraphProgram, ScriptProgram, as_bytes, graph_bytes
+from touchstone.network_files.pt2_archive import is_program, read_program
+from touchstone.network_files.weight_files import EXPORT, EXPORT_LINE, tensors, unpickled
+from touchstone.network_files.zip_archives import names
+from touchstone.networks.checkpoints import Program
+from touchstone.records.encoding import DamagedFile
+
+Kind = Literal["exported_program", "torchscript"]
+REHEARSED = (1, 8, 64)  # numbers of images that an assay runs a model on
+
+
+@dataclass(frozen=True)
+class UserModel:
+    """A user's model: a program file, or what one can be exported from.
+
+    network: loaded from anything but a program. onnx: a file to convert. exported: the file was exported from one of these.
+    batch: the only number of images that it takes at once. notes: sentences for the user.
+    """
+
+    kind: Kind
+    file: Path | None = None
+    network: nn.Module | None = None
+    onnx: Path | None = None
+    exported: bool = False
+    batch: int | None = None
+    shape: tuple[int | None, ...] = ()  # (C, H, W) as the program states it
+    notes: tuple[str, ...] = ()
+
+    def program(self, shape: tuple[int, int, int]) -> Program:
+        """Return the program as the study will run it.
+
+        Raises:
+            ValueError: it cannot or must not run on images of this shape (C, H, W).
+        """
+        assert self.file is not None, "export the network first"
+        if self.kind == "torchscript":
+            script = ScriptProgram()
+            script.open({GRAPH: as_bytes(self.file.read_bytes())})
+            return script
+        graph, weights = read_program(self.file)
+        program = GraphProgram(self.batch)
+        try:
+            program.open({**weights, GRAPH: graph_bytes(graph)})
+            for count in REHEARSED:
+                program.rehearse((count, *shape), torch.device("cpu"))
+        except DamagedFile as error:
+            raise DamagedFile(f"{self.file.name}: {error}") from error
+        except ValueError as error:
+            raise ValueError(
+                f"{self.file.name}: the model does not take your images, {' x '.join(map(str, shape))} (channels x height"
+                f" x width): {error}. --resize HEIGHTxWIDTH, --gray or --rgb change the images"
+            ) from error
+        return program
+
+
+def open_model(
+    model: str, *, architecture: str | None = None, weights: str | None = None, trust_code: bool = False
+) -> UserModel:
+    """Return the model that a path or a name stands for.
+
+    Args:
+        model: a file, or the name of a network of torchvision (or of timm, if it is installed).
+        architecture: "module:function" that returns the network for the weights in the file.
+        weights: a file for a named network; by default, its published weights are downloaded.
+        trust_code: whether a pickle or TorchScript may run its code.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the model cannot be opened; the message says what to do.
+    """
+    path = Path(model).expanduser()
+    if not path.is_file():
+        if path.suffix or "/" in model:
+            raise FileNotFoundError(f"no model file {model}")
+        return UserModel("exported_program", network=networks_from_weights.published(model, weights))
+    if path.suffix == ".onnx":
+        check_libraries(path, EXPORT)
+        return UserModel("exported_program", onnx=path, notes=("it was converted from ONNX",))
+    if is_program(path):
+        return program_model(path)
+    if any("/code/" in name for name in names(path)):
+        return script_model(path, trust_code)
+    content = tensors(path) if path.suffix == ".safetensors" else unpickled(path, trust_code)
+    if isinstance(content, nn.Module):
+        note = f"{path.name} was unpickled, so its code was run"
+        return UserModel("exported_program", network=content.eval(), notes=(note,))
+    return UserModel("exported_program", network=networks_from_weights.filled(architecture, content, path))
+
+
+def program_model(path: Path) -> UserModel:
+    """Return the model in a file of torch.export."""
+    graph, _ = read_program(path)
+    batch, *shape = graph["shape"]
+    fixed = f"it was exported for {batch} images at once, so it runs on as many; for any number: {EXPORT_LINE}"
+    notes = () if batch is None else (fixed,)
+    return UserModel("exported_program", path, batch=batch, shape=tuple(shape), notes=notes)
+
+
+def script_model(path: Path, trust_code: bool) -> UserModel:
+    """Return the model in a TorchScript file.
+
+    Raises:
+        ValueError: the user has not agreed to run its code.
+    """
+    data = path.read_bytes()
+    if trust_code:
+        trust.trust(data, path.name)
+    if not trust.trusted(data):
+        raise ValueError(f"{path}: {trust.refusal(data)}; {EXPORT}")
+    return UserModel("torchscript", path, notes=("TorchScript runs its own code, as you trusted it to",))

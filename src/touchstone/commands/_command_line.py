@@ -1,0 +1,53 @@
+"""The parser of the command line, and the arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from touchstone.messages import nearest
+from touchstone.pipeline.settings.files import DEFAULT_STUDY
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that suggests the nearest word for an unknown one.
+
+    commands: the parser of each command, by its name.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: dict[str, Parser] = {}
+
+    def refuse(self, unknown: list[str]) -> NoReturn:
+        """Exit with code 2 and a message about arguments that this command does not have."""
+        flag = unknown[0].partition("=")[0]
+        self.error(f"unknown: {' '.join(unknown)}.{nearest(flag, self._option_string_actions)}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            words = list(map(str, action.choices))
+            raise argparse.ArgumentError(action, f"{value}: not one of {', '.join(words)}.{nearest(value, words)}")
+
+
+def add_study(parser: argparse.ArgumentParser, text: str | None = None) -> None:
+    """Add the optional argument STUDY."""
+    parser.add_argument("study", nargs="?", default=DEFAULT_STUDY, help=text)
+
+
+def add_cores(parser: argparse.ArgumentParser) -> None:
+    """Add --cores: "all", or a number as text."""
+    parser.add_argument("--cores", type=_cores, default="all", help="how many cores to use (default: all)")
+
+
+def count(text: str) -> int:
+    """Return a whole number, 0 or more; ArgumentTypeError for any other text."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 0 or more")
+    return int(text)
+
+
+def _cores(text: str) -> str:
+    if text != "all" and not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text}: expected a number of cores, 1 or more, or all")
+    return text

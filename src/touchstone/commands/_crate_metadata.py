@@ -1,0 +1,185 @@
+"""The metadata of a crate: an entity for each file, for the action that made it, and for the workflow.
+
+References:
+    Provenance Run Crate 0.5, https://w3id.org/ro/wfrun/provenance/0.5, on RO-Crate 1.1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from touchstone import digests
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import chain, sidecar_files
+
+Entity = dict[str, Any]
+CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
+PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/provenance/0.5": ("Provenance Run Crate", "0.5"),
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
+}
+METADATA = "ro-crate-metadata.json"
+LICENCE = "https://spdx.org/licenses/MIT"
+FORMATS = {
+    ".html": "text/html", ".csv": "text/csv", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png",
+    ".yaml": "application/yaml", ".py": "text/x-python", ".safetensors": "application/octet-stream",
+}  # fmt: skip
+STEPS = (
+    "fetch", "prepare", "convert", "train", "cut", "attack", "attack_part", "translate", "measure", "infer", "gather", "fit",
+    "score", "evaluate", "report",
+)  # fmt: skip
+
+
+def metadata(
+    plan: Plan, report: str, sidecars: dict[str, Entity], content: dict[str, str], sizes: dict[str, int], day: str
+) -> bytes:
+    """Return the crate's ro-crate-metadata.json.
+
+    Args:
+        plan: the study's.
+        report: the report's page, the result of the run.
+        sidecars: of each artefact that the report was made from, by its name.
+        content: the digest of each file of the crate, by its name.
+        sizes: the bytes of each file.
+        day: the crate's date of publication.
+    """
+    entities = sorted(_graph(plan, report, sidecars, content, sizes, day), key=lambda entity: str(entity["@id"]))
+    document = {"@context": CONTEXT, "@graph": entities}
+    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _id(name: str) -> dict[str, str]:
+    return {"@id": quote(name, safe="/#+@:")}
+
+
+def _ids(names: Iterable[str]) -> list[dict[str, str]]:
+    return [_id(name) for name in names]
+
+
+def _graph(
+    plan: Plan, report: str, sidecars: dict[str, Entity], content: dict[str, str], sizes: dict[str, int], day: str
+) -> Iterator[Entity]:
+    """Yield the entities of the crate."""
+    name, folders = plan.study.name, sorted(file + "/" for file in sidecars if file not in content)
+    steps = [step for step in STEPS if any(sidecar["step"] == step for sidecar in sidecars.values())]
+    actions = {file: f"#make-{file}" for file in sidecars}
+    outer = [file for file in content if not file.startswith(tuple(folders))]
+    profiles = _ids(PROFILES)
+    yield {
+        "@id": METADATA,
+        "@type": "CreativeWork",
+        "about": {"@id": "./"},
+        "conformsTo": [{"@id": "https://w3id.org/ro/crate/1.1"}, profiles[-1]],
+    }
+    yield {
+        "@id": "./",
+        "@type": "Dataset",
+        "name": f"{plan.study['study']['title']}: a run of touchstone's study {name}",
+        "description": f"Every file of the study {name}, from raw data to report, and which step made it from which.",
+        "datePublished": day,
+        "license": {"@id": LICENCE},
+        "conformsTo": profiles,
+        "mainEntity": {"@id": "Snakefile"},
+        "hasPart": _ids([*outer, *folders]),
+        "mentions": _ids(["#run", *actions.values()]),
+    }
+    for profile, (title, version) in PROFILES.items():
+        yield {"@id": profile, "@type": "CreativeWork", "name": title, "version": version}
+    yield {"@id": LICENCE, "@type": "CreativeWork", "name": "MIT", "url": LICENCE}
+    yield from _workflow(steps)
+    for file, digest in content.items():
+        if file != "Snakefile":
+            yield _file(file, digest, sizes[file])
+    for folder in folders:
+        yield _id(folder) | {
+            "@type": "Dataset",
+            "name": folder,
+            "hasPart": _ids(f for f in content if f.startswith(folder)),
+        }
+    for file, action in actions.items():
+        yield from _action(file, action, sidecars[file], content)
+    yield _id("#run") | _done() | {
+        "name": f"The run of the study {name}",
+        "description": f"snakemake --cores all --config study={name}",
+        "instrument": {"@id": "Snakefile"},
+        "object": _ids([*folders, "params.yaml"]),
+        "result": _ids([report]),
+    }  # fmt: skip
+    yield _id("#organize") | {
+        "@type": "OrganizeAction",
+        "name": "Snakemake's run of the jobs",
+        "instrument": {"@id": "#snakemake-engine"},
+        "object": _ids(f"#control-{file}" for file in sidecars),
+        "result": {"@id": "#run"},
+    }
+
+
+def _workflow(steps: list[str]) -> Iterator[Entity]:
+    """Yield the workflow, its language and engine, and for each step its tool and its position."""
+    snakemake = {"name": "Snakemake", "url": {"@id": "https://snakemake.github.io"}}
+    yield {
+        "@id": "Snakefile",
+        "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
+        "name": "touchstone",
+        "programmingLanguage": {"@id": "#snakemake"},
+        "hasPart": _ids(f"#tool-{step}" for step in steps),
+        "step": _ids(f"#step-{step}" for step in steps),
+    }
+    yield {"@id": "#snakemake", "@type": "ComputerLanguage", **snakemake, "identifier": snakemake["url"]}
+    yield {"@id": "#snakemake-engine", "@type": "SoftwareApplication", **snakemake}
+    for place, step in enumerate(steps):
+        tool = f"touchstone {step}"
+        yield _id(f"#tool-{step}") | {"@type": "SoftwareApplication", "name": tool}
+        yield _id(f"#step-{step}") | {
+            "@type": "HowToStep",
+            "name": step,
+            "position": str(place),
+            "workExample": _id(f"#tool-{step}"),
+        }
+
+
+def _file(name: str, digest: str, size: int) -> Entity:
+    entity: Entity = _id(name) | {
+        "@type": "File",
+        "name": name,
+        "sha256": digest.removeprefix("sha256:"),
+        "contentSize": str(size),
+        "encodingFormat": FORMATS.get(Path(name).suffix, "text/plain"),
+    }
+    if name.endswith(sidecar_files.SIDECAR):
+        entity["about"] = _id(name.removesuffix(sidecar_files.SIDECAR))
+    return entity
+
+
+def _done() -> Entity:
+    return {"@type": "CreateAction", "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"}}
+
+
+def _action(file: str, action: str, sidecar: Entity, content: dict[str, str]) -> Iterator[Entity]:
+    """Yield the action that made one file, with inputs, tool and settings, and the Snakemake job that controlled it."""
+
+    def entity(name: str) -> str:
+        return name if name in content else name + "/"
+
+    inputs = [entity(link["file"]) for link in chain.links(sidecar)]
+    settings = f"#settings-{file}"
+    yield _id(action) | _done() | {
+        "name": f"{sidecar['step']}: {file}",
+        "instrument": _id(f"#tool-{sidecar['step']}"),
+        "object": _ids([*dict.fromkeys(inputs), settings]),
+        "result": _ids([entity(file)]),
+    }  # fmt: skip
+    shown = {key: value for key, value in sidecar["settings"].items() if key != "cells"}  # the cells repeat the inputs
+    yield _id(settings) | {"@type": "PropertyValue", "name": "settings", "value": digests.canonical(shown)}
+    yield _id(f"#control-{file}") | {
+        "@type": "ControlAction",
+        "name": f"Snakemake's job for {file}",
+        "instrument": _id(f"#step-{sidecar['step']}"),
+        "object": _id(action),
+    }

@@ -1,0 +1,27 @@
+"""`touchstone audit STUDY`: check the chain of files from raw data to report."""
+
+from __future__ import annotations
+
+import argparse
+
+from touchstone.commands._command_line import add_study, count
+from touchstone.pipeline.auditing.audit import run_audit
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `audit`."""
+    add_study(parser, "a study, or one file that a job made")
+    parser.add_argument("--root", help="also check that the report has this root digest")
+    parser.add_argument("--render", action=argparse.BooleanOptionalAction, default=True,
+                        help="build the page again from the chain and compare its bytes")  # fmt: skip
+    parser.add_argument("--recompute", type=count, default=0, metavar="N", help="also rerun N random jobs")
+    parser.add_argument("--seed", type=count, help="which jobs --recompute draws (default: random, printed)")
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print every broken link of the chain.
+
+    Returns 0 if the chain is whole, 1 if it is broken, 4 if not everything could be checked.
+    """
+    return run_audit(options.study, options.json, options.root, options.render, options.recompute, options.seed)

@@ -1,0 +1,38 @@
+"""`touchstone check STUDY`: check a study's settings and print how many jobs of each rule it would run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+
+from touchstone.commands._command_line import add_study
+from touchstone.numerics import devices
+from touchstone.pipeline.orchestration.running import configuration
+from touchstone.pipeline.settings.study import load
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the argument of `check`."""
+    add_study(parser)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the study's entries and jobs per rule; return 1 if Snakemake refuses it."""
+    settings = load(options.study)
+    if warning := devices.warning(settings["study"]["device"]):
+        print(f"touchstone: {warning}", file=sys.stderr)
+    for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
+        print(f"{section:<12} {', '.join(settings[section]) or '-'}")
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--cores", "all"]
+    command += configuration(options.study)
+    dry_run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
+    text = dry_run.stdout + dry_run.stderr
+    if dry_run.returncode != 0:
+        print(text.strip(), file=sys.stderr)
+        return 1
+    table = re.search(r"^job +count\n[- ]+\n(.*?)^total +\d+", text, re.MULTILINE | re.DOTALL)
+    print(f"\n{table.group(0)}" if table else "\nNothing to do: nothing has changed.")
+    return 0

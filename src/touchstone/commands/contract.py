@@ -1,0 +1,86 @@
+"""`touchstone contract FILE`: run the contract tests of its kind on one component."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from touchstone import plugins, registry
+
+TESTS = Path("tests/properties")
+SAME_TYPE = "convert the state to the type of the data: state[...].to(features)"
+NO_GRAD = (
+    "attacks are called under torch.no_grad(): take gradients with touchstone.adversary.losses.loss_and_input_gradient,"
+    " or inside `with torch.enable_grad():`"
+)
+HINTS = {  # words of an error -> what helps
+    "detectors": {"same dtype": SAME_TYPE, "but found Double": SAME_TYPE},
+    "attacks": {"does not require grad": NO_GRAD},
+}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `contract`."""
+    parser.add_argument("file", help="such as mine/detectors/NAME.py")
+    parser.add_argument("--trace", action="store_true", help="print pytest's own output of what failed")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Check the component's signature, then run the contract tests of its folder.
+
+    Returns 0 if all pass, else 1. Each failed test is printed as one sentence; with --trace in pytest's own words.
+    """
+    path = Path(options.file)
+    kind, name, folder = path.parent.name, path.stem, path.resolve().parent.parent
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}")
+    if kind not in registry.FOLDERS:
+        raise ValueError(
+            f"{path}: is in {kind}/; its kind is the name of its folder, one of {', '.join(registry.FOLDERS)}"
+        )
+    plugin = folder != plugins.PACKAGE
+    plugins.use([folder] if plugin else [])
+    component = registry.component(kind, name)
+    print(f"{kind}/{name}: takes {', '.join(component.call.data)}; settings {', '.join(component.settings) or 'none'}")
+    tests = TESTS / f"test_{kind}.py"
+    if not tests.is_file():
+        raise FileNotFoundError(f"{tests}: no such file here; run this in a clone of touchstone")
+    passed = _passes(tests, name, os.environ | ({"TOUCHSTONE_PLUGINS": str(folder)} if plugin else {}), options.trace)
+    print(f"{kind}/{name}: {'keeps the contract' if passed else 'does not keep the contract'}")
+    return int(not passed)
+
+
+def _passes(tests: Path, name: str, environment: dict[str, str], trace: bool) -> bool:
+    """Run the tests that are about one component, and print what failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "results.xml"
+        command = [sys.executable, "-m", "pytest", str(tests), "-q", "-k", name, "-p", "no:cacheprovider"]
+        command += [f"--junitxml={results}"]
+        done = subprocess.run(command, env=environment, capture_output=not trace, text=True)
+        if not trace:
+            hints = HINTS.get(tests.stem.removeprefix("test_"), {})
+            print(_sentences(results, hints) if results.is_file() else done.stdout + done.stderr)
+    return done.returncode == 0
+
+
+def _sentences(results: Path, hints: dict[str, str]) -> str:
+    """Return how many tests passed, and for each that failed its name as a sentence and its error."""
+    lines, passed, failed = [], 0, 0
+    for test in ElementTree.parse(results).iter("testcase"):
+        outcomes = (test.find(outcome) for outcome in ("failure", "error"))
+        failure = next((element for element in outcomes if element is not None), None)
+        if failure is None:
+            passed += 1
+            continue
+        failed += 1
+        sentence, _, case = test.get("name", "").removeprefix("test_").partition("[")
+        sentence = sentence.replace("_", " ") + (f": {case.removesuffix(']')}" if case else "")
+        error = (failure.get("message") or "").strip().splitlines() or ["no reason given"]
+        lines.append(f"  - {sentence}\n      {error[0]}")
+        lines += [f"      Hint: {hint}" for words, hint in hints.items() if words in " ".join(error)]
+    return "\n".join([f"{passed} promises kept, {failed} broken", *lines])

@@ -1,0 +1,160 @@
+"""`touchstone crate STUDY`: pack a finished study, with what made what from what, into one zip.
+
+Everything comes from the sidecars, without clock, host or user, so one study gives one zip, byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests
+from touchstone.commands._command_line import add_study
+from touchstone.commands._crate_metadata import METADATA, metadata
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address, files_of
+from touchstone.pipeline.settings.study import load
+
+SOURCES = (
+    "Snakefile",
+    "params.yaml",
+    "requirements.lock",
+    "pyproject.toml",
+    "LICENSE",
+    "profiles",
+    "workflow",
+    "src/touchstone",
+)
+ZERO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `crate`."""
+    add_study(parser)
+    parser.add_argument("--out", help="the zip to write (default: build/STUDY.crate.zip)")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Write the zip and print its size."""
+    plan = Plan(load(options.study))
+    target = Path(options.out or f"build/{plan.study.name}.crate.zip")
+    files = write(plan, target)
+    print(f"{target}: {files} files, {target.stat().st_size / 1e6:.0f} MB")
+    return 0
+
+
+def write(plan: Plan, target: Path, root: Path = Path()) -> int:
+    """Write a finished study's crate as a zip and return the number of its files.
+
+    Raises:
+        ValueError: a file is missing, or its bytes differ from its sidecar.
+    """
+    report = f"reports/{plan.study.name}/report.html"
+    sidecars = _by_file(root, chain.reached(root, [report]))
+    files = sorted({*_artefacts(root, sidecars), *_pages(root, plan), *_sources(root)})
+    content = {name: digests.file_digest(root / name) for name in files}
+    for name, sidecar in sidecars.items():
+        digest = digests.folder_digest(root / name) if (root / name).is_dir() else content[name]
+        if digest != sidecar["artefact"]:
+            raise ValueError(f"{name}: its bytes do not match its sidecar; see touchstone audit {plan.study.name}")
+    sizes = {name: (root / name).stat().st_size for name in files}
+    text = metadata(plan, report, sidecars, content, sizes, published(root, plan))
+    _zip(target, root, files, sorted(set(sidecars) - set(content)), text)
+    return len(files) + 1
+
+
+def _by_file(root: Path, records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return {file: what made it}; the records of a bundle's members, which one job made, as one."""
+    found: dict[str, dict[str, Any]] = {}
+    for address, record in records.items():
+        place = Address.parse(address)
+        links = [{"file": file} for file in files_of(link["file"] for link in chain.links(record))]
+        if not place.member:
+            found[place.file] = record | {"inputs": {"files": links}}
+            continue
+        whole = found.setdefault(place.file, {
+            "step": record["step"], "settings": {}, "inputs": {"files": []},
+            "artefact": sidecar_files.read_sidecar(root / place.file)["artefact"],
+        })  # fmt: skip
+        whole["settings"][place.member] = record["settings"]
+        whole["inputs"]["files"] += links
+    return found
+
+
+def published(root: Path, plan: Plan) -> str:
+    """Return the crate's date, as YYYY-MM-DD.
+
+    It is SOURCE_DATE_EPOCH, else the date of the last commit of the study's ROOT, else 1980-01-01.
+    """
+    if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
+        return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
+    line = ["git", "log", "-1", "--format=%cs", "--", f"reports/{plan.study.name}/{chain.ROOT}"]
+    try:
+        done = subprocess.run(line, cwd=root, capture_output=True, text=True)
+    except FileNotFoundError:
+        return date(*ZERO_DATE[:3]).isoformat()
+    return done.stdout.strip() or date(*ZERO_DATE[:3]).isoformat()
+
+
+def _artefacts(root: Path, sidecars: Iterable[str]) -> Iterator[str]:
+    for name in sidecars:
+        yield name + sidecar_files.SIDECAR
+        if (root / name).is_dir():
+            yield from _inside(root, name)
+        else:
+            yield name
+
+
+def _inside(root: Path, folder: str) -> Iterator[str]:
+    for path in sorted((root / folder).rglob("*")):
+        hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root / folder).parts)
+        if path.is_file() and not hidden:
+            yield path.relative_to(root).as_posix()
+
+
+def _pages(root: Path, plan: Plan) -> Iterator[str]:
+    for name in plan.more_pages:
+        if (root / name).is_dir():
+            yield from _inside(root, name)
+        else:
+            yield name
+
+
+def _sources(root: Path) -> Iterator[str]:
+    for name in SOURCES:
+        if (root / name).is_dir():
+            yield from _inside(root, name)
+        elif (root / name).is_file():
+            yield name
+
+
+def _zip(target: Path, root: Path, files: list[str], folders: list[str], text: bytes) -> None:
+    """Write the whole zip or nothing, without compression, because zlib's output differs between its versions."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            archive.writestr(_entry(METADATA, len(text)), text)
+            for folder in folders:
+                archive.writestr(_entry(folder + "/", 0), b"")
+            for name in files:
+                path = root / name
+                with path.open("rb") as source, archive.open(_entry(name, path.stat().st_size), "w") as part:
+                    shutil.copyfileobj(source, part)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _entry(name: str, size: int) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, ZERO_DATE)
+    entry.external_attr, entry.create_system, entry.file_size = 0o644 << 16, 3, size
+    return entry

@@ -1,0 +1,74 @@
+"""`touchstone job RULE WILDCARDS`: run one job of the workflow, as its rules call it."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from touchstone.messages import nearest
+from touchstone.pipeline.jobs import environment, run, run_records
+from touchstone.pipeline.jobs.reader import JobError
+from touchstone.pipeline.planning.plan import Plan, digests_of
+from touchstone.pipeline.settings.files import DEFAULT_STUDY
+from touchstone.pipeline.settings.study import load
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `job`."""
+    parser.add_argument(
+        "rule", help="the rule's name; RULE:DIGEST refuses to run if the job's settings have another digest"
+    )
+    parser.add_argument("wildcards", nargs="?", default="", help="the rule's wildcards: net=cnn.0,victim=cnn.0")
+    parser.add_argument("--study", default=DEFAULT_STUDY)
+    parser.add_argument("--code", help="refuse to run if the job's code has another digest")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the job's tasks and write its run record; ValueError says why a job cannot run."""
+    try:
+        return _job(options)
+    except JobError as error:
+        raise ValueError(str(error)) from error
+
+
+def _job(options: argparse.Namespace) -> int:
+    study = load(options.study)
+    plan = Plan(study)
+    name, _, planned = options.rule.partition(":")
+    rule = plan.rules.get(name)
+    if rule is None:
+        raise ValueError(f"study {study.name} has no rule {name}.{nearest(name, plan.rules)}")
+    wildcards = dict(pair.partition("=")[::2] for pair in options.wildcards.split(",") if pair)
+    if sorted(wildcards) != sorted(rule.wildcards):
+        raise ValueError(f"the rule {rule.name} takes {', '.join(rule.wildcards)}, got {options.wildcards!r}")
+    environment.prepare_process(rule.step, study["study"]["threads"])
+    tasks = plan.tasks(rule, **wildcards)
+    settings, code = digests_of(tasks)
+    for expected, digest, what in ((planned, settings, "settings"), (options.code, code, "code")):
+        if expected and expected != digest:
+            raise ValueError(f"the {what} changed since this job was planned; run the study again")
+    logs = Path("logs") / study.name
+    # SIGTERM leaves through every `finally`, so that no file is left half written.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    with run_records.recorded(logs, rule.name, wildcards, tasks) as record:
+        stop = logs / run_records.LEAK
+        if stop.is_file() and rule.step not in ("fetch", "prepare"):
+            raise ValueError(f"not started: {stop.read_text()}")
+        record["from_cache"] = run.run(tasks, Path(), logs)
+        if rule.step == "prepare":
+            _check_leaks(plan, wildcards["examples"], stop)
+    return 0
+
+
+def _check_leaks(plan: Plan, examples: str, stop: Path) -> None:
+    """Compare a new example set with the others; if images leak, write `stop`, so that no other job of this run starts."""
+    from touchstone.pipeline.auditing import leakage  # only jobs of `prepare` need it
+
+    try:
+        for note in leakage.check(plan, among=[examples]):
+            print(f"touchstone: {note}", file=sys.stderr)
+    except leakage.Leak as leak:
+        stop.write_text(str(leak).splitlines()[0])  # Snakemake would go on with jobs that do not need this set
+        raise

@@ -1,0 +1,30 @@
+"""`touchstone list KIND`: print the available components and their settings, without importing torch."""
+
+from __future__ import annotations
+
+import argparse
+
+from touchstone import registry
+from touchstone.signatures import Setting
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the argument of `list`."""
+    parser.add_argument("folder", nargs="?", choices=registry.FOLDERS, metavar="KIND", help=", ".join(registry.FOLDERS))
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print the components of one folder with their settings, or those of all folders without."""
+    for folder in [options.folder] if options.folder else registry.FOLDERS:
+        print(f"{folder}:")
+        for name in registry.names(folder):
+            component = registry.component(folder, name)
+            print(f"  {name:<22} {component.call.summary.split('. ')[0].rstrip('.')}.")
+            for line in [_line(*item) for item in component.settings.items()] if options.folder else []:
+                print(line)
+    return 0
+
+
+def _line(name: str, setting: Setting) -> str:
+    default = "must be given" if setting.required else f"default {setting.default!r}"
+    return f"    {name}: {setting.type} ({default})"

@@ -1,0 +1,72 @@
+"""`touchstone table STUDY EVALUATION METRIC`: print one metric of a report as a Markdown table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from touchstone.commands.claims import measured_text
+from touchstone.messages import nearest
+from touchstone.report import packing
+
+Rows = list[dict[str, str]]  # of metrics.csv.gz
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `table`."""
+    parser.add_argument("study", help="a study that has run")
+    parser.add_argument("evaluation", help="one of its evaluations, such as detection")
+    parser.add_argument("metric", help="such as auroc; several seeds give their mean and the outer interval ends")
+    parser.add_argument("--entries", nargs="+", default=[], metavar="NAME", help="only these rows, in this order")
+    parser.add_argument("--examples", nargs="+", default=[], metavar="SET", help="only these columns, in this order")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print a row per entry and a column per example set.
+
+    Over several seeds a cell is their mean, with the lowest and the highest end of their 95 % intervals, as on the page.
+    ValueError names what the report does not have, and the nearest name that it has.
+    """
+    # These import scipy, and the completion script imports this file only for its arguments.
+    from touchstone.statistics.rows import measured
+    from touchstone.statistics.threats import seedless
+
+    path = Path("reports") / options.study / packing.METRICS
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; run the study first: touchstone run {options.study}")
+    rows = packing.rows_of(path.read_bytes())
+    evaluation, metric = options.evaluation, options.metric
+    _chosen(path, "no evaluation called", [evaluation], (row["evaluation"] for row in rows))
+    rows = [row for row in rows if row["evaluation"] == evaluation]
+    _chosen(path, f"no metric of {evaluation} called", [metric], (measured(row["metric"]) for row in rows))
+    cells: dict[tuple[str, str], Rows] = {}
+    for row in rows:
+        if measured(row["metric"]) == metric:
+            cells.setdefault((row["entry"], seedless(row["examples"])), []).append(row)
+    entries = _chosen(path, f"{evaluation} has no entry", options.entries, (entry for entry, _ in cells))
+    columns = _chosen(path, f"{evaluation} has no examples", options.examples, (examples for _, examples in cells))
+    print(f"| {metric.replace('_', ' ')} | {' | '.join(columns)} |\n|{' --- |' * (len(columns) + 1)}")
+    for entry in entries:
+        print(f"| {entry} | {' | '.join(_cell(cells.get((entry, column), [])) for column in columns)} |")
+    return 0
+
+
+def _chosen(path: Path, problem: str, wanted: list[str], present: Iterable[str]) -> list[str]:
+    """Return the wanted names, or all that are present if none is wanted; ValueError for one that is not present."""
+    names = list(dict.fromkeys(present))
+    for name in wanted:
+        if name not in names:
+            raise ValueError(f"{path}: {problem} {name}.{nearest(name, names)} There are {', '.join(sorted(names))}.")
+    return wanted or names
+
+
+def _cell(rows: Rows) -> str:
+    """Return the mean over seeds, or the only value, with the lowest and the highest end of the seeds' intervals."""
+    if not rows:
+        return "–"
+    single = [row for row in rows if row["seed"]] or rows
+    shown = next((row for row in rows if not row["seed"]), rows[0])
+    lows, highs = [[float(row[end]) for row in single if row[end]] for end in ("low", "high")]
+    ends = {"low": repr(min(lows)) if lows else "", "high": repr(max(highs)) if highs else ""}
+    return measured_text({**shown, **ends, "measured": shown["value"]})

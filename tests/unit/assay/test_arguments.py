@@ -1,0 +1,40 @@
+"""The arguments of an assay as values."""
+
+import pytest
+
+from touchstone.__main__ import command_line
+from touchstone.assay import arguments
+
+
+@pytest.fixture
+def parsed(tmp_path):
+    (tmp_path / "Cnn v2.pt2").touch()
+
+    def parse(*flags):
+        typed = ["assay", str(tmp_path / "Cnn v2.pt2"), "--data", str(tmp_path), *flags]
+        return arguments.parsed(command_line("assay").parse_args(typed))
+
+    return parse
+
+
+def test_a_study_is_named_for_its_model_unless_the_user_names_it(parsed):
+    assert (parsed().target, parsed().named) == (arguments.STUDIES / "assay_cnn_v2.yaml", False)
+    assert (parsed("--name", "mine").target, parsed("--name", "mine").named) == (arguments.STUDIES / "mine.yaml", True)
+
+
+def test_a_fraction_stays_as_it_was_typed_in_the_study(parsed):
+    assert (parsed("--eps", "4/255").eps, parsed("--eps", "4/255").eps_written) == (pytest.approx(4 / 255), "4/255")
+    assert parsed("--eps", "0.1").eps_written == 0.1
+
+
+def test_one_mean_serves_all_channels_and_the_std_is_one_without_a_flag(parsed):
+    assert parsed("--mean", "0.5").normalisation(3) == ([0.5] * 3, [1.0] * 3)
+
+
+def test_neither_one_mean_nor_one_for_each_channel_is_refused(parsed):
+    with pytest.raises(ValueError, match=r"--mean 0\.5,0\.4: expected one number for each of 3 channels"):
+        parsed("--mean", "0.5,0.4").normalisation(3)
+
+
+def test_a_size_of_one_number_is_a_square(parsed):
+    assert (parsed("--resize", "32").shaping.size, parsed("--resize", "32x16").shaping.size) == ((32, 32), (32, 16))

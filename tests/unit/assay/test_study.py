@@ -1,0 +1,72 @@
+"""The study that an assay writes, from facts given by hand: what it leaves out, what it costs, that it is YAML."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from touchstone.assay import study
+from touchstone.assay.facts import Facts, ImageFacts, ModelFacts, OODFacts
+
+MODEL = ModelFacts(
+    kind="exported_program", settings={}, file="/m/cnn.pt2", digest="sha256:m", input_shape=(1, 8, 8), classes=3,
+    mean=(0.0,), std=(1.0,), no_features="", no_gradient_norms="", width=10, seconds=0.001,
+)  # fmt: skip
+IMAGES = ImageFacts("/m/pictures", "sha256:i", {"height": 8, "classes": ["a", "b", "c"]}, {"fit": 60, "calibration": 40, "test": 100})  # fmt: skip
+FACTS = Facts("mine", "cnn.pt2 --data pictures", "touchstone assay cnn.pt2", MODEL, IMAGES, (), 0.1, "1/10", "quick", "cpu", ("a note",))  # fmt: skip
+
+
+def written(**changes):
+    model = replace(MODEL, **{name: changes.pop(name) for name in list(changes) if hasattr(MODEL, name)})
+    made = study.write(replace(FACTS, model=model, **changes))
+    return made, yaml.safe_load(made.text)
+
+
+def test_eps_is_written_as_it_was_typed_and_the_checks_around_it_as_numbers():
+    _, sections = written()
+
+    assert sections["attacks"]["pgd"]["eps"] == "1/10"
+    assert [sections["attacks"][name]["eps"] for name in ("check_0", "check_half", "check_large")] == [0, 0.05, 0.5]
+
+
+def test_a_model_without_features_has_no_detectors_of_features_and_its_question_says_so():
+    made, sections = written(no_features="it has none")
+
+    assert not {"knn", "mahalanobis", "vim"} & sections["detectors"].keys()
+    assert {"gradient_network", "msp"} <= sections["detectors"].keys()
+    assert "mahalanobis" not in sections["evaluations"]["evasion"]["detectors"]
+    assert made.left_out[0] in sections["evaluations"]["detection"]["question"]
+
+
+@pytest.mark.parametrize(("width", "fitted"), [(59, True), (60, False)])
+def test_vim_needs_more_images_than_features(width, fitted):
+    made, sections = written(width=width)
+
+    assert ("vim" in sections["detectors"]) == fitted == (made.left_out == ())
+
+
+def test_two_classes_leave_no_third_logit_for_dlr():
+    worst = [written(classes=count)[1]["attacks"]["worst"]["attacks"][1] for count in (2, 3)]
+
+    assert "loss" not in worst[0] and worst[0]["restarts"] == 2
+    assert worst[1]["loss"] == "dlr"
+
+
+def test_a_set_without_classes_is_read_like_the_images_and_not_larger_than_the_test_part():
+    _, sections = written(ood=(OODFacts("/m/few", "sha256:f", 50), OODFacts("/m/many", "sha256:n", 500)))
+
+    few, many = sections["examples"]["ood_1"], sections["examples"]["ood_2"]
+    assert few == {"use": "own_images", "source": "mine_ood_1", "labelled": False, "height": 8}
+    assert many == few | {"source": "mine_ood_2", "limit": 100}
+    assert sections["sources"]["mine_ood_2"] == {"use": "own_files", "location": "/m/many", "sha256": "sha256:n"}
+
+
+def test_the_work_is_that_of_every_attack_on_every_image():
+    quick, rows = study.methods.EFFORTS["quick"], 100
+    guards = 4  # msp, pixel_mahalanobis, mahalanobis, gradient_network; each costs three passes with gradient norms
+
+    made, _ = written()
+
+    per_image = 2 * 20 + 100 / 3 + 20 + (4 * 20 + 10 + 100 / 3 + 30) + guards * 10 * 3 + 6 * 15
+    assert (quick.steps, quick.queries, quick.adaptive_steps, quick.margin_steps) == (20, 100, 10, 15)
+    assert made.passes == pytest.approx(rows * per_image + 60 * 20)
