@@ -57,12 +57,13 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
                 for path in sorted(present - sidecars - artefacts)]  # fmt: skip
     findings += [Finding(_name(path, root), "is missing; its sidecar is there")
                  for path in sorted(artefacts) if not path.exists()]  # fmt: skip
+    committed = report.exists() or sidecar_files.sidecar_path(report).is_file()  # git holds all of a report but its page
     there = sorted(path for path in artefacts if path.exists()) + ([report] if report.exists() else [])
     bytes_of = bytes_found(there, quiet)
     broken: dict[str, list[str]] = {}  # by what is missing, what was made from it
     for path in there:
         findings += _against_sidecar(path, root, bytes_of, broken)
-    if chain.absent(root, plan.folder) and not report.exists():
+    if chain.absent(root, plan.folder) and not committed:
         findings.append(Finding(plan.folder, "holds nothing to audit; run the study first"))
     elif chain.absent(root, plan.folder):
         told = "is not here: the pages and ROOT were checked, the chain behind them was not"
@@ -74,8 +75,8 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     findings += _against_today(plan, root)
     overlaps = leakage.overlaps(plan, root, stale=True)
     findings += [Finding(overlap.file, str(overlap)) for overlap in overlaps if overlap.leaks]
-    if report.exists():
-        findings += _pages(report, root, expected_root)
+    if committed:
+        findings += _pages(report, root, expected_root, clone=chain.absent(root, plan.folder))
     elif expected_root is not None:
         findings.append(Finding(_name(report, root), "is missing, so there is no root digest to compare"))
     return findings
@@ -180,13 +181,19 @@ def _inputs(sidecar: dict[str, Any]) -> set[str] | None:
         return None
 
 
-def _pages(report: Path, root: Path, expected_root: str | None) -> Iterator[Finding]:
-    """Yield what is wrong with the report's pages, the numbers on them, and the root digest."""
+def _pages(report: Path, root: Path, expected_root: str | None, clone: bool) -> Iterator[Finding]:
+    """Yield what is wrong with the report's pages, the numbers on them, and the root digest.
+
+    A clone without data has no report.html, which git does not store: it is then left unchecked.
+    """
     folder = report.parent
     try:
         pages = sidecar_files.read_sidecar(report)["pages"]
         for name, digest in pages.items():
-            if not (folder / name).is_file():
+            if clone and name == report.name and not report.exists():
+                problem = "is not here, so its words were not checked; tables, figures and ROOT were"
+                yield Finding(_name(report, root), problem, unchecked=True)
+            elif not (folder / name).is_file():
                 yield Finding(_name(folder / name, root), "is missing; the report's sidecar lists it")
             elif digests.file_digest(folder / name) != digest:
                 yield Finding(_name(folder / name, root), "is not the page that the report's sidecar lists")
@@ -201,7 +208,8 @@ def _pages(report: Path, root: Path, expected_root: str | None) -> Iterator[Find
             yield Finding(_name(folder / chain.ROOT, root), f"says {stated}, the chain gives {found}")
         if expected_root is not None and found != expected_root:
             yield Finding(_name(report, root), f"has root digest {found}, not {expected_root}")
-        for problem in _shown(packing.unpacked(report.read_text()), folder):
+        shown = _shown(packing.unpacked(report.read_text()), folder) if report.exists() else ()
+        for problem in shown:
             yield Finding(_name(report, root), problem)
     except (ValueError, KeyError, FileNotFoundError) as error:
         yield Finding(_name(report, root), f"cannot be checked: {error}")
