@@ -37,7 +37,11 @@ def record(project):
             path = root / out / "file" if out.endswith("/") else root / out
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(out)
-    for line in ("git init -q .", f"{sys.executable} -m dvc commit -q -f", "rm -r data reports/digits/report.html .dvc/cache .dvc/tmp"):
+    for line in (
+        "git init -q .",
+        f"{sys.executable} -m dvc commit -q -f",
+        "rm -r data reports/digits/report.html .dvc/cache .dvc/tmp",
+    ):
         subprocess.run(line.split(" "), cwd=root, check=True, capture_output=True)
 
 

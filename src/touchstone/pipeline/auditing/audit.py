@@ -57,7 +57,7 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
                 for path in sorted(present - sidecars - artefacts)]  # fmt: skip
     findings += [Finding(_name(path, root), "is missing; its sidecar is there")
                  for path in sorted(artefacts) if not path.exists()]  # fmt: skip
-    committed = report.exists() or sidecar_files.sidecar_path(report).is_file()  # git holds all of a report but its page
+    committed = report.exists() or sidecar_files.sidecar_path(report).is_file()  # git stores no page
     there = sorted(path for path in artefacts if path.exists()) + ([report] if report.exists() else [])
     bytes_of = bytes_found(there, quiet)
     broken: dict[str, list[str]] = {}  # by what is missing, what was made from it
