@@ -27,7 +27,7 @@ from touchstone.models.small_cnn import small_cnn
 from touchstone.numerics.gradient_norms import gradient_norms, parameter_names
 
 CHECKED = 8  # images whose float64 gradients are taken one by one
-TOLERANCE = 1e-4  # relative, float32 against float64: papers.md 1.c
+TOLERANCE = 1e-4  # relative, float32 against float64
 Norms = dict[str, Tensor]
 Contestant = Callable[[nn.Module, Tensor, Tensor], Norms]
 

@@ -29,7 +29,7 @@ def test_the_step_raises_the_confidence(model, images):
 
 
 def test_odin_of_a_linear_two_class_model_is_the_closed_form(images):
-    """papers.md 2.i 6: the step moves the logit gap by magnitude times the L1 norm of the weight."""
+    """The step moves the logit gap by magnitude times the L1 norm of the weight."""
     weight, temperature, magnitude = torch.linspace(-1, 1, 9, dtype=torch.float64), 2.0, 0.05
 
     def linear(x):

@@ -38,7 +38,7 @@ def values(rows, examples="digits/linf"):
 
 
 def test_a_linear_classifier_ranks_and_finds_brittle_inputs_perfectly():
-    leads = np.linspace(0.1, 2, 40)  # papers.md 3.i item 2: the input margin is the logit margin over ||w||_1
+    leads = np.linspace(0.1, 2, 40)  # the input margin is the logit margin over ||w||_1
 
     found = values(margins(*cells(leads / 4, leads), eps=[0.1, 0.3], **QUICK))
 

@@ -31,7 +31,7 @@ def points(weight, rows=60):
 
 
 def test_equidistant_rows_give_the_logit_margin_over_twice_c():
-    """papers.md 3.i item 3: W = c * I, so every ||w_i - w_j||_1 is 2c."""
+    """W = c * I, so every ||w_i - w_j||_1 is 2c."""
     weight = 3.0 * np.eye(4)
     _, logits = points(weight)
 
@@ -42,7 +42,7 @@ def test_equidistant_rows_give_the_logit_margin_over_twice_c():
 
 
 def test_unequal_rows_take_the_orders_apart_and_the_feature_margin_is_the_exact_one():
-    """papers.md 3.i item 4: W = diag(1, 1, 5), points near different boundaries."""
+    """W = diag(1, 1, 5), points near different boundaries."""
     weight = np.diag([1.0, 1.0, 5.0])
     _, logits = points(weight)
     own = logits.argmax(axis=1)
@@ -64,7 +64,6 @@ def test_the_feature_margin_of_the_l2_norm_divides_by_the_l2_norm():
 
 
 def test_a_shift_of_all_logits_changes_no_margin_and_a_scale_scales_them():
-    """papers.md 3.i item 5."""
     _, logits = points(np.diag([1.0, 2.0, 3.0]))
 
     np.testing.assert_allclose(logit_margins(logits + 7), logit_margins(logits))

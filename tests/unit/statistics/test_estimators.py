@@ -180,7 +180,7 @@ def test_logit_margin_is_the_gap_of_the_two_greatest_logits():
 
 @pytest.mark.parametrize("order", list(permutations(range(4)))[::3])
 def test_a_perfect_threshold_exists_at_every_radius_exactly_where_margins_are_consistent(order):
-    input_margins = np.array([0.1, 0.2, 0.3, 0.4])  # papers.md 3.i item 7, by brute force
+    input_margins = np.array([0.1, 0.2, 0.3, 0.4])  # by brute force
     logit_margins = np.array(order, dtype=float)
 
     separations = [
