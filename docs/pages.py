@@ -82,15 +82,22 @@ def commands() -> str:
 
 
 def python() -> str:
-    """Return the page of the functions and classes that docs/python.md imports, except components."""
+    """Return the page of the public functions and classes: those of `import touchstone`, and those in docs/python.md."""
     parts = [
         "# Python\n\nWhat [the Python page](../python.md) shows, with all parameters. Components have pages of their own.\n"
     ]
-    for module, names in re.findall(r"from touchstone\.([\w.]+) import ([\w, ]+)", (DOCS / "python.md").read_text()):
-        path = registry.PACKAGE / f"{module.replace('.', '/')}.py"
-        if module.split(".")[0] not in registry.FOLDERS:
-            parts += [_documented(path, name.strip(), f"touchstone.{module}") for name in names.split(",")]
+    for node in ast.walk(ast.parse((registry.PACKAGE / "__init__.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("touchstone."):
+            path = _file(str(node.module))
+            parts += [_documented(path, alias.name, "touchstone", alias.asname or alias.name) for alias in node.names]
+    for module, names in re.findall(r"from (touchstone\.[\w.]+) import ([\w, ]+)", (DOCS / "python.md").read_text()):
+        if module.split(".")[1] not in registry.FOLDERS:
+            parts += [_documented(_file(module), name.strip(), module, name.strip()) for name in names.split(",")]
     return "\n".join(parts)
+
+
+def _file(module: str) -> Path:
+    return registry.PACKAGE.parent / f"{module.replace('.', '/')}.py"
 
 
 def components(folder: str) -> str:
@@ -123,10 +130,10 @@ def _docstring(path: Path, name: str) -> str:
     return ast.get_docstring(_definition(path, name)) or ""
 
 
-def _documented(path: Path, name: str, module: str) -> str:
+def _documented(path: Path, name: str, module: str, public: str) -> str:
     """Return a function with its signature and docstring, or a class with those of its public methods."""
     definition = _definition(path, name)
-    head = f"## {name}\n\n```python\nfrom {module} import {name}\n"
+    head = f"## {public}\n\n```python\nfrom {module} import {public}\n"
     if isinstance(definition, ast.FunctionDef):
         return f"{head}\n{_signature(definition)}\n```\n\n{_prose(ast.get_docstring(definition) or '')}\n"
     methods = [item for item in definition.body if isinstance(item, ast.FunctionDef) and not item.name.startswith("_")]
