@@ -11,7 +11,7 @@ def test_gradient_sum_adds_the_columns():
 
 
 def test_the_sum_is_larger_for_a_confident_row_of_a_linear_model():
-    """At the last layer alone, the published sign points the wrong way."""
+    """At the last layer the sign of the papers is the wrong way round."""
     model = nn.Linear(2, 4, bias=False)
     model.weight.data = torch.tensor([[8.0, 0.0], [-8.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
 
