@@ -151,7 +151,7 @@ def verdicts(one: Subject, count: int, batch: int, device: str) -> dict[str, flo
     made = attack(examples, model, defence=model, perturb=partial(pgd, eps=EPS, steps=STEPS), seed=0, **settings)
     out, attacked = (infer(images, model, confounding=CONFOUNDING, **settings) for images in (examples, made))
     margins = measure(examples, model, method=nearest_classes, name="nearest_classes", norm="linf", seed=0, **settings)
-    results = {
+    found = {
         "clean accuracy": (out.predictions == examples.labels).mean(),
         "robust accuracy": (attacked.predictions == examples.labels).mean(),
         "share with a margin up to eps": (margins.margins <= EPS).mean(),
@@ -162,6 +162,6 @@ def verdicts(one: Subject, count: int, batch: int, device: str) -> dict[str, flo
              gradient_sum(torch.from_numpy(each.gradient_norms["softmax_all"]))).double().numpy()
             for each in (out, attacked)
         ]  # fmt: skip
-        results[f"AUROC of {name}"] = estimators.auroc(*scores)
-        results[f"attacked images flagged by {name} at 5 %"] = (scores[1] > threshold(np.sort(scores[0]), 0.05)).mean()
-    return {name: 100 * float(value) for name, value in results.items()}
+        found[f"AUROC of {name}"] = estimators.auroc(*scores)
+        found[f"attacked images flagged by {name} at 5 %"] = (scores[1] > threshold(np.sort(scores[0]), 0.05)).mean()
+    return {name: 100 * float(value) for name, value in found.items()}

@@ -306,7 +306,7 @@ def rubbish_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
 
 
 def checked_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
-    """Each classifier under the attacks that evaluations/sanity compares."""
+    """Each classifier under the attacks that the sanity checks compare."""
     cells = output_cells(seeds=seeds, classifiers=classifiers, rows=rows)
     more = {
         "pgd_80_steps": ({"use": "pgd", "eps": 0.1, "steps": 80}, 1.0),

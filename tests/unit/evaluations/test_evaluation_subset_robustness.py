@@ -39,7 +39,7 @@ def test_the_other_threshold_has_95_percent_of_the_brittle_rows_at_or_below_it()
 
 
 def test_where_the_orders_agree_a_subset_of_almost_all_inputs_gives_the_exact_robust_accuracy():
-    """Where tau is 1 and the subset is all inputs but one, the estimate is as near as a subset can be."""
+    """Subset = whole set and tau = 1; a set of one input more is as near as a subset can be."""
     leads = np.linspace(1, 2, 300)
     right = np.arange(300) % 7 > 0
 
