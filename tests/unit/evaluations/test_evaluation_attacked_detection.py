@@ -68,7 +68,7 @@ def test_the_papers_statistics_stand_beside_clean_and_attacked():
 
 
 def test_an_attack_that_moves_nothing_leaves_the_clean_numbers():
-    """At eps 0 attacked metrics equal clean ones."""
+    """eps 0."""
     rows = measured([*clean(), *both_sides(ids=ID, oods=OOD)])
 
     for statistic in ("auroc", "fpr95_id", "detection_error"):
