@@ -1,8 +1,8 @@
-"""One page of all races: what was asked, what was measured, by which command; from the JSON files that they wrote.
+"""Write one page about all races, from their JSON files: goals, measurements, and the command of each.
 
     python benchmarks/all_races.py [--out benchmarks/results] [--picture docs/races.svg]
 
-The picture has a line per goal: how far what was measured is from what was asked.
+The picture has a line per goal: the measured value relative to its bound.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import racing
-from racing import Found, Goal
+from racing import Goal, Results
 from touchstone.report import drawing, palette
 
 MET, MISSED = palette.COLOURS["blue"], palette.COLOURS["vermilion"]
 
 
-def races(results: Path) -> Iterator[tuple[str, Found, list[Goal]]]:
-    """Yield every race whose results lie in a folder: its name, what it found, its goals."""
+def races(results: Path) -> Iterator[tuple[str, Results, list[Goal]]]:
+    """Yield the name, the JSON document and the goals of every race in a folder of results."""
     for path in sorted(results.glob("*.json")):
-        found = json.loads(path.read_text())
-        yield path.stem, found, [Goal(*(goal[name] for name in Goal._fields)) for goal in found["goals"]]
+        document = json.loads(path.read_text())
+        yield path.stem, document, [Goal(*(goal[name] for name in Goal._fields)) for goal in document["goals"]]
 
 
 def page(results: Path) -> str:
     """Return the goals of every race whose results lie in a folder, as Markdown."""
     parts = ["# All races"]
-    for name, found, goals in races(results):
+    for name, document, goals in races(results):
         met = sum(goal.met for goal in goals)
-        told = f": {met} of {len(goals)} goals met" if goals else ", which has no goals"
+        score = f": {met} of {len(goals)} goals met" if goals else ", which has no goals"
         parts += [
-            f"## [{name}]({name}.md){told}",
-            f"`{found['command']}`. {racing.told(found['machine'])}",
+            f"## [{name}]({name}.md){score}",
+            f"`{document['command']}`. {racing.as_sentence(document['machine'])}",
             *([racing.goal_table(goals)] if goals else []),
         ]
     return "\n\n".join(parts) + "\n"
@@ -68,11 +68,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=racing.RESULTS, help="folder of the tables")
     parser.add_argument("--picture", type=Path, help="an SVG of all goals")
-    asked = parser.parse_args()
-    text = page(asked.out)
-    (asked.out / "README.md").write_text(text)
-    if asked.picture:
-        asked.picture.write_bytes(drawing.svg(picture(asked.out), "races"))
+    options = parser.parse_args()
+    text = page(options.out)
+    (options.out / "README.md").write_text(text)
+    if options.picture:
+        options.picture.write_bytes(drawing.svg(picture(options.out), "races"))
     print(text)
 
 

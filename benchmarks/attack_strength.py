@@ -3,9 +3,9 @@
     python benchmarks/attack_strength.py [--images 500] [--rounds 3] [--threads 1]
 
 A small CNN trained with PGD (7 steps of eps .1). worst_of has the members that a robust accuracy needs: APGD-CE, APGD-DLR
-towards each class, and Square, which needs no gradients; few steps each, for whoever survives one meets the next. Before any
-clock starts, each one's images are pulled into the budget and classified again; that ours leave no more right than theirs is
-the first goal. Writes attack_strength.json and .md into benchmarks/results/.
+towards each class, and Square, which needs no gradients. Each takes few steps, because the next one attacks the survivors.
+Before any time is measured, the attacked images are clipped to the budget and classified again. The first goal is that ours
+leave no more images right than theirs. Writes attack_strength.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torchattacks
 from torch import Tensor, nn
 
 import racing
-from racing import Found, Goal, Rows
+from racing import Goal, Results, Rows
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.square import square
 from touchstone.attacks.worst_of import worst_of
@@ -53,8 +53,8 @@ def ours(
 def theirs(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, eps: float) -> Tensor:
     """Return the images of torchattacks' standard AutoAttack."""
     attack = torchattacks.AutoAttack(model, norm="Linf", eps=eps, version="standard", n_classes=10, seed=0)
-    found: Tensor = attack(images, labels)
-    return found
+    results: Tensor = attack(images, labels)
+    return results
 
 
 SUITES: dict[str, Callable[..., Tensor]] = {OURS: ours, THEIRS: theirs}
@@ -70,7 +70,7 @@ def robust(model: nn.Module, rows: Rows, images: Tensor, eps: float) -> float:
     return float(rows.withstood(model, images, eps).float().mean())
 
 
-def race(model: nn.Module, rows: Rows, eps: float, rounds: int) -> Found:
+def race(model: nn.Module, rows: Rows, eps: float, rounds: int) -> Results:
     """Return robust accuracy and times of both suites at one eps."""
     runners = {name: partial(attacked, partial(suite, eps=eps), model, rows) for name, suite in SUITES.items()}
     left = {name: robust(model, rows, run(), eps) for name, run in runners.items()}
@@ -88,7 +88,7 @@ def race(model: nn.Module, rows: Rows, eps: float, rounds: int) -> Found:
     return {"eps": eps, "lines": lines, "goals": [goal.as_json() for goal in goals]}
 
 
-def measured(count: int, rounds: int, epochs: int = 20, every_eps: tuple[float, ...] = EPS) -> Found:
+def measured(count: int, rounds: int, epochs: int = 20, every_eps: tuple[float, ...] = EPS) -> Results:
     """Return the races at every eps."""
     model, rows = racing.digits_network("adversarial", count, epochs)
     races = [race(model, rows, eps, rounds) for eps in every_eps]
@@ -98,33 +98,33 @@ def measured(count: int, rounds: int, epochs: int = 20, every_eps: tuple[float, 
         "images": count,
         "clean_accuracy": len(rows.right(model).ids) / count,
         "races": races,
-        "goals": [goal for found in races for goal in found["goals"]],
+        "goals": [goal for results in races for goal in results["goals"]],
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the race as Markdown."""
     rows = [
         (line["suite"], f"{one['eps']:g}", f"{line['robust_accuracy']:.1%}", racing.shown(line))
-        for one in found["races"]
+        for one in results["races"]
         for line in one["lines"]
     ]
     what = (
-        f"Small CNN trained with PGD (eps .1, 7 steps), {found['images']} digits that it never saw, clean accuracy"
-        f" {found['clean_accuracy']:.1%}. A lower robust accuracy is a stronger attack."
+        f"Small CNN trained with PGD (eps .1, 7 steps), {results['images']} digits that it never saw, clean accuracy"
+        f" {results['clean_accuracy']:.1%}. A lower robust accuracy is a stronger attack."
     )
     columns = ("suite", "eps", "robust accuracy", "seconds: median (least to greatest)")
-    return racing.page("Reliable robust accuracy: ours and torchattacks'", what, found, racing.table(columns, rows))
+    return racing.page("Reliable robust accuracy: ours and torchattacks'", what, results, racing.table(columns, rows))
 
 
 def main() -> None:
     """Run the race and write its tables."""
     parser = racing.parser(__doc__, rounds=3)
     parser.add_argument("--images", type=int, default=500)
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.images, asked.rounds)
-    racing.write(asked.out, "attack_strength", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.images, options.rounds)
+    racing.write(options.out, "attack_strength", results, page(results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Plain torch that does the work of our functions, with as little around it as it can: what `one_gpu.py` races against."""
+"""Bare torch loops that do the same work as our functions: the opponents of `one_gpu.py`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pgd(model: nn.Module, rows: Rows, eps: float, steps: int, start: Tensor | No
 
 
 def margins(model: nn.Module, rows: Rows, classes: int = 3, steps: int = 40) -> Tensor:
-    """Return the L-inf margins of a fast-minimum-norm loop towards the linearly nearest classes; +inf is not found."""
+    """Return the L-inf margins of a fast-minimum-norm loop towards the linearly nearest classes; +inf if none is found."""
     model.requires_grad_(False)
     points = rows.images.clone().requires_grad_()
     logits = model(points)
@@ -47,8 +47,8 @@ def margins(model: nn.Module, rows: Rows, classes: int = 3, steps: int = 40) -> 
     slopes = [torch.autograd.grad(lead.sum(), points, retain_graph=True)[0] for lead in leads.unbind(1)]
     distances = leads.detach() / torch.stack([slope.flatten(1).abs().sum(1) for slope in slopes], 1).clamp_min(1e-12)
     radii, targets = distances.scatter(1, own, torch.inf).topk(classes, largest=False)
-    found = [towards(model, rows.images, own, targets[:, [k]], radii[:, k], steps) for k in range(classes)]
-    return torch.stack(found).amin(0)
+    results = [towards(model, rows.images, own, targets[:, [k]], radii[:, k], steps) for k in range(classes)]
+    return torch.stack(results).amin(0)
 
 
 def towards(model: nn.Module, images: Tensor, own: Tensor, target: Tensor, eps: Tensor, steps: int) -> Tensor:

@@ -1,10 +1,10 @@
-"""Race: bootstrap resamples of an AUROC, by our intervals and by scikit-learn in a loop, of the very same resamples.
+"""Race: bootstrap of an AUROC, by our intervals and by a loop over scikit-learn, on the same resamples.
 
     python benchmarks/bootstrap_auroc.py [--scores 10000] [--resamples 1000] [--looped 200] [--rounds 5]
 
-Half of the scores are in-distribution, half anomalous. The loop gets the rows that ours drew, already drawn, and does
-`looped` resamples, whose time is scaled up to all: every resample costs the same. Before any clock starts, both give
-the same AUROCs to 1e-12, with ties and without. Writes bootstrap_auroc.json and .md into benchmarks/results/.
+Half of the scores are in-distribution, half anomalous. The loop receives the rows that ours drew. It does
+`looped` resamples, and its time is scaled up to all, because every resample costs the same. Before any time is measured,
+both must give the same AUROCs to 1e-12, with ties and without. Writes bootstrap_auroc.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 import racing
-from racing import Found, Goal
+from racing import Goal, Results
 from touchstone.statistics import estimators, intervals
 
 Array = NDArray[Any]
@@ -34,8 +34,8 @@ def scores(count: int, *, ties: bool) -> tuple[Array, Array]:
 
 def ours(id_scores: Array, ood_scores: Array, resamples: int) -> Array:
     """Return our AUROCs, (resamples,)."""
-    found = intervals.detection_samples(id_scores, ood_scores, resamples=resamples, seed=SEED, statistics=("auroc",))
-    return found["auroc"]
+    results = intervals.detection_samples(id_scores, ood_scores, resamples=resamples, seed=SEED, statistics=("auroc",))
+    return results["auroc"]
 
 
 def draws(count: int, looped: int) -> list[tuple[Array, Array]]:
@@ -48,11 +48,11 @@ def in_a_loop(id_scores: Array, ood_scores: Array, rows: list[tuple[Array, Array
     """Return scikit-learn's AUROC of each resample."""
     labels = np.repeat([0, 1], [len(id_scores), len(ood_scores)])
     return np.array(
-        [roc_auc_score(labels, np.concatenate([id_scores[known], ood_scores[unknown]])) for known, unknown in rows]
+        [roc_auc_score(labels, np.concatenate([id_scores[inside], ood_scores[outside]])) for inside, outside in rows]
     )
 
 
-def measured(count: int, resamples: int, looped: int, rounds: int) -> Found:
+def measured(count: int, resamples: int, looped: int, rounds: int) -> Results:
     """Return times and the greatest difference; NotEqual where the AUROCs differ."""
     rows = draws(count // 2, looped)
     lines, goals = [], []
@@ -88,15 +88,15 @@ def measured(count: int, resamples: int, looped: int, rounds: int) -> Found:
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the race as Markdown."""
-    rows = [(line["contestant"], racing.shown(line), f"{line['difference']:.0e}") for line in found["lines"]]
+    rows = [(line["contestant"], racing.shown(line), f"{line['difference']:.0e}") for line in results["lines"]]
     what = (
-        f"{found['resamples']} bootstrap AUROCs of {found['scores']} scores. scikit-learn's times are those of"
-        f" {found['looped']} resamples, scaled to all, its rows drawn beforehand; ours draws them."
+        f"{results['resamples']} bootstrap AUROCs of {results['scores']} scores. scikit-learn's times are those of"
+        f" {results['looped']} resamples, scaled to all, its rows drawn beforehand; ours draws them."
     )
     columns = ("contestant", "seconds: median (least to greatest)", "greatest difference")
-    return racing.page("Bootstrap of an AUROC: ours and scikit-learn's", what, found, racing.table(columns, rows))
+    return racing.page("Bootstrap of an AUROC: ours and scikit-learn's", what, results, racing.table(columns, rows))
 
 
 def main() -> None:
@@ -105,10 +105,10 @@ def main() -> None:
     parser.add_argument("--scores", type=int, default=10_000)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--looped", type=int, default=200, help="resamples that scikit-learn does; the rest is scaled")
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.scores, asked.resamples, min(asked.looped, asked.resamples), asked.rounds)
-    racing.write(asked.out, "bootstrap_auroc", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.scores, options.resamples, min(options.looped, options.resamples), options.rounds)
+    racing.write(options.out, "bootstrap_auroc", results, page(results))
 
 
 if __name__ == "__main__":

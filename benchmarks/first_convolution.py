@@ -2,13 +2,13 @@
 
     python benchmarks/first_convolution.py [--rounds 40] [--threads 1]
 
-More than half of an input gradient of the small CNN is the backward pass of its first convolution, which torch is slow
-at for few input channels. Two ways around it: padding, moving every 2x2 block of pixels into channels and a 2x2
+More than half of an input gradient of the small CNN is the backward pass of its first convolution, which is slow in torch
+for few input channels. There are two alternatives: padding, moving every 2x2 block of pixels into channels and a 2x2
 convolution with stride 1 (`pixel_unshuffle`), which is the same function; or `input_gradients`, which leaves the layer
 as it is and takes its gradient as a matrix product and a fold. All are compared to 1e-6, in values and input gradients,
-before any clock starts. The processor time is told per image: of an attack's pass (forward, input gradient, weights
-frozen) through the small CNN, and of such a pass through single layers, which shows where ours pays. No goal: it decides
-where `input_gradients` is used. Writes first_convolution.json and .md into benchmarks/results/.
+before any time is measured. Processor time is per image: of an attack's pass (forward, input gradient, weights frozen)
+through the small CNN, and of such a pass through single layers, which shows where ours pays. There is no goal: the race
+decides where `input_gradients` is used. Writes first_convolution.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch.nn import functional
 
 import pgd_speed
 import racing
-from racing import Found
+from racing import Results
 from touchstone.models.small_cnn import small_cnn
 from touchstone.numerics import input_gradients
 
@@ -89,7 +89,7 @@ def compare(networks: Mapping[str, nn.Module], images: Tensor, labels: Tensor) -
         )
 
 
-def attack_pass(shape: tuple[int, int, int], batch: int, rounds: int) -> Found:
+def attack_pass(shape: tuple[int, int, int], batch: int, rounds: int) -> Results:
     """Return the times per image of a pass through the small CNN; NotEqual where contestants are not the same."""
     torch.manual_seed(0)
     networks = contestants(small_cnn(shape, 10))
@@ -99,7 +99,7 @@ def attack_pass(shape: tuple[int, int, int], batch: int, rounds: int) -> Found:
     return {"shape": shape, "batch": batch, "microseconds": _per_image(passes, batch, rounds)}
 
 
-def layer_pass(words: Layer, rounds: int) -> Found:
+def layer_pass(words: Layer, rounds: int) -> Results:
     """Return the times per image of a pass through one convolution, by torch and with our backward pass."""
     channels, width, kernel, stride, padding, side = words
     torch.manual_seed(0)
@@ -112,8 +112,8 @@ def layer_pass(words: Layer, rounds: int) -> Found:
 
     def gradient(layer: nn.Module) -> Tensor:
         points = images.detach().requires_grad_()
-        (found,) = torch.autograd.grad(layer(points), points, deltas)
-        return found
+        (results,) = torch.autograd.grad(layer(points), points, deltas)
+        return results
 
     expected = gradient(plain)
     off = float((gradient(ours) - expected).abs().max() / expected.abs().max())
@@ -139,7 +139,7 @@ def measured(
     rounds: int,
     batches: Sequence[int] = BATCHES,
     layers: Sequence[Layer] = LAYERS,
-) -> Found:
+) -> Results:
     """Return the races at every image shape and batch size, and of every layer."""
     return {
         "command": racing.command(),
@@ -150,16 +150,16 @@ def measured(
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the race as Markdown."""
     rows = []
-    for one in found["races"]:
+    for one in results["races"]:
         taken = one["microseconds"]
         cells = [f"{taken[name]:.1f}" for name in ("torch", "pixel_unshuffle", "ours")]
         gains = [f"{taken['torch'] / taken[name]:.2f}" for name in ("pixel_unshuffle", "ours")]
         rows.append((" x ".join(map(str, one["shape"])), one["batch"], *cells, *gains))
     layers = []
-    for one in found["layers"]:
+    for one in results["layers"]:
         channels, width, kernel, stride, _, side = one["layer"]
         taken = one["microseconds"]
         layers.append(
@@ -183,15 +183,15 @@ def page(found: Found) -> str:
         "## Single layers",
         racing.table(("layer", "columns", "torch", "ours", "gain", "used"), layers),
     )
-    return racing.page("Input gradients of first convolutions", what, found, *parts)
+    return racing.page("Input gradients of first convolutions", what, results, *parts)
 
 
 def main() -> None:
     """Run the race and write its tables."""
-    asked = racing.parser(__doc__, rounds=40).parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.rounds)
-    racing.write(asked.out, "first_convolution", found, page(found))
+    options = racing.parser(__doc__, rounds=40).parse_args()
+    racing.begin(options.threads)
+    results = measured(options.rounds)
+    racing.write(options.out, "first_convolution", results, page(results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `one_gpu.py` races: our functions, the networks and digits that they get, and a study's verdicts on one device."""
+"""The subjects of `one_gpu.py`: our functions, their networks and digits, and a study's verdicts on one device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import gradient_features
 import racing
-from racing import Found, Rows
+from racing import Results, Rows
 from touchstone.attacks.pgd import pgd
 from touchstone.data.digits import digits
 from touchstone.detectors.gradient_sum import gradient_sum
@@ -147,7 +147,7 @@ def verdicts(one: Subject, count: int, batch: int, device: str) -> dict[str, flo
     settle({})
     model = one.model(device)
     examples = one.test.take(np.arange(count))
-    settings: Found = {"batch_size": batch, "device": device}
+    settings: Results = {"batch_size": batch, "device": device}
     made = attack(examples, model, defence=model, perturb=partial(pgd, eps=EPS, steps=STEPS), seed=0, **settings)
     out, attacked = (infer(images, model, confounding=CONFOUNDING, **settings) for images in (examples, made))
     margins = measure(examples, model, method=nearest_classes, name="nearest_classes", norm="linf", seed=0, **settings)

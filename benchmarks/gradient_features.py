@@ -2,9 +2,9 @@
 
     python benchmarks/gradient_features.py [--rounds 7] [--cnn-batch 256] [--resnet-batch 64] [--threads 1] [--skip loop]
 
-All contestants get the same network, images, labels and loss (cross-entropy), in eval mode. Before any clock starts,
+All contestants get the same network, images, labels and loss (cross-entropy), in eval mode. Before any time is measured,
 each result is checked against float64 gradients of one example at a time, on the first images of the batch. Rounds are
-interleaved, so that a busy machine slows everybody; medians count. Peak memory is that of a process of its own. A
+interleaved, so that other load slows all alike; medians count. Peak memory is measured in a separate process. A
 contestant that is not installed, or that fails or is wrong, is named with the reason. Writes gradient_features.json and
 .md into benchmarks/results/.
 
@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import racing
-from racing import Found, Goal
+from racing import Goal, Results
 from touchstone.models.small_cnn import small_cnn
 from touchstone.numerics.gradient_norms import gradient_norms, parameter_names
 
 CHECKED = 8  # images whose float64 gradients are taken one by one
-TOLERANCE = 1e-4  # relative, float32 against float64: papers.md 1.c
+TOLERANCE = 1e-4  # relative, float32 against float64
 Norms = dict[str, Tensor]
 Contestant = Callable[[nn.Module, Tensor, Tensor], Norms]
 
@@ -121,8 +121,8 @@ def vmapped(chunk: int | None) -> Contestant:
 
             return {name: gradient.square().sum() for name, gradient in torch.func.grad(loss)(parameters).items()}
 
-        found: Norms = torch.func.vmap(one, chunk_size=chunk)(images, labels)
-        return found
+        results: Norms = torch.func.vmap(one, chunk_size=chunk)(images, labels)
+        return results
 
     return run
 
@@ -188,12 +188,12 @@ MAKERS: dict[str, Callable[[nn.Module], Contestant]] = {
 }
 
 
-def worst_error(found: Norms, expected: Norms) -> float:
+def worst_error(results: Norms, expected: Norms) -> float:
     """Return the greatest relative difference over the tensors that were found, on the images that were checked."""
     return max(
-        float(((found[name][: len(values)].double() - values).abs() / values.abs().clamp_min(1e-12)).max())
+        float(((results[name][: len(values)].double() - values).abs() / values.abs().clamp_min(1e-12)).max())
         for name, values in expected.items()
-        if name in found
+        if name in results
     )
 
 
@@ -221,7 +221,7 @@ def race(
             continue
         try:
             run = maker(model)
-            found = run(model, images, labels)
+            results = run(model, images, labels)
         except ImportError as error:
             line["why"] = f"not installed ({error.name})"
             continue
@@ -229,10 +229,10 @@ def race(
             line["why"] = f"refused: {type(error).__name__}: {str(error).splitlines()[0][:120]}"
             continue
         if name != "plain forward + backward":
-            line["missing"] = sum(parameter not in found for parameter in expected)
-            line["error"] = worst_error(found, expected) if found else None
-            if not found or line["error"] > TOLERANCE:
-                line["why"] = "finds nothing" if not found else f"wrong: relative error {line['error']:.1e}"
+            line["missing"] = sum(parameter not in results for parameter in expected)
+            line["error"] = worst_error(results, expected) if results else None
+            if not results or line["error"] > TOLERANCE:
+                line["why"] = "finds nothing" if not results else f"wrong: relative error {line['error']:.1e}"
                 continue
         runners[name] = lambda run=run: run(model, images, labels)  # type: ignore[misc]
     for name, taken in racing.interleaved(runners, rounds).items():
@@ -248,7 +248,7 @@ NETWORKS: dict[str, Callable[[int], tuple[nn.Module, Tensor]]] = {
     "ResNet-18": lambda batch: (resnet18(), torch.rand(batch, 3, 32, 32)),
     "attention": lambda batch: (Attention(), torch.rand(batch, 1, 28, 28)),
 }
-SLOWEST = {"small CNN": 1.25, "ResNet-18": 0.95}  # of a plain pass: issue 12
+SLOWEST = {"small CNN": 1.25, "ResNet-18": 0.95}  # goals, in units of a plain pass
 LARGEST = 1.3
 
 
@@ -270,24 +270,24 @@ def in_parts(run: Contestant, model: nn.Module, images: Tensor, labels: Tensor, 
         run(model, some, own)
 
 
-def goals(found: Found) -> list[Goal]:
+def goals(results: Results) -> list[Goal]:
     """Return what is asked of our function on one network, in units of a plain pass."""
-    lines = {line["contestant"]: line for line in found["lines"]}
+    lines = {line["contestant"]: line for line in results["lines"]}
     base, mine = lines["plain forward + backward"], lines["touchstone.numerics.gradient_norms"]
     racing.require(
-        mine["seconds"] is not None and not mine["missing"], f"{found['network']}: {mine['why'] or 'tensors missing'}"
+        mine["seconds"] is not None and not mine["missing"], f"{results['network']}: {mine['why'] or 'tensors missing'}"
     )
-    name, asked = found["network"], []
+    name, required = results["network"], []
     if name in SLOWEST:
-        asked += [Goal(f"{name}: time, in units of a plain pass", mine["seconds"] / base["seconds"], SLOWEST[name])]
+        required += [Goal(f"{name}: time, in units of a plain pass", mine["seconds"] / base["seconds"], SLOWEST[name])]
     if mine["peak_bytes"] is not None:
-        asked += [
+        required += [
             Goal(f"{name}: peak memory, in units of a plain pass", mine["peak_bytes"] / base["peak_bytes"], LARGEST)
         ]
-    return asked
+    return required
 
 
-def measured(batches: dict[str, int], rounds: int, skip: list[str], *, memory: bool = True) -> Found:
+def measured(batches: dict[str, int], rounds: int, skip: list[str], *, memory: bool = True) -> Results:
     """Return the races on all networks that have a batch; NotEqual where our own norms are wrong."""
     torch.manual_seed(0)
     races = [
@@ -297,11 +297,11 @@ def measured(batches: dict[str, int], rounds: int, skip: list[str], *, memory: b
         "command": racing.command(),
         "machine": racing.machine("backpack-for-pytorch", "opacus"),
         "races": races,
-        "goals": [goal.as_json() for found in races for goal in goals(found)],
+        "goals": [goal.as_json() for results in races for goal in goals(results)],
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the races as Markdown."""
     parts = []
     columns = (
@@ -313,7 +313,7 @@ def page(found: Found) -> str:
         "tensors missing",
         "",
     )
-    for one in found["races"]:
+    for one in results["races"]:
         base = next(line["seconds"] for line in one["lines"] if line["contestant"].startswith("plain"))
         rows = [
             (line["contestant"],
@@ -329,7 +329,7 @@ def page(found: Found) -> str:
         "Squared gradient norms of every parameter tensor, per example. `x` is in units of one plain forward and backward"
         " pass. Errors are relative, against float64 gradients of one example at a time."
     )
-    return racing.page("Gradient norms per example: ours and others'", what, found, *parts)
+    return racing.page("Gradient norms per example: ours and others'", what, results, *parts)
 
 
 def main() -> None:
@@ -339,11 +339,11 @@ def main() -> None:
     parser.add_argument("--resnet-batch", type=int, default=64, help="0 leaves ResNet-18 out")
     parser.add_argument("--attention-batch", type=int, default=64, help="0 leaves it out")
     parser.add_argument("--skip", nargs="*", default=[], help="words in the names of contestants to leave out")
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    sizes = {"small CNN": asked.cnn_batch, "ResNet-18": asked.resnet_batch, "attention": asked.attention_batch}
-    found = measured(sizes, asked.rounds, asked.skip)
-    racing.write(asked.out, "gradient_features", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    sizes = {"small CNN": options.cnn_batch, "ResNet-18": options.resnet_batch, "attention": options.attention_batch}
+    results = measured(sizes, options.rounds, options.skip)
+    racing.write(options.out, "gradient_features", results, page(results))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
 
 A small CNN trained on digits, which repeat under new ids: twice the images are twice the work, so an exponent of 1 is
 linear. Sizes take turns. Memory is the rise of the resident set, at its highest, above inputs and network, in a process
-of its own; what a batch of 256 needs is a constant part of it, so bytes per further image stand beside the exponent.
-Before any clock starts, the first images come out of the largest run as out of the smallest: batches and company change
+of its own; what a batch of 256 needs is a constant part of it, so bytes per further image are given too.
+Before any time is measured, the first images of the largest run must equal those of the smallest: batches change
 nothing. Writes growth.json and .md into benchmarks/results/.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 import racing
-from racing import Found, Goal, Rows
+from racing import Goal, Results, Rows
 from touchstone.attacks.pgd import pgd
 from touchstone.detectors import mahalanobis
 from touchstone.margins.nearest_classes import nearest_classes
@@ -98,7 +98,7 @@ def noise(images: int) -> Rows:
     return Rows(pixels, torch.arange(images) % 10, torch.arange(images))
 
 
-def race(step: str, model: nn.Module, sets: dict[int, ExampleSet], rounds: int) -> Found:
+def race(step: str, model: nn.Module, sets: dict[int, ExampleSet], rounds: int) -> Results:
     """Return times, memory and exponents of one step; NotEqual where an image's result depends on the others."""
     works = {size: STEPS[step](model, examples) for size, examples in sets.items()}
     least, most = min(sets), max(sets)
@@ -117,10 +117,10 @@ def race(step: str, model: nn.Module, sets: dict[int, ExampleSet], rounds: int) 
     }
 
 
-def exponents(found: Found) -> Found:
+def exponents(results: Results) -> Results:
     """Return a step's exponents of time and of memory, and the bytes that one more image takes."""
-    sizes = [line["images"] for line in found["lines"]]
-    times, peaks = ([line[name] for line in found["lines"]] for name in ("seconds", "peak_bytes"))
+    sizes = [line["images"] for line in results["lines"]]
+    times, peaks = ([line[name] for line in results["lines"]] for name in ("seconds", "peak_bytes"))
     return {
         "time_exponent": racing.exponent(sizes, times),
         "memory_exponent": racing.exponent(sizes, peaks),
@@ -128,16 +128,16 @@ def exponents(found: Found) -> Found:
     }
 
 
-def measured(images: int, factors: Sequence[int], rounds: int, epochs: int = 20) -> Found:
+def measured(images: int, factors: Sequence[int], rounds: int, epochs: int = 20) -> Results:
     """Return the growth of every step."""
     sizes = [images * factor for factor in sorted(factors)]
     model, rows = racing.digits_network("clean", sizes[-1], epochs)
     sets = {size: example_set(Rows(*(column[:size] for column in rows))) for size in sizes}
     races = [race(step, model, sets, rounds) for step in STEPS]
-    races = [found | exponents(found) for found in races]
+    races = [results | exponents(results) for results in races]
     goals = [
-        Goal(f"{found['step']}: exponent of {what}", found[f"{what}_exponent"], BOUND)
-        for found in races
+        Goal(f"{results['step']}: exponent of {what}", results[f"{what}_exponent"], BOUND)
+        for results in races
         for what in ("time", "memory")
     ]
     return {
@@ -148,11 +148,11 @@ def measured(images: int, factors: Sequence[int], rounds: int, epochs: int = 20)
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the growth as Markdown."""
     rows = [
         (one["step"], line["images"], racing.shown(line), f"{line['peak_bytes'] / 1e6:.1f}")
-        for one in found["races"]
+        for one in results["races"]
         for line in one["lines"]
     ]
     fitted = [
@@ -162,13 +162,13 @@ def page(found: Found) -> str:
             f"{one['memory_exponent']:.2f}",
             f"{one['bytes_per_image'] / 1e3:.1f}",
         )
-        for one in found["races"]
+        for one in results["races"]
     ]
     what = "Steps of the pipeline on a small CNN and digits of 1x28x28 (3.1 kB each), from and to nouns in memory."
     return racing.page(
         "Growth with the number of images",
         what,
-        found,
+        results,
         racing.table(("step", "images", "seconds: median (least to greatest)", "peak MB"), rows),
         racing.table(("step", "exponent of time", "exponent of memory", "kB per further image"), fitted),
     )
@@ -179,10 +179,10 @@ def main() -> None:
     parser = racing.parser(__doc__, rounds=3)
     parser.add_argument("--images", type=int, default=BATCH, help="of the smallest size: a batch or more")
     parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 16], help="two factors or more")
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.images, asked.times, asked.rounds)
-    racing.write(asked.out, "growth", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.images, options.times, options.rounds)
+    racing.write(options.out, "growth", results, page(results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What one ImageNet image costs a ResNet-50, in its own forward passes, measured here; and what a thousand networks would.
+"""Cost of one ImageNet image for a ResNet-50, in units of its forward pass, and an estimate for a thousand networks.
 
     python benchmarks/imagenet_costs.py [--images 4] [--side 224] [--rounds 3] [--threads 1]
 
@@ -15,7 +15,7 @@ import hashlib
 import torch
 
 import racing
-from racing import Found
+from racing import Results
 from touchstone.adversary.losses import cross_entropy
 from touchstone.networks.readouts import read_out
 from touchstone.numerics import tensors
@@ -34,7 +34,7 @@ ASSUMED = {
 }
 
 
-def seconds_per_image(images: int, side: int, rounds: int) -> Found:
+def seconds_per_image(images: int, side: int, rounds: int) -> Results:
     """Return the least processor seconds per image of each kind of pass, and per GB of a SHA-256."""
     from torchvision.models import resnet50
 
@@ -57,11 +57,11 @@ def seconds_per_image(images: int, side: int, rounds: int) -> Found:
 
     data = bytes(1 << 26)
     taken = racing.interleaved({"plain": plain, "gradient": gradient, "norms": norms}, rounds, clock=racing.own_seconds)
-    found = {name: line["least"] / images for name, line in taken.items()}
-    return found | {"digest_per_gb": racing.own_seconds(lambda: hashlib.sha256(data).digest()) / len(data) * 1e9}
+    results = {name: line["least"] / images for name, line in taken.items()}
+    return results | {"digest_per_gb": racing.own_seconds(lambda: hashlib.sha256(data).digest()) / len(data) * 1e9}
 
 
-def scaled(cost: Found) -> Found:
+def scaled(cost: Results) -> Results:
     """Return what a thousand networks would take, from measured ratios and assumed rates; times in hours."""
     images = IMAGES * ASSUMED["networks"]
     steps, margin = ASSUMED["steps of PGD"], ASSUMED["gradient passes of a margin"]
@@ -90,7 +90,7 @@ def scaled(cost: Found) -> Found:
     }
 
 
-def measured(images: int, side: int, rounds: int) -> Found:
+def measured(images: int, side: int, rounds: int) -> Results:
     """Return costs per image and what follows from them."""
     cost = seconds_per_image(images, side, rounds)
     return {
@@ -103,13 +103,13 @@ def measured(images: int, side: int, rounds: int) -> Found:
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the costs as Markdown."""
-    cost, scaled = found["cost"], found["scaled"]
+    cost, scaled = results["cost"], results["scaled"]
     costs = [
         (name, f"{cost[name]:.3f}", f"{cost[name] / cost['plain']:.2f}") for name in ("plain", "gradient", "norms")
     ]
-    assumed = list(found["assumed"].items())
+    assumed = list(results["assumed"].items())
     hours = [(name, f"{scaled['passes'][name]:.1f}", f"{hours:.1f}") for name, hours in scaled["hours"].items()] + [
         ("all", f"{sum(scaled['passes'].values()):.1f}", f"{sum(scaled['hours'].values()):.1f}")
     ]
@@ -125,7 +125,7 @@ def page(found: Found) -> str:
     return racing.page(
         "ResNet-50 on ImageNet, as a calculation",
         "Measured: processor seconds per image and pass. Everything below the second table follows from its assumptions.",
-        found,
+        results,
         "## Measured",
         racing.table(("pass", "processor seconds per image", "in plain passes"), costs),
         "## Assumed",
@@ -141,10 +141,10 @@ def main() -> None:
     parser = racing.parser(__doc__, rounds=3)
     parser.add_argument("--images", type=int, default=4, help="in a batch")
     parser.add_argument("--side", type=int, default=SIDE, help="of an image, in pixels")
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.images, asked.side, asked.rounds)
-    racing.write(asked.out, "imagenet_costs", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.images, options.side, options.rounds)
+    racing.write(options.out, "imagenet_costs", results, page(results))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Race: minimum L-inf margins, how far above the smallest known and in what time; ours and torchattacks' FAB.
+"""Race: minimum L-inf margins, ours and torchattacks' FAB: excess over the smallest known margin, and time.
 
     python benchmarks/margin_excess.py [--images 256] [--rounds 3] [--threads 1]
 
 A small CNN trained with PGD, and softmax regression, on digits that they get right. The excess is over the smallest
 margin that any contestant found for the image; among them is a near-oracle, nine targets of a hundred steps each. On
-softmax regression the smallest is known: the exact optimum inside [0, 1]. Before any clock starts: no contestant may
+softmax regression the smallest is known: the exact optimum inside [0, 1]. Before any time is measured: no contestant may
 find a margin below that optimum, and the peer's points are classified again. Writes margin_excess.json and .md into
 benchmarks/results/.
 """
@@ -19,7 +19,7 @@ import torchattacks
 from torch import Tensor, nn
 
 import racing
-from racing import Found, Goal, Rows
+from racing import Goal, Results, Rows
 from touchstone.margins.fab import fab
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.numerics.tensors import Draws, batches
@@ -89,7 +89,7 @@ def found_by(margins: Margins, model: nn.Module, rows: Rows) -> Tensor:
     return torch.cat([margins(model, *part) for part in batches(BATCH, *rows)]).double()
 
 
-def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Found:
+def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Results:
     """Return excess and times of all contestants on one network; NotEqual where a margin is too small to be true."""
     margins = {name: found_by(run, model, rows) for name, run in CONTESTANTS.items()}
     smallest = torch.stack(list(margins.values())).amin(0)
@@ -99,7 +99,7 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Found:
         racing.require(below <= 1e-6, f"a margin lies {below:.1e} below the exact optimum")
         smallest = optimum
     taken = racing.interleaved({n: partial(found_by, run, model, rows) for n, run in CONTESTANTS.items()}, rounds)
-    lines = [{"contestant": name, **excess(found, smallest), **taken[name]} for name, found in margins.items()]
+    lines = [{"contestant": name, **excess(results, smallest), **taken[name]} for name, results in margins.items()]
     mine = next(line for line in lines if line["contestant"] == OURS)
     goals = [
         Goal(f"{kind} network: mean excess", mine["mean_excess"], 0.001 if kind == "linear" else 0.003),
@@ -117,19 +117,19 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Found:
     }
 
 
-def excess(margins: Tensor, smallest: Tensor) -> Found:
+def excess(margins: Tensor, smallest: Tensor) -> Results:
     """Return by how much margins exceed the smallest known, of those that were found."""
-    found = margins.isfinite()
-    over = margins[found] / smallest[found] - 1
+    results = margins.isfinite()
+    over = margins[results] / smallest[results] - 1
     return {
         "median": float(margins.median()),
         "mean_excess": float(over.mean()),
         "worst_excess": float(over.max()),
-        "not_found": int((~found).sum()),
+        "not_found": int((~results).sum()),
     }
 
 
-def measured(images: int, rounds: int, epochs: int = 20) -> Found:
+def measured(images: int, rounds: int, epochs: int = 20) -> Results:
     """Return the race on both networks."""
     races = []
     kinds: tuple[racing.Kind, ...] = ("adversarial", "linear")
@@ -140,11 +140,11 @@ def measured(images: int, rounds: int, epochs: int = 20) -> Found:
         "command": racing.command(),
         "machine": racing.machine("torchattacks"),
         "races": races,
-        "goals": [goal for found in races for goal in found["goals"]],
+        "goals": [goal for results in races for goal in results["goals"]],
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the race as Markdown."""
     parts = []
     columns = (
@@ -155,7 +155,7 @@ def page(found: Found) -> str:
         "not found",
         "seconds: median (least to greatest)",
     )
-    for one in found["races"]:
+    for one in results["races"]:
         rows = [
             (line["contestant"], f"{line['median']:.5f}", f"{line['mean_excess']:.2%}", f"{line['worst_excess']:.1%}",
              line["not_found"], racing.shown(line))
@@ -164,17 +164,17 @@ def page(found: Found) -> str:
         parts += [f"## {one['network']} network, {one['images']} digits, excess over {one['base']}"]
         parts += [racing.table(columns, rows)]
     what = "Minimum L-inf margins of digits that the network gets right, inside [0, 1]; excess is relative."
-    return racing.page("Margins: how small, how fast", what, found, *parts)
+    return racing.page("Margins: how small, how fast", what, results, *parts)
 
 
 def main() -> None:
     """Run the race and write its tables."""
     parser = racing.parser(__doc__, rounds=3)
     parser.add_argument("--images", type=int, default=256)
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.images, asked.rounds)
-    racing.write(asked.out, "margin_excess", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.images, options.rounds)
+    racing.write(options.out, "margin_excess", results, page(results))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,19 @@
-"""Race on one GPU: PGD, margins, gradient norms and training, ours and bare loops of the same work; verdicts as on a CPU.
+"""Race on one GPU: PGD, margins, gradient norms and training against bare torch loops, and verdicts against the CPU.
 
     python benchmarks/one_gpu.py [--images 1024] [--batches 256 1024] [--rounds 5] [--threads 16]
-    python benchmarks/one_gpu.py --device cpu --images 64 --rounds 1        a trial of the code, where there is no GPU
+    python benchmarks/one_gpu.py --device cpu --images 64 --rounds 1        test the code on a machine without a GPU
 
-A small CNN on digits of 1x28x28 and a ResNet-18 on digits of 3x32x32, both trained with PGD. The loops of `bare_loops.py`
-run under the settings of our jobs (float32, TF32 off, deterministic algorithms), and again with torch's defaults. Before
-any clock starts, both give the same result; that of gradient norms alone does less: a forward and a backward pass of the
-batch, without norms. Operations are those that torch is given per batch; waits those of them for which Python waits until
-the device is done. Formats are `study.precision` and `study.memory_format`. Verdicts come from one trained network and
-the same images on the CPU and on the device. Without a GPU, nothing is raced or written unless `--device cpu` says so.
-Writes one_gpu.json and .md into benchmarks/results/.
+Networks: a small CNN on digits of 1x28x28 and a ResNet-18 on digits of 3x32x32, both trained with PGD.
+
+- Races: the loops of `bare_loops.py` run under the settings of our jobs (float32, TF32 off, deterministic algorithms), and
+  again with torch's defaults. Before any time is measured, both must give the same result. The bare loop for gradient norms
+  does less work: a forward and a backward pass of the batch, without norms.
+- Operations: the number of torch operations per batch. Waits: the operations for which Python waits for the device.
+- Formats: values of `study.precision` and `study.memory_format`.
+- Verdicts: the same trained network and images on the CPU and on the device.
+
+Without a GPU nothing is raced or written, unless you pass `--device cpu`. Writes one_gpu.json and .md into
+benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -30,12 +34,12 @@ import gpu_subjects
 import gradient_features
 import racing
 from gpu_subjects import BATCH, EPS, RATE, STEPS, TRAINING_STEPS, Subject, rows_of, settle, settled, until_done
-from racing import Found, Goal, Rows
+from racing import Goal, Results, Rows
 from touchstone.models.resnet18 import resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.numerics import precision, tensors
 
-SLOWEST, POINTS = 0.8, 1.0  # issue 29: of the bare loop's throughput; by how many points verdicts may differ
+SLOWEST, POINTS = 0.8, 1.0  # least share of the bare loop's throughput; most points between verdicts
 OURS, BARE, DEFAULTS = "touchstone", "bare loop", "bare loop, torch's defaults"
 FORMATS: dict[str, dict[str, str]] = {
     "float32": {},
@@ -48,15 +52,15 @@ Run = Callable[..., Any]
 Runs = Mapping[str, Run]
 
 
-# --- what takes turns ---------------------------------------------------------------------------------------------
+# --- contestants --------------------------------------------------------------------------------------------------
 
 
 def bare_training(one: Subject, attacked: bool, device: str, our_start: bool = False) -> dict[str, Any]:
-    """Return the weights that a plain loop ends in, its data on the device from the start."""
+    """Return the final weights of a plain loop whose data are on the device from the start."""
     data, unseen = rows_of(one.training, device), rows_of(one.validation, device)
     attack = partial(bare_loops.pgd, eps=EPS, steps=TRAINING_STEPS) if attacked else None
     assert one.checkpoint is not None
-    settings: Found = {"attack": attack, "eps": EPS, "batch": BATCH, "rate": RATE, "our_start": our_start}
+    settings: Results = {"attack": attack, "eps": EPS, "batch": BATCH, "rate": RATE, "our_start": our_start}
     return bare_loops.training(one.architecture, one.checkpoint, data, unseen, **settings)
 
 
@@ -68,7 +72,7 @@ BARE_LOOPS: dict[str, tuple[Run, Run]] = {  # ours first
 
 
 def in_batches(run: Run, model: nn.Module, rows: Rows, batch: int) -> list[Any]:
-    """Return what a function gives, batch by batch."""
+    """Return the results of a function, batch by batch."""
     return [run(model, Rows(*part)) for part in tensors.batches(batch, *rows)]
 
 
@@ -76,7 +80,7 @@ def in_batches(run: Run, model: nn.Module, rows: Rows, batch: int) -> list[Any]:
 
 
 def compare(work: str, model: nn.Module, rows: Rows) -> None:
-    """Raise NotEqual where the two loops of a work do not give the same."""
+    """Raise NotEqual if the two loops of a kind of work give different results."""
     ours, bare = BARE_LOOPS[work]
     if work == "gradient norms":  # of the first images, against float64
         few = [column[: gradient_features.CHECKED] for column in (rows.images, rows.labels)]
@@ -98,9 +102,9 @@ def compare(work: str, model: nn.Module, rows: Rows) -> None:
 
 
 def compare_training(one: Subject, attacked: bool, device: str) -> None:
-    """Raise NotEqual where the training loops differ after two batches, from the same starts of PGD.
+    """Raise NotEqual if the training loops differ after two batches with the same starts of PGD.
 
-    After more of them, rounding has changed signs in PGD and in Adam.
+    After more batches, rounding changes signs in PGD and in Adam.
     """
     few = one._replace(training=one.training.take(np.arange(min(2 * BATCH, len(one.training)))))
     mine = gpu_subjects.our_training(few, attacked, device)
@@ -115,9 +119,9 @@ def compare_training(one: Subject, attacked: bool, device: str) -> None:
 
 
 class Counting(TorchDispatchMode):
-    """Counts the operations of a block, and those for which Python waits until the device is done.
+    """Count the operations of a block, and those for which Python waits for the device.
 
-    On a CPU that includes the scalars of Adam, which a GPU does not hold.
+    On a CPU this includes the scalars of Adam, which are never on a GPU.
     """
 
     def __init__(self, device: str) -> None:
@@ -134,8 +138,8 @@ class Counting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def race(work: str, one: Subject, batch: int, images: int, runs: Runs, rounds: int, device: str) -> Found:
-    """Return times, images a second, operations and waits per batch of contestants."""
+def race(work: str, one: Subject, batch: int, images: int, runs: Runs, rounds: int, device: str) -> Results:
+    """Return times, images a second, and operations and waits per batch, for each contestant."""
     turns = {name: partial(settled, run, {}, name != DEFAULTS) for name, run in runs.items()}
     lines = []
     for name, taken in racing.interleaved(turns, rounds, clock=until_done).items():
@@ -147,9 +151,9 @@ def race(work: str, one: Subject, batch: int, images: int, runs: Runs, rounds: i
     return {"work": work, "network": one.name, "batch": batch, "images": images, "lines": lines}
 
 
-def races(one: Subject, images: int, batches: Sequence[int], rounds: int, device: str) -> list[Found]:
-    """Return the races of all works on one network; margins take a quarter of the images."""
-    found = []
+def races(one: Subject, images: int, batches: Sequence[int], rounds: int, device: str) -> list[Results]:
+    """Return the races of all kinds of work on one network; margins use a quarter of the images."""
+    results = []
     model = one.model(device)
     for work, (ours, bare) in BARE_LOOPS.items():
         rows = rows_of(one.test, device, images // 4 if work == "margins" else images)
@@ -157,26 +161,28 @@ def races(one: Subject, images: int, batches: Sequence[int], rounds: int, device
         compare(work, model, rows)
         for batch in sorted({min(batch, len(rows.ids)) for batch in batches}):
             runs: Runs = {n: partial(in_batches, run, model, rows, batch) for n, run in ((OURS, ours), (BARE, bare))}
-            found.append(race(work, one, batch, len(rows.ids), {**runs, DEFAULTS: runs[BARE]}, rounds, device))
+            results.append(race(work, one, batch, len(rows.ids), {**runs, DEFAULTS: runs[BARE]}, rounds, device))
     for attacked, work in ((False, "clean training"), (True, "PGD training")):
         settle({})
         compare_training(one, attacked, device)
         loops: tuple[Run, Run] = (gpu_subjects.our_training, bare_training)
         runs = {name: partial(run, one, attacked, device) for name, run in zip((OURS, BARE), loops, strict=True)}
-        found.append(race(work, one, BATCH, len(one.training), {**runs, DEFAULTS: runs[BARE]}, rounds, device))
-    return found
+        results.append(race(work, one, BATCH, len(one.training), {**runs, DEFAULTS: runs[BARE]}, rounds, device))
+    return results
 
 
-def formats(one: Subject, images: int, batch: int, rounds: int, device: str) -> list[Found]:
-    """Return images a second of our PGD and our training in every number format and order in memory."""
+def formats(one: Subject, images: int, batch: int, rounds: int, device: str) -> list[Results]:
+    """Return images a second of our PGD and our training in every number format and memory format."""
     rows, judge = rows_of(one.test, device, images), one.model(device)
-    settings = {name: {"device": device, **asked} for name, asked in FORMATS.items()}
+    settings = {name: {"device": device, **options} for name, options in FORMATS.items()}
     attacks = {}
-    for name, asked in settings.items():
-        model = precision.laid_out(one.model(device), asked)
-        attacks[name] = partial(in_batches, precision.objective(gpu_subjects.our_pgd, asked), model, rows, batch)
-    trainings = {name: partial(gpu_subjects.our_training, one, True, device, asked) for name, asked in settings.items()}
-    found = []
+    for name, options in settings.items():
+        model = precision.laid_out(one.model(device), options)
+        attacks[name] = partial(in_batches, precision.objective(gpu_subjects.our_pgd, options), model, rows, batch)
+    trainings = {
+        name: partial(gpu_subjects.our_training, one, True, device, options) for name, options in settings.items()
+    }
+    results = []
     for work, runs, count in (("PGD", attacks, images), ("PGD training", trainings, len(one.training))):
         turns = {name: partial(settled, run, settings[name]) for name, run in runs.items()}
         made = {name: turn() for name, turn in turns.items()}  # this is their warm-up
@@ -188,28 +194,28 @@ def formats(one: Subject, images: int, batch: int, rounds: int, device: str) -> 
             else:
                 right = float(made[name].history["validation_accuracy"][-1])
             line = {"work": work, "network": one.name, "format": name, "right": right}
-            found.append({**line, "rate": count / taken[name]["seconds"], **taken[name]})
-    return found
+            results.append({**line, "rate": count / taken[name]["seconds"], **taken[name]})
+    return results
 
 
-# --- what is written ----------------------------------------------------------------------------------------------
+# --- the tables ---------------------------------------------------------------------------------------------------
 
 
-def goals(found: Sequence[Found], told: Sequence[Found], device: str) -> list[Goal]:
-    """Return what issue 29 asks of throughputs on a GPU, and of verdicts on the two devices."""
-    asked = []
-    for one in found:
+def goals(races: Sequence[Results], verdicts: Sequence[Results], device: str) -> list[Goal]:
+    """Return the goals for throughput on a GPU, and for verdicts on the two devices."""
+    required = []
+    for one in races:
         rate = {line["contestant"]: line["rate"] for line in one["lines"]}
         name = f"{one['work']}, {one['network']}, batch {one['batch']}: throughput, in units of the bare loop's"
-        asked.append(Goal(name, rate[OURS] / rate[BARE], SLOWEST, "at least"))
-    for one in told:
+        required.append(Goal(name, rate[OURS] / rate[BARE], SLOWEST, "at least"))
+    for one in verdicts:
         apart = max(abs(one["cpu"][name] - value) for name, value in one[device].items())
         name = f"verdicts, {one['network']}: points between CPU and {device}"
-        asked.append(Goal(name, apart, POINTS))
-    return asked
+        required.append(Goal(name, apart, POINTS))
+    return required
 
 
-def measured(images: int, batches: Sequence[int], rounds: int, device: str, width: int) -> Found:
+def measured(images: int, batches: Sequence[int], rounds: int, device: str, width: int) -> Results:
     """Return all races, formats and verdicts on one device."""
     settle({})
     deep = f"ResNet-18 of width {width}"
@@ -217,12 +223,12 @@ def measured(images: int, batches: Sequence[int], rounds: int, device: str, widt
         gpu_subjects.subject("small CNN", small_cnn, (1, 28), images, device),
         gpu_subjects.subject(deep, partial(resnet18, width=width), (3, 32), images, device),
     ]
-    told = [
+    verdicts = [
         {"network": one.name, "images": images // 8}
         | {name: gpu_subjects.verdicts(one, images // 8, max(batches), name) for name in ("cpu", device)}
         for one in subjects
     ]
-    found = [line for one in subjects for line in races(one, images, batches, rounds, device)]
+    raced = [line for one in subjects for line in races(one, images, batches, rounds, device)]
     where = racing.machine("scikit-learn", "scipy")
     if device == "cuda":
         where["processor"] = f"{torch.cuda.get_device_name()} and {where['processor']}"
@@ -231,32 +237,32 @@ def measured(images: int, batches: Sequence[int], rounds: int, device: str, widt
         "command": racing.command(),
         "machine": where,
         "device": device,
-        "races": found,
+        "races": raced,
         "formats": formats(subjects[-1], images, max(batches), rounds, device),
-        "verdicts": told,
-        "goals": [goal.as_json() for goal in goals(found, told, device)]
+        "verdicts": verdicts,
+        "goals": [goal.as_json() for goal in goals(raced, verdicts, device)]
         if device == "cuda"
-        else [],  # issue 29: of a GPU
+        else [],  # goals are for a GPU
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return everything as Markdown."""
     lines = [
         (f"{one['work']}, {one['network']}", one["batch"], line["contestant"], racing.shown(line), f"{line['rate']:.4g}",
          f"{line['rate'] / one['lines'][1]['rate']:.2f}", f"{line['operations']:.0f}", f"{line['waits']:.0f}")
-        for one in found["races"]
+        for one in results["races"]
         for line in one["lines"]
     ]  # fmt: skip
     formats = [
         (f"{line['work']}, {line['network']}", line["format"], racing.shown(line), f"{line['rate']:.4g}",
          f"{line['right']:.1%}")
-        for line in found["formats"]
+        for line in results["formats"]
     ]  # fmt: skip
-    device = found["device"]
-    told = [
+    device = results["device"]
+    verdicts = [
         (f"{one['network']}, {one['images']} images", name, f"{here:.2f}", f"{there:.2f}", f"{there - here:+.2f}")
-        for one in found["verdicts"]
+        for one in results["verdicts"]
         for (name, here), there in zip(one["cpu"].items(), one[device].values(), strict=True)
     ]
     taken = "seconds: median (least to greatest)"
@@ -265,30 +271,34 @@ def page(found: Found) -> str:
         "Images a second of our functions and of bare loops that do the same work; `x` is in units of the bare loop. "
         "Operations and waits are per batch. `right` is the robust accuracy that an attack leaves, judged in float32, or "
         "the accuracy of the network after its training. Verdicts are in percent, differences in points.",
-        found,
+        results,
         racing.table(("work", "batch", "contestant", taken, "images a second", "x", "operations", "waits"), lines),
         "## Formats",
         racing.table(("work", "format", taken, "images a second", "right"), formats),
         "## Verdicts",
-        racing.table(("network", "verdict", "CPU", device, "difference"), told),
+        racing.table(("network", "verdict", "CPU", device, "difference"), verdicts),
     )
 
 
 def main() -> None:
-    """Run the race and write its tables; without the GPU that is asked for, say so and leave the tables as they are."""
+    """Run the race and write its tables; without the requested GPU, say so and write nothing."""
     parser = racing.parser(__doc__, rounds=5)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--images", type=int, default=1024, help="that PGD and gradient norms see; training sees 4 x")
-    parser.add_argument("--batches", type=int, nargs="+", default=[256, 1024], help="of PGD, margins, gradient norms")
+    parser.add_argument(
+        "--images", type=int, default=1024, help="for PGD and gradient norms; training uses 4 x as many"
+    )
+    parser.add_argument(
+        "--batches", type=int, nargs="+", default=[256, 1024], help="of PGD, margins and gradient norms"
+    )
     parser.add_argument("--width", type=int, help="of ResNet-18; 64, or 8 on a CPU")
-    asked = parser.parse_args()
-    if asked.device == "cuda" and not torch.cuda.is_available():
+    options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
         print("one_gpu: torch finds no GPU here, so nothing was raced and nothing written; --device cpu tries the code")
         return
-    racing.begin(asked.threads)
-    width = asked.width or (64 if asked.device == "cuda" else 8)
-    found = measured(asked.images, asked.batches, asked.rounds, asked.device, width)
-    racing.write(asked.out, "one_gpu", found, page(found))
+    racing.begin(options.threads)
+    width = options.width or (64 if options.device == "cuda" else 8)
+    results = measured(options.images, options.batches, options.rounds, options.device, width)
+    racing.write(options.out, "one_gpu", results, page(results))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python benchmarks/pgd_speed.py [--images 256] [--rounds 7] [--threads 1]
 
 A small CNN on digits, trained clean and trained with PGD; eps .1 and the step size .01 for all, one random start. Before
-any clock starts, every contestant's images are pulled into the budget and classified again: the numbers that survive may
-differ by 2 of 256 at most. `stop_on_success` pays for what survives alone, so it is held to that share of the fastest
-peer's time. Without it, a step is held to a bare loop of forward pass and torch's input gradient, which moves nothing;
-a second bare loop, with the input gradients that our attacks take (`input_gradients`), shows what the rest of a step is.
+any time is measured, every contestant's images are clipped to the budget and classified again: the numbers of survivors may
+differ by 2 of 256 at most. `stop_on_success` only pays for survivors, so its goal is their share of the fastest peer's time.
+Without it, a step is compared with a bare loop of forward pass and torch's input gradient, which moves nothing. A second
+bare loop, with the input gradients of our attacks (`input_gradients`), shows the cost of the rest of a step.
 Writes pgd_speed.json and .md into benchmarks/results/.
 """
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import racing
-from racing import Found, Goal, Rows
+from racing import Goal, Results, Rows
 from touchstone.attacks.pgd import pgd
 from touchstone.numerics import input_gradients
 from touchstone.numerics.tensors import Draws, batches, frozen
@@ -46,16 +46,16 @@ def ours(
 
 def with_torchattacks(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
     """Return torchattacks' images."""
-    found: Tensor = torchattacks.PGD(model, eps=EPS, alpha=STEP_SIZE, steps=STEPS)(images, labels)
-    return found
+    results: Tensor = torchattacks.PGD(model, eps=EPS, alpha=STEP_SIZE, steps=STEPS)(images, labels)
+    return results
 
 
 def with_foolbox(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
     """Return foolbox's images."""
     attack = foolbox.attacks.LinfPGD(abs_stepsize=STEP_SIZE, steps=STEPS)
     wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device=images.device)
-    found: Tensor = attack(wrapped, images, labels, epsilons=EPS)[1]
-    return found
+    results: Tensor = attack(wrapped, images, labels, epsilons=EPS)[1]
+    return results
 
 
 def bare(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, *, ours: bool = False) -> Tensor:
@@ -107,7 +107,7 @@ def survivors(model: nn.Module, rows: Rows, images: Tensor) -> float:
     return float(rows.withstood(model, images, EPS).float().mean())
 
 
-def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Found:
+def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Results:
     """Return robust accuracy and times of all contestants on one network; NotEqual where accuracies differ."""
     left = {name: survivors(model, rows, attacked(run, model, rows)) for name, run in TO_EQUAL_ACCURACY.items()}
     allowed = max(TOLERANCE, 2 / len(rows.images))
@@ -131,7 +131,7 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Found:
     return {"network": kind, "images": len(rows.images), "lines": lines, "goals": [goal.as_json() for goal in goals]}
 
 
-def measured(images: int, rounds: int, epochs: int = 20) -> Found:
+def measured(images: int, rounds: int, epochs: int = 20) -> Results:
     """Return the race on both networks."""
     torch.manual_seed(0)  # the peers' starts
     races = []
@@ -143,14 +143,14 @@ def measured(images: int, rounds: int, epochs: int = 20) -> Found:
         "command": racing.command(),
         "machine": racing.machine("torchattacks", "foolbox"),
         "races": races,
-        "goals": [goal for found in races for goal in found["goals"]],
+        "goals": [goal for results in races for goal in results["goals"]],
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the race as Markdown."""
     parts = []
-    for one in found["races"]:
+    for one in results["races"]:
         rows = [
             (line["contestant"], "–" if line["survive"] is None else f"{line['survive']:.1%}", racing.shown(line))
             for line in one["lines"]
@@ -161,17 +161,17 @@ def page(found: Found) -> str:
         f"L-inf PGD, {STEPS} steps of {STEP_SIZE:g}, eps {EPS:g}, small CNN. With `stop_on_success` the time may be the"
         " share that survives plus .05 of the fastest peer's; robust accuracies are equal within 2 images of 256."
     )
-    return racing.page("PGD: ours, torchattacks' and foolbox's", what, found, *parts)
+    return racing.page("PGD: ours, torchattacks' and foolbox's", what, results, *parts)
 
 
 def main() -> None:
     """Run the race and write its tables."""
     parser = racing.parser(__doc__, rounds=7)
     parser.add_argument("--images", type=int, default=256)
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.images, asked.rounds)
-    racing.write(asked.out, "pgd_speed", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.images, options.rounds)
+    racing.write(options.out, "pgd_speed", results, page(results))
 
 
 if __name__ == "__main__":

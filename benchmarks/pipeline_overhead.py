@@ -2,10 +2,10 @@
 
     python benchmarks/pipeline_overhead.py [--root .] [--studies digits fashion_mnist] [--idle tiny] [--seeds 1 3 6]
 
-Three measurements. (1) Of each of `studies` that has run records under ROOT/logs: the share of cores x time that its
-jobs computed. Starting Python, importing torch, planning and waiting are what is left beside the jobs; reading, checking
-and writing files is measured again on `sampled` jobs of each step and taken off, and so is importing the steps.
-(2) `touchstone run` of each of `idle`, run whole first, then with nothing to do. (3) Snakemake's dry run of the default
+Three measurements. (1) For each of `studies` with run records under ROOT/logs: the share of cores x time that its jobs
+spent computing. The time outside jobs is Python's start, imports of torch, planning and waiting. Reading, checking and
+writing files is measured again on `sampled` jobs of each step and subtracted, and so is importing the steps.
+(2) `touchstone run` of each of `idle`, first in full, then with nothing to do. (3) Snakemake's dry run of the default
 study, with so many seeds that it has about 1,000 jobs, against that of as many trivial jobs of one file each, and of
 jobs without work that have the very files of the study's. Writes pipeline_overhead.json and .md.
 """
@@ -29,7 +29,7 @@ from typing import Any
 import yaml
 
 import racing
-from racing import Found, Goal
+from racing import Goal, Results
 from touchstone import digests
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.plan import Plan
@@ -53,14 +53,14 @@ Record = dict[str, Any]
 # --- (1) the share of computing -----------------------------------------------------------------------------------
 
 
-def share(root: Path, study: str, cores: int, sampled: int) -> Found:
+def share(root: Path, study: str, cores: int, sampled: int) -> Results:
     """Return where a finished study's core-seconds went, by step and in all; empty without run records."""
-    found = [record for record in run_records.read(root / "logs" / study) if "end" in record and not record["failed"]]
-    found = [record for record in found if record["outputs"] and (root / record["outputs"][0]).exists()]
-    if not found:
+    results = [record for record in run_records.read(root / "logs" / study) if "end" in record and not record["failed"]]
+    results = [record for record in results if record["outputs"] and (root / record["outputs"][0]).exists()]
+    if not results:
         return {}
     steps: dict[str, list[Record]] = defaultdict(list)
-    for record in found:
+    for record in results:
         steps[record["step"]].append(record)
     importing = racing.elsewhere(import_seconds)
     lines = []
@@ -73,7 +73,7 @@ def share(root: Path, study: str, cores: int, sampled: int) -> Found:
             "from_cache": sum(record.get("from_cache", 0) for record in of_step),
             "outputs": sum(len(record["outputs"]) for record in of_step),
         })  # fmt: skip
-    wall, goes = time_at_work(found)
+    wall, goes = time_at_work(results)
     with bare(root) as folder:
         planning = racing.seconds(partial(dry_run, folder, study)) * goes
     computing = sum(line["seconds"] - line["files"] - line["imports"] for line in lines)
@@ -95,9 +95,9 @@ def job_seconds(record: Record) -> float:
     return (datetime.fromisoformat(record["end"]) - datetime.fromisoformat(record["start"])).total_seconds()
 
 
-def time_at_work(found: list[Record]) -> tuple[float, int]:
+def time_at_work(results: list[Record]) -> tuple[float, int]:
     """Return the seconds from first start to last end, pauses left out, and in how many goes the study was run."""
-    spans = sorted((datetime.fromisoformat(r["start"]), datetime.fromisoformat(r["end"])) for r in found)
+    spans = sorted((datetime.fromisoformat(r["start"]), datetime.fromisoformat(r["end"])) for r in results)
     total, goes = timedelta(), 1
     begin, last = spans[0]
     for start, end in spans[1:]:
@@ -107,9 +107,9 @@ def time_at_work(found: list[Record]) -> tuple[float, int]:
     return (total + last - begin).total_seconds(), goes
 
 
-def file_share(root: Path, found: list[Record], sampled: int) -> float:
+def file_share(root: Path, results: list[Record], sampled: int) -> float:
     """Return the share of some jobs' time that reading, checking and writing their files takes, done again now."""
-    ranked = sorted(found, key=job_seconds)
+    ranked = sorted(results, key=job_seconds)
     chosen = [
         ranked[place] for place in sorted({round(i * (len(ranked) - 1) / max(1, sampled - 1)) for i in range(sampled)})
     ]
@@ -165,7 +165,7 @@ def import_seconds() -> float:
 # --- (2) a run with nothing to do ---------------------------------------------------------------------------------
 
 
-def idle(root: Path, study: str, rounds: int) -> Found:
+def idle(root: Path, study: str, rounds: int) -> Results:
     """Return the time of `touchstone run` of a finished study; it is finished first. NotEqual where something is run."""
 
     def run() -> str:
@@ -241,7 +241,7 @@ def workflow(folder: Path, root: Path, rules: str) -> Path:
     return folder
 
 
-def planning(root: Path, seeds: list[int], rounds: int, alone: bool = False) -> list[Found]:
+def planning(root: Path, seeds: list[int], rounds: int, alone: bool = False) -> list[Results]:
     """Return the times of planning the default study with each number of seeds, and unless it is to be planned alone, of
     workflows with as many jobs.
     """
@@ -266,18 +266,18 @@ def planning(root: Path, seeds: list[int], rounds: int, alone: bool = False) -> 
 # --- all three ----------------------------------------------------------------------------------------------------
 
 
-def measured(asked: argparse.Namespace) -> Found:
-    """Return everything that was asked for."""
-    shares = [share(asked.root, study, asked.cores, asked.sampled) for study in asked.studies]
-    idles = [idle(asked.root, study, asked.rounds) for study in asked.idle]
-    plans = planning(asked.root, sorted(asked.seeds), asked.rounds, asked.alone)
+def measured(options: argparse.Namespace) -> Results:
+    """Return all measurements that the options select."""
+    shares = [share(options.root, study, options.cores, options.sampled) for study in options.studies]
+    idles = [idle(options.root, study, options.rounds) for study in options.idle]
+    plans = planning(options.root, sorted(options.seeds), options.rounds, options.alone)
     goals = [
         Goal(f"{one['study']}: share of core-seconds computing", one["share"], 0.75, "at least")
         for one in shares
         if one and one["from_cache"] <= FROM_CACHE
     ]
     goals += [Goal(f"{one['study']}: seconds of a run with nothing to do", one["seconds"], 5) for one in idles]
-    if plans and not asked.alone:
+    if plans and not options.alone:
         most = plans[-1]
         ratio = most["touchstone"]["seconds"] / most["trivial"]["seconds"]
         goals += [Goal(f"planning {most['jobs']} jobs, in units of as many trivial ones", ratio, 1.3)]
@@ -288,17 +288,17 @@ def measured(asked: argparse.Namespace) -> Found:
         "command": racing.command(),
         "machine": racing.machine("snakemake"),
         "shares": shares,
-        "without_records": [study for study, one in zip(asked.studies, shares, strict=True) if not one],
+        "without_records": [study for study, one in zip(options.studies, shares, strict=True) if not one],
         "idle": idles,
         "planning": plans,
         "goals": [goal.as_json() for goal in goals],
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return everything as Markdown."""
     parts = []
-    for one in filter(None, found["shares"]):
+    for one in filter(None, results["shares"]):
         rows = [
             (line["step"], line["jobs"], f"{line['from_cache']} of {line['outputs']}", f"{line['seconds']:.0f}",
              f"{line['files']:.0f}", f"{line['imports']:.0f}")
@@ -313,23 +313,23 @@ def page(found: Found) -> str:
             " some jobs of each step done again.",
             racing.table(columns, rows),
         ]
-    if found["without_records"]:
-        parts += [f"No run records, so no share: {', '.join(found['without_records'])}."]
-    if found["idle"]:
-        idles = [(one["study"], racing.shown(one)) for one in found["idle"]]
+    if results["without_records"]:
+        parts += [f"No run records, so no share: {', '.join(results['without_records'])}."]
+    if results["idle"]:
+        idles = [(one["study"], racing.shown(one)) for one in results["idle"]]
         parts += ["## Nothing to do", racing.table(("study", "seconds: median (least to greatest)"), idles)]
-    if found["planning"]:
+    if results["planning"]:
         rows = [
             (f"{DEFAULT_STUDY}, {line['seeds']} seeds", line["jobs"], line["files"],
              *(racing.shown(line[name]) if name in line else "-" for name in ("touchstone", "trivial", "same files")))
-            for line in found["planning"]
+            for line in results["planning"]
         ]  # fmt: skip
         columns = ("study", "jobs", "files", "touchstone", "as many trivial jobs", "jobs with the same files")
         parts += ["## Planning from nothing: processor seconds of a dry run", racing.table(columns, rows)]
     return racing.page(
         "The pipeline beyond computing",
         "Wall-clock seconds where nothing else is said; medians (least to greatest).",
-        found,
+        results,
         *parts,
     )
 
@@ -346,10 +346,10 @@ def main() -> None:
     parser.add_argument("--idle", nargs="*", default=["tiny"], help="studies to run, then to run with nothing to do")
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 3, 6], help="the default study is planned with")
     parser.add_argument("--alone", action="store_true", help="plan the study, and no other workflows of as many jobs")
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked)
-    racing.write(asked.out, "pipeline_overhead", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options)
+    racing.write(options.out, "pipeline_overhead", results, page(results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Profiles: where the time goes in the races whose goals are hard to meet, ours beside what sets the goal.
+"""Profiles: where the time goes in races whose goals are hard to meet, for ours and for the contestant that sets the goal.
 
     python benchmarks/profiles.py [--images 256] [--rows 10000] [--width 512] [--scores 10000] [--rounds 20] [--threads 1]
 
@@ -29,7 +29,7 @@ import pgd_speed
 import racing
 import stored_detectors
 import training_epochs
-from racing import Found, Rows
+from racing import Results, Rows
 from touchstone.adversary.ascent import keep_better
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import logits_loss_and_gradient
@@ -43,7 +43,7 @@ PARTS = (1, 2, 4)  # of a batch, one after the other
 # --- the profiler --------------------------------------------------------------------------------------------------
 
 
-def functions(run: Callable[[], object], *, within: str = "") -> list[Found]:
+def functions(run: Callable[[], object], *, within: str = "") -> list[Results]:
     """Return the functions that take most by themselves: where they stand, calls, their shares of the whole.
 
     within: a folder; then those in it that take most with what they call, for they hold what the others are called for.
@@ -74,7 +74,7 @@ def _place(file: str, line: int, name: str) -> str:
 # --- what is profiled ----------------------------------------------------------------------------------------------
 
 
-def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Found]:
+def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Results]:
     """Return the processor milliseconds of what one PGD step is made of, on all rows, and of a look without a gradient."""
     images, labels = rows.images, rows.labels
     goal, ball = Goal(labels), Ball(images, pgd_speed.EPS)
@@ -103,7 +103,7 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Found]:
     return [{"piece": name, "milliseconds": 1e3 * line["seconds"]} for name, line in taken.items()]
 
 
-def passes(model: nn.Module, rows: Rows) -> Found:
+def passes(model: nn.Module, rows: Rows) -> Results:
     """Return the share of 40 passes over all images that stop_on_success makes, with gradients and without."""
     seen = {"with gradients": 0, "without": 0}
 
@@ -118,9 +118,9 @@ def passes(model: nn.Module, rows: Rows) -> Found:
     return {"survive": left, **{name: number / whole for name, number in seen.items()}}
 
 
-def members(model: nn.Module, rows: Rows, eps: float) -> list[Found]:
+def members(model: nn.Module, rows: Rows, eps: float) -> list[Results]:
     """Return what each member of worst_of takes on those whom the ones before left, and how many it leaves."""
-    found, left = [], rows
+    results, left = [], rows
     for name, member in zip(("apgd", "apgd, dlr", "square"), attack_strength.members(eps), strict=True):
         if not len(left.ids):
             break
@@ -132,11 +132,11 @@ def members(model: nn.Module, rows: Rows, eps: float) -> list[Found]:
 
         seconds = racing.own_seconds(run)
         left = left.take(left.withstood(model, made[0], eps))
-        found.append({"eps": eps, "member": name, "seconds": seconds, "leaves": len(left.ids)})
-    return found
+        results.append({"eps": eps, "member": name, "seconds": seconds, "leaves": len(left.ids)})
+    return results
 
 
-def gradient_norms(batch: int, rounds: int, network: str = "small CNN") -> list[Found]:
+def gradient_norms(batch: int, rounds: int, network: str = "small CNN") -> list[Results]:
     """Return time and memory of our gradient norms of a batch in parts, in units of a plain pass of the whole."""
     plain, mine = "plain forward + backward", "touchstone.numerics.gradient_norms"
     torch.manual_seed(0)
@@ -162,7 +162,7 @@ def gradient_norms(batch: int, rounds: int, network: str = "small CNN") -> list[
     ]
 
 
-def detectors(rows: int, width: int) -> dict[str, list[Found]]:
+def detectors(rows: int, width: int) -> dict[str, list[Results]]:
     """Return the functions that take most in our detectors that are slower than pytorch-ood's."""
     data = stored_detectors.stored(rows, width)
     pairs = {pair.name: pair for pair in stored_detectors.PAIRS}
@@ -172,41 +172,43 @@ def detectors(rows: int, width: int) -> dict[str, list[Found]]:
     }
 
 
-def measured(images: int, rows: int, width: int, scores: int, rounds: int, epochs: int = 20, batch: int = 256) -> Found:
+def measured(
+    images: int, rows: int, width: int, scores: int, rounds: int, epochs: int = 20, batch: int = 256
+) -> Results:
     """Return all profiles."""
-    found: Found = {"command": racing.command(), "machine": racing.machine(), "images": images, "goals": []}
-    found |= {"batch": batch, "rows": rows, "scores": scores}
+    results: Results = {"command": racing.command(), "machine": racing.machine(), "images": images, "goals": []}
+    results |= {"batch": batch, "rows": rows, "scores": scores}
     networks: dict[racing.Kind, Any] = {
         kind: racing.digits_network(kind, images, epochs) for kind in ("clean", "adversarial")
     }
-    found["pieces"] = pgd_pieces(*networks["adversarial"], rounds)
-    found["passes"] = {kind: passes(*pair) for kind, pair in networks.items()}
-    found["members"] = [line for eps in attack_strength.EPS for line in members(*networks["adversarial"], eps)]
-    found["gradient_norms"] = gradient_norms(batch, min(rounds, 5))
+    results["pieces"] = pgd_pieces(*networks["adversarial"], rounds)
+    results["passes"] = {kind: passes(*pair) for kind, pair in networks.items()}
+    results["members"] = [line for eps in attack_strength.EPS for line in members(*networks["adversarial"], eps)]
+    results["gradient_norms"] = gradient_norms(batch, min(rounds, 5))
     data, held_out = training_epochs.made_up(rows, seed=1), training_epochs.made_up(10, seed=2)
-    found["training"] = functions(partial(training_epochs.ours, "FGSM", data, held_out, 1), within="/touchstone/")
-    found["detectors"] = detectors(rows, width)
+    results["training"] = functions(partial(training_epochs.ours, "FGSM", data, held_out, 1), within="/touchstone/")
+    results["detectors"] = detectors(rows, width)
     both = bootstrap_auroc.scores(scores, ties=False)
-    found["bootstrap"] = functions(partial(bootstrap_auroc.ours, *both, 1000))
-    return found
+    results["bootstrap"] = functions(partial(bootstrap_auroc.ours, *both, 1000))
+    return results
 
 
 # --- the page ------------------------------------------------------------------------------------------------------
 
 
-def _functions(title: str, lines: list[Found]) -> str:
+def _functions(title: str, lines: list[Results]) -> str:
     rows = [(line["function"], line["calls"], f"{line['share']:.1%}", f"{line['with_called']:.1%}") for line in lines]
     return f"### {title}\n\n" + racing.table(("function", "calls", "share of its own", "with what it calls"), rows)
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the profiles as Markdown."""
     steps = pgd_speed.STEPS
     parts = [
         "## PGD: a step in pieces",
-        f"Processor milliseconds, {found['images']} digits in one batch, the adversarially trained network.",
+        f"Processor milliseconds, {results['images']} digits in one batch, the adversarially trained network.",
         racing.table(
-            ("piece", "milliseconds"), [(one["piece"], f"{one['milliseconds']:.2f}") for one in found["pieces"]]
+            ("piece", "milliseconds"), [(one["piece"], f"{one['milliseconds']:.2f}") for one in results["pieces"]]
         ),
         "## PGD: passes that stop_on_success makes",
         f"In units of {steps} passes over all images. Its time may be the share that survives plus .05, of a peer's {steps}"
@@ -215,34 +217,34 @@ def page(found: Found) -> str:
             ("network", "passes with gradients", "without", "survive"),
             [
                 (kind, *(f"{one[name]:.1%}" for name in ("with gradients", "without", "survive")))
-                for kind, one in found["passes"].items()
+                for kind, one in results["passes"].items()
             ],
         ),
         "## worst_of: its members",
         "Each meets those whom the ones before left.",
         racing.table(
             ("eps", "member", "processor seconds", "leaves"),
-            [(f"{one['eps']:g}", one["member"], f"{one['seconds']:.2f}", one["leaves"]) for one in found["members"]],
+            [(f"{one['eps']:g}", one["member"], f"{one['seconds']:.2f}", one["leaves"]) for one in results["members"]],
         ),
         "## Gradient norms: a batch in parts",
-        f"Small CNN, {found['batch']} images: ours in one go and in parts, in units of a plain pass of the whole.",
+        f"Small CNN, {results['batch']} images: ours in one go and in parts, in units of a plain pass of the whole.",
         racing.table(
             ("parts", "time", "peak memory"),
-            [(one["parts"], f"{one['time']:.2f}", f"{one['memory']:.2f}") for one in found["gradient_norms"]],
+            [(one["parts"], f"{one['time']:.2f}", f"{one['memory']:.2f}") for one in results["gradient_norms"]],
         ),
         "## FGSM training: functions",
-        _functions(f"One epoch of {found['rows']} images", found["training"]),
+        _functions(f"One epoch of {results['rows']} images", results["training"]),
         "## Stored detectors: functions",
-        f"Ours, fitted on {found['rows']} rows and scoring as many.",
-        *(_functions(name, lines) for name, lines in found["detectors"].items()),
+        f"Ours, fitted on {results['rows']} rows and scoring as many.",
+        *(_functions(name, lines) for name, lines in results["detectors"].items()),
         "## Bootstrap: functions",
-        _functions(f"1,000 AUROCs of {found['scores']} scores without ties", found["bootstrap"]),
+        _functions(f"1,000 AUROCs of {results['scores']} scores without ties", results["bootstrap"]),
     ]
     what = (
         "Where the time goes in the races whose goals are hard to meet. A profiler of functions slows small calls down,"
         " so shares count."
     )
-    return racing.page("Profiles", what, found, *parts)
+    return racing.page("Profiles", what, results, *parts)
 
 
 def main() -> None:
@@ -250,10 +252,10 @@ def main() -> None:
     parser = racing.parser(__doc__, rounds=20)
     for name, default in (("images", 256), ("rows", 10_000), ("width", 512), ("scores", 10_000)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.images, asked.rows, asked.width, asked.scores, asked.rounds)
-    racing.write(asked.out, "profiles", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.images, options.rows, options.width, options.scores, options.rounds)
+    racing.write(options.out, "profiles", results, page(results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every race shares: turns, times, goals, the machine, memory of a process of its own, tables, digits to race on."""
+"""Shared by all races: turns, times, goals, the machine, memory in a separate process, tables, and the digits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from touchstone.training.clean import clean
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 Kind = Literal["clean", "adversarial", "linear"]  # of the networks to race on
-Found = dict[str, Any]  # what a race measured, as it is written
+Results = dict[str, Any]  # the measurements of a race, as written to JSON
 
 
 class NotEqual(Exception):
@@ -54,7 +54,7 @@ def require(equal: bool, message: str) -> None:
 
 
 def parser(doc: str | None, *, rounds: int) -> argparse.ArgumentParser:
-    """Return a parser with what every race asks: rounds, threads, and where the tables go."""
+    """Return a parser with the options of every race: rounds, threads, and the folder of the tables."""
     made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--rounds", type=int, default=rounds, help="turns that each contestant takes")
     made.add_argument("--threads", type=int, default=1, help="of torch and of BLAS; the pipeline's jobs have one")
@@ -63,7 +63,7 @@ def parser(doc: str | None, *, rounds: int) -> argparse.ArgumentParser:
 
 
 def begin(threads: int) -> None:
-    """Go on in the environment that the pipeline gives its jobs (threads, code paths, allocator), the same for all."""
+    """Continue in the environment that the pipeline gives its jobs (threads, code paths, allocator)."""
     if environment.set_environment(threads):
         os.execv(sys.executable, [sys.executable, *sys.argv])
     torch.set_num_threads(threads)
@@ -80,7 +80,7 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def processor_seconds(function: Callable[[], object]) -> float:
-    """Return the processor time of the processes that one call starts and waits for: what else runs hardly counts."""
+    """Return the processor time of the processes that one call starts and waits for; other load hardly counts."""
     before = os.times()
     function()
     after = os.times()
@@ -88,7 +88,7 @@ def processor_seconds(function: Callable[[], object]) -> float:
 
 
 def own_seconds(function: Callable[[], object]) -> float:
-    """Return the processor time that one call takes of this process: what else runs hardly counts."""
+    """Return the processor time that one call takes in this process; other load hardly counts."""
     before = time.process_time()
     function()
     return time.process_time() - before
@@ -100,8 +100,8 @@ def interleaved(
     *,
     warm_up: bool = True,
     clock: Callable[[Callable[[], object]], float] = seconds,
-) -> dict[str, Found]:
-    """Return the `times` of contestants that take turns, so that a busy machine slows all of them."""
+) -> dict[str, Results]:
+    """Return the `times` of contestants that take turns, so that other load slows all of them alike."""
     taken: dict[str, list[float]] = {name: [] for name in runners}
     for turn in range(rounds + warm_up):
         for name, run in runners.items():
@@ -111,12 +111,12 @@ def interleaved(
     return {name: times(values) for name, values in taken.items()}
 
 
-def times(taken: Sequence[float]) -> Found:
+def times(taken: Sequence[float]) -> Results:
     """Return the median of some times, the least and the greatest, in seconds."""
     return {"seconds": statistics.median(taken), "least": min(taken), "greatest": max(taken), "rounds": len(taken)}
 
 
-def shown(line: Found) -> str:
+def shown(line: Results) -> str:
     """Return times as a cell of a table: the median, and in brackets the least and the greatest."""
     return f"{line['seconds']:.3g} ({line['least']:.3g} to {line['greatest']:.3g})"
 
@@ -130,9 +130,9 @@ def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
 
 
 def elsewhere(function: Callable[..., Any], **arguments: Any) -> Any:
-    """Return what a function of a race returns when a new Python calls it: what was used before does not count.
+    """Return the result of a race's function, called in a new Python process: earlier memory use does not count.
 
-    Arguments and result have to be JSON; the environment is that of this process.
+    Arguments and result must be JSON; the environment is that of this process.
     """
     module = Path(inspect.getfile(function)).stem
     call = f"import json, sys, {module} as race; print(json.dumps(race.{function.__name__}(**json.loads(sys.argv[1]))))"
@@ -148,9 +148,9 @@ def elsewhere(function: Callable[..., Any], **arguments: Any) -> Any:
 
 
 def forked(function: Callable[..., Any], **arguments: Any) -> Any:
-    """Return what a function gives in a child of this process, as JSON: no imports anew, but what this process holds counts.
+    """Return a function's result from a fork of this process, as JSON: imports are not repeated, but its memory counts.
 
-    RuntimeError where the child failed. To be called before any thread was started. Linux alone.
+    RuntimeError if the child failed. Call it before any thread starts. Linux only.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -174,7 +174,7 @@ def forked(function: Callable[..., Any], **arguments: Any) -> Any:
 def peak(function: Callable[[], object]) -> int:
     """Return the bytes by which this process's resident memory rises, at its highest, while the function runs.
 
-    Not ru_maxrss: a child takes over its parent's peak. Linux alone.
+    Not ru_maxrss, because a child inherits its parent's peak. Linux only.
     """
     Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is resident now
     before = resident("VmRSS")
@@ -192,7 +192,7 @@ def resident(name: str) -> int:
 
 
 class Goal(NamedTuple):
-    """What issue 12 asks of a race: a value, the bound that it is held to, and the side of it that is good."""
+    """A goal of a race: a value, its bound, and the side of the bound that meets it."""
 
     text: str
     value: float
@@ -211,24 +211,24 @@ class Goal(NamedTuple):
             return None
         return self.value / self.bound if self.side == "at most" else self.bound / self.value
 
-    def as_json(self) -> Found:
+    def as_json(self) -> Results:
         """Return the plain form, with whether it is met."""
         return {**self._asdict(), "met": self.met}
 
 
 def goal_table(goals: Sequence[Goal]) -> str:
-    """Return goals as Markdown."""
+    """Return goals as a Markdown table."""
     rows = [(goal.text, f"{goal.value:.3g}", f"{goal.side} {goal.bound:.3g}", says(goal.met)) for goal in goals]
     return table(("goal", "measured", "asked", "met"), rows)
 
 
 def says(met: bool) -> str:
-    """Return a truth in a word."""
+    """Return yes or no as Markdown."""
     return "yes" if met else "**no**"
 
 
-def machine(*packages: str) -> Found:
-    """Return where a race was run: processor, cores, threads, code paths, and the versions of torch and some packages."""
+def machine(*packages: str) -> Results:
+    """Return the machine of a race: processor, cores, threads, code paths, and versions of torch and some packages."""
     model = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     return {
         "processor": model[0] if model else platform.machine(),
@@ -252,7 +252,7 @@ def version(package: str) -> str:
         return "not installed"
 
 
-def told(where: Found) -> str:
+def as_sentence(where: Results) -> str:
     """Return a machine as a sentence."""
     versions = ", ".join(f"{name} {number}" for name, number in where["versions"].items())
     threads = f"{where['threads']} thread{'s' if where['threads'] > 1 else ''}"
@@ -266,10 +266,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def page(title: str, what: str, found: Found, *parts: str) -> str:
-    """Return the Markdown of a race: what was raced, by which command, where, its tables, its goals."""
-    goals = [Goal(*(goal[name] for name in Goal._fields)) for goal in found["goals"]]
-    command = f"`{found['command']}`. {told(found['machine'])}"
+def page(title: str, what: str, results: Results, *parts: str) -> str:
+    """Return the Markdown of a race: its description, command, machine, tables and goals."""
+    goals = [Goal(*(goal[name] for name in Goal._fields)) for goal in results["goals"]]
+    command = f"`{results['command']}`. {as_sentence(results['machine'])}"
     return "\n\n".join([f"# {title}", what, command, *parts, *([goal_table(goals)] if goals else [])]) + "\n"
 
 
@@ -278,10 +278,10 @@ def command() -> str:
     return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
 
 
-def write(out: Path, name: str, found: Found, text: str) -> None:
+def write(out: Path, name: str, results: Results, text: str) -> None:
     """Write a race's measurements as JSON and as Markdown, and print the latter."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (out / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
     (out / f"{name}.md").write_text(text)
     print(text)
 
@@ -306,7 +306,7 @@ class Rows(NamedTuple):
         return Rows(*(column[rows] for column in self))
 
     def withstood(self, model: nn.Module, attacked: Tensor, eps: float) -> Tensor:
-        """Return which rows a model gets right on attacked images, each pulled back into its budget, (N,) bool."""
+        """Return which rows a model gets right on attacked images, after clipping them to the budget, (N,) bool."""
         inside = attacked.clamp(self.images - eps, self.images + eps).clamp(0, 1)
         with torch.no_grad():
             return model(inside).argmax(1) == self.labels
@@ -315,8 +315,8 @@ class Rows(NamedTuple):
 def digits_network(kind: Kind, count: int, epochs: int = 20) -> tuple[nn.Module, Rows]:
     """Return a network trained on half of scikit-learn's digits, and `count` digits of the other half.
 
-    A small CNN, trained clean or with PGD of seven steps and eps .1; or softmax regression. The rows repeat where more
-    are asked for than there are, each time under new ids.
+    A small CNN, trained clean or with PGD of seven steps and eps .1; or softmax regression. If `count` exceeds
+    the number of digits, they repeat under new ids.
     """
     with tempfile.TemporaryDirectory() as folder:
         sklearn_digits(Path(folder))

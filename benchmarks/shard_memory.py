@@ -3,9 +3,9 @@
     python benchmarks/shard_memory.py [--images 1000 10000 60000] [--shard 2560] [--steps attack infer measure] [--threads 1]
 
 Jobs as the workflow calls them, from and to files: prepare, attack, infer and measure of noise images of 1x28x28, and cut
-and gather where a set is cut into shards of about `shard` images. Each is a process of its own, one after the other, forked
-of one that has imported torch, as in a run; its peak is the most that was resident of it (VmHWM), imports included. Of
-shards the greatest peak is given and the sum of the processor's seconds. Before the table is written, the artefacts of
+and gather where a set is cut into shards of about `shard` images. Each runs in its own process, one after the other, forked
+from one that has imported torch, as in a run. The peak is its highest resident memory (VmHWM), imports included. For
+shards, the table gives the greatest peak and the sum of processor seconds. Before the table is written, the artefacts of
 shards are compared with those of one job, byte by byte. Writes shard_memory.json and .md into benchmarks/results/.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import racing
-from racing import Found, Goal
+from racing import Goal, Results
 from touchstone import digests
 from touchstone.pipeline.jobs import run
 from touchstone.pipeline.planning.parts import Rule, Task
@@ -32,7 +32,7 @@ STUDY = "sized"
 BATCH = 256
 STEPS = ("prepare", "cut", "attack", "infer", "measure", "gather")
 MADE = ("shards", "attacked", "outputs", "margins")  # folders of what is made of the noise images
-SOME = ("attack", "infer", "measure")  # of which any may be asked for
+SOME = ("attack", "infer", "measure")  # --steps selects some of these
 BOUND = 1.1  # of the peak on the most images in shards, in units of that on the fewest
 SETTINGS = """\
 base: none
@@ -62,7 +62,7 @@ evaluations:
 """
 
 
-def job(root: Path, tasks: tuple[Task, ...]) -> Found:
+def job(root: Path, tasks: tuple[Task, ...]) -> Results:
     """Do a job's tasks in a folder; return the peak of this process, which should be a new one, and its seconds."""
     os.chdir(root)
     taken = racing.own_seconds(lambda: run.run(tasks, Path(), Path("logs")))
@@ -82,7 +82,7 @@ def asked_for(plan: Plan, steps: Sequence[str]) -> list[tuple[Rule, dict[str, st
     ]
 
 
-def study(root: Path, images: int, shards: int, threads: int, steps: Sequence[str]) -> Found:
+def study(root: Path, images: int, shards: int, threads: int, steps: Sequence[str]) -> Results:
     """Return, by step, the greatest peak and the seconds of the jobs on so many images, and a digest of what they made.
 
     What is there already and has nothing to do with those images (the network) is left as it is.
@@ -92,16 +92,16 @@ def study(root: Path, images: int, shards: int, threads: int, steps: Sequence[st
     plan = Plan(load(STUDY, root))
     for kind in MADE:
         shutil.rmtree(root / plan.folder / kind, ignore_errors=True)
-    found: dict[str, Found] = {}
+    results: dict[str, Results] = {}
     for rule, wildcards in asked_for(plan, steps):
         tasks = plan.tasks(rule, **wildcards)
-        asked = rule.step in STEPS and wildcards.get("examples", "noise") == "noise"
-        if not asked and (root / tasks[0].output).exists():
+        chosen = rule.step in STEPS and wildcards.get("examples", "noise") == "noise"
+        if not chosen and (root / tasks[0].output).exists():
             continue
         code_files(tasks)  # parsed here, once for all jobs, as before a run
         taken = racing.forked(job, root=root, tasks=tasks)
-        if asked:
-            one = found.setdefault(rule.step, {"step": rule.step, "jobs": 0, "peak_bytes": 0, "seconds": 0.0})
+        if chosen:
+            one = results.setdefault(rule.step, {"step": rule.step, "jobs": 0, "peak_bytes": 0, "seconds": 0.0})
             one["jobs"] += 1
             one["peak_bytes"] = max(one["peak_bytes"], taken["peak_bytes"])
             one["seconds"] += taken["seconds"]
@@ -112,11 +112,11 @@ def study(root: Path, images: int, shards: int, threads: int, steps: Sequence[st
         "shards": shards,
         "made": digests.sha256("".join(lines).encode()),
         "made_bytes": sum(file.stat().st_size for file in made),
-        "steps": found,
+        "steps": results,
     }
 
 
-def measured(sizes: list[int], shard: int, threads: int, steps: Sequence[str] = SOME) -> Found:
+def measured(sizes: list[int], shard: int, threads: int, steps: Sequence[str] = SOME) -> Results:
     """Return the peaks for every size, in one go and in shards; NotEqual where these make other bytes."""
     os.environ["TOUCHSTONE_CACHE"] = "off"
     runs = []
@@ -138,8 +138,8 @@ def measured(sizes: list[int], shard: int, threads: int, steps: Sequence[str] = 
     for step in ("cut", *steps, "gather") if len(in_shards) > 1 else ():
         least, most = (run["steps"][step]["peak_bytes"] for run in (in_shards[0], in_shards[-1]))
         sizes = [run["images"] for run in (in_shards[0], in_shards[-1])]
-        told = f"{step}: peak with {sizes[1]} images in shards, in units of that with {sizes[0]}"
-        goals.append(Goal(told, most / least, BOUND))
+        goal = f"{step}: peak with {sizes[1]} images in shards, in units of that with {sizes[0]}"
+        goals.append(Goal(goal, most / least, BOUND))
     return {
         "command": racing.command(),
         "machine": racing.machine(),
@@ -148,19 +148,19 @@ def measured(sizes: list[int], shard: int, threads: int, steps: Sequence[str] = 
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the peaks as Markdown."""
 
-    def cell(run: Found, step: str) -> str:
+    def cell(run: Results, step: str) -> str:
         one: dict[str, Any] = run["steps"].get(step, {})
         return f"{one['peak_bytes'] / 1e6:.0f} ({one['seconds']:.0f} s)" if one else "-"
 
-    rows = [(run["images"], run["shards"], *(cell(run, step) for step in STEPS)) for run in found["runs"]]
+    rows = [(run["images"], run["shards"], *(cell(run, step) for step in STEPS)) for run in results["runs"]]
     what = (
         f"Jobs on noise of 1x28x28, batches of {BATCH}: the greatest peak in MB of a process and, in brackets, the"
         " processor's seconds of all jobs of the step. Artefacts of shards were byte-equal to those of one job."
     )
-    return racing.page("Peak memory in shards", what, found, racing.table(("images", "shards", *STEPS), rows))
+    return racing.page("Peak memory in shards", what, results, racing.table(("images", "shards", *STEPS), rows))
 
 
 def main() -> None:
@@ -169,10 +169,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 10_000, 60_000])
     parser.add_argument("--shard", type=int, default=10 * BATCH, help="images in a shard, about")
     parser.add_argument("--steps", nargs="+", choices=SOME, default=SOME)
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.images, asked.shard, asked.threads, asked.steps)
-    racing.write(asked.out, "shard_memory", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.images, options.shard, options.threads, options.steps)
+    racing.write(options.out, "shard_memory", results, page(results))
 
 
 if __name__ == "__main__":

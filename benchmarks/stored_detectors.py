@@ -4,7 +4,7 @@
 
 Features of a made-up penultimate layer (ten classes, a low-rank part, and noise that vim's principal space leaves out)
 and the logits of a linear layer on them; as many rows to fit as to score, half of those anomalous. Ours recover the
-last layer from outputs where theirs are given it, and come back as checked Scores. Before any clock starts, the scores
+last layer from outputs, while theirs receive it, and ours return checked Scores. Before any time is measured, the scores
 of both are equal: their greatest difference, in standard deviations of the score, stays below 1e-3 (theirs invert a
 float32 covariance). Writes stored_detectors.json and .md into benchmarks/results/.
 """
@@ -22,7 +22,7 @@ from pytorch_ood import detector as peers
 from torch import Tensor, nn
 
 import racing
-from racing import Found, Goal
+from racing import Goal, Results
 from touchstone.detectors import energy, knn, mahalanobis, max_logit, msp, react, relative_mahalanobis, vim
 from touchstone.pipeline.steps.score import APART, columns_of, score
 from touchstone.records.nouns import Detector, Outputs
@@ -82,13 +82,13 @@ def ours(component: ModuleType, settings: dict[str, Any], data: Stored) -> Tenso
     name = component.__name__.rpartition(".")[2]
     scorer, state = getattr(component, name), {}  # the settings that ours differ in belong to `fit`
     if hasattr(component, "fit"):
-        asked = tuple(part.removeprefix("fit_") for part in _data(component.fit))
-        fitted = component.fit(*columns_of(data.fitted, None, asked, None), **settings)
+        names = tuple(part.removeprefix("fit_") for part in _data(component.fit))
+        fitted = component.fit(*columns_of(data.fitted, None, names, None), **settings)
         state = {part: tensor.numpy() for part, tensor in fitted.items()}
     detector = Detector(state, {"use": name} | settings, {}, 1.0, supervised=False)
     given = {"label": None, "model": None, "batch_size": BATCH, "device": "cpu"}
-    found = score(data.scored, None, detector, scorer=scorer, data=_data(scorer), **given)  # type: ignore[arg-type]
-    return torch.from_numpy(found.scores)
+    results = score(data.scored, None, detector, scorer=scorer, data=_data(scorer), **given)  # type: ignore[arg-type]
+    return torch.from_numpy(results.scores)
 
 
 def _data(function: Callable[..., object]) -> tuple[str, ...]:
@@ -100,27 +100,27 @@ def _data(function: Callable[..., object]) -> tuple[str, ...]:
 
 def of_logits(make: Callable[..., Any], data: Stored) -> Tensor:
     """Return pytorch-ood's scores of a detector that reads logits and learns nothing."""
-    found: Tensor = make(None).predict_logits(torch.from_numpy(data.scored.logits))
-    return found
+    results: Tensor = make(None).predict_logits(torch.from_numpy(data.scored.logits))
+    return results
 
 
 def of_features(make: Callable[[Stored], Any], data: Stored) -> Tensor:
     """Return pytorch-ood's scores of a detector that is fitted on features."""
     features, labels = torch.from_numpy(data.fitted.features["penultimate"]), torch.from_numpy(data.fitted.labels)
-    found: Tensor = (
+    results: Tensor = (
         make(data)
         .fit_features(features, labels)
         .predict_features(torch.from_numpy(data.scored.features["penultimate"]))
     )
-    return found
+    return results
 
 
 def of_maps(data: Stored) -> Tensor:
     """Return pytorch-ood's ReAct on features."""
     features, labels = torch.from_numpy(data.fitted.features["penultimate"]), torch.from_numpy(data.fitted.labels)
     made = peers.ReAct(None, data.last, percentile=0.9).fit_feature_maps(features, labels)
-    found: Tensor = made.predict_feature_maps(torch.from_numpy(data.scored.features["penultimate"]))
-    return found
+    results: Tensor = made.predict_feature_maps(torch.from_numpy(data.scored.features["penultimate"]))
+    return results
 
 
 def rows_fitted(data: Stored) -> float:
@@ -167,7 +167,7 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).abs().max() / theirs.std())
 
 
-def measured(rows: int, width: int, rounds: int) -> Found:
+def measured(rows: int, width: int, rounds: int) -> Results:
     """Return times and differences of all detectors; NotEqual where scores differ."""
     data = stored(rows, width)
     lines, goals = [], []
@@ -195,7 +195,7 @@ def measured(rows: int, width: int, rounds: int) -> Found:
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the race as Markdown."""
     rows = [
         (
@@ -204,14 +204,16 @@ def page(found: Found) -> str:
             racing.shown(line["pytorch-ood"]),
             f"{line['difference']:.0e}",
         )
-        for line in found["lines"]
+        for line in results["lines"]
     ]
     what = (
-        f"Seconds to fit on {found['rows']} rows of {found['width']} features and score as many: median (least to greatest)."
-        " The difference is the greatest, in standard deviations of the score."
+        f"Seconds to fit on {results['rows']} rows of {results['width']} features and score as many: median (least to"
+        " greatest). The difference is the greatest, in standard deviations of the score."
     )
     columns = ("detector", "touchstone", "pytorch-ood", "difference")
-    return racing.page("Detectors on stored outputs: ours and pytorch-ood's", what, found, racing.table(columns, rows))
+    return racing.page(
+        "Detectors on stored outputs: ours and pytorch-ood's", what, results, racing.table(columns, rows)
+    )
 
 
 def main() -> None:
@@ -219,10 +221,10 @@ def main() -> None:
     parser = racing.parser(__doc__, rounds=5)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--width", type=int, default=512)
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.rows, asked.width, asked.rounds)
-    racing.write(asked.out, "stored_detectors", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.rows, options.width, options.rounds)
+    racing.write(options.out, "stored_detectors", results, page(results))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 
 Made-up images of 1x28x28 whose class is a bright patch, held in memory as tensors; a small CNN, Adam with a cosine
 schedule, batches of 64. Both start from the same weights, see the same batches in the same order and validate after
-each epoch (a ninth as many images); the whole call counts. Before any clock starts, both end in the same weights.
+each epoch (a ninth as many images); the whole call counts. Before any time is measured, both end in the same weights.
 Writes training_epochs.json and .md into benchmarks/results/.
 """
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import racing
-from racing import Found, Goal
+from racing import Goal, Results
 from touchstone.attacks.fgsm import fgsm
 from touchstone.models.small_cnn import small_cnn
 from touchstone.networks import checkpoints
@@ -115,7 +115,7 @@ def difference(first: Weights, second: Weights) -> float:
     return max(float((first[name] - second[name]).abs().max() / first[name].abs().max()) for name in first)
 
 
-def measured(images: int, epochs: int, rounds: int) -> Found:
+def measured(images: int, epochs: int, rounds: int) -> Results:
     """Return the times of both loops; NotEqual where they do not end in the same weights."""
     data, held_out = made_up(images, seed=1), made_up(max(CLASSES, images // 9), seed=2)
     lines, goals = [], []
@@ -142,19 +142,19 @@ def measured(images: int, epochs: int, rounds: int) -> Found:
     }
 
 
-def page(found: Found) -> str:
+def page(results: Results) -> str:
     """Return the race as Markdown."""
     rows = [
         (line["training"], racing.shown(line["touchstone"]), racing.shown(line["by hand"]), f"{line['difference']:.0e}")
-        for line in found["lines"]
+        for line in results["lines"]
     ]
     what = (
-        f"Seconds for {found['epochs']} epochs of {found['images']} images of 1x28x28, small CNN, batches of {BATCH},"
+        f"Seconds for {results['epochs']} epochs of {results['images']} images of 1x28x28, small CNN, batches of {BATCH},"
         " validation and start-up included: median (least to greatest). The difference is the greatest of the"
         " final weights."
     )
     columns = ("training", "touchstone", "by hand", "difference")
-    return racing.page("Training: our loop and a plain one", what, found, racing.table(columns, rows))
+    return racing.page("Training: our loop and a plain one", what, results, racing.table(columns, rows))
 
 
 def main() -> None:
@@ -162,10 +162,10 @@ def main() -> None:
     parser = racing.parser(__doc__, rounds=5)
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--epochs", type=int, default=3)
-    asked = parser.parse_args()
-    racing.begin(asked.threads)
-    found = measured(asked.images, asked.epochs, asked.rounds)
-    racing.write(asked.out, "training_epochs", found, page(found))
+    options = parser.parse_args()
+    racing.begin(options.threads)
+    results = measured(options.images, options.epochs, options.rounds)
+    racing.write(options.out, "training_epochs", results, page(results))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What MkDocs is told besides docs/: the README, the reports that pages lead to, and the reference, made from the source.
+"""Add the README, linked files and a reference to the site: a hook of mkdocs.yml.
 
-A hook of mkdocs.yml. Signatures and docstrings are read without importing what they are of, so this needs no torch.
+The reference is generated from the source. Signatures and docstrings are read without importing them, so torch is not
+needed.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from touchstone.__main__ import command_line
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-OVERVIEW = "overview.md"  # what the README is called in the site
+OVERVIEW = "overview.md"  # the README in the site
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 EXAMPLE = re.compile(r"(?:^>>> .*\n(?:(?!\n).+\n?)*)", re.MULTILINE)
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Return the pages of docs/ with the README, the reference, and every file of the repository that a page leads to."""
+    """Return the pages of docs/ with the README, the reference, and every file of the repository that a page links to."""
     made = {
         OVERVIEW: (ROOT / "README.md").read_text(),
         "reference/commands.md": commands(),
@@ -45,18 +46,18 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Return a page with its links leading where their targets lie in the site.
+    """Return a page whose links point to their targets in the site.
 
-    A folder has no page there, nor has a Markdown file outside docs/ but the README: no link.
+    Folders have no page there, nor have Markdown files outside docs/ except the README: their links become plain text.
     """
     if page.file.src_uri.startswith("reference/"):
         return markdown
     place = ROOT if page.file.src_uri == OVERVIEW else (DOCS / page.file.src_uri).parent
 
-    def led(found: re.Match[str]) -> str:
-        mark, words, link, anchor = found.groups()
+    def in_site(match: re.Match[str]) -> str:
+        mark, words, link, anchor = match.groups()
         if "://" in link:
-            return found[0]
+            return match[0]
         target = Path(os.path.normpath(place / link))
         if target == ROOT / "README.md":
             name = OVERVIEW
@@ -67,11 +68,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         name = os.path.relpath(name, Path(page.file.src_uri).parent)
         return f"{mark}[{words}]({Path(name).as_posix()}{anchor or ''})"
 
-    return LINK.sub(led, markdown)
+    return LINK.sub(in_site, markdown)
 
 
 def commands() -> str:
-    """Return the page of the command line: what each command prints when it is asked for help."""
+    """Return the page of the command line: the help of each command."""
     os.environ["COLUMNS"] = "100"
     parser = command_line()
     parts = [f"# Commands\n\n```text\n{parser.format_help()}```\n"]
@@ -80,28 +81,37 @@ def commands() -> str:
 
 
 def python() -> str:
-    """Return the page of the functions and classes that docs/python.md imports, those of component folders apart."""
+    """Return the page of the public functions and classes: those of `import touchstone`, and those in docs/python.md."""
     parts = [
         "# Python\n\nWhat [the Python page](../python.md) shows, with all parameters. Components have pages of their own.\n"
     ]
-    for module, names in re.findall(r"from touchstone\.([\w.]+) import ([\w, ]+)", (DOCS / "python.md").read_text()):
-        path = registry.PACKAGE / f"{module.replace('.', '/')}.py"
-        if module.split(".")[0] not in registry.FOLDERS:
-            parts += [_documented(path, name.strip(), f"touchstone.{module}") for name in names.split(",")]
+    for node in ast.walk(ast.parse((registry.PACKAGE / "__init__.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("touchstone."):
+            path = _file(str(node.module))
+            parts += [_documented(path, alias.name, "touchstone", alias.asname or alias.name) for alias in node.names]
+    for module, names in re.findall(r"from (touchstone\.[\w.]+) import ([\w, ]+)", (DOCS / "python.md").read_text()):
+        if module.split(".")[1] not in registry.FOLDERS:
+            parts += [_documented(_file(module), name.strip(), module, name.strip()) for name in names.split(",")]
     return "\n".join(parts)
 
 
+def _file(module: str) -> Path:
+    return registry.PACKAGE.parent / f"{module.replace('.', '/')}.py"
+
+
 def components(folder: str) -> str:
-    """Return the page of a component folder: each component, what it takes, its settings with type, range and default."""
-    parts = [f"# {folder}\n\nWhat `use:` may name here, with every setting: `touchstone list {folder}`.\n"]
+    """Return the page of a component folder: each component with its data, and its settings with type, range and default."""
+    parts = [
+        f"# {folder}\n\nThe names that `use:` accepts, with every setting, as `touchstone list {folder}` prints them.\n"
+    ]
     for name in registry.names(folder):
-        found = registry.component(folder, name)
-        lines = [f"## {name}\n", _prose(_docstring(found.path, name))]
-        if found.data:
-            lines.append(f"Takes `{'`, `'.join(dict.fromkeys(found.data))}`.\n")
-        if found.settings:
+        component = registry.component(folder, name)
+        lines = [f"## {name}\n", _prose(_docstring(component.path, name))]
+        if component.data:
+            lines.append(f"Takes `{'`, `'.join(dict.fromkeys(component.data))}`.\n")
+        if component.settings:
             lines += ["| setting | takes | default |", "| --- | --- | --- |"]
-        for key, setting in found.settings.items():
+        for key, setting in component.settings.items():
             default = "must be given" if setting.required else f"`{setting.default!r}`"
             lines.append(f"| `{key}` | {str(setting.type).replace('|', chr(92) + '|')} | {default} |")
         parts.append("\n".join(lines) + "\n")
@@ -119,15 +129,15 @@ def _docstring(path: Path, name: str) -> str:
     return ast.get_docstring(_definition(path, name)) or ""
 
 
-def _documented(path: Path, name: str, module: str) -> str:
+def _documented(path: Path, name: str, module: str, public: str) -> str:
     """Return a function with its signature and docstring, or a class with those of its public methods."""
-    found = _definition(path, name)
-    head = f"## {name}\n\n```python\nfrom {module} import {name}\n"
-    if isinstance(found, ast.FunctionDef):
-        return f"{head}\n{_signature(found)}\n```\n\n{_prose(ast.get_docstring(found) or '')}\n"
-    methods = [item for item in found.body if isinstance(item, ast.FunctionDef) and not item.name.startswith("_")]
-    told = [f"- `{_signature(method)}`: {_prose(ast.get_docstring(method) or '').strip()}" for method in methods]
-    return f"{head}```\n\n{_prose(ast.get_docstring(found) or '')}\n" + "\n".join(told)
+    definition = _definition(path, name)
+    head = f"## {public}\n\n```python\nfrom {module} import {public}\n"
+    if isinstance(definition, ast.FunctionDef):
+        return f"{head}\n{_signature(definition)}\n```\n\n{_prose(ast.get_docstring(definition) or '')}\n"
+    methods = [item for item in definition.body if isinstance(item, ast.FunctionDef) and not item.name.startswith("_")]
+    lines = [f"- `{_signature(method)}`: {_prose(ast.get_docstring(method) or '').strip()}" for method in methods]
+    return f"{head}```\n\n{_prose(ast.get_docstring(definition) or '')}\n" + "\n".join(lines)
 
 
 def _signature(function: ast.FunctionDef) -> str:
@@ -141,7 +151,7 @@ def _signature(function: ast.FunctionDef) -> str:
 
 
 def _prose(text: str) -> str:
-    """Return a docstring as Markdown: examples in blocks, and nothing else in it taken for markup."""
+    """Return a docstring as Markdown: examples in blocks, markup in all other text escaped."""
     parts, last = [], 0
     text = inspect.cleandoc(text) + "\n"
     for example in EXAMPLE.finditer(text):

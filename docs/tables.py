@@ -1,7 +1,7 @@
-"""Writes the tables of README and of these pages anew, each by the command that stands above it: make tables.
+"""Rewrite the tables of README and of these pages, each by the command above it: make tables.
 
-A table stands between `<!-- touchstone COMMAND -->` and `<!-- end -->`; the tests fail where it is not what the command
-prints. In docs/papers, `<!-- published of PAPER -->` and `<!-- criteria of PAPER -->` are written from the claims files.
+A table is between `<!-- touchstone COMMAND -->` and `<!-- end -->`; a test fails if it differs from the output of the
+command. In docs/papers, `<!-- published of PAPER -->` and `<!-- criteria of PAPER -->` come from the claims files.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ TABLE = re.compile(r"<!-- touchstone (?P<command>[^\n]*?) -->\n\n(?P<table>.*?)\
 CLAIMS = re.compile(
     r"<!-- (?P<part>published|criteria) of (?P<paper>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
 )
-READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # what a published figure was read in
+READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a published figure was read
 
 
 def printed(command: str) -> str:
-    """Return what `touchstone COMMAND` prints; ValueError where it fails."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
+    """Return the output of `touchstone COMMAND`; ValueError if it fails."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
         if main(shlex.split(command)) != 0:
             raise ValueError(f"touchstone {command} failed")
-    return said.getvalue()
+    return output.getvalue()
 
 
 def claims_of(part: str, paper: str) -> str:
@@ -54,15 +54,15 @@ def claims_of(part: str, paper: str) -> str:
 
 
 def rewritten(text: str) -> str:
-    """Return a page with each of its tables as its command prints it now."""
+    """Return a page with all its tables up to date."""
     text = CLAIMS.sub(
-        lambda found: (
-            f"<!-- {found['part']} of {found['paper']} -->\n\n{claims_of(found['part'], found['paper'])}\n<!-- end -->"
+        lambda match: (
+            f"<!-- {match['part']} of {match['paper']} -->\n\n{claims_of(match['part'], match['paper'])}\n<!-- end -->"
         ),
         text,
     )
     return TABLE.sub(
-        lambda found: f"<!-- touchstone {found['command']} -->\n\n{printed(found['command'])}\n<!-- end -->", text
+        lambda match: f"<!-- touchstone {match['command']} -->\n\n{printed(match['command'])}\n<!-- end -->", text
     )
 
 

@@ -24,6 +24,10 @@ EXCEPTIONS = {
 }
 CITATION = re.compile(r"docs/papers/(\w+\.md), (?=([A-Z][^.;:)]{0,60}))")
 
+ABSENT = re.compile(
+    r"(?<![\w/*])(?:papers|design|peers|style|science|workflow|report|rooms)\.md\b"
+)  # notes of the builders
+
 
 def unresolved(text, pages):
     """Return the citations in a text, line breaks and comment marks aside, that do not start with a heading of their page."""
@@ -88,6 +92,31 @@ def test_every_citation_of_these_pages_leads_to_a_heading():
     paths = [ROOT / name for name in listed.splitlines() if name.endswith((".py", ".md", ".yaml"))]
 
     assert {path.name: wrong for path in paths if (wrong := unresolved(path.read_text(), PAGES))} == {}
+
+
+def tracked() -> dict[str, str]:
+    """Return the text of every tracked text file by its path; reports, which runs write, hold texts of these."""
+    line = ["git", "ls-files", "-z", "--", ".", ":!reports"]
+    listed = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    paths = {name: ROOT / name for name in listed.split("\0") if name}
+    return {name: path.read_text() for name, path in paths.items() if path.is_file()}
+
+
+def test_no_file_cites_notes_that_are_not_in_the_repository():
+    assert {name: set(cited) for name, text in tracked().items() if (cited := ABSENT.findall(text))} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("see papers" + ".md 2.h", 1),
+        ("(design" + ".md, 3)", 1),
+        ("reports/digits/report" + ".md, docs/papers/aloe.md", 0),
+        ("my_style" + ".md", 0),
+    ],
+)
+def test_a_citation_of_absent_notes_is_seen(text, count):
+    assert len(ABSENT.findall(text)) == count
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
-"""What README and the docs show is what the commands beside it print, from the committed reports."""
+"""README and docs: tables equal what their commands print, links lead to tracked files, and reports in git stay small."""
 
+import os
 import re
 import runpy
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ SHOWN = [
     for page in PAGES
     for found in TABLES["TABLE"].finditer(page.read_text())
 ]
+LARGEST_IN_GIT = 1_500_000  # bytes; the pages of reports are larger, so DVC stores them
 
 
 def test_readme_and_the_findings_show_numbers():
@@ -38,11 +41,34 @@ def test_a_table_that_is_out_of_date_is_written_anew(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_file_that_a_page_links_to_is_there(page):
-    links = re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text())
+def tracked(*folders):
+    """Return the files that git tracks, and the folders that hold them: what a clone and the hosting site show."""
+    listed = subprocess.run(["git", "ls-files", "-z", *folders], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = {ROOT / name for name in listed.stdout.split("\0") if name}
+    return files | {folder for file in files for folder in file.parents}
 
-    assert [link for link in links if not (page.parent / link).exists()] == []
+
+def untracked(page, text, files):
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+    return [link for link in links if Path(os.path.normpath(page.parent / link)) not in files]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_a_page_leads_to_a_tracked_file(page):
+    assert untracked(page, page.read_text(), tracked()) == []
+
+
+def test_a_link_to_a_file_that_git_ignores_is_seen():
+    text = "[the page](reports/digits/report.html), [its claims](reports/digits/claims.csv)"
+
+    assert untracked(ROOT / "README.md", text, tracked()) == ["reports/digits/report.html"]
+
+
+def test_no_tracked_file_of_a_report_is_above_the_limit():
+    sizes = {path: path.stat().st_size for path in tracked("reports") if path.is_file()}
+
+    assert len(sizes) > 100
+    assert {path.name: size for path, size in sizes.items() if size > LARGEST_IN_GIT} == {}
 
 
 def test_the_disk_that_a_study_is_said_to_need_is_what_dvc_recorded_of_it():

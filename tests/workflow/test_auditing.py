@@ -312,6 +312,25 @@ def test_without_data_a_changed_page_is_still_named(copied, file):
     assert any(not finding.unchecked for finding in findings(copied))
 
 
+def test_a_clone_without_the_page_has_its_tables_checked_and_says_that_the_page_was_not(copied):
+    without_data(copied)
+    (copied.root / "reports/tiny/report.html").unlink()
+    root = (copied.root / "reports/tiny/ROOT").read_text().strip()
+
+    whole = {finding.file: finding for finding in findings(copied, expected_root=root)}
+    flip(copied.root / "reports/tiny/claims.csv", place=20)
+
+    assert set(whole) == {"data/tiny", "reports/tiny/report.html"}
+    assert all(finding.unchecked for finding in whole.values())
+    assert {finding.file for finding in findings(copied) if not finding.unchecked} == {"reports/tiny/claims.csv"}
+
+
+def test_a_page_that_is_missing_beside_its_data_is_named(copied):
+    (copied.root / "reports/tiny/report.html").unlink()
+
+    assert [(finding.file, finding.unchecked) for finding in findings(copied)] == [("reports/tiny/report.html", False)]
+
+
 def test_one_missing_file_is_named_once_with_what_was_made_from_it(copied):
     for path in (copied.root / EXAMPLES, sidecar_files.sidecar_path(copied.root / EXAMPLES)):
         path.unlink()

@@ -302,7 +302,7 @@ TABLE = [
     Change(
         "an entry removed",
         [
-            (PARAMS, "  margin_pgd: {use: margin_pgd, eps: 0.1}  # makes a wrong class look safe: papers.md S2-9\n", ""),
+            (PARAMS, "  margin_pgd: {use: margin_pgd, eps: 0.1}  # makes a wrong class look safe: criterion S2-9\n", ""),
             (PARAMS, "attacks: [pgd, margin_pgd]", "attacks: [pgd]"),
             (PARAMS, "{robust: [mlp_pgd, cnn_pgd], adaptive: margin_pgd}", "It is not asked here."),
         ],

@@ -110,10 +110,10 @@ def _changes(status: dict[str, Any]) -> list[str]:
 
 
 def hidden_from_git(study: str) -> str | None:
-    """Return the report's folder if git ignores it, else None; git stores the report, not DVC."""
+    """Return the report's folder if git ignores it: its tables and figures are committed, and only its page is DVC's."""
     folder = f"reports/{study}"
     try:
-        check = subprocess.run(["git", "check-ignore", "--quiet", f"{folder}/report.html"], capture_output=True)
+        check = subprocess.run(["git", "check-ignore", "--quiet", f"{folder}/ROOT"], capture_output=True)
     except FileNotFoundError:
         return None
     return folder if check.returncode == 0 else None
@@ -186,14 +186,15 @@ def _study_stage(plan: Plan) -> dict[str, Any]:
     reports = f"reports/{plan.study.name}"
     metrics, figures = f"{reports}/metrics.json", f"{reports}/figures"
     tables = [page for page in plan.more_pages if page not in (metrics, figures)]
-    pages = [f"{reports}/report.html", f"{reports}/report.html{sidecar_files.SIDECAR}", *tables, f"{figures}/"]
+    page = f"{reports}/report.html"  # several MB in each version: DVC stores it, git everything else of the report
+    pages = [page + sidecar_files.SIDECAR, *tables, f"{figures}/"]
     raw = [f"{folder}/" for folder in sorted(plan.raw_folders)]
     return {
         "desc": f"The study {plan.study.name}, by the same Snakemake line as `make run`",
         "cmd": _command(plan, []),
         "deps": [*WORKFLOW, "requirements.lock", "src/touchstone", *raw],
         "params": [{file: None} for file in ("params.yaml", *_overlay(plan))],
-        "outs": [*_kept(f"{plan.folder}/", cached=True), *_kept(*pages, cached=False)],
+        "outs": [*_kept(f"{plan.folder}/", page, cached=True), *_kept(*pages, cached=False)],
         "metrics": _kept(metrics, cached=False),
     }
 

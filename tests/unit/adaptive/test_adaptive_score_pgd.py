@@ -1,4 +1,4 @@
-"""The attack on a detector's score, against what is known on paper. papers.md 2.i."""
+"""The attack on a detector's score, against answers that are known in closed form."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The oracles of papers.md 5.i on pipelines, and the wrappers for what has no gradient or is random."""
+"""Pipelines whose answers are known, and the wrappers for what has no gradient or is random."""
 
 import math
 from functools import partial

@@ -39,7 +39,7 @@ def test_images_in_distribution_look_less_sure_and_the_others_surer(model, image
 
 
 def test_a_two_class_linear_model_is_moved_to_the_corner_or_to_the_tie():
-    """papers.md 2.i item 6: the gap moves by at most eps * ||w||_1, and stops at 0."""
+    """The logit gap moves by at most eps * ||w||_1, and stops at 0."""
     weights = torch.tensor([0.5, -1.0, 2.0, 0.25], dtype=torch.float64)
     images = torch.full((1, 1, 2, 2), 0.5, dtype=torch.float64)
 

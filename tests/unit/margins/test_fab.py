@@ -18,7 +18,7 @@ def test_fab_finds_the_exact_margin_of_a_linear_model_away_from_the_border(draws
     margins, found = fab(lambda x: x.flatten(1) @ weights.T + bias, images, None, draws, steps=5, norm=norm)
 
     assert found.all() and inside.sum() > 20
-    assert (margins[inside] / exact[inside] - 1).abs().max() < 1e-3  # papers.md 3.i, item 1
+    assert (margins[inside] / exact[inside] - 1).abs().max() < 1e-3
 
 
 def test_fab_is_an_upper_bound_near_the_exact_margin_where_the_box_matters(linear_net, images, draws):

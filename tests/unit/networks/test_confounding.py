@@ -1,4 +1,4 @@
-"""Confounding labels and losses against papers.md 1.i: closed forms, symmetries, extreme logits."""
+"""Confounding labels and losses against closed forms, symmetries, extreme logits."""
 
 from __future__ import annotations
 

@@ -45,13 +45,14 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
                 for path in sorted(present - sidecars - artefacts)]  # fmt: skip
     findings += [Finding(named(path, root), "is missing; its sidecar is there")
                  for path in sorted(artefacts) if not path.exists()]  # fmt: skip
+    committed = report.exists() or sidecar_files.sidecar_path(report).is_file()  # git stores no page
     there = sorted(path for path in artefacts if path.exists()) + ([report] if report.exists() else [])
     files = _with_members(there)
     bytes_of = bytes_found(files, quiet)
     broken: dict[str, list[str]] = {}  # by what is missing, what was made from it
     for path in files:
         findings += _against_sidecar(path, root, bytes_of, broken)
-    if chain.absent(root, plan.folder) and not report.exists():
+    if chain.absent(root, plan.folder) and not committed:
         findings.append(Finding(plan.folder, "holds nothing to audit; run the study first"))
     elif chain.absent(root, plan.folder):
         told = "is not here: the pages and ROOT were checked, the chain behind them was not"
@@ -63,8 +64,8 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     findings += _against_today(plan, root)
     overlaps = leakage.overlaps(plan, root, stale=True)
     findings += [Finding(overlap.file, str(overlap)) for overlap in overlaps if overlap.leaks]
-    if report.exists():
-        findings += report_pages.differences(report, root, expected_root)
+    if committed:
+        findings += report_pages.differences(report, root, expected_root, clone=chain.absent(root, plan.folder))
     elif expected_root is not None:
         findings.append(Finding(named(report, root), "is missing, so there is no root digest to compare"))
     return findings

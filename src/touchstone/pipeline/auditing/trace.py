@@ -66,7 +66,7 @@ def _artefacts(file: str) -> list[str]:
 def _without_data(file: str) -> str | None:
     """Return the study that a file belongs to, if its report is here and its data is not."""
     study = re.match(r"(?:data|reports)/([^/]+)/", file)
-    here = study is not None and Path("reports", study[1], "report.html").is_file()
+    here = study is not None and Path("reports", study[1], chain.ROOT).is_file()
     return study[1] if study and here and chain.absent(Path(), f"data/{study[1]}") else None
 
 

@@ -1,0 +1,65 @@
+"""docs/architecture.md: its picture and table are those of the source, and every file and function that it names exists."""
+
+import ast
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "touchstone"
+PAGE = ROOT / "docs" / "architecture.md"
+HOUSE = runpy.run_path(str(ROOT / "docs" / "house.py"))
+HOP = re.compile(r"`([\w./-]+\.(?:py|smk|yaml|svg|html|md))(?::(\w+))?`")
+STALE = "docs/{} is out of date: run `make tables`"
+
+
+def missing(text):
+    """Return the hops of a text, path or path:name, that lead to no file or to no definition in it."""
+    lost = []
+    for file, name in HOP.findall(text):
+        path = next((folder / file for folder in (PACKAGE, ROOT) if (folder / file).is_file()), None)
+        if path is None or (name and name not in defined(path)):
+            lost.append(f"{file}:{name}")
+    return lost
+
+
+def defined(path):
+    """Return the names of the functions and classes in a file's outermost level."""
+    return {node.name for node in ast.parse(path.read_text()).body if hasattr(node, "name")}
+
+
+def test_every_file_and_function_on_the_page_exists():
+    assert len(HOP.findall(PAGE.read_text())) > 30
+    assert missing(PAGE.read_text()) == []
+
+
+@pytest.mark.parametrize("hop", ["attacks/pgd.py:nobody", "attacks/nobody.py:pgd", "nobody.smk"])
+def test_a_hop_that_leads_nowhere_is_seen(hop):
+    assert len(missing(f"1. `{hop}` is next")) == 1
+
+
+def test_a_hop_to_a_function_a_class_and_a_file_is_followed():
+    assert missing("`attacks/pgd.py:pgd`, `records/nouns.py:Cell`, `workflow/rules/examples.smk`") == []
+
+
+def test_the_picture_is_that_of_the_source():
+    assert HOUSE["picture"](HOUSE["rooms"]()) == HOUSE["PICTURE"].read_text(), STALE.format("house.svg")
+
+
+def test_the_table_is_that_of_the_source():
+    text = PAGE.read_text()
+
+    assert HOUSE["rewritten"](text, HOUSE["rooms"]()) == text, STALE.format("architecture.md")
+    assert HOUSE["TABLE"].search(text)["table"].count("\n") > 25
+
+
+def test_a_room_has_its_floor_its_charter_and_its_imports():
+    rooms = {room.name: room for room in HOUSE["rooms"]()}
+
+    assert rooms["numerics"].floor == 1
+    assert rooms["statistics"].imports == ("records",)
+    assert rooms["attacks"].must_not == "import one another"
+    assert rooms["attacks"].kind == "Components"
+    assert rooms["pipeline/jobs"].kind == "Pipeline"
