@@ -23,8 +23,8 @@ def worst_of(
 ) -> Tensor:
     """Run several attacks, and keep the worst result of each image.
 
-    An image on which one attack has succeeded is skipped by the next ones. Every attack starts at the same place of an image's
-    random stream, so it draws what it would draw if it were the only one.
+    An image on which one attack has succeeded is skipped by the next ones. Every attack starts at the same place of an
+    image's random stream, so it draws what it would draw if it were the only one.
 
     Args:
         model: images in [0, 1] to logits (N, K).
