@@ -21,7 +21,7 @@ from touchstone.assay.classes import Numbering
 from touchstone.assay.study import Asked, Written, write
 from touchstone.assay.study_file import Place
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import recovery, running
+from touchstone.pipeline.orchestration import locks, running
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
@@ -53,9 +53,9 @@ def assay(options: Namespace) -> int:
     place = study_file.choose(target, subject, stated=bool(options.out or options.study), force=options.force)
     if not options.dry_run:
         try:
-            recovery.check_free()
-        except recovery.Busy as error:
-            return running.told_busy(error)
+            locks.check_free()
+        except locks.Busy as error:
+            return running.report_busy(error)
     asked = _looked_at(options, place, eps, subject)
     written = write(asked)
     whole_files.write_whole(place.target, written.text.encode())
