@@ -33,6 +33,7 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self) -> None:
         """Start the display, unless the events go to a file."""
+        logging.Handler.__init__(self)  # version 1 of the interface (Snakemake 9.3) leaves it to the plugin
         self._file = self.settings.events if isinstance(self.settings, LogHandlerSettings) else None
         if self._file is None:
             from touchstone.pipeline.orchestration import display, events
@@ -58,6 +59,7 @@ class LogHandler(LogHandlerBase):
         """Print why jobs failed, unless the events went to a file."""
         if self._file is None and (self._state.errors or self._state.failures):
             self._print_failures(self._state)
+            self._state.errors, self._state.failures = [], []  # logging closes its handlers again at exit
         super().close()
 
     @property

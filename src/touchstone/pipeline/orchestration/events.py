@@ -37,7 +37,9 @@ class RunState:
         elif "done" in event:
             self.done, self.total = event["done"], event["total"]
         elif "failed" in event:
-            self.failures.append(Failure(event["failed"], event["log"]))
+            failure = Failure(event["failed"], event["log"])
+            if failure not in self.failures:  # Snakemake names each again at its end
+                self.failures.append(failure)
         elif "error" in event:
             self.errors.append(event["error"])
 
