@@ -130,7 +130,7 @@ def toy(tmp_path):
     for name in (
         "__init__.py",
         "pipeline/__init__.py",
-        *(f"{JOBS}/{file}.py" for file in ("__init__", "warm", "warm_server")),
+        *(f"{JOBS}/{file}.py" for file in ("__init__", "warm", "warm_child", "warm_server")),
     ):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text((PACKAGE / name).read_text().replace("PATIENCE = 10.0", "PATIENCE = 1.0"))
