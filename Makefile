@@ -3,19 +3,21 @@ STUDY ?= digits
 CORES ?= all
 LOCK ?= keep
 KILLS ?= 20
+SINCE ?= HEAD
 # Recipes take these from the environment: neither make nor a shell expands what somebody typed.
 override STUDY := $(value STUDY)
 override CORES := $(value CORES)
 override LOCK := $(value LOCK)
 override KILLS := $(value KILLS)
-export STUDY CORES LOCK KILLS
+override SINCE := $(value SINCE)
+export STUDY CORES LOCK KILLS SINCE
 PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CLUSTER := slurm-wlm munge gcc libc6-dev python3.11-dev
 BENCH := $(BIN)/python benchmarks
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test test-faults test-cluster check bench bench-full docs dvc ci tables locks
+.PHONY: run setup cluster test quick test-faults test-cluster check bench bench-full docs dvc ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
 	@$(BIN)/touchstone run --cores "$$CORES" --lock "$$LOCK" -- "$$STUDY"
@@ -42,6 +44,9 @@ cluster: .venv/cluster                  ## add what submits to Slurm; then: .ven
 
 test: .venv/development                 ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+quick: .venv/development                ## run the unit tests that uncommitted changes touch; a minute. SINCE=main: changes since then
+	@$(BIN)/python tests/quick.py "$$SINCE"
 
 test-faults: .venv/development          ## kill runs at random moments, fill disks: make test-faults KILLS=20
 	@$(BIN)/python -m pytest -m faults tests/faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import fcntl
 import os
 import re
@@ -74,6 +75,11 @@ class Project:
         assert old in text, f"{file} no longer holds {old!r}"
         (self.root / file).write_text(text.replace(old, new))
 
+    def copy(self, target: Path) -> Project:
+        """Copy the working copy to a new folder. cp takes a third of the kernel time of shutil.copytree."""
+        subprocess.run(["cp", "-a", str(self.root), str(target)], check=True)
+        return Project(target)
+
     def digests(self, *folders: str) -> dict[str, bytes]:
         files = (path for folder in folders for path in (self.root / folder).rglob("*") if path.is_file())
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in files}
@@ -116,8 +122,8 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The repository with nothing run in it. Tests that change anything copy it."""
-    return once(tmp_path_factory, "bare", lambda project: None)
+    """The repository with nothing run in it, but compiled. Tests that change anything copy it."""
+    return once(tmp_path_factory, "bare", lambda project: compileall.compile_dir(project.root / "src", quiet=1))
 
 
 @pytest.fixture(scope="session")
@@ -129,8 +135,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def copied(tiny: Project, tmp_path: Path) -> Project:
     """A copy of the run study that a test may change, in another folder."""
-    shutil.copytree(tiny.root, tmp_path / "copy", symlinks=True)
-    return Project(tmp_path / "copy")
+    return tiny.copy(tmp_path / "copy")
 
 
 @pytest.fixture(scope="session")

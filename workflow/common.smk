@@ -15,7 +15,7 @@ from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.orchestration import rules as asked
 from touchstone.pipeline.jobs import warm
-from touchstone.pipeline.orchestration import snakemake_patches
+from touchstone.pipeline.orchestration import scheduling, snakemake_patches
 from touchstone.pipeline.settings.study import load
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
 from touchstone.pipeline.planning.plan import Plan
@@ -110,12 +110,13 @@ if workflow.is_main_process:
 
 
 onstart:
-    # Not called where nothing is to be done.
+    # Not called if there is nothing to do.
     if workflow.is_main_process:
         Path(LOGS, run_records.LEAK).unlink(missing_ok=True)
+        scheduling.drop_default_rate_limit(workflow)
     gc.freeze()
     gc.enable()
-    # Only where jobs are processes of this machine, with this Python.
+    # Only if jobs are processes of this machine, with this Python.
     if workflow.is_main_process and workflow.local_exec and not METHODS:
         warm.start(TORCH_THREADS)
 

@@ -49,13 +49,8 @@ def finish(project, cache="off", check=True):
 
 
 def at_work(project, words):
-    """The processes in the project's folder whose command line holds some words."""
-    found = []
-    for path in processes.PROC.glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (path / "cwd").readlink() == project.root and (process := processes.seen(int(path.name))):
-                found += [process] if words in " ".join(process.command) else []
-    return found
+    """The processes in the project's folder whose command line contains some words."""
+    return [process for process in processes.in_folder(project.root) if words in " ".join(process.command)]
 
 
 def victims(project, kind):
@@ -177,14 +172,14 @@ def test_what_a_kill_left_behind_is_cleared_with_a_word(empty):
     log = (empty.root / "again.out").open("w+")
     line = empty.touchstone("run", "tiny", "--cores", "2")
     again = subprocess.Popen(line, cwd=empty.root, stdout=log, stderr=log, env=environment(), start_new_session=True)
-    wait_for(lambda: not any(map(processes.lives, jobs)))
+    wait_for(lambda: not any(map(processes.is_alive, jobs)))
     wait_for(lambda: victims(empty, "job"))
     again.terminate()
     again.wait(60)
 
     told = (empty.root / "again.out").read_text()
     assert "an earlier run was killed; its lock on this folder is removed" in told
-    assert "jobs of a killed run were still at work and are ended" in told
+    assert "jobs of a killed run were still at work and have been ended" in told
 
 
 def training(project):

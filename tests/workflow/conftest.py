@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,7 @@ evaluations:
 @pytest.fixture
 def clone(bare: Any, tmp_path: Path) -> Any:
     """A copy of the repository in a folder whose name has a space, with nothing run in it."""
-    shutil.copytree(bare.root, tmp_path / "a clone")
-    return type(bare)(tmp_path / "a clone")
+    return bare.copy(tmp_path / "a clone")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from torch import nn
 from touchstone.__main__ import main
 from touchstone.assay import program_export, user_models
 from touchstone.network_files import onnx_conversion, weight_files
-from touchstone.pipeline.orchestration import recovery
+from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
@@ -378,7 +378,7 @@ def test_a_mistake_in_the_command_line_is_reported_by_the_parser(project, their_
 
 def test_beside_another_run_an_assay_leaves_before_it_looks_at_the_model(project, their_folder, capsys, monkeypatch):
     monkeypatch.setattr(user_models, "open_model", None)
-    with recovery.claimed():
+    with locks.claimed():
         assert main(["assay", str(their_folder / "any.pt2"), "--data", str(their_folder / "pictures")]) == 3
 
     assert "another run works in this folder" in capsys.readouterr().err

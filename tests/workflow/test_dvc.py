@@ -51,8 +51,7 @@ class Versioned:
 def recorded(tiny, tmp_path_factory):
     """The finished tiny study, its stage committed and its files pushed to a remote that is a folder."""
     folder = tmp_path_factory.mktemp("dvc")
-    shutil.copytree(tiny.root, folder / "project", symlinks=True)
-    made = Versioned(type(tiny)(folder / "project"))
+    made = Versioned(tiny.copy(folder / "project"))
     (made.root / "dvc.yaml").unlink()  # the default study was not run here
     (made.root / ".venv").symlink_to(sys.prefix)
     with (made.root / ".gitignore").open("a") as ignored:
@@ -68,8 +67,7 @@ def recorded(tiny, tmp_path_factory):
 @pytest.fixture
 def own(recorded, tmp_path):
     """A copy of the recorded project that a test may change."""
-    shutil.copytree(recorded.root, tmp_path / "own", symlinks=True)
-    return Versioned(type(recorded.project)(tmp_path / "own"))
+    return Versioned(recorded.project.copy(tmp_path / "own"))
 
 
 @pytest.fixture

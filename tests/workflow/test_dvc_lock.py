@@ -47,8 +47,7 @@ def record(project):
 
 @pytest.fixture
 def clone(committed, tmp_path):
-    shutil.copytree(committed.root, tmp_path / "clone", symlinks=True)
-    return type(committed)(tmp_path / "clone")
+    return committed.copy(tmp_path / "clone")
 
 
 def check(project):

@@ -7,7 +7,7 @@ import pytest
     ("number", "words"),
     [
         (9, "the rule fetch failed: its job was killed (SIGKILL). Most likely the machine ran out of memory"),
-        (15, "the rule fetch failed: its job was told to end from outside (SIGTERM)"),
+        (15, "the rule fetch failed: its job was terminated from outside (SIGTERM)"),
         (11, "the rule fetch failed: its job crashed (SIGSEGV)"),
     ],
 )

@@ -313,8 +313,7 @@ WHOLE = "digits_test: {use: digits, source: sklearn_digits, part: test, limit: 6
 
 @pytest.fixture
 def copy(bare, tmp_path):
-    shutil.copytree(bare.root, tmp_path / "copy", symlinks=True)
-    return type(bare)(tmp_path / "copy")
+    return bare.copy(tmp_path / "copy")
 
 
 def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):

@@ -13,7 +13,7 @@ from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import recovery, running
+from touchstone.pipeline.orchestration import locks, running
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.study import load
@@ -37,9 +37,9 @@ def run_assay(options: Namespace) -> int:
     place = study_file.choose(typed.target, typed.subject, named=typed.named, force=typed.force)
     if not options.dry_run:
         try:
-            recovery.check_free()
-        except recovery.Busy as error:
-            return running.told_busy(error)
+            locks.check_free()
+        except locks.Busy as error:
+            return running.report_busy(error)
         _check_gpu(options.device)
     from touchstone.assay.inspection import inspect  # it imports torch, which takes seconds
 

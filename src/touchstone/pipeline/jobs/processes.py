@@ -1,4 +1,4 @@
-"""Processes of this machine as Linux shows them under /proc: which is which, which still live, and how to end them."""
+"""Processes of this machine, read through psutil: identify one, find the Snakemakes of a folder, end some."""
 
 from __future__ import annotations
 
@@ -9,81 +9,95 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-PROC = Path("/proc")
-PATIENCE = 10.0  # seconds between asking a process to end and ending it
-DRY = {"-n", "--dry-run", "--dryrun", "--unlock", "--lint", "--report"}  # a Snakemake that takes no lock
+import psutil
+
+PATIENCE = 10.0  # seconds between SIGTERM and SIGKILL
+WOBBLE = 2.0  # seconds: the kernel rounds the boot time, so two readings of one start can differ by one
+LOCKLESS = {"-n", "--dry-run", "--dryrun", "--unlock", "--lint", "--report"}  # a Snakemake that takes no lock
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process. Its start counts clock ticks since boot, so that no clock that is set back makes it another's."""
+    """A process, described so that another one with a reused id is not mistaken for it.
+
+    Args:
+        pid: The process id.
+        start: When it started, in seconds since boot: a clock that is set back does not change it.
+        command: The command line.
+    """
 
     pid: int
-    start: int
+    start: float
     command: tuple[str, ...]
 
+    def is_same(self, other: Process | None) -> bool:
+        """Return whether both descriptions are of one process."""
+        if other is None or (self.pid, self.command) != (other.pid, other.command):
+            return False
+        return abs(self.start - other.start) < WOBBLE
 
-def seen(pid: int) -> Process | None:
-    """Return the process that has the id now; None where it ended, also where nobody has asked yet how."""
+
+def current(pid: int) -> Process | None:
+    """Return the process that has this id now; None if there is none, or it is a zombie."""
     try:
-        command = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
-        after_name = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        process = psutil.Process(pid)
+        command, start = tuple(process.cmdline()), process.create_time() - psutil.boot_time()
+    except (psutil.Error, OSError):  # OSError: no /proc
         return None
-    return Process(pid, int(after_name[19]), tuple(command)) if command else None
+    return Process(pid, round(start, 2), command) if command else None
 
 
 def started(pid: int) -> Process | None:
-    """Return a process that was just started; it has no command line until the system has loaded it."""
+    """Return a process that was just started. It has no command line until the system has loaded it."""
     for _ in range(40):
-        if found := seen(pid):
-            return found
+        if process := current(pid):
+            return process
         time.sleep(0.05)
     return None
 
 
 def own() -> Process:
-    """Return this process; without /proc, one that is never found again."""
-    return seen(os.getpid()) or Process(os.getpid(), 0, ())
+    """Return this process. Without /proc, the result is never found to be alive."""
+    return current(os.getpid()) or Process(os.getpid(), 0.0, ())
 
 
-def lives(process: Process) -> bool:
-    """Return whether it still runs: the same id, start and command line."""
-    return seen(process.pid) == process
+def is_alive(process: Process) -> bool:
+    """Return whether the process still runs."""
+    return process.is_same(current(process.pid))
+
+
+def in_folder(folder: Path) -> list[Process]:
+    """Return the processes whose working directory is this folder, this process excepted, oldest first."""
+    path = str(folder.resolve())
+    pids = [each.pid for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == path and each.pid != os.getpid()]
+    return sorted(filter(None, map(current, pids)), key=lambda process: process.start)
 
 
 def snakemakes(folder: Path) -> list[Process]:
-    """Return the Snakemakes that work in a folder, dry runs apart."""
-    found = []
-    for path in PROC.glob("[0-9]*"):
-        try:
-            inside = (path / "cwd").readlink() == folder.resolve()
-        except OSError:  # it ended meanwhile, or is another user's
-            continue
-        process = seen(int(path.name)) if inside and int(path.name) != os.getpid() else None
-        if process and _is_snakemake(process.command) and not DRY & set(process.command):
-            found.append(process)
-    return sorted(found, key=lambda process: process.start)
+    """Return the Snakemakes that run jobs in a folder, oldest first."""
+    running = (process for process in in_folder(folder) if _is_snakemake(process.command))
+    return [process for process in running if not LOCKLESS & set(process.command)]
 
 
 def _is_snakemake(command: tuple[str, ...]) -> bool:
-    """Return whether a command line is that of Snakemake: its script, or `python -m snakemake`."""
+    """Return whether a command line starts Snakemake: its script, or `python -m snakemake`."""
     words = command[:3]
     return any(Path(word).name == "snakemake" for word in words[:2]) or words[1:] == ("-m", "snakemake")
 
 
 def end(processes: Iterable[Process]) -> None:
-    """End processes: ask, wait, insist. One that is no longer the same is left alone."""
+    """Send SIGTERM, wait up to PATIENCE seconds, send SIGKILL to those that are left."""
     waiting = [process for process in processes if _signalled(process, signal.SIGTERM)]
-    last = time.monotonic() + PATIENCE
-    while (waiting := [process for process in waiting if lives(process)]) and time.monotonic() < last:
+    deadline = time.monotonic() + PATIENCE
+    while (waiting := [process for process in waiting if is_alive(process)]) and time.monotonic() < deadline:
         time.sleep(0.1)
     for process in waiting:
         _signalled(process, signal.SIGKILL)
 
 
 def _signalled(process: Process, number: signal.Signals) -> bool:
-    if not lives(process):
+    """Send a signal to a process; return False if it has ended."""
+    if not is_alive(process):
         return False
     try:
         os.kill(process.pid, number)

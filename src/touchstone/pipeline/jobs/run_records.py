@@ -98,8 +98,8 @@ def read(logs: Path) -> list[dict[str, Any]]:
 
 
 def running(logs: Path) -> list[processes.Process]:
-    """Return the processes of a study's jobs that still run on this machine: equal id, start and command line."""
+    """Return the processes of a study's jobs that still run on this machine."""
     here = socket.gethostname()
     started = [record["process"] for record in read(logs) if "end" not in record and record["host"] == here]
     found = [processes.Process(each["pid"], each["start"], tuple(each["command"])) for each in started]
-    return [process for process in found if processes.lives(process)]
+    return [process for process in found if processes.is_alive(process)]

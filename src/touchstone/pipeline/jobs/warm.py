@@ -1,6 +1,6 @@
-"""The warm process of a run: it has imported torch, and a job that is handed over to it starts at once, as its child.
+"""The warm process of a run: it has imported torch, so a job that is handed over to it starts at once, as its child.
 
-Linux alone, and only where Snakemake itself starts the jobs. Whatever is wrong with it, a job is done as without it.
+Only on Linux, and only if Snakemake itself starts the jobs. If anything is wrong with it, a job runs in its own process.
 """
 
 from __future__ import annotations
@@ -18,28 +18,34 @@ if TYPE_CHECKING:  # this file is imported by every job before anything else, so
     from types import FrameType
 
 TORCH_STEPS = frozenset({"convert", "train", "translate", "attack", "attack_part", "measure", "infer", "fit", "score"})
-VARIABLE = "TOUCHSTONE_WARM"  # where its socket lies; or OFF: no run starts one
+VARIABLE = "TOUCHSTONE_WARM"  # the path of its socket; or OFF: no run starts one
 OFF = "off"
 FOLDER = ".touchstone"
 LONGEST = 1 << 20  # bytes of a message
-LOADED = 60.0  # seconds until a job no longer waits for torch to be imported
-GONE = 10.0  # seconds that the kernel may need to end a child with its parent
-# What Snakemake sets to a job's threads. Two of them torch's, and numpy's BLAS starts its threads when it is imported.
+LOADED = 60.0  # seconds that a job waits for torch to be imported
+GONE = 10.0  # seconds that the kernel may take to end a child with its parent
+# Snakemake sets these to a job's threads. numpy's BLAS starts its threads when it is imported.
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
 
 
 def identity() -> list[Any]:
-    """Return what a job's Python has to have in common with the warm process, besides environment and folder."""
+    """Return what a job's Python must have in common with the warm process, besides environment and folder."""
     return [sys.version, sys.prefix, os.path.realpath(sys.executable), list(sys.flags)]
 
 
-# --- the run's part: start it -------------------------------------------------------------------------------------
+# --- the run: start it ----------------------------------------------------------------------------------------------
 
 
 def start(threads: int) -> subprocess.Popen[bytes] | None:
-    """Start the warm process of this process's jobs and name it to them; return it, None where there can be none.
+    """Start the warm process for the jobs of this process, and put its address into their environment.
 
     It ends with this process, however that ends.
+
+    Args:
+        threads: The threads of a torch job.
+
+    Returns:
+        The process; None if there can be none.
     """
     import atexit
     import subprocess
@@ -61,8 +67,11 @@ def start(threads: int) -> subprocess.Popen[bytes] | None:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is meant for the run, not for the jobs
             )
-    except OSError as error:  # some file systems know no sockets
-        print(f"touchstone: each job imports torch anew, no warm process can be started: {error}", file=sys.stderr)
+    except OSError as error:  # some file systems have no sockets
+        print(
+            f"touchstone: cannot start the warm process, so each job imports torch itself, which is slower: {error}",
+            file=sys.stderr,
+        )
         return None
     atexit.register(_stop, process, os.getpid())
     os.environ[VARIABLE] = path
@@ -70,7 +79,7 @@ def start(threads: int) -> subprocess.Popen[bytes] | None:
 
 
 def _listener() -> tuple[socket.socket, str]:
-    """Return a socket that this user alone can connect to, and its short path; what killed runs left is removed."""
+    """Return a socket that only this user can connect to, and its short path; remove those of killed runs."""
     from pathlib import Path
 
     folder = Path(FOLDER)
@@ -95,29 +104,35 @@ def _stop(process: subprocess.Popen[bytes], starter: int) -> None:
         process.wait()
 
 
-# --- a job's part: hand itself over -------------------------------------------------------------------------------
+# --- a job: hand itself over --------------------------------------------------------------------------------------
 
 
 def pass_on(arguments: list[str]) -> int | None:
-    """Return the exit code of the job that the warm process did; None where this process is to do what it was called for.
+    """Hand a job over to the warm process, and wait for it.
 
-    A SIGTERM is passed on. Ctrl-C in the run's terminal is not: the job is let finish. A job that a signal ended ends this
-    process by the same.
+    A SIGTERM is passed on; Ctrl-C in the run's terminal is not, so the job finishes. If a signal ended the job, the same
+    signal ends this process.
+
+    Args:
+        arguments: The command line, without the program.
+
+    Returns:
+        The exit code of the job; None if this process has to run it itself.
     """
     path = os.environ.get(VARIABLE, OFF)
     if path == OFF or arguments[:1] != ["job"]:
         return None
-    told: list[int] = []
+    received: list[int] = []
 
-    def tell(number: int, frame: FrameType | None) -> None:
-        told.append(number)
+    def pass_signal(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         with contextlib.suppress(OSError):
             server.send(json.dumps({"signal": number}).encode())
 
     try:
         with _connected(path) as server:
             before = {
-                signal.SIGTERM: signal.signal(signal.SIGTERM, tell),
+                signal.SIGTERM: signal.signal(signal.SIGTERM, pass_signal),
                 signal.SIGINT: signal.getsignal(signal.SIGINT),
             }
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -128,8 +143,8 @@ def pass_on(arguments: list[str]) -> int | None:
                     signal.signal(number, handler)
     except OSError:
         status = None
-    if status is None and told:
-        _end_by(told[0])
+    if status is None and received:
+        _end_by(received[0])
     if status is not None and os.WIFSIGNALED(status):
         _end_by(os.WTERMSIG(status))
     return None if status is None else os.waitstatus_to_exitcode(status)
@@ -147,14 +162,14 @@ def _connected(path: str) -> socket.socket:
 
 
 def _status(server: socket.socket, arguments: list[str]) -> int | None:
-    """Return how the child ended that did the job; None where there was none, or it was lost with the warm process."""
-    asked = {
+    """Return the wait status of the child that ran the job; None if there was none, or the warm process was lost."""
+    request = {
         "arguments": arguments,
         "folder": os.getcwd(),  # noqa: PTH109
         "environment": dict(os.environ),
         "python": identity(),
     }
-    socket.send_fds(server, [json.dumps(asked).encode()], [0, 1, 2])
+    socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
     child = _received(server).get("pid")
     if child is None:
         return None
@@ -168,7 +183,7 @@ def _status(server: socket.socket, arguments: list[str]) -> int | None:
         if status is None and watched is not None:
             import select
 
-            select.select([watched], [], [], GONE)  # it must not be at work beside this process
+            select.select([watched], [], [], GONE)  # both must not run at once
         return status
     finally:
         if watched is not None:
@@ -176,7 +191,7 @@ def _status(server: socket.socket, arguments: list[str]) -> int | None:
 
 
 def _received(server: socket.socket) -> dict[str, int]:
-    """Return the next message; empty where the warm process is gone or refuses."""
+    """Return the next message; empty if the warm process is gone or refuses."""
     try:
         data = server.recv(LONGEST)
     except ConnectionError:

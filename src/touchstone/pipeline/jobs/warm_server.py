@@ -1,58 +1,53 @@
 """The warm process itself: waits at its socket, and forks a child for each job that is handed over.
 
-It has run no operation of torch, so that a child starts as a new Python does that has just imported its packages. Of
-touchstone it has imported what every job plans with, and read the settings once; a child forgets all of that where the
-code has changed since, and reads what is on disk then.
+It has run no operation of torch, so a child starts like a new Python that has just imported its packages. It has also
+imported the part of touchstone that every job plans with, and has read the settings once. A child forgets that part if the
+code has changed since.
 """
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import gc
 import importlib
 import json
 import os
-import runpy
 import selectors
 import signal
 import socket
 import sys
-import tempfile
 import time
-import types
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from touchstone.pipeline.jobs import warm
+from touchstone.pipeline.jobs import warm, warm_child
+from touchstone.pipeline.jobs.warm_child import Code
 
 # What jobs import besides touchstone. The compiler comes with the first optimiser, and takes as long as torch itself.
 PACKAGES = (
     "numpy", "torch", "torch._dynamo", "torch.func", "torch.nn.attention", "safetensors.numpy", "scipy.special", "yaml",
-    "threadpoolctl", "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect", "subprocess",
+    "psutil", "threadpoolctl", "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect",
+    "subprocess",
 )  # fmt: skip
-# What every job plans its tasks with: 0.2 s of each. Neither steps nor components.
+# What every job plans its tasks with, 0.2 s of each job; neither steps nor components.
 PLANNING = (
     "touchstone.pipeline.settings.study",
     "touchstone.pipeline.planning.plan",
     "touchstone.pipeline.jobs.run",
     "touchstone.pipeline.jobs.run_records",
 )
-# Of a job alone, and read by no package when it is imported.
+# Variables that differ from job to job; no package reads them when it is imported.
 OWN = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
-PATIENCE = 10.0  # seconds between asking the children to end and ending them
+PATIENCE = 10.0  # seconds between SIGTERM and SIGKILL for the children
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 NOT_UNDERSTOOD = "not understood"
 
 
-Code = dict[str, tuple[int, int, int]]  # {file: its time, size and place}
-
-
 @dataclass
 class Client:
-    """One process that handed its job over, and the child that does it."""
+    """A process that handed its job over, and the child that runs it."""
 
     connection: socket.socket
     child: int = 0
@@ -60,7 +55,7 @@ class Client:
 
 
 class Server:
-    """Answers clients, watches their children, and ends with the process that started it."""
+    """Answers clients, watches their children, and ends when the process that started it ends."""
 
     def __init__(self, listener: socket.socket, parent: int) -> None:
         self.selector = selectors.PollSelector()
@@ -68,9 +63,9 @@ class Server:
         self.listener = listener
         self.parent = os.pidfd_open(parent)
         self.waker, self.woken = socket.socketpair()
-        self.last = float("inf")  # when children that were asked to end are ended
+        self.deadline = float("inf")  # when children that ignored SIGTERM are killed
         self.loaded = False
-        self.code: Code | None = None  # that of touchstone when this process imported it
+        self.code: Code | None = None  # the code of touchstone that this process imported
         self.environment = dict(os.environ)  # packages add to it when they are imported
         for end in (self.waker, self.woken):
             end.setblocking(False)
@@ -78,21 +73,21 @@ class Server:
             self.selector.register(item, selectors.EVENT_READ, do)
 
     def serve(self) -> None:
-        """Work until the parent ended or a SIGTERM came, and no child is left."""
+        """Work until the parent has ended or a SIGTERM has come, and no child is left."""
         signal.set_wakeup_fd(self.waker.fileno())
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, frame: None)  # it wakes the loop
-        while self.last == float("inf") or self.clients:
-            wait = None if self.last == float("inf") else max(0.0, self.last - time.monotonic())
+        while self.deadline == float("inf") or self.clients:
+            wait = None if self.deadline == float("inf") else max(0.0, self.deadline - time.monotonic())
             for key, _ in self.selector.select(wait):
                 if self.selector.get_map().get(key.fd) is key:  # not closed by what was done just before
                     key.data()
-            if time.monotonic() >= self.last:
+            if time.monotonic() >= self.deadline:
                 self._signal_all(signal.SIGKILL)
 
     def _end(self) -> None:
-        """Take no more jobs, and ask the children to end."""
-        self.last = time.monotonic() + PATIENCE
+        """Take no more jobs, and send the children SIGTERM."""
+        self.deadline = time.monotonic() + PATIENCE
         for item in (self.listener, self.parent, self.woken):
             self.selector.unregister(item)
         self.listener.close()
@@ -110,7 +105,7 @@ class Server:
         self.selector.register(client.connection, selectors.EVENT_READ, lambda: self._hear(client))
 
     def _hear(self, client: Client) -> None:
-        """Do what a client says; where it is gone, nobody waits for its child any more."""
+        """Read what a client sends. If the client is gone, kill its child: nobody waits for it any more."""
         try:
             data, files, _, _ = socket.recv_fds(client.connection, warm.LONGEST, 3)
         except ConnectionError:
@@ -126,13 +121,13 @@ class Server:
         else:
             self._begin(client, _parsed(data), files)
 
-    def _begin(self, client: Client, asked: dict[str, Any], files: list[int]) -> None:
+    def _begin(self, client: Client, request: dict[str, Any], files: list[int]) -> None:
         try:
-            refused = self._refusal(asked) if _well_formed(asked, files) else NOT_UNDERSTOOD
+            refused = self._refusal(request) if _well_formed(request, files) else NOT_UNDERSTOOD
         except ImportError as error:
             refused = f"{error}"  # the job says the same
         if not refused:
-            client.child = self._forked(asked, files)
+            client.child = self._forked(request, files)
             client.watched = os.pidfd_open(client.child)
             self.selector.register(client.watched, selectors.EVENT_READ, lambda: self._ended(client))
         for file in files:
@@ -141,43 +136,43 @@ class Server:
         if refused:
             self._forget(client)
 
-    def _refusal(self, asked: dict[str, Any]) -> str:
-        """Return why a job cannot be done here just as in a process of its own; load the packages for the first that can."""
-        if asked["python"] != json.loads(json.dumps(warm.identity())) or asked["folder"] != str(Path.cwd()):
+    def _refusal(self, request: dict[str, Any]) -> str:
+        """Return why a job would not run here as in its own process, "" if it would; load the packages for the first."""
+        if request["python"] != json.loads(json.dumps(warm.identity())) or request["folder"] != str(Path.cwd()):
             return "another Python or folder"
-        theirs, ours = asked["environment"], self.environment
+        theirs, ours = request["environment"], self.environment
         names = {name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name)} - OWN
         if names:
             return f"another environment: {', '.join(sorted(names))}"
         if not self.loaded:
-            step = asked["arguments"][1].partition(":")[0].partition("_")[0]
+            step = request["arguments"][1].partition(":")[0].partition("_")[0]
             if step not in warm.TORCH_STEPS:
-                return "torch is not imported for this alone"
+                return "torch is not imported for this step"
             for name in PACKAGES:
                 importlib.import_module(name)
-            self.code = _plan_ahead(asked["arguments"])
+            self.code = _plan_ahead(request["arguments"])
             gc.freeze()  # the children share these pages
             self.loaded = True
         return "" if len(list(Path("/proc/self/task").iterdir())) == 1 else "threads were started here"
 
-    def _forked(self, asked: dict[str, Any], files: list[int]) -> int:
-        """Return the id of a child that does the job; in the child, do it and end."""
+    def _forked(self, request: dict[str, Any], files: list[int]) -> int:
+        """Fork a child that runs the job; return its id."""
         ours, every = os.getpid(), signal.valid_signals()
         signal.pthread_sigmask(signal.SIG_BLOCK, every)  # until the child no longer has the handlers of this process
         child = os.fork()
         if not child:
             try:
                 self._let_go(ours)
-                _become(asked, files, self.code)
+                warm_child.become(request, files, self.code)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, every)
-                _work()
+                warm_child.work()
             finally:
                 os._exit(1)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, every)
         return child
 
     def _let_go(self, parent: int) -> None:
-        """In a child: end with the warm process, and keep nothing of it, so that it is seen when it is gone."""
+        """In the child: die with the warm process, and close what it has open."""
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
@@ -210,7 +205,7 @@ class Server:
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
-    """Return a message; an empty one where it is none."""
+    """Return a message; an empty one if it is not a JSON object."""
     try:
         message = json.loads(data)
     except (ValueError, RecursionError):
@@ -218,10 +213,10 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-def _well_formed(asked: dict[str, Any], files: list[int]) -> bool:
-    """Return whether a job can be begun from a message: the client runs the code that is on disk now, or is none of ours."""
-    arguments, environment = asked.get("arguments"), asked.get("environment")
-    if len(files) != 3 or not {"folder", "python"} <= asked.keys():
+def _well_formed(request: dict[str, Any], files: list[int]) -> bool:
+    """Return whether a message describes a job. Anybody who can open the socket may write to it."""
+    arguments, environment = request.get("arguments"), request.get("environment")
+    if len(files) != 3 or not {"folder", "python"} <= request.keys():
         return False
     if not isinstance(arguments, list) or len(arguments) < 2 or not isinstance(environment, dict):
         return False
@@ -231,23 +226,14 @@ def _well_formed(asked: dict[str, Any], files: list[int]) -> bool:
         return False
 
 
-def _code_on_disk() -> Code:
-    """Return the files of touchstone as the file system tells them apart."""
-    found = {}
-    for ending in ("*.py", "*.yaml"):
-        for path in Path(warm.__file__).parents[2].rglob(ending):
-            stat = path.stat()
-            found[str(path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    return found
-
-
 def _plan_ahead(arguments: list[str]) -> Code | None:
-    """Import what jobs plan with, and read the study's settings once, so that signatures are known; return the code.
+    """Import what jobs plan with, and read the study's settings once; return the code that was imported.
 
-    None where that does not work, or where the study has components of its own in other folders: then each job imports
-    for itself, and tells what is wrong.
+    Returns:
+        None if that failed, or if the study has components in other folders: then each job imports for itself, and
+        reports what is wrong.
     """
-    code = _code_on_disk()
+    code = warm_child.code_on_disk()
     try:
         modules = [importlib.import_module(name) for name in PLANNING]
         modules[0].load(next(word.removeprefix("--study=") for word in arguments if word.startswith("--study=")))
@@ -258,59 +244,12 @@ def _plan_ahead(arguments: list[str]) -> Code | None:
 
 
 def _say(client: Client, message: dict[str, Any]) -> None:
-    with suppress(OSError):  # it is gone, which the loop hears by itself
+    with suppress(OSError):  # it is gone, and the loop notices that by itself
         client.connection.send(json.dumps(message).encode())
 
 
-# --- in the child -------------------------------------------------------------------------------------------------
-
-
-def _become(asked: dict[str, Any], files: list[int], code: Code | None) -> None:
-    """Take over the client's streams, environment and arguments; forget touchstone where its `code` is no longer that."""
-    for number, file in enumerate(files):
-        os.dup2(file, number)
-        os.close(file)
-    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
-    os.environ.clear()
-    os.environ.update({name: value for name, value in asked["environment"].items() if name != warm.VARIABLE})
-    tempfile.tempdir = None
-    sys.argv = ["-m", *asked["arguments"]]
-    sys.orig_argv = [sys.executable, "-m", "touchstone", *asked["arguments"]]
-    if code is None or code != _code_on_disk():
-        for name in [name for name in sys.modules if name.partition(".")[0] == "touchstone"]:
-            del sys.modules[name]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    importlib.invalidate_caches()
-
-
-def _work() -> NoReturn:
-    """Do what `python -m touchstone` does, and end as it would: same exit code, same traceback."""
-    code = 0
-    try:
-        runpy._run_module_as_main("touchstone")  # type: ignore[attr-defined]
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if end.code is not None and not isinstance(end.code, int):
-            print(end.code, file=sys.stderr)
-    except BaseException as error:  # noqa: BLE001
-        code = 1
-        assert error.__traceback__ is not None
-        error.__traceback__ = error.__traceback__.tb_next  # without this frame
-        sys.excepthook(type(error), error, error.__traceback__)
-        if isinstance(error, KeyboardInterrupt):
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGINT)
-    try:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        code = 120
-    os._exit(code & 0xFF)
-
-
 def main(arguments: list[str]) -> None:
-    """Serve on an open socket until the process that opened it ends; then nothing is left of the socket."""
+    """Serve on an open socket until the process that opened it ends; then remove the socket."""
     descriptor, parent, path = int(arguments[0]), int(arguments[1]), Path(arguments[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_inheritable(descriptor, False)

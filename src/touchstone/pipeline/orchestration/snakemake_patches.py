@@ -1,13 +1,12 @@
-"""The six methods of Snakemake that are replaced while it runs, so that a plan of 700 jobs takes seconds.
+"""The methods of Snakemake that are replaced at run time, so that a plan of 700 jobs takes seconds.
 
-Each only saves time. A Snakemake that they were not tested with runs without them, and says so.
+Each only saves time. A Snakemake that they were not tested with runs without them, with a warning.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-import threading
 from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -22,18 +21,20 @@ REPLACED = {  # the arguments of each method
     "snakemake.output_index:OutputIndex.__init__": ("self", "rules"),
     "snakemake.output_index:OutputIndex.match_producers": ("self", "targetfile"),
     "snakemake.rules:Rule.get_wildcards": ("self", "requested_output", "wildcards_dict"),
-    "snakemake.scheduling.job_scheduler:JobScheduler._schedule_reevalutation": ("self", "delay"),
     "snakemake.persistence.file:FilePersistence._read_record_cached": ("self", "key"),
     "snakemake.persistence.file:FilePersistence._clear_cache": ("self",),
 }
 
 
 def use(plan: Plan, restored: Restored | None = None) -> str | None:
-    """Replace the methods in this process; return None, or one sentence that says why none was replaced.
+    """Replace the methods in this process.
 
     Args:
         plan: Knows which rule makes a file.
         restored: What a restore has just read of Snakemake's records; None in a job on a cluster.
+
+    Returns:
+        None, or a sentence that says why none was replaced.
     """
     if why := _untested():
         tested = " to ".join(".".join(map(str, end)) for end in TESTED)
@@ -41,7 +42,6 @@ def use(plan: Plan, restored: Restored | None = None) -> str | None:
             f"{why}; touchstone was tested with {tested}, so it replaces nothing in this one, and planning takes longer"
         )
     _match(plan)
-    _schedule()
     if restored is not None:
         _hand_over(restored)
     return None
@@ -70,7 +70,7 @@ def _match(plan: Plan) -> None:
     """Let Snakemake's index of outputs and its rules ask the plan which rule makes a file.
 
     Snakemake 9 compares each file that a job reads with each output of each rule: 11 of 12 s for 590 jobs with 12,000
-    files. What the plan does not know (pages of the report, mistyped paths) is still looked up in Snakemake's own way.
+    files. Files that the plan does not contain (pages of the report, mistyped paths) are looked up in Snakemake's own way.
     """
     from snakemake.output_index import OutputIndex
     from snakemake.rules import Rule as SnakemakeRule
@@ -89,43 +89,19 @@ def _match(plan: Plan) -> None:
         self.touchstone_rules = {rule.name: rule for rule in rules}
 
     def producers(self: Any, targetfile: str) -> Any:
-        if (known := maker(str(targetfile))) is None:
+        if (made_by := maker(str(targetfile))) is None:
             return search(self, targetfile)
-        found = self.touchstone_rules.get(known[0].name)  # none: a job on a cluster is told the rules that it may use
-        return set() if found is None else {found}
+        rule = self.touchstone_rules.get(made_by[0].name)  # None: a job on a cluster may use only some of the rules
+        return set() if rule is None else {rule}
 
     def wildcards(self: Any, requested_output: Any, wildcards_dict: Any = None) -> Any:
-        known = None if requested_output is None else maker(str(requested_output))
-        if known is None or known[0].name != self.name:
+        made_by = None if requested_output is None else maker(str(requested_output))
+        if made_by is None or made_by[0].name != self.name:
             return match(self, requested_output, wildcards_dict=wildcards_dict)
-        return dict(known[1])
+        return dict(made_by[1])
 
     OutputIndex.__init__, OutputIndex.match_producers = started, producers
     SnakemakeRule.get_wildcards = wildcards
-
-
-def _schedule() -> None:
-    """Let the scheduler have one timer at a time.
-
-    Snakemake 9 sets a timer each time that it looks for jobs to start, and each timer makes it look, and set another:
-    after n jobs it looks n times a second. At 130 of 650 jobs that took a quarter of a core.
-    """
-    from snakemake.scheduling.job_scheduler import JobScheduler
-
-    def look_again(self: Any, delay: float) -> None:
-        if getattr(self, "touchstone_waits", False):
-            return
-
-        def look() -> None:
-            self.touchstone_waits = False  # first: who looks sets the next timer
-            self._open_jobs.release()
-
-        self.touchstone_waits = True
-        timer = threading.Timer(delay, look)
-        timer.daemon = True  # a finished run need not wait for it
-        timer.start()
-
-    JobScheduler._schedule_reevalutation = look_again
 
 
 def _hand_over(restored: Restored) -> None:
@@ -137,16 +113,16 @@ def _hand_over(restored: Restored) -> None:
     from snakemake.persistence import MetadataRecord
     from snakemake.persistence.file import FilePersistence
 
-    known = {file: record for job in restored.finished for file, record in job.kept.items()}
+    restored_records = {file: record for job in restored.finished for file, record in job.kept.items()}
     most = max((len(job.kept) for job in restored.finished), default=0)
     read, forget = inspect.unwrap(FilePersistence._read_record_cached), FilePersistence._clear_cache
 
     @lru_cache(maxsize=max(128, most))
     def record(self: Any, key: str) -> Any:
-        return MetadataRecord.model_validate(known[key]) if key in known else read(self, key)
+        return MetadataRecord.model_validate(restored_records[key]) if key in restored_records else read(self, key)
 
     def forgotten(self: Any) -> None:
-        known.clear()
+        restored_records.clear()
         forget(self)
 
     FilePersistence._read_record_cached, FilePersistence._clear_cache = record, forgotten

@@ -104,7 +104,7 @@ class Toy:
         """Start a job that waits; return it and the process that does it."""
         client = self.start(f"train:{name}", str(seconds))
         wait_for(lambda: (self.root / name).is_file() and (self.root / name).read_text())
-        return client, processes.seen(int((self.root / name).read_text()))
+        return client, processes.current(int((self.root / name).read_text()))
 
     def left(self):
         return list((self.root / ".touchstone").glob("*.socket"))
@@ -130,7 +130,7 @@ def toy(tmp_path):
     for name in (
         "__init__.py",
         "pipeline/__init__.py",
-        *(f"{JOBS}/{file}.py" for file in ("__init__", "warm", "warm_server")),
+        *(f"{JOBS}/{file}.py" for file in ("__init__", "warm", "warm_child", "warm_server")),
     ):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text((PACKAGE / name).read_text().replace("PATIENCE = 10.0", "PATIENCE = 1.0"))
@@ -144,7 +144,7 @@ def toy(tmp_path):
     made.run.kill()
     made.run.wait()
     made.run.stdout.close()
-    wait_for(lambda: not processes.lives(made.server))
+    wait_for(lambda: not processes.is_alive(made.server))
 
 
 def test_a_job_is_done_by_the_warm_process_with_its_own_streams_and_arguments(toy):
@@ -227,7 +227,7 @@ def test_what_the_warm_process_does_not_understand_a_job_does_alone(toy):
     path.write_text(path.read_text().replace('"python": identity()', '"interpreter": identity()'))
 
     assert " False " in toy.do("train:tell")[1]
-    assert processes.lives(toy.server)
+    assert processes.is_alive(toy.server)
 
 
 def test_jobs_go_side_by_side(toy):
@@ -240,7 +240,7 @@ def test_jobs_go_side_by_side(toy):
 def test_the_process_that_works_has_the_words_of_the_warm_process_and_its_own_start(toy):
     client, child = toy.waiting("a")
 
-    assert processes.lives(child)
+    assert processes.is_alive(child)
     assert child.command == toy.server.command
     assert child != toy.server
     processes.end([child])  # as `touchstone run` ends the jobs that run
@@ -254,7 +254,7 @@ def test_a_job_that_is_told_to_end_leaves_in_good_order(toy):
 
     assert client.wait(10) == 128 + signal.SIGTERM
     assert not (toy.root / "a").exists()
-    assert not processes.lives(child)
+    assert not processes.is_alive(child)
 
 
 def test_ctrl_c_lets_a_job_finish(toy):
@@ -270,8 +270,8 @@ def test_a_killed_client_takes_its_child_along(toy):
 
     client.kill()
 
-    wait_for(lambda: not processes.lives(child))
-    assert processes.lives(toy.server)
+    wait_for(lambda: not processes.is_alive(child))
+    assert processes.is_alive(toy.server)
     assert toy.do("train:tell")[0] == 0
 
 
@@ -280,7 +280,7 @@ def test_a_killed_warm_process_takes_its_children_along_and_their_jobs_are_done_
 
     os.kill(toy.server.pid, signal.SIGKILL)
 
-    wait_for(lambda: not processes.lives(child))
+    wait_for(lambda: not processes.is_alive(child))
     assert client.wait(30) == 0
     assert (toy.root / "done").read_text().split() == [str(client.pid)]
     assert " False " in toy.do("train:tell")[1]
@@ -293,7 +293,7 @@ def test_the_warm_process_ends_with_its_run_and_leaves_nothing(toy, how):
 
     toy.run.stdin.close() if how == "ends" else toy.run.kill()
 
-    wait_for(lambda: not processes.lives(toy.server))
+    wait_for(lambda: not processes.is_alive(toy.server))
     assert toy.left() == []
 
 
@@ -303,7 +303,7 @@ def test_when_the_run_is_killed_its_jobs_end(toy):
     toy.run.kill()
 
     assert client.wait(20) == 128 + signal.SIGTERM
-    assert not processes.lives(child)
+    assert not processes.is_alive(child)
     wait_for(lambda: not toy.left())
 
 
@@ -379,7 +379,7 @@ def test_a_malformed_message_is_refused_and_the_next_job_is_done(toy, message):
     answer = said(toy, message, files=[0, 1, 2])
 
     assert "not understood" in json.loads(answer)["refused"]
-    assert processes.lives(toy.server)
+    assert processes.is_alive(toy.server)
     assert " True " in toy.do("train:tell")[1]
 
 
@@ -398,14 +398,14 @@ def test_a_message_of_the_wrong_types_is_refused(toy, changes):
     answer = said(toy, well_formed(toy, **changes), files=[0, 1, 2])
 
     assert "not understood" in json.loads(answer)["refused"]
-    assert processes.lives(toy.server)
+    assert processes.is_alive(toy.server)
 
 
 def test_where_torch_cannot_be_imported_a_job_is_done_alone(toy):
     (toy.root / "src/torch/__init__.py").write_text("raise ImportError('broken')")
 
     assert " False " in toy.do("train:tell")[1]
-    assert processes.lives(toy.server)
+    assert processes.is_alive(toy.server)
 
 
 @pytest.mark.parametrize("files", [[], [0], [0, 1]])
@@ -413,7 +413,7 @@ def test_a_job_without_its_three_streams_is_refused(toy, files):
     answer = said(toy, well_formed(toy), files=files)
 
     assert "not understood" in json.loads(answer)["refused"]
-    assert processes.lives(toy.server)
+    assert processes.is_alive(toy.server)
 
 
 @pytest.mark.parametrize("message", [b"x", b"[]", b"{}", b'{"signal": "9"}', b'{"signal": 4711}', b'{"signal": -1}',
@@ -422,6 +422,6 @@ def test_a_malformed_signal_leaves_the_job_at_work_until_its_client_is_gone(toy,
     first = said(toy, well_formed(toy), message, message, files=[0, 1, 2])
 
     child = json.loads(first)["pid"]
-    assert processes.lives(toy.server)
-    wait_for(lambda: processes.seen(child) is None)
+    assert processes.is_alive(toy.server)
+    wait_for(lambda: processes.current(child) is None)
     assert " True " in toy.do("train:tell")[1]

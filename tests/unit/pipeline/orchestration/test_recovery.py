@@ -1,4 +1,4 @@
-"""Before a run: one run at a time, what a killed one left is cleared away, a folder that cannot be written to is told."""
+"""Before a run: what a killed run left behind is cleared away, with a message."""
 
 import json
 import socket
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.pipeline.orchestration import recovery
+from touchstone.pipeline.orchestration import locks, recovery
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
@@ -19,35 +19,13 @@ def plan(tmp_path, monkeypatch):
     return Plan(load("tiny", ROOT))
 
 
-def test_a_second_claim_is_refused_and_names_the_first(plan):
-    with recovery.claimed() as claim:
-        claim.names(1)
-
-        with (
-            pytest.raises(recovery.Busy, match=r"another run works in this folder \(process \d+\)"),
-            recovery.claimed(),
-        ):
-            pass
-
-    with recovery.claimed():
-        pass
-
-
-def test_a_claim_that_was_cut_off_is_no_hindrance(plan):
-    recovery.CLAIM.parent.mkdir()
-    recovery.CLAIM.write_text('{"pid"')
-
-    with recovery.claimed():
-        pass
-
-
-def test_stale_locks_go_with_a_word(plan, capsys):
-    recovery.SNAKEMAKE_LOCKS.mkdir(parents=True)
-    (recovery.SNAKEMAKE_LOCKS / "0.input.lock").write_text("x")
+def test_stale_locks_of_snakemake_are_removed_with_a_message(plan, capsys):
+    locks.SNAKEMAKE_LOCKS.mkdir(parents=True)
+    (locks.SNAKEMAKE_LOCKS / "0.input.lock").write_text("x")
 
     recovery.clear(plan, Path("logs/tiny"))
 
-    assert not list(recovery.SNAKEMAKE_LOCKS.iterdir())
+    assert not list(locks.SNAKEMAKE_LOCKS.iterdir())
     assert "an earlier run was killed; its lock on this folder is removed" in capsys.readouterr().err
 
 

@@ -1,52 +1,33 @@
-"""What a person sees of a run: counts read from Snakemake's words, the failing job's own log, one line at the end."""
+"""How a run of Snakemake is ended and concluded: the last line, the exit code, a Snakemake that ignores SIGTERM."""
 
+import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from touchstone.pipeline.orchestration import running
-
-RUNNING = """Job stats:
-job      count
------  -------
-train        2
-total        9
-
-[today]
-Job 3: Train cnn.0
-1 of 9 steps (11%) done
-Finished jobid: 4 (Rule: train)
-3 of 9 steps (33%) done
-"""
-FAILED = """Error in rule attack_main:
-    message: None
-    jobid: 1
-    output: x
-    log: {log} (check log file(s) for error details)
-    shell:
-        python
-"""
+from touchstone.pipeline.orchestration.events import EventFile
 
 
-def test_progress_is_read_from_snakemakes_words():
-    assert running._count("") == (0, 0)
-    assert running._count(RUNNING.split("[today]")[0]) == (0, 8)
-    assert running._count(RUNNING) == (3, 8)
-    assert running._count(RUNNING.replace("3 of 9", "9 of 9")) == (8, 8)
+@pytest.fixture
+def conclude(tmp_path):
+    """A function that concludes a run with some events, and returns its exit code."""
+    logs = tmp_path / "logs/x"
+    logs.mkdir(parents=True)
+
+    def end(code, *events, log=""):
+        (logs / "snakemake.log").write_text(log)
+        file = EventFile(logs / "events.jsonl")
+        file.path.write_text("".join(json.dumps(event) + "\n" for event in events))
+        return running._conclude(code, logs / "snakemake.log", file, 12.3)
+
+    return end
 
 
-@pytest.mark.parametrize(("done", "seconds", "told"), [
-    (1, 60, ""), (10, 60, ", about 3 min left"), (30, 60, ", less than a minute left"), (40, 60, ""),
-])  # fmt: skip
-def test_the_time_that_is_left_is_told_once_there_is_something_to_tell_it_by(done, seconds, told):
-    assert running._left(done, 40, seconds) == told
-
-
-def test_a_snakemake_that_does_not_listen_is_ended_in_bounded_time(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(running, "LONGEST", 1.0)
-    monkeypatch.setattr(running, "TELLING", 0.2)
+def test_a_snakemake_that_ignores_sigterm_is_killed_in_bounded_time(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(running, "PATIENCE", 1.0)
+    monkeypatch.setattr(running, "REMINDER", 0.2)
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
     snakemake = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
     snakemake.stdout.readline()
@@ -57,80 +38,35 @@ def test_a_snakemake_that_does_not_listen_is_ended_in_bounded_time(tmp_path, mon
     assert "waiting for Snakemake to end" in capsys.readouterr().err
 
 
-def test_the_last_line_says_where_the_report_is(tmp_path, capsys):
-    log = tmp_path / "log"
-    log.write_text(RUNNING.replace("3 of 9", "9 of 9"))
-
-    assert running._conclude(0, log, "reports/x/report.html", 12.3) == 0
+def test_the_last_line_says_where_the_report_is(conclude, capsys):
+    assert conclude(0, {"planned": 8}, {"done": 8, "total": 8}) == 0
 
     assert capsys.readouterr().out == "8 jobs in 12 s. The report: reports/x/report.html\n"
 
 
-def test_a_failure_shows_the_jobs_own_log_and_keeps_the_exit_code(tmp_path, capsys):
-    job, log = tmp_path / "job.log", tmp_path / "log"
-    job.write_text("touchstone: data/x: damaged\n")
-    log.write_text(FAILED.format(log=job))
+def test_a_run_without_jobs_says_that_nothing_has_changed(conclude, capsys):
+    assert conclude(0) == 0
 
-    assert running._conclude(1, log, "reports/x/report.html", 1.0) == 1
-
-    told = capsys.readouterr().err
-    assert "the rule attack_main failed" in told
-    assert "data/x: damaged" in told
-    assert str(job) in told
+    assert capsys.readouterr().out.startswith("Nothing to do: nothing has changed.")
 
 
-COMMAND = "set -euo pipefail;  PYTHONPATH=src python -m touchstone job x --study='a\nb' 2> {log}"
+def test_a_failure_keeps_the_exit_code_and_names_snakemakes_log(conclude, capsys):
+    assert conclude(1, {"failed": "train", "log": ""}) == 1
+
+    message = capsys.readouterr().err
+    assert "the rule train failed" in message
+    assert "the study did not finish; Snakemake's log: " in message
 
 
-@pytest.mark.parametrize(
-    ("end", "words"),
-    [
-        ("returned non-zero exit status 137.", "was killed (SIGKILL). Most likely the machine ran out of memory"),
-        ("died with <Signals.SIGKILL: 9>.", "was killed (SIGKILL). Most likely"),
-        ("returned non-zero exit status 143.", "was told to end from outside (SIGTERM)"),
-        ("died with <Signals.SIGTERM: 15>.", "was told to end from outside (SIGTERM)"),
-        ("returned non-zero exit status 139.", "crashed (SIGSEGV)"),
-        ("returned non-zero exit status 190.", "was ended by signal 62"),
-    ],
-)
-def test_a_job_that_a_signal_ended_is_not_one_that_failed_by_itself(tmp_path, capsys, end, words):
-    job, other, log = tmp_path / "job.log", tmp_path / "other.log", tmp_path / "log"
-    job.touch()
-    command = COMMAND.format(log=job)
-    exception = 'RuleException:\nCalledProcessError in file "Snakefile", line 1:\n'
-    others = f"{exception}Command '{COMMAND.format(log=other)}' returned non-zero exit status 1.\n"
-    log.write_text(f"{exception}Command '{command}' {end}\n{others}{FAILED.format(log=job)}")
+def test_what_snakemake_printed_before_it_could_log_is_shown(conclude, capsys):
+    conclude(2, log="snakemake: error: unrecognized arguments: --corse\n")
 
-    running._conclude(1, log, "reports/x/report.html", 1.0)
-
-    told = capsys.readouterr().err
-    assert f"the rule attack_main failed: its job {words}" in told
-    assert f"{job} is empty" in told
+    assert "unrecognized arguments: --corse" in capsys.readouterr().err
 
 
-def test_a_job_that_failed_by_itself_was_not_killed(tmp_path, capsys):
-    job, log = tmp_path / "job.log", tmp_path / "log"
-    job.write_text("words")
-    log.write_text(f"Command '{COMMAND.format(log=job)}' returned non-zero exit status 1.\n{FAILED.format(log=job)}")
+def test_messages_of_snakemake_are_shown_without_the_rest_of_its_log(conclude, capsys):
+    conclude(1, {"error": "WorkflowError: the settings of study x are wrong"}, log="greeting\n")
 
-    running._conclude(1, log, "reports/x/report.html", 1.0)
-
-    assert "the rule attack_main failed\n  words" in capsys.readouterr().err
-
-
-def test_without_a_failed_job_snakemakes_last_words_are_shown(tmp_path, capsys):
-    log = tmp_path / "log"
-    log.write_text("WorkflowError: the settings of study x are wrong\n")
-
-    running._conclude(1, log, "reports/x/report.html", 1.0)
-
-    assert "the settings of study x are wrong" in capsys.readouterr().err
-
-
-def test_long_jobs_are_listed_from_their_progress_files(tmp_path):
-    folder = tmp_path / "progress"
-    folder.mkdir()
-    (folder / "a.json").write_text('{"label": "cnn.0", "done": 3, "total": 9}')
-    (folder / "b.json").write_text("{")
-
-    assert list(running._long_jobs(Path(tmp_path))) == [("cnn.0", (3, 9))]
+    message = capsys.readouterr().err
+    assert "the settings of study x are wrong" in message
+    assert "greeting" not in message

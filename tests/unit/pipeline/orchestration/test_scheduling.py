@@ -1,54 +1,73 @@
-"""Snakemake looks for jobs again after a while, and has one timer for it however often it looked."""
+"""Snakemake's default limit of job starts is dropped, any other is kept; without it the scheduler sets no timers."""
 
-import threading
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
-from snakemake.scheduling.job_scheduler import JobScheduler
 
-from touchstone.pipeline.orchestration import snakemake_patches
+from touchstone.pipeline.orchestration import scheduling
 
+SNAKEFILE = """
+import threading
+from touchstone.pipeline.orchestration import scheduling
 
-@pytest.fixture
-def look_again(monkeypatch):
-    monkeypatch.setattr(JobScheduler, "_schedule_reevalutation", JobScheduler._schedule_reevalutation)
-    snakemake_patches._schedule()
-    return JobScheduler._schedule_reevalutation
+timers = []
+start = threading.Timer.start
+threading.Timer.start = lambda self: (timers.append(self), start(self))
 
+rule all:
+    input: "a", "b", "c"
 
-def waiting():
-    return SimpleNamespace(_open_jobs=threading.Semaphore(0))
+rule one:
+    output: "{name,[abc]}"
+    shell: "echo x > {output}"
 
+onstart:
+    if DROP:
+        scheduling.drop_default_rate_limit(workflow)
 
-def test_many_requests_wake_it_once(look_again):
-    scheduler = waiting()
-
-    for _ in range(20):
-        look_again(scheduler, 0.05)
-
-    assert scheduler._open_jobs.acquire(timeout=5)
-    assert not scheduler._open_jobs.acquire(timeout=0.3)
-
-
-def test_once_awake_it_can_be_woken_again(look_again):
-    scheduler = waiting()
-
-    for _ in range(3):
-        look_again(scheduler, 0.01)
-        assert scheduler._open_jobs.acquire(timeout=5)
+onsuccess:
+    print(len(timers), "timers")
+"""
 
 
-def test_a_waiting_timer_does_not_hold_the_process(look_again):
-    before = threading.active_count()
-
-    look_again(waiting(), 60)
-
-    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
-    assert threading.active_count() == before + 1
-    assert all(timer.daemon for timer in timers if timer.interval == 60)
-    for timer in timers:
-        timer.cancel()
+def workflow(count, timespan):
+    limit = None if count is None else SimpleNamespace(max_jobs=count, timespan=timespan)
+    return SimpleNamespace(
+        scheduling_settings=SimpleNamespace(max_jobs_per_timespan=limit),
+        scheduler=SimpleNamespace(job_rate_limiter=limit),
+    )
 
 
-def test_snakemake_still_asks_for_it_by_this_name():
-    assert callable(JobScheduler._schedule_reevalutation)
+def test_the_default_limit_is_dropped():
+    default = workflow(100, 1)
+
+    scheduling.drop_default_rate_limit(default)
+
+    assert default.scheduler.job_rate_limiter is None
+
+
+@pytest.mark.parametrize("limit", [(5, 1), (100, 60)])
+def test_a_limit_that_somebody_asked_for_is_kept(limit):
+    own = workflow(*limit)
+
+    scheduling.drop_default_rate_limit(own)
+
+    assert own.scheduler.job_rate_limiter is not None
+
+
+def test_a_snakemake_without_such_attributes_runs_as_it_is():
+    scheduling.drop_default_rate_limit(SimpleNamespace())
+    scheduling.drop_default_rate_limit(workflow(None, None))
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_a_real_snakemake_sets_no_timer_without_the_limit(tmp_path, drop):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.replace("DROP", str(drop)))
+    line = [sys.executable, "-m", "snakemake", "--cores", "1"]
+
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert ("\n0 timers" in f"\n{done.stdout}") == drop

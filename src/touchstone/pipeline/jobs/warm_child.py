@@ -1,0 +1,72 @@
+"""What a child of the warm process does: it takes over the streams and arguments of a job, and runs the job."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import os
+import runpy
+import signal
+import sys
+import tempfile
+import types
+from pathlib import Path
+from typing import Any, NoReturn
+
+from touchstone.pipeline.jobs import warm
+
+Code = dict[str, tuple[int, int, int]]  # {file: (its time of change, size, inode)}
+
+
+def code_on_disk() -> Code:
+    """Return the files of touchstone, with what tells a changed file from an unchanged one."""
+    code = {}
+    for pattern in ("*.py", "*.yaml"):
+        for path in Path(warm.__file__).parents[2].rglob(pattern):
+            stat = path.stat()
+            code[str(path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return code
+
+
+def become(request: dict[str, Any], files: list[int], code: Code | None) -> None:
+    """Take over the streams, environment and arguments of a job; forget touchstone if its code has changed."""
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
+    os.environ.clear()
+    os.environ.update({name: value for name, value in request["environment"].items() if name != warm.VARIABLE})
+    tempfile.tempdir = None
+    sys.argv = ["-m", *request["arguments"]]
+    sys.orig_argv = [sys.executable, "-m", "touchstone", *request["arguments"]]
+    if code is None or code != code_on_disk():
+        for name in [name for name in sys.modules if name.partition(".")[0] == "touchstone"]:
+            del sys.modules[name]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    importlib.invalidate_caches()
+
+
+def work() -> NoReturn:
+    """Run `python -m touchstone`, and end as it would: with the same exit code and traceback."""
+    code = 0
+    try:
+        runpy._run_module_as_main("touchstone")  # type: ignore[attr-defined]
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if end.code is not None and not isinstance(end.code, int):
+            print(end.code, file=sys.stderr)
+    except BaseException as error:  # noqa: BLE001
+        code = 1
+        assert error.__traceback__ is not None
+        error.__traceback__ = error.__traceback__.tb_next  # without this frame
+        sys.excepthook(type(error), error, error.__traceback__)
+        if isinstance(error, KeyboardInterrupt):
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = 120
+    os._exit(code & 0xFF)

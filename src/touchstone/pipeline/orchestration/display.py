@@ -1,0 +1,133 @@
+"""What a person sees of a run: bars on a terminal, lines in a log, and why jobs failed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from touchstone.pipeline.jobs.progress import progress_folder
+from touchstone.pipeline.orchestration.events import RunState
+
+INTERVAL = 5.0  # seconds between two lines
+LOG_LINES = 15  # of a failed job's log
+ENDS = {
+    "SIGKILL": "was killed ({name}). Most likely the machine ran out of memory: use fewer cores, or a smaller batch_size",
+    "SIGTERM": "was terminated from outside ({name})",
+    **dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"), "crashed ({name})"),
+}
+
+Show = Callable[[int, int], None]  # show(jobs done, jobs in all)
+
+
+@contextmanager
+def shown(logs: Path) -> Iterator[Show]:
+    """Yield a function that shows progress: bars if stderr is a terminal, lines on stdout if not."""
+    terminal = Console(stderr=True)
+    if not terminal.is_terminal:
+        yield Lines(sys.stdout).show
+        return
+    with _bars(terminal, logs) as show:
+        yield show
+
+
+@contextmanager
+def _bars(terminal: Console, logs: Path) -> Iterator[Show]:
+    """Show one bar for all jobs, and one for each running job that reports its own progress under logs/."""
+    columns = (
+        TextColumn("{task.description:<32}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=terminal, transient=True) as progress:
+        jobs = progress.add_task("planning", total=None)
+        running: dict[str, TaskID] = {}
+
+        def show(done: int, total: int) -> None:
+            if total:
+                progress.update(jobs, description="jobs", completed=done, total=total)
+            reported = dict(long_jobs(logs))
+            for label in running.keys() - reported.keys():
+                progress.remove_task(running.pop(label))
+            for label, (part, whole) in reported.items():
+                if label not in running:
+                    running[label] = progress.add_task(f"  {label}", total=whole)
+                progress.update(running[label], completed=part, total=whole)
+
+        yield show
+
+
+def long_jobs(logs: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield (label, (done, in all)) of each running job that reports its progress."""
+    for path in sorted(progress_folder(logs).glob("*.json")):
+        try:
+            state = json.loads(path.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            continue  # the job ended, or is writing the file
+        yield state["label"], (state["done"], state["total"])
+
+
+class Lines:
+    """Prints a line every few seconds, for logs and pipes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._start = time.monotonic()
+        self._last, self._when = (0, 0), 0.0
+
+    def show(self, done: int, total: int) -> None:
+        """Print how many jobs are done, if that changed and the last line is old enough, or if all are done."""
+        now = time.monotonic()
+        if total and (done, total) != self._last and (done == total or now - self._when >= INTERVAL):
+            self._last, self._when = (done, total), now
+            print(
+                f"{done} of {total} jobs done{time_left(done, total, now - self._start)}", file=self._stream, flush=True
+            )
+
+
+def time_left(done: int, total: int, seconds: float) -> str:
+    """Return how long the rest takes if its jobs take as long as those before; "" until a tenth is done."""
+    if done == total or done < max(3, total / 10):
+        return ""
+    minutes = seconds / done * (total - done) / 60
+    return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
+
+
+def print_failures(state: RunState) -> None:
+    """Print each failed rule with the end of its log; without a failed job, Snakemake's error messages."""
+    printed = set[str]()
+    for failure in state.failures:
+        tail = _tail(failure.log)
+        text = "\n".join(f"  {line}" for line in tail)
+        if tail and text in printed:  # the same message from many jobs
+            continue
+        printed.add(text)
+        name = state.signal_of(failure)
+        end = ": its job " + ENDS.get(name, "was ended by {name}").format(name=name) if name else ""
+        print(f"touchstone: the rule {failure.rule} failed{end}", file=sys.stderr)
+        if Path(failure.log).is_file():
+            print(f"{text}\n  (whole log: {failure.log})" if tail else f"  ({failure.log} is empty)", file=sys.stderr)
+    if not state.failures:
+        print("\n".join(state.errors), file=sys.stderr)
+
+
+def _tail(log: str) -> list[str]:
+    """Return the last lines of a log file; none if there is no such file."""
+    return Path(log).read_text(errors="replace").strip().splitlines()[-LOG_LINES:] if Path(log).is_file() else []

@@ -1,0 +1,75 @@
+"""The events of a Snakemake run, as the logger plugin of touchstone writes them, and what they add up to."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# How Python describes a command that failed; above 128 a shell means a signal. Snakemake reports no exit status but this.
+COMMAND_END = r" (?:died with <Signals\.\w+: (\d+)>|returned non-zero exit status (\d+))"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that failed: its rule, and its log file, "" if it has none."""
+
+    rule: str
+    log: str
+
+
+@dataclass
+class RunState:
+    """What the events so far add up to: jobs done, jobs in all (0 while Snakemake plans), failures, error messages."""
+
+    done: int = 0
+    total: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Take in one event."""
+        if "planned" in event:
+            self.total = event["planned"]
+        elif "done" in event:
+            self.done, self.total = event["done"], event["total"]
+        elif "failed" in event:
+            failure = Failure(event["failed"], event["log"])
+            if failure not in self.failures:  # Snakemake names each again at its end
+                self.failures.append(failure)
+        elif "error" in event:
+            self.errors.append(event["error"])
+
+    def signal_of(self, failure: Failure) -> str | None:
+        """Return the name of the signal that ended a failed job; None if it failed by itself."""
+        end = re.compile(re.escape(f" 2> {failure.log}'") + COMMAND_END)
+        for match in filter(None, map(end.search, self.errors)):
+            number = int(match.group(1) or int(match.group(2)) - 128)
+            if number > 0:
+                return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        return None
+
+
+class EventFile:
+    """A file of events that grows, read from where the last reading stopped."""
+
+    def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        path.touch()
+        self.path = path
+        self.state = RunState()
+        self._position = 0
+
+    def read(self) -> RunState:
+        """Take in what was added; a line that is not whole yet waits for the next reading."""
+        with self.path.open("rb") as stream:
+            stream.seek(self._position)
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    break
+                self._position += len(line)
+                self.state.add(json.loads(line))
+        return self.state

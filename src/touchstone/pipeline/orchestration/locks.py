@@ -1,0 +1,128 @@
+"""The run lock of a folder, and where a stale lock is removed.
+
+Two locks keep two runs apart:
+
+- `.touchstone/run.lock`, held by `touchstone run` (filelock). It is an flock, which the kernel releases when its process
+  ends, however it ends. So it is never stale, and the file that stays behind means nothing. On NFS the server releases it
+  when the lease of a dead client expires. A file system without flock gets filelock's soft lock, a marker with process id
+  and host: the next run on that host removes the marker of a dead process; on another host a person has to delete it.
+- `.snakemake/locks/`, which Snakemake leaves behind when it is killed. `remove_stale` deletes these files. It is called
+  only under the run lock, after `claimed` has made sure that no Snakemake works in this folder on this host. A Snakemake
+  that was typed by hand on another host cannot be seen from here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from touchstone.pipeline.jobs import processes
+from touchstone.pipeline.jobs.processes import Process
+from touchstone.pipeline.provenance import whole_files
+
+LOCK = Path(".touchstone/run.lock")
+HOLDER = Path(".touchstone/run.json")  # who holds or last held the lock, and its Snakemake
+SNAKEMAKE_LOCKS = Path(".snakemake/locks")
+
+
+class Busy(Exception):
+    """Another run works in this folder."""
+
+
+class Claim:
+    """The right to run in a folder, for as long as this process lives."""
+
+    def __init__(self) -> None:
+        self._write(None)
+
+    def name_snakemake(self, pid: int) -> None:
+        """Record the Snakemake of this run, so that a later run recognises it if this one is killed."""
+        self._write(processes.started(pid))
+
+    def _write(self, snakemake: Process | None) -> None:
+        facts: dict[str, Any] = {"host": socket.gethostname(), "pid": os.getpid(), "snakemake": None}
+        if snakemake:
+            facts["snakemake"] = [snakemake.pid, snakemake.start, snakemake.command]
+        whole_files.write_whole(HOLDER, json.dumps(facts).encode(), lasting=False)
+
+
+@contextmanager
+def claimed() -> Iterator[Claim]:
+    """Hold the run lock of this folder in the block.
+
+    A Snakemake whose `touchstone run` was killed is waited for.
+
+    Raises:
+        Busy: Another run holds the lock, or a Snakemake that was started by hand works in this folder.
+    """
+    with _lock():
+        last = _last_snakemake()
+        for process in processes.snakemakes(Path()):
+            if not process.is_same(last):
+                command = " ".join(process.command)
+                raise Busy(f"a Snakemake works in this folder (process {process.pid}: {command})")
+            _wait_for(process)
+        yield Claim()
+
+
+def check_free() -> None:
+    """Raise Busy if another run works in this folder: for a long preparation that only a run needs."""
+    if LOCK.is_file():
+        with _lock():
+            pass
+
+
+def remove_stale() -> bool:
+    """Delete the locks of a Snakemake that was killed; return whether there were any. Call it under `claimed`."""
+    stale = list(SNAKEMAKE_LOCKS.glob("*"))
+    for lock in stale:
+        lock.unlink(missing_ok=True)
+    return bool(stale)
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    LOCK.parent.mkdir(exist_ok=True)
+    lock = FileLock(LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Busy(f"another run works in this folder (process {_holder().get('pid', '?')})") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _holder() -> dict[str, Any]:
+    """Return who holds or last held the lock; empty if nobody did, or the file is damaged."""
+    try:
+        holder = json.loads(HOLDER.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _last_snakemake() -> Process | None:
+    """Return the Snakemake of the run before, if that was on this host."""
+    holder = _holder()
+    if holder.get("host") != socket.gethostname() or not holder.get("snakemake"):
+        return None
+    pid, start, command = holder["snakemake"]
+    return Process(pid, start, tuple(command))
+
+
+def _wait_for(snakemake: Process) -> None:
+    message = f"the last run was killed, but its Snakemake (process {snakemake.pid}) still works; waiting for it"
+    print(f"touchstone: {message}", file=sys.stderr, flush=True)
+    while processes.is_alive(snakemake):
+        time.sleep(0.3)
