@@ -6,7 +6,8 @@ import json
 import pytest
 
 from touchstone.digests import SNAKEMAKE_MARK, file_digest
-from touchstone.pipeline.jobs import run_records, warm
+from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records import encoding, nouns
 from touchstone.report import packing
@@ -23,7 +24,7 @@ def test_torch_is_imported_once_for_all_jobs_where_there_is_a_warm_process_and_b
     """So the test before also says that bytes are equal with and without it."""
     done = {}
     for name, project in (("tiny", tiny), ("again", again)):
-        found = [r for r in run_records.read(project.root / "logs/tiny") if r["step"] in warm.TORCH_STEPS]
+        found = [r for r in run_records.read(project.root / "logs/tiny") if STEPS[r["step"]].torch]
         done[name] = {"touchstone.pipeline.jobs.warm_server" in record["process"]["command"] for record in found}
 
     assert done == {"tiny": {True}, "again": {False}}

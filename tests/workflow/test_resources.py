@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from touchstone.pipeline.jobs.warm import TORCH_STEPS
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.settings.study import load
 
 TAGS = """
@@ -35,5 +35,5 @@ def test_rules_where_torch_works_ask_for_the_gpu_and_the_threads_of_the_study_an
     tags = json.loads(said.partition("TAGS ")[2].splitlines()[0])
     assert {"train", "fetch"} <= steps.keys() <= tags.keys()
     assert {name: tags[name] for name in steps} == {
-        name: [gpus, 2] if step in TORCH_STEPS else [0, 1] for name, step in steps.items()
+        name: [gpus, 2] if STEPS[step].torch else [0, 1] for name, step in steps.items()
     }

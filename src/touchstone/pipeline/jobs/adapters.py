@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import shutil
 import sys
 import tempfile
@@ -11,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from touchstone import digests, registry
+from touchstone import registry
 from touchstone.numerics import precision
+from touchstone.pipeline.jobs import results
 from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.reader import JobError
-from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
-from touchstone.pipeline.provenance.addresses import Address
+from touchstone.pipeline.provenance import sidecar_files
 
 # --- one small adapter per step: its inputs as nouns, its output as a file ----------------------------------------
 
@@ -269,105 +268,8 @@ def _score(job: Job) -> None:
     job.write(_scorer(job)(job.noun("detector", "Detector")))
 
 
-ROLES = {
-    "checkpoints": "Checkpoint",
-    "detectors": "Detector",
-    "outputs": "Outputs",
-    "scores": "Scores",
-    "margins": "Margins",
-    "examples": "ExampleSet",
-}
-ROLES |= {f"fit_{role}": ROLES[role] for role in ("outputs", "margins")}
-
-
-def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return {role: cells} with their nouns read."""
-    from touchstone.records.nouns import Cell
-
-    found: dict[str, list[Any]] = {role: [] for role in ROLES}
-    for cell in cells:
-        facts = {key: value for key, value in cell.items() if key != "role"}
-        found[cell["role"]].append(Cell(noun=job.reader.noun(cell["file"], ROLES[cell["role"]]), **facts))
-    return found
-
-
-def _evaluate(job: Job) -> None:
-    from touchstone.pipeline.steps.evaluate import evaluate
-
-    block, found = job.settings["component"], _cells(job, job.settings["cells"])
-    data = [found[role] for role in registry.used(block["use"]).data]
-    job.write(evaluate(job.settings["evaluation"], bound(block), data))
-
-
-def _report(job: Job) -> None:
-    from touchstone.claims.judging import Asked
-    from touchstone.pipeline.steps.report import report
-
-    metrics = {Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]}
-    figures: dict[str, Any] = {}
-    methods = {name for part in ("classifiers", "defences", "detectors") for name in job.settings["settings"][part]}
-    questions = job.settings["settings"]["evaluations"]
-    for name, figure in job.settings["figures"].items():
-        block = figure["component"]
-        asked = [figure["evaluation"], *figure["also"]]
-        found = _cells(job, figure["cells"]) | {"metrics": [row for name in asked for row in metrics[name].rows]}
-        figures[name] = {
-            "draw": functools.partial(bound(block), *(found[role] for role in registry.used(block["use"]).data)),
-            "caption": figure["caption"],
-            "evaluation": figure["evaluation"],
-            "component": block["use"],
-            "methods": [
-                name
-                for value in (*block.values(), questions[figure["evaluation"]].get("classifiers"))
-                if isinstance(value, list)
-                for name in value
-                if name in methods
-            ],
-            "settings": json.dumps({key: value for key, value in block.items() if key != "use"}, sort_keys=True),
-            "files": [cell["file"] for cell in figure["cells"]]
-            or [f"data/{job.settings['study']}/metrics/{evaluation}.csv" for evaluation in asked],
-        }
-    behind = chain.reached(Path(), job.task.input_files)
-    sources: dict[str, Any] = {file: _source(file, sidecar, job.settings["study"]) for file, sidecar in behind.items()}
-    pages = report(
-        study=job.settings["study"],
-        settings=job.settings["settings"],
-        evaluations=job.settings["evaluations"],
-        metrics=metrics,
-        claims=Asked(**job.settings["claims"]),
-        figures=figures,
-        provenance=sources,
-        components=job.settings["components"],
-        maker={"code": job.facts["code"], "code_files": sorted(job.facts["files"]), "lock": job.facts["lock"]},
-    )
-    folder = Path(job.task.output).parent
-    shutil.rmtree(folder / "figures", ignore_errors=True)
-    (folder / "figures").mkdir(parents=True)  # an output of the rule in a study without figures too
-    for name, data in pages.items():
-        whole_files.write_whole(folder / name, data)
-    page_digests = {name: digests.sha256(data) for name, data in sorted(pages.items())}
-    facts = job.facts | {"pages": page_digests}
-    sidecar_files.write_sidecar(folder / "report.html", page_digests["report.html"], facts)
-    root = chain.root_digest(Path(job.task.output))
-    whole_files.write_whole(folder / chain.ROOT, f"{root}\n".encode())
-
-
-def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
-    """Return what the report says of a file: its digests, the step and settings that made it, the command to remake it."""
-    return {
-        "digest": sidecar["artefact"],
-        "sidecar": sidecar_files.record_digest(Path(file)),
-        "step": sidecar["step"],
-        "settings": json.dumps({k: v for k, v in sidecar["settings"].items() if k != "cells"}, sort_keys=True),
-        "code": sidecar["code"],
-        "code_files": sorted(sidecar["files"]),
-        "inputs": [link["file"] for link in chain.links(sidecar)],
-        "command": f"snakemake --cores all --config study={study} --force {Address.parse(file).file}",
-    }
-
-
-STEPS: dict[str, Callable[[Job], None]] = {
+ADAPTERS: dict[str, Callable[[Job], None]] = {
     "fetch": _fetch, "prepare": _prepare, "convert": _convert, "train": _train, "translate": _translate, "cut": _cut,
     "attack": _attack, "attack_part": _attack, "measure": _measure, "infer": _infer, "gather": _gather, "fit": _fit,
-    "score": _score, "evaluate": _evaluate, "report": _report,
+    "score": _score, "evaluate": results.evaluate, "report": results.report,
 }  # fmt: skip

@@ -8,9 +8,9 @@ from typing import Any
 
 from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs.reader import JobError
-from touchstone.pipeline.jobs.warm import TORCH_STEPS
+from touchstone.pipeline.planning.steps import STEPS
 
-# Keep freed memory in the process: gradient norms took twice as long without (peers.md F).
+# Keep freed memory in the process: gradient norms took twice as long without.
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
 
 
@@ -37,7 +37,7 @@ def prepare_process(step: str, threads: int) -> None:
 
     numpy and torch read it when they are imported.
     """
-    if set_environment(threads if step in TORCH_STEPS else 1):
+    if set_environment(threads if STEPS[step].torch else 1):
         os.execv(sys.executable, [sys.executable, "-m", "touchstone", *sys.argv[1:]])
 
 

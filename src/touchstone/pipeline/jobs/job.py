@@ -12,9 +12,9 @@ from touchstone import registry
 from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs.outputs import Outputs, action_of
 from touchstone.pipeline.jobs.reader import JobError, Reader
-from touchstone.pipeline.jobs.warm import TORCH_STEPS
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import code_files
+from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import code, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address
 
@@ -50,7 +50,7 @@ class Job:
             "lock": sidecar_files.lock_digest(self.root),
             "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         }
-        with_torch = self.task.step in TORCH_STEPS
+        with_torch = STEPS[self.task.step].torch
         if code.computes(self.task.step):
             facts["cpu"] = cpu_paths.record(torch=with_torch)
         if with_torch:

@@ -8,32 +8,17 @@ from pathlib import Path
 
 from touchstone.messages import first_line
 from touchstone.numerics import precision
-from touchstone.pipeline.jobs.adapters import STEPS
+from touchstone.pipeline.jobs.adapters import ADAPTERS
 from touchstone.pipeline.jobs.environment import _set_up_torch
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.jobs.reader import JobError, Reader
-from touchstone.pipeline.jobs.warm import TORCH_STEPS
 from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import cache, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address
 
 PIECE = 2**20  # bytes of a file that are copied at a time
-CACHED = frozenset(
-    {
-        "prepare",
-        "convert",
-        "train",
-        "translate",
-        "attack",
-        "attack_part",
-        "measure",
-        "infer",
-        "fit",
-        "score",
-        "evaluate",
-    }
-)  # not cut and gather: they cost what a copy costs
 
 
 def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
@@ -50,14 +35,14 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
             if missing:
                 raise JobError(f"{task.output}: the input {missing[0]} is missing")
             job = Job(task, reader, outputs, root, logs)
-            if task.step in CACHED and _reused(job, store):
+            if STEPS[task.step].cached and _reused(job, store):
                 held += 1
                 continue
-            if task.step in TORCH_STEPS and not ready:
+            if STEPS[task.step].torch and not ready:
                 _set_up_torch(task.settings)
                 ready = True
             _do(job)
-            if store is not None and task.step in CACHED:
+            if store is not None and STEPS[task.step].cached:
                 _keep(store, job)
             reader.forget(file for file in task.input_files if last[file] == place)
     return held
@@ -90,10 +75,10 @@ def _do(job: Job) -> None:
     """
     while True:
         try:
-            STEPS[job.task.step](job)
+            ADAPTERS[job.task.step](job)
             return
         except (MemoryError, RuntimeError) as error:
-            if job.task.step not in TORCH_STEPS or not precision.memory_ran_out(error):
+            if not STEPS[job.task.step].torch or not precision.memory_ran_out(error):
                 raise
             ran_out = first_line(error)
         precision.free_memory()

@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # this file is imported by every job before anything else, so
     import subprocess
     from types import FrameType
 
-TORCH_STEPS = frozenset({"convert", "train", "translate", "attack", "attack_part", "measure", "infer", "fit", "score"})
 VARIABLE = "TOUCHSTONE_WARM"  # the path of its socket; or OFF: no run starts one
 OFF = "off"
 FOLDER = ".touchstone"

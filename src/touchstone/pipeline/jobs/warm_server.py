@@ -24,6 +24,7 @@ from typing import Any
 
 from touchstone.pipeline.jobs import warm, warm_child
 from touchstone.pipeline.jobs.warm_child import Code
+from touchstone.pipeline.planning.steps import STEPS
 
 # What jobs import besides touchstone. The compiler comes with the first optimiser, and takes as long as torch itself.
 PACKAGES = (
@@ -146,7 +147,7 @@ class Server:
             return f"another environment: {', '.join(sorted(names))}"
         if not self.loaded:
             step = request["arguments"][1].partition(":")[0].partition("_")[0]
-            if step not in warm.TORCH_STEPS:
+            if step not in STEPS or not STEPS[step].torch:
                 return "torch is not imported for this step"
             for name in PACKAGES:
                 importlib.import_module(name)

@@ -3,6 +3,7 @@ import pytest
 
 from touchstone.pipeline.jobs import adapters, run
 from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning.steps import STEPS, Step
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records.encoding import encode
 from touchstone.records.nouns import ExampleSet
@@ -25,7 +26,8 @@ def test_a_job_holds_no_set_that_no_later_task_of_it_reads(files, tmp_path, monk
         assert job.noun("examples", "ExampleSet").source == job.task.inputs["examples"]
         held.append("".join(sorted(job.reader._nouns)))
 
-    monkeypatch.setitem(adapters.STEPS, "look", look)
+    monkeypatch.setitem(adapters.ADAPTERS, "look", look)
+    monkeypatch.setitem(STEPS, "look", Step("look", torch=False, cached=False))
     tasks = tuple(Task("look", {"examples": name}, f"of {name}", {}) for name in "abacb")
 
     run.run(tasks, tmp_path, tmp_path)

@@ -130,6 +130,8 @@ def toy(tmp_path):
     for name in (
         "__init__.py",
         "pipeline/__init__.py",
+        "pipeline/planning/__init__.py",
+        "pipeline/planning/steps.py",
         *(f"{JOBS}/{file}.py" for file in ("__init__", "warm", "warm_child", "warm_server")),
     ):
         (package / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,42 @@
+"""The steps of a study: what is true of every task of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """A kind of task.
+
+    Attributes:
+        name: of its file in pipeline/steps/, and of its rules.
+        torch: whether it runs torch, so that its jobs get the study's device and threads.
+        cached: whether the action cache keeps what it makes; not what costs no more than a copy.
+    """
+
+    name: str
+    torch: bool = True
+    cached: bool = True
+
+
+STEPS = {
+    step.name: step
+    for step in (
+        Step("fetch", torch=False, cached=False),
+        Step("prepare", torch=False),
+        Step("convert"),
+        Step("train"),
+        Step("cut", torch=False, cached=False),
+        Step("attack"),
+        Step("attack_part"),
+        Step("translate"),
+        Step("measure"),
+        Step("infer"),
+        Step("gather", torch=False, cached=False),
+        Step("fit"),
+        Step("score"),
+        Step("evaluate", torch=False),
+        Step("report", torch=False, cached=False),
+    )
+}
