@@ -205,9 +205,9 @@ def margin_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
             noun = outputs(entry, seed, rows=rows)
             lead = np.abs(margin_of(entry, seed, rows))
             values = lead / CLASSIFIERS[entry] * np.exp(generator(entry, seed, "tau").normal(0, 0.2, rows))
-            found = values < 0.45
+            exact = values < 0.45
             margins = Margins(
-                margins=np.where(found, values, np.inf), found=found, labels=noun.labels,
+                margins=np.where(exact, values, np.inf), found=exact, labels=noun.labels,
                 predictions=noun.predictions, example_ids=noun.example_ids, norm="linf", method="nearest_classes",
             )  # fmt: skip
             file = at("margins", f"{entry}.{seed}", "nearest_classes", "digits_test")
@@ -444,11 +444,11 @@ def given(function):
     names = [p.name for p in parameters]
     own = OWN_NOUNS.get(function.__name__, {})
     nouns = {p.name: own.get(p.name, NOUNS.get(p.name)) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
-    if "id_examples" not in names and "scores" in nouns:  # asked about classes, which OOD sets have none of
+    if "id_examples" not in names and "scores" in nouns:  # about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
-    known = SETTINGS | REQUIRED | OWN_SETTINGS.get(function.__name__, {})
+    settings = SETTINGS | REQUIRED | OWN_SETTINGS.get(function.__name__, {})
     return list(nouns.values()), {
-        p.name: known[p.name]
+        p.name: settings[p.name]
         for p in parameters
         if p.kind is p.KEYWORD_ONLY
         and (p.name in SETTINGS or (p.name in REQUIRED and p.default is p.empty))

@@ -42,9 +42,10 @@ DETECTION = {"id_examples": "digits_test", "resamples": 5}
 
 def adaptive(rows):
     """The rows of an evasion evaluation as if each attack had known the detector too."""
-    known = {"knowledge": ADAPTIVE, "of": "msp@0.05"}
+    knowledge = {"knowledge": ADAPTIVE, "of": "msp@0.05"}
     return [
-        replace(row, threat=replace(row.threat, **known)) if row.threat.knowledge == OBLIVIOUS else row for row in rows
+        replace(row, threat=replace(row.threat, **knowledge)) if row.threat.knowledge == OBLIVIOUS else row
+        for row in rows
     ]
 
 

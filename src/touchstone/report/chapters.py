@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, NotRequired, TypedDict
 
+from touchstone.records.metric_rows import MetricRow
 from touchstone.report.headlines import headlines
 from touchstone.report.matrices import matrices
 from touchstone.report.pictures import Picture
 from touchstone.report.tables import Number, Numbers, Table, pivot
+from touchstone.statistics.sanity_checks import Doubts
 
 SHORT = 12  # lines of a table that is open from the start
 # Lines of a table on the page, of means over seeds and of every seed; longer ones are only in the table of metrics.
@@ -42,18 +44,32 @@ class Chapter(NamedTuple):
                 yield from (number for number in line.numbers if number)
 
 
-def chapter(
-    name: str, question: Question, numbers: Numbers, pictures: list[Picture], supervised: Collection[str]
-) -> Chapter:
-    """Return the chapter of one evaluation.
+def chapters(
+    questions: Mapping[str, Question],
+    rows: list[MetricRow],
+    doubts: Doubts,
+    pictures: list[Picture],
+    supervised: Collection[str],
+) -> list[Chapter]:
+    """Return one chapter per evaluation.
 
     Args:
-        name: the evaluation's name in the study.
-        question: what it asks.
-        numbers: its rows.
-        pictures: the figures that belong to it.
+        questions: {evaluation: what it asks}, in the order of the chapters.
+        rows: of all evaluations.
+        doubts: the checks that attacks failed; numbers of those attacks are marked.
+        pictures: of all evaluations.
         supervised: the detectors trained on anomalies, which are never ranked with the others.
     """
+    own = {name: Numbers((row for row in rows if row.evaluation == name), doubts) for name in questions}
+    return [
+        _chapter(name, question, own[name], [each for each in pictures if each.evaluation == name], supervised)
+        for name, question in questions.items()
+    ]
+
+
+def _chapter(
+    name: str, question: Question, numbers: Numbers, pictures: list[Picture], supervised: Collection[str]
+) -> Chapter:
     overall, single = numbers.overall(), numbers.single()
     several = len(overall) < len(numbers.rows)
     whole = [(pivot(numbers, overall, "Means over seeds" if several else "All that was measured"), LONGEST)]

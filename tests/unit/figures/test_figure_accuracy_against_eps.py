@@ -25,26 +25,26 @@ def curve(figure, panel=0):
 
 
 def test_the_curve_starts_at_clean_and_goes_up_in_eps():
-    found = accuracy_against_eps([attacked(0.2, 0.2), attacked(0.5, 0.1), clean(0.9)])
+    figure = accuracy_against_eps([attacked(0.2, 0.2), attacked(0.5, 0.1), clean(0.9)])
 
-    assert curve(found) == [(0, 0.9), (0.1, 0.5), (0.2, 0.2)]
-    assert found.axes[0].get_title() == "digits: white-box linf (pgd)"
+    assert curve(figure) == [(0, 0.9), (0.1, 0.5), (0.2, 0.2)]
+    assert figure.axes[0].get_title() == "digits: white-box linf (pgd)"
 
 
 def test_several_seeds_are_drawn_as_mean_and_band_from_least_to_greatest():
     rows = with_means([clean(0.9), clean(0.7, 1), attacked(0.5, 0.1), attacked(0.3, 0.1, 1)])
 
-    found = accuracy_against_eps(rows)
+    figure = accuracy_against_eps(rows)
 
-    assert curve(found) == [(0, pytest.approx(0.8)), (0.1, pytest.approx(0.4))]
-    heights = found.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    assert curve(figure) == [(0, pytest.approx(0.8)), (0.1, pytest.approx(0.4))]
+    heights = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (0.3, 0.9)
 
 
 def test_of_two_attacks_with_one_eps_the_stronger_counts():
-    found = accuracy_against_eps([clean(0.9), attacked(0.5, 0.1, steps=10), attacked(0.4, 0.1, steps=40)])
+    figure = accuracy_against_eps([clean(0.9), attacked(0.5, 0.1, steps=10), attacked(0.4, 0.1, steps=40)])
 
-    assert curve(found) == [(0, 0.9), (0.1, 0.4)]
+    assert curve(figure) == [(0, 0.9), (0.1, 0.4)]
 
 
 def test_attacks_with_one_eps_stand_back_where_another_has_several():
@@ -55,9 +55,9 @@ def test_attacks_with_one_eps_stand_back_where_another_has_several():
 
 
 def test_the_words_say_from_where_to_where_accuracy_falls():
-    found = accuracy_against_eps([clean(0.9), attacked(0.2, 0.2)])
+    figure = accuracy_against_eps([clean(0.9), attacked(0.2, 0.2)])
 
-    assert found.get_label() == (
+    assert figure.get_label() == (
         "Accuracy against eps. cnn falls from 90% at eps 0 to 20% at eps 0.2 (white-box linf (pgd), digits)."
     )
 

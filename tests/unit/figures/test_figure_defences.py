@@ -136,8 +136,8 @@ def test_a_router_stands_on_its_curve_where_its_threshold_is():
     ]  # not the defence's own
     clean = next(cell for cell in cells if not cell.attack)
     for axes, attack in zip(figure.axes, ("fgsm", "pgd"), strict=True):
-        found = next(cell for cell in cells if cell.attack == attack and cell.victim == "cnn.0")
-        shares = [float((cell.noun.features["routing_score"] > 1.64).mean()) for cell in (clean, found)]
+        attacked = next(cell for cell in cells if cell.attack == attack and cell.victim == "cnn.0")
+        shares = [float((cell.noun.features["routing_score"] > 1.64).mean()) for cell in (clean, attacked)]
         curve, mark = axes.lines[0], axes.lines[1]
         assert [float(mark.get_xdata()[0]), float(mark.get_ydata()[0])] == pytest.approx(shares)
         nearest = min(abs(x - shares[0]) + abs(y - shares[1]) for x, y in zip(*curve.get_data(), strict=True))

@@ -32,29 +32,29 @@ def labels(figure):
 
 
 def test_rows_are_clean_attacked_change_and_translated():
-    found = gallery([TRANSLATED, ATTACKED, CLEAN], columns=3)
+    figure = gallery([TRANSLATED, ATTACKED, CLEAN], columns=3)
 
-    assert labels(found) == ["digits", "pgd on cnn\neps 0.1", "change ×5", "pgd\nthrough unet"]
+    assert labels(figure) == ["digits", "pgd on cnn\neps 0.1", "change ×5", "pgd\nthrough unet"]
 
 
 def test_columns_are_the_first_of_each_class_and_the_same_inputs_in_every_row():
-    found = gallery([CLEAN, ATTACKED], columns=3, amplify=2)
+    figure = gallery([CLEAN, ATTACKED], columns=3, amplify=2)
 
-    assert levels(found, 0) == [0.3, 0.1, 0.4]  # classes 0, 1, 2
-    assert levels(found, 1) == [0.4, 0.2, 0.5]
-    assert levels(found, 2) == [0.7, 0.7, 0.7]  # mid-grey plus twice the change
+    assert levels(figure, 0) == [0.3, 0.1, 0.4]  # classes 0, 1, 2
+    assert levels(figure, 1) == [0.4, 0.2, 0.5]
+    assert levels(figure, 2) == [0.7, 0.7, 0.7]  # mid-grey plus twice the change
 
 
 def test_fewer_images_than_columns_leave_blanks():
-    found = gallery([CLEAN], columns=6)
+    figure = gallery([CLEAN], columns=6)
 
-    assert levels(found, 0, columns=6)[4:] == [1, 1]
+    assert levels(figure, 0, columns=6)[4:] == [1, 1]
 
 
 def test_other_seeds_are_not_shown():
-    found = gallery([CLEAN, cell([0.2] * 4, "pgd", seed=1)])
+    figure = gallery([CLEAN, cell([0.2] * 4, "pgd", seed=1)])
 
-    assert labels(found) == ["digits"]
+    assert labels(figure) == ["digits"]
     assert len(gallery([CLEAN, cell([0.2] * 4, "pgd", seed=1)], seed=1).axes) == 3
 
 
@@ -66,15 +66,15 @@ def test_other_classifiers_are_not_shown_where_one_is_named():
 
 
 def test_colour_images_keep_their_colours():
-    found = gallery([cell([0.1, 0.2, 0.3, 0.4], channels=3)], columns=3)
+    figure = gallery([cell([0.1, 0.2, 0.3, 0.4], channels=3)], columns=3)
 
-    assert found.axes[0].images[0].get_array().shape[2] == 3
+    assert figure.axes[0].images[0].get_array().shape[2] == 3
 
 
 def test_an_attack_that_changes_nothing_is_drawn_grey():
-    found = gallery([CLEAN, cell([0.1, 0.2, 0.3, 0.4], "pgd")], columns=3)
+    figure = gallery([CLEAN, cell([0.1, 0.2, 0.3, 0.4], "pgd")], columns=3)
 
-    assert levels(found, 2) == [0.5, 0.5, 0.5]
+    assert levels(figure, 2) == [0.5, 0.5, 0.5]
 
 
 def test_attacked_images_without_their_clean_set_are_refused():

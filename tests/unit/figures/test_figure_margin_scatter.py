@@ -18,19 +18,19 @@ def cells(values, leads, labels):
 
 
 def test_points_stand_at_input_and_logit_margin_right_ones_filled():
-    found = margin_scatter(*cells([0.1, 0.2, np.inf], [1.0, 3.0, 2.0], [0, 0, 1]))
+    figure = margin_scatter(*cells([0.1, 0.2, np.inf], [1.0, 3.0, 2.0], [0, 0, 1]))
 
-    right, wrong = found.axes[0].collections
+    right, wrong = figure.axes[0].collections
     np.testing.assert_allclose(right.get_offsets(), [[0.1, 1], [0.2, 3]])
     np.testing.assert_allclose(wrong.get_offsets(), [[0.2 * 1.08, 2]])  # not found: at the edge
     assert len(right.get_facecolor()) == 1 and len(wrong.get_facecolor()) == 0
 
 
 def test_the_title_gives_tau_with_margins_not_found_last():
-    found = margin_scatter(*cells([0.1, 0.2, np.inf], [1.0, 3.0, 2.0], [0, 0, 1]))
+    figure = margin_scatter(*cells([0.1, 0.2, np.inf], [1.0, 3.0, 2.0], [0, 0, 1]))
 
-    assert found.axes[0].get_title(loc="center") == "cnn.0: tau = 0.33"
-    assert "Kendall's tau 0.33 for cnn.0" in found.get_label()
+    assert figure.axes[0].get_title(loc="center") == "cnn.0: tau = 0.33"
+    assert "Kendall's tau 0.33 for cnn.0" in figure.get_label()
 
 
 def test_margins_of_another_seed_are_refused():

@@ -29,34 +29,34 @@ def rows_of(question):
 
 
 def test_the_classifiers_asked_for_are_drawn_in_that_order():
-    found = margin_scatter(MARGINS, OUTPUTS, classifiers=["cnn_pgd", "cnn"])
+    figure = margin_scatter(MARGINS, OUTPUTS, classifiers=["cnn_pgd", "cnn"])
 
-    assert [axes.get_title().split(":")[0] for axes in found.axes] == ["cnn_pgd.0", "cnn.0"]
+    assert [axes.get_title().split(":")[0] for axes in figure.axes] == ["cnn_pgd.0", "cnn.0"]
 
 
 def test_an_eps_at_which_hardly_any_input_is_brittle_has_no_curve():
-    found = brittle_roc(MARGINS, OUTPUTS, eps=[0.0001, 0.1], classifiers=["cnn"], resamples=10)
+    figure = brittle_roc(MARGINS, OUTPUTS, eps=[0.0001, 0.1], classifiers=["cnn"], resamples=10)
 
-    (legend,) = (axes.get_legend() for axes in found.axes)
+    (legend,) = (axes.get_legend() for axes in figure.axes)
     (line,) = (text.get_text() for text in legend.texts)
     assert line.startswith("0.1: 0.") and line.endswith("brittle)")
 
 
 def test_the_nearest_image_stands_first_with_its_margins_and_class():
-    found = brittle_images(MARGINS, OUTPUTS, EXAMPLES, classifier="cnn", columns=3)
+    figure = brittle_images(MARGINS, OUTPUTS, EXAMPLES, classifier="cnn", columns=3)
 
     noun = min(cell.noun.margins.min() for cell in MARGINS if cell.entry == "cnn" and cell.seed == 0
                 and cell.margin != "certified")  # fmt: skip
-    assert found.axes[1].get_title().startswith(f"{noun:.3f}\n")
-    assert [axes.texts[0].get_text().split("\n")[0] for axes in found.axes[::4]] == [
+    assert figure.axes[1].get_title().startswith(f"{noun:.3f}\n")
+    assert [axes.texts[0].get_text().split("\n")[0] for axes in figure.axes[::4]] == [
         "nearest to", "smallest", "farthest from", "greatest",
     ]  # fmt: skip
 
 
 def test_what_stands_above_an_image_is_large_enough_to_read_and_does_not_touch_its_neighbours():
-    found = brittle_images(MARGINS, OUTPUTS, EXAMPLES, classifier="cnn")
+    figure = brittle_images(MARGINS, OUTPUTS, EXAMPLES, classifier="cnn")
 
-    rows = [found.axes[start : start + 10] for start in range(0, len(found.axes), 10)]
+    rows = [figure.axes[start : start + 10] for start in range(0, len(figure.axes), 10)]
     for heads, *images in rows:
         titles = [heads._right_title, *(axes.title for axes in images)]
         boxes = [title.get_window_extent() for title in titles]
@@ -64,46 +64,49 @@ def test_what_stands_above_an_image_is_large_enough_to_read_and_does_not_touch_i
         assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
         assert boxes[0].x0 >= 0
     tops = [max(axes.title.get_window_extent().y1 for axes in row[1:]) for row in rows]
-    floors = [found.bbox.y1, *(min(axes.get_window_extent().y0 for axes in row[1:]) for row in rows[:-1])]
+    floors = [figure.bbox.y1, *(min(axes.get_window_extent().y0 for axes in row[1:]) for row in rows[:-1])]
     assert all(top < floor for top, floor in zip(tops, floors, strict=True))
 
 
 def test_the_error_of_a_subset_is_drawn_in_points_from_zero():
     rows = rows_of(subset_robustness)
 
-    found = subset_errors(rows)
+    figure = subset_errors(rows)
 
     value = next(row.value for row in rows if row.metric == "absolute_error_of_20_mean" and row.entry == "cnn")
-    drawn = {float(y) for line in found.axes[0].lines for y in np.asarray(line.get_ydata())}
+    drawn = {float(y) for line in figure.axes[0].lines for y in np.asarray(line.get_ydata())}
     assert any(y == pytest.approx(100 * value) for y in drawn)
-    assert all(axes.get_ylim()[0] == 0 for axes in found.axes)
+    assert all(axes.get_ylim()[0] == 0 for axes in figure.axes)
 
 
 def test_every_classifier_is_one_point_of_tau_against_robust_accuracy():
-    found = tau_against_robustness(rows_of(margins))
+    figure = tau_against_robustness(rows_of(margins))
 
-    assert found.axes[0].get_title(loc="center").startswith("2 classifiers") or found.axes[0].get_title(
+    assert figure.axes[0].get_title(loc="center").startswith("2 classifiers") or figure.axes[0].get_title(
         loc="left"
     ).startswith("2 classifiers")
-    assert "cnn_pgd" in drawing.description(found)
-    (legend,) = found.legends
+    assert "cnn_pgd" in drawing.description(figure)
+    (legend,) = figure.legends
     assert {text.get_text() for text in legend.get_texts()} == {"cnn", "cnn_pgd"}
 
 
 def test_every_stand_in_has_a_line_of_its_own():
-    found = margin_proxies(rows_of(margins))
+    figure = margin_proxies(rows_of(margins))
 
-    assert [text.get_text() for text in found.axes[0].get_yticklabels()][:2] == ["logit margin", "exact feature margin"]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()][:2] == [
+        "logit margin",
+        "exact feature margin",
+    ]
 
 
 def test_the_threshold_of_the_evaluation_is_drawn():
     row = STUDY["metric_row"]("threshold", 1.25, entry="cnn", seed=0)
     cells = [cell for cell in MARGINS if cell.entry == "cnn"]
 
-    found = margin_evasion_histograms(cells, OUTPUTS, [row])
+    figure = margin_evasion_histograms(cells, OUTPUTS, [row])
 
-    assert any(list(line.get_xdata()) == [1.25, 1.25] for line in found.axes[0].lines)
-    assert "above 1.25" in drawing.description(found)
+    assert any(list(line.get_xdata()) == [1.25, 1.25] for line in figure.axes[0].lines)
+    assert "above 1.25" in drawing.description(figure)
 
 
 @pytest.mark.parametrize("figure", [subset_errors, tau_against_robustness, margin_proxies])

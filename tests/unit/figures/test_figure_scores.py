@@ -21,30 +21,30 @@ OTHERS = [
 
 
 def test_the_roc_curve_of_six_points_goes_through_its_thresholds():
-    found = roc_curves([ID, OOD, *OTHERS], id_examples="digits", resamples=10)
+    figure = roc_curves([ID, OOD, *OTHERS], id_examples="digits", resamples=10)
 
-    line = found.axes[0].lines[0]
+    line = figure.axes[0].lines[0]
     assert [(round(3 * x), round(3 * y)) for x, y in line.get_xydata()] == [
         (0, 0), (0, 1), (0, 2), (1, 2), (2, 3), (3, 3),
     ]  # fmt: skip
     assert line.get_label() == "0.833"
-    assert found.axes[0].get_title() == "photographs"
+    assert figure.axes[0].get_title() == "photographs"
 
 
 def test_the_roc_band_holds_the_curve_ends():
-    found = roc_curves([ID, OOD], id_examples="digits", resamples=10)
+    figure = roc_curves([ID, OOD], id_examples="digits", resamples=10)
 
-    heights = found.axes[0].collections[0].get_paths()[0].vertices[:, 1]
+    heights = figure.axes[0].collections[0].get_paths()[0].vertices[:, 1]
     assert heights.min() >= 0 and heights.max() == 1
 
 
 def test_roc_panels_are_the_anomalous_sets_and_lines_the_detectors():
     more = [scores([0.0, 1.0], "digits", "msp"), scores([5.0], "photographs", "msp"), scores([0.0], "noise")]
 
-    found = roc_curves([ID, OOD, *more], id_examples="digits", resamples=10)
+    figure = roc_curves([ID, OOD, *more], id_examples="digits", resamples=10)
 
-    assert [axes.get_title() for axes in found.axes] == ["photographs", "noise"]
-    assert [len(axes.get_legend().texts) for axes in found.axes] == [2, 1]
+    assert [axes.get_title() for axes in figure.axes] == ["photographs", "noise"]
+    assert [len(axes.get_legend().texts) for axes in figure.axes] == [2, 1]
 
 
 def test_roc_curves_of_a_seed_without_scores_are_refused():
@@ -53,9 +53,9 @@ def test_roc_curves_of_a_seed_without_scores_are_refused():
 
 
 def test_histograms_count_shares_and_mark_thresholds():
-    found = score_histograms([ID, OOD, *OTHERS], id_examples="digits", bins=4)
+    figure = score_histograms([ID, OOD, *OTHERS], id_examples="digits", bins=4)
 
-    (axes,) = found.axes
+    (axes,) = figure.axes
     shares = [patch.get_data().values.sum() for patch in axes.patches]
     assert shares == pytest.approx([1, 1])
     assert [line.get_xdata()[0] for line in axes.lines] == [2.5]
@@ -63,9 +63,9 @@ def test_histograms_count_shares_and_mark_thresholds():
 
 
 def test_histograms_of_equal_scores_have_a_width():
-    found = score_histograms([scores([1.0] * 3, "digits"), scores([1.0], "noise")], id_examples="digits")
+    figure = score_histograms([scores([1.0] * 3, "digits"), scores([1.0], "noise")], id_examples="digits")
 
-    assert found.axes[0].patches[0].get_data().values.sum() == pytest.approx(1)
+    assert figure.axes[0].patches[0].get_data().values.sum() == pytest.approx(1)
 
 
 def test_histograms_without_id_scores_are_refused():

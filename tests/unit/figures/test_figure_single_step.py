@@ -55,15 +55,15 @@ def test_a_heat_map_of_one_classifier_is_refused():
 
 def path_cells(entry="mlp", seed=0):
     """Two images of class 0: the logit of class 1 overtakes in the first, and never in the second."""
-    found = []
+    cells = []
     for place, t in enumerate((0.0, 0.1, 0.2)):
         logits = np.array([[1 - 10 * t, 0.0], [1.0, 0.0]])
         exact = None if t == 0 else logits
         noun = Outputs(logits, np.zeros(2, np.int64), np.arange(2), unquantised_logits=exact)
         settings = {"use": "attacks/fgsm", "eps": t, "clip": False, "target": "none"}
         more = {"attack": f"fgsm_{place}", "victim": f"{entry}.{seed}", "settings": settings} if t else {}
-        found.append(Cell(noun, f"o{place}", entry, seed, "digits", **more))
-    return found
+        cells.append(Cell(noun, f"o{place}", entry, seed, "digits", **more))
+    return cells
 
 
 def test_logits_are_drawn_over_t_and_the_winner_is_named():

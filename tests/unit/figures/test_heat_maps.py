@@ -79,9 +79,9 @@ def test_shares_are_told_in_percent():
 
 
 def test_an_error_has_the_ends_of_its_accuracy_the_other_way_round():
-    found = _heat_maps.complement(_heat_maps.interval_of(row(0.7, 0.6, 0.9)))
+    error = _heat_maps.complement(_heat_maps.interval_of(row(0.7, 0.6, 0.9)))
 
-    assert found == pytest.approx((0.3, 0.1, 0.4))
+    assert error == pytest.approx((0.3, 0.1, 0.4))
     assert _heat_maps.complement(Interval(0.7, None, 0.9)) == (pytest.approx(0.3), pytest.approx(0.1), None)
 
 
@@ -113,9 +113,9 @@ def test_the_maps_of_the_report_show_an_interval_in_every_cell(name):
     with drawing.style():
         detectors = [STUDY["detector_cells"]()] if name in ("cross_attack_matrix", "detector_matrix") else []
         own = {"classifier": "cnn", "examples": "digits_test"} if name == "translation_matrix" else {}
-        found = figure(rows, *detectors, **own)
+        picture = figure(rows, *detectors, **own)
 
-    check_texts_stay_in_their_cells(found)
-    for axes in found.axes:
+    check_texts_stay_in_their_cells(picture)
+    for axes in picture.axes:
         cells = in_cells(axes)
         assert cells and all(len(written) == 2 and "–" in written[1][0].get_text() for written in cells.values())

@@ -11,12 +11,12 @@ from touchstone.report import drawing
 
 def figure(image=False):
     with drawing.style():
-        found, (axes,) = drawing.panels(1)
+        figure, (axes,) = drawing.panels(1)
         axes.plot([0, 1], [1, 0], label="a line")
         if image:
             axes.imshow([[0.0, 1.0]])
         axes.legend()
-        return found
+        return figure
 
 
 def test_svg_and_png_hold_no_clock_and_no_version():
@@ -46,18 +46,18 @@ def test_the_machines_own_settings_come_back():
 
 
 def test_panels_are_as_many_as_asked_for():
-    found, axes = drawing.panels(4, columns=3)
+    figure, axes = drawing.panels(4, columns=3)
 
-    assert len(axes) == len(found.axes) == 4
+    assert len(axes) == len(figure.axes) == 4
 
 
 @pytest.mark.parametrize(("count", "inches"), [(3, 7.2), (1, 7.2 * 0.7)])
 def test_the_pdf_is_as_wide_as_a_text_of_two_columns_and_its_letters_stay_letters(count, inches):
     with drawing.style():
-        found, axes = drawing.panels(count)
+        figure, axes = drawing.panels(count)
         axes[0].set_title("a word")
 
-    pdf = drawing.pdf(found)
+    pdf = drawing.pdf(figure)
 
     width, _ = map(float, re.search(rb"/MediaBox \[ ?0 0 ([0-9.]+) ([0-9.]+) ?\]", pdf).groups())
     assert width == pytest.approx(72 * inches, abs=1)

@@ -20,11 +20,11 @@ STUDY = {
 
 
 def test_a_name_stands_with_its_component_and_what_is_set():
-    found = who_is_who(STUDY)
+    sections = who_is_who(STUDY)
 
-    assert list(found) == ["Data sets", "Networks"]
-    assert found["Data sets"][0] == ("digits_test", "digits", "part test", "")
-    assert found["Networks"][0].settings == (
+    assert list(sections) == ["Data sets", "Networks"]
+    assert sections["Data sets"][0] == ("digits_test", "digits", "part test", "")
+    assert sections["Networks"][0].settings == (
         "model small_cnn (dropout 0), attack pgd (eps 0.1, steps 7), seeds 0 1 2, amsgrad yes"
     )
 
@@ -32,15 +32,15 @@ def test_a_name_stands_with_its_component_and_what_is_set():
 def test_every_entry_of_a_real_study_is_there():
     settings = load("digits").settings
 
-    found = who_is_who(settings)
+    sections = who_is_who(settings)
 
-    assert {name.name for names in found.values() for name in names} == {
+    assert {name.name for names in sections.values() for name in names} == {
         name for section in SECTIONS for name in settings[section]
     }
-    assert all(name.use and name.settings is not None for title, names in found.items() if "Defences" not in title for name in names)  # fmt: skip
+    assert all(name.use and name.settings is not None for title, names in sections.items() if "Defences" not in title for name in names)  # fmt: skip
 
 
 def test_a_component_is_told_by_the_first_sentence_of_what_it_gives():
-    found = who_is_who(STUDY, {"data/digits": "Return handwritten digits. Each is 8x8."})
+    sections = who_is_who(STUDY, {"data/digits": "Return handwritten digits. Each is 8x8."})
 
-    assert found["Data sets"][0].about == "handwritten digits"
+    assert sections["Data sets"][0].about == "handwritten digits"

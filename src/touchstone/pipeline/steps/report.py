@@ -11,13 +11,13 @@ from touchstone.claims.judging import Asked, judge
 from touchstone.records.encoding import encode
 from touchstone.records.nouns import ContractError, Metrics
 from touchstone.report import packing
-from touchstone.report.chapters import Question, chapter
+from touchstone.report.chapters import Question, chapters
 from touchstone.report.claim_table import claim_rows, claims_csv, claims_tex, page_lines
 from touchstone.report.origins import Maker, Source
 from touchstone.report.page import Content, page
 from touchstone.report.pictures import Drawing, pictures
 from touchstone.report.summary import summary
-from touchstone.report.tables import FIRST_LINE, Numbers, nested, numbered
+from touchstone.report.tables import FIRST_LINE, nested, numbered
 from touchstone.statistics.sanity_checks import Doubts
 
 
@@ -69,16 +69,7 @@ def report(
     content = Content(
         study=study,
         settings=settings,
-        chapters=[
-            chapter(
-                name,
-                question,
-                Numbers((row for row in rows if row.evaluation == name), doubts),
-                [picture for picture in drawn if picture.evaluation == name],
-                supervised,
-            )
-            for name, question in evaluations.items()
-        ],
+        chapters=chapters(evaluations, rows, doubts, drawn, supervised),
         pictures=drawn,
         styles=styles,
         claims=shown,

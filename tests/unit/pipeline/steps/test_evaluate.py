@@ -12,9 +12,9 @@ ROW = row("accuracy", Interval(0.5, 0.4, 0.6), cell=CELL, n=10, files=[CELL])
 
 
 def test_rows_carry_the_name_of_the_evaluation():
-    found = evaluate("main", lambda outputs: [ROW], [[CELL]])
+    metrics = evaluate("main", lambda outputs: [ROW], [[CELL]])
 
-    assert [row.evaluation for row in found.rows] == ["main"]
+    assert [row.evaluation for row in metrics.rows] == ["main"]
 
 
 def test_cells_reach_the_question_in_the_order_of_its_nouns():

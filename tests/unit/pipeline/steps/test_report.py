@@ -43,13 +43,13 @@ VOID = {"meta", "input", "img", "link", "br", "wbr", "path", "use", "rect"}
 
 
 def measured():
-    asked = {"main": robustness, "pairs": paired_errors, "detectors": detection, "sheet": data_sheet}
-    found = {}
-    for name, question in asked.items():
+    questions = {"main": robustness, "pairs": paired_errors, "detectors": detection, "sheet": data_sheet}
+    metrics = {}
+    for name, question in questions.items():
         cells, settings = STUDY["given"](question)
         settings = {**settings, "resamples": 5}
-        found[name] = evaluate(name, lambda *data, q=question, s=settings: q(*data, **s), cells)
-    return found
+        metrics[name] = evaluate(name, lambda *data, q=question, s=settings: q(*data, **s), cells)
+    return metrics
 
 
 METRICS = measured()
@@ -146,11 +146,11 @@ def test_the_same_report_is_the_same_bytes(files):
 
 
 def test_metrics_csv_holds_every_row_in_order_and_then_those_of_the_claims(files):
-    found = decode(gzip.decompress(files["metrics.csv.gz"]), Metrics).rows
+    rows = decode(gzip.decompress(files["metrics.csv.gz"]), Metrics).rows
     measured = [row for table in METRICS.values() for row in table.rows]
 
-    assert found[: len(measured)] == measured
-    assert [(row.evaluation, row.entry, row.metric) for row in found[len(measured) :]] == [
+    assert rows[: len(measured)] == measured
+    assert [(row.evaluation, row.entry, row.metric) for row in rows[len(measured) :]] == [
         ("claims", "S3-12", "PGD error minus FGSM error")
     ] * 2
 
@@ -175,13 +175,13 @@ def test_a_claim_that_another_line_names_can_be_followed(page):
 
 def test_a_number_of_a_claim_names_the_rows_that_it_is_of(page):
     packed = re.search(r'<script type="text/plain" id="rows">(.*?)</script>', page)[1]
-    found = json.loads(gzip.decompress(base64.b64decode(packed)))
-    evaluation, metric = (found["columns"].index(name) for name in ("evaluation", "metric"))
+    data = json.loads(gzip.decompress(base64.b64decode(packed)))
+    evaluation, metric = (data["columns"].index(name) for name in ("evaluation", "metric"))
 
-    assert len(found["of"]) == 2
-    for line, of in found["of"].items():
-        assert found["rows"][line][evaluation] == "claims"
-        assert {found["rows"][str(other)][metric] for other in of} == {"error_minus_fgsm"}
+    assert len(data["of"]) == 2
+    for line, of in data["of"].items():
+        assert data["rows"][line][evaluation] == "claims"
+        assert {data["rows"][str(other)][metric] for other in of} == {"error_minus_fgsm"}
 
 
 def test_a_number_of_a_claim_says_how_it_came_about_and_which_code_judged_it():
@@ -189,10 +189,10 @@ def test_a_number_of_a_claim_says_how_it_came_about_and_which_code_judged_it():
 
     page = packing.unpacked(report(**arguments(figures={}, maker=maker))["report.html"].decode())
 
-    found = json.loads(gzip.decompress(base64.b64decode(re.search(r'id="rows">(.*?)</script>', page)[1])))
-    assert found["how"].keys() == found["of"].keys()
-    assert all("95 % interval" in words or "seeds" in words for words in found["how"].values())
-    assert found["maker"]["code"] == "sha256:dd" and "claims/verdicts.py" in found["maker"]["files"]
+    data = json.loads(gzip.decompress(base64.b64decode(re.search(r'id="rows">(.*?)</script>', page)[1])))
+    assert data["how"].keys() == data["of"].keys()
+    assert all("95 % interval" in words or "seeds" in words for words in data["how"].values())
+    assert data["maker"]["code"] == "sha256:dd" and "claims/verdicts.py" in data["maker"]["files"]
     assert "sha256:ee" in page
 
 
@@ -201,15 +201,15 @@ def test_the_page_names_the_digest_of_the_table_that_its_lines_are_of(page, file
 
 
 def test_claims_that_no_number_judges_are_counted_and_linked_beside_the_tally(page):
-    told = re.search(r"The (\d+) scaled-down claims .*? are (\d+) in this table and (\d+) .*?</p>", page)
+    sentence = re.search(r"The (\d+) scaled-down claims .*? are (\d+) in this table and (\d+) .*?</p>", page)
 
     counted = [int(count) for count in re.findall(r"<strong>(\d+)</strong>", page)]
-    assert sum(counted) == int(told[1]) == int(told[2]) + int(told[3]) == 53
-    assert told[0].count('href="#claim-') == int(told[3])
+    assert sum(counted) == int(sentence[1]) == int(sentence[2]) + int(sentence[3]) == 53
+    assert sentence[0].count('href="#claim-') == int(sentence[3])
 
 
 def test_a_chapter_tells_what_its_metrics_mean():
-    meant = {name: {**asked, "meaning": f"accuracy of {name}: a <share>"} for name, asked in QUESTIONS.items()}
+    meant = {name: {**question, "meaning": f"accuracy of {name}: a <share>"} for name, question in QUESTIONS.items()}
 
     page = packing.unpacked(report(**arguments(evaluations=meant, figures={}))["report.html"].decode())
 
@@ -224,13 +224,13 @@ def test_claims_csv_has_a_line_for_every_claim(files):
 
 
 def test_metrics_json_nests_means_or_the_only_value(files):
-    found = json.loads(files["metrics.json"])
+    tree = json.loads(files["metrics.json"])
 
     means = [row for row in METRICS["main"].rows if row.metric == "clean_accuracy_mean" and row.entry == "cnn"]
     mean = next(row.value for row in means if row.examples == "digits_test")
-    assert found["main"]["cnn"]["digits_test"]["clean_accuracy"] == float(f"{mean:.6g}")
-    assert found["sheet"]["made-up uniform"]["uniform"]["n"] == 60
-    assert found == nested(numbered(METRICS))
+    assert tree["main"]["cnn"]["digits_test"]["clean_accuracy"] == float(f"{mean:.6g}")
+    assert tree["sheet"]["made-up uniform"]["uniform"]["n"] == 60
+    assert tree == nested(numbered(METRICS))
 
 
 def test_every_number_names_the_line_of_the_csv_that_holds_it(files, elements):
@@ -305,9 +305,9 @@ def test_files_are_told_with_digest_settings_and_command(page):
 def test_sources_that_were_absent_are_told_as_not_run(page):
     settings = {"study": {"title": "Digits", "absent": ["isun", "svhn"]}}
 
-    told = report(**arguments(settings=settings))["report.html"].decode()
+    text = report(**arguments(settings=settings))["report.html"].decode()
 
-    assert "<strong>Not run</strong>" in told and "<code>isun</code>, <code>svhn</code>" in told
+    assert "<strong>Not run</strong>" in text and "<code>isun</code>, <code>svhn</code>" in text
     assert "<strong>Not run</strong>" not in page
 
 
@@ -317,15 +317,15 @@ def test_a_file_without_provenance_is_told_by_name(page):
 
 def test_the_script_has_the_row_of_every_number_on_the_page_as_the_csv_has_it(page, files):
     packed = re.search(r'<script type="text/plain" id="rows">(.*?)</script>', page)[1]
-    found = json.loads(gzip.decompress(base64.b64decode(packed)))
+    data = json.loads(gzip.decompress(base64.b64decode(packed)))
     lines = list(csv.reader(gzip.decompress(files["metrics.csv.gz"]).decode().splitlines()))
-    value = found["columns"].index("value")
+    value = data["columns"].index("value")
 
     shown = set(re.findall(r'data-row="(\d+)"', page))
 
-    assert shown <= found["rows"].keys()
-    assert all(float(lines[int(line) - 1][4]) == row[value] for line, row in found["rows"].items())
-    assert found["tables"].keys() == {"main"}
+    assert shown <= data["rows"].keys()
+    assert all(float(lines[int(line) - 1][4]) == row[value] for line, row in data["rows"].items())
+    assert data["tables"].keys() == {"main"}
 
 
 def test_a_table_too_long_for_the_page_is_left_to_the_csv(monkeypatch):
@@ -372,11 +372,11 @@ print(hashlib.sha256(repr(sorted(here["report"](**here["arguments"]()).items()))
     package = Path(touchstone.__file__).parents[1]
     elsewhere = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "PYTHONPATH": str(package)}
 
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], env=elsewhere, cwd=tmp_path, capture_output=True, text=True, check=True
     )
 
-    assert found.stdout.strip() == hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
+    assert process.stdout.strip() == hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
 
 
 def test_each_evaluation_stands_in_the_chapter_of_its_system(page):
@@ -407,12 +407,12 @@ def sheet_of(page):
 
 
 def test_the_policy_lets_the_pages_own_script_and_style_sheet_in_by_their_digests_and_nothing_else(files, page):
-    found = policy(files["report.html"].decode())
+    directives = policy(files["report.html"].decode())
 
-    assert found["default-src"] == ["'none'"]
-    assert found["script-src"] == inline(page, "script") and len(found["script-src"]) == 1
-    assert found["style-src"] == inline(page, "style") and len(found["style-src"]) == 1
-    assert set(found) == {"default-src", "img-src", "script-src", "style-src", "base-uri", "form-action"}
+    assert directives["default-src"] == ["'none'"]
+    assert directives["script-src"] == inline(page, "script") and len(directives["script-src"]) == 1
+    assert directives["style-src"] == inline(page, "style") and len(directives["style-src"]) == 1
+    assert set(directives) == {"default-src", "img-src", "script-src", "style-src", "base-uri", "form-action"}
 
 
 def test_no_part_of_the_page_needs_what_the_policy_forbids(elements):
