@@ -10,9 +10,9 @@ from touchstone.pipeline.provenance import code
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 FLOORS = [  # lowest first
     {"contracts", "digests", "messages", "plugins"},
-    {"numerics", "records"},
-    {"ingest", "networks", "pipeline/provenance", "signatures", "statistics"},
-    {"adversary", "claims", "data", "evaluations", "network_files", "registry", "sources"},
+    {"numerics", "records", "signatures"},
+    {"ingest", "networks", "pipeline/provenance", "registry", "statistics"},
+    {"adversary", "claims", "data", "evaluations", "network_files", "sources"},
     {
         *("adaptive", "attacks", "detectors", "margins", "models", "pipeline/settings", "pretrained", "report"),
         *("third_party", "training"),
