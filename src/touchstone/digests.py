@@ -6,16 +6,16 @@ import hashlib
 import json
 from pathlib import Path
 
-SNAKEMAKE_MARK = ".snakemake_timestamp"  # the empty file that Snakemake puts into every folder it makes
+SNAKEMAKE_MARK = ".snakemake_timestamp"  # an empty file that Snakemake writes into every folder it creates
 
 
 def canonical(value: object) -> str:
-    """Return the one JSON text of `value`, keys sorted: what is compared, digested and passed to jobs."""
+    """Return `value` as JSON with sorted keys, so that equal values have equal texts and digests."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def sha256(data: bytes) -> str:
-    """Return the digest of some bytes."""
+    """Return the digest of bytes."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
@@ -26,9 +26,9 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digest(folder: Path) -> str:
-    """Return the digest of a folder: of the sorted lines `<sha256>  <relative name>`, one per file.
+    """Return the digest of a folder's files: of the sorted lines `<sha256>  <relative name>`, one per file.
 
-    Files in subfolders count, under their name with slashes. Times, modes, empty folders and Snakemake's mark do not.
+    Files in subfolders count, with slashes in their names. Times, modes, empty folders and Snakemake's mark do not.
     """
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != SNAKEMAKE_MARK)
     lines = [f"{file_digest(path).removeprefix('sha256:')}  {path.relative_to(folder).as_posix()}\n" for path in files]

@@ -1,6 +1,6 @@
-"""Folders of the user's own components: found, digested and imported just as the package's own files are.
+"""Folders of the user's own components, which are looked up, digested and imported as the package's files are.
 
-A plugin folder looks like the package: mine/detectors/NAME.py, mine/attacks/NAME.py, and helpers in mine/ itself, which are
+A plugin folder is laid out like the package: mine/detectors/NAME.py, mine/attacks/NAME.py. Helpers in mine/ itself are
 imported as touchstone.HELPER.
 """
 
@@ -15,13 +15,15 @@ import touchstone
 
 PACKAGE = Path(__file__).parent
 _folders: list[Path] = []
-_files: dict[Path, tuple[int, int]] = {}  # in them, with time and size when last looked at
+_files: dict[Path, tuple[int, int]] = {}  # the files in them, with the time and size of the last look
 
 
 def use(folders: Iterable[Path | str]) -> None:
-    """Look for components in these folders too, and no longer in those given before.
+    """Look for components in these folders too; folders of earlier calls are dropped.
 
-    FileNotFoundError names a folder that is not there, ValueError a file that would hide one of the package.
+    Raises:
+        FileNotFoundError: a folder does not exist.
+        ValueError: a file would hide a file or a package of touchstone.
     """
     wanted = [Path(folder).resolve() for folder in folders]
     packages = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
@@ -36,7 +38,7 @@ def use(folders: Iterable[Path | str]) -> None:
             if (folder / f"{name}.py").is_file():
                 reason = f"touchstone has a package {name}; give your file another name"
                 raise ValueError(f"plugins: {folder / name}.py: {reason}")
-        # Our files one by one, not a walk through the folder, which may be the whole disk.
+        # Look up our files one by one: the plugin folder may be the whole disk, so it is not walked through.
         for file in sorted(path.relative_to(PACKAGE) for path in PACKAGE.glob("**/*.py")):
             if file.name != "__init__.py" and (folder / file).is_file():
                 reason = f"touchstone has a file {file} of its own; give yours another name"
@@ -53,7 +55,7 @@ def use(folders: Iterable[Path | str]) -> None:
 
 
 def refresh() -> None:
-    """Forget what was imported from plugin folders if one of their files is new, changed or gone since the last look."""
+    """Forget the modules of plugin folders if a file there was added, changed or deleted since the last look."""
     files = {}
     for path in (path for folder in _folders for pattern in ("*.py", "*/*.py") for path in folder.glob(pattern)):
         stat = path.stat()
@@ -67,8 +69,8 @@ def refresh() -> None:
 
 def _forget_imported() -> None:
     for name, module in list(sys.modules.items()):
-        above = Path(getattr(module, "__file__", None) or "/").parents
-        if name.startswith("touchstone.") and PACKAGE not in above and any(folder in above for folder in _folders):
+        parents = Path(getattr(module, "__file__", None) or "/").parents
+        if name.startswith("touchstone.") and PACKAGE not in parents and any(folder in parents for folder in _folders):
             del sys.modules[name]
             parent, _, leaf = name.rpartition(".")
             if getattr(sys.modules.get(parent), leaf, None) is module:
@@ -76,10 +78,10 @@ def _forget_imported() -> None:
 
 
 def places(package: Path = PACKAGE) -> list[Path]:
-    """Return the package's folder and those of the plugins."""
+    """Return the folder of the package and those of the plugins."""
     return [package, *_folders]
 
 
 def located(name: str, package: Path = PACKAGE) -> Path | None:
-    """Return the file of a name such as detectors/msp.py, in the package or in a plugin folder; None where there is none."""
+    """Return the path of a file such as detectors/msp.py in the package or a plugin folder, None if it is in neither."""
     return next((place / name for place in places(package) if (place / name).is_file()), None)

@@ -1,4 +1,4 @@
-"""Settings that were spoilt at random: read, or refused in words; never a traceback, never a wait."""
+"""Settings that were damaged at random are read or refused with a message, without a traceback or a long wait."""
 
 import copy
 import random
@@ -50,7 +50,7 @@ def at(value, way):
     return value
 
 
-def spoilt(value, chance):
+def damaged(value, chance):
     """Return settings with up to four changes: values for others, entries moved, removed, renamed or doubled."""
     value = copy.deepcopy(value)
     for _ in range(chance.randint(1, 4)):
@@ -89,11 +89,11 @@ def torn(text, chance):
 
 
 def written(chance):
-    """Return the text of a spoilt study."""
+    """Return the text of a damaged study."""
     text = content(chance.choice(STUDIES))
     if chance.random() < 0.4:
         return torn(text, chance)
-    return yaml.dump(spoilt(yaml.load(text, yaml.CSafeLoader), chance), Dumper=yaml.CSafeDumper, sort_keys=False)
+    return yaml.dump(damaged(yaml.load(text, yaml.CSafeLoader), chance), Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
 def look(folder, text):
@@ -118,14 +118,14 @@ def look(folder, text):
         signal.signal(signal.SIGALRM, before)
 
 
-def test_spoilt_settings_are_read_or_refused_in_words(tmp_path):
+def test_damaged_settings_are_read_or_refused_in_words(tmp_path):
     answers = []
     for draw in range(DRAWS):
-        told = look(tmp_path, written(random.Random(draw)))
-        assert not told or told.startswith(str(tmp_path)), draw
-        assert len(told) < 200_000, draw
-        answers.append(told)
+        error = look(tmp_path, written(random.Random(draw)))
+        assert not error or error.startswith(str(tmp_path)), draw
+        assert len(error) < 200_000, draw
+        answers.append(error)
 
     # Were all refused for one reason, the draws would show nothing.
     assert answers.count("") > 2
-    assert len({told.partition(": ")[2] for told in answers}) > DRAWS / 2
+    assert len({error.partition(": ")[2] for error in answers}) > DRAWS / 2

@@ -10,8 +10,8 @@ from touchstone.pipeline.provenance import code
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 FLOORS = [  # lowest first
     {"contracts", "digests", "messages", "numerics", "plugins", "records"},
-    {"ingest", "networks", "pipeline/provenance", "registry", "statistics"},
-    {"adversary", "claims", "data", "evaluations", "network_files", "sources"},
+    {"ingest", "networks", "pipeline/provenance", "signatures", "statistics"},
+    {"adversary", "claims", "data", "evaluations", "network_files", "registry", "sources"},
     {
         *("adaptive", "attacks", "detectors", "margins", "models", "pipeline/settings", "pretrained", "report"),
         *("third_party", "training"),
@@ -32,7 +32,14 @@ TORCH_FREE = (
     *("sources", "data", "evaluations", "figures"),
     *(f"pipeline/steps/{step}" for step in ("evaluate", "report", "fetch", "prepare")),
 )
-PLANNING = ("registry", "claims/criteria", "pipeline/provenance", "pipeline/settings", "pipeline/planning")
+PLANNING = (
+    "signatures",
+    "registry",
+    "claims/criteria",
+    "pipeline/provenance",
+    "pipeline/settings",
+    "pipeline/planning",
+)
 LARGEST_ROOT, LONGEST_FILE = 12, 300
 
 

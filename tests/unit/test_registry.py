@@ -1,21 +1,8 @@
 import pytest
+from annotated_types import Interval
 
-from touchstone import contracts, registry
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("8/255", 8 / 255), ("-2*0.5", -1.0), ("1e-3", 0.001), ("[1, 2]", [1, 2]), ("None", None)]
-)
-def test_fold_evaluates_literals_and_the_four_operators(text, value):
-    assert registry.fold(text) == value
-
-
-@pytest.mark.parametrize(
-    "text", ["__import__('os')", "8 % 3", "2 ** 9", "a + 1", "1/0", "'a' * 3", "", "f(1)", "True + 1"]
-)
-def test_fold_refuses_everything_else(text):
-    with pytest.raises(ValueError):
-        registry.fold(text)
+from touchstone import registry
+from touchstone.signatures import ComponentError, within
 
 
 def every_component():
@@ -34,7 +21,7 @@ def test_every_file_of_a_component_folder_keeps_the_rules(folder, name):
 def test_defaults_are_values_of_their_own_type(folder, name):
     for setting in registry.component(folder, name).settings.values():
         if setting.type.bounds is not None and setting.default is not None:
-            assert setting.type.bounds.hold(setting.default)
+            assert within(setting.default, setting.type.bounds)
         if setting.type.base == "word" and setting.default is not None:
             assert setting.default in setting.type.words
 
@@ -55,7 +42,7 @@ def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
     settings = registry.component("attacks", "mine").settings
 
     assert settings["eps"].default == 8 / 255
-    assert settings["eps"].type.bounds == contracts.Bounds(low=0, high=1)
+    assert settings["eps"].type.bounds == Interval(ge=0, le=1)
     assert settings["loss"].type.words == ("a", "b")
     assert settings["k"].type.optional
 
@@ -64,7 +51,7 @@ def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
     ("text", "word"),
     [
         ("def other(): ...", "no function or class called mine"),
-        ("def mine(gadget): ...", "gadget stands before the star"),
+        ("def mine(gadget): ...", "gadget comes before the star"),
         ("def mine(model, *, eps=0.1): ...", "eps: a setting needs a type"),
         ("def mine(model, *, eps: float = f(1)): ...", "not a literal"),
         ("def mine(model, *, eps: Banana = 1): ...", "cannot have the type Banana"),
@@ -73,5 +60,5 @@ def test_settings_are_read_without_importing_the_file(tmp_path, monkeypatch):
 def test_a_file_that_breaks_the_rules_is_refused_by_name(tmp_path, monkeypatch, text, word):
     write(tmp_path, monkeypatch, text)
 
-    with pytest.raises(registry.RegistryError, match=word):
+    with pytest.raises(ComponentError, match=word):
         registry.component("attacks", "mine")

@@ -1,4 +1,4 @@
-"""Mistakes in params.yaml and in overlays are told before any job: file, key, value, what is allowed, the nearest word."""
+"""Mistakes in params.yaml and in overlays are reported before any job: file, key, value, what is allowed, the nearest word."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of params.yaml that a test may spoil, and a place for an overlay."""
+    """A copy of params.yaml that a test may damage, and a folder for an overlay."""
     (tmp_path / "workflow" / "studies").mkdir(parents=True)
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return tmp_path
@@ -50,7 +50,7 @@ MISTAKES = {
     "an unknown word": ("attacks: {pgd: {loss: cross_entropi}}", "cross_entropy or margin", "Did you mean cross_entropy?"),
     "an unknown entry": ("attacks: {pdg: {steps: 3}}", "attacks.pdg: no such entry", "Did you mean pgd?"),
     "an entry without use": ("attacks: {mine: {steps: 3}}", "attacks.mine: no such entry; a new one needs its own use:", ""),
-    "removing what is not there": ("attacks: {mine: null}", "null removes an entry, but there is none", ""),
+    "removing what is not there": ("attacks: {mine: null}", "null removes an entry, but there is no such entry", ""),
     "an empty entry": ("attacks: {mine: {}}", "attacks.mine", "use:"),
     "an unknown section": ("attack: {pgd: {}}", "attack: no such section", "Did you mean attacks?"),
     "a section that is no mapping": ("attacks: [1]", "attacks: expected entries", ""),
@@ -58,12 +58,12 @@ MISTAKES = {
     "an unknown nested setting": ("classifiers: {cnn_pgd: {attack: {stepz: 2}}}", "classifiers.cnn_pgd.attack.stepz: not a setting", "Did you mean steps?"),
     "a nested block that is no block": ("classifiers: {cnn_pgd: {attack: pgd}}", "expected block with its own use: from attacks/", ""),
     "a rate without a threshold": ("defences: {routed: {false_positive_rate: 0.06}}", "defences.routed.false_positive_rate: 0.06 is not among study.false_positive_rates", "Did you mean 0.05?"),
-    "seeds that its classifier lacks": ("defences: {routed: {seeds: [0, 7]}}", "defences.routed.seeds: cnn has the seeds [0, 1, 2] alone", ""),
+    "seeds that its classifier lacks": ("defences: {routed: {seeds: [0, 7]}}", "defences.routed.seeds: cnn has only the seeds [0, 1, 2]", ""),
     "a router that is none": ("defences: {routed: {router: energi}}", "defences.routed.router: no entry called energi in detectors", "Did you mean energy?"),
     "a defence without a translator": ("defences: {mine: {classifier: cnn}}", "defences.mine.translator: must name an entry of translators", ""),
     "a defence with a component": ("defences: {routed: {use: pgd}}", "defences.routed.use: not a setting", "router"),
-    "detectors of a defence": ("evaluations: {detection: {classifiers: [routed]}}", "evaluations.detection.detectors: routed is a defence", "networks alone"),
-    "margins of a defence": ("evaluations: {margins: {classifiers: [routed]}}", "evaluations.margins.margins: routed is a defence", "networks alone"),
+    "detectors of a defence": ("evaluations: {detection: {classifiers: [routed]}}", "evaluations.detection.detectors: routed is a defence", "need a single network"),
+    "margins of a defence": ("evaluations: {margins: {classifiers: [routed]}}", "evaluations.margins.margins: routed is a defence", "need a single network"),
     "both paths of a network": ("evaluations: {robustness: {attacks: [both_paths]}}", "evaluations.robustness.attacks: both_paths attacks defences, and none is among the classifiers", "routed"),
     "an unknown victim": ("evaluations: {routing: {victims: [rooted]}}", "no entry called rooted in classifiers or defences", "Did you mean routed?"),
     "a translator of no network": ("translators: {unet: {classifier: null}}", "translators.unet.classifier: must name an entry of classifiers", ""),
@@ -77,11 +77,11 @@ MISTAKES = {
     "a static network that is a defence": ("classifiers: {cnn_ensemble_pgd: {static_networks: [routed]}}", "classifiers.cnn_ensemble_pgd.static_networks: no entry called routed in classifiers", ""),
     "a static network that is no list": ("classifiers: {cnn_ensemble_pgd: {static_networks: cnn}}", "classifiers.cnn_ensemble_pgd.static_networks: expected a list of entries (or all), got \"cnn\"", ""),
     "static networks of an objective that attacks none": ("classifiers: {cnn_pgd: {static_networks: [cnn]}}", "classifiers.cnn_pgd.static_networks: training/adversarial.py attacks no other network; leave it out", ""),
-    "a network that needs itself": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, cnn_ensemble_pgd]}}", "classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs cnn_ensemble_pgd, and a static network has to be trained before", ""),
-    "networks that need each other": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, second]}, second: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [third], train: digits_train, validation: digits_validation}, third: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [cnn_ensemble_pgd], train: digits_train, validation: digits_validation}}", "classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs second needs third needs cnn_ensemble_pgd, and", "classifiers.third.static_networks: third needs cnn_ensemble_pgd needs second needs third"),
+    "a network that needs itself": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, cnn_ensemble_pgd]}}", "classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs cnn_ensemble_pgd, but a static network has to be trained first", ""),
+    "networks that need each other": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, second]}, second: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [third], train: digits_train, validation: digits_validation}, third: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [cnn_ensemble_pgd], train: digits_train, validation: digits_validation}}", "classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs second needs third needs cnn_ensemble_pgd, but", "classifiers.third.static_networks: third needs cnn_ensemble_pgd needs second needs third"),
     "a translator that attacks static networks": ("translators: {denoiser: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: unet}, train: digits_train, validation: digits_validation}}", "translators.denoiser.use: training/ensemble_adversarial.py trains classifiers, not translators", ""),
     "translators of other seeds": ("translators: {unet: {seeds: [0, 1]}}\ngroups: {translating: [unet, denoiser]}", "groups.translating: mixes translators with the seeds [0, 1, 2] and [0, 1]", ""),
-    "an entry that nothing uses": ("attacks: {mine: {use: fgsm}}", "attacks.mine: no evaluation names it", ""),
+    "an entry that nothing uses": ("attacks: {mine: {use: fgsm}}", "attacks.mine: no evaluation uses it", ""),
     "a name that is taken": ("attacks: {cnn: {use: fgsm}}", "cnn", "names are unique"),
     "a bad name": ("attacks: {Mine-1: {use: fgsm}}", "attacks.Mine-1", "a-z"),
     "no shards": ("examples: {digits_test: {shards: 0}}", "examples.digits_test.shards: expected int at least 1", "got 0"),
@@ -93,17 +93,17 @@ MISTAKES = {
     "an unknown confounding label": ("detectors: {gradient_network: {label: sofmax_all}}", "detectors.gradient_network.label", "Did you mean softmax_all?"),
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
     "an unknown claim": ("claims: {S3-14: {softmax: softmax}}", "claims.S3-14: no such claim", "Did you mean S3-4?"),
-    "a published claim": ("claims: {P3-8: {plain: cnn}}", "claims.P3-8: a published figure", "what scales it down: S3-4"),
+    "a published claim": ("claims: {P3-8: {plain: cnn}}", "claims.P3-8: a published figure", "use what scales it down: S3-4"),
     "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, examples", "Did you mean robust?"),
     "an unknown entry in a role": ("claims: {S2-1: {robust: cnn_pdg}}", "claims.S2-1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
     "an entry of another section in a role": ("claims: {S2-1: {robust: pgd}}", "no entry called pgd in classifiers", ""),
     "several entries where one plays": ("claims: {S4-1: {net: [cnn]}}", "claims.S4-1.net: expected an entry of classifiers, got ['cnn']", ""),
-    "roles side by side that differ in number": ("claims: {S3-12: {pgd: [pgd, pgd_02]}}", "claims.S3-12.fgsm: goes side by side with pgd", ""),
+    "roles side by side that differ in number": ("claims: {S3-12: {pgd: [pgd, pgd_02]}}", "claims.S3-12.fgsm: is compared with pgd entry by entry", ""),
     "an unknown shared role": ("claims: {shared: {examplez: digits_test}}", "claims.shared.examplez: no claim has such a role", "Did you mean examples?"),
-    "a claim that is neither asked nor told": ("claims: {S2-1: 3}", "claims.S2-1: expected its roles, or in words why it is not run", ""),
+    "a claim with neither roles nor a reason": ("claims: {S2-1: 3}", "claims.S2-1: expected its roles, or a text that says why it is not run", ""),
     "a key twice": ("attacks: {pgd: {eps: 0.1, eps: 0.2}}", "eps is defined twice", ""),
     "training on test data": ("classifiers: {cnn: {train: digits_test}}", "classifiers.cnn.train: digits_test is tested on by evaluations.", ""),
-    "validating on training data": ("classifiers: {cnn: {validation: digits_train}}", "classifiers.cnn.validation: digits_train is also what the network is trained on; use another set", ""),
+    "validating on training data": ("classifiers: {cnn: {validation: digits_train}}", "classifiers.cnn.validation: digits_train is also the training set; use another set", ""),
     "fitting on test data": ("detectors: {mahalanobis: {fit: digits_test}}", "detectors.mahalanobis.fit: digits_test is tested on", ""),
     "an anomaly that is tested on": ("detectors: {gradient_network: {anomalous: [uniform]}}", "detectors.gradient_network.anomalous: uniform is tested on", ""),
     "outliers made as a test set is": ("classifiers: {cnn_oe: {outliers: [blobs, uniform_fit]}}", "classifiers.cnn_oe.outliers: uniform_fit is of the family of uniform", "made by data/uniform_noise"),
@@ -120,14 +120,14 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_with_file_key_value_and_nearest_word(project, mistake):
+def test_a_mistake_is_reported_with_file_key_value_and_nearest_word(project, mistake):
     text, *words = MISTAKES[mistake]
 
-    told = message(project, text)
+    error = message(project, text)
 
-    assert "workflow/studies/mine.yaml" in told
+    assert "workflow/studies/mine.yaml" in error
     for word in words:
-        assert word in told
+        assert word in error
 
 
 def test_a_mistake_in_the_base_file_names_the_base_file(project):
@@ -140,16 +140,16 @@ def test_a_mistake_in_the_base_file_names_the_base_file(project):
 
 
 def test_thresholds_from_training_data_are_refused(project):
-    told = message(project, "study: {calibration: digits_train}")
+    error = message(project, "study: {calibration: digits_train}")
 
-    assert "classifiers.cnn.train: digits_train gives the thresholds (study.calibration)" in told
+    assert "classifiers.cnn.train: digits_train gives the thresholds (study.calibration)" in error
 
 
-def test_all_mistakes_are_told_at_once(project):
-    told = message(project, "attacks: {pgd: {stepz: 1, eps: 7}}")
+def test_all_mistakes_are_reported_at_once(project):
+    error = message(project, "attacks: {pgd: {stepz: 1, eps: 7}}")
 
-    assert "stepz" in told
-    assert "got 7" in told
+    assert "stepz" in error
+    assert "got 7" in error
 
 
 def test_an_unknown_study_names_the_nearest(project):
@@ -193,19 +193,19 @@ def test_a_default_written_out_resolves_to_the_same_settings(project):
 
 
 def test_a_study_of_its_own_takes_nothing_over(project):
-    told = message(project, "base: none\nattacks: {pgd: {steps: 3}}")
+    error = message(project, "base: none\nattacks: {pgd: {steps: 3}}")
 
-    assert "attacks.pgd: no such entry; a new one needs its own use:" in told
+    assert "attacks.pgd: no such entry; a new one needs its own use:" in error
 
 
 def test_a_study_of_its_own_names_its_file_in_every_mistake(project):
-    told = message(project, "base: none\nstudy: {device: cpu}")
+    error = message(project, "base: none\nstudy: {device: cpu}")
 
-    assert "workflow/studies/mine.yaml:2: study.title: must be given" in told
-    assert "params.yaml" not in told.replace("workflow/studies/mine.yaml", "")
+    assert "workflow/studies/mine.yaml:2: study.title: must be given" in error
+    assert "params.yaml" not in error.replace("workflow/studies/mine.yaml", "")
 
 
-def test_an_unknown_base_is_told(project):
+def test_an_unknown_base_is_reported(project):
     assert 'base: expected params or none, got "digits"' in message(project, "base: digits")
 
 
@@ -296,7 +296,7 @@ def test_the_device_auto_is_what_is_here_and_stays_it_for_the_jobs(project, monk
     assert load(root=project)["study"]["device"] == "cpu"  # who says cpu gets it
 
 
-def test_a_wrong_device_in_the_environment_is_told(project, monkeypatch):
+def test_a_wrong_device_in_the_environment_is_reported(project, monkeypatch):
     monkeypatch.setenv(devices.VARIABLE, "gpu")
 
     assert "study.device: auto: TOUCHSTONE_DEVICE=gpu: expected cpu or cuda" in message(
@@ -305,6 +305,6 @@ def test_a_wrong_device_in_the_environment_is_told(project, monkeypatch):
 
 
 def test_tf32_without_a_gpu_is_refused(project):
-    told = message(project, "study: {precision: tf32}")
+    error = message(project, "study: {precision: tf32}")
 
-    assert "study.precision: tf32 is a number format of GPUs, and study.device is cpu" in told
+    assert "study.precision: tf32 is a number format of GPUs, and study.device is cpu" in error

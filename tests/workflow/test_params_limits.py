@@ -20,7 +20,7 @@ SECONDS = 10
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of params.yaml, and a place for an overlay."""
+    """A copy of params.yaml, and a folder for an overlay."""
     (tmp_path / "workflow" / "studies").mkdir(parents=True)
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     return tmp_path
@@ -108,12 +108,12 @@ HOSTILE = {
 def test_what_makes_no_sense_is_refused_with_line_key_and_range(project, case):
     text, line, key, words = HOSTILE[case]
 
-    told = message(project, text)
+    error = message(project, text)
 
-    first = next(one for one in told.splitlines() if f": {key}: " in one)
+    first = next(one for one in error.splitlines() if f": {key}: " in one)
     assert first.startswith(f"{project / 'workflow/studies/mine.yaml'}:{line}: {key}: ")
-    assert words in told
-    assert len(told) < 20_000
+    assert words in error
+    assert len(error) < 20_000
 
 
 # What is wrong before there is any key.
@@ -121,13 +121,13 @@ UNREADABLE = {
     "brackets without end": ("attacks: " + "[" * 100_000, 1, "deep"),
     "braces without end": ("{a: " * 100_000, 1, "deep"),
     "dashes without end": ("attacks:\n  " + "- " * 100_000, 2, "deep"),
-    "aliases without end": (BOMB, 16, "groups.a14.1: holds more than 100,000 values"),
-    "merges without end": (MERGES, 16, "attacks.a14.<<.1: holds more than 100,000 values"),
+    "aliases without end": (BOMB, 16, "groups.a14.1: has more than 100,000 values"),
+    "merges without end": (MERGES, 16, "attacks.a14.<<.1: has more than 100,000 values"),
     "an alias of itself": ("attacks: &a\n  pgd: *a", 2, "&a contains itself"),
     "values without end": (
         "groups: {a: [" + "x, " * 200_000 + "]}",
         1,
-        "groups.a.99997: holds more than 100,000 values",
+        "groups.a.99997: has more than 100,000 values",
     ),
     "a list for a key": ("attacks:\n  [a, b]: 1", 2, "a key is one word"),
     "a block for a key": ("attacks:\n  ? {a: b}\n  : 1", 2, "a key is one word"),
@@ -135,7 +135,7 @@ UNREADABLE = {
     "a number for a key": ("attacks:\n  12: {use: fgsm}", 2, "12"),
     "yes for a key": ("attacks:\n  yes: {use: fgsm}", 2, "yes"),
     "nothing for a key": ("attacks:\n  ~: {use: fgsm}", 2, "~"),
-    "a key without end": (f"attacks:\n  ? {'a' * 5000}\n  : 1", 2, "5,000 letters"),
+    "a key without end": (f"attacks:\n  ? {'a' * 5000}\n  : 1", 2, "5,000 characters"),
     "a key twice": ("attacks:\n  pgd: {eps: 0.1}\n  pgd: {eps: 0.1}", 3, "pgd is defined twice"),
     "a tag": ("attacks:\n  pgd: !!binary aGk=", 2, "!!binary"),
     "a tag of Python": ("attacks: !!python/object/apply:os.system [id]", 1, "python"),
@@ -149,11 +149,11 @@ UNREADABLE = {
 def test_a_file_that_is_no_settings_is_refused_with_its_line(project, case):
     text, line, words = UNREADABLE[case]
 
-    told = message(project, text)
+    error = message(project, text)
 
-    assert told.startswith(f"{project / 'workflow/studies/mine.yaml'}:{line}: ")
-    assert words in told
-    assert len(told) < 2_000
+    assert error.startswith(f"{project / 'workflow/studies/mine.yaml'}:{line}: ")
+    assert words in error
+    assert len(error) < 2_000
 
 
 @pytest.mark.parametrize("folder", ["/", "/dev/null", "x" * 5000, "\\0", ""])
@@ -183,10 +183,10 @@ def test_a_file_that_is_too_large_is_not_read(project):
 
 
 def test_a_merged_setting_is_named_by_the_line_of_its_entry(project):
-    told = message(project, "attacks:\n  one: &one {use: fgsm, eps: 7}\n  two:\n    <<: *one\n")
+    error = message(project, "attacks:\n  one: &one {use: fgsm, eps: 7}\n  two:\n    <<: *one\n")
 
-    assert "mine.yaml:2: attacks.one.eps: expected float from 0 to 1, got 7" in told
-    assert "mine.yaml:3: attacks.two.eps: expected float from 0 to 1, got 7" in told
+    assert "mine.yaml:2: attacks.one.eps: expected float from 0 to 1, got 7" in error
+    assert "mine.yaml:3: attacks.two.eps: expected float from 0 to 1, got 7" in error
 
 
 def test_a_block_merged_into_another_that_is_merged_stands_once(tmp_path):

@@ -79,7 +79,7 @@ def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project):
         (ENTRY.replace("their_file", "their_fil") % "", "Did you mean their_file?"),
         (
             "{use: clean, model: {use: mlp}, train: digits_train, validation: digits_validation, source: their_file}",
-            "classifiers.theirs.source: a network that is trained here has none",
+            "classifiers.theirs.source: a network that is trained here has no source",
         ),
     ],
 )  # fmt: skip

@@ -27,10 +27,10 @@ from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
 from touchstone.pipeline.settings.study import load
 from touchstone.records import encoding, nouns
-from touchstone.registry import fold
 from touchstone.report import packing
 from touchstone.report.summary import summary
 from touchstone.report.tables import numbered
+from touchstone.signatures import fold
 from touchstone.statistics.sanity_checks import Doubts
 
 STUDIES = Path("workflow/studies")

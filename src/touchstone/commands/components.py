@@ -11,7 +11,7 @@ from touchstone import registry
 from touchstone.numerics import devices
 from touchstone.pipeline.orchestration.running import configuration
 from touchstone.pipeline.settings.study import load
-from touchstone.registry import Setting
+from touchstone.signatures import Setting
 
 FOLDERS = registry.FOLDERS
 

@@ -1,1 +1,1 @@
-"""params.yaml and its overlays: read, checked, resolved. It must not know which files a study makes."""
+"""A study's settings: params.yaml and an overlay, read, checked, resolved. It must not know the files that a study makes."""

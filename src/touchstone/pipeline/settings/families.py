@@ -1,42 +1,49 @@
-"""Which example sets are of one kind: outliers in training flatter a network on every test set of their family."""
+"""Families of example sets: outliers that a network was trained on make every test set of their family look easy."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-SELECTING = ("data/subset", "data/held_out_classes", "data/two_classes", "data/without_rows")  # rows as they are
+SELECTING = ("data/subset", "data/held_out_classes", "data/two_classes", "data/without_rows")  # they change no image
 
-Entry = Mapping[str, Any]  # of examples in a study: its "use", and its "source" or the set that it is made "of"
+Settings = Mapping[str, Any]  # of an entry of examples: its "use", and its "source" or the set that it is made "of"
 
 
-def sources_of(names: Collection[str], examples: Mapping[str, Entry]) -> set[str]:
-    """Return the sources that the named sets come from in the end."""
+def sources_of(names: Collection[str], examples: Mapping[str, Settings]) -> set[str]:
+    """Return the sources of sets, followed through the sets that they are made of."""
     return {entry["source"] for entry in (_root(examples[name], examples) for name in names) if entry.get("source")}
 
 
-def _root(entry: Entry, examples: Mapping[str, Entry]) -> Entry:
+def _root(entry: Settings, examples: Mapping[str, Settings]) -> Settings:
     return _root(examples[entry["of"]], examples) if entry.get("of") else entry
 
 
-def family(name: str, examples: Mapping[str, Entry], known: Collection[str]) -> dict[str, str]:
-    """Return what makes a set what it is, {mark: in words}; two sets that share a mark are of one family.
+def family(name: str, examples: Mapping[str, Settings], trained: Collection[str]) -> dict[str, str]:
+    """Return the marks of a set. Two sets that share a mark are of one family (docs/papers/shared.md, Data and leakage).
 
-    Marks: the component that makes it, its source, and those of the set that it is made of. known: the sources of what
-    networks are trained to know, which is no mark, nor is taking some rows: a set of known rows as they are has none.
-    papers.md 6.9.
+    The marks of a set are the component that makes it, its source, and the marks of the set that it is made of. Selecting
+    rows is no mark.
+
+    Args:
+        name: of the set.
+        examples: the entries of the study's section.
+        trained: the sources that networks are trained on. They are no marks, so unchanged rows of them have none.
+
+    Returns:
+        Mark -> how messages say it.
     """
     entry = examples[name]
     if entry.get("of"):
-        marks = family(entry["of"], examples, known)
+        marks = family(entry["of"], examples, trained)
         if marks:
             marks = {**marks, f"of {entry['of']}": f"made of {entry['of']}"}
         return marks if entry["use"] in SELECTING else marks | _made_by(entry)
-    if entry.get("source") in known:
+    if entry.get("source") in trained:
         return {}
     source = entry.get("source")
     return _made_by(entry) | ({f"source {source}": f"from {source}"} if source else {})
 
 
-def _made_by(entry: Entry) -> dict[str, str]:
+def _made_by(entry: Settings) -> dict[str, str]:
     return {entry["use"]: f"made by {entry['use']}"}

@@ -1,11 +1,11 @@
-"""The files that settings are written in: params.yaml, the overlays of studies; what is wrong with them, in words."""
+"""Files of settings: params.yaml and the overlays of studies, read as plain YAML or refused with file and line."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,13 +15,13 @@ from touchstone.messages import nearest
 
 DEFAULT_STUDY = "digits"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-# Far more than a study needs, and far less than what crashes the reader: 50,000 nested brackets end the process.
+# Far more than a study needs, and far less than what crashes the YAML reader: 50,000 nested brackets kill the process.
 MOST_BYTES, MOST_VALUES, DEEPEST, LONGEST_KEY, LONGEST_NUMBER = 1_000_000, 100_000, 20, 200, 30
 TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "merge")}
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "null"}
 
-Place = tuple[str, ...]  # the keys that lead to a value; places in lists are "0", "1", ...
+Place = tuple[str, ...]  # the keys that lead to a value; indices of lists are "0", "1", ...
 
 
 class ParamsError(ValueError):
@@ -29,22 +29,22 @@ class ParamsError(ValueError):
 
 
 def printable(text: str) -> str:
-    """Return a text in which letters that control a terminal, line ends included, are escaped."""
+    """Return a text with control characters escaped, line ends included."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 if TYPE_CHECKING:
     _Loader = yaml.SafeLoader
-else:  # libyaml's, which not every build of PyYAML has, reads ten times as fast: every job reads the settings
+else:  # libyaml, which not every build of PyYAML has, is ten times as fast, and every job reads the settings
     _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Plain(_Loader):
-    """Reads plain YAML: dates remain text, and so do numbers that no setting can have."""
+    """Reads plain YAML. Dates remain text, and so do numbers that no setting can have."""
 
 
 def _read_number(reader: _Plain, node: yaml.ScalarNode) -> object:
-    """Return a number, or its text if it is too long or not one; the check of its setting refuses the text."""
+    """Return a number, or its text if it is too long or no number; the check of its setting refuses the text."""
     text = str(node.value)
     if len(text) <= LONGEST_NUMBER and ":" not in text:  # 1:30 is 90 in YAML 1.1
         try:
@@ -54,7 +54,7 @@ def _read_number(reader: _Plain, node: yaml.ScalarNode) -> object:
     return text
 
 
-# Tables of its own, so that no other reader of YAML changes.
+# Copies of the tables, so that no other reader of YAML changes.
 _Plain.yaml_constructors = _Loader.yaml_constructors | dict.fromkeys(NUMBERS, _read_number)
 _Plain.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
@@ -68,21 +68,21 @@ class _Block:
 
     place: Place
     anchor: str | None
-    before: int  # values before it
-    keys: set[str] | None  # None: a list
-    key: str | None = None  # whose value comes next; of a list, the place
-    items: int = field(default=0)
+    before: int  # the number of values in the file before it
+    keys: set[str] | None  # None for a list
+    key: str | None = None  # the key whose value comes next
+    items: int = 0  # of a list, so far
 
 
 class _Walk:
-    """One pass over a YAML file before values are built: refuses what would crash the reader, notes the lines of keys."""
+    """One pass over a YAML file before values are built. Refuses what would crash the reader; records lines of keys."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
         self.lines: dict[Place, int] = {}
         self._reader: Any = _Plain(text)  # untyped
         self._open: list[_Block] = []
-        self._sizes: dict[str, int] = {}  # values below an anchor, with what aliases repeat
+        self._sizes: dict[str, int] = {}  # the number of values below an anchor, with those that aliases repeat
         self._values = 0
         for event in iter(self._reader.get_event, None):
             self._see(event)
@@ -106,7 +106,7 @@ class _Walk:
                 self._value(event, self._place(event, block))
 
     def _place(self, event: Any, block: _Block | None) -> Place:
-        """Return the place of a value, and step to the next one."""
+        """Return the place of a value in its block, and move on to the next place."""
         if block is None:
             return ()
         if block.keys is None:
@@ -122,7 +122,7 @@ class _Walk:
             self._refuse(event, place, "a key is one word, not a list, a block or an alias")
         key = str(event.value)
         if len(key) > LONGEST_KEY:
-            self._refuse(event, place, f"a key of {len(key):,} letters; at most {LONGEST_KEY}")
+            self._refuse(event, place, f"a key of {len(key):,} characters; at most {LONGEST_KEY} are allowed")
         kind = str(event.tag or self._reader.resolve(yaml.ScalarNode, key, event.implicit)).rpartition(":")[2]
         if kind not in ("str", "merge"):
             what = READ_AS.get(kind, f"a value of its own kind ({kind})")
@@ -141,7 +141,7 @@ class _Walk:
         elif event.tag is not None and event.tag not in TAGS:
             self._refuse(event, place, f"settings have no tags; remove {event.tag.replace('tag:yaml.org,2002:', '!!')}")
         if self._values > MOST_VALUES:
-            self._refuse(event, place, f"holds more than {MOST_VALUES:,} values, with those that aliases repeat")
+            self._refuse(event, place, f"has more than {MOST_VALUES:,} values, counting those that aliases repeat")
         if isinstance(event, yaml.CollectionStartEvent):
             if len(self._open) == DEEPEST:
                 self._refuse(event, place, f"nested more than {DEEPEST} deep")
@@ -152,19 +152,19 @@ class _Walk:
 
 
 def _walked(path: Path) -> tuple[str, dict[Place, int]]:
-    """Return a settings file's text and the lines of its keys; ParamsError if it must not be read."""
+    """Return a settings file's text and the lines of its keys. ParamsError if the file must not be read."""
     if not path.is_file():
-        raise ParamsError(f"{path}: no such file here; run touchstone in the folder that holds the Snakefile")
+        raise ParamsError(f"{path}: no such file here; run touchstone in the folder of the Snakefile")
     if (size := path.stat().st_size) > MOST_BYTES:
         raise ParamsError(f"{path}: {size:,} bytes; settings have at most {MOST_BYTES:,}")
-    with _in_words(path):
+    with _as_params_error(path):
         text = path.read_text()
         return text, _Walk(path, text).lines
 
 
 @contextmanager
-def _in_words(path: Path) -> Iterator[None]:
-    """Turn errors of the YAML reader in the block into a ParamsError with file and line."""
+def _as_params_error(path: Path) -> Iterator[None]:
+    """Turn errors of the YAML reader into a ParamsError with file and line."""
     try:
         yield
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -175,9 +175,13 @@ def _in_words(path: Path) -> Iterator[None]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file; ParamsError names file and line of what is wrong."""
+    """Return the mapping in a YAML file.
+
+    Raises:
+        ParamsError: with file and line, if the file is missing, too large, no plain YAML, or no mapping.
+    """
     text, _ = _walked(path)
-    with _in_words(path):
+    with _as_params_error(path):
         content = yaml.load(text, _Plain)
     if not isinstance(content, dict):
         raise ParamsError(f"{path}: expected sections, found {type(content).__name__}")
@@ -185,12 +189,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def lines_of(path: Path) -> dict[Place, int]:
-    """Return the line, from 1 on, of every key and list item in a YAML file, by the keys that lead to it."""
+    """Return the line of every key and list item in a YAML file, from 1 on, by the keys that lead to it."""
     return _walked(path)[1]
 
 
 def study_file(study: str, root: Path) -> Path | None:
-    """Return the overlay of a study given by name or by path; None for the default study."""
+    """Return the overlay of a study, by its name or its path; None for the default study.
+
+    Raises:
+        ParamsError: there is no such study.
+    """
     if study == DEFAULT_STUDY:
         return None
     folder = root / "workflow" / "studies"
@@ -199,7 +207,7 @@ def study_file(study: str, root: Path) -> Path | None:
         if not path.is_file():
             raise ParamsError(f"no such study file: {study}")
         return path
-    known = [DEFAULT_STUDY, *sorted(path.stem for path in folder.glob("*.yaml"))]
-    if study not in known:
-        raise ParamsError(f"no study called {study}; there are {', '.join(known)}.{nearest(study, known)}")
+    studies = [DEFAULT_STUDY, *sorted(path.stem for path in folder.glob("*.yaml"))]
+    if study not in studies:
+        raise ParamsError(f"no study called {study}; there are {', '.join(studies)}.{nearest(study, studies)}")
     return folder / f"{study}.yaml"

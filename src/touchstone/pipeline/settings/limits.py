@@ -1,83 +1,73 @@
-"""Limits of a study. Beyond them settings make no sense, or planning would not end within seconds."""
+"""Limits of a study. Beyond them settings make no sense, or planning would take more than seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from touchstone import registry
+from touchstone.pipeline.settings.files import NAME
+from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.sections import on_pipelines
 
 LARGEST = 1_000_000  # of any number that CEILINGS does not name; the smallest is its negative
 CEILINGS = {"shards": 1_000} | dict.fromkeys(("seed", "seeds", "split_seed", "bootstrap_seed"), 2**32 - 1)
 ENTRIES = 500  # in a section
 ITEMS, SEEDS = 1_000, 100  # in a list
-LETTERS = 60  # in a name; several names make the name of a file
+LETTERS = 60  # in a name; the name of a file consists of several names
 CHAIN = 20  # sets, each made of the next
 CELLS = 100_000  # files that the evaluations of a study read; the largest shipped one reads 8,000
 
-Problem = tuple[tuple[str, ...], str]  # where, and what is wrong
-
 
 def largest(name: str) -> int:
-    """Return the largest value of a number, by the name of its setting."""
+    """Return the largest value of a setting that is a number, by the setting's name."""
     return CEILINGS.get(name, LARGEST)
 
 
 def most(name: str) -> int:
-    """Return the largest number of items of a list, by the name of its setting."""
+    """Return the largest number of items of a setting that is a list, by the setting's name."""
     return SEEDS if name == "seeds" else ITEMS
 
 
-def circles(section: str, key: str, entries: dict[str, Any]) -> Iterator[Problem]:
-    """Yield each circle of entries that name one another under `key`, once, and each chain that is too long."""
+def wrong_name(name: str) -> str:
+    """Return why this cannot be the name of an entry, "" if it can."""
+    if NAME.fullmatch(name) and len(name) <= LETTERS:
+        return ""
+    return f"a name consists of a-z, 0-9 and _, starts with a letter and has at most {LETTERS} characters"
+
+
+def chains(examples: dict[str, Any]) -> Iterator[Problem]:
+    """Yield each circle of sets that are made of one another, once, and each chain of sets that is too long."""
     reported: set[str] = set()
-    for name in entries:
-        way, other = [name], entries[name][key]
-        while other in entries and other not in way and len(way) <= CHAIN:
-            way.append(other)
-            other = entries[other][key]
-        if other in way:
-            circle = [*way[way.index(other) :], other]
+    for name in examples:
+        chain, other = [name], examples[name]["of"]
+        while other in examples and other not in chain and len(chain) <= CHAIN:
+            chain.append(other)
+            other = examples[other]["of"]
+        if other in chain:
+            circle = [*chain[chain.index(other) :], other]
             if not reported & set(circle):
-                message = f"{' is made of '.join(circle)}: a circle; give one of them a source"
-                yield (section, circle[0], key), message
+                reason = f"{' is made of '.join(circle)}: a circle; give one of them a source"
+                yield Problem(("examples", circle[0], "of"), reason)
             reported |= set(circle)
-        elif other in entries:
-            yield (
-                (section, name, key),
-                f"begins a chain of sets, each made of the next; a chain has at most {CHAIN} sets",
-            )
-
-
-def inputs(examples: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the sets whose component needs a source or another set and has none, or has one and reads none."""
-    for name, entry in examples.items():
-        data = registry.used(entry["use"]).data
-        for key, role, section, noun in (
-            ("source", "folder", "sources", "source"),
-            ("of", "examples", "examples", "set"),
-        ):
-            needed = role in data
-            if needed != bool(entry[key]):
-                idle = f"{entry['use']}.py reads no {noun}; leave it out"
-                yield ("examples", name, key), f"must name an entry of {section}" if needed else idle
+        elif other in examples:
+            reason = f"starts a chain of sets, each made of the next; a chain may have at most {CHAIN} sets"
+            yield Problem(("examples", name, "of"), reason)
 
 
 def sizes(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the evaluation that reads the most files, if all of them together read too many."""
-    crossed = {name: _crossed(question, resolved) for name, question in resolved["evaluations"].items()}
-    total = sum(crossed.values())
+    """Yield the evaluation that reads the most files, if all evaluations together read too many."""
+    files = {name: _files_read(question, resolved) for name, question in resolved["evaluations"].items()}
+    total = sum(files.values())
     if total > CELLS:
-        name = max(crossed, key=crossed.__getitem__)
-        yield (
-            ("evaluations", name),
-            f"its networks, sets, attacks, translators and detectors make {crossed[name]:,} files. All evaluations"
-            f" together read {total:,} and may read at most {CELLS:,}: name fewer entries, seeds or shards",
+        name = max(files, key=files.__getitem__)
+        reason = (
+            f"its networks, sets, attacks, translators and detectors make {files[name]:,} files. All evaluations"
+            f" together read {total:,} and may read at most {CELLS:,}: name fewer entries, seeds or shards"
         )
+        yield Problem(("evaluations", name), reason)
 
 
-def _crossed(question: dict[str, Any], resolved: dict[str, Any]) -> int:
+def _files_read(question: dict[str, Any], resolved: dict[str, Any]) -> int:
     """Return about how many files an evaluation reads."""
     models = resolved["classifiers"] | resolved["defences"]
     nets = sum(len(models[model]["seeds"]) for model in question["classifiers"])

@@ -1,58 +1,85 @@
-"""What a study may hold: its sections, and the settings that entries have besides those of their components."""
+"""The sections of a study, and the settings of their entries besides those of their components."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
+
+from annotated_types import Interval
 
 from touchstone import registry
-from touchstone.contracts import Bounds
 from touchstone.numerics import precision
-from touchstone.registry import Setting, Type
+from touchstone.signatures import Setting, Type, read_signature
+
+
+class Entry(NamedTuple):
+    """The name of one entry of a study, with its section."""
+
+    section: str
+    name: str
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A setting that names entries of the study."""
+    """A setting that names entries of the study.
+
+    Attributes:
+        sections: where the named entries are.
+        many: whether the setting is a list of names, or `all`.
+        required: whether it must be given.
+        default: if it is not given; "all" means every entry.
+        bare: whether one name may be written for a list of one.
+        everything: the sections that `all` means, if not all of `sections`.
+    """
 
     sections: tuple[str, ...]
     many: bool = False
     required: bool = False
-    default: Any = None  # "all" where every entry of the section is meant
-    bare: bool = False  # one name may stand for a list of one
-    everything: tuple[str, ...] = ()  # the sections that "all" means, where not all of them
+    default: Any = None
+    bare: bool = False
+    everything: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Section:
-    """What the entries of one section hold besides their component's settings; without folders they use none."""
+    """The settings that entries of one section have besides those of their components.
+
+    Attributes:
+        folders: the component folders that `use:` may name; without any, entries use no component.
+        settings: by name.
+        references: the settings that name other entries, by name.
+    """
 
     folders: tuple[str, ...]
     settings: dict[str, Setting] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
 
+    @property
+    def needs_use(self) -> bool:
+        """Whether every entry names a component."""
+        return bool(self.folders)
 
-# The chapters of the report that an evaluation may stand in.
+
+# The chapters of the report that an evaluation may belong to.
 SYSTEMS = ("gradient_detection", "aloe", "margin_consistency", "fgsm", "translation", "shared")
-GROUPED = ("examples", "attacks", "detectors", "translators")  # what one job may do together
-# A classifier may be a file instead of a training run: then these stand in for what a training run needs.
+GROUPED = ("examples", "attacks", "detectors", "translators")  # sections whose entries one job may treat together
+# The settings of a classifier that is read from a file, instead of those of a training run.
 FILE_SETTINGS: dict[str, Setting] = {
     "model": Setting(Type("nested", folder="models"), required=True),
-    "input_shape": Setting(Type("list", item=Type("int", Bounds(low=1))), required=True),
-    "classes": Setting(Type("int", Bounds(low=2)), required=True),
+    "input_shape": Setting(Type("list", item=Type("int", Interval(ge=1))), required=True),
+    "classes": Setting(Type("int", Interval(ge=2)), required=True),
     "mean": Setting(Type("list", item=Type("float"))),
-    "std": Setting(Type("list", item=Type("float", Bounds(above=0)))),
+    "std": Setting(Type("list", item=Type("float", Interval(gt=0)))),
 }
-PLANNED = ("seed", "device", "architecture")  # what the plan gives to the train step, not an entry
+PLANNED = ("seed", "device", "architecture")  # settings of the step `train` that the plan gives, not an entry
 
-_count = Type("int", Bounds(low=1))
-_seed = Type("int", Bounds(low=0))
+_count = Type("int", Interval(ge=1))
+_seed = Type("int", Interval(ge=0))
 _text = Setting(Type("str"), required=True)
 
 
 def _trained(*more: tuple[str, Reference]) -> Section:
-    step = registry.read_signature(registry.PACKAGE / "pipeline" / "steps" / "train.py", "train", strict=False)
+    step = read_signature(registry.PACKAGE / "pipeline" / "steps" / "train.py", "train", strict=False)
     assert step is not None
     settings = {name: setting for name, setting in step.settings.items() if name not in PLANNED}
     settings["seeds"] = Setting(Type("list", item=_seed), [0])
@@ -66,7 +93,7 @@ def _trained(*more: tuple[str, Reference]) -> Section:
 
 
 def sections() -> dict[str, Section]:
-    """Return what every section of params.yaml may hold."""
+    """Return the sections of params.yaml whose entries are components or combine them, by name."""
     crossed = {
         name: Reference((name,), many=True, default=[])
         for name in ("examples", "attacks", "translators", "detectors", "margins")
@@ -102,14 +129,14 @@ def sections() -> dict[str, Section]:
         "defences": Section(
             (),
             {
-                "false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05),
-                "seeds": Setting(Type("list", item=_seed, optional=True), None),  # None: its classifier's
+                "false_positive_rate": Setting(Type("float", Interval(gt=0, le=1)), 0.05),
+                "seeds": Setting(Type("list", item=_seed, optional=True), None),  # None: those of its classifier
             },
             {
                 "classifier": Reference(("classifiers",), required=True),
                 "translator": Reference(("translators",), many=True, required=True, bare=True),
                 "router": Reference(("detectors",)),
-                "encoder": Reference(("classifiers",)),  # what the router reads, where it is not the classifier
+                "encoder": Reference(("classifiers",)),  # whose features the router reads, if not the classifier's
             },
         ),
         "evaluations": Section(
@@ -146,25 +173,18 @@ STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
         "memory_format": Setting(Type("word", words=precision.MEMORY_FORMATS), precision.CONTIGUOUS),
         "batch_size": Setting(_count, 256),
         "calibration": _text,
-        "absent": Setting(Type("list", item=Type("str")), []),  # sources that cannot be had
-        "attacked_false_positive_rate": Setting(Type("float", Bounds(above=0, high=1)), 0.05),
-        "false_positive_rates": Setting(Type("list", item=Type("float", Bounds(above=0, high=1))), [0.01, 0.05, 0.5]),
+        "absent": Setting(Type("list", item=Type("str")), []),  # sources that are not available
+        "attacked_false_positive_rate": Setting(Type("float", Interval(gt=0, le=1)), 0.05),
+        "false_positive_rates": Setting(Type("list", item=Type("float", Interval(gt=0, le=1))), [0.01, 0.05, 0.5]),
     },
 }
 CONFOUNDING_SETTINGS: dict[str, Setting] = {
     "variant": Setting(Type("word", words=("softmax", "sigmoid")), "softmax"),
-    "ones": Setting(Type("int", Bounds(low=0), optional=True)),
-    "draws": Setting(Type("int", Bounds(low=1), optional=True)),
+    "ones": Setting(Type("int", Interval(ge=0), optional=True)),
+    "draws": Setting(Type("int", Interval(ge=1), optional=True)),
 }
 
 
 def on_pipelines(attack: dict[str, Any]) -> bool:
-    """Return whether an entry of attacks is made on whole defences, and on nothing else."""
+    """Return whether an entry of attacks attacks whole defences, and nothing else."""
     return "pipeline" in registry.used(attack["use"]).data
-
-
-def named(kind: Section, entry: dict[str, Any], resolved: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (section, name) of the entries that a resolved entry names."""
-    for key, reference in kind.references.items():
-        for name in entry[key] if reference.many else [entry[key]] if entry[key] else []:
-            yield next(section for section in reference.sections if name in resolved[section]), name

@@ -6,10 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone.pipeline.settings.checks import Checks
-from touchstone.pipeline.settings.files import DEFAULT_STUDY, read_yaml
-from touchstone.pipeline.settings.reading import BASES
-from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS
+from touchstone import plugins
+from touchstone.numerics import devices, precision
+from touchstone.pipeline.settings.claim_roles import resolve_claims
+from touchstone.pipeline.settings.defences import fill_seeds, wrong_defences
+from touchstone.pipeline.settings.entries import EntryReader
+from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
+from touchstone.pipeline.settings.groups import resolve_groups
+from touchstone.pipeline.settings.leaks import leaks
+from touchstone.pipeline.settings.limits import chains, sizes
+from touchstone.pipeline.settings.overlay import Draft, read_draft
+from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
+from touchstone.pipeline.settings.removals import absent_sources, unknown_sources, without_sources
+from touchstone.pipeline.settings.requirements import attacked_classifiers, fitting_data, inputs, static_networks
+from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, sections
+from touchstone.pipeline.settings.values import shown
 
 
 @dataclass(frozen=True)
@@ -24,51 +36,85 @@ class Study:
 
 
 def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
-    """Return the resolved settings of a study. ParamsError lists everything that is wrong, before any job."""
-    return _Settings(study, root).study()
+    """Return the resolved settings of a study, checked before any job.
+
+    Each part of the checks relies on the parts before it, so reading stops after the first part with mistakes.
+
+    Args:
+        study: the name of a study, or the path of its overlay.
+        root: the folder that holds params.yaml and the Snakefile.
+
+    Raises:
+        ParamsError: lists every mistake of a part with file, line, key and what is allowed.
+    """
+    overlay = study_file(study, root)
+    name = study if overlay is None else overlay.stem
+    if not NAME.fullmatch(name):
+        raise ParamsError(f"{overlay}: a study is named [a-z][a-z0-9_]*, got {name!r}")
+    kinds, problems = sections(), Problems(root / "params.yaml", overlay)
+
+    draft = read_draft(problems, kinds)
+    _plug_in(draft.plugins, root, problems)
+    problems.stop()
+    problems.extend(unknown_sources(draft.blocks))
+    problems.stop()
+    removed = draft.removed | without_sources(draft.blocks, kinds, absent_sources(draft.blocks))
+
+    reader = EntryReader(kinds, root, problems)
+    resolved = _resolve(draft, reader)
+    problems.stop()
+    expand_all(resolved, kinds)
+    problems.extend(wrong_names(resolved, kinds))
+    problems.stop()
+    problems.extend(chains(resolved["examples"]), inputs(resolved["examples"]))
+    problems.stop()
+    fill_seeds(resolved)
+    problems.extend(
+        attacked_classifiers(resolved["translators"]),
+        static_networks(resolved["classifiers"], resolved["translators"]),
+        fitting_data(resolved["detectors"]),
+        wrong_defences(resolved),
+        sizes(resolved),
+        leaks(resolved),
+    )
+    resolved["groups"] = resolve_groups(draft.blocks.get("groups") or {}, resolved, problems)
+    problems.stop()
+    problems.extend(unused(resolved, kinds))
+    resolved["claims"] = resolve_claims(draft.blocks.get("claims") or {}, resolved, removed, problems)
+    problems.stop()
+    return Study(name, resolved)
 
 
-class _Settings(Checks):
-    """Does it all in order, and stops after each part that found errors, so that one mistake is not told twice."""
+def _plug_in(folders: Any, root: Path, problems: Problems) -> None:
+    """Look for components in the folders of `plugins:` too, which are relative to the folder of the Snakefile."""
+    file = problems.overlay or problems.base
+    if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
+        problems.add(("plugins",), f"expected a list of folders, got {shown(folders)}", file)
+        return
+    try:
+        plugins.use(root / folder for folder in folders)
+    except (OSError, ValueError) as error:
+        problems.add(("plugins",), str(error).removeprefix("plugins: "), file)
 
-    def study(self) -> Study:
-        self.raw = read_yaml(self.base_file)
-        plugins = self.raw.pop("plugins", [])
-        self._check_sections(self.raw, self.base_file)
-        if self.overlay_file is not None:
-            overlay = read_yaml(self.overlay_file)
-            base = overlay.pop("base", BASES[0])
-            self._start_from(base)
-            plugins = overlay.pop("plugins", [] if base == "none" else plugins)
-            self._check_sections(overlay, self.overlay_file)
-            self._stop()
-            self._overlay(overlay)
-        self._plug_in(plugins)
-        self._stop()
-        self._leave_out()
-        self._stop()
-        resolved = {section: self._section(section) for section in self.sections}
-        resolved["study"] = self._settings(("study",), self.raw.get("study") or {}, STUDY_SETTINGS["study"])
-        self._device(resolved["study"])
-        resolved["confounding"] = {
-            name: self._settings(("confounding", name), block or {}, CONFOUNDING_SETTINGS)
-            for name, block in (self.raw.get("confounding") or {}).items()
-            if self._is_name(("confounding", name))
-        }
-        self._stop()
-        self._references(resolved)
-        self._stop()
-        self._limits(resolved)
-        self._stop()
-        self._victims_of_translators(resolved)
-        self._static_networks(resolved)
-        self._fitted(resolved)
-        self._defences(resolved)
-        self._sizes(resolved)
-        self._leaks(resolved)
-        resolved["groups"] = self._groups(resolved)
-        self._stop()
-        self._used(resolved)
-        resolved["claims"] = self._claims(resolved)
-        self._stop()
-        return Study(self.name, resolved)
+
+def _resolve(draft: Draft, reader: EntryReader) -> dict[str, Any]:
+    """Return the settings of every section but groups and claims, each value checked by itself."""
+    resolved = {section: reader.section(section, draft.blocks.get(section) or {}) for section in reader.kinds}
+    resolved["study"] = reader.settings(("study",), draft.blocks.get("study") or {}, STUDY_SETTINGS["study"])
+    _resolve_device(resolved["study"], reader.problems)
+    resolved["confounding"] = {
+        name: reader.settings(("confounding", name), block or {}, CONFOUNDING_SETTINGS)
+        for name, block in (draft.blocks.get("confounding") or {}).items()
+        if reader.is_name(("confounding", name))
+    }
+    return resolved
+
+
+def _resolve_device(study: dict[str, Any], problems: Problems) -> None:
+    """Replace `device: auto` with the device of this machine."""
+    try:
+        study["device"] = devices.chosen(study["device"])
+    except ValueError as error:
+        problems.add(("study", "device"), f"auto: {error}")
+    if study["precision"] == precision.TF32 and study["device"] == "cpu":
+        problems.add(("study", "precision"), "tf32 is a number format of GPUs, and study.device is cpu")

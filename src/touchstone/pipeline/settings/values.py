@@ -1,4 +1,4 @@
-"""Single values of settings: read as their type requires, or what is wrong with them."""
+"""Single values of settings: read as their type requires, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import reprlib
 import sys
 from typing import Any
 
-from touchstone import registry
 from touchstone.messages import LONGEST_WORD, nearest
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.limits import largest
-from touchstone.registry import Type
+from touchstone.signatures import Type, fold, within
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _repr = reprlib.Repr()
@@ -19,7 +18,13 @@ _repr.maxstring = _repr.maxother = _repr.maxlong = LONGEST_WORD
 
 
 def read(path: Place, value: Any, kind: Type) -> tuple[Any, str]:
-    """Return a plain value, numbers as numbers, and what is wrong with it, or ""."""
+    """Return a value, read as its type requires, and what is wrong with it ("" if nothing is).
+
+    Args:
+        path: the keys that lead to the value; the last one that is no index decides the ceiling of a number.
+        value: as YAML gives it.
+        kind: a type that is neither a list nor nested.
+    """
     match kind.base:
         case "int" | "float":
             value = _number(value) if kind.base == "float" else value
@@ -34,23 +39,23 @@ def read(path: Place, value: Any, kind: Type) -> tuple[Any, str]:
 
 
 def _out_of_range(path: Place, value: Any, kind: Type) -> str:
-    """Return what is wrong with a number, or "": its type, its range, or the general limit."""
+    """Return what is wrong with a number: its type, its bounds or the general limit; "" if nothing is."""
     ceiling = largest(next(name for name in reversed(path) if not name.isdecimal()))
     expected = int if kind.base == "int" else float
     right = isinstance(value, expected) and not isinstance(value, bool) and abs(value) <= ceiling
-    if right and (kind.bounds is None or kind.bounds.hold(value)):
+    if right and (kind.bounds is None or within(value, kind.bounds)):
         return ""
     if kind.bounds is None:
         return f"expected {kind}, from {-ceiling:,} to {ceiling:,}, got {shown(value)}"
-    most = f", at most {ceiling:,}" if kind.bounds.high is None else ""
+    most = f", at most {ceiling:,}" if kind.bounds.le is None else ""
     return f"expected {kind}{most}, got {shown(value)}"
 
 
 def _number(value: Any) -> Any:
-    """Return a float for a number or for arithmetic over literals ("8/255", "1e-3"), else the value as it is."""
+    """Return a number, or arithmetic such as "8/255", as a float; anything else as it is."""
     if isinstance(value, str) and len(value) <= LONGEST_WORD:
         try:
-            value = registry.fold(value)
+            value = fold(value)
         except ValueError:
             return value
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
@@ -59,7 +64,7 @@ def _number(value: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as messages show it, shortened."""
+    """Return a value as messages show it; long ones are shortened."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, str):

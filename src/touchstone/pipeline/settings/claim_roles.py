@@ -1,0 +1,95 @@
+"""Claims of a study: for each, the entries that play its roles, or in words why the study does not test it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from touchstone.claims import criteria
+from touchstone.messages import nearest
+from touchstone.pipeline.settings.files import Place
+from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.sections import Entry
+from touchstone.pipeline.settings.values import shown
+
+Cast = dict[str, str | list[str]]  # role -> the entry or entries that play it
+
+
+def resolve_claims(
+    written: dict[str, Any], resolved: dict[str, Any], removed: Collection[Entry], problems: Problems
+) -> dict[str, str | Cast]:
+    """Return, for each claim that the study names, who plays its roles, or why it is not run.
+
+    Args:
+        written: the section `claims` as it is written. Its key `shared` gives roles to all claims.
+        resolved: the settings of all other sections.
+        removed: the entries that the overlay, or an absent source, took out of the study.
+        problems: receives every mistake.
+    """
+    book = criteria.load()
+    roles = {name for criterion in book.criteria.values() for name in criterion.roles}
+    blocks = dict(written)
+    shared = blocks.pop("shared", None) or {}
+    if not isinstance(shared, dict):
+        problems.add(("claims", "shared"), f"expected roles, got {shown(shared)}")
+        return {}
+    for role in shared:
+        if role not in roles:
+            problems.add(("claims", "shared", role), f"no claim has such a role.{nearest(role, roles)}")
+    claims: dict[str, str | Cast] = {}
+    for name, block in blocks.items():
+        place = ("claims", name)
+        if name in book.published:
+            scaled = [key for key, criterion in book.criteria.items() if name in criterion.scales]
+            listed = ", ".join(scaled) or "nothing"
+            problems.add(place, f"a published figure, which no study can test; use what scales it down: {listed}")
+        elif name not in book.criteria:
+            problems.add(place, f"no such claim.{nearest(name, book.criteria)}")
+        elif isinstance(block, dict):
+            claims[name] = _cast(place, book.criteria[name], block, shared, resolved, removed, problems)
+        elif isinstance(block, str) and block:
+            claims[name] = block
+        else:
+            problems.add(place, f"expected its roles, or a text that says why it is not run, got {shown(block)}")
+    if "claims" in resolved["evaluations"]:
+        problems.add(("evaluations", "claims"), "the name is taken by the section claims")
+    return claims
+
+
+def _cast(
+    place: Place,
+    criterion: criteria.Criterion,
+    block: dict[str, Any],
+    shared: dict[str, Any],
+    resolved: dict[str, Any],
+    removed: Collection[Entry],
+    problems: Problems,
+) -> str | Cast:
+    """Return who plays the roles of a claim, or why it is not run: an entry that plays one was removed."""
+    for role in block:
+        if role not in criterion.roles:
+            listed = f"Its roles are {', '.join(criterion.roles)}." if criterion.roles else "It has none."
+            problems.add((*place, role), f"not a role. {listed}{nearest(role, criterion.roles)}")
+    cast: Cast = {}
+    for role, (section, many) in criterion.roles.items():
+        if role not in block and role not in shared:
+            continue
+        where = (*place, role) if role in block else ("claims", "shared", role)
+        players: Any = block.get(role, shared.get(role))
+        entries: list[Any] = players if isinstance(players, list) and many else [players]
+        for entry in entries:
+            if not isinstance(entry, str):
+                listed = " or a list of them" if many else ""
+                problems.add(where, f"expected an entry of {section}{listed}, got {shown(entry)}")
+            elif entry not in resolved[section]:
+                if (section, entry) in removed:
+                    return f"{entry} ({section}) is not in this study"
+                problems.add(where, f"no entry called {entry} in {section}.{nearest(entry, resolved[section])}")
+        cast[role] = entries if many else players
+    for role in criterion.together:
+        first = criterion.together[0]
+        if len(cast.get(role, [])) != len(cast.get(first, [])):
+            problems.add(
+                (*place, role), f"is compared with {first} entry by entry; give as many entries, in the same order"
+            )
+    return cast

@@ -1,0 +1,131 @@
+"""Names of entries in other entries: read, expanded from `all`, looked up, and followed to what nothing uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from touchstone.messages import nearest
+from touchstone.pipeline.settings.files import Place
+from touchstone.pipeline.settings.limits import most
+from touchstone.pipeline.settings.problems import Problem, Problems
+from touchstone.pipeline.settings.sections import Entry, Reference, Section
+from touchstone.pipeline.settings.values import shown
+
+
+def read_reference(place: Place, block: dict[str, Any], reference: Reference, problems: Problems) -> Any:
+    """Return the name or names that an entry's block gives under the last key of `place`; `all` stays as it is."""
+    key = place[-1]
+    if key not in block:
+        if reference.required:
+            problems.add(place, f"must name an entry of {' or '.join(reference.sections)}")
+        return reference.default
+    value = block[key]
+    if value is None and not reference.required:
+        return reference.default
+    if reference.many and value == "all":
+        return value
+    if reference.bare and isinstance(value, str):
+        value = [value]
+    names = value if reference.many and isinstance(value, list) else [value]
+    if isinstance(value, list) != reference.many or not all(isinstance(name, str) and name for name in names):
+        wanted = "a list of entries (or all)" if reference.many else "an entry"
+        problems.add(place, f"expected {wanted}, got {shown(value)}")
+        return reference.default
+    if reference.many and len(value) > most(key):
+        problems.add(place, f"expected at most {most(key):,} items, got {len(value):,}")
+        return reference.default
+    return value
+
+
+def expand_all(resolved: dict[str, Any], kinds: dict[str, Section]) -> None:
+    """Replace every `all` with the names that it stands for."""
+    for section, kind in kinds.items():
+        for entry in resolved[section].values():
+            for key, reference in kind.references.items():
+                if reference.many and entry[key] == "all":
+                    meant = reference.everything or reference.sections
+                    entry[key] = [name for target in meant for name in resolved[target]]
+
+
+def wrong_names(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
+    """Yield names that two sections give, and names that lead nowhere."""
+    yield from _taken_names(resolved, kinds)
+    for section, kind in kinds.items():
+        for name, entry in resolved[section].items():
+            for key, reference in kind.references.items():
+                names = [other for target in reference.sections for other in resolved[target]]
+                for other in _names(entry, key, reference):
+                    if other not in names:
+                        reason = f"no entry called {other} in {' or '.join(reference.sections)}.{nearest(other, names)}"
+                        yield Problem((section, name, key), reason)
+    labels = resolved["confounding"]
+    for name, detector in resolved["detectors"].items():
+        label = detector.get("label")
+        if label is not None and label not in labels:
+            reason = f"no label called {label} in confounding.{nearest(label, labels)}"
+            yield Problem(("detectors", name, "label"), reason)
+    yield from _wrong_thresholds(resolved["study"], resolved["examples"])
+
+
+def _taken_names(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for section in kinds:
+        for name in resolved[section]:
+            if name in owners:
+                reason = f"the name is taken by {owners[name]}.{name}; names are unique in a study"
+                yield Problem((section, name), reason)
+            owners[name] = section
+
+
+def _wrong_thresholds(study: dict[str, Any], examples: dict[str, Any]) -> Iterator[Problem]:
+    """Yield a false positive rate without a threshold, and a calibration set that does not exist."""
+    rates, rate, calibration = (
+        study["false_positive_rates"],
+        study["attacked_false_positive_rate"],
+        study["calibration"],
+    )
+    if rate not in rates:
+        reason = f"{rate:g} is not among false_positive_rates {rates}"
+        yield Problem(("study", "attacked_false_positive_rate"), reason)
+    if calibration not in examples:
+        reason = f"no example set called {calibration}.{nearest(calibration, examples)}"
+        yield Problem(("study", "calibration"), reason)
+
+
+def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
+    """Yield the entries that no evaluation reaches: they would look measured, but are not.
+
+    If sources are absent, none: what only their evaluations used stays in the settings, and no job makes it.
+    """
+    if resolved["study"]["absent"]:
+        return
+    reached = {Entry(section, name) for section in ("evaluations", "figures") for name in resolved[section]}
+    reached.add(Entry("examples", resolved["study"]["calibration"]))
+    waiting = list(reached)
+    while waiting:
+        for entry in _named(waiting.pop(), resolved, kinds):
+            if entry not in reached:
+                reached.add(entry)
+                waiting.append(entry)
+    for section in kinds:
+        for name in resolved[section]:
+            if Entry(section, name) not in reached:
+                yield Problem(
+                    (section, name), "no evaluation uses it; add it to one, or remove it (null in an overlay)"
+                )
+
+
+def _named(entry: Entry, resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Entry]:
+    """Yield the entries that an entry names."""
+    settings = resolved[entry.section][entry.name]
+    for key, reference in kinds[entry.section].references.items():
+        for name in _names(settings, key, reference):
+            yield next(Entry(section, name) for section in reference.sections if name in resolved[section])
+
+
+def _names(settings: dict[str, Any], key: str, reference: Reference) -> list[str]:
+    """Return the names under a reference as a list, empty if there are none."""
+    if reference.many:
+        return list(settings[key])
+    return [settings[key]] if settings[key] else []

@@ -1,0 +1,85 @@
+"""What a component needs besides its settings: a source, another set, a network to attack, data to fit on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from touchstone import registry
+from touchstone.pipeline.settings.files import Place
+from touchstone.pipeline.settings.problems import Problem
+
+Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
+
+
+def _mismatch(place: Place, needed: bool, value: object, missing: str, idle: str) -> Iterator[Problem]:
+    """Yield `missing` if a setting is needed and not given, `idle` if it is given and not needed."""
+    if needed != bool(value):
+        yield Problem(place, missing if needed else idle)
+
+
+def inputs(examples: Entries) -> Iterator[Problem]:
+    """Yield the sets whose component needs a source or another set and has none, or has one and reads none."""
+    for name, entry in examples.items():
+        data = registry.used(entry["use"]).data
+        for key, role, section, noun in (
+            ("source", "folder", "sources", "source"),
+            ("of", "examples", "examples", "set"),
+        ):
+            idle = f"{entry['use']}.py reads no {noun}; leave it out"
+            missing = f"must name an entry of {section}"
+            yield from _mismatch(("examples", name, key), role in data, entry[key], missing, idle)
+
+
+def attacked_classifiers(translators: Entries) -> Iterator[Problem]:
+    """Yield the translators that lack the network whose attacked images they learn from, or name one in vain."""
+    for name, entry in translators.items():
+        needed = "classifier" in registry.used(entry["use"]).data
+        idle = f"{entry['use']}.py attacks no network; leave it out"
+        place = ("translators", name, "classifier")
+        yield from _mismatch(place, needed, entry["classifier"], "must name an entry of classifiers", idle)
+
+
+def static_networks(classifiers: Entries, translators: Entries) -> Iterator[Problem]:
+    """Yield the objectives that attack other networks and lack them, name them in vain, or need one another."""
+    for name, entry in classifiers.items():
+        place, needed = ("classifiers", name, "static_networks"), _attacks_static_networks(entry)
+        idle = f"{entry['use']}.py attacks no other network; leave it out"
+        missing = "must name entries of classifiers, which are trained first"
+        yield from _mismatch(place, needed, entry["static_networks"], missing, idle)
+        if needed and (circle := _circle(name, classifiers)):
+            yield Problem(place, f"{' needs '.join(circle)}, but a static network has to be trained first")
+    for name, entry in translators.items():
+        if _attacks_static_networks(entry):
+            yield Problem(("translators", name, "use"), f"{entry['use']}.py trains classifiers, not translators")
+
+
+def _attacks_static_networks(entry: dict[str, Any]) -> bool:
+    return "static_networks" in registry.used(entry["use"]).data
+
+
+def _circle(start: str, classifiers: Entries) -> list[str]:
+    """Return a way from a classifier over static networks back to it, empty if there is none."""
+    waiting, seen = [[start]], set[str]()
+    while waiting:
+        way = waiting.pop()
+        for other in classifiers[way[-1]]["static_networks"]:
+            if other == start:
+                return [*way, other]
+            if other not in seen:
+                seen.add(other)
+                waiting.append([*way, other])
+    return []
+
+
+def fitting_data(detectors: Entries) -> Iterator[Problem]:
+    """Yield the detectors that lack the data that they are fitted on, and those that name data in vain."""
+    for name, entry in detectors.items():
+        fit, file = registry.used(entry["use"]).fit, f"{entry['use']}.py"
+        missing = f"{file} is fitted: must name an entry of examples"
+        idle = f"{file} is not fitted on anything; leave it out"
+        yield from _mismatch(("detectors", name, "fit"), fit is not None, entry["fit"], missing, idle)
+        learns = fit is not None and any(data.startswith("anomalous_") for data in fit.data)
+        missing = f"{file} learns from anomalies: must name entries of examples or attacks"
+        idle = f"{file} learns from no anomalies; leave it out"
+        yield from _mismatch(("detectors", name, "anomalous"), learns, entry["anomalous"], missing, idle)

@@ -1,0 +1,218 @@
+"""The settings that a function's signature declares: their types, bounds and defaults, read without importing the file.
+
+Parameters before the star are data, which the pipeline passes; keyword-only parameters are settings, which a study may
+change.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+from annotated_types import Ge, Gt, Interval, Le, Lt
+
+from touchstone import contracts
+
+# What a bound of annotated-types requires of a number, and how messages say it.
+COMPARISONS = {
+    "gt": (operator.gt, "above"),
+    "ge": (operator.ge, "at least"),
+    "lt": (operator.lt, "below"),
+    "le": (operator.le, "at most"),
+}
+OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {  # in numbers such as 8/255
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+class ComponentError(ValueError):
+    """A component file breaks the rules of components."""
+
+
+@dataclass(frozen=True)
+class Type:
+    """The values that a setting may have.
+
+    Attributes:
+        base: int, float, bool, str, word, digest, list or nested.
+        bounds: of a number.
+        words: the choices of a word.
+        item: the type of a list's items.
+        folder: of the nested component, which a block with its own `use:` names.
+        optional: whether null is allowed.
+    """
+
+    base: str
+    bounds: Interval | None = None
+    words: tuple[str, ...] = ()
+    item: Type | None = None
+    folder: str = ""
+    optional: bool = False
+
+    def __str__(self) -> str:
+        text = {
+            "word": " or ".join(self.words) if len(self.words) < 3 else "one of " + ", ".join(self.words),
+            "digest": "sha256: and 64 hexadecimal digits",
+            "list": f"list of {self.item}",
+            "nested": f"block with its own use: from {self.folder}/",
+        }.get(self.base, self.base)
+        if self.bounds:
+            text += f" {range_text(self.bounds)}"
+        return text + (" or null" if self.optional else "")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its type, and its default unless the setting is required."""
+
+    type: Type
+    default: Any = None
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The parameters of a function: data before the star, settings after it.
+
+    Attributes:
+        data: names from DATA_NAMES, in order.
+        settings: by name.
+        summary: the first paragraph of the docstring, on one line.
+        meaning: the whole docstring.
+    """
+
+    data: tuple[str, ...]
+    settings: dict[str, Setting]
+    summary: str
+    meaning: str = ""
+
+
+def interval(bound: Gt | Ge | Lt | Le | Interval) -> Interval:
+    """Return a bound as an interval, the one form in which the registry keeps bounds."""
+    return Interval(**asdict(bound))
+
+
+def within(value: float, bounds: Interval) -> bool:
+    """Return whether a number satisfies its bounds; NaN satisfies none."""
+    return all(COMPARISONS[name][0](value, limit) for name, limit in _limits(bounds).items())
+
+
+def range_text(bounds: Interval) -> str:
+    """Return bounds in words: "from 0 to 1", "above 0, at most 1", "at least 1"."""
+    limits = _limits(bounds)
+    if limits.keys() == {"ge", "le"}:
+        return f"from {limits['ge']:g} to {limits['le']:g}"
+    return ", ".join(f"{COMPARISONS[name][1]} {limit:g}" for name, limit in limits.items())
+
+
+def _limits(bounds: Interval) -> dict[str, float]:
+    limits = {name: getattr(bounds, name) for name in COMPARISONS}
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _literal(node: ast.expr, where: str) -> Any:
+    try:
+        return fold(ast.unparse(node))
+    except ValueError:
+        raise ComponentError(f"{where}: the default {ast.unparse(node)} is not a literal") from None
+
+
+def fold(text: str) -> Any:
+    """Return the value of a literal or of arithmetic over numbers, such as "8/255".
+
+    Raises:
+        ValueError: the text is anything else; no name is looked up and nothing is called.
+    """
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, MemoryError, RecursionError) as error:
+        raise ValueError(f"not a literal: {text}") from error
+    return _fold(node)
+
+
+def _fold(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.UnaryOp(op=ast.USub()) if isinstance(value := _fold(node.operand), int | float):
+            return -value
+        case ast.BinOp() if type(node.op) in OPERATORS:
+            left, right = _fold(node.left), _fold(node.right)
+            if not all(isinstance(side, int | float) and not isinstance(side, bool) for side in (left, right)):
+                raise ValueError("operators fold over numbers only")
+            if isinstance(node.op, ast.Div) and right == 0:
+                raise ValueError("division by zero")
+            return OPERATORS[type(node.op)](left, right)
+        case ast.List() | ast.Tuple():
+            return [_fold(item) for item in node.elts]
+        case _:
+            raise ValueError(f"not a literal: {ast.unparse(node)}")
+
+
+def _type(node: ast.expr, where: str) -> Type:
+    match node:
+        case ast.Name(id="int" | "float" | "bool" | "str" as base):
+            return Type(base)
+        case ast.Name(id=name) if name in contracts.NESTED:
+            return Type("nested", folder=contracts.NESTED[name])
+        case ast.Name(id=name) if get_origin(alias := getattr(contracts, name, None)) is Annotated:
+            base, bound = get_args(alias)
+            return Type(base.__name__, interval(bound))
+        case ast.Subscript(value=ast.Name(id="Literal")):
+            words = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            return Type("word", words=tuple(str(_fold(word)) for word in words))
+        case ast.Subscript(value=ast.Name(id="list")):
+            return Type("list", item=_type(node.slice, where))
+        case ast.BinOp(op=ast.BitOr(), right=ast.Constant(value=None)):
+            inner = _type(node.left, where)
+            return Type(inner.base, inner.bounds, inner.words, inner.item, inner.folder, optional=True)
+    raise ComponentError(f"{where}: a setting cannot have the type {ast.unparse(node)}")
+
+
+def _signature(function: ast.FunctionDef | ast.ClassDef, where: str, strict: bool) -> Signature:
+    meaning = ast.get_docstring(function) or ""
+    summary = meaning.split("\n\n")[0].replace("\n", " ").strip()
+    if isinstance(function, ast.ClassDef):
+        methods = (item for item in function.body if isinstance(item, ast.FunctionDef))
+        constructor = next((method for method in methods if method.name == "__init__"), None)
+        if constructor is None:
+            return Signature((), {}, summary, meaning)
+        function = constructor
+    arguments = function.args
+    data = tuple(argument.arg for argument in arguments.posonlyargs + arguments.args if argument.arg != "self")
+    settings = {}
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        place = f"{where}: {argument.arg}"
+        if argument.annotation is None:
+            raise ComponentError(f"{place}: a setting needs a type")
+        try:
+            value = None if default is None else _literal(default, place)
+            settings[argument.arg] = Setting(_type(argument.annotation, place), value, required=default is None)
+        except ComponentError:
+            if strict:
+                raise
+    return Signature(data, settings, summary, meaning)
+
+
+def read_signature(path: Path, name: str, strict: bool = True) -> Signature | None:
+    """Return the signature of a function or class at the top level of a file, None if it is not there.
+
+    Args:
+        path: the file, which is not imported.
+        name: of the function or class.
+        strict: refuse keyword-only parameters that cannot be settings. A step may have such; they are skipped.
+
+    Raises:
+        ComponentError: a setting has no type, no type that settings may have, or a default that is not a literal.
+    """
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return _signature(node, f"{path.parent.name}/{path.name}: {name}", strict)
+    return None

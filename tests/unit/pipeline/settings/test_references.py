@@ -1,0 +1,79 @@
+import pytest
+
+from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
+from touchstone.pipeline.settings.sections import Reference, Section
+
+KINDS = {
+    "examples": Section(("data",), references={"of": Reference(("examples",))}),
+    "detectors": Section(("detectors",)),
+    "evaluations": Section(
+        ("evaluations",),
+        references={
+            "examples": Reference(("examples",), many=True),
+            "scorers": Reference(("examples", "detectors"), many=True, everything=("detectors",)),
+        },
+    ),
+}
+
+
+@pytest.fixture
+def resolved():
+    return {
+        "examples": {"test": {"of": None}, "few": {"of": "test"}, "thresholds": {"of": None}},
+        "detectors": {"knn": {}, "msp": {"label": "soft"}},
+        "evaluations": {"one": {"examples": ["few"], "scorers": ["knn"]}},
+        "figures": {},
+        "confounding": {"soft": {}},
+        "study": {
+            "false_positive_rates": [0.05],
+            "attacked_false_positive_rate": 0.05,
+            "calibration": "thresholds",
+            "absent": [],
+        },
+    }
+
+
+def messages(problems):
+    return [f"{'.'.join(place)}: {message}" for place, message in problems]
+
+
+def test_all_means_the_entries_of_the_sections_or_of_those_that_it_stands_for(resolved):
+    resolved["evaluations"]["one"] = {"examples": "all", "scorers": "all"}
+
+    expand_all(resolved, KINDS)
+
+    assert resolved["evaluations"]["one"] == {"examples": ["test", "few", "thresholds"], "scorers": ["knn", "msp"]}
+
+
+def test_all_is_a_name_like_any_other_where_one_entry_is_named(resolved):
+    resolved["examples"]["few"]["of"] = "all"
+
+    expand_all(resolved, KINDS)
+
+    assert messages(wrong_names(resolved, KINDS)) == ["examples.few.of: no entry called all in examples."]
+
+
+def test_right_names_are_no_problem(resolved):
+    assert messages(wrong_names(resolved, KINDS)) == []
+
+
+def test_names_are_unique_and_lead_somewhere(resolved):
+    resolved["detectors"]["test"] = {"label": "sotf"}
+    resolved["examples"]["few"]["of"] = "tset"
+    resolved["study"] |= {"calibration": "threshold", "attacked_false_positive_rate": 0.06}
+
+    assert messages(wrong_names(resolved, KINDS)) == [
+        "detectors.test: the name is taken by examples.test; names are unique in a study",
+        "examples.few.of: no entry called tset in examples. Did you mean test?",
+        "detectors.test.label: no label called sotf in confounding. Did you mean soft?",
+        "study.attacked_false_positive_rate: 0.06 is not among false_positive_rates [0.05]",
+        "study.calibration: no example set called threshold. Did you mean thresholds?",
+    ]
+
+
+def test_an_entry_that_no_evaluation_reaches_is_a_problem(resolved):
+    assert [problem.place for problem in unused(resolved, KINDS)] == [("detectors", "msp")]
+
+    resolved["study"]["absent"] = ["a source"]
+
+    assert list(unused(resolved, KINDS)) == []

@@ -1,0 +1,42 @@
+import pytest
+from annotated_types import Ge, Gt, Interval, Le, Lt
+
+from touchstone.signatures import fold, interval, range_text, within
+
+
+@pytest.mark.parametrize(
+    ("bound", "text", "inside", "outside"),
+    [
+        (Ge(1), "at least 1", [1, 2.5], [0.999, -1]),
+        (Gt(0), "above 0", [1e-300, 7], [0, -1]),
+        (Le(2), "at most 2", [2, -9], [2.001]),
+        (Lt(2), "below 2", [1.999], [2]),
+        (Interval(ge=0, le=1), "from 0 to 1", [0, 0.5, 1], [-1e-9, 1.001]),
+        (Interval(gt=0, le=1), "above 0, at most 1", [1e-9, 1], [0, 1.001]),
+    ],
+)
+def test_a_bound_is_checked_and_worded(bound, text, inside, outside):
+    bounds = interval(bound)
+
+    assert range_text(bounds) == text
+    assert all(within(value, bounds) for value in inside)
+    assert not any(within(value, bounds) for value in (*outside, float("nan")))
+
+
+def test_equal_ranges_are_equal():
+    assert interval(Ge(1)) == interval(Interval(ge=1)) != interval(Gt(1))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("8/255", 8 / 255), ("-2*0.5", -1.0), ("1e-3", 0.001), ("[1, 2]", [1, 2]), ("None", None)]
+)
+def test_fold_evaluates_literals_and_the_four_operators(text, value):
+    assert fold(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["__import__('os')", "8 % 3", "2 ** 9", "a + 1", "1/0", "'a' * 3", "", "f(1)", "True + 1"]
+)
+def test_fold_refuses_everything_else(text):
+    with pytest.raises(ValueError):
+        fold(text)
