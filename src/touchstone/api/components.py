@@ -10,7 +10,7 @@ from typing import Any
 from touchstone import registry
 from touchstone.messages import nearest
 from touchstone.pipeline.settings import values
-from touchstone.registry import Setting, Type
+from touchstone.signatures import Setting, Signature, Type
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def component(use: str, **settings: Any) -> BoundComponent:
     )
 
 
-def _part(settings: dict[str, Any], signature: registry.Signature) -> dict[str, Any]:
+def _part(settings: dict[str, Any], signature: Signature) -> dict[str, Any]:
     """Return the settings that one function takes: a detector's `fit` and its score may share some."""
     return {name: value for name, value in settings.items() if name in signature.settings}
 
