@@ -15,7 +15,7 @@ from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.orchestration import rules as asked
 from touchstone.pipeline.jobs import warm
-from touchstone.pipeline.orchestration import scheduling, snakemake_patches
+from touchstone.pipeline.orchestration import snakemake_patches
 from touchstone.pipeline.settings.study import load
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
 from touchstone.pipeline.planning.plan import Plan
@@ -91,10 +91,7 @@ LOCK = str(
     config.get("lock", "keep")
 )  # or rerun: what was made under another requirements.lock
 RESTORED = restore(PLAN, lock=LOCK) if workflow.is_main_process else None
-UNTESTED = snakemake_patches.use(PLAN, RESTORED)
 if workflow.is_main_process:
-    if UNTESTED:
-        logger.warning(UNTESTED)
     try:
         # Of the sets that are there; each of the others is looked at when it is prepared.
         leakage.check(PLAN)
@@ -113,7 +110,8 @@ onstart:
     # Not called if there is nothing to do.
     if workflow.is_main_process:
         Path(LOGS, run_records.LEAK).unlink(missing_ok=True)
-        scheduling.drop_default_rate_limit(workflow)
+        if UNTESTED := snakemake_patches.drop_default_rate_limit(workflow):
+            logger.warning(UNTESTED)
     gc.freeze()
     gc.enable()
     # Only if jobs are processes of this machine, with this Python.

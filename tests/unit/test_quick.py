@@ -30,7 +30,7 @@ def test_a_changed_test_file_is_run(quick):
 
 
 def test_tests_that_start_whole_studies_are_left_out(quick):
-    assert quick["starts_studies"](ROOT / "tests/unit/pipeline/orchestration/test_snakemake_patches.py")
+    assert quick["starts_studies"](ROOT / "tests/workflow/test_reruns.py")
     assert not quick["starts_studies"](Path(__file__))
 
 
