@@ -25,6 +25,7 @@ COMMANDS = {
     "list": "list the components and their settings",
     "audit": "check the chain of files from raw data to report",
     "trace": "print what a file or a number was made from, back to raw data",
+    "show": "print what an artefact holds, also one in a bundle",
     "restore": "write Snakemake's records again from the sidecars",
     "crate": "write a finished study as a Provenance Run RO-Crate, one zip",
     "costs": "print what a study's jobs cost, and write a page of it",

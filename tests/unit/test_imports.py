@@ -115,6 +115,12 @@ def test_the_root_is_small_and_each_package_says_what_lives_there():
     } == set()
 
 
+def test_no_file_is_longer_than_a_reader_can_hold():
+    lines = {named(path): len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+
+    assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}
+
+
 @pytest.mark.parametrize("name", PLANNING)
 def test_planning_never_imports_torch_numpy_or_a_component(name):
     for path in modules_of(name):

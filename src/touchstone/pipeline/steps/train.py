@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ from touchstone.contracts import (
 )
 from touchstone.networks import checkpoints
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.pipeline.steps._training_batches import Batches, Outliers
 from touchstone.records.nouns import Array, Checkpoint, ContractError, ExampleSet
 
 Objective = Callable[..., Tensor]  # (model, images, labels, generator, ...) -> mean loss of the batch
@@ -82,9 +82,9 @@ def train(
     beside = _built(companions, shape, seed).to(device)
     optimiser = _optimiser(optimizer, nn.ModuleList([model, beside]), learning_rate, momentum, weight_decay)
 
-    data = _Data(train, seed, "attack", device)
-    held_out = _Data(validation, seed, "validation_attack", device)
-    others = _Outliers(outliers, shape, outlier_batch_size, seed, device) if outliers else None
+    data = Batches(train, seed, "attack", device)
+    held_out = Batches(validation, seed, "validation_attack", device)
+    others = Outliers(outliers, shape, outlier_batch_size, seed, device) if outliers else None
 
     def beyond_the_batch(epoch: int | None, index: int) -> dict[str, Any]:
         inputs = {"classifier": classifier, "companions": beside, **(others.batch(epoch, index) if others else {})}
@@ -221,55 +221,6 @@ def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 def _cosine(share: float) -> float:
     """Return the factor of the learning rate after `share` of all batches, from 1 to 0."""
     return 0.5 * (1 + math.cos(math.pi * share))
-
-
-class _Data:
-    """The rows of one ExampleSet as batches on the device, each with the random streams of its examples."""
-
-    def __init__(self, examples: ExampleSet, seed: int, stream: str, device: str) -> None:
-        self.images = torch.tensor(examples.images)
-        self.labels = torch.tensor(examples.labels)
-        self.ids = torch.tensor(examples.example_ids)
-        self.seed, self.stream, self.device = seed, stream, device
-
-    def shuffled(self, epoch: int, size: int) -> Iterator[Tensor]:
-        yield from torch.split(_permutation(self.seed, f"order.{epoch}", len(self.ids)), size)
-
-    def in_order(self, size: int) -> Iterator[Tensor]:
-        yield from torch.split(torch.arange(len(self.ids)), size)
-
-    def batch(self, rows: Tensor, epoch: int) -> tuple[Tensor, Tensor, Draws]:
-        draws = Draws(self.seed, f"{self.stream}.{epoch}", self.ids[rows].to(self.device))
-        return self.images[rows].to(self.device), self.labels[rows].to(self.device), draws
-
-
-class _Outliers:
-    """All outlier sets as one, in the order of each epoch; batch after batch, from the start again at the end."""
-
-    def __init__(self, sets: Sequence[ExampleSet], shape: tuple[int, ...], size: int, seed: int, device: str) -> None:
-        for one in sets:
-            if one.images.shape[1:] != shape:
-                raise ContractError(f"outliers {one.source} are {one.images.shape[1:]}, training images {shape}")
-        self.images = torch.tensor(np.concatenate([one.images for one in sets]))
-        # Ids are rows of their own source: sets are told apart by the high bits.
-        ids = [one.example_ids + (position << 40) for position, one in enumerate(sets)]
-        self.ids = torch.tensor(np.concatenate(ids))
-        self.size, self.seed, self.device = size, seed, device
-        self.epoch, self.order = -1, torch.arange(0)
-
-    def batch(self, epoch: int | None, index: int) -> dict[str, Any]:
-        """Return the inputs of an objective for one batch; epoch None is validation, in the order given."""
-        count = len(self.ids)
-        places = (index * self.size + torch.arange(self.size)) % count
-        if epoch is not None and epoch != self.epoch:
-            self.epoch, self.order = epoch, _permutation(self.seed, f"outlier_order.{epoch}", count)
-        rows = places if epoch is None else self.order[places]
-        draws = Draws(self.seed, f"outlier_attack.{epoch}", self.ids[rows].to(self.device))
-        return {"outliers": self.images[rows].to(self.device), "outlier_generator": draws}
-
-
-def _permutation(seed: int, stream: str, count: int) -> Tensor:
-    return torch.randperm(count, generator=torch.Generator().manual_seed(tensors.derive(seed, stream)))
 
 
 def _state(

@@ -1,0 +1,62 @@
+"""`touchstone show ADDRESS`: print what an artefact holds, also if it is a member of a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from touchstone.messages import nearest
+from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address
+
+SHOWN = 5  # members of a bundle, before the rest is counted
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `show`."""
+    parser.add_argument("address", help="an artefact: data/STUDY/FILE, or FILE.zip#MEMBER of a bundle")
+    parser.add_argument("--out", metavar="FILE", help="write the artefact's own bytes to this file")
+    parser.add_argument("--all", action="store_true", help="list every member of a bundle")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print an artefact's step, digest, inputs and arrays, or the members of a bundle."""
+    address = Address.parse(options.address)
+    path = Path(address.file)
+    if not path.exists():
+        raise ValueError(f"{path}: no such file; touchstone trace STUDY --number CLAIM names those behind a number")
+    members = sidecar_files.members(path)
+    if members and not address.member:
+        if options.out:
+            raise ValueError(f"{path}: holds {len(members)} artefacts; name one of them, such as {path}#{members[0]}")
+        shown = members if options.all else members[:SHOWN]
+        print("\n".join(str(Address(address.file, member)) for member in shown))
+        if len(members) > len(shown):
+            print(f"and {len(members) - len(shown)} more members (--all lists them)")
+        return 0
+    if address.member and address.member not in members:
+        raise ValueError(f"{path}: has no member {address.member}.{nearest(address.member, members)}")
+    artefact = Path(str(address))
+    if options.out:
+        Path(options.out).write_bytes(sidecar_files.read_artefact(artefact))
+        return 0
+    record = sidecar_files.read_sidecar(artefact)
+    print(f"{address}  {record['artefact']}")
+    print(f"step: {record['step']}")
+    for link in chain.links(record):
+        print(f"from: {link['file']}")
+    if address.file.endswith((".safetensors", ".zip")):
+        for line in _arrays(sidecar_files.read_artefact(artefact)):
+            print(line)
+    return 0
+
+
+def _arrays(data: bytes) -> Iterator[str]:
+    """Yield name, type and shape of each array of a safetensors file, from its header."""
+    (length,) = struct.unpack_from("<Q", data)
+    for name, facts in sorted(json.loads(data[8 : 8 + length]).items()):
+        if name != "__metadata__":
+            yield f"array: {name} {facts['dtype']} {facts['shape']}"
