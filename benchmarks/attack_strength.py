@@ -22,7 +22,7 @@ from racing import Goal, Results, Rows
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.square import square
 from touchstone.attacks.worst_of import worst_of
-from touchstone.numerics.tensors import Draws, batches
+from touchstone.numerics.tensors import RandomStreams, batches
 
 EPS = (0.05, 0.1, 0.15)
 BATCH = 256
@@ -47,7 +47,7 @@ def ours(
     attacks: list[Callable[..., Tensor]] | None = None,
 ) -> Tensor:
     """Return the images of worst_of with those members, or with some of them."""
-    return worst_of(model, images, labels, Draws(0, "attack", ids), attacks=attacks or members(eps))
+    return worst_of(model, images, labels, RandomStreams(0, "attack", ids), attacks=attacks or members(eps))
 
 
 def theirs(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, eps: float) -> Tensor:

@@ -14,7 +14,7 @@ from racing import Rows
 from touchstone.adversary.perturbations import Ball
 from touchstone.networks import checkpoints
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.records.nouns import Array, Checkpoint
 
 
@@ -112,7 +112,7 @@ def training(
     optimiser = torch.optim.Adam(model.parameters(), rate)
 
     def seen(part: Rows, stream: str) -> Tensor:
-        start = Ball(part.images, eps).random(Draws(0, stream, part.ids)) if our_start else None
+        start = Ball(part.images, eps).random(RandomStreams(0, stream, part.ids)) if our_start else None
         return part.images if attack is None else attack(model.eval(), part, start=start)
 
     order = torch.Generator().manual_seed(tensors.derive(0, "order.0"))

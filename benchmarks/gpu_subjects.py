@@ -22,7 +22,7 @@ from touchstone.detectors.msp import msp
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.networks import checkpoints
 from touchstone.numerics import precision
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.pipeline.steps.attack import attack
 from touchstone.pipeline.steps.infer import infer
 from touchstone.pipeline.steps.measure import measure
@@ -85,12 +85,12 @@ def rows_of(examples: ExampleSet, device: str, count: int | None = None) -> Rows
 
 def our_pgd(model: nn.Module, rows: Rows) -> Tensor:
     """Return our PGD's images."""
-    return pgd(model, rows.images, rows.labels, Draws(0, "attack", rows.ids), eps=EPS, steps=STEPS)
+    return pgd(model, rows.images, rows.labels, RandomStreams(0, "attack", rows.ids), eps=EPS, steps=STEPS)
 
 
 def our_margins(model: nn.Module, rows: Rows) -> Tensor:
     """Return the margins of our default method."""
-    return nearest_classes(model, rows.images, rows.labels, Draws(0, "attack", rows.ids))[0]
+    return nearest_classes(model, rows.images, rows.labels, RandomStreams(0, "attack", rows.ids))[0]
 
 
 def our_norms(model: nn.Module, rows: Rows) -> Tensor:

@@ -22,7 +22,7 @@ import racing
 from racing import Goal, Results, Rows
 from touchstone.margins.fab import fab
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.numerics.tensors import Draws, batches
+from touchstone.numerics.tensors import RandomStreams, batches
 
 BATCH = 256
 ORACLE, OURS = "near-oracle: nearest_classes, 9 x 100", "touchstone nearest_classes, 3 x 40"
@@ -32,12 +32,12 @@ Margins = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]  # model, images
 
 def ours(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, *, classes: int = 3, steps: int = 40) -> Tensor:
     """Return the margins of our default method."""
-    return nearest_classes(model, images, labels, Draws(0, "attack", ids), classes=classes, steps=steps)[0]
+    return nearest_classes(model, images, labels, RandomStreams(0, "attack", ids), classes=classes, steps=steps)[0]
 
 
 def our_fab(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) -> Tensor:
     """Return the margins of our FAB."""
-    return fab(model, images, labels, Draws(0, "attack", ids), steps=10)[0]
+    return fab(model, images, labels, RandomStreams(0, "attack", ids), steps=10)[0]
 
 
 def their_fab(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) -> Tensor:

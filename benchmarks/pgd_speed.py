@@ -27,7 +27,7 @@ import racing
 from racing import Goal, Results, Rows
 from touchstone.attacks.pgd import pgd
 from touchstone.numerics import input_gradients
-from touchstone.numerics.tensors import Draws, batches, frozen
+from touchstone.numerics.tensors import RandomStreams, batches, frozen
 
 EPS, STEP_SIZE, STEPS = 0.1, 0.01, 40
 FEWER = 10  # steps of the shorter run: the difference is the price of a step, without checks, start and last look
@@ -41,7 +41,7 @@ def ours(
 ) -> Tensor:
     """Return our PGD's images."""
     settings = {"eps": EPS, "step_size": STEP_SIZE, "steps": steps, "stop_on_success": stop}
-    return pgd(model, images, labels, Draws(0, "attack", ids), **settings)  # type: ignore[arg-type]
+    return pgd(model, images, labels, RandomStreams(0, "attack", ids), **settings)  # type: ignore[arg-type]
 
 
 def with_torchattacks(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor) -> Tensor:

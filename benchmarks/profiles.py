@@ -34,7 +34,7 @@ from touchstone.adversary.ascent import keep_better
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import logits_loss_and_gradient
 from touchstone.adversary.perturbations import Ball, check_inputs
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 MOST = 8  # lines of a profile
 PARTS = (1, 2, 4)  # of a batch, one after the other
@@ -78,7 +78,7 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Results]:
     """Return the processor milliseconds of what one PGD step is made of, on all rows, and of a look without a gradient."""
     images, labels = rows.images, rows.labels
     goal, ball = Goal(labels), Ball(images, pgd_speed.EPS)
-    points = ball.random(Draws(0, "attack", rows.ids))
+    points = ball.random(RandomStreams(0, "attack", rows.ids))
     best, best_loss, every = images.clone(), torch.zeros(len(images)), torch.arange(len(images))
 
     def look() -> Tensor:

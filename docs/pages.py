@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 OVERVIEW = "overview.md"  # the README in the site
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|References):\n((?:(?: .*)?\n)+)", re.MULTILINE)
 EXAMPLE = re.compile(r"(?:^>>> .*\n(?:(?!\n).+\n?)*)", re.MULTILINE)
 
 
@@ -157,7 +158,15 @@ def _prose(text: str) -> str:
     for example in EXAMPLE.finditer(text):
         parts += [_escaped(text[last : example.start()]), f"```pycon\n{example[0].rstrip()}\n```\n"]
         last = example.end()
-    return "".join([*parts, _escaped(text[last:])])
+    return SECTION.sub(_section, "".join([*parts, _escaped(text[last:])]))
+
+
+def _section(section: re.Match[str]) -> str:
+    """Return a section of a docstring as a bold heading with a list of its names, or with its text."""
+    items = re.sub(r"\n +", " ", inspect.cleandoc(section[2]))
+    if section[1] in ("Args", "Attributes", "Raises"):
+        items = re.sub(r"^([\w\\]+): ", lambda name: f"- `{name[1].replace(chr(92), '')}`: ", items, flags=re.MULTILINE)
+    return f"**{section[1]}**\n\n{items}\n\n"
 
 
 def _escaped(text: str) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from touchstone.api.robust_accuracy import evaluate as evaluate
     from touchstone.api.studies import load_study as load_study
     from touchstone.numerics.gradient_norms import gradient_norms as gradient_norms
-    from touchstone.numerics.tensors import Draws as RandomStreams
+    from touchstone.numerics.tensors import RandomStreams as RandomStreams
 
 __version__ = "0.1.0"
 
@@ -37,7 +37,7 @@ _ORIGINS = {  # each public name: the module that defines it, and its name there
     "BoundComponent": ("api.components", "BoundComponent"),
     "BrittleInput": ("api.brittle_inputs", "BrittleInput"),
     "EvaluationResult": ("api.robust_accuracy", "EvaluationResult"),
-    "RandomStreams": ("numerics.tensors", "Draws"),
+    "RandomStreams": ("numerics.tensors", "RandomStreams"),
     "brittle_inputs": ("api.brittle_inputs", "brittle_inputs"),
     "brittle_threshold": ("api.brittle_inputs", "brittle_threshold"),
     "component": ("api.components", "component"),

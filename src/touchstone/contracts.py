@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Interval
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from touchstone.numerics.tensors import Draws
+    from touchstone.numerics.tensors import RandomStreams
 
 PositiveInt = Annotated[int, Ge(1)]
 NonNegativeInt = Annotated[int, Ge(0)]
@@ -23,7 +23,7 @@ UnitInterval = Annotated[float, Interval(ge=0, le=1)]
 
 Model = Callable[["Tensor"], "Tensor"]  # images (N, C, H, W) in [0, 1] -> logits (N, K), or images
 # (model, images, labels, generator) -> images. It may be called under torch.no_grad(), so it enables gradients itself.
-Attack = Callable[["Model", "Tensor", "Tensor", "Draws"], "Tensor"]
+Attack = Callable[["Model", "Tensor", "Tensor", "RandomStreams"], "Tensor"]
 
 Architecture = Callable[..., "nn.Module"]  # (input_shape, classes) -> a classifier; (input_shape) -> a translator
 

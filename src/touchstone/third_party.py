@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 PACKAGES = {"torchattacks": "torchattacks", "pytorch_ood": "pytorch-ood"}  # by the name that is imported
 KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float"}  # what a fitted detector may have besides tensors
@@ -80,7 +80,7 @@ def _only_from(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def attacked(
-    name: str, wanted: str, model: Model, images: Tensor, labels: Tensor, generator: Draws, **settings: Any
+    name: str, wanted: str, model: Model, images: Tensor, labels: Tensor, generator: RandomStreams, **settings: Any
 ) -> Tensor:
     """Return the images that an attack of torchattacks produces, in [0, 1].
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from touchstone import registry
 from touchstone.adversary.defences import Guarded, Pipeline, typical_of
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "src/touchstone/adaptive").glob("[a-z]*.py"))
 
@@ -79,9 +79,9 @@ def keeps_the_contract(attack, on_scores=False):
     defence = victim(attack, 0.52)
     before = [parameter.clone() for parameter in defence.model.parameters()]
 
-    found = attack(defence, images, labels, Draws(0, "attack", torch.arange(len(images))), eps=0.1, steps=20)
-    alone = attack(defence, images[:1], labels[:1], Draws(0, "attack", torch.arange(1)), eps=0.1, steps=20)
-    still = attack(defence, images, labels, Draws(0, "attack", torch.arange(len(images))), eps=0.0, steps=3)
+    found = attack(defence, images, labels, RandomStreams(0, "attack", torch.arange(len(images))), eps=0.1, steps=20)
+    alone = attack(defence, images[:1], labels[:1], RandomStreams(0, "attack", torch.arange(1)), eps=0.1, steps=20)
+    still = attack(defence, images, labels, RandomStreams(0, "attack", torch.arange(len(images))), eps=0.0, steps=3)
 
     assert (found - images).abs().max() <= 0.1 + 1e-6
     assert found.min() >= 0
@@ -108,7 +108,7 @@ def test_a_broken_detector_falls_at_a_large_eps(name):
     threshold = float(images.mean((1, 2, 3)).quantile(0.95))
     defence = victim(component(name), threshold)
 
-    found = component(name)(defence, images, labels, Draws(0, "attack", torch.arange(40)), eps=0.5, steps=20)
+    found = component(name)(defence, images, labels, RandomStreams(0, "attack", torch.arange(40)), eps=0.5, steps=20)
 
     assert beaten(defence, found, labels).float().mean() >= 0.9
 
@@ -118,7 +118,9 @@ def test_nothing_evades_a_detector_that_flags_everything(name):
     images, labels = images_and_labels()
     defence = guarded(-1.0, score=lambda x: x.mean((1, 2, 3)).clamp(min=0))
 
-    found = component(name)(defence, images, labels, Draws(0, "attack", torch.arange(len(images))), eps=0.3, steps=5)
+    found = component(name)(
+        defence, images, labels, RandomStreams(0, "attack", torch.arange(len(images))), eps=0.3, steps=5
+    )
 
     assert (defence.read(found)[1] > defence.threshold).all()
 
@@ -145,7 +147,7 @@ def on_gradients(seed=0):
 def test_a_detector_of_one_gradient_norm_is_broken_by_every_attack(name):
     defence, images, labels = on_gradients()
 
-    found = component(name)(defence, images, labels, Draws(0, "attack", torch.arange(30)), eps=0.5, steps=20)
+    found = component(name)(defence, images, labels, RandomStreams(0, "attack", torch.arange(30)), eps=0.5, steps=20)
 
     logits, scores = defence.read(found)
     assert ((logits.argmax(1) != labels) & (scores <= defence.threshold)).float().mean() >= 0.9
@@ -156,7 +158,7 @@ def test_translators_that_stop_gradients_are_got_past_backwards_as_the_identity(
     """Rounding has no gradient: an exact attack finds what its random start finds, BPDA more."""
     images, _ = images_and_labels()
     pipeline = Pipeline(guarded(1.0).model, [Rounded()])
-    draws = [Draws(0, "attack", torch.arange(len(images))) for _ in range(2)]
+    draws = [RandomStreams(0, "attack", torch.arange(len(images))) for _ in range(2)]
     labels = pipeline(images).argmax(1)
 
     exact = component(name)(pipeline, images, labels, draws[0], eps=0.3, steps=10)
@@ -170,7 +172,7 @@ def test_a_pipeline_without_a_router_is_attacked_on_its_one_path():
     images, labels = images_and_labels()
     pipeline = Pipeline(guarded(1.0).model, [Dimmed()])
 
-    found = component("routed_pgd")(pipeline, images, labels, Draws(0, "", torch.arange(12)), eps=0.1, steps=10)
+    found = component("routed_pgd")(pipeline, images, labels, RandomStreams(0, "", torch.arange(12)), eps=0.1, steps=10)
 
     assert beaten(pipeline, found, labels).float().mean() >= 0.9
 
@@ -186,7 +188,7 @@ def test_behind_a_rough_translator_a_pipeline_is_attacked_with_steps_that_shrink
     images, labels = images_and_labels()
     pipeline = Pipeline(guarded(1.0).model, [Rough()])
     labels = pipeline(images).argmax(1)
-    draws = [Draws(0, "attack", torch.arange(len(images))) for _ in range(2)]
+    draws = [RandomStreams(0, "attack", torch.arange(len(images))) for _ in range(2)]
 
     found = component("routed_pgd")(pipeline, images, labels, draws[0], eps=0.1, steps=20)
     plain = registry.load("attacks/pgd")(pipeline, images, labels, draws[1], eps=0.1, steps=20)

@@ -18,7 +18,7 @@ from touchstone import registry
 from touchstone.adversary.losses import cross_entropy
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
-from touchstone.numerics.tensors import Draws, frozen, seeded
+from touchstone.numerics.tensors import RandomStreams, frozen, seeded
 
 torch.set_num_threads(1)
 
@@ -79,7 +79,7 @@ LABELS = torch.tensor([0, 1, 2, 3, 0, 1])
 
 def draws(rows=None, seed=0):
     ids = torch.arange(100, 106)
-    return Draws(seed, "attack", ids if rows is None else ids[rows])
+    return RandomStreams(seed, "attack", ids if rows is None else ids[rows])
 
 
 def state(model):
@@ -281,7 +281,7 @@ def linear_problems(draw):
 @given(linear_problems(), st.floats(0, 1), st.floats(0, 1))
 def test_on_linear_models_a_larger_eps_never_lowers_the_loss(problem, first, second):
     model, images, labels = problem
-    generator = lambda: Draws(0, "attack", torch.arange(len(images)))  # noqa: E731
+    generator = lambda: RandomStreams(0, "attack", torch.arange(len(images)))  # noqa: E731
 
     losses = [
         cross_entropy(model(pgd(model, images, labels, generator(), eps=eps, steps=10, random_start=False)), labels)
@@ -295,7 +295,7 @@ def test_on_linear_models_a_larger_eps_never_lowers_the_loss(problem, first, sec
 @given(linear_problems(), st.floats(0, 1))
 def test_one_pgd_step_of_size_eps_without_random_start_is_fgsm(problem, eps):
     model, images, labels = problem
-    generator = Draws(0, "attack", torch.arange(len(images)))
+    generator = RandomStreams(0, "attack", torch.arange(len(images)))
 
     single = fgsm(model, images, labels, generator, eps=eps)
     stepped = pgd(model, images, labels, generator, eps=eps, steps=1, step_size=max(eps, 1e-12), random_start=False)

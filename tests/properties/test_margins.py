@@ -15,7 +15,7 @@ from torch import nn
 import touchstone
 from touchstone.margins.certified_linear import certified_linear
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.numerics.tensors import Draws, seeded
+from touchstone.numerics.tensors import RandomStreams, seeded
 from touchstone.statistics.margin_cells import CERTIFIED
 
 torch.set_num_threads(1)
@@ -52,7 +52,7 @@ WEIGHTS = torch.randn(3, 36, generator=torch.Generator().manual_seed(1), dtype=t
 
 def draws(rows=None):
     ids = torch.arange(100, 106)
-    return Draws(0, "attack", ids if rows is None else ids[rows])
+    return RandomStreams(0, "attack", ids if rows is None else ids[rows])
 
 
 def check_shape(margin, net):

@@ -17,7 +17,7 @@ from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.models.unet import unet
 from touchstone.networks import checkpoints
-from touchstone.numerics.tensors import Draws, frozen, seeded
+from touchstone.numerics.tensors import RandomStreams, frozen, seeded
 
 torch.set_num_threads(1)
 FOLDER = Path(touchstone.__file__).parent / "training"
@@ -88,9 +88,9 @@ def inputs_for(objective, rows=None):
     given = {
         "images": torch.rand(COUNT, *SHAPE, generator=generator)[rows],
         "labels": (torch.arange(COUNT) % CLASSES)[rows],
-        "generator": Draws(0, "attack", rows),
+        "generator": RandomStreams(0, "attack", rows),
         "outliers": outliers,
-        "outlier_generator": Draws(0, "outlier", torch.arange(4)),
+        "outlier_generator": RandomStreams(0, "outlier", torch.arange(4)),
         "classifier": checkpoints.build(convolutional, SHAPE, CLASSES, (0.5,), (0.5,), seed=1),
         "companions": companions_of(objective),
         "static_networks": [

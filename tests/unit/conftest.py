@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-from touchstone.numerics.tensors import Draws, seeded
+from touchstone.numerics.tensors import RandomStreams, seeded
 
 torch.set_num_threads(1)
 
@@ -21,7 +21,7 @@ class Victim(NamedTuple):
     labels: Tensor
 
     def draws(self, seed=0):
-        return Draws(seed, "attack", torch.arange(len(self.images)))
+        return RandomStreams(seed, "attack", torch.arange(len(self.images)))
 
     def still_right(self, images):
         with torch.no_grad():

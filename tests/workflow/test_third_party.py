@@ -13,7 +13,7 @@ from torch import nn
 
 from touchstone import plugins, registry, third_party
 from touchstone.__main__ import main
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 pytest.importorskip("torchattacks")
 pytest.importorskip("pytorch_ood")
@@ -89,7 +89,9 @@ def test_it_gives_what_their_class_gives(folder):
     images, labels = draw(6, 1, 4, 4).sigmoid(), torch.arange(6) % 3
     logits, features = draw(5, 3), draw(30, 2)
 
-    made = registry.load("attacks/their_bim")(model, images, labels, Draws(0, "attack", torch.arange(6)), eps=0.1)
+    made = registry.load("attacks/their_bim")(
+        model, images, labels, RandomStreams(0, "attack", torch.arange(6)), eps=0.1
+    )
     energy = registry.load("detectors/their_energybased")(logits, t=2.0)
     state = registry.load_fit("detectors/their_gmm")(features, torch.arange(30) % 3)
     density = registry.load("detectors/their_gmm")(features[:4], state)

@@ -8,14 +8,14 @@ from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import evade
 from touchstone.adversary.losses import margin_loss
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def high_confidence(
     defence: Guarded,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 40,

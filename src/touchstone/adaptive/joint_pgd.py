@@ -7,14 +7,14 @@ from torch import Tensor
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import Direction, Observation, evade
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, per_row
+from touchstone.numerics.tensors import RandomStreams, per_row
 
 
 def joint_pgd(
     defence: Guarded,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 40,

@@ -11,14 +11,14 @@ from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import best_of, margin_and_excess
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen, per_row
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
 
 def joint_spsa(
     defence: Guarded,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 20,

@@ -12,14 +12,14 @@ from touchstone.adversary.evasion import best_of
 from touchstone.adversary.losses import cross_entropy
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def mimicry(
     defence: Guarded,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 40,

@@ -14,14 +14,14 @@ from touchstone.adversary.evasion import Observation, evade
 from touchstone.adversary.goals import Goal, strongest
 from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen, per_row
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
 
 def routed_pgd(
     pipeline: Pipeline,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 40,

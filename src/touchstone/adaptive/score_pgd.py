@@ -13,7 +13,7 @@ from touchstone.adversary.evasion import is_flat
 from touchstone.adversary.losses import keep_higher, loss_and_input_gradient, loss_at, margin_loss
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen, per_row
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
 Aim = Callable[[Tensor], Tensor]  # images (N, C, H, W) -> what to raise, (N,)
 
@@ -22,7 +22,7 @@ def score_pgd(
     defence: Guarded,
     images: Tensor,
     in_distribution: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.05,
     steps: PositiveInt = 40,

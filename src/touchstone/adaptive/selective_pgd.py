@@ -8,14 +8,14 @@ from torch import Tensor
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import Observation, evade
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, per_row
+from touchstone.numerics.tensors import RandomStreams, per_row
 
 
 def selective_pgd(
     defence: Guarded,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 40,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from touchstone.adversary.defences import Guarded, smoothed
 from touchstone.adversary.losses import LossOfLogits, cross_entropy, margin_loss
 from touchstone.adversary.perturbations import Ball, resolve_step_size
-from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def evade(
     defence: Defended,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     directions: list[Direction],
     *,
     eps: float,

@@ -18,7 +18,7 @@ from touchstone.adversary.losses import (
     targeted_dlr_loss,
 )
 from touchstone.contracts import Model
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 Target = Literal["none", "least_likely", "next", "each", "random"]
 LOSSES: dict[str, LossOfLogits] = {"cross_entropy": cross_entropy, "margin": margin_loss, "dlr": dlr_loss}
@@ -65,7 +65,7 @@ def least_likely(logits: Tensor, labels: Tensor) -> Tensor:
     return logits.scatter(1, labels[:, None], torch.inf).argmin(1)
 
 
-def goals(target: Target, loss: LossOfLogits, logits: Tensor, labels: Tensor, generator: Draws) -> list[Goal]:
+def goals(target: Target, loss: LossOfLogits, logits: Tensor, labels: Tensor, generator: RandomStreams) -> list[Goal]:
     """Return the goals to run one after the other.
 
     Args:

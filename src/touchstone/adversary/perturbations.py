@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import Model
-from touchstone.numerics.tensors import Draws, per_row, row_norms, uniform_between
+from touchstone.numerics.tensors import RandomStreams, per_row, row_norms, uniform_between
 
 Norm = Literal["linf", "l2"]
 
@@ -112,7 +112,7 @@ class Ball:
         """
         return self.project(points + size * unit_step(gradient, self.norm))
 
-    def random(self, generator: Draws) -> Tensor:
+    def random(self, generator: RandomStreams) -> Tensor:
         """Return a random point of each ball.
 
         It is uniform in the box for L-inf; for L2 it is uniform in the ball, then clipped to [0, 1].

@@ -11,7 +11,7 @@ from torch import Tensor
 from touchstone.api import calls
 from touchstone.contracts import Model
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.numerics.tensors import Draws, batches, frozen
+from touchstone.numerics.tensors import RandomStreams, batches, frozen
 
 
 class BrittleInput(NamedTuple):
@@ -72,7 +72,7 @@ def brittle_inputs(
             predictions, leads = _decided(model, batch)
             chosen = torch.ones_like(predictions, dtype=torch.bool) if threshold is None else leads <= threshold
             if chosen.any():
-                draws = Draws(seed, "attack", rows[chosen])
+                draws = RandomStreams(seed, "attack", rows[chosen])
                 margins, _ = nearest_classes(model, batch[chosen], predictions[chosen], draws)
                 near = margins <= eps
                 columns = (rows[chosen][near], predictions[chosen][near], margins[near], leads[chosen][near])

@@ -25,7 +25,7 @@ from touchstone.attacks.random_sign import random_sign
 from touchstone.attacks.square import square
 from touchstone.attacks.worst_of import worst_of
 from touchstone.contracts import Attack, Model
-from touchstone.numerics.tensors import Draws, batches, frozen
+from touchstone.numerics.tensors import RandomStreams, batches, frozen
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.sanity_checks import CHECKS
@@ -104,7 +104,7 @@ def evaluate(
     count = (ATTACKS + len(attacks)) * math.ceil(len(images) / batch_size)
     with frozen(model), torch.no_grad(), calls.counted("evaluate", count, progress) as step:
         for part, part_labels, rows in batches(batch_size, images, labels, ids):
-            draws = Draws(seed, "attack", rows)
+            draws = RandomStreams(seed, "attack", rows)
             correct, chosen = _attacked(model, part, part_labels, draws, eps, steps, queries, attacks, step)
             worst.append(chosen)
             for name, correct_rows in correct.items():
@@ -122,7 +122,7 @@ def _attacked(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    draws: Draws,
+    draws: RandomStreams,
     eps: float,
     steps: int,
     queries: int,

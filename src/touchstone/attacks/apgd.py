@@ -13,14 +13,14 @@ from touchstone.adversary.goals import LOSSES, Goal, goals
 from touchstone.adversary.losses import keep_higher
 from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def apgd(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 100,

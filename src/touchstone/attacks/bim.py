@@ -9,14 +9,14 @@ from touchstone.adversary.ascent import ascend
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def bim(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 10,

@@ -8,7 +8,7 @@ from torch import Tensor
 from touchstone.adversary.losses import margin_loss
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt
-from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms
 
 BUDGET = None  # the smallest L2 change, at any size
 
@@ -17,7 +17,7 @@ def carlini_wagner(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     steps: PositiveInt = 100,
     searches: PositiveInt = 6,

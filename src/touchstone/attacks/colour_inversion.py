@@ -7,12 +7,12 @@ from torch import Tensor
 
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 BUDGET = None  # an inverted image is not within any eps of the image
 
 
-def colour_inversion(model: Model, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:
+def colour_inversion(model: Model, images: Tensor, labels: Tensor, generator: RandomStreams) -> Tensor:
     """Invert the colours of every image, whether it fools the model or not.
 
     Args:

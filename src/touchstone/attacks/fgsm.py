@@ -11,14 +11,14 @@ from touchstone.adversary.goals import Goal, goals, strongest
 from touchstone.adversary.losses import cross_entropy, logits_loss_and_gradient
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def fgsm(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     target: Literal["none", "least_likely", "next", "each", "random"] = "none",

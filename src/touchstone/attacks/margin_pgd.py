@@ -10,14 +10,14 @@ from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import keep_higher, margin_loss
 from touchstone.adversary.perturbations import Ball, check_inputs, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def margin_pgd(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 40,

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Attack, Model
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 BUDGET = None  # that of the widest of its attacks
 
 
-def mix(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, attacks: list[Attack]) -> Tensor:
+def mix(model: Model, images: Tensor, labels: Tensor, generator: RandomStreams, *, attacks: list[Attack]) -> Tensor:
     """Attack each image with one of the attacks, drawn uniformly per image.
 
     It is meant for training pairs; measure robustness with `worst_of`.

@@ -6,14 +6,14 @@ from torch import Tensor
 
 from touchstone.attacks._noise import worst_noise
 from touchstone.contracts import Model, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def random_sign(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     draws: PositiveInt = 1,

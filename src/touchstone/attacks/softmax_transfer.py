@@ -10,14 +10,14 @@ from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import entropy, outlier_exposure
 from touchstone.adversary.perturbations import Ball, check_images, resolve_step_size
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def softmax_transfer(
     model: Model,
     images: Tensor,
     in_distribution: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 1 / 255,
     steps: PositiveInt = 10,

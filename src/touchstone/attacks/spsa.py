@@ -8,14 +8,14 @@ from torch import Tensor
 from touchstone.adversary.losses import keep_higher, margin_loss
 from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def spsa(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 30,

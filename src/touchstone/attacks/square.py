@@ -10,7 +10,7 @@ from torch import Tensor
 from touchstone.adversary.losses import margin_loss
 from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.contracts import Model, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 # The share of the image that a square covers, and the queries out of 10,000 after which it halves (the paper, section 5.1).
 _FIRST_SHARE = 0.8
@@ -21,7 +21,7 @@ def square(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: UnitInterval = 0.1,
     queries: PositiveInt = 1000,
@@ -82,7 +82,7 @@ def _side(query: int, queries: int, height: int, width: int) -> int:
     return min(max(round(math.sqrt(share * height * width)), 1), height, width)
 
 
-def _squares(generator: Draws, channels: int, height: int, width: int, side: int, dtype: torch.dtype) -> Tensor:
+def _squares(generator: RandomStreams, channels: int, height: int, width: int, side: int, dtype: torch.dtype) -> Tensor:
     """Return (N, C, H, W): one sign per channel inside a square of each image, 0 outside."""
     inside = []
     for length in (height, width):

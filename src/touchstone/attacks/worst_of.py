@@ -8,7 +8,7 @@ from torch import Tensor
 from touchstone.adversary.losses import margin_loss
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Attack, Model
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 BUDGET = None  # that of the widest of its attacks
 
@@ -17,7 +17,7 @@ def worst_of(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     attacks: list[Attack],
 ) -> Tensor:

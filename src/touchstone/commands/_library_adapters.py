@@ -98,7 +98,7 @@ def _type(parameter: inspect.Parameter) -> str | None:
 
 
 def _attack(values: dict[str, Any]) -> str:
-    data = ("model: Model", "images: Tensor", "labels: Tensor", "generator: Draws")
+    data = ("model: Model", "images: Tensor", "labels: Tensor", "generator: RandomStreams")
     lists = {
         "parameters": _parameters(data, values["settings"]),
         "arguments": _arguments(values, ("model", "images", "labels", "generator")),

@@ -22,7 +22,7 @@ FEWEST = 20  # inputs of a class below which its tau is not given
 BRITTLE = {"auroc": "brittle_auroc", "aupr_ood": "brittle_aupr", "fpr95_ood": "brittle_fpr95"}
 
 
-class Draws(NamedTuple):
+class RandomStreams(NamedTuple):
     """The bootstrap of a row: equal draws make differences of rows on the same inputs paired."""
 
     resamples: int
@@ -76,7 +76,7 @@ def margins(
     References:
         Ngnawe et al. 2024; docs/papers/margin_consistency.md, "Definitions" and "What is built".
     """
-    sampling = Draws(resamples, bootstrap_seed)
+    sampling = RandomStreams(resamples, bootstrap_seed)
     groups = kept(margins, outputs)
     rows: list[MetricRow] = []
     for subject in groups:
@@ -104,12 +104,12 @@ def _rows_of(subject: KeptMargins, *more: Cell) -> Callable[..., MetricRow]:
     )
 
 
-def _median(new: Callable[..., MetricRow], name: str, values: Array, sampling: Draws) -> list[MetricRow]:
+def _median(new: Callable[..., MetricRow], name: str, values: Array, sampling: RandomStreams) -> list[MetricRow]:
     middle = intervals.median(values, **sampling._asdict())
     return [new(name, middle, unit="pixels")] if np.isfinite(middle.value) else []
 
 
-def _overall(new: Callable[..., MetricRow], subject: KeptMargins, sampling: Draws) -> list[MetricRow]:
+def _overall(new: Callable[..., MetricRow], subject: KeptMargins, sampling: RandomStreams) -> list[MetricRow]:
     missing = intervals.binomial(int(np.isinf(subject.margins).sum()), len(subject.margins))
     logits = logit_margins(subject.logits)
     rows = [*_median(new, "median_margin", subject.margins, sampling), new("share_not_found", missing)]
@@ -122,14 +122,16 @@ def _overall(new: Callable[..., MetricRow], subject: KeptMargins, sampling: Draw
     return rows
 
 
-def _tau(new: Callable[..., MetricRow], name: str, inputs: Array, proxy: Array, sampling: Draws) -> list[MetricRow]:
+def _tau(
+    new: Callable[..., MetricRow], name: str, inputs: Array, proxy: Array, sampling: RandomStreams
+) -> list[MetricRow]:
     if len(np.unique(inputs)) == 1 or len(np.unique(proxy)) == 1:
         return []
     return [new(name, intervals.kendall(inputs, proxy, **sampling._asdict()), unit="rank correlation")]
 
 
 def _proxies(
-    new: Callable[..., MetricRow], subject: KeptMargins, checkpoints: list[Cell], sampling: Draws
+    new: Callable[..., MetricRow], subject: KeptMargins, checkpoints: list[Cell], sampling: RandomStreams
 ) -> list[MetricRow]:
     rows: list[MetricRow] = []
     for name, proxy in PROXIES.items():
@@ -153,7 +155,9 @@ def _proxies(
     return rows
 
 
-def _brittle(new: Callable[..., MetricRow], subject: KeptMargins, radius: float, sampling: Draws) -> list[MetricRow]:
+def _brittle(
+    new: Callable[..., MetricRow], subject: KeptMargins, radius: float, sampling: RandomStreams
+) -> list[MetricRow]:
     brittle, scores = subject.margins <= radius, -logit_margins(subject.logits)
     share = float(brittle.mean())
     if min(share, 1 - share) < RAREST:
@@ -165,7 +169,7 @@ def _brittle(new: Callable[..., MetricRow], subject: KeptMargins, radius: float,
     ]
 
 
-def _methods(subject: KeptMargins, eps: list[float], sampling: Draws) -> list[MetricRow]:
+def _methods(subject: KeptMargins, eps: list[float], sampling: RandomStreams) -> list[MetricRow]:
     """Return what each method found, and how far it is from the smallest margin that any of them found."""
     rows: list[MetricRow] = []
     for cell, margins_found in zip(subject.cells, subject.by_method, strict=True):
@@ -189,7 +193,7 @@ def _methods(subject: KeptMargins, eps: list[float], sampling: Draws) -> list[Me
     return rows
 
 
-def _lower(subject: KeptMargins, margins: list[Cell], eps: list[float], sampling: Draws) -> list[MetricRow]:
+def _lower(subject: KeptMargins, margins: list[Cell], eps: list[float], sampling: RandomStreams) -> list[MetricRow]:
     """Return what certified lower bounds say next to the upper ones; they enter no other statistic."""
     rows: list[MetricRow] = []
     for cell, bounds in lower_bounds(subject, margins):
@@ -211,7 +215,7 @@ def _lower(subject: KeptMargins, margins: list[Cell], eps: list[float], sampling
     return rows
 
 
-def _differences(groups: list[KeptMargins], baseline: str | None, sampling: Draws) -> list[MetricRow]:
+def _differences(groups: list[KeptMargins], baseline: str | None, sampling: RandomStreams) -> list[MetricRow]:
     """Return by how much tau exceeds that of the baseline, paired by input; same seed, else the baseline's first."""
     rows: list[MetricRow] = []
     for subject in groups:

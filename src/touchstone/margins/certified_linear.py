@@ -8,14 +8,14 @@ from torch import Tensor
 from touchstone.adversary.perturbations import check_images
 from touchstone.contracts import Model, PositiveFloat, PositiveInt
 from touchstone.margins._linear_bounds import layers, least_lead
-from touchstone.numerics.tensors import Draws, frozen, per_row
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
 
 def certified_linear(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     largest: PositiveFloat = 0.5,
     rounds: PositiveInt = 10,

@@ -11,7 +11,7 @@ from touchstone.adversary.perturbations import Norm, check_images, unit_step
 from touchstone.contracts import Model, PositiveInt
 from touchstone.margins._boundary import crossed, cut_back, verified
 from touchstone.margins._hyperplanes import dual_norms, smallest_change
-from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms
 
 _BIAS_TO_IMAGE = 0.1  # alpha_max, overshoot eta and backward step beta of the paper's section 4
 _OVERSHOOT = 1.05
@@ -22,7 +22,7 @@ def fab(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     steps: PositiveInt = 100,
     restarts: PositiveInt = 1,
@@ -65,7 +65,7 @@ def fab(
         return verified(model, images, predictions, cut_back(model, images, predictions, best, norm), norm)
 
 
-def _around(images: Tensor, radius: Tensor, norm: Norm, generator: Draws) -> Tensor:
+def _around(images: Tensor, radius: Tensor, norm: Norm, generator: RandomStreams) -> Tensor:
     """Return a random point at half of `radius` (N,) from each image, clipped.
 
     It is at most .15 away in L-inf and .5 in L2.

@@ -13,7 +13,7 @@ from touchstone.adversary.perturbations import Norm, check_images, shrink, unit_
 from touchstone.contracts import Model, PositiveInt
 from touchstone.margins._boundary import cut_back, verified
 from touchstone.margins._hyperplanes import dual_norms, smallest_change
-from touchstone.numerics.tensors import Draws, frozen, per_row, row_norms
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms
 
 _LINEARISED = 20  # at most so many wrong classes are linearised, those with the highest logits
 _FAR = 1.5  # skip a class that linearly is so many times farther than the best margin so far; it changed 0.04 %
@@ -23,7 +23,7 @@ def nearest_classes(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     classes: PositiveInt = 3,
     steps: PositiveInt = 40,

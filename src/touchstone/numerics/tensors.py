@@ -33,7 +33,7 @@ def _mix(values: Tensor) -> Tensor:
     return values ^ ((values >> 31) & ((1 << 33) - 1))
 
 
-class Draws:
+class RandomStreams:
     """One random stream per example, keyed by its id.
 
     Batches, shards and order therefore change nothing. It is the `generator` of every component, and each call advances all
@@ -53,9 +53,9 @@ class Draws:
     def __len__(self) -> int:
         return len(self.example_ids)
 
-    def take(self, rows: Tensor) -> Draws:
+    def take(self, rows: Tensor) -> RandomStreams:
         """Return the streams of some rows (indices or a mask), at the same position."""
-        part = Draws.__new__(Draws)
+        part = RandomStreams.__new__(RandomStreams)
         part.key, part.count, part.example_ids = self.key, self.count, self.example_ids[rows]
         return part
 
@@ -88,7 +88,7 @@ class Draws:
         return (self.uniform(shape, torch.float64) * high).to(torch.int64).clamp_(max=high - 1)
 
 
-def uniform_between(low: Tensor, high: Tensor, generator: Draws) -> Tensor:
+def uniform_between(low: Tensor, high: Tensor, generator: RandomStreams) -> Tensor:
     """Return a uniform point of each box [low, high], (N, ...), never outside it."""
     return torch.minimum(torch.maximum(low + (high - low) * generator.uniform(low.shape[1:], low.dtype), low), high)
 

@@ -11,7 +11,7 @@ from touchstone.adversary.losses import LossOfLogits, cross_entropy, outlier_exp
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import Model
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def worst(
@@ -19,7 +19,7 @@ def worst(
     images: Tensor,
     labels: Tensor,
     loss: LossOfLogits,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     eps: float,
     steps: int,
@@ -43,7 +43,7 @@ def worst(
 
 
 def worst_outliers(
-    model: Model, outliers: Tensor, generator: Draws, *, eps: float, steps: int, step_size: float | None
+    model: Model, outliers: Tensor, generator: RandomStreams, *, eps: float, steps: int, step_size: float | None
 ) -> Tensor:
     """Return `worst` of outliers, which have no labels, by ALOE's outlier loss."""
     no_labels = torch.zeros(len(outliers), dtype=torch.int64, device=outliers.device)
@@ -60,7 +60,7 @@ def worst_outliers(
 
 
 def divergent(
-    model: Model, images: Tensor, generator: Draws, *, eps: float, steps: int, step_size: float | None
+    model: Model, images: Tensor, generator: RandomStreams, *, eps: float, steps: int, step_size: float | None
 ) -> Tensor:
     """Return the point within `eps` where KL(f(x) || f(x')) is highest, in eval mode.
 

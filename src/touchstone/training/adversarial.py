@@ -7,14 +7,14 @@ from torch import Tensor
 from touchstone.adversary.losses import cross_entropy
 from touchstone.contracts import Attack, Model, UnitInterval
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def adversarial(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     attack: Attack,
     clean_weight: UnitInterval = 0.0,

@@ -7,14 +7,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, UnitInterval
-from touchstone.numerics.tensors import Draws, per_row
+from touchstone.numerics.tensors import RandomStreams, per_row
 
 
 def contrastive(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     temperature: PositiveFloat = 0.5,
     turn: NonNegativeFloat = 15.0,
@@ -69,7 +69,7 @@ def nt_xent(projections: Tensor, temperature: float) -> Tensor:
 
 
 def _view(
-    images: Tensor, generator: Draws, turn: float, move: float, resize: float, dim: float, noise: float
+    images: Tensor, generator: RandomStreams, turn: float, move: float, resize: float, dim: float, noise: float
 ) -> Tensor:
     draws = 2 * generator.uniform((5,), images.dtype) - 1
     angle = draws[:, 0] * turn * torch.pi / 180

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from touchstone.contracts import Architecture, Attack, Model, NonNegativeFloat
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training._generative import discriminator_loss, generator_loss
 
 
@@ -27,7 +27,7 @@ def cycle_gan(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     classifier: Model,
     companions: nn.ModuleDict,
     *,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from touchstone.contracts import Model, UnitInterval
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
-def denoising(model: Model, images: Tensor, labels: Tensor, generator: Draws, *, eps: UnitInterval = 0.1) -> Tensor:
+def denoising(
+    model: Model, images: Tensor, labels: Tensor, generator: RandomStreams, *, eps: UnitInterval = 0.1
+) -> Tensor:
     """Train a translator to remove uniform noise.
 
     If this does as well as an attack-trained translator, that one is generic denoising (criterion S4-10).

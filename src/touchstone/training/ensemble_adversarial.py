@@ -10,14 +10,14 @@ from torch import Tensor
 from touchstone.adversary.losses import cross_entropy
 from touchstone.contracts import Attack, Model, UnitInterval
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def ensemble_adversarial(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     static_networks: Sequence[Model],
     *,
     attack: Attack,
@@ -64,7 +64,12 @@ def ensemble_adversarial(
 
 
 def _attacked(
-    networks: Sequence[Model], images: Tensor, labels: Tensor, generator: Draws, attack: Attack, share: float | None
+    networks: Sequence[Model],
+    images: Tensor,
+    labels: Tensor,
+    generator: RandomStreams,
+    attack: Attack,
+    share: float | None,
 ) -> Tensor:
     """Return every image attacked on the network drawn for it, (N, C, H, W).
 

@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 from touchstone.adversary.losses import cross_entropy
 from touchstone.contracts import NonNegativeFloat
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def l1_decay(
-    model: nn.Module, images: Tensor, labels: Tensor, generator: Draws, *, weight: NonNegativeFloat = 0.0025
+    model: nn.Module, images: Tensor, labels: Tensor, generator: RandomStreams, *, weight: NonNegativeFloat = 0.0025
 ) -> Tensor:
     """Penalise the absolute weights of the first layer.
 

@@ -6,11 +6,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from touchstone.contracts import Model, UnitInterval
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def label_smoothing(
-    model: Model, images: Tensor, labels: Tensor, generator: Draws, *, smoothing: UnitInterval = 0.1
+    model: Model, images: Tensor, labels: Tensor, generator: RandomStreams, *, smoothing: UnitInterval = 0.1
 ) -> Tensor:
     """Return the mean cross-entropy to (1 - smoothing) * one-hot + smoothing / K.
 

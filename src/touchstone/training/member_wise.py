@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from touchstone.adversary.losses import cross_entropy
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
-def member_wise(model: nn.Sequential, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:
+def member_wise(model: nn.Sequential, images: Tensor, labels: Tensor, generator: RandomStreams) -> Tensor:
     """Return the sum of the mean cross-entropies of an ensemble's members.
 
     It is a sum, not a mean, so that each member gets exactly the gradient that it would get on its own.

@@ -10,7 +10,7 @@ from torch import Tensor
 from touchstone.adversary.losses import cross_entropy, outlier_exposure
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training._inner_maximisers import divergent, trades_loss, worst, worst_outliers
 
 
@@ -18,9 +18,9 @@ def mined_outliers(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     outliers: Tensor,
-    outlier_generator: Draws,
+    outlier_generator: RandomStreams,
     *,
     inliers: Literal["clean", "attacked", "trades"] = "attacked",
     attack_outliers: bool = True,

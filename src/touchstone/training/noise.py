@@ -8,14 +8,14 @@ from torch import Tensor
 
 from touchstone.adversary.losses import cross_entropy
 from touchstone.contracts import Model, UnitInterval
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def noise(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     *,
     kind: Literal["sign", "uniform"] = "sign",
     eps: UnitInterval = 0.25,

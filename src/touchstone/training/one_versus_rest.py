@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from touchstone.contracts import Model
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
-def one_versus_rest(model: Model, images: Tensor, labels: Tensor, generator: Draws) -> Tensor:
+def one_versus_rest(model: Model, images: Tensor, labels: Tensor, generator: RandomStreams) -> Tensor:
     """Return the mean of -log p_label - sum over other classes of log(1 - p).
 
     Here p = exp(logits). It is for shallow_rbf, whose logits are log-probabilities at most 0. Softmax cross-entropy would

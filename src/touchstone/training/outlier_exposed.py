@@ -9,7 +9,7 @@ from torch import Tensor
 
 from touchstone.adversary.losses import cross_entropy, outlier_exposure
 from touchstone.contracts import Model, NonNegativeFloat, NonNegativeInt, PositiveFloat, UnitInterval
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training._inner_maximisers import worst, worst_outliers
 
 
@@ -17,9 +17,9 @@ def outlier_exposed(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     outliers: Tensor,
-    outlier_generator: Draws,
+    outlier_generator: RandomStreams,
     *,
     attack_inliers: bool = True,
     outliers_used: Literal["none", "clean", "attacked"] = "attacked",

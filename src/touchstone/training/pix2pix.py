@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from touchstone.contracts import Architecture, Attack, Model, NonNegativeFloat
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training._generative import discriminator_loss, generator_loss
 
 
@@ -22,7 +22,7 @@ def pix2pix(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     classifier: Model,
     companions: nn.ModuleDict,
     *,

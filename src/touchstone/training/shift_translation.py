@@ -9,14 +9,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from touchstone.contracts import Model
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 SMOOTH = ((1.0, 1.0, 1.0), (1.0, 5.0, 1.0), (1.0, 1.0, 1.0))  # PIL.ImageFilter.SMOOTH, over 13
 LUMA = (19595, 38470, 7471)  # PIL's weights of red, green and blue, over 65536
 
 
 def shift_translation(
-    model: Model, images: Tensor, labels: Tensor, generator: Draws, *, shift: Literal["darker", "sharper"] = "darker"
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: RandomStreams,
+    *,
+    shift: Literal["darker", "sharper"] = "darker",
 ) -> Tensor:
     """Train a translator to undo a natural shift.
 

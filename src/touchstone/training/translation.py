@@ -7,14 +7,14 @@ from torch import Tensor
 
 from touchstone.contracts import Attack, Model, UnitInterval
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws, per_row
+from touchstone.numerics.tensors import RandomStreams, per_row
 
 
 def translation(
     model: Model,
     images: Tensor,
     labels: Tensor,
-    generator: Draws,
+    generator: RandomStreams,
     classifier: Model,
     *,
     attack: Attack,

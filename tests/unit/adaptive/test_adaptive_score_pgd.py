@@ -11,7 +11,7 @@ from touchstone.detectors.mahalanobis import mahalanobis
 from touchstone.detectors.max_logit import max_logit
 from touchstone.detectors.msp import msp
 from touchstone.detectors.odin import odin
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 torch.set_num_threads(1)
 
@@ -38,7 +38,7 @@ def images_around_the_middle(count=20):
 
 def attacked(defence, images, in_distribution, **settings):
     flags = torch.full((len(images),), in_distribution)
-    return score_pgd(defence, images, flags, Draws(0, "attack", torch.arange(len(images))), **settings)
+    return score_pgd(defence, images, flags, RandomStreams(0, "attack", torch.arange(len(images))), **settings)
 
 
 def gap(model, images):
@@ -87,7 +87,7 @@ def test_one_call_attacks_both_sides_as_two_calls_do():
     defence, images = guarded(linear(), msp), images_around_the_middle(6)
     flags = torch.tensor([True, False] * 3)
 
-    both = score_pgd(defence, images, flags, Draws(0, "attack", torch.arange(6)), eps=0.1, restarts=2)
+    both = score_pgd(defence, images, flags, RandomStreams(0, "attack", torch.arange(6)), eps=0.1, restarts=2)
 
     torch.testing.assert_close(both[flags], attacked(defence, images, True, eps=0.1, restarts=2)[flags])
     torch.testing.assert_close(both[~flags], attacked(defence, images, False, eps=0.1, restarts=2)[~flags])

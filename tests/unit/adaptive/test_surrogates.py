@@ -7,7 +7,7 @@ from touchstone.adaptive._surrogates import SLOPE, leaky_gradients
 from touchstone.adaptive.score_pgd import score_pgd
 from touchstone.adversary.defences import Guarded
 from touchstone.detectors.msp import msp
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def switched_off():
@@ -45,7 +45,7 @@ def test_an_attack_on_the_score_crosses_a_plateau():
     model = switched_off()
     defence = Guarded(model, msp, ("logits",), {}, 0.0, 1.0, {})
 
-    flags, draws = torch.zeros(3, dtype=torch.bool), Draws(0, "attack", torch.arange(3))
+    flags, draws = torch.zeros(3, dtype=torch.bool), RandomStreams(0, "attack", torch.arange(3))
     found = score_pgd(defence, IMAGES, flags, draws, eps=0.2, restarts=1)
 
     torch.testing.assert_close(found, IMAGES + 0.2)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from touchstone.adversary.perturbations import Ball, check_images, check_inputs, resolve_step_size, unit_step
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def images(*pixels):
@@ -34,7 +34,7 @@ def test_a_unit_step_has_unit_norm_however_small_the_gradient_and_is_zero_for_no
 def test_random_starts_fill_the_ball_without_leaving_it(norm):
     ball = Ball(torch.full((2000, 1, 1, 3), 0.5), 0.2, norm)
 
-    change = (ball.random(Draws(0, "attack", torch.arange(2000))) - ball.images).flatten(1)
+    change = (ball.random(RandomStreams(0, "attack", torch.arange(2000))) - ball.images).flatten(1)
 
     radius = change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
     assert radius.max() <= 0.2 + 1e-6

@@ -7,7 +7,7 @@ from torch import nn
 from touchstone.adaptive.mimicry import mimicry
 from touchstone.adversary.defences import Guarded, smoothed, typical_of
 from touchstone.adversary.evasion import evade, flat_scores
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def with_dead_relu(model=None):
@@ -20,7 +20,7 @@ def with_dead_relu(model=None):
 
 
 def draws(count):
-    return Draws(0, "attack", torch.arange(count))
+    return RandomStreams(0, "attack", torch.arange(count))
 
 
 def test_where_no_relu_fires_the_score_has_no_gradient_and_softplus_has_one():

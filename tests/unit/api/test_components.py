@@ -9,7 +9,7 @@ from touchstone.api import components as module
 from touchstone.api.components import component, components
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 IMAGES, LABELS = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(6) % 2
 WEIGHTS = torch.randn(16, 2, generator=torch.Generator().manual_seed(1))
@@ -20,7 +20,7 @@ def model(images):
 
 
 def draws():
-    return Draws(0, "attack", torch.arange(6))
+    return RandomStreams(0, "attack", torch.arange(6))
 
 
 def test_the_examples_of_the_docstrings_are_true():

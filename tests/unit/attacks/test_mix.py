@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from touchstone.attacks.mix import mix
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 IMAGES = torch.full((60, 1, 2, 2), 0.5)
 LABELS = torch.zeros(60, dtype=torch.int64)
@@ -21,7 +21,9 @@ def lighter(model, images, labels, generator):
 
 
 def mixed(rows=slice(None), attacks=(darker, lighter)):
-    return mix(model, IMAGES[rows], LABELS[rows], Draws(0, "attack", torch.arange(60)[rows]), attacks=list(attacks))
+    return mix(
+        model, IMAGES[rows], LABELS[rows], RandomStreams(0, "attack", torch.arange(60)[rows]), attacks=list(attacks)
+    )
 
 
 def test_each_image_gets_one_of_the_attacks_and_both_are_used():

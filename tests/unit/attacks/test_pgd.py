@@ -6,7 +6,7 @@ from touchstone.adversary.goals import Goal, least_likely
 from touchstone.adversary.losses import margin_loss
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def run(victim, seed=0, **settings):
@@ -18,7 +18,9 @@ def test_pgd_finds_the_exact_maximiser_of_a_linear_model(eps):
     weights = torch.tensor([[0.0, 0.0, 0.0], [1.0, -2.0, 0.5]])
     images, labels = torch.full((4, 1, 1, 3), 0.5), torch.zeros(4, dtype=torch.int64)
 
-    found = pgd(lambda x: x.flatten(1) @ weights.T, images, labels, Draws(0, "attack", torch.arange(4)), eps=eps)
+    found = pgd(
+        lambda x: x.flatten(1) @ weights.T, images, labels, RandomStreams(0, "attack", torch.arange(4)), eps=eps
+    )
 
     torch.testing.assert_close(found, images + eps * weights[1].sign().view(1, 1, 3))
 
@@ -135,7 +137,7 @@ def test_a_targeted_attack_raises_the_probability_of_its_target(victim):
 def test_the_margin_loss_moves_images_whose_cross_entropy_gradient_is_zero():
     weights = 1000 * torch.eye(3)
     images = torch.tensor([0.9, 0.3, 0.1]).expand(2, 1, 1, 3).contiguous()
-    labels, draws = torch.zeros(2, dtype=torch.int64), Draws(0, "attack", torch.arange(2))
+    labels, draws = torch.zeros(2, dtype=torch.int64), RandomStreams(0, "attack", torch.arange(2))
     model = lambda x: x.flatten(1) @ weights  # noqa: E731
 
     masked = pgd(model, images, labels, draws, eps=0.2, random_start=False)
@@ -152,7 +154,7 @@ def test_the_clean_image_comes_back_only_where_nothing_has_a_higher_loss():
 
     images = torch.tensor([0.5, 0.3]).view(2, 1, 1, 1)
 
-    found = pgd(model, images, torch.zeros(2, dtype=torch.int64), Draws(0, "attack", torch.arange(2)), eps=0.05)
+    found = pgd(model, images, torch.zeros(2, dtype=torch.int64), RandomStreams(0, "attack", torch.arange(2)), eps=0.05)
 
     assert found[0] == images[0]
     torch.testing.assert_close(found[1], torch.full((1, 1, 1), 0.35))

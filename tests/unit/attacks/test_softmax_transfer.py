@@ -6,7 +6,7 @@ from torch import nn
 
 from touchstone.adversary.losses import entropy, outlier_exposure
 from touchstone.attacks.softmax_transfer import softmax_transfer
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 torch.set_num_threads(1)
 
@@ -23,7 +23,9 @@ def images():
 
 
 def attacked(model, images, in_distribution, **settings):
-    return softmax_transfer(model, images, in_distribution, Draws(0, "attack", torch.arange(len(images))), **settings)
+    return softmax_transfer(
+        model, images, in_distribution, RandomStreams(0, "attack", torch.arange(len(images))), **settings
+    )
 
 
 def test_images_in_distribution_look_less_sure_and_the_others_surer(model, images):

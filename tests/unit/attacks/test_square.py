@@ -5,7 +5,7 @@ from touchstone.adversary.losses import margin_loss
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.random_sign import random_sign
 from touchstone.attacks.square import _side, _squares, square
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def run(victim, **settings):
@@ -18,7 +18,7 @@ def test_squares_shrink_from_eighty_percent_of_the_image_to_one_pixel():
 
 
 def test_each_image_gets_one_square_of_one_sign_per_channel_at_its_own_place():
-    marks = _squares(Draws(0, "attack", torch.arange(300)), 3, 6, 9, 2, torch.float32)
+    marks = _squares(RandomStreams(0, "attack", torch.arange(300)), 3, 6, 9, 2, torch.float32)
 
     assert marks.shape == (300, 3, 6, 9)
     assert (marks.abs().sum((2, 3)) == 4).all()

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
-from touchstone.numerics.tensors import Draws, Normalise, seeded
+from touchstone.numerics.tensors import Normalise, RandomStreams, seeded
 
 torch.set_num_threads(1)
 
@@ -56,4 +56,4 @@ def images(digits):
 
 @pytest.fixture
 def draws():
-    return Draws(0, "attack", torch.arange(100))
+    return RandomStreams(0, "attack", torch.arange(100))

@@ -4,7 +4,7 @@ from linear_margins import linear_margins
 
 from touchstone.margins.fab import _project, _run, fab
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -35,7 +35,7 @@ def test_restarts_find_a_nearer_boundary_that_the_gradient_at_the_image_points_a
         pixel = images.flatten(1)[:, 0]
         return torch.stack([0 * pixel, torch.where(pixel < 0.47, 4 - 10 * pixel, pixel - 0.8)], 1)
 
-    images, draws = torch.full((20, 1, 1, 1), 0.5), Draws(0, "attack", torch.arange(20))
+    images, draws = torch.full((20, 1, 1, 1), 0.5), RandomStreams(0, "attack", torch.arange(20))
 
     one, many = [fab(model, images, None, draws, steps=10, restarts=restarts)[0] for restarts in (1, 8)]
 
@@ -57,7 +57,7 @@ def test_a_constant_model_has_no_margin():
     images = torch.rand(3, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     model = lambda x: torch.tensor([1.0, 0.0, 0.0]) + 0 * x.flatten(1).sum(1, keepdim=True)  # noqa: E731
 
-    margins, found = fab(model, images, None, Draws(0, "attack", torch.arange(3)), steps=3, restarts=2)
+    margins, found = fab(model, images, None, RandomStreams(0, "attack", torch.arange(3)), steps=3, restarts=2)
 
     assert margins.isinf().all() and not found.any()
 

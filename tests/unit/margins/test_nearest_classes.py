@@ -3,7 +3,7 @@ import torch
 from linear_margins import linear_margins
 
 from touchstone.margins.nearest_classes import nearest_classes
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def oracle(model, images, norm):
@@ -55,7 +55,7 @@ def test_a_constant_model_has_no_margin():
     images = torch.rand(3, 1, 2, 2)
     model = lambda x: torch.tensor([1.0, 0.0, 0.0]) + 0 * x.flatten(1).sum(1, keepdim=True)  # noqa: E731
 
-    margins, found = nearest_classes(model, images, None, Draws(0, "attack", torch.arange(3)))
+    margins, found = nearest_classes(model, images, None, RandomStreams(0, "attack", torch.arange(3)))
 
     assert margins.isinf().all() and not found.any()
 
@@ -65,7 +65,9 @@ def test_a_tie_is_not_a_success():
     model = lambda x: torch.stack([x.flatten(1)[:, 0].clamp_max(0.75), 0.75 + 0 * x.flatten(1)[:, 0]], 1)  # noqa: E731
     flipped = lambda x: model(x).flip(1)  # noqa: E731
 
-    margins, found = nearest_classes(flipped, torch.full((1, 1, 1, 1), 0.5), None, Draws(0, "a", torch.arange(1)))
+    margins, found = nearest_classes(
+        flipped, torch.full((1, 1, 1, 1), 0.5), None, RandomStreams(0, "a", torch.arange(1))
+    )
 
     assert not found.any() and margins.isinf().all()
 
@@ -75,7 +77,7 @@ def test_an_image_on_the_border_finds_the_way_that_the_box_leaves_open():
     model = lambda x: x.flatten(1) @ weights.T + torch.tensor([10.2, 0.0])  # noqa: E731
     images = torch.tensor([1.0, 0.1]).view(1, 1, 1, 2)  # the steep pixel is at 1 already
 
-    margins, found = nearest_classes(model, images, None, Draws(0, "attack", torch.arange(1)))
+    margins, found = nearest_classes(model, images, None, RandomStreams(0, "attack", torch.arange(1)))
 
     assert found.all() and margins.item() == pytest.approx(0.1, rel=2e-3)
 
@@ -84,7 +86,7 @@ def test_more_classes_than_the_model_has_are_all_tried():
     weights = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     images = torch.tensor([[0.8, 0.4]]).view(1, 1, 1, 2)
 
-    margins, _ = nearest_classes(lambda x: x.flatten(1) @ weights, images, None, Draws(0, "a", torch.arange(1)))
+    margins, _ = nearest_classes(lambda x: x.flatten(1) @ weights, images, None, RandomStreams(0, "a", torch.arange(1)))
 
     assert margins.item() == pytest.approx(0.2, rel=1e-3)
 
@@ -93,6 +95,6 @@ def test_a_class_that_the_linear_model_cannot_reach_is_tried_all_the_same():
     # The lead of class 1 is p^8 - .9^8: nearly flat at .3, where its tangent stays below 0 up to 1 and beyond.
     model = lambda x: torch.stack([0.9**8 + 0 * x.flatten(1)[:, 0], x.flatten(1)[:, 0] ** 8], 1)  # noqa: E731
 
-    margins, found = nearest_classes(model, torch.full((1, 1, 1, 1), 0.3), None, Draws(0, "a", torch.arange(1)))
+    margins, found = nearest_classes(model, torch.full((1, 1, 1, 1), 0.3), None, RandomStreams(0, "a", torch.arange(1)))
 
     assert found.all() and margins.item() == pytest.approx(0.6, rel=1e-3)

@@ -18,7 +18,7 @@ from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.small_cnn import small_cnn
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.models.wide_resnet import wide_resnet
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 torch.set_num_threads(1)
 DIGIT, COLOUR = (1, 28, 28), (3, 32, 32)
@@ -120,7 +120,7 @@ def test_the_rbf_is_unsure_of_every_noise_image_when_its_precision_is_large():
     with torch.no_grad():
         model.centres.uniform_(0, 1, generator=torch.Generator().manual_seed(0))
         model.log_precision.fill_(math.log(0.1))  # a sum of 78.4 over the pixels
-    rubbish = Draws(0, "rubbish", torch.arange(200)).normal(DIGIT)
+    rubbish = RandomStreams(0, "rubbish", torch.arange(200)).normal(DIGIT)
 
     confidence = model(rubbish).exp().amax(1)
 

@@ -8,7 +8,7 @@ from torch.nn import functional
 from touchstone.attacks.pgd import pgd
 from touchstone.models.small_cnn import small_cnn
 from touchstone.numerics import input_gradients
-from touchstone.numerics.tensors import Draws, frozen
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 PAID_FOR = {
     "gray, stride 2": ((1, 5, 3), {"stride": 2, "padding": 1}),
@@ -121,7 +121,9 @@ def test_an_attack_finds_what_it_finds_with_torchs_gradients(monkeypatch):
     model, points, labels = small_cnn((1, 8, 8), 10), torch.rand(20, 1, 8, 8), torch.arange(20) % 10
 
     def attacked():
-        return pgd(model, points, labels, Draws(0, "attack", torch.arange(20)), eps=0.1, steps=5, step_size=0.01)
+        return pgd(
+            model, points, labels, RandomStreams(0, "attack", torch.arange(20)), eps=0.1, steps=5, step_size=0.01
+        )
 
     found = attacked()
     monkeypatch.setattr(input_gradients, "speed_up", lambda model: [])

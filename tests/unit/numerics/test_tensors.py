@@ -5,17 +5,17 @@ from scipy import stats
 from torch import nn
 
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 
 
 def draws(count=200, seed=0, stream="attack"):
-    return Draws(seed, stream, torch.arange(count))
+    return RandomStreams(seed, stream, torch.arange(count))
 
 
 def test_draws_depend_on_the_id_and_not_on_the_batch():
     whole = draws(10).uniform((3, 2))
 
-    parts = torch.cat([Draws(0, "attack", ids).uniform((3, 2)) for ids in torch.arange(10).split(3)])
+    parts = torch.cat([RandomStreams(0, "attack", ids).uniform((3, 2)) for ids in torch.arange(10).split(3)])
 
     assert torch.equal(whole, parts)
 

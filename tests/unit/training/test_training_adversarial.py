@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 from touchstone.training.trades import trades
@@ -27,7 +27,7 @@ def fgsm(model, images, labels, generator, eps):
 def batch():
     generator = torch.Generator().manual_seed(0)
     images = 0.4 + 0.2 * torch.rand(6, 1, 2, 2, generator=generator)
-    return images, torch.arange(6) % 3, Draws(0, "attack", torch.arange(6))
+    return images, torch.arange(6) % 3, RandomStreams(0, "attack", torch.arange(6))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.contrastive import contrastive, nt_xent
 
 torch.set_num_threads(1)
@@ -16,7 +16,9 @@ def images(count=5):
 
 
 def loss(model, count=5, **settings):
-    return contrastive(model, images(count), torch.zeros(count), Draws(0, "attack", torch.arange(count)), **settings)
+    return contrastive(
+        model, images(count), torch.zeros(count), RandomStreams(0, "attack", torch.arange(count)), **settings
+    )
 
 
 def test_rows_that_are_all_alike_cost_the_logarithm_of_the_others():
@@ -61,7 +63,7 @@ def test_views_are_turned_moved_and_dimmed_but_never_mirrored_or_out_of_range():
         seen.append(view)
         return view.flatten(1)
 
-    contrastive(remember, wedge, torch.zeros(200), Draws(0, "", torch.arange(200)), noise=0.0)
+    contrastive(remember, wedge, torch.zeros(200), RandomStreams(0, "", torch.arange(200)), noise=0.0)
 
     views = torch.cat(seen)
     assert views.min() >= 0 and views.max() <= 1

@@ -10,7 +10,7 @@ from touchstone.models.ensemble import ensemble
 from touchstone.models.mlp import mlp
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.networks import checkpoints
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.clean import clean
 from touchstone.training.l1_decay import l1_decay
 from touchstone.training.label_smoothing import label_smoothing
@@ -24,7 +24,7 @@ torch.set_num_threads(1)
 @pytest.fixture
 def batch():
     images = torch.full((200, 1, 5, 5), 0.5)
-    return images, torch.zeros(200, dtype=torch.int64), Draws(0, "attack", torch.arange(200))
+    return images, torch.zeros(200, dtype=torch.int64), RandomStreams(0, "attack", torch.arange(200))
 
 
 def seen_by(objective, images, labels, draws, **settings):
@@ -83,7 +83,7 @@ def test_l1_decay_needs_a_layer_with_weights(batch):
 
 def test_one_versus_rest_is_the_sum_of_binary_cross_entropies():
     probabilities = torch.tensor([[0.5, 0.25, 0.125], [0.1, 0.8, 0.3]])
-    labels, draws = torch.tensor([0, 2]), Draws(0, "attack", torch.arange(2))
+    labels, draws = torch.tensor([0, 2]), RandomStreams(0, "attack", torch.arange(2))
 
     loss = one_versus_rest(lambda _: probabilities.log(), torch.zeros(2, 1, 1, 1), labels, draws)
 
@@ -94,7 +94,9 @@ def test_one_versus_rest_is_the_sum_of_binary_cross_entropies():
 def test_one_versus_rest_has_finite_gradients_at_probability_one():
     logits = torch.zeros(1, 2, requires_grad=True)
 
-    loss = one_versus_rest(lambda _: logits, torch.zeros(1, 1, 1, 1), torch.tensor([0]), Draws(0, "a", torch.arange(1)))
+    loss = one_versus_rest(
+        lambda _: logits, torch.zeros(1, 1, 1, 1), torch.tensor([0]), RandomStreams(0, "a", torch.arange(1))
+    )
     loss.backward()
 
     assert bool(torch.isfinite(loss)) and bool(torch.isfinite(logits.grad).all())

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from touchstone.attacks.fgsm import fgsm
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
 from touchstone.training.ensemble_adversarial import ensemble_adversarial
@@ -20,7 +20,7 @@ STEP = partial(fgsm, eps=0.1)
 def batch(rows, seed=0, epoch=0):
     """Images with labels and draws by their ids, fresh at every call."""
     images = 0.4 + 0.2 * torch.rand(3000, 1, 2, 2, generator=torch.Generator().manual_seed(0))
-    return images[rows], rows % 3, Draws(seed, f"attack.{epoch}", rows)
+    return images[rows], rows % 3, RandomStreams(seed, f"attack.{epoch}", rows)
 
 
 def linear(seed):

@@ -11,7 +11,7 @@ from touchstone.data.natural_shift import natural_shift
 from touchstone.models.patch_discriminator import patch_discriminator
 from touchstone.models.unet import unet
 from touchstone.networks import checkpoints
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.records.nouns import ExampleSet
 from touchstone.training import cycle_gan, pix2pix, shift_translation
 from touchstone.training._generative import discriminator_loss, generator_loss, patch_loss
@@ -37,7 +37,7 @@ def darker(classifier, points, labels, generator):
 
 
 def loss(objective, model, companions, points, **settings):
-    draws, labels = Draws(0, "attack", torch.arange(len(points))), torch.zeros(len(points), dtype=torch.int64)
+    draws, labels = RandomStreams(0, "attack", torch.arange(len(points))), torch.zeros(len(points), dtype=torch.int64)
     return objective(model, points, labels, draws, nn.Identity(), companions, attack=darker, **settings)
 
 
@@ -119,7 +119,7 @@ def test_shifted_training_images_are_those_of_the_natural_shift(shift, channels)
     seen = []
 
     shift_translation.shift_translation(
-        lambda points: seen.append(points) or points, pixels, labels, Draws(0, "", torch.arange(5)), shift=shift
+        lambda points: seen.append(points) or points, pixels, labels, RandomStreams(0, "", torch.arange(5)), shift=shift
     )
 
     expected = torch.from_numpy(natural_shift(examples, shift=shift).images)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from touchstone.adversary.losses import cross_entropy, outlier_exposure
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.mined_outliers import mined_outliers
 from touchstone.training.outlier_exposed import outlier_exposed
 from touchstone.training.trades import trades
@@ -22,7 +22,13 @@ def model():
 def batch():
     generator = torch.Generator().manual_seed(0)
     images, outliers = torch.rand(6, 1, 2, 2, generator=generator), torch.rand(8, 1, 2, 2, generator=generator)
-    return images, torch.arange(6) % 3, Draws(0, "in", torch.arange(6)), outliers, Draws(0, "out", torch.arange(8))
+    return (
+        images,
+        torch.arange(6) % 3,
+        RandomStreams(0, "in", torch.arange(6)),
+        outliers,
+        RandomStreams(0, "out", torch.arange(8)),
+    )
 
 
 def test_without_mining_it_is_aloe_up_to_the_order_of_outliers(model):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from touchstone.adversary.losses import outlier_exposure
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.clean import clean
 from touchstone.training.outlier_exposed import outlier_exposed
 
@@ -32,14 +32,20 @@ def model():
 def batch():
     generator = torch.Generator().manual_seed(0)
     images, outliers = torch.rand(6, 1, 2, 2, generator=generator), torch.rand(9, 1, 2, 2, generator=generator)
-    return images, torch.arange(6) % 3, Draws(0, "in", torch.arange(6)), outliers, Draws(0, "out", torch.arange(9))
+    return (
+        images,
+        torch.arange(6) % 3,
+        RandomStreams(0, "in", torch.arange(6)),
+        outliers,
+        RandomStreams(0, "out", torch.arange(9)),
+    )
 
 
 def losses(model, batch, eps):
     images, labels, _, outliers, _ = batch
 
     def loss(switches):
-        draws, outlier_draws = Draws(0, "in", torch.arange(6)), Draws(0, "out", torch.arange(9))
+        draws, outlier_draws = RandomStreams(0, "in", torch.arange(6)), RandomStreams(0, "out", torch.arange(9))
         return outlier_exposed(model, images, labels, draws, outliers, outlier_draws, eps=eps, steps=5, **switches)
 
     return {name: loss(switches).item() for name, switches in VARIANTS.items()}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.denoising import denoising
 from touchstone.training.translation import translation
 
@@ -13,7 +13,7 @@ torch.set_num_threads(1)
 @pytest.fixture
 def batch():
     images = 0.3 + 0.4 * torch.rand(400, 1, 3, 3, generator=torch.Generator().manual_seed(0))
-    return images, torch.arange(400) % 10, Draws(0, "attack", torch.arange(400))
+    return images, torch.arange(400) % 10, RandomStreams(0, "attack", torch.arange(400))
 
 
 def brighter(model, images, labels, generator):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import Draws
+from touchstone.numerics.tensors import RandomStreams
 from touchstone.records.nouns import ContractError, ExampleSet
 
 
@@ -31,9 +31,9 @@ class Batches:
         """Yield the rows of each batch as they come."""
         yield from torch.split(torch.arange(len(self.ids)), size)
 
-    def batch(self, rows: Tensor, epoch: int) -> tuple[Tensor, Tensor, Draws]:
+    def batch(self, rows: Tensor, epoch: int) -> tuple[Tensor, Tensor, RandomStreams]:
         """Return images, labels and random streams of some rows, on the device."""
-        draws = Draws(self.seed, f"{self.stream}.{epoch}", self.ids[rows].to(self.device))
+        draws = RandomStreams(self.seed, f"{self.stream}.{epoch}", self.ids[rows].to(self.device))
         return self.images[rows].to(self.device), self.labels[rows].to(self.device), draws
 
 
@@ -58,7 +58,7 @@ class Outliers:
         if epoch is not None and epoch != self.epoch:
             self.epoch, self.order = epoch, _permutation(self.seed, f"outlier_order.{epoch}", count)
         rows = places if epoch is None else self.order[places]
-        draws = Draws(self.seed, f"outlier_attack.{epoch}", self.ids[rows].to(self.device))
+        draws = RandomStreams(self.seed, f"outlier_attack.{epoch}", self.ids[rows].to(self.device))
         return {"outliers": self.images[rows].to(self.device), "outlier_generator": draws}
 
 

@@ -13,7 +13,7 @@ from touchstone.numerics import tensors
 from touchstone.pipeline.steps.score import columns_of
 from touchstone.records.nouns import ContractError, ExampleSet, Outputs
 
-Perturb = Callable[[Any, Tensor, Tensor, tensors.Draws], Tensor]
+Perturb = Callable[[Any, Tensor, Tensor, tensors.RandomStreams], Tensor]
 
 
 def attack(
@@ -44,7 +44,7 @@ def attack(
     with counted(model) as effort:
         perturbed = torch.cat(
             [
-                perturb(defence, batch, told, tensors.Draws(seed, "attack", rows))
+                perturb(defence, batch, told, tensors.RandomStreams(seed, "attack", rows))
                 for batch, told, rows in tensors.batches(batch_size, images, truth, ids)
             ]
         )

@@ -27,7 +27,7 @@ def attack_part(
     passes = Effort()
     with counted(model) as spent:  # of all that is done here; the attack's own passes are those within `perturb`
 
-        def watched(attacked: object, images: Tensor, told: Tensor, generator: tensors.Draws) -> Tensor:
+        def watched(attacked: object, images: Tensor, told: Tensor, generator: tensors.RandomStreams) -> Tensor:
             forward, gradient = spent.forward, spent.gradient
             perturbed = perturb(attacked, images, told, generator)
             passes.forward += spent.forward - forward

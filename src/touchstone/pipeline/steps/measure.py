@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from touchstone.numerics import tensors
 from touchstone.records.nouns import ExampleSet, Margins
 
-Measure = Callable[[nn.Module, Tensor, Tensor, tensors.Draws], tuple[Tensor, Tensor]]
+Measure = Callable[[nn.Module, Tensor, Tensor, tensors.RandomStreams], tuple[Tensor, Tensor]]
 
 
 def measure(
@@ -29,7 +29,7 @@ def measure(
     for batch, rows in tensors.batches(batch_size, images, ids):
         with torch.no_grad():
             predicted = model(batch).argmax(1)
-        values, hits = method(model, batch, predicted, tensors.Draws(seed, "attack", rows))
+        values, hits = method(model, batch, predicted, tensors.RandomStreams(seed, "attack", rows))
         margins.append(torch.where(hits, values.double(), torch.inf))
         found.append(hits)
         predictions.append(predicted)
