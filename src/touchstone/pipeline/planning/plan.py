@@ -1,7 +1,7 @@
 """The graph of a study: which file is made by which step from which files, under which settings.
 
-Addresses are those of design.md 3. A Task makes one file; a job of the workflow does the tasks of one batch, so that
-torch is imported once for many files. Everything here depends on the settings and a job's wildcards alone.
+A Task makes one artefact: a file, or a member of the bundle of its job. A job of the workflow does the tasks of one batch,
+so that torch is imported once for many files. Everything here depends only on the settings and a job's wildcards.
 """
 
 from __future__ import annotations

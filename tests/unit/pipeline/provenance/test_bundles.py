@@ -1,0 +1,100 @@
+"""A bundle is whole or absent, the same members give the same bytes, and each member keeps a record of its own."""
+
+import json
+
+import pytest
+
+from touchstone import digests
+from touchstone.pipeline.provenance import bundles, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address, files_of
+
+CODE = {"a.py": "sha256:a"}
+
+
+def record(data, **more):
+    return {"artefact": digests.sha256(data), "step": "score", "inputs": {}, "code": "sha256:c", "files": CODE, **more}
+
+
+def write(path, **members):
+    with bundles.written(path) as bundle:
+        for name, data in members.items():
+            bundle.add(name, data)
+    sidecar_files.write_bundle_sidecar(path, {name: record(data) for name, data in members.items()})
+    return path
+
+
+def at(path, member):
+    return path.parent / str(Address(path.name, member))
+
+
+def test_an_address_is_a_file_or_a_member_of_one():
+    assert Address.parse("data/x/a.csv") == Address("data/x/a.csv")
+    assert Address.parse("data/x/a.zip#knn/b") == Address("data/x/a.zip", "knn/b")
+    assert str(Address("a.zip", "b")) == "a.zip#b"
+    assert files_of(["a.zip#b", "c", "a.zip#d"]) == ["a.zip", "c"]
+
+
+def test_members_come_back_with_their_bytes_and_records(tmp_path):
+    path = write(tmp_path / "deep/one.zip", first=b"1", second=b"22")
+
+    assert sidecar_files.addresses(path) == [f"{path}#first", f"{path}#second"]
+    assert sidecar_files.read_artefact(at(path, "second")) == b"22"
+    assert sidecar_files.artefact_digest(at(path, "second")) == digests.sha256(b"22")
+    assert sidecar_files.read_sidecar(at(path, "second")) == record(b"22")
+    assert sidecar_files.read_sidecar(path)["artefact"] == digests.file_digest(path)
+    assert sidecar_files.exists(at(path, "first"))
+    assert not sidecar_files.exists(at(path, "third"))
+
+
+def test_the_same_members_give_the_same_bytes_at_any_time(tmp_path, monkeypatch):
+    first = write(tmp_path / "a.zip", one=b"1").read_bytes()
+    monkeypatch.setattr("time.time", lambda: 1e9)
+
+    assert write(tmp_path / "b.zip", one=b"1").read_bytes() == first
+
+
+def test_a_bundle_that_is_not_finished_leaves_the_old_one(tmp_path):
+    path = write(tmp_path / "one.zip", one=b"1")
+
+    with pytest.raises(KeyError), bundles.written(path) as bundle:
+        bundle.add("other", b"2")
+        raise KeyError
+
+    assert bundles.names(path) == ["one"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["one.zip", "one.zip.prov.json"]
+
+
+def test_a_members_record_has_another_digest_if_anything_in_it_is_another():
+    base = record(b"1")
+    others = [base | {"step": "fit"}, base | {"artefact": "sha256:0"}, base | {"code": "sha256:d"}]
+
+    assert len({sidecar_files.digest_of_record(one) for one in (base, *others)}) == 4
+
+
+@pytest.mark.parametrize("place", [0, 40, -10])
+def test_a_damaged_bundle_is_named(tmp_path, place):
+    path = write(tmp_path / "one.zip", one=b"1" * 50)
+    data = bytearray(path.read_bytes())
+    data[place] ^= 255
+    path.write_bytes(data)
+
+    with pytest.raises(ValueError, match=r"one\.zip"):
+        sidecar_files.read_artefact(at(path, "one"))
+
+
+def test_what_no_job_writes_is_a_problem(tmp_path):
+    path = write(tmp_path / "one.zip", one=b"1")
+    beside = sidecar_files.sidecar_path(path)
+    content = json.loads(beside.read_text())
+    assert sidecar_files.bundle_problem(path) == ""
+
+    for edited in (content | {"more": 1}, content | {"files": {**content["files"], "sha256:x": {}}}):
+        beside.write_text(digests.canonical(edited) + "\n")
+        assert "edited" in sidecar_files.bundle_problem(path)
+    beside.write_text(json.dumps(content))
+    assert "form" in sidecar_files.bundle_problem(path)
+    beside.write_text(digests.canonical(content) + "\n")
+    with bundles.written(path) as bundle:
+        bundle.add("one", b"1")
+        bundle.add("stowaway", b"2")
+    assert "other members" in sidecar_files.bundle_problem(path)
