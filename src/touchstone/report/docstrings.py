@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 TITLES = {"": "", "Args": "Inputs and settings", "Returns": "What is measured", "References": "References"}
 _SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|References):\n", re.MULTILINE)
+_PARAGRAPH = re.compile(r"\n\n|\n(?=- )")  # bullets are paragraphs too
 _ITEM = re.compile(r"^(?=\w[\w*, ]*: )", re.MULTILINE)
 
 
@@ -20,7 +21,7 @@ class Section(NamedTuple):
 
 
 def sections(docstring: str) -> list[Section]:
-    """Return the parts of a docstring whose titles TITLES names, in their order, without its line breaks."""
+    """Return the parts of a docstring whose titles TITLES names, in their order, without line breaks and backticks."""
     first, *rest = _SECTION.split(docstring)
     parts = [("", first), *zip(rest[::2], rest[1::2], strict=True)]
     return [_section(title, textwrap.dedent(text)) for title, text in parts if title in TITLES and text.strip()]
@@ -28,10 +29,10 @@ def sections(docstring: str) -> list[Section]:
 
 def _section(title: str, text: str) -> Section:
     if title != "Args":
-        return Section(TITLES[title], [_joined(paragraph) for paragraph in text.strip().split("\n\n")], [])
+        return Section(TITLES[title], [_joined(paragraph) for paragraph in _PARAGRAPH.split(text.strip())], [])
     items = (item.partition(": ") for item in _ITEM.split(text) if item.strip())
     return Section(TITLES[title], [], [(name, _joined(words)) for name, _, words in items])
 
 
 def _joined(text: str) -> str:
-    return " ".join(text.split())
+    return re.sub(r"^- ", "• ", " ".join(text.split()).replace("`", ""))

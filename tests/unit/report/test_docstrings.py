@@ -34,6 +34,12 @@ def test_a_docstring_becomes_titled_parts_without_line_breaks_or_errors():
     assert references.paragraphs == ["Madry et al. 2018."]
 
 
+def test_bullets_are_paragraphs_of_their_own():
+    (section,) = sections("Returns:\n    Rows of `a`:\n\n    - one,\n      as usual\n    - two\n")
+
+    assert section.paragraphs == ["Rows of a:", "• one, as usual", "• two"]
+
+
 def test_a_docstring_without_sections_is_its_paragraphs():
     assert sections("Return rows.\n\nscores: of\ndetectors.") == [("", ["Return rows.", "scores: of detectors."], [])]
     assert sections("") == []
