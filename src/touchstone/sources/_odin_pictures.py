@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from touchstone.ingest.downloads import Archive, published, unpack
@@ -10,12 +11,12 @@ PICTURES = (".jpg", ".jpeg", ".png")
 
 
 def odin_pictures(
-    archive: Archive, source: str, folder: Path, name: str, *, local_folder: str | None, mirror: str | None
+    archives: Sequence[Archive], source: str, folder: Path, name: str, *, local_folder: str | None, mirror: str | None
 ) -> None:
-    """Write the archive's pictures as NAME/PICTURE into `folder`.
+    """Write the archives' pictures as NAME/PICTURE into `folder`.
 
     Args:
-        archive: the only archive of the source.
+        archives: of the source.
         source: its name in messages.
         folder: where to write.
         name: of the subfolder.
@@ -31,5 +32,5 @@ def odin_pictures(
         path = PurePosixPath(member)
         return f"{name}/{path.name}" if path.suffix.lower() in PICTURES and not path.name.startswith(".") else None
 
-    for path in published((archive,), source, local_folder=local_folder, mirror=mirror):
+    for path in published(archives, source, local_folder=local_folder, mirror=mirror):
         unpack(path, folder, name_of)

@@ -12,13 +12,15 @@ from pathlib import Path
 from touchstone.ingest.downloads import Archive
 from touchstone.sources._odin_pictures import odin_pictures
 
-ARCHIVE = Archive(
-    "iSUN.tar.gz",
-    ("https://www.dropbox.com/s/ssz7qxfqae0cca5/iSUN.tar.gz?dl=1",),
-    "md5:be77b0f2c26fda898afac5f99645ee70",
+ARCHIVES = (
+    Archive(
+        "iSUN.tar.gz",
+        ("https://www.dropbox.com/s/ssz7qxfqae0cca5/iSUN.tar.gz?dl=1",),
+        "md5:be77b0f2c26fda898afac5f99645ee70",
+    ),
 )
 
 
 def isun(folder: Path, *, local_folder: str | None = None, mirror: str | None = None) -> None:
     """Write the pictures as iSUN/PICTURE into `folder`. Settings and errors are those of `odin_pictures`."""
-    odin_pictures(ARCHIVE, "isun", folder, "iSUN", local_folder=local_folder, mirror=mirror)
+    odin_pictures(ARCHIVES, "isun", folder, "iSUN", local_folder=local_folder, mirror=mirror)

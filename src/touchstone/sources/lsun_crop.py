@@ -11,13 +11,15 @@ from pathlib import Path
 from touchstone.ingest.downloads import Archive
 from touchstone.sources._odin_pictures import odin_pictures
 
-ARCHIVE = Archive(
-    "LSUN.tar.gz",
-    ("https://www.dropbox.com/s/fhtsw1m3qxlwj6h/LSUN.tar.gz?dl=1",),
-    "md5:458a0a0ab8e5f1cb4516d7400568e460",
+ARCHIVES = (
+    Archive(
+        "LSUN.tar.gz",
+        ("https://www.dropbox.com/s/fhtsw1m3qxlwj6h/LSUN.tar.gz?dl=1",),
+        "md5:458a0a0ab8e5f1cb4516d7400568e460",
+    ),
 )
 
 
 def lsun_crop(folder: Path, *, local_folder: str | None = None, mirror: str | None = None) -> None:
     """Write the pictures as LSUN/PICTURE into `folder`. Settings and errors are those of `odin_pictures`."""
-    odin_pictures(ARCHIVE, "lsun_crop", folder, "LSUN", local_folder=local_folder, mirror=mirror)
+    odin_pictures(ARCHIVES, "lsun_crop", folder, "LSUN", local_folder=local_folder, mirror=mirror)

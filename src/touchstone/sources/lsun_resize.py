@@ -11,13 +11,15 @@ from pathlib import Path
 from touchstone.ingest.downloads import Archive
 from touchstone.sources._odin_pictures import odin_pictures
 
-ARCHIVE = Archive(
-    "LSUN_resize.tar.gz",
-    ("https://www.dropbox.com/s/moqh2wh8696c3yl/LSUN_resize.tar.gz?dl=1",),
-    "md5:278b7b31c8cb7e804a1465a8ce03a2dc",
+ARCHIVES = (
+    Archive(
+        "LSUN_resize.tar.gz",
+        ("https://www.dropbox.com/s/moqh2wh8696c3yl/LSUN_resize.tar.gz?dl=1",),
+        "md5:278b7b31c8cb7e804a1465a8ce03a2dc",
+    ),
 )
 
 
 def lsun_resize(folder: Path, *, local_folder: str | None = None, mirror: str | None = None) -> None:
     """Write the pictures as LSUN_resize/PICTURE into `folder`. Settings and errors are those of `odin_pictures`."""
-    odin_pictures(ARCHIVE, "lsun_resize", folder, "LSUN_resize", local_folder=local_folder, mirror=mirror)
+    odin_pictures(ARCHIVES, "lsun_resize", folder, "LSUN_resize", local_folder=local_folder, mirror=mirror)

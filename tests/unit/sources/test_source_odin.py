@@ -29,7 +29,8 @@ def png():
 def published(request, tmp_path, monkeypatch):
     """A source, a folder with an archive in its form, and the name of its subfolder."""
     module = importlib.import_module(f"touchstone.sources.{request.param}")
-    path = tmp_path / "archives" / module.ARCHIVE.name
+    (archive,) = module.ARCHIVES
+    path = tmp_path / "archives" / archive.name
     path.parent.mkdir()
     with tarfile.open(path, "w:gz") as tape:
         for name in ("deep/inside/1.PNG", "2.png", "._2.png", "readme.txt"):
@@ -37,7 +38,7 @@ def published(request, tmp_path, monkeypatch):
             entry.size = len(png())
             tape.addfile(entry, io.BytesIO(png()))
     digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    monkeypatch.setattr(module, "ARCHIVE", replace(module.ARCHIVE, digest=f"md5:{digest}"))
+    monkeypatch.setattr(module, "ARCHIVES", (replace(archive, digest=f"md5:{digest}"),))
     return request.param, path.parent, FOLDERS[request.param]
 
 
