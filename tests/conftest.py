@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -29,6 +31,25 @@ if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone contract` holds a file o
 torch.set_num_threads(1)  # tests run beside each other; two spinning threads each cost four times as much
 
 ROOT = Path(__file__).parents[1]
+MEMORY = Path("/dev/shm")
+ROOM = 6e9  # bytes
+
+
+def use_memory() -> None:
+    """Put temporary folders in memory, unless TMPDIR says where.
+
+    ext4 gives no inode of a recently deleted file to a new one, and searches past all of them: after one deleted copy of a
+    study, the next takes 2.5 s of kernel time instead of 0.15 s, and so does all that a study writes.
+    """
+    if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
+        return
+    disk = os.statvfs(MEMORY)
+    if not disk.f_flag & os.ST_NOEXEC and min(disk.f_bavail * disk.f_frsize, psutil.virtual_memory().available) > ROOM:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
+
+
+use_memory()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
