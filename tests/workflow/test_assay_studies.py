@@ -14,7 +14,7 @@ from torch import nn
 
 from touchstone.__main__ import main
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import running
+from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
@@ -229,7 +229,7 @@ def test_a_driver_without_a_torch_that_can_use_it_is_refused_too(clone, capsys, 
 @pytest.mark.parametrize("there", [True, False])
 def test_dry_run_check_and_run_say_that_a_study_asks_for_a_gpu_that_is_not_here(clone, capsys, monkeypatch, gpu, there):
     gpu(there)
-    monkeypatch.setattr(running, "_run", lambda *given: 1)
+    monkeypatch.setattr(snakemake_run, "_run", lambda *given: 1)
     said = []
 
     for command in (

@@ -11,7 +11,7 @@ from snakemake.cli import parse_config
 
 from touchstone.commands import dvc
 from touchstone.pipeline.auditing import comparison
-from touchstone.pipeline.orchestration.running import configuration
+from touchstone.pipeline.orchestration.snakemake_run import configuration
 from touchstone.pipeline.settings.files import ParamsError
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import locks, running
+from touchstone.pipeline.orchestration import locks, snakemake_run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.study import load
@@ -39,7 +39,7 @@ def run_assay(options: Namespace) -> int:
         try:
             locks.check_free()
         except locks.Busy as error:
-            return running.report_busy(error)
+            return snakemake_run.report_busy(error)
         _check_gpu(options.device)
     from touchstone.assay.inspection import inspect  # it imports torch, which takes seconds
 
@@ -52,7 +52,7 @@ def run_assay(options: Namespace) -> int:
         if warning := devices.warning(options.device):
             print(f"touchstone: {warning}", file=sys.stderr)
         return 0
-    code = running.run(name, options.cores)
+    code = snakemake_run.run(name, options.cores)
     if code == 0:
         _print_summary(facts.name)
     return code

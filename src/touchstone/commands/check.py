@@ -10,7 +10,7 @@ import sys
 
 from touchstone.commands._command_line import add_study
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration.running import configuration
+from touchstone.pipeline.orchestration.snakemake_run import configuration
 from touchstone.pipeline.settings.study import load
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from touchstone.commands._command_line import add_cores, add_study
-from touchstone.pipeline.orchestration import running
+from touchstone.pipeline.orchestration import snakemake_run
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -18,4 +18,4 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run the study and return Snakemake's exit code."""
-    return running.run(options.study, options.cores, options.lock)
+    return snakemake_run.run(options.study, options.cores, options.lock)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from touchstone.pipeline.orchestration import running
+from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.orchestration.events import EventFile
 
 
@@ -20,19 +20,19 @@ def conclude(tmp_path):
         (logs / "snakemake.log").write_text(log)
         file = EventFile(logs / "events.jsonl")
         file.path.write_text("".join(json.dumps(event) + "\n" for event in events))
-        return running._conclude(code, logs / "snakemake.log", file, 12.3)
+        return snakemake_run._conclude(code, logs / "snakemake.log", file, 12.3)
 
     return end
 
 
 def test_a_snakemake_that_ignores_sigterm_is_killed_in_bounded_time(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(running, "PATIENCE", 1.0)
-    monkeypatch.setattr(running, "REMINDER", 0.2)
+    monkeypatch.setattr(snakemake_run, "PATIENCE", 1.0)
+    monkeypatch.setattr(snakemake_run, "REMINDER", 0.2)
     deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
     snakemake = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
     snakemake.stdout.readline()
 
-    running._take_down(snakemake, tmp_path)
+    snakemake_run._take_down(snakemake, tmp_path)
 
     assert snakemake.returncode == -9
     assert "waiting for Snakemake to end" in capsys.readouterr().err
