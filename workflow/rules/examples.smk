@@ -23,7 +23,7 @@ for RULE in PLAN.rules_of("attack"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Attack {{wildcards.{RULE.wildcards[0]}}}: {RULE.told}"
+            f"Attack {{wildcards.{RULE.wildcards[0]}}}: {RULE.batch_label}"
         shell:
             RUN
 
@@ -50,6 +50,6 @@ for RULE in PLAN.rules_of("translate"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Translate with seed {{wildcards.seed}}: {RULE.told}"
+            f"Translate with seed {{wildcards.seed}}: {RULE.batch_label}"
         shell:
             RUN

@@ -22,7 +22,7 @@ for RULE in PLAN.rules_of("infer"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Run {{wildcards.net}}: {RULE.told}"
+            f"Run {{wildcards.net}}: {RULE.batch_label}"
         shell:
             RUN
 
@@ -49,7 +49,7 @@ for RULE in PLAN.rules_of("measure"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Measure margins of {{wildcards.net}} by {{wildcards.margin}}: {RULE.told}"
+            f"Measure margins of {{wildcards.net}} by {{wildcards.margin}}: {RULE.batch_label}"
         shell:
             RUN
 

@@ -49,6 +49,6 @@ for RULE in PLAN.rules_of("gather"):
             settings=settings(RULE),
             code=code(RULE),
         message:
-            f"Gather {RULE.gathers} {RULE.batch.name} of {RULE.told_wildcards}"
+            f"Gather {RULE.gathers} {RULE.batch.name} of {RULE.wildcard_label}"
         shell:
             RUN

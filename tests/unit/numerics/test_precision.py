@@ -135,7 +135,7 @@ def test_where_memory_runs_out_batches_are_halved_and_the_user_is_told(folder, m
     assert measured(monkeypatch, error, most=64) == [256, 128, 64]
 
     told = capsys.readouterr().err
-    assert "made: memory ran out at 128 images at a time; going on with 64 (study.batch_size)" in told
+    assert "made: memory ran out at 128 images at a time; continuing with 64 (study.batch_size)" in told
     assert sidecar_files.read_sidecar(Path("made"))["settings"]["batch_size"] == 256
 
 

@@ -153,7 +153,7 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
             elif isinstance(files := sidecar.get("files"), dict) and (today := code_files((task,))) != files:
                 changed = sorted(f for f in today.keys() | files.keys() if today.get(f) != files.get(f))
                 then = {name: files.get(name) for name in changed}
-                commit = git.of_code(root, tuple(then.items()))
+                commit = git.commit_of_code(root, tuple(then.items()))
                 told = f"; that code is in commit {commit}" if commit else "; that code is in no commit here"
                 yield Finding(task.output, f"was made by other code than today's: {', '.join(changed)}{told}")
     for beside in sorted((root / plan.folder).rglob("*" + sidecar_files.SIDECAR)):

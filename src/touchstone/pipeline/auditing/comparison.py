@@ -104,13 +104,13 @@ def read(name: str, root: Path = Path()) -> Report:
     if not revision and (folder / packing.METRICS).is_file():
         return _report(name, lambda file: (folder / file).read_bytes())
     revision, study = (revision, study) if revision else (name, DEFAULT_STUDY)
-    if not git.said(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
+    if not git.output(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"):
         raise ValueError(
             f"{name}: neither a study with a report under reports/, nor a folder with {packing.METRICS}, nor a git revision"
         )
 
     def show(file: str) -> bytes:
-        data = git.said(root, "show", f"{revision}:reports/{study}/{file}")
+        data = git.output(root, "show", f"{revision}:reports/{study}/{file}")
         if data is None:
             raise ValueError(
                 f"{name}: reports/{study}/{file} is not in that revision; only committed reports can be compared"

@@ -1,1 +1,1 @@
-"""One job of the workflow in its own process. It must not know Snakemake."""
+"""One job of the workflow in one process. It must not depend on Snakemake."""

@@ -1,4 +1,4 @@
-"""Call a step with what its task's files hold: one function per step."""
+"""Call a step with the contents of its task's input files: one function per step."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _fetch(job: Job) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     if expected is None:
-        told = f'to pin what came, write sha256: "{digest}" into sources.{target.name}'
-        print(f"touchstone: {target} was fetched under no sha256; {told}", file=sys.stderr)
+        advice = f'to pin these files, write sha256: "{digest}" into sources.{target.name}'
+        print(f"touchstone: {target} was fetched without a sha256; {advice}", file=sys.stderr)
     sidecar_files.write_sidecar(target, digest, job.facts)
 
 
@@ -83,12 +83,12 @@ def _train(job: Job) -> None:
     from touchstone.pipeline.steps.train import train
 
     block = job.settings["component"]
-    found = registry.used(block["use"])
+    component = registry.used(block["use"])
     companions = None
-    if found.companions is not None:
-        companions = bound(block, tuple(found.companions.settings), registry.load_companions(block["use"]))
-    objective = bound(block, tuple(found.call.settings))
-    if "static_networks" in found.data:  # given as settings are: they stay as they are, so the training loop holds none
+    if component.companions is not None:
+        companions = bound(block, tuple(component.companions.settings), registry.load_companions(block["use"]))
+    objective = bound(block, tuple(component.call.settings))
+    if "static_networks" in component.data:  # bound like settings, because they are not trained
         objective = functools.partial(objective, static_networks=_static_networks(job))
     with progress.reported(job.task.output, job.logs) as report:
         state = progress.Resume(job.task.output, job.logs, job.action)
@@ -113,15 +113,19 @@ def _train(job: Job) -> None:
 
 
 def _static_networks(job: Job) -> list[Any]:
-    """Return the networks that an objective attacks beside the one it trains; JobError for one of other images."""
+    """Return the networks that an objective attacks besides the one that it trains.
+
+    Raises:
+        JobError: A network has another image shape, or fewer classes than the training data.
+    """
     examples = job.noun("train", "ExampleSet")
     shape, classes = examples.images.shape[1:], int(examples.labels.max()) + 1
     for file in job.task.inputs["static_networks"]:
-        known = job.reader.noun(file, "Checkpoint")
-        if known.input_shape != shape or known.classes < classes:
+        checkpoint = job.reader.noun(file, "Checkpoint")
+        if checkpoint.input_shape != shape or checkpoint.classes < classes:
             raise JobError(
-                f"{file}: knows {known.classes} classes of images {known.input_shape}, and {job.task.inputs['train']}"
-                f" holds {classes} of {shape}; a static network is one of the same data"
+                f"{file}: has {checkpoint.classes} classes of images {checkpoint.input_shape}, but"
+                f" {job.task.inputs['train']} has {classes} of {shape}; use a static network for the same data"
             )
     return job.models("static_networks", "static_architectures")
 
@@ -154,7 +158,9 @@ def _attack(job: Job) -> None:
     perturb, model = bound(job.settings["component"]), _model(job)
     defence = _guarded(job, model) if "detector" in job.task.inputs else model
     if "pipeline" in registry.used(job.settings["component"]["use"]).data and "translators" not in job.task.inputs:
-        raise JobError(f"{job.task.output}: {job.settings['component']['use']} attacks defences alone")
+        raise JobError(
+            f"{job.task.output}: {job.settings['component']['use']} attacks only defences; give it a defence as victim"
+        )
     asks = registry.used(job.settings["component"]["use"]).call.data
     settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
     attacked = make(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
@@ -175,7 +181,13 @@ def _model(job: Job) -> Any:
 
 
 def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
-    """Return the network behind the task's detector, at the threshold of the task's false-positive rate."""
+    """Return the network behind a detector, with the threshold for the task's false-positive rate.
+
+    Args:
+        job: The job.
+        model: The network.
+        role: Which detector: `detector` for the guard of a victim, `router` for the router of a defence.
+    """
     import torch
 
     from touchstone.adversary.defences import Guarded
@@ -184,7 +196,7 @@ def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
     block, detector = job.settings[role], job.noun(role, "Detector")
     call = registry.used(block["use"]).call
     outputs, clean = job.noun("typical_outputs", "Outputs"), job.noun("typical_examples", "ExampleSet")
-    known = typical(outputs, clean, call.data, block.get("label"), job.settings["device"])
+    imitated = typical(outputs, clean, call.data, block.get("label"), job.settings["device"])
     state = {name: torch.from_numpy(values).to(job.settings["device"]) for name, values in detector.state.items()}
     return Guarded(
         model=model,
@@ -195,7 +207,7 @@ def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
         spread=detector.spread,
         confounding=job.settings["confounding" if role == "detector" else f"{role}_confounding"],
         label=block.get("label"),
-        typical=known,
+        typical=imitated,
     )
 
 
@@ -223,7 +235,7 @@ def _infer(job: Job) -> None:
 
 
 def _scorer(job: Job) -> Callable[[Any], Any]:
-    """Return the function that scores the task's set with a given Detector."""
+    """Return the function that scores the task's set with a Detector."""
     from touchstone.pipeline.steps.score import score
 
     block = job.settings["component"]

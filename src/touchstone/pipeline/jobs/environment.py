@@ -10,32 +10,32 @@ from touchstone.numerics import cpu_paths, precision
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.planning.steps import STEPS
 
-# Keep freed memory in the process: gradient norms took twice as long without.
+# Keep freed memory in the process: without this, gradient norms took twice as long.
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "1000000000"}
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return the environment of every job: its threads, code paths and allocator."""
+    """Return the environment variables of every job: threads, CPU paths, allocator."""
     counts = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "OPENBLAS", "MKL")}
     return cpu_paths.pinned() | ALLOCATOR | counts | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
 
 def set_environment(threads: int) -> bool:
-    """Set the environment of a job, here and for what this process starts; return whether that changed anything.
+    """Set a job's environment in this process; return whether anything changed.
 
-    Pins of another machine's processor are dropped: a job may come from a login node.
+    Pins for another processor are removed, because the job may have been submitted from a login node.
     """
-    before, wanted = dict(os.environ), environment(threads)
-    for name in cpu_paths.PINNED.keys() - wanted.keys():
+    before, required = dict(os.environ), environment(threads)
+    for name in cpu_paths.PINNED.keys() - required.keys():
         os.environ.pop(name, None)
-    os.environ.update(wanted)
+    os.environ.update(required)
     return dict(os.environ) != before
 
 
 def prepare_process(step: str, threads: int) -> None:
-    """Start the process again in the environment that its job needs, where the workflow has not set it already.
+    """Restart the process in its job's environment, unless the workflow has already set it.
 
-    numpy and torch read it when they are imported.
+    numpy and torch read these variables when they are imported.
     """
     if set_environment(threads if STEPS[step].torch else 1):
         os.execv(sys.executable, [sys.executable, "-m", "touchstone", *sys.argv[1:]])
@@ -45,7 +45,7 @@ def _set_up_torch(settings: dict[str, Any]) -> None:
     import torch
 
     torch.set_num_threads(settings["threads"])
-    # What torch.use_deterministic_algorithms(True) does, less its import of the compiler: 1.1 s of every job.
+    # As torch.use_deterministic_algorithms(True), but without importing the compiler, which takes 1.1 s.
     torch._C._set_deterministic_algorithms(True, warn_only=False)
     torch.backends.cudnn.benchmark = False
     precision.set_up(settings)

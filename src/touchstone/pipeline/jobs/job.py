@@ -1,4 +1,4 @@
-"""Runs the tasks of one job: reads their inputs, calls the step, writes the artefacts and their sidecars."""
+"""One task as its step's adapter uses it: read the inputs, load the networks, write the artefact."""
 
 from __future__ import annotations
 
@@ -20,25 +20,30 @@ from touchstone.pipeline.provenance.addresses import Address
 
 
 class Job:
-    """One task with what it needs to be done."""
+    """One task, with the reader and the outputs of its job.
+
+    Attributes:
+        written: The bytes of the finished artefact, or the file that contains them.
+        settings: The task's settings, with a smaller batch if memory ran out.
+    """
 
     def __init__(self, task: Task, reader: Reader, outputs: Outputs, root: Path, logs: Path) -> None:
         self.task, self.reader, self.outputs, self.root, self.logs = task, reader, outputs, root, logs
-        self.written: bytes | Path = Path(task.output)  # where the artefact's bytes are when it is done
-        self.settings = task.settings  # what it is done with: fewer images at a time where memory runs out
+        self.written: bytes | Path = Path(task.output)
+        self.settings = task.settings
 
     def noun(self, role: str, kind: str) -> Any:
-        """Return the noun of a role, None where the task has no such input."""
+        """Return the noun of a role; None if the task has no such input."""
         file = self.task.inputs.get(role)
         return None if file is None else self.reader.noun(str(file), kind)
 
     def nouns(self, role: str, kind: str) -> list[Any]:
-        """Return the nouns of a role that has many."""
+        """Return the nouns of a role with several files."""
         return [self.reader.noun(file, kind) for file in self.task.inputs.get(role, [])]
 
     @functools.cached_property
     def facts(self) -> dict[str, Any]:
-        """What the sidecar says besides the artefact's digest: a function of inputs, settings, code and environment."""
+        """The sidecar's facts, without the artefact's digest: step, settings, inputs, code, environment."""
         files = code_files((self.task,))
         roles = self.task.as_json()["inputs"]
         facts: dict[str, Any] = {
@@ -59,7 +64,7 @@ class Job:
 
     @property
     def action(self) -> str:
-        """The key of the action cache."""
+        """The task's key in the action cache."""
         return action_of(self.facts)
 
     def write(self, noun: Any) -> None:
@@ -75,22 +80,22 @@ class Job:
             self.written = data
 
     def write_pieces(self, pieces: Iterable[bytes]) -> None:
-        """Write the task's artefact, which is not in memory whole, and its sidecar."""
+        """Write the task's artefact piece by piece, and its sidecar."""
         self.outputs.write_pieces(self.task.output, pieces, self.facts)
 
     def rows(self, role: str) -> list[Any]:
-        """Return the files of a role as Rows, none of their arrays read."""
+        """Return the files of a role as Rows, without reading their arrays."""
         from touchstone.records.rows import Rows
 
         return [Rows.at(Path(file)) for file in self.task.as_json()["inputs"][role]]
 
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
-        """Return the network of a checkpoint, ready to be called on pixels; None where the task has none."""
+        """Return the network of a checkpoint, which maps pixels to logits; None if the task has none."""
         file = self.task.inputs.get(role)
         return None if file is None else self._network(str(file), self.settings[architecture])
 
     def models(self, role: str, architectures: str) -> list[Any]:
-        """Return the networks of a role that has many, ready to be called on pixels; none where the task has none."""
+        """Return the networks of a role with several checkpoints."""
         files = self.task.inputs.get(role, [])
         return [
             self._network(file, block) for file, block in zip(files, self.settings.get(architectures, []), strict=True)
@@ -101,7 +106,7 @@ class Job:
 
         checkpoint = self.reader.noun(file, "Checkpoint")
         if checkpoint.architecture != block:
-            raise JobError(f"{file}: holds {checkpoint.architecture}, expected {block}")
+            raise JobError(f"{file}: has the architecture {checkpoint.architecture}, expected {block}")
         try:
             network = checkpoints.load(bound(block), checkpoint, self.settings["device"])
         except ValueError as error:
@@ -110,7 +115,13 @@ class Job:
 
 
 def bound(block: dict[str, Any], names: tuple[str, ...] | None = None, function: Any = None) -> Callable[..., Any]:
-    """Return a component with its settings bound, nested blocks as callables; only the settings in `names` if given."""
+    """Return a component with its settings bound. Nested components become callables.
+
+    Args:
+        block: The component's `use` and settings.
+        names: The settings to bind; None for all.
+        function: The function to bind them to; None for the component's main function.
+    """
     function = function or registry.load(block["use"])
     settings = {
         key: _bound_value(value) for key, value in block.items() if key != "use" and (names is None or key in names)

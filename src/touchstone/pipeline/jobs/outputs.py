@@ -1,4 +1,4 @@
-"""What a job writes: files of their own with their sidecars, and members of its bundle."""
+"""The outputs of a job: whole files with their sidecars, and members of bundles."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ Record = dict[str, Any]
 
 
 def action_of(facts: Record) -> str:
-    """Return the key of an action: a record's facts, of the inputs only their bytes and not their place in the chain."""
+    """Return the key of an action.
+
+    It is a digest of a record's facts. Inputs count only by their bytes, not by their provenance.
+    """
     inputs = {role: [link["artefact"] for link in links] for role, links in facts["inputs"].items()}
     kept = {name: value for name, value in facts.items() if name != "artefact"}
     return digests.sha256(digests.canonical({**kept, "inputs": inputs}).encode())
 
 
 class Outputs:
-    """The outputs of one job. A bundle and its sidecar appear when the job ends well."""
+    """The outputs of one job. A bundle and its sidecar appear only if the job succeeds."""
 
     def __init__(self) -> None:
         self._bundles: dict[Path, bundles.Writer] = {}
@@ -42,7 +45,16 @@ class Outputs:
                 sidecar_files.write_bundle_sidecar(path, records)
 
     def keep_current(self, address: str, action: str, facts: Record) -> bool:
-        """Keep what is at an address if the same action made it, with its place in today's chain; return whether it did."""
+        """Keep an existing artefact if the same action created it, but rewrite its record.
+
+        Args:
+            address: The address of the artefact.
+            action: The key of the action that would create it now.
+            facts: The facts of its new record.
+
+        Returns:
+            Whether the artefact was kept.
+        """
         path = Path(address)
         try:
             record = sidecar_files.read_sidecar(path)
@@ -71,5 +83,5 @@ class Outputs:
         self._records[path][place.member] = {"artefact": digests.sha256(data), **facts}
 
     def write_pieces(self, address: str, pieces: Iterable[bytes], facts: Record) -> None:
-        """Write a file that is not in memory whole, and its sidecar."""
+        """Write a file piece by piece, and its sidecar."""
         sidecar_files.write_sidecar(Path(address), whole_files.write_pieces(Path(address), pieces), facts)

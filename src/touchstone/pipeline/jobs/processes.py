@@ -1,4 +1,4 @@
-"""Processes of this machine, read through psutil: identify one, find the Snakemakes of a folder, end some."""
+"""Processes of this machine: identify one, find the Snakemakes of a folder, end some."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCKLESS = {"-n", "--dry-run", "--dryrun", "--unlock", "--lint", "--report"}  # 
 
 @dataclass(frozen=True)
 class Process:
-    """A process, described so that another one with a reused id is not mistaken for it.
+    """A process. Its description differs from that of a later process with the same id.
 
     Args:
         pid: The process id.
@@ -56,8 +56,8 @@ def started(pid: int) -> Process | None:
     return None
 
 
-def own() -> Process:
-    """Return this process. Without /proc, the result is never found to be alive."""
+def this_process() -> Process:
+    """Return this process. Without /proc, `is_alive` is false for the result."""
     return current(os.getpid()) or Process(os.getpid(), 0.0, ())
 
 
@@ -67,7 +67,7 @@ def is_alive(process: Process) -> bool:
 
 
 def in_folder(folder: Path) -> list[Process]:
-    """Return the processes whose working directory is this folder, this process excepted, oldest first."""
+    """Return the other processes whose working directory is this folder, oldest first."""
     path = str(folder.resolve())
     pids = [each.pid for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == path and each.pid != os.getpid()]
     return sorted(filter(None, map(current, pids)), key=lambda process: process.start)
@@ -86,7 +86,7 @@ def _is_snakemake(command: tuple[str, ...]) -> bool:
 
 
 def end(processes: Iterable[Process]) -> None:
-    """Send SIGTERM, wait up to PATIENCE seconds, send SIGKILL to those that are left."""
+    """Send SIGTERM, wait up to PATIENCE seconds, send SIGKILL to the remaining processes."""
     waiting = [process for process in processes if _signalled(process, signal.SIGTERM)]
     deadline = time.monotonic() + PATIENCE
     while (waiting := [process for process in waiting if is_alive(process)]) and time.monotonic() < deadline:

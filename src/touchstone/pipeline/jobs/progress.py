@@ -1,4 +1,7 @@
-"""Progress files of long jobs, and the state that a killed training resumes from. Both lie under logs/, read by no job."""
+"""Progress files of long jobs, and the saved state of a training for its resumption.
+
+Both are in logs/ and are no inputs of a job.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,18 @@ INTERVAL = 0.5  # seconds between two writes of a progress file
 
 
 def progress_folder(logs: Path) -> Path:
-    """Return the folder that holds one progress file per running long job."""
+    """Return the folder of the progress files, one per running long job."""
     return logs / "progress"
 
 
 @contextmanager
 def reported(label: str, logs: Path) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function (done, total) that keeps a progress file while the block runs; the file goes when it ends."""
+    """Yield a function (done, total) that updates a progress file; delete the file at the end.
+
+    Args:
+        label: The artefact that the job creates.
+        logs: The study's log folder.
+    """
     name = Path(label).with_suffix("").as_posix().replace("/", "_")
     path = progress_folder(logs) / f"{name}.json"
     last = 0.0
@@ -41,9 +49,12 @@ def reported(label: str, logs: Path) -> Iterator[Callable[[int, int], None]]:
 
 
 class Resume:
-    """Keeps a training's state between epochs, so that a killed job goes on where it was and ends in the same bytes.
+    """Stores a training's state between epochs, so that a killed job resumes and ends with the same bytes.
 
-    key: names all that decides these, inputs included; a state that was kept under another one is not read.
+    Args:
+        artefact: The checkpoint that the training creates.
+        logs: The study's log folder.
+        key: The key of the action. A state with another key is ignored.
     """
 
     def __init__(self, artefact: str, logs: Path, key: str) -> None:
@@ -51,7 +62,7 @@ class Resume:
         self.key = digests.sha256(key.encode())
 
     def read(self) -> Any:
-        """Return the state that was kept under the same key; None where there is none, or it is damaged."""
+        """Return the state with the same key; None if there is none or it is damaged."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
@@ -59,18 +70,18 @@ class Resume:
             state = load(self.path.read_bytes())
         except (FileNotFoundError, SafetensorError):
             return None
-        own = state.pop("resume.key", None)
-        return state if own is not None and bytes(own).decode() == self.key else None
+        key = state.pop("resume.key", None)
+        return state if key is not None and bytes(key).decode() == self.key else None
 
     def keep(self, state: dict[str, Any]) -> None:
-        """Keep the state in place of the one before."""
+        """Store the state in place of the previous one."""
         import numpy as np
         from safetensors.numpy import save
 
         marked = {**state, "resume.key": np.frombuffer(self.key.encode(), dtype=np.uint8)}
         data = save({name: np.ascontiguousarray(value) for name, value in marked.items()})
-        whole_files.write_whole(self.path, data, lasting=False)  # a state that a power cut damages is not read
+        whole_files.write_whole(self.path, data, lasting=False)  # `read` ignores a state that a power cut damaged
 
     def done(self) -> None:
-        """Remove the state: the artefact is written."""
+        """Delete the state, because the artefact is complete."""
         self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Call `evaluate` and `report` with the cells that their settings name."""
+"""Call `evaluate` and `report` with the cells in their settings."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ ROLES |= {f"fit_{role}": ROLES[role] for role in ("outputs", "margins")}
 
 
 def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return {role: cells} with their nouns read."""
+    """Return {role: cells} with the noun of each cell."""
     from touchstone.records.nouns import Cell
 
-    found: dict[str, list[Any]] = {role: [] for role in ROLES}
+    by_role: dict[str, list[Any]] = {role: [] for role in ROLES}
     for cell in cells:
         facts = {key: value for key, value in cell.items() if key != "role"}
-        found[cell["role"]].append(Cell(noun=job.reader.noun(cell["file"], ROLES[cell["role"]]), **facts))
-    return found
+        by_role[cell["role"]].append(Cell(noun=job.reader.noun(cell["file"], ROLES[cell["role"]]), **facts))
+    return by_role
 
 
 def evaluate(job: Job) -> None:
     """Compute the metric rows of one evaluation."""
     from touchstone.pipeline.steps.evaluate import evaluate as step
 
-    block, found = job.settings["component"], _cells(job, job.settings["cells"])
-    data = [found[role] for role in registry.used(block["use"]).data]
+    block, by_role = job.settings["component"], _cells(job, job.settings["cells"])
+    data = [by_role[role] for role in registry.used(block["use"]).data]
     job.write(step(job.settings["evaluation"], bound(block), data))
 
 
@@ -55,10 +55,12 @@ def report(job: Job) -> None:
     questions = job.settings["settings"]["evaluations"]
     for name, figure in job.settings["figures"].items():
         block = figure["component"]
-        asked = [figure["evaluation"], *figure["also"]]
-        found = _cells(job, figure["cells"]) | {"metrics": [row for name in asked for row in metrics[name].rows]}
+        evaluations = [figure["evaluation"], *figure["also"]]
+        by_role = _cells(job, figure["cells"]) | {
+            "metrics": [row for name in evaluations for row in metrics[name].rows]
+        }
         figures[name] = {
-            "draw": functools.partial(bound(block), *(found[role] for role in registry.used(block["use"]).data)),
+            "draw": functools.partial(bound(block), *(by_role[role] for role in registry.used(block["use"]).data)),
             "caption": figure["caption"],
             "evaluation": figure["evaluation"],
             "component": block["use"],
@@ -71,7 +73,7 @@ def report(job: Job) -> None:
             ],
             "settings": json.dumps({key: value for key, value in block.items() if key != "use"}, sort_keys=True),
             "files": [cell["file"] for cell in figure["cells"]]
-            or [f"data/{job.settings['study']}/metrics/{evaluation}.csv" for evaluation in asked],
+            or [f"data/{job.settings['study']}/metrics/{evaluation}.csv" for evaluation in evaluations],
         }
     behind = chain.reached(Path(), job.task.input_files)
     sources: dict[str, Any] = {file: _source(file, sidecar, job.settings["study"]) for file, sidecar in behind.items()}
@@ -88,7 +90,7 @@ def report(job: Job) -> None:
     )
     folder = Path(job.task.output).parent
     shutil.rmtree(folder / "figures", ignore_errors=True)
-    (folder / "figures").mkdir(parents=True)  # an output of the rule in a study without figures too
+    (folder / "figures").mkdir(parents=True)  # the rule has this output even in a study without figures
     for name, data in pages.items():
         whole_files.write_whole(folder / name, data)
     page_digests = {name: digests.sha256(data) for name, data in sorted(pages.items())}
@@ -99,7 +101,7 @@ def report(job: Job) -> None:
 
 
 def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
-    """Return what the report says of a file: its digests, the step and settings that made it, the command to remake it."""
+    """Return the report's facts about a file: digests, step, settings, inputs, command to recreate it."""
     return {
         "digest": sidecar["artefact"],
         "sidecar": sidecar_files.record_digest(Path(file)),

@@ -1,4 +1,4 @@
-"""Run one job: its tasks from the cache or anew, their files and sidecars."""
+"""Run one job: copy its tasks' artefacts from the cache or compute them, and write their sidecars."""
 
 from __future__ import annotations
 
@@ -22,12 +22,16 @@ PIECE = 2**20  # bytes of a file that are copied at a time
 
 
 def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
-    """Do every task of a job in order; return how many were not computed: current already, or in the action cache.
+    """Run every task of a job in order. Torch is imported only if a task has to be computed.
 
-    Torch is imported only for the rest.
+    Returns:
+        The number of tasks that were not computed, because their artefact was current or in the action cache.
+
+    Raises:
+        JobError: A task cannot run.
     """
     reader, store = Reader(), cache.Cache.at(root)
-    ready, held = False, 0
+    ready, reused = False, 0
     last = {file: place for place, task in enumerate(tasks) for file in task.input_files}
     with Outputs() as outputs:
         for place, task in enumerate(tasks):
@@ -36,7 +40,7 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
                 raise JobError(f"{task.output}: the input {missing[0]} is missing")
             job = Job(task, reader, outputs, root, logs)
             if STEPS[task.step].cached and _reused(job, store):
-                held += 1
+                reused += 1
                 continue
             if STEPS[task.step].torch and not ready:
                 _set_up_torch(task.settings)
@@ -45,11 +49,11 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
             if store is not None and STEPS[task.step].cached:
                 _keep(store, job)
             reader.forget(file for file in task.input_files if last[file] == place)
-    return held
+    return reused
 
 
 def _reused(job: Job, store: cache.Cache | None) -> bool:
-    """Return whether a task's artefact is current or in the action cache; it then has its place in today's chain."""
+    """Return whether a task's artefact is current or in the action cache; then write its new record."""
     if job.outputs.keep_current(job.task.output, job.action, job.facts):
         return True
     made = None if store is None else store.fetch(job.action)
@@ -69,9 +73,10 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def _do(job: Job) -> None:
-    """Do one task; where memory runs out, again with half as many images at a time, which changes no image's result.
+    """Run one task. If memory runs out, retry with half as many images at a time, which changes no result.
 
-    JobError where that leads nowhere: at one image, or in training, where the batch is part of what is trained.
+    Raises:
+        JobError: Memory ran out with one image at a time, or in training, where the batch size changes the result.
     """
     while True:
         try:
@@ -84,16 +89,19 @@ def _do(job: Job) -> None:
         precision.free_memory()
         batch = job.settings.get("batch_size")
         if batch is None or batch == 1:
-            less = "one image at a time is too much" if batch else "give the entry a smaller batch_size"
+            less = "one image at a time does not fit" if batch else "give the entry a smaller batch_size"
             raise JobError(f"{job.task.output}: memory ran out ({ran_out}); {less}")
         job.settings = job.settings | {"batch_size": batch // 2}
-        told = f"memory ran out at {batch} images at a time; going on with {batch // 2} (study.batch_size)"
-        print(f"touchstone: {job.task.output}: {told}", file=sys.stderr)
+        change = f"memory ran out at {batch} images at a time; continuing with {batch // 2} (study.batch_size)"
+        print(f"touchstone: {job.task.output}: {change}", file=sys.stderr)
 
 
 def _keep(store: cache.Cache, job: Job) -> None:
-    """Remember the output in the action cache; a cache that cannot be written to is no reason to lose the output."""
+    """Store the output in the action cache. If that fails, warn and keep the output."""
     try:
         store.keep(job.action, job.written)
     except OSError as error:
-        print(f"touchstone: {job.task.output} is made, but the action cache cannot keep it: {error}", file=sys.stderr)
+        print(
+            f"touchstone: {job.task.output} is complete, but cannot be stored in the action cache: {error}",
+            file=sys.stderr,
+        )

@@ -1,4 +1,7 @@
-"""Run records: when, where and by which process a job was done, at what cost. Under logs/, in no digest, read by no job."""
+"""Run records: when, where, by which process and at what cost a job ran.
+
+They are in logs/. They enter no digest and are no inputs of a job.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +24,19 @@ from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.provenance import git, whole_files
 
 FOLDER = "runs"
-LEAK = "leak.txt"  # the leak because of which no other job of this run starts
+LEAK = "leak.txt"  # names a data leak; it stops all further jobs of the run
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "pandas", "safetensors", "snakemake")
 
 
 @contextmanager
 def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task, ...]) -> Iterator[dict[str, Any]]:
-    """Keep a job's run record while the block runs; yield it for more facts. After kill -9 it has no `end`."""
+    """Write a job's run record before and after the block; yield it for more facts.
+
+    The record of a job that kill -9 ended has no `end`.
+    """
     name = "_".join(wildcards.values()) or "all"
     path = logs / FOLDER / rule / f"{name.replace('/', '_')}.json"
-    process = processes.own()
+    process = processes.this_process()
     record: dict[str, Any] = {
         "rule": rule,
         "step": tasks[0].step,
@@ -42,7 +48,7 @@ def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task
         **_commit(),
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": platform.platform(),
-        # Of the bytes, comments and all: a sidecar's digests of the same files leave comments out.
+        # Digests of all bytes; a sidecar's digests of the same files ignore comments.
         "source": {name: digests.file_digest(plugins.located(name) or Path(name)) for name in code_files(tasks)},
     }
     _write(path, record)
@@ -69,37 +75,37 @@ def _used() -> dict[str, float]:
 
 
 def _commit() -> dict[str, Any]:
-    """Return the commit, and whether a tracked file differs from it; None for both where there is no git."""
-    commit = git.said(Path(), "rev-parse", "HEAD")
+    """Return the commit, and whether a tracked file differs from it; None for both without git."""
+    commit = git.output(Path(), "rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "dirty": None}
-    return {"commit": commit.decode().strip(), "dirty": bool(git.said(Path(), "status", "--porcelain", "-uno"))}
+    return {"commit": commit.decode().strip(), "dirty": bool(git.output(Path(), "status", "--porcelain", "-uno"))}
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def read(logs: Path) -> list[dict[str, Any]]:
-    """Return a study's run records, by rule and wildcards; one that was cut off while written is left out."""
-    found = []
+    """Return a study's run records, sorted by rule and wildcards, without incomplete ones."""
+    records = []
     for path in sorted((logs / FOLDER).rglob("*.json")):
         try:
-            found.append(json.loads(path.read_text()))
+            records.append(json.loads(path.read_text()))
         except json.JSONDecodeError:
             continue
-    return found
+    return records
 
 
 def running(logs: Path) -> list[processes.Process]:
-    """Return the processes of a study's jobs that still run on this machine."""
+    """Return the processes of a study's running jobs on this machine."""
     here = socket.gethostname()
     started = [record["process"] for record in read(logs) if "end" not in record and record["host"] == here]
-    found = [processes.Process(each["pid"], each["start"], tuple(each["command"])) for each in started]
-    return [process for process in found if processes.is_alive(process)]
+    jobs = [processes.Process(each["pid"], each["start"], tuple(each["command"])) for each in started]
+    return [process for process in jobs if processes.is_alive(process)]

@@ -1,6 +1,6 @@
-"""The warm process of a run: it has imported torch, so a job that is handed over to it starts at once, as its child.
+"""The warm process of a run: it has already imported torch, so its child processes start jobs at once.
 
-Only on Linux, and only if Snakemake itself starts the jobs. If anything is wrong with it, a job runs in its own process.
+It works only on Linux, and only if Snakemake itself starts the jobs. If anything fails, a job runs without it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # this file is imported by every job before anything else, so little is
+if TYPE_CHECKING:  # every job imports this file first, so it imports little
     import subprocess
     from types import FrameType
 
-VARIABLE = "TOUCHSTONE_WARM"  # the path of its socket; or OFF: no run starts one
+VARIABLE = "TOUCHSTONE_WARM"  # the path of its socket, or OFF to start none
 OFF = "off"
 FOLDER = ".touchstone"
 LONGEST = 1 << 20  # bytes of a message
@@ -28,7 +28,7 @@ THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
 
 
 def identity() -> list[Any]:
-    """Return what a job's Python must have in common with the warm process, besides environment and folder."""
+    """Return the properties of Python that a job and the warm process must share."""
     return [sys.version, sys.prefix, os.path.realpath(sys.executable), list(sys.flags)]
 
 
@@ -103,7 +103,7 @@ def _stop(process: subprocess.Popen[bytes], starter: int) -> None:
         process.wait()
 
 
-# --- a job: hand itself over --------------------------------------------------------------------------------------
+# --- a job: hand it over --------------------------------------------------------------------------------------
 
 
 def pass_on(arguments: list[str]) -> int | None:
@@ -182,7 +182,7 @@ def _status(server: socket.socket, arguments: list[str]) -> int | None:
         if status is None and watched is not None:
             import select
 
-            select.select([watched], [], [], GONE)  # both must not run at once
+            select.select([watched], [], [], GONE)  # until the child has ended: the job must not run twice at once
         return status
     finally:
         if watched is not None:

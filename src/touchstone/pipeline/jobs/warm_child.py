@@ -1,4 +1,4 @@
-"""What a child of the warm process does: it takes over the streams and arguments of a job, and runs the job."""
+"""A child of the warm process: take over the streams and arguments of a job, then run the job."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any, NoReturn
 
 from touchstone.pipeline.jobs import warm
 
-Code = dict[str, tuple[int, int, int]]  # {file: (its time of change, size, inode)}
+Code = dict[str, tuple[int, int, int]]  # {file: (modification time, size, inode)}
 
 
 def code_on_disk() -> Code:
-    """Return the files of touchstone, with what tells a changed file from an unchanged one."""
+    """Return the files of touchstone with their modification time, size and inode."""
     code = {}
     for pattern in ("*.py", "*.yaml"):
         for path in Path(warm.__file__).parents[2].rglob(pattern):
@@ -29,7 +29,10 @@ def code_on_disk() -> Code:
 
 
 def become(request: dict[str, Any], files: list[int], code: Code | None) -> None:
-    """Take over the streams, environment and arguments of a job; forget touchstone if its code has changed."""
+    """Take over the streams, environment and arguments of a job.
+
+    If the code of touchstone has changed, also unload its modules.
+    """
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
@@ -47,7 +50,7 @@ def become(request: dict[str, Any], files: list[int], code: Code | None) -> None
 
 
 def work() -> NoReturn:
-    """Run `python -m touchstone`, and end as it would: with the same exit code and traceback."""
+    """Run `python -m touchstone`, with the same exit code and traceback as a new process."""
     code = 0
     try:
         runpy._run_module_as_main("touchstone")  # type: ignore[attr-defined]

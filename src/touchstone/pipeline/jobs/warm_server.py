@@ -1,8 +1,7 @@
-"""The warm process itself: waits at its socket, and forks a child for each job that is handed over.
+"""The warm process itself: it waits for jobs at its socket and forks a child for each of them.
 
-It has run no operation of torch, so a child starts like a new Python that has just imported its packages. It has also
-imported the part of touchstone that every job plans with, and has read the settings once. A child forgets that part if the
-code has changed since.
+It runs no torch operation, so a child starts like a new Python that has just imported its packages. It also imports the
+modules that plan a job, and reads the settings once. A child unloads these modules if the code has changed since.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ from touchstone.pipeline.jobs import warm, warm_child
 from touchstone.pipeline.jobs.warm_child import Code
 from touchstone.pipeline.planning.steps import STEPS
 
-# What jobs import besides touchstone. The compiler comes with the first optimiser, and takes as long as torch itself.
+# Packages that jobs import. The first optimiser imports the compiler, which takes as long as torch itself.
 PACKAGES = (
     "numpy", "torch", "torch._dynamo", "torch.func", "torch.nn.attention", "safetensors.numpy", "scipy.special", "yaml",
     "psutil", "threadpoolctl", "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect",
     "subprocess",
 )  # fmt: skip
-# What every job plans its tasks with, 0.2 s of each job; neither steps nor components.
+# Modules that every job needs for planning: 0.2 s per job. No steps, no components.
 PLANNING = (
     "touchstone.pipeline.settings.study",
     "touchstone.pipeline.planning.plan",
     "touchstone.pipeline.jobs.run",
     "touchstone.pipeline.jobs.run_records",
 )
-# Variables that differ from job to job; no package reads them when it is imported.
-OWN = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
+# Variables that differ between jobs; no package reads them on import.
+JOB_VARIABLES = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
 PATIENCE = 10.0  # seconds between SIGTERM and SIGKILL for the children
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 NOT_UNDERSTOOD = "not understood"
@@ -48,7 +47,7 @@ NOT_UNDERSTOOD = "not understood"
 
 @dataclass
 class Client:
-    """A process that handed its job over, and the child that runs it."""
+    """A process that has handed over its job, and the child that runs the job."""
 
     connection: socket.socket
     child: int = 0
@@ -64,7 +63,7 @@ class Server:
         self.listener = listener
         self.parent = os.pidfd_open(parent)
         self.waker, self.woken = socket.socketpair()
-        self.deadline = float("inf")  # when children that ignored SIGTERM are killed
+        self.deadline = float("inf")  # when children that ignore SIGTERM are killed
         self.loaded = False
         self.code: Code | None = None  # the code of touchstone that this process imported
         self.environment = dict(os.environ)  # packages add to it when they are imported
@@ -74,20 +73,20 @@ class Server:
             self.selector.register(item, selectors.EVENT_READ, do)
 
     def serve(self) -> None:
-        """Work until the parent has ended or a SIGTERM has come, and no child is left."""
+        """Work until the parent ends or a SIGTERM arrives; then wait for the children."""
         signal.set_wakeup_fd(self.waker.fileno())
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda number, frame: None)  # it wakes the loop
+            signal.signal(number, lambda number, frame: None)  # its arrival wakes the loop
         while self.deadline == float("inf") or self.clients:
             wait = None if self.deadline == float("inf") else max(0.0, self.deadline - time.monotonic())
             for key, _ in self.selector.select(wait):
-                if self.selector.get_map().get(key.fd) is key:  # not closed by what was done just before
+                if self.selector.get_map().get(key.fd) is key:  # a previous event of this round may have closed it
                     key.data()
             if time.monotonic() >= self.deadline:
                 self._signal_all(signal.SIGKILL)
 
     def _end(self) -> None:
-        """Take no more jobs, and send the children SIGTERM."""
+        """Accept no more jobs, and send SIGTERM to the children."""
         self.deadline = time.monotonic() + PATIENCE
         for item in (self.listener, self.parent, self.woken):
             self.selector.unregister(item)
@@ -106,7 +105,7 @@ class Server:
         self.selector.register(client.connection, selectors.EVENT_READ, lambda: self._hear(client))
 
     def _hear(self, client: Client) -> None:
-        """Read what a client sends. If the client is gone, kill its child: nobody waits for it any more."""
+        """Read a client's message. If the client has ended, kill its child: nothing waits for it."""
         try:
             data, files, _, _ = socket.recv_fds(client.connection, warm.LONGEST, 3)
         except ConnectionError:
@@ -117,7 +116,7 @@ class Server:
         elif not data:
             self._forget(client)
         elif client.child:
-            if _parsed(data).get("signal") == signal.SIGTERM:  # the one that clients pass on
+            if _parsed(data).get("signal") == signal.SIGTERM:  # the only signal that clients pass on
                 os.kill(client.child, signal.SIGTERM)
         else:
             self._begin(client, _parsed(data), files)
@@ -126,7 +125,7 @@ class Server:
         try:
             refused = self._refusal(request) if _well_formed(request, files) else NOT_UNDERSTOOD
         except ImportError as error:
-            refused = f"{error}"  # the job says the same
+            refused = f"{error}"  # the job will report the same error
         if not refused:
             client.child = self._forked(request, files)
             client.watched = os.pidfd_open(client.child)
@@ -138,11 +137,14 @@ class Server:
             self._forget(client)
 
     def _refusal(self, request: dict[str, Any]) -> str:
-        """Return why a job would not run here as in its own process, "" if it would; load the packages for the first."""
+        """Return why a job cannot run here exactly as in its own process, or "".
+
+        The first accepted job loads the packages.
+        """
         if request["python"] != json.loads(json.dumps(warm.identity())) or request["folder"] != str(Path.cwd()):
             return "another Python or folder"
         theirs, ours = request["environment"], self.environment
-        names = {name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name)} - OWN
+        names = {name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name)} - JOB_VARIABLES
         if names:
             return f"another environment: {', '.join(sorted(names))}"
         if not self.loaded:
@@ -173,7 +175,7 @@ class Server:
         return child
 
     def _let_go(self, parent: int) -> None:
-        """In the child: die with the warm process, and close what it has open."""
+        """In the child: arrange to end with the warm process, and close its open files."""
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
@@ -206,7 +208,7 @@ class Server:
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
-    """Return a message; an empty one if it is not a JSON object."""
+    """Return a message; empty if it is not a JSON object."""
     try:
         message = json.loads(data)
     except (ValueError, RecursionError):
@@ -215,7 +217,7 @@ def _parsed(data: bytes) -> dict[str, Any]:
 
 
 def _well_formed(request: dict[str, Any], files: list[int]) -> bool:
-    """Return whether a message describes a job. Anybody who can open the socket may write to it."""
+    """Return whether a message describes a job. Any process of this user can write to the socket."""
     arguments, environment = request.get("arguments"), request.get("environment")
     if len(files) != 3 or not {"folder", "python"} <= request.keys():
         return False
@@ -228,11 +230,11 @@ def _well_formed(request: dict[str, Any], files: list[int]) -> bool:
 
 
 def _plan_ahead(arguments: list[str]) -> Code | None:
-    """Import what jobs plan with, and read the study's settings once; return the code that was imported.
+    """Import the modules that plan a job, and read the study's settings once.
 
     Returns:
-        None if that failed, or if the study has components in other folders: then each job imports for itself, and
-        reports what is wrong.
+        The imported code. None if that failed, or if the study has components in other folders. Then each job imports
+        the modules itself and reports any error.
     """
     code = warm_child.code_on_disk()
     try:
@@ -245,7 +247,7 @@ def _plan_ahead(arguments: list[str]) -> Code | None:
 
 
 def _say(client: Client, message: dict[str, Any]) -> None:
-    with suppress(OSError):  # it is gone, and the loop notices that by itself
+    with suppress(OSError):  # if the client has ended, the loop notices
         client.connection.send(json.dumps(message).encode())
 
 

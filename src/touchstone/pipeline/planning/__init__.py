@@ -1,1 +1,1 @@
-"""Which file is made by which step from which files. It must not run anything."""
+"""The graph of a study: which step creates which file from which inputs. It must not run anything."""

@@ -1,4 +1,4 @@
-"""Which files a study has, and which of them one job makes together."""
+"""The files of a study, and the batches that one job creates together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUFFIX = ".safetensors"
 
 
 class Batches:
-    """Names of files and networks, and example sets as they are handled together."""
+    """The names of a study's files and networks, and the batches of its example sets."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -24,11 +24,18 @@ class Batches:
     # --- names ------------------------------------------------------------------------------------------------
 
     def nets(self, section: str) -> list[Net]:
-        """Return the networks of `classifiers` or `translators`, or the `defences`, one per entry and seed."""
+        """Return the networks or defences of a section, one per entry and seed.
+
+        Args:
+            section: `classifiers`, `translators` or `defences`.
+        """
         return [Net(name, seed) for name, entry in self.study[section].items() for seed in entry["seeds"]]
 
     def models(self, entry: str) -> list[Net]:
-        """Return the networks or the defences of one entry, one per seed: both are run and attacked alike."""
+        """Return the networks or defences of one entry, one per seed.
+
+        Jobs run and attack a defence just like a network.
+        """
         section = "defences" if entry in self.study["defences"] else "classifiers"
         return [net for net in self.nets(section) if net.entry == entry]
 
@@ -39,19 +46,19 @@ class Batches:
 
     @property
     def unpinned(self) -> list[str]:
-        """The sources whose raw files are taken as they come: their sha256 is null."""
+        """The sources whose sha256 is null: their raw files are not verified."""
         return [name for name, entry in self.study["sources"].items() if entry["sha256"] is None]
 
     @property
     def more_pages(self) -> list[str]:
-        """What the report writes besides its page."""
+        """The files that the report step writes besides the page."""
         return [
             f"reports/{self.study.name}/{name}"
             for name in (packing.METRICS, "metrics.json", "claims.csv", "claims.tex", "ROOT", "figures")
         ]
 
     def file(self, kind: str, *parts: object) -> str:
-        """Return the path of an artefact under the study's folder."""
+        """Return the path of an artefact in the study's folder."""
         ending = ".csv" if kind == "metrics" else SUFFIX
         return "/".join([self.folder, kind, *map(str, parts)]) + ending
 
@@ -60,36 +67,42 @@ class Batches:
         return self.file(examples.kind, examples.address)
 
     def outputs_of(self, net: object, examples: Set) -> str:
-        """Return the address of what a network says of an example set."""
+        """Return the address of a network's outputs on an example set."""
         return self._bundled(("outputs", net), examples, examples.address)
 
     def margins_of(self, net: object, margin: str, examples: Set) -> str:
-        """Return the address of the distances of an example set to a network's decision boundary."""
+        """Return the address of an example set's distances to a network's decision boundary."""
         return self._bundled(("margins", net, margin), examples, examples.address)
 
     def scores_of(self, net: object, detector: str, examples: Set) -> str:
-        """Return the address of a detector's scores of an example set."""
+        """Return the address of a detector's scores on an example set."""
         group = self.group_of("detectors", detector)
         return self._bundled(("scores", net, group), examples, f"{detector}/{examples.address}", whole=True)
 
     def detector_of(self, net: object, detector: str) -> str:
-        """Return the address of a detector that was fitted on a network."""
+        """Return the address of a detector that is fitted on a network."""
         return str(Address(self._bundle("detectors", net, self.group_of("detectors", detector)), detector))
 
     def _bundle(self, *parts: object) -> str:
         return "/".join([self.folder, *map(str, parts)]) + BUNDLE
 
     def _bundled(self, parts: tuple[object, ...], examples: Set, member: str, whole: bool = False) -> str:
-        """Return the address of what one job makes of a set: a member of the job's bundle.
+        """Return the address of one set's result: usually a member of the job's bundle.
 
-        What is made shard by shard is large and stays a file of its own; scores are made of `whole` sets.
+        A result that is computed shard by shard is large, so it gets a separate file. Scores are never sharded.
+
+        Args:
+            parts: The path of the bundle, up to its batch.
+            examples: The example set.
+            member: The name of the member.
+            whole: Whether one job processes the whole set, even if the set has shards.
         """
         if not whole and self.study["examples"][examples.examples]["shards"] > 1:
             return self.file(*map(str, parts), member)
         return str(Address(self._bundle(*parts, self._batch_of(examples)), member))
 
     def _batch_of(self, examples: Set) -> str:
-        """Return the batch that a set belongs to, and the networks that tell the batch's jobs apart, as a path."""
+        """Return a path: the set's batch, then the networks that distinguish the jobs of this batch."""
         detector, translator = examples.guard[0], Net.parse_open(examples.translator)
         groups = [
             self.group_of("examples", examples.examples),
@@ -103,46 +116,47 @@ class Batches:
     # --- batches ----------------------------------------------------------------------------------------------
 
     def group_of(self, section: str, entry: str) -> str:
-        """Return the group that an entry is handled in."""
+        """Return the name of the group that contains an entry."""
         return self._groups[section, entry]
 
     @cached_property
     def _groups(self) -> dict[tuple[str, str], str]:
         sections: dict[str, dict[str, list[str]]] = self.study["groups"]
-        found: dict[tuple[str, str], str] = {}
+        group_names: dict[tuple[str, str], str] = {}
         for section, groups in sections.items():
             for name, members in groups.items():
                 for entry in members:
-                    found.setdefault((section, entry), name)
-        return found
+                    group_names.setdefault((section, entry), name)
+        return group_names
 
     def adaptive(self, attack: str) -> bool:
-        """Return whether an attack is made on a network behind a detector."""
+        """Return whether an attack targets a network behind a detector."""
         entry = self.study["attacks"][attack]
         return str(entry["use"]).startswith("adaptive/") and not on_pipelines(entry)
 
     def fits(self, attack: str, victim: str) -> bool:
-        """Return whether a victim is what the attack is made on: those on pipelines need a defence."""
+        """Return whether an attack applies to a victim: attacks on pipelines need a defence."""
         return not on_pipelines(self.study["attacks"][attack]) or victim in self.study["defences"]
 
     @cached_property
     def attacked(self) -> frozenset[tuple[str, str, str]]:
-        """What some evaluation or detector asks to be attacked: example set, attack, and the detector that an adaptive
-        attack is made on; "" for none.
+        """The attacks that some evaluation or detector requires.
+
+        Each is a triple: example set, attack, and the detector that an adaptive attack targets ("" for none).
         """
-        wanted = set()
+        triples = set()
         for question in self.study["evaluations"].values():
             for examples in question["attacked"] or question["examples"]:
                 for attack in question["attacks"]:
                     guards = question["detectors"] if self.adaptive(attack) else [""]
-                    wanted |= {(examples, attack, guard) for guard in guards}
+                    triples |= {(examples, attack, guard) for guard in guards}
         for detector in self.study["detectors"].values():
-            wanted |= {(detector["fit"], name, "") for name in detector["anomalous"] if name in self.study["attacks"]}
-        return frozenset(wanted)
+            triples |= {(detector["fit"], name, "") for name in detector["anomalous"] if name in self.study["attacks"]}
+        return frozenset(triples)
 
     @cached_property
     def attacked_groups(self) -> list[tuple[str, str, str]]:
-        """The groups of what is asked to be attacked, sorted: of example sets, of attacks, of detectors."""
+        """The groups of the required attacks, sorted: example sets, attacks, detectors ("" for none)."""
         return sorted(
             {
                 (self.group_of("examples", e), self.group_of("attacks", a), d and self.group_of("detectors", d))
@@ -151,7 +165,7 @@ class Batches:
         )
 
     def shards_of(self, group: list[str]) -> int:
-        """Return how many shards the example sets of a group are cut into: all of them into as many."""
+        """Return the number of shards of each example set in a group; all have the same number."""
         shards: int = self.study["examples"][group[0]]["shards"]
         return shards
 
@@ -163,41 +177,45 @@ class Batches:
         ]
 
     def attacked_batches(self) -> list[Batch]:
-        """Return one batch per attacked group. {victim} is a wildcard; before an adaptive one stands each detector that
-        some evaluation asks it to be made on.
+        """Return one batch per group of required attacks.
+
+        The victim is a wildcard. An adaptive attack has one victim per detector that an evaluation combines it with.
         """
         groups = self.study["groups"]
-        asked_on = {asked[1:] for asked in self.attacked}
-        found = []
+        adaptive_pairs = {triple[1:] for triple in self.attacked}
+        batches = []
         for examples, attacks, detectors in self.attacked_groups:
             sets = [
                 Set(entry, self.guarded("{net}", guard) if guard else "{victim}", attack)
                 for guard in (groups["detectors"][detectors] if detectors else [""])
                 for entry in groups["examples"][examples]
                 for attack in groups["attacks"][attacks]
-                if not guard or (attack, guard) in asked_on
+                if not guard or (attack, guard) in adaptive_pairs
             ]
             name = "_".join(part for part in (examples, attacks, detectors) if part)
-            found.append(Batch(name, tuple(sets), detectors, self.shards_of(groups["examples"][examples])))
-        return found
+            batches.append(Batch(name, tuple(sets), detectors, self.shards_of(groups["examples"][examples])))
+        return batches
 
     def guarded(self, net: object, detector: str) -> str:
-        """Return the address of a network behind a detector, at the threshold that adaptive attacks have to get below."""
+        """Return the name of a network behind a detector, with the false-positive rate of its threshold.
+
+        An adaptive attack has to stay below this threshold.
+        """
         return f"{net}+{detector}@{self.study['study']['attacked_false_positive_rate']:g}"
 
     def translatable_batches(self, translators: list[str]) -> list[Batch]:
-        """Return the batches, clean and attacked, that an evaluation asks to be translated by some of `translators`."""
-        wanted = set()
+        """Return the clean and attacked batches that an evaluation combines with any of the translators."""
+        names = set()
         for question in self.study["evaluations"].values():
             if set(translators) & set(question["translators"]):
                 groups = {self.group_of("examples", name) for name in question["examples"]}
                 attacked = {self.group_of("examples", name) for name in question["attacked"] or question["examples"]}
                 attacks = {self.group_of("attacks", name) for name in question["attacks"] if not self.adaptive(name)}
-                wanted |= groups | {f"{e}_{a}" for e in attacked for a in attacks}
-        return [batch for batch in [*self.clean_batches(), *self.attacked_batches()] if batch.name in wanted]
+                names |= groups | {f"{e}_{a}" for e in attacked for a in attacks}
+        return [batch for batch in [*self.clean_batches(), *self.attacked_batches()] if batch.name in names]
 
     def translated_batches(self) -> list[Batch]:
-        """Return the batches that a group of translators makes, all of one seed, which is a wildcard."""
+        """Return the batches that each group of translators creates. Their seed is a wildcard."""
         return [
             Batch(
                 f"{batch.name}_{group}",
@@ -209,5 +227,5 @@ class Batches:
         ]
 
     def all_batches(self) -> list[Batch]:
-        """Return every batch that networks are run on."""
+        """Return every batch that jobs run networks on."""
         return [*self.clean_batches(), *self.attacked_batches(), *self.translated_batches()]

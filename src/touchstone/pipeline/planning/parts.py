@@ -1,4 +1,4 @@
-"""What a plan is made of: tasks, the addresses of networks and example sets, batches, rules, cells of evaluations."""
+"""The parts of a plan: tasks, names of networks and example sets, batches, rules, cells of evaluations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Task:
-    """One file to make: the step, its inputs by role, its settings."""
+    """One artefact to create: the step, its inputs by role, its output and its settings."""
 
     step: str
     inputs: dict[str, str | list[str]]
@@ -18,18 +18,21 @@ class Task:
 
     @property
     def input_files(self) -> list[str]:
-        """Every input, in order."""
+        """The addresses of all inputs, in order."""
         return [file for files in self.inputs.values() for file in ([files] if isinstance(files, str) else files)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the plain form whose digest a job is rerun for; a sidecar holds all of it."""
+        """Return the task as JSON. Snakemake reruns a job if the digest of this form changes.
+
+        The sidecar of the output records all of it.
+        """
         inputs = {role: [files] if isinstance(files, str) else files for role, files in self.inputs.items()}
         return {"inputs": inputs, "output": self.output, "settings": self.settings}
 
 
 @dataclass(frozen=True)
 class Set:
-    """The address of an example set: an entry, perhaps attacked, perhaps translated after that."""
+    """An example set: an entry, optionally attacked, then optionally translated."""
 
     examples: str
     victim: str = ""
@@ -38,79 +41,96 @@ class Set:
 
     @property
     def address(self) -> str:
-        """The set's part of a path: entry/victim/attack/translator, what does not apply left out."""
+        """The set's part of a path: entry/victim/attack/translator, without the empty ones."""
         return "/".join(part for part in (self.examples, self.victim, self.attack, self.translator) if part)
 
     @property
     def guard(self) -> tuple[str, str]:
-        """The detector that stands before the victim, and the false-positive rate of its threshold; "" for none."""
+        """The detector in front of the victim, and the false-positive rate of its threshold; "" for none."""
         detector, _, rate = self.victim.partition("+")[2].partition("@")
         return detector, rate
 
     @property
     def kind(self) -> str:
-        """The folder that the set lies in."""
+        """The folder that contains the set."""
         return "translated" if self.translator else "attacked" if self.attack else "examples"
 
     def of(self, wildcards: Mapping[str, str]) -> Set:
-        """Return the set with {victim} and the {seed} of its translator filled in."""
+        """Return the set with its wildcards, {victim} and the translator's {seed}, filled in."""
         return replace(self, victim=self.victim.format(**wildcards), translator=self.translator.format(**wildcards))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Example sets that one job handles together: a group, attacked by a group of attacks or not, translated by a group
-    of translators or not.
+    """Example sets that one job processes together.
+
+    A batch is a group of entries, optionally attacked by a group of attacks, then optionally translated by a group of
+    translators.
+
+    Attributes:
+        name: The names of the groups.
+        sets: The example sets, perhaps with wildcards.
+        detectors: For adaptive attacks, the group of detectors; each detector guards one victim.
+        shards: The number of parts that each set is cut into.
     """
 
     name: str
     sets: tuple[Set, ...]
-    detectors: str = ""  # adaptive: the group of detectors that stand before the network, one victim each
-    shards: int = 1  # how many parts each of its sets is cut into
+    detectors: str = ""
+    shards: int = 1
 
     @property
     def wildcards(self) -> tuple[str, ...]:
-        """What else than the network tells its jobs apart: the victim, the translators' seed, both or neither."""
+        """The wildcards, besides the network, that distinguish its jobs: the victim, the translators' seed."""
         parts = {"victim": self.sets[0].victim, "seed": self.sets[0].translator}
         return tuple(name for name, part in parts.items() if f"{{{name}}}" in part)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of the workflow: a step, the wildcards that tell its jobs apart, what all of them have in common."""
+    """One rule of the workflow: a step, and the wildcards that distinguish its jobs.
+
+    Attributes:
+        name: The name of the rule.
+        step: The step that its jobs run.
+        wildcards: The names of its wildcards.
+        batch: The batch that its jobs process, if any.
+        detectors: The group of detectors that its jobs fit or score, if any.
+        gathers: For a gather rule, the step whose shards it merges.
+    """
 
     name: str
     step: str
     wildcards: tuple[str, ...] = ()
     batch: Batch | None = None
     detectors: str = ""
-    gathers: str = ""  # the step whose shards it puts together
+    gathers: str = ""
 
     @property
     def shards(self) -> int:
-        """How many shards its files are cut into."""
+        """The number of shards of each of its files."""
         return self.batch.shards if self.batch else 1
 
     @property
-    def told(self) -> str:
-        """The batch as a job's message names it: with its shard, where that is one."""
+    def batch_label(self) -> str:
+        """The batch in a job's message, with the shard if the rule has that wildcard."""
         name = self.batch.name if self.batch else ""
         return f"{name}, shard {{wildcards.shard}}" if "shard" in self.wildcards else name
 
     @property
     def told_wildcards(self) -> str:
-        """The wildcards as a job's message names them."""
+        """The wildcards in a job's message."""
         return " ".join(f"{{wildcards.{name}}}" for name in self.wildcards)
 
     @property
     def slots(self) -> str:
-        """The wildcards as a path: {net}/{victim}."""
+        """The wildcards as a path, such as {net}/{victim}."""
         return "/".join(f"{{{name}}}" for name in self.wildcards)
 
 
 @dataclass(frozen=True)
 class Net:
-    """A trained network, or a defence: an entry and its seed."""
+    """A trained network or a defence: an entry and a seed."""
 
     entry: str
     seed: int
@@ -120,20 +140,20 @@ class Net:
 
     @staticmethod
     def parse_open(text: str) -> tuple[str, str]:
-        """Return entry and seed of a network whose seed may be a wildcard; "" for none."""
+        """Return the entry and the seed of a network whose seed may be a wildcard; "" for none."""
         entry, _, seed = text.rpartition(".")
         return entry, seed
 
     @classmethod
     def parse(cls, text: str) -> Net:
-        """Return the network that an address names; of NET+DETECTOR@FPR the network."""
+        """Return the network with this name. A guard after it, as in NET+DETECTOR@FPR, is ignored."""
         entry, seed = text.split("+")[0].rsplit(".", 1)
         return cls(entry, int(seed))
 
 
 @dataclass(frozen=True)
 class CellPlan:
-    """Where one artefact stands in an evaluation; the file is read when the evaluation runs."""
+    """One artefact of an evaluation: its role, its file and its facts. The evaluation reads the file."""
 
     role: str
     file: str

@@ -1,7 +1,7 @@
-"""The graph of a study: which file is made by which step from which files, under which settings.
+"""The graph of a study: which step creates which file, from which files, with which settings.
 
-A Task makes one artefact: a file, or a member of the bundle of its job. A job of the workflow does the tasks of one batch,
-so that torch is imported once for many files. Everything here depends only on the settings and a job's wildcards.
+A Task creates one artefact: a file, or a member of its job's bundle. A job of the workflow does the tasks of one batch,
+so it imports torch only once for many files. A plan depends only on the settings and on a job's wildcards.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import Study
 
 NETWORKS = ("trained", "net", "victim", "seed")  # wildcards that stand for a network, or for its seed
-OPEN = (*NETWORKS, SHARD)  # wildcards that take too many values for each to be a pattern of its own
+OPEN = (*NETWORKS, SHARD)  # wildcards with too many values for one pattern each
 NUMBERS = ("seed", SHARD)
 
 
 class Plan(Questions):
-    """Everything that the workflow asks about a study: its rules, and the jobs and tasks behind its report."""
+    """The plan of a study: its rules, and the jobs and tasks that its report depends on."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
@@ -34,29 +34,29 @@ class Plan(Questions):
 
     @cached_property
     def rules(self) -> dict[str, Rule]:
-        """Every rule of the workflow by name. Their outputs are disjoint."""
-        found = [
+        """The rules of the workflow by name. No two rules create the same file."""
+        rules = [
             Rule("fetch", "fetch", ("source",)),
             Rule("prepare", "prepare", ("examples",)),
             Rule("train", "train", ("trained",)),
             *(Rule(f"cut_{b.name}", "cut", (), b) for b in self.clean_batches() if b.shards > 1),
         ]
         for batch in self.attacked_batches():
-            found += self._batch_rules("attack", batch, *(["net"] if batch.detectors else []))
+            rules += self._batch_rules("attack", batch, *(["net"] if batch.detectors else []))
         for batch in self.translated_batches():
-            found += self._batch_rules("translate", batch)
+            rules += self._batch_rules("translate", batch)
         for batch in self.all_batches():
-            found += self._batch_rules("infer", batch, "net")
+            rules += self._batch_rules("infer", batch, "net")
         for batch in self.clean_batches():
-            found += self._batch_rules("measure", batch, "net", "margin")
+            rules += self._batch_rules("measure", batch, "net", "margin")
         for detectors in self.study["groups"]["detectors"]:
-            found.append(Rule(f"fit_{detectors}", "fit", ("net",), detectors=detectors))
+            rules.append(Rule(f"fit_{detectors}", "fit", ("net",), detectors=detectors))
             for batch in self.all_batches():
                 if batch.detectors in ("", detectors):
                     name = f"score_{detectors}_{batch.name}"
-                    found.append(Rule(name, "score", ("net", *batch.wildcards), batch, detectors))
-        found += [Rule("evaluate", "evaluate", ("evaluation",)), Rule("report", "report")]
-        return {rule.name: rule for rule in found}
+                    rules.append(Rule(name, "score", ("net", *batch.wildcards), batch, detectors))
+        rules += [Rule("evaluate", "evaluate", ("evaluation",)), Rule("report", "report")]
+        return {rule.name: rule for rule in rules}
 
     @staticmethod
     def _batch_rules(step: str, batch: Batch, *names: str) -> list[Rule]:
@@ -69,7 +69,7 @@ class Plan(Questions):
 
     @cached_property
     def wildcard_values(self) -> dict[str, list[str]]:
-        """The names that each wildcard may take."""
+        """The values of each wildcard."""
         sections = ("classifiers", "translators", "defences")
         networks = {section: [str(net) for net in self.nets(section)] for section in sections}
         return {
@@ -85,52 +85,59 @@ class Plan(Questions):
         }
 
     def jobs(self) -> list[tuple[Rule, dict[str, str]]]:
-        """Return every job behind the report, in the order of the rules."""
-        return self._asked
+        """Return every job that the report depends on, in the order of the rules.
+
+        Returns:
+            Pairs of a rule and its wildcards' values.
+        """
+        return self._jobs
 
     @cached_property
-    def _asked(self) -> list[tuple[Rule, dict[str, str]]]:
+    def _jobs(self) -> list[tuple[Rule, dict[str, str]]]:
         waiting, done = {f"reports/{self.study.name}/report.html"}, set[str]()
-        found: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Rule, dict[str, str]]] = {}
+        jobs: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Rule, dict[str, str]]] = {}
         while waiting:
             rule, wildcards = self.maker(waiting.pop())
-            found[rule.name, tuple(wildcards.items())] = rule, wildcards
+            jobs[rule.name, tuple(wildcards.items())] = rule, wildcards
             tasks = self.tasks(rule, **wildcards)
             done.update(files_of(task.output for task in tasks))
             waiting |= set(files_of(name for task in tasks for name in task.input_files))
             waiting -= done
         order = {name: place for place, name in enumerate(self.rules)}
-        return sorted(found.values(), key=lambda job: (order[job[0].name], *job[1].values()))
+        return sorted(jobs.values(), key=lambda job: (order[job[0].name], *job[1].values()))
 
     def maker(self, file: str) -> tuple[Rule, dict[str, str]]:
-        """Return the rule that makes a file or a member of a bundle, with its wildcards; KeyError where none does.
+        """Return the rule that creates a file or a member of a bundle, and its wildcards' values.
 
-        A network's name is taken as it is, whether the study has such a network or not.
+        The study need not contain the networks in the file's name.
+
+        Raises:
+            KeyError: No rule creates the file.
         """
         file = Address.parse(file).file
-        for rule, given, pattern in self._makers.get(_starred(file), []):
+        for rule, fixed, pattern in self._makers.get(_starred(file), []):
             if match := re.fullmatch(_as_pattern(pattern), file):
-                own = given | match.groupdict()
-                return rule, {name: own[name] for name in rule.wildcards}
+                values = fixed | match.groupdict()
+                return rule, {name: values[name] for name in rule.wildcards}
         raise KeyError(file)
 
     @cached_property
     def _makers(self) -> dict[str, list[tuple[Rule, dict[str, str], str]]]:
-        """The rules by the files that they make, the networks' names and the shards in them left open."""
+        """The rules by the files that they create; networks and shards in these paths stay wildcards."""
         values = self.wildcard_values
-        found: dict[str, list[tuple[Rule, dict[str, str], str]]] = {}
+        makers: dict[str, list[tuple[Rule, dict[str, str], str]]] = {}
         for rule in self.rules.values():
             closed = [name for name in rule.wildcards if name not in OPEN]
             for chosen in product(*(values[name] for name in closed)):
-                given = dict(zip(closed, chosen, strict=True))
-                filled = given | {name: f"{{{name}}}" for name in OPEN}
+                fixed = dict(zip(closed, chosen, strict=True))
+                filled = fixed | {name: f"{{{name}}}" for name in OPEN}
                 for output in self.files(rule):
                     pattern = output.format(**filled)
-                    found.setdefault(_starred(pattern), []).append((rule, given, pattern))
-        return found
+                    makers.setdefault(_starred(pattern), []).append((rule, fixed, pattern))
+        return makers
 
     def outputs(self, rule: Rule) -> list[str]:
-        """Return the addresses of what a job of the rule makes, in the order of its tasks, the rule's wildcards in them."""
+        """Return the addresses of a rule's outputs in the order of its tasks, with wildcards."""
         if rule.step == "cut" and rule.batch:
             files = [self.set_file(examples) for examples in rule.batch.sets]
             return [shard_of(file, shard) for file in files for shard in range(rule.shards)]
@@ -138,7 +145,7 @@ class Plan(Questions):
         return [shard_of(file, f"{{{SHARD}}}") for file in files] if SHARD in rule.wildcards else files
 
     def files(self, rule: Rule) -> list[str]:
-        """Return the files that a job of the rule writes, the rule's wildcards in them."""
+        """Return the files that a rule writes, with wildcards."""
         return files_of(self.outputs(rule))
 
     def _whole_outputs(self, rule: Rule, step: str) -> list[str]:
@@ -164,14 +171,14 @@ class Plan(Questions):
         return [plain[step]]
 
     def _scored(self, batch: Batch | None, detectors: str) -> Iterator[tuple[str, Set]]:
-        """Yield (detector, set) of what a group of detectors scores: each every set, or just those made against it."""
+        """Yield (detector, set): each detector scores every set, except those that target another detector."""
         for name in self.study["groups"]["detectors"][detectors]:
             for examples in batch.sets if batch else ():
                 if examples.guard[0] in ("", name):
                     yield name, examples
 
     def members(self, rule: Rule) -> list[str]:
-        """Return the detectors that a rule handles together."""
+        """Return the detectors of a rule's group."""
         members: list[str] = self.study["groups"]["detectors"][rule.detectors]
         return members
 
@@ -198,30 +205,34 @@ class Plan(Questions):
 
 
 def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:
-    """Return the digests of a job's settings and of its code: what it is rerun for, besides its inputs."""
+    """Return the digests of a job's settings and of its code.
+
+    Snakemake reruns a job if one of them or an input changes.
+    """
     return settings_digest(tasks), code.code_digest(code_files(tasks))
 
 
 def settings_digest(tasks: tuple[Task, ...]) -> str:
-    """Return the digest of a job's settings and of the addresses that it reads and writes."""
+    """Return the digest of a job's settings and of its input and output addresses."""
     return digests.sha256(digests.canonical([task.as_json() for task in tasks]).encode())
 
 
 def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
-    """Return the code files that some tasks of one step run, with their digests."""
+    """Return {file: digest of its code} of all code that these tasks of one step run."""
     return code.code_files(code_roots(tasks))
 
 
 def code_roots(tasks: tuple[Task, ...]) -> list[str]:
-    """Return the files that some tasks of one step name, from which imports lead to the rest of their code."""
+    """Return the code files that these tasks of one step start from; imports lead to the others."""
     settings = [task.settings for task in tasks]
     unusual = ["numerics/precision.py"] if any(precision.SETTINGS & block.keys() for block in settings) else []
     return [*unusual, *code.roots(tasks[0].step, settings)]
 
 
 def _starred(path: str) -> str:
-    """Return a path with a star for each network in it, whether named (cnn.0) or left open ({net}, unet.{seed}), and
-    for a shard or a translator's seed that is the name of a file (3.safetensors, {seed}.zip).
+    """Return a path with a star in place of each network, and of a shard or seed that is a file's name.
+
+    A network may be a name (cnn.0) or have wildcards ({net}, unet.{seed}); so may a file (3.safetensors, {seed}.zip).
     """
     networks = r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})"
     return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{(?:shard|seed)\}})(?=\.[a-z]+$)", "*", path)
@@ -229,9 +240,7 @@ def _starred(path: str) -> str:
 
 @cache
 def _as_pattern(path: str) -> str:
-    """Return the regular expression of a path whose networks and shard are left open. One that stands twice is the same
-    twice.
-    """
+    """Return the regular expression of a path with wildcards. A wildcard has the same value wherever it occurs."""
     parts, seen = [], set[str]()
     for part in re.split(r"(\{[a-z]+\})", path):
         name = part[1:-1]

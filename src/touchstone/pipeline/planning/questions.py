@@ -1,4 +1,4 @@
-"""The tasks of evaluate and report: which cells a question crosses, and what the page is told."""
+"""The tasks of `evaluate` and `report`: the cells of each evaluation, and the settings of the page."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from touchstone.pipeline.settings.sections import on_pipelines
 
 
 class Questions(Tasks):
-    """What the evaluations of a study read, and its report."""
+    """The inputs of a study's evaluations and of its report."""
 
     def _sets(self, question: dict[str, Any], net: Net) -> Iterator[Set]:
-        """Yield the sets that a question asks of one classifier: clean, attacked, and each of them translated."""
+        """Yield the sets that an evaluation needs of one classifier: clean, attacked, and both translated."""
         victims = [self._paired(name, net.seed) for name in question["victims"]] or [net]
         sets = [Set(name) for name in question["examples"]]
         attacked = question["attacked"] or question["examples"]
         whole = {attack for attack in question["attacks"] if on_pipelines(self.study["attacks"][attack])}
         plain = [attack for attack in question["attacks"] if not self.adaptive(attack)]
-        # What is made to fit a defence is made on the one that is asked about, whoever the victims of the others are.
+        # An attack on a whole defence targets the evaluated defence, whatever the victims of the other attacks are.
         sets += [
             Set(name, str(victim), attack)
             for attack in plain
@@ -43,15 +43,20 @@ class Questions(Tasks):
         return self.partner(section, entry, seed)
 
     def cells(self, evaluation: str, roles: tuple[str, ...]) -> list[CellPlan]:
-        """Return the artefacts of the given kinds that an evaluation crosses, each with its place."""
+        """Return the artefacts that an evaluation or figure reads, each with its facts.
+
+        Args:
+            evaluation: The name of the evaluation.
+            roles: The kinds of artefacts, such as `outputs` or `scores`.
+        """
         question = self.study["evaluations"][evaluation]
-        found: dict[tuple[str, str], CellPlan] = {}
+        plans: dict[tuple[str, str], CellPlan] = {}
 
         def add(role: str, file: str, examples: Set, **facts: Any) -> None:
-            own = self._own("attacks", examples.attack) if examples.attack else {}
-            facts["settings"] = own | facts.get("settings", {})
+            attack = self._component_block("attacks", examples.attack) if examples.attack else {}
+            facts["settings"] = attack | facts.get("settings", {})
             facts |= {key: getattr(examples, key) for key in ("examples", "victim", "attack", "translator")}
-            found.setdefault((role, file), CellPlan(role, file, facts))
+            plans.setdefault((role, file), CellPlan(role, file, facts))
 
         nets = [net for name in question["classifiers"] for net in self.models(name)]
         nets = [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
@@ -61,37 +66,37 @@ class Questions(Tasks):
         for net in translators if "checkpoints" in roles else []:
             add("checkpoints", self.file("checkpoints", net), Set("", translator=str(net)), seed=net.seed)
         for net in nets:
-            own: dict[str, Any] = {"entry": net.entry, "seed": net.seed}
+            network: dict[str, Any] = {"entry": net.entry, "seed": net.seed}
             if defence := self.study["defences"].get(net.entry):
                 protected = Net(defence["classifier"], net.seed)
-                own["settings"] = {"protects": str(protected)}
+                network["settings"] = {"protects": str(protected)}
                 if defence["router"] and "detectors" in roles:
-                    rate = {"settings": own["settings"] | {"false_positive_rate": defence["false_positive_rate"]}}
+                    rate = {"settings": network["settings"] | {"false_positive_rate": defence["false_positive_rate"]}}
                     file = self.detector_of(self.router_of(net), defence["router"])
-                    add("detectors", file, Set(""), **own | rate, detector=defence["router"])
+                    add("detectors", file, Set(""), **network | rate, detector=defence["router"])
             elif "checkpoints" in roles:
-                add("checkpoints", self.file("checkpoints", net), Set(""), **own)
+                add("checkpoints", self.file("checkpoints", net), Set(""), **network)
             for detector in question["detectors"] if "detectors" in roles else []:
-                # What it was trained on, which its name need not say.
+                # The anomalous data that it was fitted on; its name need not show that.
                 trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
                 file = self.detector_of(net, detector)
-                add("detectors", file, Set(""), detector=detector, **own | {"settings": trained})
-            if question["fit"]:  # what an evaluation fits or sets a threshold on: clean, and never in its examples
+                add("detectors", file, Set(""), detector=detector, **network | {"settings": trained})
+            if question["fit"]:  # clean data for a fit or a threshold, disjoint from the examples
                 held_out = Set(question["fit"])
                 if "fit_outputs" in roles:
-                    add("fit_outputs", self.outputs_of(net, held_out), held_out, **own)
+                    add("fit_outputs", self.outputs_of(net, held_out), held_out, **network)
                 for margin in question["margins"] if "fit_margins" in roles else []:
                     file = self.margins_of(net, margin, held_out)
-                    add("fit_margins", file, held_out, margin=margin, **own)
+                    add("fit_margins", file, held_out, margin=margin, **network)
             for examples in self._sets(question, net):
                 if "examples" in roles and examples.kind != "examples":
-                    add("examples", self.set_file(examples), examples, **own)
+                    add("examples", self.set_file(examples), examples, **network)
                 if "outputs" in roles:
-                    add("outputs", self.outputs_of(net, examples), examples, **own)
+                    add("outputs", self.outputs_of(net, examples), examples, **network)
                 for detector in question["detectors"] if "scores" in roles else []:
                     if examples.guard[0] in ("", detector):
                         file = self.scores_of(net, detector, examples)
-                        add("scores", file, examples, detector=detector, **own)
+                        add("scores", file, examples, detector=detector, **network)
                 if "margins" in roles and examples.kind == "examples":
                     for margin in question["margins"]:
                         add(
@@ -99,15 +104,15 @@ class Questions(Tasks):
                             self.margins_of(net, margin, examples),
                             examples,
                             margin=margin,
-                            **own,
+                            **network,
                         )
-        return list(found.values())
+        return list(plans.values())
 
     def _cells_task(self, cells: list[CellPlan]) -> tuple[list[str], list[dict[str, Any]]]:
         return [cell.file for cell in cells], [{"role": cell.role, "file": cell.file, **cell.facts} for cell in cells]
 
     def _evaluate(self, evaluation: str) -> Iterator[Task]:
-        component = self._own("evaluations", evaluation)
+        component = self._component_block("evaluations", evaluation)
         files, cells = self._cells_task(self.cells(evaluation, registry.used(component["use"]).call.data))
         settings = {"evaluation": evaluation, "component": component, "cells": cells}
         yield Task("evaluate", {"cells": files}, self.file("metrics", evaluation), settings)
@@ -115,11 +120,11 @@ class Questions(Tasks):
     def _report(self) -> Iterator[Task]:
         figures, files = {}, []
         for name, entry in self.study["figures"].items():
-            component = self._own("figures", name)
+            component = self._component_block("figures", name)
             roles = registry.used(component["use"]).call.data
-            found = [cell for cell in self.cells(entry["evaluation"], roles) if _pictured(cell, component)]
-            wanted, cells = self._cells_task(found)
-            files += wanted
+            shown = [cell for cell in self.cells(entry["evaluation"], roles) if _pictured(cell, component)]
+            paths, cells = self._cells_task(shown)
+            files += paths
             figures[name] = {
                 "component": component, "cells": cells, "caption": entry["caption"], "evaluation": entry["evaluation"],
                 "also": entry["also"],
@@ -141,13 +146,13 @@ class Questions(Tasks):
         yield Task("report", inputs, f"reports/{self.study.name}/report.html", settings)
 
     def _summaries(self) -> dict[str, str]:
-        """Return {component: what comes back from it, in one sentence} of all that the study uses and the page names."""
+        """Return {component: one-sentence summary} of the components that the page names."""
         named = ("examples", "classifiers", "translators", "attacks", "margins", "detectors")
         uses = (entry["use"] for section in named for entry in self.study[section].values() if "use" in entry)
         return {use: registry.used(use).call.summary for use in dict.fromkeys(uses)}
 
     def claims(self) -> dict[str, Any]:
-        """Return what the study says of the published claims: on what data, by which evaluations, who plays which role."""
+        """Return the study's settings of the published claims: data, evaluations, and who plays each role."""
         calibration = self.study["examples"][self.study["study"]["calibration"]]
         components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}
         return {
@@ -158,7 +163,7 @@ class Questions(Tasks):
 
 
 def _pictured(cell: CellPlan, component: dict[str, Any]) -> bool:
-    """Return whether a figure that shows one seed or one classifier shows this cell."""
+    """Return whether a figure shows this cell; a figure may be limited to one seed or classifier."""
     return all(
         component.get(key) is None or cell.facts.get(fact) in (None, component[key])
         for key, fact in (("seed", "seed"), ("classifier", "entry"))

@@ -1,6 +1,6 @@
-"""Shards: how the jobs on a large example set become jobs on parts of it, and what puts those together again.
+"""Shards: split the jobs on a large example set into jobs on its parts, and merge their results.
 
-The number of shards is a setting of an example set, because its number of images is not known before it is prepared.
+The number of shards is a setting of the example set, because the number of images is unknown until the set is prepared.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ from dataclasses import replace
 from touchstone.pipeline.planning.parts import Rule, Task
 
 SHARD = "shard"  # the wildcard
-PART_STEPS = {"attack": "attack_part"}  # what does the work of a step on a shard, where that is not the step itself
+PART_STEPS = {"attack": "attack_part"}  # the steps that have a variant for shards
 
 
 def sharded(rule: Rule) -> list[Rule]:
-    """Return the rule that does a rule's work shard by shard, and the one that gathers what it made."""
+    """Return the rule that works on one shard, and the rule that gathers the shards."""
     gathering = replace(rule, name=f"gather_{rule.name}", step="gather", gathers=rule.step)
     return [replace(rule, wildcards=(*rule.wildcards, SHARD)), gathering]
 
 
 def shard_of(file: str, shard: object) -> str:
-    """Return the path of one shard of an artefact: data/STUDY/attacked/... as data/STUDY/shards/attacked/.../SHARD."""
+    """Return the path of one shard of an artefact.
+
+    The shards of data/STUDY/attacked/SET.safetensors are data/STUDY/shards/attacked/SET/SHARD.safetensors.
+    """
     data, study, rest = file.split("/", 2)
     stem, dot, ending = rest.rpartition(".")
     return f"{data}/{study}/shards/{stem}/{shard}{dot}{ending}"
 
 
 def on_shard(task: Task, shard: str) -> Task:
-    """Return the task that does a task's work on one shard of its example set."""
+    """Return the task for one shard of a task's example set."""
     inputs = task.inputs | {"examples": shard_of(str(task.inputs["examples"]), shard)}
     step = PART_STEPS.get(task.step, task.step)
     return replace(task, step=step, inputs=inputs, output=shard_of(task.output, shard))
@@ -42,6 +45,6 @@ def cutting(file: str, shards: int, batch_size: int) -> Iterator[Task]:
 
 
 def gathering(task: Task, shards: int) -> Task:
-    """Return the task that puts together what a task's work made of the shards."""
+    """Return the task that merges the shards of a task's output."""
     parts: list[str] = [shard_of(task.output, shard) for shard in range(shards)]
     return Task("gather", {"parts": parts}, task.output, {"shards": shards})

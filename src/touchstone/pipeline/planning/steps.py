@@ -1,4 +1,4 @@
-"""The steps of a study: what is true of every task of one."""
+"""The steps of a study and their properties."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Step:
     """A kind of task.
 
     Attributes:
-        name: of its file in pipeline/steps/, and of its rules.
-        torch: whether it runs torch, so that its jobs get the study's device and threads.
-        cached: whether the action cache keeps what it makes; not what costs no more than a copy.
+        name: The name of its file in pipeline/steps/ and of its rules.
+        torch: Whether it runs torch; then its jobs get the study's device and threads.
+        cached: Whether the action cache stores its outputs; false if creating them costs no more than a copy.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The tasks of each step up to the scores: what they read, what they make, under which settings."""
+"""The tasks of each step up to the scores: their inputs, outputs and settings."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from touchstone.pipeline.planning.parts import Batch, Net, Set, Task
 
 
 class Tasks(Batches):
-    """One method per step, named after it, that yields the tasks of a job."""
+    """The tasks of each job. One method per step, named after the step, yields them."""
 
     def _torch(self, **settings: Any) -> dict[str, Any]:
-        """Return settings with those that every torch job has; the usual number format and memory order go unsaid."""
+        """Return the settings plus those of every torch job; default precision and memory format are omitted."""
         study = self.study["study"]
-        own = {key: study[key] for key in ("device", "threads")}
+        shared = {key: study[key] for key in ("device", "threads")}
         if study["precision"] == precision.TF32:
-            own["precision"] = precision.TF32
+            shared["precision"] = precision.TF32
         if study["memory_format"] != precision.CONTIGUOUS:
-            own["memory_format"] = study["memory_format"]
-        return own | settings
+            shared["memory_format"] = study["memory_format"]
+        return shared | settings
 
-    def _own(self, section: str, entry: str) -> dict[str, Any]:
-        """Return just the component's part of an entry: its `use` and its own settings."""
+    def _component_block(self, section: str, entry: str) -> dict[str, Any]:
+        """Return the component's part of an entry: its `use` and the settings that the component reads."""
         block = self.study[section][entry]
         return {"use": block["use"]} | {key: block[key] for key in registry.used(block["use"]).settings}
 
@@ -38,12 +38,15 @@ class Tasks(Batches):
         return block
 
     def _fetch(self, source: str) -> Iterator[Task]:
-        settings = {"component": self._own("sources", source), "sha256": self.study["sources"][source]["sha256"]}
+        settings = {
+            "component": self._component_block("sources", source),
+            "sha256": self.study["sources"][source]["sha256"],
+        }
         yield Task("fetch", {}, f"data/raw/{source}", settings)
 
     def _prepare(self, examples: str) -> Iterator[Task]:
         entry = self.study["examples"][examples]
-        settings = {"component": self._own("examples", examples), "seed": entry["seed"]}
+        settings = {"component": self._component_block("examples", examples), "seed": entry["seed"]}
         inputs: dict[str, str | list[str]] = {}
         if entry["source"]:
             inputs["folder"] = f"data/raw/{entry['source']}"
@@ -59,7 +62,7 @@ class Tasks(Batches):
         if entry["use"].startswith("pretrained/"):
             yield self._converted(net, entry)
             return
-        objective = self._own(section, net.entry)
+        objective = self._component_block(section, net.entry)
         references = {
             *("train", "validation", "outliers", "classifier", "static_networks"),
             *("calibration", "source", "seeds", "model"),
@@ -85,20 +88,20 @@ class Tasks(Batches):
         yield Task("train", inputs, self.file("checkpoints", net), settings)
 
     def _converted(self, net: Net, entry: dict[str, Any]) -> Task:
-        """Return the task that makes a checkpoint of a file: what follows cannot tell it from one that was trained."""
-        settings = self._torch(component=self._own("classifiers", net.entry), architecture=entry["model"])
+        """Return the task that converts a file to a checkpoint of the same form as a trained one."""
+        settings = self._torch(component=self._component_block("classifiers", net.entry), architecture=entry["model"])
         settings |= {key: entry[key] for key in ("input_shape", "classes", "mean", "std")}
         settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
         inputs: dict[str, str | list[str]] = {"folder": f"data/raw/{entry['source']}"}
         return Task("convert", inputs, self.file("checkpoints", net), settings)
 
     def partner(self, section: str, entry: str, seed: int) -> Net:
-        """Return the network of an entry with the same seed, else with its first: seeds are paired where they can be."""
+        """Return the network of an entry with the same seed, or with its first seed if it lacks that one."""
         seeds = self.study[section][entry]["seeds"]
         return Net(entry, seed if seed in seeds else seeds[0])
 
     def _model(self, net: Net) -> tuple[dict[str, str | list[str]], dict[str, Any]]:
-        """Return the inputs and settings from which a job gets a network, or a defence as one model."""
+        """Return the inputs and settings that a job needs to load a network, or a defence as one model."""
         if net.entry not in self.study["defences"]:
             return {"checkpoint": self.file("checkpoints", net)}, {"architecture": self.architecture(net)}
         entry = self.study["defences"][net.entry]
@@ -113,72 +116,75 @@ class Tasks(Batches):
             if read != classifier:
                 inputs["encoder"] = self.file("checkpoints", read)
                 settings["encoder_architecture"] = self.architecture(read)
-            settings["router"] = self._own("detectors", entry["router"])
+            settings["router"] = self._component_block("detectors", entry["router"])
             settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
             settings["router_confounding"] = self._labels(self._label_of(entry["router"]))
         return inputs, settings
 
     def router_of(self, defence: Net) -> Net:
-        """Return the network that a defence's router reads: its encoder, else its classifier."""
+        """Return the network whose outputs a defence's router reads: its encoder, or else its classifier."""
         entry = self.study["defences"][defence.entry]
         return self.partner("classifiers", entry["encoder"] or entry["classifier"], defence.seed)
 
     def _attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
         for pattern in batch.sets:
             attacked = pattern.of({"victim": victim, "net": net})
-            own = Net.parse(attacked.victim)
-            inputs, settings = self._model(own)
+            network = Net.parse(attacked.victim)
+            inputs, settings = self._model(network)
             inputs["examples"] = self.file("examples", attacked.examples)
             settings |= self._torch(
-                component=self._own("attacks", attacked.attack),
-                seed=own.seed,
+                component=self._component_block("attacks", attacked.attack),
+                seed=network.seed,
                 batch_size=self.study["study"]["batch_size"],
             )
             detector, rate = attacked.guard
             if detector:
-                inputs["detector"] = self.detector_of(own, detector)
-                calibration = Set(self.calibration(own))  # clean images that an attacker may imitate
+                inputs["detector"] = self.detector_of(network, detector)
+                calibration = Set(self.calibration(network))  # clean images that an attacker may imitate
                 read = self._component("detectors", detector).call.data
                 if "in_distribution" in self._component("attacks", attacked.attack).call.data:
-                    read = (*read, "images")  # attacks on scores start there, whatever the detector reads
-                inputs |= self._read(read, str(own), calibration, "typical_")
-                settings |= {"detector": self._own("detectors", detector), "false_positive_rate": rate}
+                    read = (
+                        *read,
+                        "images",
+                    )  # an attack on the score starts from images, even if the detector reads none
+                inputs |= self._read(read, str(network), calibration, "typical_")
+                settings |= {"detector": self._component_block("detectors", detector), "false_positive_rate": rate}
                 settings["confounding"] = self._labels(self._label_of(detector))
             yield Task("attack", inputs, self.set_file(attacked), settings)
 
     def _labels(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return the confounding labels of these names, as the study gives them."""
-        wanted = set(names)
-        return {name: block for name, block in self.study["confounding"].items() if name in wanted}
+        """Return the settings of the confounding labels with these names."""
+        selected = set(names)
+        return {name: block for name, block in self.study["confounding"].items() if name in selected}
 
     def _label_of(self, detector: str) -> list[str]:
-        """Return the confounding label that a detector reads gradient norms of, if any."""
+        """Return the confounding label whose gradient norms a detector reads, if any."""
         label = self.study["detectors"][detector].get("label")
         return [label] if label else []
 
     @cached_property
     def labels_of(self) -> dict[str, set[str]]:
-        """The confounding labels, by classifier, whose gradient norms some detector or question reads of it.
+        """The confounding labels whose gradient norms some detector or evaluation reads, by classifier.
 
-        Detectors are fitted and scored by whole groups, so one that is asked brings its group's labels along.
+        Jobs fit and score whole groups of detectors, so one required detector adds the labels of its whole group.
         """
         return {entry: self._labels_read(entry) for entry in self.study["classifiers"]}
 
     def _labels_read(self, entry: str) -> set[str]:
-        asked, labels = set[str](), set[str]()
+        detectors, labels = set[str](), set[str]()
         for name, question in self.study["evaluations"].items():
             if entry in question["classifiers"]:
-                asked |= set(question["detectors"])
+                detectors |= set(question["detectors"])
                 figures = [figure for figure in self.study["figures"].values() if figure["evaluation"] == name]
                 labels |= {block["label"] for block in (question, *figures) if block.get("label")}
-        asked |= {name for name, detector in self.study["detectors"].items() if detector["classifier"] == entry}
-        asked |= {
+        detectors |= {name for name, detector in self.study["detectors"].items() if detector["classifier"] == entry}
+        detectors |= {
             defence["router"]
             for defence in self.study["defences"].values()
             if defence["router"] and entry in (defence["encoder"], defence["classifier"])
         }
         for members in self.study["groups"]["detectors"].values():
-            if asked & set(members):
+            if detectors & set(members):
                 labels |= {label for member in members for label in self._label_of(member)}
         return labels
 
@@ -203,11 +209,11 @@ class Tasks(Batches):
             yield Task("infer", read, self.outputs_of(net, examples), settings)
 
     def _measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
-        own = Net.parse(net)
+        network = Net.parse(net)
         settings = self._torch(
-            component=self._own("margins", margin),
-            architecture=self.architecture(own),
-            seed=own.seed,
+            component=self._component_block("margins", margin),
+            architecture=self.architecture(network),
+            seed=network.seed,
             batch_size=self.study["study"]["batch_size"],
         )
         for examples in batch.sets:
@@ -218,15 +224,15 @@ class Tasks(Batches):
             yield Task("measure", inputs, self.margins_of(net, margin, examples), settings)
 
     def calibration(self, net: Net) -> str:
-        """Return the held-out clean images that the thresholds of a network's detectors come from."""
-        own: str | None = self.study["classifiers"][net.entry]["calibration"]
-        return own or str(self.study["study"]["calibration"])
+        """Return the set of held-out clean images that sets the thresholds of a network's detectors."""
+        calibration: str | None = self.study["classifiers"][net.entry]["calibration"]
+        return calibration or str(self.study["study"]["calibration"])
 
     def _component(self, section: str, entry: str) -> registry.Component:
         return registry.used(self.study[section][entry]["use"])
 
     def _read(self, data: tuple[str, ...], net: str, examples: Set, prefix: str = "") -> dict[str, str]:
-        """Return the files that hold a detector's data on one set: outputs, images, or the network itself."""
+        """Return the files of a detector's data on one set: outputs, images, or the network itself."""
         files = {}
         if {"logits", "features", "gradient_norms", "labels"} & set(data):
             files[prefix + "outputs"] = self.outputs_of(net, examples)
@@ -238,31 +244,37 @@ class Tasks(Batches):
         return files
 
     def _detector_settings(self, detector: str, net: Net) -> dict[str, Any]:
-        settings = self._torch(component=self._own("detectors", detector), batch_size=self.study["study"]["batch_size"])
+        settings = self._torch(
+            component=self._component_block("detectors", detector), batch_size=self.study["study"]["batch_size"]
+        )
         if "model" in self._component("detectors", detector).data:
             settings["architecture"] = self.architecture(net)
         return settings
 
     def _fit(self, detectors: str, net: str) -> Iterator[Task]:
         for name in self.study["groups"]["detectors"][detectors]:
-            entry, found, own = self.study["detectors"][name], self._component("detectors", name), Net.parse(net)
-            # A detector of unknown classes may learn on a network that knows fewer, to be used on one that knows more.
-            fitted = str(self.partner("classifiers", entry["classifier"], own.seed)) if entry["classifier"] else net
+            entry, component, network = (
+                self.study["detectors"][name],
+                self._component("detectors", name),
+                Net.parse(net),
+            )
+            # A detector of unknown classes may be fitted on a network with fewer classes than the one that it guards.
+            fitted = str(self.partner("classifiers", entry["classifier"], network.seed)) if entry["classifier"] else net
             inputs: dict[str, str | list[str]] = {}
-            if found.fit is not None:
-                wanted = tuple(data.removeprefix("fit_") for data in found.fit.data if data.startswith("fit_"))
-                inputs |= self._read(wanted, fitted, Set(entry["fit"]), "fit_")
-                wanted = tuple(data.removeprefix("anomalous_") for data in found.fit.data if "anomalous_" in data)
+            if component.fit is not None:
+                kinds = tuple(data.removeprefix("fit_") for data in component.fit.data if data.startswith("fit_"))
+                inputs |= self._read(kinds, fitted, Set(entry["fit"]), "fit_")
+                kinds = tuple(data.removeprefix("anomalous_") for data in component.fit.data if "anomalous_" in data)
                 sets = [
                     Set(entry["fit"], fitted, other) if other in self.study["attacks"] else Set(other)
                     for other in entry["anomalous"]
                 ]
                 for anomalous in sets:
-                    for role, file in self._read(wanted, fitted, anomalous, "anomalous_").items():
+                    for role, file in self._read(kinds, fitted, anomalous, "anomalous_").items():
                         inputs[role] = [*inputs.get(role, []), file]
-            inputs |= self._read(found.call.data, net, Set(self.calibration(own)))
-            settings = self._detector_settings(name, own) | {
-                "seed": own.seed,
+            inputs |= self._read(component.call.data, net, Set(self.calibration(network)))
+            settings = self._detector_settings(name, network) | {
+                "seed": network.seed,
                 "false_positive_rates": self.study["study"]["false_positive_rates"],
             }
             yield Task("fit", inputs, self.detector_of(net, name), settings)
@@ -270,13 +282,11 @@ class Tasks(Batches):
     def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
         filled = {"net": net, "victim": victim, "seed": seed}
         for name in self.study["groups"]["detectors"][detectors]:
-            asked, settings = (
-                self._component("detectors", name).call.data,
-                self._detector_settings(name, Net.parse(net)),
-            )
+            data = self._component("detectors", name).call.data
+            settings = self._detector_settings(name, Net.parse(net))
             for pattern in batch.sets:
                 if pattern.guard[0] in ("", name):
                     examples = pattern.of(filled)
                     inputs: dict[str, str | list[str]] = {"detector": self.detector_of(net, name)}
-                    inputs |= self._read(asked, net, examples)
+                    inputs |= self._read(data, net, examples)
                     yield Task("score", inputs, self.scores_of(net, name, examples), settings)

@@ -1,1 +1,1 @@
-"""Digests of code, sidecars, the chain, the action cache, git. It must not know a study or Snakemake."""
+"""Digests of code, sidecars, the chain, the action cache, git. It must not depend on a study or Snakemake."""

@@ -1,4 +1,4 @@
-"""Where an artefact is: a file of its own, or a member of the bundle that one job wrote."""
+"""Addresses of artefacts: a whole file, or a member of the bundle that one job wrote."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ BUNDLE = ".zip"
 
 @dataclass(frozen=True)
 class Address:
-    """A file below the project's folder and, of a bundle, a member: data/digits/scores/cnn.0/all/test.zip#knn/test."""
+    """A file in the project's folder and, for a bundle, a member, as in
+    data/digits/scores/cnn.0/all/test.zip#knn/test.
+    """
 
     file: str
     member: str = ""
 
     @classmethod
     def parse(cls, text: str | PurePath) -> Address:
-        """Return the address that a task, a link or a user names."""
+        """Return the address in a text from a task, a link or a user."""
         file, _, member = str(text).partition(MARK)
         return cls(file, member)
 
@@ -28,5 +30,5 @@ class Address:
 
 
 def files_of(addresses: Iterable[str]) -> list[str]:
-    """Return the files that some addresses lie in, each once, in order."""
+    """Return the files of these addresses in order, without duplicates."""
     return list(dict.fromkeys(Address.parse(text).file for text in addresses))

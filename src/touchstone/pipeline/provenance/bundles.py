@@ -1,6 +1,6 @@
-"""Bundles: what one job makes of many small artefacts, as one file whose members keep their own bytes and digests.
+"""Bundles: one file for the many small artefacts of a job. Each member has its bytes and its digest.
 
-A bundle is a zip without compression: each member is a whole safetensors file. The same members give the same bytes.
+A bundle is a zip without compression, and each member is a whole safetensors file. Equal members give equal bytes.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 from touchstone.pipeline.provenance import whole_files
 
-DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold: no clock enters its bytes
-OPEN = 32  # bundles that stay open for the next member
+DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
+OPEN = 32  # bundles that stay open for the next read
 
 
 class Writer:
-    """A bundle that is being written."""
+    """Adds members to a new bundle."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -33,13 +33,20 @@ class Writer:
 
 @contextmanager
 def written(path: Path) -> Iterator[Writer]:
-    """Yield a writer; the bundle appears under its name when the block ends well, and is not touched if it does not."""
+    """Yield the writer of a bundle.
+
+    The bundle gets its name when the block succeeds. If the block fails, an older bundle stays as it is.
+    """
     with whole_files.replaced(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         yield Writer(archive)
 
 
 def read(path: Path, member: str) -> bytes:
-    """Return the bytes of a member; ValueError names the bundle if it is damaged or has no such member."""
+    """Return the bytes of a member.
+
+    Raises:
+        ValueError: The bundle is damaged or has no such member.
+    """
     with _whole(path) as bundle:
         try:
             return bundle.read(member)
@@ -48,7 +55,11 @@ def read(path: Path, member: str) -> bytes:
 
 
 def names(path: Path) -> list[str]:
-    """Return the names of a bundle's members; ValueError names the bundle if it is damaged."""
+    """Return the names of a bundle's members.
+
+    Raises:
+        ValueError: The bundle is damaged.
+    """
     with _whole(path) as bundle:
         return bundle.namelist()
 

@@ -1,7 +1,8 @@
-"""The action cache: the same step on the same bytes under the same settings and code is done once.
+"""The action cache: run a step only once on the same bytes with the same settings and code.
 
-A job whose inputs were remade with equal bytes finds its output here before torch is imported, copies it and writes only
-a new sidecar, so the chain stays whole and the wave stops. Switching a setting forth and back costs nothing.
+If a job's inputs were recreated with equal bytes, the job copies its output from here and does not import torch. It
+writes only a new sidecar, so the chain stays complete and no later job recomputes anything. Changing a setting and
+changing it back costs nothing.
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ from touchstone.pipeline.provenance import whole_files
 
 FOLDER = ".touchstone/cache"
 OFF = "off"
-YOUNG = 3600  # seconds
+YOUNG = 3600  # seconds; a running job may be using a file younger than this
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What left a cache: outputs, their bytes in all, and entries that lead to no output."""
+    """The contents that were removed from a cache.
+
+    Attributes:
+        outputs: The number of outputs.
+        size: Their total bytes.
+        entries: The number of entries without an output.
+    """
 
     outputs: int
     size: int
@@ -32,13 +39,13 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Cache:
-    """Outputs by the digest of their bytes, and the digests by the key of the action that made them."""
+    """Outputs by the digest of their bytes, and these digests by the key of the action."""
 
     folder: Path
 
     @classmethod
     def at(cls, root: Path) -> Cache | None:
-        """Return the cache of a repository, or the one that TOUCHSTONE_CACHE names; None where that says off."""
+        """Return the cache of a repository, or the one that TOUCHSTONE_CACHE names; None if that is off."""
         named = os.environ.get("TOUCHSTONE_CACHE", "")
         return None if named == OFF else cls(Path(named) if named else root / FOLDER)
 
@@ -49,9 +56,9 @@ class Cache:
         return self.folder / "objects" / digest.removeprefix("sha256:")
 
     def fetch(self, key: str) -> Path | None:
-        """Return the file that holds the output of an action; None if it is not here, or not whole.
+        """Return the file with the output of an action; None if it is missing or damaged.
 
-        Copy or read it: a link to a file that is later edited in place would spoil the cache.
+        Copy or read the file, but do not link to it: editing the link would damage the cache.
         """
         try:
             digest = str(json.loads(self._action(key).read_text())["artefact"])
@@ -61,11 +68,16 @@ class Cache:
                 return None
         except (FileNotFoundError, KeyError, json.JSONDecodeError):
             return None
-        os.utime(source)  # what gc goes by
+        os.utime(source)  # gc removes the least recently used
         return source
 
     def keep(self, key: str, made: Path | bytes) -> None:
-        """Remember the output of an action, given as a file or as its bytes."""
+        """Store the output of an action.
+
+        Args:
+            key: The key of the action.
+            made: The output's file or bytes.
+        """
         digest = digests.sha256(made) if isinstance(made, bytes) else digests.file_digest(made)
         source = self._object(digest)
         if not source.is_file():
@@ -79,34 +91,41 @@ class Cache:
         whole_files.write_whole(self._action(key), json.dumps({"artefact": digest}).encode(), lasting=False)
 
     def prune(self, limit: float, dry: bool) -> Pruned:
-        """Remove outputs that no entry leads to, then those used longest ago until the rest hold at most `limit` bytes, and
-        the entries that lead to no output any more; return what was removed.
+        """Remove unused outputs, then the least recently used, then the entries without an output.
 
-        A dry run only counts. What is younger than an hour may belong to a job at work, and is not taken for unused.
+        No entry leads to an unused output. An output or damaged entry younger than an hour does not count as unused,
+        because it may belong to a running job.
+
+        Args:
+            limit: The most bytes that remain.
+            dry: Whether to count only.
+
+        Returns:
+            What was removed, or would be.
         """
         leads = {path: _artefact(path) for path in (self.folder / "actions").glob("*")}
-        found = {path: path.stat() for path in (self.folder / "objects").glob("*")}
+        objects = {path: path.stat() for path in (self.folder / "objects").glob("*")}
         used, old = {str(digest).removeprefix("sha256:") for digest in leads.values()}, time.time() - YOUNG
-        gone = {path for path, seen in found.items() if path.name not in used and seen.st_mtime < old}
-        held = sum(seen.st_size for path, seen in found.items() if path not in gone)
-        for path in sorted(found.keys() - gone, key=lambda path: found[path].st_mtime):
+        gone = {path for path, seen in objects.items() if path.name not in used and seen.st_mtime < old}
+        held = sum(seen.st_size for path, seen in objects.items() if path not in gone)
+        for path in sorted(objects.keys() - gone, key=lambda path: objects[path].st_mtime):
             if held <= limit:
                 break
             gone.add(path)
-            held -= found[path].st_size
-        kept = {path.name for path in found.keys() - gone}
+            held -= objects[path].st_size
+        kept = {path.name for path in objects.keys() - gone}
         dead = {
             path
             for path, digest in leads.items()
             if (digest is not None or path.stat().st_mtime < old) and str(digest).removeprefix("sha256:") not in kept
         }
-        for path in () if dry else (*dead, *gone):  # entries first: one without its output is a miss, and no more
+        for path in () if dry else (*dead, *gone):  # entries first: an entry without an output is only a miss
             path.unlink(missing_ok=True)
-        return Pruned(len(gone), sum(found[path].st_size for path in gone), len(dead))
+        return Pruned(len(gone), sum(objects[path].st_size for path in gone), len(dead))
 
 
 def _artefact(entry: Path) -> str | None:
-    """Return the digest of the output that an entry leads to; None where it is half written or not readable."""
+    """Return the digest of an entry's output; None if the entry is incomplete or unreadable."""
     try:
         return str(json.loads(entry.read_bytes())["artefact"])
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The chain of sidecars: what a file was made from, back to raw data, and one digest over all of it."""
+"""The chain of sidecars: the inputs of a file, back to raw data, and one digest of all of it."""
 
 from __future__ import annotations
 
@@ -9,49 +9,50 @@ from typing import Any
 from touchstone import digests
 from touchstone.pipeline.provenance import sidecar_files
 
-ROOT = "ROOT"  # beside the report: the digest of everything that it was made from
-PARTLY = 4  # exit code where nothing wrong was found, but not all could be checked
+ROOT = "ROOT"  # the file next to the report with the digest of everything that the report was made from
+PARTLY = 4  # exit code if nothing is wrong, but some checks were impossible
 
 
 def links(sidecar: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """Yield the links of a sidecar: each input's file, the digest of its bytes, the digest of its sidecar."""
-    for found in sidecar["inputs"].values():
-        yield from found
+    """Yield the links of a sidecar: the file of each input and the digests of its bytes and sidecar."""
+    for role_links in sidecar["inputs"].values():
+        yield from role_links
 
 
 def reached(root: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return {file: sidecar} of some files and of all that they were made from, in the order met, files first.
+    """Return {file: sidecar} of these files and of everything that they were made from.
 
-    ValueError names a sidecar that is missing or not readable.
+    Raises:
+        ValueError: A sidecar is missing or unreadable.
     """
-    waiting, found = list(files), dict[str, dict[str, Any]]()
+    waiting, sidecars = list(files), dict[str, dict[str, Any]]()
     while waiting:
         file = waiting.pop()
-        if file not in found:
-            found[file] = sidecar_files.read_sidecar(root / file)
+        if file not in sidecars:
+            sidecars[file] = sidecar_files.read_sidecar(root / file)
             try:
-                waiting += [link["file"] for link in links(found[file])]
+                waiting += [link["file"] for link in links(sidecars[file])]
             except (KeyError, TypeError, AttributeError):
                 raise ValueError(
-                    f"{sidecar_files.sidecar_path(root / file)}: names no inputs as a sidecar does"
+                    f"{sidecar_files.sidecar_path(root / file)}: not a sidecar: its inputs are missing or malformed"
                 ) from None
-    return found
+    return sidecars
 
 
 def root_digest(report: Path) -> str:
-    """Return one digest of all that a report was made from: that of its sidecar.
+    """Return one digest of everything that a report was made from: the digest of its sidecar.
 
-    A sidecar holds the digests of its inputs' sidecars, so this changes with any byte, setting or line of code behind
-    the report, and with nothing else. A clone without data can compute it too.
+    A sidecar contains the digests of its inputs' sidecars. So this digest changes only with the bytes, settings and code
+    that the report depends on. A clone without data can compute it too.
     """
     return digests.file_digest(sidecar_files.sidecar_path(report))
 
 
 def absent(root: Path, folder: str) -> bool:
-    """Return whether a study's folder holds not one sidecar, as in a clone that has no data."""
+    """Return whether a study's folder contains no sidecar, as in a clone without data."""
     return next((root / folder).rglob("*" + sidecar_files.SIDECAR), None) is None
 
 
 def how_to_get(study: str) -> str:
-    """Return what to do where a study's data is not here."""
-    return f"`make run STUDY={study}` computes the data, `dvc pull` fetches it"
+    """Return advice for a user without the study's data."""
+    return f"`make run STUDY={study}` computes the data, `dvc pull` downloads it"

@@ -11,9 +11,9 @@ from touchstone import plugins
 from touchstone.digests import canonical, file_digest, sha256
 
 PACKAGE = plugins.PACKAGE
-ALWAYS = "records/encoding.py"  # it decides the bytes of every artefact
-CPU_PATHS = "numerics/cpu_paths.py"  # and its pins the last bits of every number
-# Not Python, so no import leads there, but the page and the verdicts on it are made of them.
+ALWAYS = "records/encoding.py"  # it determines the bytes of every artefact
+CPU_PATHS = "numerics/cpu_paths.py"  # its pins determine the last bits of every number
+# These files are not Python, so no import leads to them. The page and its verdicts depend on them.
 TEMPLATES = {"report/page.py": "report/templates", "claims/criteria.py": "claims"}
 
 
@@ -34,7 +34,10 @@ def _without_docstrings(tree: ast.Module) -> str:
 
 
 def imported(node: ast.AST) -> Iterator[str]:
-    """Yield the names of all modules that are imported below a node when it runs: not those for type checkers alone."""
+    """Yield the names of the modules that a node imports when it runs.
+
+    Imports that only type checkers see are not among them.
+    """
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -48,7 +51,11 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 def source_digest(source: bytes) -> str:
-    """Return the digest of a Python file's code, comments and docstrings apart; SyntaxError where it is none."""
+    """Return the digest of a Python file's code without its comments and docstrings.
+
+    Raises:
+        SyntaxError: The bytes are not Python code.
+    """
     return _digest(ast.parse(source))
 
 
@@ -58,7 +65,7 @@ def _digest(tree: ast.Module) -> str:
 
 @cache
 def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
-    """Return the digest of a file's code, comments and docstrings apart, and the package files that it imports."""
+    """Return the digest of a file's code, and the package files that it imports."""
     tree = ast.parse(path.read_bytes())
     imports = set()
     for module in imported(tree):
@@ -70,34 +77,34 @@ def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
 
 
 def code_files(roots: Iterable[str]) -> dict[str, str]:
-    """Return {file: digest of its code} of the roots and of all that they import within the package."""
-    waiting, found = [ALWAYS, *roots], {}
+    """Return {file: digest of its code} of the roots and of everything that they import in the package."""
+    waiting, digests = [ALWAYS, *roots], {}
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in digests:
             continue
         path = plugins.located(name, PACKAGE) or PACKAGE / name
-        found[name], imports = _parsed(path, path.stat().st_mtime_ns)
+        digests[name], imports = _parsed(path, path.stat().st_mtime_ns)
         waiting.extend(imports)
         if name in TEMPLATES:
             for template in sorted((PACKAGE / TEMPLATES[name]).iterdir()):
                 if template.is_file() and template.suffix != ".py":
-                    found[f"{TEMPLATES[name]}/{template.name}"] = file_digest(template)
-    return dict(sorted(found.items()))
+                    digests[f"{TEMPLATES[name]}/{template.name}"] = file_digest(template)
+    return dict(sorted(digests.items()))
 
 
 def code_digest(files: dict[str, str]) -> str:
-    """Return one digest of the code that `code_files` found."""
+    """Return one digest of the result of `code_files`."""
     return sha256(canonical(files).encode())
 
 
 def computes(step: str) -> bool:
-    """Return whether a step computes numbers, so that its bytes depend on the processor; `fetch` copies files."""
+    """Return whether a step computes numbers. Then its output may depend on the processor."""
     return step != "fetch"
 
 
 def roots(step: str, settings: object) -> list[str]:
-    """Return the files that a job starts from: its step, every component that its settings name, the pinned code paths."""
+    """Return the code files that a job starts from: its step, its components, the pinned CPU paths."""
     pins = [CPU_PATHS] if computes(step) else []
     return [f"pipeline/steps/{step}.py", *sorted(f"{use}.py" for use in set(_uses(settings))), *pins]
 

@@ -1,4 +1,4 @@
-"""What git says of this folder, and which commit holds the code that a file was made by."""
+"""Git: the output of its commands, and the commit with the code that created a file."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from touchstone import digests
 from touchstone.pipeline.provenance import code
 
 FOLDER = "src/touchstone"
-DEEPEST = 500  # commits looked at, so that an audit of a long history ends
+DEEPEST = 500  # the most commits to examine; an audit of a long history has to end
 
 
-def said(root: Path, *arguments: str) -> bytes | None:
-    """Return what git prints; None where it is not installed, or says no."""
+def output(root: Path, *arguments: str) -> bytes | None:
+    """Return the standard output of a git command; None if it fails or git is not installed."""
     try:
         done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
     except FileNotFoundError:
@@ -23,13 +23,19 @@ def said(root: Path, *arguments: str) -> bytes | None:
 
 
 @cache
-def of_code(root: Path, files: tuple[tuple[str, str | None], ...]) -> str | None:
-    """Return the newest commit, with its date, in which the package files had these code digests (None: not there).
+def commit_of_code(root: Path, files: tuple[tuple[str, str | None], ...]) -> str | None:
+    """Return the newest commit whose package files have these code digests.
 
-    None where no commit has, or there is no git. Only commits that touch one of the files are looked at.
+    Args:
+        root: The repository.
+        files: Pairs of a package file and its code digest; None if the commit does not contain the file.
+
+    Returns:
+        The commit and its date; None if there is no such commit or no git. Only commits that change one of the files
+        are examined.
     """
     paths = [f"{FOLDER}/{name}" for name, _ in files]
-    history = said(root, "log", f"-{DEEPEST}", "--format=%h %cs", "--", *paths)
+    history = output(root, "log", f"-{DEEPEST}", "--format=%h %cs", "--", *paths)
     for line in (history or b"").decode().splitlines():
         commit, date = line.split()
         if all(_digest(root, commit, name) == digest for name, digest in files):
@@ -39,8 +45,8 @@ def of_code(root: Path, files: tuple[tuple[str, str | None], ...]) -> str | None
 
 @cache
 def _digest(root: Path, commit: str, name: str) -> str | None:
-    """Return the code digest of a package file at a commit, as `provenance.code_files` counts it."""
-    source = said(root, "show", f"{commit}:{FOLDER}/{name}")
+    """Return the code digest of a package file at a commit, computed as in `code.code_files`."""
+    source = output(root, "show", f"{commit}:{FOLDER}/{name}")
     if source is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Write files whole or not at all."""
+"""Write files completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
-    """Write a file so that it is either whole under its name or not there: temporary name, sync, rename.
+    """Write a file so that it is never incomplete: write a temporary file, sync it, rename it.
 
-    What need not outlive a power cut (not `lasting`) is not synced. OSError names the file, also where a disk is full.
+    Args:
+        path: The file.
+        data: Its bytes.
+        lasting: Whether to sync, so that the file survives a power cut.
+
+    Raises:
+        OSError: The file could not be written, for example because the disk is full. The error names the file.
     """
     _write(path, [data], lasting)
 
 
 def write_pieces(path: Path, pieces: Iterable[bytes]) -> str:
-    """Write a file as `write_whole` does, but of pieces that are never in memory together; return their digest."""
+    """Write a file as `write_whole` does, piece by piece; return its digest."""
     digest = hashlib.sha256()
 
     def seen() -> Iterator[bytes]:
@@ -35,7 +41,10 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> str:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; what the block writes there gets its name when the block ends well, else it is deleted."""
+    """Yield a temporary path for the block to write.
+
+    If the block succeeds, the temporary file is renamed to `path`; otherwise it is deleted.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -54,14 +63,14 @@ def _write(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, pieces, lasting)
     except OSError as error:
-        told = f"{error.strerror}; nothing was written under that name"
-        raise OSError(error.errno, told, str(path)) from error
+        reason = f"{error.strerror}; nothing was written under that name"
+        raise OSError(error.errno, reason, str(path)) from error
 
 
 def _replace(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("xb") as stream:  # with the mode that the umask leaves, unlike a file of `tempfile`
+        with temporary.open("xb") as stream:  # its mode follows the umask, unlike a file of `tempfile`
             stream.writelines(pieces)
             stream.flush()
             if lasting:

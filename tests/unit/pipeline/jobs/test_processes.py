@@ -65,23 +65,23 @@ def test_a_snakemake_is_known_by_its_command_line():
 
 
 def test_this_process_is_found_again():
-    assert processes.own().pid == os.getpid()
-    assert processes.is_alive(processes.own())
+    assert processes.this_process().pid == os.getpid()
+    assert processes.is_alive(processes.this_process())
 
 
 def test_a_process_is_the_same_after_json_and_a_boot_time_that_wobbles():
-    process = processes.own()
+    process = processes.this_process()
     pid, start, command = json.loads(json.dumps(dataclasses.astuple(process)))
 
     assert processes.is_alive(processes.Process(pid, start + 1, tuple(command)))
 
 
 def test_a_clock_that_is_set_back_changes_no_start(monkeypatch):
-    process, boot = processes.own(), psutil.boot_time()
+    process, boot = processes.this_process(), psutil.boot_time()
     monkeypatch.setattr(psutil, "boot_time", lambda: boot - 86_400)
     monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: boot - 86_400)
 
-    assert processes.own().start == process.start
+    assert processes.this_process().start == process.start
 
 
 def test_a_zombie_is_not_alive():

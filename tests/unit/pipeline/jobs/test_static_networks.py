@@ -68,8 +68,8 @@ def test_the_network_learns_from_the_static_networks_of_the_job_and_its_sidecar_
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"classes": 2}, r"^static.1: knows 2 classes of images \(1, 4, 4\), and images holds 3 of \(1, 4, 4\)"),
-        ({"shape": (1, 5, 5)}, r"^static.1: knows 3 classes of images \(1, 5, 5\), and images holds 3 of \(1, 4, 4\)"),
+        ({"classes": 2}, r"^static.1: has 2 classes of images \(1, 4, 4\), but images has 3 of \(1, 4, 4\)"),
+        ({"shape": (1, 5, 5)}, r"^static.1: has 3 classes of images \(1, 5, 5\), but images has 3 of \(1, 4, 4\)"),
     ],
 )
 def test_a_static_network_of_other_images_is_refused(folder, changed, told):
@@ -83,7 +83,7 @@ def test_a_static_network_that_is_not_what_the_settings_say_is_refused(folder, m
     monkeypatch.setitem(SOFTMAX, "use", "models/logistic_regression")
 
     with pytest.raises(
-        reader.JobError, match=r"^static.1: holds .*softmax_regression.*, expected .*logistic_regression"
+        reader.JobError, match=r"^static.1: has the architecture .*softmax_regression.*, expected .*logistic_regression"
     ):
         train("static.1")
 
