@@ -181,7 +181,7 @@ def _model(job: Job) -> Any:
 
 
 def _guarded(job: Job, model: Any, role: str = "detector") -> Any:
-    """Return the network behind a detector, with the threshold for the task's false-positive rate.
+    """Return the network behind a detector at the task's false-positive rate.
 
     Args:
         job: The job.

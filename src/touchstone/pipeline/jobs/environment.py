@@ -33,7 +33,7 @@ def set_environment(threads: int) -> bool:
 
 
 def prepare_process(step: str, threads: int) -> None:
-    """Restart the process in its job's environment, unless the workflow has already set it.
+    """Restart the process in its job's environment unless it is already set.
 
     numpy and torch read these variables when they are imported.
     """

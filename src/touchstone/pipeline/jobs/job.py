@@ -1,4 +1,4 @@
-"""One task as its step's adapter uses it: read the inputs, load the networks, write the artefact."""
+"""One task: read the inputs, load the networks, write the artefact."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Job:
 
     @functools.cached_property
     def facts(self) -> dict[str, Any]:
-        """The sidecar's facts, without the artefact's digest: step, settings, inputs, code, environment."""
+        """The facts of the sidecar, without the artefact's digest."""
         files = code_files((self.task,))
         roles = self.task.as_json()["inputs"]
         facts: dict[str, Any] = {
@@ -90,7 +90,10 @@ class Job:
         return [Rows.at(Path(file)) for file in self.task.as_json()["inputs"][role]]
 
     def model(self, role: str = "checkpoint", architecture: str = "architecture") -> Any:
-        """Return the network of a checkpoint, which maps pixels to logits; None if the task has none."""
+        """Return the network of a checkpoint; None if the task has none.
+
+        The network maps pixels to logits.
+        """
         file = self.task.inputs.get(role)
         return None if file is None else self._network(str(file), self.settings[architecture])
 

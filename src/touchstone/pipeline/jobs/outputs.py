@@ -26,7 +26,10 @@ def action_of(facts: Record) -> str:
 
 
 class Outputs:
-    """The outputs of one job. A bundle and its sidecar appear only if the job succeeds."""
+    """The outputs of one job.
+
+    A bundle and its sidecar appear only if the job succeeds.
+    """
 
     def __init__(self) -> None:
         self._bundles: dict[Path, bundles.Writer] = {}
@@ -45,7 +48,7 @@ class Outputs:
                 sidecar_files.write_bundle_sidecar(path, records)
 
     def keep_current(self, address: str, action: str, facts: Record) -> bool:
-        """Keep an existing artefact if the same action created it, but rewrite its record.
+        """Keep an existing artefact of the same action, but rewrite its record.
 
         Args:
             address: The address of the artefact.

@@ -1,4 +1,4 @@
-"""Processes of this machine: identify one, find the Snakemakes of a folder, end some."""
+"""Identify, find and end processes of this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOCKLESS = {"-n", "--dry-run", "--dryrun", "--unlock", "--lint", "--report"}  # 
 
 @dataclass(frozen=True)
 class Process:
-    """A process. Its description differs from that of a later process with the same id.
+    """A process, distinct from any later process with the same id.
 
     Args:
         pid: The process id.
@@ -38,7 +38,7 @@ class Process:
 
 
 def current(pid: int) -> Process | None:
-    """Return the process that has this id now; None if there is none, or it is a zombie."""
+    """Return the process with this id; None if there is none or it is a zombie."""
     try:
         process = psutil.Process(pid)
         command, start = tuple(process.cmdline()), process.create_time() - psutil.boot_time()
@@ -48,7 +48,7 @@ def current(pid: int) -> Process | None:
 
 
 def started(pid: int) -> Process | None:
-    """Return a process that was just started. It has no command line until the system has loaded it."""
+    """Return a process that was just started, once the system has loaded it."""
     for _ in range(40):
         if process := current(pid):
             return process
@@ -67,7 +67,7 @@ def is_alive(process: Process) -> bool:
 
 
 def in_folder(folder: Path) -> list[Process]:
-    """Return the other processes whose working directory is this folder, oldest first."""
+    """Return the other processes that work in this folder, oldest first."""
     path = str(folder.resolve())
     pids = [each.pid for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == path and each.pid != os.getpid()]
     return sorted(filter(None, map(current, pids)), key=lambda process: process.start)
@@ -80,13 +80,13 @@ def snakemakes(folder: Path) -> list[Process]:
 
 
 def _is_snakemake(command: tuple[str, ...]) -> bool:
-    """Return whether a command line starts Snakemake: its script, or `python -m snakemake`."""
+    """Return whether a command line is `snakemake` or `python -m snakemake`."""
     words = command[:3]
     return any(Path(word).name == "snakemake" for word in words[:2]) or words[1:] == ("-m", "snakemake")
 
 
 def end(processes: Iterable[Process]) -> None:
-    """Send SIGTERM, wait up to PATIENCE seconds, send SIGKILL to the remaining processes."""
+    """End processes: send SIGTERM, wait PATIENCE seconds at most, send SIGKILL."""
     waiting = [process for process in processes if _signalled(process, signal.SIGTERM)]
     deadline = time.monotonic() + PATIENCE
     while (waiting := [process for process in waiting if is_alive(process)]) and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Progress files of long jobs, and the saved state of a training for its resumption.
+"""Progress files of long jobs, and saved states to resume trainings from.
 
 Both are in logs/ and are no inputs of a job.
 """
@@ -25,7 +25,9 @@ def progress_folder(logs: Path) -> Path:
 
 @contextmanager
 def reported(label: str, logs: Path) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function (done, total) that updates a progress file; delete the file at the end.
+    """Yield a function (done, total) that updates a progress file.
+
+    The file is deleted at the end of the block.
 
     Args:
         label: The artefact that the job creates.
@@ -49,7 +51,9 @@ def reported(label: str, logs: Path) -> Iterator[Callable[[int, int], None]]:
 
 
 class Resume:
-    """Stores a training's state between epochs, so that a killed job resumes and ends with the same bytes.
+    """Stores a training's state between epochs.
+
+    A killed job resumes from it and ends with the same bytes.
 
     Args:
         artefact: The checkpoint that the training creates.

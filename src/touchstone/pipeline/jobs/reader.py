@@ -42,7 +42,7 @@ class Reader:
             self._nouns.pop(file, None)
 
     def link(self, file: str) -> dict[str, str]:
-        """Check a file's bytes; return its link in the chain: the digests of its bytes and of its sidecar.
+        """Check a file's bytes; return the digests of its bytes and its sidecar.
 
         Raises:
             JobError: The file or its sidecar is damaged or missing, or they do not match.

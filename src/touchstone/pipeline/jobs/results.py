@@ -101,7 +101,7 @@ def report(job: Job) -> None:
 
 
 def _source(file: str, sidecar: dict[str, Any], study: str) -> dict[str, Any]:
-    """Return the report's facts about a file: digests, step, settings, inputs, command to recreate it."""
+    """Return the report's facts about a file, and the command to recreate it."""
     return {
         "digest": sidecar["artefact"],
         "sidecar": sidecar_files.record_digest(Path(file)),

@@ -1,4 +1,4 @@
-"""Run one job: copy its tasks' artefacts from the cache or compute them, and write their sidecars."""
+"""Run one job: copy each artefact from the action cache or compute it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ PIECE = 2**20  # bytes of a file that are copied at a time
 
 
 def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
-    """Run every task of a job in order. Torch is imported only if a task has to be computed.
+    """Run every task of a job in order.
+
+    Torch is imported only if a task has to be computed.
 
     Returns:
         The number of tasks that were not computed, because their artefact was current or in the action cache.
@@ -53,7 +55,10 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
 
 
 def _reused(job: Job, store: cache.Cache | None) -> bool:
-    """Return whether a task's artefact is current or in the action cache; then write its new record."""
+    """Return whether a task's artefact is current or in the action cache.
+
+    If so, its new record is written.
+    """
     if job.outputs.keep_current(job.task.output, job.action, job.facts):
         return True
     made = None if store is None else store.fetch(job.action)
@@ -73,7 +78,9 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def _do(job: Job) -> None:
-    """Run one task. If memory runs out, retry with half as many images at a time, which changes no result.
+    """Run one task; if memory runs out, retry with half the batch size.
+
+    The batch size changes no result, except in training.
 
     Raises:
         JobError: Memory ran out with one image at a time, or in training, where the batch size changes the result.

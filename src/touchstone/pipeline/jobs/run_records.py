@@ -75,7 +75,7 @@ def _used() -> dict[str, float]:
 
 
 def _commit() -> dict[str, Any]:
-    """Return the commit, and whether a tracked file differs from it; None for both without git."""
+    """Return the commit, and whether tracked files differ; None without git."""
     commit = git.output(Path(), "rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "dirty": None}
@@ -93,7 +93,7 @@ def _versions() -> dict[str, str]:
 
 
 def read(logs: Path) -> list[dict[str, Any]]:
-    """Return a study's run records, sorted by rule and wildcards, without incomplete ones."""
+    """Return a study's complete run records, sorted by rule and wildcards."""
     records = []
     for path in sorted((logs / FOLDER).rglob("*.json")):
         try:

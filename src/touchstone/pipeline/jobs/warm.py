@@ -1,4 +1,4 @@
-"""The warm process of a run: it has already imported torch, so its child processes start jobs at once.
+"""The warm process of a run has imported torch, so its children start at once.
 
 It works only on Linux, and only if Snakemake itself starts the jobs. If anything fails, a job runs without it.
 """
@@ -36,7 +36,7 @@ def identity() -> list[Any]:
 
 
 def start(threads: int) -> subprocess.Popen[bytes] | None:
-    """Start the warm process for the jobs of this process, and put its address into their environment.
+    """Start the warm process, and set its address for the jobs of this process.
 
     It ends with this process, however that ends.
 
@@ -78,7 +78,10 @@ def start(threads: int) -> subprocess.Popen[bytes] | None:
 
 
 def _listener() -> tuple[socket.socket, str]:
-    """Return a socket that only this user can connect to, and its short path; remove those of killed runs."""
+    """Return a socket that only this user can connect to, and its short path.
+
+    The sockets of killed runs are removed.
+    """
     from pathlib import Path
 
     folder = Path(FOLDER)
@@ -161,7 +164,10 @@ def _connected(path: str) -> socket.socket:
 
 
 def _status(server: socket.socket, arguments: list[str]) -> int | None:
-    """Return the wait status of the child that ran the job; None if there was none, or the warm process was lost."""
+    """Return the wait status of the child that ran the job.
+
+    None if there was no child or the warm process ended early.
+    """
     request = {
         "arguments": arguments,
         "folder": os.getcwd(),  # noqa: PTH109

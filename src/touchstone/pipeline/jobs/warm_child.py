@@ -1,4 +1,4 @@
-"""A child of the warm process: take over the streams and arguments of a job, then run the job."""
+"""A child of the warm process: take over a job's streams, then run the job."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def become(request: dict[str, Any], files: list[int], code: Code | None) -> None
 
 
 def work() -> NoReturn:
-    """Run `python -m touchstone`, with the same exit code and traceback as a new process."""
+    """Run `python -m touchstone` and exit as a new process would."""
     code = 0
     try:
         runpy._run_module_as_main("touchstone")  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The warm process itself: it waits for jobs at its socket and forks a child for each of them.
+"""The warm process: wait for jobs at a socket and fork a child for each.
 
 It runs no torch operation, so a child starts like a new Python that has just imported its packages. It also imports the
 modules that plan a job, and reads the settings once. A child unloads these modules if the code has changed since.
@@ -55,7 +55,7 @@ class Client:
 
 
 class Server:
-    """Answers clients, watches their children, and ends when the process that started it ends."""
+    """Answers clients and watches their children until its parent process ends."""
 
     def __init__(self, listener: socket.socket, parent: int) -> None:
         self.selector = selectors.PollSelector()
@@ -105,7 +105,7 @@ class Server:
         self.selector.register(client.connection, selectors.EVENT_READ, lambda: self._hear(client))
 
     def _hear(self, client: Client) -> None:
-        """Read a client's message. If the client has ended, kill its child: nothing waits for it."""
+        """Read a client's message; if the client has ended, kill its child."""
         try:
             data, files, _, _ = socket.recv_fds(client.connection, warm.LONGEST, 3)
         except ConnectionError:
@@ -217,7 +217,10 @@ def _parsed(data: bytes) -> dict[str, Any]:
 
 
 def _well_formed(request: dict[str, Any], files: list[int]) -> bool:
-    """Return whether a message describes a job. Any process of this user can write to the socket."""
+    """Return whether a message describes a job.
+
+    Any process of this user can write to the socket.
+    """
     arguments, environment = request.get("arguments"), request.get("environment")
     if len(files) != 3 or not {"folder", "python"} <= request.keys():
         return False
@@ -252,7 +255,7 @@ def _say(client: Client, message: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Serve on an open socket until the process that opened it ends; then remove the socket."""
+    """Serve on an open socket until the parent process ends; remove the socket."""
     descriptor, parent, path = int(arguments[0]), int(arguments[1]), Path(arguments[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_inheritable(descriptor, False)

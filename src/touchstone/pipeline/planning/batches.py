@@ -71,7 +71,7 @@ class Batches:
         return self._bundled(("outputs", net), examples, examples.address)
 
     def margins_of(self, net: object, margin: str, examples: Set) -> str:
-        """Return the address of an example set's distances to a network's decision boundary."""
+        """Return the address of a set's distances to a network's decision boundary."""
         return self._bundled(("margins", net, margin), examples, examples.address)
 
     def scores_of(self, net: object, detector: str, examples: Set) -> str:
@@ -102,7 +102,7 @@ class Batches:
         return str(Address(self._bundle(*parts, self._batch_of(examples)), member))
 
     def _batch_of(self, examples: Set) -> str:
-        """Return a path: the set's batch, then the networks that distinguish the jobs of this batch."""
+        """Return a path: the set's batch, then the networks that its jobs differ in."""
         detector, translator = examples.guard[0], Net.parse_open(examples.translator)
         groups = [
             self.group_of("examples", examples.examples),
@@ -135,7 +135,10 @@ class Batches:
         return str(entry["use"]).startswith("adaptive/") and not on_pipelines(entry)
 
     def fits(self, attack: str, victim: str) -> bool:
-        """Return whether an attack applies to a victim: attacks on pipelines need a defence."""
+        """Return whether an attack applies to a victim.
+
+        An attack on a pipeline needs a defence.
+        """
         return not on_pipelines(self.study["attacks"][attack]) or victim in self.study["defences"]
 
     @cached_property
@@ -156,7 +159,10 @@ class Batches:
 
     @cached_property
     def attacked_groups(self) -> list[tuple[str, str, str]]:
-        """The groups of the required attacks, sorted: example sets, attacks, detectors ("" for none)."""
+        """The groups of the required attacks, sorted.
+
+        Each is a triple of groups: example sets, attacks, detectors ("" for none).
+        """
         return sorted(
             {
                 (self.group_of("examples", e), self.group_of("attacks", a), d and self.group_of("detectors", d))
@@ -165,7 +171,7 @@ class Batches:
         )
 
     def shards_of(self, group: list[str]) -> int:
-        """Return the number of shards of each example set in a group; all have the same number."""
+        """Return the number of shards of every example set in a group."""
         shards: int = self.study["examples"][group[0]]["shards"]
         return shards
 
@@ -197,14 +203,14 @@ class Batches:
         return batches
 
     def guarded(self, net: object, detector: str) -> str:
-        """Return the name of a network behind a detector, with the false-positive rate of its threshold.
+        """Return the name of a guarded network, as in NET+DETECTOR@FPR.
 
-        An adaptive attack has to stay below this threshold.
+        FPR is the false-positive rate of the threshold that adaptive attacks have to stay below.
         """
         return f"{net}+{detector}@{self.study['study']['attacked_false_positive_rate']:g}"
 
     def translatable_batches(self, translators: list[str]) -> list[Batch]:
-        """Return the clean and attacked batches that an evaluation combines with any of the translators."""
+        """Return the clean and attacked batches that these translators translate."""
         names = set()
         for question in self.study["evaluations"].values():
             if set(translators) & set(question["translators"]):
@@ -215,7 +221,10 @@ class Batches:
         return [batch for batch in [*self.clean_batches(), *self.attacked_batches()] if batch.name in names]
 
     def translated_batches(self) -> list[Batch]:
-        """Return the batches that each group of translators creates. Their seed is a wildcard."""
+        """Return the batches that each group of translators creates.
+
+        The seed of the translators is a wildcard.
+        """
         return [
             Batch(
                 f"{batch.name}_{group}",

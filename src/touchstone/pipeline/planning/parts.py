@@ -1,4 +1,4 @@
-"""The parts of a plan: tasks, names of networks and example sets, batches, rules, cells of evaluations."""
+"""The parts of a plan: tasks, networks, example sets, batches, rules, cells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Task:
-    """One artefact to create: the step, its inputs by role, its output and its settings."""
+    """One artefact to create: its step, inputs by role, output and settings."""
 
     step: str
     inputs: dict[str, str | list[str]]
@@ -22,7 +22,9 @@ class Task:
         return [file for files in self.inputs.values() for file in ([files] if isinstance(files, str) else files)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the task as JSON. Snakemake reruns a job if the digest of this form changes.
+        """Return the task as JSON.
+
+        Snakemake reruns a job if the digest of this form changes.
 
         The sidecar of the output records all of it.
         """
@@ -41,12 +43,12 @@ class Set:
 
     @property
     def address(self) -> str:
-        """The set's part of a path: entry/victim/attack/translator, without the empty ones."""
+        """The set's part of a path: entry/victim/attack/translator, if not empty."""
         return "/".join(part for part in (self.examples, self.victim, self.attack, self.translator) if part)
 
     @property
     def guard(self) -> tuple[str, str]:
-        """The detector in front of the victim, and the false-positive rate of its threshold; "" for none."""
+        """The victim's detector and its false-positive rate; "" for none."""
         detector, _, rate = self.victim.partition("+")[2].partition("@")
         return detector, rate
 
@@ -56,7 +58,7 @@ class Set:
         return "translated" if self.translator else "attacked" if self.attack else "examples"
 
     def of(self, wildcards: Mapping[str, str]) -> Set:
-        """Return the set with its wildcards, {victim} and the translator's {seed}, filled in."""
+        """Return the set with {victim} and the translator's {seed} filled in."""
         return replace(self, victim=self.victim.format(**wildcards), translator=self.translator.format(**wildcards))
 
 
@@ -81,7 +83,7 @@ class Batch:
 
     @property
     def wildcards(self) -> tuple[str, ...]:
-        """The wildcards, besides the network, that distinguish its jobs: the victim, the translators' seed."""
+        """The wildcards of its jobs, besides the network: the victim, the seed."""
         parts = {"victim": self.sets[0].victim, "seed": self.sets[0].translator}
         return tuple(name for name, part in parts.items() if f"{{{name}}}" in part)
 
@@ -140,20 +142,23 @@ class Net:
 
     @staticmethod
     def parse_open(text: str) -> tuple[str, str]:
-        """Return the entry and the seed of a network whose seed may be a wildcard; "" for none."""
+        """Return a network's entry and seed; the seed may be a wildcard, "" is none."""
         entry, _, seed = text.rpartition(".")
         return entry, seed
 
     @classmethod
     def parse(cls, text: str) -> Net:
-        """Return the network with this name. A guard after it, as in NET+DETECTOR@FPR, is ignored."""
+        """Return the network with this name.
+
+        A guard after the name, as in NET+DETECTOR@FPR, is ignored.
+        """
         entry, seed = text.split("+")[0].rsplit(".", 1)
         return cls(entry, int(seed))
 
 
 @dataclass(frozen=True)
 class CellPlan:
-    """One artefact of an evaluation: its role, its file and its facts. The evaluation reads the file."""
+    """One artefact that an evaluation reads: its role, file and facts."""
 
     role: str
     file: str

@@ -1,4 +1,4 @@
-"""The graph of a study: which step creates which file, from which files, with which settings.
+"""The graph of a study: which step creates which file from which files.
 
 A Task creates one artefact: a file, or a member of its job's bundle. A job of the workflow does the tasks of one batch,
 so it imports torch only once for many files. A plan depends only on the settings and on a job's wildcards.
@@ -26,7 +26,7 @@ NUMBERS = ("seed", SHARD)
 
 
 class Plan(Questions):
-    """The plan of a study: its rules, and the jobs and tasks that its report depends on."""
+    """The plan of a study: its rules, and the jobs behind its report."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
@@ -107,7 +107,7 @@ class Plan(Questions):
         return sorted(jobs.values(), key=lambda job: (order[job[0].name], *job[1].values()))
 
     def maker(self, file: str) -> tuple[Rule, dict[str, str]]:
-        """Return the rule that creates a file or a member of a bundle, and its wildcards' values.
+        """Return the rule that creates a file, and its wildcards' values.
 
         The study need not contain the networks in the file's name.
 
@@ -123,7 +123,7 @@ class Plan(Questions):
 
     @cached_property
     def _makers(self) -> dict[str, list[tuple[Rule, dict[str, str], str]]]:
-        """The rules by the files that they create; networks and shards in these paths stay wildcards."""
+        """The rules by their files; networks and shards in these stay wildcards."""
         values = self.wildcard_values
         makers: dict[str, list[tuple[Rule, dict[str, str], str]]] = {}
         for rule in self.rules.values():
@@ -137,7 +137,7 @@ class Plan(Questions):
         return makers
 
     def outputs(self, rule: Rule) -> list[str]:
-        """Return the addresses of a rule's outputs in the order of its tasks, with wildcards."""
+        """Return the addresses of a rule's outputs, with wildcards, in task order."""
         if rule.step == "cut" and rule.batch:
             files = [self.set_file(examples) for examples in rule.batch.sets]
             return [shard_of(file, shard) for file in files for shard in range(rule.shards)]
@@ -171,7 +171,10 @@ class Plan(Questions):
         return [plain[step]]
 
     def _scored(self, batch: Batch | None, detectors: str) -> Iterator[tuple[str, Set]]:
-        """Yield (detector, set): each detector scores every set, except those that target another detector."""
+        """Yield (detector, set) for each set that a detector of the group scores.
+
+        These are all sets except those that target another detector.
+        """
         for name in self.study["groups"]["detectors"][detectors]:
             for examples in batch.sets if batch else ():
                 if examples.guard[0] in ("", name):
@@ -223,16 +226,16 @@ def code_files(tasks: tuple[Task, ...]) -> dict[str, str]:
 
 
 def code_roots(tasks: tuple[Task, ...]) -> list[str]:
-    """Return the code files that these tasks of one step start from; imports lead to the others."""
+    """Return the code files that these tasks of one step start from."""
     settings = [task.settings for task in tasks]
     unusual = ["numerics/precision.py"] if any(precision.SETTINGS & block.keys() for block in settings) else []
     return [*unusual, *code.roots(tasks[0].step, settings)]
 
 
 def _starred(path: str) -> str:
-    """Return a path with a star in place of each network, and of a shard or seed that is a file's name.
+    """Return a path with a star for each network, and for a shard or seed.
 
-    A network may be a name (cnn.0) or have wildcards ({net}, unet.{seed}); so may a file (3.safetensors, {seed}.zip).
+    Each may be a name or a wildcard: cnn.0, {net}, unet.{seed}; 3.safetensors, {seed}.zip.
     """
     networks = r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})"
     return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{(?:shard|seed)\}})(?=\.[a-z]+$)", "*", path)
@@ -240,7 +243,10 @@ def _starred(path: str) -> str:
 
 @cache
 def _as_pattern(path: str) -> str:
-    """Return the regular expression of a path with wildcards. A wildcard has the same value wherever it occurs."""
+    """Return the regular expression of a path with wildcards.
+
+    A wildcard has the same value wherever it occurs.
+    """
     parts, seen = [], set[str]()
     for part in re.split(r"(\{[a-z]+\})", path):
         name = part[1:-1]

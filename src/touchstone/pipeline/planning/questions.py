@@ -1,4 +1,4 @@
-"""The tasks of `evaluate` and `report`: the cells of each evaluation, and the settings of the page."""
+"""The tasks of `evaluate` and `report`, and the cells of each evaluation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ class Questions(Tasks):
     """The inputs of a study's evaluations and of its report."""
 
     def _sets(self, question: dict[str, Any], net: Net) -> Iterator[Set]:
-        """Yield the sets that an evaluation needs of one classifier: clean, attacked, and both translated."""
+        """Yield the sets that an evaluation needs of one classifier.
+
+        These are the clean and the attacked sets, and the translations of both.
+        """
         victims = [self._paired(name, net.seed) for name in question["victims"]] or [net]
         sets = [Set(name) for name in question["examples"]]
         attacked = question["attacked"] or question["examples"]
@@ -152,7 +155,10 @@ class Questions(Tasks):
         return {use: registry.used(use).call.summary for use in dict.fromkeys(uses)}
 
     def claims(self) -> dict[str, Any]:
-        """Return the study's settings of the published claims: data, evaluations, and who plays each role."""
+        """Return the study's settings of the published claims.
+
+        They are the data, the components of the evaluations, and the entry for each role.
+        """
         calibration = self.study["examples"][self.study["study"]["calibration"]]
         components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}
         return {
@@ -163,7 +169,10 @@ class Questions(Tasks):
 
 
 def _pictured(cell: CellPlan, component: dict[str, Any]) -> bool:
-    """Return whether a figure shows this cell; a figure may be limited to one seed or classifier."""
+    """Return whether a figure shows this cell.
+
+    A figure may be limited to one seed or classifier.
+    """
     return all(
         component.get(key) is None or cell.facts.get(fact) in (None, component[key])
         for key, fact in (("seed", "seed"), ("classifier", "entry"))

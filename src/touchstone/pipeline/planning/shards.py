@@ -1,4 +1,4 @@
-"""Shards: split the jobs on a large example set into jobs on its parts, and merge their results.
+"""Shards: split the jobs on a large example set, and merge their results.
 
 The number of shards is a setting of the example set, because the number of images is unknown until the set is prepared.
 """

@@ -17,7 +17,10 @@ class Tasks(Batches):
     """The tasks of each job. One method per step, named after the step, yields them."""
 
     def _torch(self, **settings: Any) -> dict[str, Any]:
-        """Return the settings plus those of every torch job; default precision and memory format are omitted."""
+        """Return the settings plus those of every torch job.
+
+        The default precision and memory format are omitted.
+        """
         study = self.study["study"]
         shared = {key: study[key] for key in ("device", "threads")}
         if study["precision"] == precision.TF32:
@@ -27,7 +30,7 @@ class Tasks(Batches):
         return shared | settings
 
     def _component_block(self, section: str, entry: str) -> dict[str, Any]:
-        """Return the component's part of an entry: its `use` and the settings that the component reads."""
+        """Return an entry's `use` and the settings that this component reads."""
         block = self.study[section][entry]
         return {"use": block["use"]} | {key: block[key] for key in registry.used(block["use"]).settings}
 
@@ -88,7 +91,7 @@ class Tasks(Batches):
         yield Task("train", inputs, self.file("checkpoints", net), settings)
 
     def _converted(self, net: Net, entry: dict[str, Any]) -> Task:
-        """Return the task that converts a file to a checkpoint of the same form as a trained one."""
+        """Return the task that converts a file of weights to a checkpoint."""
         settings = self._torch(component=self._component_block("classifiers", net.entry), architecture=entry["model"])
         settings |= {key: entry[key] for key in ("input_shape", "classes", "mean", "std")}
         settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
@@ -96,12 +99,12 @@ class Tasks(Batches):
         return Task("convert", inputs, self.file("checkpoints", net), settings)
 
     def partner(self, section: str, entry: str, seed: int) -> Net:
-        """Return the network of an entry with the same seed, or with its first seed if it lacks that one."""
+        """Return the network of an entry with this seed, or else with its first seed."""
         seeds = self.study[section][entry]["seeds"]
         return Net(entry, seed if seed in seeds else seeds[0])
 
     def _model(self, net: Net) -> tuple[dict[str, str | list[str]], dict[str, Any]]:
-        """Return the inputs and settings that a job needs to load a network, or a defence as one model."""
+        """Return the inputs and settings that a job needs to load a network or defence."""
         if net.entry not in self.study["defences"]:
             return {"checkpoint": self.file("checkpoints", net)}, {"architecture": self.architecture(net)}
         entry = self.study["defences"][net.entry]
@@ -122,7 +125,7 @@ class Tasks(Batches):
         return inputs, settings
 
     def router_of(self, defence: Net) -> Net:
-        """Return the network whose outputs a defence's router reads: its encoder, or else its classifier."""
+        """Return the network that a defence's router reads: its encoder or classifier."""
         entry = self.study["defences"][defence.entry]
         return self.partner("classifiers", entry["encoder"] or entry["classifier"], defence.seed)
 
@@ -164,7 +167,7 @@ class Tasks(Batches):
 
     @cached_property
     def labels_of(self) -> dict[str, set[str]]:
-        """The confounding labels whose gradient norms some detector or evaluation reads, by classifier.
+        """The confounding labels whose gradient norms are read, by classifier.
 
         Jobs fit and score whole groups of detectors, so one required detector adds the labels of its whole group.
         """
@@ -224,7 +227,7 @@ class Tasks(Batches):
             yield Task("measure", inputs, self.margins_of(net, margin, examples), settings)
 
     def calibration(self, net: Net) -> str:
-        """Return the set of held-out clean images that sets the thresholds of a network's detectors."""
+        """Return the set of clean images that calibrates a network's detectors."""
         calibration: str | None = self.study["classifiers"][net.entry]["calibration"]
         return calibration or str(self.study["study"]["calibration"])
 
@@ -232,7 +235,7 @@ class Tasks(Batches):
         return registry.used(self.study[section][entry]["use"])
 
     def _read(self, data: tuple[str, ...], net: str, examples: Set, prefix: str = "") -> dict[str, str]:
-        """Return the files of a detector's data on one set: outputs, images, or the network itself."""
+        """Return the input files of a detector on one set, by role."""
         files = {}
         if {"logits", "features", "gradient_norms", "labels"} & set(data):
             files[prefix + "outputs"] = self.outputs_of(net, examples)

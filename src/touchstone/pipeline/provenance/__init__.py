@@ -1,1 +1,1 @@
-"""Digests of code, sidecars, the chain, the action cache, git. It must not depend on a study or Snakemake."""
+"""Sidecars, digests, the cache. It must not depend on a study or Snakemake."""

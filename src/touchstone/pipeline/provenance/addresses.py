@@ -1,4 +1,4 @@
-"""Addresses of artefacts: a whole file, or a member of the bundle that one job wrote."""
+"""Addresses of artefacts: a whole file, or a member of a bundle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bundles: one file for the many small artefacts of a job. Each member has its bytes and its digest.
+"""Bundles: one file for the many small artefacts of a job.
 
 A bundle is a zip without compression, and each member is a whole safetensors file. Equal members give equal bytes.
 """

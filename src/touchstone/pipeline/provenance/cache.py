@@ -1,4 +1,4 @@
-"""The action cache: run a step only once on the same bytes with the same settings and code.
+"""The action cache: run a step only once on the same bytes, settings and code.
 
 If a job's inputs were recreated with equal bytes, the job copies its output from here and does not import torch. It
 writes only a new sidecar, so the chain stays complete and no later job recomputes anything. Changing a setting and
@@ -39,13 +39,16 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Cache:
-    """Outputs by the digest of their bytes, and these digests by the key of the action."""
+    """Outputs by their digests, and digests by the keys of actions."""
 
     folder: Path
 
     @classmethod
     def at(cls, root: Path) -> Cache | None:
-        """Return the cache of a repository, or the one that TOUCHSTONE_CACHE names; None if that is off."""
+        """Return the repository's cache, or the one in TOUCHSTONE_CACHE.
+
+        None if TOUCHSTONE_CACHE is off.
+        """
         named = os.environ.get("TOUCHSTONE_CACHE", "")
         return None if named == OFF else cls(Path(named) if named else root / FOLDER)
 
@@ -91,10 +94,10 @@ class Cache:
         whole_files.write_whole(self._action(key), json.dumps({"artefact": digest}).encode(), lasting=False)
 
     def prune(self, limit: float, dry: bool) -> Pruned:
-        """Remove unused outputs, then the least recently used, then the entries without an output.
+        """Remove unused outputs, then least recently used ones, then dead entries.
 
-        No entry leads to an unused output. An output or damaged entry younger than an hour does not count as unused,
-        because it may belong to a running job.
+        No entry leads to an unused output, and a dead entry leads to no output. An output or a damaged entry is kept if
+        it is younger than an hour, because it may belong to a running job.
 
         Args:
             limit: The most bytes that remain.
@@ -125,7 +128,7 @@ class Cache:
 
 
 def _artefact(entry: Path) -> str | None:
-    """Return the digest of an entry's output; None if the entry is incomplete or unreadable."""
+    """Return the digest of an entry's output; None if the entry is unreadable."""
     try:
         return str(json.loads(entry.read_bytes())["artefact"])
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):

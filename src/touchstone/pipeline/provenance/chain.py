@@ -1,4 +1,4 @@
-"""The chain of sidecars: the inputs of a file, back to raw data, and one digest of all of it."""
+"""The chain of sidecars, from a file back to raw data, and its digest."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ PARTLY = 4  # exit code if nothing is wrong, but some checks were impossible
 
 
 def links(sidecar: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """Yield the links of a sidecar: the file of each input and the digests of its bytes and sidecar."""
+    """Yield the links of a sidecar, one per input.
+
+    A link is the file and the digests of its bytes and of its sidecar.
+    """
     for role_links in sidecar["inputs"].values():
         yield from role_links
 
 
 def reached(root: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return {file: sidecar} of these files and of everything that they were made from.
+    """Return {file: sidecar} of these files and of everything behind them.
 
     Raises:
         ValueError: A sidecar is missing or unreadable.
@@ -40,7 +43,7 @@ def reached(root: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def root_digest(report: Path) -> str:
-    """Return one digest of everything that a report was made from: the digest of its sidecar.
+    """Return one digest of everything behind a report: that of its sidecar.
 
     A sidecar contains the digests of its inputs' sidecars. So this digest changes only with the bytes, settings and code
     that the report depends on. A clone without data can compute it too.
@@ -49,7 +52,7 @@ def root_digest(report: Path) -> str:
 
 
 def absent(root: Path, folder: str) -> bool:
-    """Return whether a study's folder contains no sidecar, as in a clone without data."""
+    """Return whether a study's folder has no sidecar, as in a clone without data."""
     return next((root / folder).rglob("*" + sidecar_files.SIDECAR), None) is None
 
 

@@ -1,4 +1,7 @@
-"""Digests of code: the files that a step and its components import, without docstrings and comments."""
+"""Digests of the code of steps and components, imports included.
+
+Comments and docstrings do not count.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,7 @@ def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
 
 
 def code_files(roots: Iterable[str]) -> dict[str, str]:
-    """Return {file: digest of its code} of the roots and of everything that they import in the package."""
+    """Return {file: digest of its code} of the roots and their imports."""
     waiting, digests = [ALWAYS, *roots], {}
     while waiting:
         name = waiting.pop()
@@ -99,12 +102,18 @@ def code_digest(files: dict[str, str]) -> str:
 
 
 def computes(step: str) -> bool:
-    """Return whether a step computes numbers. Then its output may depend on the processor."""
+    """Return whether a step computes numbers.
+
+    If so, its output may depend on the processor.
+    """
     return step != "fetch"
 
 
 def roots(step: str, settings: object) -> list[str]:
-    """Return the code files that a job starts from: its step, its components, the pinned CPU paths."""
+    """Return the code files that a job starts from.
+
+    These are its step, its components and the pinned CPU paths.
+    """
     pins = [CPU_PATHS] if computes(step) else []
     return [f"pipeline/steps/{step}.py", *sorted(f"{use}.py" for use in set(_uses(settings))), *pins]
 

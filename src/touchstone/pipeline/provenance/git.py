@@ -1,4 +1,4 @@
-"""Git: the output of its commands, and the commit with the code that created a file."""
+"""Run git, and find the commit with the code that created a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DEEPEST = 500  # the most commits to examine; an audit of a long history has to 
 
 
 def output(root: Path, *arguments: str) -> bytes | None:
-    """Return the standard output of a git command; None if it fails or git is not installed."""
+    """Return the output of a git command; None if it fails or git is missing."""
     try:
         done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False)
     except FileNotFoundError:
@@ -45,7 +45,10 @@ def commit_of_code(root: Path, files: tuple[tuple[str, str | None], ...]) -> str
 
 @cache
 def _digest(root: Path, commit: str, name: str) -> str | None:
-    """Return the code digest of a package file at a commit, computed as in `code.code_files`."""
+    """Return the code digest of a package file at a commit.
+
+    It is computed as in `code.code_files`.
+    """
     source = output(root, "show", f"{commit}:{FOLDER}/{name}")
     if source is None:
         return None

@@ -1,4 +1,4 @@
-"""Sidecars: a file next to each artefact that records what the artefact was made from.
+"""Sidecars: the files that record what each artefact was made from.
 
 A record contains the digest of the artefact's bytes, the step, its settings, inputs, code and environment. The sidecar
 of a whole file is its record. The sidecar of a bundle contains one record for each member.
@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 
 def sidecar_path(path: Path) -> Path:
-    """Return the path of an artefact's sidecar; for a member, the path of its bundle's sidecar."""
+    """Return the path of the sidecar of an artefact or of its bundle."""
     path = Path(Address.parse(path).file)
     return path.with_name(path.name + SIDECAR)
 
@@ -78,19 +78,22 @@ def record_of(path: Path, content: Record, member: str) -> Record:
 
 
 def members(path: Path) -> list[str]:
-    """Return the members that a bundle's sidecar records; none if the artefact is a whole file."""
+    """Return the members in a bundle's sidecar; none for a whole file."""
     names = read_sidecar(Path(Address.parse(path).file)).get("members", {})
     return list(names) if isinstance(names, dict) else []
 
 
 def addresses(path: Path) -> list[str]:
-    """Return the addresses that a sidecar records: the file, or the members of a bundle."""
+    """Return the addresses in a sidecar: the file, or the bundle's members."""
     names = members(path)
     return [str(Address(str(path), name)) for name in names] or [str(path)]
 
 
 def exists(path: Path) -> bool:
-    """Return whether an artefact exists; for a member, whether its bundle's sidecar records it."""
+    """Return whether an artefact exists.
+
+    A member exists if its bundle's sidecar records it.
+    """
     address = Address.parse(path)
     if not Path(address.file).exists():
         return False
@@ -101,7 +104,10 @@ def exists(path: Path) -> bool:
 
 
 def record_digest(path: Path) -> str:
-    """Return the digest of an artefact's record; for a whole file, of its sidecar's bytes."""
+    """Return the digest of an artefact's record.
+
+    For a whole file, this is the digest of its sidecar's bytes.
+    """
     if not Address.parse(path).member:
         return file_digest(sidecar_path(path))
     return digest_of_record(read_sidecar(path))

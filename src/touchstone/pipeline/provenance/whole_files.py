@@ -13,7 +13,9 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
-    """Write a file so that it is never incomplete: write a temporary file, sync it, rename it.
+    """Write a file so that it is never incomplete.
+
+    The bytes go to a temporary file, which is synced and renamed.
 
     Args:
         path: The file.
