@@ -161,8 +161,8 @@ def _attack(job: Job) -> None:
         raise JobError(
             f"{job.task.output}: {job.settings['component']['use']} attacks only defences; give it a defence as victim"
         )
-    asks = registry.used(job.settings["component"]["use"]).call.data
-    settings["known"] = "in_distribution" if "in_distribution" in asks else "labels"
+    data = registry.used(job.settings["component"]["use"]).call.data
+    settings["known"] = "in_distribution" if "in_distribution" in data else "labels"
     attacked = make(job.noun("examples", "ExampleSet"), model, defence=defence, perturb=perturb, **settings)
     job.write(attacked)
 

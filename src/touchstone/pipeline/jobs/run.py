@@ -61,13 +61,13 @@ def _reused(job: Job, store: cache.Cache | None) -> bool:
     """
     if job.outputs.keep_current(job.task.output, job.action, job.facts):
         return True
-    made = None if store is None else store.fetch(job.action)
-    if made is None:
+    cached = None if store is None else store.fetch(job.action)
+    if cached is None:
         return False
     if Address.parse(job.task.output).member:
-        job.write_bytes(made.read_bytes())
+        job.write_bytes(cached.read_bytes())
     else:
-        job.write_pieces(_pieces(made))
+        job.write_pieces(_pieces(cached))
     return True
 
 

@@ -20,7 +20,7 @@ from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import Study
 
-NETWORKS = ("trained", "net", "victim", "seed")  # wildcards that stand for a network, or for its seed
+NETWORKS = ("trained", "net", "victim", "seed")  # wildcards for a network or its seed
 OPEN = (*NETWORKS, SHARD)  # wildcards with too many values for one pattern each
 NUMBERS = ("seed", SHARD)
 

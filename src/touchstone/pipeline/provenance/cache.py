@@ -96,8 +96,8 @@ class Cache:
     def prune(self, limit: float, dry: bool) -> Pruned:
         """Remove unused outputs, then least recently used ones, then dead entries.
 
-        No entry leads to an unused output, and a dead entry leads to no output. An output or a damaged entry is kept if
-        it is younger than an hour, because it may belong to a running job.
+        No entry leads to an unused output, and a dead entry leads to no output. Unused outputs
+        and damaged entries do not count if they are younger than an hour: they may belong to a running job.
 
         Args:
             limit: The most bytes that remain.

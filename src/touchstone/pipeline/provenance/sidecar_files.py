@@ -33,12 +33,12 @@ def read_sidecar(path: Path) -> Record:
     Raises:
         ValueError: The sidecar is missing or unreadable, or has no record of the member.
     """
-    beside = sidecar_path(path)
+    sidecar = sidecar_path(path)
     try:
-        seen = beside.stat()
-        content = _content(str(beside), seen.st_mtime_ns, seen.st_size, seen.st_ino)
+        seen = sidecar.stat()
+        content = _content(str(sidecar), seen.st_mtime_ns, seen.st_size, seen.st_ino)
     except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(f"{beside}: missing, so {path} cannot be verified") from None
+        raise ValueError(f"{sidecar}: missing, so {path} cannot be verified") from None
     member = Address.parse(path).member
     return record_of(path, content, member) if member else content
 
