@@ -100,8 +100,8 @@ class Restored:
 def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = True) -> Restored:
     """Write Snakemake's record of each finished job, if it is missing or contradicts the sidecars.
 
-    Only the files of these jobs are hashed, and files that changed after their sidecar was written. So a restore is
-    cheap if nothing changed. Some jobs get a record that makes Snakemake run them again:
+    Hash only the files of these jobs, and files that changed after their sidecar was written.
+    Some jobs get a record that makes Snakemake run them again:
 
     - Jobs with a damaged output. The damaged file is reported and left in place.
     - Jobs with a missing or changed input. Snakemake itself ignores a missing input as long as the outputs exist.
@@ -111,7 +111,7 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
         plan: The plan of the study.
         root: The project's folder.
         lock: KEEP or RERUN.
-        write: Whether to write the records. The result is the same without, for example in a read-only folder.
+        write: Whether to write the records. A read-only folder needs False.
 
     Raises:
         ValueError: `lock` is neither KEEP nor RERUN.
@@ -159,7 +159,7 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
 def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
     """Set modification times in the future to now: Snakemake refuses outputs older than inputs.
 
-    Such files exist if the clock was set back. Checksums decide what is up to date, so nothing else changes.
+    Checksums decide what is up to date, so nothing else changes.
     """
     for path in (root / name for output in outputs for name in (output, output + sidecar_files.SIDECAR)):
         if path.stat().st_mtime > now + 1:
