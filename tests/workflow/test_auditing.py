@@ -231,7 +231,7 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
     seed = drawing(plan, ("evaluate", "margins"))
     (found,) = audit.recomputed("tiny", plan, [], render=False, count=1, seed=seed)[1:]
     assert (found.file, found.unchecked) == ("data/tiny/metrics/margins.csv", False)
-    assert found.problem.startswith("computed again, its digest is sha256:")
+    assert found.problem.startswith("recomputed, its digest is sha256:")
 
 
 def test_random_jobs_that_are_run_again_give_the_same_bytes(tiny, monkeypatch, capsys):

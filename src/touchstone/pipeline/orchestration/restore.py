@@ -54,8 +54,6 @@ class Finished:
     """A job whose files and sidecars exist.
 
     Attributes:
-        rule: the rule of the job.
-        wildcards: the job's wildcards.
         record: the record that follows from the sidecars.
         kept: Snakemake's record of each file.
     """
