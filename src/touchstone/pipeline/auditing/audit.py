@@ -38,7 +38,7 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
         plan: The plan of the study.
         root: The project's folder.
         expected_root: The root digest that the report should have; None to compare none.
-        quiet: Whether to show no progress bar.
+        quiet: Whether to hide the progress bar.
     """
     from touchstone.pipeline.auditing import leakage
 
@@ -101,7 +101,7 @@ def audit_file(file: str, root: Path = Path(), quiet: bool = False) -> list[Find
     Args:
         file: The artefact's path or address.
         root: The project's folder.
-        quiet: Whether to show no progress bar.
+        quiet: Whether to hide the progress bar.
 
     Raises:
         ValueError: A sidecar of the chain is missing or unreadable.
@@ -201,7 +201,7 @@ def recomputed(
         findings_so_far: What the audit has reported.
         render: Whether to rebuild the report.
         count: How many other jobs to rerun.
-        seed: Of the draw of these jobs.
+        seed: The random seed that selects these jobs.
         root: The project's folder.
     """
     wrong = {finding.file for finding in findings_so_far}
@@ -247,7 +247,7 @@ def run_audit(
         expected_root: The root digest that the report should have; None to compare none.
         render: Whether to rebuild the report.
         recompute: How many other jobs to rerun.
-        seed: Of the draw of these jobs; None for a random one.
+        seed: The random seed that selects these jobs; None for a random seed.
 
     Returns:
         0 if the chain is whole, 1 if something is wrong, chain.PARTLY if nothing is wrong but not all was checked.
