@@ -123,7 +123,7 @@ def test_a_forged_checkpoint_is_named_before_anything_is_built_on_it(copied):
     done = copied.run(copied.touchstone("run", "tiny", "--cores", "2"), check=False)
 
     (line,) = [line for line in done.stderr.splitlines() if CHECKPOINT in line and "changed after" in line]
-    assert re.search(r"changed after \d+ files were made from it, such as data/tiny/\S+", line)
+    assert re.search(r"changed after \d+ files were created from it, such as data/tiny/\S+", line)
     assert "delete it and run again" in line
     assert "touchstone audit tiny" in line
 

@@ -280,7 +280,7 @@ def _kept(root: Path, files: list[str], record: dict[str, Any]) -> dict[str, dic
             data = _path(root, file).read_bytes()
         except FileNotFoundError:
             return None
-        timeless, times = TIMES.sub(b"", data), [float(time) for time in TIMES.findall(data)]
+        timeless, times = TIMES.sub(b"", data), [float(number) for number in TIMES.findall(data)]
         if timeless not in alike:
             if (first := _parsed(data, record)) is None:
                 return None
