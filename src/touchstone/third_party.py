@@ -53,7 +53,7 @@ def library(name: str, required: str) -> Any:
 
 
 class _Opaque(nn.Module):
-    """A model as torchattacks expects it: a module whose only parameter has the right device."""
+    """A model as torchattacks expects it, with one empty parameter on the right device."""
 
     def __init__(self, model: Model, device: torch.device) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ def attacked(
 
 
 class _Attached(TorchFunctionMode):
-    """Ignore `detach`: pytorch-ood detaches features, but attacks need the scores' gradients."""
+    """Ignore `detach`: pytorch-ood detaches features, but attacks need gradients."""
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), settings: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""`touchstone audit`: check the chain from raw data to the report, and name each broken link."""
+"""`touchstone audit`: check the chain from raw data to the report."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from touchstone.pipeline.settings.study import load
 
 
 def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, quiet: bool = False) -> list[Finding]:
-    """Return everything that breaks the chain of a study's files, or contradicts today's settings and code.
+    """Return what breaks a study's chain or contradicts today's settings and code.
 
     It checks:
 
@@ -148,7 +148,7 @@ def _against_sidecar(
 
 
 def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
-    """Yield the files that today's settings or code would compute differently, or not at all."""
+    """Yield the files that today's settings or code would not create, or differently."""
     current: set[str] = set()
     for rule, wildcards in plan.jobs():
         for task in plan.tasks(rule, **wildcards):
@@ -191,7 +191,7 @@ def _inputs(sidecar: dict[str, Any]) -> set[str] | None:
 def recomputed(
     study: str, plan: Plan, findings_so_far: list[Finding], render: bool, count: int, seed: int, root: Path = Path()
 ) -> list[Finding]:
-    """Rebuild the report, rerun random jobs, and return what differs from the stored files.
+    """Rebuild the report, rerun random jobs, and return what differs.
 
     Jobs whose files are wrong already are skipped. So are fetches, whose files are checked by their digests.
 

@@ -1,4 +1,4 @@
-"""Detect broken links: inputs that changed or disappeared after a file was created from them."""
+"""Detect broken links: inputs that changed or disappeared after their use."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Sidecars:
         return records
 
     def _read(self, address: str) -> dict[str, Any] | None:
-        """Return the record of an artefact; None if the artefact or its sidecar is missing or unreadable."""
+        """Return an artefact's record; None if it or its sidecar is missing or unreadable."""
         place, record = Address.parse(address), None
         if place.file not in self._contents:
             path = self._root / place.file
@@ -76,7 +76,7 @@ class Sidecars:
         return record
 
     def broken_links(self, sidecars: dict[str, dict[str, Any]]) -> list[tuple[dict[str, str], str]]:
-        """Return the links to inputs that are missing or have another sidecar, each with its output.
+        """Return (link, output) for the inputs that are missing or have another sidecar.
 
         Raw files may be missing. A failed job causes such links: Snakemake removes its outputs and considers the files
         that depend on them up to date.

@@ -1,4 +1,4 @@
-"""Draw a chain of sidecars, with raw data on the left and the files created from it to the right."""
+"""Draw a chain of sidecars, from raw data on the left to its results on the right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLAIN, ALTERED = {"facecolor": "#f4f6f8", "edgecolor": "#5b6770"}, {"facecolor":
 
 
 def draw(sidecars: dict[str, dict[str, Any]], altered: set[str]) -> bytes:
-    """Return the chain as SVG: one box per file, or per group of similar files if there are many.
+    """Return the chain as SVG, with one box per file or per group of similar files.
 
     Args:
         sidecars: {file: sidecar}, from `chain.reached`.
@@ -55,7 +55,7 @@ def draw(sidecars: dict[str, dict[str, Any]], altered: set[str]) -> bytes:
 
 
 def _boxes(sidecars: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
-    """Return {box: its files}, grouped until there are few enough boxes to read the picture."""
+    """Return {box: its files}, grouped until the picture is readable."""
     boxes: dict[str, list[str]] = {}
     for rule in (lambda file: file, seedless, lambda file: f"{sidecars[file]['step']}: {_kind(file)}"):
         boxes = defaultdict(list)

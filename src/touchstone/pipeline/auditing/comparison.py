@@ -1,4 +1,4 @@
-"""`touchstone compare`: list the differences between two reports, of two studies or of two git revisions."""
+"""`touchstone compare`: list the differences between two reports."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _change(about: str, before: dict[str, str], after: dict[str, str]) -> tuple[
 
 
 def _close(first: str, second: str) -> bool:
-    """Return whether two texts are numbers that differ only by rounding; whole numbers never do."""
+    """Return whether two texts are numbers that differ only by rounding."""
     try:
         return math.isclose(float(first), float(second), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
     except ValueError:

@@ -33,7 +33,7 @@ def address_of(path: Path, root: Path) -> str:
 
 
 def actual_digests(paths: list[Path], quiet: bool) -> dict[Path, str]:
-    """Return the digest of each file, folder or member on disk; read several in parallel."""
+    """Return the digest of each file, folder or member on disk, read in parallel."""
 
     def digest(path: Path) -> str:
         try:

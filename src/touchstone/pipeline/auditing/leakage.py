@@ -1,4 +1,4 @@
-"""Detect leakage: tests on images from which a network or a detector learned, or took a threshold.
+"""Detect leakage: tests on images that a network or a detector was fitted on.
 
 Names do not reveal a leak: `digits_test: {use: digits, part: train}` is a separate set. Two sets share an image if both
 contain
@@ -111,7 +111,7 @@ def pairs(study: Study) -> dict[tuple[str, str], str]:
 
 
 def _roles(study: Study, question: dict[str, Any], kinds: dict[str, Section]) -> Iterator[tuple[str, str]]:
-    """Yield (example set, setting) for all sets that an evaluation's learners use, directly or not.
+    """Yield (example set, setting) for all sets that an evaluation's learners use.
 
     A setting is named as in "classifiers.cnn.train".
     """
@@ -151,7 +151,7 @@ class Prepared:
         return {task.output: task for (task,) in tasks.values()}
 
     def rows(self, name: str) -> Array | None:
-        """Return a set's rows, sorted by their pixels; None if it is not prepared, or not current."""
+        """Return a set's rows, sorted by pixels; None if it is not prepared or not current."""
         if name not in self._rows:
             file = self.plan.file("examples", name)
             usable = (self.root / file).is_file() if self.stale else self._is_current(file)
@@ -179,7 +179,7 @@ class Prepared:
         return origin == (digests.canonical(task.settings), code_files((task,)), set(task.input_files))
 
     def _read(self, path: Path) -> Array | None:
-        """Return the rows of a set's file; the action cache stores them, because hashing takes long."""
+        """Return the rows of a set's file, if possible from the action cache."""
         try:
             artefact = sidecar_files.read_sidecar(path)["artefact"]
             key = digests.sha256(digests.canonical({"rows of": artefact, "as": ROW.descr}).encode())
@@ -197,7 +197,7 @@ class Prepared:
         return rows
 
     def _origin(self, name: str) -> tuple[str, str]:
-        """Return two keys of a set: one for comparable ids, one for duplicates within one source.
+        """Return two keys of a set: for comparable ids, and for duplicates in one source.
 
         Ids are comparable if source and component are the same. Ids of generated images need equal settings, too.
         """
@@ -214,7 +214,7 @@ class Prepared:
         return digests.canonical([making["use"], raw]), digests.canonical(making)
 
     def overlaps(self, tested: str, learned: str, reason: str) -> Iterator[Overlap]:
-        """Yield the images that two sets share, by rows and by pixels; none if a set is missing."""
+        """Yield the images that two sets share, by rows and by pixels."""
         first, second = self.rows(tested), self.rows(learned)
         if first is None or second is None:
             return
@@ -255,7 +255,7 @@ def rows_of(examples: ExampleSet) -> Array:
 
 
 def root_of(name: str, examples: dict[str, Any]) -> str:
-    """Return the original set from which a set is derived: it has a source, or is generated."""
+    """Return the original of a derived set, which has a source or is generated."""
     while examples[name]["of"]:
         name = examples[name]["of"]
     return name

@@ -1,4 +1,4 @@
-"""Rerun a job of a finished study in a scratch copy of the project, and compare the bytes of its outputs."""
+"""Rerun a job of a finished study in a scratch folder, and compare its outputs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Failed(Exception):
 
 
 def differences(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root: Path) -> Iterator[Finding]:
-    """Rerun a job and yield what differs from the stored files; delete the scratch copy afterwards.
+    """Rerun a job in a scratch folder and yield what differs from the stored files.
 
     Args:
         study: The name of a study, or the path of its file.
@@ -83,7 +83,7 @@ def _scratch(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root
 
 
 def _link(source: Path, target: Path, omitted: set[Path]) -> None:
-    """Fill `target` with links to the contents of `source`, except the omitted files and folders."""
+    """Fill `target` with links to the contents of `source`, without the omitted paths."""
     target.mkdir(exist_ok=True)
     for child in source.iterdir():
         below = {Path(*path.parts[1:]) for path in omitted if path.parts[0] == child.name}

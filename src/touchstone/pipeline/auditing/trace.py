@@ -1,4 +1,4 @@
-"""`touchstone trace`: show the inputs of a file or of a number in the report, as a tree, JSON or a picture."""
+"""`touchstone trace`: show the inputs of a file or of a number in the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The progress display of a run: bars on a terminal, lines in a log, and why jobs failed."""
+"""The display of a run: bars on a terminal, lines in a log, and failed jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events of a Snakemake run, as touchstone's logger plugin writes them, and the state of the run."""
+"""The state of a Snakemake run, from the events that the logger plugin writes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class RunState:
             self.errors.append(event["error"])
 
     def signal_of(self, failure: Failure) -> str | None:
-        """Return the name of the signal that ended a failed job; None if it failed by itself."""
+        """Return the signal that ended a failed job; None if it failed by itself."""
         end = re.compile(re.escape(f" 2> {failure.log}'") + COMMAND_END)
         for match in filter(None, map(end.search, self.errors)):
             number = int(match.group(1) or int(match.group(2)) - 128)
@@ -72,7 +72,7 @@ class EventFile:
         self._position = 0
 
     def read(self) -> RunState:
-        """Read the new events and return the state; an incomplete last line is left for later."""
+        """Read the new events and return the state; skip an incomplete last line."""
         with self.path.open("rb") as stream:
             stream.seek(self._position)
             for line in stream:

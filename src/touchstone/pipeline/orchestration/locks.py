@@ -45,7 +45,7 @@ class Claim:
         self._write(None)
 
     def name_snakemake(self, pid: int) -> None:
-        """Record this run's Snakemake, so that the next run recognises it if this one is killed."""
+        """Record this run's Snakemake, so that the next run can recognise it."""
         self._write(processes.started(pid))
 
     def _write(self, snakemake: Process | None) -> None:
@@ -110,7 +110,7 @@ def _lock() -> Iterator[None]:
 
 
 def _holder() -> dict[str, Any]:
-    """Return the current or last holder of the lock; empty if there is none, or the file is damaged."""
+    """Return the lock's current or last holder; empty if unknown."""
     try:
         holder = json.loads(HOLDER.read_bytes())
     except (FileNotFoundError, ValueError):

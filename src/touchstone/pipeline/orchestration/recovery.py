@@ -1,4 +1,4 @@
-"""Before Snakemake starts: check that a run can write here, and clean up after a killed run."""
+"""Check that a run can write here, and clean up after a killed run."""
 
 from __future__ import annotations
 

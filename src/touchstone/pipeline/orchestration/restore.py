@@ -1,4 +1,4 @@
-"""Restore Snakemake's records of a study from the sidecars, so that it plans correctly after a clone or checkout.
+"""Restore Snakemake's records of a study from the sidecars after a clone or checkout.
 
 Snakemake plans by its records under .snakemake/metadata. After `git clone` and `dvc pull`, or `dvc checkout` of another
 version, these are missing or belong to other files. Snakemake would then rerun finished jobs and overlook changes. The
@@ -33,7 +33,7 @@ TIMES = re.compile(rb'time": ([\d.e+-]+)')  # the only difference between Snakem
 
 @dataclass(frozen=True)
 class Damage:
-    """A file, or a folder of raw files, whose digest differs from the one in its sidecar."""
+    """A file, or a folder of raw files, that differs from its sidecar's digest."""
 
     file: str
     expected: str
@@ -96,7 +96,7 @@ class Restored:
 
 
 def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = True) -> Restored:
-    """Write Snakemake's record of each finished job, if it is missing or contradicts the sidecars.
+    """Write Snakemake's records that are missing or contradict the sidecars.
 
     Hash only the files of these jobs, and files that changed after their sidecar was written.
     Some jobs get a record that makes Snakemake run them again:
@@ -155,9 +155,9 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
 
 
 def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
-    """Set modification times in the future to now: Snakemake refuses outputs older than inputs.
+    """Set modification times in the future to now.
 
-    Checksums decide what is up to date, so nothing else changes.
+    Snakemake refuses outputs older than their inputs.     Checksums decide what is up to date, so nothing else changes.
     """
     for path in (root / name for output in outputs for name in (output, output + sidecar_files.SIDECAR)):
         if path.stat().st_mtime > now + 1:
@@ -166,12 +166,12 @@ def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
 
 
 def _changed_since(root: Path, outputs: list[str]) -> list[str]:
-    """Return the outputs that were modified, or only touched, after their sidecar was written."""
+    """Return the outputs that were modified or touched after their sidecar was written."""
     return [output for output in outputs if _later(root / output)]
 
 
 def _later(path: Path) -> list[Path]:
-    """Return the parts of an artefact that are newer than its sidecar: itself, or its files and folders.
+    """Return the files and folders of an artefact that are newer than its sidecar.
 
     Snakemake writes its mark into a folder after the job has ended, so after the sidecar.
     """
@@ -259,7 +259,7 @@ def params_of(rule: Rule, settings: str, code_digest: str) -> list[str]:
 
 
 def record_name(file: str) -> str:
-    """Return the path of a file's record below RECORDS; Snakemake splits a long name at slashes."""
+    """Return the path of a file's record below RECORDS; slashes split a long name."""
     name = urlsafe_b64encode(file.encode()).decode()
     parts = [name[start : start + 254] for start in range(0, len(name), 254)]
     return "/".join([*(f"@{part}" for part in parts[:-1]), parts[-1]])
@@ -270,9 +270,9 @@ def _path(root: Path, file: str) -> Path:
 
 
 def _kept(root: Path, files: list[str], record: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
-    """Return Snakemake's records of a job's files; None if one is missing or contradicts the sidecars.
+    """Return Snakemake's records of a job's files.
 
-    If records differ only in their times, only the first is parsed: each contains the job's whole list of inputs.
+    Return None if one is missing or contradicts the sidecars. If records differ only in their times, only the first is parsed: each contains the job's whole list of inputs.
     """
     kept, alike = dict[str, dict[str, Any]](), dict[bytes, tuple[dict[str, Any], list[str]]]()
     for file in files:

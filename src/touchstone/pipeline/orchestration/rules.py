@@ -1,4 +1,4 @@
-"""Functions for the rule files: inputs, outputs and params of a rule, and the environment of its jobs."""
+"""Functions for the rule files: a rule's inputs, outputs, params and environment."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def settings(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
 
 
 def code(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
-    """Return the function of a rule's `code` param, a digest of the code that its job runs."""
+    """Return the function of a rule's `code` param, a digest of its job's code."""
     return lambda wildcards: digests_of_job(plan, rule, wildcards)[1]
 
 
@@ -84,7 +84,7 @@ def _digests(plan: Plan, rule: Rule, wildcards: tuple[tuple[str, str], ...]) -> 
 
 @cache
 def _code_digest(roots: tuple[str, ...]) -> str:
-    """Return the digest of all code that these files import; many jobs share the same roots."""
+    """Return the digest of all code that these files import; many jobs share it."""
     return code_files.code_digest(code_files.code_files(roots))
 
 

@@ -13,7 +13,7 @@ DEFAULT_LIMIT = (100, 1.0)  # job starts, seconds
 
 
 def drop_default_rate_limit(workflow: Any) -> str | None:
-    """Remove Snakemake's default limit of job starts per second; keep a limit that the user set.
+    """Remove Snakemake's default limit of job starts per second; keep any other limit.
 
     With a limit, the scheduler sets a timer each time it looks for jobs, and each timer makes it look again. After n jobs
     it looks n times a second: after 130 of 650 jobs that used a quarter of a core. The limit itself, 100 starts a second,

@@ -82,7 +82,7 @@ def report_busy(error: locks.Busy) -> int:
 
 
 def _is_finished(plan: Plan, cores: str, lock: str, write: bool = True) -> bool:
-    """Return whether Snakemake would have nothing to do; print the warnings of the restore.
+    """Return whether Snakemake would have nothing to do; print the restore's warnings.
 
     Snakemake runs the same restore later.
     """
