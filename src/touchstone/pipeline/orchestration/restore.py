@@ -98,8 +98,8 @@ class Restored:
 def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = True) -> Restored:
     """Write Snakemake's records that are missing or contradict the sidecars.
 
-    Hash only the files of these jobs, and files that changed after their sidecar was written.
-    Some jobs get a record that makes Snakemake run them again:
+    Only the files of these jobs are hashed, and files that are newer than their sidecar. Some jobs get a record that
+    makes Snakemake run them again:
 
     - Jobs with a damaged output. The damaged file is reported and left in place.
     - Jobs with a missing or changed input. Snakemake itself ignores a missing input as long as the outputs exist.
@@ -157,7 +157,7 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
 def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
     """Set modification times in the future to now.
 
-    Snakemake refuses outputs older than their inputs.     Checksums decide what is up to date, so nothing else changes.
+    Snakemake refuses outputs older than their inputs. Checksums decide what is up to date, so nothing else changes.
     """
     for path in (root / name for output in outputs for name in (output, output + sidecar_files.SIDECAR)):
         if path.stat().st_mtime > now + 1:
@@ -205,11 +205,10 @@ def _damaged(root: Path, outputs: list[str]) -> list[Damage]:
 def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], root: Path) -> dict[str, Any]:
     """Return the job's record, with the fields that Snakemake's triggers read.
 
-    A job depends on only some members of a bundle. The record names today's digest of the bundle: if a member that the
-    job read has changed, a broken link reports it.
+    For bundles it contains today's digests. If a member that the job read has changed, a broken link reports that.
 
     Args:
-        rule: The rule of the job.
+        rule: The job's rule.
         sidecars: {output: its sidecar's content}.
         root: The project's folder.
     """
@@ -272,7 +271,8 @@ def _path(root: Path, file: str) -> Path:
 def _kept(root: Path, files: list[str], record: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
     """Return Snakemake's records of a job's files.
 
-    Return None if one is missing or contradicts the sidecars. If records differ only in their times, only the first is parsed: each contains the job's whole list of inputs.
+    Return None if one is missing or contradicts the sidecars. Of records that differ only in their times, only the first
+    is parsed, because each contains the job's whole list of inputs.
     """
     kept, alike = dict[str, dict[str, Any]](), dict[bytes, tuple[dict[str, Any], list[str]]]()
     for file in files:
