@@ -1,4 +1,4 @@
-"""touchstone: settings in, rule files included, targets named. Start with README.md; the design is two hops deep."""
+"""touchstone: read the settings, include the rule files, name the targets. Start with README.md."""
 
 
 include: "workflow/common.smk"
@@ -7,7 +7,7 @@ include: "workflow/common.smk"
 rule all:
     default_target: True
     input:
-        # The tables too: a clone holds the committed report, and that alone must not count as a finished study.
+        # A clone contains the committed report. Only with its tables does a study count as finished.
         with_sidecars([REPORT, *METRICS]),
         PLAN.more_pages[:-1],
 

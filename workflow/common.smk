@@ -1,4 +1,4 @@
-# What every file here uses: the study's settings, its plan, and the names that wildcards may take.
+# Shared by all rule files: the study's settings, its plan, and the values of wildcards.
 import gc
 import shlex
 import sys
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.orchestration import rules as asked
+from touchstone.pipeline.orchestration import rules as rule_functions
 from touchstone.pipeline.jobs import warm
 from touchstone.pipeline.orchestration import snakemake_patches
 from touchstone.pipeline.settings.study import load
@@ -23,7 +23,7 @@ from touchstone.pipeline.orchestration.restore import restore
 from touchstone.pipeline.orchestration.rules import set_environment, with_sidecars
 
 if workflow.is_main_process:
-    # A plan makes millions of objects, and all of them stay: to look for garbage among them took a fifth of its time.
+    # A plan creates millions of objects and frees none, so garbage collection would take a fifth of its time.
     gc.disable()
 
 STUDY = str(config.get("study", DEFAULT_STUDY))
@@ -32,11 +32,11 @@ try:
 except ParamsError as error:
     raise WorkflowError(f"the settings of study {STUDY} are wrong:\n{error}") from None
 
-# Snakemake quotes the arguments of the jobs that it submits for Python, not for a shell.
+# Snakemake quotes the arguments of submitted jobs for Python, not for a shell.
 SUBMITS = workflow.is_main_process and not workflow.local_exec
 if SUBMITS and shlex.quote(STUDY) != STUDY:
     raise WorkflowError(
-        f"on a cluster the path of a study may hold letters, digits and ._/+-@:,% only: copy {STUDY!r} to such a path"
+        f"on a cluster the path of a study may contain only letters, digits and ._/+-@:,%: copy {STUDY!r} to such a path"
     )
 
 NAME = PLAN.study.name
@@ -47,7 +47,7 @@ TORCH_THREADS = PLAN.study["study"]["threads"]
 
 
 def growing(amount):
-    """What a job asks for: so much, and on a cluster, where a job that runs out of it is tried again, more each time."""
+    """Return the resources of a job; each further attempt on a cluster, after it ran out of them, gets more."""
     return lambda wildcards, attempt: amount * attempt
 
 
@@ -57,17 +57,22 @@ TORCH_RESOURCES = {
     "mem_mb": growing(4000),
     "runtime": growing(240),
 }
-# One command for all: a job plans its own tasks from the same settings, and refuses if they or the code moved on.
-# Quoted for the shell; braces doubled for Snakemake, which fills in the others.
+# The command of every job. The job plans its tasks from the same settings and fails if they or the code have changed.
+# The study is quoted for the shell, with its braces doubled, because Snakemake formats the command.
 QUOTED = shlex.quote(STUDY).replace("{", "{{").replace("}", "}}")
 RUN = (
     "PYTHONPATH=src python -m touchstone job {params.settings} {wildcards}"
     f" --study={QUOTED} --code {{params.code}} 2> {{log}}"
 )
-VALUES = asked.constraints(PLAN)
+VALUES = rule_functions.constraints(PLAN)
 
 inputs, settings, code = (
-    partial(function, PLAN) for function in (asked.inputs, asked.settings, asked.code)
+    partial(function, PLAN)
+    for function in (
+        rule_functions.inputs,
+        rule_functions.settings,
+        rule_functions.code,
+    )
 )
 set_environment(workflow.basedir, TORCH_THREADS)
 
@@ -76,33 +81,33 @@ CORES = (
 )  # None on a cluster, where workflow.cores is an error
 if CORES is not None and CORES < TORCH_THREADS:
     raise WorkflowError(
-        f"study {NAME} gives each torch job {TORCH_THREADS} threads, but only {CORES} core(s) are given:"
+        f"study {NAME} gives each torch job {TORCH_THREADS} threads, but Snakemake has only {CORES} core(s):"
         f" use --cores {TORCH_THREADS} or more"
     )
 
 METHODS = {method.name for method in workflow.deployment_settings.deployment_method}
 if "CONDA" in METHODS and workflow.is_main_process and which("conda") is None:
     raise WorkflowError(
-        "--use-conda needs conda, and there is none here: install it, or type `make run`, which needs Python alone"
+        "--use-conda needs conda, which is not installed: install it, or type `make run`, which needs only Python"
     )
 
-# After a clone or a checkout Snakemake's records are missing or wrong; the sidecars that came with the files are not.
+# After a clone or a checkout Snakemake's records are missing or wrong. The sidecars are stored with the files.
 LOCK = str(
     config.get("lock", "keep")
-)  # or rerun: what was made under another requirements.lock
+)  # or rerun: files that were created under another requirements.lock
 RESTORED = restore(PLAN, lock=LOCK) if workflow.is_main_process else None
 if workflow.is_main_process:
     try:
-        # Of the sets that are there; each of the others is looked at when it is prepared.
+        # Check the sets that exist; the others are checked when they are prepared.
         leakage.check(PLAN)
     except leakage.Leak as error:
         raise WorkflowError(str(error)) from None
-    for told in RESTORED.told():
-        logger.warning(told)
+    for message in RESTORED.messages():
+        logger.warning(message)
     if PLAN.unpinned:
         logger.warning(
-            f"sha256 is null for {', '.join(PLAN.unpinned)}: what their publisher's digests let pass is taken;"
-            " to pin it, write the digest that logs/fetch/SOURCE.log tells into the study"
+            f"sha256 is null for {', '.join(PLAN.unpinned)}: only the publisher's digests are checked;"
+            " to pin a source, copy the digest from logs/fetch/SOURCE.log into the study"
         )
 
 
@@ -114,7 +119,7 @@ onstart:
             logger.warning(UNTESTED)
     gc.freeze()
     gc.enable()
-    # Only if jobs are processes of this machine, with this Python.
+    # Only if jobs are processes on this machine that use this Python.
     if workflow.is_main_process and workflow.local_exec and not METHODS:
         warm.start(TORCH_THREADS)
 

@@ -10,7 +10,7 @@ SNAKEMAKE_MARK = ".snakemake_timestamp"  # an empty file that Snakemake writes i
 
 
 def canonical(value: object) -> str:
-    """Return `value` as JSON with sorted keys, so that equal values have equal texts and digests."""
+    """Return `value` as JSON with sorted keys, so that equal values have equal digests."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -26,9 +26,10 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digest(folder: Path) -> str:
-    """Return the digest of a folder's files: of the sorted lines `<sha256>  <relative name>`, one per file.
+    """Return the digest of the sorted lines `<sha256>  <relative name>`, one per file.
 
-    Files in subfolders count, with slashes in their names. Times, modes, empty folders and Snakemake's mark do not.
+    Files in subfolders are included, with slashes in their names. Times, modes, empty folders and Snakemake's mark are
+    not.
     """
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != SNAKEMAKE_MARK)
     lines = [f"{file_digest(path).removeprefix('sha256:')}  {path.relative_to(folder).as_posix()}\n" for path in files]

@@ -1,7 +1,7 @@
-"""Folders of the user's own components, which are looked up, digested and imported as the package's files are.
+"""Folders of user-written components, which are located, hashed and imported like the package's files.
 
-A plugin folder is laid out like the package: mine/detectors/NAME.py, mine/attacks/NAME.py. Helpers in mine/ itself are
-imported as touchstone.HELPER.
+A plugin folder has the same layout as the package: mine/detectors/NAME.py, mine/attacks/NAME.py. Helper modules in mine/
+itself are imported as touchstone.HELPER.
 """
 
 from __future__ import annotations
@@ -15,47 +15,47 @@ import touchstone
 
 PACKAGE = Path(__file__).parent
 _folders: list[Path] = []
-_files: dict[Path, tuple[int, int]] = {}  # the files in them, with the time and size of the last look
+_files: dict[Path, tuple[int, int]] = {}  # the files in them, with their last seen time and size
 
 
 def use(folders: Iterable[Path | str]) -> None:
-    """Look for components in these folders too; folders of earlier calls are dropped.
+    """Also search these folders for components; forget the folders of earlier calls.
 
     Raises:
-        FileNotFoundError: a folder does not exist.
-        ValueError: a file would hide a file or a package of touchstone.
+        FileNotFoundError: A folder does not exist.
+        ValueError: A file would hide a module or a package of touchstone.
     """
-    wanted = [Path(folder).resolve() for folder in folders]
+    resolved = [Path(folder).resolve() for folder in folders]
     packages = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
-    for folder in wanted:
+    for folder in resolved:
         if not folder.is_dir():
-            raise FileNotFoundError(f"plugins: there is no folder {folder}")
+            raise FileNotFoundError(f"plugins: {folder}: folder not found")
         for name in touchstone.__all__:
             if (folder / f"{name}.py").is_file():
-                reason = f"touchstone offers {name} itself; give your file another name"
+                reason = f"the name {name} belongs to touchstone's API; rename your file"
                 raise ValueError(f"plugins: {folder / name}.py: {reason}")
         for name in packages:
             if (folder / f"{name}.py").is_file():
-                reason = f"touchstone has a package {name}; give your file another name"
+                reason = f"touchstone has a package {name}; rename your file"
                 raise ValueError(f"plugins: {folder / name}.py: {reason}")
-        # Look up our files one by one: the plugin folder may be the whole disk, so it is not walked through.
+        # Check our files one by one: the plugin folder may be the whole disk, so it is not walked.
         for file in sorted(path.relative_to(PACKAGE) for path in PACKAGE.glob("**/*.py")):
             if file.name != "__init__.py" and (folder / file).is_file():
-                reason = f"touchstone has a file {file} of its own; give yours another name"
+                reason = f"touchstone has a file {file}, too; rename yours"
                 raise ValueError(f"plugins: {folder / file}: {reason}")
-    if wanted != _folders:
+    if resolved != _folders:
         _forget_imported()
-        _folders[:] = wanted
-        touchstone.__path__[:] = [str(PACKAGE), *map(str, wanted)]
+        _folders[:] = resolved
+        touchstone.__path__[:] = [str(PACKAGE), *map(str, resolved)]
         for name in packages:
             path = importlib.import_module(f"touchstone.{name}").__path__
-            path[:] = [str(PACKAGE / name), *(str(folder / name) for folder in wanted)]
+            path[:] = [str(PACKAGE / name), *(str(folder / name) for folder in resolved)]
         importlib.invalidate_caches()
     refresh()
 
 
 def refresh() -> None:
-    """Forget the modules of plugin folders if a file there was added, changed or deleted since the last look."""
+    """Forget imported plugin modules if a plugin file was added, changed or deleted."""
     files = {}
     for path in (path for folder in _folders for pattern in ("*.py", "*/*.py") for path in folder.glob(pattern)):
         stat = path.stat()
@@ -78,10 +78,13 @@ def _forget_imported() -> None:
 
 
 def places(package: Path = PACKAGE) -> list[Path]:
-    """Return the folder of the package and those of the plugins."""
+    """Return the package's folder and the plugin folders."""
     return [package, *_folders]
 
 
 def located(name: str, package: Path = PACKAGE) -> Path | None:
-    """Return the path of a file such as detectors/msp.py in the package or a plugin folder, None if it is in neither."""
+    """Return the path of a file such as detectors/msp.py; None if no folder has it.
+
+    The package is searched first, then the plugin folders.
+    """
     return next((place / name for place in places(package) if (place / name).is_file()), None)

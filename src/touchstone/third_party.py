@@ -22,41 +22,42 @@ from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import RandomStreams, frozen
 
-PACKAGES = {"torchattacks": "torchattacks", "pytorch_ood": "pytorch-ood"}  # by the name that is imported
-KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float"}  # what a fitted detector may have besides tensors
+PACKAGES = {"torchattacks": "torchattacks", "pytorch_ood": "pytorch-ood"}  # {imported name: package}
+KINDS: dict[Any, str] = {bool: "bool", int: "int", float: "float"}  # attributes of a fitted detector besides tensors
 
 
-def library(name: str, wanted: str) -> Any:
-    """Return the module torchattacks or pytorch_ood.detector.
+def library(name: str, required: str) -> Any:
+    """Import torchattacks or pytorch_ood.detector in the required version.
 
     Args:
-        name: of the module.
-        wanted: version. Another one might compute something else, and no digest would show it.
+        name: The module.
+        required: The version. Another version might compute something else, and no digest would show it.
 
     Raises:
-        ValueError: If it is not installed, or in another version.
+        ValueError: The package is not installed, or in another version.
     """
     package = PACKAGES[name.partition(".")[0]]
-    # Its dependencies are installed already. torchattacks pins requests of 2021, for downloads that are not used here.
-    install = f".venv/bin/pip install --no-deps {package}=={wanted}"
+    # Its dependencies are already installed. torchattacks pins a version of requests from 2021, for downloads that are
+    # not used here.
+    install = f".venv/bin/pip install --no-deps {package}=={required}"
     try:
         installed = version(package)
     except PackageNotFoundError:
         raise ValueError(f"{package} is not installed: {install}") from None
-    if installed != wanted:
+    if installed != required:
         raise ValueError(
-            f"this component needs {package} {wanted}, but {installed} is installed: {install}, or rewrite it"
-            f" for {installed} with touchstone new --from"
+            f"this component needs {package} {required}, but {installed} is installed: {install}, or recreate the"
+            f" component for {installed} with touchstone new --from"
         )
     return importlib.import_module(name)
 
 
 class _Opaque(nn.Module):
-    """A model as torchattacks expects it: a module with one parameter that has the device, and no other."""
+    """A model as torchattacks expects it, with one empty parameter on the right device."""
 
     def __init__(self, model: Model, device: torch.device) -> None:
         super().__init__()
-        self.model = (model,)  # in a tuple, so that its modes and parameters are out of reach
+        self.model = (model,)  # in a tuple, which hides its mode and parameters from torchattacks
         self.device = nn.Parameter(torch.zeros(0, device=device), requires_grad=False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -66,7 +67,7 @@ class _Opaque(nn.Module):
 
 @contextmanager
 def _only_from(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed every global random stream inside the block, and restore them afterwards."""
+    """Seed all global random streams inside the block; restore them afterwards."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
@@ -80,26 +81,26 @@ def _only_from(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def attacked(
-    name: str, wanted: str, model: Model, images: Tensor, labels: Tensor, generator: RandomStreams, **settings: Any
+    name: str, required: str, model: Model, images: Tensor, labels: Tensor, generator: RandomStreams, **settings: Any
 ) -> Tensor:
-    """Return the images that an attack of torchattacks produces, in [0, 1].
+    """Return images attacked by torchattacks, in [0, 1].
 
-    Images are attacked one by one, each from its own random stream, so batches change nothing. That is slower than
-    its batches. With `eps` 0 the images come back unchanged.
+    Images are attacked one by one, each with a separate random stream, so results do not depend on batches. This is
+    slower than attacking batches. With `eps` 0 the images are returned unchanged.
 
     Args:
-        name: class in torchattacks.
-        wanted: version of torchattacks.
-        model: images to logits.
+        name: The class in torchattacks.
+        required: The version of torchattacks.
+        model: Maps images to logits.
         images: (N, C, H, W), in [0, 1].
         labels: (N,).
-        generator: one stream per image.
-        settings: of the class.
+        generator: One stream per image.
+        settings: Settings of the class.
 
     Raises:
-        ValueError: As for `library`, and if images or labels do not fit the model.
+        ValueError: As for `library`, or images or labels do not fit the model.
     """
-    attack = getattr(library("torchattacks", wanted), name)
+    attack = getattr(library("torchattacks", required), name)
     with frozen(model):
         classes = check_inputs(model, images, labels)
         if settings.get("eps") == 0:
@@ -117,7 +118,7 @@ def attacked(
 
 
 class _Attached(TorchFunctionMode):
-    """Ignores `detach`: pytorch-ood detaches features, but what is scored must be what is attacked."""
+    """Ignore `detach`: pytorch-ood detaches features, but attacks need gradients."""
 
     def __torch_function__(
         self, function: Any, types: Any, arguments: tuple[Any, ...] = (), settings: dict[str, Any] | None = None
@@ -127,24 +128,24 @@ class _Attached(TorchFunctionMode):
         return function(*arguments, **(settings or {}))
 
 
-def _detector(name: str, wanted: str, settings: dict[str, Any]) -> Any:
-    return getattr(library("pytorch_ood.detector", wanted), name)(None, **settings)
+def _detector(name: str, required: str, settings: dict[str, Any]) -> Any:
+    return getattr(library("pytorch_ood.detector", required), name)(None, **settings)
 
 
-def fitted(name: str, wanted: str, rows: Tensor, labels: Tensor, **settings: Any) -> dict[str, Tensor]:
-    """Return the state of a fitted detector of pytorch-ood, as tensors.
+def fitted(name: str, required: str, rows: Tensor, labels: Tensor, **settings: Any) -> dict[str, Tensor]:
+    """Fit a detector of pytorch-ood; return its state as tensors.
 
     Args:
-        name: class in pytorch_ood.detector.
-        wanted: version of pytorch-ood.
-        rows: (N, K), to fit on.
+        name: The class in pytorch_ood.detector.
+        required: The version of pytorch-ood.
+        rows: (N, K), the training data.
         labels: (N,).
-        settings: of the class.
+        settings: Settings of the class.
 
     Raises:
-        ValueError: If its state has anything but tensors and numbers, which could only be stored as a pickle.
+        ValueError: Its state contains more than tensors and numbers, so it could only be stored as a pickle.
     """
-    detector = _detector(name, wanted, settings)
+    detector = _detector(name, required, settings)
     before = dict(vars(detector))
     fit = detector.fit_logits if hasattr(detector, "predict_logits") else detector.fit_features
     with _only_from(0, rows.device):
@@ -159,28 +160,28 @@ def fitted(name: str, wanted: str, rows: Tensor, labels: Tensor, **settings: Any
                 state[f"{KINDS[type(value)]}.{key}"] = torch.tensor([float(value)], dtype=torch.float64)
         elif value is not before.get(key) or not isinstance(value, str | None):
             raise ValueError(
-                f"{name} of pytorch-ood stores its fit in {key}, a {type(value).__name__} and no tensor, which could only be"
-                " saved as a pickle"
+                f"{name} of pytorch-ood stores its fit in {key}, a {type(value).__name__} and not a tensor, which could"
+                " only be saved as a pickle"
             )
     return state
 
 
-def scored(name: str, wanted: str, rows: Tensor, state: dict[str, Tensor] | None = None, **settings: Any) -> Tensor:
-    """Return the score of each row by a detector of pytorch-ood, (N,); higher is more anomalous.
+def scored(name: str, required: str, rows: Tensor, state: dict[str, Tensor] | None = None, **settings: Any) -> Tensor:
+    """Return a pytorch-ood detector's score of each row, (N,); higher is more anomalous.
 
-    Computed in float64, returned in the rows' dtype.
+    Scores are computed in float64 and returned in the rows' dtype.
 
     Args:
-        name: class in pytorch_ood.detector.
-        wanted: version of pytorch-ood.
+        name: The class in pytorch_ood.detector.
+        required: The version of pytorch-ood.
         rows: (N, K).
-        state: of `fitted`, for a fitted detector.
-        settings: of the class.
+        state: The state from `fitted`, for a fitted detector.
+        settings: Settings of the class.
 
     Raises:
         ValueError: As for `library`.
     """
-    detector = _detector(name, wanted, settings)
+    detector = _detector(name, required, settings)
     for key, value in (state or {}).items():
         kind, _, attribute = key.partition(".")
         number: Any = type(getattr(detector, attribute, None))

@@ -73,6 +73,6 @@ def test_without_conda_a_word_says_what_to_do(bare, tmp_path):
 
     assert done.returncode != 0
     assert (
-        "--use-conda needs conda, and there is none here: install it, or type `make run`" in done.stdout + done.stderr
+        "--use-conda needs conda, which is not installed: install it, or type `make run`" in done.stdout + done.stderr
     )
     assert "Traceback" not in done.stdout + done.stderr

@@ -137,7 +137,7 @@ def test_a_second_run_says_so_and_leaves_and_a_run_that_is_told_to_end_leaves_no
     first.terminate()
 
     assert second.returncode == 3
-    assert "another run works in this folder" in second.stderr
+    assert "another run is active in this folder" in second.stderr
     assert first.wait(60) == 143
     assert at_work(empty, "") == []
     assert not list((empty.root / ".snakemake/locks").glob("*"))
@@ -156,7 +156,7 @@ def test_beside_a_snakemake_typed_by_hand_a_run_leaves(empty):
     by_hand.wait()
 
     assert second.returncode == 3
-    assert f"a Snakemake works in this folder (process {by_hand.pid}" in second.stderr
+    assert f"Snakemake is running in this folder (process {by_hand.pid}" in second.stderr
 
 
 def test_what_a_kill_left_behind_is_cleared_with_a_word(empty):
@@ -178,8 +178,8 @@ def test_what_a_kill_left_behind_is_cleared_with_a_word(empty):
     again.wait(60)
 
     told = (empty.root / "again.out").read_text()
-    assert "an earlier run was killed; its lock on this folder is removed" in told
-    assert "jobs of a killed run were still at work and have been ended" in told
+    assert "an earlier run was killed; removed its lock on this folder" in told
+    assert "ended the jobs of a killed run, which were still running" in told
 
 
 def training(project):
@@ -243,7 +243,7 @@ def test_a_data_folder_that_cannot_be_written_to_is_told_before_any_job(small_di
     refused = finish(project, check=False)
 
     assert refused.returncode == 1
-    assert refused.stderr.strip() == "touchstone: data/tiny: this folder cannot be written to; nothing was run"
+    assert refused.stderr.strip() == "touchstone: data/tiny: this folder is not writable; nothing was run"
 
 
 def test_a_clock_that_was_set_back_hides_and_repeats_nothing(copied):

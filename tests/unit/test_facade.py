@@ -103,6 +103,6 @@ def test_a_plugin_helper_cannot_hide_a_name_that_is_offered(tmp_path):
     (tmp_path / "evaluate.py").write_text("")
 
     with pytest.raises(
-        ValueError, match=r"evaluate\.py: touchstone offers evaluate itself; give your file another name"
+        ValueError, match=r"evaluate\.py: the name evaluate belongs to touchstone's API; rename your file"
     ):
         plugins.use([tmp_path])

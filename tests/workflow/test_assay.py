@@ -381,7 +381,7 @@ def test_beside_another_run_an_assay_leaves_before_it_looks_at_the_model(project
     with locks.claimed():
         assert main(["assay", str(their_folder / "any.pt2"), "--data", str(their_folder / "pictures")]) == 3
 
-    assert "another run works in this folder" in capsys.readouterr().err
+    assert "another run is active in this folder" in capsys.readouterr().err
 
 
 def test_a_network_that_is_refused_leaves_no_file(project, their_folder, capsys):

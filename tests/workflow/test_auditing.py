@@ -65,7 +65,7 @@ def test_an_edited_sidecar_is_named_by_what_was_made_from_its_file(copied):
 
     found = {finding.file: finding.problem for finding in findings(copied)}
 
-    assert found[CHECKPOINT] == "was made under other settings than today's"
+    assert found[CHECKPOINT] == "was created under other settings than today's"
     assert "another sidecar" in found["data/tiny/outputs/cnn.0/tested.zip#digits_test"]
 
 
@@ -163,7 +163,7 @@ def forge(project, name, pattern, replacement):
     ("pattern", "replacement", "problem"),
     [
         ('<data value="[^"]*"', '<data value="0.123456"', "shows 0.123456, which is not in line"),
-        (r"(<data [^>]*>)[^<]*", r"\1+0.150", "shows +0.150 where line"),
+        (r"(<data [^>]*>)[^<]*", r"\1+0.150", "shows +0.150 but line"),
         (
             r'(id="claim-S2-1">.*?<span class="verdict [^>]*>)[^<]*',
             r"\1confirmed as well",
@@ -193,7 +193,7 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     plan = Plan(load("tiny"))
     known = audit.audit(plan, quiet=True)
 
-    found = {it.file: it for it in audit.computed_again("tiny", plan, [], render=True, count=0, seed=0)}
+    found = {it.file: it for it in audit.recomputed("tiny", plan, [], render=True, count=0, seed=0)}
 
     folder = "reports/tiny"
     assert [it for it in known if "not at all run" not in it.problem and "counts" not in it.problem] == []
@@ -229,9 +229,9 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
     assert findings(copied) == []
     assert "root digest" in findings(copied, expected_root=root)[0].problem
     seed = drawing(plan, ("evaluate", "margins"))
-    (found,) = audit.computed_again("tiny", plan, [], render=False, count=1, seed=seed)[1:]
+    (found,) = audit.recomputed("tiny", plan, [], render=False, count=1, seed=seed)[1:]
     assert (found.file, found.unchecked) == ("data/tiny/metrics/margins.csv", False)
-    assert found.problem.startswith("computed again, its digest is sha256:")
+    assert found.problem.startswith("recomputed, its digest is sha256:")
 
 
 def test_random_jobs_that_are_run_again_give_the_same_bytes(tiny, monkeypatch, capsys):
@@ -240,20 +240,20 @@ def test_random_jobs_that_are_run_again_give_the_same_bytes(tiny, monkeypatch, c
     assert audit.run_audit("tiny", recompute=3, seed=1) == 0
 
     said = capsys.readouterr()
-    assert "Building the report again" in said.err
-    assert said.err.count("Running again: ") == 3
-    assert re.search(r"3 of \d+ jobs were run again; --seed 1 draws them again", said.err)
+    assert "Rebuilding the report" in said.err
+    assert said.err.count("Rerunning ") == 3
+    assert re.search(r"3 of \d+ jobs were rerun; --seed 1 selects the same jobs", said.err)
     assert said.out.startswith("The chain is whole")
 
 
 def test_a_report_of_other_code_is_not_built_again_and_that_is_said(copied, monkeypatch):
     monkeypatch.chdir(copied.root)
-    known = [audit.Finding("reports/tiny/report.html", "was made by other code than today's: x")]
+    known = [audit.Finding("reports/tiny/report.html", "was created by other code than today's: x")]
 
-    (found,) = audit.computed_again("tiny", Plan(load("tiny")), known, render=True, count=0, seed=0)
+    (found,) = audit.recomputed("tiny", Plan(load("tiny")), known, render=True, count=0, seed=0)
 
     assert found.unchecked
-    assert "was not built again" in found.problem
+    assert "was not rebuilt" in found.problem
 
 
 def test_a_sidecar_that_keeps_an_input_to_itself_is_named(copied):
@@ -266,7 +266,7 @@ def test_a_sidecar_that_keeps_an_input_to_itself_is_named(copied):
     (copied.root / "reports/tiny/ROOT").write_text(chain.root_digest(copied.root / "reports/tiny/report.html") + "\n")
 
     assert [(it.file, it.problem) for it in findings(copied)] == [
-        ("data/tiny/metrics/margins.csv", "was made from other files than today's settings name")
+        ("data/tiny/metrics/margins.csv", "was created from other files than today's settings name")
     ]
 
 
@@ -338,7 +338,7 @@ def test_one_missing_file_is_named_once_with_what_was_made_from_it(copied):
     found = [finding for finding in findings(copied) if finding.file == EXAMPLES]
 
     assert len(found) == 1
-    assert re.match(r"is missing; \d+ files were made from it, such as data/tiny/", found[0].problem)
+    assert re.match(r"is missing; \d+ files were created from it, such as data/tiny/", found[0].problem)
 
 
 def test_other_code_than_todays_is_told_with_its_files(copied, monkeypatch):

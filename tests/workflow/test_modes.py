@@ -67,7 +67,7 @@ def test_a_study_that_is_not_finished_cannot_run_in_a_read_only_folder_and_says_
     done = clone.run(line, check=False)
 
     assert done.returncode == 1
-    assert done.stderr == f"touchstone: {folder or 'data/raw'}: this folder cannot be written to; nothing was run\n"
+    assert done.stderr == f"touchstone: {folder or 'data/raw'}: this folder is not writable; nothing was run\n"
 
 
 def test_a_study_that_never_ran_in_a_read_only_folder_is_refused_before_any_job(clone, study, read_only):
@@ -77,4 +77,4 @@ def test_a_study_that_never_ran_in_a_read_only_folder_is_refused_before_any_job(
     done = clone.run(line, check=False)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "touchstone: .: this folder cannot be written to; nothing was run\n"
+    assert done.stderr == "touchstone: .: this folder is not writable; nothing was run\n"

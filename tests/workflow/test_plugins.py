@@ -93,7 +93,7 @@ def test_without_the_plugins_line_there_is_no_such_detector(project):
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [("plugins: [nowhere/]", "there is no folder"), ("plugins: mine", "expected a list of folders")],
+    [("plugins: [nowhere/]", "folder not found"), ("plugins: mine", "expected a list of folders")],
 )
 def test_a_plugin_folder_that_is_none_is_told(project, line, told):
     Path("workflow/studies/own.yaml").write_text(f"{line}\n")
@@ -107,7 +107,7 @@ def test_a_plugin_cannot_hide_a_file_of_touchstone(project):
     path.parent.mkdir(parents=True)
     path.write_text("")
 
-    with pytest.raises(ValueError, match=r"has a file detectors/msp\.py of its own"):
+    with pytest.raises(ValueError, match=r"has a file detectors/msp\.py, too"):
         plugins.use([Path("mine")])
 
 

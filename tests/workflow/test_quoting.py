@@ -61,7 +61,7 @@ def test_on_a_cluster_a_study_that_its_shells_would_read_otherwise_is_refused(cl
     done = clone.run([sys.executable, "-c", REMOTE, "--cores", "1", *configuration(path)], check=False)
 
     assert done.returncode != 0
-    assert "on a cluster the path of a study may hold letters, digits" in done.stdout + done.stderr
+    assert "on a cluster the path of a study may contain only letters, digits" in done.stdout + done.stderr
 
 
 REMOTE = """

@@ -123,7 +123,7 @@ def test_a_forged_checkpoint_is_named_before_anything_is_built_on_it(copied):
     done = copied.run(copied.touchstone("run", "tiny", "--cores", "2"), check=False)
 
     (line,) = [line for line in done.stderr.splitlines() if CHECKPOINT in line and "changed after" in line]
-    assert re.search(r"changed after \d+ files were made from it, such as data/tiny/\S+", line)
+    assert re.search(r"changed after \d+ files were created from it, such as data/tiny/\S+", line)
     assert "delete it and run again" in line
     assert "touchstone audit tiny" in line
 
@@ -131,7 +131,7 @@ def test_a_forged_checkpoint_is_named_before_anything_is_built_on_it(copied):
 def test_a_file_that_was_changed_is_named_once_and_what_was_made_of_files_that_fit_is_not(copied):
     forge(copied, CHECKPOINT)
 
-    told = restore.restore(Plan(load("tiny", copied.root)), copied.root).told()
+    told = restore.restore(Plan(load("tiny", copied.root)), copied.root).messages()
 
     assert len(told) == 1
     assert told[0].startswith(f"{CHECKPOINT}: its bytes changed after ")
@@ -141,7 +141,7 @@ def test_of_many_changed_files_five_are_named_and_the_rest_counted(copied):
     for path in sorted((copied.root / "data/tiny/metrics").glob("*.csv"))[:8]:
         forge(copied, path.relative_to(copied.root).as_posix())
 
-    told = restore.restore(Plan(load("tiny", copied.root)), copied.root).told()
+    told = restore.restore(Plan(load("tiny", copied.root)), copied.root).messages()
 
     assert len(told) == restore.MOST_NAMED + 1
     assert told[-1].startswith("3 more files changed after ")
@@ -151,7 +151,7 @@ def test_a_file_that_is_only_missing_is_not_called_changed(copied):
     (copied.root / CHECKPOINT).unlink()
     shutil.rmtree(copied.root / "data/raw/sklearn_digits")
 
-    assert restore.restore(Plan(load("tiny", copied.root)), copied.root).told() == []
+    assert restore.restore(Plan(load("tiny", copied.root)), copied.root).messages() == []
 
 
 def test_forged_raw_files_are_named_like_any_other(copied):
@@ -161,6 +161,6 @@ def test_forged_raw_files_are_named_like_any_other(copied):
     (folder / "digits.csv").write_bytes(b"0,1\n")
     sidecar_files.write_sidecar(folder, folder_digest(folder), content)
 
-    (told,) = restore.restore(Plan(load("tiny", copied.root)), copied.root).told()
+    (told,) = restore.restore(Plan(load("tiny", copied.root)), copied.root).messages()
 
     assert told.startswith("data/raw/sklearn_digits: its bytes changed after ")

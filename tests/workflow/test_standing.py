@@ -95,10 +95,10 @@ def test_an_input_that_is_newer_with_other_bytes_is_seen_though_its_sidecar_is_n
 
 
 def test_too_few_cores_are_left_to_snakemake_which_says_so():
-    assert freshness.enough("1", 1)
-    assert freshness.enough("all", 1)
-    assert not freshness.enough("1", 2)
-    assert not freshness.enough("many", 1)
+    assert freshness.enough_cores("1", 1)
+    assert freshness.enough_cores("all", 1)
+    assert not freshness.enough_cores("1", 2)
+    assert not freshness.enough_cores("many", 1)
 
 
 def test_a_changed_setting_runs_its_jobs_and_then_there_is_nothing_to_do(vouched):

@@ -123,7 +123,7 @@ def test_a_fit_that_could_only_be_pickled_is_refused(folder):
     new(folder, "detector", "pytorch_ood.KNN")
     plugins.use([folder])
 
-    with pytest.raises(ValueError, match="NearestNeighbors and no tensor"):
+    with pytest.raises(ValueError, match="NearestNeighbors and not a tensor"):
         registry.load_fit("detectors/their_knn")(torch.rand(60, 2), torch.arange(60) % 3)
 
 

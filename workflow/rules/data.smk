@@ -1,4 +1,4 @@
-# Raw files from their sources, and the example sets made of them.
+# Raw files from their sources, and the example sets that are created from them.
 
 
 rule fetch:
@@ -9,7 +9,7 @@ rule fetch:
         "logs/fetch/{source}.log",
     benchmark:
         "logs/fetch/{source}.tsv"
-    priority: 1  # sets before networks: a set that leaks is found before anything is trained
+    priority: 1  # before networks, so that a leaking set is detected before anything is trained
     conda:
         "../envs/touchstone.yaml"
     threads: 1

@@ -1,5 +1,5 @@
-# Example sets made by networks: attacked and translated. One rule per batch (a group of sets, attacked by a group of
-# attacks or not), one job per network.
+# Example sets that need networks: attacked and translated ones. One rule per batch (a group of sets, with or without a
+# group of attacks), one job per network.
 
 for RULE in PLAN.rules_of("attack"):
 

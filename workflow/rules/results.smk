@@ -1,4 +1,4 @@
-# What networks and detectors say of the example sets, what it amounts to, and the report.
+# Outputs of networks and detectors on the example sets, their metrics, and the report.
 
 for RULE in PLAN.rules_of("infer"):
 

@@ -1,4 +1,4 @@
-# Example sets cut into shards, where a study asks for it, and what was made of the shards put together again.
+# Example sets cut into shards, if a study sets shards, and the results of the shards gathered.
 
 for RULE in PLAN.rules_of("cut"):
 

@@ -1,4 +1,4 @@
-"""Links between files and their inputs that hold no longer, found by the sidecars of a study."""
+"""Detect broken links: inputs that changed or disappeared after their use."""
 
 from __future__ import annotations
 
@@ -15,23 +15,29 @@ RAW = "data/raw/"
 
 @dataclass(frozen=True)
 class Changed:
-    """A file that changed together with its sidecar after others were made from it, so that the chain is broken there."""
+    """A file that changed together with its sidecar after others were created from it.
+
+    Attributes:
+        file: the changed file.
+        part: what changed, "its bytes" or "its sidecar".
+        outputs: the files that were created from it before.
+    """
 
     file: str
-    what: str
-    made: list[str]
+    part: str
+    outputs: list[str]
 
     def __str__(self) -> str:
-        study = self.made[0].split("/")[1]
+        study = self.outputs[0].split("/")[1]
         return (
-            f"{self.file}: {self.what} changed after {len(self.made)} files were made from it, such as {self.made[0]}."
-            " They will be made again from the file as it is now. That is right if a run of yours changed it and ended"
-            f" early. If not, stop, delete it and run again; touchstone audit {study} checks all files"
+            f"{self.file}: {self.part} changed after {len(self.outputs)} files were created from it, such as"
+            f" {self.outputs[0]}. They will be recomputed from the current file. This is correct if one of your runs changed"
+            f" it and ended early. If not, stop, delete it and run again; touchstone audit {study} checks all files"
         )
 
 
 class Sidecars:
-    """Reads each record once, and keeps its digest."""
+    """The sidecars of a study; each record is read once, and its digest stored."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -39,21 +45,21 @@ class Sidecars:
         self._contents: dict[str, dict[str, Any] | None] = {}
 
     def all(self, outputs: list[str]) -> dict[str, dict[str, Any]] | None:
-        """Return the outputs' records; None if a file or its sidecar is missing or not readable: nothing to record.
+        """Return {output: record}; None if a file or its sidecar is missing or unreadable.
 
-        A member that its bundle lacks is left out: a setting asks for it that is younger than the bundle.
+        A member that its bundle lacks is omitted: the setting that requires it is newer than the bundle.
         """
-        found = dict[str, dict[str, Any]]()
+        records = dict[str, dict[str, Any]]()
         for output in outputs:
             record = self._read(output)
             if record is not None:
-                found[output] = record
+                records[output] = record
             elif not Address.parse(output).member or self._read(Address.parse(output).file) is None:
                 return None
-        return found
+        return records
 
     def _read(self, address: str) -> dict[str, Any] | None:
-        """Return the record of an artefact; None if one of both is missing or not readable."""
+        """Return an artefact's record; None if it or its sidecar is missing or unreadable."""
         place, record = Address.parse(address), None
         if place.file not in self._contents:
             path = self._root / place.file
@@ -70,14 +76,14 @@ class Sidecars:
         return record
 
     def broken_links(self, sidecars: dict[str, dict[str, Any]]) -> list[tuple[dict[str, str], str]]:
-        """Return the links of outputs to inputs that are gone, or have another sidecar than then, each with the output.
+        """Return (link, output) for the inputs that are missing or have another sidecar.
 
-        Raw files may be gone. A job that fails leaves such outputs downstream: Snakemake removes its own outputs and takes
-        the rest for current.
+        Raw files may be missing. A failed job causes such links: Snakemake removes its outputs and considers the files
+        that depend on them up to date.
         """
         broken = []
         for output, sidecar in sidecars.items():
-            for link in (link for found in sidecar["inputs"].values() for link in found):
+            for link in (link for group in sidecar["inputs"].values() for link in group):
                 file = str(link["file"])
                 if file not in self._digests:
                     self._read(file)
@@ -87,16 +93,16 @@ class Sidecars:
         return broken
 
     def changed(self, broken_links: list[tuple[dict[str, str], str]]) -> list[Changed]:
-        """Return the inputs at broken links that are there, each with all that was made from it before it changed."""
-        found: dict[str, Changed] = {}
+        """Return the existing inputs of broken links, each with its outputs."""
+        changes: dict[str, Changed] = {}
         for link, output in broken_links:
             file = link["file"]
-            if file not in found and self._digests[file] is not None:
-                with contextlib.suppress(ValueError):  # its sidecar is not readable, so it will be made again
+            if file not in changes and self._digests[file] is not None:
+                with contextlib.suppress(ValueError):  # its sidecar is unreadable, so it will be recomputed
                     sidecar = sidecar_files.read_sidecar(self._root / file)
-                    found[file] = Changed(
+                    changes[file] = Changed(
                         file, "its bytes" if sidecar["artefact"] != link["artefact"] else "its sidecar", []
                     )
-            if file in found and found[file].made[-1:] != [output]:  # it may link to a file twice
-                found[file].made.append(output)
-        return list(found.values())
+            if file in changes and changes[file].outputs[-1:] != [output]:  # an output may link to a file twice
+                changes[file].outputs.append(output)
+        return list(changes.values())

@@ -1,4 +1,4 @@
-"""`touchstone compare`: what differs between two reports, of two studies or of two git revisions."""
+"""`touchstone compare`: list the differences between two reports."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from touchstone.report import packing
 
 Rows = list[dict[str, str]]
 KEY = ("evaluation", "entry", "examples", "metric", "seed", "threat")
-FILES = "files"  # the column that does not count: where a number was computed from, not what it is
+FILES = "files"  # the column that is not compared: the files from which a number was computed
 VERDICT = "status"  # the column of claims.csv that holds a claim's verdict
 NUMBERS = ("value", "measured", "low", "high", "base_rate")  # columns that are shown to six digits
-RELATIVE, ABSOLUTE = 1e-9, 1e-12  # numbers that differ by less, of themselves or at all, differ by rounding only
+RELATIVE, ABSOLUTE = 1e-9, 1e-12  # numbers that differ by less differ only by rounding
 MOVED, APART = "moved", "moved beyond both intervals"
 
 
 @dataclass(frozen=True)
 class Report:
-    """The two tables of one report, and how it was named."""
+    """The two tables of one report, and the name by which the user selected it."""
 
     name: str
     metrics: Rows
@@ -40,9 +40,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Change:
-    """A row that differs between two reports: its columns that do, by name, as the first and the second have them.
+    """A row that differs between two reports.
 
-    verdict: where its value differs, whether the intervals still touch (MOVED) or not (APART).
+    Attributes:
+        about: what the row is about.
+        columns: {column: (first, second)} for the columns that differ.
+        verdict: if the value differs, MOVED if the intervals overlap or APART if not; otherwise "".
     """
 
     about: str
@@ -51,14 +54,22 @@ class Change:
 
     @property
     def by(self) -> float:
-        """How far its value moved, up or down."""
+        """The signed change of the row's value."""
         before, after = self.columns.get("value", ("0", "0"))
         return float(after) - float(before)
 
 
 @dataclass(frozen=True)
 class Differences:
-    """How the rows of one table differ: how many are equal, how many by rounding only, and the rest."""
+    """The differences between the rows of one table.
+
+    Attributes:
+        same: the number of equal rows.
+        rounded: the number of rows that differ only by rounding.
+        changed: the other rows that differ.
+        only_first: rows that only the first report has.
+        only_second: rows that only the second report has.
+    """
 
     same: int
     rounded: int
@@ -74,30 +85,43 @@ class Differences:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that differs between two reports: their numbers and their claims."""
+    """The differences between two reports, in their numbers and in their claims."""
 
     metrics: Differences
     claims: Differences
 
 
 def run_compare(first: str, second: str, most: int, as_json: bool) -> int:
-    """Print what differs between two reports, at most `most` lines of each table.
+    """Print the differences between two reports.
 
-    Returns 0 where nothing differs by more than rounding, else 1, as `diff` does.
+    Args:
+        first: A report, as for `read`.
+        second: Another report.
+        most: The maximum number of lines per table.
+        as_json: Whether to print JSON.
+
+    Returns:
+        0 if nothing differs by more than rounding, else 1, like `diff`.
     """
     reports = read(first), read(second)
-    found = compare(*reports)
+    differences = compare(*reports)
     if as_json:
-        print(json.dumps(asdict(found), indent=1))
+        print(json.dumps(asdict(differences), indent=1))
     else:
-        _show(found, reports, most)
-    return int(found.metrics.any or found.claims.any)
+        _show(differences, reports, most)
+    return int(differences.metrics.any or differences.claims.any)
 
 
 def read(name: str, root: Path = Path()) -> Report:
-    """Return a report: STUDY, REVISION (of the default study), REVISION:STUDY, or the folder that holds metrics.csv.gz.
+    """Return a report by its name.
 
-    A revision's tables are read from git, which holds those of every committed report. ValueError where there is none.
+    Args:
+        name: STUDY, REVISION (of the default study), REVISION:STUDY, or the folder that contains metrics.csv.gz. The
+            tables of a revision are read from git.
+        root: The project's folder.
+
+    Raises:
+        ValueError: There is no such report.
     """
     revision, _, study = name.rpartition(":")
     folder = root / name if (root / name).is_dir() else root / "reports" / name
@@ -126,9 +150,10 @@ def _report(name: str, read: Callable[[str], bytes]) -> Report:
 
 
 def compare(first: Report, second: Report) -> Comparison:
-    """Return what differs between two reports: first the numbers farthest beyond their intervals, and verdicts that turned.
+    """Return the differences between two reports, the most important first.
 
-    Every column counts but the files. A number whose threat model alone was rewritten is the same number, changed.
+    Numbers beyond both intervals precede other numbers, and changed verdicts precede other changes of claims. All
+    columns except `files` are compared. A number of which only the threat model differs is reported as changed.
     """
     metrics = _differences(first.metrics, second.metrics, KEY, _about)
     metrics.changed.sort(key=lambda change: (change.verdict != APART, -abs(change.by)))
@@ -140,26 +165,26 @@ def compare(first: Report, second: Report) -> Comparison:
 def _differences(
     first: Rows, second: Rows, key: tuple[str, ...], about: Callable[[dict[str, str]], str]
 ) -> Differences:
-    pairs, alone = _paired(first, second, key)
-    if len(key) > 1:  # what is left may be the same but for the last part of the key
-        more, alone = _paired(*alone, key[:-1])
+    pairs, unpaired = _paired(first, second, key)
+    if len(key) > 1:  # the remaining rows may differ only in the last part of the key
+        more, unpaired = _paired(*unpaired, key[:-1])
         pairs += more
     changes = [(change, exact) for change, exact in (_change(about(before), before, after) for before, after in pairs)]
     return Differences(
         same=sum(exact for _, exact in changes),
         rounded=sum(not (exact or change.columns) for change, exact in changes),
         changed=[change for change, _ in changes if change.columns],
-        only_first=[about(row) for row in alone[0]],
-        only_second=[about(row) for row in alone[1]],
+        only_first=[about(row) for row in unpaired[0]],
+        only_second=[about(row) for row in unpaired[1]],
     )
 
 
 def _paired(
     first: Rows, second: Rows, key: tuple[str, ...]
 ) -> tuple[list[tuple[dict[str, str], dict[str, str]]], tuple[Rows, Rows]]:
-    """Return the rows of two tables that are about the same, in pairs, and those that only one table has.
+    """Return the pairs of rows with equal keys, and the rows that only one table has.
 
-    Of several rows with one key, the first goes with the first, the second with the second, and so on.
+    If several rows have the same key, they are paired in order.
     """
     waiting: dict[tuple[str, ...], Rows] = {}
     for row in second:
@@ -180,7 +205,7 @@ def _about(row: dict[str, str]) -> str:
 
 
 def _change(about: str, before: dict[str, str], after: dict[str, str]) -> tuple[Change, bool]:
-    """Return the columns of a row that differ by more than rounding, and whether it is equal to the last digit."""
+    """Return a row's change by more than rounding, and whether the row is exactly equal."""
     names = [name for name in dict.fromkeys((*before, *after)) if name != FILES]
     pairs = {name: (before.get(name, ""), after.get(name, "")) for name in names}
     different = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -193,16 +218,19 @@ def _change(about: str, before: dict[str, str], after: dict[str, str]) -> tuple[
 
 
 def _close(first: str, second: str) -> bool:
-    """Return whether two texts are numbers that differ by rounding only; whole numbers never do."""
+    """Return whether two texts are numbers that differ only by rounding."""
     try:
         return math.isclose(float(first), float(second), rel_tol=RELATIVE, abs_tol=ABSOLUTE)
     except ValueError:
         return False
 
 
-def _show(found: Comparison, reports: tuple[Report, Report], most: int) -> None:
+def _show(comparison: Comparison, reports: tuple[Report, Report], most: int) -> None:
     first, second = (report.name for report in reports)
-    for heading, noun, differences in (("number", "numbers", found.metrics), ("claim", "claims", found.claims)):
+    for heading, noun, differences in (
+        ("number", "numbers", comparison.metrics),
+        ("claim", "claims", comparison.claims),
+    ):
         _table(heading, differences.changed, most, first, second)
         for name, rows in ((first, differences.only_first), (second, differences.only_second)):
             for about in rows[:most]:
@@ -218,9 +246,9 @@ def _table(heading: str, changes: list[Change], most: int, first: str, second: s
         about = change.about
         for name, (before, after) in change.columns.items():
             shown = (_short(before), _short(after)) if name in NUMBERS else (before, after)
-            told = f"{change.by:+.3g}, {change.verdict}" if name == "value" else ""
+            move = f"{change.by:+.3g}, {change.verdict}" if name == "value" else ""
             table.add_row(
-                Text(about), name, *map(Text, shown), Text(told, "bold red" if change.verdict == APART else "")
+                Text(about), name, *map(Text, shown), Text(move, "bold red" if change.verdict == APART else "")
             )
             about = ""
     Console().print(table)
@@ -232,14 +260,14 @@ def _short(number: str) -> str:
     return f"{float(number):.6g}" if number else ""
 
 
-def _summary(noun: str, found: Differences, first: str, second: str) -> str:
-    counts = Counter(name for change in found.changed for name in change.columns)
+def _summary(noun: str, differences: Differences, first: str, second: str) -> str:
+    counts = Counter(name for change in differences.changed for name in change.columns)
     which = ", ".join(f"{count} in {name}" for name, count in counts.items())
-    beyond = sum(change.verdict == APART for change in found.changed)
+    beyond = sum(change.verdict == APART for change in differences.changed)
     which = f" ({which}; {beyond} beyond both intervals)" if beyond else f" ({which})" if which else ""
-    rounded = f", {_differ(found.rounded)} by rounding only" if found.rounded else ""
-    alone = f"{len(found.only_first)} only in {first}, {len(found.only_second)} only in {second}"
-    return f"{found.same} {noun} are equal{rounded}; {_differ(len(found.changed))}{which}; {alone}."
+    rounded = f", {_differ(differences.rounded)} by rounding only" if differences.rounded else ""
+    unpaired = f"{len(differences.only_first)} only in {first}, {len(differences.only_second)} only in {second}"
+    return f"{differences.same} {noun} are equal{rounded}; {_differ(len(differences.changed))}{which}; {unpaired}."
 
 
 def _differ(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What an audit finds, and the bytes that it looks at."""
+"""The findings of an audit, and the digests that it computes."""
 
 from __future__ import annotations
 
@@ -14,28 +14,36 @@ from touchstone.pipeline.provenance import sidecar_files
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, with the artefact it is wrong with; or, if `unchecked`, one that could not be checked."""
+    """One problem of one artefact.
+
+    Attributes:
+        file: the artefact's address.
+        problem: what is wrong with it.
+        unchecked: whether it could not be checked, so that nothing is known to be wrong.
+    """
 
     file: str
     problem: str
     unchecked: bool = False
 
 
-def named(path: Path, root: Path) -> str:
-    """Return an artefact's address below the project's folder."""
+def address_of(path: Path, root: Path) -> str:
+    """Return an artefact's address relative to the project's folder."""
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def bytes_found(paths: list[Path], quiet: bool) -> dict[Path, str]:
-    """Return the digest of each file, folder or member as it is on disk, several read at a time."""
+def actual_digests(paths: list[Path], quiet: bool) -> dict[Path, str]:
+    """Return the digest of each file, folder or member on disk, read in parallel."""
 
     def digest(path: Path) -> str:
         try:
             return sidecar_files.artefact_digest(path)
-        except ValueError as error:  # a bundle that is not whole
+        except ValueError as error:  # an incomplete bundle
             return f"none ({error})"
 
     with ThreadPoolExecutor() as pool:
-        found = pool.map(digest, paths)
-        shown = track(found, "checking bytes", len(paths), console=Console(stderr=True), transient=True, disable=quiet)
+        computed = pool.map(digest, paths)
+        shown = track(
+            computed, "checking bytes", len(paths), console=Console(stderr=True), transient=True, disable=quiet
+        )
         return dict(zip(paths, shown, strict=True))

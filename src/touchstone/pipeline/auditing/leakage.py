@@ -1,13 +1,18 @@
-"""Leakage: a study that tests on images from which a network or a detector learned, or took a threshold.
+"""Detect leakage: tests on images that a network or a detector was fitted on.
 
-Names do not show it: `digits_test: {use: digits, part: train}` is a set of its own. Two sets share an image if both hold
+Names do not reveal a leak: `digits_test: {use: digits, part: train}` is a separate set. Two sets share an image if both
+contain
 
-- the same row of one source, read by the same component, even if one of them was corrupted or rescaled since; or
-- the same pixels, wherever they come from.
+- the same row of one source, read by the same component, even if one copy was corrupted or rescaled; or
+- the same pixels, from any source.
 
-Two things are no leak. Pixels that two rows of one source have in common are the publisher's duplicates: they are reported
-and kept, since they are part of the data set that everyone uses. Blank images say nothing about where they come from.
-Images that only look alike (shifted, compressed again) are not recognised.
+Two cases are no leak:
+
+- Two rows of one source with the same pixels are the publisher's duplicates. They are reported and kept, because they
+  belong to the data set that everyone uses.
+- Blank images reveal nothing about their origin.
+
+Images that only look alike (shifted, or compressed again) are not recognised.
 """
 
 from __future__ import annotations
@@ -33,24 +38,24 @@ from touchstone.pipeline.settings.study import Study
 from touchstone.records.encoding import decode
 from touchstone.records.nouns import Array, ExampleSet
 
-LEARNERS = ("classifiers", "victims", "translators", "detectors")  # the settings of an evaluation that name them
-# Settings of data components that choose rows and change no image.
+LEARNERS = ("classifiers", "victims", "translators", "detectors")  # the settings of an evaluation that name learners
+# Settings of data components that select rows and change no image.
 CHOOSING = frozenset({"part", "limit", "count", "split_seed", "classes", "labelled", "broken"})
 ROW = np.dtype([("pixels", "<u8"), ("more", "<u8"), ("id", "<i8")])  # 128 bits of the image's digest
-BLANK = 0  # instead of the digest, for an image of one value
-MOST_ROWS, MOST_PAIRS = 10, 10  # that a message lists
-REMEDY = """Test on new images: give the sets parts or sources that have no image in common.
-If two publishers have the same images, leave them out of one set: {use: without_rows, of: SET, rows: [...]}."""
+BLANK = 0  # replaces the digest of an image with only one value
+MOST_ROWS, MOST_PAIRS = 10, 10  # listed in one message
+REMEDY = """Test on new images: use parts or sources that have no image in common.
+If two publishers have the same images, omit them from one set: {use: without_rows, of: SET, rows: [...]}."""
 CHUNK = 1000
 
 
 class Leak(ValueError):
-    """Images that a study learns from and tests on."""
+    """A study learns from and tests on the same images."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Images that two sets of a study have in common."""
+    """Images that two sets of a study share."""
 
     tested: str
     learned: str
@@ -72,13 +77,13 @@ class Overlap:
 
 
 def pairs(study: Study) -> dict[tuple[str, str], str]:
-    """Return the pairs (tested, learned) of sets that must share no image, each with the reason.
+    """Return {(tested, learned): reason} for the pairs of sets that must share no image.
 
-    - In each evaluation: what it tests on, against all sets from which anything in it learned or took a threshold.
-    - In each evaluation: what gives thresholds, against the sets from which anything in it learned.
-    - Of each trained network: what chooses its weights, against what trains it.
+    - In each evaluation: each tested set, and all sets from which a learner learned or took a threshold.
+    - In each evaluation: each set that determines thresholds, and the sets from which a learner learned.
+    - For each trained network: the set that selects its weights, and the set that trains it.
 
-    Sets that no evaluation brings together may share images, as the folds of a cross-validation do.
+    Sets that no evaluation combines may share images, like the folds of a cross-validation.
     """
     reasons: dict[tuple[str, str], str] = {}
     kinds = sections()
@@ -94,9 +99,9 @@ def pairs(study: Study) -> dict[tuple[str, str], str]:
         for tested in (*question["examples"], *question["attacked"]):
             for example, role in (learned | thresholds).items():
                 reasons.setdefault((tested, example), f"evaluations.{name} tests on the first, {role} is the second")
-        for giver, its_role in thresholds.items():
+        for calibrating, its_role in thresholds.items():
             for example, role in learned.items():
-                reasons.setdefault((giver, example), f"{its_role} is the first, {role} is the second")
+                reasons.setdefault((calibrating, example), f"{its_role} is the first, {role} is the second")
     for section in ("classifiers", "translators"):
         for name, entry in study[section].items():
             if entry["train"]:
@@ -106,7 +111,10 @@ def pairs(study: Study) -> dict[tuple[str, str], str]:
 
 
 def _roles(study: Study, question: dict[str, Any], kinds: dict[str, Section]) -> Iterator[tuple[str, str]]:
-    """Yield (example set, "classifiers.cnn.train") for all sets that the learners of an evaluation name, and so on."""
+    """Yield (example set, setting) for all sets that an evaluation's learners use.
+
+    A setting is named as in "classifiers.cnn.train".
+    """
     seen = set[tuple[str, str]]()
     waiting: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [("evaluations", question, "", LEARNERS)]
     while waiting:
@@ -126,9 +134,9 @@ def _roles(study: Study, question: dict[str, Any], kinds: dict[str, Section]) ->
 
 
 class Prepared:
-    """The example sets in a study's folder: those that are current, or with `stale` all of them.
+    """The example sets in a study's folder: the current ones, or with `stale` all.
 
-    A set is current if today's settings and code would make the same bytes from the same inputs.
+    A set is current if today's settings and code would create the same bytes from the same inputs.
     """
 
     def __init__(self, plan: Plan, root: Path, stale: bool = False) -> None:
@@ -143,20 +151,20 @@ class Prepared:
         return {task.output: task for (task,) in tasks.values()}
 
     def rows(self, name: str) -> Array | None:
-        """Return a set's rows, sorted by their pixels; None if it is not prepared, or not current."""
+        """Return a set's rows, sorted by pixels; None if it is not prepared or not current."""
         if name not in self._rows:
             file = self.plan.file("examples", name)
-            there = (self.root / file).is_file() if self.stale else self._is_current(file)
-            self._rows[name] = self._read(self.root / file) if there else None
+            usable = (self.root / file).is_file() if self.stale else self._is_current(file)
+            self._rows[name] = self._read(self.root / file) if usable else None
         return self._rows[name]
 
     def _is_current(self, file: str) -> bool:
         if file not in self._current:
-            self._current[file] = (self.root / file).exists() and self._made_today(file)
+            self._current[file] = (self.root / file).exists() and self._matches_today(file)
         return self._current[file]
 
-    def _made_today(self, file: str) -> bool:
-        """Return whether a file's sidecar names today's settings, code and inputs."""
+    def _matches_today(self, file: str) -> bool:
+        """Return whether a file's sidecar matches today's settings, code and inputs."""
         try:
             sidecar = sidecar_files.read_sidecar(self.root / file)
             inputs = {link["file"]: link["artefact"] for link in chain.links(sidecar)}
@@ -167,11 +175,11 @@ class Prepared:
             return False
         if (task := self._tasks.get(file)) is None:
             return True  # raw files
-        made = digests.canonical(sidecar.get("settings")), sidecar.get("files"), set(inputs)
-        return made == (digests.canonical(task.settings), code_files((task,)), set(task.input_files))
+        origin = digests.canonical(sidecar.get("settings")), sidecar.get("files"), set(inputs)
+        return origin == (digests.canonical(task.settings), code_files((task,)), set(task.input_files))
 
     def _read(self, path: Path) -> Array | None:
-        """Return the rows of a set's file; the action cache keeps them, since digests of all images take a while."""
+        """Return the rows of a set's file, if possible from the action cache."""
         try:
             artefact = sidecar_files.read_sidecar(path)["artefact"]
             key = digests.sha256(digests.canonical({"rows of": artefact, "as": ROW.descr}).encode())
@@ -184,29 +192,29 @@ class Prepared:
                 buffer = io.BytesIO()
                 np.save(buffer, rows)
                 store.keep(key, buffer.getvalue())
-        except (ValueError, OSError):  # a damaged file: the job that reads it says so
+        except (ValueError, OSError):  # a damaged file: the job that reads it reports it
             return None
         return rows
 
     def _origin(self, name: str) -> tuple[str, str]:
-        """Return what rows must have in common to be comparable by id, and what to be duplicates within one source.
+        """Return two keys of a set: for comparable ids, and for duplicates in one source.
 
-        Ids are comparable if source and component are the same; of generated images, if all settings are.
+        Ids are comparable if source and component are the same. Ids of generated images need equal settings, too.
         """
         root = root_of(name, self.plan.study["examples"])
         settings = self._tasks[self.plan.file("examples", root)].settings
-        made = {key: value for key, value in settings["component"].items() if key not in CHOOSING}
+        making = {key: value for key, value in settings["component"].items() if key not in CHOOSING}
         source = self.plan.study["examples"][root]["source"]
         if source is None:
-            return digests.canonical(settings), digests.canonical(made)
+            return digests.canonical(settings), digests.canonical(making)
         try:
             raw = sidecar_files.read_sidecar(self.root / "data/raw" / source)["artefact"]
         except ValueError:
             raw = source
-        return digests.canonical([made["use"], raw]), digests.canonical(made)
+        return digests.canonical([making["use"], raw]), digests.canonical(making)
 
     def overlaps(self, tested: str, learned: str, reason: str) -> Iterator[Overlap]:
-        """Yield the images that two sets share, by rows and by pixels; none if one of the sets is not there."""
+        """Yield the images that two sets share, by rows and by pixels."""
         first, second = self.rows(tested), self.rows(learned)
         if first is None or second is None:
             return
@@ -230,7 +238,10 @@ class Prepared:
 
 
 def rows_of(examples: ExampleSet) -> Array:
-    """Return one ROW per image, sorted by pixels: its id, and a digest of its shape and 8-bit levels."""
+    """Return one ROW per image, sorted by pixels.
+
+    A row contains the image's id and a digest of its shape and 8-bit levels.
+    """
     rows = np.zeros(len(examples), ROW)
     shape = str(examples.images.shape[1:]).encode()
     for start in range(0, len(examples), CHUNK):
@@ -244,7 +255,7 @@ def rows_of(examples: ExampleSet) -> Array:
 
 
 def root_of(name: str, examples: dict[str, Any]) -> str:
-    """Return the set from which a set was made in the first place: it has a source, or is generated."""
+    """Return the original of a derived set, which has a source or is generated."""
     while examples[name]["of"]:
         name = examples[name]["of"]
     return name
@@ -254,24 +265,29 @@ def root_of(name: str, examples: dict[str, Any]) -> str:
 
 
 def overlaps(plan: Plan, root: Path = Path(), among: Collection[str] = (), stale: bool = False) -> list[Overlap]:
-    """Return the images shared by sets that must share none, of the sets that are prepared.
+    """Return the images that prepared sets share although they must not.
 
     Args:
-        plan: Of the study.
-        root: The folder of the repository.
+        plan: The plan of the study.
+        root: The project's folder.
         among: Only pairs with one of these sets; all pairs if empty.
         stale: Also read sets that are not current.
     """
     prepared = Prepared(plan, root, stale)
-    wanted = ((pair, reason) for pair, reason in pairs(plan.study).items() if not among or set(pair) & set(among))
-    return [overlap for pair, reason in wanted for overlap in prepared.overlaps(*pair, reason)]
+    selected = ((pair, reason) for pair, reason in pairs(plan.study).items() if not among or set(pair) & set(among))
+    return [overlap for pair, reason in selected for overlap in prepared.overlaps(*pair, reason)]
 
 
 def check(plan: Plan, root: Path = Path(), among: Collection[str] = ()) -> list[str]:
     """Return a note for each pair of sets with duplicates of one source.
 
+    Args:
+        plan: The plan of the study.
+        root: The project's folder.
+        among: Only pairs with one of these sets; all pairs if empty.
+
     Raises:
-        Leak: With file, both entries and number of images, if sets share images that they must not share.
+        Leak: Sets share images that they must not share. The message lists files, sets and rows.
     """
     every = overlaps(plan, root, among)
     leaks = [f"{overlap.file}: {overlap}" for overlap in every if overlap.leaks]

@@ -1,4 +1,4 @@
-"""A job of a finished study, run again in a scratch copy of the project: does it give the same bytes?"""
+"""Rerun a job of a finished study in a scratch folder, and compare its outputs."""
 
 from __future__ import annotations
 
@@ -23,22 +23,31 @@ from touchstone.pipeline.provenance import cache, code, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.report import packing
 
-OF_THE_JOB = {"artefact", "step", "settings", "inputs", "code", "files", "pages"}  # the rest is its environment
-WIDTH = 60  # characters of text that are shown of a difference
+OF_THE_JOB = {
+    "artefact",
+    "step",
+    "settings",
+    "inputs",
+    "code",
+    "files",
+    "pages",
+}  # the rest describes its environment
+WIDTH = 60  # characters of text shown of a difference
 
 
 class Failed(Exception):
-    """A job that could not be run again; says why."""
+    """A job could not be rerun; the message is the reason."""
 
 
 def differences(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root: Path) -> Iterator[Finding]:
-    """Run a job again and yield what differs from the files that are there; the scratch copy is deleted afterwards.
+    """Rerun a job in a scratch folder and yield what differs from the stored files.
 
     Args:
-        study: the study as `touchstone job` takes it: a name, or the path of its file.
-        plan: the plan of that study.
-        rule, wildcards: the job.
-        root: the project's folder.
+        study: The name of a study, or the path of its file.
+        plan: The plan of that study.
+        rule: The rule of the job.
+        wildcards: The job's wildcards.
+        root: The project's folder.
     """
     outputs = [task.output for task in plan.tasks(rule, **wildcards)]
     try:
@@ -47,19 +56,22 @@ def differences(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], r
                 before, after = (sidecar_files.read_sidecar(folder / output) for folder in (root, scratch))
                 yield from _compared(output, before, after, root, scratch)
     except (Failed, ValueError) as error:
-        yield Finding(outputs[0], f"could not be computed again: {error}", unchecked=True)
+        yield Finding(outputs[0], f"could not be recomputed: {error}", unchecked=True)
 
 
 @contextmanager
 def _scratch(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root: Path) -> Iterator[Path]:
-    """Run a job in a folder that links to everything in the project except what the job writes; yield that folder."""
+    """Run a job in a scratch folder, and yield that folder.
+
+    The folder contains links to everything in the project except the files that the job writes.
+    """
     outputs = files_of(task.output for task in plan.tasks(rule, **wildcards))
     written = {f"reports/{plan.study.name}"} if rule.step == "report" else set(outputs)
     written |= {output + sidecar_files.SIDECAR for output in written} | {"logs"}
     study = str(Path(study).resolve()) if Path(study).is_file() else study
     names = ",".join(f"{name}={value}" for name, value in wildcards.items())
     command = [sys.executable, "-m", "touchstone", "job", rule.name, names, "--study", study]
-    # PYTHONDONTWRITEBYTECODE: plugins are links to the project's own files, and nothing is written beside those.
+    # PYTHONDONTWRITEBYTECODE: plugins are links to the project's files, next to which nothing must be written.
     environment = os.environ | {"TOUCHSTONE_CACHE": cache.OFF, warm.VARIABLE: warm.OFF, "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PYTHONPATH"] = str(code.PACKAGE.parent)
     with tempfile.TemporaryDirectory(prefix="touchstone-audit-") as name:
@@ -70,11 +82,11 @@ def _scratch(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root
         yield Path(name)
 
 
-def _link(source: Path, target: Path, apart: set[Path]) -> None:
-    """Fill a folder with links to what another holds, except the files and folders `apart`, which are left out."""
+def _link(source: Path, target: Path, omitted: set[Path]) -> None:
+    """Fill `target` with links to the contents of `source`, without the omitted paths."""
     target.mkdir(exist_ok=True)
     for child in source.iterdir():
-        below = {Path(*path.parts[1:]) for path in apart if path.parts[0] == child.name}
+        below = {Path(*path.parts[1:]) for path in omitted if path.parts[0] == child.name}
         if not below:
             (target / child.name).symlink_to(child)
         elif Path() not in below:
@@ -84,7 +96,10 @@ def _link(source: Path, target: Path, apart: set[Path]) -> None:
 def _compared(
     output: str, before: dict[str, Any], after: dict[str, Any], root: Path, scratch: Path
 ) -> Iterator[Finding]:
-    """Yield how an output and, of a report, its pages differ; in another environment that proves nothing."""
+    """Yield how an output differs and, if it is a report, its pages.
+
+    In another environment a difference proves nothing, so the finding is marked as unchecked.
+    """
     environment = sorted(
         name for name in (before.keys() | after.keys()) - OF_THE_JOB if before.get(name) != after.get(name)
     )
@@ -96,11 +111,13 @@ def _compared(
         first, second = (_read(top / file) for top in (root, scratch))
         if first != second:
             count += 1
-            yield Finding(file, f"is not what the chain gives{where}: {_told(page, first, second)}", bool(environment))
+            yield Finding(
+                file, f"is not what the chain gives{where}: {_difference(page, first, second)}", bool(environment)
+            )
     if not count and before["artefact"] != after["artefact"]:
         count += 1
-        told = f"computed again{where}, its digest is {after['artefact']}, not {before['artefact']}"
-        yield Finding(output, told, bool(environment))
+        problem = f"recomputed{where}, its digest is {after['artefact']}, not {before['artefact']}"
+        yield Finding(output, problem, bool(environment))
     others = sorted(name for name in OF_THE_JOB - {"artefact", "pages"} if before.get(name) != after.get(name))
     if not count and others:
         yield Finding(output, f"its sidecar is not what the job writes: {', '.join(others)}")
@@ -110,8 +127,8 @@ def _read(path: Path) -> bytes:
     return path.read_bytes() if path.is_file() else b""
 
 
-def _told(page: str, before: bytes, after: bytes) -> str:
-    """Return in words where two versions of a page first differ."""
+def _difference(page: str, before: bytes, after: bytes) -> str:
+    """Describe where two versions of a page first differ."""
     if not before or not after:
         return "it is missing" if after else "no such page"
     try:
@@ -120,17 +137,17 @@ def _told(page: str, before: bytes, after: bytes) -> str:
         return f"it cannot be read ({error})"
     for number, (first, second) in enumerate(zip_longest(*lines, fillvalue=""), 1):
         if first != second:
-            shown = [unescape(re.sub("<[^>]*>", "", line)) for line in (first, second)]
-            shown = shown if shown[0] != shown[1] else [first, second]
-            equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*shown, strict=False)))
+            texts = [unescape(re.sub("<[^>]*>", "", line)) for line in (first, second)]
+            texts = texts if texts[0] != texts[1] else [first, second]
+            equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False)))
             start = max(0, equal - WIDTH // 2)
-            first, second = (line[start : start + WIDTH] for line in shown)
+            first, second = (line[start : start + WIDTH] for line in texts)
             return f'line {number} says "{first}", the chain "{second}"'
     return "its bytes differ"
 
 
 def _text(page: str, data: bytes) -> str:
-    """Return a page as text, with its packed parts; ValueError where it is none."""
+    """Return a page as text, with its packed parts; ValueError if it cannot be read."""
     if page.endswith(".gz"):
         try:
             return gzip.decompress(data).decode()

@@ -1,4 +1,4 @@
-"""The pages of a report against its sidecar, their numbers and verdicts against its tables, and its root digest."""
+"""Check a report's pages against its sidecar and tables, and its root digest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from html import unescape
 from pathlib import Path
 
 from touchstone import digests
-from touchstone.pipeline.auditing.findings import Finding, named
+from touchstone.pipeline.auditing.findings import Finding, address_of
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.report import packing
 from touchstone.statistics.wording import written
@@ -21,48 +21,55 @@ COUNT = re.compile(r'<li><span class="verdict [^"]*">([^<]*)</span> <strong>(\d+
 
 
 def differences(report: Path, root: Path, expected_root: str | None, clone: bool) -> Iterator[Finding]:
-    """Yield what is wrong with the report's pages, the numbers on them, and the root digest.
+    """Yield what is wrong with the report's pages, their numbers, and the root digest.
 
-    A clone without data has no report.html, which git does not store: it is then left unchecked.
+    Args:
+        report: The path of report.html.
+        root: The project's folder.
+        expected_root: The root digest that the report should have; None to compare none.
+        clone: Whether the study's data is missing. report.html, which is not in git, may then be missing too.
     """
     folder = report.parent
     try:
         pages = sidecar_files.read_sidecar(report)["pages"]
         for name, digest in pages.items():
             if clone and name == report.name and not report.exists():
-                problem = "is not here, so its words were not checked; tables, figures and ROOT were"
-                yield Finding(named(report, root), problem, unchecked=True)
+                problem = "is not here, so its text was not checked; tables, figures and ROOT were"
+                yield Finding(address_of(report, root), problem, unchecked=True)
             elif not (folder / name).is_file():
-                yield Finding(named(folder / name, root), "is missing; the report's sidecar lists it")
+                yield Finding(address_of(folder / name, root), "is missing; the report's sidecar lists it")
             elif digests.file_digest(folder / name) != digest:
-                yield Finding(named(folder / name, root), "is not the page that the report's sidecar lists")
+                yield Finding(address_of(folder / name, root), "is not the page that the report's sidecar lists")
         listed = {report.name, sidecar_files.sidecar_path(report).name, chain.ROOT, *pages}
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             name = path.relative_to(folder).as_posix()
             if name not in listed and not path.name.startswith("."):  # Snakemake marks folders with hidden files
-                yield Finding(named(path, root), "belongs to nothing in the report")
-        found = chain.root_digest(report)
+                yield Finding(address_of(path, root), "is not part of the report")
+        actual = chain.root_digest(report)
         stated = (folder / chain.ROOT).read_text().strip()
-        if found != stated:
-            yield Finding(named(folder / chain.ROOT, root), f"says {stated}, the chain gives {found}")
-        if expected_root is not None and found != expected_root:
-            yield Finding(named(report, root), f"has root digest {found}, not {expected_root}")
+        if actual != stated:
+            yield Finding(address_of(folder / chain.ROOT, root), f"says {stated}, the chain gives {actual}")
+        if expected_root is not None and actual != expected_root:
+            yield Finding(address_of(report, root), f"has root digest {actual}, not {expected_root}")
         shown = _shown(packing.unpacked(report.read_text()), folder) if report.exists() else ()
         for problem in shown:
-            yield Finding(named(report, root), problem)
+            yield Finding(address_of(report, root), problem)
     except (ValueError, KeyError, FileNotFoundError) as error:
-        yield Finding(named(report, root), f"cannot be checked: {error}")
+        yield Finding(address_of(report, root), f"cannot be checked: {error}")
 
 
 def _shown(page: str, folder: Path) -> Iterator[str]:
-    """Yield the numbers and verdicts on a page that are not those of its tables; metrics.csv.gz's header is line 1."""
+    """Yield the numbers and verdicts on a page that contradict its tables.
+
+    Lines of metrics.csv.gz are counted from 1, the header's.
+    """
     rows = packing.rows_of((folder / packing.METRICS).read_bytes())
     for value, line, text in NUMBER.findall(page):
         row = rows[int(line) - 2] if 1 < int(line) <= len(rows) + 1 else {}
         if value != row.get("value"):
             yield f"shows {value}, which is not in line {line} of {packing.METRICS}"
         elif unescape(text) != written(float(value), row["unit"]):
-            yield f"shows {unescape(text)} where line {line} of {packing.METRICS} says {value}"
+            yield f"shows {unescape(text)} but line {line} of {packing.METRICS} says {value}"
     with (folder / "claims.csv").open(newline="") as stream:
         claims = {row["claim"]: row["status"] for row in csv.DictReader(stream)}
     for claim, word in WORD.findall(page):

@@ -1,4 +1,4 @@
-"""What a person sees of a run: bars on a terminal, lines in a log, and why jobs failed."""
+"""The display of a run: bars on a terminal, lines in a log, and failed jobs."""
 
 from __future__ import annotations
 
@@ -25,19 +25,22 @@ from touchstone.pipeline.jobs.progress import progress_folder
 from touchstone.pipeline.orchestration.events import RunState
 
 INTERVAL = 5.0  # seconds between two lines
-LOG_LINES = 15  # of a failed job's log
+LOG_LINES = 15  # lines shown from the end of a failed job's log
 ENDS = {
     "SIGKILL": "was killed ({name}). Most likely the machine ran out of memory: use fewer cores, or a smaller batch_size",
     "SIGTERM": "was terminated from outside ({name})",
     **dict.fromkeys(("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"), "crashed ({name})"),
 }
 
-Show = Callable[[int, int], None]  # show(jobs done, jobs in all)
+Show = Callable[[int, int], None]  # show(finished jobs, all jobs)
 
 
 @contextmanager
 def shown(logs: Path) -> Iterator[Show]:
-    """Yield a function that shows progress: bars if stderr is a terminal, lines on stdout if not."""
+    """Yield a function that shows progress.
+
+    It draws bars if stderr is a terminal, and prints lines on stdout if not.
+    """
     terminal = Console(stderr=True)
     if not terminal.is_terminal:
         yield Lines(sys.stdout).show
@@ -48,7 +51,7 @@ def shown(logs: Path) -> Iterator[Show]:
 
 @contextmanager
 def _bars(terminal: Console, logs: Path) -> Iterator[Show]:
-    """Show one bar for all jobs, and one for each running job that reports its own progress under logs/."""
+    """Show one bar for all jobs, and one per running job that reports its progress."""
     columns = (
         TextColumn("{task.description:<32}"),
         BarColumn(),
@@ -75,17 +78,17 @@ def _bars(terminal: Console, logs: Path) -> Iterator[Show]:
 
 
 def long_jobs(logs: Path) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield (label, (done, in all)) of each running job that reports its progress."""
+    """Yield (label, (done, total)) of each running job that reports its progress."""
     for path in sorted(progress_folder(logs).glob("*.json")):
         try:
             state = json.loads(path.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
-            continue  # the job ended, or is writing the file
+            continue  # the job has just ended, or is writing the file
         yield state["label"], (state["done"], state["total"])
 
 
 class Lines:
-    """Prints a line every few seconds, for logs and pipes."""
+    """Print a line every few seconds, for logs and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -93,7 +96,10 @@ class Lines:
         self._last, self._when = (0, 0), 0.0
 
     def show(self, done: int, total: int) -> None:
-        """Print how many jobs are done, if that changed and the last line is old enough, or if all are done."""
+        """Print how many jobs are done, if that number changed.
+
+        At most one line is printed per INTERVAL, and always one for the last job.
+        """
         now = time.monotonic()
         if total and (done, total) != self._last and (done == total or now - self._when >= INTERVAL):
             self._last, self._when = (done, total), now
@@ -103,7 +109,10 @@ class Lines:
 
 
 def time_left(done: int, total: int, seconds: float) -> str:
-    """Return how long the rest takes if its jobs take as long as those before; "" until a tenth is done."""
+    """Return the estimated remaining time; "" until a tenth of the jobs is done.
+
+    The estimate assumes that the remaining jobs take as long as the finished ones.
+    """
     if done == total or done < max(3, total / 10):
         return ""
     minutes = seconds / done * (total - done) / 60
@@ -111,12 +120,15 @@ def time_left(done: int, total: int, seconds: float) -> str:
 
 
 def print_failures(state: RunState) -> None:
-    """Print each failed rule with the end of its log; without a failed job, Snakemake's error messages."""
+    """Print each failed rule with the end of its log.
+
+    If no job failed, print Snakemake's error messages.
+    """
     printed = set[str]()
     for failure in state.failures:
         tail = _tail(failure.log)
         text = "\n".join(f"  {line}" for line in tail)
-        if tail and text in printed:  # the same message from many jobs
+        if tail and text in printed:  # many jobs failed with the same message
             continue
         printed.add(text)
         name = state.signal_of(failure)
@@ -129,5 +141,5 @@ def print_failures(state: RunState) -> None:
 
 
 def _tail(log: str) -> list[str]:
-    """Return the last lines of a log file; none if there is no such file."""
+    """Return the last lines of a log file; an empty list if the file does not exist."""
     return Path(log).read_text(errors="replace").strip().splitlines()[-LOG_LINES:] if Path(log).is_file() else []

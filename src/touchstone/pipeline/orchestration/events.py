@@ -1,4 +1,4 @@
-"""The events of a Snakemake run, as the logger plugin of touchstone writes them, and what they add up to."""
+"""The state of a Snakemake run, from the events that the logger plugin writes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# How Python describes a command that failed; above 128 a shell means a signal. Snakemake reports no exit status but this.
+# How Python describes a failed command; Snakemake reports an exit status only in this text. Above 128 a shell means a
+# signal.
 COMMAND_END = r" (?:died with <Signals\.\w+: (\d+)>|returned non-zero exit status (\d+))"
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that failed: its rule, and its log file, "" if it has none."""
+    """A failed job: its rule, and its log file ("" if it has none)."""
 
     rule: str
     log: str
@@ -23,7 +24,14 @@ class Failure:
 
 @dataclass
 class RunState:
-    """What the events so far add up to: jobs done, jobs in all (0 while Snakemake plans), failures, error messages."""
+    """The state of a run after the events so far.
+
+    Attributes:
+        done: finished jobs.
+        total: all jobs; 0 while Snakemake plans.
+        failures: each failed job once.
+        errors: Snakemake's error messages.
+    """
 
     done: int = 0
     total: int = 0
@@ -31,20 +39,20 @@ class RunState:
     errors: list[str] = field(default_factory=list)
 
     def add(self, event: dict[str, Any]) -> None:
-        """Take in one event."""
+        """Update the state with one event."""
         if "planned" in event:
             self.total = event["planned"]
         elif "done" in event:
             self.done, self.total = event["done"], event["total"]
         elif "failed" in event:
             failure = Failure(event["failed"], event["log"])
-            if failure not in self.failures:  # Snakemake names each again at its end
+            if failure not in self.failures:  # at its end Snakemake reports each again
                 self.failures.append(failure)
         elif "error" in event:
             self.errors.append(event["error"])
 
     def signal_of(self, failure: Failure) -> str | None:
-        """Return the name of the signal that ended a failed job; None if it failed by itself."""
+        """Return the signal that ended a failed job; None if it failed by itself."""
         end = re.compile(re.escape(f" 2> {failure.log}'") + COMMAND_END)
         for match in filter(None, map(end.search, self.errors)):
             number = int(match.group(1) or int(match.group(2)) - 128)
@@ -54,7 +62,7 @@ class RunState:
 
 
 class EventFile:
-    """A file of events that grows, read from where the last reading stopped."""
+    """A growing file of events; each reading continues where the last one stopped."""
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -64,7 +72,7 @@ class EventFile:
         self._position = 0
 
     def read(self) -> RunState:
-        """Take in what was added; a line that is not whole yet waits for the next reading."""
+        """Read the new events and return the state; skip an incomplete last line."""
         with self.path.open("rb") as stream:
             stream.seek(self._position)
             for line in stream:

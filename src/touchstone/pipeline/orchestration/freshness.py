@@ -1,9 +1,12 @@
-"""Is a study finished? Answered as Snakemake would, without it: its start and its graph of 700 jobs take seconds.
+"""Decide whether a study is finished, as Snakemake would, without starting it.
 
-It says yes only where a Snakemake would do nothing: the same restore has been done, and then each job is held to what
-profiles/default lets Snakemake rerun for (params, inputs, times with checksums, incomplete files). And only where a
-Snakemake ended well under the same workflow files, so that what is changed in those is never overlooked. A test compares
-both answers over every case of the table of reruns.
+Snakemake takes seconds to start and to build its graph of 700 jobs. This check says yes only if both conditions hold:
+
+- Snakemake would run no job. After the same restore, each job is compared by the triggers that profiles/default enables:
+  params, inputs, times with checksums, and incomplete files.
+- Snakemake has succeeded before under the same workflow files, so no change to those files is overlooked.
+
+A test compares both answers for every case of the rerun table.
 """
 
 from __future__ import annotations
@@ -18,31 +21,40 @@ from touchstone.pipeline.orchestration.restore import Finished, Restored, params
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 
-INCOMPLETE = Path(".snakemake/incomplete")  # one file per output of a job that Snakemake began and did not see end
+INCOMPLETE = Path(".snakemake/incomplete")  # one file per output of a job that Snakemake started and did not see end
 VOUCHED = Path(".touchstone/vouched")
 WORKFLOW = ("Snakefile", "profiles/default/*", "workflow/*.smk", "workflow/rules/*.smk", "workflow/envs/*")
 
 
 def nothing_to_do(plan: Plan, restored: Restored, root: Path = Path()) -> bool:
-    """Return whether Snakemake would find every job of the study done and current, right after that restore."""
+    """Return whether Snakemake would consider every job of the study up to date.
+
+    Args:
+        plan: The plan of the study.
+        restored: What `restore` has just returned for it.
+        root: The project's folder.
+    """
     jobs = plan.jobs()
     if len(restored.finished) != len(jobs) or _interrupted(restored, root):
         return False
     if not all((root / page).exists() for page in plan.more_pages):
         return False
     files = _Files(root)
-    # What costs least first: a changed setting is found before any file is looked at.
-    return all(_asked_alike(plan, job) for job in restored.finished) and all(map(files.current, restored.finished))
+    # The cheapest check comes first: it detects a changed setting without looking at a file.
+    return all(_same_request(plan, job) for job in restored.finished) and all(map(files.current, restored.finished))
 
 
 def _interrupted(restored: Restored, root: Path) -> bool:
-    """Return whether Snakemake began a job of the study and did not see it end; other studies may be at work meanwhile."""
-    found = {path.relative_to(root / INCOMPLETE).as_posix() for path in (root / INCOMPLETE).rglob("*")}
-    return bool(found) and any(record_name(file) in found for job in restored.finished for file in job.kept)
+    """Return whether Snakemake started a job of this study and did not see it end.
+
+    Other studies may be running in the same folder.
+    """
+    incomplete = {path.relative_to(root / INCOMPLETE).as_posix() for path in (root / INCOMPLETE).rglob("*")}
+    return bool(incomplete) and any(record_name(file) in incomplete for job in restored.finished for file in job.kept)
 
 
-def _asked_alike(plan: Plan, job: Finished) -> bool:
-    """Return whether the job would be asked for today with the params and the inputs of its record."""
+def _same_request(plan: Plan, job: Finished) -> bool:
+    """Return whether the job would have the params and inputs of its record today."""
     if job.record["params"] != params_of(job.rule, *rules.digests_of_job(plan, job.rule, job.wildcards)):
         return False
     return bool(job.record["input"] == sorted(rules.inputs(plan, job.rule)(job.wildcards)))
@@ -57,19 +69,22 @@ class _Files:
         self._digests: dict[str, str] = {}
 
     def current(self, job: Finished) -> bool:
-        """Return whether each input is older than what the job made, or has the bytes that its record names."""
-        made = min(self._span(file)[0] for file in job.kept)
-        newer = (file for file in job.record["input"] if self._span(file)[1] > made)
+        """Return whether each input is older than the outputs, or has the recorded digest."""
+        written = min(self._span(file)[0] for file in job.kept)
+        newer = (file for file in job.record["input"] if self._span(file)[1] > written)
         return all(self._digest(file) == job.record["input_checksums"].get(file) for file in newer)
 
     def _span(self, file: str) -> tuple[int, int]:
-        """Return when a file was changed first and last: of a link itself and what it leads to, of a folder its mark too."""
+        """Return the earliest and the latest modification time of a file.
+
+        A link counts with its target, and a folder with Snakemake's mark in it.
+        """
         if file not in self._times:
             path = self._root / file
-            found = [path.lstat().st_mtime_ns, path.stat().st_mtime_ns]
+            times = [path.lstat().st_mtime_ns, path.stat().st_mtime_ns]
             if path.is_dir() and (mark := path / digests.SNAKEMAKE_MARK).exists():
-                found.append(mark.stat().st_mtime_ns)
-            self._times[file] = min(found), max(found)
+                times.append(mark.stat().st_mtime_ns)
+            self._times[file] = min(times), max(times)
         return self._times[file]
 
     def _digest(self, file: str) -> str:
@@ -78,8 +93,15 @@ class _Files:
         return self._digests[file]
 
 
-def enough(cores: str, threads: int) -> bool:
-    """Return whether a study may run on that many cores: "all", or a number. Snakemake tells what is wrong if not."""
+def enough_cores(cores: str, threads: int) -> bool:
+    """Return whether there are enough cores for one job's threads.
+
+    If not, Snakemake reports the error.
+
+    Args:
+        cores: "all", or a number.
+        threads: The threads of a torch job.
+    """
     if cores == "all":
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return available >= threads
@@ -87,20 +109,23 @@ def enough(cores: str, threads: int) -> bool:
 
 
 def vouch(study: str, root: Path = Path()) -> None:
-    """Write down that a Snakemake ended well with the study under today's workflow files."""
+    """Record that Snakemake succeeded with the study under today's workflow files."""
     whole_files.write_whole(root / VOUCHED / study, _workflow(root).encode(), lasting=False)
 
 
 def vouched(study: str, root: Path = Path()) -> bool:
-    """Return whether a Snakemake ended well with the study under today's workflow files, and none is told otherwise."""
-    if any(name.startswith("SNAKEMAKE_") for name in os.environ):  # a profile of the user's
+    """Return whether Snakemake succeeded with the study under today's workflow files.
+
+    Return False if the environment configures Snakemake, since that can change the plan.
+    """
+    if any(name.startswith("SNAKEMAKE_") for name in os.environ):  # such as the user's profile
         return False
     path = root / VOUCHED / study
     return path.is_file() and path.read_text() == _workflow(root)
 
 
 def _workflow(root: Path) -> str:
-    """Return one digest of all that says how Snakemake plans, besides the study: the workflow's files, its version."""
+    """Return one digest of the workflow's files and Snakemake's version."""
     files = sorted(path for pattern in WORKFLOW for path in root.glob(pattern) if path.is_file())
     names = {path.relative_to(root).as_posix(): digests.file_digest(path) for path in files}
     return digests.sha256(digests.canonical({"files": names, "snakemake": version("snakemake")}).encode())

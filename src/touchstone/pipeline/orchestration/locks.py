@@ -1,14 +1,14 @@
-"""The run lock of a folder, and where a stale lock is removed.
+"""The run lock of a folder, and the removal of stale locks.
 
-Two locks keep two runs apart:
+Two locks prevent concurrent runs:
 
-- `.touchstone/run.lock`, held by `touchstone run` (filelock). It is an flock, which the kernel releases when its process
-  ends, however it ends. So it is never stale, and the file that stays behind means nothing. On NFS the server releases it
-  when the lease of a dead client expires. A file system without flock gets filelock's soft lock, a marker with process id
-  and host: the next run on that host removes the marker of a dead process; on another host a person has to delete it.
+- `.touchstone/run.lock`, which `touchstone run` acquires (filelock). It is an flock, which the kernel releases whenever
+  its process ends. So it is never stale, and the remaining file means nothing. On NFS the server releases it when the
+  lease of a dead client expires. On a file system without flock, filelock uses a soft lock: a marker with process id and
+  host. The next run on that host removes the marker of a dead process. On another host a person has to delete it.
 - `.snakemake/locks/`, which Snakemake leaves behind when it is killed. `remove_stale` deletes these files. It is called
-  only under the run lock, after `claimed` has made sure that no Snakemake works in this folder on this host. A Snakemake
-  that was typed by hand on another host cannot be seen from here.
+  only under the run lock, after `claimed` has checked that no Snakemake runs in this folder on this host. A Snakemake
+  that a person started on another host cannot be detected.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from touchstone.pipeline.jobs.processes import Process
 from touchstone.pipeline.provenance import whole_files
 
 LOCK = Path(".touchstone/run.lock")
-HOLDER = Path(".touchstone/run.json")  # who holds or last held the lock, and its Snakemake
+HOLDER = Path(".touchstone/run.json")  # the current or last holder of the lock, and its Snakemake
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
 
 class Busy(Exception):
-    """Another run works in this folder."""
+    """Another run is active in this folder."""
 
 
 class Claim:
-    """The right to run in a folder, for as long as this process lives."""
+    """The exclusive right to run in a folder, until this process ends."""
 
     def __init__(self) -> None:
         self._write(None)
 
     def name_snakemake(self, pid: int) -> None:
-        """Record the Snakemake of this run, so that a later run recognises it if this one is killed."""
+        """Record this run's Snakemake, so that the next run can recognise it."""
         self._write(processes.started(pid))
 
     def _write(self, snakemake: Process | None) -> None:
@@ -57,32 +57,38 @@ class Claim:
 
 @contextmanager
 def claimed() -> Iterator[Claim]:
-    """Hold the run lock of this folder in the block.
+    """Hold the run lock of this folder inside the block.
 
-    A Snakemake whose `touchstone run` was killed is waited for.
+    If the last `touchstone run` was killed and its Snakemake is still running, wait for it.
 
     Raises:
-        Busy: Another run holds the lock, or a Snakemake that was started by hand works in this folder.
+        Busy: Another run holds the lock, or a person started Snakemake in this folder.
     """
     with _lock():
         last = _last_snakemake()
         for process in processes.snakemakes(Path()):
             if not process.is_same(last):
                 command = " ".join(process.command)
-                raise Busy(f"a Snakemake works in this folder (process {process.pid}: {command})")
+                raise Busy(f"Snakemake is running in this folder (process {process.pid}: {command})")
             _wait_for(process)
         yield Claim()
 
 
 def check_free() -> None:
-    """Raise Busy if another run works in this folder: for a long preparation that only a run needs."""
+    """Raise Busy if another run is active in this folder.
+
+    A long preparation calls this first, so that it does not end in a refusal.
+    """
     if LOCK.is_file():
         with _lock():
             pass
 
 
 def remove_stale() -> bool:
-    """Delete the locks of a Snakemake that was killed; return whether there were any. Call it under `claimed`."""
+    """Delete the locks of a killed Snakemake; return whether there were any.
+
+    Call it only inside `claimed`.
+    """
     stale = list(SNAKEMAKE_LOCKS.glob("*"))
     for lock in stale:
         lock.unlink(missing_ok=True)
@@ -96,7 +102,7 @@ def _lock() -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise Busy(f"another run works in this folder (process {_holder().get('pid', '?')})") from None
+        raise Busy(f"another run is active in this folder (process {_holder().get('pid', '?')})") from None
     try:
         yield
     finally:
@@ -104,7 +110,7 @@ def _lock() -> Iterator[None]:
 
 
 def _holder() -> dict[str, Any]:
-    """Return who holds or last held the lock; empty if nobody did, or the file is damaged."""
+    """Return the lock's current or last holder; empty if unknown."""
     try:
         holder = json.loads(HOLDER.read_bytes())
     except (FileNotFoundError, ValueError):
@@ -113,7 +119,7 @@ def _holder() -> dict[str, Any]:
 
 
 def _last_snakemake() -> Process | None:
-    """Return the Snakemake of the run before, if that was on this host."""
+    """Return the Snakemake of the last run, if that was on this host."""
     holder = _holder()
     if holder.get("host") != socket.gethostname() or not holder.get("snakemake"):
         return None
@@ -122,7 +128,9 @@ def _last_snakemake() -> Process | None:
 
 
 def _wait_for(snakemake: Process) -> None:
-    message = f"the last run was killed, but its Snakemake (process {snakemake.pid}) still works; waiting for it"
+    message = (
+        f"the last run was killed, but its Snakemake (process {snakemake.pid}) is still running; waiting for it to end"
+    )
     print(f"touchstone: {message}", file=sys.stderr, flush=True)
     while processes.is_alive(snakemake):
         time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""Before Snakemake starts: check that a run can write here, and clear away what a killed run left behind."""
+"""Check that a run can write here, and clean up after a killed run."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from touchstone.pipeline.jobs import processes, run_records
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 
-# The names of a file before it is whole, as `whole_files.write_whole`, the step `fetch` and the action cache choose them.
+# Names of temporary files, as `whole_files.write_whole`, the step `fetch` and the action cache choose them.
 HALF_WRITTEN = re.compile(r"\..+\.([a-z0-9_]{8}|linked)")
 
 
 def check_writable(plan: Plan) -> None:
-    """Raise PermissionError for the first folder that a run has to write to and cannot."""
+    """Raise PermissionError for the first folder that a run needs and cannot write to."""
     name = plan.study.name
     for folder in ("data/raw", plan.folder, f"reports/{name}", f"logs/{name}", ".snakemake", ".touchstone"):
         existing = next(place for place in (Path(folder), *Path(folder).parents) if place.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
-            raise PermissionError(13, "this folder cannot be written to; nothing was run", str(existing))
+            raise PermissionError(13, "this folder is not writable; nothing was run", str(existing))
 
 
 def clear(plan: Plan, logs: Path) -> None:
-    """Remove what a killed run left, and say so: stale locks, jobs without a Snakemake, half-written files.
+    """Clean up after a killed run: stale locks, orphaned jobs, half-written files.
 
-    Call it under `locks.claimed`.
+    Print what was cleaned up. Call it only inside `locks.claimed`.
     """
     if locks.remove_stale():
-        _print("an earlier run was killed; its lock on this folder is removed")
+        _print("an earlier run was killed; removed its lock on this folder")
     orphans = run_records.running(logs)
     processes.end(orphans)
     if orphans:
         pids = ", ".join(str(orphan.pid) for orphan in orphans)
-        _print(f"jobs of a killed run were still at work and have been ended (process {pids}); they will run again")
+        _print(f"ended the jobs of a killed run, which were still running (process {pids}); they will run again")
     for path in _half_written(plan):
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
-"""Snakemake's own records of a study, made again from the sidecars, so that planning is right after a clone or checkout.
+"""Restore Snakemake's records of a study from the sidecars after a clone or checkout.
 
-Snakemake decides by its records under .snakemake/metadata. After `git clone` and `dvc pull`, or `dvc checkout` of another
-version, they are missing or belong to other files; it then reruns what is current and overlooks what changed. The
-sidecars travel with the files and hold all that a record needs.
+Snakemake plans by its records under .snakemake/metadata. After `git clone` and `dvc pull`, or `dvc checkout` of another
+version, these are missing or belong to other files. Snakemake would then rerun finished jobs and overlook changes. The
+sidecars are stored with the files and contain everything that a record needs.
 """
 
 from __future__ import annotations
@@ -25,33 +25,38 @@ from touchstone.pipeline.provenance import code, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 
 RECORDS = Path(".snakemake/metadata")
-KEEP, RERUN = "keep", "rerun"  # what was made under another lock than today's
+KEEP, RERUN = "keep", "rerun"  # files that were created under another requirements.lock
 FORMAT = 6  # of Snakemake 9.27.1; a test compares a restored record with one that Snakemake wrote
-MOST_NAMED = 5  # of files that changed, before the rest is counted
-TIMES = re.compile(rb'time": ([\d.e+-]+)')  # all in which Snakemake's records of one job's files differ
+MOST_NAMED = 5  # changed files that are named; the others are only counted
+TIMES = re.compile(rb'time": ([\d.e+-]+)')  # the only difference between Snakemake's records of one job's files
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A file, or a folder of raw files, whose bytes are not those that its sidecar vouches for."""
+    """A file, or a folder of raw files, that differs from its sidecar's digest."""
 
     file: str
     expected: str
-    found: str
+    actual: str
 
     def __str__(self) -> str:
         if not self.file.startswith(RAW):
-            return f"{self.file}: its bytes do not match its sidecar; it will be made again"
+            return f"{self.file}: its bytes do not match its sidecar; it will be recomputed"
         source = self.file.removeprefix(RAW)
         return (
-            f"{self.file}: these are not the raw files that were fetched: expected {self.expected}, found {self.found};"
-            f" they will be fetched again. What they should be stands in sources.{source}: change it there"
+            f"{self.file}: these are not the raw files that were fetched: expected {self.expected}, found {self.actual};"
+            f" they will be fetched again. To use other raw files, change sources.{source}"
         )
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A job whose files are there with their sidecars; its record as the sidecars have it, and Snakemake's of each file."""
+    """A job whose files and sidecars exist.
+
+    Attributes:
+        record: the record that follows from the sidecars.
+        kept: Snakemake's record of each file.
+    """
 
     rule: Rule
     wildcards: dict[str, str]
@@ -61,13 +66,15 @@ class Finished:
 
 @dataclass(frozen=True)
 class Restored:
-    """What a restore did and found.
+    """The result of a restore.
 
     Attributes:
-        written: how many records were written again.
-        damaged: files whose bytes are not those of their sidecar.
-        other_lock: files that were made under another requirements.lock.
-        changed: files that changed together with their sidecar after others were made from them.
+        written: the number of records that were written.
+        damaged: files whose bytes do not match their sidecar.
+        other_lock: files that were created under another requirements.lock.
+        lock: KEEP or RERUN, the treatment of `other_lock`.
+        changed: files that changed together with their sidecar after others were created from them.
+        finished: jobs whose files and sidecars exist.
     """
 
     written: int
@@ -77,28 +84,38 @@ class Restored:
     changed: list[Changed] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list, compare=False, repr=False)
 
-    def told(self) -> list[str]:
-        """Return what a person has to know of it before the first job."""
+    def messages(self) -> list[str]:
+        """Return the warnings that the user should see before the first job."""
         lines = [str(damage) for damage in self.damaged] + [str(changed) for changed in self.changed[:MOST_NAMED]]
         if more := self.changed[MOST_NAMED:]:
-            lines.append(f"{len(more)} more files changed after others were made from them, such as {more[0].file}")
+            lines.append(f"{len(more)} more files changed after others were created from them, such as {more[0].file}")
         if self.other_lock:
-            what = "kept (lock=rerun makes them again)" if self.lock == KEEP else "they will be made again"
-            lines.append(f"{len(self.other_lock)} files were made under another requirements.lock: {what}")
+            action = "kept (lock=rerun recomputes them)" if self.lock == KEEP else "they will be recomputed"
+            lines.append(f"{len(self.other_lock)} files were created under another requirements.lock: {action}")
         return lines
 
 
 def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = True) -> Restored:
-    """Write the records of all finished jobs that Snakemake has none for, or others than the sidecars say.
+    """Write Snakemake's records that are missing or contradict the sidecars.
 
-    Bytes are checked for those alone, and for files that were changed after their sidecar was written, so that it costs
-    little where nothing moved. A damaged file is named, left where it is, and its job recorded so that Snakemake does it
-    again. So is a job whose input is gone or another: Snakemake itself does not look for a missing file as long as what was
-    made from it is there. So are, if told, all jobs that were done under another requirements.lock than today's.
-    Without `write` it returns the same and writes no record: for a folder that cannot be written to.
+    Only the files of these jobs are hashed, and files that are newer than their sidecar. Some jobs get a record that
+    makes Snakemake run them again:
+
+    - Jobs with a damaged output. The damaged file is reported and left in place.
+    - Jobs with a missing or changed input. Snakemake itself ignores a missing input as long as the outputs exist.
+    - With RERUN, jobs that ran under another requirements.lock.
+
+    Args:
+        plan: The plan of the study.
+        root: The project's folder.
+        lock: KEEP or RERUN.
+        write: Whether to write the records. A read-only folder needs False.
+
+    Raises:
+        ValueError: `lock` is neither KEEP nor RERUN.
     """
     if lock not in (KEEP, RERUN):
-        raise ValueError(f"lock is {lock}; it may be {KEEP} or {RERUN}")
+        raise ValueError(f"lock={lock}: must be {KEEP} or {RERUN}")
     today, sidecars_of = sidecar_files.lock_digest(root), Sidecars(root)
     done = Restored(0, [], lock=lock)
     written, now = 0, time.time()
@@ -114,7 +131,7 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
         if lacking := [output for output in planned if output not in sidecars]:
             record["params"] = [f"{lacking[0]} is missing"]
         if links := sidecars_of.broken_links(sidecars):
-            # No job has such params, so Snakemake makes it again.
+            # No job has such params, so Snakemake runs it again.
             record["params"] = [f"{links[0][0]['file']} is gone or another"]
             broken_links += links
         others = [output for output, sidecar in sidecars.items() if sidecar.get("lock", today) != today]
@@ -138,69 +155,75 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
 
 
 def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
-    """Give files that a clock made before it was set back the time of now: Snakemake refuses outputs older than inputs.
+    """Set modification times in the future to now.
 
-    What is current is decided by checksums, so nothing else changes.
+    Snakemake refuses outputs older than their inputs. Checksums decide what is up to date, so nothing else changes.
     """
     for path in (root / name for output in outputs for name in (output, output + sidecar_files.SIDECAR)):
         if path.stat().st_mtime > now + 1:
-            with contextlib.suppress(OSError):  # not ours to touch
+            with contextlib.suppress(OSError):  # the file belongs to another user
                 os.utime(path)
 
 
 def _changed_since(root: Path, outputs: list[str]) -> list[str]:
-    """Return the outputs that were changed, or just touched, after their sidecar was written."""
+    """Return the outputs that were modified or touched after their sidecar was written."""
     return [output for output in outputs if _later(root / output)]
 
 
 def _later(path: Path) -> list[Path]:
-    """Return what is later than the sidecar of an artefact: itself, or files and folders in it.
+    """Return the files and folders of an artefact that are newer than its sidecar.
 
-    Snakemake puts its mark into a folder when the job is done, after the sidecar.
+    Snakemake writes its mark into a folder after the job has ended, so after the sidecar.
     """
-    made = sidecar_files.sidecar_path(path).stat().st_mtime_ns
+    written = sidecar_files.sidecar_path(path).stat().st_mtime_ns
     if not path.is_dir():
-        return [path] if path.stat().st_mtime_ns > made else []
+        return [path] if path.stat().st_mtime_ns > written else []
     mark = path / digests.SNAKEMAKE_MARK
-    made = max(made, mark.stat().st_mtime_ns) if mark.exists() else made
-    return [part for part in (path, *path.rglob("*")) if part != mark and part.stat().st_mtime_ns > made]
+    written = max(written, mark.stat().st_mtime_ns) if mark.exists() else written
+    return [part for part in (path, *path.rglob("*")) if part != mark and part.stat().st_mtime_ns > written]
 
 
 def _damaged(root: Path, outputs: list[str]) -> list[Damage]:
-    """Return the outputs whose bytes are not those of their sidecar; the others get the time of theirs, and are not looked
-    at again before they change.
+    """Return the outputs whose bytes do not match their sidecar.
+
+    The others get the modification time of their sidecar, so that they are not hashed again until they change.
     """
     broken = []
     for output in outputs:
         path = root / output
-        expected, found = str(sidecar_files.read_sidecar(path)["artefact"]), sidecar_files.artefact_digest(path)
-        if found != expected:
-            broken.append(Damage(output, expected, found))
+        expected, actual = str(sidecar_files.read_sidecar(path)["artefact"]), sidecar_files.artefact_digest(path)
+        if actual != expected:
+            broken.append(Damage(output, expected, actual))
             continue
-        made = sidecar_files.sidecar_path(path).stat().st_mtime_ns
+        written = sidecar_files.sidecar_path(path).stat().st_mtime_ns
         for part in _later(path):
-            with contextlib.suppress(OSError):  # not ours to touch
-                os.utime(part, ns=(made, made))
+            with contextlib.suppress(OSError):  # the file belongs to another user
+                os.utime(part, ns=(written, written))
     return broken
 
 
 def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], root: Path) -> dict[str, Any]:
-    """Return the record under which the outputs were made, as far as Snakemake's triggers read it.
+    """Return the job's record, with the fields that Snakemake's triggers read.
 
-    Of a bundle that was read, only some members matter. If those are still the same, it counts as read as it is today.
+    For bundles it contains today's digests. If a member that the job read has changed, a broken link reports that.
+
+    Args:
+        rule: The job's rule.
+        sidecars: {output: its sidecar's content}.
+        root: The project's folder.
     """
     tasks, files, checksums = [], dict[str, str](), dict[str, str]()
     for output, sidecar in sidecars.items():
         links = sidecar["inputs"]
-        inputs = {role: [link["file"] for link in found] for role, found in links.items()}
+        inputs = {role: [link["file"] for link in group] for role, group in links.items()}
         tasks.append({"inputs": inputs, "output": output, "settings": sidecar["settings"]})
         files |= sidecar["files"]
-        for link in (link for found in links.values() for link in found):
+        for link in (link for group in links.values() for link in group):
             place = Address.parse(link["file"])
             beside = place.file + sidecar_files.SIDECAR
             if place.member:
                 if place.file not in checksums:
-                    with contextlib.suppress(ValueError, OSError):  # gone: a broken link says so
+                    with contextlib.suppress(ValueError, OSError):  # it is missing: a broken link reports it
                         checksums[place.file] = sidecar_files.read_sidecar(root / place.file)["artefact"]
                         checksums[beside] = digests.file_digest(root / beside)
                 continue
@@ -230,12 +253,12 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], root: Path) -> di
 
 
 def params_of(rule: Rule, settings: str, code_digest: str) -> list[str]:
-    """Return a job's params as Snakemake keeps them."""
+    """Return a job's params as Snakemake records them."""
     return sorted([repr(f"{rule.name}:{settings}"), repr(code_digest)])
 
 
 def record_name(file: str) -> str:
-    """Return what Snakemake calls the record of a file, with slashes where the name is long."""
+    """Return the path of a file's record below RECORDS; slashes split a long name."""
     name = urlsafe_b64encode(file.encode()).decode()
     parts = [name[start : start + 254] for start in range(0, len(name), 254)]
     return "/".join([*(f"@{part}" for part in parts[:-1]), parts[-1]])
@@ -246,9 +269,10 @@ def _path(root: Path, file: str) -> Path:
 
 
 def _kept(root: Path, files: list[str], record: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
-    """Return Snakemake's records of a job's files; None where one is missing or says otherwise than the sidecars.
+    """Return Snakemake's records of a job's files.
 
-    Of records that differ in their times alone, the first is parsed for all: each holds the job's whole list of inputs.
+    Return None if one is missing or contradicts the sidecars. Of records that differ only in their times, only the first
+    is parsed, because each contains the job's whole list of inputs.
     """
     kept, alike = dict[str, dict[str, Any]](), dict[bytes, tuple[dict[str, Any], list[str]]]()
     for file in files:
@@ -256,7 +280,7 @@ def _kept(root: Path, files: list[str], record: dict[str, Any]) -> dict[str, dic
             data = _path(root, file).read_bytes()
         except FileNotFoundError:
             return None
-        timeless, times = TIMES.sub(b"", data), [float(found) for found in TIMES.findall(data)]
+        timeless, times = TIMES.sub(b"", data), [float(number) for number in TIMES.findall(data)]
         if timeless not in alike:
             if (first := _parsed(data, record)) is None:
                 return None
@@ -267,10 +291,10 @@ def _kept(root: Path, files: list[str], record: dict[str, Any]) -> dict[str, dic
 
 
 def _parsed(data: bytes, record: dict[str, Any]) -> dict[str, Any] | None:
-    """Return one of Snakemake's records; None where it does not say what the sidecars say."""
+    """Return one of Snakemake's records; None if it contradicts the sidecars."""
     try:
-        found: dict[str, Any] = json.loads(data)
+        parsed: dict[str, Any] = json.loads(data)
     except (UnicodeDecodeError, json.JSONDecodeError):
         return None
-    same = all(sorted(found.get(key) or []) == sorted(record[key]) for key in ("input", "params"))
-    return found if same and found.get("input_checksums") == record["input_checksums"] else None
+    same = all(sorted(parsed.get(key) or []) == sorted(record[key]) for key in ("input", "params"))
+    return parsed if same and parsed.get("input_checksums") == record["input_checksums"] else None

@@ -1,4 +1,4 @@
-"""What the rule files ask for: inputs, outputs and params of a rule, and the environment of its jobs."""
+"""Functions for the rule files: a rule's inputs, outputs, params and environment."""
 
 from __future__ import annotations
 
@@ -20,46 +20,53 @@ from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.provenance.sidecar_files import SIDECAR
 from touchstone.pipeline.settings.files import ParamsError
 
-Wildcards = Any  # Snakemake's, a mapping of names to values
+Wildcards = Any  # Snakemake's mapping of names to values
 
 
 def with_sidecars(files: Iterable[str]) -> list[str]:
-    """Return the files, each followed by its sidecar: sidecars are inputs and outputs like any other."""
+    """Return the files, each followed by its sidecar, which is an input or output too."""
     return [part for file in files for part in (file, file + SIDECAR)]
 
 
 def constraints(plan: Plan) -> dict[str, str]:
-    """Return the regular expression of what each wildcard may be.
+    """Return a regular expression for each wildcard.
 
-    Exactly the real names, so that no impossible path can be asked for; of networks just their shape, for there are so
-    many that Snakemake's matching would take minutes: the input function refuses those that are not there.
+    It matches exactly the names in the study, so that nobody can request an impossible path. Networks are the
+    exception: they are so many that Snakemake's matching would take minutes. Their expression describes only the form,
+    and the input function rejects networks that the study does not have.
     """
     names = {name: "|".join(map(re.escape, values)) or "(?!)" for name, values in plan.wildcard_values.items()}
     return names | {name: r"\d+" if name in NUMBERS else r"[a-z][a-z0-9_]*\.\d+" for name in OPEN}
 
 
 def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
-    """Return the input function of a rule. A raw folder stands by its sidecar: Snakemake keeps no checksum of folders."""
+    """Return the input function of a rule.
 
-    def found(wildcards: Wildcards) -> list[str]:
+    Its sidecar represents a raw folder, because Snakemake stores no checksums of folders.
+    """
+
+    def input_files(wildcards: Wildcards) -> list[str]:
         for name, value in wildcards.items():
-            known = plan.wildcard_values[name]
-            known = known[: rule.shards] if name == SHARD else known
-            if value not in known:
-                raise ParamsError(f"no {name} called {value} in this study.{nearest(value, known)}")
+            values = plan.wildcard_values[name]
+            values = values[: rule.shards] if name == SHARD else values
+            if value not in values:
+                raise ParamsError(f"no {name} called {value} in this study.{nearest(value, values)}")
         files = files_of(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)
         return [file for file in with_sidecars(files) if file not in plan.raw_folders]
 
-    return found
+    return input_files
 
 
 def settings(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
-    """Return the function of a rule's `settings` param: its name, and a digest of just the settings that its job reads."""
+    """Return the function of a rule's `settings` param.
+
+    The param consists of the rule's name and a digest of only those settings that the job reads.
+    """
     return lambda wildcards: f"{rule.name}:{digests_of_job(plan, rule, wildcards)[0]}"
 
 
 def code(plan: Plan, rule: Rule) -> Callable[[Wildcards], str]:
-    """Return the function of a rule's `code` param: a digest of the code that its job runs."""
+    """Return the function of a rule's `code` param, a digest of its job's code."""
     return lambda wildcards: digests_of_job(plan, rule, wildcards)[1]
 
 
@@ -77,16 +84,21 @@ def _digests(plan: Plan, rule: Rule, wildcards: tuple[tuple[str, str], ...]) -> 
 
 @cache
 def _code_digest(roots: tuple[str, ...]) -> str:
-    """Return the digest of the code that some files lead to: many jobs start from the same."""
+    """Return the digest of all code that these files import; many jobs share it."""
     return code_files.code_digest(code_files.code_files(roots))
 
 
 def set_environment(root: str, threads: int) -> None:
-    """Set what jobs inherit: the Python beside Snakemake's first on the path, torch's threads and code paths.
+    """Set the environment that jobs inherit: the path, torch's threads and code paths.
 
-    Typed as .venv/bin/snakemake, a job's `python` is then the one beside it; a conda environment, activated by the job
-    itself, comes before it again. Without the rest, each torch job would start its Python twice.
+    Snakemake's folder comes first on the path, so that .venv/bin/snakemake starts jobs with .venv/bin/python. A conda
+    environment, which the job activates itself, still precedes it. Without torch's settings, each torch job would start
+    its Python twice.
+
+    Args:
+        root: The project's folder.
+        threads: The threads of a torch job.
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    os.environ["TOUCHSTONE_ROOT"] = root  # where the conda environment's script finds the lock
+    os.environ["TOUCHSTONE_ROOT"] = root  # the conda environment's script reads requirements.lock there
     environment.set_environment(threads)

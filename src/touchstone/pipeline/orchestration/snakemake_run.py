@@ -26,25 +26,25 @@ from touchstone.pipeline.settings.study import load
 
 NOTHING = "Nothing to do: nothing has changed"
 POLL = 0.3  # seconds
-REMINDER = 5.0  # seconds between two messages about what is waited for
+REMINDER = 5.0  # seconds between two reminders of what the run waits for
 PATIENCE = 30.0  # seconds that Snakemake may take to end
-LAST_LINES = 20  # of Snakemake's log, shown if it names no error
+LAST_LINES = 20  # shown from the end of Snakemake's log if it reports no error
 
 
 class Terminated(Exception):
-    """This process was asked to end."""
+    """This process received a signal to end."""
 
 
 def run(study: str, cores: str, lock: str = "keep") -> int:
-    """Run a study; the last line says where the report is, or what failed and where its log is.
+    """Run a study; end with one line about the report, or about the failure and its log.
 
     Args:
         study: The name of a shipped study, or the path of a study file.
         cores: "all", or a number.
-        lock: What to do with files that were made under another requirements.lock: "keep" or "rerun".
+        lock: What to do with files that were created under another requirements.lock: "keep" or "rerun".
 
     Returns:
-        Snakemake's exit code; 3 if another run works in this folder.
+        Snakemake's exit code; 3 if another run is active in this folder.
     """
     plan = Plan(load(study))
     name = plan.study.name
@@ -69,28 +69,28 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
             if code == 0:
                 freshness.vouch(name)
             if code > 128:
-                recovery.clear(plan, logs)  # a job that ignored SIGTERM was killed in the middle of something
+                recovery.clear(plan, logs)  # a job that ignored SIGTERM was killed and may leave half-written files
             return code
     except locks.Busy as error:
         return report_busy(error)
 
 
 def report_busy(error: locks.Busy) -> int:
-    """Print that another run works here; return the exit code for it."""
-    print(f"touchstone: {error}; wait until it ends, or end it, then run again", file=sys.stderr)
+    """Print that another run is active in this folder; return the exit code."""
+    print(f"touchstone: {error}; wait until it ends, or end it, then rerun", file=sys.stderr)
     return 3
 
 
 def _is_finished(plan: Plan, cores: str, lock: str, write: bool = True) -> bool:
-    """Return whether Snakemake would have nothing to do. Print what the restore has to say about the files.
+    """Return whether Snakemake would have nothing to do; print the restore's warnings.
 
-    Snakemake restores too; this is the same, done earlier.
+    Snakemake runs the same restore later.
     """
     restored = restore(plan, lock=lock, write=write)
-    for message in restored.told():
+    for message in restored.messages():
         print(f"touchstone: {message.replace('lock=rerun', 'LOCK=rerun')}", file=sys.stderr)
-    able = freshness.vouched(plan.study.name) and freshness.enough(cores, plan.study["study"]["threads"])
-    return able and freshness.nothing_to_do(plan, restored)
+    comparable = freshness.vouched(plan.study.name) and freshness.enough_cores(cores, plan.study["study"]["threads"])
+    return comparable and freshness.nothing_to_do(plan, restored)
 
 
 def _report_finished(name: str) -> int:
@@ -117,7 +117,7 @@ def _run(study: str, cores: str, lock: str, logs: Path, claim: locks.Claim) -> i
             _take_down(snakemake, logs)
             return 128 + signal.SIGTERM
     if snakemake.returncode < 0:
-        processes.end(run_records.running(logs))  # nobody waits for these jobs any more
+        processes.end(run_records.running(logs))  # no process waits for these jobs any more
         message = f"Snakemake was killed (signal {-snakemake.returncode}); the next run continues from there"
         print(f"touchstone: {message}. Its log: {log}", file=sys.stderr)
         return 128 - snakemake.returncode
@@ -125,9 +125,10 @@ def _run(study: str, cores: str, lock: str, logs: Path, claim: locks.Claim) -> i
 
 
 def configuration(study: str, lock: str = "keep") -> list[str]:
-    """Return the arguments that give Snakemake a study, and what to do about its lock.
+    """Return Snakemake's arguments for a study and its `lock` option.
 
-    Snakemake strips quotes from both ends of a value and then reads it as YAML: a path is quoted, with a space around it.
+    Snakemake strips quotes from both ends of a value and then parses it as YAML. So a path is quoted, with a space on
+    both sides.
     """
     quoted = yaml.safe_dump(study, default_style='"', width=math.inf).strip()
     words = ([f"study= {quoted} "] if study != DEFAULT_STUDY else []) + ([f"lock={lock}"] if lock != "keep" else [])
@@ -136,11 +137,11 @@ def configuration(study: str, lock: str = "keep") -> list[str]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Raise Terminated in the block on SIGTERM, or when the terminal is closed."""
+    """Raise Terminated inside the block on SIGTERM, or if the terminal is closed."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         for each in before:
-            signal.signal(each, signal.SIG_IGN)  # once is enough
+            signal.signal(each, signal.SIG_IGN)  # only the first signal counts
         raise Terminated
 
     before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGHUP)}
@@ -152,9 +153,10 @@ def _terminable() -> Iterator[None]:
 
 
 def _take_down(snakemake: subprocess.Popen[bytes], logs: Path) -> None:
-    """End a Snakemake and its jobs: it starts no new jobs, the jobs are ended, it clears up after itself.
+    """End Snakemake and its jobs.
 
-    After PATIENCE seconds, as on a very busy machine, it is killed; the next run clears what it leaves.
+    Snakemake starts no new jobs, its jobs are ended, and it cleans up. If it has not ended after PATIENCE seconds, as on
+    a very busy machine, it is killed. The next run then cleans up.
     """
     snakemake.terminate()
     deadline, reminder = time.monotonic() + PATIENCE, time.monotonic() + REMINDER
@@ -188,12 +190,12 @@ def _conclude(code: int, log: Path, events: EventFile, seconds: float) -> int:
     """Print the last line of a run, or why it failed; return the exit code."""
     state = events.read()
     if code == 0:
-        what = f"{state.done} jobs in {seconds:.0f} s" if state.done else NOTHING
-        print(f"{what}. The report: reports/{log.parent.name}/report.html")
+        result = f"{state.done} jobs in {seconds:.0f} s" if state.done else NOTHING
+        print(f"{result}. The report: reports/{log.parent.name}/report.html")
         return 0
     if state.failures or state.errors:
         display.print_failures(state)
-    else:  # it failed before it could log, as on a mistyped option
+    else:  # it failed before it could log, for example because of a mistyped option
         print("\n".join(log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]), file=sys.stderr)
     print(f"touchstone: the study did not finish; Snakemake's log: {log}", file=sys.stderr)
     return code

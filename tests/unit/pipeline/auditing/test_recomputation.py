@@ -27,7 +27,7 @@ def test_other_bytes_are_wrong(tmp_path):
     (found,) = compared(tmp_path, SIDECAR, SIDECAR | {"artefact": "sha256:2"})
 
     assert (found.file, found.unchecked) == ("r/out", False)
-    assert found.problem == "computed again, its digest is sha256:2, not sha256:1"
+    assert found.problem == "recomputed, its digest is sha256:2, not sha256:1"
 
 
 def test_other_bytes_in_another_environment_prove_nothing(tmp_path):

@@ -41,7 +41,7 @@ def snakemake(folder, tmp_path_factory):
 def test_a_second_claim_is_refused_and_names_the_first():
     with (
         locks.claimed(),
-        pytest.raises(locks.Busy, match=rf"another run works in this folder \(process {os.getpid()}\)"),
+        pytest.raises(locks.Busy, match=rf"another run is active in this folder \(process {os.getpid()}\)"),
         locks.claimed(),
     ):
         pass
@@ -82,7 +82,7 @@ def test_a_folder_where_nothing_ran_is_free_and_stays_empty(folder):
 
 def test_beside_a_snakemake_that_was_started_by_hand_a_run_is_refused(snakemake):
     with (
-        pytest.raises(locks.Busy, match=rf"a Snakemake works in this folder \(process {snakemake.pid}: "),
+        pytest.raises(locks.Busy, match=rf"Snakemake is running in this folder \(process {snakemake.pid}: "),
         locks.claimed(),
     ):
         pass
@@ -93,7 +93,7 @@ def test_the_snakemake_of_a_killed_run_on_this_host_is_waited_for(snakemake, cap
     locks.Claim().name_snakemake(snakemake.pid)
     if host == "elsewhere":
         locks.HOLDER.write_text(json.dumps(json.loads(locks.HOLDER.read_text()) | {"host": "elsewhere"}))
-        with pytest.raises(locks.Busy, match="a Snakemake works in this folder"), locks.claimed():
+        with pytest.raises(locks.Busy, match="Snakemake is running in this folder"), locks.claimed():
             pass
         return
     monkeypatch.setattr(locks.time, "sleep", lambda seconds: (snakemake.kill(), snakemake.wait()))
@@ -101,7 +101,7 @@ def test_the_snakemake_of_a_killed_run_on_this_host_is_waited_for(snakemake, cap
     with locks.claimed():
         assert snakemake.poll() is not None
 
-    assert f"its Snakemake (process {snakemake.pid}) still works; waiting for it" in capsys.readouterr().err
+    assert f"its Snakemake (process {snakemake.pid}) is still running; waiting for it to end" in capsys.readouterr().err
 
 
 def test_locks_of_snakemake_are_removed_and_counted():

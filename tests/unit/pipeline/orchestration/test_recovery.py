@@ -26,7 +26,7 @@ def test_stale_locks_of_snakemake_are_removed_with_a_message(plan, capsys):
     recovery.clear(plan, Path("logs/tiny"))
 
     assert not list(locks.SNAKEMAKE_LOCKS.iterdir())
-    assert "an earlier run was killed; its lock on this folder is removed" in capsys.readouterr().err
+    assert "an earlier run was killed; removed its lock on this folder" in capsys.readouterr().err
 
 
 def test_half_written_files_go_and_whole_ones_stay(plan):

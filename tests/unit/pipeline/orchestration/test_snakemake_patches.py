@@ -69,7 +69,7 @@ def test_another_version_keeps_its_limit_and_says_so(monkeypatch, version):
 
 
 def test_a_snakemake_without_such_attributes_runs_unchanged():
-    assert "leaves its rate limit" in snakemake_patches.drop_default_rate_limit(SimpleNamespace())
+    assert "keeps its rate limit" in snakemake_patches.drop_default_rate_limit(SimpleNamespace())
     assert snakemake_patches.drop_default_rate_limit(workflow(None, None)) is None
 
 
