@@ -9,7 +9,7 @@ rule all:
     input:
         # A clone contains the committed report. Only with its tables does a study count as finished.
         with_sidecars([REPORT, *METRICS]),
-        PLAN.more_pages[:-1],
+        PLAN.layout.more_pages[:-1],
 
 
 include: "workflow/rules/data.smk"

@@ -42,7 +42,9 @@ if SUBMITS and shlex.quote(STUDY) != STUDY:
 NAME = PLAN.study.name
 LOGS = f"logs/{NAME}"
 REPORT = f"reports/{NAME}/report.html"
-METRICS = [PLAN.file("metrics", evaluation) for evaluation in PLAN.study["evaluations"]]
+METRICS = [
+    PLAN.layout.file("metrics", evaluation) for evaluation in PLAN.study["evaluations"]
+]
 TORCH_THREADS = PLAN.study["study"]["threads"]
 
 
@@ -104,9 +106,9 @@ if workflow.is_main_process:
         raise WorkflowError(str(error)) from None
     for message in RESTORED.messages():
         logger.warning(message)
-    if PLAN.unpinned:
+    if PLAN.layout.unpinned:
         logger.warning(
-            f"sha256 is null for {', '.join(PLAN.unpinned)}: only the publisher's digests are checked;"
+            f"sha256 is null for {', '.join(PLAN.layout.unpinned)}: only the publisher's digests are checked;"
             " to pin a source, copy the digest from logs/fetch/SOURCE.log into the study"
         )
 

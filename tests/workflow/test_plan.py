@@ -51,10 +51,13 @@ def test_what_a_job_of_small_artefacts_makes_is_one_file_that_its_rule_is_found_
 def test_a_member_is_named_by_the_batch_and_the_networks_behind_its_set():
     plan = Plan(load("tiny", ROOT))
 
-    assert plan.outputs_of("cnn.0", Set("digits_test")) == "data/tiny/outputs/cnn.0/tested.zip#digits_test"
+    assert plan.layout.outputs_of("cnn.0", Set("digits_test")) == "data/tiny/outputs/cnn.0/tested.zip#digits_test"
     attacked = Set("digits_test", "cnn.0", "pgd")
-    assert plan.outputs_of("cnn.0", attacked) == "data/tiny/outputs/cnn.0/tested_plain/cnn.0.zip#digits_test/cnn.0/pgd"
-    scores = plan.scores_of("cnn.0", "msp", Set("digits_test", "cnn.0+msp@0.05", "adaptive"))
+    assert (
+        plan.layout.outputs_of("cnn.0", attacked)
+        == "data/tiny/outputs/cnn.0/tested_plain/cnn.0.zip#digits_test/cnn.0/pgd"
+    )
+    scores = plan.layout.scores_of("cnn.0", "msp", Set("digits_test", "cnn.0+msp@0.05", "adaptive"))
     assert scores.startswith("data/tiny/scores/cnn.0/all_detectors/tested_aware_all_detectors.zip#msp/digits_test/")
 
 
@@ -68,7 +71,7 @@ def test_a_member_is_named_by_the_batch_and_the_networks_behind_its_set():
     ],
 )
 def test_an_example_set_lies_where_its_address_says(plan, examples, path):
-    assert plan.set_file(examples) == path
+    assert plan.layout.set_file(examples) == path
 
 
 @pytest.mark.parametrize(
@@ -95,13 +98,13 @@ def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes_and_so_is_its_
 
 
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
-    files = [cell.file for cell in plan.cells("transfer", ("outputs",))]
+    files = [cell.file for cell in plan.questions.cells("transfer", ("outputs",))]
 
-    assert plan.outputs_of("mlp.1", Set("digits_test", "softmax.0", "fgsm_25")) in files
+    assert plan.layout.outputs_of("mlp.1", Set("digits_test", "softmax.0", "fgsm_25")) in files
 
 
 def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
-    cells = plan.cells("translation", ("checkpoints",))
+    cells = plan.questions.cells("translation", ("checkpoints",))
 
     asked = {(cell.facts.get("entry", ""), cell.facts["translator"]): cell.file for cell in cells}
     assert asked[("cnn", "")] == "data/digits/checkpoints/cnn.2.safetensors"
@@ -202,14 +205,14 @@ def inputs_of(plan, rule, **wildcards):
 
 
 def test_a_defence_has_its_classifiers_seeds_and_is_run_from_classifier_translators_and_router(plan):
-    assert plan.models("routed") == [Net("routed", seed) for seed in (0, 1, 2)]
+    assert plan.layout.models("routed") == [Net("routed", seed) for seed in (0, 1, 2)]
 
     (inputs,) = inputs_of(plan, "infer_id_test", net="routed.1").values()
 
     assert inputs == {
         "checkpoint": "data/digits/checkpoints/cnn.1.safetensors",
         "translators": ["data/digits/checkpoints/unet.1.safetensors"],
-        "router": plan.detector_of("cnn.1", plan.study["defences"]["routed"]["router"]),
+        "router": plan.layout.detector_of("cnn.1", plan.study["defences"]["routed"]["router"]),
         "examples": "data/digits/examples/digits_test.safetensors",
     }
 
@@ -222,16 +225,16 @@ def test_a_defence_without_a_router_needs_no_detector(plan):
 
 
 def test_defences_are_attacked_whole_and_through_the_network_that_they_protect(plan):
-    files = {cell.file for cell in plan.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
+    files = {cell.file for cell in plan.questions.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
 
-    assert plan.outputs_of("routed.1", Set("digits_test", "routed.1", "both_paths")) in files
-    assert plan.outputs_of("routed.1", Set("digits_test", "cnn.1", "pgd")) in files
-    assert plan.outputs_of("routed.1", Set("digits_test", "mlp.1", "pgd")) in files
+    assert plan.layout.outputs_of("routed.1", Set("digits_test", "routed.1", "both_paths")) in files
+    assert plan.layout.outputs_of("routed.1", Set("digits_test", "cnn.1", "pgd")) in files
+    assert plan.layout.outputs_of("routed.1", Set("digits_test", "mlp.1", "pgd")) in files
     assert not [file for file in files if "routed.1/pgd" in file or "cnn.1/both_paths" in file]
 
 
 def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_run_at(plan):
-    cells = [cell for cell in plan.cells("routing", ("detectors",)) if cell.facts["entry"] == "routed"]
+    cells = [cell for cell in plan.questions.cells("routing", ("detectors",)) if cell.facts["entry"] == "routed"]
 
     assert [cell.facts["settings"] for cell in cells] == [
         {"protects": f"cnn.{seed}", "false_positive_rate": 0.05} for seed in (0, 1, 2)
@@ -275,9 +278,9 @@ def test_a_detector_may_learn_on_another_network_of_the_same_seed_else_of_its_fi
         if task.output.endswith("#gradient_network_six")
     ]
 
-    assert task.inputs["fit_outputs"] == plan.outputs_of("cnn_four.0", Set("four_fit"))
-    assert task.inputs["anomalous_outputs"] == [plan.outputs_of("cnn_four.0", Set("unknown_two"))]
-    assert task.inputs["outputs"] == plan.outputs_of("cnn_six.2", Set("six_calibration"))
+    assert task.inputs["fit_outputs"] == plan.layout.outputs_of("cnn_four.0", Set("four_fit"))
+    assert task.inputs["anomalous_outputs"] == [plan.layout.outputs_of("cnn_four.0", Set("unknown_two"))]
+    assert task.inputs["outputs"] == plan.layout.outputs_of("cnn_six.2", Set("six_calibration"))
 
 
 def test_a_network_without_its_own_calibration_set_takes_the_studys(plan):
@@ -287,7 +290,7 @@ def test_a_network_without_its_own_calibration_set_takes_the_studys(plan):
 
 
 def test_an_evaluation_asks_just_its_seeds(plan):
-    files = [cell.file for cell in plan.cells("cross_attack", ("scores", "detectors"))]
+    files = [cell.file for cell in plan.questions.cells("cross_attack", ("scores", "detectors"))]
 
     assert any("/cnn.0/" in file for file in files)
     assert not any("/cnn.1/" in file for file in files)
@@ -302,7 +305,9 @@ def test_adaptive_attacks_are_made_on_the_detectors_that_a_question_asks_them_of
 
 
 def test_the_cell_of_a_detector_says_what_it_was_trained_on(plan):
-    trained = {cell.facts["detector"]: cell.facts["settings"] for cell in plan.cells("cross_attack", ("detectors",))}
+    trained = {
+        cell.facts["detector"]: cell.facts["settings"] for cell in plan.questions.cells("cross_attack", ("detectors",))
+    }
 
     assert trained["gradient_network_fgsm"] == {"anomalous": ["fgsm"]}
 
@@ -314,7 +319,7 @@ def test_a_router_may_read_an_encoder_instead_of_the_classifier(plan):
 
     assert inputs["checkpoint"] == "data/digits/checkpoints/cnn.1.safetensors"
     assert inputs["encoder"] == "data/digits/checkpoints/mlp.1.safetensors"
-    assert inputs["router"] == plan.detector_of("mlp.1", "pixel_mahalanobis")
+    assert inputs["router"] == plan.layout.detector_of("mlp.1", "pixel_mahalanobis")
 
 
 def test_a_network_is_read_under_the_confounding_labels_that_are_asked_of_it_alone(plan):

@@ -52,7 +52,7 @@ def test_a_file_is_a_classifier_of_one_seed_like_any_other(project):
     assert (task.step, task.inputs) == ("convert", {"folder": "data/raw/their_file"})
     assert task.output == "data/own/checkpoints/theirs.0.safetensors"
     assert (task.settings["mean"], task.settings["std"]) == ([0.0], [1.0])
-    assert {cell.facts["entry"] for cell in plan.cells("their_accuracy", ("outputs",))} == {"theirs"}
+    assert {cell.facts["entry"] for cell in plan.questions.cells("their_accuracy", ("outputs",))} == {"theirs"}
 
 
 def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project):

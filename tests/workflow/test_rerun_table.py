@@ -125,7 +125,7 @@ def stand_in(root, graph):
                 for member, text in texts.items():
                     bundle.add(member, text)
             sidecar_files.write_bundle_sidecar(path, records)
-    for page in graph.plan.more_pages:
+    for page in graph.plan.layout.more_pages:
         (root / page).mkdir() if page.endswith("figures") else (root / page).write_text(page)
 
 

@@ -138,10 +138,12 @@ rule report:
         page=report(REPORT, category="Report", caption="../report/page.rst"),
         sidecar=f"{REPORT}.prov.json",
         tables=report(
-            PLAN.more_pages[:-1], category="Tables", caption="../report/tables.rst"
+            PLAN.layout.more_pages[:-1],
+            category="Tables",
+            caption="../report/tables.rst",
         ),
         figures=report(
-            directory(PLAN.more_pages[-1]),
+            directory(PLAN.layout.more_pages[-1]),
             patterns=["{figure}.svg"],
             labels={"figure": "{figure}"},
             category="Figures",

@@ -121,7 +121,7 @@ def _inside(root: Path, folder: str) -> Iterator[str]:
 
 
 def _pages(root: Path, plan: Plan) -> Iterator[str]:
-    for name in plan.more_pages:
+    for name in plan.layout.more_pages:
         if (root / name).is_dir():
             yield from _inside(root, name)
         else:

@@ -148,7 +148,7 @@ def document(plans: Iterable[Plan], fetched: set[str]) -> dict[str, Any]:
             "" if plan.study.name == DEFAULT_STUDY else "../"
         )  # paths of plots and artifacts are relative to the dvc.yaml
         where = {"wdir": ".."} if up else {}
-        raw = sorted(plan.raw_folders - fetched)
+        raw = sorted(plan.layout.raw_folders - fetched)
         fetched = fetched | set(raw)
         if raw:
             stages[plan.study.name + RAW] = where | _raw_stage(plan, raw)
@@ -185,10 +185,10 @@ def _raw_stage(plan: Plan, raw: list[str]) -> dict[str, Any]:
 def _study_stage(plan: Plan) -> dict[str, Any]:
     reports = f"reports/{plan.study.name}"
     metrics, figures = f"{reports}/metrics.json", f"{reports}/figures"
-    tables = [page for page in plan.more_pages if page not in (metrics, figures)]
+    tables = [page for page in plan.layout.more_pages if page not in (metrics, figures)]
     page = f"{reports}/report.html"  # several MB in each version: DVC stores it, git everything else of the report
     pages = [page + sidecar_files.SIDECAR, *tables, f"{figures}/"]
-    raw = [f"{folder}/" for folder in sorted(plan.raw_folders)]
+    raw = [f"{folder}/" for folder in sorted(plan.layout.raw_folders)]
     return {
         "desc": f"The study {plan.study.name}, by the same Snakemake line as `make run`",
         "cmd": _command(plan, []),
@@ -204,7 +204,7 @@ def _plots(plan: Plan, up: str) -> list[Any]:
     reports = f"{up}reports/{plan.study.name}"
     title = f"{plan.study['study']['title']}: accuracy that is left under attack"
     robustness = [name for name, entry in plan.study["evaluations"].items() if entry["use"] == "evaluations/robustness"]
-    tables = [up + plan.file("metrics", name) for name in robustness[:1]]
+    tables = [up + plan.layout.file("metrics", name) for name in robustness[:1]]
     curves = [
         {f"{plan.study.name} {CURVE}": {"x": "examples", "y": {table: "value"}, "template": CURVE, "title": title}}
         for table in tables
@@ -216,10 +216,10 @@ def _artifacts(plan: Plan, up: str) -> dict[str, Any]:
     """Return each checkpoint's name, path and description, in the form of DVC's model registry."""
     artifacts = {}
     for section in ("classifiers", "translators"):
-        for net in plan.nets(section):
+        for net in plan.layout.nets(section):
             name = f"{plan.study.name}-{net}".replace(".", "-").replace("_", "-")
             artifacts[name] = {
-                "path": up + plan.file("checkpoints", net),
+                "path": up + plan.layout.file("checkpoints", net),
                 "type": "model",
                 "desc": _description(plan, section, net),
                 "labels": [section.removesuffix("s")],

@@ -179,12 +179,12 @@ def made_up(planned, with_router):
 @pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
 def test_the_evaluations_of_a_study_give_the_differences_that_its_claims_ask_for(study):
     plan, rows = Plan(load(study, ROOT)), []
-    asked = Asked(**plan.claims())
+    asked = Asked(**plan.questions.claims())
 
     for name, component in asked.components.items():
         if component not in PAIRED:
             continue
-        cells = plan.cells(name, ("outputs", "detectors"))
+        cells = plan.questions.cells(name, ("outputs", "detectors"))
         routed = {cell.facts["entry"] for cell in cells if cell.role == "detectors"}
         made = {"outputs": [], "detectors": [], "examples": []}
         for cell in cells:
@@ -654,7 +654,7 @@ def test_a_mistake_in_the_claims_is_told_with_its_place(tmp_path, block, words):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_claims_of_every_study_have_exactly_one_allowed_word_each(study):
-    asked = Asked(**Plan(load(study, ROOT)).claims())
+    asked = Asked(**Plan(load(study, ROOT)).questions.claims())
 
     lines = list(csv.DictReader(claims_csv(BOOK, judge(BOOK, asked, [])).decode().splitlines()))
 

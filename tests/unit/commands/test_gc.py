@@ -42,7 +42,7 @@ def project(tmp_path, monkeypatch):
 
 
 def test_a_member_that_left_the_study_leaves_its_bundle_and_the_others_stay(project):
-    detector = Address.parse(Plan(load("digits")).detector_of("cnn.0", "msp"))
+    detector = Address.parse(Plan(load("digits")).layout.detector_of("cnn.0", "msp"))
     path, record = (
         project / detector.file,
         {"step": "fit", "inputs": {}, "code": "sha256:c", "files": {"a.py": "sha256:a"}},

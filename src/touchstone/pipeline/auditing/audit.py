@@ -42,7 +42,7 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     """
     from touchstone.pipeline.auditing import leakage
 
-    folders = [root / plan.folder, *(root / folder for folder in sorted(plan.raw_folders))]
+    folders = [root / plan.folder, *(root / folder for folder in sorted(plan.layout.raw_folders))]
     present = {
         path for folder in folders for path in ([folder] if folder.name in _sources(plan) else folder.rglob("*"))
     }
@@ -82,7 +82,7 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
 
 
 def _sources(plan: Plan) -> set[str]:
-    return {Path(folder).name for folder in plan.raw_folders}
+    return {Path(folder).name for folder in plan.layout.raw_folders}
 
 
 def _with_members(paths: list[Path]) -> list[Path]:

@@ -153,7 +153,7 @@ class Prepared:
     def rows(self, name: str) -> Array | None:
         """Return a set's rows, sorted by pixels; None if it is not prepared or not current."""
         if name not in self._rows:
-            file = self.plan.file("examples", name)
+            file = self.plan.layout.file("examples", name)
             usable = (self.root / file).is_file() if self.stale else self._is_current(file)
             self._rows[name] = self._read(self.root / file) if usable else None
         return self._rows[name]
@@ -202,7 +202,7 @@ class Prepared:
         Ids are comparable if source and component are the same. Ids of generated images need equal settings, too.
         """
         root = root_of(name, self.plan.study["examples"])
-        settings = self._tasks[self.plan.file("examples", root)].settings
+        settings = self._tasks[self.plan.layout.file("examples", root)].settings
         making = {key: value for key, value in settings["component"].items() if key not in CHOOSING}
         source = self.plan.study["examples"][root]["source"]
         if source is None:
@@ -218,7 +218,7 @@ class Prepared:
         first, second = self.rows(tested), self.rows(learned)
         if first is None or second is None:
             return
-        file, examples = self.plan.file("examples", tested), self.plan.study["examples"]
+        file, examples = self.plan.layout.file("examples", tested), self.plan.study["examples"]
         origins, makings = zip(*map(self._origin, (tested, learned)), strict=True)
         same_rows = first["id"][np.isin(first["id"], second["id"])] if origins[0] == origins[1] else first["id"][:0]
         duplicates = origins[0] == origins[1] and makings[0] == makings[1]

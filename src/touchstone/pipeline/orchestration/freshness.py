@@ -37,7 +37,7 @@ def nothing_to_do(plan: Plan, restored: Restored, root: Path = Path()) -> bool:
     jobs = plan.jobs()
     if len(restored.finished) != len(jobs) or _interrupted(restored, root):
         return False
-    if not all((root / page).exists() for page in plan.more_pages):
+    if not all((root / page).exists() for page in plan.layout.more_pages):
         return False
     files = _Files(root)
     # The cheapest check comes first: it detects a changed setting without looking at a file.

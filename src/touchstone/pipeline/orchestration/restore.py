@@ -139,7 +139,7 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
         if others and lock == RERUN:
             record["params"] = ["made under another lock"]
         files = [*outputs, *(output + sidecar_files.SIDECAR for output in outputs)]
-        files += plan.more_pages if rule.step == "report" else []
+        files += plan.layout.more_pages if rule.step == "report" else []
         kept = _kept(root, files, record)
         broken = _damaged(root, _changed_since(root, outputs) if kept else outputs)
         if broken:

@@ -52,7 +52,7 @@ def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
             if value not in values:
                 raise ParamsError(f"no {name} called {value} in this study.{nearest(value, values)}")
         files = files_of(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)
-        return [file for file in with_sidecars(files) if file not in plan.raw_folders]
+        return [file for file in with_sidecars(files) if file not in plan.layout.raw_folders]
 
     return input_files
 

@@ -7,15 +7,18 @@ so it imports torch only once for many files. A plan depends only on the setting
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, cached_property, lru_cache
 from itertools import product
 
 from touchstone import digests
 from touchstone.numerics import precision
+from touchstone.pipeline.planning.batches import Batches
+from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import Batch, Rule, Set, Task
 from touchstone.pipeline.planning.questions import Questions
 from touchstone.pipeline.planning.shards import SHARD, cutting, gathering, on_shard, shard_of, sharded
+from touchstone.pipeline.planning.tasks import Tasks
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import Study
@@ -25,11 +28,29 @@ OPEN = (*NETWORKS, SHARD)  # wildcards with too many values for one pattern each
 NUMBERS = ("seed", SHARD)
 
 
-class Plan(Questions):
+class Plan:
     """The plan of a study: its rules, and the jobs behind its report."""
 
     def __init__(self, study: Study) -> None:
-        super().__init__(study)
+        self.study, self.folder = study, f"data/{study.name}"
+        self.layout = Layout(study)
+        self.batches = Batches(self.layout)
+        steps = Tasks(self.layout)
+        self.questions = Questions(self.layout, steps)
+        self._tasks_of: dict[str, Callable[..., Iterator[Task]]] = {
+            "fetch": steps.fetch,
+            "prepare": steps.prepare,
+            "train": steps.train,
+            "attack": steps.attack,
+            "translate": steps.translate,
+            "infer": steps.infer,
+            "measure": steps.measure,
+            "fit": steps.fit,
+            "score": steps.score,
+            "cut": self._cut,
+            "evaluate": self.questions.evaluate,
+            "report": self.questions.report,
+        }
         self._cached = lru_cache(maxsize=None)(self._tasks)
 
     @cached_property
@@ -39,19 +60,19 @@ class Plan(Questions):
             Rule("fetch", "fetch", ("source",)),
             Rule("prepare", "prepare", ("examples",)),
             Rule("train", "train", ("trained",)),
-            *(Rule(f"cut_{b.name}", "cut", (), b) for b in self.clean_batches() if b.shards > 1),
+            *(Rule(f"cut_{b.name}", "cut", (), b) for b in self.batches.clean_batches() if b.shards > 1),
         ]
-        for batch in self.attacked_batches():
+        for batch in self.batches.attacked_batches():
             rules += self._batch_rules("attack", batch, *(["net"] if batch.detectors else []))
-        for batch in self.translated_batches():
+        for batch in self.batches.translated_batches():
             rules += self._batch_rules("translate", batch)
-        for batch in self.all_batches():
+        for batch in self.batches.all_batches():
             rules += self._batch_rules("infer", batch, "net")
-        for batch in self.clean_batches():
+        for batch in self.batches.clean_batches():
             rules += self._batch_rules("measure", batch, "net", "margin")
         for detectors in self.study["groups"]["detectors"]:
             rules.append(Rule(f"fit_{detectors}", "fit", ("net",), detectors=detectors))
-            for batch in self.all_batches():
+            for batch in self.batches.all_batches():
                 if batch.detectors in ("", detectors):
                     name = f"score_{detectors}_{batch.name}"
                     rules.append(Rule(name, "score", ("net", *batch.wildcards), batch, detectors))
@@ -71,14 +92,14 @@ class Plan(Questions):
     def wildcard_values(self) -> dict[str, list[str]]:
         """The values of each wildcard."""
         sections = ("classifiers", "translators", "defences")
-        networks = {section: [str(net) for net in self.nets(section)] for section in sections}
+        networks = {section: [str(net) for net in self.layout.nets(section)] for section in sections}
         return {
             "source": list(self.study["sources"]),
             "examples": list(self.study["examples"]),
             "trained": networks["classifiers"] + networks["translators"],
             "net": networks["classifiers"] + networks["defences"],
             "victim": networks["classifiers"] + networks["defences"],
-            "seed": sorted({str(net.seed) for net in self.nets("translators")}),
+            "seed": sorted({str(net.seed) for net in self.layout.nets("translators")}),
             "margin": list(self.study["margins"]),
             "evaluation": list(self.study["evaluations"]),
             SHARD: [str(shard) for shard in range(max(entry["shards"] for entry in self.study["examples"].values()))],
@@ -139,7 +160,7 @@ class Plan(Questions):
     def outputs(self, rule: Rule) -> list[str]:
         """Return the addresses of a rule's outputs, with wildcards, in task order."""
         if rule.step == "cut" and rule.batch:
-            files = [self.set_file(examples) for examples in rule.batch.sets]
+            files = [self.layout.set_file(examples) for examples in rule.batch.sets]
             return [shard_of(file, shard) for file in files for shard in range(rule.shards)]
         files = self._whole_outputs(rule, rule.gathers or rule.step)
         return [shard_of(file, f"{{{SHARD}}}") for file in files] if SHARD in rule.wildcards else files
@@ -152,20 +173,20 @@ class Plan(Questions):
         sets = rule.batch.sets if rule.batch else ()
         match step:
             case "attack" | "translate":
-                return [self.set_file(examples) for examples in sets]
+                return [self.layout.set_file(examples) for examples in sets]
             case "infer":
-                return [self.outputs_of("{net}", examples) for examples in sets]
+                return [self.layout.outputs_of("{net}", examples) for examples in sets]
             case "measure":
-                return [self.margins_of("{net}", "{margin}", examples) for examples in sets]
+                return [self.layout.margins_of("{net}", "{margin}", examples) for examples in sets]
             case "fit":
-                return [self.detector_of("{net}", name) for name in self.members(rule)]
+                return [self.layout.detector_of("{net}", name) for name in self.members(rule)]
             case "score":
-                return [self.scores_of("{net}", *pair) for pair in self._scored(rule.batch, rule.detectors)]
+                return [self.layout.scores_of("{net}", *pair) for pair in self._scored(rule.batch, rule.detectors)]
         plain = {
             "fetch": "data/raw/{source}",
-            "prepare": self.file("examples", "{examples}"),
-            "train": self.file("checkpoints", "{trained}"),
-            "evaluate": self.file("metrics", "{evaluation}"),
+            "prepare": self.layout.file("examples", "{examples}"),
+            "train": self.layout.file("checkpoints", "{trained}"),
+            "evaluate": self.layout.file("metrics", "{evaluation}"),
             "report": f"reports/{self.study.name}/report.html",
         }
         return [plain[step]]
@@ -195,7 +216,7 @@ class Plan(Questions):
         if rule.detectors:
             wildcards["detectors"] = rule.detectors
         batch = () if rule.batch is None else (rule.batch,)
-        tasks: Iterator[Task] = getattr(self, f"_{rule.gathers or rule.step}")(*batch, **wildcards)
+        tasks: Iterator[Task] = self._tasks_of[rule.gathers or rule.step](*batch, **wildcards)
         if rule.gathers:
             tasks = (gathering(task, rule.shards) for task in tasks)
         elif shard is not None:
@@ -204,7 +225,7 @@ class Plan(Questions):
 
     def _cut(self, batch: Batch) -> Iterator[Task]:
         for examples in batch.sets:
-            yield from cutting(self.set_file(examples), batch.shards, self.study["study"]["batch_size"])
+            yield from cutting(self.layout.set_file(examples), batch.shards, self.study["study"]["batch_size"])
 
 
 def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:

@@ -7,13 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from touchstone import registry
+from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import CellPlan, Net, Set, Task
 from touchstone.pipeline.planning.tasks import Tasks
 from touchstone.pipeline.settings.sections import on_pipelines
 
 
-class Questions(Tasks):
+class Questions:
     """The inputs of a study's evaluations and of its report."""
+
+    def __init__(self, layout: Layout, tasks: Tasks) -> None:
+        self.layout, self.tasks, self.study = layout, tasks, layout.study
 
     def _sets(self, question: dict[str, Any], net: Net) -> Iterator[Set]:
         """Yield the sets that an evaluation needs of one classifier.
@@ -24,26 +28,28 @@ class Questions(Tasks):
         sets = [Set(name) for name in question["examples"]]
         attacked = question["attacked"] or question["examples"]
         whole = {attack for attack in question["attacks"] if on_pipelines(self.study["attacks"][attack])}
-        plain = [attack for attack in question["attacks"] if not self.adaptive(attack)]
+        plain = [attack for attack in question["attacks"] if not self.layout.adaptive(attack)]
         # An attack on a whole defence targets the evaluated defence, whatever the victims of the other attacks are.
         sets += [
             Set(name, str(victim), attack)
             for attack in plain
             for victim in ([net] if attack in whole else dict.fromkeys(victims))
             for name in attacked
-            if self.fits(attack, victim.entry)
+            if self.layout.fits(attack, victim.entry)
         ]
-        translators = [self.partner("translators", name, net.seed) for name in question["translators"]]
+        translators = [self.layout.partner("translators", name, net.seed) for name in question["translators"]]
         yield from sets
         for translator in translators:
             yield from (replace(examples, translator=str(translator)) for examples in sets)
         for detector in question["detectors"]:
-            adaptive = [attack for attack in question["attacks"] if self.adaptive(attack)]
-            yield from (Set(name, self.guarded(net, detector), attack) for name in attacked for attack in adaptive)
+            adaptive = [attack for attack in question["attacks"] if self.layout.adaptive(attack)]
+            yield from (
+                Set(name, self.layout.guarded(net, detector), attack) for name in attacked for attack in adaptive
+            )
 
     def _paired(self, entry: str, seed: int) -> Net:
         section = "defences" if entry in self.study["defences"] else "classifiers"
-        return self.partner(section, entry, seed)
+        return self.layout.partner(section, entry, seed)
 
     def cells(self, evaluation: str, roles: tuple[str, ...]) -> list[CellPlan]:
         """Return the artefacts that an evaluation or figure reads, each with its facts.
@@ -56,18 +62,20 @@ class Questions(Tasks):
         plans: dict[tuple[str, str], CellPlan] = {}
 
         def add(role: str, file: str, examples: Set, **facts: Any) -> None:
-            attack = self._component_block("attacks", examples.attack) if examples.attack else {}
+            attack = self.tasks.component_block("attacks", examples.attack) if examples.attack else {}
             facts["settings"] = attack | facts.get("settings", {})
             facts |= {key: getattr(examples, key) for key in ("examples", "victim", "attack", "translator")}
             plans.setdefault((role, file), CellPlan(role, file, facts))
 
-        nets = [net for name in question["classifiers"] for net in self.models(name)]
+        nets = [net for name in question["classifiers"] for net in self.layout.models(name)]
         nets = [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
         for name in question["examples"] if "examples" in roles else []:
-            add("examples", self.file("examples", name), Set(name))
-        translators = [n for name in question["translators"] for n in self.nets("translators") if n.entry == name]
+            add("examples", self.layout.file("examples", name), Set(name))
+        translators = [
+            n for name in question["translators"] for n in self.layout.nets("translators") if n.entry == name
+        ]
         for net in translators if "checkpoints" in roles else []:
-            add("checkpoints", self.file("checkpoints", net), Set("", translator=str(net)), seed=net.seed)
+            add("checkpoints", self.layout.file("checkpoints", net), Set("", translator=str(net)), seed=net.seed)
         for net in nets:
             network: dict[str, Any] = {"entry": net.entry, "seed": net.seed}
             if defence := self.study["defences"].get(net.entry):
@@ -75,36 +83,36 @@ class Questions(Tasks):
                 network["settings"] = {"protects": str(protected)}
                 if defence["router"] and "detectors" in roles:
                     rate = {"settings": network["settings"] | {"false_positive_rate": defence["false_positive_rate"]}}
-                    file = self.detector_of(self.router_of(net), defence["router"])
+                    file = self.layout.detector_of(self.layout.router_of(net), defence["router"])
                     add("detectors", file, Set(""), **network | rate, detector=defence["router"])
             elif "checkpoints" in roles:
-                add("checkpoints", self.file("checkpoints", net), Set(""), **network)
+                add("checkpoints", self.layout.file("checkpoints", net), Set(""), **network)
             for detector in question["detectors"] if "detectors" in roles else []:
                 # The anomalous data that it was fitted on; its name need not show that.
                 trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
-                file = self.detector_of(net, detector)
+                file = self.layout.detector_of(net, detector)
                 add("detectors", file, Set(""), detector=detector, **network | {"settings": trained})
             if question["fit"]:  # clean data for a fit or a threshold, disjoint from the examples
                 held_out = Set(question["fit"])
                 if "fit_outputs" in roles:
-                    add("fit_outputs", self.outputs_of(net, held_out), held_out, **network)
+                    add("fit_outputs", self.layout.outputs_of(net, held_out), held_out, **network)
                 for margin in question["margins"] if "fit_margins" in roles else []:
-                    file = self.margins_of(net, margin, held_out)
+                    file = self.layout.margins_of(net, margin, held_out)
                     add("fit_margins", file, held_out, margin=margin, **network)
             for examples in self._sets(question, net):
                 if "examples" in roles and examples.kind != "examples":
-                    add("examples", self.set_file(examples), examples, **network)
+                    add("examples", self.layout.set_file(examples), examples, **network)
                 if "outputs" in roles:
-                    add("outputs", self.outputs_of(net, examples), examples, **network)
+                    add("outputs", self.layout.outputs_of(net, examples), examples, **network)
                 for detector in question["detectors"] if "scores" in roles else []:
                     if examples.guard[0] in ("", detector):
-                        file = self.scores_of(net, detector, examples)
+                        file = self.layout.scores_of(net, detector, examples)
                         add("scores", file, examples, detector=detector, **network)
                 if "margins" in roles and examples.kind == "examples":
                     for margin in question["margins"]:
                         add(
                             "margins",
-                            self.margins_of(net, margin, examples),
+                            self.layout.margins_of(net, margin, examples),
                             examples,
                             margin=margin,
                             **network,
@@ -114,16 +122,18 @@ class Questions(Tasks):
     def _cells_task(self, cells: list[CellPlan]) -> tuple[list[str], list[dict[str, Any]]]:
         return [cell.file for cell in cells], [{"role": cell.role, "file": cell.file, **cell.facts} for cell in cells]
 
-    def _evaluate(self, evaluation: str) -> Iterator[Task]:
-        component = self._component_block("evaluations", evaluation)
+    def evaluate(self, evaluation: str) -> Iterator[Task]:
+        """Yield the task that computes the metric rows of an evaluation."""
+        component = self.tasks.component_block("evaluations", evaluation)
         files, cells = self._cells_task(self.cells(evaluation, registry.used(component["use"]).call.data))
         settings = {"evaluation": evaluation, "component": component, "cells": cells}
-        yield Task("evaluate", {"cells": files}, self.file("metrics", evaluation), settings)
+        yield Task("evaluate", {"cells": files}, self.layout.file("metrics", evaluation), settings)
 
-    def _report(self) -> Iterator[Task]:
+    def report(self) -> Iterator[Task]:
+        """Yield the task that writes the report."""
         figures, files = {}, []
         for name, entry in self.study["figures"].items():
-            component = self._component_block("figures", name)
+            component = self.tasks.component_block("figures", name)
             roles = registry.used(component["use"]).call.data
             shown = [cell for cell in self.cells(entry["evaluation"], roles) if _pictured(cell, component)]
             paths, cells = self._cells_task(shown)
@@ -132,7 +142,7 @@ class Questions(Tasks):
                 "component": component, "cells": cells, "caption": entry["caption"], "evaluation": entry["evaluation"],
                 "also": entry["also"],
             }  # fmt: skip
-        metrics = [self.file("metrics", name) for name in self.study["evaluations"]]
+        metrics = [self.layout.file("metrics", name) for name in self.study["evaluations"]]
         settings = {
             "study": self.study.name,
             "settings": self.study.settings,

@@ -9,12 +9,15 @@ from typing import Any
 
 from touchstone import registry
 from touchstone.numerics import precision
-from touchstone.pipeline.planning.batches import Batches
+from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import Batch, Net, Set, Task
 
 
-class Tasks(Batches):
+class Tasks:
     """The tasks of each job. One method per step, named after the step, yields them."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout, self.study = layout, layout.study
 
     def _torch(self, **settings: Any) -> dict[str, Any]:
         """Return the settings plus those of every torch job.
@@ -29,43 +32,40 @@ class Tasks(Batches):
             shared["memory_format"] = study["memory_format"]
         return shared | settings
 
-    def _component_block(self, section: str, entry: str) -> dict[str, Any]:
+    def component_block(self, section: str, entry: str) -> dict[str, Any]:
         """Return an entry's `use` and the settings that this component reads."""
         block = self.study[section][entry]
         return {"use": block["use"]} | {key: block[key] for key in registry.used(block["use"]).settings}
 
-    def architecture(self, net: Net) -> dict[str, Any]:
-        """Return the `model` block of a trained entry."""
-        section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
-        block: dict[str, Any] = self.study[section][net.entry]["model"]
-        return block
-
-    def _fetch(self, source: str) -> Iterator[Task]:
+    def fetch(self, source: str) -> Iterator[Task]:
+        """Yield the task that downloads a source."""
         settings = {
-            "component": self._component_block("sources", source),
+            "component": self.component_block("sources", source),
             "sha256": self.study["sources"][source]["sha256"],
         }
         yield Task("fetch", {}, f"data/raw/{source}", settings)
 
-    def _prepare(self, examples: str) -> Iterator[Task]:
+    def prepare(self, examples: str) -> Iterator[Task]:
+        """Yield the task that turns raw files into an example set."""
         entry = self.study["examples"][examples]
-        settings = {"component": self._component_block("examples", examples), "seed": entry["seed"]}
+        settings = {"component": self.component_block("examples", examples), "seed": entry["seed"]}
         inputs: dict[str, str | list[str]] = {}
         if entry["source"]:
             inputs["folder"] = f"data/raw/{entry['source']}"
             settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
         if entry["of"]:
-            inputs["examples"] = self.file("examples", entry["of"])
-        yield Task("prepare", inputs, self.file("examples", examples), settings)
+            inputs["examples"] = self.layout.file("examples", entry["of"])
+        yield Task("prepare", inputs, self.layout.file("examples", examples), settings)
 
-    def _train(self, trained: str) -> Iterator[Task]:
+    def train(self, trained: str) -> Iterator[Task]:
+        """Yield the task that trains a network, or converts a file of weights."""
         net = Net.parse(trained)
         section = "classifiers" if net.entry in self.study["classifiers"] else "translators"
         entry = self.study[section][net.entry]
         if entry["use"].startswith("pretrained/"):
             yield self._converted(net, entry)
             return
-        objective = self._component_block(section, net.entry)
+        objective = self.component_block(section, net.entry)
         references = {
             *("train", "validation", "outliers", "classifier", "static_networks"),
             *("calibration", "source", "seeds", "model"),
@@ -75,75 +75,66 @@ class Tasks(Batches):
         if self.study["study"]["precision"] == precision.BFLOAT16:
             settings["precision"] = precision.BFLOAT16
         inputs: dict[str, str | list[str]] = {
-            "train": self.file("examples", entry["train"]),
-            "validation": self.file("examples", entry["validation"]),
+            "train": self.layout.file("examples", entry["train"]),
+            "validation": self.layout.file("examples", entry["validation"]),
         }
         if entry["outliers"]:
-            inputs["outliers"] = [self.file("examples", name) for name in entry["outliers"]]
+            inputs["outliers"] = [self.layout.file("examples", name) for name in entry["outliers"]]
         if entry.get("classifier"):
-            victim = self.partner("classifiers", entry["classifier"], net.seed)
-            inputs["classifier"] = self.file("checkpoints", victim)
-            settings["classifier_architecture"] = self.architecture(victim)
+            victim = self.layout.partner("classifiers", entry["classifier"], net.seed)
+            inputs["classifier"] = self.layout.file("checkpoints", victim)
+            settings["classifier_architecture"] = self.layout.architecture(victim)
         if entry.get("static_networks"):
-            static = [self.partner("classifiers", name, net.seed) for name in entry["static_networks"]]
-            inputs["static_networks"] = [self.file("checkpoints", other) for other in static]
-            settings["static_architectures"] = [self.architecture(other) for other in static]
-        yield Task("train", inputs, self.file("checkpoints", net), settings)
+            static = [self.layout.partner("classifiers", name, net.seed) for name in entry["static_networks"]]
+            inputs["static_networks"] = [self.layout.file("checkpoints", other) for other in static]
+            settings["static_architectures"] = [self.layout.architecture(other) for other in static]
+        yield Task("train", inputs, self.layout.file("checkpoints", net), settings)
 
     def _converted(self, net: Net, entry: dict[str, Any]) -> Task:
         """Return the task that converts a file of weights to a checkpoint."""
-        settings = self._torch(component=self._component_block("classifiers", net.entry), architecture=entry["model"])
+        settings = self._torch(component=self.component_block("classifiers", net.entry), architecture=entry["model"])
         settings |= {key: entry[key] for key in ("input_shape", "classes", "mean", "std")}
         settings["sha256"] = self.study["sources"][entry["source"]]["sha256"]
         inputs: dict[str, str | list[str]] = {"folder": f"data/raw/{entry['source']}"}
-        return Task("convert", inputs, self.file("checkpoints", net), settings)
-
-    def partner(self, section: str, entry: str, seed: int) -> Net:
-        """Return the network of an entry with this seed, or else with its first seed."""
-        seeds = self.study[section][entry]["seeds"]
-        return Net(entry, seed if seed in seeds else seeds[0])
+        return Task("convert", inputs, self.layout.file("checkpoints", net), settings)
 
     def _model(self, net: Net) -> tuple[dict[str, str | list[str]], dict[str, Any]]:
         """Return the inputs and settings that a job needs to load a network or defence."""
         if net.entry not in self.study["defences"]:
-            return {"checkpoint": self.file("checkpoints", net)}, {"architecture": self.architecture(net)}
+            return {"checkpoint": self.layout.file("checkpoints", net)}, {"architecture": self.layout.architecture(net)}
         entry = self.study["defences"][net.entry]
         classifier = Net(entry["classifier"], net.seed)
-        translators = [self.partner("translators", name, net.seed) for name in entry["translator"]]
+        translators = [self.layout.partner("translators", name, net.seed) for name in entry["translator"]]
         inputs, settings = self._model(classifier)
-        inputs["translators"] = [self.file("checkpoints", translator) for translator in translators]
-        settings["translator_architectures"] = [self.architecture(translator) for translator in translators]
+        inputs["translators"] = [self.layout.file("checkpoints", translator) for translator in translators]
+        settings["translator_architectures"] = [self.layout.architecture(translator) for translator in translators]
         if entry["router"]:
-            read = self.router_of(net)
-            inputs["router"] = self.detector_of(read, entry["router"])
+            read = self.layout.router_of(net)
+            inputs["router"] = self.layout.detector_of(read, entry["router"])
             if read != classifier:
-                inputs["encoder"] = self.file("checkpoints", read)
-                settings["encoder_architecture"] = self.architecture(read)
-            settings["router"] = self._component_block("detectors", entry["router"])
+                inputs["encoder"] = self.layout.file("checkpoints", read)
+                settings["encoder_architecture"] = self.layout.architecture(read)
+            settings["router"] = self.component_block("detectors", entry["router"])
             settings["false_positive_rate"] = f"{entry['false_positive_rate']:g}"
             settings["router_confounding"] = self._labels(self._label_of(entry["router"]))
         return inputs, settings
 
-    def router_of(self, defence: Net) -> Net:
-        """Return the network that a defence's router reads: its encoder or classifier."""
-        entry = self.study["defences"][defence.entry]
-        return self.partner("classifiers", entry["encoder"] or entry["classifier"], defence.seed)
-
-    def _attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
+    def attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
+        """Yield the tasks that attack the sets of a batch."""
         for pattern in batch.sets:
             attacked = pattern.of({"victim": victim, "net": net})
             network = Net.parse(attacked.victim)
             inputs, settings = self._model(network)
-            inputs["examples"] = self.file("examples", attacked.examples)
+            inputs["examples"] = self.layout.file("examples", attacked.examples)
             settings |= self._torch(
-                component=self._component_block("attacks", attacked.attack),
+                component=self.component_block("attacks", attacked.attack),
                 seed=network.seed,
                 batch_size=self.study["study"]["batch_size"],
             )
             detector, rate = attacked.guard
             if detector:
-                inputs["detector"] = self.detector_of(network, detector)
-                calibration = Set(self.calibration(network))  # clean images that an attacker may imitate
+                inputs["detector"] = self.layout.detector_of(network, detector)
+                calibration = Set(self.layout.calibration(network))  # clean images that an attacker may imitate
                 read = self._component("detectors", detector).call.data
                 if "in_distribution" in self._component("attacks", attacked.attack).call.data:
                     read = (
@@ -151,9 +142,9 @@ class Tasks(Batches):
                         "images",
                     )  # an attack on the score starts from images, even if the detector reads none
                 inputs |= self._read(read, str(network), calibration, "typical_")
-                settings |= {"detector": self._component_block("detectors", detector), "false_positive_rate": rate}
+                settings |= {"detector": self.component_block("detectors", detector), "false_positive_rate": rate}
                 settings["confounding"] = self._labels(self._label_of(detector))
-            yield Task("attack", inputs, self.set_file(attacked), settings)
+            yield Task("attack", inputs, self.layout.set_file(attacked), settings)
 
     def _labels(self, names: Iterable[str]) -> dict[str, Any]:
         """Return the settings of the confounding labels with these names."""
@@ -191,45 +182,45 @@ class Tasks(Batches):
                 labels |= {label for member in members for label in self._label_of(member)}
         return labels
 
-    def _translate(self, batch: Batch, seed: str, victim: str = "") -> Iterator[Task]:
+    def translate(self, batch: Batch, seed: str, victim: str = "") -> Iterator[Task]:
+        """Yield the tasks that translate the sets of a batch."""
         for pattern in batch.sets:
             translated = pattern.of({"victim": victim, "seed": seed})
             net = Net.parse(translated.translator)
             inputs: dict[str, str | list[str]] = {
-                "examples": self.set_file(replace(translated, translator="")),
-                "checkpoint": self.file("checkpoints", net),
+                "examples": self.layout.set_file(replace(translated, translator="")),
+                "checkpoint": self.layout.file("checkpoints", net),
             }
-            settings = self._torch(architecture=self.architecture(net), batch_size=self.study["study"]["batch_size"])
-            yield Task("translate", inputs, self.set_file(translated), settings)
+            settings = self._torch(
+                architecture=self.layout.architecture(net), batch_size=self.study["study"]["batch_size"]
+            )
+            yield Task("translate", inputs, self.layout.set_file(translated), settings)
 
-    def _infer(self, batch: Batch, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
+    def infer(self, batch: Batch, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
+        """Yield the tasks that run a network on the sets of a batch."""
         inputs, settings = self._model(Net.parse(net))
         settings |= self._torch(batch_size=self.study["study"]["batch_size"])
         settings["confounding"] = self._labels(self.labels_of.get(Net.parse(net).entry, []))
         for pattern in batch.sets:
             examples = pattern.of({"net": net, "victim": victim, "seed": seed})
-            read = inputs | {"examples": self.set_file(examples)}
-            yield Task("infer", read, self.outputs_of(net, examples), settings)
+            read = inputs | {"examples": self.layout.set_file(examples)}
+            yield Task("infer", read, self.layout.outputs_of(net, examples), settings)
 
-    def _measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
+    def measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
+        """Yield the tasks that measure distances to a network's decision boundary."""
         network = Net.parse(net)
         settings = self._torch(
-            component=self._component_block("margins", margin),
-            architecture=self.architecture(network),
+            component=self.component_block("margins", margin),
+            architecture=self.layout.architecture(network),
             seed=network.seed,
             batch_size=self.study["study"]["batch_size"],
         )
         for examples in batch.sets:
             inputs: dict[str, str | list[str]] = {
-                "examples": self.set_file(examples),
-                "checkpoint": self.file("checkpoints", net),
+                "examples": self.layout.set_file(examples),
+                "checkpoint": self.layout.file("checkpoints", net),
             }
-            yield Task("measure", inputs, self.margins_of(net, margin, examples), settings)
-
-    def calibration(self, net: Net) -> str:
-        """Return the set of clean images that calibrates a network's detectors."""
-        calibration: str | None = self.study["classifiers"][net.entry]["calibration"]
-        return calibration or str(self.study["study"]["calibration"])
+            yield Task("measure", inputs, self.layout.margins_of(net, margin, examples), settings)
 
     def _component(self, section: str, entry: str) -> registry.Component:
         return registry.used(self.study[section][entry]["use"])
@@ -238,23 +229,24 @@ class Tasks(Batches):
         """Return the input files of a detector on one set, by role."""
         files = {}
         if {"logits", "features", "gradient_norms", "labels"} & set(data):
-            files[prefix + "outputs"] = self.outputs_of(net, examples)
+            files[prefix + "outputs"] = self.layout.outputs_of(net, examples)
         if "images" in data:
-            files[prefix + "examples"] = self.set_file(examples)
+            files[prefix + "examples"] = self.layout.set_file(examples)
         if "model" in data:
-            files[prefix + "examples"] = self.set_file(examples)
-            files["checkpoint"] = self.file("checkpoints", net)
+            files[prefix + "examples"] = self.layout.set_file(examples)
+            files["checkpoint"] = self.layout.file("checkpoints", net)
         return files
 
     def _detector_settings(self, detector: str, net: Net) -> dict[str, Any]:
         settings = self._torch(
-            component=self._component_block("detectors", detector), batch_size=self.study["study"]["batch_size"]
+            component=self.component_block("detectors", detector), batch_size=self.study["study"]["batch_size"]
         )
         if "model" in self._component("detectors", detector).data:
-            settings["architecture"] = self.architecture(net)
+            settings["architecture"] = self.layout.architecture(net)
         return settings
 
-    def _fit(self, detectors: str, net: str) -> Iterator[Task]:
+    def fit(self, detectors: str, net: str) -> Iterator[Task]:
+        """Yield the tasks that fit a group of detectors on a network."""
         for name in self.study["groups"]["detectors"][detectors]:
             entry, component, network = (
                 self.study["detectors"][name],
@@ -262,7 +254,11 @@ class Tasks(Batches):
                 Net.parse(net),
             )
             # A detector of unknown classes may be fitted on a network with fewer classes than the one that it guards.
-            fitted = str(self.partner("classifiers", entry["classifier"], network.seed)) if entry["classifier"] else net
+            fitted = (
+                str(self.layout.partner("classifiers", entry["classifier"], network.seed))
+                if entry["classifier"]
+                else net
+            )
             inputs: dict[str, str | list[str]] = {}
             if component.fit is not None:
                 kinds = tuple(data.removeprefix("fit_") for data in component.fit.data if data.startswith("fit_"))
@@ -275,14 +271,15 @@ class Tasks(Batches):
                 for anomalous in sets:
                     for role, file in self._read(kinds, fitted, anomalous, "anomalous_").items():
                         inputs[role] = [*inputs.get(role, []), file]
-            inputs |= self._read(component.call.data, net, Set(self.calibration(network)))
+            inputs |= self._read(component.call.data, net, Set(self.layout.calibration(network)))
             settings = self._detector_settings(name, network) | {
                 "seed": network.seed,
                 "false_positive_rates": self.study["study"]["false_positive_rates"],
             }
-            yield Task("fit", inputs, self.detector_of(net, name), settings)
+            yield Task("fit", inputs, self.layout.detector_of(net, name), settings)
 
-    def _score(self, batch: Batch, detectors: str, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
+    def score(self, batch: Batch, detectors: str, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
+        """Yield the tasks that score the sets of a batch with a group of detectors."""
         filled = {"net": net, "victim": victim, "seed": seed}
         for name in self.study["groups"]["detectors"][detectors]:
             data = self._component("detectors", name).call.data
@@ -290,6 +287,6 @@ class Tasks(Batches):
             for pattern in batch.sets:
                 if pattern.guard[0] in ("", name):
                     examples = pattern.of(filled)
-                    inputs: dict[str, str | list[str]] = {"detector": self.detector_of(net, name)}
+                    inputs: dict[str, str | list[str]] = {"detector": self.layout.detector_of(net, name)}
                     inputs |= self._read(data, net, examples)
-                    yield Task("score", inputs, self.scores_of(net, name, examples), settings)
+                    yield Task("score", inputs, self.layout.scores_of(net, name, examples), settings)
