@@ -12,7 +12,7 @@ import pytest
 
 import touchstone
 from touchstone import plugins
-from touchstone.pipeline.provenance import parsed_code
+from touchstone.pipeline.provenance import code, parsed_code
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "numpy", "yaml", "touchstone.registry")
