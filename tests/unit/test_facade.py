@@ -12,7 +12,7 @@ import pytest
 
 import touchstone
 from touchstone import plugins
-from touchstone.pipeline.provenance import code
+from touchstone.pipeline.provenance import code, parsed_code
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "numpy", "yaml", "touchstone.registry")
@@ -95,7 +95,7 @@ def test_the_facade_is_in_no_code_digest():
     for step in steps:
         assert "__init__.py" not in code.code_files([f"pipeline/steps/{step.name}"])
     for path in (ROOT / "src/touchstone").rglob("*.py"):
-        names = set(code.imported(ast.parse(path.read_text())))
+        names = set(parsed_code.imported(ast.parse(path.read_text())))
         assert names.isdisjoint({f"touchstone.{name}" for name in touchstone.__all__}), path
 
 

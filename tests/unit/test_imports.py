@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.pipeline.provenance import code
+from touchstone.pipeline.provenance import parsed_code
 
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 FLOORS = [  # lowest first
@@ -50,7 +50,7 @@ def imports(path: Path, everywhere: bool = True) -> set[str]:
     tree = ast.parse(path.read_text())
     if not everywhere:
         tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    return set(code.imported(tree))
+    return set(parsed_code.imported(tree))
 
 
 def own(path: Path) -> set[str]:

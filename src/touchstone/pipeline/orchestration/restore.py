@@ -121,13 +121,13 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
     written, now = 0, time.time()
     broken_links: list[tuple[dict[str, str], str]] = []
     for rule, wildcards in plan.jobs():
-        planned = [pattern.format(**wildcards) for pattern in plan.outputs(rule)]
+        planned = [task.output for task in plan.tasks(rule, **wildcards)]
         sidecars = sidecars_of.all(planned)
         if sidecars is None:
             continue
         outputs = files_of(planned)
         _not_in_the_future(root, outputs, now)
-        record = record_of(rule, sidecars, root)
+        record = record_of(rule, sidecars, sidecars_of)
         if lacking := [output for output in planned if output not in sidecars]:
             record["params"] = [f"{lacking[0]} is missing"]
         if links := sidecars_of.broken_links(sidecars):
@@ -202,15 +202,15 @@ def _damaged(root: Path, outputs: list[str]) -> list[Damage]:
     return broken
 
 
-def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], root: Path) -> dict[str, Any]:
+def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sidecars) -> dict[str, Any]:
     """Return the job's record, with the fields that Snakemake's triggers read.
 
     For bundles it contains today's digests. If a member that the job read has changed, a broken link reports that.
 
     Args:
         rule: The job's rule.
-        sidecars: {output: its sidecar's content}.
-        root: The project's folder.
+        sidecars: {output: its record}, of this job.
+        all_sidecars: Of the study, for the bundles that the job read.
     """
     tasks, files, checksums = [], dict[str, str](), dict[str, str]()
     for output, sidecar in sidecars.items():
@@ -222,10 +222,8 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], root: Path) -> di
             place = Address.parse(link["file"])
             beside = place.file + sidecar_files.SIDECAR
             if place.member:
-                if place.file not in checksums:
-                    with contextlib.suppress(ValueError, OSError):  # it is missing: a broken link reports it
-                        checksums[place.file] = sidecar_files.read_sidecar(root / place.file)["artefact"]
-                        checksums[beside] = digests.file_digest(root / beside)
+                if place.file not in checksums and (today := all_sidecars.checksums(place.file)):
+                    checksums[place.file], checksums[beside] = today
                 continue
             if not place.file.startswith(RAW):
                 checksums[place.file] = link["artefact"]

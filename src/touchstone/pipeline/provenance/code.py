@@ -12,6 +12,7 @@ from pathlib import Path
 
 from touchstone import plugins
 from touchstone.digests import canonical, file_digest, sha256
+from touchstone.pipeline.provenance import parsed_code
 
 PACKAGE = plugins.PACKAGE
 ALWAYS = "records/encoding.py"  # it determines the bytes of every artefact
@@ -23,60 +24,21 @@ TEMPLATES = {"report/page.py": "report/templates", "claims/criteria.py": "claims
 # --- code ---------------------------------------------------------------------------------------------------------
 
 
-def _without_docstrings(tree: ast.Module) -> str:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def imported(node: ast.AST) -> Iterator[str]:
-    """Yield the names of the modules that a node imports when it runs.
-
-    Imports that only type checkers see are not among them.
-    """
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        yield node.module
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    children = ast.iter_child_nodes(node)
-    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-        children = iter(node.orelse)
-    for child in children:
-        yield from imported(child)
-
-
 def source_digest(source: bytes) -> str:
     """Return the digest of a Python file's code without its comments and docstrings.
 
     Raises:
         SyntaxError: The bytes are not Python code.
     """
-    return _digest(ast.parse(source))
-
-
-def _digest(tree: ast.Module) -> str:
-    return sha256(_without_docstrings(tree).encode())
+    return parsed_code.digest_of(ast.parse(source))
 
 
 @cache
 def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file's code, and the package files that it imports."""
-    tree = ast.parse(path.read_bytes())
-    imports = set()
-    for module in imported(tree):
-        if module.startswith("touchstone."):
-            candidate = Path(*module.split(".")[1:]).with_suffix(".py")
-            if plugins.located(candidate.as_posix(), PACKAGE) is not None:
-                imports.add(candidate.as_posix())
-    return _digest(tree), tuple(sorted(imports))
+    digest, modules = parsed_code.parsed(path.read_bytes())
+    files = (Path(*module.split(".")[1:]).with_suffix(".py").as_posix() for module in modules)
+    return digest, tuple(file for file in files if plugins.located(file, PACKAGE) is not None)
 
 
 def code_files(roots: Iterable[str]) -> dict[str, str]:
@@ -93,6 +55,7 @@ def code_files(roots: Iterable[str]) -> dict[str, str]:
             for template in sorted((PACKAGE / TEMPLATES[name]).iterdir()):
                 if template.is_file() and template.suffix != ".py":
                     digests[f"{TEMPLATES[name]}/{template.name}"] = file_digest(template)
+    parsed_code.save()
     return dict(sorted(digests.items()))
 
 
