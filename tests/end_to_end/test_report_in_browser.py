@@ -142,7 +142,7 @@ def test_pictures_have_the_colours_of_their_files(page, tiny):
 def test_the_claims_stand_first(page):
     heads = [head.text for head in every(page, "main h2")]
 
-    assert heads[:2] == ["What was claimed, what did we find", "Gradient detection"]
+    assert heads[:2] == ["What was claimed, and what we found", "Gradient detection"]
     assert {line.text for line in every(page, "#claims .verdict")} - {""}
 
 

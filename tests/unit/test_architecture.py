@@ -58,7 +58,7 @@ def test_the_table_is_that_of_the_source():
 def test_a_room_has_its_floor_its_charter_and_its_imports():
     rooms = {room.name: room for room in HOUSE["rooms"]()}
 
-    assert rooms["numerics"].floor == 1
+    assert rooms["numerics"].floor == 2
     assert rooms["statistics"].imports == ("records",)
     assert rooms["attacks"].must_not == "import one another"
     assert rooms["attacks"].kind == "Components"

@@ -254,7 +254,7 @@ from pathlib import Path
 from typing import Literal
 import numpy as np
 from touchstone.data.digits import digits
-from touchstone.records import ExampleSet
+from touchstone.records.nouns import ExampleSet
 
 def numbered(folder: Path, *, part: Literal["train", "test"]) -> ExampleSet:
     \"\"\"Return digits with ids that mean nothing.\"\"\"

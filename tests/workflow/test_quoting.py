@@ -50,7 +50,7 @@ def test_the_warm_process_reads_such_a_study_ahead_of_its_jobs(clone, study):
 AHEAD = """
 import sys
 sys.path.insert(0, "src")
-from touchstone import warm_server
+from touchstone.pipeline.jobs import warm_server
 print(warm_server._plan_ahead(["job", "fit", f"--study={sys.argv[1]}", "--code", "x"]) is not None)
 """
 

@@ -252,7 +252,7 @@ PARAMS = "params.yaml"
 TABLE = [
     Change("nothing"),
     Change("a comment in a shared module", [("src/touchstone/adversary/losses.py", "\nfrom __future__", "\n# why\nfrom __future__")]),
-    Change("a docstring", [(FGSM, "The fast gradient sign method.", "Another word for it.")]),
+    Change("a docstring", [(FGSM, "The fast gradient sign method (FGSM).", "Another word for it.")]),
     Change("a reformatting", [(FGSM, "moved = images + eps * gradient.sign()", "moved = (\n                images + eps * gradient.sign()\n            )")]),
     Change("a constant", [(FGSM, "images + eps * gradient", "images + 1.0 * eps * gradient")], wanted=uses("attacks/fgsm")),
     Change("a default", [(ENERGY, "PositiveFloat = 1.0", "PositiveFloat = 2.0")], wanted=uses("detectors/energy")),
@@ -267,7 +267,7 @@ TABLE = [
         [("src/touchstone/margins/_hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone")],
         wanted=either(uses("margins/nearest_classes"), uses("margins/fab")),
     ),
-    Change("an edit in plumbing", [("src/touchstone/pipeline/jobs/run.py", "ready, held = False, 0", "ready, held = False, 0 + 0")]),
+    Change("an edit in plumbing", [("src/touchstone/pipeline/jobs/run.py", "ready, reused = False, 0", "ready, reused = False, 0 + 0")]),
     Change("a setting", [(PARAMS, "pgd_02: {use: pgd, eps: 0.02}", "pgd_02: {use: pgd, eps: 0.03}")], wanted=makes_attack("pgd_02")),
     Change("a setting of a detector", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 2}")], wanted=of_the_entry_energy),
     Change("a default written out", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 1.0}")]),

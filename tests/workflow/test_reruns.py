@@ -18,7 +18,9 @@ def test_a_finished_study_has_nothing_to_do_in_another_folder(copied):
 
 def test_a_comment_a_docstring_and_layout_rerun_nothing(copied):
     copied.edit(
-        "src/touchstone/attacks/pgd.py", '"""Projected gradient descent."""', '"""Another word."""\n# a comment\n\n'
+        "src/touchstone/attacks/pgd.py",
+        '"""Projected gradient descent (PGD)."""',
+        '"""Another word."""\n# a comment\n\n',
     )
     copied.edit("src/touchstone/pipeline/steps/attack.py", "def attack(", "# why not\ndef attack(")
 
@@ -26,7 +28,11 @@ def test_a_comment_a_docstring_and_layout_rerun_nothing(copied):
 
 
 def test_a_constant_in_one_attack_reruns_what_uses_it_and_what_is_downstream_and_no_clean_training(copied):
-    copied.edit("src/touchstone/attacks/pgd.py", "2.5 * eps / steps if", "2.0 * eps / steps if")
+    copied.edit(
+        "src/touchstone/attacks/pgd.py",
+        "size = resolve_step_size(step_size, eps, steps)",
+        "size = resolve_step_size(step_size, eps, steps + 1)",
+    )
 
     planned = copied.planned()
 

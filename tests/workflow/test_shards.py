@@ -9,6 +9,9 @@ import pytest
 from touchstone.commands import gc
 from touchstone.pipeline.auditing import audit
 from touchstone.pipeline.planning.plan import Plan, digests_of
+from touchstone.pipeline.planning.shards import shard_of
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import Study, load
 
 ROOT = Path(__file__).parents[2]
@@ -16,19 +19,20 @@ SHARDS = 3
 TESTED = ("digits_test", "uniform")  # the group `tested` of the tiny study
 DATA = "data/tiny"
 TARGETS = [
-    f"{DATA}/{file}.safetensors"
-    for file in (
-        "attacked/digits_test/cnn.0/pgd",
-        "attacked/uniform/cnn.0/fgsm",  # images of no class
-        "attacked/digits_test/cnn.0+msp@0.05/score",  # on a network behind a detector
-        "translated/digits_test/cnn.0/pgd/unet.0",
-        "outputs/cnn.0/digits_test",
-        "outputs/cnn.0/digits_test/cnn.0/pgd",
-        "outputs/cnn.0/digits_test/cnn.0/pgd/unet.0",
-        "outputs/routed.0/uniform",
-        "margins/cnn.0/fab/digits_test",
+    f"{DATA}/{address}"
+    for address in (
+        "attacked/digits_test/cnn.0/pgd.safetensors",
+        "attacked/uniform/cnn.0/fgsm.safetensors",  # images of no class
+        "attacked/digits_test/cnn.0+msp@0.05/score.safetensors",  # on a network behind a detector
+        "translated/digits_test/cnn.0/pgd/unet.0.safetensors",
+        "outputs/cnn.0/tested.zip#digits_test",
+        "outputs/cnn.0/tested_plain/cnn.0.zip#digits_test/cnn.0/pgd",
+        "outputs/cnn.0/tested_plain_translating/cnn.0/0.zip#digits_test/cnn.0/pgd/unet.0",
+        "outputs/routed.0/tested.zip#uniform",
+        "margins/cnn.0/fab/tested.zip#digits_test",
     )
 ]
+FILES = files_of(TARGETS)
 
 
 def cut(study, shards, names=TESTED):
@@ -111,7 +115,9 @@ def test_every_rules_outputs_are_those_of_its_tasks_and_it_is_found_by_each_of_t
 def test_a_shard_that_is_not_there_is_refused_in_words(bare, tmp_path):
     project = sharded(bare, tmp_path / "project")
 
-    done = project.snakemake("-n", "--cores", "1", f"{DATA}/shards/outputs/cnn.0/uniform/3.safetensors", check=False)
+    done = project.snakemake(
+        "-n", "--cores", "1", f"{DATA}/shards/outputs/cnn.0/tested/uniform/3.safetensors", check=False
+    )
 
     assert "no shard called 3 in this study" in done.stdout + done.stderr
 
@@ -138,7 +144,7 @@ def cut_sets(project):
 
 
 def run(project, *options):
-    return replace(project, environment={"TOUCHSTONE_CACHE": "off"}).snakemake("--cores", "2", *options, *TARGETS)
+    return replace(project, environment={"TOUCHSTONE_CACHE": "off"}).snakemake("--cores", "2", *options, *FILES)
 
 
 def fill(project):
@@ -164,15 +170,15 @@ def own(gathered, tmp_path):
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_gathered_artefact_is_that_of_one_job_byte_by_byte(gathered, target):
     kept = gathered.root / target.replace(DATA, "whole")
+    file = Address.parse(target).file
 
-    assert (gathered.root / target).read_bytes() == kept.read_bytes()
-    assert (
-        len(list((gathered.root / target.replace(DATA, f"{DATA}/shards")).with_suffix("").glob("*.safetensors"))) == 3
-    )
+    assert sidecar_files.read_artefact(gathered.root / target) == sidecar_files.read_artefact(kept)
+    assert (gathered.root / file).read_bytes() == (gathered.root / file.replace(DATA, "whole")).read_bytes()
+    assert len(list((gathered.root / shard_of(target, 0)).parent.glob("*.safetensors"))) == 3
 
 
 def test_a_run_on_shards_has_nothing_left_to_do(gathered):
-    assert not gathered.planned(*TARGETS)
+    assert not gathered.planned(*FILES)
 
 
 GONE = {
@@ -186,8 +192,8 @@ GONE = {
         "Run cnn.0: tested_plain_translating, shard 1",
         "Gather infer tested_plain_translating of cnn.0 cnn.0 0",
     },
-    "outputs/cnn.0/digits_test/2": {"Run cnn.0: tested, shard 2", "Gather infer tested of cnn.0"},
-    "margins/cnn.0/fab/uniform/0": {
+    "outputs/cnn.0/tested/digits_test/2": {"Run cnn.0: tested, shard 2", "Gather infer tested of cnn.0"},
+    "margins/cnn.0/fab/tested/uniform/0": {
         "Measure margins of cnn.0 by fab: tested, shard 0",
         "Gather measure tested of cnn.0 fab",
     },
@@ -198,11 +204,11 @@ GONE = {
 def test_a_shard_that_is_gone_is_made_again_alone_and_what_is_made_of_it(own, shard):
     (own.root / f"{DATA}/shards/{shard}.safetensors").unlink()
 
-    assert set(own.planned(*TARGETS)) == GONE[shard]
+    assert set(own.planned(*FILES)) == GONE[shard]
 
 
 def test_a_shard_that_failed_is_made_again_with_the_same_bytes_and_the_others_stay(own):
-    shards = own.root / f"{DATA}/shards/margins/cnn.0/fab/digits_test"
+    shards = own.root / f"{DATA}/shards/margins/cnn.0/fab/tested/digits_test"
     others = {path: path.stat().st_mtime_ns for path in shards.iterdir() if not path.name.startswith("1.")}
     for name in ("1.safetensors", "1.safetensors.prov.json"):  # as Snakemake leaves a job that failed
         (shards / name).unlink()
@@ -210,13 +216,13 @@ def test_a_shard_that_failed_is_made_again_with_the_same_bytes_and_the_others_st
     run(own)
 
     assert {path: path.stat().st_mtime_ns for path in others} == others
-    made = own.root / f"{DATA}/margins/cnn.0/fab/digits_test.safetensors"
-    assert made.read_bytes() == (own.root / "whole/margins/cnn.0/fab/digits_test.safetensors").read_bytes()
+    gathered_again = own.root / f"{DATA}/margins/cnn.0/fab/tested.zip"
+    assert gathered_again.read_bytes() == (own.root / "whole/margins/cnn.0/fab/tested.zip").read_bytes()
 
 
 def test_audit_follows_a_gathered_file_through_its_shards_and_names_one_that_was_changed(own, monkeypatch):
     monkeypatch.chdir(own.root)
-    file, shard = TARGETS[-1], f"{DATA}/shards/margins/cnn.0/fab/digits_test/1.safetensors"
+    file, shard = TARGETS[-1], f"{DATA}/shards/margins/cnn.0/fab/tested/digits_test/1.safetensors"
     assert not audit.audit_file(file, quiet=True)
 
     data = bytearray((own.root / shard).read_bytes())
@@ -227,7 +233,7 @@ def test_audit_follows_a_gathered_file_through_its_shards_and_names_one_that_was
 
 
 def test_gc_keeps_the_shards_of_a_study_and_lists_them_when_it_is_no_longer_cut(own):
-    shard = f"{DATA}/shards/outputs/cnn.0/digits_test/0.safetensors"
+    shard = f"{DATA}/shards/outputs/cnn.0/tested/digits_test/0.safetensors"
     kept = gc.left_behind(Plan(load("tiny", own.root)), own.root)
 
     own.edit("workflow/studies/tiny.yaml", f"limit: 60, shards: {SHARDS}", "limit: 60")
@@ -241,7 +247,7 @@ def test_more_shards_than_batches_end_the_run_in_words_before_any_job_on_a_shard
     own.edit("workflow/studies/tiny.yaml", "limit: 60, shards: 3", "limit: 60, shards: 5")
     own.edit("workflow/studies/tiny.yaml", "count: 40, shards: 3", "count: 40, shards: 5")
 
-    done = own.snakemake("--cores", "1", TARGETS[-1], check=False)
+    done = own.snakemake("--cores", "1", FILES[-1], check=False)
 
     assert done.returncode != 0
     log = (own.root / "logs/tiny/cut_tested.log").read_text()

@@ -95,5 +95,5 @@ def test_without_network_the_job_says_which_files_to_put_where(bare, tmp_path):
     assert done.returncode != 0
     assert "mnist: could not download train-images-idx3-ubyte.gz" in log
     assert "t10k-labels-idx1-ubyte.gz  (md5:ec29112dd5afa0611ce80d1b7f02629c, from https://ossci-datasets" in log
-    assert "set local_folder of sources.mnist to it" in log
+    assert "set sources.mnist.local_folder to it" in log
     assert "Traceback" not in log

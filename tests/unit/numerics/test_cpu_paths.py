@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from touchstone.numerics import cpu_paths
-from touchstone.pipeline.jobs import environment, job, reader
+from touchstone.pipeline.jobs import environment, job, outputs, reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import code
 
@@ -129,7 +129,7 @@ def test_the_sidecar_of_every_step_that_computes_names_the_paths(tmp_path, step)
     (tmp_path / "requirements.lock").write_text("nothing\n")
     settings = {"device": "cpu", "threads": 1}
 
-    facts = job.Job(Task(step, {}, "made", settings), reader.Reader(), tmp_path, tmp_path).facts
+    facts = job.Job(Task(step, {}, "made", settings), reader.Reader(), outputs.Outputs(), tmp_path, tmp_path).facts
 
     assert "numpy=" in facts["cpu"]
     assert "blas=" in facts["cpu"]
@@ -139,7 +139,7 @@ def test_the_sidecar_of_every_step_that_computes_names_the_paths(tmp_path, step)
 def test_what_is_fetched_is_the_same_on_every_processor_and_is_not_fetched_again_for_other_pins(tmp_path):
     (tmp_path / "requirements.lock").write_text("nothing\n")
 
-    facts = job.Job(Task("fetch", {}, "made", {}), reader.Reader(), tmp_path, tmp_path).facts
+    facts = job.Job(Task("fetch", {}, "made", {}), reader.Reader(), outputs.Outputs(), tmp_path, tmp_path).facts
 
     assert "cpu" not in facts
     assert code.CPU_PATHS not in facts["files"]

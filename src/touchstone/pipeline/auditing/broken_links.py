@@ -58,12 +58,11 @@ class Sidecars:
                 return None
         return records
 
-    def checksums(self, bundle: str) -> tuple[str, str] | None:
-        """Return the digests of a bundle and of its sidecar; None if the bundle is gone, which is a broken link."""
-        if bundle not in self._digests:
-            self._read(bundle)
-        content, digest = self._contents[bundle], self._digests[bundle]
-        return None if content is None or digest is None else (str(content["artefact"]), digest)
+    def sidecar_digest(self, file: str) -> str | None:
+        """Return the digest of the sidecar of a file; None if one of both is gone, which is a broken link."""
+        if file not in self._digests:
+            self._read(file)
+        return self._digests[file]
 
     def _read(self, address: str) -> dict[str, Any] | None:
         """Return an artefact's record; None if it or its sidecar is missing or unreadable."""

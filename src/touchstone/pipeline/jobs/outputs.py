@@ -75,16 +75,26 @@ class Outputs:
     def write(self, address: str, data: bytes, facts: Record) -> None:
         """Write an artefact and its record."""
         place = Address.parse(address)
-        path = Path(place.file)
         if not place.member:
-            sidecar_files.write_with_sidecar(path, data, facts)
+            sidecar_files.write_with_sidecar(Path(place.file), data, facts)
             return
+        bundle, records = self._bundle(Path(place.file))
+        bundle.add(place.member, data)
+        records[place.member] = {"artefact": digests.sha256(data), **facts}
+
+    def write_pieces(self, address: str, pieces: Iterable[bytes], facts: Record) -> None:
+        """Write an artefact piece by piece, and its record."""
+        place = Address.parse(address)
+        if not place.member:
+            digest = whole_files.write_pieces(Path(place.file), pieces)
+            sidecar_files.write_sidecar(Path(place.file), digest, facts)
+            return
+        bundle, records = self._bundle(Path(place.file))
+        records[place.member] = {"artefact": bundle.add_pieces(place.member, pieces), **facts}
+
+    def _bundle(self, path: Path) -> tuple[bundles.Writer, dict[str, Record]]:
+        """Return the open bundle at a path and the records of its members so far."""
         if path not in self._bundles:
             self._bundles[path] = self._open.enter_context(bundles.written(path))
             self._records[path] = {}
-        self._bundles[path].add(place.member, data)
-        self._records[path][place.member] = {"artefact": digests.sha256(data), **facts}
-
-    def write_pieces(self, address: str, pieces: Iterable[bytes], facts: Record) -> None:
-        """Write a file piece by piece, and its sidecar."""
-        sidecar_files.write_sidecar(Path(address), whole_files.write_pieces(Path(address), pieces), facts)
+        return self._bundles[path], self._records[path]

@@ -124,6 +124,7 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
         planned = [task.output for task in plan.tasks(rule, **wildcards)]
         sidecars = sidecars_of.all(planned)
         if sidecars is None:
+            written += _mark_missing(root, rule, planned, sidecars_of) if write else 0
             continue
         outputs = files_of(planned)
         _not_in_the_future(root, outputs, now)
@@ -152,6 +153,22 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
         done.damaged.extend(broken)
         done.finished.append(Finished(rule, wildcards, record, kept or dict.fromkeys(files, record)))
     return replace(done, written=written, changed=sidecars_of.changed(broken_links))
+
+
+def _mark_missing(root: Path, rule: Rule, planned: list[str], all_sidecars: Sidecars) -> int:
+    """Let Snakemake rerun a job that has lost an artefact but not its sidecar; return the number of records written.
+
+    Jobs read sidecars, as far as Snakemake knows, so it does not look for the artefacts.
+    """
+    files = files_of(planned)
+    lost = [file for file in files if not (root / file).exists()]
+    left = [beside for file in files if (root / (beside := file + sidecar_files.SIDECAR)).exists()]
+    if not lost or rule.step == "fetch":  # raw files may be gone
+        return 0
+    record = record_of(rule, {}, all_sidecars) | {"params": [f"{lost[0]} is missing"]}
+    for file in left:
+        whole_files.write_whole(_path(root, file), json.dumps(record, sort_keys=True).encode(), lasting=False)
+    return len(left)
 
 
 def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
@@ -221,13 +238,10 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sid
         for link in (link for group in links.values() for link in group):
             place = Address.parse(link["file"])
             beside = place.file + sidecar_files.SIDECAR
-            if place.member:
-                if place.file not in checksums and (today := all_sidecars.checksums(place.file)):
-                    checksums[place.file], checksums[beside] = today
-                continue
-            if not place.file.startswith(RAW):
-                checksums[place.file] = link["artefact"]
-            checksums[beside] = link["sidecar"]
+            if not place.member:
+                checksums[beside] = link["sidecar"]
+            elif beside not in checksums and (today := all_sidecars.sidecar_digest(place.file)):
+                checksums[beside] = today
     settings = digests.sha256(digests.canonical(tasks).encode())
     code_digest = code.code_digest(dict(sorted(files.items())))
     return {

@@ -40,9 +40,9 @@ def constraints(plan: Plan) -> dict[str, str]:
 
 
 def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
-    """Return the input function of a rule.
+    """Return the input function of a rule: the sidecars of what its jobs read.
 
-    Its sidecar represents a raw folder, because Snakemake stores no checksums of folders.
+    A sidecar names the digest of its file, so it changes with it. That halves the files that Snakemake looks at.
     """
 
     def input_files(wildcards: Wildcards) -> list[str]:
@@ -52,7 +52,7 @@ def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
             if value not in values:
                 raise ParamsError(f"no {name} called {value} in this study.{nearest(value, values)}")
         files = files_of(file for task in plan.tasks(rule, **wildcards) for file in task.input_files)
-        return [file for file in with_sidecars(files) if file not in plan.layout.raw_folders]
+        return [file + SIDECAR for file in files]
 
     return input_files
 

@@ -75,7 +75,7 @@ class Layout:
     def scores_of(self, net: object, detector: str, examples: Set) -> str:
         """Return the address of a detector's scores on an example set."""
         group = self.group_of("detectors", detector)
-        return self._bundled(("scores", net, group), examples, f"{detector}/{examples.address}", whole=True)
+        return self._bundled(("scores", net, group), examples, f"{detector}/{examples.address}")
 
     def detector_of(self, net: object, detector: str) -> str:
         """Return the address of a detector that is fitted on a network."""
@@ -84,19 +84,14 @@ class Layout:
     def _bundle(self, *parts: object) -> str:
         return "/".join([self.folder, *map(str, parts)]) + BUNDLE
 
-    def _bundled(self, parts: tuple[object, ...], examples: Set, member: str, whole: bool = False) -> str:
-        """Return the address of one set's result: usually a member of the job's bundle.
-
-        A result that is computed shard by shard is large, so it gets a separate file. Scores are never sharded.
+    def _bundled(self, parts: tuple[object, ...], examples: Set, member: str) -> str:
+        """Return the address of one set's result, a member of its job's bundle.
 
         Args:
             parts: The path of the bundle, up to its batch.
             examples: The example set.
             member: The name of the member.
-            whole: Whether one job processes the whole set, even if the set has shards.
         """
-        if not whole and self.study["examples"][examples.examples]["shards"] > 1:
-            return self.file(*map(str, parts), member)
         return str(Address(self._bundle(*parts, self._batch_of(examples)), member))
 
     def _batch_of(self, examples: Set) -> str:

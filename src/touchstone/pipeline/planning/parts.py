@@ -120,7 +120,7 @@ class Rule:
         return f"{name}, shard {{wildcards.shard}}" if "shard" in self.wildcards else name
 
     @property
-    def told_wildcards(self) -> str:
+    def wildcard_label(self) -> str:
         """The wildcards in a job's message."""
         return " ".join(f"{{wildcards.{name}}}" for name in self.wildcards)
 

@@ -259,7 +259,7 @@ def _starred(path: str) -> str:
     Each may be a name or a wildcard: cnn.0, {net}, unet.{seed}; 3.safetensors, {seed}.zip.
     """
     networks = r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})"
-    return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{(?:shard|seed)\}})(?=\.[a-z]+$)", "*", path)
+    return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{(?:shard|seed)\}})(?=/|\.[a-z]+$)", "*", path)
 
 
 @cache

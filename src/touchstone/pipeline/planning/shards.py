@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from touchstone.pipeline.planning.parts import Rule, Task
+from touchstone.pipeline.provenance.addresses import Address
 
 SHARD = "shard"  # the wildcard
 PART_STEPS = {"attack": "attack_part"}  # the steps that have a variant for shards
@@ -21,13 +22,15 @@ def sharded(rule: Rule) -> list[Rule]:
 
 
 def shard_of(file: str, shard: object) -> str:
-    """Return the path of one shard of an artefact.
+    """Return the path of one shard of an artefact, which is always a file.
 
-    The shards of data/STUDY/attacked/SET.safetensors are data/STUDY/shards/attacked/SET/SHARD.safetensors.
+    The shards of data/STUDY/attacked/SET.safetensors are data/STUDY/shards/attacked/SET/SHARD.safetensors, those of the
+    member SET of a bundle data/STUDY/outputs/NET/BATCH.zip are data/STUDY/shards/outputs/NET/BATCH/SET/SHARD.safetensors.
     """
-    data, study, rest = file.split("/", 2)
-    stem, dot, ending = rest.rpartition(".")
-    return f"{data}/{study}/shards/{stem}/{shard}{dot}{ending}"
+    place = Address.parse(file)
+    data, study, rest = place.file.split("/", 2)
+    parts = [rest.rpartition(".")[0], *([place.member] if place.member else []), f"{shard}.safetensors"]
+    return "/".join([data, study, "shards", *parts])
 
 
 def on_shard(task: Task, shard: str) -> Task:

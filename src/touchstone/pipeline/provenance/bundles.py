@@ -5,9 +5,12 @@ A bundle is a zip without compression, and each member is a whole safetensors fi
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -26,9 +29,30 @@ class Writer:
 
     def add(self, member: str, data: bytes) -> None:
         """Write the next member."""
-        entry = zipfile.ZipInfo(member, DATE)
-        entry.external_attr = 0o644 << 16
-        self._archive.writestr(entry, data)
+        self._archive.writestr(_entry(member), data)
+
+    def add_pieces(self, member: str, pieces: Iterable[bytes]) -> str:
+        """Write the next member piece by piece; return the digest of its bytes.
+
+        They go through a file without a name: a zip says the size of a member before its bytes.
+        """
+        digest = hashlib.sha256()
+        with tempfile.TemporaryFile() as spool:
+            for piece in pieces:
+                digest.update(piece)
+                spool.write(piece)
+            entry = _entry(member)
+            entry.file_size = spool.tell()
+            spool.seek(0)
+            with self._archive.open(entry, "w") as target:
+                shutil.copyfileobj(spool, target)
+        return "sha256:" + digest.hexdigest()
+
+
+def _entry(member: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(member, DATE)
+    entry.external_attr = 0o644 << 16
+    return entry
 
 
 @contextmanager

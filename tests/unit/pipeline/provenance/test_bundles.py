@@ -53,6 +53,13 @@ def test_the_same_members_give_the_same_bytes_at_any_time(tmp_path, monkeypatch)
     assert write(tmp_path / "b.zip", one=b"1").read_bytes() == first
 
 
+def test_pieces_give_the_bytes_of_the_whole(tmp_path):
+    with bundles.written(tmp_path / "pieces.zip") as bundle:
+        assert bundle.add_pieces("one", [b"1", b"22", b""]) == digests.sha256(b"122")
+
+    assert (tmp_path / "pieces.zip").read_bytes() == write(tmp_path / "whole.zip", one=b"122").read_bytes()
+
+
 def test_a_bundle_that_is_not_finished_leaves_the_old_one(tmp_path):
     path = write(tmp_path / "one.zip", one=b"1")
 
