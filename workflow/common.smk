@@ -1,4 +1,4 @@
-# Shared by all rule files: the study's settings, its plan, and the values of wildcards.
+# What the files in rules/ share: settings, plan and values of wildcards of the study.
 import gc
 import shlex
 import sys
