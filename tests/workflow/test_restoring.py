@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from touchstone.digests import folder_digest
-from touchstone.pipeline.orchestration import restore
+from touchstone.pipeline.orchestration import restore, restored
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings.study import load
@@ -91,7 +91,7 @@ def test_restored_records_are_those_that_snakemake_writes(tiny):
     """Everything that Snakemake's triggers read; where they agree, a restore writes nothing."""
     done = restore.restore(Plan(load("tiny", tiny.root)), tiny.root)
 
-    assert done == restore.Restored(written=0, damaged=[])
+    assert done == restored.Restored(written=0, damaged=[])
 
 
 def test_a_record_has_every_field_that_snakemake_writes(copied, tiny):
@@ -143,7 +143,7 @@ def test_of_many_changed_files_five_are_named_and_the_rest_counted(copied):
 
     told = restore.restore(Plan(load("tiny", copied.root)), copied.root).messages()
 
-    assert len(told) == restore.MOST_NAMED + 1
+    assert len(told) == restored.MOST_NAMED + 1
     assert told[-1].startswith("3 more files changed after ")
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from touchstone import digests
 from touchstone.pipeline.orchestration import rules
-from touchstone.pipeline.orchestration.restore import Finished, Restored, params_of, record_name
+from touchstone.pipeline.orchestration.restore import params_of, record_name
+from touchstone.pipeline.orchestration.restored import Finished, Restored
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 

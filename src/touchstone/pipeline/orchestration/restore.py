@@ -13,86 +13,22 @@ import os
 import re
 import time
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from touchstone import digests
-from touchstone.pipeline.auditing.broken_links import RAW, Changed, Sidecars
+from touchstone.pipeline.auditing.broken_links import Sidecars
+from touchstone.pipeline.orchestration.restored import KEEP, RERUN, Damage, Finished, Restored
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import code, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 
 RECORDS = Path(".snakemake/metadata")
-KEEP, RERUN = "keep", "rerun"  # files that were created under another requirements.lock
+TICK = 0.01  # seconds by which times may differ that are equal
 FORMAT = 6  # of Snakemake 9.27.1; a test compares a restored record with one that Snakemake wrote
-MOST_NAMED = 5  # changed files that are named; the others are only counted
 TIMES = re.compile(rb'time": ([\d.e+-]+)')  # the only difference between Snakemake's records of one job's files
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A file, or a folder of raw files, that differs from its sidecar's digest."""
-
-    file: str
-    expected: str
-    actual: str
-
-    def __str__(self) -> str:
-        if not self.file.startswith(RAW):
-            return f"{self.file}: its bytes do not match its sidecar; it will be recomputed"
-        source = self.file.removeprefix(RAW)
-        return (
-            f"{self.file}: these are not the raw files that were fetched: expected {self.expected}, found {self.actual};"
-            f" they will be fetched again. To use other raw files, change sources.{source}"
-        )
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A job whose files and sidecars exist.
-
-    Attributes:
-        record: the record that follows from the sidecars.
-        kept: Snakemake's record of each file.
-    """
-
-    rule: Rule
-    wildcards: dict[str, str]
-    record: dict[str, Any]
-    kept: dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Restored:
-    """The result of a restore.
-
-    Attributes:
-        written: the number of records that were written.
-        damaged: files whose bytes do not match their sidecar.
-        other_lock: files that were created under another requirements.lock.
-        lock: KEEP or RERUN, the treatment of `other_lock`.
-        changed: files that changed together with their sidecar after others were created from them.
-        finished: jobs whose files and sidecars exist.
-    """
-
-    written: int
-    damaged: list[Damage]
-    other_lock: list[str] = field(default_factory=list)
-    lock: str = KEEP
-    changed: list[Changed] = field(default_factory=list)
-    finished: list[Finished] = field(default_factory=list, compare=False, repr=False)
-
-    def messages(self) -> list[str]:
-        """Return the warnings that the user should see before the first job."""
-        lines = [str(damage) for damage in self.damaged] + [str(changed) for changed in self.changed[:MOST_NAMED]]
-        if more := self.changed[MOST_NAMED:]:
-            lines.append(f"{len(more)} more files changed after others were created from them, such as {more[0].file}")
-        if self.other_lock:
-            action = "kept (lock=rerun recomputes them)" if self.lock == KEEP else "they will be recomputed"
-            lines.append(f"{len(self.other_lock)} files were created under another requirements.lock: {action}")
-        return lines
 
 
 def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = True) -> Restored:
@@ -142,7 +78,9 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
         files = [*outputs, *(output + sidecar_files.SIDECAR for output in outputs)]
         files += plan.layout.more_pages if rule.step == "report" else []
         kept = _kept(root, files, record)
-        broken = _damaged(root, _changed_since(root, outputs) if kept else outputs)
+        touched = _touched_since(root, outputs, kept) if kept else {}
+        broken = _damaged(root, sorted({*_changed_since(root, outputs), *touched}) if kept else outputs)
+        _reset_times(root, {output: end for output, end in touched.items() if not broken})
         if broken:
             record["params"] = [f"{broken[0].file} is damaged"]
             kept = _kept(root, files, record)
@@ -185,6 +123,25 @@ def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
 def _changed_since(root: Path, outputs: list[str]) -> list[str]:
     """Return the outputs that were modified or touched after their sidecar was written."""
     return [output for output in outputs if _later(root / output)]
+
+
+def _touched_since(root: Path, outputs: list[str], kept: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """Return {output: the time of its sidecar when its job ended}, of the sidecars that were changed or touched since."""
+    found = {}
+    for output in outputs:
+        end = float(kept[output + sidecar_files.SIDECAR].get("endtime") or 0.0)  # Snakemake takes it from the file
+        if 0 < end < (root / (output + sidecar_files.SIDECAR)).stat().st_mtime - TICK:
+            found[output] = end
+    return found
+
+
+def _reset_times(root: Path, ends: dict[str, float]) -> None:
+    """Give verified files the time at which their job ended, so that they are not hashed again."""
+    for output, end in ends.items():
+        for path in (root / output, root / (output + sidecar_files.SIDECAR)):
+            with contextlib.suppress(OSError):  # not ours to touch
+                if path.is_file():
+                    os.utime(path, (end, end))
 
 
 def _later(path: Path) -> list[Path]:
