@@ -454,3 +454,9 @@ def given(function):
         and (p.name in SETTINGS or (p.name in REQUIRED and p.default is p.empty))
         and (p.name != "eps" or "list" in str(p.annotation))
     }
+
+
+def value_of(numbers, metric, entry, examples):
+    """The value of the one row that is about these."""
+    (row,) = [row for row in numbers.rows if (row.metric, row.entry, row.examples) == (metric, entry, examples)]
+    return row.value

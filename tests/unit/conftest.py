@@ -12,8 +12,6 @@ from torch.nn import functional
 
 from touchstone.numerics.tensors import RandomStreams, seeded
 
-torch.set_num_threads(1)
-
 
 class Victim(NamedTuple):
     model: nn.Module
@@ -32,7 +30,7 @@ class Victim(NamedTuple):
             return functional.cross_entropy(self.model(images), self.labels, reduction="none")
 
 
-def train(model, images, labels, epochs, eps=0.0):
+def trained(model, images, labels, epochs, eps=0.0):
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     order = torch.Generator().manual_seed(0)
     for _ in range(epochs):
@@ -46,6 +44,12 @@ def train(model, images, labels, epochs, eps=0.0):
             functional.cross_entropy(model(batch), target).backward()
             optimiser.step()
     return model.eval()
+
+
+@pytest.fixture(scope="session")
+def train():
+    """The function that trains a small network on a few images, with FGSM if eps is not 0."""
+    return trained
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +67,7 @@ def victim(digits):
             nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(),
             nn.Flatten(), nn.Linear(512, 64), nn.ReLU(), nn.Linear(64, 10),
         )  # fmt: skip
-        train(model, images[:1400], labels[:1400], epochs=8, eps=0.1)
+        trained(model, images[:1400], labels[:1400], epochs=8, eps=0.1)
     rows = torch.arange(1400, 1500)
     return Victim(model, images[rows], labels[rows])
 

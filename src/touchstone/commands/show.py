@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
-import struct
-from collections.abc import Iterator
 from pathlib import Path
+
+from safetensors import deserialize
 
 from touchstone.messages import nearest
 from touchstone.pipeline.provenance import chain, sidecar_files
@@ -49,14 +48,6 @@ def main(options: argparse.Namespace) -> int:
     for link in chain.links(record):
         print(f"from: {link['file']}")
     if address.file.endswith((".safetensors", ".zip")):
-        for line in _arrays(sidecar_files.read_artefact(artefact)):
-            print(line)
+        for name, array in sorted(deserialize(sidecar_files.read_artefact(artefact))):  # type: ignore[no-untyped-call]
+            print(f"array: {name} {array['dtype']} {array['shape']}")
     return 0
-
-
-def _arrays(data: bytes) -> Iterator[str]:
-    """Yield name, type and shape of each array of a safetensors file, from its header."""
-    (length,) = struct.unpack_from("<Q", data)
-    for name, facts in sorted(json.loads(data[8 : 8 + length]).items()):
-        if name != "__metadata__":
-            yield f"array: {name} {facts['dtype']} {facts['shape']}"

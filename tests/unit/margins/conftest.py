@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from torch import nn
-from torch.nn import functional
 
 from touchstone.numerics.tensors import Normalise, RandomStreams, seeded
 
-torch.set_num_threads(1)
-
-
-def train(model, images, labels, epochs):
-    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
-    order = torch.Generator().manual_seed(0)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(images), generator=order).split(100):
-            optimiser.zero_grad()
-            functional.cross_entropy(model(images[rows]), labels[rows]).backward()
-            optimiser.step()
-    return model.eval()
-
 
 @pytest.fixture(scope="session")
-def digits():
-    bunch = load_digits()
-    return torch.tensor(bunch.images, dtype=torch.float32)[:, None] / 16, torch.tensor(bunch.target)
-
-
-@pytest.fixture(scope="session")
-def linear_net(digits):
+def linear_net(digits, train):
     images, labels = digits
     with seeded(0, "init"):
         model = nn.Sequential(Normalise([0.3], [0.4]), nn.Flatten(), nn.Linear(64, 10))
@@ -39,7 +18,7 @@ def linear_net(digits):
 
 
 @pytest.fixture(scope="session")
-def cnn(digits):
+def cnn(digits, train):
     images, labels = digits
     with seeded(0, "init"):
         model = nn.Sequential(

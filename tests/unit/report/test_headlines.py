@@ -15,22 +15,7 @@ from touchstone.report.matrices import matrices
 from touchstone.report.tables import Numbers, numbered
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
-
-
-@pytest.fixture(scope="module")
-def numbers_of():
-    """The numbers of an evaluation of the made-up study, and its rows by what they are about."""
-
-    def numbers(question):
-        cells, settings = STUDY["given"](question)
-        return Numbers(numbered({"main": Metrics(question(*cells, **settings))}))
-
-    return numbers
-
-
-def value(numbers, metric, entry, examples):
-    (row,) = [row for row in numbers.rows if (row.metric, row.entry, row.examples) == (metric, entry, examples)]
-    return row.value
+value = STUDY["value_of"]
 
 
 def test_accuracy_is_headed_by_the_union_or_the_strongest_attack_of_each_budget(numbers_of):

@@ -2,32 +2,14 @@ import runpy
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from touchstone.evaluations.attacked_detection import attacked_detection
 from touchstone.evaluations.detection import detection
-from touchstone.records.nouns import Metrics
 from touchstone.report.headlines import headlines
 from touchstone.report.matrices import matrices
-from touchstone.report.tables import Numbers, numbered
+from touchstone.report.tables import Numbers
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
-
-
-@pytest.fixture(scope="module")
-def numbers_of():
-    """The numbers of an evaluation of the made-up study, and its rows by what they are about."""
-
-    def numbers(question):
-        cells, settings = STUDY["given"](question)
-        return Numbers(numbered({"main": Metrics(question(*cells, **settings))}))
-
-    return numbers
-
-
-def value(numbers, metric, entry, examples):
-    (row,) = [row for row in numbers.rows if (row.metric, row.entry, row.examples) == (metric, entry, examples)]
-    return row.value
+value = STUDY["value_of"]
 
 
 def test_the_matrix_shows_every_detector_and_marks_one_per_classifier_and_set(numbers_of):

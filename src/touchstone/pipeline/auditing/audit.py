@@ -17,7 +17,7 @@ from touchstone.pipeline.auditing.findings import Finding, actual_digests, addre
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan, code_files
 from touchstone.pipeline.provenance import chain, code, git, sidecar_files
-from touchstone.pipeline.provenance.addresses import Address, files_of
+from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.study import load
 
 
@@ -87,12 +87,12 @@ def _sources(plan: Plan) -> set[str]:
 
 def _with_members(paths: list[Path]) -> list[Path]:
     """Return files, each bundle followed by its members."""
-    files = []
+    files = dict[Path, None]()
     for path in paths:
-        files.append(path)
+        files[path] = None
         with suppress(ValueError):  # an unreadable sidecar is reported separately
-            files += [Path(str(Address(str(path), member))) for member in sidecar_files.members(path)]
-    return files
+            files |= dict.fromkeys(map(Path, sidecar_files.addresses(path)))
+    return list(files)
 
 
 def audit_file(file: str, root: Path = Path(), quiet: bool = False) -> list[Finding]:
@@ -106,8 +106,7 @@ def audit_file(file: str, root: Path = Path(), quiet: bool = False) -> list[Find
     Raises:
         ValueError: A sidecar of the chain is missing or unreadable.
     """
-    whole = sidecar_files.members(root / file) if not Address.parse(file).member else []
-    reached = chain.reached(root, [str(Address(file, member)) for member in whole] or [file])
+    reached = chain.reached(root, [address_of(Path(each), root) for each in sidecar_files.addresses(root / file)])
     paths = sorted(root / name for name in {*reached, *files_of(reached)})
     existing = [path for path in paths if sidecar_files.exists(path)]
     digest_of = actual_digests(existing, quiet)

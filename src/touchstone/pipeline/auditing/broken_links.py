@@ -58,11 +58,11 @@ class Sidecars:
                 return None
         return records
 
-    def sidecar_digest(self, file: str) -> str | None:
-        """Return the digest of the sidecar of a file; None if one of both is gone, which is a broken link."""
-        if file not in self._digests:
-            self._read(file)
-        return self._digests[file]
+    def record_digest(self, address: str) -> str | None:
+        """Return the digest of an artefact's record; None if one of both is gone, which is a broken link."""
+        if address not in self._digests:
+            self._read(address)
+        return self._digests[address]
 
     def _read(self, address: str) -> dict[str, Any] | None:
         """Return an artefact's record; None if it or its sidecar is missing or unreadable."""
@@ -91,9 +91,7 @@ class Sidecars:
         for output, sidecar in sidecars.items():
             for link in (link for group in sidecar["inputs"].values() for link in group):
                 file = str(link["file"])
-                if file not in self._digests:
-                    self._read(file)
-                now = self._digests[file]
+                now = self.record_digest(file)
                 if now != link["sidecar"] and not (now is None and file.startswith(RAW)):
                     broken.append((link, output))
         return broken

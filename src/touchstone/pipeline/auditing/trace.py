@@ -13,7 +13,6 @@ from typing import Any
 from touchstone.messages import nearest
 from touchstone.pipeline.auditing.findings import actual_digests
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
-from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.report import packing
 
@@ -69,7 +68,7 @@ def _artefacts(file: str) -> list[str]:
     """
     path, page = Path(file), Path(file).parent / "report.html"
     if sidecar_files.sidecar_path(path).is_file():
-        return [path.as_posix()] if Address.parse(path).member else sidecar_files.addresses(path)
+        return sidecar_files.addresses(path)
     return [page.as_posix() if sidecar_files.sidecar_path(page).is_file() else path.as_posix()]
 
 

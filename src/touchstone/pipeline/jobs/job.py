@@ -16,7 +16,6 @@ from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import code, sidecar_files
-from touchstone.pipeline.provenance.addresses import Address
 
 
 class Job:
@@ -62,7 +61,7 @@ class Job:
             facts |= {key: self.task.settings[key] for key in ("device", "threads")}
         return facts
 
-    @property
+    @functools.cached_property
     def action(self) -> str:
         """The task's key in the action cache."""
         return action_of(self.facts)
@@ -71,13 +70,7 @@ class Job:
         """Write the task's artefact and its record."""
         from touchstone.records import encoding
 
-        self.write_bytes(encoding.encode(noun))
-
-    def write_bytes(self, data: bytes) -> None:
-        """Write the bytes of the task's artefact and its record."""
-        self.outputs.write(self.task.output, data, self.facts)
-        if Address.parse(self.task.output).member:
-            self.written = data
+        self.written = self.outputs.write(self.task.output, encoding.encode(noun), self.facts)
 
     def write_pieces(self, pieces: Iterable[bytes]) -> None:
         """Write the task's artefact piece by piece, and its sidecar."""

@@ -72,15 +72,17 @@ class Outputs:
             sidecar_files.write_sidecar(path, record["artefact"], facts)
         return True
 
-    def write(self, address: str, data: bytes, facts: Record) -> None:
-        """Write an artefact and its record."""
+    def write(self, address: str, data: bytes, facts: Record) -> bytes | Path:
+        """Write an artefact and its record; return its file, or its bytes while its bundle is not finished."""
         place = Address.parse(address)
+        path = Path(place.file)
         if not place.member:
-            sidecar_files.write_with_sidecar(Path(place.file), data, facts)
-            return
-        bundle, records = self._bundle(Path(place.file))
+            sidecar_files.write_with_sidecar(path, data, facts)
+            return path
+        bundle, records = self._bundle(path)
         bundle.add(place.member, data)
         records[place.member] = {"artefact": digests.sha256(data), **facts}
+        return data
 
     def write_pieces(self, address: str, pieces: Iterable[bytes], facts: Record) -> None:
         """Write an artefact piece by piece, and its record."""

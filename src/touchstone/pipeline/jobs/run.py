@@ -16,7 +16,6 @@ from touchstone.pipeline.jobs.reader import JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import cache, sidecar_files
-from touchstone.pipeline.provenance.addresses import Address
 
 PIECE = 2**20  # bytes of a file that are copied at a time
 
@@ -64,10 +63,7 @@ def _reused(job: Job, store: cache.Cache | None) -> bool:
     cached = None if store is None else store.fetch(job.action)
     if cached is None:
         return False
-    if Address.parse(job.task.output).member:
-        job.write_bytes(cached.read_bytes())
-    else:
-        job.write_pieces(_pieces(cached))
+    job.write_pieces(_pieces(cached))
     return True
 
 

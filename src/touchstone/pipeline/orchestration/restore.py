@@ -85,9 +85,7 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
             record["params"] = [f"{broken[0].file} is damaged"]
             kept = _kept(root, files, record)
         if kept is None and write:
-            for file in files:
-                whole_files.write_whole(_path(root, file), json.dumps(record, sort_keys=True).encode(), lasting=False)
-            written += len(files)
+            written += _write(root, files, record)
         done.damaged.extend(broken)
         done.finished.append(Finished(rule, wildcards, record, kept or dict.fromkeys(files, record)))
     return replace(done, written=written, changed=sidecars_of.changed(broken_links))
@@ -103,10 +101,15 @@ def _mark_missing(root: Path, rule: Rule, planned: list[str], all_sidecars: Side
     left = [beside for file in files if (root / (beside := file + sidecar_files.SIDECAR)).exists()]
     if not lost or rule.step == "fetch":  # raw files may be gone
         return 0
-    record = record_of(rule, {}, all_sidecars) | {"params": [f"{lost[0]} is missing"]}
-    for file in left:
-        whole_files.write_whole(_path(root, file), json.dumps(record, sort_keys=True).encode(), lasting=False)
-    return len(left)
+    return _write(root, left, record_of(rule, {}, all_sidecars) | {"params": [f"{lost[0]} is missing"]})
+
+
+def _write(root: Path, files: list[str], record: dict[str, Any]) -> int:
+    """Write the record of a job for each of its files; return how many that were."""
+    data = json.dumps(record, sort_keys=True).encode()
+    for file in files:
+        whole_files.write_whole(_path(root, file), data, lasting=False)
+    return len(files)
 
 
 def _not_in_the_future(root: Path, outputs: list[str], now: float) -> None:
@@ -197,7 +200,7 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sid
             beside = place.file + sidecar_files.SIDECAR
             if not place.member:
                 checksums[beside] = link["sidecar"]
-            elif beside not in checksums and (today := all_sidecars.sidecar_digest(place.file)):
+            elif beside not in checksums and (today := all_sidecars.record_digest(place.file)):
                 checksums[beside] = today
     settings = digests.sha256(digests.canonical(tasks).encode())
     code_digest = code.code_digest(dict(sorted(files.items())))

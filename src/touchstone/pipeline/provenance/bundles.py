@@ -11,33 +11,35 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
 from touchstone.pipeline.provenance import whole_files
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
+SPOOL = 2**24  # bytes of a member that wait in memory
 OPEN = 32  # bundles that stay open for the next read
 
 
 class Writer:
     """Adds members to a new bundle."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self._path, self._archive = path, archive
 
     def add(self, member: str, data: bytes) -> None:
         """Write the next member."""
-        self._archive.writestr(_entry(member), data)
+        with whole_files.naming(self._path):
+            self._archive.writestr(_entry(member), data)
 
     def add_pieces(self, member: str, pieces: Iterable[bytes]) -> str:
         """Write the next member piece by piece; return the digest of its bytes.
 
-        They go through a file without a name: a zip says the size of a member before its bytes.
+        A zip says the size of a member before its bytes, so they wait in memory, or if they are many, in a file.
         """
         digest = hashlib.sha256()
-        with tempfile.TemporaryFile() as spool:
+        with whole_files.naming(self._path), tempfile.SpooledTemporaryFile(max_size=SPOOL) as spool:
             for piece in pieces:
                 digest.update(piece)
                 spool.write(piece)
@@ -61,8 +63,17 @@ def written(path: Path) -> Iterator[Writer]:
 
     The bundle gets its name when the block succeeds. If the block fails, an older bundle stays as it is.
     """
-    with whole_files.replaced(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        yield Writer(archive)
+    with whole_files.replaced(path) as temporary:
+        with whole_files.naming(path):
+            archive = zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED)
+        try:
+            yield Writer(path, archive)
+        except BaseException:
+            with suppress(OSError):  # what was written is deleted, so it need not be whole
+                archive.close()
+            raise
+        with whole_files.naming(path):
+            archive.close()
 
 
 def read(path: Path, member: str) -> bytes:

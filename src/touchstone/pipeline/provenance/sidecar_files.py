@@ -84,8 +84,8 @@ def members(path: Path) -> list[str]:
 
 
 def addresses(path: Path) -> list[str]:
-    """Return the addresses in a sidecar: the file, or the bundle's members."""
-    names = members(path)
+    """Return the addresses of the artefacts at a path: of a whole bundle, those of its members."""
+    names = [] if Address.parse(path).member else members(path)
     return [str(Address(str(path), name)) for name in names] or [str(path)]
 
 

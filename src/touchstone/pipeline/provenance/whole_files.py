@@ -42,42 +42,37 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> str:
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     """Yield a temporary path for the block to write.
 
-    If the block succeeds, the temporary file is renamed to `path`; otherwise it is deleted.
+    If the block succeeds, the temporary file is synced, if it is to be `lasting`, and renamed to `path`; otherwise it is
+    deleted. Errors of the block stay as they are.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror}; nothing was written under that name", str(path)) from error
+        with naming(path):
+            if lasting:
+                with temporary.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _write(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError of the block name the file that was not written, instead of its temporary name or none."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, pieces, lasting)
+        yield
     except OSError as error:
         reason = f"{error.strerror}; nothing was written under that name"
         raise OSError(error.errno, reason, str(path)) from error
 
 
-def _replace(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("xb") as stream:  # its mode follows the umask, unlike a file of `tempfile`
-            stream.writelines(pieces)
-            stream.flush()
-            if lasting:
-                os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def _write(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
+    # Opened with the mode that the umask leaves, unlike a file of `tempfile`.
+    with replaced(path, lasting=lasting) as temporary, naming(path), temporary.open("xb") as stream:
+        stream.writelines(pieces)

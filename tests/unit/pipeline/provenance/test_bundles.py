@@ -1,5 +1,6 @@
 """A bundle is whole or absent, the same members give the same bytes, and each member keeps a record of its own."""
 
+import errno
 import json
 
 import pytest
@@ -69,6 +70,23 @@ def test_a_bundle_that_is_not_finished_leaves_the_old_one(tmp_path):
 
     assert bundles.names(path) == ["one"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["one.zip", "one.zip.prov.json"]
+
+
+def test_an_error_of_another_file_keeps_its_name_and_one_of_the_bundle_gets_the_bundles(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError) as other, bundles.written(tmp_path / "one.zip"):
+        (tmp_path / "other").read_bytes()
+    full_disk = pytest.raises(OSError, match="nothing was written under that name")
+    with full_disk as full, bundles.written(tmp_path / "one.zip") as bundle:
+        monkeypatch.setattr(bundle._archive, "writestr", no_space)
+        bundle.add("one", b"1")
+
+    assert other.value.filename == str(tmp_path / "other")
+    assert full.value.filename == str(tmp_path / "one.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def no_space(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_members_record_has_another_digest_if_anything_in_it_is_another():

@@ -1,0 +1,22 @@
+"""The numbers of the made-up study."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from touchstone.records.nouns import Metrics
+from touchstone.report.tables import Numbers, numbered
+
+STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+
+
+@pytest.fixture(scope="module")
+def numbers_of():
+    """The numbers of an evaluation of the made-up study, and its rows by what they are about."""
+
+    def numbers(question):
+        cells, settings = STUDY["given"](question)
+        return Numbers(numbered({"main": Metrics(question(*cells, **settings))}))
+
+    return numbers
