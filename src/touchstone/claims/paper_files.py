@@ -150,13 +150,6 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         _check_names(place, condition.roles, roles, f"{condition.name} names the role")
         not_averaged = [role for role in condition.roles if roles[role].many != "mean"]
         _check_names(place, roles_in(condition.name), not_averaged, f"{condition.name} shows the role")
-    used = {role for condition in (*criterion.tests, *criterion.needs) for role in condition.roles}
-    used |= set(criterion.breaks.roles) if criterion.breaks else set()
-    for condition in (*criterion.tests, *criterion.needs):
-        used |= set(condition.stuck.roles) if condition.stuck else set()
-    for role in roles:
-        if role not in used and role not in criterion.together:
-            raise ClaimError((*place, "roles", role), "no number of the criterion uses it; remove it")
     return criterion
 
 

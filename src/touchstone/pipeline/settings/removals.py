@@ -97,7 +97,7 @@ def without_unreached(resolved: dict[str, Any], kinds: dict[str, Section], own: 
     `all` means the entries that remain, so it reaches none.
     """
     reached = {Entry(section, name) for section in NAMING for name in resolved[section]}
-    reached |= {Entry(section, name) for section, name in own if name in resolved.get(section, ())}
+    reached |= {Entry(section, name) for section, name in own if section in kinds and name in resolved[section]}
     reached.add(Entry("examples", resolved["study"]["calibration"]))
     waiting = list(reached)
     while waiting:
