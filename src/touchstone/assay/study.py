@@ -31,6 +31,12 @@ def write(facts: Facts) -> Study:
     attacks, detectors, ood = methods.attacks(facts, effort), methods.detectors(facts), methods.ood_sets(facts)
     sections = {
         "study": _study(facts),
+        "roles": {  # only so that one job handles the entries of each
+            "tested": ["own_test", *ood],
+            "sanity_attacks": [name for name in attacks if name.startswith("check_")],
+            "main_attacks": ["pgd", "worst"],
+            "all_detectors": list(detectors.entries),
+        },
         "sources": _sources(facts),
         "examples": {
             **{
@@ -46,12 +52,6 @@ def write(facts: Facts) -> Study:
         "margins": {"nearest_classes": {"use": "nearest_classes", "steps": effort.margin_steps}},
         "confounding": {} if facts.model.no_gradient_norms else {"softmax_all": {"variant": "softmax"}},
         "detectors": detectors.entries,
-        "groups": {
-            "tested": ["own_test", *ood],
-            "sanity_attacks": [name for name in attacks if name.startswith("check_")],
-            "main_attacks": ["pgd", "worst"],
-            "all_detectors": list(detectors.entries),
-        },
         "evaluations": questions.evaluations(facts, effort, detectors, list(attacks), list(ood)),
         "figures": questions.figures(facts),
     }

@@ -10,7 +10,7 @@ def problems(tmp_path):
     base.write_text("attacks:\n  pgd:\n    eps: 8\n  fgsm: {eps: 8}\n")
     overlay.write_text("# mine\nattacks:\n  fgsm:\n    eps: 9\n")
     collected = Problems(base, overlay)
-    collected.overlaid.add(("attacks", "fgsm"))
+    collected.written(("attacks", "fgsm"), overlay)
     return collected
 
 

@@ -2,7 +2,13 @@ import copy
 
 import pytest
 
-from touchstone.pipeline.settings.removals import absent_sources, unknown_sources, without_orphans, without_sources
+from touchstone.pipeline.settings.removals import (
+    absent_sources,
+    figures_of,
+    unknown_sources,
+    without,
+    without_unreached,
+)
 from touchstone.pipeline.settings.sections import Entry, sections
 
 BLOCKS = {
@@ -14,14 +20,13 @@ BLOCKS = {
         "paired": {"examples": ["test"], "pairs": ["birds"]},
     },
     "figures": {"drawing": {"evaluation": "birds_only"}},
-    "groups": {"unknown": ["birds", "few_birds"], "all": ["test", "birds"]},
 }
 
 
 def test_what_depends_on_a_source_leaves_with_it():
     blocks = copy.deepcopy(BLOCKS)
 
-    gone = without_sources(blocks, sections(), ["far"])
+    gone = without(blocks, sections(), {Entry("sources", "far")})
 
     assert gone == {
         Entry("sources", "far"),
@@ -32,23 +37,53 @@ def test_what_depends_on_a_source_leaves_with_it():
         Entry("figures", "drawing"),
     }
     assert blocks["evaluations"] == {"both": {"examples": ["test"]}}
-    assert blocks["groups"] == {"all": ["test"]}
 
 
 def test_without_absent_sources_nothing_changes():
     blocks = copy.deepcopy(BLOCKS)
 
-    assert without_sources(blocks, sections(), []) == set()
+    assert without(blocks, sections(), set()) == set()
     assert blocks == BLOCKS
 
 
-@pytest.mark.parametrize("members", [["birds", ["nested"]], ["birds", {"a": 1}]])
-def test_members_that_are_no_names_stay_for_the_checks(members):
-    blocks = {"examples": {"birds": {}}, "groups": {"odd": members}}
+def test_an_open_role_leaves_lists_and_takes_entries_that_need_it():
+    blocks = {
+        "examples": {"test": {"source": "near"}, "dark": {"of": "$test"}},
+        "evaluations": {"both": {"examples": ["test", "$birds"], "question": "$birds"}, "dark": {"examples": ["dark"]}},
+    }
 
-    without_orphans(blocks, {Entry("examples", "birds")}, ())
+    assert without(blocks, sections(), set()) == {Entry("examples", "dark"), Entry("evaluations", "dark")}
+    assert blocks["evaluations"] == {"both": {"examples": ["test"], "question": "$birds"}}
 
-    assert blocks["groups"] == {"odd": members[1:]}
+
+def test_inherited_figures_leave_with_their_evaluation():
+    blocks = {
+        "figures": {"inherited": {"evaluation": "gone"}, "own": {"evaluation": "gone"}, "also": {"also": ["gone", "b"]}}
+    }
+
+    gone = figures_of({Entry("evaluations", "gone")}, blocks, {Entry("figures", "own")})
+
+    assert gone == {Entry("figures", "inherited")}
+    assert blocks["figures"] == {"own": {"evaluation": "gone"}, "also": {"also": ["b"]}}
+
+
+def test_inherited_entries_that_nothing_reaches_are_dropped():
+    kinds = sections()
+    resolved = {section: {} for section in kinds} | {
+        "study": {"calibration": "calibration"},
+        "confounding": {"ones": {}},
+    }
+    resolved["examples"] = {
+        name: {"of": of}
+        for name, of in (("test", "whole"), ("whole", None), ("calibration", None), ("own", None), ("idle", None))
+    }
+    resolved["detectors"] = {"kept": {"label": None}, "idle_too": {"label": "ones"}}
+    resolved["evaluations"] = {"asked": {"examples": ["test"], "detectors": ["kept"]}, "sheet": {"examples": "all"}}
+
+    gone = without_unreached(resolved, kinds, {Entry("examples", "own")})
+
+    assert gone == {Entry("examples", "idle"), Entry("detectors", "idle_too"), Entry("confounding", "ones")}
+    assert resolved["examples"].keys() == {"test", "whole", "calibration", "own"}
 
 
 @pytest.mark.parametrize("study", [None, {}, {"absent": "far"}, {"absent": [["far"]]}])
