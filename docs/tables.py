@@ -1,7 +1,7 @@
 """Rewrite the tables of README and of these pages, each by the command above it: make tables.
 
 A table is between `<!-- touchstone COMMAND -->` and `<!-- end -->`; a test fails if it differs from the output of the
-command. In docs/papers, `<!-- published of PAPER -->` and `<!-- criteria of PAPER -->` come from the claims files.
+command. In docs/papers, `<!-- published of PAPER -->` and `<!-- criteria of PAPER -->` come from the papers' paper.yaml.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ import shlex
 import sys
 from pathlib import Path
 
-import yaml
-
 from touchstone.__main__ import main
-from touchstone.claims import criteria
+from touchstone.pipeline.settings import papers
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -37,8 +35,8 @@ def printed(command: str) -> str:
 
 
 def claims_of(part: str, paper: str) -> str:
-    """Return the published figures or the criteria of one paper as a table, from its claims file."""
-    claims = yaml.safe_load((criteria.FOLDER / f"{paper}.yaml").read_text())[part]
+    """Return the published figures or the criteria of one paper as a table, from its paper.yaml."""
+    claims = papers.shipped_facts()[paper][part]
     if part == "published":
         rows = [("id", "setting", "figure", "source", "read in")]
         rows += [

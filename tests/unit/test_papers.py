@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from touchstone import registry
-from touchstone.claims import criteria
+from touchstone.claims import paper_files
+from touchstone.pipeline.settings import papers
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "papers"
@@ -59,7 +60,7 @@ def test_every_component_on_a_page_exists():
     assert {name for name in NAMED if name.split("/")[0] in registry.FOLDERS} <= known
 
 
-@pytest.mark.parametrize("paper", sorted(path.stem for path in criteria.FOLDER.glob("*.yaml")))
+@pytest.mark.parametrize("paper", papers.shipped())
 def test_a_page_shows_every_figure_and_criterion_of_its_claims_file(paper):
     page = PAGES[f"{paper}.md"]
     parts = {found["part"]: found["table"] for found in TABLES["CLAIMS"].finditer(page)}
@@ -70,7 +71,7 @@ def test_a_page_shows_every_figure_and_criterion_of_its_claims_file(paper):
 
 def test_a_table_holds_every_id_with_its_words():
     table = TABLES["claims_of"]("published", "fgsm")
-    book = criteria.load()
+    book = paper_files.book(papers.shipped_facts())
     ids = re.findall(r"^\| (P\d-\d+) \|", table, re.MULTILINE)
 
     assert ids == [f"P3-{number}" for number in range(1, 19)]

@@ -14,14 +14,14 @@ import yaml
 
 from touchstone import registry
 from touchstone.__main__ import main
-from touchstone.claims import criteria
+from touchstone.claims import paper_files
 from touchstone.claims.judging import Asked, judge
 from touchstone.claims.verdicts import STATUSES
 from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.routing import routing
 from touchstone.evaluations.translation import translation
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import code
+from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.sections import sections
 from touchstone.pipeline.settings.study import load
 from touchstone.records.metric_rows import MetricRow, parse_threat
@@ -81,18 +81,15 @@ BOUNDS = {
     "S4-10": [("at_least", 0.05)],
     "S4-11": [("at_least", 0.2)],
 }  # fmt: skip
-BOOK = criteria.load()
+FACTS = papers.shipped_facts()
+BOOK = paper_files.book(FACTS)
 
 
 # --- the data -----------------------------------------------------------------------------------------------------
 
 
 def test_every_claim_of_the_papers_is_there_exactly_once():
-    written = [
-        found
-        for path in criteria.FOLDER.glob("*.yaml")
-        for found in re.findall(r"^  ([PS]\d-\d+):", path.read_text(), re.M)
-    ]
+    written = [name for facts in FACTS.values() for part in ("published", "criteria") for name in facts[part]]
 
     assert sorted(written) == sorted(IDS)
     assert sorted([*BOOK.published, *BOOK.criteria]) == sorted(written)
@@ -200,9 +197,12 @@ def test_the_evaluations_of_a_study_give_the_differences_that_its_claims_ask_for
     assert not of_pairs & missing.keys(), missing
 
 
-def test_the_claims_are_code_of_the_report():
-    assert "claims/fgsm.yaml" in code.code_files(["pipeline/steps/report.py"])
-    assert "claims/fgsm.yaml" not in code.code_files(["pipeline/steps/evaluate.py"])
+def test_the_papers_are_settings_of_the_report_and_of_no_other_job():
+    plan = Plan(load("tiny", ROOT))
+    reports = {rule.step: [task.settings for task in plan.tasks(rule, **w)] for rule, w in plan.jobs()}
+
+    assert reports["report"][0]["papers"] == load("tiny", ROOT)["papers"]
+    assert [step for step, settings in reports.items() if any("papers" in block for block in settings)] == ["report"]
 
 
 # --- the status words ---------------------------------------------------------------------------------------------
@@ -227,14 +227,11 @@ def book(tmp_path, **blocks):
     }
     figure = {"setting": "s", "figure": "99%", "source": "s.1", "marks": ["P"]}
     content = {
-        "paper": "Paper",
+        "name": "Paper",
         "published": {"P9-1": figure},
         "criteria": {n.replace("_", "-"): b for n, b in made.items()},
     }
-    (tmp_path / "claims").mkdir(exist_ok=True)
-    (tmp_path / "claims" / "made.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    criteria.load.cache_clear()
-    return criteria.load(tmp_path / "claims")
+    return paper_files.book({"made": yaml.safe_load(yaml.safe_dump(content, sort_keys=False))})
 
 
 def verdicts(tmp_path, rows, claims=None, data="other", **blocks):
@@ -739,7 +736,7 @@ def test_the_latex_table_escapes_what_latex_reads(tmp_path):
 
 
 def test_the_latex_table_of_every_claim_is_plain_latex(tmp_path):
-    made = criteria.load()
+    made = BOOK
     text = claims_tex(made, judge(made, Asked("digits", {}, {}), [])).decode()
 
     check_is_plain_latex(text)
@@ -806,7 +803,6 @@ def project(tmp_path, monkeypatch):
 
 def written(project, rows):
     made = book(project, S9_1=asks(at_least=0.8), S9_2=asks())
-    criteria.load.cache_clear()
     found = judge(made, Asked("digits", {"main": "robustness"}, {"S9-1": ASKED, "S9-2": "Not here."}), rows)
     (project / "reports" / "digits").mkdir(parents=True)
     (project / "reports" / "digits" / "claims.csv").write_bytes(claims_csv(made, found))

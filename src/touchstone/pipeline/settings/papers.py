@@ -53,6 +53,12 @@ def shipped() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob("*/paper.yaml"))
 
 
+def shipped_facts() -> dict[str, dict[str, Any]]:
+    """Return {paper: the content of its paper.yaml} of the papers that come with touchstone, in the order of their ids."""
+    facts = {name: read_yaml(SHIPPED / name / "paper.yaml") for name in shipped()}
+    return dict(sorted(facts.items(), key=lambda item: min(item[1]["published"])))
+
+
 def paper_folder(written: str, root: Path) -> Path:
     """Return the folder of a paper: a shipped one by its name, another by its path.
 
