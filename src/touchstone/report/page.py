@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from touchstone import digests
-from touchstone.claims.systems import SYSTEMS
 from touchstone.records.metric_rows import MetricRow
 from touchstone.report import packing
 from touchstone.report.chapters import SHORT, Chapter
@@ -29,7 +28,8 @@ from touchstone.report.summary import Summary
 from touchstone.report.tables import FIRST_LINE, Number
 from touchstone.statistics.sanity_checks import Doubts
 
-CLAIM = re.compile(r"\b([PS]\d-\d+)\b")  # the name of one
+CLAIM = re.compile(r"\b([PS][a-z0-9]+-\d+)\b")  # the name of one
+SHARED = "shared"  # the `system` of chapters that belong to no paper
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Content:
 
     study: str
     settings: dict[str, Any]  # of the whole study
+    systems: dict[str, str]  # {paper: the heading of its chapters}
     chapters: list[Chapter]
     pictures: list[Picture]
     styles: Markup  # the style sheet of the pictures
@@ -87,7 +88,7 @@ def page(
             styles=content.styles,
             absent=about.get("absent", []),
             settings=_as_yaml(content.settings),
-            systems=_by_system(content.chapters),
+            systems=_by_system(content),
             files={file: place for place, file in enumerate(files)},
             provenance=provenance,
             names=who_is_who(content.settings, components),
@@ -112,10 +113,10 @@ def _as_yaml(settings: dict[str, Any]) -> str:
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100))
 
 
-def _by_system(chapters: Iterable[Chapter]) -> dict[str, list[Chapter]]:
-    """Return {title of a system: its chapters}, in the order of SYSTEMS; without those that have none."""
-    chapters = list(chapters)
-    groups = {title: [chapter for chapter in chapters if chapter.system == system] for system, title in SYSTEMS.items()}
+def _by_system(content: Content) -> dict[str, list[Chapter]]:
+    """Return {heading: chapters} of the papers in their order, then of what belongs to none."""
+    systems = content.systems | {SHARED: "Data and common ground"}
+    groups = {title: [c for c in content.chapters if c.system == system] for system, title in systems.items()}
     return {title: group for title, group in groups.items() if group}
 
 

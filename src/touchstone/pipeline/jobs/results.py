@@ -80,6 +80,7 @@ def report(job: Job) -> None:
     pages = step(
         study=job.settings["study"],
         settings=job.settings["settings"],
+        papers=job.settings["papers"],
         evaluations=job.settings["evaluations"],
         metrics=metrics,
         claims=Asked(**job.settings["claims"]),

@@ -145,7 +145,8 @@ class Questions:
         metrics = [self.layout.file("metrics", name) for name in self.study["evaluations"]]
         settings = {
             "study": self.study.name,
-            "settings": self.study.settings,
+            "settings": {name: block for name, block in self.study.settings.items() if name != "papers"},
+            "papers": self.study["papers"],
             "claims": self.claims(),
             "figures": figures,
             "components": self._summaries(),

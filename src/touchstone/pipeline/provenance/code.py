@@ -17,8 +17,8 @@ from touchstone.pipeline.provenance import parsed_code
 PACKAGE = plugins.PACKAGE
 ALWAYS = "records/encoding.py"  # it determines the bytes of every artefact
 CPU_PATHS = "numerics/cpu_paths.py"  # its pins determine the last bits of every number
-# These files are not Python, so no import leads to them. The page and its verdicts depend on them.
-TEMPLATES = {"report/page.py": "report/templates", "claims/criteria.py": "claims"}
+# These files are not Python, so no import leads to them. The page depends on them.
+TEMPLATES = {"report/page.py": "report/templates"}
 
 
 # --- code ---------------------------------------------------------------------------------------------------------

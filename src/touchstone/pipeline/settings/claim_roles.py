@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from touchstone.claims import criteria
+from touchstone.claims.criteria import Criterion
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
+from touchstone.pipeline.settings.papers import Paper, book_of
 from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.roles import Roles, filled_in, mentioned
 from touchstone.pipeline.settings.sections import Entry
 from touchstone.pipeline.settings.values import shown
 
@@ -16,26 +18,34 @@ Cast = dict[str, str | list[str]]  # role -> the entry or entries that play it
 
 
 def resolve_claims(
-    written: dict[str, Any], resolved: dict[str, Any], removed: Collection[Entry], problems: Problems
+    written: dict[str, Any],
+    papers: list[Paper],
+    roles: Roles,
+    resolved: dict[str, Any],
+    removed: Collection[Entry],
+    problems: Problems,
 ) -> dict[str, str | Cast]:
     """Return, for each claim that the study names, who plays its roles, or why it is not run.
 
     Args:
-        written: the section `claims` as it is written. Its key `shared` gives roles to all claims.
+        written: the section `claims` as the files write it. Its key `shared` gives roles to all claims.
+        papers: of the study.
+        roles: of the study, for `$role` in `written`.
         resolved: the settings of all other sections.
         removed: the entries that the overlay, or an absent source, took out of the study.
         problems: receives every mistake.
     """
-    book = criteria.load()
-    roles = {name for criterion in book.criteria.values() for name in criterion.roles}
+    book = book_of(papers)
+    criterion_roles = {name for criterion in book.criteria.values() for name in criterion.roles}
+    sentences = {role: sentence for paper in papers for role, sentence in paper.roles.items()}
     blocks = dict(written)
     shared = blocks.pop("shared", None) or {}
     if not isinstance(shared, dict):
         problems.add(("claims", "shared"), f"expected roles, got {shown(shared)}")
         return {}
     for role in shared:
-        if role not in roles:
-            problems.add(("claims", "shared", role), f"no claim has such a role.{nearest(role, roles)}")
+        if role not in criterion_roles:
+            problems.add(("claims", "shared", role), f"no claim has such a role.{nearest(role, criterion_roles)}")
     claims: dict[str, str | Cast] = {}
     for name, block in blocks.items():
         place = ("claims", name)
@@ -46,7 +56,17 @@ def resolve_claims(
         elif name not in book.criteria:
             problems.add(place, f"no such claim.{nearest(name, book.criteria)}")
         elif isinstance(block, dict):
-            claims[name] = _cast(place, book.criteria[name], block, shared, resolved, removed, problems)
+            criterion = book.criteria[name]
+            filled = {
+                key: filled_in(value, roles, many=_is_list(criterion, key)) for key, value in (shared | block).items()
+            }
+            lacking = [role for _, role in mentioned(filled)]
+            if lacking:
+                claims[name] = f"the study gives no role {lacking[0]}: {sentences.get(lacking[0], 'see the paper')}"
+            else:
+                claims[name] = _cast(
+                    place, criterion, {k: filled[k] for k in block}, filled, resolved, removed, problems
+                )
         elif isinstance(block, str) and block:
             claims[name] = block
         else:
@@ -56,9 +76,13 @@ def resolve_claims(
     return claims
 
 
+def _is_list(criterion: Criterion, role: str) -> bool:
+    return role in criterion.roles and bool(criterion.roles[role].many)
+
+
 def _cast(
     place: Place,
-    criterion: criteria.Criterion,
+    criterion: Criterion,
     block: dict[str, Any],
     shared: dict[str, Any],
     resolved: dict[str, Any],

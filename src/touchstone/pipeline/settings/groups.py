@@ -1,94 +1,63 @@
-"""Groups of entries that one job treats together: example sets, attacks, detectors, translators."""
+"""Groups of entries that one job treats together: the list roles of a study, as far as one job can."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from touchstone.messages import nearest
-from touchstone.pipeline.settings.files import Place
-from touchstone.pipeline.settings.limits import wrong_name
-from touchstone.pipeline.settings.problems import Problem, Problems
+from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.roles import Roles
 from touchstone.pipeline.settings.sections import GROUPED, on_pipelines
-from touchstone.pipeline.settings.values import shown
+
+Groups = dict[str, dict[str, list[str]]]  # section -> group -> members
 
 
-def resolve_groups(
-    written: dict[str, Any], resolved: dict[str, Any], problems: Problems
-) -> dict[str, dict[str, list[str]]]:
-    """Return the groups of a study.
+def derived_groups(roles: Roles, resolved: dict[str, Any], problems: Problems) -> Groups:
+    """Return the groups of a study: one per list role; an entry in no list is a group of its own.
+
+    An entry in several lists belongs to the first. A list whose entries one job cannot treat together loses those that
+    do not fit its first entry.
 
     Args:
-        written: the section `groups` as it is written, group -> members.
-        resolved: the settings of all other sections.
-        problems: receives every mistake.
-
-    Returns:
-        Section -> group -> members. An entry in no named group is a group of its own.
+        roles: role -> entries.
+        resolved: the settings of the study's sections.
+        problems: receives roles that bear the name of an entry.
     """
-    groups: dict[str, dict[str, list[str]]] = {section: {} for section in GROUPED}
-    group_of: dict[str, str] = {}
-    for name, members in written.items():
-        place = ("groups", name)
-        if reason := wrong_name(name):
-            problems.add(place, reason)
-        elif not isinstance(members, list) or not members or not all(isinstance(entry, str) for entry in members):
-            problems.add(place, f"expected a list of entries, got {shown(members)}")
-        else:
-            problems.extend(_misplaced(place, members, resolved, group_of), _mixed(place, members, resolved))
-            sections = _sections(members, resolved)
-            if len(sections) == 1:
-                groups[sections.pop()][name] = members
+    groups: Groups = {section: {} for section in GROUPED}
+    grouped: set[str] = set()
+    tested = _scored_sets(resolved)
+    for name, role in roles.items():
+        for section in GROUPED if role.is_list else ():
+            present = [entry for entry in role.entries if entry in resolved[section] and entry not in grouped]
+            members = [entry for entry in present if _fits(entry, present[0], section, resolved)]
+            if resolved["study"]["calibration"] in members and tested & set(members):
+                members.remove(resolved["study"]["calibration"])  # it gives the thresholds of the tests
+            if members:
+                groups[section][name] = members
+                grouped |= set(members)
+                if name in resolved[section] and members != [name]:
+                    problems.add(("roles", name), f"the name is taken by {section}.{name}", problems.own)
+                break
     for section, named in groups.items():
         for entry in resolved[section]:
-            if entry in written and group_of.get(entry) != entry:
-                problems.add(("groups", entry), f"the name is taken by {section}.{entry}")
-            if entry not in group_of:
+            if entry not in grouped:
                 named[entry] = [entry]
     return groups
 
 
-def _sections(members: list[str], resolved: dict[str, Any]) -> set[str]:
-    return {section for section in GROUPED for entry in members if entry in resolved[section]}
+def _fits(entry: str, first: str, section: str, resolved: dict[str, Any]) -> bool:
+    """Return whether one job can treat two entries: they have the same kind, victims, seeds and shards."""
+    return _kind(resolved[section][entry], section) == _kind(resolved[section][first], section)
 
 
-def _misplaced(
-    place: Place, members: list[str], resolved: dict[str, Any], group_of: dict[str, str]
-) -> Iterator[Problem]:
-    """Yield members that do not exist or are in two groups; write down the group of each."""
-    entries = [entry for section in GROUPED for entry in resolved[section]]
-    for entry in members:
-        if entry not in entries:
-            reason = f"no example set, attack, detector or translator called {entry}.{nearest(entry, entries)}"
-            yield Problem(place, reason)
-        elif entry in group_of:
-            yield Problem(place, f"{entry} is already in the group {group_of[entry]}")
-        group_of[entry] = place[1]
-
-
-def _mixed(place: Place, members: list[str], resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield what keeps one job from treating all members: other kinds, victims, seeds or shards; or a leak."""
-    attacks = [resolved["attacks"][entry] for entry in members if entry in resolved["attacks"]]
-    if len({(attack["use"].split("/")[0], on_pipelines(attack)) for attack in attacks}) > 1:
-        yield Problem(place, "mixes attacks with adaptive ones, which attack other victims; use two groups")
-    sections = _sections(members, resolved)
-    if len(sections) > 1:
-        yield Problem(place, f"mixes {' and '.join(sorted(sections))}; all members of a group must be of one section")
-    seeds = {str(resolved["translators"][entry]["seeds"]) for entry in members if entry in resolved["translators"]}
-    if len(seeds) > 1:
-        yield Problem(place, f"mixes translators with the seeds {' and '.join(sorted(seeds))}")
-    shards = {entry: resolved["examples"][entry]["shards"] for entry in members if entry in resolved["examples"]}
-    most, least = max(shards, key=shards.__getitem__, default=""), min(shards, key=shards.__getitem__, default="")
-    if most and shards[most] > shards[least]:
-        reason = (
-            f"{shards[most]}, but {least} in the same group, {place[1]}, has {shards[least]}; all sets of a group need the"
-            " same number of shards"
-        )
-        yield Problem(("examples", most, "shards"), reason)
-    calibration = resolved["study"]["calibration"]
-    tested = sorted(_scored_sets(resolved) & set(members))
-    if calibration in members and tested:
-        yield Problem(place, f"groups {calibration}, which gives the thresholds, with {tested[0]}, which is tested on")
+def _kind(block: dict[str, Any], section: str) -> object:
+    match section:
+        case "attacks":
+            return block["use"].split("/")[0], on_pipelines(block)
+        case "translators":
+            return block["seeds"]
+        case "examples":
+            return block["shards"]
+    return None
 
 
 def _scored_sets(resolved: dict[str, Any]) -> set[str]:

@@ -26,14 +26,28 @@ class Problems:
         overlay: the study's own file, if there is one.
 
     Attributes:
-        overlaid: the places that the overlay changed; mistakes there are reported with a line of the overlay.
+        own: the study's own file: the overlay, or params.yaml.
     """
 
     def __init__(self, base: Path, overlay: Path | None = None) -> None:
         self.base, self.overlay = base, overlay
-        self.overlaid: set[Place] = set()
+        self._files: dict[Place, Path] = {}
+        self._places: dict[Place, Place] = {}
         self._errors: list[str] = []
         self._lines: dict[Path, dict[Place, int]] = {}
+
+    @property
+    def own(self) -> Path:
+        """The study's own file."""
+        return self.overlay or self.base
+
+    def written(self, place: Place, file: Path) -> None:
+        """Record which file last wrote the keys at a place."""
+        self._files[place] = file
+
+    def stands_for(self, place: Place, written: Place) -> None:
+        """Record that what is at a place was written at another: in a family, or in the defaults of a section."""
+        self._places[place] = written
 
     def add(self, place: Place, message: str, file: Path | None = None) -> None:
         """Record a mistake. ParamsError as soon as there are more than MOST_ERRORS.
@@ -41,14 +55,15 @@ class Problems:
         Args:
             place: the keys that lead to the mistake.
             message: what is wrong and what to do.
-            file: the file that holds the keys, if `overlaid` cannot say it.
+            file: the file that holds the keys, if not the one that wrote the place.
         """
-        file = file or self._file(place)
+        written = place if file else self._written(place)
+        file = file or self._file(written)
         if len(self._errors) == MOST_ERRORS:
             self._errors.append(f"and more: these are the first {MOST_ERRORS}")
             self.stop()
         words = printable(f"{'.'.join(place)}: {message}"[:MOST_LETTERS])
-        self._errors.append(f"{file}{self._line(file, place)}: {words}")
+        self._errors.append(f"{file}{self._line(file, written)}: {words}")
 
     def extend(self, *checks: Iterable[Problem]) -> None:
         """Record every mistake that the checks yield, in their order."""
@@ -61,9 +76,20 @@ class Problems:
         if self._errors:
             raise ParamsError("\n".join(self._errors))
 
+    def _written(self, place: Place) -> Place:
+        """Return where something was written."""
+        for length in range(len(place), 0, -1):
+            if place[:length] in self._files:
+                return place
+            if place[:length] in self._places:
+                return self._places[place[:length]] + place[length:]
+        return place
+
     def _file(self, place: Place) -> Path:
-        changed = any(place[:length] in self.overlaid for length in range(1, len(place) + 1))
-        return self.overlay if changed and self.overlay else self.base
+        for length in range(len(place), 0, -1):
+            if place[:length] in self._files:
+                return self._files[place[:length]]
+        return self.base
 
     def _line(self, file: Path, place: Place) -> str:
         """Return ":LINE" of a key, or of the nearest key above it in the file."""

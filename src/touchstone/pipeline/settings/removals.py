@@ -1,4 +1,4 @@
-"""What leaves a study along with a removed entry or an absent source: everything that depends on it."""
+"""What leaves a study: what depends on a removed entry, an absent source or an open role, and what nothing reaches."""
 
 from __future__ import annotations
 
@@ -6,29 +6,24 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from touchstone.messages import nearest
-from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
-from touchstone.pipeline.settings.sections import GROUPED, Entry, Section
+from touchstone.pipeline.settings.roles import TEXTS, is_open
+from touchstone.pipeline.settings.sections import Entry, Section
 
 NAMING = ("evaluations", "figures")  # sections whose settings may name entries, too, not only their references
 
 
-def without_orphans(blocks: dict[str, Any], removed: set[Entry], overlaid: Collection[Place]) -> set[Entry]:
-    """Delete from `blocks` the figures of removed evaluations, and removed entries from groups.
-
-    What the overlay itself says stays as it is, for the checks to see.
-
-    Returns:
-        The figures that were deleted.
-    """
+def figures_of(removed: Collection[Entry], blocks: dict[str, Any], own: Collection[Entry]) -> set[Entry]:
+    """Delete the inherited figures of removed evaluations; return them."""
     orphans = set()
     figures = blocks.get("figures") or {}
     for name, block in list(figures.items()):
         evaluation = block.get("evaluation") if isinstance(block, dict) else None
-        if ("evaluations", str(evaluation)) in removed and ("figures", name) not in overlaid:
+        if ("evaluations", str(evaluation)) in removed and Entry("figures", name) not in own:
             del figures[name]
             orphans.add(Entry("figures", name))
-    _leave_groups(blocks, removed, overlaid)
+        elif isinstance(block, dict) and isinstance(block.get("also"), list) and Entry("figures", name) not in own:
+            block["also"] = [other for other in block["also"] if ("evaluations", str(other)) not in removed]
     return orphans
 
 
@@ -47,56 +42,78 @@ def unknown_sources(blocks: dict[str, Any]) -> Iterable[Problem]:
             yield Problem(("study", "absent"), f"no source called {name}.{nearest(name, sources)}")
 
 
-def without_sources(blocks: dict[str, Any], kinds: dict[str, Section], sources: Iterable[str]) -> set[Entry]:
-    """Delete sources from unchecked settings, and everything that depends on them.
+def without(blocks: dict[str, Any], kinds: dict[str, Section], gone: Collection[Entry]) -> set[Entry]:
+    """Delete entries from unchecked settings, and everything that depends on them or on a role that nothing plays.
 
     An entry is deleted if one of its references names a deleted entry, or if all items of a list of references do.
-    Longer lists, and groups, lose only those names: detection is then measured on the sets that remain. Claims stay as
-    they are: a claim about a deleted entry is skipped, because a claim about the others would be a different one.
+    Longer lists lose only those names: detection is then measured on the sets that remain. Claims stay as they are: a
+    claim about a deleted entry is skipped, because a claim about the others would be a different one.
 
     Returns:
-        Everything that was deleted, the sources included.
+        Everything that was deleted.
     """
-    gone: set[Entry] = set()
-    waiting = {Entry("sources", name) for name in sources}
-    while waiting:
-        gone |= waiting
+    deleted: set[Entry] = set()
+    waiting = set(gone)
+    while True:
+        deleted |= waiting
         for section, name in waiting:
             blocks[section].pop(name, None)
         waiting = {
             Entry(section, name)
             for section, kind in kinds.items()
             for name, block in (blocks.get(section) or {}).items()
-            if isinstance(block, dict) and not _stays(block, section, kind, gone)
+            if isinstance(block, dict) and not _stays(block, section, kind, deleted)
         }
-    _leave_groups(blocks, gone)
-    return gone
-
-
-def _leave_groups(blocks: dict[str, Any], gone: set[Entry], overlaid: Collection[Place] = ()) -> None:
-    """Delete entries from the groups that name them, and groups that become empty."""
-    names = {entry.name for entry in gone if entry.section in GROUPED}
-    groups = blocks.get("groups") or {}
-    for name, members in list(groups.items()):
-        if isinstance(members, list) and ("groups", name) not in overlaid and names & set(map(str, members)):
-            groups[name] = [member for member in members if str(member) not in names]
-            if not groups[name]:
-                del groups[name]
+        if not waiting:
+            return deleted
 
 
 def _stays(block: dict[str, Any], section: str, kind: Section, gone: set[Entry]) -> bool:
     """Delete what is gone from an entry's lists; return whether the entry still means something."""
     for key, value in block.items():
+        names: set[str] = set()
         if key in kind.references:
             names = {entry.name for entry in gone if entry.section in kind.references[key].sections}
         elif section in NAMING:
             names = {entry.name for entry in gone}
-        else:
+        if key in TEXTS:
             continue
-        if isinstance(value, str) and value in names:
+        if isinstance(value, str) and _is_gone(value, names):
             return False
-        if isinstance(value, list) and names & set(map(str, value)):
-            block[key] = [item for item in value if str(item) not in names]
+        if isinstance(value, list) and any(_is_gone(item, names) for item in value):
+            block[key] = [item for item in value if not _is_gone(item, names)]
             if not block[key]:
                 return False
     return True
+
+
+def _is_gone(value: Any, names: Collection[str]) -> bool:
+    return isinstance(value, str) and (value in names or is_open(value))
+
+
+def without_unreached(resolved: dict[str, Any], kinds: dict[str, Section], own: Collection[Entry]) -> set[Entry]:
+    """Delete the inherited entries that no evaluation or figure reaches; return them.
+
+    `all` means the entries that remain, so it reaches none.
+    """
+    reached = {Entry(section, name) for section in NAMING for name in resolved[section]}
+    reached |= {Entry(section, name) for section, name in own if section in kinds and name in resolved[section]}
+    reached.add(Entry("examples", resolved["study"]["calibration"]))
+    waiting = list(reached)
+    while waiting:
+        section, name = waiting.pop()
+        for key, reference in kinds[section].references.items() if name in resolved[section] else ():
+            value = resolved[section][name].get(key)
+            for other in value if isinstance(value, list) else [value]:
+                named = {Entry(target, other) for target in reference.sections if other in resolved[target]} - reached
+                reached |= named
+                waiting.extend(named)
+    gone = {Entry(section, name) for section in kinds for name in resolved[section]} - reached
+    for section, name in gone:
+        del resolved[section][name]
+    labels = {detector.get("label") for detector in resolved["detectors"].values()}
+    for name in [name for name in resolved["confounding"] if name not in labels]:
+        if Entry("confounding", name) not in own:
+            del resolved["confounding"][name]
+            gone.add(Entry("confounding", name))
+    return gone

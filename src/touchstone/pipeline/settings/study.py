@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from touchstone import plugins
+from touchstone.messages import nearest
 from touchstone.numerics import devices, precision
 from touchstone.pipeline.settings.claim_roles import resolve_claims
 from touchstone.pipeline.settings.defences import fill_seeds, wrong_defences
+from touchstone.pipeline.settings.draft import Draft, written_out
 from touchstone.pipeline.settings.entries import EntryReader
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
-from touchstone.pipeline.settings.groups import resolve_groups
+from touchstone.pipeline.settings.groups import derived_groups
+from touchstone.pipeline.settings.layers import Files, read_files
 from touchstone.pipeline.settings.leaks import leaks
 from touchstone.pipeline.settings.limits import chains, sizes
-from touchstone.pipeline.settings.overlay import Draft, read_draft
-from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
-from touchstone.pipeline.settings.removals import absent_sources, unknown_sources, without_sources
+from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import attacked_classifiers, fitting_data, inputs, static_networks
-from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, sections
+from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, SHARED, STUDY_SETTINGS, sections
 from touchstone.pipeline.settings.values import shown
 
 
@@ -53,16 +56,17 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         raise ParamsError(f"{overlay}: a study is named [a-z][a-z0-9_]*, got {name!r}")
     kinds, problems = sections(), Problems(root / "params.yaml", overlay)
 
-    draft = read_draft(problems, kinds)
-    _plug_in(draft.plugins, root, problems)
+    files = read_files(problems, kinds, root)
+    _plug_in(files, root, problems)
     problems.stop()
-    problems.extend(unknown_sources(draft.blocks))
+    draft = written_out(files, kinds, problems)
     problems.stop()
-    removed = draft.removed | without_sources(draft.blocks, kinds, absent_sources(draft.blocks))
 
     reader = EntryReader(kinds, root, problems)
     resolved = _resolve(draft, reader)
+    problems.extend(_wrong_systems(resolved, files))
     problems.stop()
+    removed = draft.removed | without_unreached(resolved, kinds, draft.own)
     expand_all(resolved, kinds)
     problems.extend(wrong_names(resolved, kinds))
     problems.stop()
@@ -77,24 +81,33 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         sizes(resolved),
         leaks(resolved),
     )
-    resolved["groups"] = resolve_groups(draft.blocks.get("groups") or {}, resolved, problems)
+    resolved["groups"] = derived_groups(files.roles, resolved, problems)
     problems.stop()
     problems.extend(unused(resolved, kinds))
-    resolved["claims"] = resolve_claims(draft.blocks.get("claims") or {}, resolved, removed, problems)
+    claims = draft.blocks.get("claims") or {}
+    resolved["claims"] = resolve_claims(claims, files.papers, files.roles, resolved, removed, problems)
+    resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     return Study(name, resolved)
 
 
-def _plug_in(folders: Any, root: Path, problems: Problems) -> None:
-    """Look for components in the folders of `plugins:` too, which are relative to the folder of the Snakefile."""
-    file = problems.overlay or problems.base
-    if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
-        problems.add(("plugins",), f"expected a list of folders, got {shown(folders)}", file)
-        return
+def _plug_in(files: Files, root: Path, problems: Problems) -> None:
+    """Look for components in the folders of `plugins:` and of the papers, too."""
+    folders = [root / folder for folder in files.plugins]
+    folders += [paper.components for paper in files.papers if paper.components]
     try:
-        plugins.use(root / folder for folder in folders)
+        plugins.use(folders)
     except (OSError, ValueError) as error:
-        problems.add(("plugins",), str(error).removeprefix("plugins: "), file)
+        problems.add(("plugins",), str(error).removeprefix("plugins: "), problems.own)
+
+
+def _wrong_systems(resolved: dict[str, Any], files: Files) -> Iterator[Problem]:
+    """Yield the evaluations that belong to no paper of the study."""
+    systems = [*(paper.name for paper in files.papers), SHARED]
+    for name, question in resolved["evaluations"].items():
+        if (system := question["system"]) not in systems:
+            reason = f"expected a paper of the study or {SHARED}, got {shown(system)}.{nearest(str(system), systems)}"
+            yield Problem(("evaluations", name, "system"), reason)
 
 
 def _resolve(draft: Draft, reader: EntryReader) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from touchstone.claims import criteria
+from touchstone.claims import paper_files
 from touchstone.claims.judging import Asked, judge
 from touchstone.records.encoding import encode
 from touchstone.records.nouns import ContractError, Metrics
@@ -25,6 +25,7 @@ def report(
     *,
     study: str,
     settings: dict[str, Any],
+    papers: dict[str, dict[str, Any]],
     evaluations: dict[str, Question],
     metrics: dict[str, Metrics],
     claims: Asked,
@@ -38,7 +39,8 @@ def report(
     Args:
         study: its name.
         settings: of the whole study; its title is settings["study"]["title"].
-        evaluations: {name: what it asks, and which of the SYSTEMS it is about}.
+        papers: {paper: the content of its paper.yaml}, in the order of the page's chapters.
+        evaluations: {name: what it asks, and which paper it is about}.
         metrics: {evaluation: its rows}.
         claims: what the study says of the published claims.
         figures: what draws them. They are drawn here, so that each method has one colour in all of them.
@@ -57,7 +59,7 @@ def report(
         if figure["evaluation"] not in evaluations:
             raise ContractError(f"figure {name} belongs to {figure['evaluation']!r}, which is no evaluation")
     rows = numbered({name: metrics[name] for name in evaluations})
-    book = criteria.load()
+    book = paper_files.book(papers)
     verdicts = judge(book, claims, rows)
     judged = claim_rows(verdicts, FIRST_LINE + len(rows))
     doubts = Doubts(rows)
@@ -69,6 +71,7 @@ def report(
     content = Content(
         study=study,
         settings=settings,
+        systems={name: facts.get("title", facts["name"]) for name, facts in papers.items()},
         chapters=chapters(evaluations, rows, doubts, drawn, supervised),
         pictures=drawn,
         styles=styles,

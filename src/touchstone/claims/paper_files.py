@@ -1,0 +1,249 @@
+"""The claims of papers, read from the content of their paper.yaml.
+
+They are read by hand and not by pydantic: importing that costs 0.15 s in every process that reads a study, and a
+criterion's `rows:`, which its tests, needs and breaks inherit in three different ways, would need a validator each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from touchstone.claims.criteria import (
+    COMPARISONS,
+    MANY,
+    Book,
+    Bound,
+    Condition,
+    Criterion,
+    Published,
+    Role,
+    RowQuery,
+    roles_in,
+)
+from touchstone.messages import nearest
+
+PAPER = ("name", "title", "cite", "url", "published", "criteria")
+CLAIM = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"S[a-z0-9]+-\d+")}
+FIGURE = ("setting", "figure", "source", "marks")
+MARKS = ("P", "C", "R", "K")
+SECTIONS = ("classifiers", "defences", "translators", "examples", "attacks", "detectors", "margins")
+CRITERION = (
+    "setting", "criterion", "scales", "roles", "tests", "needs", "rows", "breaks", "broken_by", "seeds", "together", "fixed",
+    "met", "otherwise",
+)  # fmt: skip
+COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
+NUMBER = ("name", *COLUMNS, "minus", "tolerance", "optional", "says", "stuck", *COMPARISONS)
+
+Place = tuple[str, ...]
+
+
+class ClaimError(ValueError):
+    """A mistake in a paper.yaml: the keys that lead to it, and what is wrong."""
+
+    def __init__(self, place: Place, message: str) -> None:
+        super().__init__(f"{'.'.join(place)}: {message}")
+        self.place, self.message = place, message
+
+
+class Mistake(NamedTuple):
+    """The keys that lead to a mistake, and what is wrong."""
+
+    place: Place
+    message: str
+
+
+def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
+    """Return the claims of several papers.
+
+    Args:
+        papers: {paper: the content of its paper.yaml}.
+
+    Raises:
+        ClaimError: a claim is wrong.
+    """
+    published: dict[str, Published] = {}
+    criteria: dict[str, Criterion] = {}
+    for facts in papers.values():
+        for name, block in (facts.get("published") or {}).items():
+            published[name] = _published(name, facts, block)
+        for name, block in (facts.get("criteria") or {}).items():
+            criteria[name] = _criterion(name, facts, block)
+    for criterion in criteria.values():
+        _check_names(("criteria", criterion.id, "scales"), criterion.scales, published)
+        _check_names(("criteria", criterion.id, "broken_by"), criterion.broken_by, criteria)
+    return Book(published, criteria)
+
+
+def mistakes(facts: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield everything that is wrong with the content of a paper.yaml; of each claim the first mistake."""
+    for key in facts:
+        if key not in PAPER:
+            yield Mistake((key,), f"no such key. Keys are {', '.join(PAPER)}.{nearest(key, PAPER)}")
+    for key in ("name", "title", "cite", "url"):
+        value = facts.get(key, "" if key != "title" else "title")
+        if not isinstance(value, str) or not value:
+            yield Mistake((key,), "must be given, as text")
+    parts = {part: facts.get(part) or {} for part in CLAIM}
+    for part, claims in parts.items():
+        if not isinstance(claims, dict):
+            yield Mistake((part,), "expected claims, each by its id")
+            return
+        for name, block in claims.items():
+            if not CLAIM[part].fullmatch(name):
+                example = f"{CLAIM[part].pattern[0]}mypaper-1"
+                yield Mistake(
+                    (part, name), f"an id is {example[0]}, the paper's letters or digits, -, a number: {example}"
+                )
+                return
+            try:
+                _published(name, facts, block) if part == "published" else _criterion(name, facts, block)
+            except ClaimError as error:
+                yield Mistake(error.place, error.message)
+
+
+def _published(name: str, facts: Mapping[str, Any], block: Any) -> Published:
+    place = ("published", name)
+    _check_block(place, block, FIGURE, required=FIGURE)
+    marks = block["marks"]
+    if not isinstance(marks, list) or not marks:
+        raise ClaimError((*place, "marks"), f"expected a list of {', '.join(MARKS)}: what was read")
+    _check_names((*place, "marks"), marks, MARKS)
+    for key in ("setting", "figure", "source"):
+        if not isinstance(block[key], str) or not block[key].strip():
+            raise ClaimError((*place, key), "must be given, as text")
+    return Published(id=name, paper=facts["name"], **{**block, "marks": tuple(marks)})
+
+
+def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
+    place = ("criteria", name)
+    _check_block(place, block, CRITERION, required=("setting", "criterion"))
+    rows = block.get("rows", {})
+    _check_block((*place, "rows"), rows, NUMBER)
+    _check_block((*place, "roles"), block.get("roles", {}))
+    roles = {role: _role((*place, "roles", role), words) for role, words in block.get("roles", {}).items()}
+    unjudged = {key: value for key, value in rows.items() if key not in (*COMPARISONS, "minus", "optional")}
+    for key in ("tests", "needs", "scales", "broken_by", "together"):
+        if not isinstance(block.get(key, []), list):
+            raise ClaimError((*place, key), "expected a list")
+    if not block.get("tests") and not block.get("fixed"):
+        raise ClaimError(place, "needs tests: the numbers that it judges, or fixed: the word for it")
+    criterion = Criterion(
+        id=name,
+        paper=facts["name"],
+        setting=block["setting"],
+        text=block["criterion"],
+        scales=tuple(block.get("scales", ())),
+        roles=roles,
+        tests=_conditions((*place, "tests"), block.get("tests", []), rows),
+        needs=_conditions((*place, "needs"), block.get("needs", []), unjudged),
+        breaks=_condition((*place, "breaks"), unjudged, block["breaks"]) if "breaks" in block else None,
+        broken_by=tuple(block.get("broken_by", ())),
+        each_seed=block.get("seeds") == "each",
+        together=tuple(block.get("together", ())),
+        fixed=block.get("fixed", ""),
+        met=block.get("met", "confirmed"),
+        otherwise=block.get("otherwise", ""),
+    )
+    for condition in (*criterion.tests, *criterion.needs, *([criterion.breaks] if criterion.breaks else [])):
+        _check_names(place, condition.roles, roles, f"{condition.name} names the role")
+        not_averaged = [role for role in condition.roles if roles[role].many != "mean"]
+        _check_names(place, roles_in(condition.name), not_averaged, f"{condition.name} shows the role")
+    return criterion
+
+
+def _role(place: Place, words: Any) -> Role:
+    if not isinstance(words, str) or not 1 <= len(words.split()) <= 2:
+        raise ClaimError(place, "expected a section, such as classifiers, or each or mean before it")
+    *many, section = words.split()
+    _check_names(place, many, MANY)
+    _check_names(place, [section], SECTIONS, "the section")
+    return Role(section, many[0] if many else "")
+
+
+def _check_block(place: Place, block: Any, allowed: Iterable[str] = (), required: Iterable[str] = ()) -> None:
+    if not isinstance(block, dict):
+        raise ClaimError(place, "expected a block of keys")
+    if allowed:
+        _check_names(place, block, allowed, "the key")
+    for key in required:
+        if key not in block:
+            raise ClaimError(place, f"{key} is missing; add it")
+
+
+def _check_names(place: Place, names: Iterable[Any], allowed: Iterable[str], what: str = "") -> None:
+    allowed = list(allowed)
+    for name in names:
+        if name not in allowed:
+            listed = ", ".join(allowed) or "nothing"
+            raise ClaimError(place, f"{what} {name} is not among {listed}.{nearest(str(name), allowed)}".lstrip())
+
+
+def _conditions(place: Place, blocks: list[Any], inherited: Mapping[str, Any]) -> tuple[Condition, ...]:
+    return tuple(_condition((*place, str(index)), inherited, block) for index, block in enumerate(blocks))
+
+
+def _condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Condition:
+    """Return one number with its bound; what it does not say itself it inherits from its criterion."""
+    _check_block(place, own)
+    block = {**inherited, **own}
+    _check_names(place, block, NUMBER, "the key")
+    comparisons = [name for name in COMPARISONS if name in block]
+    if len(comparisons) > 1:
+        raise ClaimError(place, f"compares by {' and '.join(comparisons)}; keep one of them")
+    comparison = comparisons[0] if comparisons else ""
+    minus, stuck = block.get("minus"), block.get("stuck")
+    if minus is not None:
+        _check_block((*place, "minus"), minus, (*COLUMNS, "times"))
+    if stuck is not None:
+        _check_block((*place, "stuck"), stuck, (*COLUMNS, *COMPARISONS))
+        unjudged = {
+            key: value for key, value in block.items() if key not in (*COMPARISONS, "minus", "optional", "stuck")
+        }
+        stuck = _condition((*place, "stuck"), unjudged | {"name": "stuck"}, stuck)
+    return Condition(
+        name=str(block.get("name") or _missing(place, "name")),
+        rows=_rows(place, block),
+        minus=None if minus is None else _rows(place, block | minus),
+        times=float((minus or {}).get("times", 1)),
+        comparison=comparison,
+        bounds=_bounds((*place, comparison), block.get(comparison)),
+        tolerance=float(block.get("tolerance", 0)),
+        optional=block.get("optional", False),
+        says=block.get("says", ""),
+        stuck=stuck,
+    )
+
+
+def _missing(place: Place, key: str) -> str:
+    raise ClaimError(place, f"{key} is missing; add it")
+
+
+def _rows(place: Place, block: Mapping[str, Any]) -> RowQuery:
+    for column in COLUMNS:
+        if column not in block and column != "threat":
+            raise ClaimError(place, f"{column} is missing; add it here or under the criterion's rows")
+    evaluation, metric, entry, examples = (str(block[column]) for column in COLUMNS[:-1])
+    threat = tuple((key, _number(place, value)) for key, value in (block.get("threat") or {}).items())
+    return RowQuery(evaluation, metric, entry, examples, threat)
+
+
+def _bounds(place: Place, value: Any) -> Mapping[str, Bound] | Bound | None:
+    if isinstance(value, dict):
+        return {data: _bound((*place, data), bound) for data, bound in value.items()}
+    return None if value is None else _bound(place, value)
+
+
+def _bound(place: Place, value: Any) -> Bound:
+    if isinstance(value, list):
+        if len(value) != 2:
+            raise ClaimError(place, "expected two ends, [lowest, highest]")
+        return (_number(place, value[0]), _number(place, value[1]))
+    return _number(place, value)
+
+
+def _number(place: Place, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ClaimError(place, f"expected a number, got {value!r}")
+    return float(value)

@@ -1,0 +1,153 @@
+"""A study's settings as its files write them: merged, spelled out entry by entry, roles filled in; not yet checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from touchstone.messages import nearest
+from touchstone.pipeline.settings.layers import Files, Layer
+from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.removals import absent_sources, figures_of, unknown_sources, without
+from touchstone.pipeline.settings.roles import TEXTS, Roles, filled_in
+from touchstone.pipeline.settings.sections import Entry, Section
+from touchstone.pipeline.settings.shorthand import DEFAULTS, FAMILY, merged, takes_list, with_defaults, with_families
+from touchstone.pipeline.settings.values import shown
+
+Blocks = dict[str, dict[str, Any]]  # section -> entry -> its block
+
+
+@dataclass
+class Draft:
+    """A study's settings, every entry written out.
+
+    Attributes:
+        blocks: section -> entry -> its block.
+        own: the entries that the study's own file writes; the others it inherits.
+        removed: entries that the study does not have although its files name them.
+    """
+
+    blocks: Blocks
+    own: set[Entry] = field(default_factory=set)
+    removed: set[Entry] = field(default_factory=set)
+
+
+def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> Draft:
+    """Return the settings of a study's files, merged and written out.
+
+    Args:
+        files: of the study.
+        kinds: the sections of entries, by name.
+        problems: receives every mistake.
+
+    Raises:
+        ParamsError: there are mistakes.
+    """
+    draft = Draft({})
+    for layer in files.layers:
+        _merge(layer, draft, kinds, problems)
+    problems.stop()
+    own_sections = next(layer.blocks for layer in files.layers if layer.own)
+    for section, kind in kinds.items():
+        blocks, families = with_families(section, draft.blocks.get(section) or {}, problems)
+        for family, members in families.items():
+            draft.own.discard(Entry(section, family))
+            if "eps" in ((own_sections.get(section) or {}).get(family) or {}):
+                draft.own |= {Entry(section, member) for member in members}
+        _remove(section, blocks, draft, problems)
+        has_own = DEFAULTS in (own_sections.get(section) or {})
+        problems.stop()
+        draft.blocks[section] = with_defaults(section, kind, blocks, problems, own=has_own)
+        _refuse_new_without_use(section, kind, draft, problems)
+    if files.questions is not None:
+        _keep_questions(files.questions, draft, problems)
+    problems.extend(unknown_sources(draft.blocks))
+    problems.stop()
+    _fill_roles(draft.blocks, kinds, files.roles)
+    figures = figures_of(draft.removed, draft.blocks, draft.own)
+    absent = {Entry("sources", name) for name in absent_sources(draft.blocks)}
+    draft.removed |= figures | without(draft.blocks, kinds, absent)
+    return draft
+
+
+def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Problems) -> None:
+    """Change the draft as one file says."""
+    for section, changes in layer.blocks.items():
+        entries = draft.blocks.setdefault(section, {})
+        for name, change in changes.items():
+            place = (section, name)
+            problems.written(place, layer.file)
+            if isinstance(change, dict):
+                for key in change:
+                    problems.written((*place, str(key)), layer.file)
+            if layer.own and section in (*kinds, "confounding") and name != DEFAULTS:
+                draft.own.add(Entry(section, name))
+            if change is None and layer.own and problems.overlay and section in (*kinds, "confounding", "claims"):
+                _mark_removed(place, entries, draft, problems)
+            elif change == {} and layer.own and problems.overlay and name in entries:
+                problems.add(place, "empty entry: it changes nothing; give settings, use:, or null to remove it")
+            else:
+                entries[name] = merged(entries.get(name), change)
+
+
+def _mark_removed(place: tuple[str, str], entries: dict[str, Any], draft: Draft, problems: Problems) -> None:
+    section, name = place
+    draft.own.discard(Entry(section, name))
+    families = [other for other in entries if other.endswith(FAMILY) and name.startswith(other[:-1])]
+    if name in entries:
+        del entries[name]
+        draft.removed.add(Entry(section, name))
+    elif families:
+        entries[name] = None  # until the families are written out
+    else:
+        problems.add(place, f"null removes an entry, but there is no such entry.{nearest(name, entries)}")
+
+
+def _remove(section: str, blocks: dict[str, Any], draft: Draft, problems: Problems) -> None:
+    """Remove the members of families that the overlay sets to null."""
+    marked = [name for name, block in (draft.blocks.get(section) or {}).items() if block is None]
+    for name in marked if problems.overlay else []:
+        if Entry(section, name) not in draft.own:
+            del blocks[name]
+            draft.removed.add(Entry(section, name))
+
+
+def _refuse_new_without_use(section: str, kind: Section, draft: Draft, problems: Problems) -> None:
+    """Record entries of an overlay that change nothing that exists and name no component."""
+    entries = draft.blocks[section]
+    for name, block in entries.items():
+        new = Entry(section, name) in draft.own and isinstance(block, dict) and "use" not in block
+        if problems.overlay and problems.overlay != problems.base and kind.needs_use and new:
+            others = [other for other in entries if other != name]
+            problems.add((section, name), f"no such entry; a new one needs its own use:.{nearest(name, others)}")
+
+
+def _keep_questions(names: list[str], draft: Draft, problems: Problems) -> None:
+    """Remove the inherited evaluations that the study does not list."""
+    evaluations = draft.blocks.get("evaluations") or {}
+    for name in names:
+        if name not in evaluations:
+            problems.add(
+                ("questions",), f"no evaluation called {shown(name)}.{nearest(name, evaluations)}", problems.own
+            )
+    for name in list(evaluations):
+        if name not in names and Entry("evaluations", name) not in draft.own:
+            del evaluations[name]
+            draft.removed.add(Entry("evaluations", name))
+
+
+def _fill_roles(blocks: Blocks, kinds: dict[str, Section], roles: Roles) -> None:
+    """Replace the roles in all settings by the entries that play them."""
+    for section, entries in blocks.items():
+        kind = kinds.get(section)
+        for name, block in entries.items():
+            if isinstance(block, dict):
+                entries[name] = {
+                    key: value
+                    if key in TEXTS
+                    else filled_in(value, roles, many=kind is not None and takes_list(kind, block.get("use"), key))
+                    for key, value in block.items()
+                }
+    study = blocks.get("study")
+    if study is not None:
+        blocks["study"] = filled_in(study, roles)

@@ -1,0 +1,170 @@
+"""Papers: folders with the published claims, and with the questions that a study asks about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from touchstone.claims import paper_files
+from touchstone.claims.criteria import Book
+from touchstone.messages import nearest
+from touchstone.pipeline.settings.files import NAME, read_yaml
+from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.values import shown
+from touchstone.plugins import PACKAGE
+
+SHIPPED = PACKAGE / "papers"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One paper's folder, read.
+
+    Attributes:
+        name: of the folder.
+        folder: its path.
+        facts: the content of paper.yaml, checked.
+        roles: {role that its questions name: what plays it, in a sentence}.
+        sections: the other content of questions.yaml; each evaluation has the paper as its `system`.
+    """
+
+    name: str
+    folder: Path
+    facts: dict[str, Any]
+    roles: dict[str, str]
+    sections: dict[str, Any]
+
+    @property
+    def questions_file(self) -> Path:
+        """The path of questions.yaml."""
+        return self.folder / "questions.yaml"
+
+    @property
+    def components(self) -> Path | None:
+        """The folder of the paper's own components, if it has one."""
+        folder = self.folder / "components"
+        return folder if folder.is_dir() else None
+
+
+def shipped() -> list[str]:
+    """Return the names of the papers that come with touchstone, sorted."""
+    return sorted(path.parent.name for path in SHIPPED.glob("*/paper.yaml"))
+
+
+def paper_folder(written: str, root: Path) -> Path:
+    """Return the folder of a paper: a shipped one by its name, another by its path.
+
+    Raises:
+        ValueError: There is no such paper.
+    """
+    if "/" not in written:
+        if written not in shipped():
+            listed = ", ".join(shipped())
+            raise ValueError(
+                f"no paper called {shown(written)}. There are {listed}; write a folder of your own as ./NAME."
+                f"{nearest(written, shipped())}"
+            )
+        return SHIPPED / written
+    folder = root / written
+    if not NAME.fullmatch(folder.resolve().name):
+        raise ValueError(f"{written}: a paper's folder is named [a-z][a-z0-9_]*")
+    for file in ("paper.yaml", "questions.yaml"):
+        if not (folder / file).is_file():
+            raise ValueError(f"{written}: {file} is missing there; `touchstone new paper NAME` begins a paper")
+    return folder
+
+
+def read_papers(listed: Iterable[str], root: Path, problems: Problems) -> list[Paper]:
+    """Return the papers that a study lists; every mistake goes to `problems`."""
+    papers: list[Paper] = []
+    for written in listed:
+        try:
+            folder = paper_folder(written, root)
+        except ValueError as error:
+            problems.add(("papers",), str(error), problems.own)
+            continue
+        paper = read_paper(folder, problems)
+        for other in papers:
+            _compare(paper, other, problems)
+        papers.append(paper)
+    problems.stop()
+    try:
+        book_of(papers)
+    except paper_files.ClaimError as error:
+        (owner,) = [paper for paper in papers if error.place[1] in paper.facts.get("criteria", {})]
+        problems.add(error.place, error.message, owner.folder / "paper.yaml")
+    return papers
+
+
+def book_of(papers: Iterable[Paper]) -> Book:
+    """Return the claims of papers.
+
+    Raises:
+        ClaimError: a claim is wrong.
+    """
+    return paper_files.book({paper.name: paper.facts for paper in papers})
+
+
+def read_paper(folder: Path, problems: Problems) -> Paper:
+    """Return one paper; every mistake goes to `problems`."""
+    name = folder.resolve().name
+    facts, questions = read_yaml(folder / "paper.yaml"), read_yaml(folder / "questions.yaml")
+    for mistake in paper_files.mistakes(facts):
+        problems.add(mistake.place, mistake.message, folder / "paper.yaml")
+    roles = questions.pop("roles", None) or {}
+    if not isinstance(roles, dict) or not all(isinstance(text, str) for text in roles.values()):
+        problems.add(("roles",), "expected role: what plays it, in a sentence", folder / "questions.yaml")
+        roles = {}
+    for evaluation, block in _blocks(questions.get("evaluations")).items():
+        if "system" in block:
+            place = ("evaluations", evaluation, "system")
+            problems.add(place, "leave it out; it is the paper's name", folder / "questions.yaml")
+        block["system"] = name
+    for claim in _blocks(questions.get("claims")):
+        if claim != "shared" and claim not in _blocks(facts.get("criteria")):
+            reason = f"paper.yaml has no such criterion.{nearest(claim, _blocks(facts.get('criteria')))}"
+            problems.add(("claims", claim), reason, folder / "questions.yaml")
+    return Paper(name, folder, facts, roles, _without_shared(facts, questions))
+
+
+def _blocks(section: Any) -> dict[str, dict[str, Any]]:
+    """Return the entries of a section that are blocks; the others are refused elsewhere."""
+    return (
+        {key: block for key, block in section.items() if isinstance(block, dict)} if isinstance(section, dict) else {}
+    )
+
+
+def _without_shared(facts: dict[str, Any], questions: dict[str, Any]) -> dict[str, Any]:
+    """Return a paper's sections, the shared roles of its claims given to each claim that has them."""
+    claims = questions.get("claims")
+    if not isinstance(claims, dict) or not isinstance(claims.get("shared"), dict):
+        return questions
+    shared = claims["shared"]
+    roles = {name: _blocks(criterion).keys() | criterion.get("roles", {}).keys()
+             for name, criterion in _blocks(facts.get("criteria")).items()}  # fmt: skip
+    filled = {
+        name: {role: entry for role, entry in shared.items() if role in roles.get(name, ())} | block
+        if isinstance(block, dict)
+        else block
+        for name, block in claims.items()
+        if name != "shared"
+    }
+    return questions | {"claims": filled}
+
+
+def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
+    """Record what two papers of a study both define."""
+    if paper.name == other.name:
+        problems.add(("papers",), f"names two papers called {paper.name}; rename a folder", problems.own)
+        return
+    for part in ("published", "criteria"):
+        for name in _blocks(paper.facts.get(part)).keys() & _blocks(other.facts.get(part)).keys():
+            reason = f"{other.name} has a claim of this id, too; ids are unique in a study"
+            problems.add((part, name), reason, paper.folder / "paper.yaml")
+    for section, block in paper.sections.items():
+        if section != "claims":
+            for name in _blocks(block).keys() & _blocks(other.sections.get(section)).keys() - {"defaults"}:
+                reason = f"{other.name} defines it, too; rename one of them"
+                problems.add((section, name), reason, paper.questions_file)

@@ -1,0 +1,96 @@
+"""Roles: names that questions use for a study's entries, so that a question fits every study. `$test` is one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from touchstone.messages import nearest
+from touchstone.pipeline.settings.files import Place
+from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.values import shown
+
+ROLE = re.compile(r"\$([a-z][a-z0-9_]*)([/+].+)?")
+TEXTS = ("question", "caption")  # settings that are prose, in which a $ means nothing
+
+
+class Role(NamedTuple):
+    """The entries that play a role, and whether the role is written as a list."""
+
+    entries: list[str]
+    is_list: bool
+
+
+Roles = dict[str, Role]
+
+
+def is_open(value: object) -> bool:
+    """Return whether a value names a role that the study does not give."""
+    return isinstance(value, str) and ROLE.fullmatch(value) is not None
+
+
+def role_in(value: str) -> str:
+    """Return the role that a value such as `$test` or `$test/pgd` names, "" if it names none."""
+    match = ROLE.fullmatch(value)
+    return match[1] if match else ""
+
+
+def read_roles(written: Any, problems: Problems) -> Roles:
+    """Return the roles of a study. A role may name roles that are defined before it."""
+    roles: Roles = {}
+    if not isinstance(written, dict):
+        problems.add(("roles",), f"expected role: entry, got {shown(written)}", problems.own)
+        return roles
+    for name, players in written.items():
+        place = ("roles", name)
+        entries = players if isinstance(players, list) else [players]
+        if not ROLE.fullmatch(f"${name}"):
+            problems.add(place, "a role is named [a-z][a-z0-9_]*", problems.own)
+        elif not entries or not all(isinstance(entry, str) and entry for entry in entries):
+            problems.add(place, f"expected an entry or a list of entries, got {shown(players)}", problems.own)
+        elif later := [entry for entry in entries if is_open(entry) and role_in(entry) not in roles]:
+            reason = f"{later[0]} is no role that is defined above it.{nearest(role_in(later[0]), roles)}"
+            problems.add(place, reason, problems.own)
+        else:
+            filled = filled_in(entries, roles, many=True)
+            roles[name] = Role(list(dict.fromkeys(filled)), isinstance(players, list))
+    return roles
+
+
+def filled_in(value: Any, roles: Roles, *, many: bool = False) -> Any:
+    """Return a setting's value with the entries that play its roles. A role without entries stays as it is written.
+
+    Args:
+        value: as written.
+        roles: of the study.
+        many: whether the setting is a list; if not, a role of one entry gives that entry.
+    """
+    if isinstance(value, dict):
+        return {key: item if key in TEXTS else filled_in(item, roles) for key, item in value.items()}
+    if isinstance(value, list):
+        items: list[Any] = []
+        for item in value:
+            filled = filled_in(item, roles, many=True)
+            items += filled if isinstance(item, str) and isinstance(filled, list) else [filled]
+        return items
+    match = ROLE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or match[1] not in roles:
+        return value
+    entries, rest = roles[match[1]].entries, match[2] or ""
+    if rest:
+        entries = [entry + rest for entry in entries]
+    return list(entries) if many or len(entries) > 1 else entries[0]
+
+
+def mentioned(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Yield (keys, role) of every role that a value names."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key not in TEXTS:
+                yield from mentioned(item, (*place, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from mentioned(item, (*place, str(index)))
+    elif isinstance(value, str) and (role := role_in(value)):
+        yield place, role

@@ -1,0 +1,128 @@
+"""What a section writes once for many entries: `defaults:`, and families such as `pgd_*` with a list of eps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from touchstone import registry
+from touchstone.pipeline.settings.files import NAME
+from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.sections import FILE_SETTINGS, Section
+from touchstone.pipeline.settings.values import shown
+
+DEFAULTS, FAMILY = "defaults", "_*"
+
+
+def merged(old: Any, change: Any) -> Any:
+    """Return a value after a change. Blocks are merged key by key, unless the change names another component."""
+    if not isinstance(old, dict) or not isinstance(change, dict):
+        return change
+    if "use" in change and "use" in old and change["use"] != old["use"]:
+        return change
+    return old | {key: merged(old.get(key), value) for key, value in change.items()}
+
+
+def with_families(
+    section: str, blocks: dict[str, Any], problems: Problems
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Return a section's entries, each family replaced by one entry per eps, and {family: its entries}.
+
+    An entry that is also written by its own name is merged over the family's.
+    """
+    entries: dict[str, Any] = {}
+    families: dict[str, list[str]] = {}
+    for name, block in blocks.items():
+        if not name.endswith(FAMILY):
+            entries.setdefault(name, block)
+            continue
+        members = _members(section, name, block, problems)
+        families[name] = list(members)
+        for member, change in members.items():
+            problems.stands_for((section, member), (section, name))
+            entries[member] = merged(change, blocks[member]) if member in blocks else change
+    return entries, families
+
+
+def _members(section: str, family: str, block: Any, problems: Problems) -> dict[str, Any]:
+    """Return {entry: its block} of a family."""
+    place = (section, family)
+    if not NAME.fullmatch(family.removesuffix(FAMILY)):
+        problems.add(place, "a family is named like an entry, with _* at its end")
+    elif not isinstance(block, dict) or not isinstance(block.get("eps"), list) or not block["eps"]:
+        problems.add(place, "a family needs eps: a list, one entry for each")
+    else:
+        names = [_suffix(eps) for eps in block["eps"]]
+        for eps, name in zip(block["eps"], names, strict=True):
+            if not name:
+                reason = f"expected hundredths, such as 0.05, or a fraction, such as 8/255, got {shown(eps)}"
+                problems.add((*place, "eps"), reason)
+            elif names.count(name) > 1:
+                problems.add((*place, "eps"), f"two entries would be called {family.removesuffix('*')}{name}")
+                return {}
+        return {family.removesuffix("*") + name: {**block, "eps": eps}
+                for eps, name in zip(block["eps"], names, strict=True) if name}  # fmt: skip
+    return {}
+
+
+def _suffix(eps: Any) -> str:
+    """Return how an entry of a family is called: 0.05 -> "05", "8/255" -> "8"; "" if eps has no such name."""
+    if isinstance(eps, str):
+        numerator, slash, _ = eps.partition("/")
+        return numerator.strip() if slash and numerator.strip().isdecimal() else ""
+    if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 <= eps <= 1:
+        return ""
+    hundredths = round(100 * eps)
+    return f"{hundredths:02d}" if abs(100 * eps - hundredths) < 1e-9 else ""
+
+
+def with_defaults(
+    section: str, kind: Section, blocks: dict[str, Any], problems: Problems, *, own: bool
+) -> dict[str, Any]:
+    """Return a section's entries, each with the defaults of the section that its component knows.
+
+    Args:
+        section: its name.
+        kind: what its entries may hold.
+        blocks: entry -> block; the key `defaults` holds the defaults.
+        problems: receives the defaults that no entry takes, if the study's own file writes them.
+        own: whether it does.
+    """
+    defaults = blocks.get(DEFAULTS, {})
+    entries = {name: block for name, block in blocks.items() if name != DEFAULTS}
+    if not isinstance(defaults, dict):
+        problems.add((section, DEFAULTS), f"expected settings, got {shown(defaults)}")
+        return entries
+    taken = set[str]()
+    for name, block in entries.items():
+        if isinstance(block, dict):
+            use = block.get("use", defaults.get("use"))
+            fitting = {key: value for key, value in defaults.items() if key == "use" or takes(kind, use, key)}
+            taken |= fitting.keys()
+            for key in fitting.keys() - block.keys():
+                problems.stands_for((section, name, key), (section, DEFAULTS, key))
+            entries[name] = fitting | block
+    for key in defaults.keys() - taken if own else ():
+        problems.add((section, DEFAULTS, key), f"no entry of {section} has this setting; remove it")
+    return entries
+
+
+def takes(kind: Section, use: Any, key: str) -> bool:
+    """Return whether an entry with this component may have a setting; no component has settings of its own only."""
+    component = _component(kind, use)
+    if component is not None and component.folder == "pretrained":
+        return key == "source" or key in FILE_SETTINGS | component.settings
+    return key in kind.references or key in kind.settings or (component is not None and key in component.settings)
+
+
+def takes_list(kind: Section, use: Any, key: str) -> bool:
+    """Return whether a setting of an entry is a list."""
+    if key in kind.references:
+        return kind.references[key].many
+    component = _component(kind, use)
+    setting = kind.settings.get(key) or (component.settings.get(key) if component is not None else None)
+    return setting is not None and setting.type.base == "list"
+
+
+def _component(kind: Section, use: Any) -> registry.Component | None:
+    folders = [folder for folder in kind.folders if isinstance(use, str) and use in registry.names(folder)]
+    return registry.component(folders[0], use) if folders else None
