@@ -60,7 +60,7 @@ MISTAKES = {
     "a rate without a threshold": ("defences: {routed: {false_positive_rate: 0.06}}", "defences.routed.false_positive_rate: 0.06 is not among study.false_positive_rates", "Did you mean 0.05?"),
     "seeds that its classifier lacks": ("defences: {routed: {seeds: [0, 7]}}", "defences.routed.seeds: cnn has only the seeds [0, 1, 2]", ""),
     "a router that is none": ("defences: {routed: {router: energi}}", "defences.routed.router: no entry called energi in detectors", "Did you mean energy?"),
-    "a defence without a translator": ("defences: {mine: {classifier: cnn}}", "defences.mine.translator: must name an entry of translators", ""),
+    "a defence without a translator": ("defences: {mine: {classifier: cnn, translator: null}}", "defences.mine.translator: must name an entry of translators", ""),
     "a defence with a component": ("defences: {routed: {use: pgd}}", "defences.routed.use: not a setting", "router"),
     "detectors of a defence": ("evaluations: {detection: {classifiers: [routed]}}", "evaluations.detection.detectors: routed is a defence", "need a single network"),
     "margins of a defence": ("evaluations: {margins: {classifiers: [routed]}}", "evaluations.margins.margins: routed is a defence", "need a single network"),
@@ -230,7 +230,7 @@ def test_an_overlay_with_roles_of_its_own_asks_only_what_they_allow(project):
                              " id_test: [digits_test], noise: uniform}\nquestions: [robustness, effort]")  # fmt: skip
 
     assert after["evaluations"].keys() == {"robustness", "effort"}
-    assert after["claims"]["S1-1"].startswith("the study gives no role few_ood: ")
+    assert after["claims"]["S1-1"].startswith("the study gives no role plain: ")
     assert "photographs" not in after["examples"] and "softmax" not in after["classifiers"]
 
 

@@ -23,8 +23,8 @@ from touchstone.evaluations.robustness import robustness
 from touchstone.figures.accuracy_against_eps import accuracy_against_eps
 from touchstone.figures.gallery import gallery
 from touchstone.figures.score_histograms import score_histograms
-from touchstone.pipeline.steps.evaluate import evaluate
 from touchstone.pipeline.settings import papers
+from touchstone.pipeline.steps.evaluate import evaluate
 from touchstone.pipeline.steps.report import report
 from touchstone.records.encoding import decode
 from touchstone.records.nouns import ContractError, Metrics
