@@ -163,7 +163,7 @@ def _shared(section: str, kind: Section, folder: str) -> dict[str, Schema]:
 
 
 def _settings(component: Component) -> dict[str, Schema]:
-    texts = descriptions([component.second, component.call])
+    texts = SETTINGS.get(component.folder, {}) | descriptions([component.second, component.call])
     families = has_families([component.folder])
     return {
         name: setting_schema(name, one, texts.get(name, ""), family=families and name == "eps")

@@ -52,7 +52,7 @@ _training = descriptions([_step] if _step else []) | {
     "normalise": "standardise each channel by the statistics of the training images",
 }
 
-# {section or component folder: {setting: what it means}}
+# {section or component folder: {setting: what it means}}. A component's own docstring goes before.
 SETTINGS = {
     "study": {
         "title": "heading of the report",
@@ -66,7 +66,28 @@ SETTINGS = {
         "attacked_false_positive_rate": "gives the threshold that adaptive attacks must stay below",
         "false_positive_rates": "for which thresholds are computed",
     },
-    "sources": {"sha256": "the digest of the raw files; null accepts what the publisher's own digest accepts"},
+    "sources": {
+        "sha256": "the digest of the raw files; null accepts what the publisher's own digest accepts",
+        "local_folder": "contains the archive, not unpacked; null downloads it",
+        "mirror": "http address of a folder that serves the archive by name; null takes the published address",
+    },
+    "data": {
+        "count": "number of images",
+        "size": "height and width of an image, in pixels",
+        "channels": "of an image",
+        "split_seed": "draws which images are taken",
+    },
+    "models": {
+        "hidden": "units of a hidden layer",
+        "activation": "of the hidden layers; softplus is smooth",
+        "dropout": "share of units that are left out in training",
+        "input_dropout": "share of inputs that are left out in training",
+        "filters": "of the first convolution",
+        "depth": "number of layers",
+        "growth": "channels that each layer adds",
+        "member": "the architecture of each member",
+        "members": "number of networks",
+    },
     "examples": {
         "seed": "of whatever the component draws",
         "shards": "parts of the set, each with jobs of its own",
@@ -86,6 +107,14 @@ SETTINGS = {
         "fit": "in-distribution images that the detector is fitted to",
         "classifier": "the network that it is fitted with, if not the one that it scores",
         "anomalous": "anomalous images that it is fitted to",
+        "temperature": "divides the logits",
+        "hidden": "units of the hidden layer",
+        "epochs": "passes over the data that it is fitted to, at most",
+        "learning_rate": "of the fit",
+        "weight_decay": "of the fit, an L2 penalty",
+        "batch_size": "rows in a step of the fit",
+        "validation_share": "share of each class that is held out of the fit",
+        "patience": "epochs without a lower held-out loss, after which the fit stops",
     },
     "defences": {
         "false_positive_rate": "share of clean images that the router sends to the translator",
@@ -107,6 +136,8 @@ SETTINGS = {
         "margins": "the ways to measure distances to the boundary",
         "victims": "the networks that the attacks see; without it, the measured one",
         "fit": "held-out clean images, for a fit or a threshold",
+        "resamples": "bootstrap samples of an interval",
+        "bootstrap_seed": "of the bootstrap samples",
     },
     "figures": {
         "caption": "the text below the figure",
