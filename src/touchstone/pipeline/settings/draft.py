@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from touchstone.messages import nearest
+from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.layers import Files, Layer
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.removals import absent_sources, figures_of, unknown_sources, without
@@ -67,6 +68,7 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
     figures = figures_of(draft.removed, draft.blocks, draft.own)
     absent = {Entry("sources", name) for name in absent_sources(draft.blocks)}
     draft.removed |= figures | without(draft.blocks, kinds, absent)
+    draft.removed |= without(draft.blocks, kinds, draft.removed, _places(own_sections))
     return draft
 
 
@@ -151,3 +153,9 @@ def _fill_roles(blocks: Blocks, kinds: dict[str, Section], roles: Roles) -> None
     study = blocks.get("study")
     if study is not None:
         blocks["study"] = filled_in(study, roles)
+
+
+def _places(sections: dict[str, Any]) -> set[Place]:
+    """Return the entries and the settings that the sections of a file write."""
+    entries = {(section, name): block for section, blocks in sections.items() for name, block in (blocks or {}).items()}
+    return {*entries, *((*place, key) for place, block in entries.items() if isinstance(block, dict) for key in block)}

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from touchstone.messages import nearest
+from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.roles import TEXTS, is_open
 from touchstone.pipeline.settings.sections import Entry, Section
@@ -42,12 +43,20 @@ def unknown_sources(blocks: dict[str, Any]) -> Iterable[Problem]:
             yield Problem(("study", "absent"), f"no source called {name}.{nearest(name, sources)}")
 
 
-def without(blocks: dict[str, Any], kinds: dict[str, Section], gone: Collection[Entry]) -> set[Entry]:
+def without(
+    blocks: dict[str, Any], kinds: dict[str, Section], gone: Collection[Entry], kept: Collection[Place] = ()
+) -> set[Entry]:
     """Delete entries from unchecked settings, and everything that depends on them or on a role that nothing plays.
 
     An entry is deleted if one of its references names a deleted entry, or if all items of a list of references do.
     Longer lists lose only those names: detection is then measured on the sets that remain. Claims stay as they are: a
     claim about a deleted entry is skipped, because a claim about the others would be a different one.
+
+    Args:
+        blocks: section -> entry -> its block.
+        kinds: the sections of entries, by name.
+        gone: the entries to delete; they may be deleted already.
+        kept: entries, and settings of entries, that stay for the checks to see.
 
     Returns:
         Everything that was deleted.
@@ -57,27 +66,30 @@ def without(blocks: dict[str, Any], kinds: dict[str, Section], gone: Collection[
     while True:
         deleted |= waiting
         for section, name in waiting:
-            blocks[section].pop(name, None)
+            (blocks.get(section) or {}).pop(name, None)
         waiting = {
             Entry(section, name)
             for section, kind in kinds.items()
             for name, block in (blocks.get(section) or {}).items()
-            if isinstance(block, dict) and not _stays(block, section, kind, deleted)
+            if isinstance(block, dict)
+            and (section, name) not in kept
+            and not _stays(block, (section, name), kind, deleted, kept)
         }
         if not waiting:
             return deleted
 
 
-def _stays(block: dict[str, Any], section: str, kind: Section, gone: set[Entry]) -> bool:
+def _stays(block: dict[str, Any], place: Place, kind: Section, gone: set[Entry], kept: Collection[Place]) -> bool:
     """Delete what is gone from an entry's lists; return whether the entry still means something."""
+    section = place[0]
     for key, value in block.items():
+        if key in TEXTS or (*place, key) in kept:
+            continue
         names: set[str] = set()
         if key in kind.references:
             names = {entry.name for entry in gone if entry.section in kind.references[key].sections}
         elif section in NAMING:
             names = {entry.name for entry in gone}
-        if key in TEXTS:
-            continue
         if isinstance(value, str) and _is_gone(value, names):
             return False
         if isinstance(value, list) and any(_is_gone(item, names) for item in value):
