@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import plugins
-from touchstone.signatures import ComponentError, Setting, Signature, read_signature
+from touchstone.signatures import ComponentError, Setting, Signature, read_signature, read_words
 
 PACKAGE = plugins.PACKAGE
 FOLDERS = (
@@ -41,6 +41,7 @@ class Component:
         call: the function or class of the same name.
         fit: the function `fit` of a detector that is fitted on data.
         companions: the function `companions` of an objective that trains further networks, such as a discriminator.
+        metrics: the names that an evaluation's rows can have, `*` for what is built; () if its file has no METRICS.
     """
 
     folder: str
@@ -49,6 +50,7 @@ class Component:
     call: Signature
     fit: Signature | None = field(default=None)
     companions: Signature | None = field(default=None)
+    metrics: tuple[str, ...] = ()
 
     @property
     def second(self) -> Signature:
@@ -103,7 +105,8 @@ def _component(folder: str, name: str, path: Path, time: int) -> Component:
         raise ComponentError(f"{folder}/{name}.py has no function or class called {name}")
     fit = read_signature(path, "fit") if folder == "detectors" else None
     companions = read_signature(path, "companions") if folder == "training" else None
-    result = Component(folder, name, path, call, fit, companions)
+    metrics = read_words(path, "METRICS") if folder == "evaluations" else ()
+    result = Component(folder, name, path, call, fit, companions, metrics)
     for data in result.data:
         if data.removeprefix("fit_").removeprefix("anomalous_") not in DATA_NAMES:
             raise ComponentError(

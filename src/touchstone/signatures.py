@@ -10,6 +10,7 @@ import ast
 import operator
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -212,7 +213,35 @@ def read_signature(path: Path, name: str, strict: bool = True) -> Signature | No
     Raises:
         ComponentError: a setting has no type, no type that settings may have, or a default that is not a literal.
     """
-    for node in ast.parse(path.read_text()).body:
+    for node in _statements(path):
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return _signature(node, f"{path.parent.name}/{path.name}: {name}", strict)
     return None
+
+
+def read_words(path: Path, name: str) -> tuple[str, ...]:
+    """Return the words of a constant at the top level of a file, such as METRICS = ("auroc", "fpr95"); () without it.
+
+    Raises:
+        ComponentError: the constant is no literal tuple or list of words.
+    """
+    for node in _statements(path):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=target)], value=ast.List(elts=items) | ast.Tuple(elts=items)) if (
+                target == name
+            ):
+                words = [item.value for item in items if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+                if len(words) == len(items):
+                    return tuple(words)
+                raise ComponentError(f"{path.parent.name}/{path.name}: {name} may hold words in quotes only")
+    return ()
+
+
+def _statements(path: Path) -> list[ast.stmt]:
+    """Return the top level of a file."""
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)  # a component's signatures and its words are read one after another, and a tree is large
+def _parsed(path: Path, time: int) -> list[ast.stmt]:
+    return ast.parse(path.read_text()).body

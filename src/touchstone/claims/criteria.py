@@ -75,10 +75,14 @@ class Condition:
     stuck: Condition | None = None
 
     @property
+    def queries(self) -> list[RowQuery]:
+        """The rows that it needs, with those of the number that is subtracted."""
+        return [self.rows, self.minus] if self.minus else [self.rows]
+
+    @property
     def roles(self) -> list[str]:
         """The roles that its rows name, each once."""
-        both = [rows for rows in (self.rows, self.minus) if rows]
-        texts = [text for rows in both for text in (rows.metric, rows.entry, rows.examples)]
+        texts = [text for rows in self.queries for text in (rows.metric, rows.entry, rows.examples)]
         return list(dict.fromkeys(name for text in texts for name in roles_in(text)))
 
     def bound(self, data: str) -> Bound | None:
@@ -112,6 +116,17 @@ class Criterion:
     fixed: str  # the status word that was fixed beforehand, whatever is measured
     met: str  # the status word if the tests are met
     otherwise: str  # the label if they are not
+
+    @property
+    def conditions(self) -> dict[tuple[str, ...], Condition]:
+        """Every condition by the keys that lead to it: tests, needs, what breaks it, and checks of stuck attacks."""
+        listed = {"tests": self.tests, "needs": self.needs}
+        conditions: dict[tuple[str, ...], Condition] = {
+            (part, str(index)): each for part, group in listed.items() for index, each in enumerate(group)
+        }
+        if self.breaks:
+            conditions["breaks",] = self.breaks
+        return conditions | {(*place, "stuck"): each.stuck for place, each in conditions.items() if each.stuck}
 
 
 @dataclass(frozen=True)

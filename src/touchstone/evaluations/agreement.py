@@ -8,6 +8,8 @@ from touchstone.statistics.estimators import correct
 from touchstone.statistics.rows import only, rate_row, rows_of, with_means
 from touchstone.statistics.threats import network
 
+METRICS = ("agreement_when_both_wrong", "agreement_on_fooling", "transfer_error")
+
 
 def agreement(outputs: list[Cell]) -> list[MetricRow]:
     """Measure how often classifiers agree on the class of images that were made to fool another classifier.

@@ -18,6 +18,12 @@ from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
+METRICS = (
+    "auroc_clean", "aupr_ood_clean", "aupr_id_clean", "fpr95_id_clean", "fpr95_ood_clean", "detection_error_clean",
+    "auroc_both", "aupr_ood_both", "aupr_id_both", "fpr95_id_both", "fpr95_ood_both", "detection_error_both",
+    "auroc_id", "auroc_ood", "auroc_id_less_both", "auroc_ood_less_both", "auroc_clean_difference",
+    "auroc_both_difference", "no_score_gradient",
+)  # fmt: skip
 MEAN = "mean_of_sets"  # in place of the name of an OOD set
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 STUCK = "no_score_gradient"

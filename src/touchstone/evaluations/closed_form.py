@@ -14,6 +14,8 @@ from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import only, row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
 
+METRICS = ("closed_form_error", "error_minus_closed_form", "greatest_loss_difference")
+
 
 def closed_form(checkpoints: list[Cell], examples: list[Cell], outputs: list[Cell]) -> list[MetricRow]:
     """Compare FGSM on logistic regression with its closed form.

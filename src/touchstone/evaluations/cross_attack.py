@@ -15,6 +15,8 @@ from touchstone.statistics.estimators import correct
 from touchstone.statistics.rows import clean_outputs, grouped, only, row, rows_of, with_means
 from touchstone.statistics.threats import network
 
+METRICS = ("auroc", "auroc_successes", "auroc_drop_from_*", "auroc_successes_drop_from_*", "success_rate")
+
 
 def cross_attack(
     scores: list[Cell],

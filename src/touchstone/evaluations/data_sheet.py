@@ -11,6 +11,7 @@ from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import of_images, row, with_means
 
+METRICS = ("n", "classes", "mean_intensity", "sparsity", "on_grid")
 GRID_TOLERANCE = 1e-3  # of one grey level: float32 keeps k/255 to about 2e-5 of one
 
 

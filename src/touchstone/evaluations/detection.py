@@ -9,6 +9,10 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.rows import row, with_means
 
+METRICS = (
+    "auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error", "auroc_successes", "aupr_ood_successes",
+    "aupr_id_successes", "fpr95_id_successes", "fpr95_ood_successes", "detection_error_successes",
+)  # fmt: skip
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 
 

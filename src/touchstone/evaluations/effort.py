@@ -8,6 +8,8 @@ from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import of_images, row, with_means
 from touchstone.statistics.threats import threat
 
+METRICS = ("forward_passes", "gradient_passes")
+
 
 def effort(examples: list[Cell]) -> list[MetricRow]:
     """Count the passes through the network that each attack needs per image.
@@ -38,6 +40,6 @@ def effort(examples: list[Cell]) -> list[MetricRow]:
             files=[cell],
         )
         for cell in attacked
-        for metric in ("forward_passes", "gradient_passes")
+        for metric in METRICS
     ]
     return with_means(rows)

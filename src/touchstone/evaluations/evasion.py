@@ -13,6 +13,8 @@ from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import network
 
+METRICS = ("evasion_rate_at_*", "wrong_rate", "flagged_rate_at_*", "no_score_gradient", "no_score_gradient_clean")
+
 
 def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], examples: list[Cell]) -> list[MetricRow]:
     """Measure how often an attack is misclassified and not flagged by the detector.

@@ -13,6 +13,7 @@ from touchstone.statistics.estimators import Array
 from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
+METRICS = ("upstream_share", "auroc_upstream_share", "auroc_gradient_sum")
 LAST_LAYER = 2  # columns of the gradient norms: the weight and the bias of the layer that gives the logits
 
 

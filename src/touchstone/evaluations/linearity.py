@@ -12,6 +12,8 @@ from touchstone.statistics.estimators import Array
 from touchstone.statistics.logit_paths import logit_paths
 from touchstone.statistics.rows import row, with_means
 
+METRICS = ("median_r2",)
+
 
 def linearity(
     outputs: list[Cell],

@@ -17,6 +17,8 @@ from touchstone.statistics.rows import row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
 from touchstone.statistics.thresholds import catching_threshold
 
+METRICS = ("threshold", "share_above_threshold", "share_flagged", "share_wrong")
+
 
 def margin_evasion(
     margins: list[Cell],

@@ -17,6 +17,13 @@ from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.margin_cells import KeptMargins, kept, lower_bounds
 from touchstone.statistics.rows import row, with_means
 
+METRICS = (
+    "median_margin", "share_not_found", "kendall_tau", "kendall_tau_class_*", "kendall_tau_probability_margin",
+    "kendall_tau_max_probability", "kendall_tau_max_logit", "kendall_tau_entropy", "kendall_tau_energy",
+    "kendall_tau_gini", "kendall_tau_features", "kendall_tau_features_gain", "kendall_tau_difference",
+    "robust_accuracy_at_*", "brittle_auroc_at_*", "brittle_aupr_at_*", "brittle_fpr95_at_*", "mean_excess",
+    "brittle_missed_at_*", "median_lower_bound", "median_bracket", "certified_accuracy_at_*",
+)  # fmt: skip
 RAREST = 0.05  # share of the rarer class below which no detection statistic is given (claim S2-5)
 FEWEST = 20  # inputs of a class below which its tau is not given
 BRITTLE = {"auroc": "brittle_auroc", "aupr_ood": "brittle_aupr", "fpr95_ood": "brittle_fpr95"}

@@ -13,6 +13,8 @@ from touchstone.statistics.estimators import Array
 from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
+METRICS = ("auroc_halves", "auroc_shuffled")
+
 
 def negative_controls(
     scores: list[Cell],

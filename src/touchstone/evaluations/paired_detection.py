@@ -10,6 +10,8 @@ from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import row, with_means
 
+METRICS = ("auroc_minus_*", "auroc_successes_minus_*")
+
 
 def paired_detection(
     scores: list[Cell],

@@ -14,6 +14,7 @@ from touchstone.statistics.estimators import correct
 from touchstone.statistics.rows import grouped, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, seedless
 
+METRICS = ("error_minus_*",)
 UNIT = "difference of fractions"
 
 

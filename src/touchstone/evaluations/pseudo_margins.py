@@ -22,6 +22,10 @@ from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import row, rows_of, with_means
 from touchstone.statistics.threats import network
 
+METRICS = (
+    "kendall_tau_pseudo", "kendall_tau_gain", "kendall_tau_pseudo_features_scaled", "kendall_tau_pseudo_features_sqrt",
+    "kendall_tau_pseudo_logits_scaled", "kendall_tau_pseudo_logits_sqrt", "brittle_auroc_pseudo",
+)  # fmt: skip
 INPUTS, TARGETS = ("features", "logits"), ("scaled", "sqrt")
 
 

@@ -15,6 +15,11 @@ from touchstone.statistics.estimators import Array, confidence, correct
 from touchstone.statistics.rows import grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, white_box
 
+METRICS = (
+    "clean_accuracy", "robust_accuracy", "robust_accuracy_unquantised", "robust_accuracy_union", "success_rate",
+    "mean_confidence", "mean_confidence_on_errors",
+)  # fmt: skip
+
 
 def robustness(
     outputs: list[Cell],

@@ -14,6 +14,12 @@ from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, seedless, white_box
 
+METRICS = (
+    "accuracy", "untranslated_accuracy", "translated_accuracy", "oracle_accuracy", "translation_gain",
+    "accuracy_minus_*", "fall_from_*_on_*", "relative_robustness", "routing_rate", "false_routing_rate",
+    "evasion_rate_at_*", "router_auroc", "routing_excess",
+)  # fmt: skip
+
 
 def routing(
     outputs: list[Cell],

@@ -11,6 +11,8 @@ from touchstone.statistics import intervals
 from touchstone.statistics.estimators import confidence
 from touchstone.statistics.rows import rate_row, row, with_means
 
+METRICS = ("rubbish_error", "rubbish_error_in_range", "rubbish_confidence", "most_frequent_class")
+
 
 def rubbish(
     outputs: list[Cell],

@@ -17,6 +17,11 @@ from touchstone.statistics.rows import clean_outputs, grouped, row, rows_of, wit
 from touchstone.statistics.sanity_checks import CHECKS, PASSED
 from touchstone.statistics.threats import network, white_box
 
+METRICS = (
+    "change_at_eps_0", "rise_with_eps", "rise_with_steps", "rise_with_restarts", "change_with_doubled_steps",
+    "left_at_large_eps", "worse_than_single_step", "worse_than_transfer", "worse_than_noise", "worse_than_black_box",
+    "loss_rises", "*_passed",
+)  # fmt: skip
 NOISE = ("random_sign", "uniform_noise")
 BLACK_BOX = ("square", "spsa")
 SINGLE_STEP = "fgsm"

@@ -17,6 +17,11 @@ from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import row, with_means
 from touchstone.statistics.thresholds import catching_threshold, matching_threshold
 
+METRICS = (
+    "robust_accuracy", "signed_error", "absolute_error", "absolute_error_caught_95", "absolute_error_sample",
+    "absolute_error_of_*", "absolute_error_caught_95_of_*", "absolute_error_sample_of_*", "inputs_attacked",
+    "attacks_saved",
+)  # fmt: skip
 CAUGHT = 0.95  # share of the subset's brittle inputs that the paper's other threshold catches
 
 

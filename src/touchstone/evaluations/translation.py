@@ -14,6 +14,9 @@ from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.rows import grouped, of_images, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import network, seedless
 
+METRICS = (
+    "accuracy", "accuracy_gain", "accuracy_minus_*", "reconstruction_error", "identity_error", "reconstruction_gain",
+)  # fmt: skip
 UNIT = "difference of fractions"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from touchstone import plugins
 from touchstone.messages import nearest
 from touchstone.numerics import devices, precision
+from touchstone.pipeline.settings.claim_questions import check_claims
 from touchstone.pipeline.settings.claim_roles import resolve_claims
 from touchstone.pipeline.settings.defences import fill_seeds, wrong_defences
 from touchstone.pipeline.settings.draft import Draft, written_out
@@ -58,6 +59,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
 
     files = read_files(problems, kinds, root)
     _plug_in(files, root, problems)
+    problems.stop()
+    check_claims(files, problems)
     problems.stop()
     draft = written_out(files, kinds, problems)
     problems.stop()

@@ -1,0 +1,89 @@
+"""Claims against questions: whether some question measures each number of a claim, looked up before any job."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+
+from touchstone import registry
+from touchstone.claims.criteria import Criterion, RowQuery
+from touchstone.messages import nearest
+from touchstone.pipeline.settings.files import read_yaml
+from touchstone.pipeline.settings.layers import Files
+from touchstone.pipeline.settings.papers import SHIPPED, Paper, book_of, shipped
+from touchstone.pipeline.settings.problems import Problems
+
+COMPLEMENT = "1 - "  # "1 - robust_accuracy" is a number computed from the metric robust_accuracy
+
+
+def check_claims(files: Files, problems: Problems) -> None:
+    """Record the criteria of a study's papers that no study could judge.
+
+    A question that the study leaves out is no mistake, nor is one that another shipped paper asks: the report then says
+    that the claim is not run.
+    """
+    used = {use for layer in files.layers for use in used_evaluations(layer.blocks.get("evaluations"))}
+    book = book_of(files.papers)
+    for paper in files.papers:
+        for criterion in (book.criteria[name] for name in paper.facts.get("criteria") or {}):
+            _check_cast(criterion, paper, problems)
+            _check_numbers(criterion, paper, used, problems)
+
+
+def used_evaluations(evaluations: object) -> set[str]:
+    """Return the components that a section of evaluations uses."""
+    blocks = evaluations.values() if isinstance(evaluations, dict) else ()
+    return {str(block["use"]) for block in blocks if isinstance(block, dict) and "use" in block}
+
+
+def has_metric(component: registry.Component, metric: str) -> bool:
+    """Return whether the rows of an evaluation can have a metric; its roles, such as {msp}, stand for any entry."""
+    metric = metric.removeprefix(COMPLEMENT)
+    return not component.metrics or any(fnmatchcase(metric, pattern) for pattern in component.metrics)
+
+
+def _check_cast(criterion: Criterion, paper: Paper, problems: Problems) -> None:
+    """Record a criterion without an entry in the paper's claims, or the roles that its entry leaves empty."""
+    if criterion.fixed and not criterion.roles:
+        return
+    cast = (paper.sections.get("claims") or {}).get(criterion.id)
+    listed = ", ".join(f"{role}: ..." for role in criterion.roles)
+    if cast is None:
+        reason = f"nothing plays its roles; add under claims: in questions.yaml: {criterion.id}: {{{listed}}}"
+        problems.add(("criteria", criterion.id), reason, paper.folder / "paper.yaml")
+    elif isinstance(cast, dict):
+        for role in criterion.roles.keys() - cast.keys():
+            reason = f"names nothing for the role {role}; add {role}: an entry of {criterion.roles[role].section}"
+            problems.add(("claims", criterion.id), reason, paper.questions_file)
+
+
+def _check_numbers(criterion: Criterion, paper: Paper, used: Collection[str], problems: Problems) -> None:
+    """Record the numbers of a criterion that no question makes, each once."""
+    reasons: dict[str, tuple[str, ...]] = {}
+    for place, condition in criterion.conditions.items():
+        for query in condition.queries:
+            if reason := _unmeasured(query, used):
+                reasons.setdefault(reason, ("criteria", criterion.id, *place))
+    for reason, place in reasons.items():
+        problems.add(place, reason, paper.folder / "paper.yaml")
+
+
+def _unmeasured(query: RowQuery, used: Collection[str]) -> str:
+    """Return why no question makes a number, "" if one does."""
+    evaluations = registry.names("evaluations")
+    if query.evaluation not in evaluations:
+        return f"no evaluation is called {query.evaluation}.{nearest(query.evaluation, evaluations)}"
+    component = registry.component("evaluations", query.evaluation)
+    if not has_metric(component, query.metric):
+        metric = query.metric.removeprefix(COMPLEMENT)
+        listed = ", ".join(component.metrics)
+        return f"{query.evaluation} makes no metric {metric}; it makes {listed}.{nearest(metric, component.metrics)}"
+    if query.evaluation not in used and query.evaluation not in _asked_by(shipped()):
+        return f"no question measures {query.metric}; add an evaluation with use: {query.evaluation} to questions.yaml"
+    return ""
+
+
+def _asked_by(papers: Iterable[str]) -> set[str]:
+    """Return the evaluations that shipped papers use."""
+    questions = [read_yaml(SHIPPED / paper / "questions.yaml") for paper in papers]
+    return {use for content in questions for use in used_evaluations(content.get("evaluations"))}
