@@ -106,3 +106,17 @@ def test_outside_the_repository_it_says_where_to_run(tmp_path, monkeypatch, caps
     assert main(["check"]) == 1
 
     assert "params.yaml: no such file here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (["evaluat", "evaluation=detection"], "study digits has no rule evaluat. Did you mean evaluate?"),
+        (["evaluate", "evaluation=detectio"], "study digits has no evaluation called detectio. Did you mean detection?"),
+        (["prepare", "examples=digits_tst"], "study digits has no examples called digits_tst. Did you mean digits_test?"),
+    ],
+)
+def test_a_job_that_no_plan_has_is_refused_with_the_nearest_name(capsys, job, words):
+    assert main(["job", *job]) == 1
+
+    assert words in capsys.readouterr().err
