@@ -72,6 +72,7 @@ def test_the_whole_command_line_has_the_arguments_of_every_command():
     [
         (["job", "trian", "trained=cnn.0"], "no rule trian. Did you mean train?"),
         (["job", "train", "net=cnn.0"], "the rule train takes trained"),
+        (["job", "evaluate", "evaluation=detectio"], "no evaluation called detectio. Did you mean detection?"),
         (["check", "digitz"], "no study called digitz"),
         (["trace", "nowhere.safetensors"], "nowhere.safetensors.prov.json: missing"),
         (["trace", "\x1b[2Jnowhere"], r"\x1b[2Jnowhere.prov.json: missing"),  # it would clear the screen
@@ -106,17 +107,3 @@ def test_outside_the_repository_it_says_where_to_run(tmp_path, monkeypatch, caps
     assert main(["check"]) == 1
 
     assert "params.yaml: no such file here" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("job", "words"),
-    [
-        (["evaluat", "evaluation=detection"], "study digits has no rule evaluat. Did you mean evaluate?"),
-        (["evaluate", "evaluation=detectio"], "study digits has no evaluation called detectio. Did you mean detection?"),
-        (["prepare", "examples=digits_tst"], "study digits has no examples called digits_tst. Did you mean digits_test?"),
-    ],
-)
-def test_a_job_that_no_plan_has_is_refused_with_the_nearest_name(capsys, job, words):
-    assert main(["job", *job]) == 1
-
-    assert words in capsys.readouterr().err
