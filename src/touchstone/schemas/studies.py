@@ -28,7 +28,7 @@ NAMING = "A name consists of a-z, 0-9 and _, and starts with a letter."
 
 def study_schema() -> Schema:
     """Return the schema of params.yaml and of overlays. No key is required, because the other file may give it."""
-    kinds = _sections()
+    kinds = sections()
     schema = _file("A study of touchstone, or its changes to params.yaml.", kinds)
     schema["properties"] = {
         "study": _settings(STUDY_SETTINGS["study"], SETTINGS["study"]),
@@ -55,20 +55,14 @@ def questions_schema() -> Schema:
 
     Any component may follow `use:`, because the folder `components` of the paper may have it; `touchstone check` looks.
     """
-    kinds = {section: kind for section, kind in _sections().items() if section != "sources"}
+    kinds = {section: kind for section, kind in sections().items() if section != "sources"}
+    del kinds["evaluations"].settings["system"]  # it is the paper
     schema = _file("What a paper asks of a study: evaluations and figures in roles, and its claims.", kinds)
     sentence = {"type": "string", "minLength": 1}
     schema["properties"] = {"roles": _named(sentence)} | schema["properties"]
     _describe(schema["properties"])
     schema["properties"]["roles"]["description"] = "Every role that this file uses, and what plays it, in a sentence."
     return schema
-
-
-def _sections() -> dict[str, Section]:
-    """Return the sections of entries as files write them: an evaluation's `system` is the paper that it comes from."""
-    kinds = sections()
-    kinds["evaluations"].settings.pop("system", None)
-    return kinds
 
 
 def _file(description: str, kinds: Mapping[str, Section]) -> Schema:
