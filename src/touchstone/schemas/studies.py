@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from touchstone import registry
 from touchstone.contracts import NESTED
+from touchstone.pipeline.settings.limits import LETTERS
 from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, Section, sections
 from touchstone.plugins import PACKAGE
 from touchstone.schemas.blocks import (
@@ -22,7 +23,6 @@ from touchstone.signatures import Setting
 
 OWN_FOLDER = "/"  # what tells a paper's folder from a shipped paper
 SHIPPED = PACKAGE / "papers"
-LONGEST_NAME = 60
 NAMING = "A name consists of a-z, 0-9 and _, and starts with a letter."
 
 
@@ -98,7 +98,7 @@ def _section(section: str, kind: Section) -> Schema:
 
 def _named(value: Schema) -> Schema:
     """Return the schema of a block of names, each with a value."""
-    names = {"pattern": f"^{NAME}$", "patternErrorMessage": NAMING, "maxLength": LONGEST_NAME}
+    names = {"pattern": f"^{NAME}$", "patternErrorMessage": NAMING, "maxLength": LETTERS}
     return {"type": "object", "propertyNames": names, "additionalProperties": value}
 
 
