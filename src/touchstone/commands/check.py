@@ -1,4 +1,4 @@
-"""`touchstone check STUDY`: check a study's settings and print how many jobs of each rule it would run."""
+"""`touchstone check STUDY`: check a study's settings and count its jobs; or check a paper's folder and try it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ import re
 import subprocess
 import sys
 
-from touchstone.commands._command_line import add_study
+from touchstone.commands import _paper_check
+from touchstone.commands._command_line import add_cores, add_study
 from touchstone.numerics import devices
 from touchstone.pipeline.orchestration.snakemake_run import configuration
 from touchstone.pipeline.settings.study import load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the argument of `check`."""
-    add_study(parser)
+    """Add the arguments of `check`."""
+    add_study(parser, "a study; or a paper to try on tiny data: ./FOLDER, or a shipped paper's name")
+    parser.add_argument("--no-run", action="store_true", help="of a paper: only read it")
+    add_cores(parser)
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print the study's entries and jobs per rule; return 1 if Snakemake refuses it."""
+    """Print what is wrong with a study or a paper, and what it would run or has run; return 1 if it is refused."""
+    if _paper_check.is_paper(options.study):
+        return _paper_check.check(options.study, None if options.no_run else options.cores)
     settings = load(options.study)
     if warning := devices.warning(settings["study"]["device"]):
         print(f"touchstone: {warning}", file=sys.stderr)

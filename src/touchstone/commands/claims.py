@@ -31,24 +31,35 @@ def main(options: argparse.Namespace) -> int:
     Returns 1 if a claim that the study asks for has no figures, else 0. Whether the figures agree with the claims never
     changes the exit code.
     """
+    name = load(options.study).name
+    if options.markdown is not None:
+        path, lines = _read(name)
+        print(_markdown(lines, options.markdown, path), end="")
+        return 0
+    return print_verdicts(name)
+
+
+def print_verdicts(study: str) -> int:
+    """Print every claim of a finished study with its verdict; return 1 if a claim has no figures."""
     # It imports scipy, and the completion script imports this file only for its arguments.
     from touchstone.claims.verdicts import MISSING, NOT_RUN
 
-    name = load(options.study).name
-    path = Path("reports") / name / "claims.csv"
-    if not path.is_file():
-        raise ValueError(f"{path} is missing; run the study first: touchstone run {name}")
-    with path.open(newline="") as stream:
-        lines = list(csv.DictReader(stream))
-    if options.markdown is not None:
-        print(_markdown(lines, options.markdown, path), end="")
-        return 0
+    path, lines = _read(study)
     judged = [line for line in lines if line["status"] != NOT_RUN]
     Console().print(_judged(judged), _others(NOT_RUN, [line for line in lines if line not in judged]))
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without figures: {', '.join(missing)}" if missing else ""
     print(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
     return 1 if missing else 0
+
+
+def _read(study: str) -> tuple[Path, Lines]:
+    """Return the path of a finished study's table of claims, and its lines."""
+    path = Path("reports") / study / "claims.csv"
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
+    with path.open(newline="") as stream:
+        return path, list(csv.DictReader(stream))
 
 
 def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:

@@ -41,6 +41,11 @@ class Problems:
         """The study's own file."""
         return self.overlay or self.base
 
+    @property
+    def messages(self) -> list[str]:
+        """Everything that was recorded, a line each."""
+        return list(self._errors)
+
     def written(self, place: Place, file: Path) -> None:
         """Record which file last wrote the keys at a place."""
         self._files[place] = file
