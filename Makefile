@@ -105,9 +105,10 @@ ci: check test                          ## what .ci/run runs first; then test-fa
 dvc: .venv/run-time                     ## write the DVC stages of a study whose run is committed: make dvc STUDY=NAME
 	@$(BIN)/touchstone dvc -- "$$STUDY"
 
-tables: .venv/development               ## rewrite the tables of README and docs, and the picture of the packages
+tables: .venv/development               ## rewrite the tables of README and docs, the picture of the packages, and the JSON schemas
 	@$(BIN)/python docs/tables.py
 	@$(BIN)/python docs/house.py
+	@$(BIN)/python docs/schemas.py
 
 locks: .venv/development                ## resolve the locks again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock

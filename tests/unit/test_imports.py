@@ -17,7 +17,7 @@ FLOORS = [  # lowest first
         *("adaptive", "attacks", "detectors", "margins", "models", "pipeline/settings", "pretrained", "report"),
         *("third_party", "training"),
     },
-    {"api", "figures", "pipeline/planning", "pipeline/steps"},
+    {"api", "figures", "pipeline/planning", "pipeline/steps", "schemas"},
     {"pipeline/jobs"},
     {"pipeline/auditing"},
     {"pipeline/orchestration"},

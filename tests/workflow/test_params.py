@@ -60,7 +60,7 @@ MISTAKES = {
     "a rate without a threshold": ("defences: {routed: {false_positive_rate: 0.06}}", "defences.routed.false_positive_rate: 0.06 is not among study.false_positive_rates", "Did you mean 0.05?"),
     "seeds that its classifier lacks": ("defences: {routed: {seeds: [0, 7]}}", "defences.routed.seeds: cnn has only the seeds [0, 1, 2]", ""),
     "a router that is none": ("defences: {routed: {router: energi}}", "defences.routed.router: no entry called energi in detectors", "Did you mean energy?"),
-    "a defence without a translator": ("defences: {mine: {classifier: cnn}}", "defences.mine.translator: must name an entry of translators", ""),
+    "a defence without a translator": ("defences: {mine: {classifier: cnn, translator: null}}", "defences.mine.translator: must name an entry of translators", ""),
     "a defence with a component": ("defences: {routed: {use: pgd}}", "defences.routed.use: not a setting", "router"),
     "detectors of a defence": ("evaluations: {detection: {classifiers: [routed]}}", "evaluations.detection.detectors: routed is a defence", "need a single network"),
     "margins of a defence": ("evaluations: {margins: {classifiers: [routed]}}", "evaluations.margins.margins: routed is a defence", "need a single network"),
@@ -80,14 +80,11 @@ MISTAKES = {
     "a network that needs itself": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, cnn_ensemble_pgd]}}", "classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs cnn_ensemble_pgd, but a static network has to be trained first", ""),
     "networks that need each other": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, second]}, second: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [third], train: digits_train, validation: digits_validation}, third: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: mlp}, static_networks: [cnn_ensemble_pgd], train: digits_train, validation: digits_validation}}", "classifiers.cnn_ensemble_pgd.static_networks: cnn_ensemble_pgd needs second needs third needs cnn_ensemble_pgd, but", "classifiers.third.static_networks: third needs cnn_ensemble_pgd needs second needs third"),
     "a translator that attacks static networks": ("translators: {denoiser: {use: ensemble_adversarial, attack: {use: fgsm}, model: {use: unet}, train: digits_train, validation: digits_validation}}", "translators.denoiser.use: training/ensemble_adversarial.py trains classifiers, not translators", ""),
-    "translators of other seeds": ("translators: {unet: {seeds: [0, 1]}}\ngroups: {translating: [unet, denoiser]}", "groups.translating: mixes translators with the seeds [0, 1, 2] and [0, 1]", ""),
     "an entry that nothing uses": ("attacks: {mine: {use: fgsm}}", "attacks.mine: no evaluation uses it", ""),
     "a name that is taken": ("attacks: {cnn: {use: fgsm}}", "cnn", "names are unique"),
     "a bad name": ("attacks: {Mine-1: {use: fgsm}}", "attacks.Mine-1", "a-z"),
     "no shards": ("examples: {digits_test: {shards: 0}}", "examples.digits_test.shards: expected int at least 1", "got 0"),
     "shards in words": ("examples: {digits_test: {shards: many}}", "examples.digits_test.shards: expected int at least 1", 'got "many"'),
-    "shards of one set of a group": ("examples: {textures: {shards: 2}}", "examples.textures.shards: 2, but photographs in the same group, ood_test, has 1", ""),
-    "calibration with test": ("groups: {fitting: null, id_test: [digits_test, digits_calibration]}", "groups.id_test", "tested on"),
     "an unknown study setting": ("study: {device: gpu}", "study.device: expected one of cpu, cuda, auto", ""),
     "a threshold without data": ("study: {calibration: nowhere}", "study.calibration: no example set called nowhere", ""),
     "an unknown confounding label": ("detectors: {gradient_network: {label: sofmax_all}}", "detectors.gradient_network.label", "Did you mean softmax_all?"),
@@ -209,15 +206,32 @@ def test_an_unknown_base_is_reported(project):
     assert 'base: expected params or none, got "digits"' in message(project, "base: digits")
 
 
-def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_its_groups(project):
-    before = load(root=project)
-
-    asked = message(project, "evaluations: {margin_survey: null}\nexamples: {few_faces: null}")
+def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_lists_and_groups(project):
+    before, after = (
+        load(root=project),
+        overlay(project, "evaluations: {margin_survey: null}\nexamples: {few_faces: null}"),
+    )
 
     assert "few_faces" in before["groups"]["examples"]["few"]
-    assert "figures." not in asked
-    assert "groups." not in asked
-    assert "evaluations.attacked_detection.examples: no entry called few_faces" in asked
+    assert "few_faces" not in after["groups"]["examples"]["few"]
+    assert "few_faces" not in after["evaluations"]["attacked_detection"]["examples"]
+    assert before["figures"].keys() - after["figures"].keys() == {"margins_found", "stand_ins", "tau_and_robustness"}
+    assert after["claims"]["S1-2"] == "few_faces (examples) is not in this study"
+
+
+def test_a_list_that_the_overlay_writes_keeps_what_it_removed_for_the_checks(project):
+    text = "attacks: {bim: null}\nevaluations: {effort: {attacks: [bim, fgsm]}}"
+
+    assert "evaluations.effort.attacks: no entry called bim in attacks" in message(project, text)
+
+
+def test_an_overlay_with_roles_of_its_own_asks_only_what_they_allow(project):
+    after = overlay(project, "roles: {train: digits_train, validation: digits_validation, calibration: digits_calibration,"
+                             " id_test: [digits_test], noise: uniform}\nquestions: [robustness, effort]")  # fmt: skip
+
+    assert after["evaluations"].keys() == {"robustness", "effort"}
+    assert after["claims"]["S1-1"].startswith("the study gives no role plain: ")
+    assert "photographs" not in after["examples"] and "softmax" not in after["classifiers"]
 
 
 OOD_SOURCES = [

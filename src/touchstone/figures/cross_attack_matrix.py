@@ -8,6 +8,7 @@ from touchstone.figures import _heat_maps
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
+from touchstone.statistics.places import place_of
 from touchstone.statistics.wording import bracketed
 
 
@@ -39,7 +40,7 @@ def cross_attack_matrix(metrics: list[MetricRow], detectors: list[Cell], *, clas
     for (name, examples), row in every.items():
         if row.classifier != entry or row.detector not in trained:
             continue
-        tested = examples.rpartition("/")[2]
+        tested = place_of(row).last
         rate = rates.get((entry, examples))
         columns[tested] = f"{tested}\n{rate.value:.0%} succeed" if rate else tested
         shown.append(successes.get((name, examples), row))

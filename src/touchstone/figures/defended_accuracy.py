@@ -10,6 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from touchstone.records.metric_rows import NONE, OBLIVIOUS, TRANSFER, WHITE_BOX, MetricRow
 from touchstone.report import drawing, palette
+from touchstone.statistics.places import place_of
 
 METRICS = ("accuracy", "clean_accuracy", "robust_accuracy")
 ORACLE = "oracle_accuracy"
@@ -79,11 +80,11 @@ def _lowest(
     """Return the row of each place: means over seeds before single seeds, then the lowest."""
     lowest: dict[_Place, MetricRow] = {}
     for row in sorted(rows, key=lambda row: (row.seed is not None, row.value)):
-        dataset, *changes = row.examples.split("/")
-        if row.entry not in entries or row.measured not in metrics or dataset != examples:
+        place = place_of(row)
+        if row.entry not in entries or row.measured not in metrics or place.dataset != examples:
             continue
         knowledge = WHITE_BOX if row.threat.is_white_box else row.threat.knowledge
-        if knowledge in COLUMNS and (not changes or changes[-1] in attacks):
+        if knowledge in COLUMNS and (not place.changes or place.last in attacks):
             lowest.setdefault(_Place(row.entry, knowledge), row)
     return lowest
 

@@ -8,6 +8,7 @@ from touchstone.figures import _heat_maps
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
+from touchstone.statistics.places import place_of
 
 
 def detector_matrix(
@@ -67,6 +68,6 @@ def _shown(metrics: list[MetricRow], entry: str) -> dict[tuple[str, str], Metric
     shown: dict[tuple[str, str], MetricRow] = {}
     for place, row in _heat_maps.overall(metrics, "auroc").items():
         if row.classifier == entry:
-            name = place[1].rpartition("/")[2] + (" that succeeded" if place in successes else "")
+            name = place_of(row).last + (" that succeeded" if place in successes else "")
             shown[row.detector, name] = successes.get(place, row)
     return shown

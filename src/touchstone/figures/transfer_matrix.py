@@ -12,6 +12,7 @@ from touchstone.figures._curves import means_first
 from touchstone.records.metric_rows import TRANSFER, WHITE_BOX, MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
+from touchstone.statistics.places import place_of
 
 DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells; not drawing.PAPER, through which the page shines
 Accuracies = dict[tuple[str, str], MetricRow]  # (made to fool, classified by) -> its row
@@ -48,7 +49,7 @@ def transfer_matrix(metrics: list[MetricRow], *, attacks: list[str] | None = Non
 def _maps(metrics: list[MetricRow], attacks: list[str] | None) -> dict[str, Accuracies]:
     maps: dict[str, Accuracies] = {}
     for row in means_first(metrics):
-        attack = row.examples.rpartition("/")[2]
+        attack = place_of(row).last
         if row.measured != "robust_accuracy" or (attacks is not None and attack not in attacks):
             continue
         threat = row.threat.seedless

@@ -9,6 +9,7 @@ from touchstone.figures import _heat_maps
 from touchstone.records.metric_rows import NONE, MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
+from touchstone.statistics.places import place_of
 
 UNTRANSLATED, CLEAN = "no translator", "clean"
 SHADES = "Blues"
@@ -62,12 +63,12 @@ def translation_matrix(metrics: list[MetricRow], *, classifier: str, examples: s
 
 def _place(row: MetricRow) -> tuple[str, str]:
     """Return the translator and the attack of a row; a white-box attack has no translator, a clean set no attack."""
-    _, *changes = row.examples.split("/")
+    place = place_of(row)
     if row.threat.knows == NONE:
-        return (changes[-1] if changes else UNTRANSLATED), CLEAN
+        return (place.last if place.changes else UNTRANSLATED), CLEAN
     if row.threat.is_white_box:
-        return UNTRANSLATED, "/".join(changes)
-    return changes[-1], "/".join(changes[:-1])
+        return UNTRANSLATED, place.how
+    return place.last, place.before.how
 
 
 def _words(values: dict[tuple[str, str], Interval], lines: list[str], columns: list[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from touchstone.records.metric_rows import WORST_OF, MetricRow
 from touchstone.report.tables import Line, Numbers, Table
+from touchstone.statistics.places import place_of
 
 UNION = "robust_accuracy_union"
 ATTACKED = ("robust_accuracy", UNION)
@@ -70,4 +71,4 @@ def attack_of(row: MetricRow) -> str:
     """Return the name of an attack, or of the attacks that a union is made of."""
     if row.measured == UNION:
         return WORST_OF + ", ".join(row.threat.worst_of)
-    return row.examples.split("/", 1)[1]
+    return place_of(row).how

@@ -8,6 +8,7 @@ from touchstone.records.metric_rows import NONE, MetricRow
 from touchstone.report.accuracies import accuracy
 from touchstone.report.matrices import KINDS, best_detectors
 from touchstone.report.tables import Line, Number, Numbers, Table
+from touchstone.statistics.places import place_of
 from touchstone.statistics.sanity_checks import CHECKS, PASSED
 
 EVASION, FLAGGED = "evasion_rate_at_", "flagged_rate_at_"
@@ -44,7 +45,7 @@ def _evasion(numbers: Numbers) -> Table | None:
     lines = []
     for entry in dict.fromkeys(row.entry for row in rows):
         attacked = [worst.get((entry, kind)) for kind in kinds]
-        cells = [numbers.maybe(row, label=row.examples.rpartition("/")[2] if row else "") for row in attacked]
+        cells = [numbers.maybe(row, label=place_of(row).last if row else "") for row in attacked]
         lines.append(Line((entry,), (numbers.maybe(clean.get(entry)), *cells)))
     caption = f"Greatest share of inputs misclassified and not flagged, at the threshold set for {float(rate):.0%} FPR"
     return Table(caption, ("classifier + detector",), ("clean inputs flagged", *kinds), tuple(lines))
@@ -84,7 +85,7 @@ def _translation(numbers: Numbers) -> Table | None:
         return None
     lines = []
     for gain in gains:
-        places = (gain.examples.rpartition("/")[0], gain.examples)
+        places = (str(place_of(gain).before), gain.examples)
         both = [numbers.maybe(accuracies.get((gain.entry, place))) for place in places]
         lines.append(Line((gain.entry, gain.examples), (*both, numbers.number(gain)), str(gain.threat)))
     columns = ("before translation", "after it", "gain")
@@ -119,7 +120,7 @@ def _least(numbers: Numbers, rows: Iterable[MetricRow], entry: str, kinds: Itera
     own = sorted((row for row in rows if row.entry == entry), key=_value, reverse=True)
     least = {row.threat.kind: row for row in own}
     cells = [least.get(kind) for kind in kinds]
-    return [numbers.maybe(row, label=row.examples.partition("/")[2] if row else "") for row in cells]
+    return [numbers.maybe(row, label=place_of(row).how if row else "") for row in cells]
 
 
 def _sanity(numbers: Numbers) -> Table | None:

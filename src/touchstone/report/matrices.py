@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from touchstone.records.metric_rows import NONE, MetricRow
 from touchstone.report.tables import Line, Number, Numbers, Table
+from touchstone.statistics.places import place_of
 
 KINDS = ("that saw no anomalies", "that was trained on anomalies")  # unsupervised and supervised
 UPPER_BOUNDS = "; where OOD images are left without a gradient of the score, attackers were stuck: upper bounds"
@@ -80,7 +81,7 @@ def _attacked(numbers: Numbers) -> list[Table]:
     rows = numbers.of(*SIDES)
     if not rows:
         return []
-    places = [(row.dataset, row.examples.partition("/")[2]) for row in rows]
+    places = [(row.dataset, place_of(row).how) for row in rows]
     sets = dict.fromkeys(name for name, attack in places if attack)
     mean = MEAN if MEAN in sets else next(iter(sets), MEAN)
     clean = {(row.entry, row.examples): row for row in rows if row.measured == "auroc_clean"}

@@ -73,7 +73,7 @@ def pictures(figures: Mapping[str, Drawing], rows: list[MetricRow], doubts: Doub
 
 def _methods(rows: list[MetricRow]) -> list[str]:
     """Return every classifier and detector in the order in which the rows name them."""
-    return list(dict.fromkeys(part for row in rows for part in row.entry.split("+")))
+    return list(dict.fromkeys(part for row in rows for part in (row.classifier, row.detector) if part))
 
 
 def _picture(name: str, figure: Drawing, doubts: Doubts, rows: list[MetricRow], styles: dict[str, str]) -> Picture:

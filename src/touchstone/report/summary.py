@@ -8,6 +8,7 @@ from typing import NamedTuple
 from touchstone.records.metric_rows import MetricRow
 from touchstone.report.accuracies import ATTACKED, attack_of, budget_of, least_left
 from touchstone.report.tables import Line, Numbers, Table
+from touchstone.statistics.places import place_of
 from touchstone.statistics.sanity_checks import CHECKS, PASSED, Doubts
 
 LEVELS = 255
@@ -66,7 +67,7 @@ def _evasion(numbers: Numbers) -> list[Line]:
         return []
     best = min(past.values(), key=lambda row: row.value)
     words = f"Gets past the model and its best detector ({best.detector}, 5 % false alarms), if the attacker knows both"
-    return [Line((words,), (numbers.number(best, label=best.examples.partition("/")[2]),))]
+    return [Line((words,), (numbers.number(best, label=place_of(best).how),))]
 
 
 def _checks(rows: list[MetricRow]) -> str:

@@ -632,7 +632,7 @@ def test_a_published_claim_that_nothing_scales_down_is_not_run(tmp_path):
 @pytest.mark.parametrize(
     ("block", "words"),
     [
-        ({"test": []}, "S9-1: test is not among"),
+        ({"test": []}, "criteria.S9-1: the key test is not among"),
         (asks(at_leats=0.8), "Did you mean at_least?"),
         (asks(at_least=0.8, at_most=0.9), "compares by at_least and at_most"),
         (asks(entry="{nobody}"), "nobody is not among net, examples"),

@@ -79,9 +79,6 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
         for name, change in changes.items():
             place = (section, name)
             problems.written(place, layer.file)
-            if isinstance(change, dict):
-                for key in change:
-                    problems.written((*place, str(key)), layer.file)
             if layer.own and section in (*kinds, "confounding") and name != DEFAULTS:
                 draft.own.add(Entry(section, name))
             if change is None and layer.own and problems.overlay and section in (*kinds, "confounding", "claims"):
@@ -119,7 +116,7 @@ def _refuse_new_without_use(section: str, kind: Section, draft: Draft, problems:
     entries = draft.blocks[section]
     for name, block in entries.items():
         new = Entry(section, name) in draft.own and isinstance(block, dict) and "use" not in block
-        if problems.overlay and problems.overlay != problems.base and kind.needs_use and new:
+        if problems.overlay and kind.needs_use and new:
             others = [other for other in entries if other != name]
             problems.add((section, name), f"no such entry; a new one needs its own use:.{nearest(name, others)}")
 

@@ -47,7 +47,7 @@ class Problems:
         return list(self._errors)
 
     def written(self, place: Place, file: Path) -> None:
-        """Record which file last wrote the keys at a place."""
+        """Record which file last changed the entry at a place; its mistakes are reported there."""
         self._files[place] = file
 
     def stands_for(self, place: Place, written: Place) -> None:

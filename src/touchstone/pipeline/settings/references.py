@@ -16,12 +16,10 @@ from touchstone.pipeline.settings.values import shown
 def read_reference(place: Place, block: dict[str, Any], reference: Reference, problems: Problems) -> Any:
     """Return the name or names that an entry's block gives under the last key of `place`; `all` stays as it is."""
     key = place[-1]
-    if key not in block:
+    value = block.get(key)
+    if value is None:
         if reference.required:
             problems.add(place, f"must name an entry of {' or '.join(reference.sections)}")
-        return reference.default
-    value = block[key]
-    if value is None and not reference.required:
         return reference.default
     if reference.many and value == "all":
         return value

@@ -23,6 +23,7 @@ from touchstone.evaluations.robustness import robustness
 from touchstone.figures.accuracy_against_eps import accuracy_against_eps
 from touchstone.figures.gallery import gallery
 from touchstone.figures.score_histograms import score_histograms
+from touchstone.pipeline.settings import papers
 from touchstone.pipeline.steps.evaluate import evaluate
 from touchstone.pipeline.steps.report import report
 from touchstone.records.encoding import decode
@@ -81,7 +82,7 @@ def arguments(**more):
     }  # fmt: skip
     settings = {"study": {"title": "Made <up>"}, "attacks": STUDY["ATTACKS"]}
     given = {"study": "made_up", "settings": settings, "evaluations": QUESTIONS, "metrics": METRICS, "claims": CLAIMS}
-    return given | {"figures": figures, "provenance": provenance} | more
+    return given | {"papers": papers.shipped_facts(), "figures": figures, "provenance": provenance} | more
 
 
 @pytest.fixture(scope="module", autouse=True)

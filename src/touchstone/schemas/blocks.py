@@ -1,0 +1,175 @@
+"""Blocks with `use:` as JSON schemas: after `use: pgd`, an editor completes the settings of pgd.
+
+No key is required in a block, because a default, a family or params.yaml may give it. Checks that must not add to what
+an editor completes are under `patternProperties` and `propertyNames`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from touchstone import registry
+from touchstone.contracts import NESTED
+from touchstone.pipeline.settings.sections import FILE_SETTINGS, Reference, Section
+from touchstone.registry import Component
+from touchstone.schemas.descriptions import SETTINGS
+from touchstone.schemas.values import Schema, descriptions, ref, reference_schema, setting_schema, union
+from touchstone.signatures import Setting
+
+HAS_USE: Schema = {"required": ["use"]}
+ONE_EPS = {"type": ["number", "string"]}
+SEVERAL_EPS = ONE_EPS | {"minimum": 0, "maximum": 1, "allOf": [ref("arithmetic")]}
+Properties = Mapping[str, Schema]
+
+
+def components(folders: Iterable[str]) -> dict[str, Component]:
+    """Return the components of folders by name; the first folder wins, as it does in a study."""
+    result: dict[str, Component] = {}
+    for folder in folders:
+        for name in registry.names(folder):
+            result.setdefault(name, registry.component(folder, name))
+    return result
+
+
+def component_definitions(folders: Iterable[str]) -> dict[str, Schema]:
+    """Return the definition of every component of folders, `attacks.pgd`: its summary and its settings."""
+    every = [registry.component(folder, name) for folder in folders for name in registry.names(folder)]
+    return {_definition(one): {"description": one.call.summary, "properties": _settings(one)} for one in every}
+
+
+def family_definitions() -> dict[str, Schema]:
+    """Return what holds for `eps` in an entry, and in a family of entries."""
+    several = {"type": [*ONE_EPS["type"], "array"], "items": SEVERAL_EPS, "minItems": 1}
+    return {
+        name: {"patternProperties": {"^eps$": eps}} for name, eps in (("entry-eps", ONE_EPS), ("family-eps", several))
+    }
+
+
+def nested_definitions() -> dict[str, Schema]:
+    """Return the definition of a nested block for each folder: `nested-models` for `model: {use: mlp}`."""
+    result = {}
+    for folder in NESTED.values():
+        block: Schema = {"type": "object"} | _block(components([folder]), {})
+        if has_families([folder]):
+            block["allOf"].append(ref("entry-eps"))
+        result[f"nested-{folder}"] = block
+    return result
+
+
+def entry_definitions(section: str, kind: Section) -> dict[str, Schema]:
+    """Return the definition of an entry of a section, and what all of its entries have in common.
+
+    The entry is `entry-attacks`. It may be null, which removes it from a study.
+    """
+    entry: Schema = {"type": ["object", "null"]}
+    if not kind.needs_use:
+        return {f"entry-{section}": entry | {"properties": _shared(section, kind, ""), "additionalProperties": False}}
+    shared = _every(section, kind)
+    definitions = {name: {"properties": properties} for name, properties in shared.values()}
+    return definitions | {f"entry-{section}": entry | _block(components(kind.folders), shared)}
+
+
+def has_families(folders: Iterable[str]) -> bool:
+    """Return whether entries of folders may be a family, one for each `eps` of a list: if no component takes a list."""
+    kinds = {one.settings["eps"].type.base for one in components(folders).values() if "eps" in one.settings}
+    return kinds == {"float"}
+
+
+def strict_definitions(kinds: Mapping[str, Section]) -> dict[str, Schema]:
+    """Return what holds in a study without plug-ins: every `use` is shipped, and so is every setting.
+
+    The definitions are named strict-SECTION, and strict-nested-FOLDER for nested blocks.
+    """
+    result = {}
+    for folder in NESTED.values():
+        result[f"strict-nested-{folder}"] = _strict(components([folder]), {}, {})
+    for section, kind in kinds.items():
+        if kind.needs_use:
+            strict = _strict(components(kind.folders), _every(section, kind), kind.settings)
+            result[f"strict-{section}"] = {"additionalProperties": strict}
+    return result
+
+
+def _block(choices: Mapping[str, Component], shared: Mapping[str, tuple[str, Properties]]) -> Schema:
+    """Return the schema of a block that has a `use`.
+
+    A block without one changes another block, so it may have any setting of any component.
+
+    Args:
+        choices: the components that it may name.
+        shared: folder -> the settings that each of its blocks has besides those of the component, after the name of
+            their definition.
+    """
+    branches = []
+    for name, one in choices.items():
+        definition, properties = shared.get(one.folder, ("", {}))
+        parts = [ref(_definition(one)), *([ref(definition)] if definition else [])]
+        names = {"enum": ["use", *one.settings, *properties]}
+        chosen = {"properties": {"use": {"const": name}}, **HAS_USE}
+        branches.append({"if": chosen, "then": {"allOf": parts, "propertyNames": names}})
+    texts = [one.call.summary for one in choices.values()]
+    # Any word may follow `use:` where a plug-in folder may have it; strict_definitions refuses other words.
+    use = {"anyOf": [{"enum": [*choices], "enumDescriptions": texts}, {"type": "string"}]}
+    changed = {"properties": _union(choices, shared)}
+    return {"properties": {"use": use}, "allOf": branches, "if": HAS_USE, "else": changed}
+
+
+def _strict(
+    choices: Mapping[str, Component],
+    shared: Mapping[str, tuple[str, Properties]],
+    settings: Mapping[str, Setting],
+) -> Schema:
+    patterns: dict[str, Schema] = {"^use$": {"enum": [*choices]}}
+    for name, folder in _nested([settings, *(one.settings for one in choices.values())]):
+        block = ref(f"strict-nested-{folder}")
+        patterns[f"^{name}$"] = {"allOf": [block], "items": block}
+    names = {"enum": [*_union(choices, shared)]}
+    return {"patternProperties": patterns, "if": HAS_USE, "else": {"propertyNames": names}}
+
+
+def _nested(blocks: Iterable[Mapping[str, Setting]]) -> Iterator[tuple[str, str]]:
+    """Yield each setting that is a nested block, or a list of them, with the folder of its component."""
+    for settings in blocks:
+        for name, setting in settings.items():
+            if folder := setting.type.folder or (setting.type.item.folder if setting.type.item else ""):
+                yield name, folder
+
+
+def _union(choices: Mapping[str, Component], shared: Mapping[str, tuple[str, Properties]]) -> dict[str, Schema]:
+    return union(dict(shared.values()) | {_definition(one): _settings(one) for one in choices.values()})
+
+
+def _every(section: str, kind: Section) -> dict[str, tuple[str, Properties]]:
+    """Return folder -> the settings that entries share besides those of their component, after their definition's name."""
+    shared = {folder: _shared(section, kind, folder) for folder in kind.folders}
+    return {
+        folder: ("every-file" if folder == "pretrained" else f"every-{section}", properties)
+        for folder, properties in shared.items()
+        if properties
+    }
+
+
+def _shared(section: str, kind: Section, folder: str) -> dict[str, Schema]:
+    settings, references = kind.settings, dict(kind.references)
+    if folder == "pretrained":
+        settings, references = FILE_SETTINGS, {"source": Reference(("sources",), required=True)}
+    elif section == "classifiers":
+        del references["source"]  # of a network that is read from a file
+    texts = SETTINGS.get(section, {}) | SETTINGS.get(folder, {})
+    return {
+        **{name: setting_schema(name, setting, texts.get(name, "")) for name, setting in settings.items()},
+        **{name: reference_schema(one, texts.get(name, "")) for name, one in references.items()},
+    }
+
+
+def _settings(component: Component) -> dict[str, Schema]:
+    texts = SETTINGS.get(component.folder, {}) | descriptions([component.second, component.call])
+    families = has_families([component.folder])
+    return {
+        name: setting_schema(name, one, texts.get(name, ""), family=families and name == "eps")
+        for name, one in component.settings.items()
+    }
+
+
+def _definition(component: Component) -> str:
+    return f"{component.folder}.{component.name}"

@@ -1,0 +1,139 @@
+"""The schema of paper.yaml: the paper, its published figures, and the criteria fixed for them before any run."""
+
+from __future__ import annotations
+
+from touchstone.claims.criteria import COMPARISONS, MANY
+from touchstone.pipeline.settings.sections import sections
+from touchstone.schemas.values import CRITERION_ID, DRAFT, NAME, PUBLISHED_ID, Schema, ref
+
+TEXT: Schema = {"type": "string", "minLength": 1}
+NUMBER: Schema = {"type": "number"}
+PAIR: Schema = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
+PATTERN = " {role} is the entry with that role."
+COMPARED = {
+    "at_least": "The number must be this or more.",
+    "at_most": "The number must be this or less.",
+    "above": "The number must be more than this.",
+    "below": "The number must be less than this.",
+    "between": "The number must be from the first to the second.",
+    "equals": "The number must be this, give or take `tolerance`.",
+}
+
+
+def paper_schema() -> Schema:
+    """Return the schema of paper.yaml."""
+    figures = {"type": "object", "patternProperties": {PUBLISHED_ID: ref("published")}, "additionalProperties": False}
+    criteria = {"type": "object", "patternProperties": {CRITERION_ID: ref("criterion")}, "additionalProperties": False}
+    properties = {
+        "name": TEXT | _says("Short name, for tables."),
+        "title": TEXT | _says("Heading of the paper's chapter; without it, the name."),
+        "cite": TEXT | _says("Authors, title, year."),
+        "url": TEXT | {"pattern": "^https?://"} | _says("Where the paper can be read."),
+        "published": figures | _says("The figures that the paper states, by id: P, a label, -, a number: P1-1."),
+        "criteria": criteria | _says("What is tested instead at this scale, by id: S, a label, -, a number: S1-1."),
+    }
+    definitions = {
+        "published": _published(),
+        "criterion": _criterion(),
+        "rows": _block(
+            _columns() | _judged(), "What all tests have in common; needs and breaks inherit no comparison."
+        ),
+        "condition": _block({"name": TEXT | _says("What the number is called.")} | _columns() | _judged()),
+        "bound": _bound(NUMBER),
+        "bounds-of-between": _bound(PAIR),
+    }
+    return {
+        "$schema": DRAFT,
+        "description": "A paper: its published figures, and criteria fixed before any run.",
+        **_block(properties, required=("name", "cite", "url", "published", "criteria")),
+        "definitions": definitions,
+    }
+
+
+def _published() -> Schema:
+    marks = {"enum": ["P", "C", "R", "K"], "enumDescriptions": ["text", "code", "review thread", "notes"]}
+    properties = {
+        "setting": TEXT | _says("What was measured, and how."),
+        "figure": TEXT | _says("The number as the paper states it."),
+        "source": TEXT | _says("Where it is stated: abstract, table, figure, section."),
+        "marks": {"type": "array", "items": marks, "minItems": 1}
+        | _says("What was read: P the text, C the code, R a review thread, K notes."),
+    }
+    return _block(properties, required=tuple(properties))
+
+
+def _criterion() -> Schema:
+    played = [*sections()]
+    roles = {"enum": [*played, *(f"{many} {section}" for many in MANY for section in played)]}
+    role_names = {"propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": roles}
+    conditions = {"type": "array", "items": ref("condition")}
+    properties = {
+        "setting": TEXT | _says("What is measured."),
+        "criterion": TEXT | _says("The criterion in words."),
+        "scales": _ids(PUBLISHED_ID) | _says("The published figures whose status follows from this criterion."),
+        "roles": {"type": "object"}
+        | role_names
+        | _says(
+            "The section whose entries may play each role; `each` judges several one by one, `mean` averages them."
+        ),
+        "rows": {"allOf": [ref("rows")]},
+        "tests": conditions | _says("The numbers that are judged."),
+        "needs": conditions | _says("Unless these hold, the criterion is not judged."),
+        "breaks": {"allOf": [ref("condition")]}
+        | _says("If it holds, it breaks the criteria that name it in broken_by."),
+        "broken_by": _ids(CRITERION_ID) | _says("The criteria whose `breaks` breaks this one."),
+        "seeds": {"enum": ["each"]} | _says("Judge every seed; without it, the mean over seeds."),
+        "together": {"type": "array", "items": TEXT, "minItems": 2}
+        | _says("`each` roles whose entries go in pairs: the first with the first."),
+        "fixed": TEXT | _says("The status word, whatever is measured."),
+        "met": TEXT | _says("The status word if the tests are met."),
+        "otherwise": TEXT | _says("The label if they are not met."),
+    }
+    return _block(properties, required=("setting", "criterion")) | {
+        "anyOf": [{"required": ["tests"]}, {"required": ["fixed"]}]
+    }
+
+
+def _columns() -> dict[str, Schema]:
+    return {
+        "evaluation": TEXT | _says("The component that computes the number, such as detection."),
+        "metric": TEXT | _says("Its metric; `1 - robust_accuracy` is the error." + PATTERN),
+        "entry": TEXT | _says("The network, and its detector if it has one: {net}+{detector}." + PATTERN),
+        "examples": TEXT | _says("The images: {ood}, or {ood}/{attack} if they are attacked." + PATTERN),
+        "threat": {"type": "object", "additionalProperties": NUMBER}
+        | _says("The budget of the attack, such as {eps: 0.1}."),
+    }
+
+
+def _judged() -> dict[str, Schema]:
+    second = _columns() | {"times": NUMBER | _says("How often it is subtracted.")}
+    stuck = _columns() | _comparisons()
+    return _comparisons() | {
+        "tolerance": {"type": "number", "minimum": 0} | _says("Of `equals`."),
+        "minus": _block(second, "A second number, which is subtracted; what it does not say is that of the first."),
+        "optional": {"type": "boolean"} | _says("Skip the condition if its rows are missing."),
+        "says": TEXT | _says("The label if this condition breaks its claim."),
+        "stuck": _block(stuck, "The share of inputs without a gradient; outside its bound, the attack was stuck."),
+    }
+
+
+def _comparisons() -> dict[str, Schema]:
+    named = {name: "bounds-of-between" if name == "between" else "bound" for name in COMPARISONS}
+    return {name: {"allOf": [ref(named[name])]} | _says(COMPARED[name]) for name in COMPARISONS}
+
+
+def _bound(value: Schema) -> Schema:
+    return {"anyOf": [value, {"type": "object", "additionalProperties": value}]}
+
+
+def _ids(pattern: str) -> Schema:
+    return {"type": "array", "items": {"type": "string", "pattern": pattern}, "uniqueItems": True}
+
+
+def _block(properties: dict[str, Schema], description: str = "", required: tuple[str, ...] = ()) -> Schema:
+    block: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return block | (_says(description) if description else {}) | ({"required": [*required]} if required else {})
+
+
+def _says(description: str) -> Schema:
+    return {"description": description}
