@@ -133,7 +133,8 @@ def _players() -> Schema:
 
 def _paper() -> Schema:
     names = sorted(path.parent.name for path in SHIPPED.glob("*/paper.yaml"))
-    folder = {"pattern": OWN_FOLDER, "patternErrorMessage": f"Expected {', '.join(names)}, or a folder such as ./mine."}
+    expected = ", ".join([*names, "or a folder of your own as ./NAME"])
+    folder = {"pattern": OWN_FOLDER, "patternErrorMessage": f"Expected {expected}."}
     return {"type": "string", "anyOf": [*([{"enum": names}] if names else []), folder]}
 
 
