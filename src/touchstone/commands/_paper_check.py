@@ -27,6 +27,11 @@ def is_paper(word: str) -> bool:
     return word in shipped() or ("/" in word and not word.endswith((".yaml", ".yml")))
 
 
+def is_check(study: str) -> bool:
+    """Return whether a study is one that tries a paper."""
+    return study.startswith(NAME.format(""))
+
+
 def check(written: str, cores: str | None) -> int:
     """Check a paper, run it on tiny data and print its verdicts.
 
@@ -43,14 +48,12 @@ def check(written: str, cores: str | None) -> int:
     paper = _read(written)
     study = _write_study(written, paper)
     load(str(study))
-    criteria = len(paper.facts.get("criteria") or {})
-    evaluations = len(paper.sections.get("evaluations") or {})
-    published = len(paper.facts.get("published") or {})
     facts = [*published_unscaled(paper), *numbers_of_other_papers(paper)]
     questions = [*evaluations_unjudged(paper), *components_unused(paper)]
     for remark in [*_lines(facts, paper.folder / "paper.yaml"), *_lines(questions, paper.questions_file)]:
         print(f"remark: {remark}")
-    print(f"{paper.name}: {published} published figures, {criteria} criteria, {evaluations} evaluations: no mistakes")
+    counts = [f"{part} {len(content.get(part) or {})}" for part, content in _parts(paper)]
+    print(f"{paper.name}: no mistakes; {', '.join(counts)}")
     if cores is None:
         return 0
     print("Running it on tiny data: the verdicts only show that every number is there.")
@@ -130,6 +133,11 @@ def _used(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _used(item)
+
+
+def _parts(paper: Paper) -> list[tuple[str, dict[str, Any]]]:
+    """Return the parts of a paper that a check counts, each with the content of its file."""
+    return [("published", paper.facts), ("criteria", paper.facts), ("evaluations", paper.sections)]
 
 
 def _lines(remarks: Iterable[Problem], file: Path) -> list[str]:
