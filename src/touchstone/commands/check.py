@@ -1,4 +1,4 @@
-"""`touchstone check STUDY`: check a study's settings and print how many jobs of each rule it would run."""
+"""`touchstone check STUDY`: check a study's settings and count its jobs; or check a paper's folder and try it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,33 @@ import re
 import subprocess
 import sys
 
-from touchstone.commands._command_line import add_study
+from touchstone.commands import _paper_check
+from touchstone.commands._command_line import add_cores
 from touchstone.numerics import devices
 from touchstone.pipeline.orchestration.snakemake_run import configuration
+from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.pipeline.settings.study import load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """Add the argument of `check`."""
-    add_study(parser)
+    """Add the arguments of `check`."""
+    parser.add_argument("study_or_paper", nargs="?", default=DEFAULT_STUDY, metavar="STUDY",
+                        help="or a paper: a folder with a / in it, or a shipped paper's name")  # fmt: skip
+    parser.add_argument("--no-run", action="store_true", help="of a paper: only read it")
+    add_cores(parser)
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print the study's entries and jobs per rule; return 1 if Snakemake refuses it."""
-    settings = load(options.study)
+    """Print what is wrong with a study or a paper, and what it would run or has run; return 1 if it is refused."""
+    if _paper_check.is_paper(options.study_or_paper):
+        return _paper_check.check(options.study_or_paper, None if options.no_run else options.cores)
+    settings = load(options.study_or_paper)
     if warning := devices.warning(settings["study"]["device"]):
         print(f"touchstone: {warning}", file=sys.stderr)
     for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
         print(f"{section:<12} {', '.join(settings[section]) or '-'}")
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--cores", "all"]
-    command += configuration(options.study)
+    command += configuration(options.study_or_paper)
     dry_run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     text = dry_run.stdout + dry_run.stderr
     if dry_run.returncode != 0:

@@ -31,24 +31,36 @@ def main(options: argparse.Namespace) -> int:
     Returns 1 if a claim that the study asks for has no figures, else 0. Whether the figures agree with the claims never
     changes the exit code.
     """
+    name = load(options.study).name
+    if options.markdown is not None:
+        path, lines = read_lines(name)
+        print(_markdown(lines, options.markdown, path), end="")
+        return 0
+    return print_verdicts(name)
+
+
+def print_verdicts(study: str) -> int:
+    """Print every claim of a finished study with its verdict; return 1 if a claim has no figures."""
     # It imports scipy, and the completion script imports this file only for its arguments.
     from touchstone.claims.verdicts import MISSING, NOT_RUN
 
-    name = load(options.study).name
-    path = Path("reports") / name / "claims.csv"
-    if not path.is_file():
-        raise ValueError(f"{path} is missing; run the study first: touchstone run {name}")
-    with path.open(newline="") as stream:
-        lines = list(csv.DictReader(stream))
-    if options.markdown is not None:
-        print(_markdown(lines, options.markdown, path), end="")
-        return 0
+    path, lines = read_lines(study)
     judged = [line for line in lines if line["status"] != NOT_RUN]
-    Console().print(_judged(judged), _others(NOT_RUN, [line for line in lines if line not in judged]))
+    others = [line for line in lines if line not in judged]
+    Console().print(*([_judged(judged)] if judged else []), *([_others(NOT_RUN, others)] if others else []))
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without figures: {', '.join(missing)}" if missing else ""
     print(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
     return 1 if missing else 0
+
+
+def read_lines(study: str) -> tuple[Path, Lines]:
+    """Return the path of a finished study's table of claims, and its lines."""
+    path = Path("reports") / study / "claims.csv"
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
+    with path.open(newline="") as stream:
+        return path, list(csv.DictReader(stream))
 
 
 def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:
@@ -67,14 +79,19 @@ def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:
 
 
 def _judged(lines: Lines) -> Table:
+    table = Table("claim", "setting", "measured", "status", "note", box=box.SIMPLE)
+    for line in lines:
+        status, note = coloured(line["status"]), Text(line["note"])
+        table.add_row(line["claim"], Text(line["setting"]), Text(measured_text(line)), status, note)
+    return table
+
+
+def coloured(status: str) -> Text:
+    """Return a status in the colour that it has in every table."""
     from touchstone.claims.verdicts import BROKEN, CONFIRMED, NOT_CONFIRMED
 
     styles = {CONFIRMED: "bold blue", NOT_CONFIRMED: "bold red", BROKEN: "bold red"}
-    table = Table("claim", "setting", "measured", "status", "note", box=box.SIMPLE)
-    for line in lines:
-        status = Text(line["status"], styles.get(line["status"], ""))
-        table.add_row(line["claim"], Text(line["setting"]), Text(measured_text(line)), status, Text(line["note"]))
-    return table
+    return Text(status, styles.get(status, ""))
 
 
 def _others(status: str, lines: Lines) -> Table:

@@ -1,4 +1,4 @@
-"""`touchstone completion SHELL`: print the script that completes commands, flags, studies and files in a shell."""
+"""`touchstone completion SHELL`: print the script that completes commands, flags, studies, papers and files in a shell."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import Any
 import shtab
 
 from touchstone.commands._command_line import Parser
+from touchstone.pipeline.settings.papers import shipped
 
 SHELLS = ("bash", "zsh")
-STUDY = dict.fromkeys(SHELLS, "_touchstone_studies")
-STUDIES_TAKEN = ("study", "first", "second")  # arguments that name one
-FILES_TAKEN = ("model", "data", "ood", "weights", "file", "picture", "out")
+STUDY, PAPER, EITHER = (dict.fromkeys(SHELLS, f"_touchstone_{what}") for what in ("studies", "papers", "either"))
+TAKEN = {  # argument -> what completes it
+    **dict.fromkeys(("study", "first", "second"), STUDY),
+    "paper": PAPER,
+    "study_or_paper": EITHER,
+    **dict.fromkeys(("model", "data", "ood", "weights", "file", "picture", "out"), shtab.FILE),
+}
 # A study is the default one, or a file of workflow/studies below the current folder. `compgen -W` would run a file name such
 # as $(command).
 PREAMBLE = {
@@ -25,6 +30,8 @@ _touchstone_studies() {
   done
   compgen -f -X '!*.yaml' -- "$1"
 }
+_touchstone_papers() { compgen -W "PAPERS" -- "$1"; }
+_touchstone_either() { _touchstone_studies "$1"; _touchstone_papers "$1"; compgen -d -- "$1"; }
 """,
     "zsh": """
 _touchstone_studies() {
@@ -33,6 +40,8 @@ _touchstone_studies() {
   compadd -a studies
   _files -g '*.yaml'
 }
+_touchstone_papers() { compadd PAPERS }
+_touchstone_either() { _touchstone_studies; _touchstone_papers; _files -/ }
 """,
 }
 
@@ -52,11 +61,10 @@ def completion(parser: Parser, shell: str) -> str:
     """Return the script that completes the parser's commands in a shell."""
     for command in parser.commands.values():
         for action in command._actions:
-            if action.choices is None and action.dest in STUDIES_TAKEN:
-                _complete_with(action, STUDY)
-            elif action.choices is None and action.dest in FILES_TAKEN:
-                _complete_with(action, shtab.FILE)
-    preamble: Any = PREAMBLE  # a dict, whatever its annotation says
+            if action.choices is None and action.dest in TAKEN:
+                _complete_with(action, TAKEN[action.dest])
+    names = " ".join(shipped())
+    preamble: Any = {each: text.replace("PAPERS", names) for each, text in PREAMBLE.items()}  # its annotation says str
     return shtab.complete(parser, shell=shell, preamble=preamble)
 
 

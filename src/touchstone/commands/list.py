@@ -20,9 +20,15 @@ def main(options: argparse.Namespace) -> int:
         for name in registry.names(folder):
             component = registry.component(folder, name)
             print(f"  {name:<22} {component.call.summary.split('. ')[0].rstrip('.')}.")
-            for line in [_line(*item) for item in component.settings.items()] if options.folder else []:
+            for line in _lines(component) if options.folder else []:
                 print(line)
     return 0
+
+
+def _lines(component: registry.Component) -> list[str]:
+    """Return a component's settings, a line each, and the metrics of an evaluation."""
+    metrics = [f"    metrics: {', '.join(component.metrics)}"] if component.metrics else []
+    return [_line(*item) for item in component.settings.items()] + metrics
 
 
 def _line(name: str, setting: Setting) -> str:

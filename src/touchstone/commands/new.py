@@ -1,4 +1,4 @@
-"""`touchstone new KIND NAME`: write a first version of a detector or an attack, with its test, into a plugin folder."""
+"""`touchstone new KIND NAME`: write a first version of a detector or an attack, with its test, or of a paper."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 
 from touchstone import registry
 from touchstone.commands._templates import rendered
+from touchstone.pipeline.settings.files import NAME
+from touchstone.pipeline.settings.papers import shipped
 
-KINDS = ("detector", "attack")
+KINDS = ("detector", "attack", "paper")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--from", dest="origin", metavar="CLASS", help="wrap torchattacks.PGD, pytorch_ood.MaxLogit, ..."
     )
     parser.add_argument("--fitted", action="store_true", help="a detector that is fitted on in-distribution data")
-    parser.add_argument("--folder", default="plugins", help="the plugin folder (default: plugins)")
+    parser.add_argument("--folder", help="where to write it (default: plugins; of a paper: the current folder)")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -29,8 +31,7 @@ def main(options: argparse.Namespace) -> int:
 
     Nothing is written if one of the files exists already.
     """
-    name, kind, folder = options.file, f"{options.kind}s", Path(options.folder)
-    files = _files(options, name, kind, folder)
+    files = _paper_files(options) if options.kind == "paper" else _component_files(options)
     for path in files:
         if path.exists():
             raise FileExistsError(f"{path} is there already")
@@ -38,16 +39,56 @@ def main(options: argparse.Namespace) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         print(path)
-    entry = f"{{use: {name}, fit: EXAMPLES}}" if options.fitted else f"{{use: {name}}}"
-    test = "" if options.origin else f"python -m pytest {_test(folder, name)} && "
-    print(f"Edit it, then: {test}touchstone contract {folder / kind / name}.py")
-    print(f"In a study: plugins: [{folder}/]; under {kind}: {name}: {entry}; and in an evaluation {kind}: [{name}]")
+    print(_next_steps(options, next(iter(files))))
     return 0
 
 
-def _files(options: argparse.Namespace, name: str, kind: str, folder: Path) -> dict[Path, str]:
-    """Return the text of each file to write, by its path."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+def _next_steps(options: argparse.Namespace, path: Path) -> str:
+    """Return what to do with new files, of which `path` is the first."""
+    name, kind = options.file, f"{options.kind}s"
+    if options.kind == "paper":
+        paper = _written(path.parent)
+        return f"Edit both, then: touchstone check {paper}\nIn a study: papers: [{paper}]"
+    folder = path.parent.parent
+    entry = f"{{use: {name}, fit: EXAMPLES}}" if options.fitted else f"{{use: {name}}}"
+    test = "" if options.origin else f"python -m pytest {_test(folder, name)} && "
+    study = f"plugins: [{folder}/]; under {kind}: {name}: {entry}; and in an evaluation {kind}: [{name}]"
+    return f"Edit it, then: {test}touchstone contract {path}\nIn a study: {study}"
+
+
+def _written(folder: Path) -> str:
+    """Return a paper's folder as a study names it: with a / in it."""
+    return str(folder) if folder.is_absolute() else f"./{folder}"
+
+
+def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
+    """Return the text of each file of a new paper, by its path."""
+    from touchstone.schemas import files as schemas
+
+    name = options.file
+    if not NAME.fullmatch(name):
+        raise ValueError(f"new: {name}: a paper is named [a-z][a-z0-9_]*")
+    if name in shipped():
+        raise ValueError(f"new: touchstone has a paper {name}; choose another name")
+    if options.fitted or options.origin is not None:
+        raise ValueError("new: --from and --fitted are for components, not for papers")
+    folder = Path(options.folder or "") / name
+    return {
+        folder / f"{part}.yaml": rendered(
+            f"{part}.yaml",
+            schema=schemas.comment(folder / f"{part}.yaml", schemas.FOLDER / f"{part}.json"),
+            name=name,
+            title=name.replace("_", " ").capitalize(),
+            label=name.replace("_", ""),
+        )
+        for part in ("paper", "questions")
+    }
+
+
+def _component_files(options: argparse.Namespace) -> dict[Path, str]:
+    """Return the text of each file of a new component, by its path."""
+    name, kind, folder = options.file, f"{options.kind}s", Path(options.folder or "plugins")
+    if not NAME.fullmatch(name):
         raise ValueError(f"new: {name}: a name is made of a-z, 0-9 and _, a letter first")
     if name in registry.names(kind):
         raise ValueError(f"new: {kind}/{name}.py is touchstone's own; choose another name")

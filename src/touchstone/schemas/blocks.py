@@ -17,6 +17,7 @@ from touchstone.schemas.values import Schema, descriptions, ref, reference_schem
 from touchstone.signatures import Setting
 
 HAS_USE: Schema = {"required": ["use"]}
+MERGE = "<<"  # YAML's merge key, which editors show to propertyNames
 ONE_EPS = {"type": ["number", "string"]}
 SEVERAL_EPS = ONE_EPS | {"minimum": 0, "maximum": 1, "allOf": [ref("arithmetic")]}
 Properties = Mapping[str, Schema]
@@ -104,7 +105,7 @@ def _block(choices: Mapping[str, Component], shared: Mapping[str, tuple[str, Pro
     for name, one in choices.items():
         definition, properties = shared.get(one.folder, ("", {}))
         parts = [ref(_definition(one)), *([ref(definition)] if definition else [])]
-        names = {"enum": ["use", *one.settings, *properties]}
+        names = {"enum": ["use", *one.settings, *properties, MERGE]}
         chosen = {"properties": {"use": {"const": name}}, **HAS_USE}
         branches.append({"if": chosen, "then": {"allOf": parts, "propertyNames": names}})
     texts = [one.call.summary for one in choices.values()]
@@ -123,7 +124,7 @@ def _strict(
     for name, folder in _nested([settings, *(one.settings for one in choices.values())]):
         block = ref(f"strict-nested-{folder}")
         patterns[f"^{name}$"] = {"allOf": [block], "items": block}
-    names = {"enum": [*_union(choices, shared)]}
+    names = {"enum": [*_union(choices, shared), MERGE]}
     return {"patternProperties": patterns, "if": HAS_USE, "else": {"propertyNames": names}}
 
 

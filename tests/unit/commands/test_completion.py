@@ -40,9 +40,14 @@ def completed(tmp_path, *words, folder=ROOT):
         (("assay", "--qu"), {"--quick"}),
         (("contract", "param"), {"params.yaml"}),
         (("completion", "z"), {"zsh"}),
+        (("new", "p"), {"paper"}),
+        (("papers", "al"), {"aloe"}),
+        (("check", "ti"), {"tiny"}),
+        (("check", "tr"), {"translation"}),
+        (("check", "./doc"), {"./docs"}),
     ],
 )
-def test_bash_completes_commands_flags_studies_kinds_and_files(tmp_path, words, offered):
+def test_bash_completes_commands_flags_studies_papers_kinds_and_files(tmp_path, words, offered):
     assert completed(tmp_path, *words) == offered
 
 

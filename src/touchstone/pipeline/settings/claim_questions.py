@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
 
 from touchstone import registry
 from touchstone.claims.criteria import Criterion, RowQuery
 from touchstone.messages import nearest
-from touchstone.pipeline.settings.files import read_yaml
+from touchstone.pipeline.settings.files import Place, read_yaml
 from touchstone.pipeline.settings.layers import Files
 from touchstone.pipeline.settings.papers import SHIPPED, Paper, book_of, shipped
 from touchstone.pipeline.settings.problems import Problems
@@ -19,15 +19,27 @@ COMPLEMENT = "1 - "  # "1 - robust_accuracy" is a number computed from the metri
 def check_claims(files: Files, problems: Problems) -> None:
     """Record the criteria of a study's papers that no study could judge.
 
-    A question that the study leaves out is no mistake, nor is one that another shipped paper asks: the report then says
-    that the claim is not run.
+    A question that the study leaves out is no mistake: the report then says that the claim is not run. The same holds for
+    a shipped paper without the other shipped papers, because they share questions.
     """
     used = {use for layer in files.layers for use in used_evaluations(layer.blocks.get("evaluations"))}
     book = book_of(files.papers)
     for paper in files.papers:
         for criterion in (book.criteria[name] for name in paper.facts.get("criteria") or {}):
             _check_cast(criterion, paper, problems)
-            _check_numbers(criterion, paper, used, problems)
+            reasons: dict[str, Place] = {}
+            for place, query in queries_of(criterion):
+                if reason := _unmeasured(query, used, is_shipped=paper.folder.parent == SHIPPED):
+                    reasons.setdefault(reason, place)
+            for reason, place in reasons.items():
+                problems.add(place, reason, paper.folder / "paper.yaml")
+
+
+def queries_of(criterion: Criterion) -> Iterator[tuple[Place, RowQuery]]:
+    """Yield every number that a criterion needs, after the keys that lead to it."""
+    for place, condition in criterion.conditions.items():
+        for query in condition.queries:
+            yield ("criteria", criterion.id, *place), query
 
 
 def used_evaluations(evaluations: object) -> set[str]:
@@ -57,18 +69,7 @@ def _check_cast(criterion: Criterion, paper: Paper, problems: Problems) -> None:
             problems.add(("claims", criterion.id), reason, paper.questions_file)
 
 
-def _check_numbers(criterion: Criterion, paper: Paper, used: Collection[str], problems: Problems) -> None:
-    """Record the numbers of a criterion that no question makes, each once."""
-    reasons: dict[str, tuple[str, ...]] = {}
-    for place, condition in criterion.conditions.items():
-        for query in condition.queries:
-            if reason := _unmeasured(query, used):
-                reasons.setdefault(reason, ("criteria", criterion.id, *place))
-    for reason, place in reasons.items():
-        problems.add(place, reason, paper.folder / "paper.yaml")
-
-
-def _unmeasured(query: RowQuery, used: Collection[str]) -> str:
+def _unmeasured(query: RowQuery, used: Collection[str], *, is_shipped: bool) -> str:
     """Return why no question makes a number, "" if one does."""
     evaluations = registry.names("evaluations")
     if query.evaluation not in evaluations:
@@ -78,12 +79,12 @@ def _unmeasured(query: RowQuery, used: Collection[str]) -> str:
         metric = query.metric.removeprefix(COMPLEMENT)
         listed = ", ".join(component.metrics)
         return f"{query.evaluation} makes no metric {metric}; it makes {listed}.{nearest(metric, component.metrics)}"
-    if query.evaluation not in used and query.evaluation not in _asked_by(shipped()):
+    if query.evaluation not in used and not (is_shipped and shipped_papers_that_use(query.evaluation)):
         return f"no question measures {query.metric}; add an evaluation with use: {query.evaluation} to questions.yaml"
     return ""
 
 
-def _asked_by(papers: Iterable[str]) -> set[str]:
-    """Return the evaluations that shipped papers use."""
-    questions = [read_yaml(SHIPPED / paper / "questions.yaml") for paper in papers]
-    return {use for content in questions for use in used_evaluations(content.get("evaluations"))}
+def shipped_papers_that_use(evaluation: str) -> list[str]:
+    """Return the shipped papers with a question that uses a component."""
+    questions = {paper: read_yaml(SHIPPED / paper / "questions.yaml") for paper in shipped()}
+    return [paper for paper, each in questions.items() if evaluation in used_evaluations(each.get("evaluations"))]

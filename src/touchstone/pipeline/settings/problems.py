@@ -41,6 +41,11 @@ class Problems:
         """The study's own file."""
         return self.overlay or self.base
 
+    @property
+    def messages(self) -> list[str]:
+        """Everything that was recorded, a line each."""
+        return list(self._errors)
+
     def written(self, place: Place, file: Path) -> None:
         """Record which file last changed the entry at a place; its mistakes are reported there."""
         self._files[place] = file

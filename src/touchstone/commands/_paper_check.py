@@ -1,0 +1,147 @@
+"""What `touchstone check PAPER` does: read a paper's folder, remark on what it leaves unused, and run it on tiny data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from touchstone.commands.claims import print_verdicts
+from touchstone.pipeline.orchestration import snakemake_run
+from touchstone.pipeline.settings.claim_questions import queries_of, shipped_papers_that_use, used_evaluations
+from touchstone.pipeline.settings.files import read_yaml
+from touchstone.pipeline.settings.papers import Paper, book_of, paper_folder, read_papers, shipped
+from touchstone.pipeline.settings.problems import Problem, Problems
+from touchstone.pipeline.settings.study import load
+
+SMALL = Path("workflow/studies/tiny.yaml")  # the study whose data a check uses
+DATA = ("study", "sources", "examples", "roles")  # its sections that say which data that is
+STUDIES = Path(".touchstone")  # git ignores it
+NAME = "check_{}"  # of the study that tries a paper; its numbers mean nothing
+
+
+def is_paper(word: str) -> bool:
+    """Return whether a word of the command line is a paper: a folder, or the name of a shipped paper."""
+    return word in shipped() or ("/" in word and not word.endswith((".yaml", ".yml")))
+
+
+def is_check(study: str) -> bool:
+    """Return whether a study is one that tries a paper."""
+    return study.startswith(NAME.format(""))
+
+
+def check(written: str, cores: str | None) -> int:
+    """Check a paper, run it on tiny data and print its verdicts.
+
+    Args:
+        written: as a study's `papers:` names it.
+        cores: for the run; None to run nothing.
+
+    Returns:
+        0, or the exit code of the run if that fails.
+
+    Raises:
+        ParamsError: lists every mistake with file, line and key.
+    """
+    paper = _read(written)
+    study = _write_study(written, paper)
+    load(str(study))
+    facts = [*published_unscaled(paper), *numbers_of_other_papers(paper)]
+    questions = [*evaluations_unjudged(paper), *components_unused(paper)]
+    for remark in [*_lines(facts, paper.folder / "paper.yaml"), *_lines(questions, paper.questions_file)]:
+        print(f"remark: {remark}")
+    counts = [f"{part} {len(content.get(part) or {})}" for part, content in _parts(paper)]
+    print(f"{paper.name}: no mistakes; {', '.join(counts)}")
+    if cores is None:
+        return 0
+    print("Running it on tiny data: the verdicts only show that every number is there.")
+    if code := snakemake_run.run(str(study), cores):
+        return code
+    print_verdicts(study.stem)
+    return 0
+
+
+def _read(written: str) -> Paper:
+    """Return a paper, checked also against the shipped ones: a study may want both."""
+    folder = paper_folder(written, Path())
+    others = [name for name in shipped() if paper_folder(name, Path()).resolve() != folder.resolve()]
+    problems = Problems(Path("params.yaml"))
+    *_, paper = read_papers([*others, written], Path(), problems)
+    problems.stop()
+    return paper
+
+
+def _write_study(written: str, paper: Paper) -> Path:
+    """Write the study that asks one paper's questions of tiny data; return its path."""
+    small = read_yaml(SMALL)
+    content: dict[str, Any] = {section: small[section] for section in DATA if section in small}
+    content["study"] = {**content["study"], "title": f"A try of {paper.facts['name']} on tiny data"}
+    content["papers"] = [written]
+    sheet = {"use": "data_sheet", "question": "What is in the example sets?", "examples": "all"}
+    content["evaluations"] = {"data_sheet": sheet}  # it uses all example sets, also those that the paper does not
+    content["questions"] = [*(paper.sections.get("evaluations") or {}), *content["evaluations"]]
+    STUDIES.mkdir(exist_ok=True)
+    path = STUDIES / f"{NAME.format(paper.name)}.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def published_unscaled(paper: Paper) -> Iterator[Problem]:
+    """Yield the published figures that no criterion scales down."""
+    scaled = {name for criterion in book_of([paper]).criteria.values() for name in criterion.scales}
+    for name in paper.facts.get("published") or {}:
+        if name not in scaled:
+            yield Problem(("published", name), "no criterion scales it down; name it in a criterion's scales")
+
+
+def numbers_of_other_papers(paper: Paper) -> Iterator[Problem]:
+    """Yield the criteria that need a question of another paper."""
+    used = used_evaluations(paper.sections.get("evaluations"))
+    for criterion in book_of([paper]).criteria.values():
+        others = {query.evaluation: place for place, query in queries_of(criterion) if query.evaluation not in used}
+        for evaluation, place in others.items():
+            listed = " or ".join(shipped_papers_that_use(evaluation))
+            yield Problem(place, f"no question here uses {evaluation}; a study must list {listed}, too")
+
+
+def evaluations_unjudged(paper: Paper) -> Iterator[Problem]:
+    """Yield the evaluations whose numbers no criterion needs."""
+    criteria = book_of([paper]).criteria.values()
+    needed = {query.evaluation for criterion in criteria for _, query in queries_of(criterion)}
+    for name, block in (paper.sections.get("evaluations") or {}).items():
+        if block.get("use") not in needed:
+            yield Problem(("evaluations", name), f"no criterion needs a number of {block.get('use')}")
+
+
+def components_unused(paper: Paper) -> Iterator[Problem]:
+    """Yield the components of the paper's own that nothing in its questions uses."""
+    used = set(_used(paper.sections)) | used_evaluations(paper.sections.get("evaluations"))
+    for path in sorted(paper.components.glob("*/[a-z]*.py")) if paper.components else ():
+        if path.stem not in used:
+            yield Problem(("components", path.parent.name, path.name), "no entry in questions.yaml uses it")
+
+
+def _used(value: Any) -> Iterator[str]:
+    """Yield every `use:` in a value."""
+    if isinstance(value, dict):
+        if isinstance(value.get("use"), str):
+            yield value["use"]
+        for item in value.values():
+            yield from _used(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _used(item)
+
+
+def _parts(paper: Paper) -> list[tuple[str, dict[str, Any]]]:
+    """Return the parts of a paper that a check counts, each with the content of its file."""
+    return [("published", paper.facts), ("criteria", paper.facts), ("evaluations", paper.sections)]
+
+
+def _lines(remarks: Iterable[Problem], file: Path) -> list[str]:
+    """Return remarks with file and line."""
+    problems = Problems(file)
+    problems.extend(remarks)
+    return problems.messages
