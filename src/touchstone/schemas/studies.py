@@ -36,7 +36,7 @@ def study_schema() -> Schema:
         "papers": {"type": "array", "items": _paper()},
         "questions": {"type": "array", "items": {"type": "string", "pattern": f"^{NAME}$"}},
         "plugins": {"type": "array", "items": {"type": "string"}},
-        "roles": _named(_players()),
+        "roles": _named(_players("player")),
     } | schema["properties"]
     _describe(schema["properties"])
     # An unknown `use` is most likely mistyped, so editors refuse it. They cannot read plug-in folders, so a study with
@@ -108,7 +108,7 @@ def _settings(settings: Mapping[str, Setting], texts: Mapping[str, str]) -> Sche
 
 
 def _claims() -> Schema:
-    cast = {"propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": _players()}
+    cast = {"propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": _players("entry")}
     shared = {"description": "The roles of every criterion that has them.", "type": "object"} | cast
     claim = {"type": ["object", "string", "null"], "minLength": 1} | cast
     return {
@@ -119,10 +119,10 @@ def _claims() -> Schema:
     }
 
 
-def _players() -> Schema:
-    """Return the schema of what plays a role: an entry or a list of entries; each may be a role itself."""
-    entries = {"type": "string", "allOf": [ref("entry")]}
-    return {"type": ["string", "array"], "items": entries, "minItems": 1, "allOf": [ref("entry")]}
+def _players(word: str) -> Schema:
+    """Return the schema of what plays a role: one word or a list of them, such as entries; each may be a role itself."""
+    words = {"type": "string", "allOf": [ref(word)]}
+    return {"type": ["string", "array"], "items": words, "minItems": 1, "allOf": [ref(word)]}
 
 
 def _paper() -> Schema:
