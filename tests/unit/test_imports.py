@@ -41,6 +41,7 @@ PLANNING = (
     "pipeline/provenance",
     "pipeline/settings",
     "pipeline/planning",
+    "schemas",
 )
 LARGEST_ROOT, LONGEST_FILE = 12, 300
 

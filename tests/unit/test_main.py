@@ -72,6 +72,7 @@ def test_the_whole_command_line_has_the_arguments_of_every_command():
     [
         (["job", "trian", "trained=cnn.0"], "no rule trian. Did you mean train?"),
         (["job", "train", "net=cnn.0"], "the rule train takes trained"),
+        (["job", "evaluate", "evaluation=detectio"], "no evaluation called detectio. Did you mean detection?"),
         (["check", "digitz"], "no study called digitz"),
         (["trace", "nowhere.safetensors"], "nowhere.safetensors.prov.json: missing"),
         (["trace", "\x1b[2Jnowhere"], r"\x1b[2Jnowhere.prov.json: missing"),  # it would clear the screen

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import NamedTuple
 
+# Whose claim a criterion is: the paper's; the opposite of it, which we claim; a check of our own attacks; or background.
+KINDS = ("paper", "counter", "check", "context")
 COMPARISONS = ("at_least", "at_most", "above", "below", "between", "equals")
 MANY = ("each", "mean")  # entries that are judged one by one, entries that are averaged before they are judged
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
@@ -116,6 +118,7 @@ class Criterion:
     fixed: str  # the status word that was fixed beforehand, whatever is measured
     met: str  # the status word if the tests are met
     otherwise: str  # the label if they are not
+    kind: str = "paper"  # one of KINDS
 
     @property
     def conditions(self) -> dict[tuple[str, ...], Condition]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from touchstone.claims.criteria import (
     COMPARISONS,
+    KINDS,
     MANY,
     Book,
     Bound,
@@ -31,7 +32,7 @@ MARKS = ("P", "C", "R", "K")
 SECTIONS = ("classifiers", "defences", "translators", "examples", "attacks", "detectors", "margins")
 CRITERION = (
     "setting", "criterion", "scales", "roles", "tests", "needs", "rows", "breaks", "broken_by", "seeds", "together", "fixed",
-    "met", "otherwise",
+    "met", "otherwise", "kind",
 )  # fmt: skip
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
 NUMBER = ("name", *COLUMNS, "minus", "tolerance", "optional", "says", "stuck", *COMPARISONS)
@@ -124,6 +125,7 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     _check_block((*place, "roles"), block.get("roles", {}))
     roles = {role: _role((*place, "roles", role), words) for role, words in block.get("roles", {}).items()}
     unjudged = {key: value for key, value in rows.items() if key not in (*COMPARISONS, "minus", "optional")}
+    _check_names((*place, "kind"), [block.get("kind", KINDS[0])], KINDS)
     for key in ("tests", "needs", "scales", "broken_by", "together"):
         if not isinstance(block.get(key, []), list):
             raise ClaimError((*place, key), "expected a list")
@@ -145,6 +147,7 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         fixed=block.get("fixed", ""),
         met=block.get("met", "confirmed"),
         otherwise=block.get("otherwise", ""),
+        kind=block.get("kind", KINDS[0]),
     )
     for condition in (*criterion.tests, *criterion.needs, *([criterion.breaks] if criterion.breaks else [])):
         _check_names(place, condition.roles, roles, f"{condition.name} names the role")

@@ -43,6 +43,10 @@ def _job(options: argparse.Namespace) -> int:
     wildcards = dict(pair.partition("=")[::2] for pair in options.wildcards.split(",") if pair)
     if sorted(wildcards) != sorted(rule.wildcards):
         raise ValueError(f"the rule {rule.name} takes {', '.join(rule.wildcards)}, got {options.wildcards!r}")
+    for wildcard in ("source", "examples", "margin", "evaluation"):
+        values = plan.wildcard_values[wildcard]
+        if (value := wildcards.get(wildcard)) is not None and value not in values:
+            raise ValueError(f"study {study.name} has no {wildcard} called {value}.{nearest(value, values)}")
     environment.prepare_process(rule.step, study["study"]["threads"])
     tasks = plan.tasks(rule, **wildcards)
     settings, code = digests_of(tasks)

@@ -19,6 +19,7 @@ from touchstone.statistics.sanity_checks import Doubts
 from touchstone.statistics.wording import NARROW, bracketed, plain, written
 
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
+PUBLISHED = "published"  # the kind of a figure that a paper states; criteria have kinds of their own
 EVALUATION = "claims"  # the evaluation of a claim's row in metrics.csv.gz
 MARKS = {"P": "read in published text", "C": "read in released code", "R": "read in the public review",
          "K": "from notes, not read again"}  # fmt: skip
@@ -37,6 +38,7 @@ class ClaimLine(NamedTuple):
 
     claim: str
     paper: str
+    kind: str
     setting: str
     criterion: str
     published: str
@@ -51,6 +53,7 @@ class _Record:
 
     claim: str
     paper: str
+    kind: str
     setting: str
     criterion: str
     published: str
@@ -130,6 +133,7 @@ def _record(book: Book, verdict: Verdict) -> _Record:
     return _Record(
         claim=claim.id,
         paper=claim.paper,
+        kind=_kind(verdict),
         setting=claim.setting,
         criterion=_criterion(verdict),
         published=_published(book, verdict),
@@ -143,6 +147,10 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         note=plain("; ".join([*verdict.notes, *(sentence(part) for part in verdict.parts[1:])])),
         files=" ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part))),
     )
+
+
+def _kind(verdict: Verdict) -> str:
+    return verdict.claim.kind if isinstance(verdict.claim, Criterion) else PUBLISHED
 
 
 def _criterion(verdict: Verdict) -> str:
@@ -183,6 +191,7 @@ def page_lines(
         line = ClaimLine(
             claim=verdict.claim.id,
             paper=verdict.claim.paper,
+            kind=_kind(verdict),
             setting=verdict.claim.setting,
             criterion=_typeset(_criterion(verdict)),
             published=_published(book, verdict),

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from touchstone import digests
+from touchstone.claims.criteria import KINDS
 from touchstone.records.metric_rows import MetricRow
 from touchstone.report import packing
 from touchstone.report.chapters import SHORT, Chapter
@@ -29,6 +30,7 @@ from touchstone.report.tables import FIRST_LINE, Number
 from touchstone.statistics.sanity_checks import Doubts
 
 CLAIM = re.compile(r"\b([PS][a-z0-9]+-\d+)\b")  # the name of one
+PAPER = KINDS[0]
 SHARED = "shared"  # the `system` of chapters that belong to no paper
 
 
@@ -44,7 +46,6 @@ class Content:
     styles: Markup  # the style sheet of the pictures
     claims: list[ClaimLine]  # judged by numbers
     other_claims: list[ClaimLine]
-    criteria: Collection[str]  # the claims that are criteria; the others are published figures
     summary: Summary | None
     doubts: Doubts
     rows: list[MetricRow]  # of metrics.csv.gz, those of the claims last
@@ -92,8 +93,8 @@ def page(
             files={file: place for place, file in enumerate(files)},
             provenance=provenance,
             names=who_is_who(content.settings, components),
-            tally=Counter(line.word for line in (*claims, *others) if line.claim in content.criteria),
-            below=[line.claim for line in others if line.claim in content.criteria],
+            tally=Counter(line.word for line in (*claims, *others) if line.kind == PAPER),
+            below=[line.claim for line in others if line.kind == PAPER],
             maker=maker,
             metrics_digest=digests.sha256(content.table),
             metrics_lines=len(content.rows) + FIRST_LINE - 1,

@@ -126,6 +126,7 @@ SETTINGS = {
     },
     "evaluations": {
         "question": "what is asked, for the report",
+        "system": "the paper to whose chapter it belongs, or shared",
         "seeds": "the seeds of the networks; null takes all",
         "classifiers": "the networks that are measured",
         "examples": "the image sets",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from touchstone.claims.criteria import COMPARISONS, MANY
+from touchstone.claims.criteria import COMPARISONS, KINDS, MANY
 from touchstone.pipeline.settings.sections import sections
 from touchstone.schemas.values import CRITERION_ID, DRAFT, NAME, PUBLISHED_ID, Schema, ref
 
@@ -88,6 +88,8 @@ def _criterion() -> Schema:
         "fixed": TEXT | _says("The status word, whatever is measured."),
         "met": TEXT | _says("The status word if the tests are met."),
         "otherwise": TEXT | _says("The label if they are not met."),
+        "kind": {"enum": list(KINDS), "default": KINDS[0]}
+        | _says("Whose claim it is: the paper's, the opposite of it, a check of our attacks, or context."),
     }
     return _block(properties, required=("setting", "criterion")) | {
         "anyOf": [{"required": ["tests"]}, {"required": ["fixed"]}]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from touchstone import registry
 from touchstone.contracts import NESTED
+from touchstone.pipeline.settings.limits import LETTERS
 from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, Section, sections
 from touchstone.plugins import PACKAGE
 from touchstone.schemas.blocks import (
@@ -22,13 +23,12 @@ from touchstone.signatures import Setting
 
 OWN_FOLDER = "/"  # what tells a paper's folder from a shipped paper
 SHIPPED = PACKAGE / "papers"
-LONGEST_NAME = 60
 NAMING = "A name consists of a-z, 0-9 and _, and starts with a letter."
 
 
 def study_schema() -> Schema:
     """Return the schema of params.yaml and of overlays. No key is required, because the other file may give it."""
-    kinds = _sections()
+    kinds = sections()
     schema = _file("A study of touchstone, or its changes to params.yaml.", kinds)
     schema["properties"] = {
         "study": _settings(STUDY_SETTINGS["study"], SETTINGS["study"]),
@@ -36,7 +36,7 @@ def study_schema() -> Schema:
         "papers": {"type": "array", "items": _paper()},
         "questions": {"type": "array", "items": {"type": "string", "pattern": f"^{NAME}$"}},
         "plugins": {"type": "array", "items": {"type": "string"}},
-        "roles": _named(_players()),
+        "roles": _named(_players("player")),
     } | schema["properties"]
     _describe(schema["properties"])
     # An unknown `use` is most likely mistyped, so editors refuse it. They cannot read plug-in folders, so a study with
@@ -55,20 +55,14 @@ def questions_schema() -> Schema:
 
     Any component may follow `use:`, because the folder `components` of the paper may have it; `touchstone check` looks.
     """
-    kinds = {section: kind for section, kind in _sections().items() if section != "sources"}
+    kinds = {section: kind for section, kind in sections().items() if section != "sources"}
+    del kinds["evaluations"].settings["system"]  # it is the paper
     schema = _file("What a paper asks of a study: evaluations and figures in roles, and its claims.", kinds)
     sentence = {"type": "string", "minLength": 1}
     schema["properties"] = {"roles": _named(sentence)} | schema["properties"]
     _describe(schema["properties"])
     schema["properties"]["roles"]["description"] = "Every role that this file uses, and what plays it, in a sentence."
     return schema
-
-
-def _sections() -> dict[str, Section]:
-    """Return the sections of entries as files write them: an evaluation's `system` is the paper that it comes from."""
-    kinds = sections()
-    kinds["evaluations"].settings.pop("system", None)
-    return kinds
 
 
 def _file(description: str, kinds: Mapping[str, Section]) -> Schema:
@@ -104,7 +98,7 @@ def _section(section: str, kind: Section) -> Schema:
 
 def _named(value: Schema) -> Schema:
     """Return the schema of a block of names, each with a value."""
-    names = {"pattern": f"^{NAME}$", "patternErrorMessage": NAMING, "maxLength": LONGEST_NAME}
+    names = {"pattern": f"^{NAME}$", "patternErrorMessage": NAMING, "maxLength": LETTERS}
     return {"type": "object", "propertyNames": names, "additionalProperties": value}
 
 
@@ -114,7 +108,7 @@ def _settings(settings: Mapping[str, Setting], texts: Mapping[str, str]) -> Sche
 
 
 def _claims() -> Schema:
-    cast = {"propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": _players()}
+    cast = {"propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": _players("entry")}
     shared = {"description": "The roles of every criterion that has them.", "type": "object"} | cast
     claim = {"type": ["object", "string", "null"], "minLength": 1} | cast
     return {
@@ -125,10 +119,10 @@ def _claims() -> Schema:
     }
 
 
-def _players() -> Schema:
-    """Return the schema of what plays a role: an entry or a list of entries; each may be a role itself."""
-    entries = {"type": "string", "allOf": [ref("entry")]}
-    return {"type": ["string", "array"], "items": entries, "minItems": 1, "allOf": [ref("entry")]}
+def _players(word: str) -> Schema:
+    """Return the schema of what plays a role: one word or a list of them, such as entries; each may be a role itself."""
+    words = {"type": "string", "allOf": [ref(word)]}
+    return {"type": ["string", "array"], "items": words, "minItems": 1, "allOf": [ref(word)]}
 
 
 def _paper() -> Schema:

@@ -28,6 +28,7 @@ WORDS = {
     "arithmetic": (r"^[-+*/(). 0-9e]+$", "Expected a number, or a fraction such as 8/255."),
     "digest": ("^sha256:[0-9a-f]{64}$", "Expected sha256: and 64 hexadecimal digits."),
     "entry": (ENTRY, "Expected the name of an entry (a-z, 0-9 and _, a letter first), or a $role."),
+    "player": (f"^(\\$?{NAME}|{NAME}_\\*)$", "Expected the name of an entry, a $role, or a family such as pgd_*."),
     "all-or-role": (f"^(all|\\${NAME})$", "Expected a list of entries, a $role, or all."),
     "role": (f"^\\${NAME}$", "Expected a list, or a $role."),
 }
@@ -57,6 +58,8 @@ def setting_schema(name: str, setting: Setting, description: str = "", *, family
         del schema["type"]
     if name == "seeds":
         schema["uniqueItems"] = True
+    if setting.default == []:
+        del schema["minItems"]  # an empty list takes back what an overlay inherits
     shown = setting.default if isinstance(setting.default, str) else json.dumps(setting.default)
     listed = [] if setting.type.base == "word" else [str(setting.type)]  # editors list the words of an enum
     _describe(schema, description, *listed, "must be given" if setting.required else f"default {shown}")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft7Validator
 
-from touchstone import registry
+from touchstone import plugins, registry
 from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.sections import sections
 from touchstone.schemas import files
@@ -15,6 +15,11 @@ ROOT = Path(__file__).parents[3]
 STUDIES = [ROOT / "params.yaml", *sorted((ROOT / "workflow" / "studies").glob("*.yaml"))]
 PAPERS = sorted((ROOT / "src" / "touchstone" / "papers").glob("*/*.yaml"))
 SETTINGS_FILES = [(file, "study") for file in STUDIES] + [(file, file.stem) for file in PAPERS]
+
+
+@pytest.fixture(autouse=True)
+def _no_plugins(monkeypatch):
+    monkeypatch.setattr(plugins, "_folders", [])  # of other tests
 
 
 def schema(kind):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from touchstone.messages import nearest
+from touchstone.pipeline.settings import roles
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.layers import Files, Layer
 from touchstone.pipeline.settings.problems import Problems
@@ -24,11 +25,13 @@ class Draft:
 
     Attributes:
         blocks: section -> entry -> its block.
+        roles: role -> the entries that play it.
         own: the entries that the study's own file writes; the others it inherits.
         removed: entries that the study does not have although its files name them.
     """
 
     blocks: Blocks
+    roles: Roles = field(default_factory=dict)
     own: set[Entry] = field(default_factory=set)
     removed: set[Entry] = field(default_factory=set)
 
@@ -49,8 +52,10 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
         _merge(layer, draft, kinds, problems)
     problems.stop()
     own_sections = next(layer.blocks for layer in files.layers if layer.own)
+    every: dict[str, list[str]] = {}
     for section, kind in kinds.items():
         blocks, families = with_families(section, draft.blocks.get(section) or {}, problems)
+        every |= families
         for family, members in families.items():
             draft.own.discard(Entry(section, family))
             if "eps" in ((own_sections.get(section) or {}).get(family) or {}):
@@ -64,7 +69,8 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
         _keep_questions(files.questions, draft, problems)
     problems.extend(unknown_sources(draft.blocks))
     problems.stop()
-    _fill_roles(draft.blocks, kinds, files.roles)
+    draft.roles = roles.with_families(files.roles, every)
+    _fill_roles(draft.blocks, kinds, draft.roles)
     figures = figures_of(draft.removed, draft.blocks, draft.own)
     absent = {Entry("sources", name) for name in absent_sources(draft.blocks)}
     draft.removed |= figures | without(draft.blocks, kinds, absent)
@@ -135,7 +141,7 @@ def _keep_questions(names: list[str], draft: Draft, problems: Problems) -> None:
             draft.removed.add(Entry("evaluations", name))
 
 
-def _fill_roles(blocks: Blocks, kinds: dict[str, Section], roles: Roles) -> None:
+def _fill_roles(blocks: Blocks, kinds: dict[str, Section], players: Roles) -> None:
     """Replace the roles in all settings by the entries that play them."""
     for section, entries in blocks.items():
         kind = kinds.get(section)
@@ -144,12 +150,12 @@ def _fill_roles(blocks: Blocks, kinds: dict[str, Section], roles: Roles) -> None
                 entries[name] = {
                     key: value
                     if key in TEXTS
-                    else filled_in(value, roles, many=kind is not None and takes_list(kind, block.get("use"), key))
+                    else filled_in(value, players, many=kind is not None and takes_list(kind, block.get("use"), key))
                     for key, value in block.items()
                 }
     study = blocks.get("study")
     if study is not None:
-        blocks["study"] = filled_in(study, roles)
+        blocks["study"] = filled_in(study, players)
 
 
 def _places(sections: dict[str, Any]) -> set[Place]:

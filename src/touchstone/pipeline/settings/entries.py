@@ -70,7 +70,9 @@ class EntryReader:
             if key not in allowed:
                 self._unknown_setting((*place, key), allowed, component)
         for key, setting in allowed.items():
-            if key in values:
+            if key in values and values[key] == [] == setting.default:
+                resolved[key] = []  # an overlay takes back what it inherits
+            elif key in values:
                 resolved[key] = self._value((*place, key), values[key], setting.type)
             elif setting.required:
                 self.problems.add((*place, key), f"must be given: {setting.type}")

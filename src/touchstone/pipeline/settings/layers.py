@@ -63,7 +63,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     if problems.overlay is not None and _starts_from_nothing(own, problems):
         base, problems.base = {}, problems.overlay
     lists = {key: _list_of_words(key, own if key in own else base, problems) for key in LISTS}
-    roles = own.get("roles") if "roles" in own else base.get("roles")
+    roles = own.get("roles", {}) if own is base else _with_inherited(own.get("roles"), base)
     sections = [
         {key: block for key, block in content.items() if key not in (*LISTS, "roles")} for content in (base, own)
     ]
@@ -92,6 +92,27 @@ def _starts_from_nothing(overlay: dict[str, Any], problems: Problems) -> bool:
         reason = f"expected {' or '.join(BASES)}, got {shown(base)}; to start from another study, copy it"
         problems.add(("base",), reason, problems.overlay)
     return bool(base == "none")
+
+
+def _with_inherited(own: Any, base: dict[str, Any]) -> Any:
+    """Return an overlay's roles with those that it inherits.
+
+    Without roles of its own it inherits all. Otherwise it inherits none that names an example set: a study over other
+    data must not test on a set of params.yaml because one role was forgotten.
+    """
+    inherited = base.get("roles") or {}
+    if own is None:
+        return inherited
+    if not isinstance(own, dict):
+        return own
+    data, roles = set(base.get("examples") or {}), dict(own)
+    for name, players in inherited.items():
+        entries = players if isinstance(players, list) else [players]
+        if any(entry in data for entry in entries):
+            data.add(f"${name}")
+        elif name not in own:
+            roles[name] = players
+    return roles
 
 
 def _list_of_words(key: str, content: dict[str, Any], problems: Problems) -> list[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from touchstone.messages import nearest
@@ -94,3 +94,11 @@ def mentioned(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
             yield from mentioned(item, (*place, str(index)))
     elif isinstance(value, str) and (role := role_in(value)):
         yield place, role
+
+
+def with_families(roles: Roles, families: Mapping[str, list[str]]) -> Roles:
+    """Return the roles with each family, such as `pgd_*`, replaced by its entries."""
+    return {
+        name: role._replace(entries=[member for entry in role.entries for member in families.get(entry, [entry])])
+        for name, role in roles.items()
+    }

@@ -84,11 +84,11 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         sizes(resolved),
         leaks(resolved),
     )
-    resolved["groups"] = derived_groups(files.roles, resolved, problems)
+    resolved["groups"] = derived_groups(draft.roles, resolved, problems)
     problems.stop()
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}
-    resolved["claims"] = resolve_claims(claims, files.papers, files.roles, resolved, removed, problems)
+    resolved["claims"] = resolve_claims(claims, files.papers, draft.roles, resolved, removed, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     return Study(name, resolved)

@@ -77,7 +77,6 @@ def report(
         styles=styles,
         claims=shown,
         other_claims=others,
-        criteria=book.criteria,
         summary=None if claims.claims else summary(rows, doubts),
         doubts=doubts,
         rows=every,

@@ -11,6 +11,7 @@ from touchstone.pipeline.settings.sections import Entry, sections
 BASE = """
 plugins: [mine]
 roles: {test: digits_test, both: [pgd, fgsm], pictures: [digits_test, faces]}
+examples: {digits_test: {use: digits}, faces: {use: faces}}
 attacks:
   pgd: {use: pgd, eps: 0.1, steps: 7}
   fgsm: {use: fgsm, eps: 0.1}
@@ -117,7 +118,7 @@ def test_roles_become_the_entries_that_play_them(draft):
     assert evaluations["second"]["id_examples"] == "digits_test"
 
 
-def test_an_overlays_roles_replace_all_and_what_names_an_open_role_leaves(draft):
+def test_an_overlays_roles_replace_those_of_data_and_what_names_an_open_role_leaves(draft):
     result = draft("roles: {pictures: [clothes], both: [pgd]}")
 
     assert result.blocks["evaluations"].keys() == {"first"}  # the ID examples of the second have no role
@@ -186,3 +187,19 @@ def test_sections_are_checked_before_any_entry(draft):
 
     assert "mine.yaml:1: attack: no such section" in text and text.endswith("Did you mean attacks?")
     assert "groups: jobs handle the entries of a list role together" in mistakes(draft, "groups: {all: [pgd]}")
+
+
+def test_an_overlay_with_roles_inherits_only_roles_that_name_no_example_set(draft):
+    result = draft("roles: {pictures: [clothes]}")
+
+    assert {name: role.entries for name, role in result.roles.items()} == {
+        "pictures": ["clothes"],
+        "both": ["pgd", "fgsm"],
+    }
+
+
+def test_a_role_may_name_a_family(draft):
+    result = draft("roles: {both: [fgsm, pgd_*]}")
+
+    assert result.blocks["evaluations"]["first"]["attacks"] == ["fgsm", "pgd_02", "pgd_10"]
+    assert result.roles["both"].entries == ["fgsm", "pgd_02", "pgd_10"]
