@@ -10,8 +10,8 @@ import yaml
 
 from touchstone.commands.claims import print_verdicts
 from touchstone.pipeline.orchestration import snakemake_run
-from touchstone.pipeline.settings.claim_questions import queries_of, shipped_papers_that_use, used_evaluations
 from touchstone.pipeline.settings.files import read_yaml
+from touchstone.pipeline.settings.paper_questions import queries_of, shipped_papers_that_use, used_evaluations
 from touchstone.pipeline.settings.papers import Paper, book_of, paper_folder, read_papers, shipped
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.study import load
@@ -49,7 +49,7 @@ def check(written: str, cores: str | None) -> int:
     study = _write_study(written, paper)
     load(str(study))
     facts = [*published_unscaled(paper), *numbers_of_other_papers(paper)]
-    questions = [*evaluations_unjudged(paper), *components_unused(paper)]
+    questions = [*evaluations_unjudged(paper), *components_unused(paper), *roles_untried(paper, study)]
     for remark in [*_lines(facts, paper.folder / "paper.yaml"), *_lines(questions, paper.questions_file)]:
         print(f"remark: {remark}")
     counts = [f"{part} {len(content.get(part) or {})}" for part, content in _parts(paper)]
@@ -121,6 +121,14 @@ def components_unused(paper: Paper) -> Iterator[Problem]:
     for path in sorted(paper.components.glob("*/[a-z]*.py")) if paper.components else ():
         if path.stem not in used:
             yield Problem(("components", path.parent.name, path.name), "no entry in questions.yaml uses it")
+
+
+def roles_untried(paper: Paper, study: Path) -> Iterator[Problem]:
+    """Yield the roles that the study that tries the paper does not give."""
+    given = read_yaml(study).get("roles") or {}
+    for role in paper.roles:
+        if role not in given:
+            yield Problem(("roles", role), "tiny data gives no such role, so what names it is not tried")
 
 
 def _used(value: Any) -> Iterator[str]:

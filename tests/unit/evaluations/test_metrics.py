@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from touchstone import registry
-from touchstone.pipeline.settings.claim_questions import has_metric, queries_of
+from touchstone.pipeline.settings.paper_questions import has_metric, queries_of
 from touchstone.pipeline.settings.papers import SHIPPED, book_of, read_paper, shipped
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.study import load

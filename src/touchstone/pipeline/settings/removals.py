@@ -15,16 +15,19 @@ NAMING = ("evaluations", "figures")  # sections whose settings may name entries,
 
 
 def figures_of(removed: Collection[Entry], blocks: dict[str, Any], own: Collection[Entry]) -> set[Entry]:
-    """Delete the inherited figures of removed evaluations; return them."""
+    """Delete the inherited figures of removed evaluations; return them.
+
+    An inherited figure that also draws evaluations which the study does not have, draws the others.
+    """
     orphans = set()
-    figures = blocks.get("figures") or {}
+    figures, evaluations = blocks.get("figures") or {}, blocks.get("evaluations") or {}
     for name, block in list(figures.items()):
         evaluation = block.get("evaluation") if isinstance(block, dict) else None
         if ("evaluations", str(evaluation)) in removed and Entry("figures", name) not in own:
             del figures[name]
             orphans.add(Entry("figures", name))
         elif isinstance(block, dict) and isinstance(block.get("also"), list) and Entry("figures", name) not in own:
-            block["also"] = [other for other in block["also"] if ("evaluations", str(other)) not in removed]
+            block["also"] = [other for other in block["also"] if str(other) in evaluations]
     return orphans
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from touchstone import plugins
 from touchstone.messages import nearest
 from touchstone.numerics import devices, precision
-from touchstone.pipeline.settings.claim_questions import check_claims
 from touchstone.pipeline.settings.claim_roles import resolve_claims
 from touchstone.pipeline.settings.defences import fill_seeds, wrong_defences
 from touchstone.pipeline.settings.draft import Draft, written_out
@@ -20,6 +19,7 @@ from touchstone.pipeline.settings.groups import derived_groups
 from touchstone.pipeline.settings.layers import Files, read_files
 from touchstone.pipeline.settings.leaks import leaks
 from touchstone.pipeline.settings.limits import chains, sizes
+from touchstone.pipeline.settings.paper_questions import check_papers
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
 from touchstone.pipeline.settings.removals import without_unreached
@@ -60,14 +60,14 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     files = read_files(problems, kinds, root)
     _plug_in(files, root, problems)
     problems.stop()
-    check_claims(files, problems)
-    problems.stop()
     draft = written_out(files, kinds, problems)
     problems.stop()
 
     reader = EntryReader(kinds, root, problems)
     resolved = _resolve(draft, reader)
     problems.extend(_wrong_systems(resolved, files))
+    problems.stop()
+    check_papers(files, problems)
     problems.stop()
     removed = draft.removed | without_unreached(resolved, kinds, draft.own)
     expand_all(resolved, kinds)

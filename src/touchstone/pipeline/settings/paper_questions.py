@@ -1,9 +1,10 @@
-"""Claims against questions: whether some question measures each number of a claim, looked up before any job."""
+"""Papers against questions: whether some question makes each number of a claim or a figure, looked up before any job."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from fnmatch import fnmatchcase
+from typing import Any
 
 from touchstone import registry
 from touchstone.claims.criteria import Criterion, RowQuery
@@ -16,13 +17,15 @@ from touchstone.pipeline.settings.problems import Problems
 COMPLEMENT = "1 - "  # "1 - robust_accuracy" is a number computed from the metric robust_accuracy
 
 
-def check_claims(files: Files, problems: Problems) -> None:
-    """Record the criteria of a study's papers that no study could judge.
+def check_papers(files: Files, problems: Problems) -> None:
+    """Record the criteria of a study's papers that no study could judge, and evaluations that figures name in vain.
 
     A question that the study leaves out is no mistake: the report then says that the claim is not run. The same holds for
     a shipped paper without the other shipped papers, because they share questions.
     """
-    used = {use for layer in files.layers for use in used_evaluations(layer.blocks.get("evaluations"))}
+    evaluations = [layer.blocks.get("evaluations") for layer in files.layers]
+    used = {use for section in evaluations for use in used_evaluations(section)}
+    names = {name for section in evaluations for name in section or {}}
     book = book_of(files.papers)
     for paper in files.papers:
         for criterion in (book.criteria[name] for name in paper.facts.get("criteria") or {}):
@@ -33,6 +36,7 @@ def check_claims(files: Files, problems: Problems) -> None:
                     reasons.setdefault(reason, place)
             for reason, place in reasons.items():
                 problems.add(place, reason, paper.folder / "paper.yaml")
+        _check_figures(paper, names, problems)
 
 
 def queries_of(criterion: Criterion) -> Iterator[tuple[Place, RowQuery]]:
@@ -69,6 +73,16 @@ def _check_cast(criterion: Criterion, paper: Paper, problems: Problems) -> None:
             problems.add(("claims", criterion.id), reason, paper.questions_file)
 
 
+def _check_figures(paper: Paper, names: Collection[str], problems: Problems) -> None:
+    """Record evaluations that a figure also draws and that there are nowhere; those of other papers may be absent."""
+    for figure, block in (paper.sections.get("figures") or {}).items():
+        for other in set(block.get("also") or ()) - set(names):
+            asked = {name for questions in _shipped_questions().values() for name in questions}
+            if other not in asked:
+                reason = f"no evaluation called {other}.{nearest(other, {*names, *asked})}"
+                problems.add(("figures", figure, "also"), reason, paper.questions_file)
+
+
 def _unmeasured(query: RowQuery, used: Collection[str], *, is_shipped: bool) -> str:
     """Return why no question makes a number, "" if one does."""
     evaluations = registry.names("evaluations")
@@ -86,5 +100,9 @@ def _unmeasured(query: RowQuery, used: Collection[str], *, is_shipped: bool) -> 
 
 def shipped_papers_that_use(evaluation: str) -> list[str]:
     """Return the shipped papers with a question that uses a component."""
-    questions = {paper: read_yaml(SHIPPED / paper / "questions.yaml") for paper in shipped()}
-    return [paper for paper, each in questions.items() if evaluation in used_evaluations(each.get("evaluations"))]
+    return [paper for paper, questions in _shipped_questions().items() if evaluation in used_evaluations(questions)]
+
+
+def _shipped_questions() -> dict[str, Any]:
+    """Return the evaluations of each shipped paper."""
+    return {paper: read_yaml(SHIPPED / paper / "questions.yaml").get("evaluations") or {} for paper in shipped()}

@@ -1,0 +1,90 @@
+"""A paper of a user's own, in a folder outside the repository, with a component: from its first version to a trace."""
+
+from pathlib import Path
+
+import pytest
+
+PAPER = """
+name: Spread
+title: The spread of logits
+cite: A. Author. The spread of logits. 2026.
+url: https://example.org/spread
+published:
+  Pspread-1: {setting: "MNIST against noise, spread of the logits", figure: AUROC .98, source: Table 2, marks: [P]}
+criteria:
+  Sspread-1:
+    setting: spread of the logits, digits against each out-of-distribution set
+    criterion: AUROC >= .30
+    scales: [Pspread-1]
+    roles: {net: classifiers, detector: detectors, sets: each examples}
+    tests:
+      - {name: AUROC, evaluation: detection, metric: auroc, entry: "{net}+{detector}", examples: "{sets}", at_least: 0.3}
+"""
+QUESTIONS = """
+roles:
+  id_test: Clean test images.
+  ood_test: Out-of-distribution test sets.
+detectors:
+  spread: {use: spread}
+evaluations:
+  spread_detection:
+    use: detection
+    question: Does the spread of the logits tell other images from digits?
+    classifiers: [cnn]
+    examples: [$id_test, $ood_test]
+    detectors: [spread, msp]
+    id_examples: $id_test
+    resamples: 50
+claims:
+  Sspread-1: {net: cnn, detector: spread, sets: $ood_test}
+"""
+STUDY = """
+papers: [PAPER]
+questions: [spread_detection]
+study: {title: A paper of my own}
+roles: {id_test: [digits_test], ood_test: [uniform], train: digits_train, validation: digits_validation, calibration: digits_calibration}
+examples:
+  digits_train: {limit: 200}
+  digits_validation: {limit: 40}
+  digits_test: {limit: 60}
+  uniform: {count: 40}
+classifiers: {cnn: {epochs: 2, seeds: [0]}}
+"""
+
+
+@pytest.fixture
+def paper(clone, tmp_path):
+    """The path of a paper with a detector of its own, as it is typed in the clone."""
+    folder = tmp_path / "elsewhere" / "spread"
+    clone.run(clone.touchstone("new", "detector", "spread", "--folder", str(folder / "components")))
+    (folder / "paper.yaml").write_text(PAPER)
+    (folder / "questions.yaml").write_text(QUESTIONS)
+    return str(folder)
+
+
+def test_a_paper_outside_the_repository_is_checked_run_judged_and_traced(clone, paper):
+    sources = {name for name in clone.digests("src") if not name.endswith(".pyc")}
+
+    checked = clone.run(clone.touchstone("check", paper, "--cores", "2")).stdout
+    (clone.root / "workflow/studies/own.yaml").write_text(STUDY.replace("PAPER", paper))
+    ran = clone.run(clone.touchstone("run", "own", "--cores", "2")).stdout
+    claims = clone.run(clone.touchstone("claims", "own", "--markdown")).stdout
+    traced = clone.run(clone.touchstone("trace", "own", "--number", "Sspread-1")).stdout
+    listed = clone.run(clone.touchstone("papers", "spread", "--study", "own")).stdout
+
+    assert "spread: no mistakes; published 1, criteria 1, evaluations 1" in checked
+    assert "2 claims, 2 with a verdict" in checked
+    assert "The report: reports/own/report.html" in ran
+    assert "| Spread | Sspread-1: spread of the logits" in claims
+    assert "data/own/scores/cnn.0/" in traced and "data/raw/sklearn_digits" in traced
+    assert "Pspread-1" in listed and "check_spread" not in listed
+    page = (clone.root / "reports/own/report.html").read_text()
+    assert "The spread of logits" in page and "Sspread-1" in page
+
+    component = Path(paper) / "components/detectors/spread.py"
+    component.write_text(
+        component.read_text().replace("temperature: PositiveFloat = 1.0", "temperature: PositiveFloat = 2.0")
+    )
+    planned = clone.planned(study="own")
+    assert any(job.startswith("Score") for job in planned) and not any(job.startswith("Train") for job in planned)
+    assert {name for name in clone.digests("src") if not name.endswith(".pyc")} == sources
