@@ -230,7 +230,7 @@ def test_an_overlay_with_roles_of_its_own_asks_only_what_they_allow(project):
                              " id_test: [digits_test], noise: uniform}\nquestions: [robustness, effort]")  # fmt: skip
 
     assert after["evaluations"].keys() == {"robustness", "effort"}
-    assert after["claims"]["S1-1"].startswith("the study gives no role plain: ")
+    assert after["claims"]["S1-1"].startswith("the study gives no role few_ood: ")
     assert "photographs" not in after["examples"] and "softmax" not in after["classifiers"]
 
 

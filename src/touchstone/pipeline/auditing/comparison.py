@@ -69,6 +69,7 @@ class Differences:
         changed: the other rows that differ.
         only_first: rows that only the first report has.
         only_second: rows that only the second report has.
+        columns: columns that only one report has; rows are compared in the others.
     """
 
     same: int
@@ -76,11 +77,12 @@ class Differences:
     changed: list[Change]
     only_first: list[str]
     only_second: list[str]
+    columns: list[str]
 
     @property
     def any(self) -> bool:
         """Whether anything differs by more than rounding."""
-        return bool(self.changed or self.only_first or self.only_second)
+        return bool(self.changed or self.only_first or self.only_second or self.columns)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,8 @@ def compare(first: Report, second: Report) -> Comparison:
     """Return the differences between two reports, the most important first.
 
     Numbers beyond both intervals precede other numbers, and changed verdicts precede other changes of claims. All
-    columns except `files` are compared. A number of which only the threat model differs is reported as changed.
+    columns that both have, except `files`, are compared. A number of which only the threat model differs is reported as
+    changed.
     """
     metrics = _differences(first.metrics, second.metrics, KEY, _about)
     metrics.changed.sort(key=lambda change: (change.verdict != APART, -abs(change.by)))
@@ -176,6 +179,7 @@ def _differences(
         changed=[change for change, _ in changes if change.columns],
         only_first=[about(row) for row in unpaired[0]],
         only_second=[about(row) for row in unpaired[1]],
+        columns=sorted(first[0].keys() ^ second[0].keys()) if first and second else [],
     )
 
 
@@ -206,8 +210,7 @@ def _about(row: dict[str, str]) -> str:
 
 def _change(about: str, before: dict[str, str], after: dict[str, str]) -> tuple[Change, bool]:
     """Return a row's change by more than rounding, and whether the row is exactly equal."""
-    names = [name for name in dict.fromkeys((*before, *after)) if name != FILES]
-    pairs = {name: (before.get(name, ""), after.get(name, "")) for name in names}
+    pairs = {name: (before[name], after[name]) for name in before if name in after and name != FILES}
     different = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     columns = {name: pair for name, pair in different.items() if not _close(*pair)}
     verdict = ""
@@ -235,6 +238,8 @@ def _show(comparison: Comparison, reports: tuple[Report, Report], most: int) -> 
         for name, rows in ((first, differences.only_first), (second, differences.only_second)):
             for about in rows[:most]:
                 print(f"only in {name}: {about}")
+        if differences.columns:
+            print(f"{noun}: only one of the reports has the column {', '.join(differences.columns)}")
         print(_summary(noun, differences, first, second))
 
 

@@ -214,3 +214,10 @@ def test_a_report_equals_itself(project):
 def test_a_report_that_is_not_there_is_told(project, name, told):
     with pytest.raises(ValueError, match=told):
         comparison.run_compare("digits", name, 20, False)
+
+
+def test_a_column_that_only_one_report_has_is_named_and_the_others_are_compared():
+    older = {key: value for key, value in claim("S1-1", "confirmed").items() if key != "kind"}
+    found = comparison.compare(report(claims=[older]), report(claims=[claim("S1-1", "confirmed", kind="check")])).claims
+
+    assert (counts(found), found.columns, found.any) == ((1, 0, 0, 0, 0), ["kind"], True)
