@@ -1,7 +1,7 @@
 import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from touchstone.signatures import fold, interval, range_text, within
+from touchstone.signatures import ComponentError, fold, interval, range_text, read_words, within
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,24 @@ def test_fold_evaluates_literals_and_the_four_operators(text, value):
 def test_fold_refuses_everything_else(text):
     with pytest.raises(ValueError):
         fold(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('METRICS = ("auroc", "gain_*")', ("auroc", "gain_*")),
+        ('METRICS = ["auroc"]', ("auroc",)),
+        ("OTHER = ('a',)", ()),
+    ],
+)
+def test_the_words_of_a_constant_are_read_without_an_import(tmp_path, text, words):
+    (tmp_path / "own.py").write_text(f"import nothing_of_this_name\n{text}\n")
+
+    assert read_words(tmp_path / "own.py", "METRICS") == words
+
+
+def test_a_constant_that_holds_anything_but_words_is_refused(tmp_path):
+    (tmp_path / "own.py").write_text("METRICS = ('auroc', NAME)\n")
+
+    with pytest.raises(ComponentError, match=r"own\.py: METRICS may hold words in quotes only"):
+        read_words(tmp_path / "own.py", "METRICS")

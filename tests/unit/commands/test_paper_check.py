@@ -65,6 +65,13 @@ MISTAKES = {  # what is wrong: (file, what is replaced, by what, the file and li
     "an unknown component": (
         QUESTIONS, "use: robustness", "use: robustnes", f"{QUESTIONS}:10: evaluations.mine_robustness.use: no evaluations/robustnes.py", "Did you mean robustness?",
     ),
+    "a figure that draws what there is not": (
+        QUESTIONS,
+        "\n# Which entries",
+        "\nfigures: {errors: {use: accuracy_against_eps, evaluation: mine_robustness, also: [robustnes], caption: C}}\n\n# Which entries",
+        f"{QUESTIONS}:16: figures.errors.also: no evaluation called robustnes",
+        "Did you mean robustness?",
+    ),
     "a system": (
         QUESTIONS, "use: robustness", "use: robustness\n    system: fgsm", f"{QUESTIONS}:11: evaluations.mine_robustness.system", "leave it out",
     ),

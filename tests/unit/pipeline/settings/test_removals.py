@@ -57,9 +57,12 @@ def test_an_open_role_leaves_lists_and_takes_entries_that_need_it():
 
 
 def test_inherited_figures_leave_with_their_evaluation():
-    blocks = {
-        "figures": {"inherited": {"evaluation": "gone"}, "own": {"evaluation": "gone"}, "also": {"also": ["gone", "b"]}}
+    figures = {
+        "inherited": {"evaluation": "gone"},
+        "own": {"evaluation": "gone"},
+        "also": {"also": ["gone", "b", "of no paper here"]},
     }
+    blocks = {"figures": figures, "evaluations": {"b": {}}}
 
     gone = figures_of({Entry("evaluations", "gone")}, blocks, {Entry("figures", "own")})
 
