@@ -14,6 +14,7 @@ from touchstone.pipeline.settings.papers import Paper, read_papers
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
 from touchstone.pipeline.settings.sections import STUDY_SETTINGS, Section
+from touchstone.pipeline.settings.shorthand import INHERITED
 from touchstone.pipeline.settings.values import shown
 
 BASES = ("params", "none")  # what an overlay changes: params.yaml, or nothing, so that it is a study of its own
@@ -152,7 +153,7 @@ def _check_mentions(papers: Iterable[Paper], own: Iterable[Layer], roles: Iterab
             problems.add(("roles", role), "nothing in this file names it; remove it", paper.questions_file)
     for layer in own:
         for place, role in mentioned(layer.blocks):
-            if role not in names:
+            if role not in names and f"${role}" != INHERITED:
                 problems.add(
                     place,
                     f"the study has no role {role}; roles are {', '.join(names)}.{nearest(role, names)}",

@@ -11,10 +11,17 @@ from touchstone.pipeline.settings.sections import FILE_SETTINGS, Section
 from touchstone.pipeline.settings.values import shown
 
 DEFAULTS, FAMILY = "defaults", "_*"
+INHERITED = "$inherited"
 
 
 def merged(old: Any, change: Any) -> Any:
-    """Return a value after a change. Blocks are merged key by key, unless the change names another component."""
+    """Return a value after a change.
+
+    Blocks are merged key by key, unless the change names another component. `$inherited` in a list is the list before.
+    """
+    if isinstance(change, list) and INHERITED in change:
+        before = old if isinstance(old, list) else [] if old is None else [old]
+        return [item for entry in change for item in (before if entry == INHERITED else [entry])]
     if not isinstance(old, dict) or not isinstance(change, dict):
         return change
     if "use" in change and "use" in old and change["use"] != old["use"]:

@@ -203,3 +203,10 @@ def test_a_role_may_name_a_family(draft):
 
     assert result.blocks["evaluations"]["first"]["attacks"] == ["fgsm", "pgd_02", "pgd_10"]
     assert result.roles["both"].entries == ["fgsm", "pgd_02", "pgd_10"]
+
+
+def test_inherited_stands_for_the_list_before(draft):
+    result = draft("evaluations: {first: {examples: [$inherited, clothes]}, second: {examples: [a, $inherited]}}")
+
+    assert result.blocks["evaluations"]["first"]["examples"] == ["digits_test", "faces", "clothes"]
+    assert result.blocks["evaluations"]["second"]["examples"] == ["a", "digits_test", "faces"]
