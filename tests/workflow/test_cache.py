@@ -91,10 +91,10 @@ def test_it_can_be_switched_off(tmp_path, monkeypatch):
 
 def test_switching_a_setting_forth_and_back_computes_nothing(copied):
     before = copied.digests("data", "reports")
-    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 3}")
     copied.snakemake("--cores", "2")
     assert copied.digests("data") != {name: data for name, data in before.items() if name.startswith("data")}
-    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 3}", "fab: {use: fab, steps: 2}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 3}", "fab: {steps: 2}")
 
     replace(copied, environment={"TOUCHSTONE_WARM": "off"}).snakemake("--cores", "2")  # so that its memory is seen
 
@@ -106,7 +106,7 @@ def test_switching_a_setting_forth_and_back_computes_nothing(copied):
 
 def test_a_hit_writes_a_sidecar_that_names_the_new_chain(copied):
     """The classifier is remade with equal bytes under another sidecar: what is downstream is linked, its chain is new."""
-    copied.edit("workflow/studies/tiny.yaml", "  title: Tiny", "  # a comment\n  title: Tiny")
+    copied.edit("workflow/studies/tiny.yaml", "study: {title: Tiny}", "# a comment\nstudy: {title: Tiny}")
     path = copied.root / "data/tiny/checkpoints/cnn.0.safetensors"
     content = json.loads(sidecar_files.sidecar_path(path).read_text())
     assert content["step"] == "train"

@@ -121,7 +121,7 @@ def test_a_comment_among_the_settings_changes_nothing(clone):
 
 
 def test_the_stages_of_other_studies_are_checked_too(clone):
-    clone.edit("workflow/studies/mnist.yaml", "threads: 1", "threads: 2")
+    clone.edit("workflow/studies/mnist.yaml", "batch_size: 250", "batch_size: 251")
 
     done = check(clone)
 

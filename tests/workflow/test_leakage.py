@@ -307,8 +307,8 @@ def test_every_shipped_pair_is_named_by_both_of_its_uses():
 
 # --- in the workflow ---------------------------------------------------------------------------------------------------
 
-LEAKING = "digits_test: {use: digits, source: sklearn_digits, part: train, limit: 60}"
-WHOLE = "digits_test: {use: digits, source: sklearn_digits, part: test, limit: 60}"
+LEAKING = "digits_test: {part: train, limit: 60}"
+WHOLE = "digits_test: {limit: 60}"
 
 
 @pytest.fixture
@@ -335,19 +335,19 @@ def test_a_study_ends_at_the_leaking_set_before_anything_is_trained(copy):
 
 
 def test_another_role_of_a_set_that_is_there_is_seen_before_any_job(copy):
-    sets = [f"data/tiny/examples/{name}.safetensors" for name in ("digits_train", "few")]
+    sets = [f"data/tiny/examples/{name}.safetensors" for name in ("digits_train", "copied")]
     copy.edit(
         "workflow/studies/tiny.yaml",
-        "  uniform: {use",
-        "  few: {use: subset, of: digits_train, count: 30}\n  uniform: {use",
+        "uniform: {count: 40}",
+        "copied: {use: subset, of: digits_train, count: 30}, uniform: {count: 40}",
     )
     copy.snakemake("--cores", "2", *sets)
-    copy.edit("workflow/studies/tiny.yaml", "    classifiers: [cnn, cnn_aloe, cnn_ensemble]\n    examples: [digits_test]", "    classifiers: [cnn, cnn_aloe, cnn_ensemble]\n    examples: [digits_test, few]")  # fmt: skip
+    copy.edit("workflow/studies/tiny.yaml", "robustness: {", "robustness: {examples: [digits_test, copied], ")  # fmt: skip
 
     done = copy.run(copy.touchstone("check", "tiny"), check=False)
 
     assert done.returncode == 1
-    assert "examples.few shares 30 images with examples.digits_train" in done.stderr
+    assert "examples.copied shares 30 images with examples.digits_train" in done.stderr
     assert "evaluations.robustness tests on the first" in done.stderr
 
 

@@ -288,15 +288,13 @@ def few_of_tiny():
     """The settings of tiny that one small network, trained for three epochs, needs, with an attack and two detectors of ours."""
     tiny = yaml.safe_load((ROOT / "workflow/studies/tiny.yaml").read_text())
     wanted = {
-        "sources": ["sklearn_digits"],
+        "roles": ["train", "validation", "calibration"],
         "examples": ["digits_train", "digits_validation", "digits_calibration", "digits_test", "uniform"],
-        "classifiers": ["cnn"],
-        "attacks": ["fgsm", "pgd"],
-        "detectors": ["msp"],
+        "classifiers": ["defaults", "cnn"],
+        "attacks": ["pgd"],
     }
     few = {section: {name: tiny[section][name] for name in names} for section, names in wanted.items()}
-    few["detectors"]["energy"] = {"use": "energy"}
-    return {"base": "none", "study": tiny["study"], "evaluations": {}, **few}
+    return {"study": tiny["study"], "questions": [], "evaluations": {}, "detectors": {}, **few}
 
 
 def test_every_beginning_runs_in_an_evaluation_as_the_how_to_page_shows_it(bare, tmp_path):

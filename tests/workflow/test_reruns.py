@@ -44,7 +44,7 @@ def test_a_constant_in_one_attack_reruns_what_uses_it_and_what_is_downstream_and
 
 
 def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copied):
-    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 3}")
 
     assert set(copied.planned()) == {
         "Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report",
@@ -52,7 +52,7 @@ def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copi
 
 
 def test_a_default_written_out_reruns_nothing(copied):
-    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 2, restarts: 1}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 2, restarts: 1}")
 
     assert not copied.planned()
 
@@ -118,11 +118,11 @@ def test_the_default_profile_is_picked_up_by_a_plain_snakemake(tiny):
 
 
 def test_wrong_settings_stop_a_plain_snakemake_before_any_job(copied):
-    copied.edit("workflow/studies/tiny.yaml", "fgsm: {use: fgsm, eps: 0.1}", "fgsm: {use: fgsm, epz: 0.1}")
+    copied.edit("workflow/studies/tiny.yaml", "pgd: {steps: 5,", "pgd: {stepz: 5,")
 
     done = copied.snakemake("--cores", "1", check=False)
 
     assert done.returncode != 0
-    assert "attacks.fgsm.epz: not a setting of attacks/fgsm.py" in done.stdout + done.stderr
-    assert "Did you mean eps?" in done.stdout + done.stderr
+    assert "attacks.pgd.stepz: not a setting of attacks/pgd.py" in done.stdout + done.stderr
+    assert "Did you mean steps?" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -135,11 +135,11 @@ def sharded(bare, folder):
 
 
 def small_batches(project):
-    project.edit("workflow/studies/tiny.yaml", "  batch_size: 256", "  batch_size: 16")
+    project.edit("workflow/studies/tiny.yaml", "{title: Tiny}", "{title: Tiny, batch_size: 16}")
 
 
 def cut_sets(project):
-    for end in ("part: test, limit: 60}", "use: uniform_noise, count: 40}"):
+    for end in ("digits_test: {limit: 60}", "uniform: {count: 40}"):
         project.edit("workflow/studies/tiny.yaml", end, f"{end[:-1]}, shards: {SHARDS}}}")
 
 
