@@ -52,7 +52,7 @@ def chain(length, last):
     return "\n".join(["examples:", *links, f"  set{length}: {{use: subset, of: {last}, count: 5}}"])
 
 
-BOMB = "groups:\n  a0: &a0 [x, x]\n" + "".join(f"  a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+BOMB = "roles:\n  a0: &a0 [x, x]\n" + "".join(f"  a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
 MERGES = "attacks:\n  a0: &a0 {use: fgsm}\n" + "".join(
     f"  a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 40)
 )
@@ -97,7 +97,7 @@ HOSTILE = {
     "no set for what changes one": ("examples: {noisy: {of: null}}", 1, "examples.noisy.of", "must name an entry of examples"),
     "a question without end": ("evaluations: {robustness: {classifiers: all, examples: all, attacks: all, victims: all, translators: all}}\nclassifiers: {mlp: {seeds: [" + ", ".join(map(str, range(100))) + "]}}", 1, "evaluations.robustness", "may read at most 100,000"),
     "a long name": (f"attacks:\n  {'a' * 100}: {{use: fgsm}}", 2, f"attacks.{'a' * 100}", "at most 60"),
-    "a group that holds no names": ("groups:\n  id_test: [[digits_test], {a: b}]", 2, "groups.id_test", "expected a list of entries"),
+    "a role that holds no names": ("roles:\n  id_test: [[digits_test], {a: b}]", 2, "roles.id_test", "expected an entry or a list of entries"),
     "absent lists": ("study: {absent: [[a]]}", 1, "study.absent.0", "expected str, got ['a']"),
     "a label with a bad name": ("confounding: {'A b': {variant: softmax}}", 1, "confounding.A b", "a-z"),
     "wrong names without end": ("evaluations:\n  robustness:\n    examples: [" + ", ".join(f"digits_tes{n}" for n in range(900)) + "]", 3, "evaluations.robustness.examples", "and more: these are the first 50"),
@@ -121,13 +121,13 @@ UNREADABLE = {
     "brackets without end": ("attacks: " + "[" * 100_000, 1, "deep"),
     "braces without end": ("{a: " * 100_000, 1, "deep"),
     "dashes without end": ("attacks:\n  " + "- " * 100_000, 2, "deep"),
-    "aliases without end": (BOMB, 16, "groups.a14.1: has more than 100,000 values"),
+    "aliases without end": (BOMB, 16, "roles.a14.1: has more than 100,000 values"),
     "merges without end": (MERGES, 16, "attacks.a14.<<.1: has more than 100,000 values"),
     "an alias of itself": ("attacks: &a\n  pgd: *a", 2, "&a contains itself"),
     "values without end": (
-        "groups: {a: [" + "x, " * 200_000 + "]}",
+        "roles: {a: [" + "x, " * 200_000 + "]}",
         1,
-        "groups.a.99997: has more than 100,000 values",
+        "roles.a.99997: has more than 100,000 values",
     ),
     "a list for a key": ("attacks:\n  [a, b]: 1", 2, "a key is one word"),
     "a block for a key": ("attacks:\n  ? {a: b}\n  : 1", 2, "a key is one word"),

@@ -37,11 +37,12 @@ def role_in(value: str) -> str:
 
 
 def read_roles(written: Any, problems: Problems) -> Roles:
-    """Return the roles of a study. A role may name roles that are defined before it."""
+    """Return the roles of a study, in their order. A role may name other roles."""
     roles: Roles = {}
     if not isinstance(written, dict):
         problems.add(("roles",), f"expected role: entry, got {shown(written)}", problems.own)
         return roles
+    lists: dict[str, list[str]] = {}
     for name, players in written.items():
         place = ("roles", name)
         entries = players if isinstance(players, list) else [players]
@@ -49,13 +50,32 @@ def read_roles(written: Any, problems: Problems) -> Roles:
             problems.add(place, "a role is named [a-z][a-z0-9_]*", problems.own)
         elif not entries or not all(isinstance(entry, str) and entry for entry in entries):
             problems.add(place, f"expected an entry or a list of entries, got {shown(players)}", problems.own)
-        elif later := [entry for entry in entries if is_open(entry) and role_in(entry) not in roles]:
-            reason = f"{later[0]} is no role that is defined above it.{nearest(role_in(later[0]), roles)}"
+        elif unknown := [entry for entry in entries if is_open(entry) and role_in(entry) not in written]:
+            reason = f"there is no role {role_in(unknown[0])}.{nearest(role_in(unknown[0]), written)}"
             problems.add(place, reason, problems.own)
         else:
-            filled = filled_in(entries, roles, many=True)
-            roles[name] = Role(list(dict.fromkeys(filled)), isinstance(players, list))
+            lists[name] = entries
+    for name, entries in lists.items():
+        players = _players(entries, lists, (name,))
+        if players is None:
+            problems.add(("roles", name), "names itself by way of other roles", problems.own)
+        else:
+            roles[name] = Role(list(dict.fromkeys(players)), isinstance(written[name], list))
     return roles
+
+
+def _players(entries: list[str], lists: Mapping[str, list[str]], way: tuple[str, ...]) -> list[str] | None:
+    """Return the entries behind a list that may name roles; None if they lead back to the way."""
+    players: list[str] = []
+    for entry in entries:
+        role = role_in(entry)
+        if not role:
+            players.append(entry)
+        elif role in way or (more := _players(lists.get(role, []), lists, (*way, role))) is None:
+            return None
+        else:
+            players += more
+    return players
 
 
 def filled_in(value: Any, roles: Roles, *, many: bool = False) -> Any:
