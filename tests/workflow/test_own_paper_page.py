@@ -87,7 +87,7 @@ def test_the_studies_of_the_page_ask_the_questions_of_the_paper(paper, study, nu
         assert f"counts its jobs: {jobs}," in PAGE
 
 
-def test_a_detector_of_the_paper_is_begun_as_the_page_says(paper):
+def test_a_detector_of_the_paper_is_begun_as_the_page_says(paper, capsys):
     (command,) = [each for each in typed() if each[:2] == ["new", "detector"]]
     assert main(command) == 0
     text = (
@@ -96,4 +96,6 @@ def test_a_detector_of_the_paper_is_begun_as_the_page_says(paper):
     (FOLDER / "questions.yaml").write_text(
         text.replace("\nevaluations:", "\ndetectors: {spread: {use: spread}}\nevaluations:")
     )
+    capsys.readouterr()
     assert main(typed()[1]) == 0
+    assert capsys.readouterr().out == block("energy_score: no mistakes")

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from touchstone import registry
 from touchstone.commands.claims import print_verdicts
 from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.settings.files import read_yaml
@@ -19,7 +20,7 @@ from touchstone.pipeline.settings.study import load
 SMALL = Path("workflow/studies/tiny.yaml")  # the study whose data a check uses
 DATA = ("study", "sources", "examples", "roles")  # its sections that say which data that is
 STUDIES = Path(".touchstone")  # git ignores it
-NAME = "check_{}"  # of the study that tries a paper; its numbers mean nothing
+NAME = "check_{}"  # of the study that tries a paper; its verdicts mean nothing
 
 
 def is_paper(word: str) -> bool:
@@ -77,7 +78,7 @@ def _write_study(written: str, paper: Paper) -> Path:
     """Write the study that asks one paper's questions of tiny data; return its path."""
     small = read_yaml(SMALL)
     content: dict[str, Any] = {section: small[section] for section in DATA if section in small}
-    content["study"] = {**content["study"], "title": f"A try of {paper.facts['name']} on tiny data"}
+    content["study"] = {**content["study"], "title": f"{paper.facts['name']} on tiny data"}
     content["papers"] = [written]
     sheet = {"use": "data_sheet", "question": "What is in the example sets?", "examples": "all"}
     content["evaluations"] = {"data_sheet": sheet}  # it uses all example sets, also those that the paper does not
@@ -117,9 +118,9 @@ def evaluations_unjudged(paper: Paper) -> Iterator[Problem]:
 
 def components_unused(paper: Paper) -> Iterator[Problem]:
     """Yield the components of the paper's own that nothing in its questions uses."""
-    used = set(_used(paper.sections)) | used_evaluations(paper.sections.get("evaluations"))
+    used = set(_used(paper.sections))
     for path in sorted(paper.components.glob("*/[a-z]*.py")) if paper.components else ():
-        if path.stem not in used:
+        if path.parent.name in registry.FOLDERS and path.stem not in used:
             yield Problem(("components", path.parent.name, path.name), "no entry in questions.yaml uses it")
 
 
