@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import boto3
@@ -93,6 +93,14 @@ def test_a_second_study_leaves_shared_raw_data_to_the_first(copied):
 
     assert list(stages) == ["tiny"]
     assert "data/raw/sklearn_digits/" in stages["tiny"]["deps"]
+
+
+def test_papers_and_plugins_of_the_users_own_are_dependencies():
+    study = replace(load("tiny", ROOT), folders=("./my_paper", "plugins/"))
+
+    stages = dvc.document([Plan(study)], set())["stages"]
+
+    assert {"./my_paper", "plugins/"} <= set(stages["tiny"]["deps"])
 
 
 def test_every_output_stays_when_dvc_runs_a_stage(recorded):

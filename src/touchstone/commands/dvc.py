@@ -192,7 +192,7 @@ def _study_stage(plan: Plan) -> dict[str, Any]:
     return {
         "desc": f"The study {plan.study.name}, by the same Snakemake line as `make run`",
         "cmd": _command(plan, []),
-        "deps": [*WORKFLOW, "requirements.lock", "src/touchstone", *raw],
+        "deps": [*WORKFLOW, "requirements.lock", "src/touchstone", *plan.study.folders, *raw],
         "params": [{file: None} for file in ("params.yaml", *_overlay(plan))],
         "outs": [*_kept(f"{plan.folder}/", page, cached=True), *_kept(*pages, cached=False)],
         "metrics": _kept(metrics, cached=False),

@@ -35,13 +35,15 @@ class Files:
 
     Attributes:
         layers: the sections of every file; later layers change earlier ones.
-        papers: in the order of the study's list.
+        listed: the papers, as written.
+        papers: the same, read.
         roles: role -> the entries that play it.
         questions: the names of the evaluations to keep of papers and params.yaml; None keeps all.
         plugins: folders, as written.
     """
 
     layers: list[Layer]
+    listed: list[str]
     papers: list[Paper]
     roles: Roles
     questions: list[str] | None
@@ -84,7 +86,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     resolved = read_roles(roles or {}, problems)
     _check_mentions(papers, [layer for layer in layers if layer.own], roles or {}, problems)
     problems.stop()
-    return Files(layers, papers, resolved, lists["questions"], lists["plugins"] or [])
+    return Files(layers, lists["papers"] or [], papers, resolved, lists["questions"], lists["plugins"] or [])
 
 
 def _starts_from_nothing(overlay: dict[str, Any], problems: Problems) -> bool:

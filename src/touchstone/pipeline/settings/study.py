@@ -30,10 +30,17 @@ from touchstone.pipeline.settings.values import shown
 
 @dataclass(frozen=True)
 class Study:
-    """One study's settings, whole: every default filled in, every `use` written folder/name."""
+    """One study's settings, whole: every default filled in, every `use` written folder/name.
+
+    Attributes:
+        name: of the study.
+        settings: section -> entry -> its settings.
+        folders: of the user's own papers and plug-ins, as the study's files write them.
+    """
 
     name: str
     settings: dict[str, Any]
+    folders: tuple[str, ...] = ()
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]
@@ -91,7 +98,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     resolved["claims"] = resolve_claims(claims, files.papers, draft.roles, resolved, removed, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
-    return Study(name, resolved)
+    folders = [paper for paper in files.listed if "/" in paper]
+    return Study(name, resolved, (*folders, *files.plugins))
 
 
 def _plug_in(files: Files, root: Path, problems: Problems) -> None:
