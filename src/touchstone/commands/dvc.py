@@ -203,7 +203,11 @@ def _plots(plan: Plan, up: str) -> list[Any]:
     """Return the report's figures, and one curve that DVC draws from one of its tables to compare versions."""
     reports = f"{up}reports/{plan.study.name}"
     title = f"{plan.study['study']['title']}: accuracy that is left under attack"
-    robustness = [name for name, entry in plan.study["evaluations"].items() if entry["use"] == "evaluations/robustness"]
+    robustness = [
+        name
+        for name, entry in plan.study["evaluations"].items()
+        if entry["use"] == "evaluations/robustness" and entry["attacks"]
+    ]
     tables = [up + plan.layout.file("metrics", name) for name in robustness[:1]]
     curves = [
         {f"{plan.study.name} {CURVE}": {"x": "examples", "y": {table: "value"}, "template": CURVE, "title": title}}
