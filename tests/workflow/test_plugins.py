@@ -229,7 +229,9 @@ def test_nothing_is_written_where_one_of_its_files_is_there_already(project, cap
 def test_every_kind_that_new_knows_is_held_to_its_own_test_here():
     from touchstone.commands import new
 
-    assert {beginning.split()[-1] for beginning in BEGINNINGS} | {"paper"} == set(new.KINDS)  # papers: test_own_paper.py
+    assert {beginning.split()[-1] for beginning in BEGINNINGS} | {"paper"} == set(
+        new.KINDS
+    )  # papers: test_own_paper.py
 
 
 @pytest.mark.parametrize(("change", "code", "told"), [
