@@ -52,24 +52,14 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
         _merge(layer, draft, kinds, problems)
     problems.stop()
     own_sections = next(layer.blocks for layer in files.layers if layer.own)
-    every: dict[str, list[str]] = {}
+    families: dict[str, list[str]] = {}
     for section, kind in kinds.items():
-        blocks, families = with_families(section, draft.blocks.get(section) or {}, problems)
-        every |= families
-        for family, members in families.items():
-            draft.own.discard(Entry(section, family))
-            if "eps" in ((own_sections.get(section) or {}).get(family) or {}):
-                draft.own |= {Entry(section, member) for member in members}
-        _remove(section, blocks, draft, problems)
-        has_own = DEFAULTS in (own_sections.get(section) or {})
-        problems.stop()
-        draft.blocks[section] = with_defaults(section, kind, blocks, problems, own=has_own)
-        _refuse_new_without_use(section, kind, draft, problems)
+        families |= _write_out(section, kind, own_sections.get(section) or {}, draft, problems)
     if files.questions is not None:
         _keep_questions(files.questions, draft, problems)
     problems.extend(unknown_sources(draft.blocks))
     problems.stop()
-    draft.roles = roles.with_families(files.roles, every)
+    draft.roles = roles.with_families(files.roles, families)
     _fill_roles(draft.blocks, kinds, draft.roles)
     figures = figures_of(draft.removed, draft.blocks, draft.own)
     absent = {Entry("sources", name) for name in absent_sources(draft.blocks)}
@@ -108,13 +98,36 @@ def _mark_removed(place: tuple[str, str], entries: dict[str, Any], draft: Draft,
         problems.add(place, f"null removes an entry, but there is no such entry.{nearest(name, entries)}")
 
 
-def _remove(section: str, blocks: dict[str, Any], draft: Draft, problems: Problems) -> None:
-    """Remove the members of families that the overlay sets to null."""
-    marked = [name for name, block in (draft.blocks.get(section) or {}).items() if block is None]
-    for name in marked if problems.overlay else []:
-        if Entry(section, name) not in draft.own:
-            del blocks[name]
-            draft.removed.add(Entry(section, name))
+def _write_out(
+    section: str, kind: Section, own: dict[str, Any], draft: Draft, problems: Problems
+) -> dict[str, list[str]]:
+    """Write out the families and the defaults of a section; return {family: its entries}.
+
+    Args:
+        section: its name.
+        kind: what its entries may hold.
+        own: the section as the study's own file writes it.
+        draft: changed in place.
+        problems: receives every mistake.
+
+    Raises:
+        ParamsError: there are mistakes in families.
+    """
+    blocks, families = with_families(section, draft.blocks.get(section) or {}, problems)
+    for family, members in families.items():
+        draft.own.discard(Entry(section, family))
+        if "eps" in (own.get(family) or {}):
+            draft.own |= {Entry(section, member) for member in members}
+    members = [member for names in families.values() for member in names]
+    for name in [name for name, block in blocks.items() if block is None and Entry(section, name) not in draft.own]:
+        if name not in members:
+            problems.add((section, name), f"null removes an entry, but there is no such entry.{nearest(name, members)}")
+        del blocks[name]
+        draft.removed.add(Entry(section, name))
+    problems.stop()
+    draft.blocks[section] = with_defaults(section, kind, blocks, problems, own=DEFAULTS in own)
+    _refuse_new_without_use(section, kind, draft, problems)
+    return families
 
 
 def _refuse_new_without_use(section: str, kind: Section, draft: Draft, problems: Problems) -> None:

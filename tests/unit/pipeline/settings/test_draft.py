@@ -160,6 +160,12 @@ def test_null_for_what_does_not_exist_is_refused(draft):
     )
 
 
+def test_null_for_an_eps_that_a_family_lacks_is_refused(draft):
+    text = mistakes(draft, "attacks: {pgd_30: null}")
+
+    assert "attacks.pgd_30: null removes an entry, but there is no such entry. Did you mean pgd_10?" in text
+
+
 def test_only_the_questions_of_the_list_are_kept(draft):
     result = draft("questions: [second]")
 
