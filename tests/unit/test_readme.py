@@ -78,6 +78,6 @@ def test_the_disk_that_a_study_is_said_to_need_is_what_dvc_recorded_of_it():
     readme = (ROOT / "README.md").read_text()
     said = (r"the default study (\d+\.\d) GB", r"default study: (\d+\.\d) GB more")
     found = [float(re.search(words, readme)[1]) for words in said]
-    found.append(float(re.search(r"# Disk: (\d+\.\d) GB", (ROOT / "params.yaml").read_text())[1]))
+    found.append(float(re.search(r"Disk: (\d+\.\d) GB", (ROOT / "params.yaml").read_text())[1]))
 
     assert found == pytest.approx([needed] * 3, abs=0.1)

@@ -50,6 +50,10 @@ MISTAKES = {  # what is wrong: (file, what is replaced, by what, the file and li
     "a role played by what is no such entry": (
         QUESTIONS, "attack: pgd,", "attack: pdg,", f"{QUESTIONS}:18: claims.Smine-1.attack: no entry called pdg in attacks", "Did you mean pgd?",
     ),
+    "a shared role that no criterion has": (
+        QUESTIONS, "claims:\n", "claims:\n  shared: {networks: cnn}\n",
+        f"{QUESTIONS}:18: claims.shared.networks: no criterion of the paper has such a role",
+    ),
     "a claim without a criterion": (
         QUESTIONS, "  Smine-1:", "  Smine-2:", f"{QUESTIONS}:18: claims.Smine-2: paper.yaml has no such criterion", "Did you mean Smine-1?",
     ),

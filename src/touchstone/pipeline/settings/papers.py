@@ -132,6 +132,8 @@ def read_paper(folder: Path, problems: Problems) -> Paper:
         if claim != "shared" and claim not in _blocks(facts.get("criteria")):
             reason = f"paper.yaml has no such criterion.{nearest(claim, _blocks(facts.get('criteria')))}"
             problems.add(("claims", claim), reason, folder / "questions.yaml")
+    for role in _unknown_shared(facts, questions):
+        problems.add(("claims", "shared", role), "no criterion of the paper has such a role", folder / "questions.yaml")
     return Paper(name, folder, facts, roles, _without_shared(facts, questions))
 
 
@@ -142,14 +144,25 @@ def _blocks(section: Any) -> dict[str, dict[str, Any]]:
     )
 
 
+def _unknown_shared(facts: dict[str, Any], questions: dict[str, Any]) -> list[str]:
+    """Return the shared roles of a paper's claims that none of its criteria has."""
+    criteria = _blocks(facts.get("criteria")).values()
+    known = {role for criterion in criteria for role in _roles_of(criterion)}
+    return [role for role in _blocks(questions.get("claims")).get("shared", {}) if role not in known]
+
+
+def _roles_of(criterion: dict[str, Any]) -> dict[str, Any]:
+    roles = criterion.get("roles")
+    return roles if isinstance(roles, dict) else {}
+
+
 def _without_shared(facts: dict[str, Any], questions: dict[str, Any]) -> dict[str, Any]:
     """Return a paper's sections, the shared roles of its claims given to each claim that has them."""
     claims = questions.get("claims")
     if not isinstance(claims, dict) or not isinstance(claims.get("shared"), dict):
         return questions
     shared = claims["shared"]
-    roles = {name: _blocks(criterion).keys() | criterion.get("roles", {}).keys()
-             for name, criterion in _blocks(facts.get("criteria")).items()}  # fmt: skip
+    roles = {name: _roles_of(criterion) for name, criterion in _blocks(facts.get("criteria")).items()}
     filled = {
         name: {role: entry for role, entry in shared.items() if role in roles.get(name, ())} | block
         if isinstance(block, dict)

@@ -9,6 +9,7 @@ from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.limits import most
 from touchstone.pipeline.settings.problems import Problem, Problems
+from touchstone.pipeline.settings.roles import is_open, role_in
 from touchstone.pipeline.settings.sections import Entry, Reference, Section
 from touchstone.pipeline.settings.values import shown
 
@@ -88,6 +89,8 @@ def _wrong_thresholds(study: dict[str, Any], examples: dict[str, Any]) -> Iterat
         yield Problem(("study", "attacked_false_positive_rate"), reason)
     if calibration not in examples:
         reason = f"no example set called {calibration}.{nearest(calibration, examples)}"
+        if is_open(calibration):
+            reason = f"the study has no role {role_in(calibration)}; define it in roles"
         yield Problem(("study", "calibration"), reason)
 
 
