@@ -249,6 +249,8 @@ def conda(project):
 
 FGSM, PGD, ENERGY = (f"src/touchstone/{name}.py" for name in ("attacks/fgsm", "attacks/pgd", "detectors/energy"))
 PARAMS = "params.yaml"
+FGSM_PAPER, MARGIN_PAPER = (f"src/touchstone/papers/{name}/questions.yaml" for name in ("fgsm", "margin_consistency"))
+FAMILY = "  pgd_*: {use: pgd, eps: [0.02, 0.05, 0.1, 0.15, 0.2, 0.3]}\n"
 TABLE = [
     Change("nothing"),
     Change("a comment in a shared module", [("src/touchstone/adversary/losses.py", "\nfrom __future__", "\n# why\nfrom __future__")]),
@@ -268,7 +270,7 @@ TABLE = [
         wanted=either(uses("margins/nearest_classes"), uses("margins/fab")),
     ),
     Change("an edit in plumbing", [("src/touchstone/pipeline/jobs/run.py", "ready, reused = False, 0", "ready, reused = False, 0 + 0")]),
-    Change("a setting", [(PARAMS, "pgd_02: {use: pgd, eps: 0.02}", "pgd_02: {use: pgd, eps: 0.03}")], wanted=makes_attack("pgd_02")),
+    Change("a setting", [(PARAMS, FAMILY, FAMILY + "  pgd_02: {steps: 41}\n")], wanted=makes_attack("pgd_02")),
     Change("a setting of a detector", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 2}")], wanted=of_the_entry_energy),
     Change("a default written out", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 1.0}")]),
     Change("a number written otherwise", [(PARAMS, "fgsm: {use: fgsm, eps: 0.1}", "fgsm: {use: fgsm, eps: 1/10}")]),
@@ -293,8 +295,8 @@ TABLE = [
     Change(
         "a new entry",
         [
-            (PARAMS, "  pgd_30: {use: pgd, eps: 0.3}\n", "  pgd_30: {use: pgd, eps: 0.3}\n  square: {use: square}\n"),
-            (PARAMS, "attacks: [fgsm, pgd, reliable, pgd_02, pgd_05,", "attacks: [square, fgsm, pgd, reliable, pgd_02, pgd_05,"),
+            (PARAMS, FAMILY, FAMILY + "  square: {use: square}\n"),
+            (FGSM_PAPER, "attacks: [fgsm, pgd, reliable, pgd_02, pgd_05,", "attacks: [square, fgsm, pgd, reliable, pgd_02, pgd_05,"),
         ],
         wanted=either(lambda rule, *_: rule.name == "attack_id_test_square", named("Evaluate robustness")),
         planned_after=True,
@@ -303,8 +305,8 @@ TABLE = [
         "an entry removed",
         [
             (PARAMS, "  margin_pgd: {use: margin_pgd, eps: 0.1}  # makes a wrong class look safe: criterion S2-9\n", ""),
-            (PARAMS, "attacks: [pgd, margin_pgd]", "attacks: [pgd]"),
-            (PARAMS, "{robust: [mlp_pgd, cnn_pgd], adaptive: margin_pgd}", "It is not asked here."),
+            (MARGIN_PAPER, "attacks: [pgd, margin_pgd]", "attacks: [pgd]"),
+            (MARGIN_PAPER, "{robust: $robust_nets, adaptive: margin_pgd}", "It is not asked here."),
         ],
         wanted=named("Evaluate margin_evasion"),
         planned_after=True,
