@@ -342,7 +342,7 @@ def test_another_role_of_a_set_that_is_there_is_seen_before_any_job(copy):
         "copied: {use: subset, of: digits_train, count: 30}, uniform: {count: 40}",
     )
     copy.snakemake("--cores", "2", *sets)
-    copy.edit("workflow/studies/tiny.yaml", "robustness: {", "robustness: {examples: [digits_test, copied], ")  # fmt: skip
+    copy.edit("workflow/studies/tiny.yaml", "  robustness: {", "  robustness: {examples: [digits_test, copied], ")  # fmt: skip
 
     done = copy.run(copy.touchstone("check", "tiny"), check=False)
 

@@ -80,7 +80,7 @@ def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):
     ("what", "number", "named"),
     [
         ("tiny", "S4-1", "data/tiny/outputs/"),
-        ("tiny", "2", "data/tiny/outputs/"),
+        ("tiny", "2", "data/tiny/scores/"),
         ("reports/tiny/claims.csv", None, "reports/tiny/report.html"),
         (SCORES, None, SCORES),
     ],
