@@ -184,7 +184,12 @@ def test_a_forged_number_or_verdict_on_the_page_is_named_without_building_it_aga
 
 def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(copied, monkeypatch):
     monkeypatch.chdir(copied.root)
-    forge(copied, "report.html", "Each claim of a paper was scaled down to a criterion", "Each claim was proven by a criterion")
+    forge(
+        copied,
+        "report.html",
+        "Each claim of a paper was scaled down to a criterion",
+        "Each claim was proven by a criterion",
+    )
     forge(copied, "metrics.csv.gz", r"(?m)^(margins,.*,)(\d+),([^,]*,[^,]*,[^,]*,[^,]*)$", r"\g<1>99999,\3")
     forge(copied, "claims.csv", "not run", "not at all run")
     forge(copied, "metrics.json", r"(?<=: )0\.\d", "0.9")

@@ -72,7 +72,8 @@ def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
         for name, block in (facts.get("criteria") or {}).items():
             criteria[name] = _criterion(name, facts, block)
     for criterion in criteria.values():
-        _check_names(("criteria", criterion.id, "scales"), criterion.scales, published)
+        own = [name for name, figure in published.items() if figure.paper == criterion.paper]
+        _check_names(("criteria", criterion.id, "scales"), criterion.scales, own)
         _check_names(("criteria", criterion.id, "broken_by"), criterion.broken_by, criteria)
     return Book(published, criteria)
 
@@ -150,9 +151,9 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         kind=block.get("kind", KINDS[0]),
     )
     for condition in (*criterion.tests, *criterion.needs, *([criterion.breaks] if criterion.breaks else [])):
-        _check_names(place, condition.roles, roles, f"{condition.name} names the role")
+        _check_names(place, condition.roles, roles, f"{condition.name}: the role")
         not_averaged = [role for role in condition.roles if roles[role].many != "mean"]
-        _check_names(place, roles_in(condition.name), not_averaged, f"{condition.name} shows the role")
+        _check_names(place, roles_in(condition.name), not_averaged, f"{condition.name}: the role")
     return criterion
 
 

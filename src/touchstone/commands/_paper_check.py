@@ -11,6 +11,7 @@ import yaml
 from touchstone import registry
 from touchstone.commands.claims import print_verdicts
 from touchstone.pipeline.orchestration import snakemake_run
+from touchstone.pipeline.settings.claim_roles import ABSENT
 from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.paper_questions import queries_of, shipped_papers_that_use, used_evaluations
 from touchstone.pipeline.settings.papers import Paper, book_of, paper_folder, read_papers, shipped
@@ -25,7 +26,8 @@ NAME = "check_{}"  # of the study that tries a paper; its verdicts mean nothing
 
 def is_paper(word: str) -> bool:
     """Return whether a word of the command line is a paper: a folder, or the name of a shipped paper."""
-    return word in shipped() or ("/" in word and not word.endswith((".yaml", ".yml")))
+    is_folder = (Path(word) / "paper.yaml").is_file() or ("/" in word and not word.endswith((".yaml", ".yml")))
+    return word in shipped() or is_folder
 
 
 def is_check(study: str) -> bool:
@@ -41,14 +43,16 @@ def check(written: str, cores: str | None) -> int:
         cores: for the run; None to run nothing.
 
     Returns:
-        0, or the exit code of the run if that fails.
+        0; the exit code of the run if that fails; 1 if a claim has no number.
 
     Raises:
         ParamsError: lists every mistake with file, line and key.
     """
+    if "/" not in written and written not in shipped():
+        written = f"./{written}"
     paper = _read(written)
     study = _write_study(written, paper)
-    load(str(study))
+    _check_entries(paper, load(str(study))["claims"])
     facts = [*published_unscaled(paper), *numbers_of_other_papers(paper)]
     questions = [*evaluations_unjudged(paper), *components_unused(paper), *roles_untried(paper, study)]
     for remark in [*_lines(facts, paper.folder / "paper.yaml"), *_lines(questions, paper.questions_file)]:
@@ -60,8 +64,18 @@ def check(written: str, cores: str | None) -> int:
     print("Running it on tiny data: the verdicts only show that every number is there.")
     if code := snakemake_run.run(str(study), cores):
         return code
-    print_verdicts(study.stem)
-    return 0
+    return print_verdicts(study.stem)
+
+
+def _check_entries(paper: Paper, claims: dict[str, Any]) -> None:
+    """Refuse claims about entries that no question of the paper names, although nothing is missing from tiny data."""
+    problems = Problems(paper.questions_file)
+    for name in paper.sections.get("claims") or {}:
+        reason = claims.get(name)
+        if isinstance(reason, str) and reason.endswith(ABSENT):
+            entry = reason.removesuffix(ABSENT)
+            problems.add(("claims", name), f"no question names {entry}; add it to an evaluation")
+    problems.stop()
 
 
 def _read(written: str) -> Paper:

@@ -8,18 +8,26 @@ import re
 import subprocess
 import sys
 
+import yaml
+
 from touchstone.commands import _paper_check
 from touchstone.commands._command_line import add_cores
+from touchstone.messages import nearest
 from touchstone.numerics import devices
 from touchstone.pipeline.orchestration.snakemake_run import configuration
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
-from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.settings.study import Study, load
+
+NO_ENTRIES = ("study", "groups", "papers", "claims")  # parts of a study's settings that hold no entries
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `check`."""
     parser.add_argument("study_or_paper", nargs="?", default=DEFAULT_STUDY, metavar="STUDY",
                         help="or a paper: a folder with a / in it, or a shipped paper's name")  # fmt: skip
+    parser.add_argument(
+        "--entry", metavar="NAME", help="of a study: print the settings of this entry, with every default"
+    )
     parser.add_argument("--no-run", action="store_true", help="of a paper: only read it")
     add_cores(parser)
 
@@ -29,6 +37,9 @@ def main(options: argparse.Namespace) -> int:
     if _paper_check.is_paper(options.study_or_paper):
         return _paper_check.check(options.study_or_paper, None if options.no_run else options.cores)
     settings = load(options.study_or_paper)
+    if options.entry is not None:
+        print(_entry(settings, options.entry), end="")
+        return 0
     if warning := devices.warning(settings["study"]["device"]):
         print(f"touchstone: {warning}", file=sys.stderr)
     for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
@@ -43,3 +54,13 @@ def main(options: argparse.Namespace) -> int:
     table = re.search(r"^job +count\n[- ]+\n(.*?)^total +\d+", text, re.MULTILINE | re.DOTALL)
     print(f"\n{table.group(0)}" if table else "\nNothing to do: nothing has changed.")
     return 0
+
+
+def _entry(settings: Study, name: str) -> str:
+    """Return the settings of an entry as YAML, under its section."""
+    sections = [section for section, block in settings.settings.items() if section not in NO_ENTRIES]
+    for section in sections:
+        if name in settings[section]:
+            return yaml.safe_dump({section: {name: settings[section][name]}}, sort_keys=False, allow_unicode=True)
+    names = [entry for section in sections for entry in settings[section]]
+    raise ValueError(f"check: study {settings.name} has no entry called {name}.{nearest(name, names)}")

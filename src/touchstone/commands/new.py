@@ -67,7 +67,7 @@ def _paper_files(options: argparse.Namespace) -> dict[Path, str]:
 
     name = options.file
     if not NAME.fullmatch(name):
-        raise ValueError(f"new: {name}: a paper is named [a-z][a-z0-9_]*")
+        raise ValueError(f"new: {name}: a paper is named [a-z][a-z0-9_]*; --folder says where its folder goes")
     if name in shipped():
         raise ValueError(f"new: touchstone has a paper {name}; choose another name")
     if options.fitted or options.origin is not None:

@@ -11,7 +11,7 @@ from touchstone.report.tables import Number
 from touchstone.statistics.sanity_checks import Doubts
 
 # The code that turns metrics rows into a claim's number and status word.
-JUDGES = ["papers/*/paper.yaml", "claims/measurements.py", "claims/verdicts.py", "claims/judging.py"]
+JUDGES = ["claims/measurements.py", "claims/verdicts.py", "claims/judging.py"]
 
 
 class Maker(TypedDict):

@@ -40,7 +40,7 @@ class Content:
 
     study: str
     settings: dict[str, Any]  # of the whole study
-    systems: dict[str, str]  # {paper: the heading of its chapters}
+    papers: dict[str, dict[str, Any]]  # {paper: the content of its paper.yaml}
     chapters: list[Chapter]
     pictures: list[Picture]
     styles: Markup  # the style sheet of the pictures
@@ -89,6 +89,7 @@ def page(
             styles=content.styles,
             absent=about.get("absent", []),
             settings=_as_yaml(content.settings),
+            papers=content.papers,
             systems=_by_system(content),
             files={file: place for place, file in enumerate(files)},
             provenance=provenance,
@@ -116,7 +117,9 @@ def _as_yaml(settings: dict[str, Any]) -> str:
 
 def _by_system(content: Content) -> dict[str, list[Chapter]]:
     """Return {heading: chapters} of the papers in their order, then of what belongs to none."""
-    systems = content.systems | {SHARED: "Data and common ground"}
+    systems = {name: facts.get("title", facts["name"]) for name, facts in content.papers.items()} | {
+        SHARED: "Data and common ground"
+    }
     groups = {title: [c for c in content.chapters if c.system == system] for system, title in systems.items()}
     return {title: group for title, group in groups.items() if group}
 

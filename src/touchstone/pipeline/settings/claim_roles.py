@@ -14,6 +14,7 @@ from touchstone.pipeline.settings.roles import Roles, filled_in, mentioned
 from touchstone.pipeline.settings.sections import Entry
 from touchstone.pipeline.settings.values import shown
 
+ABSENT = " is not in this study"  # the end of a reason
 Cast = dict[str, str | list[str]]  # role -> the entry or entries that play it
 
 
@@ -107,7 +108,7 @@ def _cast(
                 problems.add(where, f"expected an entry of {section}{listed}, got {shown(entry)}")
             elif entry not in resolved[section]:
                 if (section, entry) in removed:
-                    return f"{entry} ({section}) is not in this study"
+                    return f"{entry} ({section}){ABSENT}"
                 problems.add(where, f"no entry called {entry} in {section}.{nearest(entry, resolved[section])}")
         cast[role] = entries if many else players
     for role in criterion.together:

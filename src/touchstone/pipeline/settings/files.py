@@ -171,6 +171,8 @@ def _as_params_error(path: Path) -> Iterator[None]:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+        if problem.startswith("mapping values"):
+            problem += "; put a text that holds a colon in quotes"
         raise ParamsError(f"{path}{line}: not readable as YAML: {problem}") from None
 
 

@@ -151,7 +151,7 @@ def _check_mentions(papers: Iterable[Paper], own: Iterable[Layer], roles: Iterab
             if role not in paper.roles:
                 reason = f"${role} is not in the paper's roles; describe it there.{nearest(role, paper.roles)}"
                 problems.add(place, reason, paper.questions_file)
-        for role in paper.roles.keys() - used:
+        for role in paper.roles.keys() - used if used <= paper.roles.keys() else ():
             problems.add(("roles", role), "nothing in this file names it; remove it", paper.questions_file)
     for layer in own:
         for place, role in mentioned(layer.blocks):

@@ -68,6 +68,9 @@ def _check_cast(criterion: Criterion, paper: Paper, problems: Problems) -> None:
         reason = f"nothing plays its roles; add under claims: in questions.yaml: {criterion.id}: {{{listed}}}"
         problems.add(("criteria", criterion.id), reason, paper.folder / "paper.yaml")
     elif isinstance(cast, dict):
+        for role in cast.keys() - criterion.roles.keys():
+            reason = f"not a role. Its roles are {', '.join(criterion.roles)}.{nearest(role, criterion.roles)}"
+            problems.add(("claims", criterion.id, role), reason, paper.questions_file)
         for role in criterion.roles.keys() - cast.keys():
             reason = f"names nothing for the role {role}; add {role}: an entry of {criterion.roles[role].section}"
             problems.add(("claims", criterion.id), reason, paper.questions_file)

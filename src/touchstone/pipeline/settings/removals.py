@@ -12,6 +12,7 @@ from touchstone.pipeline.settings.roles import TEXTS, is_open
 from touchstone.pipeline.settings.sections import Entry, Section
 
 NAMING = ("evaluations", "figures")  # sections whose settings may name entries, too, not only their references
+WORDS = (*TEXTS, "use", "system")  # settings that name no entry
 
 
 def figures_of(removed: Collection[Entry], blocks: dict[str, Any], own: Collection[Entry]) -> set[Entry]:
@@ -86,13 +87,13 @@ def _stays(block: dict[str, Any], place: Place, kind: Section, gone: set[Entry],
     """Delete what is gone from an entry's lists; return whether the entry still means something."""
     section = place[0]
     for key, value in block.items():
-        if key in TEXTS or (*place, key) in kept:
+        if key in WORDS or (*place, key) in kept:
             continue
         names: set[str] = set()
         if key in kind.references:
             names = {entry.name for entry in gone if entry.section in kind.references[key].sections}
         elif section in NAMING:
-            names = {entry.name for entry in gone}
+            names = {entry.name for entry in gone if entry.section not in NAMING}
         if isinstance(value, str) and _is_gone(value, names):
             return False
         if isinstance(value, list) and any(_is_gone(item, names) for item in value):

@@ -71,7 +71,7 @@ def report(
     content = Content(
         study=study,
         settings=settings,
-        systems={name: facts.get("title", facts["name"]) for name, facts in papers.items()},
+        papers=papers,
         chapters=chapters(evaluations, rows, doubts, drawn, supervised),
         pictures=drawn,
         styles=styles,
