@@ -208,7 +208,7 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     assert not any(it.unchecked for it in found.values())
     told = found[f"{folder}/report.html"].problem
     assert "Each claim was proven by" in told
-    assert "Each claim was scaled down" in told
+    assert "Each claim of a paper was scaled down" in told
     assert copied.digests("data", "reports") == before, "an audit changes nothing"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import re
 from pathlib import Path
 
 from rich import box
@@ -73,7 +72,7 @@ def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:
     shown = [by_id[name] for name in wanted] or [line for line in lines if line["claim"][0] == "S" and line["measured"]]
     rows = [("paper", "claim", "published", "measured here", "verdict"), ("---",) * 5]
     for line in shown:
-        published = re.split(r"; (?=P[a-z0-9]+-\d+: )", line["published"])[0] or "–"
+        published = line["published"].partition(";")[0] or "–"
         claim = f"{line['claim']}: {line['setting']}; asked: {line['criterion']}"
         rows.append((line["paper"], claim, published, measured_text(line) or "–", f"**{line['status']}**"))
     return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in rows)

@@ -117,9 +117,8 @@ def _as_yaml(settings: dict[str, Any]) -> str:
 
 def _by_system(content: Content) -> dict[str, list[Chapter]]:
     """Return {heading: chapters} of the papers in their order, then of what belongs to none."""
-    systems = {name: facts.get("title", facts["name"]) for name, facts in content.papers.items()} | {
-        SHARED: "Data and common ground"
-    }
+    systems = {name: facts.get("title", facts["name"]) for name, facts in content.papers.items()}
+    systems[SHARED] = "Data and common ground"
     groups = {title: [c for c in content.chapters if c.system == system] for system, title in systems.items()}
     return {title: group for title, group in groups.items() if group}
 
