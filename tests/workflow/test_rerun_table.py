@@ -249,7 +249,7 @@ def conda(project):
 
 FGSM, PGD, ENERGY = (f"src/touchstone/{name}.py" for name in ("attacks/fgsm", "attacks/pgd", "detectors/energy"))
 PARAMS = "params.yaml"
-FGSM_PAPER, MARGIN_PAPER = (f"src/touchstone/papers/{name}/questions.yaml" for name in ("fgsm", "margin_consistency"))
+EVALUATIONS = "\nevaluations:\n"
 FAMILY = "  pgd_*: {use: pgd, eps: [0.02, 0.05, 0.1, 0.15, 0.2, 0.3]}\n"
 TABLE = [
     Change("nothing"),
@@ -296,7 +296,7 @@ TABLE = [
         "a new entry",
         [
             (PARAMS, FAMILY, FAMILY + "  square: {use: square}\n"),
-            (FGSM_PAPER, "attacks: [fgsm, pgd, reliable, pgd_02, pgd_05,", "attacks: [square, fgsm, pgd, reliable, pgd_02, pgd_05,"),
+            (PARAMS, EVALUATIONS, EVALUATIONS + "  robustness: {attacks: [square, $inherited]}\n"),
         ],
         wanted=either(lambda rule, *_: rule.name == "attack_id_test_square", named("Evaluate robustness")),
         planned_after=True,
@@ -305,8 +305,7 @@ TABLE = [
         "an entry removed",
         [
             (PARAMS, "  margin_pgd: {use: margin_pgd, eps: 0.1}  # makes a wrong class look safe: criterion S2-9\n", ""),
-            (MARGIN_PAPER, "attacks: [pgd, margin_pgd]", "attacks: [pgd]"),
-            (MARGIN_PAPER, "{robust: $robust_nets, adaptive: margin_pgd}", "It is not asked here."),
+            (PARAMS, EVALUATIONS, "\nclaims: {S2-9: It is not asked here.}\n" + EVALUATIONS + "  margin_evasion: {attacks: [pgd]}\n"),
         ],
         wanted=named("Evaluate margin_evasion"),
         planned_after=True,
