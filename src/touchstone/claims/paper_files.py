@@ -115,7 +115,7 @@ def _published(name: str, facts: Mapping[str, Any], block: Any) -> Published:
     for key in ("setting", "figure", "source"):
         if not isinstance(block[key], str) or not block[key].strip():
             raise ClaimError((*place, key), "must be given, as text")
-    return Published(id=name, paper=facts["name"], **{**block, "marks": tuple(marks)})
+    return Published(id=name, paper=str(facts.get("name", "")), **{**block, "marks": tuple(marks)})
 
 
 def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
@@ -127,6 +127,11 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     roles = {role: _role((*place, "roles", role), words) for role, words in block.get("roles", {}).items()}
     unjudged = {key: value for key, value in rows.items() if key not in (*COMPARISONS, "minus", "optional")}
     _check_names((*place, "kind"), [block.get("kind", KINDS[0])], KINDS)
+    for key in ("setting", "criterion", "fixed", "met", "otherwise"):
+        if not isinstance(block.get(key, ""), str):
+            raise ClaimError((*place, key), "expected text")
+    _check_names((*place, "seeds"), [block["seeds"]] if "seeds" in block else [], ["each"])
+    _check_names((*place, "together"), block.get("together") or [], block.get("roles") or {})
     for key in ("tests", "needs", "scales", "broken_by", "together"):
         if not isinstance(block.get(key, []), list):
             raise ClaimError((*place, key), "expected a list")
@@ -134,7 +139,7 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         raise ClaimError(place, "needs tests: the numbers that it judges, or fixed: the word for it")
     criterion = Criterion(
         id=name,
-        paper=facts["name"],
+        paper=str(facts.get("name", "")),
         setting=block["setting"],
         text=block["criterion"],
         scales=tuple(block.get("scales", ())),
@@ -207,13 +212,13 @@ def _condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Conditio
         }
         stuck = _condition((*place, "stuck"), unjudged | {"name": "stuck"}, stuck)
     return Condition(
-        name=str(block.get("name") or _missing(place, "name")),
+        name=_text(place, "name", block.get("name") or _missing(place, "name")),
         rows=_rows(place, block),
         minus=None if minus is None else _rows(place, block | minus),
-        times=float((minus or {}).get("times", 1)),
+        times=_number((*place, "minus", "times"), (minus or {}).get("times", 1)),
         comparison=comparison,
-        bounds=_bounds((*place, comparison), block.get(comparison)),
-        tolerance=float(block.get("tolerance", 0)),
+        bounds=_bounds((*place, comparison), block.get(comparison), comparison),
+        tolerance=_number((*place, "tolerance"), block.get("tolerance", 0)),
         optional=block.get("optional", False),
         says=block.get("says", ""),
         stuck=stuck,
@@ -224,27 +229,38 @@ def _missing(place: Place, key: str) -> str:
     raise ClaimError(place, f"{key} is missing; add it")
 
 
+def _text(place: Place, key: str, value: Any) -> str:
+    """Return a text whose braces, if it has any, hold roles."""
+    try:
+        roles_in(str(value))
+    except ValueError as error:
+        raise ClaimError((*place, key), f"{error}; a role is written {{role}}") from None
+    return str(value)
+
+
 def _rows(place: Place, block: Mapping[str, Any]) -> RowQuery:
     for column in COLUMNS:
         if column not in block and column != "threat":
             raise ClaimError(place, f"{column} is missing; add it here or under the criterion's rows")
-    evaluation, metric, entry, examples = (str(block[column]) for column in COLUMNS[:-1])
-    threat = tuple((key, _number(place, value)) for key, value in (block.get("threat") or {}).items())
+    evaluation, metric, entry, examples = (_text(place, column, block[column]) for column in COLUMNS[:-1])
+    threat = block.get("threat") or {}
+    _check_block((*place, "threat"), threat)
+    threat = tuple((key, _number((*place, "threat", key), value)) for key, value in threat.items())
     return RowQuery(evaluation, metric, entry, examples, threat)
 
 
-def _bounds(place: Place, value: Any) -> Mapping[str, Bound] | Bound | None:
+def _bounds(place: Place, value: Any, comparison: str) -> Mapping[str, Bound] | Bound | None:
     if isinstance(value, dict):
-        return {data: _bound((*place, data), bound) for data, bound in value.items()}
-    return None if value is None else _bound(place, value)
+        return {data: _bound((*place, data), bound, comparison) for data, bound in value.items()}
+    return None if value is None else _bound(place, value, comparison)
 
 
-def _bound(place: Place, value: Any) -> Bound:
-    if isinstance(value, list):
-        if len(value) != 2:
-            raise ClaimError(place, "expected two ends, [lowest, highest]")
-        return (_number(place, value[0]), _number(place, value[1]))
-    return _number(place, value)
+def _bound(place: Place, value: Any, comparison: str) -> Bound:
+    if comparison != "between":
+        return _number(place, value)
+    if not isinstance(value, list) or len(value) != 2:
+        raise ClaimError(place, "expected two ends, [lowest, highest]")
+    return (_number(place, value[0]), _number(place, value[1]))
 
 
 def _number(place: Place, value: Any) -> float:

@@ -13,9 +13,11 @@ from touchstone.commands.claims import print_verdicts
 from touchstone.pipeline.orchestration import snakemake_run
 from touchstone.pipeline.settings.claim_roles import ABSENT
 from touchstone.pipeline.settings.files import read_yaml
+from touchstone.pipeline.settings.layers import read_files
 from touchstone.pipeline.settings.paper_questions import queries_of, shipped_papers_that_use, used_evaluations
 from touchstone.pipeline.settings.papers import Paper, book_of, paper_folder, read_papers, shipped
 from touchstone.pipeline.settings.problems import Problem, Problems
+from touchstone.pipeline.settings.sections import sections
 from touchstone.pipeline.settings.study import load
 
 SMALL = Path("workflow/studies/tiny.yaml")  # the study whose data a check uses
@@ -70,11 +72,13 @@ def check(written: str, cores: str | None) -> int:
 def _check_entries(paper: Paper, claims: dict[str, Any]) -> None:
     """Refuse claims about entries that no question of the paper names, although nothing is missing from tiny data."""
     problems = Problems(paper.questions_file)
+    named = set(_words(paper.sections.get("evaluations"))) | set(_words(paper.sections.get("figures")))
     for name in paper.sections.get("claims") or {}:
         reason = claims.get(name)
         if isinstance(reason, str) and reason.endswith(ABSENT):
             entry = reason.removesuffix(ABSENT)
-            problems.add(("claims", name), f"no question names {entry}; add it to an evaluation")
+            if entry.split()[0] not in named:
+                problems.add(("claims", name), f"no question names {entry}; add it to an evaluation")
     problems.stop()
 
 
@@ -117,8 +121,9 @@ def numbers_of_other_papers(paper: Paper) -> Iterator[Problem]:
     for criterion in book_of([paper]).criteria.values():
         others = {query.evaluation: place for place, query in queries_of(criterion) if query.evaluation not in used}
         for evaluation, place in others.items():
-            listed = " or ".join(shipped_papers_that_use(evaluation))
-            yield Problem(place, f"no question here uses {evaluation}; a study must list {listed}, too")
+            papers = shipped_papers_that_use(evaluation)
+            what = f"a study must list {' or '.join(papers)}, too" if papers else "add one"
+            yield Problem(place, f"no question here uses {evaluation}; {what}")
 
 
 def evaluations_unjudged(paper: Paper) -> Iterator[Problem]:
@@ -126,7 +131,7 @@ def evaluations_unjudged(paper: Paper) -> Iterator[Problem]:
     criteria = book_of([paper]).criteria.values()
     needed = {query.evaluation for criterion in criteria for _, query in queries_of(criterion)}
     for name, block in (paper.sections.get("evaluations") or {}).items():
-        if block.get("use") not in needed:
+        if block.get("use") not in {*needed, "sanity"}:  # checks of attacks judge no claim
             yield Problem(("evaluations", name), f"no criterion needs a number of {block.get('use')}")
 
 
@@ -140,10 +145,22 @@ def components_unused(paper: Paper) -> Iterator[Problem]:
 
 def roles_untried(paper: Paper, study: Path) -> Iterator[Problem]:
     """Yield the roles that the study that tries the paper does not give."""
-    given = read_yaml(study).get("roles") or {}
+    given = read_files(Problems(Path("params.yaml"), study), sections(), Path()).roles
     for role in paper.roles:
         if role not in given:
             yield Problem(("roles", role), "tiny data gives no such role, so what names it is not tried")
+
+
+def _words(value: Any) -> Iterator[str]:
+    """Yield every word in a value."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _words(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _words(item)
+    elif isinstance(value, str):
+        yield value
 
 
 def _used(value: Any) -> Iterator[str]:

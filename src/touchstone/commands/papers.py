@@ -54,7 +54,7 @@ def _shipped() -> dict[str, dict[str, Any]]:
 
 
 def _verdicts() -> Verdicts:
-    """Return the verdicts of each finished study; a try of a paper on tiny data is none."""
+    """Return the verdicts of each finished study; trial runs of `check` are left out."""
     studies = [path.parent.name for path in sorted(Path("reports").glob("*/claims.csv"))]
     return {study: {line["claim"]: line for line in read_lines(study)[1]} for study in studies if not is_check(study)}
 

@@ -54,6 +54,17 @@ MISTAKES = {  # what is wrong: (file, what is replaced, by what, the file and li
         QUESTIONS, "claims:\n", "claims:\n  shared: {networks: cnn}\n",
         f"{QUESTIONS}:18: claims.shared.networks: no criterion of the paper has such a role",
     ),
+    "defaults for others": (
+        QUESTIONS, "evaluations:\n", "attacks: {defaults: {steps: 3}}\nevaluations:\n",
+        f"{QUESTIONS}:8: attacks.defaults: would change the entries of others",
+    ),
+    "an entry of params.yaml": (
+        QUESTIONS, "evaluations:\n", "attacks: {pgd: {use: pgd, eps: 0.3}}\nevaluations:\n",
+        f"{QUESTIONS}:8: attacks.pgd: params.yaml defines it, too; choose another name",
+    ),
+    "a threat that is no mapping": (
+        PAPER, "threat: {eps: 0.1}", "threat: [eps]", "criteria.Smine-1.tests.0.threat: expected a block of keys",
+    ),
     "a claim without a criterion": (
         QUESTIONS, "  Smine-1:", "  Smine-2:", f"{QUESTIONS}:18: claims.Smine-2: paper.yaml has no such criterion", "Did you mean Smine-1?",
     ),

@@ -10,7 +10,7 @@ from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.papers import Paper, book_of
 from touchstone.pipeline.settings.problems import Problems
-from touchstone.pipeline.settings.roles import Roles, filled_in, mentioned
+from touchstone.pipeline.settings.roles import mentioned
 from touchstone.pipeline.settings.sections import Entry
 from touchstone.pipeline.settings.values import shown
 
@@ -21,7 +21,6 @@ Cast = dict[str, str | list[str]]  # role -> the entry or entries that play it
 def resolve_claims(
     written: dict[str, Any],
     papers: list[Paper],
-    roles: Roles,
     resolved: dict[str, Any],
     removed: Collection[Entry],
     problems: Problems,
@@ -31,7 +30,6 @@ def resolve_claims(
     Args:
         written: the section `claims` as the files write it. Its key `shared` gives roles to all claims.
         papers: of the study.
-        roles: of the study, for `$role` in `written`.
         resolved: the settings of all other sections.
         removed: the entries that the overlay, or an absent source, took out of the study.
         problems: receives every mistake.
@@ -57,17 +55,11 @@ def resolve_claims(
         elif name not in book.criteria:
             problems.add(place, f"no such claim.{nearest(name, book.criteria)}")
         elif isinstance(block, dict):
-            criterion = book.criteria[name]
-            filled = {
-                key: filled_in(value, roles, many=_is_list(criterion, key)) for key, value in (shared | block).items()
-            }
-            lacking = [role for _, role in mentioned(filled)]
+            lacking = [role for _, role in mentioned(shared | block)]
             if lacking:
                 claims[name] = f"the study gives no role {lacking[0]}: {sentences.get(lacking[0], 'see the paper')}"
             else:
-                claims[name] = _cast(
-                    place, criterion, {k: filled[k] for k in block}, filled, resolved, removed, problems
-                )
+                claims[name] = _cast(place, book.criteria[name], block, shared, resolved, removed, problems)
         elif isinstance(block, str) and block:
             claims[name] = block
         else:
@@ -75,10 +67,6 @@ def resolve_claims(
     if "claims" in resolved["evaluations"]:
         problems.add(("evaluations", "claims"), "the name is taken by the section claims")
     return claims
-
-
-def _is_list(criterion: Criterion, role: str) -> bool:
-    return role in criterion.roles and bool(criterion.roles[role].many)
 
 
 def _cast(

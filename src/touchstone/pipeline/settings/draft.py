@@ -13,7 +13,15 @@ from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.removals import absent_sources, figures_of, unknown_sources, without
 from touchstone.pipeline.settings.roles import TEXTS, Roles, filled_in
 from touchstone.pipeline.settings.sections import Entry, Section
-from touchstone.pipeline.settings.shorthand import DEFAULTS, FAMILY, merged, takes_list, with_defaults, with_families
+from touchstone.pipeline.settings.shorthand import (
+    DEFAULTS,
+    FAMILY,
+    family_names,
+    merged,
+    takes_list,
+    with_defaults,
+    with_families,
+)
 from touchstone.pipeline.settings.values import shown
 
 Blocks = dict[str, dict[str, Any]]  # section -> entry -> its block
@@ -27,13 +35,15 @@ class Draft:
         blocks: section -> entry -> its block.
         roles: role -> the entries that play it.
         own: the entries that the study's own file writes; the others it inherits.
-        removed: entries that the study does not have although its files name them.
+        removed: inherited entries that left the study.
+        former: the entries of inherited families that the study's own file changes.
     """
 
     blocks: Blocks
     roles: Roles = field(default_factory=dict)
     own: set[Entry] = field(default_factory=set)
     removed: set[Entry] = field(default_factory=set)
+    former: set[Entry] = field(default_factory=set)
 
 
 def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> Draft:
@@ -77,6 +87,8 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
             problems.written(place, layer.file)
             if layer.own and section in (*kinds, "confounding") and name != DEFAULTS:
                 draft.own.add(Entry(section, name))
+            if layer.own and problems.overlay and name.endswith(FAMILY) and name in entries:
+                draft.former |= {Entry(section, member) for member in family_names(name, entries[name])}
             if change is None and layer.own and problems.overlay and section in (*kinds, "confounding", "claims"):
                 _mark_removed(place, entries, draft, problems)
             elif change == {} and layer.own and problems.overlay and name in entries:
@@ -116,8 +128,9 @@ def _write_out(
     blocks, families = with_families(section, draft.blocks.get(section) or {}, problems)
     for family, members in families.items():
         draft.own.discard(Entry(section, family))
-        if "eps" in (own.get(family) or {}):
+        if isinstance(own.get(family), dict) and "eps" in own[family]:
             draft.own |= {Entry(section, member) for member in members}
+    draft.removed |= {entry for entry in draft.former if entry.section == section and entry.name not in blocks}
     members = [member for names in families.values() for member in names]
     for name in [name for name, block in blocks.items() if block is None and Entry(section, name) not in draft.own]:
         if name not in members:

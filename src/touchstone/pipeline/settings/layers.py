@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from touchstone.pipeline.settings.papers import Paper, read_papers
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
 from touchstone.pipeline.settings.sections import STUDY_SETTINGS, Section
-from touchstone.pipeline.settings.shorthand import INHERITED
+from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED
 from touchstone.pipeline.settings.values import shown
 
 BASES = ("params", "none")  # what an overlay changes: params.yaml, or nothing, so that it is a study of its own
@@ -82,6 +83,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     for layer in layers[: len(papers)]:
         names = [name for name in kinds if name != "sources"]
         _check_sections(layer, problems, [*names, "confounding", "claims"])
+        _check_names(layer, base, problems)
     problems.stop()
     resolved = read_roles(roles or {}, problems)
     _check_mentions(papers, [layer for layer in layers if layer.own], roles or {}, problems)
@@ -104,18 +106,15 @@ def _with_inherited(own: Any, base: dict[str, Any]) -> Any:
     data must not test on a set of params.yaml because one role was forgotten.
     """
     inherited = base.get("roles") or {}
-    if own is None:
-        return inherited
-    if not isinstance(own, dict):
-        return own
-    data, roles = set(base.get("examples") or {}), dict(own)
-    for name, players in inherited.items():
-        entries = players if isinstance(players, list) else [players]
-        if any(entry in data for entry in entries):
-            data.add(f"${name}")
-        elif name not in own:
-            roles[name] = players
-    return roles
+    if own is None or not isinstance(own, dict) or not isinstance(inherited, dict):
+        return inherited if own is None else own
+    data = set(base.get("examples") or {})
+    heads = {name: {re.split(r"[/+]", str(player))[0] for player in players if isinstance(player, str)}
+             for name, written in inherited.items()
+             if (players := written if isinstance(written, list) else [written])}  # fmt: skip
+    while more := {f"${name}" for name, entries in heads.items() if entries & data} - data:
+        data |= more
+    return dict(own) | {name: inherited[name] for name in inherited if name not in own and f"${name}" not in data}
 
 
 def _list_of_words(key: str, content: dict[str, Any], problems: Problems) -> list[str] | None:
@@ -141,6 +140,19 @@ def _check_sections(layer: Layer, problems: Problems, names: list[str]) -> None:
             problems.add((name,), reason, layer.file)
 
 
+def _check_names(layer: Layer, base: dict[str, Any], problems: Problems) -> None:
+    """Record what a paper writes that would change entries of params.yaml or of other papers."""
+    for section, block in layer.blocks.items():
+        entries = block if isinstance(block, dict) and section != "claims" else {}
+        if DEFAULTS in entries:
+            reason = "would change the entries of others; write the settings into the paper's own entries"
+            problems.add((section, DEFAULTS), reason, layer.file)
+        others = base.get(section)
+        for name, other in others.items() if isinstance(others, dict) else ():
+            if name in entries and isinstance(other, dict) and "use" in other:
+                problems.add((section, name), "params.yaml defines it, too; choose another name", layer.file)
+
+
 def _check_mentions(papers: Iterable[Paper], own: Iterable[Layer], roles: Iterable[str], problems: Problems) -> None:
     """Record the roles that are named but not defined: by a paper's list of roles, or by the study."""
     names = list(roles)
@@ -155,7 +167,10 @@ def _check_mentions(papers: Iterable[Paper], own: Iterable[Layer], roles: Iterab
             problems.add(("roles", role), "nothing in this file names it; remove it", paper.questions_file)
     for layer in own:
         for place, role in mentioned(layer.blocks):
-            if role not in names and f"${role}" != INHERITED:
+            in_list = place[-1].isdecimal()
+            if f"${role}" == INHERITED and not in_list:
+                problems.add(place, f"stands in a list: [{INHERITED}, ...]", layer.file)
+            elif role not in names and f"${role}" != INHERITED:
                 problems.add(
                     place,
                     f"the study has no role {role}; roles are {', '.join(names)}.{nearest(role, names)}",

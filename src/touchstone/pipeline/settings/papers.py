@@ -12,6 +12,7 @@ from touchstone.claims.criteria import Book
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import NAME, read_yaml
 from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.sections import SHARED
 from touchstone.pipeline.settings.values import shown
 from touchstone.plugins import PACKAGE
 
@@ -74,8 +75,8 @@ def paper_folder(written: str, root: Path) -> Path:
             )
         return SHIPPED / written
     folder = root / written
-    if not NAME.fullmatch(folder.resolve().name):
-        raise ValueError(f"{written}: a paper's folder is named [a-z][a-z0-9_]*")
+    if not NAME.fullmatch(folder.resolve().name) or folder.resolve().name == SHARED:
+        raise ValueError(f"{written}: a paper's folder is named [a-z][a-z0-9_]*, and not {SHARED}")
     for file in ("paper.yaml", "questions.yaml"):
         if not (folder / file).is_file():
             raise ValueError(f"{written}: {file} is missing there; `touchstone new paper NAME` begins a paper")
@@ -99,7 +100,7 @@ def read_papers(listed: Iterable[str], root: Path, problems: Problems) -> list[P
     try:
         book_of(papers)
     except paper_files.ClaimError as error:
-        (owner,) = [paper for paper in papers if error.place[1] in paper.facts.get("criteria", {})]
+        (owner,) = [paper for paper in papers if error.place[1] in (paper.facts.get("criteria") or {})]
         problems.add(error.place, error.message, owner.folder / "paper.yaml")
     return papers
 
@@ -176,8 +177,14 @@ def _without_shared(facts: dict[str, Any], questions: dict[str, Any]) -> dict[st
 def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
     """Record what two papers of a study both define."""
     if paper.name == other.name:
-        problems.add(("papers",), f"names two papers called {paper.name}; rename a folder", problems.own)
+        same = paper.folder.resolve() == other.folder.resolve()
+        reason = f"lists {paper.name} twice" if same else f"names two papers called {paper.name}; rename a folder"
+        problems.add(("papers",), reason, problems.own)
         return
+    for key in ("name", "title"):
+        if key in paper.facts and paper.facts[key] == other.facts.get(key):
+            reason = f"{other.name} has it, too; the report tells papers apart by it"
+            problems.add((key,), reason, paper.folder / "paper.yaml")
     for part in ("published", "criteria"):
         for name in _blocks(paper.facts.get(part)).keys() & _blocks(other.facts.get(part)).keys():
             reason = f"{other.name} has a claim of this id, too; ids are unique in a study"

@@ -68,13 +68,13 @@ def _players(entries: list[str], lists: Mapping[str, list[str]], way: tuple[str,
     """Return the entries behind a list that may name roles; None if they lead back to the way."""
     players: list[str] = []
     for entry in entries:
-        role = role_in(entry)
-        if not role:
+        match = ROLE.fullmatch(entry)
+        if match is None:
             players.append(entry)
-        elif role in way or (more := _players(lists.get(role, []), lists, (*way, role))) is None:
+        elif match[1] in way or (more := _players(lists.get(match[1], []), lists, (*way, match[1]))) is None:
             return None
         else:
-            players += more
+            players += [player + (match[2] or "") for player in more]
     return players
 
 
@@ -119,6 +119,8 @@ def mentioned(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
 def with_families(roles: Roles, families: Mapping[str, list[str]]) -> Roles:
     """Return the roles with each family, such as `pgd_*`, replaced by its entries."""
     return {
-        name: role._replace(entries=[member for entry in role.entries for member in families.get(entry, [entry])])
+        name: role._replace(
+            entries=list(dict.fromkeys(member for entry in role.entries for member in families.get(entry, [entry])))
+        )
         for name, role in roles.items()
     }

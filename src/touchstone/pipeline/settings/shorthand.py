@@ -71,6 +71,13 @@ def _members(section: str, family: str, block: Any, problems: Problems) -> dict[
     return {}
 
 
+def family_names(family: str, block: Any) -> list[str]:
+    """Return the names of a family's entries; none if the family is not written right."""
+    values = block.get("eps") if isinstance(block, dict) else None
+    suffixes = map(_suffix, values) if isinstance(values, list) else ()
+    return [family.removesuffix("*") + suffix for suffix in suffixes if suffix]
+
+
 def _suffix(eps: Any) -> str:
     """Return how an entry of a family is called: 0.05 -> "05", "8/255" -> "8"; "" if eps has no such name."""
     if isinstance(eps, str):

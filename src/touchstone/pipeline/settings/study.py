@@ -95,7 +95,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}
-    resolved["claims"] = resolve_claims(claims, files.papers, draft.roles, resolved, removed, problems)
+    resolved["claims"] = resolve_claims(claims, files.papers, resolved, removed, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     folders = [paper for paper in files.listed if "/" in paper]

@@ -216,3 +216,23 @@ def test_inherited_stands_for_the_list_before(draft):
 
     assert result.blocks["evaluations"]["first"]["examples"] == ["digits_test", "faces", "clothes"]
     assert result.blocks["evaluations"]["second"]["examples"] == ["a", "digits_test", "faces"]
+
+
+def test_inherited_outside_a_list_is_refused(draft):
+    text = mistakes(draft, "evaluations: {first: {examples: $inherited}}")
+
+    assert "evaluations.first.examples: stands in a list: [$inherited, ...]" in text
+
+
+def test_entries_of_an_inherited_family_leave_with_it(draft):
+    result = draft("attacks: {pgd_*: {eps: [0.1]}}")
+
+    assert Entry("attacks", "pgd_02") in result.removed
+    assert result.blocks["attacks"].keys() == {"pgd", "fgsm", "pgd_10"}
+
+
+def test_inherited_roles_are_told_apart_in_any_order(draft):
+    base = BASE.replace("roles: {", "roles: {early: [$later, x], later: [$pictures], placed: $test/pgd, ")
+    result = draft("roles: {mine: [clothes]}", base=base)
+
+    assert result.roles.keys() == {"mine", "both"}

@@ -20,6 +20,7 @@ def test_a_role_may_name_roles_above_and_below(tmp_path):
 
     assert found["few"] == Role(["digits", "noise", "faces"], is_list=True)
     assert found["few_id"] == Role(["digits"], is_list=False)
+    assert roles(tmp_path, {"attacked": "$id/pgd", "id": "digits"})["attacked"].entries == ["digits/pgd"]
 
 
 @pytest.mark.parametrize(
