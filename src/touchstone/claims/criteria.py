@@ -11,7 +11,9 @@ from typing import NamedTuple
 KINDS = ("paper", "counter", "check", "context")
 COMPARISONS = ("at_least", "at_most", "above", "below", "between", "equals")
 MANY = ("each", "mean")  # entries that are judged one by one, entries that are averaged before they are judged
-COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
+MARKS = {"P": "read in published text", "C": "read in released code", "R": "read in the public review",
+         "K": "from notes, not read again"}  # fmt: skip
+SHARED = "shared"  # the `system` of an evaluation that belongs to no paper
 
 Bound = float | tuple[float, float]
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from touchstone.claims.criteria import (
     COMPARISONS,
     KINDS,
     MANY,
+    MARKS,
     Book,
     Bound,
     Condition,
@@ -28,7 +29,6 @@ from touchstone.messages import nearest
 PAPER = ("name", "title", "cite", "url", "published", "criteria")
 CLAIM = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"S[a-z0-9]+-\d+")}
 FIGURE = ("setting", "figure", "source", "marks")
-MARKS = ("P", "C", "R", "K")
 SECTIONS = ("classifiers", "defences", "translators", "examples", "attacks", "detectors", "margins")
 CRITERION = (
     "setting", "criterion", "scales", "roles", "tests", "needs", "rows", "breaks", "broken_by", "seeds", "together", "fixed",
@@ -46,13 +46,6 @@ class ClaimError(ValueError):
     def __init__(self, place: Place, message: str) -> None:
         super().__init__(f"{'.'.join(place)}: {message}")
         self.place, self.message = place, message
-
-
-class Mistake(NamedTuple):
-    """The keys that lead to a mistake, and what is wrong."""
-
-    place: Place
-    message: str
 
 
 def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
@@ -78,31 +71,31 @@ def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
     return Book(published, criteria)
 
 
-def mistakes(facts: Mapping[str, Any]) -> Iterator[Mistake]:
+def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
     """Yield everything that is wrong with the content of a paper.yaml; of each claim the first mistake."""
     for key in facts:
         if key not in PAPER:
-            yield Mistake((key,), f"no such key. Keys are {', '.join(PAPER)}.{nearest(key, PAPER)}")
+            yield ClaimError((key,), f"no such key. Keys are {', '.join(PAPER)}.{nearest(key, PAPER)}")
     for key in ("name", "title", "cite", "url"):
         value = facts.get(key, "" if key != "title" else "title")
         if not isinstance(value, str) or not value:
-            yield Mistake((key,), "must be given, as text")
+            yield ClaimError((key,), "must be given, as text")
     parts = {part: facts.get(part) or {} for part in CLAIM}
     for part, claims in parts.items():
         if not isinstance(claims, dict):
-            yield Mistake((part,), "expected claims, each by its id")
+            yield ClaimError((part,), "expected claims, each by its id")
             return
         for name, block in claims.items():
             if not CLAIM[part].fullmatch(name):
                 example = f"{CLAIM[part].pattern[0]}mypaper-1"
-                yield Mistake(
+                yield ClaimError(
                     (part, name), f"an id is {example[0]}, the paper's letters or digits, -, a number: {example}"
                 )
                 return
             try:
                 _published(name, facts, block) if part == "published" else _criterion(name, facts, block)
             except ClaimError as error:
-                yield Mistake(error.place, error.message)
+                yield error
 
 
 def _published(name: str, facts: Mapping[str, Any], block: Any) -> Published:

@@ -9,13 +9,15 @@ from typing import Any
 import yaml
 
 from touchstone import registry
+from touchstone.claims.criteria import Criterion
 from touchstone.commands.claims import print_verdicts
 from touchstone.pipeline.orchestration import snakemake_run
+from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.claim_roles import ABSENT
 from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.layers import read_files
 from touchstone.pipeline.settings.paper_questions import queries_of, shipped_papers_that_use, used_evaluations
-from touchstone.pipeline.settings.papers import Paper, book_of, paper_folder, read_papers, shipped
+from touchstone.pipeline.settings.papers import Paper, criteria_of, paper_folder, read_papers, shipped
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.sections import sections
 from touchstone.pipeline.settings.study import load
@@ -52,11 +54,11 @@ def check(written: str, cores: str | None) -> int:
     """
     if "/" not in written and written not in shipped():
         written = f"./{written}"
-    paper = _read(written)
+    paper, criteria = _read(written)
     study = _write_study(written, paper)
     _check_entries(paper, load(str(study))["claims"])
-    facts = [*published_unscaled(paper), *numbers_of_other_papers(paper)]
-    questions = [*evaluations_unjudged(paper), *components_unused(paper), *roles_untried(paper, study)]
+    facts = [*published_unscaled(paper, criteria), *numbers_of_other_papers(paper, criteria)]
+    questions = [*evaluations_unjudged(paper, criteria), *components_unused(paper), *roles_untried(paper, study)]
     for remark in [*_lines(facts, paper.folder / "paper.yaml"), *_lines(questions, paper.questions_file)]:
         print(f"remark: {remark}")
     counts = [f"{part} {len(content.get(part) or {})}" for part, content in _parts(paper)]
@@ -82,14 +84,12 @@ def _check_entries(paper: Paper, claims: dict[str, Any]) -> None:
     problems.stop()
 
 
-def _read(written: str) -> Paper:
-    """Return a paper, checked also against the shipped ones: a study may want both."""
+def _read(written: str) -> tuple[Paper, list[Criterion]]:
+    """Return a paper and its criteria, checked also against the shipped papers: a study may want both."""
     folder = paper_folder(written, Path())
     others = [name for name in shipped() if paper_folder(name, Path()).resolve() != folder.resolve()]
-    problems = Problems(Path("params.yaml"))
-    *_, paper = read_papers([*others, written], Path(), problems)
-    problems.stop()
-    return paper
+    (*_, paper), book = read_papers([*others, written], Path(), Problems(Path("params.yaml")))
+    return paper, criteria_of(paper, book)
 
 
 def _write_study(written: str, paper: Paper) -> Path:
@@ -107,18 +107,18 @@ def _write_study(written: str, paper: Paper) -> Path:
     return path
 
 
-def published_unscaled(paper: Paper) -> Iterator[Problem]:
+def published_unscaled(paper: Paper, criteria: list[Criterion]) -> Iterator[Problem]:
     """Yield the published figures that no criterion scales down."""
-    scaled = {name for criterion in book_of([paper]).criteria.values() for name in criterion.scales}
+    scaled = {name for criterion in criteria for name in criterion.scales}
     for name in paper.facts.get("published") or {}:
         if name not in scaled:
             yield Problem(("published", name), "no criterion scales it down; name it in a criterion's scales")
 
 
-def numbers_of_other_papers(paper: Paper) -> Iterator[Problem]:
+def numbers_of_other_papers(paper: Paper, criteria: list[Criterion]) -> Iterator[Problem]:
     """Yield the criteria that need a question of another paper."""
     used = used_evaluations(paper.sections.get("evaluations"))
-    for criterion in book_of([paper]).criteria.values():
+    for criterion in criteria:
         others = {query.evaluation: place for place, query in queries_of(criterion) if query.evaluation not in used}
         for evaluation, place in others.items():
             papers = shipped_papers_that_use(evaluation)
@@ -126,9 +126,8 @@ def numbers_of_other_papers(paper: Paper) -> Iterator[Problem]:
             yield Problem(place, f"no question here uses {evaluation}; {what}")
 
 
-def evaluations_unjudged(paper: Paper) -> Iterator[Problem]:
+def evaluations_unjudged(paper: Paper, criteria: list[Criterion]) -> Iterator[Problem]:
     """Yield the evaluations whose numbers no criterion needs."""
-    criteria = book_of([paper]).criteria.values()
     needed = {query.evaluation for criterion in criteria for _, query in queries_of(criterion)}
     for name, block in (paper.sections.get("evaluations") or {}).items():
         if block.get("use") not in {*needed, "sanity"}:  # checks of attacks judge no claim
@@ -137,7 +136,7 @@ def evaluations_unjudged(paper: Paper) -> Iterator[Problem]:
 
 def components_unused(paper: Paper) -> Iterator[Problem]:
     """Yield the components of the paper's own that nothing in its questions uses."""
-    used = set(_used(paper.sections))
+    used = set(code.uses(paper.sections))
     for path in sorted(paper.components.glob("*/[a-z]*.py")) if paper.components else ():
         if path.parent.name in registry.FOLDERS and path.stem not in used:
             yield Problem(("components", path.parent.name, path.name), "no entry in questions.yaml uses it")
@@ -161,18 +160,6 @@ def _words(value: Any) -> Iterator[str]:
             yield from _words(item)
     elif isinstance(value, str):
         yield value
-
-
-def _used(value: Any) -> Iterator[str]:
-    """Yield every `use:` in a value."""
-    if isinstance(value, dict):
-        if isinstance(value.get("use"), str):
-            yield value["use"]
-        for item in value.values():
-            yield from _used(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _used(item)
 
 
 def _parts(paper: Paper) -> list[tuple[str, dict[str, Any]]]:

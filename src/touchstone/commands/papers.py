@@ -15,8 +15,7 @@ from rich.text import Text
 from touchstone.commands._paper_check import is_check
 from touchstone.commands.claims import coloured, measured_text, read_lines
 from touchstone.messages import nearest
-from touchstone.pipeline.settings.papers import SHIPPED, read_paper, shipped
-from touchstone.pipeline.settings.problems import Problems
+from touchstone.pipeline.settings.papers import shipped_facts
 from touchstone.pipeline.settings.study import load
 
 PARTS = ("published", "criteria")
@@ -31,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the papers, or one paper's claims in full."""
-    papers = load(options.study)["papers"] if options.study else _shipped()
+    papers = load(options.study)["papers"] if options.study else shipped_facts()
     if options.paper is not None and options.paper not in papers:
         place = f"the study {options.study} lists" if options.study else "touchstone has"
         own = "" if options.study else " --study S looks among the papers of a study."
@@ -44,13 +43,6 @@ def main(options: argparse.Namespace) -> int:
     else:
         _print_in_full(papers[options.paper], verdicts)
     return 0
-
-
-def _shipped() -> dict[str, dict[str, Any]]:
-    problems = Problems(Path("params.yaml"))
-    papers = {name: read_paper(SHIPPED / name, problems).facts for name in shipped()}
-    problems.stop()
-    return papers
 
 
 def _verdicts() -> Verdicts:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from typing import NamedTuple
 
-from touchstone.claims.criteria import Book, Criterion
+from touchstone.claims.criteria import MARKS, Book, Criterion
 from touchstone.claims.measurements import EQUAL
 from touchstone.claims.verdicts import NOT_RUN, Part, Verdict, required, sentence
 from touchstone.records.metric_rows import MetricRow, Threat
@@ -21,8 +21,6 @@ from touchstone.statistics.wording import NARROW, bracketed, plain, written
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
 PUBLISHED = "published"  # the kind of a figure that a paper states; criteria have kinds of their own
 EVALUATION = "claims"  # the evaluation of a claim's row in metrics.csv.gz
-MARKS = {"P": "read in published text", "C": "read in released code", "R": "read in the public review",
-         "K": "from notes, not read again"}  # fmt: skip
 
 
 class ClaimNumber(NamedTuple):

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from touchstone import digests
-from touchstone.claims.criteria import KINDS
+from touchstone.claims.criteria import KINDS, SHARED
 from touchstone.records.metric_rows import MetricRow
 from touchstone.report import packing
 from touchstone.report.chapters import SHORT, Chapter
@@ -31,7 +31,6 @@ from touchstone.statistics.sanity_checks import Doubts
 
 CLAIM = re.compile(r"\b([PS][a-z0-9]+-\d+)\b")  # the name of one
 PAPER = KINDS[0]
-SHARED = "shared"  # the `system` of chapters that belong to no paper
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from touchstone.claims.criteria import COMPARISONS, KINDS, MANY
-from touchstone.pipeline.settings.sections import sections
+from touchstone.claims.criteria import COMPARISONS, KINDS, MANY, MARKS
+from touchstone.claims.paper_files import SECTIONS
 from touchstone.schemas.values import CRITERION_ID, DRAFT, NAME, PUBLISHED_ID, Schema, ref
 
 TEXT: Schema = {"type": "string", "minLength": 1}
@@ -51,7 +51,7 @@ def paper_schema() -> Schema:
 
 
 def _published() -> Schema:
-    marks = {"enum": ["P", "C", "R", "K"], "enumDescriptions": ["text", "code", "review thread", "notes"]}
+    marks = {"enum": [*MARKS], "enumDescriptions": [*MARKS.values()]}
     properties = {
         "setting": TEXT | _says("What was measured, and how."),
         "figure": TEXT | _says("The number as the paper states it."),
@@ -63,8 +63,7 @@ def _published() -> Schema:
 
 
 def _criterion() -> Schema:
-    played = [*sections()]
-    roles = {"enum": [*played, *(f"{many} {section}" for many in MANY for section in played)]}
+    roles = {"enum": [*SECTIONS, *(f"{many} {section}" for many in MANY for section in SECTIONS)]}
     role_names = {"propertyNames": {"pattern": f"^{NAME}$"}, "additionalProperties": roles}
     conditions = {"type": "array", "items": ref("condition")}
     properties = {

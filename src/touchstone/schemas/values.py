@@ -11,15 +11,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from touchstone.claims.paper_files import CLAIM
+from touchstone.pipeline.settings import files
 from touchstone.pipeline.settings.sections import Reference
 from touchstone.signatures import Setting, Signature, Type
 
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-NAME = "[a-z][a-z0-9_]*"
+NAME = files.NAME.pattern
 ENTRY = f"^\\$?{NAME}$"  # the name of an entry, or a role
-PUBLISHED_ID, CRITERION_ID = r"^P[a-z0-9]+-\d+$", r"^S[a-z0-9]+-\d+$"
+PUBLISHED_ID, CRITERION_ID = (f"^{CLAIM[part].pattern}$" for part in ("published", "criteria"))
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 PLAIN = {"int": ["integer"], "float": ["number", "string"], "bool": ["boolean"], "str": ["string"]}
 

@@ -68,4 +68,7 @@ def test_a_studys_own_paper_is_listed_before_its_first_run(project, capsys):
 
 def test_an_unknown_paper_is_refused_with_the_nearest(project, capsys):
     assert main(["papers", "alo"]) == 1
-    assert "no paper alo; touchstone has aloe" in (said := capsys.readouterr().err) and "Did you mean aloe?" in said
+    assert (
+        "no paper alo; touchstone has gradient_detection, aloe" in (said := capsys.readouterr().err)
+        and "Did you mean aloe?" in said
+    )

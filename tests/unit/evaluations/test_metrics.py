@@ -10,7 +10,7 @@ import pytest
 
 from touchstone import registry
 from touchstone.pipeline.settings.paper_questions import has_metric, queries_of
-from touchstone.pipeline.settings.papers import SHIPPED, book_of, read_paper, shipped
+from touchstone.pipeline.settings.papers import read_papers, shipped
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.study import load
 
@@ -53,9 +53,8 @@ def test_an_evaluation_makes_the_metrics_that_it_names_and_no_others(evaluation,
 
 @pytest.mark.parametrize("paper", shipped())
 def test_every_number_of_a_shipped_criterion_is_a_metric_of_its_evaluation(paper):
-    problems = Problems(ROOT / "params.yaml")
-    criteria = book_of([read_paper(SHIPPED / paper, problems)]).criteria.values()
-    queries = [query for criterion in criteria for _, query in queries_of(criterion)]
+    _, book = read_papers([paper], ROOT, Problems(ROOT / "params.yaml"))
+    queries = [query for criterion in book.criteria.values() for _, query in queries_of(criterion)]
 
     assert len(queries) > 10
     assert [q for q in queries if not has_metric(registry.component("evaluations", q.evaluation), q.metric)] == []

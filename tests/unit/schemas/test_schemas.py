@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from touchstone import plugins, registry
+from touchstone.claims import paper_files
 from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.sections import sections
 from touchstone.schemas import files
@@ -233,13 +234,12 @@ def test_a_paper_without_url_and_a_figure_without_source_are_refused():
 
 
 def test_a_criterion_has_the_keys_that_the_reader_of_papers_accepts():
-    reader = pytest.importorskip("touchstone.claims.paper_files")
     definitions = schema("paper")["definitions"]
 
-    assert set(schema("paper")["properties"]) == set(reader.PAPER)
-    assert set(definitions["published"]["properties"]) == set(reader.FIGURE)
-    assert set(definitions["criterion"]["properties"]) == set(reader.CRITERION)
-    assert set(definitions["condition"]["properties"]) == set(reader.NUMBER)
+    assert set(schema("paper")["properties"]) == set(paper_files.PAPER)
+    assert set(definitions["published"]["properties"]) == set(paper_files.FIGURE)
+    assert set(definitions["criterion"]["properties"]) == set(paper_files.CRITERION)
+    assert set(definitions["condition"]["properties"]) == set(paper_files.NUMBER)
 
 
 # --- questions ----------------------------------------------------------------------------------------------------

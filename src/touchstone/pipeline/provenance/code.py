@@ -78,15 +78,16 @@ def roots(step: str, settings: object) -> list[str]:
     These are its step, its components and the pinned CPU paths.
     """
     pins = [CPU_PATHS] if computes(step) else []
-    return [f"pipeline/steps/{step}.py", *sorted(f"{use}.py" for use in set(_uses(settings))), *pins]
+    return [f"pipeline/steps/{step}.py", *sorted(f"{use}.py" for use in set(uses(settings))), *pins]
 
 
-def _uses(value: object) -> Iterator[str]:
+def uses(value: object) -> Iterator[str]:
+    """Yield every `use:` in a value, however deep."""
     if isinstance(value, dict):
         if isinstance(value.get("use"), str):
             yield value["use"]
         for item in value.values():
-            yield from _uses(item)
+            yield from uses(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _uses(item)
+            yield from uses(item)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from touchstone.claims.criteria import Criterion
+from touchstone.claims.criteria import Book, Criterion
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
-from touchstone.pipeline.settings.papers import Paper, book_of
+from touchstone.pipeline.settings.papers import Paper
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import mentioned
 from touchstone.pipeline.settings.sections import Entry
@@ -21,6 +21,7 @@ Cast = dict[str, str | list[str]]  # role -> the entry or entries that play it
 def resolve_claims(
     written: dict[str, Any],
     papers: list[Paper],
+    book: Book,
     resolved: dict[str, Any],
     removed: Collection[Entry],
     problems: Problems,
@@ -30,11 +31,11 @@ def resolve_claims(
     Args:
         written: the section `claims` as the files write it. Its key `shared` gives roles to all claims.
         papers: of the study.
+        book: their claims.
         resolved: the settings of all other sections.
         removed: the entries that the overlay, or an absent source, took out of the study.
         problems: receives every mistake.
     """
-    book = book_of(papers)
     criterion_roles = {name for criterion in book.criteria.values() for name in criterion.roles}
     sentences = {role: sentence for paper in papers for role, sentence in paper.roles.items()}
     blocks = dict(written)

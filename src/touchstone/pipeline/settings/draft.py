@@ -16,6 +16,7 @@ from touchstone.pipeline.settings.sections import Entry, Section
 from touchstone.pipeline.settings.shorthand import (
     DEFAULTS,
     FAMILY,
+    component_of,
     family_names,
     merged,
     takes_list,
@@ -173,10 +174,11 @@ def _fill_roles(blocks: Blocks, kinds: dict[str, Section], players: Roles) -> No
         kind = kinds.get(section)
         for name, block in entries.items():
             if isinstance(block, dict):
+                component = component_of(kind, block.get("use")) if kind else None
                 entries[name] = {
                     key: value
                     if key in TEXTS
-                    else filled_in(value, players, many=kind is not None and takes_list(kind, block.get("use"), key))
+                    else filled_in(value, players, many=kind is not None and takes_list(kind, component, key))
                     for key, value in block.items()
                 }
     study = blocks.get("study")

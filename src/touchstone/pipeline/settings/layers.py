@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from touchstone.claims.criteria import Book
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.limits import ENTRIES
@@ -38,6 +39,7 @@ class Files:
         layers: the sections of every file; later layers change earlier ones.
         listed: the papers, as written.
         papers: the same, read.
+        book: the claims of all papers.
         roles: role -> the entries that play it.
         questions: the names of the evaluations to keep of papers and params.yaml; None keeps all.
         plugins: folders, as written.
@@ -46,6 +48,7 @@ class Files:
     layers: list[Layer]
     listed: list[str]
     papers: list[Paper]
+    book: Book
     roles: Roles
     questions: list[str] | None
     plugins: list[str]
@@ -77,8 +80,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     for layer in layers:
         _check_sections(layer, problems, [*kinds, *STUDY_SETTINGS, "confounding", "claims"])
     problems.stop()
-    papers = read_papers(lists["papers"] or [], root, problems)
-    problems.stop()
+    papers, book = read_papers(lists["papers"] or [], root, problems)
     layers = [Layer(paper.sections, paper.questions_file, own=False) for paper in papers] + layers
     for layer in layers[: len(papers)]:
         names = [name for name in kinds if name != "sources"]
@@ -88,7 +90,7 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     resolved = read_roles(roles or {}, problems)
     _check_mentions(papers, [layer for layer in layers if layer.own], roles or {}, problems)
     problems.stop()
-    return Files(layers, lists["papers"] or [], papers, resolved, lists["questions"], lists["plugins"] or [])
+    return Files(layers, lists["papers"] or [], papers, book, resolved, lists["questions"], lists["plugins"] or [])
 
 
 def _starts_from_nothing(overlay: dict[str, Any], problems: Problems) -> bool:
@@ -109,12 +111,16 @@ def _with_inherited(own: Any, base: dict[str, Any]) -> Any:
     if own is None or not isinstance(own, dict) or not isinstance(inherited, dict):
         return inherited if own is None else own
     data = set(base.get("examples") or {})
-    heads = {name: {re.split(r"[/+]", str(player))[0] for player in players if isinstance(player, str)}
-             for name, written in inherited.items()
-             if (players := written if isinstance(written, list) else [written])}  # fmt: skip
-    while more := {f"${name}" for name, entries in heads.items() if entries & data} - data:
+    heads = {f"${name}": _heads(players) for name, players in inherited.items()}
+    while more := {role for role, entries in heads.items() if entries & data} - data:
         data |= more
     return dict(own) | {name: inherited[name] for name in inherited if name not in own and f"${name}" not in data}
+
+
+def _heads(players: Any) -> set[str]:
+    """Return what a role names, whatever was done to it: of `digits_test/pgd` the set, of `$id_test/pgd` the role."""
+    listed = players if isinstance(players, list) else [players]
+    return {re.split(r"[/+]", player)[0] for player in listed if isinstance(player, str)}
 
 
 def _list_of_words(key: str, content: dict[str, Any], problems: Problems) -> list[str] | None:
@@ -169,7 +175,7 @@ def _check_mentions(papers: Iterable[Paper], own: Iterable[Layer], roles: Iterab
         for place, role in mentioned(layer.blocks):
             in_list = place[-1].isdecimal()
             if f"${role}" == INHERITED and not in_list:
-                problems.add(place, f"stands in a list: [{INHERITED}, ...]", layer.file)
+                problems.add(place, f"write it in a list: [{INHERITED}, ...]", layer.file)
             elif role not in names and f"${role}" != INHERITED:
                 problems.add(
                     place,

@@ -11,7 +11,7 @@ from touchstone.claims.criteria import Criterion, RowQuery
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place, read_yaml
 from touchstone.pipeline.settings.layers import Files
-from touchstone.pipeline.settings.papers import SHIPPED, Paper, book_of, shipped
+from touchstone.pipeline.settings.papers import SHIPPED, Paper, criteria_of, shipped
 from touchstone.pipeline.settings.problems import Problems
 
 COMPLEMENT = "1 - "  # "1 - robust_accuracy" is a number computed from the metric robust_accuracy
@@ -26,9 +26,8 @@ def check_papers(files: Files, problems: Problems) -> None:
     evaluations = [layer.blocks.get("evaluations") for layer in files.layers]
     used = {use for section in evaluations for use in used_evaluations(section)}
     names = {name for section in evaluations for name in section or {}}
-    book = book_of(files.papers)
     for paper in files.papers:
-        for criterion in (book.criteria[name] for name in paper.facts.get("criteria") or {}):
+        for criterion in criteria_of(paper, files.book):
             _check_cast(criterion, paper, problems)
             reasons: dict[str, Place] = {}
             for place, query in queries_of(criterion):
@@ -53,7 +52,7 @@ def used_evaluations(evaluations: object) -> set[str]:
 
 
 def has_metric(component: registry.Component, metric: str) -> bool:
-    """Return whether the rows of an evaluation can have a metric; its roles, such as {msp}, stand for any entry."""
+    """Return whether the rows of an evaluation can have a metric; a role in it, such as {msp}, may be any entry."""
     metric = metric.removeprefix(COMPLEMENT)
     return not component.metrics or any(fnmatchcase(metric, pattern) for pattern in component.metrics)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.claims import paper_files
-from touchstone.claims.criteria import Book
+from touchstone.claims.criteria import SHARED, Book, Criterion
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import NAME, read_yaml
 from touchstone.pipeline.settings.problems import Problems
-from touchstone.pipeline.settings.sections import SHARED
+from touchstone.pipeline.settings.shorthand import DEFAULTS
 from touchstone.pipeline.settings.values import shown
 from touchstone.plugins import PACKAGE
 
@@ -83,8 +83,12 @@ def paper_folder(written: str, root: Path) -> Path:
     return folder
 
 
-def read_papers(listed: Iterable[str], root: Path, problems: Problems) -> list[Paper]:
-    """Return the papers that a study lists; every mistake goes to `problems`."""
+def read_papers(listed: Iterable[str], root: Path, problems: Problems) -> tuple[list[Paper], Book]:
+    """Return the papers that a study lists, and their claims; every mistake goes to `problems`.
+
+    Raises:
+        ParamsError: a paper is wrong.
+    """
     papers: list[Paper] = []
     for written in listed:
         try:
@@ -97,21 +101,19 @@ def read_papers(listed: Iterable[str], root: Path, problems: Problems) -> list[P
             _compare(paper, other, problems)
         papers.append(paper)
     problems.stop()
+    book = Book({}, {})
     try:
-        book_of(papers)
+        book = paper_files.book({paper.name: paper.facts for paper in papers})
     except paper_files.ClaimError as error:
         (owner,) = [paper for paper in papers if error.place[1] in (paper.facts.get("criteria") or {})]
         problems.add(error.place, error.message, owner.folder / "paper.yaml")
-    return papers
+    problems.stop()
+    return papers, book
 
 
-def book_of(papers: Iterable[Paper]) -> Book:
-    """Return the claims of papers.
-
-    Raises:
-        ClaimError: a claim is wrong.
-    """
-    return paper_files.book({paper.name: paper.facts for paper in papers})
+def criteria_of(paper: Paper, book: Book) -> list[Criterion]:
+    """Return the criteria of one paper, from the claims of all papers of a study."""
+    return [book.criteria[name] for name in paper.facts.get("criteria") or {}]
 
 
 def read_paper(folder: Path, problems: Problems) -> Paper:
@@ -191,6 +193,6 @@ def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
             problems.add((part, name), reason, paper.folder / "paper.yaml")
     for section, block in paper.sections.items():
         if section != "claims":
-            for name in _blocks(block).keys() & _blocks(other.sections.get(section)).keys() - {"defaults"}:
+            for name in _blocks(block).keys() & _blocks(other.sections.get(section)).keys() - {DEFAULTS}:
                 reason = f"{other.name} defines it, too; rename one of them"
                 problems.add((section, name), reason, paper.questions_file)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.limits import most
 from touchstone.pipeline.settings.problems import Problem, Problems
-from touchstone.pipeline.settings.roles import is_open, role_in
+from touchstone.pipeline.settings.roles import names_role, role_in
 from touchstone.pipeline.settings.sections import Entry, Reference, Section
 from touchstone.pipeline.settings.values import shown
 
@@ -89,7 +89,7 @@ def _wrong_thresholds(study: dict[str, Any], examples: dict[str, Any]) -> Iterat
         yield Problem(("study", "attacked_false_positive_rate"), reason)
     if calibration not in examples:
         reason = f"no example set called {calibration}.{nearest(calibration, examples)}"
-        if is_open(calibration):
+        if names_role(calibration):
             reason = f"the study has no role {role_in(calibration)}; define it in roles"
         yield Problem(("study", "calibration"), reason)
 
@@ -101,14 +101,7 @@ def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Prob
     """
     if resolved["study"]["absent"]:
         return
-    reached = {Entry(section, name) for section in ("evaluations", "figures") for name in resolved[section]}
-    reached.add(Entry("examples", resolved["study"]["calibration"]))
-    waiting = list(reached)
-    while waiting:
-        for entry in _named(waiting.pop(), resolved, kinds):
-            if entry not in reached:
-                reached.add(entry)
-                waiting.append(entry)
+    reached = reached_from((), resolved, kinds)
     for section in kinds:
         for name in resolved[section]:
             if Entry(section, name) not in reached:
@@ -117,16 +110,31 @@ def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Prob
                 )
 
 
+def reached_from(entries: Iterable[Entry], resolved: dict[str, Any], kinds: dict[str, Section]) -> set[Entry]:
+    """Return the entries that evaluations, figures, thresholds and the given entries need, themselves included.
+
+    A name that leads nowhere, and `all` before it is expanded, reach nothing.
+    """
+    reached = {Entry(section, name) for section in ("evaluations", "figures") for name in resolved[section]}
+    reached |= {Entry("examples", resolved["study"]["calibration"]), *entries}
+    waiting = [entry for entry in reached if entry.name in resolved[entry.section]]
+    while waiting:
+        named = set(_named(waiting.pop(), resolved, kinds)) - reached
+        reached |= named
+        waiting.extend(named)
+    return reached
+
+
 def _named(entry: Entry, resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Entry]:
     """Yield the entries that an entry names."""
     settings = resolved[entry.section][entry.name]
     for key, reference in kinds[entry.section].references.items():
-        for name in _names(settings, key, reference):
-            yield next(Entry(section, name) for section in reference.sections if name in resolved[section])
+        for name in _names(settings, key, reference) if settings.get(key) != "all" else ():
+            yield from (Entry(section, name) for section in reference.sections if name in resolved[section])
 
 
 def _names(settings: dict[str, Any], key: str, reference: Reference) -> list[str]:
     """Return the names under a reference as a list, empty if there are none."""
     if reference.many:
-        return list(settings[key])
-    return [settings[key]] if settings[key] else []
+        return list(settings.get(key, ()))
+    return [settings[key]] if settings.get(key) else []

@@ -8,7 +8,8 @@ from typing import Any
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
-from touchstone.pipeline.settings.roles import TEXTS, is_open
+from touchstone.pipeline.settings.references import reached_from
+from touchstone.pipeline.settings.roles import TEXTS, names_role
 from touchstone.pipeline.settings.sections import Entry, Section
 
 NAMING = ("evaluations", "figures")  # sections whose settings may name entries, too, not only their references
@@ -104,7 +105,7 @@ def _stays(block: dict[str, Any], place: Place, kind: Section, gone: set[Entry],
 
 
 def _is_gone(value: Any, names: Collection[str]) -> bool:
-    return isinstance(value, str) and (value in names or is_open(value))
+    return isinstance(value, str) and (value in names or names_role(value))
 
 
 def without_unreached(resolved: dict[str, Any], kinds: dict[str, Section], own: Collection[Entry]) -> set[Entry]:
@@ -112,18 +113,7 @@ def without_unreached(resolved: dict[str, Any], kinds: dict[str, Section], own: 
 
     `all` means the entries that remain, so it reaches none.
     """
-    reached = {Entry(section, name) for section in NAMING for name in resolved[section]}
-    reached |= {Entry(section, name) for section, name in own if section in kinds and name in resolved[section]}
-    reached.add(Entry("examples", resolved["study"]["calibration"]))
-    waiting = list(reached)
-    while waiting:
-        section, name = waiting.pop()
-        for key, reference in kinds[section].references.items() if name in resolved[section] else ():
-            value = resolved[section][name].get(key)
-            for other in value if isinstance(value, list) else [value]:
-                named = {Entry(target, other) for target in reference.sections if other in resolved[target]} - reached
-                reached |= named
-                waiting.extend(named)
+    reached = reached_from((entry for entry in own if entry.section in kinds), resolved, kinds)
     gone = {Entry(section, name) for section in kinds for name in resolved[section]} - reached
     for section, name in gone:
         del resolved[section][name]

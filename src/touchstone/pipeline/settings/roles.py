@@ -25,8 +25,8 @@ class Role(NamedTuple):
 Roles = dict[str, Role]
 
 
-def is_open(value: object) -> bool:
-    """Return whether a value names a role that the study does not give."""
+def names_role(value: object) -> bool:
+    """Return whether a value names a role. Once roles are filled in, it is one that the study does not give."""
     return isinstance(value, str) and ROLE.fullmatch(value) is not None
 
 
@@ -50,7 +50,7 @@ def read_roles(written: Any, problems: Problems) -> Roles:
             problems.add(place, "a role is named [a-z][a-z0-9_]*", problems.own)
         elif not entries or not all(isinstance(entry, str) and entry for entry in entries):
             problems.add(place, f"expected an entry or a list of entries, got {shown(players)}", problems.own)
-        elif unknown := [entry for entry in entries if is_open(entry) and role_in(entry) not in written]:
+        elif unknown := [entry for entry in entries if names_role(entry) and role_in(entry) not in written]:
             reason = f"there is no role {role_in(unknown[0])}.{nearest(role_in(unknown[0]), written)}"
             problems.add(place, reason, problems.own)
         else:

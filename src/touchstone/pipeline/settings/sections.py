@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from annotated_types import Interval
 
 from touchstone import registry
+from touchstone.claims.criteria import SHARED
 from touchstone.numerics import precision
 from touchstone.signatures import Setting, Type, read_signature
 
@@ -60,7 +61,6 @@ class Section:
         return bool(self.folders)
 
 
-SHARED = "shared"  # the `system` of evaluations that belong to no paper
 GROUPED = ("examples", "attacks", "detectors", "translators")  # sections whose entries one job may treat together
 # The settings of a classifier that is read from a file, instead of those of a training run.
 FILE_SETTINGS: dict[str, Setting] = {

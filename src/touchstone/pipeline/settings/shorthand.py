@@ -9,6 +9,7 @@ from touchstone.pipeline.settings.files import NAME
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.sections import FILE_SETTINGS, Section
 from touchstone.pipeline.settings.values import shown
+from touchstone.registry import Component
 
 DEFAULTS, FAMILY = "defaults", "_*"
 INHERITED = "$inherited"
@@ -58,35 +59,34 @@ def _members(section: str, family: str, block: Any, problems: Problems) -> dict[
     elif not isinstance(block, dict) or not isinstance(block.get("eps"), list) or not block["eps"]:
         problems.add(place, "a family needs eps: a list, one entry for each")
     else:
-        names = [_suffix(eps) for eps in block["eps"]]
+        names = [_member(family, eps) for eps in block["eps"]]
         for eps, name in zip(block["eps"], names, strict=True):
             if not name:
                 reason = f"expected hundredths, such as 0.05, or a fraction, such as 8/255, got {shown(eps)}"
                 problems.add((*place, "eps"), reason)
             elif names.count(name) > 1:
-                problems.add((*place, "eps"), f"two entries would be called {family.removesuffix('*')}{name}")
+                problems.add((*place, "eps"), f"two entries would be called {name}")
                 return {}
-        return {family.removesuffix("*") + name: {**block, "eps": eps}
-                for eps, name in zip(block["eps"], names, strict=True) if name}  # fmt: skip
+        return {name: {**block, "eps": eps} for eps, name in zip(block["eps"], names, strict=True) if name}
     return {}
 
 
 def family_names(family: str, block: Any) -> list[str]:
     """Return the names of a family's entries; none if the family is not written right."""
     values = block.get("eps") if isinstance(block, dict) else None
-    suffixes = map(_suffix, values) if isinstance(values, list) else ()
-    return [family.removesuffix("*") + suffix for suffix in suffixes if suffix]
+    return [name for eps in values if (name := _member(family, eps))] if isinstance(values, list) else []
 
 
-def _suffix(eps: Any) -> str:
-    """Return how an entry of a family is called: 0.05 -> "05", "8/255" -> "8"; "" if eps has no such name."""
+def _member(family: str, eps: Any) -> str:
+    """Return the name of an entry of `pgd_*`: pgd_05 for 0.05, pgd_8 for "8/255"; "" if eps gives no name."""
+    suffix = ""
     if isinstance(eps, str):
         numerator, slash, _ = eps.partition("/")
-        return numerator.strip() if slash and numerator.strip().isdecimal() else ""
-    if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 <= eps <= 1:
-        return ""
-    hundredths = round(100 * eps)
-    return f"{hundredths:02d}" if abs(100 * eps - hundredths) < 1e-9 else ""
+        suffix = numerator.strip() if slash and numerator.strip().isdecimal() else ""
+    elif isinstance(eps, int | float) and not isinstance(eps, bool) and 0 <= eps <= 1:
+        hundredths = round(100 * eps)
+        suffix = f"{hundredths:02d}" if abs(100 * eps - hundredths) < 1e-9 else ""
+    return family.removesuffix("*") + suffix if suffix else ""
 
 
 def with_defaults(
@@ -109,8 +109,8 @@ def with_defaults(
     taken = set[str]()
     for name, block in entries.items():
         if isinstance(block, dict):
-            use = block.get("use", defaults.get("use"))
-            fitting = {key: value for key, value in defaults.items() if key == "use" or takes(kind, use, key)}
+            component = component_of(kind, block.get("use", defaults.get("use")))
+            fitting = {key: value for key, value in defaults.items() if key == "use" or takes(kind, component, key)}
             taken |= fitting.keys()
             for key in fitting.keys() - block.keys():
                 problems.stands_for((section, name, key), (section, DEFAULTS, key))
@@ -120,23 +120,22 @@ def with_defaults(
     return entries
 
 
-def takes(kind: Section, use: Any, key: str) -> bool:
-    """Return whether an entry with this component may have a setting; no component has settings of its own only."""
-    component = _component(kind, use)
+def takes(kind: Section, component: Component | None, key: str) -> bool:
+    """Return whether an entry with this component, or without any, may have a setting."""
     if component is not None and component.folder == "pretrained":
         return key == "source" or key in FILE_SETTINGS | component.settings
     return key in kind.references or key in kind.settings or (component is not None and key in component.settings)
 
 
-def takes_list(kind: Section, use: Any, key: str) -> bool:
-    """Return whether a setting of an entry is a list."""
+def takes_list(kind: Section, component: Component | None, key: str) -> bool:
+    """Return whether a setting of an entry with this component, or without any, is a list."""
     if key in kind.references:
         return kind.references[key].many
-    component = _component(kind, use)
     setting = kind.settings.get(key) or (component.settings.get(key) if component is not None else None)
     return setting is not None and setting.type.base == "list"
 
 
-def _component(kind: Section, use: Any) -> registry.Component | None:
+def component_of(kind: Section, use: Any) -> Component | None:
+    """Return the component that an entry's `use` names; None if there is none."""
     folders = [folder for folder in kind.folders if isinstance(use, str) and use in registry.names(folder)]
     return registry.component(folders[0], use) if folders else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import plugins
+from touchstone.claims.criteria import SHARED
 from touchstone.messages import nearest
 from touchstone.numerics import devices, precision
 from touchstone.pipeline.settings.claim_roles import resolve_claims
@@ -24,7 +25,7 @@ from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
 from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import attacked_classifiers, fitting_data, inputs, static_networks
-from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, SHARED, STUDY_SETTINGS, sections
+from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, sections
 from touchstone.pipeline.settings.values import shown
 
 
@@ -95,7 +96,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}
-    resolved["claims"] = resolve_claims(claims, files.papers, resolved, removed, problems)
+    resolved["claims"] = resolve_claims(claims, files.papers, files.book, resolved, removed, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     folders = [paper for paper in files.listed if "/" in paper]

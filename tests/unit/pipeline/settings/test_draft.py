@@ -221,7 +221,7 @@ def test_inherited_stands_for_the_list_before(draft):
 def test_inherited_outside_a_list_is_refused(draft):
     text = mistakes(draft, "evaluations: {first: {examples: $inherited}}")
 
-    assert "evaluations.first.examples: stands in a list: [$inherited, ...]" in text
+    assert "evaluations.first.examples: write it in a list: [$inherited, ...]" in text
 
 
 def test_entries_of_an_inherited_family_leave_with_it(draft):
