@@ -11,7 +11,7 @@ from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings.study import load
-from touchstone.records import encoding, nouns
+from touchstone.records import metric_tables
 from touchstone.report import packing
 
 
@@ -96,7 +96,7 @@ def test_a_study_without_figures_gets_its_report(copied):
 
 def test_the_metrics_table_reads_back(tiny):
     table = gzip.decompress((tiny.root / "reports/tiny/metrics.csv.gz").read_bytes())
-    rows = encoding.decode(table, nouns.Metrics).rows
+    rows = metric_tables.decode(table).rows
 
     assert {row.evaluation for row in rows} >= {"robustness", "detection", "margins", "translation"}
     assert all(row.low is None or row.low <= row.value + 1e-9 for row in rows)

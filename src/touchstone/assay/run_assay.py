@@ -17,7 +17,7 @@ from touchstone.pipeline.orchestration import locks, snakemake_run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.study import load
-from touchstone.records import encoding, nouns
+from touchstone.records import metric_tables
 from touchstone.report import packing
 from touchstone.report.summary import summary
 from touchstone.report.tables import numbered
@@ -87,7 +87,7 @@ def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -
 def _print_summary(name: str) -> None:
     """Print the first screen of a study's report: the same words and numbers."""
     table = gzip.decompress(Path(f"reports/{name}/{packing.METRICS}").read_bytes())
-    rows = numbered({name: encoding.decode(table, nouns.Metrics)})
+    rows = numbered({name: metric_tables.decode(table)})
     first_screen = summary(rows, Doubts(rows))
     if first_screen is None:
         return

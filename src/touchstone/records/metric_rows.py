@@ -2,7 +2,7 @@
 
 Inside the program a row travels as a value; text is made in `cells_of` and read back in `row_of` only:
 
-    for row in decode(data, Metrics).rows:
+    for row in metric_tables.decode(data).rows:
         row.value, row.low, row.high      # floats; the ends of the interval may be None
         row.classifier, row.detector      # "cnn" and "knn" of the entry "cnn+knn"
         row.measured, row.is_mean         # the metric without "_mean"; whether the row is a mean over seeds

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from touchstone.records.metric_rows import NONE, MetricRow, Threat, seedless
-from touchstone.records.nouns import Metrics
+from touchstone.records.metric_tables import Metrics
 from touchstone.statistics.sanity_checks import Doubts
 from touchstone.statistics.wording import bracketed, written
 

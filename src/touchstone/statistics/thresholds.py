@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from touchstone.statistics.estimators import Array
+Array = NDArray[Any]
 
 
 def threshold_at(calibration: Array, rate: float) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.records.nouns import Metrics
+from touchstone.records.metric_tables import Metrics
 from touchstone.report.tables import Numbers, numbered
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))

@@ -9,7 +9,7 @@ from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
 from touchstone.evaluations.translation import translation
-from touchstone.records.nouns import Metrics
+from touchstone.records.metric_tables import Metrics
 from touchstone.report.headlines import headlines
 from touchstone.report.matrices import matrices
 from touchstone.report.tables import Numbers, numbered

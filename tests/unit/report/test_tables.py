@@ -1,5 +1,6 @@
 from touchstone.records.metric_rows import Threat
-from touchstone.records.nouns import Cell, Metrics
+from touchstone.records.metric_tables import Metrics
+from touchstone.records.nouns import Cell
 from touchstone.report.tables import Numbers, numbered, pivot
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import row, with_means

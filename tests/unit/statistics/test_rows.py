@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from touchstone.records.nouns import Cell, Metrics
+from touchstone.records.metric_tables import Metrics
+from touchstone.records.nouns import Cell
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import grouped, measured, of_images, only, place, row, rows_of, with_means
 

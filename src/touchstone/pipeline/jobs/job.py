@@ -68,9 +68,10 @@ class Job:
 
     def write(self, noun: Any) -> None:
         """Write the task's artefact and its record."""
-        from touchstone.records import encoding
+        from touchstone.records import encoding, metric_tables
 
-        self.written = self.outputs.write(self.task.output, encoding.encode(noun), self.facts)
+        data = metric_tables.encode(noun) if isinstance(noun, metric_tables.Metrics) else encoding.encode(noun)
+        self.written = self.outputs.write(self.task.output, data, self.facts)
 
     def write_pieces(self, pieces: Iterable[bytes]) -> None:
         """Write the task's artefact piece by piece, and its sidecar."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from touchstone.pipeline.provenance import sidecar_files
 
+METRICS = "Metrics"  # the kind of file that evaluations write
+
 
 class JobError(Exception):
     """A job cannot run; the message is for the user."""
@@ -26,12 +28,15 @@ class Reader:
         Raises:
             JobError: The file is damaged or does not match its sidecar.
         """
-        from touchstone.records import encoding, nouns
+        from touchstone.records import encoding, metric_tables, nouns
 
         self.link(file)  # checks the bytes
         if file not in self._nouns:
             try:
-                self._nouns[file] = encoding.decode(sidecar_files.read_artefact(Path(file)), nouns.KINDS[kind])
+                data = sidecar_files.read_artefact(Path(file))
+                self._nouns[file] = (
+                    metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
+                )
             except ValueError as error:
                 raise JobError(f"{file}: {error}. Delete the file and run the command again.") from error
         return self._nouns[file]

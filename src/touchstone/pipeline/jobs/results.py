@@ -10,6 +10,7 @@ from typing import Any
 
 from touchstone import digests, registry
 from touchstone.pipeline.jobs.job import Job, bound
+from touchstone.pipeline.jobs.reader import METRICS
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address
 
@@ -49,7 +50,7 @@ def report(job: Job) -> None:
     from touchstone.claims.judging import Asked
     from touchstone.pipeline.steps.report import report as step
 
-    metrics = {Path(str(file)).stem: job.reader.noun(str(file), "Metrics") for file in job.task.inputs["metrics"]}
+    metrics = {Path(str(file)).stem: job.reader.noun(str(file), METRICS) for file in job.task.inputs["metrics"]}
     figures: dict[str, Any] = {}
     methods = {name for part in ("classifiers", "defences", "detectors") for name in job.settings["settings"][part]}
     questions = job.settings["settings"]["evaluations"]

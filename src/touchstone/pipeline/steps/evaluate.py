@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from touchstone.records.metric_rows import MetricRow
-from touchstone.records.nouns import Cell, ContractError, Metrics
+from touchstone.records.metric_tables import Metrics
+from touchstone.records.nouns import Cell, ContractError
 
 Question = Callable[..., list[MetricRow]]  # a component of evaluations/ with its settings bound
 

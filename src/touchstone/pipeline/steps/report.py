@@ -8,8 +8,8 @@ from typing import Any
 
 from touchstone.claims import paper_files
 from touchstone.claims.judging import Asked, judge
-from touchstone.records.encoding import encode
-from touchstone.records.nouns import ContractError, Metrics
+from touchstone.records.metric_tables import Metrics, encode
+from touchstone.records.nouns import ContractError
 from touchstone.report import packing
 from touchstone.report.chapters import Question, chapters
 from touchstone.report.claim_table import claim_rows, claims_csv, claims_tex, page_lines
