@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 import racing
 from racing import Goal, Results
-from touchstone.statistics import estimators, intervals
+from touchstone.statistics import estimators, rank_intervals
 
 Array = NDArray[Any]
 SEED = 0
@@ -34,7 +34,9 @@ def scores(count: int, *, ties: bool) -> tuple[Array, Array]:
 
 def ours(id_scores: Array, ood_scores: Array, resamples: int) -> Array:
     """Return our AUROCs, (resamples,)."""
-    results = intervals.detection_samples(id_scores, ood_scores, resamples=resamples, seed=SEED, statistics=("auroc",))
+    results = rank_intervals.detection_samples(
+        id_scores, ood_scores, resamples=resamples, seed=SEED, statistics=("auroc",)
+    )
     return results["auroc"]
 
 

@@ -15,7 +15,7 @@ from touchstone.api.components import component
 from touchstone.messages import nearest
 from touchstone.networks.readouts import Confounding, read_out
 from touchstone.numerics.tensors import batches, frozen
-from touchstone.statistics import intervals
+from touchstone.statistics import rank_intervals
 from touchstone.statistics.intervals import Interval
 
 LABELS: Confounding = {  # confounding labels by the names that params.yaml gives them
@@ -51,7 +51,7 @@ def evaluate_scores(
         np.asarray(scores.detach().cpu() if isinstance(scores, Tensor) else scores, dtype=np.float64)
         for scores in (id_scores, ood_scores)
     )
-    return intervals.detection(in_distribution, anomalous, resamples=resamples, seed=seed)
+    return rank_intervals.detection(in_distribution, anomalous, resamples=resamples, seed=seed)
 
 
 def detector_scores(

@@ -34,7 +34,23 @@ class Contest:
     @property
     def scores(self) -> tuple[Array, Array]:
         """In-distribution and anomalous scores, each in the order of their ids: the order of rows has no effect."""
-        return by_id(self.normal), by_id(self.anomalous, self.keep)
+        return by_id(self.normal), by_id(self.anomalous)
+
+    @property
+    def counted(self) -> Array | None:
+        """Which of the anomalous scores count, (N,) bool; None for all."""
+        return None if self.keep is None else np.isin(np.sort(self.anomalous.noun.example_ids), self.keep)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many in-distribution and anomalous rows count."""
+        anomalous = self.anomalous.noun.example_ids if self.keep is None else self.keep
+        return len(self.normal.noun.example_ids), len(anomalous)
+
+    @property
+    def n(self) -> int:
+        """How many rows count."""
+        return sum(self.sizes)
 
     @property
     def files(self) -> list[Cell]:
@@ -101,8 +117,6 @@ def successes(cell: Cell, outputs: Iterable[Cell]) -> tuple[Array, tuple[Cell, C
     return np.sort(ids[right[0] & ~right[1]]), (clean, attacked)
 
 
-def by_id(cell: Cell, keep: Array | None = None) -> Array:
-    """Return the cell's scores in the order of their ids, (N,): all of them, or those of the ids in `keep`."""
-    order = np.argsort(cell.noun.example_ids)
-    kept = order if keep is None else order[np.isin(cell.noun.example_ids[order], keep)]
-    return np.asarray(cell.noun.scores[kept])
+def by_id(cell: Cell) -> Array:
+    """Return the cell's scores in the order of their ids, (N,)."""
+    return np.asarray(cell.noun.scores[np.argsort(cell.noun.example_ids)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import correct
@@ -45,8 +47,13 @@ def _rows(cell: Cell, attacked: list[Cell]) -> list[MetricRow]:
     wrong, wrong_too = (~correct(predictions, fooled.noun.labels) for predictions in (seen_by_fooled, seen))
     agree = seen == seen_by_fooled
     hits_of = {
-        "agreement_when_both_wrong": agree[wrong & wrong_too],
-        "agreement_on_fooling": agree[wrong],
-        "transfer_error": wrong_too,
+        "agreement_when_both_wrong": (agree, wrong & wrong_too),
+        "agreement_on_fooling": (agree, wrong),
+        "transfer_error": (wrong_too, np.ones(len(wrong), dtype=bool)),
     }
-    return [rate_row(metric, hits, cell, files=[cell, fooled]) for metric, hits in hits_of.items() if len(hits)]
+    ids = fooled.noun.example_ids
+    return [
+        rate_row(metric, hits, cell, among=among, ids=ids, files=[cell, fooled])
+        for metric, (hits, among) in hits_of.items()
+        if among.any()
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise, product
 from typing import NamedTuple
@@ -12,9 +12,10 @@ import numpy as np
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import estimators, intervals
+from touchstone.statistics import estimators, intervals, rank_intervals
+from touchstone.statistics.crossed import SCORE, SIGNED
 from touchstone.statistics.estimators import Array
-from touchstone.statistics.intervals import Interval
+from touchstone.statistics.intervals import Interval, from_samples
 from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
@@ -189,13 +190,19 @@ class _Measure:
         if names not in self._samples:
             populations = [cell.noun.scores[np.argsort(cell.noun.example_ids)] for cell in sides]
             values = {name: getattr(estimators, name)(*populations) for name in estimators.STATISTICS}
-            samples = intervals.detection_samples(*populations, resamples=self.resamples, seed=self.seed)
+            samples = rank_intervals.detection_samples(*populations, resamples=self.resamples, seed=self.seed)
             self._samples[names] = values, samples
         return self._samples[names]
 
     def auroc(self, sides: Sides) -> tuple[float, Array]:
         values, samples = self.measured(sides)
         return values["auroc"], samples["auroc"]
+
+    @staticmethod
+    def interval(value: float, samples: Array, sides: Sequence[tuple[Cell, ...]], method: str = SCORE) -> Interval:
+        """Return the interval of a number of several OOD sets, which share the ID rows."""
+        sizes = dict.fromkeys((cell.examples, len(cell.noun.scores)) for pair in sides for cell in pair)
+        return from_samples(value, samples, tuple(size for _, size in sizes), method)
 
     def clean(self, one: _Set) -> list[MetricRow]:
         return list(self._statistics(one.clean, "clean", one.clean[1], one.ood))
@@ -206,9 +213,9 @@ class _Measure:
         rows = list(self._statistics(one.sides["both"], "both", cell, examples))
         for side in SIDES:
             sides = one.sides[side]
-            rows.append(_row(f"auroc_{side}", intervals.percentile(*self.auroc(sides)), cell, examples, sides))
+            rows.append(_row(f"auroc_{side}", self.interval(*self.auroc(sides), [sides]), cell, examples, sides))
             ((value, samples, _, files),) = self._less([one], side)
-            less = intervals.percentile(value, samples)
+            less = self.interval(value, samples, [one.clean], SIGNED)
             rows.append(_row(f"auroc_{side}_less_both", less, cell, examples, files, DIFFERENCE))
         return rows
 
@@ -217,7 +224,7 @@ class _Measure:
         for name in values if self.every_statistic else ["auroc"]:
             unit = "fraction" if name in FRACTIONS else ""
             one = _row(
-                f"{name}_{state}", intervals.percentile(values[name], samples[name]), cell, examples, sides, unit
+                f"{name}_{state}", self.interval(values[name], samples[name], [sides]), cell, examples, sides, unit
             )
             counts = [len(side.noun.scores) for side in sides]
             yield replace(one, base_rate=counts[name != "aupr_id"] / sum(counts))
@@ -249,7 +256,7 @@ class _Measure:
         aurocs = [self.auroc(each) for each in sides]
         value, samples = float(np.mean([one[0] for one in aurocs])), np.mean([one[1] for one in aurocs], axis=0)
         return _row(
-            metric, intervals.percentile(value, samples), cell, examples, [part for each in sides for part in each]
+            metric, self.interval(value, samples, sides), cell, examples, [part for each in sides for part in each]
         )
 
     def differences(self, metric: str, first: list[_Set], second: list[_Set], other: str) -> Iterator[MetricRow]:
@@ -267,7 +274,7 @@ class _Measure:
             examples = f"{one.ood}/{cell.attack}" if cell.attack else one.ood
             files = (*pair[0], *pair[1])
             differences.append((value - less, samples - less_samples, cell, files))
-            interval = intervals.percentile(value - less, samples - less_samples)
+            interval = self.interval(value - less, samples - less_samples, [pair[0]], SIGNED)
             yield _row(f"{metric}_difference", interval, cell, f"{examples} less {other}", files, DIFFERENCE)
         if len(differences) == len(first) == len(second):
             cell = differences[0][2]
@@ -276,9 +283,11 @@ class _Measure:
 
     def _mean_of(self, metric: str, differences: list[Difference], examples: str) -> MetricRow:
         """Return the mean over sets of differences, drawn together: the ID rows of all sets are the same inputs."""
-        interval = intervals.percentile(
-            float(np.mean([each[0] for each in differences])), np.mean([each[1] for each in differences], axis=0)
+        value, samples = (
+            float(np.mean([each[0] for each in differences])),
+            np.mean([each[1] for each in differences], axis=0),
         )
+        interval = self.interval(value, samples, [each[3][:2] for each in differences], SIGNED)
         files = [file for each in differences for file in each[3]]
         return _row(metric, interval, differences[0][2], examples, files, DIFFERENCE)
 

@@ -10,9 +10,10 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import FEWEST, Contest, contests
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import rank_intervals
 from touchstone.statistics.estimators import correct
-from touchstone.statistics.rows import clean_outputs, grouped, only, row, rows_of, with_means
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import network
 
 METRICS = ("auroc", "auroc_successes", "auroc_drop_from_*", "auroc_successes_drop_from_*", "success_rate")
@@ -57,7 +58,9 @@ def cross_attack(
     pairs = list(contests(supervised, outputs, id_examples))
     rows = _success_rates(pairs, outputs)
     for contest in pairs:
-        value = intervals.detection(*contest.scores, resamples=resamples, seed=bootstrap_seed)["auroc"]
+        value = rank_intervals.detection(
+            *contest.scores, resamples=resamples, seed=bootstrap_seed, counted=contest.counted
+        )["auroc"]
         rows.append(_row("auroc" + contest.suffix, value, contest, contest, ""))
         trained_on = trained[network(contest.normal), contest.normal.detector].settings["anomalous"]
         before = [other for other in pairs if _of_the_same(other, contest) and [other.anomalous.attack] == trained_on]
@@ -78,20 +81,19 @@ def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int)
         if len(both) < FEWEST:
             return []
         before, after = replace(before, keep=both), replace(after, keep=both)
-    drop = intervals.detection_difference(
-        before.scores, after.scores, resamples=resamples, seed=seed, statistics=("auroc",)
+    drop = rank_intervals.detection_difference(
+        before.scores, after.scores, resamples=resamples, seed=seed, statistics=("auroc",), counted=after.counted
     )["auroc"]
     return [_row(f"auroc{after.suffix}_drop_from_{name}", drop, after, before, "difference")]
 
 
-def _row(metric: str, value: intervals.Interval, contest: Contest, second: Contest, unit: str) -> MetricRow:
-    normal, anomalous = contest.scores
+def _row(metric: str, value: Interval, contest: Contest, second: Contest, unit: str) -> MetricRow:
     return row(
         metric,
         value,
         cell=contest.anomalous,
         entry=contest.entry,
-        n=len(normal) + len(anomalous),
+        n=contest.n,
         unit=unit,
         files=[*contest.files, *second.files],
     )
@@ -111,8 +113,7 @@ def _success_rates(pairs: list[Contest], outputs: list[Cell]) -> list[MetricRow]
         )
         same = rows_of(clean.noun.example_ids, out.noun.example_ids, out.file)
         right = correct(clean.noun.predictions, clean.noun.labels)[same]
-        beaten = ~correct(out.noun.predictions, out.noun.labels)[right]
-        if len(beaten):
-            rate = intervals.binomial(int(beaten.sum()), len(beaten))
-            rows.append(row("success_rate", rate, cell=out, n=len(beaten), files=[clean, out]))
+        wrong = ~correct(out.noun.predictions, out.noun.labels)
+        if right.any():
+            rows.append(rate_row("success_rate", wrong, out, among=right, files=[clean, out]))
     return rows

@@ -8,7 +8,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.intervals import Interval
+from touchstone.statistics.intervals import Interval, Sampling
 from touchstone.statistics.rows import of_images, row, with_means
 
 METRICS = ("n", "classes", "mean_intensity", "sparsity", "on_grid")
@@ -33,7 +33,7 @@ def data_sheet(
     References:
         docs/papers/shared.md, "Data and leakage".
     """
-    sampling = {"resamples": resamples, "seed": bootstrap_seed}
+    sampling: Sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
     for cell in examples:
         noun = cell.noun

@@ -6,7 +6,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import Contest, contests
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import rank_intervals
 from touchstone.statistics.rows import row, with_means
 
 METRICS = (
@@ -52,9 +52,8 @@ def detection(
 
 
 def _rows(contest: Contest, resamples: int, seed: int) -> list[MetricRow]:
-    id_scores, ood_scores = contest.scores
-    n = len(id_scores) + len(ood_scores)
-    statistics = intervals.detection(id_scores, ood_scores, resamples=resamples, seed=seed)
+    (normal, anomalous), n = contest.sizes, contest.n
+    statistics = rank_intervals.detection(*contest.scores, resamples=resamples, seed=seed, counted=contest.counted)
     return [
         row(
             metric + contest.suffix,
@@ -62,7 +61,7 @@ def _rows(contest: Contest, resamples: int, seed: int) -> list[MetricRow]:
             cell=contest.anomalous,
             entry=contest.entry,
             n=n,
-            base_rate=(len(id_scores) if metric == "aupr_id" else len(ood_scores)) / n,
+            base_rate=(normal if metric == "aupr_id" else anomalous) / n,
             unit="fraction" if metric in FRACTIONS else "",
             files=contest.files,
         )

@@ -97,7 +97,7 @@ def _worst(attacked: list[Cell], outputs: list[Cell], detectors: list[Cell]) -> 
         for cell in attacked:
             unflagged = cell.noun.scores <= threshold
             past |= (_wrong(_of(outputs, cell), cell) & unflagged)[rows_of(cell.noun.example_ids, ids, cell.file)]
-        one = _rate(f"evasion_rate_at_{rate}", past, adaptive[0], [*attacked, guard])
+        one = _rate(f"evasion_rate_at_{rate}", past, adaptive[0], [*attacked, guard], ids)
         rows.append(replace(one, examples=f"{adaptive[0].examples}/worst", threat=Threat(ADAPTIVE, worst_of=names)))
     return rows
 
@@ -115,5 +115,5 @@ def _wrong(out: Cell, cell: Cell) -> Array:
     return np.asarray(~correct(out.noun.predictions, out.noun.labels)[rows])
 
 
-def _rate(metric: str, hits: Array, cell: Cell, files: list[Cell]) -> MetricRow:
-    return rate_row(metric, hits, cell, files=files, entry=f"{cell.entry}+{cell.detector}")
+def _rate(metric: str, hits: Array, cell: Cell, files: list[Cell], ids: Array | None = None) -> MetricRow:
+    return rate_row(metric, hits, cell, ids=ids, files=files, entry=f"{cell.entry}+{cell.detector}")

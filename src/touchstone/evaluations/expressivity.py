@@ -8,7 +8,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import is_id
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import intervals, rank_intervals
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
@@ -65,7 +65,7 @@ def expressivity(
                     (share, total),
                     strict=True,
                 ):
-                    statistics = intervals.detection(ours, theirs, resamples=resamples, seed=bootstrap_seed)
+                    statistics = rank_intervals.detection(ours, theirs, resamples=resamples, seed=bootstrap_seed)
                     intervals_of[metric] = statistics["auroc"]
             rows += [
                 row(

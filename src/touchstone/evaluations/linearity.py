@@ -9,6 +9,7 @@ from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat, stated
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array
+from touchstone.statistics.intervals import Sampling
 from touchstone.statistics.logit_paths import logit_paths
 from touchstone.statistics.rows import row, with_means
 
@@ -66,8 +67,8 @@ def r_squared(places: Array, values: Array) -> Array:
     return np.asarray(1 - np.divide(left, total, out=np.zeros_like(left), where=total > 0))
 
 
-def _median(fits: Array, sampling: dict[str, int]) -> intervals.Interval:
+def _median(fits: Array, sampling: Sampling) -> intervals.Interval:
     def statistic(*columns: Array) -> Array:
         return np.asarray(np.median(np.concatenate(columns, axis=1), axis=1))
 
-    return intervals.percentile(*intervals.bootstrap(statistic, tuple(fits.T), **sampling))
+    return intervals.percentile(*intervals.bootstrap(statistic, tuple(fits.T), **sampling), (len(fits),))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
 from touchstone.contracts import PositiveFloat, UnitInterval
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
@@ -83,7 +81,7 @@ def _clean(subject: KeptMargins, reference: KeptMargins, eps: float, threshold: 
     rows = [new("threshold", Interval(threshold, None, None), n=len(reference.margins), unit="logits")]
     for name, chosen, hits in (("share_above_threshold", brittle, above), ("share_flagged", ~brittle, ~above)):
         if chosen.any():
-            rows.append(new(name, intervals.binomial(int(hits[chosen].sum()), int(chosen.sum())), n=int(chosen.sum())))
+            rows.append(new(name, intervals.share(hits, chosen), n=int(chosen.sum())))
     return rows
 
 
@@ -92,12 +90,12 @@ def _attacked(
 ) -> list[MetricRow]:
     same = rows_of(cell.noun.example_ids, subject.ids, cell.file)
     chosen = (subject.margins <= eps) & subject.right
-    wrong = ~correct(cell.noun.predictions, cell.noun.labels)[same][chosen]
-    above = logit_margins(cell.noun.logits[same][chosen]) > threshold
+    wrong = ~correct(cell.noun.predictions, cell.noun.labels)[same]
+    above = logit_margins(cell.noun.logits[same]) > threshold
     if not chosen.any():
         return []
-    new = partial(row, cell=cell, n=len(wrong), files=[cell, *_files(subject, reference)])
+    new = partial(row, cell=cell, n=int(chosen.sum()), files=[cell, *_files(subject, reference)])
     return [
-        new("share_wrong", intervals.binomial(int(wrong.sum()), len(wrong))),
-        new("share_above_threshold", intervals.binomial(int(np.logical_and(wrong, above).sum()), len(wrong))),
+        new("share_wrong", intervals.share(wrong, chosen)),
+        new("share_above_threshold", intervals.share(wrong & above, chosen)),
     ]

@@ -12,7 +12,7 @@ from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.evaluations._margin_proxies import PROXIES, feature_margins, last_layer
 from touchstone.records.metric_rows import NO_ATTACKER, WHITE_BOX, MetricRow, Threat
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import intervals, rank_intervals
 from touchstone.statistics.estimators import Array, logit_margins
 from touchstone.statistics.margin_cells import KeptMargins, kept, lower_bounds
 from touchstone.statistics.rows import row, with_means
@@ -91,7 +91,7 @@ def margins(
         rows += _overall(new, subject, sampling)
         rows += _proxies(new, subject, checkpoints, sampling)
         for radius in eps:
-            robust = intervals.binomial(int((subject.right & (subject.margins > radius)).sum()), len(subject.margins))
+            robust = intervals.share(subject.right & (subject.margins > radius))
             rows.append(new(f"robust_accuracy_at_{radius:g}", robust))
             rows += _brittle(new, subject, radius, sampling)
         rows += _methods(subject, eps, sampling)
@@ -117,7 +117,7 @@ def _median(new: Callable[..., MetricRow], name: str, values: Array, sampling: R
 
 
 def _overall(new: Callable[..., MetricRow], subject: KeptMargins, sampling: RandomStreams) -> list[MetricRow]:
-    missing = intervals.binomial(int(np.isinf(subject.margins).sum()), len(subject.margins))
+    missing = intervals.share(np.isinf(subject.margins))
     logits = logit_margins(subject.logits)
     rows = [*_median(new, "median_margin", subject.margins, sampling), new("share_not_found", missing)]
     rows += _tau(new, "kendall_tau", subject.margins, logits, sampling)
@@ -134,7 +134,7 @@ def _tau(
 ) -> list[MetricRow]:
     if len(np.unique(inputs)) == 1 or len(np.unique(proxy)) == 1:
         return []
-    return [new(name, intervals.kendall(inputs, proxy, **sampling._asdict()), unit="rank correlation")]
+    return [new(name, rank_intervals.kendall(inputs, proxy, **sampling._asdict()), unit="rank correlation")]
 
 
 def _proxies(
@@ -157,7 +157,7 @@ def _proxies(
     rows += _tau(new, "kendall_tau_features", subject.margins, exact, sampling)
     if rows and rows[-1].metric == "kendall_tau_features":
         pairs = (subject.margins, exact), (subject.margins, logit_margins(subject.logits))
-        gain = intervals.kendall_difference(*pairs, **sampling._asdict())
+        gain = rank_intervals.kendall_difference(*pairs, **sampling._asdict())
         rows.append(new("kendall_tau_features_gain", gain, unit="difference of tau"))
     return rows
 
@@ -169,7 +169,7 @@ def _brittle(
     share = float(brittle.mean())
     if min(share, 1 - share) < RAREST:
         return []
-    ends = intervals.detection(scores[~brittle], scores[brittle], **sampling._asdict())
+    ends = rank_intervals.split_detection(scores, brittle, **sampling._asdict())
     return [
         new(f"{name}_at_{radius:g}", ends[metric], base_rate=share, unit="fraction" if "fpr" in name else "")
         for metric, name in BRITTLE.items()
@@ -189,14 +189,15 @@ def _methods(subject: KeptMargins, eps: list[float], sampling: RandomStreams) ->
             threat_model=Threat(WHITE_BOX, how="least change found", norm=cell.noun.norm, use=cell.noun.method),
         )
         rows += _median(new, "median_margin", margins_found, sampling)
-        rows.append(new("share_not_found", intervals.binomial(int(np.isinf(margins_found).sum()), len(margins_found))))
+        rows.append(new("share_not_found", intervals.share(np.isinf(margins_found))))
         both = np.isfinite(margins_found) & (subject.margins > 0)
         if len(subject.cells) > 1 and both.any():
-            excess = intervals.mean(margins_found[both] / subject.margins[both] - 1, **sampling._asdict())
+            ratios = np.divide(margins_found, subject.margins, out=np.ones(len(both)), where=both)
+            excess = intervals.mean(ratios - 1, among=both, **sampling._asdict())
             rows.append(new("mean_excess", excess, n=int(both.sum()), unit="relative"))
         for radius in eps if len(subject.cells) > 1 else []:
             missed = (margins_found > radius) & (subject.margins <= radius)
-            rows.append(new(f"brittle_missed_at_{radius:g}", intervals.binomial(int(missed.sum()), len(margins_found))))
+            rows.append(new(f"brittle_missed_at_{radius:g}", intervals.share(missed)))
     return rows
 
 
@@ -217,7 +218,7 @@ def _lower(subject: KeptMargins, margins: list[Cell], eps: list[float], sampling
         if finite.any():
             rows += _median(new, "median_bracket", (subject.margins - bounds)[finite], sampling)
         for radius in eps:
-            certified = intervals.binomial(int((subject.right & (bounds > radius)).sum()), len(bounds))
+            certified = intervals.share(subject.right & (bounds > radius))
             rows.append(new(f"certified_accuracy_at_{radius:g}", certified))
     return rows
 
@@ -235,7 +236,7 @@ def _differences(groups: list[KeptMargins], baseline: str | None, sampling: Rand
         pairs = [(group.margins, logit_margins(group.logits)) for group in (subject, other)]
         if all(len(np.unique(column)) > 1 for pair in pairs for column in pair):
             new = _rows_of(subject, *other.cells, other.outputs)
-            difference = intervals.kendall_difference(pairs[0], pairs[1], **sampling._asdict())
+            difference = rank_intervals.kendall_difference(pairs[0], pairs[1], **sampling._asdict())
             place = f"{subject.examples}/{subject.norm}/minus_{baseline}"
             rows.append(new("kendall_tau_difference", difference, examples=place, unit="difference of tau"))
     return rows

@@ -8,7 +8,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import by_id, contests, is_id
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import rank_intervals
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.rows import grouped, only, row, with_means
 from touchstone.statistics.threats import network
@@ -71,6 +71,6 @@ def _row(
 ) -> MetricRow:
     """Return the AUROC of `first` rows drawn at random against the rest."""
     shuffled = values[np.random.default_rng([split_seed, len(values)]).permutation(len(values))]
-    statistics = intervals.detection(shuffled[:first], shuffled[first:], resamples=resamples, seed=seed)
+    statistics = rank_intervals.detection(shuffled[:first], shuffled[first:], resamples=resamples, seed=seed)
     entry = f"{cell.entry}+{cell.detector}"
     return row(metric, statistics["auroc"], cell=cell, entry=entry, n=len(values), unit="", files=files)

@@ -6,7 +6,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import Contest, contests
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import rank_intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import row, with_means
 
@@ -64,19 +64,19 @@ def paired_detection(
 def _difference(one: Contest, other: Contest, sign: float, resamples: int, seed: int) -> Interval:
     normal, anomalous = other.scores
     second = (sign * normal, sign * anomalous)
-    return intervals.detection_difference(one.scores, second, resamples=resamples, seed=seed, statistics=("auroc",))[
-        "auroc"
-    ]
+    statistics = rank_intervals.detection_difference(
+        one.scores, second, resamples=resamples, seed=seed, statistics=("auroc",), counted=one.counted
+    )
+    return statistics["auroc"]
 
 
 def _row(metric: str, contest: Contest, second: Contest, difference: Interval) -> MetricRow:
-    n = sum(len(part) for part in contest.scores)
     return row(
         metric,
         difference,
         cell=contest.anomalous,
         entry=contest.entry,
-        n=n,
+        n=contest.n,
         unit="difference",
         files=[*contest.files, *second.files],
     )

@@ -10,6 +10,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
+from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import correct
 from touchstone.statistics.rows import grouped, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, seedless
@@ -57,7 +58,7 @@ def paired_errors(
     for name, one, other in _pairs([cell for cell in outputs if not cell.translator], against):
         ids = np.sort(one.noun.example_ids)
         first, second = (_wrong(cell, ids) for cell in (one, other))
-        interval = intervals.mean(first - second, resamples=resamples, seed=bootstrap_seed)
+        interval = intervals.mean(first - second, resamples=resamples, seed=bootstrap_seed, method=SIGNED)
         rows.append(row(f"error_minus_{name}", interval, cell=one, n=len(ids), unit=UNIT, files=[one, other]))
     return with_means(rows)
 

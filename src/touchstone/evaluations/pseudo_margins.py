@@ -16,8 +16,9 @@ from threadpoolctl import threadpool_limits
 from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import rank_intervals
 from touchstone.statistics.estimators import Array, logit_margins
+from touchstone.statistics.intervals import Sampling
 from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import row, rows_of, with_means
 from touchstone.statistics.threats import network
@@ -71,7 +72,7 @@ def pseudo_margins(
         Ngnawe et al. 2024, section 5; docs/papers/margin_consistency.md, "Definitions" and "Deviations".
     """
     held_out = {(network(subject.outputs), subject.norm): subject for subject in kept(fit_margins, fit_outputs)}
-    sampling = {"resamples": resamples, "seed": bootstrap_seed}
+    sampling: Sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
     for subject in kept(margins, outputs):
         reference = held_out.get((network(subject.outputs), subject.norm))
@@ -90,16 +91,16 @@ def pseudo_margins(
             for choice in product(INPUTS, TARGETS)
         }
         for choice, pseudo in learned.items():
-            tau = intervals.kendall(subject.margins, pseudo, **sampling)
+            tau = rank_intervals.kendall(subject.margins, pseudo, **sampling)
             rows.append(new(f"kendall_tau_pseudo_{'_'.join(choice)}", tau, unit="rank correlation"))
         pseudo, logits = learned[inputs, target], logit_margins(subject.logits)
-        tau = intervals.kendall(subject.margins, pseudo, **sampling)
-        gain = intervals.kendall_difference((subject.margins, pseudo), (subject.margins, logits), **sampling)
+        tau = rank_intervals.kendall(subject.margins, pseudo, **sampling)
+        gain = rank_intervals.kendall_difference((subject.margins, pseudo), (subject.margins, logits), **sampling)
         rows.append(new("kendall_tau_pseudo", tau, unit="rank correlation"))
         rows.append(new("kendall_tau_gain", gain, unit="difference of tau"))
         brittle = subject.margins <= eps
         if 0.05 <= brittle.mean() <= 0.95:
-            ends = intervals.detection(-pseudo[~brittle], -pseudo[brittle], **sampling)
+            ends = rank_intervals.split_detection(-pseudo, brittle, **sampling)
             rows.append(new("brittle_auroc_pseudo", ends["auroc"], base_rate=float(brittle.mean()), unit=""))
     return with_means(rows)
 

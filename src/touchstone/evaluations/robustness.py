@@ -11,6 +11,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat, stated
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
+from touchstone.statistics.crossed import SCORE
 from touchstone.statistics.estimators import Array, confidence, correct
 from touchstone.statistics.rows import grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, white_box
@@ -81,20 +82,20 @@ def _accuracies(cell: Cell) -> list[MetricRow]:
 def _success_rate(cell: Cell, clean: Cell) -> list[MetricRow]:
     """Return the success rate; a translated attack succeeds on what was right without attack and translator."""
     same = rows_of(clean.noun.example_ids, cell.noun.example_ids, cell.file)
-    beaten = ~_right(cell)[_right(clean)[same]]
-    return [rate_row("success_rate", beaten, cell, files=[cell, clean])] if len(beaten) else []
+    among = _right(clean)[same]
+    return [rate_row("success_rate", ~_right(cell), cell, among=among, files=[cell, clean])] if among.any() else []
 
 
 def _confidence(cell: Cell, own: bool, resamples: int, seed: int) -> list[MetricRow]:
     by_id = np.argsort(cell.noun.example_ids)  # the interval must not depend on the order of rows
     sure = confidence(cell.noun.logits[by_id], own_probabilities=own)
-    wrong = ~_right(cell)[by_id]
-    values_of = {"mean_confidence": sure, "mean_confidence_on_errors": sure[wrong]}
-    return [
-        row(metric, intervals.mean(values, resamples=resamples, seed=seed), cell=cell, n=len(values), files=[cell])
-        for metric, values in values_of.items()
-        if len(values)
-    ]
+    counted = {"mean_confidence": np.ones(len(sure), dtype=bool), "mean_confidence_on_errors": ~_right(cell)[by_id]}
+    means = {
+        metric: intervals.mean(sure, resamples=resamples, seed=seed, method=SCORE, among=among)
+        for metric, among in counted.items()
+        if among.any()
+    }
+    return [row(metric, mean, cell=cell, n=int(counted[metric].sum()), files=[cell]) for metric, mean in means.items()]
 
 
 def _unions(group: list[Cell]) -> list[MetricRow]:
@@ -116,4 +117,6 @@ def _union(norm: str, eps: float, cells: list[Cell]) -> MetricRow:
         WHITE_BOX, worst_of=tuple(cell.attack for cell in ordered), norm=norm, budget=(("eps", stated(eps)),)
     )
     examples = f"{cells[0].examples}/union_{norm}@{eps:g}"
-    return rate_row("robust_accuracy_union", hits, ordered[0], files=ordered, examples=examples, threat_model=threat)
+    return rate_row(
+        "robust_accuracy_union", hits, ordered[0], ids=ids, files=ordered, examples=examples, threat_model=threat
+    )

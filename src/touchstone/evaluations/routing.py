@@ -9,8 +9,10 @@ import numpy as np
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import intervals, rank_intervals
+from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array, correct
+from touchstone.statistics.intervals import Sampling
 from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, seedless, white_box
 
@@ -58,7 +60,7 @@ def routing(
     References:
         docs/papers/translation.md, "Router" and "Scaled-down study".
     """
-    sampling = {"resamples": resamples, "seed": bootstrap_seed}
+    sampling: Sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
         for cell in group:
@@ -84,13 +86,13 @@ def _right(cell: Cell, path: str = "") -> Array:
     return correct(predictions, cell.noun.labels)
 
 
-def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: dict[str, int]) -> MetricRow:
+def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: Sampling) -> MetricRow:
     """Return the row of the first share of right predictions minus the second, both in the order of their ids."""
-    interval = intervals.mean(first.astype(np.float64) - second, **sampling)
+    interval = intervals.mean(first.astype(np.float64) - second, method=SIGNED, **sampling)
     return row(metric, interval, cell=files[0], n=len(first), unit="difference of fractions", files=files)
 
 
-def _accuracies(cell: Cell, clean: Cell, sampling: dict[str, int]) -> list[MetricRow]:
+def _accuracies(cell: Cell, clean: Cell, sampling: Sampling) -> list[MetricRow]:
     untranslated, translated = _right(cell, "untranslated"), _right(cell, "translated")
     order = np.argsort(cell.noun.example_ids)
     bare = f"accuracy_minus_{_protected(cell)}"
@@ -119,7 +121,7 @@ def _protected(cell: Cell) -> str:
     return seedless(str(cell.settings["protects"]))
 
 
-def _falls(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[MetricRow]:
+def _falls(cell: Cell, group: list[Cell], sampling: Sampling) -> list[MetricRow]:
     """Return by how much accuracy is lower than under attacks on the protected network alone, of the same budget."""
     if not white_box(cell):
         return []
@@ -141,7 +143,7 @@ def _right_on(cell: Cell, other: Cell) -> Array:
     return _right(cell)[order]
 
 
-def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> list[MetricRow]:
+def _routes(cell: Cell, clean: Cell, router: Cell, sampling: Sampling) -> list[MetricRow]:
     routed, scores = cell.noun.features["routed"] > 0, cell.noun.features["routing_score"].astype(np.float64)
     rate = f"{router.settings['false_positive_rate']:g}"
     excess = (scores - router.noun.thresholds[rate]) / router.noun.spread
@@ -149,7 +151,7 @@ def _routes(cell: Cell, clean: Cell, router: Cell, sampling: dict[str, int]) -> 
     excess_rows = [row("routing_excess", mean, cell=cell, n=len(scores), unit="spreads", files=[cell, router])]
     if not cell.attack:
         return [*excess_rows, rate_row("false_routing_rate", routed, cell)]
-    auroc = intervals.detection(_scores(clean), _scores(cell), **sampling)["auroc"]
+    auroc = rank_intervals.detection(_scores(clean), _scores(cell), **sampling)["auroc"]
     share = len(scores) / (len(scores) + len(clean.noun.example_ids))
     files = [clean, cell]
     return [

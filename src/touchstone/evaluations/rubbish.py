@@ -8,6 +8,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
+from touchstone.statistics.crossed import SCORE
 from touchstone.statistics.estimators import confidence
 from touchstone.statistics.rows import rate_row, row, with_means
 
@@ -50,7 +51,7 @@ def rubbish(
         if (cell.noun.labels >= 0).any():
             raise ValueError(f"{cell.file}: {int((cell.noun.labels >= 0).sum())} images have a class: no rubbish")
         by_id = np.argsort(cell.noun.example_ids)  # the interval must not depend on the order of rows
-        own, sampling = cell.entry in own_probabilities, {"resamples": resamples, "seed": bootstrap_seed}
+        own = cell.entry in own_probabilities
         in_range, exact = cell.noun.logits[by_id], cell.noun.unquantised_logits
         logits = in_range if exact is None else exact[by_id]
         sure = confidence(logits, own_probabilities=own)
@@ -60,8 +61,9 @@ def rubbish(
             quantised = confidence(in_range, own_probabilities=own) > threshold
             rows.append(rate_row("rubbish_error_in_range", quantised, cell))
         if taken.any():
-            classes = logits.argmax(axis=1)[taken]
-            often = (classes == np.bincount(classes).argmax()).astype(np.float64)
-            for metric, values in (("rubbish_confidence", sure[taken]), ("most_frequent_class", often)):
-                rows.append(row(metric, intervals.mean(values, **sampling), cell=cell, n=len(values), files=[cell]))
+            classes = logits.argmax(axis=1)
+            often = (classes == np.bincount(classes[taken]).argmax()).astype(np.float64)
+            for metric, values in (("rubbish_confidence", sure), ("most_frequent_class", often)):
+                mean = intervals.mean(values, resamples=resamples, seed=bootstrap_seed, method=SCORE, among=taken)
+                rows.append(row(metric, mean, cell=cell, n=int(taken.sum()), files=[cell]))
     return with_means(rows)

@@ -12,7 +12,7 @@ from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, logit_margins
-from touchstone.statistics.intervals import Interval
+from touchstone.statistics.intervals import Interval, Sampling
 from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import row, with_means
 from touchstone.statistics.thresholds import catching_threshold, matching_threshold
@@ -64,7 +64,7 @@ def subset_robustness(
     References:
         Ngnawe et al. 2024; docs/papers/margin_consistency.md, "Procedure" and claim S2-7.
     """
-    sampling = {"resamples": resamples, "seed": bootstrap_seed}
+    sampling: Sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
     for subject in kept(margins, outputs):
         count = len(subject.margins)
@@ -79,7 +79,7 @@ def subset_robustness(
             threat_model=subject.threat,
         )
         robust = subject.right & (subject.margins > eps)
-        rows.append(new("robust_accuracy", intervals.binomial(int(robust.sum()), count)))
+        rows.append(new("robust_accuracy", intervals.share(robust)))
         signed = _errors(subject, eps, size, subsets)["quantile"]
         rows.append(new("signed_error", intervals.mean(signed, **sampling), unit="difference of fractions"))
         rows += _absolute(new, subject, eps, size, subsets, sampling, "")
@@ -97,7 +97,7 @@ def _absolute(
     eps: float,
     size: int,
     subsets: int,
-    sampling: dict[str, int],
+    sampling: Sampling,
     ending: str,
 ) -> list[MetricRow]:
     names = {"quantile": "", "caught": "_caught_95", "sample": "_sample"}

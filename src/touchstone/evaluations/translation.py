@@ -10,7 +10,9 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_rows import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
+from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array, correct
+from touchstone.statistics.intervals import Sampling
 from touchstone.statistics.rows import grouped, of_images, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import network, seedless
 
@@ -55,7 +57,7 @@ def translation(
     translators = {seedless(cell.translator) for cell in outputs}
     if missing := sorted(set(against) - translators):
         raise ValueError(f"no outputs of sets translated by {missing[0]}")
-    sampling = {"resamples": resamples, "seed": bootstrap_seed}
+    sampling: Sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples)).values():
         for cell in group:
@@ -92,10 +94,10 @@ def _otherwise_translated(cell: Cell, group: list[Cell], translators: list[str])
     ]
 
 
-def _difference(metric: str, cell: Cell, less: Cell, sampling: dict[str, int]) -> MetricRow:
+def _difference(metric: str, cell: Cell, less: Cell, sampling: Sampling) -> MetricRow:
     ids = np.sort(cell.noun.example_ids)
     differences = _right(cell, ids).astype(np.float64) - _right(less, ids)
-    interval = intervals.mean(differences, **sampling)
+    interval = intervals.mean(differences, method=SIGNED, **sampling)
     return row(metric, interval, cell=cell, n=len(ids), unit=UNIT, files=[less, cell])
 
 
@@ -104,7 +106,7 @@ def _distance(cell: Cell, clean: Cell, ids: Array) -> Array:
     return np.asarray(np.abs(first - second).mean(axis=(1, 2, 3)))
 
 
-def _reconstruction(cell: Cell, group: list[Cell], sampling: dict[str, int]) -> list[MetricRow]:
+def _reconstruction(cell: Cell, group: list[Cell], sampling: Sampling) -> list[MetricRow]:
     before = _untranslated(cell, group)
     clean = only((c for c in group if not c.translator and not c.attack), f"clean {cell.examples}")
     ids = np.sort(cell.noun.example_ids)

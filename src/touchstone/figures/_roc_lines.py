@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from touchstone.report import drawing
-from touchstone.statistics import intervals
+from touchstone.statistics import rank_intervals
 from touchstone.statistics.estimators import roc
 
 Array = NDArray[Any]
@@ -30,7 +30,7 @@ def roc_line(
     Returns:
         The line, for a legend.
     """
-    band = intervals.roc_band(id_scores, ood_scores, resamples=resamples, seed=0)
+    band = rank_intervals.roc_band(id_scores, ood_scores, resamples=resamples, seed=0)
     axes.fill_between(*band, color=look["color"], alpha=0.14, linewidth=0)
     (line,) = axes.plot(*drawing.thinned(*roc(id_scores, ood_scores)), label=label, **look)
     return line

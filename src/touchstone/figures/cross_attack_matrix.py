@@ -56,7 +56,7 @@ def cross_attack_matrix(metrics: list[MetricRow], detectors: list[Cell], *, clas
     results = "; ".join(
         f"trained on {', '.join(trained[name])}: "
         + ", ".join(
-            f"{tested} {values[name, place].value:.2f} {bracketed(*values[name, place][1:], '')}".rstrip()
+            f"{tested} {values[name, place].value:.2f} {bracketed(values[name, place].low, values[name, place].high, '')}".rstrip()
             for tested, place in columns.items()
             if (name, place) in values
         )

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from touchstone.records.metric_rows import MetricRow, Threat, seedless
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import crossed, intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.threats import network, threat
 
 Array = NDArray[Any]
+RANGE = "range"  # the method of a mean of numbers that are no estimates: its ends are the least and the greatest
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -56,17 +57,32 @@ def row(
         seed=cell.seed,
         threat=threat(cell) if threat_model is None else threat_model,
         files=tuple(dict.fromkeys(source.file for source in files)),
+        method=interval.method,
+        resampled=interval.resampled,
     )
 
 
-def rate_row(metric: str, hits: Array, cell: Cell, *, files: Iterable[Cell] = (), **about: Any) -> MetricRow:
+def rate_row(
+    metric: str,
+    hits: Array,
+    cell: Cell,
+    *,
+    among: Array | None = None,
+    ids: Array | None = None,
+    files: Iterable[Cell] = (),
+    **about: Any,
+) -> MetricRow:
     """Return the row of a rate, the share of `hits` (N,) bool, with its exact binomial interval.
 
     Args:
+        among: the images that count, (N,) bool; all of them if None.
+        ids: the images, (N,); those of `cell`, in its order, if None.
         files: the artefacts that it was computed from; only `cell` if empty.
     """
-    interval = intervals.binomial(int(np.count_nonzero(hits)), len(hits))
-    return row(metric, interval, cell=cell, n=len(hits), files=list(files) or [cell], **about)
+    order = np.argsort(cell.noun.example_ids if ids is None else ids)
+    counted = np.ones(len(hits), dtype=bool) if among is None else among
+    interval = intervals.share(hits[order], counted[order])
+    return row(metric, interval, cell=cell, n=int(counted.sum()), files=list(files) or [cell], **about)
 
 
 def _finite(end: float | None) -> float | None:
@@ -125,33 +141,55 @@ def rows_of(ids: Array, wanted: Array, what: str) -> Array:
 def with_means(rows: list[MetricRow]) -> list[MetricRow]:
     """Return the rows, then one row "<metric>_mean" for each number that was measured with more than one seed.
 
-    Its value is the mean, its low and high are the least and the greatest value (not an interval of the mean), its n is
-    the smallest n.
+    Its interval is that of the mean over networks and images (crossed.py); its n is the smallest n. Numbers without
+    resamples are no estimates: the ends of their mean are the least and the greatest value, and its method is RANGE.
     """
     groups: dict[tuple[str, str, Threat, str], list[MetricRow]] = {}
     for one in rows:
         key = (seedless(one.entry), seedless(one.examples), one.threat.seedless, one.metric)
         groups.setdefault(key, []).append(one)
-    return rows + [_mean(*key, group) for key, group in groups.items() if len(group) > 1]
+    means = [_mean(*key, group) for key, group in groups.items() if len(group) > 1]
+    return [replace(one, resampled=None) for one in rows] + means
 
 
 def _mean(entry: str, examples: str, threat_model: Threat, metric: str, group: list[MetricRow]) -> MetricRow:
     group = sorted(group, key=lambda one: (one.seed is None, one.seed, str(one.threat)))
-    values = [one.value for one in group]
     rates = [one.base_rate for one in group if one.base_rate is not None]
-    return replace(
+    mean = replace(
         group[0],
         entry=entry,
         examples=examples,
         metric=f"{metric}_mean",
-        value=float(np.mean(values)),
-        low=min(values),
-        high=max(values),
+        value=float(np.mean([one.value for one in group])),
         n=min(one.n for one in group),
         base_rate=float(np.mean(rates)) if rates else None,
         seed=None,
+        seeds=tuple(sorted({one.seed for one in group if one.seed is not None})),
         threat=threat_model,
         files=tuple(dict.fromkeys(file for one in group for file in one.files)),
+        resampled=None,
+    )
+    return _with_interval(mean, group)
+
+
+def _with_interval(mean: MetricRow, group: list[MetricRow]) -> MetricRow:
+    values = np.array([one.value for one in group])
+    parts = [one.resampled for one in group if one.resampled is not None]
+    if len(parts) < len(group) or len(mean.seeds) < len(group):
+        return replace(mean, low=float(values.min()), high=float(values.max()), method=RANGE)
+    drawn_from, method = parts[0].drawn_from, parts[0].method
+    aligned = all(part.drawn_from == drawn_from for part in parts)
+    n = min(size for part in parts for size in part.drawn_from)
+    spread = crossed.spread(values, np.stack([part.samples for part in parts]), n, aligned=aligned)
+    low, high = crossed.ends(mean.value, spread.variance, spread.df, n, method)
+    return replace(
+        mean,
+        low=low,
+        high=high,
+        method=method,
+        seed_variance=spread.seed_variance,
+        image_variance=spread.image_variance,
+        residual_variance=spread.residual_variance,
     )
 
 

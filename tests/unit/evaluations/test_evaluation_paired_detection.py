@@ -3,7 +3,7 @@ import pytest
 
 from touchstone.evaluations.paired_detection import paired_detection
 from touchstone.records.nouns import Cell, Scores
-from touchstone.statistics import intervals
+from touchstone.statistics import rank_intervals
 
 SETTINGS = {"id_examples": "digits", "against": ["msp"], "resamples": 200}
 
@@ -42,7 +42,7 @@ def test_pairing_makes_the_interval_of_like_detectors_narrower_than_their_own():
 
     (row,) = paired_detection(cells((known, anomalous), near), [], **SETTINGS)
 
-    alone = intervals.detection(known, anomalous, resamples=200, seed=0)["auroc"]
+    alone = rank_intervals.detection(known, anomalous, resamples=200, seed=0)["auroc"]
     assert row.high - row.low < 0.4 * (alone.high - alone.low)
 
 

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from touchstone.figures._roc_lines import roc_line
 from touchstone.report import drawing
-from touchstone.statistics import intervals
+from touchstone.statistics import rank_intervals
 from touchstone.statistics.estimators import roc
 
 GENERATOR = np.random.default_rng(0)
@@ -27,7 +27,7 @@ def test_the_line_is_the_roc_curve_in_the_look_that_was_asked_for(axes):
 def test_the_band_is_that_of_the_stratified_bootstrap_and_named_in_no_legend(axes):
     roc_line(axes, *SCORES, label="0.8", look=LOOK, resamples=20)
 
-    across, low, high = intervals.roc_band(*SCORES, resamples=20, seed=0)
+    across, low, high = rank_intervals.roc_band(*SCORES, resamples=20, seed=0)
     (band,) = axes.collections
     outline = band.get_paths()[0].vertices
     for ends in (low, high):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from touchstone.statistics import estimators, intervals
+from touchstone.statistics import estimators, intervals, rank_intervals
 
 SAMPLING = {"resamples": 400, "seed": 0}
 
@@ -39,7 +39,7 @@ def test_a_rate_of_no_rows_is_refused():
 def test_auroc_interval_is_as_wide_as_delongs():
     id_scores, ood_scores = normal_scores(300, 1, seed=3)
 
-    found = intervals.detection(id_scores, ood_scores, resamples=2000, seed=0)["auroc"]
+    found = rank_intervals.detection(id_scores, ood_scores, resamples=2000, seed=0)["auroc"]
 
     expected = 2 * 1.96 * delong_error(id_scores, ood_scores)
     assert found.high - found.low == pytest.approx(expected, rel=0.08)
@@ -48,7 +48,7 @@ def test_auroc_interval_is_as_wide_as_delongs():
 def test_bootstrap_of_two_and_two_rows_reaches_every_resample_and_its_odds():
     id_scores, ood_scores = np.array([0.0, 2.0]), np.array([1.0, 3.0])
 
-    samples = intervals.detection_samples(id_scores, ood_scores, resamples=8000, seed=0)["auroc"]
+    samples = rank_intervals.detection_samples(id_scores, ood_scores, resamples=8000, seed=0)["auroc"]
 
     # 0 and 2 are drawn with odds 1:2:1 for (00), (02), (22), likewise 1 and 3: sixteen equally likely resamples.
     values, counts = np.unique(samples, return_counts=True)
@@ -61,7 +61,7 @@ def test_resampled_statistics_equal_the_statistic_of_the_resampled_rows(statisti
     generator = np.random.default_rng(1)
     id_scores, ood_scores = generator.integers(0, 6, 20).astype(float), generator.integers(2, 9, 15).astype(float)
 
-    samples = intervals.detection_samples(id_scores, ood_scores, resamples=30, seed=5)[statistic]
+    samples = rank_intervals.detection_samples(id_scores, ood_scores, resamples=30, seed=5)[statistic]
 
     draws = [np.random.default_rng([5, stratum]).integers(0, rows, (30, rows)) for stratum, rows in ((0, 20), (1, 15))]
     expected = [
@@ -73,17 +73,17 @@ def test_resampled_statistics_equal_the_statistic_of_the_resampled_rows(statisti
 
 def test_resamples_do_not_depend_on_how_many_are_held_at_once(monkeypatch):
     scores = normal_scores(50, 1, seed=0)
-    at_once = intervals.detection(*scores, **SAMPLING)
+    at_once = rank_intervals.detection(*scores, **SAMPLING)
 
     monkeypatch.setattr(intervals, "CHUNK", 700)
 
-    assert intervals.detection(*scores, **SAMPLING) == at_once
+    assert rank_intervals.detection(*scores, **SAMPLING) == at_once
 
 
 def test_another_seed_gives_another_interval_and_the_same_value():
     scores = normal_scores(50, 1, seed=0)
 
-    found = [intervals.detection(*scores, resamples=100, seed=seed)["auroc"] for seed in (0, 1)]
+    found = [rank_intervals.detection(*scores, resamples=100, seed=seed)["auroc"] for seed in (0, 1)]
 
     assert found[0].value == found[1].value
     assert found[0] != found[1]
@@ -92,7 +92,7 @@ def test_another_seed_gives_another_interval_and_the_same_value():
 def test_paired_difference_of_a_detector_to_itself_is_exactly_nothing():
     scores = normal_scores(50, 1, seed=0)
 
-    found = intervals.detection_difference(scores, scores, **SAMPLING)
+    found = rank_intervals.detection_difference(scores, scores, **SAMPLING)
 
     assert set(found.values()) == {intervals.Interval(0.0, 0.0, 0.0)}
 
@@ -102,15 +102,15 @@ def test_paired_difference_is_surer_than_two_intervals_of_one_each():
     noise = np.random.default_rng(9)
     worse = tuple(scores + 0.3 * noise.normal(size=200) for scores in (id_scores, ood_scores))
 
-    apart = intervals.detection(id_scores, ood_scores, **SAMPLING)["auroc"]
-    paired = intervals.detection_difference((id_scores, ood_scores), worse, **SAMPLING)["auroc"]
+    apart = rank_intervals.detection(id_scores, ood_scores, **SAMPLING)["auroc"]
+    paired = rank_intervals.detection_difference((id_scores, ood_scores), worse, **SAMPLING)["auroc"]
 
     assert paired.high - paired.low < 0.6 * (apart.high - apart.low)
 
 
 def test_paired_difference_of_unequal_rows_is_refused():
     with pytest.raises(ValueError, match="the same rows on both sides"):
-        intervals.detection_difference((np.zeros(3), np.ones(3)), (np.zeros(3), np.ones(4)), **SAMPLING)
+        rank_intervals.detection_difference((np.zeros(3), np.ones(3)), (np.zeros(3), np.ones(4)), **SAMPLING)
 
 
 def test_mean_interval_is_as_wide_as_the_normal_one():
@@ -134,8 +134,8 @@ def test_kendall_interval_of_one_order_is_one_and_of_chance_holds_nothing():
     rising = np.arange(60.0)
     shuffled = np.random.default_rng(1).permutation(rising)
 
-    same = intervals.kendall(rising, rising**3, **SAMPLING)
-    chance = intervals.kendall(rising, shuffled, **SAMPLING)
+    same = rank_intervals.kendall(rising, rising**3, **SAMPLING)
+    chance = rank_intervals.kendall(rising, shuffled, **SAMPLING)
 
     assert same == pytest.approx((1, 1, 1))
     assert chance.low < 0 < chance.high
@@ -144,7 +144,7 @@ def test_kendall_interval_of_one_order_is_one_and_of_chance_holds_nothing():
 def test_kendall_survives_resamples_in_which_a_column_is_constant():
     mostly_missing = np.array([0.1, np.inf, np.inf])
 
-    found = intervals.kendall(mostly_missing, np.array([1.0, 2.0, 3.0]), **SAMPLING)
+    found = rank_intervals.kendall(mostly_missing, np.array([1.0, 2.0, 3.0]), **SAMPLING)
 
     assert found.low == 0
     assert found.value == pytest.approx(stats.kendalltau([1, 2, 2], [1, 2, 3]).statistic)
@@ -159,7 +159,8 @@ def test_95_percent_intervals_of_auroc_cover_the_truth_95_times_of_100():
     truth = stats.norm.cdf(1 / np.sqrt(2))  # AUROC of two unit normals one apart
 
     found = [
-        intervals.detection(*normal_scores(100, 1, seed), resamples=300, seed=seed)["auroc"] for seed in range(1000)
+        rank_intervals.detection(*normal_scores(100, 1, seed), resamples=300, seed=seed)["auroc"]
+        for seed in range(1000)
     ]
 
     covered = np.mean([interval.low <= truth <= interval.high for interval in found])
@@ -181,7 +182,7 @@ def test_resampled_taus_are_those_of_scipy_with_ties_and_infinities(decimals):
     first, second = generator.random(40).round(decimals), generator.random(40).round(decimals)
     first[:3] = np.inf
 
-    pairs = intervals.kendall_samples(first, second, resamples=20, seed=3)
+    pairs = rank_intervals.kendall_samples(first, second, resamples=20, seed=3)
 
     draws = np.random.default_rng([3]).integers(0, 40, size=(20, 40))
     expected = [stats.kendalltau(stats.rankdata(first)[rows], second[rows]).statistic for rows in draws]
@@ -190,20 +191,20 @@ def test_resampled_taus_are_those_of_scipy_with_ties_and_infinities(decimals):
 
 def test_many_rows_are_sorted_and_few_are_compared_pair_by_pair_with_the_same_result(monkeypatch):
     first, second = np.random.default_rng(0).random((2, 50))
-    pairs = intervals.kendall_samples(first, second, resamples=10, seed=0)
+    pairs = rank_intervals.kendall_samples(first, second, resamples=10, seed=0)
 
     monkeypatch.setattr(intervals, "PAIRS", 10)
 
-    np.testing.assert_allclose(intervals.kendall_samples(first, second, resamples=10, seed=0), pairs, atol=1e-12)
+    np.testing.assert_allclose(rank_intervals.kendall_samples(first, second, resamples=10, seed=0), pairs, atol=1e-12)
 
 
 def test_a_difference_of_taus_is_paired_so_that_one_of_a_column_with_itself_is_zero():
     first, second = np.random.default_rng(0).random((2, 50))
 
-    same = intervals.kendall_difference((first, second), (first, second**3), **SAMPLING)
-    other = intervals.kendall_difference((first, first), (first, second), **SAMPLING)
+    same = rank_intervals.kendall_difference((first, second), (first, second**3), **SAMPLING)
+    other = rank_intervals.kendall_difference((first, first), (first, second), **SAMPLING)
 
     assert tuple(same) == (0, 0, 0)
     assert other.low < other.value < other.high
     with pytest.raises(ValueError, match="the same rows"):
-        intervals.kendall_difference((first, second), (first[:5], second[:5]), **SAMPLING)
+        rank_intervals.kendall_difference((first, second), (first[:5], second[:5]), **SAMPLING)

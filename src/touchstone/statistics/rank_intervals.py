@@ -1,0 +1,196 @@
+"""95 % intervals of statistics of ranks, from resampled test images: detection statistics, Kendall's tau.
+
+See docs/papers/shared.md, "Intervals".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import stats
+
+from touchstone.statistics import estimators
+from touchstone.statistics.crossed import CONFIDENCE, SCORE, SIGNED
+from touchstone.statistics.estimators import Counts, checked
+from touchstone.statistics.intervals import CHUNK, Array, Interval, draws, from_samples, times_drawn
+
+ALL = tuple(estimators.STATISTICS)
+
+
+def _resampled_counts(
+    id_scores: Array, ood_scores: Array, resamples: int, seed: int, counted: Array | None = None
+) -> Iterator[Counts]:
+    kept = np.ones(len(ood_scores), dtype=bool) if counted is None else counted
+    id_places, kept_places, distinct = estimators.ranks(id_scores, ood_scores[kept])
+    ood_places = np.full(len(ood_scores), distinct)  # a place of its own for rows that do not count
+    ood_places[kept] = kept_places
+    chunk = max(1, CHUNK // (len(id_places) + len(ood_places)))
+    strata = [
+        draws(len(places), resamples, np.random.default_rng([seed, stratum]), chunk)
+        for stratum, places in enumerate((id_places, ood_places))
+    ]
+    whole = np.bincount(kept_places, minlength=distinct)
+    for id_draws, ood_draws in zip(*strata, strict=True):
+        ood = times_drawn(ood_places, distinct + 1, ood_draws)[:, :distinct]
+        ood[ood.sum(axis=1) == 0] = whole  # a resample without any row that counts
+        yield Counts(times_drawn(id_places, distinct, id_draws), ood)
+
+
+def detection_samples(
+    id_scores: Array,
+    ood_scores: Array,
+    *,
+    resamples: int,
+    seed: int,
+    statistics: tuple[str, ...] = ALL,
+    counted: Array | None = None,
+) -> dict[str, Array]:
+    """Resample detection statistics: {name: (resamples,)}, ID and anomalous rows resampled separately.
+
+    The draws depend only on the numbers of rows and the seed. Two detectors that are scored on the same rows get the
+    same resamples, so the difference of their samples is a paired bootstrap.
+
+    Args:
+        counted: which anomalous rows count, (N,) bool; all of them if None.
+    """
+    parts: dict[str, list[Array]] = {name: [] for name in statistics}
+    for counts in _resampled_counts(id_scores, ood_scores, resamples, seed, counted):
+        for name, values in parts.items():
+            values.append(estimators.STATISTICS[name](counts))
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def detection(
+    id_scores: Array, ood_scores: Array, *, resamples: int, seed: int, counted: Array | None = None
+) -> dict[str, Interval]:
+    """Return every detection statistic with its interval, resampled by ID and anomalous.
+
+    Args:
+        counted: which anomalous rows count, (N,) bool; all of them if None.
+    """
+    samples = detection_samples(id_scores, ood_scores, resamples=resamples, seed=seed, counted=counted)
+    kept = ood_scores if counted is None else ood_scores[counted]
+    drawn_from = (len(id_scores), len(ood_scores))
+    return {
+        name: from_samples(getattr(estimators, name)(id_scores, kept), samples[name], drawn_from, SCORE)
+        for name in samples
+    }
+
+
+def split_detection(scores: Array, anomalous: Array, *, resamples: int, seed: int) -> dict[str, Interval]:
+    """Return every detection statistic of one population, (N,), in which each network finds other rows anomalous.
+
+    The rows are drawn together, so that all networks see the same ones.
+    """
+    distinct, places = np.unique(checked(scores, "scores"), return_inverse=True)
+    drawn = draws(len(scores), resamples, np.random.default_rng([seed]), max(1, CHUNK // len(scores)))
+    parts: dict[str, list[Array]] = {name: [] for name in ALL}
+    # Two places per score: one for each kind of row.
+    both = places + len(distinct) * anomalous
+    whole = np.bincount(both, minlength=2 * len(distinct)).reshape(2, -1)
+    for part in drawn:
+        counts = times_drawn(both, 2 * len(distinct), part).reshape(len(part), 2, len(distinct))
+        counts[(counts.sum(axis=2) == 0).any(axis=1)] = whole  # a resample without any row of one kind
+        for name, values in parts.items():
+            values.append(estimators.STATISTICS[name](Counts(counts[:, 0], counts[:, 1])))
+    values_of = {name: getattr(estimators, name)(scores[~anomalous], scores[anomalous]) for name in ALL}
+    samples = {name: np.concatenate(values) for name, values in parts.items()}
+    return {name: from_samples(values_of[name], samples[name], (len(scores),), SCORE) for name in ALL}
+
+
+def roc_band(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) -> tuple[Array, Array, Array]:
+    """Return the 95 % band of a ROC curve: false-alarm rates, lower and upper end of the detection rate, (101,) each.
+
+    The band is pointwise: vertical averaging over stratified resamples, ROC curves joined by straight lines (Fawcett
+    2006).
+    """
+    alarms = np.linspace(0, 1, 101)
+    caught = [
+        np.interp(alarms, np.r_[0, id_from[::-1] / id_from[0]], np.r_[0, ood_from[::-1] / ood_from[0]])
+        for counts in _resampled_counts(id_scores, ood_scores, resamples, seed)
+        for id_from, ood_from in zip(counts.id_from, counts.ood_from, strict=True)
+    ]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(caught, [tail, 1 - tail], axis=0)
+    return alarms, low, high
+
+
+def detection_difference(
+    first: tuple[Array, Array],
+    second: tuple[Array, Array],
+    *,
+    resamples: int,
+    seed: int,
+    statistics: tuple[str, ...] = ALL,
+    counted: Array | None = None,
+) -> dict[str, Interval]:
+    """Return first minus second for each detection statistic, paired: row i is the same input in both.
+
+    Args:
+        first, second: (id_scores, ood_scores) of two detectors.
+        counted: which anomalous rows count, (N,) bool; all of them if None.
+    """
+    if [len(part) for part in first] != [len(part) for part in second]:
+        raise ValueError("a paired difference needs the same rows on both sides")
+    samples = [
+        detection_samples(*side, resamples=resamples, seed=seed, statistics=statistics, counted=counted)
+        for side in (first, second)
+    ]
+    kept = [(side[0], side[1] if counted is None else side[1][counted]) for side in (first, second)]
+    return {
+        name: from_samples(
+            getattr(estimators, name)(*kept[0]) - getattr(estimators, name)(*kept[1]),
+            samples[0][name] - samples[1][name],
+            (len(first[0]), len(first[1])),
+            SIGNED,
+        )
+        for name in statistics
+    }
+
+
+def kendall(first: Array, second: Array, *, resamples: int, seed: int) -> Interval:
+    """Return Kendall's tau-b of two columns (N,) with its interval; ValueError as for `estimators.kendall_tau`."""
+    samples = kendall_samples(first, second, resamples=resamples, seed=seed)
+    return from_samples(estimators.kendall_tau(first, second), samples, (len(first),), SIGNED)
+
+
+def kendall_difference(
+    first: tuple[Array, Array], second: tuple[Array, Array], *, resamples: int, seed: int
+) -> Interval:
+    """Return tau-b of the first pair of columns minus that of the second, paired: row i is the same input in all."""
+    if len({len(column) for column in (*first, *second)}) > 1:
+        raise ValueError("a paired difference needs the same rows on both sides")
+    samples = [kendall_samples(*columns, resamples=resamples, seed=seed) for columns in (first, second)]
+    value = estimators.kendall_tau(*first) - estimators.kendall_tau(*second)
+    return from_samples(value, samples[0] - samples[1], (len(first[0]),), SIGNED)
+
+
+PAIRS = 1000  # rows up to which all pairs at once are faster than one sort per resample
+
+
+def kendall_samples(first: Array, second: Array, *, resamples: int, seed: int) -> Array:
+    """Return Kendall's tau-b of resampled rows, (resamples,); the draws depend only on the number of rows and the seed.
+
+    A resample in which a column is constant has no order, so it counts as 0 and not as a failure.
+    """
+    # Ranks, since infinity minus infinity is no number.
+    columns = [stats.rankdata(checked(column, "column"), method="dense") for column in (first, second)]
+    rows = len(columns[0])
+    drawn = draws(rows, resamples, np.random.default_rng([seed]), max(1, CHUNK // rows))
+    if rows > PAIRS:
+        return np.array([_tau(columns[0][part], columns[1][part]) for chunk in drawn for part in chunk])
+    signs = [np.sign(column[:, None] - column[None]).astype(np.float64) for column in columns]
+    products = (signs[0] * signs[1], signs[0] ** 2, signs[1] ** 2)
+    parts = []
+    for chunk in drawn:
+        times = times_drawn(np.arange(rows), rows, chunk).astype(np.float64)
+        # Every pair as often as both of its rows were drawn: whole numbers, so no order of summing matters.
+        agree, one, other = (((times @ product) * times).sum(axis=1) for product in products)
+        untied = np.sqrt(one) * np.sqrt(other)
+        parts.append(np.divide(agree, untied, out=np.zeros(len(chunk)), where=untied > 0))
+    return np.concatenate(parts)
+
+
+def _tau(first: Array, second: Array) -> float:
+    return estimators.kendall_tau(first, second) if np.ptp(first) != 0 and np.ptp(second) != 0 else 0.0
