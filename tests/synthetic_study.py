@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from touchstone.records.metric_rows import MetricRow, Threat, parse_threat
+from touchstone.records.metric_rows import Threat, parse_threat
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell, Checkpoint, Detector, ExampleSet, Margins, Outputs, Scores
 
 ROWS, CLASSES, SIDE = 60, 10, 8

@@ -33,6 +33,7 @@ COMMANDS = {
     "papers": "list the papers, their claims and the verdicts so far",
     "claims": "print the verdicts of a finished study",
     "table": "print numbers of a report as a Markdown table",
+    "power": "print what would settle each inconclusive claim",
     "compare": "show which numbers and verdicts differ between two reports",
     "dvc": "write a study's DVC stages, so that DVC carries its files",
     "completion": "print the script that completes commands in a shell",

@@ -29,7 +29,7 @@ LABELS: Confounding = {  # confounding labels by the names that params.yaml give
 def evaluate_scores(
     id_scores: Tensor, ood_scores: Tensor, *, resamples: int = 1000, seed: int = 0
 ) -> dict[str, Interval]:
-    """Return how well scores separate two sets of images, each metric with a 95 % bootstrap interval.
+    """Return how well scores separate two sets of images, each metric with its 95 % interval.
 
     Args:
         id_scores: (N,), of in-distribution images; tensor or array. Higher is more anomalous, and no sign is turned.

@@ -33,6 +33,7 @@ class Published:
     figure: str
     source: str
     marks: tuple[str, ...]
+    unmeasured: str = ""  # why no measurement of ours bears on it; else a criterion does
 
 
 class RowQuery(NamedTuple):
@@ -57,36 +58,32 @@ class Condition:
 
     Attributes:
         name: what the number is called; {net} is the entry with the role net.
-        minus, times: the rows of a second number; it is subtracted `times` times.
         comparison: one of COMPARISONS; "" if the number is only reported.
         bounds: one bound for all data, or one per data set.
         tolerance: of "equals".
+        no_effect: where the paper's direction ends: a number on the same side of it as the bound has the same direction.
+        distance: how far beyond its bound the truth has to be for the claim to be worth settling (`touchstone power`).
         optional: skip the condition if its rows are missing.
-        says: the label for the note if this condition breaks its claim.
+        consequence: what follows if this condition breaks its claim, in words.
         stuck: the share of inputs at which the attack found no gradient, and its bound. Above the bound the attack was
             stuck, so the number is only an upper bound (docs/papers/shared.md, "Checks of an attack").
     """
 
     name: str
     rows: RowQuery
-    minus: RowQuery | None = None
-    times: float = 1.0
     comparison: str = ""
     bounds: Mapping[str, Bound] | Bound | None = None
     tolerance: float = 0.0
+    no_effect: float | None = None
+    distance: float = 0.0
     optional: bool = False
-    says: str = ""
+    consequence: str = ""
     stuck: Condition | None = None
-
-    @property
-    def queries(self) -> list[RowQuery]:
-        """The rows that it needs, with those of the number that is subtracted."""
-        return [self.rows, self.minus] if self.minus else [self.rows]
 
     @property
     def roles(self) -> list[str]:
         """The roles that its rows name, each once."""
-        texts = [text for rows in self.queries for text in (rows.metric, rows.entry, rows.examples)]
+        texts = (self.rows.metric, self.rows.entry, self.rows.examples)
         return list(dict.fromkeys(name for text in texts for name in roles_in(text)))
 
     def bound(self, data: str) -> Bound | None:
@@ -99,6 +96,15 @@ class Role(NamedTuple):
 
     section: str
     many: str
+
+
+class Revision(NamedTuple):
+    """A criterion before it was changed: when, what it said, why, and whether a run's outcome was already known."""
+
+    date: str
+    was: str
+    why: str
+    known: bool
 
 
 @dataclass(frozen=True)
@@ -117,10 +123,12 @@ class Criterion:
     broken_by: tuple[str, ...]
     each_seed: bool
     together: tuple[str, ...]  # "each" roles whose entries go in pairs: the first with the first, ...
-    fixed: str  # the status word that was fixed beforehand, whatever is measured
     met: str  # the status word if the tests are met
     otherwise: str  # the label if they are not
+    says: str = ""  # the result as a sentence; {0} is the number of the first test, {breaks} that of `breaks`
     kind: str = "paper"  # one of KINDS
+    paper_scale: bool = False  # it measures the published figures themselves: the paper's data and network
+    revised: tuple[Revision, ...] = ()
 
     @property
     def conditions(self) -> dict[tuple[str, ...], Condition]:

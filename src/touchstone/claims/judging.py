@@ -7,28 +7,33 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from touchstone.claims.criteria import Book, Condition, Criterion, Published
-from touchstone.claims.measurements import Chosen, Measured, Missing, quantities
+from touchstone.claims.criteria import Book, Condition, Criterion, Role
+from touchstone.claims.measurements import EQUAL, Chosen, Measured, Missing, quantities
+from touchstone.claims.multiplicity import with_holm
+from touchstone.claims.published_figures import published
 from touchstone.claims.verdicts import (
     BROKEN,
     CONFIRMED,
+    DOES_NOT_APPLY,
+    FEWEST_SEEDS,
     INCONCLUSIVE,
     MISSING,
+    NOT_ATTACKED,
     NOT_CONFIRMED,
     NOT_RUN,
-    STATUSES,
+    OPEN,
+    REPORTED,
+    SURVIVES,
+    UP,
+    UPPER_BOUND,
     Part,
     Verdict,
-    proof_above_zero,
     sentence,
     slack,
     status,
     weakness,
 )  # fmt: skip
-from touchstone.records.metric_rows import MetricRow
-
-SMALL = ("digits",)  # data sets whose verdicts are marked as small samples: about 360 test images
-FEWEST_SEEDS = 3  # below which a verdict says how many there were
+from touchstone.records.metric_tables import MetricRow
 
 
 class Asked(NamedTuple):
@@ -46,29 +51,24 @@ class Asked(NamedTuple):
 def judge(book: Book, study: Asked, rows: Iterable[MetricRow]) -> list[Verdict]:
     """Return one verdict per claim, published ones first, in the order of the book."""
     measured = Measured(rows, study.components)
-    unattacked = {name: _unattacked(criterion, study, measured) for name, criterion in book.criteria.items()}
-    breaks = {name: _break(verdict, study, measured) for name, verdict in unattacked.items()}
-    whole = {name: _with_own_break(verdict, breaks[name]) for name, verdict in unattacked.items()}
-    verdicts = {name: _attacked(verdict, study, breaks) for name, verdict in whole.items()}
-    return [_published(claim, verdicts.values()) for claim in book.published.values()] + list(verdicts.values())
+    held = {name: _held(criterion, study, measured) for name, criterion in book.criteria.items()}
+    breaks = {name: _break(verdict, study, measured) for name, verdict in held.items()}
+    attacked = {
+        name: _attacked(_with_own_break(verdict, breaks[name]), study, breaks) for name, verdict in held.items()
+    }
+    verdicts = with_holm(attacked)
+    return [published(claim, verdicts.values()) for claim in book.published.values()] + list(verdicts.values())
 
 
-def _unattacked(criterion: Criterion, study: Asked, measured: Measured) -> Verdict:
-    """Return the verdict on a criterion before adaptive attacks are applied."""
+def _held(criterion: Criterion, study: Asked, measured: Measured) -> Verdict:
+    """Return whether a criterion is met, before adaptive attacks are applied."""
     chosen = _roles_filled(criterion, study.claims.get(criterion.id))
-    if chosen is None or (criterion.fixed and not criterion.roles):
-        if criterion.fixed:
-            return Verdict(criterion, criterion.fixed)
+    if chosen is None:
         return Verdict(criterion, NOT_RUN, notes=(_reason(criterion, study.claims.get(criterion.id)),))
-    unbounded = [test.bounds for test in criterion.tests if test.comparison and test.bound(study.data) is None]
-    if unbounded:
-        data_sets = " and ".join(unbounded[0]) if isinstance(unbounded[0], Mapping) else "none"
-        return Verdict(criterion, NOT_RUN, notes=(f"its bound was fixed for {data_sets}, not for {study.data}",))
     parts, missing = _parts(criterion.tests, criterion, chosen, study.data, measured)
     needed, lacking = _parts(criterion.needs, criterion, chosen, study.data, measured)
     if missing or lacking:
-        note = MISSING + "; ".join(dict.fromkeys((*lacking, *missing)))
-        return Verdict(criterion, criterion.fixed or NOT_RUN, notes=(note,))
+        return Verdict(criterion, NOT_RUN, notes=(MISSING + "; ".join(dict.fromkeys((*lacking, *missing))),))
     unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
     if unmet:
         return Verdict(criterion, NOT_RUN, notes=tuple(f"asked only where {sentence(part)}" for part in unmet))
@@ -116,49 +116,70 @@ def _weakest_parts(
     bound, ceiling = condition.bound(data), _ceiling(condition, criterion, chosen, data, measured)
     for group in quantities(condition, criterion, chosen, measured):
         seeds = tuple(sorted({seed for one in group for seed in one.seeds}))
-        rows = tuple({id(row): row for one in group for row in one.rows}.values())
         judged = []
         for one in group:
             # If the number is only an upper bound, the truth may be arbitrarily lower.
             word = status(condition, bound, one._replace(low=-math.inf) if ceiling else one)
-            note = ceiling or proof_above_zero(condition, bound, one)
-            judged.append(Part(condition, bound, one, word, seeds, note, rows=rows))
+            note = ceiling
+            if word in (CONFIRMED, NOT_CONFIRMED) and 0 < len(seeds) < FEWEST_SEEDS and condition.comparison != EQUAL:
+                word, note = INCONCLUSIVE, "; ".join(filter(None, (_counted(seeds), ceiling)))
+            judged.append(Part(condition, bound, one, word, seeds, note))
         yield min(judged, key=weakness)
 
 
+def _counted(seeds: tuple[int, ...]) -> str:
+    return "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+
+
 def _ceiling(condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured) -> str:
-    """Return, in words, that a number is only an upper bound because its attack found no gradient too often."""
+    """Return, in words, that a number is only an upper bound because its attack met no gradient too often."""
     if condition.stuck is None:
         return ""
+    # No number is judged here, so every set counts by itself, and their mean is taken.
+    each_set = replace(criterion, roles={name: Role(role.section, "each") for name, role in criterion.roles.items()})
     try:
-        shares = [one for group in quantities(condition.stuck, criterion, chosen, measured) for one in group]
+        shares = [one for group in quantities(condition.stuck, each_set, chosen, measured) for one in group]
     except Missing:  # an attack that follows no gradient reports no share
         return ""
-    worst = max(shares, key=lambda share: share.value)
-    if slack(condition.stuck, condition.stuck.bound(data), worst) >= 0:
+    by_thing: dict[str, list[float]] = {}
+    for one in shares:
+        by_thing.setdefault(one.row.entry, []).append(one.value)
+    worst = max(math.fsum(values) / len(values) for values in by_thing.values())
+    if slack(condition.stuck, condition.stuck.bound(data), shares[0]._replace(value=worst)) >= 0:
         return ""
-    return f"an upper bound: on {worst.value:.0%} of the attacked OOD images the score's own gradient is 0"
+    return f"an upper bound: on {worst:.0%} of the attacked OOD images the score's own gradient is 0"
 
 
 def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdict:
     """Return the verdict of the weakest number, the numbers in that order, and the notes that qualify it."""
     by_weakness = tuple(sorted(parts, key=weakness))
     weakest = by_weakness[0].word
-    notes = []
-    if criterion.otherwise and weakest == NOT_CONFIRMED:
-        notes.append(criterion.otherwise)
+    notes = [criterion.otherwise] if criterion.otherwise and weakest == NOT_CONFIRMED else []
+    fixed = [test.bounds for test in criterion.tests if test.comparison and test.bound(data) is None]
+    if fixed:
+        data_sets = " and ".join(fixed[0]) if isinstance(fixed[0], Mapping) else "none"
+        notes.append(f"its bound was fixed for {data_sets}, not for {data}")
+        weakest = REPORTED
     notes += dict.fromkeys(part.note for part in by_weakness if part.note)
-    if data in SMALL:
-        counts = sorted({part.quantity.n for part in parts})
-        notes.append(f"small sample: n = {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))}")
-    seeds = min(len(part.seeds) for part in parts)
-    if 0 < seeds < FEWEST_SEEDS:
-        notes.append("1 seed" if seeds == 1 else f"{seeds} seeds")
-    word = criterion.fixed or (criterion.met if weakest == CONFIRMED else weakest)
-    return Verdict(criterion, word, by_weakness, tuple(notes))
+    word = criterion.met if weakest == CONFIRMED else weakest
+    return Verdict(criterion, word, by_weakness, tuple(notes), _built_in_attacker(by_weakness))
 
 
-# --- adaptive attacks ---------------------------------------------------------------------------------------------
+# --- attackers who know the defence -------------------------------------------------------------------------------
+
+
+def _built_in_attacker(parts: tuple[Part, ...]) -> str:
+    """Return what the claim's own attack shows, if its numbers are claims of robustness under one.
+
+    Such a number has a condition for a stuck attack, and has to be high.
+    """
+    robust = [part for part in parts if part.condition.stuck and part.condition.comparison in UP]
+    if not robust:
+        return DOES_NOT_APPLY
+    if any(part.note.endswith("own gradient is 0") for part in robust):
+        return UPPER_BOUND
+    words = {part.word for part in robust}
+    return BROKEN if NOT_CONFIRMED in words else OPEN if words != {CONFIRMED} else SURVIVES
 
 
 class Break(NamedTuple):
@@ -174,24 +195,32 @@ def _break(verdict: Verdict, study: Asked, measured: Measured) -> Break:
     """Return whether what a criterion measured breaks the criteria that name it in `broken_by`."""
     criterion, chosen = verdict.claim, study.claims.get(verdict.claim.id, {})
     assert isinstance(criterion, Criterion)
-    if verdict.word in (NOT_RUN, criterion.fixed) or isinstance(chosen, str):
+    if verdict.word == NOT_RUN or isinstance(chosen, str):
         return Break(NOT_RUN, "", {})
     parts, own = verdict.parts, tuple[Part, ...]()
     if criterion.breaks:
         breaking, _ = _parts([criterion.breaks], criterion, chosen, study.data, measured)
         parts = own = tuple(sorted((replace(part, breaks=True) for part in breaking), key=weakness))
-    if not parts:
-        return Break(NOT_RUN, "", {})
-    weakest = min(parts, key=weakness)
-    label = f", so {weakest.condition.says}" if weakest.condition.says and weakest.word == CONFIRMED else ""
-    return Break(weakest.word, f"{sentence(weakest)}{label}", chosen, own)
+    judged = [part for part in parts if part.word != REPORTED]
+    if not judged:
+        return Break(NOT_RUN, "", {}, own)
+    # Tests have to be met by everything that they judge. What breaks one of several networks breaks the claim about them.
+    deciding = min(judged, key=_harm if own else weakness)
+    consequence = deciding.condition.consequence if deciding.word == CONFIRMED else ""
+    label = f", so {consequence}" if consequence else ""
+    return Break(deciding.word, f"{sentence(deciding)}{label}", chosen, own)
+
+
+def _harm(part: Part) -> tuple[int, float]:
+    """Return a sort key of numbers that break a claim: the one that does so most clearly first."""
+    order = (CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED)
+    return order.index(part.word), -slack(part.condition, part.bound, part.quantity)
 
 
 def _with_own_break(verdict: Verdict, attack: Break) -> Verdict:
-    """Return the verdict with the numbers that say whether it is broken first: they decide."""
-    decided = [part.quantity for part in attack.parts]
-    others = tuple(part for part in verdict.parts if part.quantity not in decided)
-    return replace(verdict, parts=(*attack.parts, *others))
+    """Return the verdict with the numbers that say whether an attack breaks something."""
+    shown = [part.quantity for part in verdict.parts]
+    return replace(verdict, parts=(*verdict.parts, *(part for part in attack.parts if part.quantity not in shown)))
 
 
 def _attacked(verdict: Verdict, study: Asked, breaks: Mapping[str, Break]) -> Verdict:
@@ -203,48 +232,18 @@ def _attacked(verdict: Verdict, study: Asked, breaks: Mapping[str, Break]) -> Ve
     own = study.claims[criterion.id]
     assert not isinstance(own, str)
     attacks = {name: breaks[name] for name in criterion.broken_by if _attacks_the_same(own, breaks[name])}
-    breaking = [_what_broke(name, attack, criterion) for name, attack in attacks.items() if attack.word == CONFIRMED]
-    if breaking:
-        return replace(verdict, word=BROKEN, notes=(*breaking, *verdict.notes))
-    if not attacks:
-        note = f"no adaptive attack on it ({', '.join(criterion.broken_by)} not run), so no claim of robustness"
-        return replace(verdict, notes=(*verdict.notes, note), unattacked=True)
-    undecided = [name for name, attack in attacks.items() if attack.word == INCONCLUSIVE]
-    notes = [
-        f"{'its own interval' if name == criterion.id else name} leaves open whether it is broken: {attacks[name].sentence}"
-        for name in undecided
-    ]
-    notes += [f"{name} does not break it" for name in attacks if name not in (*undecided, criterion.id)]
-    return replace(verdict, notes=(*verdict.notes, *notes))
-
-
-def _what_broke(name: str, attack: Break, criterion: Criterion) -> str:
-    """Return what broke a claim; for its own number, which is shown next to it, only the consequence."""
-    if name != criterion.id or not attack.parts:
-        return f"{name}: {attack.sentence}"
-    own = attack.parts[0]
-    return "; ".join(filter(None, (own.condition.says, own.note))) or f"{name}: {attack.sentence}"
+    by_word = {word: [name for name in attacks if attacks[name].word == word] for word in (CONFIRMED, INCONCLUSIVE)}
+    notes = [f"broken by {name}: {attacks[name].sentence}" for name in by_word[CONFIRMED]]
+    notes += [f"{name} leaves open whether it is broken: {attacks[name].sentence}" for name in by_word[INCONCLUSIVE]]
+    if by_word[CONFIRMED]:
+        word = BROKEN
+    elif not attacks:
+        word = NOT_ATTACKED
+        notes.append(f"no adaptive attack on it: {', '.join(criterion.broken_by)} not run")
+    else:
+        word = OPEN if by_word[INCONCLUSIVE] else SURVIVES
+    return replace(verdict, attacker=word, notes=(*verdict.notes, *notes))
 
 
 def _attacks_the_same(own: Chosen, attack: Break) -> bool:
     return attack.word != NOT_RUN and all(own[role] == attack.chosen[role] for role in own if role in attack.chosen)
-
-
-# --- published claims ---------------------------------------------------------------------------------------------
-
-
-def _published(claim: Published, verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict on a published claim: the weakest word of the criteria that scale it down.
-
-    Without an adaptive attack nothing confirms a published claim: oblivious attacks are diagnostics only
-    (docs/papers/shared.md, "Adaptive attacks").
-    """
-    own = [verdict for verdict in verdicts if isinstance(verdict.claim, Criterion) and claim.id in verdict.claim.scales]
-    if not own:
-        return Verdict(claim, NOT_RUN, notes=("no criterion was fixed beforehand that scales it down",))
-    deciding = min(own, key=lambda verdict: STATUSES.index(verdict.word))
-    names = tuple(verdict.claim.id for verdict in own)
-    notes = ("; ".join(f"{verdict.claim.id} {verdict.word}" for verdict in own), *deciding.notes)
-    if deciding.word == CONFIRMED and any(verdict.unattacked for verdict in own):
-        return Verdict(claim, NOT_RUN, notes=notes, judged_by=names)
-    return Verdict(claim, deciding.word, deciding.parts, notes, names)

@@ -1,9 +1,7 @@
-"""The number that a condition of a claim needs: rows selected by the study's roles, combined, with an interval.
+"""The number that a condition of a claim judges: one row of an evaluation, chosen by the study's roles.
 
-Intervals are combined end by end: a difference extends from the smallest to the largest value that both intervals
-allow. It contains the truth whenever both intervals do, however the two numbers depend on each other. This is wide.
-Therefore a difference on the same inputs is a metric of its own, with the interval of the paired bootstrap, and
-criteria name that.
+Evaluations write every number that is judged, differences and means included, with its interval. Nothing is computed
+here but the complement of a share.
 """
 
 from __future__ import annotations
@@ -14,12 +12,12 @@ from itertools import product
 from typing import NamedTuple
 
 from touchstone.claims.criteria import Condition, Criterion, RowQuery
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
+from touchstone.statistics.rows import MEAN
 
 Chosen = Mapping[str, str | list[str]]  # {role: entry}, or {role: entries} if several play it
 COMPLEMENT = "1 - "
 EQUAL = "equals"  # of criteria.COMPARISONS
-MEAN = "mean_of_sets"  # what evaluations call the mean over all their OOD sets
 
 
 class Missing(ValueError):
@@ -27,10 +25,12 @@ class Missing(ValueError):
 
 
 class Quantity(NamedTuple):
-    """A number, the ends of its 95 % interval (infinite if it has none), and the rows that it was computed from.
+    """A number, the ends of its 95 % interval (infinite if it has none), and the row that holds it.
 
     Attributes:
-        about: the entry and the examples of the rows.
+        row: of the mean over seeds, or of the only network.
+        complement: whether the number is 1 minus the row's.
+        each: the rows of the single networks.
         which: which of several things, if the claim asks the same of each.
         names: {role: entry}, except the roles that the number is a mean over.
     """
@@ -38,21 +38,31 @@ class Quantity(NamedTuple):
     value: float
     low: float
     high: float
-    unit: str
-    rows: tuple[MetricRow, ...]
-    about: str = ""
+    row: MetricRow
+    complement: bool = False
+    each: tuple[MetricRow, ...] = ()
     which: str = ""
     names: Mapping[str, str] = {}
 
     @property
+    def unit(self) -> str:
+        """The row's unit."""
+        return self.row.unit
+
+    @property
+    def about(self) -> str:
+        """The entry and the examples of the row."""
+        return f"{self.row.entry} on {self.row.examples}"
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds of the networks behind it."""
-        return sorted({row.seed for row in self.rows if row.seed is not None})
+        return list(self.row.seeds) or ([] if self.row.seed is None else [self.row.seed])
 
     @property
     def n(self) -> int:
-        """The number of inputs of the row with the fewest."""
-        return min(row.n for row in self.rows)
+        """The number of inputs."""
+        return self.row.n
 
 
 class Measured:
@@ -67,12 +77,12 @@ class Measured:
         self.components = set(components.values())
         self._rows: dict[tuple[str, ...], dict[int | None, MetricRow]] = {}
         for row in rows:
-            names = (components.get(row.evaluation, ""), row.metric, row.entry, row.examples)
+            names = (components.get(row.evaluation, ""), row.measured, row.entry, row.examples)
             # Two evaluations may measure the same number; the first counts.
             self._rows.setdefault(names, {}).setdefault(row.seed, row)
 
-    def by_seed(self, rows: RowQuery, names: Mapping[str, str]) -> dict[int | None, Quantity]:
-        """Return {seed: the number}; Missing names the rows that there are none of."""
+    def of(self, rows: RowQuery, names: Mapping[str, str]) -> dict[int | None, MetricRow]:
+        """Return {seed: row}, that of the mean with None; Missing names the rows that there are none of."""
         if rows.evaluation not in self.components:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
         metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
@@ -82,7 +92,7 @@ class Measured:
         if not fitting:
             budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
             raise Missing(f"{metric} of {entry} on {examples}{budget}")
-        return {seed: _quantity(row, rows.metric.startswith(COMPLEMENT)) for seed, row in fitting.items()}
+        return fitting
 
 
 def _allowed(row: MetricRow, rows: RowQuery) -> bool:
@@ -91,35 +101,33 @@ def _allowed(row: MetricRow, rows: RowQuery) -> bool:
     return all(key in stated and math.isclose(float(stated[key]), value, rel_tol=1e-5) for key, value in rows.threat)
 
 
-def _quantity(row: MetricRow, complement: bool) -> Quantity:
-    low = -math.inf if row.low is None else row.low
-    high = math.inf if row.high is None else row.high
-    about = f"{row.entry} on {row.examples}"
-    if complement:
-        return Quantity(1 - row.value, 1 - high, 1 - low, row.unit, (row,), about)
-    return Quantity(row.value, low, high, row.unit, (row,), about)
+def _quantity(row: MetricRow, each: tuple[MetricRow, ...], condition: Condition) -> Quantity:
+    low, high = -math.inf if row.low is None else row.low, math.inf if row.high is None else row.high
+    if condition.comparison == EQUAL:  # no estimate: every network has to meet it
+        low, high = min(one.value for one in each), max(one.value for one in each)
+    if condition.rows.metric.startswith(COMPLEMENT):
+        return Quantity(1 - row.value, 1 - high, 1 - low, row, True, each)
+    return Quantity(row.value, low, high, row, False, each)
 
 
 def quantities(
     condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured
 ) -> Iterator[list[Quantity]]:
-    """Yield, for each thing that is judged, its mean over seeds, or every seed if each is judged.
-
-    The interval of the mean is the hull of its seeds' intervals, from the lowest end to the highest, so that it covers
-    another seed as well as another test set. A number that has to be equal is no estimate: its ends are its least and
-    greatest seed.
-    """
+    """Yield, for each thing that is judged, its mean over seeds, or every seed if each is judged."""
     single = list(_assignments(condition, criterion, chosen, "each"))
     differ = [role for role in condition.roles if len({names.get(role) for names in single}) > 1]
     for names in single:
-        means = [names | more for more in _assignments(condition, criterion, chosen, "mean")]
-        by_seed = _mean_over_sets([_difference(condition, criterion, each, measured) for each in means])
-        by_seed |= _drawn_together(by_seed, condition, criterion, names, measured)
-        if condition.comparison == EQUAL:
-            by_seed = {seed: each._replace(low=each.value, high=each.value) for seed, each in by_seed.items()}
-        judged = list(by_seed.values()) if criterion.each_seed else [_mean_over_seeds(list(by_seed.values()))]
+        sets = [names | more for more in _assignments(condition, criterion, chosen, "mean")]
+        if len(sets) == 1:
+            rows = measured.of(condition.rows, sets[0])
+        else:
+            rows = _mean_over_sets(condition, criterion, sets, measured)
+        each = tuple(row for row in rows.values() if not row.is_mean)
+        if not criterion.each_seed and len(each) > 1 and None not in rows:
+            raise Missing(f"the mean over seeds of {each[0].metric} of {each[0].entry} on {each[0].examples}")
+        judged = {row: (row,) for row in each} if criterion.each_seed else {rows.get(None, *each[:1]): each}
         which = ", ".join(names[role] for role in differ)
-        yield [quantity._replace(which=which, names=names) for quantity in judged]
+        yield [_quantity(row, of, condition)._replace(which=which, names=names) for row, of in judged.items()]
 
 
 def _assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
@@ -140,86 +148,16 @@ def _assignments(condition: Condition, criterion: Criterion, chosen: Chosen, man
         yield names | {role: entry for part in parts for role, entry in part.items()}
 
 
-def _difference(
-    condition: Condition, criterion: Criterion, names: dict[str, str], measured: Measured
-) -> dict[int | None, Quantity]:
-    """Return the condition's number per seed; the number subtracted has the same seed, or its first."""
-    first = measured.by_seed(condition.rows, names)
-    if condition.minus is None:
-        return first
-    second = measured.by_seed(condition.minus, names)
-    fallback = second[min(second, key=lambda seed: -1 if seed is None else seed)]
-    differences = {}
-    for seed, one in first.items():
-        other = second.get(seed, fallback)
-        if criterion.together and _eps(one) != _eps(other):
-            raise Missing(f"{one.about} and {other.about} under one eps: they have {_eps(one)} and {_eps(other)}")
-        differences[seed] = _less(one, other, condition.times)
-    return differences
-
-
-def _eps(quantity: Quantity) -> float | None:
-    return quantity.rows[0].threat.eps
-
-
-def _less(one: Quantity, other: Quantity, times: float) -> Quantity:
-    unit = "difference of fractions" if one.unit == other.unit == "fraction" else one.unit
-    weight = "" if times == 1 else f"{times:g} * "
-    return Quantity(
-        one.value - times * other.value,
-        one.low - times * other.high,
-        one.high - times * other.low,
-        unit,
-        one.rows + other.rows,
-        f"{one.about} minus {weight}{other.about}",
-    )
-
-
-def _mean_over_sets(sets: list[dict[int | None, Quantity]]) -> dict[int | None, Quantity]:
-    """Return per seed the mean over sets; its ends are the means of their ends, because the sets are fixed, not drawn."""
-    if len(sets) == 1:
-        return sets[0]
-    seeds = [seed for seed in sets[0] if all(seed in other for other in sets)]
-    if not seeds:
-        raise Missing("one seed on all sets: " + ", ".join(next(iter(each.values())).about for each in sets))
-    return {seed: _averaged([each[seed] for each in sets]) for seed in seeds}
-
-
-def _drawn_together(
-    means: dict[int | None, Quantity],
-    condition: Condition,
-    criterion: Criterion,
-    names: dict[str, str],
-    measured: Measured,
-) -> dict[int | None, Quantity]:
-    """Return, per seed, the same means as the evaluation gives over all its sets, with their intervals.
-
-    The evaluation draws the in-distribution inputs, which all sets share, once for all of them. The mean of the sets'
-    own ends cannot do this. Nothing is returned if the evaluation has other sets than the claim, because its mean is
-    another number.
-    """
+def _mean_over_sets(
+    condition: Condition, criterion: Criterion, sets: list[dict[str, str]], measured: Measured
+) -> dict[int | None, MetricRow]:
+    """Return the rows of the evaluation's mean over its sets, which have to be those of the claim."""
     over = [role for role in condition.roles if criterion.roles[role].many == "mean"]
-    if not over:
-        return {}
-    try:
-        whole = _difference(condition, criterion, names | dict.fromkeys(over, MEAN), measured)
-    except Missing:
-        return {}
-    return {
-        seed: each
-        for seed, each in whole.items()
-        if seed in means and math.isclose(each.value, means[seed].value, abs_tol=1e-9)
-    }
-
-
-def _averaged(group: list[Quantity]) -> Quantity:
-    value, low, high = (math.fsum(ends) / len(group) for ends in zip(*(each[:3] for each in group), strict=True))
-    rows = tuple(row for each in group for row in each.rows)
-    return Quantity(value, low, high, group[0].unit, rows, f"mean of {len(group)}: {group[0].about}, ...")
-
-
-def _mean_over_seeds(group: list[Quantity]) -> Quantity:
-    low, high = min(each.low for each in group), max(each.high for each in group)
-    rows = tuple({id(row): row for each in group for row in each.rows}.values())
-    value = math.fsum(each.value for each in group) / len(group)
-    return Quantity(value, low, high, group[0].unit, rows, group[0].about)
+    whole = measured.of(condition.rows, sets[0] | dict.fromkeys(over, MEAN))
+    parts = [measured.of(condition.rows, names) for names in sets]
+    for seed, row in whole.items():
+        values = [part[seed].value for part in parts if seed in part]
+        if len(values) < len(parts) or not math.isclose(math.fsum(values) / len(values), row.value, abs_tol=1e-9):
+            listed = ", ".join(next(iter(part.values())).examples for part in parts)
+            raise Missing(f"{row.metric} of {row.entry} as a mean over exactly {listed}")
+    return whole

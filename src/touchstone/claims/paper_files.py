@@ -20,22 +20,26 @@ from touchstone.claims.criteria import (
     Condition,
     Criterion,
     Published,
+    Revision,
     Role,
     RowQuery,
     roles_in,
 )
 from touchstone.messages import nearest
 
-PAPER = ("name", "title", "cite", "url", "published", "criteria")
+PAPER = ("name", "title", "cite", "url", "distance", "published", "criteria")
 CLAIM = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"S[a-z0-9]+-\d+")}
 FIGURE = ("setting", "figure", "source", "marks")
+UNMEASURED = "unmeasured"
 SECTIONS = ("classifiers", "defences", "translators", "examples", "attacks", "detectors", "margins")
 CRITERION = (
-    "setting", "criterion", "scales", "roles", "tests", "needs", "rows", "breaks", "broken_by", "seeds", "together", "fixed",
-    "met", "otherwise", "kind",
+    "setting", "criterion", "scales", "roles", "tests", "needs", "rows", "breaks", "broken_by", "seeds", "together", "met",
+    "otherwise", "says", "kind", "paper_scale", "revised",
 )  # fmt: skip
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
-NUMBER = ("name", *COLUMNS, "minus", "tolerance", "optional", "says", "stuck", *COMPARISONS)
+NUMBER = ("name", *COLUMNS, "tolerance", "no_effect", "distance", "optional", "consequence", "stuck", *COMPARISONS)
+REVISION = ("date", "was", "why", "known")
+DISTANCE = 0.05  # of a paper that fixes none
 
 Place = tuple[str, ...]
 
@@ -100,13 +104,13 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
 
 def _published(name: str, facts: Mapping[str, Any], block: Any) -> Published:
     place = ("published", name)
-    _check_block(place, block, FIGURE, required=FIGURE)
+    _check_block(place, block, (*FIGURE, UNMEASURED), required=FIGURE)
     marks = block["marks"]
     if not isinstance(marks, list) or not marks:
         raise ClaimError((*place, "marks"), f"expected a list of {', '.join(MARKS)}: what was read")
     _check_names((*place, "marks"), marks, MARKS)
-    for key in ("setting", "figure", "source"):
-        if not isinstance(block[key], str) or not block[key].strip():
+    for key in (*FIGURE[:3], UNMEASURED):
+        if key in block and (not isinstance(block[key], str) or not block[key].strip()):
             raise ClaimError((*place, key), "must be given, as text")
     return Published(id=name, paper=str(facts.get("name", "")), **{**block, "marks": tuple(marks)})
 
@@ -118,18 +122,21 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     _check_block((*place, "rows"), rows, NUMBER)
     _check_block((*place, "roles"), block.get("roles", {}))
     roles = {role: _role((*place, "roles", role), words) for role, words in block.get("roles", {}).items()}
-    unjudged = {key: value for key, value in rows.items() if key not in (*COMPARISONS, "minus", "optional")}
+    unjudged = {key: value for key, value in rows.items() if key not in (*COMPARISONS, "no_effect", "optional")}
     _check_names((*place, "kind"), [block.get("kind", KINDS[0])], KINDS)
-    for key in ("setting", "criterion", "fixed", "met", "otherwise"):
+    for key in ("setting", "criterion", "met", "otherwise", "says"):
         if not isinstance(block.get(key, ""), str):
             raise ClaimError((*place, key), "expected text")
     _check_names((*place, "seeds"), [block["seeds"]] if "seeds" in block else [], ["each"])
     _check_names((*place, "together"), block.get("together") or [], block.get("roles") or {})
-    for key in ("tests", "needs", "scales", "broken_by", "together"):
+    for key in ("tests", "needs", "scales", "broken_by", "together", "revised"):
         if not isinstance(block.get(key, []), list):
             raise ClaimError((*place, key), "expected a list")
-    if not block.get("tests") and not block.get("fixed"):
-        raise ClaimError(place, "needs tests: the numbers that it judges, or fixed: the word for it")
+    if not block.get("tests"):
+        raise ClaimError(place, "needs tests: the numbers that it judges")
+    if not isinstance(block.get("paper_scale", False), bool):
+        raise ClaimError((*place, "paper_scale"), "expected true or false")
+    inherited = {"distance": facts.get("distance", DISTANCE)} | rows
     criterion = Criterion(
         id=name,
         paper=str(facts.get("name", "")),
@@ -137,22 +144,35 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         text=block["criterion"],
         scales=tuple(block.get("scales", ())),
         roles=roles,
-        tests=_conditions((*place, "tests"), block.get("tests", []), rows),
+        tests=_conditions((*place, "tests"), block.get("tests", []), inherited),
         needs=_conditions((*place, "needs"), block.get("needs", []), unjudged),
         breaks=_condition((*place, "breaks"), unjudged, block["breaks"]) if "breaks" in block else None,
         broken_by=tuple(block.get("broken_by", ())),
         each_seed=block.get("seeds") == "each",
         together=tuple(block.get("together", ())),
-        fixed=block.get("fixed", ""),
         met=block.get("met", "confirmed"),
         otherwise=block.get("otherwise", ""),
+        says=block.get("says", ""),
         kind=block.get("kind", KINDS[0]),
+        paper_scale=block.get("paper_scale", False),
+        revised=tuple(
+            _revision((*place, "revised", str(index)), each) for index, each in enumerate(block.get("revised", []))
+        ),
     )
+    placeholders = [*map(str, range(len(criterion.tests))), *(["breaks"] if criterion.breaks else [])]
+    _check_names((*place, "says"), roles_in(_text(place, "says", criterion.says)), placeholders, "the number")
     for condition in (*criterion.tests, *criterion.needs, *([criterion.breaks] if criterion.breaks else [])):
         _check_names(place, condition.roles, roles, f"{condition.name}: the role")
         not_averaged = [role for role in condition.roles if roles[role].many != "mean"]
         _check_names(place, roles_in(condition.name), not_averaged, f"{condition.name}: the role")
     return criterion
+
+
+def _revision(place: Place, block: Any) -> Revision:
+    _check_block(place, block, REVISION, required=REVISION)
+    if not isinstance(block["known"], bool):
+        raise ClaimError((*place, "known"), "expected true or false: was the outcome of a run known?")
+    return Revision(str(block["date"]), str(block["was"]), str(block["why"]), block["known"])
 
 
 def _role(place: Place, words: Any) -> Role:
@@ -195,25 +215,23 @@ def _condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Conditio
     if len(comparisons) > 1:
         raise ClaimError(place, f"compares by {' and '.join(comparisons)}; keep one of them")
     comparison = comparisons[0] if comparisons else ""
-    minus, stuck = block.get("minus"), block.get("stuck")
-    if minus is not None:
-        _check_block((*place, "minus"), minus, (*COLUMNS, "times"))
+    stuck = block.get("stuck")
     if stuck is not None:
         _check_block((*place, "stuck"), stuck, (*COLUMNS, *COMPARISONS))
         unjudged = {
-            key: value for key, value in block.items() if key not in (*COMPARISONS, "minus", "optional", "stuck")
+            key: value for key, value in block.items() if key not in (*COMPARISONS, "no_effect", "optional", "stuck")
         }
         stuck = _condition((*place, "stuck"), unjudged | {"name": "stuck"}, stuck)
     return Condition(
         name=_text(place, "name", block.get("name") or _missing(place, "name")),
         rows=_rows(place, block),
-        minus=None if minus is None else _rows(place, block | minus),
-        times=_number((*place, "minus", "times"), (minus or {}).get("times", 1)),
         comparison=comparison,
         bounds=_bounds((*place, comparison), block.get(comparison), comparison),
         tolerance=_number((*place, "tolerance"), block.get("tolerance", 0)),
+        no_effect=None if block.get("no_effect") is None else _number((*place, "no_effect"), block["no_effect"]),
+        distance=_number((*place, "distance"), block.get("distance", 0)),
         optional=block.get("optional", False),
-        says=block.get("says", ""),
+        consequence=block.get("consequence", ""),
         stuck=stuck,
     )
 

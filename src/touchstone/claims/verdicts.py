@@ -1,7 +1,8 @@
-"""The word for one number: confirmed, inconclusive or not confirmed, by its whole interval; and what a verdict is.
+"""What a verdict is, and the word for one number by its whole interval.
 
-`status` decides. How rows become numbers: measurements.py. How a claim's numbers become one verdict: judging.py.
-The rules in words: docs/verdicts.md.
+A verdict has two axes: whether a claim holds here, and whether it survives an attacker who knows the defence. How rows
+become numbers: measurements.py. How a claim's numbers become one verdict: judging.py. The rules in words:
+docs/verdicts.md.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ import math
 from dataclasses import dataclass
 
 from touchstone.claims.criteria import Bound, Condition, Criterion, Published
-from touchstone.claims.measurements import COMPLEMENT, Quantity
-from touchstone.records.metric_rows import MetricRow
+from touchstone.claims.measurements import EQUAL, Quantity
 from touchstone.statistics.wording import bracketed, limit, written
 
+# Axis 1: does the claim hold here?
 CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED = "confirmed", "inconclusive", "not confirmed"
-BY_CONSTRUCTION, BROKEN = "true by construction", "broken by adaptive attack"
-OUT_OF_SCALE, REPORTED, NOT_RUN = "not reproducible at this scale", "reported", "not run"
+BY_CONSTRUCTION, REPORTED, NOT_RUN = "true by construction", "reported", "not run"
+SAME, OPPOSITE = "same direction", "opposite direction"  # of published figures on other data or another network
 # If several apply, the first is the word: a claim is as good as the weakest of what it asks for.
-STATUSES = (
-    BROKEN, BY_CONSTRUCTION, OUT_OF_SCALE, NOT_CONFIRMED, NOT_RUN, INCONCLUSIVE, CONFIRMED, REPORTED,
-)  # fmt: skip
-SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", "equals": "=", "between": "in"}
+STATUSES = (BY_CONSTRUCTION, NOT_CONFIRMED, OPPOSITE, NOT_RUN, INCONCLUSIVE, CONFIRMED, SAME, REPORTED)
+# Axis 2: does it survive an attacker who knows? The worst first.
+BROKEN, UPPER_BOUND, OPEN, NOT_ATTACKED = "broken", "upper bound only", "undecided", "not attacked"
+SURVIVES, DOES_NOT_APPLY = "survives", "does not apply"
+ATTACKERS = (BROKEN, UPPER_BOUND, OPEN, NOT_ATTACKED, SURVIVES, DOES_NOT_APPLY)
+SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", EQUAL: "=", "between": "in"}
+UP, DOWN = ("at_least", "above"), ("at_most", "below")
+FEWEST_SEEDS = 3  # with fewer, nothing about networks is decided
 MISSING = "missing: "  # how the first note begins if the study asks a claim but lacks the rows for it
 
 
@@ -36,7 +41,6 @@ class Part:
     seeds: tuple[int, ...]  # every seed that was judged, also if one of them decides
     note: str = ""  # why the number says less than it seems to
     breaks: bool = False  # meeting the bound breaks the claim
-    rows: tuple[MetricRow, ...] = ()  # of everything that was judged, also of seeds that did not decide
 
     @property
     def title(self) -> str:
@@ -54,17 +58,31 @@ class Part:
         one_of_many = len(self.quantity.seeds) == 1 < len(self.seeds)
         return f"seed {self.quantity.seeds[0]}, the worst of {len(self.seeds)}" if one_of_many else ""
 
+    @property
+    def method(self) -> str:
+        """How the ends of its interval were found."""
+        return "none" if self.condition.comparison == EQUAL else self.quantity.row.method
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """The status word of one claim, the numbers behind it (the one that decided first), and notes."""
+    """The words for one claim, the numbers behind them (the one that decided first), and notes.
+
+    Attributes:
+        word: whether the claim holds here, one of STATUSES.
+        attacker: whether it survives an attacker who knows, one of ATTACKERS.
+        holm: whether the word stands if all of the study's paper claims together may err as often as one; None if it
+            is no decision.
+        judged_by: of a published figure, the criteria that scale it down.
+    """
 
     claim: Published | Criterion
     word: str
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
-    judged_by: tuple[str, ...] = ()  # of a published claim: the criteria that scale it down
-    unattacked: bool = False  # no adaptive attack that could break it was run
+    attacker: str = DOES_NOT_APPLY
+    holm: bool | None = None
+    judged_by: tuple[str, ...] = ()
 
     @property
     def missing(self) -> bool:
@@ -76,7 +94,7 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
     """Return the word for one number: inconclusive unless its whole interval is on one side of the bound.
 
     A number without a comparison is reported. A number that has to be equal is no estimate: its ends are the least and
-    the greatest seed (measurements.py), and every seed has to meet it.
+    the greatest network, and every one has to meet it.
     """
     if not condition.comparison or bound is None:
         return REPORTED
@@ -86,7 +104,7 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
         case "at_least":
             met, failed = low >= least, high < least
         case "above":
-            met, failed = low > least or bool(proof_above_zero(condition, bound, quantity)), high <= least
+            met, failed = low > least, high <= least
         case "at_most":
             met, failed = high <= most, low > most
         case "below":
@@ -99,23 +117,21 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
     return CONFIRMED if met else NOT_CONFIRMED if failed else INCONCLUSIVE
 
 
-def proof_above_zero(condition: Condition, bound: Bound | None, quantity: Quantity) -> str:
-    """Return, in words, which seeds show that a share is above 0; "" if the mean decides or no seed does.
+def direction(part: Part) -> str:
+    """Return whether a number points where the paper's figure does, by its whole interval; "" if it has no direction.
 
-    No share is below 0. So if the whole interval of one seed is above 0, the mean over seeds is too.
+    The direction ends at the condition's `no_effect`; without one, at 0 for differences.
     """
-    about_zero = condition.comparison == "above" and bound == 0 and condition.minus is None
-    if (
-        not about_zero
-        or quantity.unit != "fraction"
-        or condition.rows.metric.startswith(COMPLEMENT)
-        or quantity.low > 0
-    ):
+    condition, unit = part.condition, part.quantity.unit
+    turn = condition.no_effect if condition.no_effect is not None else 0.0 if unit.startswith("difference") else None
+    if turn is None or condition.comparison not in (*UP, *DOWN):
         return ""
-    seeds = sorted(str(row.seed) for row in quantity.rows if row.low is not None and row.low > 0)
-    if not seeds:
-        return ""
-    return f"one success is enough, and there are some on seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
+    if part.note:  # only an upper bound, or too few networks
+        return INCONCLUSIVE
+    above, below = part.quantity.low > turn, part.quantity.high < turn
+    if not (above or below):
+        return INCONCLUSIVE
+    return SAME if above == (condition.comparison in UP) else OPPOSITE
 
 
 def slack(condition: Condition, bound: Bound | None, quantity: Quantity) -> float:
@@ -146,9 +162,7 @@ def weakness(part: Part) -> tuple[int, float]:
 
 def sentence(part: Part) -> str:
     """Return a number with its interval and its bound: "clean accuracy 91.4 % [88.0, 94.1], asked ≥ 95 %"."""
-    unit = part.quantity.unit
-    low, high = (end if math.isfinite(end) else None for end in (part.quantity.low, part.quantity.high))
-    text = f"{part.name} {written(part.quantity.value, unit)} {bracketed(low, high, unit)}".rstrip()
+    text = f"{part.name} {number(part)}"
     bound = required(part)
     return f"{text}, {bound if part.breaks else f'asked {bound}'}" if bound else text
 
@@ -161,3 +175,32 @@ def required(part: Part) -> str:
     text = ", ".join(limit(end, part.quantity.unit) for end in ends)
     sign = f"broken if {SIGNS[part.condition.comparison]}" if part.breaks else SIGNS[part.condition.comparison]
     return f"{sign} {f'[{text}]' if len(ends) > 1 else text}"
+
+
+def number(part: Part) -> str:
+    """Return a number with its interval: "91.4 % [88.0, 94.1]"."""
+    unit = part.quantity.unit
+    low, high = (end if math.isfinite(end) else None for end in (part.quantity.low, part.quantity.high))
+    return f"{written(part.quantity.value, unit)} {bracketed(low, high, unit)}".rstrip()
+
+
+def said(verdict: Verdict) -> str:
+    """Return what a criterion found, as a sentence with its numbers; "" if nothing was measured.
+
+    Without a sentence of its own, it is what was measured and every number. Of several things that a test judges, the
+    weakest is named.
+    """
+    criterion = verdict.claim
+    if not isinstance(criterion, Criterion) or not verdict.parts:
+        return ""
+    if not criterion.says:
+        numbers = "; ".join(f"{part.name} {number(part)}" for part in verdict.parts)
+        return f"{criterion.setting}: {numbers}"
+    in_order = [_number_of(test, verdict.parts) for test in criterion.tests]
+    breaking = _number_of(criterion.breaks, verdict.parts) if criterion.breaks else ""
+    return criterion.says.format(*in_order, breaks=breaking)
+
+
+def _number_of(condition: Condition, parts: tuple[Part, ...]) -> str:
+    """Return the weakest number of a condition, which comes first."""
+    return next((number(part) for part in parts if part.condition is condition), "not measured")

@@ -22,6 +22,7 @@ Lines = list[dict[str, str]]  # of claims.csv
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `claims`."""
     add_study(parser)
+    parser.add_argument("--say", nargs="+", metavar="CLAIM", help="what these claims found, as Markdown sentences")
     parser.add_argument("--markdown", nargs="*", metavar="CLAIM", help="these claims as a Markdown table")
 
 
@@ -32,6 +33,10 @@ def main(options: argparse.Namespace) -> int:
     changes the exit code.
     """
     name = load(options.study).name
+    if options.say:
+        path, lines = read_lines(name)
+        print(_sentences(lines, options.say, path), end="")
+        return 0
     if options.markdown is not None:
         path, lines = read_lines(name)
         print(_markdown(lines, options.markdown, path), end="")
@@ -65,32 +70,42 @@ def read_lines(study: str) -> tuple[Path, Lines]:
 
 def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:
     """Return the wanted claims as a Markdown table, in that order; without any, all that were judged by a number."""
-    by_id = {line["claim"]: line for line in lines}
-    for name in wanted:
-        if name not in by_id:
-            raise ValueError(f"{path}: no claim {name}.{nearest(name, by_id)}")
-    shown = [by_id[name] for name in wanted] or [line for line in lines if line["claim"][0] == "S" and line["measured"]]
+    shown = _wanted(lines, wanted, path) or [line for line in lines if line["claim"][0] == "S" and line["measured"]]
     rows = [("paper", "claim", "published", "measured here", "verdict"), ("---",) * 5]
     for line in shown:
         published = line["published"].partition(";")[0] or "–"
         claim = f"{line['claim']}: {line['setting']}; asked: {line['criterion']}"
-        rows.append((line["paper"], claim, published, measured_text(line) or "–", f"**{line['status']}**"))
+        rows.append((line["paper"], claim, published, measured_text(line) or "–", verdict_text(line)))
     return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in rows)
 
 
+def _wanted(lines: Lines, wanted: list[str], path: Path) -> Lines:
+    by_id = {line["claim"]: line for line in lines}
+    for name in wanted:
+        if name not in by_id:
+            raise ValueError(f"{path}: no claim {name}.{nearest(name, by_id)}")
+    return [by_id[name] for name in wanted]
+
+
+def _sentences(lines: Lines, wanted: list[str], path: Path) -> str:
+    """Return what the wanted claims found, one Markdown item each, with their verdicts."""
+    shown = _wanted(lines, wanted, path)
+    return "".join(f"- {line['claim']}: {line['says'] or line['note']}. {verdict_text(line)}\n" for line in shown)
+
+
 def _judged(lines: Lines) -> Table:
-    table = Table("claim", "setting", "measured", "status", "note", box=box.SIMPLE)
+    table = Table("claim", "setting", "measured", "holds?", "attacker who knows", "note", box=box.SIMPLE)
     for line in lines:
-        status, note = coloured(line["status"]), Text(line["note"])
-        table.add_row(line["claim"], Text(line["setting"]), Text(measured_text(line)), status, note)
+        words, note = (coloured(line["status"]), coloured(line["attacker"])), Text(line["note"])
+        table.add_row(line["claim"], Text(line["setting"]), Text(measured_text(line)), *words, note)
     return table
 
 
 def coloured(status: str) -> Text:
     """Return a status in the colour that it has in every table."""
-    from touchstone.claims.verdicts import BROKEN, CONFIRMED, NOT_CONFIRMED
+    from touchstone.claims.verdicts import BROKEN, CONFIRMED, NOT_CONFIRMED, OPPOSITE, SAME
 
-    styles = {CONFIRMED: "bold blue", NOT_CONFIRMED: "bold red", BROKEN: "bold red"}
+    styles = {CONFIRMED: "bold blue", SAME: "bold blue"} | dict.fromkeys((NOT_CONFIRMED, OPPOSITE, BROKEN), "bold red")
     return Text(status, styles.get(status, ""))
 
 
@@ -99,6 +114,14 @@ def _others(status: str, lines: Lines) -> Table:
     for line in lines:
         table.add_row(line["claim"], Text(line["note"]), style="dim")
     return table
+
+
+def verdict_text(line: dict[str, str]) -> str:
+    """Return a line's words in Markdown: "**confirmed**; attacker who knows: broken"."""
+    from touchstone.claims.verdicts import DOES_NOT_APPLY
+
+    attacker = "" if line["attacker"] == DOES_NOT_APPLY else f"; attacker who knows: {line['attacker']}"
+    return f"**{line['status']}**{attacker}"
 
 
 def measured_text(line: dict[str, str]) -> str:

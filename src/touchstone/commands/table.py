@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `table`."""
     parser.add_argument("study", help="a study that has run")
     parser.add_argument("evaluation", help="one of its evaluations, such as detection")
-    parser.add_argument("metric", help="such as auroc; several seeds give their mean and the outer interval ends")
+    parser.add_argument("metric", help="such as auroc; several seeds give their mean with its interval")
     parser.add_argument("--entries", nargs="+", default=[], metavar="NAME", help="only these rows, in this order")
     parser.add_argument("--examples", nargs="+", default=[], metavar="SET", help="only these columns, in this order")
 
@@ -25,8 +25,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print a row per entry and a column per example set.
 
-    Over several seeds a cell is their mean, with the lowest and the highest end of their 95 % intervals, as on the page.
-    ValueError names what the report does not have, and the nearest name that it has.
+    A cell is a number with its 95 % interval. Over several seeds it is their mean, with the interval of the mean. If the
+    numbers are no estimates, the brackets are the least and the greatest seed.
+
+    Raises:
+        ValueError: the report does not have a name; the message suggests the nearest one. Or the report is from a version
+            whose means had no intervals.
     """
     # These import scipy, and the completion script imports this file only for its arguments.
     from touchstone.statistics.rows import measured
@@ -36,6 +40,8 @@ def main(options: argparse.Namespace) -> int:
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the study first: touchstone run {options.study}")
     rows = packing.rows_of(path.read_bytes())
+    if rows and "method" not in rows[0]:
+        raise ValueError(f"{path} has no intervals of means; run the study again: touchstone run {options.study}")
     evaluation, metric = options.evaluation, options.metric
     _chosen(path, "no evaluation called", [evaluation], (row["evaluation"] for row in rows))
     rows = [row for row in rows if row["evaluation"] == evaluation]
@@ -62,11 +68,8 @@ def _chosen(path: Path, problem: str, wanted: list[str], present: Iterable[str])
 
 
 def _cell(rows: Rows) -> str:
-    """Return the mean over seeds, or the only value, with the lowest and the highest end of the seeds' intervals."""
+    """Return the mean over seeds, or the only value, with its interval."""
     if not rows:
         return "–"
-    single = [row for row in rows if row["seed"]] or rows
     shown = next((row for row in rows if not row["seed"]), rows[0])
-    lows, highs = [[float(row[end]) for row in single if row[end]] for end in ("low", "high")]
-    ends = {"low": repr(min(lows)) if lows else "", "high": repr(max(highs)) if highs else ""}
-    return measured_text({**shown, **ends, "measured": shown["value"]})
+    return measured_text({**shown, "measured": shown["value"]})

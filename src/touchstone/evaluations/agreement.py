@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import correct
 from touchstone.statistics.rows import only, rate_row, rows_of, with_means

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import estimators, intervals, rank_intervals
-from touchstone.statistics.crossed import SCORE, SIGNED
+from touchstone.statistics.crossed import RANKED, SCORE
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval, from_samples
-from touchstone.statistics.rows import grouped, only, row, with_means
+from touchstone.statistics.rows import MEAN, grouped, only, row, with_means
 from touchstone.statistics.threats import network
 
 METRICS = (
@@ -25,7 +25,6 @@ METRICS = (
     "auroc_id", "auroc_ood", "auroc_id_less_both", "auroc_ood_less_both", "auroc_clean_difference",
     "auroc_both_difference", "no_score_gradient",
 )  # fmt: skip
-MEAN = "mean_of_sets"  # in place of the name of an OOD set
 FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 STUCK = "no_score_gradient"
 DIFFERENCE = "difference"  # the unit of differences of AUROC, which is not a share
@@ -200,9 +199,10 @@ class _Measure:
 
     @staticmethod
     def interval(value: float, samples: Array, sides: Sequence[tuple[Cell, ...]], method: str = SCORE) -> Interval:
-        """Return the interval of a number of several OOD sets, which share the ID rows."""
-        sizes = dict.fromkeys((cell.examples, len(cell.noun.scores)) for pair in sides for cell in pair)
-        return from_samples(value, samples, tuple(size for _, size in sizes), method)
+        """Return the interval of a number of several OOD sets, which share the ID images."""
+        normal, anomalous = ({cell.file: len(cell.noun.scores) for cell in cells} for cells in zip(*sides, strict=True))
+        drawn_from = (max(normal.values()), sum(anomalous.values()))
+        return from_samples(value, samples, drawn_from, method)
 
     def clean(self, one: _Set) -> list[MetricRow]:
         return list(self._statistics(one.clean, "clean", one.clean[1], one.ood))
@@ -215,7 +215,7 @@ class _Measure:
             sides = one.sides[side]
             rows.append(_row(f"auroc_{side}", self.interval(*self.auroc(sides), [sides]), cell, examples, sides))
             ((value, samples, _, files),) = self._less([one], side)
-            less = self.interval(value, samples, [one.clean], SIGNED)
+            less = self.interval(value, samples, [one.clean], RANKED)
             rows.append(_row(f"auroc_{side}_less_both", less, cell, examples, files, DIFFERENCE))
         return rows
 
@@ -274,7 +274,7 @@ class _Measure:
             examples = f"{one.ood}/{cell.attack}" if cell.attack else one.ood
             files = (*pair[0], *pair[1])
             differences.append((value - less, samples - less_samples, cell, files))
-            interval = self.interval(value - less, samples - less_samples, [pair[0]], SIGNED)
+            interval = self.interval(value - less, samples - less_samples, [pair[0]], RANKED)
             yield _row(f"{metric}_difference", interval, cell, f"{examples} less {other}", files, DIFFERENCE)
         if len(differences) == len(first) == len(second):
             cell = differences[0][2]
@@ -287,7 +287,7 @@ class _Measure:
             float(np.mean([each[0] for each in differences])),
             np.mean([each[1] for each in differences], axis=0),
         )
-        interval = self.interval(value, samples, [each[3][:2] for each in differences], SIGNED)
+        interval = self.interval(value, samples, [each[3][:2] for each in differences], RANKED)
         files = [file for each in differences for file in each[3]]
         return _row(metric, interval, differences[0][2], examples, files, DIFFERENCE)
 

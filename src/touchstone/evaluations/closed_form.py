@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell, Checkpoint
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array

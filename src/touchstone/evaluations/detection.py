@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import Contest, contests
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import rank_intervals
-from touchstone.statistics.rows import row, with_means
+from touchstone.statistics.rows import grouped, means_over_sets, row, with_means
 
 METRICS = (
     "auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error", "auroc_successes", "aupr_ood_successes",
@@ -36,8 +38,8 @@ def detection(
         Rows auroc, aupr_ood, aupr_id, fpr95_id, fpr95_ood and detection_error, then means over seeds. Attacked versions
         of `id_examples` are measured twice: all attempts, and as <metric>_successes the images that are right when
         clean and wrong when attacked, if there are at least 10. n counts both populations; base_rate is the share of
-        the positive class: ID for aupr_id, else anomalous. Intervals are bootstrapped, ID and anomalous rows
-        separately.
+        the positive class: ID for aupr_id, else anomalous. On mean_of_sets is the mean over the anomalous sets that
+        nobody attacked, if there are several. Images are resampled for the intervals, ID and anomalous ones separately.
 
     Raises:
         ValueError: scores or outputs are missing.
@@ -46,8 +48,11 @@ def detection(
         docs/papers/shared.md, "Scores and metrics".
     """
     rows: list[MetricRow] = []
-    for contest in contests(scores, outputs, id_examples):
-        rows += _rows(contest, resamples, bootstrap_seed)
+    for group in grouped(contests(scores, outputs, id_examples), lambda contest: contest.normal.file).values():
+        of_contests = [_rows(contest, resamples, bootstrap_seed) for contest in group]
+        rows += [row for of_contest in of_contests for row in of_contest]
+        clean = [not contest.anomalous.attack for contest in group]
+        rows += means_over_sets(list(itertools.compress(of_contests, clean)))
     return with_means(rows)
 
 

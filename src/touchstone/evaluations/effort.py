@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import of_images, row, with_means

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from touchstone.records.metric_rows import ADAPTIVE, MetricRow, Threat
+from touchstone.records.metric_rows import ADAPTIVE, Threat
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, correct

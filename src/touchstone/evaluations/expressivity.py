@@ -6,7 +6,7 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import is_id
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals, rank_intervals
 from touchstone.statistics.estimators import Array

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat, stated
+from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array

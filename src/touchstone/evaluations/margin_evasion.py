@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from touchstone.contracts import PositiveFloat, UnitInterval
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
+from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import correct, logit_margins
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.margin_cells import KeptMargins, kept
@@ -15,7 +18,7 @@ from touchstone.statistics.rows import row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
 from touchstone.statistics.thresholds import catching_threshold
 
-METRICS = ("threshold", "share_above_threshold", "share_flagged", "share_wrong")
+METRICS = ("threshold", "share_above_threshold", "share_above_threshold_rise", "share_flagged", "share_wrong")
 
 
 def margin_evasion(
@@ -44,7 +47,8 @@ def margin_evasion(
         brittle and right. Metrics:
 
         - on white-box attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack, and
-          share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged.
+          share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged;
+          share_above_threshold_rise, the latter minus the share of the same inputs that are above it unattacked, paired.
         - on clean sets: threshold, in logits; share_above_threshold of the brittle inputs; share_flagged of the others.
 
     Raises:
@@ -94,8 +98,14 @@ def _attacked(
     above = logit_margins(cell.noun.logits[same]) > threshold
     if not chosen.any():
         return []
+    unflagged = wrong & above
+    before = logit_margins(subject.logits) > threshold
+    rise = intervals.mean(
+        unflagged.astype(np.float64) - before, resamples=intervals.RESAMPLES, seed=0, method=SIGNED, among=chosen
+    )
     new = partial(row, cell=cell, n=int(chosen.sum()), files=[cell, *_files(subject, reference)])
     return [
         new("share_wrong", intervals.share(wrong, chosen)),
-        new("share_above_threshold", intervals.share(wrong & above, chosen)),
+        new("share_above_threshold", intervals.share(unflagged, chosen)),
+        new("share_above_threshold_rise", rise, unit="difference of fractions"),
     ]

@@ -10,7 +10,8 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.evaluations._margin_proxies import PROXIES, feature_margins, last_layer
-from touchstone.records.metric_rows import NO_ATTACKER, WHITE_BOX, MetricRow, Threat
+from touchstone.records.metric_rows import NO_ATTACKER, WHITE_BOX, Threat
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals, rank_intervals
 from touchstone.statistics.estimators import Array, logit_margins

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._contests import Contest, contests
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import rank_intervals
+from touchstone.statistics import estimators, rank_intervals
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import row, with_means
+from touchstone.statistics.rows import grouped, means_over_sets, row, with_means
 
-METRICS = ("auroc_minus_*", "auroc_successes_minus_*")
+METRICS = ("auroc_minus_*", "auroc_successes_minus_*", "*_minus_*")  # the last: of other `statistics`
 
 
 def paired_detection(
@@ -19,6 +19,7 @@ def paired_detection(
     *,
     id_examples: str,
     against: list[str],
+    statistics: list[str] = ["auroc"],  # noqa: B006 - a literal that the registry reads; never written to
     turned: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
@@ -31,43 +32,59 @@ def paired_detection(
     Args:
         scores, outputs, id_examples: as for `detection`.
         against: detectors whose AUROC is subtracted.
+        statistics: what is compared: auroc, aupr_ood, aupr_id, fpr95_id, fpr95_ood, detection_error.
         turned: detectors whose AUROC is subtracted with the sign of their scores turned, that is 1 - AUROC. A detector
             that beats both beats the other whatever its sign should be.
 
     Returns:
-        Rows auroc_minus_OTHER and auroc_minus_turned_OTHER (also auroc_successes_...), then means over seeds.
+        Rows auroc_minus_OTHER and auroc_minus_turned_OTHER (also auroc_successes_..., fpr95_id_minus_...), then means
+        over seeds. On mean_of_sets is the mean over the anomalous sets that nobody attacked, if there are several.
 
     Raises:
-        ValueError: a detector in `against` or `turned` has no scores, or all detectors are in them.
+        ValueError: a detector in `against` or `turned` has no scores, all detectors are in them, or there is no such
+            statistic.
 
     References:
         docs/papers/shared.md, "Intervals".
     """
+    if unknown := set(statistics) - set(estimators.STATISTICS):
+        raise ValueError(f"no statistic {min(unknown)}; there are {', '.join(estimators.STATISTICS)}")
     pairs = list(contests(scores, outputs, id_examples))
     sides = {(contest.place, contest.normal.detector): contest for contest in pairs}
     rows: list[MetricRow] = []
-    for contest in pairs:
-        if contest.normal.detector in (*against, *turned):
-            continue
+    compared = [contest for contest in pairs if contest.normal.detector not in (*against, *turned)]
+    for group in grouped(compared, lambda contest: contest.normal.file).values():
         for sign, name, others in ((1.0, "", against), (-1.0, "turned_", turned)):
             for other in others:
-                second = sides.get((contest.place, other))
-                if second is None:
-                    raise ValueError(f"no scores of {other} on the sets that {contest.normal.detector} is measured on")
-                difference = _difference(contest, second, sign, resamples, bootstrap_seed)
-                rows.append(_row(f"auroc{contest.suffix}_minus_{name}{other}", contest, second, difference))
+                unattacked: list[list[MetricRow]] = []
+                for contest in group:
+                    second = sides.get((contest.place, other))
+                    if second is None:
+                        raise ValueError(
+                            f"no scores of {other} on the sets that {contest.normal.detector} is measured on"
+                        )
+                    differences = _differences(contest, second, sign, tuple(statistics), resamples, bootstrap_seed)
+                    of_set = [
+                        _row(f"{key}{contest.suffix}_minus_{name}{other}", contest, second, value)
+                        for key, value in differences.items()
+                    ]
+                    rows += of_set
+                    if not contest.anomalous.attack:
+                        unattacked.append(of_set)
+                rows += means_over_sets(unattacked)
     if not rows:
         raise ValueError("every detector is one to compare with; ask for one that is not in against or turned")
     return with_means(rows)
 
 
-def _difference(one: Contest, other: Contest, sign: float, resamples: int, seed: int) -> Interval:
+def _differences(
+    one: Contest, other: Contest, sign: float, statistics: tuple[str, ...], resamples: int, seed: int
+) -> dict[str, Interval]:
     normal, anomalous = other.scores
     second = (sign * normal, sign * anomalous)
-    statistics = rank_intervals.detection_difference(
-        one.scores, second, resamples=resamples, seed=seed, statistics=("auroc",), counted=one.counted
+    return rank_intervals.detection_difference(
+        one.scores, second, resamples=resamples, seed=seed, statistics=statistics, counted=one.counted
     )
-    return statistics["auroc"]
 
 
 def _row(metric: str, contest: Contest, second: Contest, difference: Interval) -> MetricRow:

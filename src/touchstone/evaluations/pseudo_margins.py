@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import rank_intervals
 from touchstone.statistics.estimators import Array, logit_margins

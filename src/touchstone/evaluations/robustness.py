@@ -8,7 +8,8 @@ from functools import reduce
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat, stated
+from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.crossed import SCORE
@@ -18,7 +19,7 @@ from touchstone.statistics.threats import budget, network, white_box
 
 METRICS = (
     "clean_accuracy", "robust_accuracy", "robust_accuracy_unquantised", "robust_accuracy_union", "success_rate",
-    "mean_confidence", "mean_confidence_on_errors",
+    "mean_confidence", "mean_confidence_on_errors", "confidence_above_quarter_of_clean",
 )  # fmt: skip
 
 
@@ -47,6 +48,7 @@ def robustness(
         - success_rate of the attack, on rows that are right when clean.
         - mean_confidence, the mean probability of the predicted class; mean_confidence_on_errors, on the wrong rows
           only.
+        - confidence_above_quarter_of_clean: confidence under attack minus a quarter of the clean one, paired by image.
 
     Raises:
         ValueError: rows have no class, or the clean set of an attacked one is missing.
@@ -61,6 +63,8 @@ def robustness(
             rows += _accuracies(cell)
             rows += _success_rate(cell, clean) if cell.attack else []
             rows += _confidence(cell, cell.entry in own_probabilities, resamples, bootstrap_seed)
+            if cell.attack and not cell.translator:
+                rows.append(_kept_confidence(cell, clean, cell.entry in own_probabilities, resamples, bootstrap_seed))
         rows += _unions(group)
     return with_means(rows)
 
@@ -96,6 +100,17 @@ def _confidence(cell: Cell, own: bool, resamples: int, seed: int) -> list[Metric
         if among.any()
     }
     return [row(metric, mean, cell=cell, n=int(counted[metric].sum()), files=[cell]) for metric, mean in means.items()]
+
+
+def _kept_confidence(cell: Cell, clean: Cell, own: bool, resamples: int, seed: int) -> MetricRow:
+    ids = np.sort(cell.noun.example_ids)
+    attacked, unattacked = (
+        confidence(one.noun.logits[rows_of(one.noun.example_ids, ids, one.file)], own_probabilities=own)
+        for one in (cell, clean)
+    )
+    mean = intervals.mean(attacked - unattacked / 4, resamples=resamples, seed=seed)
+    metric = "confidence_above_quarter_of_clean"
+    return row(metric, mean, cell=cell, n=len(ids), files=[cell, clean], unit="")
 
 
 def _unions(group: list[Cell]) -> list[MetricRow]:

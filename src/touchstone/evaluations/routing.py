@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals, rank_intervals
 from touchstone.statistics.crossed import SIGNED
@@ -17,8 +17,8 @@ from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, r
 from touchstone.statistics.threats import budget, network, seedless, white_box
 
 METRICS = (
-    "accuracy", "untranslated_accuracy", "translated_accuracy", "oracle_accuracy", "translation_gain",
-    "accuracy_minus_*", "fall_from_*_on_*", "relative_robustness", "routing_rate", "false_routing_rate",
+    "accuracy", "untranslated_accuracy", "translated_accuracy", "oracle_accuracy", "oracle_accuracy_minus_*",
+    "translation_gain", "accuracy_minus_*", "fall_from_*_on_*", "relative_robustness", "routing_rate", "false_routing_rate",
     "evasion_rate_at_*", "router_auroc", "routing_excess",
 )  # fmt: skip
 
@@ -51,7 +51,8 @@ def routing(
         - routing_excess: the mean of score minus threshold, in spreads of the calibration scores.
         - paired differences of accuracy: translation_gain, translated minus untranslated path; accuracy_minus_NETWORK,
           pipeline minus the bare network; fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this
-          attack on the pipeline, with equal norm and eps: what knowing the defence is worth.
+          attack on the pipeline, with equal norm and eps: what knowing the defence is worth;
+          oracle_accuracy_minus_NETWORK.
 
     Raises:
         ValueError: outputs are of networks, a clean set or a router is missing, or two attacks are not on the same
@@ -94,6 +95,7 @@ def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling:
 
 def _accuracies(cell: Cell, clean: Cell, sampling: Sampling) -> list[MetricRow]:
     untranslated, translated = _right(cell, "untranslated"), _right(cell, "translated")
+    oracle = translated if cell.attack else untranslated
     order = np.argsort(cell.noun.example_ids)
     bare = f"accuracy_minus_{_protected(cell)}"
     undefended = float(_right(clean, "untranslated").mean())
@@ -102,9 +104,10 @@ def _accuracies(cell: Cell, clean: Cell, sampling: Sampling) -> list[MetricRow]:
         accuracy,
         rate_row("untranslated_accuracy", untranslated, cell),
         rate_row("translated_accuracy", translated, cell),
-        rate_row("oracle_accuracy", translated if cell.attack else untranslated, cell),
+        rate_row("oracle_accuracy", oracle, cell),
         _less("translation_gain", translated[order], untranslated[order], [cell], sampling),
         _less(bare, _right(cell)[order], untranslated[order], [cell], sampling),
+        _less(f"oracle_{bare}", oracle[order], untranslated[order], [cell], sampling),
         *([_relative(accuracy, undefended, clean)] if cell.attack and undefended else []),
     ]
 

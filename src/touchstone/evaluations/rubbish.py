@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.crossed import SCORE
@@ -51,15 +51,16 @@ def rubbish(
         if (cell.noun.labels >= 0).any():
             raise ValueError(f"{cell.file}: {int((cell.noun.labels >= 0).sum())} images have a class: no rubbish")
         by_id = np.argsort(cell.noun.example_ids)  # the interval must not depend on the order of rows
+        ids = cell.noun.example_ids[by_id]
         own = cell.entry in own_probabilities
         in_range, exact = cell.noun.logits[by_id], cell.noun.unquantised_logits
         logits = in_range if exact is None else exact[by_id]
         sure = confidence(logits, own_probabilities=own)
         taken = sure > threshold
-        rows.append(rate_row("rubbish_error", taken, cell))
+        rows.append(rate_row("rubbish_error", taken, cell, ids=ids))
         if exact is not None:
             quantised = confidence(in_range, own_probabilities=own) > threshold
-            rows.append(rate_row("rubbish_error_in_range", quantised, cell))
+            rows.append(rate_row("rubbish_error_in_range", quantised, cell, ids=ids))
         if taken.any():
             classes = logits.argmax(axis=1)
             often = (classes == np.bincount(classes[taken]).argmax()).astype(np.float64)

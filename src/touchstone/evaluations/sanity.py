@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from touchstone.contracts import PositiveFloat
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import Array, accuracy
 from touchstone.statistics.intervals import Interval

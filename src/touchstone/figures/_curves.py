@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 
 Curve = dict[float, MetricRow]  # eps -> the row of the number there
 
@@ -18,12 +18,11 @@ def means_first(rows: Iterable[MetricRow]) -> list[MetricRow]:
 
 
 def draw(axes: Axes, curve: Curve, label: str, look: dict[str, Any], alpha: float) -> None:
-    """Draw a curve over eps in its band.
+    """Draw a curve over eps in the band of its 95 % intervals.
 
     Args:
         axes: where to draw it.
-        curve: its points; a mean over seeds has a band from the least to the greatest seed, a single network that of
-            its 95 % intervals.
+        curve: its points, means over seeds or single networks.
         label: its words in the legend.
         look: colour and style of the line, as `palette` gives them.
         alpha: the opacity of the band.
@@ -36,7 +35,7 @@ def draw(axes: Axes, curve: Curve, label: str, look: dict[str, Any], alpha: floa
 
 
 def error_bars(rows: Iterable[MetricRow], scale: float = 1) -> list[list[float]]:
-    """Return the lengths of the error bars below and above each row's value, as Axes.errorbar takes them."""
+    """Return the lengths of the 95 % intervals below and above each row's value, as Axes.errorbar takes them."""
     rows = list(rows)
     below = [abs(scale * row.low - scale * row.value) for row in rows if row.low is not None]
     above = [abs(scale * row.high - scale * row.value) for row in rows if row.high is not None]

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from touchstone.figures._curves import means_first
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
+from touchstone.statistics.wording import RANGE
 
 # Safe for the colour-blind; light in the middle, where a number means chance.
 COLOURS = "PuOr"
@@ -21,6 +22,7 @@ DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells, whatever the colours of
 LETTER = 0.073  # inches
 SIZE, SMALL = 7.5, 5.8  # points of a number and of its interval: print needs 5 or more
 HEIGHT = 0.29  # inches of a cell: both lines and some air
+ENDS = {False: "95 % interval", True: "range over seeds"}  # by whether the method of a row is RANGE
 Places = tuple[str, str]  # row, column
 
 
@@ -34,7 +36,7 @@ def overall(rows: Iterable[MetricRow], metric: str) -> dict[Places, MetricRow]:
 
 
 def interval_of(row: MetricRow) -> Interval:
-    """Return the number of a row with its ends; for a mean over seeds, the least and the greatest seed."""
+    """Return the number of a row with the ends of its interval."""
     return Interval(row.value, row.low, row.high)
 
 
@@ -46,10 +48,8 @@ def complement(share: Interval) -> Interval:
 
 def what_ends_are(rows: Iterable[MetricRow]) -> str:
     """Return what the small type in the cells of these rows means, for a title."""
-    means = {row.is_mean for row in rows}
-    return " or ".join(
-        words for mean, words in ((True, "range over seeds"), (False, "95 % interval")) if mean in means
-    )  # fmt: skip
+    ranges = {row.method == RANGE for row in rows}
+    return " or ".join(words for is_range, words in ENDS.items() if is_range in ranges)
 
 
 def number(

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from touchstone.figures._curves import Curve, draw, means_first
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
 CROWD = 5  # lines that a legend among them can name
@@ -18,7 +18,7 @@ def accuracy_against_eps(metrics: list[MetricRow], *, examples: str | None = Non
     """Return one panel per set and attack, one line per classifier: accuracy over eps, from clean at eps 0.
 
     Attacks of one component are one line: at equal eps the one that leaves least. Those with a single eps are left out
-    if another has several. Bands: least to greatest over seeds, or the 95 % interval of a single seed.
+    if another has several. Bands are 95 % intervals.
 
     Args:
         metrics: rows of a robustness evaluation.

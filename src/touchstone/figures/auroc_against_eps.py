@@ -7,7 +7,8 @@ from collections import defaultdict
 from matplotlib.figure import Figure
 
 from touchstone.figures._curves import Curve, draw, means_first
-from touchstone.records.metric_rows import ADAPTIVE, MetricRow
+from touchstone.records.metric_rows import ADAPTIVE
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
 CHANCE = 0.5
@@ -16,8 +17,7 @@ CHANCE = 0.5
 def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None) -> Figure:
     """Return AUROC over eps with both sides attacked adaptively: a panel per OOD set and for their mean.
 
-    One line per classifier, from clean at eps 0. Bands: least to greatest over seeds, or the 95 % interval of a single
-    seed. The dotted line is chance.
+    One line per classifier, from clean at eps 0. Bands are 95 % intervals. The dotted line is chance.
 
     Args:
         metrics: rows of an attacked_detection evaluation.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.statistics.places import place_of
@@ -16,7 +16,7 @@ def cross_attack_matrix(metrics: list[MetricRow], detectors: list[Cell], *, clas
     """Return a heat map of AUROC: a row per supervised detector, named by what it was trained on, a column per anomaly.
 
     Attacked inputs count if the attack succeeded, provided there are enough of them; the attack's success rate is under
-    its name. In small type the 95 % intervals, or the range over seeds. Frames mark what a row was trained on.
+    its name. The 95 % intervals are in small type. Frames mark what a row was trained on.
 
     Args:
         metrics: rows of a cross_attack evaluation.
@@ -56,9 +56,9 @@ def cross_attack_matrix(metrics: list[MetricRow], detectors: list[Cell], *, clas
     results = "; ".join(
         f"trained on {', '.join(trained[name])}: "
         + ", ".join(
-            f"{tested} {values[name, place].value:.2f} {bracketed(values[name, place].low, values[name, place].high, '')}".rstrip()
+            f"{tested} {share.value:.2f} {bracketed(share.low, share.high, '')}".rstrip()
             for tested, place in columns.items()
-            if (name, place) in values
+            if (share := values.get((name, place)))
         )
         for name in rows
     )

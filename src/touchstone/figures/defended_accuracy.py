@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from touchstone.records.metric_rows import NONE, OBLIVIOUS, TRANSFER, WHITE_BOX, MetricRow
+from touchstone.records.metric_rows import NONE, OBLIVIOUS, TRANSFER, WHITE_BOX
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.statistics.places import place_of
 
@@ -33,8 +34,7 @@ def defended_accuracy(
 ) -> Figure:
     """Return one panel per state of the attacker's knowledge, one line per classifier or defence: accuracy left.
 
-    Of several attacks in one place the one that leaves least is drawn. Ends: least to greatest over seeds, or the 95 %
-    interval of a single one.
+    Of several attacks in one place the one that leaves least is drawn. Horizontal lines are 95 % intervals.
 
     Args:
         metrics: rows of a routing evaluation, and of robustness ones for the networks to compare with.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.statistics.places import place_of
@@ -20,8 +20,8 @@ def detector_matrix(
 ) -> Figure:
     """Return one heat map of AUROC per kind of detector: those trained on anomalies, and those that saw none.
 
-    Attacked sets are shown by the attacks that succeeded, if that was measured. In small type the 95 % intervals, or the
-    range over seeds. Detectors are in the order of their means.
+    Attacked sets are shown by the attacks that succeeded, if that was measured. The 95 % intervals are in small type.
+    Detectors are in the order of their means.
 
     Args:
         metrics: rows of a detection evaluation, with means over seeds if there are several.

@@ -10,7 +10,8 @@ from matplotlib.ticker import PercentFormatter
 
 from touchstone.contracts import UnitInterval
 from touchstone.figures._curves import Curve, draw, means_first
-from touchstone.records.metric_rows import ADAPTIVE, MetricRow
+from touchstone.records.metric_rows import ADAPTIVE
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
 NETWORK, OBLIVIOUS, BOTH = "network alone", "attacker who knows the network", "attacker who knows both"

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing, palette
 from touchstone.statistics.estimators import Array, correct, logit_margins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from touchstone.figures._curves import error_bars, means_first
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
 NAMES = {
@@ -23,8 +23,7 @@ NAMES = {
 def margin_proxies(metrics: list[MetricRow], *, norm: str = "linf") -> Figure:
     """Return Kendall's tau of the input margin and each proxy for it, one mark per classifier.
 
-    Bars reach from the least to the greatest seed, for a single network over its 95 % interval. Signs are fixed: a proxy
-    whose tau is below 0 ranks inputs the wrong way round.
+    Bars are 95 % intervals. Signs are fixed: a proxy whose tau is below 0 ranks inputs the wrong way round.
 
     Args:
         metrics: rows of a margins evaluation.

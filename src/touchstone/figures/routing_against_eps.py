@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from touchstone.figures._curves import Curve
-from touchstone.records.metric_rows import NONE, OBLIVIOUS, MetricRow
+from touchstone.records.metric_rows import NONE, OBLIVIOUS
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
 # What the paper links: how far out the router sees the images, how often they fool, what translating recovers.
@@ -21,8 +22,7 @@ PANELS = {
 def routing_against_eps(metrics: list[MetricRow], *, entry: str) -> Figure:
     """Return three panels over eps, one line per attack on the bare network: the router's score, errors, the gain.
 
-    Bands: least to greatest over seeds, or the 95 % interval of a single one. The link that the paper claims holds where
-    all three rise together.
+    Bands are 95 % intervals. The link that the paper claims holds where all three rise together.
 
     Args:
         metrics: rows of a routing evaluation.

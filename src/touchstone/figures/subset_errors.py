@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from touchstone.figures._curves import error_bars, means_first
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.statistics.threats import seedless
 
@@ -19,7 +19,7 @@ ESTIMATES = {
 def subset_errors(metrics: list[MetricRow]) -> Figure:
     """Return one panel per classifier and set: mean absolute error against the size of the subset, per estimate.
 
-    Bars reach from the least to the greatest seed, for a single network over the 95 % interval of the mean over subsets.
+    Bars are 95 % intervals of the mean, over random subsets and, with several seeds, over networks too.
 
     Args:
         metrics: rows of a subset_robustness evaluation.

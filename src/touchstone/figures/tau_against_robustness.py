@@ -6,15 +6,14 @@ from matplotlib.figure import Figure
 
 from touchstone.contracts import PositiveFloat
 from touchstone.figures._curves import error_bars, means_first
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
 
 def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1, norm: str = "linf") -> Figure:
     """Return one point per classifier: Kendall's tau of input and logit margin against robust accuracy at `eps`.
 
-    Bars reach from the least to the greatest seed, for a single network over its 95 % interval. Robust accuracy is
-    computed from the margins that were found, so it is an upper bound.
+    Bars are 95 % intervals. Robust accuracy is computed from the margins that were found, so it is an upper bound.
 
     Args:
         metrics: rows of a margins evaluation.

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
 from touchstone.figures._curves import means_first
-from touchstone.records.metric_rows import TRANSFER, WHITE_BOX, MetricRow
+from touchstone.records.metric_rows import TRANSFER, WHITE_BOX
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.places import place_of
@@ -21,7 +22,7 @@ Accuracies = dict[tuple[str, str], MetricRow]  # (made to fool, classified by) -
 def transfer_matrix(metrics: list[MetricRow], *, attacks: list[str] | None = None) -> Figure:
     """Return one heat map per set and attack: error of each classifier (columns) on what fools each other (rows).
 
-    On the diagonal the attack knew the classifier. In small type the 95 % intervals, or the range over seeds.
+    On the diagonal the attack knew the classifier. The 95 % intervals are in small type.
 
     Args:
         metrics: rows of a robustness evaluation with victims, with means over seeds if there are several.

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone.figures import _heat_maps
-from touchstone.records.metric_rows import NONE, MetricRow
+from touchstone.records.metric_rows import NONE
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.places import place_of
@@ -18,8 +19,8 @@ SHADES = "Blues"
 def translation_matrix(metrics: list[MetricRow], *, classifier: str, examples: str) -> Figure:
     """Return one matrix: accuracy of `classifier` on `examples`, clean and per attack, through each translator.
 
-    The first line is without a translator. Within a column all translators get the same images. In small type the 95 %
-    intervals, or the range over seeds.
+    The first line is without a translator. Within a column all translators get the same images. The 95 % intervals are
+    in small type.
 
     Args:
         metrics: rows of a translation evaluation, with means over seeds if there are several.

@@ -1,7 +1,9 @@
-"""The bytes of artefacts: safetensors with one metadata key. Tables of metrics are CSV: metric_tables.py."""
+"""The bytes of artefacts: safetensors with one metadata key, and CSV for metrics."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -11,7 +13,8 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save
 
 from touchstone.digests import canonical
-from touchstone.records.nouns import KINDS, Array, Noun
+from touchstone.records.metric_rows import METRIC_COLUMNS, cells_of, row_of
+from touchstone.records.nouns import KINDS, Array, ContractError, Metrics, Noun
 
 METADATA_KEY = "touchstone"
 
@@ -39,9 +42,15 @@ def _split(noun: Noun) -> tuple[dict[str, Array], dict[str, Any]]:
 def encode(noun: Noun) -> bytes:
     """Return the noun's bytes: equal for equal content, on every machine.
 
-    They are safetensors with exactly one metadata key, because the order of several keys changes from process to
-    process.
+    Metrics are CSV, so that people and DVC can read them. Everything else is safetensors with exactly one metadata key,
+    because the order of several keys changes from process to process.
     """
+    if isinstance(noun, Metrics):
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(METRIC_COLUMNS)
+        writer.writerows(map(cells_of, noun.rows))
+        return text.getvalue().encode()
     arrays, rest = _split(noun)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return save(arrays, metadata={METADATA_KEY: canonical(rest)})
@@ -49,6 +58,8 @@ def encode(noun: Noun) -> bytes:
 
 def decode(data: bytes, kind: type | None = None) -> Any:
     """Return the noun in `data`; DamagedFile if the bytes are not a complete noun of that kind."""
+    if kind is Metrics:
+        return _decode_metrics(data)
     try:
         arrays = load_tensors(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
@@ -66,3 +77,13 @@ def decode(data: bytes, kind: type | None = None) -> Any:
     if kind is not None and noun_type is not kind:
         raise DamagedFile(f"holds {noun_type.__name__}, expected {kind.__name__}")
     return noun
+
+
+def _decode_metrics(data: bytes) -> Metrics:
+    try:
+        header, *lines = csv.reader(io.StringIO(data.decode()))
+        if tuple(header) != METRIC_COLUMNS:
+            raise ContractError(f"columns are {header}")
+        return Metrics([row_of(cells) for cells in lines])
+    except (UnicodeDecodeError, ValueError, TypeError, csv.Error) as error:
+        raise DamagedFile(f"not a whole metrics table ({error})") from error

@@ -2,7 +2,7 @@
 
 Inside the program a row travels as a value; text is made in `cells_of` and read back in `row_of` only:
 
-    for row in metric_tables.decode(data).rows:
+    for row in decode(data, Metrics).rows:
         row.value, row.low, row.high      # floats; the ends of the interval may be None
         row.classifier, row.detector      # "cnn" and "knn" of the entry "cnn+knn"
         row.measured, row.is_mean         # the metric without "_mean"; whether the row is a mean over seeds
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -30,9 +30,8 @@ _SEED = re.compile(r"\b([a-z][a-z0-9_]*)\.\d+")
 
 METRIC_COLUMNS = (
     "evaluation", "entry", "examples", "metric", "value", "unit", "low", "high", "n", "base_rate", "seed", "threat",
-    "files", "method", "seeds", "seed_variance", "image_variance", "residual_variance",
+    "files",
 )  # fmt: skip
-OPTIONAL = ("low", "high", "base_rate", "seed_variance", "image_variance", "residual_variance")
 
 
 def seedless(text: str) -> str:
@@ -156,18 +155,13 @@ class MetricRow:
         entry: classifier ("cnn"), classifier and detector ("cnn+knn"), or defence.
         examples: the set, and what was done to it: "digits_test/pgd/unet".
         metric: what was measured; "<metric>_mean" is a mean over seeds.
-        value, low, high: the number and its 95 % interval.
+        value, low, high: the number and its interval; of a mean the least and the greatest seed.
         unit: "fraction", "difference of fractions", "pixels", ...; empty for a plain number such as an AUROC.
         n: how many inputs it was measured on.
         base_rate: the share of the positive class.
         seed: of the network; None for a mean over seeds, or if there is no network.
         threat: what the attacker knew and was allowed.
         files: the artefacts that the number was computed from.
-        method: how the ends were found: "exact", "percentile", "range" or one of crossed.METHODS.
-        seeds: of a mean, those of its networks.
-        seed_variance, image_variance, residual_variance: of a mean, what one network's number varies by, see
-            statistics/crossed.py; images as many as the interval was drawn from.
-        resampled: in no table: what statistics/rows.py makes the interval of a mean from.
         line, of: added by the report, in no table: the line of metrics.csv.gz, and the lines that a claim's number
             was computed from.
     """
@@ -185,12 +179,6 @@ class MetricRow:
     seed: int | None
     threat: Threat
     files: tuple[str, ...]
-    method: str = ""
-    seeds: tuple[int, ...] = ()
-    seed_variance: float | None = None
-    image_variance: float | None = None
-    residual_variance: float | None = None
-    resampled: Any = field(default=None, compare=False, repr=False)
     line: int = 0
     of: tuple[int, ...] = ()
 
@@ -227,18 +215,18 @@ def cells_of(row: MetricRow) -> list[str]:
 
 def _cell(value: object) -> str:
     if isinstance(value, tuple):
-        return " ".join(map(str, value))
+        return " ".join(value)
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
 def row_of(cells: Sequence[str]) -> MetricRow:
     """Return the row whose cells `cells_of` wrote; ValueError if a number is missing or is none."""
     texts = dict(zip(METRIC_COLUMNS, cells, strict=True))
-    values: dict[str, Any] = {name: _number(texts[name]) for name in OPTIONAL}
-    values |= {"value": float(texts["value"]), "n": int(texts["n"])}
-    values |= {"seed": int(texts["seed"]) if texts["seed"] else None, "seeds": tuple(map(int, texts["seeds"].split()))}
-    values |= {"threat": parse_threat(texts["threat"]), "files": tuple(texts["files"].split())}
-    return MetricRow(**{**texts, **values})
+    numbers = {name: _number(texts[name]) for name in ("low", "high", "base_rate")}
+    seed = int(texts["seed"]) if texts["seed"] else None
+    threat, files = parse_threat(texts["threat"]), tuple(texts["files"].split())
+    values: dict[str, Any] = {"value": float(texts["value"]), "n": int(texts["n"]), "seed": seed}
+    return MetricRow(**{**texts, **numbers, **values, "threat": threat, "files": files})
 
 
 def _number(text: str) -> float | None:

@@ -1,40 +1,79 @@
-"""A table of metric rows: what evaluations return. Its bytes are CSV, so that people and DVC can read them."""
+"""Tables of metric rows with all that is known of their intervals, and the CSV that evaluations write and read."""
 
 from __future__ import annotations
 
 import csv
 import io
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
+from touchstone.records import metric_rows, nouns
 from touchstone.records.encoding import DamagedFile
-from touchstone.records.metric_rows import METRIC_COLUMNS, MetricRow, cells_of, row_of
 from touchstone.records.nouns import ContractError
+
+SPREAD = ("method", "seeds", "images", "seed_variance", "image_variance", "residual_variance")
+METRIC_COLUMNS = (*metric_rows.METRIC_COLUMNS, *SPREAD)
+
+
+@dataclass(frozen=True)
+class MetricRow(metric_rows.MetricRow):
+    """One measured number, its 95 % interval and how that was found, and what it is about.
+
+    Attributes:
+        method: how the ends were found: "exact", "percentile", "range" or one of crossed.METHODS.
+        seeds: of a mean, those of its networks.
+        images: how many were drawn anew for the interval; of two populations the fewer.
+        seed_variance, image_variance, residual_variance: what the number varies by, see statistics/crossed.py. Of one
+            network only image_variance is known.
+        resampled: in no table: what statistics/rows.py makes the interval of a mean from.
+    """
+
+    method: str = ""
+    seeds: tuple[int, ...] = ()
+    images: int | None = None
+    seed_variance: float | None = None
+    image_variance: float | None = None
+    residual_variance: float | None = None
+    resampled: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """The rows of one evaluation, or of a whole report; every number is finite.
-
-    Raises:
-        ContractError: a row is not a MetricRow, or a number of it is NaN or infinite.
-    """
+    """The rows of one evaluation, or of a whole report; every number is finite."""
 
     rows: list[MetricRow]
 
     def __post_init__(self) -> None:
-        for row in self.rows:
-            if not isinstance(row, MetricRow):
-                raise ContractError(f"a metrics row is a {type(row).__name__}, expected a MetricRow")
-            if row.value is None:
-                raise ContractError(f"{row.metric} of {row.entry} on {row.examples}: no value")
-            for column, value in (("value", row.value), ("low", row.low), ("high", row.high)):
-                if value is not None and not math.isfinite(value):
-                    raise ContractError(f"{row.metric}: {column} is {value}")
+        nouns.Metrics([*self.rows])  # it refuses rows that are none, and numbers that are not finite
+
+
+def cells_of(row: MetricRow) -> list[str]:
+    """Return the row as the cells of a CSV: floats to their last digit, None as nothing."""
+    return [*metric_rows.cells_of(row), *(_cell(getattr(row, column)) for column in SPREAD)]
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def row_of(cells: list[str]) -> MetricRow:
+    """Return the row whose cells `cells_of` wrote; ValueError if a number is missing or is none."""
+    texts = dict(zip(METRIC_COLUMNS, cells, strict=True))
+    row = metric_rows.row_of([texts[column] for column in metric_rows.METRIC_COLUMNS])
+    more: dict[str, Any] = {name: float(texts[name]) if texts[name] else None for name in SPREAD[3:]}
+    return MetricRow(
+        **vars(row),
+        method=texts["method"],
+        seeds=tuple(map(int, texts["seeds"].split())),
+        images=int(texts["images"]) if texts["images"] else None,
+        **more,
+    )
 
 
 def encode(metrics: Metrics) -> bytes:
-    """Return the table as CSV: equal bytes for equal rows, on every machine."""
+    """Return the table as CSV, so that people and DVC can read it: equal bytes for equal rows, on every machine."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(METRIC_COLUMNS)

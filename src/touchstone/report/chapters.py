@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, NotRequired, TypedDict
 
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report.headlines import headlines
 from touchstone.report.matrices import matrices
 from touchstone.report.pictures import Picture

@@ -7,13 +7,13 @@ import io
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from typing import NamedTuple
 
 from touchstone.claims.criteria import MARKS, Book, Criterion
 from touchstone.claims.measurements import EQUAL
-from touchstone.claims.verdicts import NOT_RUN, Part, Verdict, required, sentence
-from touchstone.records.metric_rows import MetricRow, Threat
+from touchstone.claims.verdicts import DOES_NOT_APPLY, NOT_RUN, Part, Verdict, required, said, sentence
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.sanity_checks import Doubts
 from touchstone.statistics.wording import NARROW, bracketed, plain, written
@@ -42,6 +42,9 @@ class ClaimLine(NamedTuple):
     published: str
     numbers: tuple[ClaimNumber, ...]
     word: str
+    attacker: str
+    holm: bool | None
+    says: str
     note: str
 
 
@@ -59,9 +62,13 @@ class _Record:
     unit: str
     low: float | None
     high: float | None
+    method: str
     n: int | None
     seeds: str
     status: str
+    attacker: str
+    holm: str
+    says: str
     note: str
     files: str
 
@@ -80,23 +87,22 @@ def claim_rows(verdicts: Iterable[Verdict], first_line: int) -> list[MetricRow]:
 
 def _row(claim: str, part: Part, line: int) -> MetricRow:
     quantity = part.quantity
-    threats = list(dict.fromkeys(row.threat.seedless for row in quantity.rows))
-    return MetricRow(
+    return replace(
+        quantity.row,
         evaluation=EVALUATION,
         entry=claim,
         examples=quantity.about,
         metric=part.title,
         value=quantity.value,
-        unit=quantity.unit,
         low=_end(quantity.low),
         high=_end(quantity.high),
-        n=quantity.n,
         base_rate=None,
         seed=None,
-        threat=threats[0] if len(threats) == 1 else Threat("; ".join(map(str, threats))),
-        files=tuple(_files(part)),
+        seeds=tuple(quantity.seeds),
+        threat=quantity.row.threat.seedless,
+        method=part.method,
         line=line,
-        of=tuple(row.line for row in part.rows or quantity.rows),
+        of=tuple(row.line for row in dict.fromkeys((quantity.row, *quantity.each))),
     )
 
 
@@ -105,7 +111,7 @@ def _end(value: float) -> float | None:
 
 
 def _files(part: Part) -> list[str]:
-    return list(dict.fromkeys(file for row in part.quantity.rows for file in row.files))
+    return list(part.quantity.row.files)
 
 
 # --- claims.csv ---------------------------------------------------------------------------------------------------
@@ -139,9 +145,13 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         unit=quantity.unit if quantity else "",
         low=_end(quantity.low) if quantity else None,
         high=_end(quantity.high) if quantity else None,
+        method=deciding.method if deciding else "",
         n=quantity.n if quantity else None,
         seeds=" ".join(map(str, deciding.seeds)) if deciding else "",
         status=verdict.word,
+        attacker=verdict.attacker,
+        holm={None: "", True: "stands", False: "does not stand"}[verdict.holm],
+        says=plain(said(verdict)),
         note=plain("; ".join([*verdict.notes, *(sentence(part) for part in verdict.parts[1:])])),
         files=" ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part))),
     )
@@ -191,13 +201,16 @@ def page_lines(
             paper=verdict.claim.paper,
             kind=_kind(verdict),
             setting=verdict.claim.setting,
-            criterion=_typeset(_criterion(verdict)),
+            criterion=typeset(_criterion(verdict)),
             published=_published(book, verdict),
             numbers=tuple(
                 ClaimNumber(part.name, _number(part, numbers.number(next(waiting)), doubts), required(part))
                 for part in parts
             ),
             word=verdict.word,
+            attacker=verdict.attacker,
+            holm=verdict.holm,
+            says=said(verdict) if isinstance(verdict.claim, Criterion) and verdict.claim.says else "",
             note="; ".join(verdict.notes),
         )
         by_numbers = isinstance(verdict.claim, Criterion) and line.numbers and line.word != NOT_RUN
@@ -205,14 +218,14 @@ def page_lines(
     return judged, others
 
 
-def _typeset(comparisons: str) -> str:
+def typeset(comparisons: str) -> str:
     """Return a criterion with the signs of print; the CSV keeps those of a keyboard."""
     return comparisons.replace(">=", "≥").replace("<=", "≤")
 
 
 def _number(part: Part, number: Number, doubts: Doubts) -> Number:
     """Return the number with how it came about, and with the failed checks of the attacks behind it."""
-    doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, part.quantity.rows))))
+    doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
     title = f"{_how(part)}; n = {part.quantity.n}"
     title += f"; a check of an attack behind it failed: {doubt}" if doubt else ""
     return number._replace(title=title, doubt=doubt)
@@ -220,16 +233,14 @@ def _number(part: Part, number: Number, doubts: Doubts) -> Number:
 
 def _how(part: Part) -> str:
     """Return in words which numbers it is a mean of, and what its brackets show."""
-    seeds, own = len(part.quantity.seeds), "its 95 % interval in brackets"
-    of_sets = part.quantity.about.startswith("mean of")
-    sets = "; a mean over sets, whose ends are the means of their ends" if of_sets else ""
+    seeds = len(part.quantity.seeds)
     if part.condition.comparison == EQUAL:
         return "in brackets the least and the greatest seed"
     if part.decider:
-        return f"{part.decider}, as each had to pass; {own}{sets}"
+        return f"{part.decider}, as each had to pass; its 95 % interval in brackets"
     if seeds > 1:
-        return f"mean of {seeds} seeds; in brackets from the lowest to the highest end of their 95 % intervals{sets}"
-    return f"{f'seed {part.quantity.seeds[0]}; ' if seeds else ''}{own}{sets}"
+        return f"mean of {seeds} seeds; its 95 % interval in brackets"
+    return f"{f'seed {part.quantity.seeds[0]}; ' if seeds else ''}its 95 % interval in brackets"
 
 
 # --- LaTeX --------------------------------------------------------------------------------------------------------
@@ -249,7 +260,8 @@ def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
         if verdict.parts and record.measured is not None:
             number = f"{written(record.measured, record.unit)} {bracketed(record.low, record.high, record.unit)}"
             measured = f"{verdict.parts[0].name}: {number}".rstrip()
-        lines.append(_tex((record.claim, record.setting, record.published, measured, record.status)))
+        attacker = "" if verdict.attacker == DOES_NOT_APPLY else f"; attacker who knows: {verdict.attacker}"
+        lines.append(_tex((record.claim, record.setting, record.published, measured, record.status + attacker)))
     opened = r"{\footnotesize\setlength{\tabcolsep}{4pt}"
     return ("\n".join([PREAMBLE, opened, *lines, r"\end{longtable}}"]) + "\n").encode()
 

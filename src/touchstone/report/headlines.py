@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from touchstone.records.metric_rows import NONE, MetricRow
+from touchstone.records.metric_rows import NONE
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report.accuracies import accuracy
 from touchstone.report.matrices import KINDS, best_detectors
 from touchstone.report.tables import Line, Number, Numbers, Table
@@ -145,7 +146,7 @@ def _sanity(numbers: Numbers) -> Table | None:
     counts = sorted({row.n for row in values.values()})
     of = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
     caption = "What an attack must do before its numbers are believed; a number whose attack failed a check is marked ⚠"
-    caption += f". On n = {of} images, so one image is {100 / counts[0]:.2g} points; no intervals"
+    caption += f". On n = {of} images, so one image is {100 / counts[0]:.2g} points; brackets are the range over seeds"
     return Table(caption, ("classifier", "attack"), columns, tuple(lines))
 
 

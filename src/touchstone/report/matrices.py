@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from touchstone.records.metric_rows import NONE, MetricRow
+from touchstone.records.metric_rows import NONE
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report.tables import Line, Number, Numbers, Table
 from touchstone.statistics.places import place_of
 

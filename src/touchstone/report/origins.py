@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NotRequired, TypedDict
 
-from touchstone.records.metric_rows import METRIC_COLUMNS, MetricRow
+from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow
 from touchstone.report.claim_table import ClaimLine
 from touchstone.report.tables import Number
 from touchstone.statistics.sanity_checks import Doubts

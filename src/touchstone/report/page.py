@@ -16,11 +16,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from touchstone import digests
-from touchstone.claims.criteria import KINDS, SHARED
-from touchstone.records.metric_rows import MetricRow
+from touchstone.claims.criteria import KINDS, SHARED, Revision
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import packing
 from touchstone.report.chapters import SHORT, Chapter
-from touchstone.report.claim_table import ClaimLine
+from touchstone.report.claim_table import ClaimLine, typeset
 from touchstone.report.docstrings import sections
 from touchstone.report.names import who_is_who
 from touchstone.report.origins import Maker, Source, compact, remarks, rows_behind, with_origins
@@ -45,6 +45,7 @@ class Content:
     styles: Markup  # the style sheet of the pictures
     claims: list[ClaimLine]  # judged by numbers
     other_claims: list[ClaimLine]
+    revised: list[tuple[str, str, Revision]]  # changed criteria: name, what it says, the change
     summary: Summary | None
     doubts: Doubts
     rows: list[MetricRow]  # of metrics.csv.gz, those of the claims last
@@ -94,6 +95,8 @@ def page(
             provenance=provenance,
             names=who_is_who(content.settings, components),
             tally=Counter(line.word for line in (*claims, *others) if line.kind == PAPER),
+            attackers=Counter(line.attacker for line in claims if line.kind == PAPER),
+            revised=content.revised,
             below=[line.claim for line in others if line.kind == PAPER],
             maker=maker,
             metrics_digest=digests.sha256(content.table),
@@ -159,4 +162,5 @@ def _environment() -> Environment:
     environment.filters["linked"] = _linked
     environment.filters["packed"] = _packed
     environment.filters["sections"] = sections
+    environment.filters["typeset"] = typeset
     return environment

@@ -11,7 +11,7 @@ from typing import NamedTuple, NotRequired, TypedDict
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.statistics.sanity_checks import Doubts
 

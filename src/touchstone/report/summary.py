@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report.accuracies import ATTACKED, attack_of, budget_of, least_left
 from touchstone.report.tables import Line, Numbers, Table
 from touchstone.statistics.places import place_of

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from touchstone.records.metric_rows import NONE, MetricRow, Threat, seedless
-from touchstone.records.metric_tables import Metrics
+from touchstone.records.metric_rows import NONE, Threat, seedless
+from touchstone.records.metric_tables import MetricRow, Metrics
 from touchstone.statistics.sanity_checks import Doubts
-from touchstone.statistics.wording import bracketed, written
+from touchstone.statistics.wording import RANGE, bracketed, what_brackets_are, written
 
 ENTRY, EXAMPLES, SEED, THREAT = "entry", "examples", "seed", "threat model"  # headings of the words of a line
 FIRST_LINE = 2  # of metrics.csv.gz, below its header
@@ -61,7 +61,7 @@ def _key(row: MetricRow) -> Key:
 
 
 class Numbers:
-    """The rows of one evaluation as numbers; a mean over seeds takes its interval from its seeds."""
+    """The rows of one evaluation as numbers, each with its interval."""
 
     def __init__(self, rows: Iterable[MetricRow], doubts: Doubts | None = None) -> None:
         """Group the rows by what they measure.
@@ -93,24 +93,32 @@ class Numbers:
     def number(self, row: MetricRow, **more: Any) -> Number:
         """Return the row as a number.
 
-        The interval of a mean over seeds reaches from the lowest to the highest end of its seeds' 95 % intervals. It
-        covers what another seed and what another test set would change.
+        The interval is the row's own, also that of a mean over seeds. Equal seeds of numbers that are no estimates have
+        no brackets, which would repeat the number.
+
+        Args:
+            row: of any evaluation.
+            more: fields of the number that the row does not say.
         """
-        unit, low, high = row.unit, row.low, row.high
-        title = f"n = {row.n}" + (f", base rate {row.base_rate:.2f}" if row.base_rate is not None else "")
-        if row.is_mean:
-            assert low is not None and high is not None  # the least and the greatest seed
-            seeds = self._seeds[_key(row)]
-            spread = f"least {written(low, unit)}, greatest {written(high, unit)}"
-            title = f"mean of {len(seeds)} seeds, {spread}; in brackets their 95 % intervals taken together; {title}"
-            low = min((seed.low for seed in seeds if seed.low is not None), default=None)
-            high = max((seed.high for seed in seeds if seed.high is not None), default=None)
-        elif low is not None or high is not None:
-            title = f"95 % interval in brackets; {title}"
+        all_equal = row.method == RANGE and row.low == row.high
+        text, interval = written(row.value, row.unit), "" if all_equal else bracketed(row.low, row.high, row.unit)
         doubt = self.doubts.about(row)
-        title += f"; a check of this attack failed: {doubt}" if doubt else ""
-        text, interval = written(row.value, unit), bracketed(low, high, unit)
+        parts = (
+            f"mean of {len(row.seeds)} seeds" if row.is_mean else "",
+            what_brackets_are(row.method) if interval else "",
+            self._least_and_greatest(row),
+            f"n = {row.n}" + (f", base rate {row.base_rate:.2f}" if row.base_rate is not None else ""),
+            f"a check of this attack failed: {doubt}" if doubt else "",
+        )
+        title = "; ".join(filter(None, parts))
         return Number(row.value, text, interval, row.line, title, **{"doubt": doubt, **more})
+
+    def _least_and_greatest(self, row: MetricRow) -> str:
+        """Return the least and the greatest seed of a mean in words; empty if its row's ends are these."""
+        values = [seed.value for seed in self._seeds.get(_key(row), ())]
+        if not row.is_mean or not values or row.method == RANGE:
+            return ""
+        return f"least seed {written(min(values), row.unit)}, greatest {written(max(values), row.unit)}"
 
     def maybe(self, row: MetricRow | None, **more: Any) -> Number | None:
         """Return the row as a number; None if there is no row."""

@@ -29,6 +29,10 @@ def paper_schema() -> Schema:
         "title": TEXT | _says("Heading of the paper's chapter; without it, the name."),
         "cite": TEXT | _says("Authors, title, year."),
         "url": TEXT | {"pattern": "^https?://"} | _says("Where the paper can be read."),
+        "distance": {"type": "number", "exclusiveMinimum": 0}
+        | _says(
+            "How far beyond its bound a truth has to be for a claim to be worth settling; a number may give its own."
+        ),
         "published": figures | _says("The figures that the paper states, by id: P, a label, -, a number: P1-1."),
         "criteria": criteria | _says("What is tested instead at this scale, by id: S, a label, -, a number: S1-1."),
     }
@@ -59,7 +63,8 @@ def _published() -> Schema:
         "marks": {"type": "array", "items": marks, "minItems": 1}
         | _says("What was read: P the text, C the code, R a review thread, K notes."),
     }
-    return _block(properties, required=tuple(properties))
+    unmeasured = TEXT | _says("Why no measurement bears on it; without this, a criterion has to scale it down.")
+    return _block(properties | {"unmeasured": unmeasured}, required=tuple(properties))
 
 
 def _criterion() -> Schema:
@@ -84,15 +89,30 @@ def _criterion() -> Schema:
         "seeds": {"enum": ["each"]} | _says("Judge every seed; without it, the mean over seeds."),
         "together": {"type": "array", "items": TEXT, "minItems": 2}
         | _says("`each` roles whose entries go in pairs: the first with the first."),
-        "fixed": TEXT | _says("The status word, whatever is measured."),
         "met": TEXT | _says("The status word if the tests are met."),
         "otherwise": TEXT | _says("The label if they are not met."),
+        "says": TEXT
+        | _says("The result as a sentence; {0} is the number of the first test, {breaks} that of `breaks`."),
         "kind": {"enum": list(KINDS), "default": KINDS[0]}
         | _says("Whose claim it is: the paper's, the opposite of it, a check of our attacks, or context."),
+        "paper_scale": {"type": "boolean"}
+        | _says(
+            "It measures the published figures themselves, on the paper's data and network. Only this confirms them."
+        ),
+        "revised": {"type": "array", "items": _revision()}
+        | _says("What the criterion said before, each time it changed."),
     }
-    return _block(properties, required=("setting", "criterion")) | {
-        "anyOf": [{"required": ["tests"]}, {"required": ["fixed"]}]
+    return _block(properties, required=("setting", "criterion", "tests"))
+
+
+def _revision() -> Schema:
+    properties = {
+        "date": TEXT | _says("When it was changed, as YYYY-MM-DD."),
+        "was": TEXT | _says("The criterion before."),
+        "why": TEXT | _says("The reason."),
+        "known": {"type": "boolean"} | _says("Whether the outcome of a run was known by then."),
     }
+    return _block(properties, required=tuple(properties))
 
 
 def _columns() -> dict[str, Schema]:
@@ -107,13 +127,15 @@ def _columns() -> dict[str, Schema]:
 
 
 def _judged() -> dict[str, Schema]:
-    second = _columns() | {"times": NUMBER | _says("How often it is subtracted.")}
     stuck = _columns() | _comparisons()
     return _comparisons() | {
         "tolerance": {"type": "number", "minimum": 0} | _says("Of `equals`."),
-        "minus": _block(second, "A second number, which is subtracted; what it does not say is that of the first."),
+        "no_effect": NUMBER
+        | _says("Where the paper's direction ends; without it, 0 for differences, none for others."),
+        "distance": {"type": "number", "exclusiveMinimum": 0}
+        | _says("How far beyond its bound the truth has to be for the claim to be worth settling."),
         "optional": {"type": "boolean"} | _says("Skip the condition if its rows are missing."),
-        "says": TEXT | _says("The label if this condition breaks its claim."),
+        "consequence": TEXT | _says("What follows if this condition breaks its claim, in words."),
         "stuck": _block(stuck, "The share of inputs without a gradient; outside its bound, the attack was stuck."),
     }
 

@@ -6,12 +6,13 @@ A mean over S seeds and n images has the variance
 
 where the image and the residual part shrink with n. The first and the last are estimated together by the variance of
 the seeds' values, the image part by how the mean moves when images are drawn anew, the same ones for every seed. The
-quantile is Student's, at Satterthwaite's degrees of freedom. See docs/verdicts.md, "The interval".
+quantile is Student's, at Satterthwaite's degrees of freedom. See docs/verdicts.md, "Intervals".
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +21,13 @@ from scipy import stats
 
 Array = NDArray[Any]
 CONFIDENCE = 0.95
+NOTHING = 1e-15  # a variance below it is rounding
 # How an end is found from the standard error. The words are those of the column `method`.
-SCORE, SIGNED, PLAIN = "score", "difference", "t"
+SCORE, SIGNED, RANKED, PLAIN = "score", "difference", "rank", "t"
 METHODS = {
     SCORE: "score interval of a share of the effective number of inputs (Wilson 1927; Korn & Graubard 1998)",
     SIGNED: "t interval of a paired difference, no narrower than what n inputs can show",
+    RANKED: "t interval of a rank correlation or of a difference of rank statistics",
     PLAIN: "t interval",
 }
 
@@ -34,30 +37,47 @@ class Spread(NamedTuple):
 
     Attributes:
         seeds: how many networks it is a mean of.
-        n: images; of two populations the fewer.
+        images: how many were drawn; of two populations the fewer.
         seed_variance: of the number of one network, whatever the images.
-        image_variance: of the number on these n images, whatever the network.
-        residual_variance: what remains, of one network on these n images.
-        variance: of the mean over all seeds.
-        df: its degrees of freedom.
+        image_variance: of the number on these images, whatever the network.
+        residual_variance: what remains, of one network on these images.
     """
 
     seeds: int
-    n: int
+    images: int
     seed_variance: float
     image_variance: float
     residual_variance: float
-    variance: float
-    df: float
+
+    @property
+    def variance(self) -> float:
+        """The variance of the mean over all seeds."""
+        return self.image_variance + (self.seed_variance + self.residual_variance) / self.seeds
+
+    @property
+    def df(self) -> float:
+        """Satterthwaite's degrees of freedom of the variance, never fewer than those of the seeds."""
+        others = max(self.images - 1.0, 1.0)
+        if self.seeds == 1:
+            return others
+        residual = self.residual_variance / self.seeds
+        parts = (
+            (self.seed_variance / self.seeds + residual, self.seeds - 1),
+            (self.image_variance + residual, others),
+            (residual, (self.seeds - 1) * others),
+        )
+        error = sum(part**2 / df for part, df in parts)
+        # Nothing varied: what may have been missed is a matter of images.
+        return max(self.variance**2 / error, self.seeds - 1.0) if self.variance > NOTHING else others
 
 
-def spread(values: Array, samples: Array, n: int, *, aligned: bool = True) -> Spread:
-    """Return the variance of a mean over seeds, and its parts.
+def spread(values: Array, samples: Array, images: int, *, aligned: bool = True) -> Spread:
+    """Return what a mean over seeds varies by.
 
     Args:
         values: of each seed, (S,).
         samples: of each seed, its value on resampled images, (S, B); column b has the same images for every seed.
-        n: images; of two populations the fewer.
+        images: how many were drawn; of two populations the fewer.
         aligned: whether the columns do have the same images. If not, the images' part is taken as large as it can be.
 
     Returns:
@@ -65,25 +85,16 @@ def spread(values: Array, samples: Array, n: int, *, aligned: bool = True) -> Sp
     """
     count = len(values)
     per_seed = float(np.mean(np.var(samples, axis=1, ddof=1)))  # images and residual
-    of_mean = float(np.var(np.mean(samples, axis=0), ddof=1)) if aligned else per_seed  # images, residual / S
     if count == 1:
-        return Spread(1, n, 0.0, per_seed, 0.0, per_seed, max(n - 1.0, 1.0))
+        return Spread(1, images, 0.0, per_seed, 0.0)
+    of_mean = float(np.var(np.mean(samples, axis=0), ddof=1)) if aligned else per_seed  # images, residual / S
     residual = max(per_seed - of_mean, 0.0) * count / (count - 1)
     between = float(np.var(values, ddof=1))  # seeds and residual
-    image = max(of_mean - residual / count, 0.0)
-    variance = between / count + image
-    parts = (
-        (between / count, count - 1),
-        (of_mean, max(n - 1, 1)),
-        (residual / count, (count - 1) * max(n - 1, 1)),
-    )
-    error = sum(part**2 / df for part, df in parts)
-    df = max(variance**2 / error, count - 1) if error > 0 else count - 1
-    return Spread(count, n, max(between - residual, 0.0), image, residual, variance, float(df))
+    return Spread(count, images, max(between - residual, 0.0), max(of_mean - residual / count, 0.0), residual)
 
 
 def ends(
-    value: float, variance: float, df: float, n: int, method: str, confidence: float = CONFIDENCE
+    value: float, variance: float, df: float, images: int, method: str, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
     """Return the ends of the interval of a number.
 
@@ -91,8 +102,8 @@ def ends(
         value: the number; a share in [0, 1] for SCORE.
         variance: of the number.
         df: degrees of freedom of the variance.
-        n: images, which bound how little can be seen if the variance is 0.
-        method: SCORE, SIGNED or PLAIN.
+        images: how many were drawn; they bound how little can be seen if the variance is 0.
+        method: SCORE, SIGNED, RANKED or PLAIN.
         confidence: that the interval holds the truth.
 
     References:
@@ -100,12 +111,44 @@ def ends(
     """
     t = float(stats.t.ppf((1 + confidence) / 2, df))
     if method == SCORE:
-        effective = value * (1 - value) / variance if variance > 0 and 0 < value < 1 else float(n)
+        effective = value * (1 - value) / variance if variance > NOTHING and 0 < value < 1 else float(images)
         middle = (value + t * t / (2 * effective)) / (1 + t * t / effective)
         half = t / (1 + t * t / effective) * math.sqrt(value * (1 - value) / effective + (t / (2 * effective)) ** 2)
         return max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half))
     half = t * math.sqrt(variance)
-    if method == SIGNED:
+    if method == SIGNED or (method == RANKED and variance < NOTHING):
         z = float(stats.norm.ppf((1 + confidence) / 2))
-        half = max(half, z * z / (n + z * z))
+        half = max(half, z * z / (images + z * z))
     return value - half, value + half
+
+
+def p_value(find_ends: Callable[[float], tuple[float, float]], bound: float, *, above: bool) -> float:
+    """Return the one-sided p-value of a number being on one side of a bound, by inverting its interval.
+
+    Args:
+        find_ends: the ends of the interval with a given confidence.
+        above: whether the lower end has to be at or above the bound; else the upper end at or below it.
+    """
+    narrow, wide = 0.0, 1.0  # confidences at which the interval is, and is not, on that side
+    for _ in range(40):
+        confidence = (narrow + wide) / 2
+        low, high = find_ends(confidence)
+        if low >= bound if above else high <= bound:
+            narrow = confidence
+        else:
+            wide = confidence
+    return (1 - narrow) / 2
+
+
+def holm(p_values: Mapping[str, float], level: float = 1 - CONFIDENCE) -> dict[str, bool]:
+    """Return which of several decisions stand if all of them together may err with probability `level` (Holm 1979).
+
+    Args:
+        p_values: two-sided, by the name of the decision.
+    """
+    stands: dict[str, bool] = {}
+    standing = True
+    for place, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
+        standing = standing and p_values[name] <= level / (len(p_values) - place)
+        stands[name] = standing
+    return stands

@@ -64,7 +64,9 @@ class Interval(NamedTuple):
     resampled: Resampled | None = None
 
 
-def from_samples(value: float, samples: Array, drawn_from: tuple[int, ...], method: str) -> Interval:
+def from_samples(
+    value: float, samples: Array, drawn_from: tuple[int, ...], method: str, *, counted: int | None = None
+) -> Interval:
     """Return the interval of one network's number from its resamples.
 
     Args:
@@ -72,11 +74,13 @@ def from_samples(value: float, samples: Array, drawn_from: tuple[int, ...], meth
         samples: the number on resampled images, (B,).
         drawn_from: the sizes of the populations that were resampled.
         method: one of crossed.METHODS.
+        counted: how many of the images drawn from count; all of them if None.
     """
     if np.isnan(samples).any():
         raise ValueError("a bootstrap sample is NaN")
-    fewest = min(drawn_from)
-    ends = crossed.ends(value, float(np.var(samples, ddof=1)), max(fewest - 1, 1), fewest, method)
+    images = min(drawn_from)
+    fewest = images if counted is None else min(images, counted)
+    ends = crossed.ends(value, float(np.var(samples, ddof=1)), max(images - 1, 1), fewest, method)
     return Interval(value, *ends, method, Resampled(samples, drawn_from, method))
 
 
@@ -91,12 +95,17 @@ def percentile(value: float, samples: Array, drawn_from: tuple[int, ...]) -> Int
     return Interval(value, float(low), float(high), PERCENTILE, resampled)
 
 
-def binomial(successes: int, count: int) -> Interval:
-    """Return the rate successes / count with its exact interval (Clopper & Pearson 1934)."""
+def exact(successes: int, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the ends of the exact interval of a rate (Clopper & Pearson 1934)."""
     if count < 1:
         raise ValueError("a rate of no rows")
-    exact = stats.binomtest(successes, count).proportion_ci(CONFIDENCE, method="exact")
-    return Interval(successes / count, float(exact.low), float(exact.high), EXACT)
+    ends = stats.binomtest(successes, count).proportion_ci(confidence, method="exact")
+    return float(ends.low), float(ends.high)
+
+
+def binomial(successes: int, count: int) -> Interval:
+    """Return the rate successes / count with its exact interval."""
+    return Interval(successes / max(count, 1), *exact(successes, count), EXACT)
 
 
 def share(hits: Array, among: Array | None = None) -> Interval:
@@ -167,7 +176,8 @@ def mean(values: Array, *, resamples: int, seed: int, method: str = PLAIN, among
     values = checked(values, "values")
     among = np.ones(len(values), dtype=bool) if among is None else among
     samples = _ratio_samples(np.where(among, values, 0.0), among, resamples, seed)
-    return from_samples(float(values[among].mean()), samples, (len(values),), method)
+    counted = int(np.count_nonzero(among))
+    return from_samples(float(values[among].mean()), samples, (len(values),), method, counted=counted)
 
 
 def median(values: Array, *, resamples: int, seed: int) -> Interval:

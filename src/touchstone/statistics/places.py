@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from touchstone.records.metric_rows import MetricRow
+from touchstone.records.metric_tables import MetricRow
 
 
 @dataclass(frozen=True)

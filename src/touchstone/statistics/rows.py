@@ -13,14 +13,18 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from touchstone.records.metric_rows import MetricRow, Threat, seedless
+from touchstone.records.metric_rows import Threat, seedless
+from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import crossed, intervals
+from touchstone.statistics.crossed import Spread
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.threats import network, threat
 
 Array = NDArray[Any]
+MEAN = "mean_of_sets"  # in place of the name of a set
 RANGE = "range"  # the method of a mean of numbers that are no estimates: its ends are the least and the greatest
+Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -43,6 +47,7 @@ def row(
         files: the artefacts that the number was computed from.
         entry, examples, threat_model: those of `cell` if None.
     """
+    drawn = interval.resampled
     return MetricRow(
         evaluation="",
         entry=cell.entry if entry is None else entry,
@@ -58,7 +63,9 @@ def row(
         threat=threat(cell) if threat_model is None else threat_model,
         files=tuple(dict.fromkeys(source.file for source in files)),
         method=interval.method,
-        resampled=interval.resampled,
+        images=None if drawn is None else min(drawn.drawn_from),
+        image_variance=None if drawn is None else float(np.var(drawn.samples, ddof=1)),
+        resampled=drawn,
     )
 
 
@@ -104,11 +111,11 @@ def of_images(cell: Cell) -> Cell:
     return replace(cell, entry="", seed=int(match[1]) if match else None)
 
 
-def grouped(cells: Iterable[Cell], key: Callable[[Cell], Key]) -> dict[Key, list[Cell]]:
-    """Return the cells by key, in the order in which the keys first occur."""
-    groups: dict[Key, list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(key(cell), []).append(cell)
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """Return the items by key, in the order in which the keys first occur."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
     return groups
 
 
@@ -136,6 +143,36 @@ def rows_of(ids: Array, wanted: Array, what: str) -> Array:
     if not np.array_equal(ids[rows], wanted):
         raise ValueError(f"{what}: {int((ids[rows] != wanted).sum())} of {len(wanted)} example ids are missing")
     return np.asarray(rows)
+
+
+def means_over_sets(of_sets: list[list[MetricRow]]) -> list[MetricRow]:
+    """Return the mean of each metric over several sets, on mean_of_sets; nothing for a single set.
+
+    Args:
+        of_sets: the rows of each set, the same metrics in the same order, about the same ID images.
+    """
+    return [_over_sets(rows) for rows in zip(*of_sets, strict=True) if len(rows) > 1]
+
+
+def _over_sets(rows: tuple[MetricRow, ...]) -> MetricRow:
+    parts = [one.resampled for one in rows]
+    value, samples = float(np.mean([one.value for one in rows])), np.mean([part.samples for part in parts], axis=0)
+    drawn_from = (parts[0].drawn_from[0], sum(size for part in parts for size in part.drawn_from[1:]))
+    interval = intervals.from_samples(value, samples, drawn_from, parts[0].method)
+    rates = [one.base_rate for one in rows if one.base_rate is not None]
+    return replace(
+        rows[0],
+        examples=MEAN,
+        value=value,
+        low=interval.low,
+        high=interval.high,
+        n=sum(drawn_from),
+        base_rate=float(np.mean(rates)) if rates else None,
+        images=min(drawn_from),
+        image_variance=float(np.var(samples, ddof=1)),
+        files=tuple(dict.fromkeys(file for one in rows for file in one.files)),
+        resampled=interval.resampled,
+    )
 
 
 def with_means(rows: list[MetricRow]) -> list[MetricRow]:
@@ -179,18 +216,31 @@ def _with_interval(mean: MetricRow, group: list[MetricRow]) -> MetricRow:
         return replace(mean, low=float(values.min()), high=float(values.max()), method=RANGE)
     drawn_from, method = parts[0].drawn_from, parts[0].method
     aligned = all(part.drawn_from == drawn_from for part in parts)
-    n = min(size for part in parts for size in part.drawn_from)
-    spread = crossed.spread(values, np.stack([part.samples for part in parts]), n, aligned=aligned)
-    low, high = crossed.ends(mean.value, spread.variance, spread.df, n, method)
+    images = min(size for part in parts for size in part.drawn_from)
+    spread = crossed.spread(values, np.stack([part.samples for part in parts]), images, aligned=aligned)
+    low, high = crossed.ends(mean.value, spread.variance, spread.df, min(images, mean.n), method)
     return replace(
         mean,
         low=low,
         high=high,
         method=method,
+        images=images,
         seed_variance=spread.seed_variance,
         image_variance=spread.image_variance,
         residual_variance=spread.residual_variance,
     )
+
+
+def ends_of(one: MetricRow, confidence: float) -> tuple[float, float] | None:
+    """Return the ends of a row's interval with another confidence; None if its numbers are no estimates."""
+    if one.method == intervals.EXACT:
+        return intervals.exact(round(one.value * one.n), one.n, confidence)
+    if one.method not in crossed.METHODS or one.images is None or one.image_variance is None:
+        return None
+    seeds = max(len(one.seeds), 1)
+    spread = Spread(seeds, one.images, one.seed_variance or 0.0, one.image_variance, one.residual_variance or 0.0)
+    fewest = min(one.images, one.n)  # of a share among some images only these can show anything
+    return crossed.ends(one.value, spread.variance, spread.df, fewest, one.method, confidence)
 
 
 def measured(metric: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from touchstone.records.metric_rows import MetricRow, Threat
+from touchstone.records.metric_rows import Threat
+from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics.wording import written
 
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0

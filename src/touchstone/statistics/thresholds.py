@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from touchstone.statistics.estimators import Array
 
 
 def threshold_at(calibration: Array, rate: float) -> float:

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 NARROW = "\u202f"  # narrow no-break space, before a unit
+RANGE = "range"  # the method of a mean of numbers that are no estimates
+# How the ends of an interval were found, by the column `method` of its row.
+METHODS = {
+    "exact": "exact binomial interval",
+    "score": "score interval",
+    "difference": "t interval, no narrower than n images allow",
+    "rank": "t interval of rank statistics",
+    "t": "t interval",
+    "percentile": "bootstrap percentiles",
+}
 
 
 def written(value: float, unit: str) -> str:
@@ -44,6 +54,17 @@ def bracketed(low: float | None, high: float | None, unit: str) -> str:
 
 def _end(value: float | None, unit: str) -> str:
     return "?" if value is None else _rounded(value, unit).split(NARROW)[0]
+
+
+def what_brackets_are(method: str) -> str:
+    """Return what the brackets of a number show: "95 % interval in brackets (score interval)".
+
+    Args:
+        method: of the number's row; empty if it is not known.
+    """
+    if method == RANGE:
+        return "least and greatest seed in brackets"
+    return "95 % interval in brackets" + (f" ({METHODS[method]})" if method in METHODS else "")
 
 
 def limit(value: float, unit: str) -> str:

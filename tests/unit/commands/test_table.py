@@ -1,4 +1,4 @@
-"""`touchstone table` prints one metric of a report, means over seeds between the ends of the seeds' intervals."""
+"""`touchstone table` prints one metric of a report, means over seeds with their own intervals."""
 
 import csv
 import io
@@ -6,7 +6,7 @@ import io
 import pytest
 
 from touchstone.__main__ import main
-from touchstone.records.metric_rows import METRIC_COLUMNS
+from touchstone.records.metric_tables import METRIC_COLUMNS
 from touchstone.report import packing
 
 
@@ -22,7 +22,7 @@ def project(tmp_path, monkeypatch):
     rows = [
         row(0.5, seed=0),
         row(0.7, seed=1),
-        row(0.6, metric="accuracy_mean", low=0.5, high=0.7),
+        row(0.6, metric="accuracy_mean", low=0.45, high=0.75, method="score", seeds="0 1"),
         row(0.25, entry="mlp", unit="", low="", high=""),
         row(0.9, entry="mlp", examples="test"),
     ]
@@ -41,7 +41,7 @@ def test_a_line_per_entry_and_a_column_per_set(project, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "| accuracy | test/pgd | test |",
         "| --- | --- | --- |",
-        "| cnn | 60.0 % [40.0, 80.0] | – |",
+        "| cnn | 60.0 % [45.0, 75.0] | – |",
         "| mlp | 0.250 | 90.0 % [80.0, 100.0] |",
     ]
 
@@ -53,6 +53,20 @@ def test_lines_and_columns_can_be_chosen(project, capsys):
         "| accuracy | test | test/pgd |",
         "| mlp | 90.0 % [80.0, 100.0] | 0.250 |",
     ]
+
+
+def test_a_table_whose_means_have_no_intervals_is_refused(project, capsys):
+    path = project / "reports/digits" / packing.METRICS
+    old = packing.rows_of(path.read_bytes())
+    text = io.StringIO()
+    writer = csv.DictWriter(text, METRIC_COLUMNS[: METRIC_COLUMNS.index("method")], extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(old)
+    path.write_bytes(packing.compressed(text.getvalue().encode()))
+
+    assert main(["table", "digits", "main", "accuracy"]) == 1
+
+    assert "has no intervals of means; run the study again: touchstone run digits" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

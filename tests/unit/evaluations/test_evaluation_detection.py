@@ -81,6 +81,35 @@ def test_an_attacked_ood_set_is_anomalous_and_needs_no_outputs():
     assert one(rows, "auroc", "photographs/pgd").value == 0
 
 
+def test_several_sets_have_their_mean_as_one_more_set_and_attacked_ones_no_part_in_it():
+    near, far = scores([2.0, 4.0, 5.0], "photographs"), scores([9.0, 9.5, 8.0, 0.0], "noise")
+    rows = detection([ID, near, far, scores([0.0] * 3, "photographs", "pgd", "cnn.0")], [], **QUICK)
+
+    for metric in ("auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error"):
+        mean, *parts = (one(rows, metric, name) for name in ("mean_of_sets", "photographs", "noise"))
+        assert mean.value == pytest.approx(sum(part.value for part in parts) / 2)
+        assert mean.base_rate == pytest.approx(sum(part.base_rate for part in parts) / 2)
+        assert (mean.entry, mean.n, mean.seed) == ("cnn+energy", 3 + 3 + 4, 0)
+        assert mean.files == ("scores/digits", "scores/photographs", "scores/noise")
+
+
+def test_a_mean_over_sets_draws_the_id_images_once_for_all_of_them():
+    generator = np.random.default_rng(0)
+    known, values = scores(generator.normal(size=60), "digits"), generator.normal(size=60) + 1
+    rows = detection([known, scores(values, "one"), scores(values, "two")], [], id_examples="digits", resamples=200)
+
+    alone, mean = (one(rows, "auroc", name) for name in ("one", "mean_of_sets"))
+    # The same set twice: nothing is averaged out but the draws of the two sets, and those are drawn alike.
+    assert mean.value == alone.value
+    assert mean.image_variance > 0.5 * alone.image_variance
+
+
+def test_a_single_set_has_no_mean_over_sets():
+    rows = detection([ID, scores([2.0, 4.0], "photographs"), scores([0.0], "photographs", "pgd", "cnn.0")], [], **QUICK)
+
+    assert {row.examples for row in rows} == {"photographs", "photographs/pgd"}
+
+
 def test_missing_outputs_are_named():
     attacked = scores([9.0] * ROWS, "digits", "pgd", "cnn.0")
 

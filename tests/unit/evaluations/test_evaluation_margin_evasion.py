@@ -43,6 +43,31 @@ def test_four_inputs_worked_by_hand():
     assert str(rows[-1].threat) == "white-box linf (margin_pgd)"
 
 
+@pytest.mark.parametrize(
+    ("attacked", "share", "rise"),
+    [
+        ([-5.0, -5.0, -9.0, 0.2], 2 / 3, 1 / 3),  # two above, and one of them was above before
+        ([-5.0, -1.0, -9.0, 0.2], 1 / 3, 0.0),  # one in, one out
+        ([-1.0, 5.0, -9.0, 0.2], 0.0, -1 / 3),  # still above, but right
+    ],
+)
+def test_the_rise_is_of_the_same_brittle_inputs_before_the_attack(attacked, share, rise):
+    clean, near = [1.0, 3.0, 9.0, 0.5], [0.05, 0.05, 0.3, 0.05]  # the second leads by more than the threshold of 2
+    cell = outputs(attacked, attack="margin_pgd", victim="cnn.0", settings={"use": "margin_pgd"})
+    held_out = [0.05, 0.09, 0.5], [1.0, 2.0, 8.0]
+
+    rows = margin_evasion(
+        [margins(near, clean)], [outputs(clean), cell],
+        [margins(*held_out, "held")], [outputs(held_out[1], "held")], eps=0.1,
+    )  # fmt: skip
+
+    found = {row.metric: row for row in rows if row.examples == "test/margin_pgd"}
+    assert found["share_above_threshold"].value == pytest.approx(share)
+    row = found["share_above_threshold_rise"]
+    assert (row.value, row.n) == (pytest.approx(rise), 3)
+    assert (row.unit, row.method) == ("difference of fractions", "difference")
+
+
 def test_attacks_on_other_networks_are_left_out():
     transfer = outputs([-5.0] * 4, attack="pgd", victim="mlp.0", settings={"use": "pgd"})
 

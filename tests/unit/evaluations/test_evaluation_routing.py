@@ -62,6 +62,17 @@ def test_what_is_wrong_and_let_through_gets_past_the_router():
     assert str(rows["digits/pgd", "accuracy"].threat) == "white-box adaptive linf eps=0.1 (routed_pgd)"
 
 
+def test_the_oracle_differs_from_the_bare_network_on_attacked_images_only():
+    attacked = outputs([1, 0, 0, 0], [1, 1, 1, 0], [0.0, 1.0, 2.5, 2.5], "routed.0", "attacked", [3, 1, 0, 2])
+
+    rows = found(CLEAN, attacked)
+
+    benign, gain = rows["digits", "oracle_accuracy_minus_cnn"], rows["digits/pgd", "oracle_accuracy_minus_cnn"]
+    assert (benign.value, benign.unit) == (0, "difference of fractions")
+    assert gain.value == 0.5  # two of four; of the pipeline only one, which its router sent there
+    assert rows["digits/pgd", "accuracy_minus_cnn"].value == 0.25
+
+
 def test_an_attack_on_the_protected_network_alone_is_oblivious():
     rows = found(CLEAN, outputs([0] * 4, [1] * 4, [9.0] * 4, "cnn.0", "attacked"))
 

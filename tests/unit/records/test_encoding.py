@@ -6,7 +6,8 @@ from hypothesis.extra import numpy as arrays
 
 from touchstone.records import encoding
 from touchstone.records.encoding import DamagedFile
-from touchstone.records.nouns import Checkpoint, ContractError, Detector, ExampleSet, Margins, Outputs, Scores
+from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat
+from touchstone.records.nouns import Checkpoint, ContractError, Detector, ExampleSet, Margins, Metrics, Outputs, Scores
 
 
 def examples(count=3, **changes):
@@ -20,6 +21,18 @@ def examples(count=3, **changes):
     return ExampleSet(**(values | changes))
 
 
+def row(**changes):
+    values = {
+        **dict.fromkeys(("evaluation", "entry", "examples", "metric", "unit"), "x"),
+        **{"value": 0.1, "low": None, "high": 1 / 3, "n": 5, "base_rate": None, "seed": 2},
+        **{
+            "threat": Threat(WHITE_BOX, norm="linf", budget=(("eps", 0.1),)),
+            "files": ("a.safetensors", "b.safetensors"),
+        },
+    }
+    return MetricRow(**(values | changes))
+
+
 NOUNS = [
     examples(),
     examples(unquantised=np.full((3, 1, 2, 2), 0.123, dtype=np.float32)),
@@ -31,6 +44,7 @@ NOUNS = [
     Detector({"mean": np.zeros(3)}, {"use": "detectors/msp"}, {"0.05": 0.5}, 1.0, False),
     Detector({}, {"use": "detectors/msp"}, {"0.05": 0.5}, 1.0, False),
     Scores(np.array([0.5, 0.25]), np.arange(2), np.zeros(2, np.int64)),
+    Metrics([row()]),
 ]
 
 
@@ -43,7 +57,7 @@ def test_write_read_write_gives_equal_bytes(noun):
     assert again == data
 
 
-@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: type(noun).__name__)
+@pytest.mark.parametrize("noun", NOUNS[:-1], ids=lambda noun: type(noun).__name__)
 @pytest.mark.parametrize(
     "spoil", [lambda data: data[:-1], lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"PK" + data]
 )
@@ -55,6 +69,11 @@ def test_truncated_or_altered_bytes_are_refused(noun, spoil):
 def test_a_file_of_another_kind_is_refused():
     with pytest.raises(DamagedFile, match="holds Scores, expected ExampleSet"):
         encoding.decode(encoding.encode(NOUNS[7]), ExampleSet)
+
+
+def test_metrics_with_other_columns_are_refused():
+    with pytest.raises(DamagedFile):
+        encoding.decode(b"a,b\n1,2\n", Metrics)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +99,11 @@ def test_an_example_set_that_breaks_its_rules_is_refused(changes, words):
 def test_a_margin_is_at_least_0_and_infinite_only_where_none_was_found(margins, found):
     with pytest.raises(ContractError):
         Margins(np.array(margins), np.array(found), np.zeros(1), np.zeros(1), np.arange(1), "linf", "fab")
+
+
+def test_a_metric_that_is_nan_is_refused():
+    with pytest.raises(ContractError, match="value is nan"):
+        Metrics([row(value=float("nan"))])
 
 
 def test_the_file_has_exactly_one_metadata_key():

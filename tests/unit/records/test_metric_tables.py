@@ -2,8 +2,8 @@ import pytest
 
 from touchstone.records import metric_tables
 from touchstone.records.encoding import DamagedFile
-from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat
-from touchstone.records.metric_tables import Metrics
+from touchstone.records.metric_rows import WHITE_BOX, Threat
+from touchstone.records.metric_tables import MetricRow, Metrics
 from touchstone.records.nouns import ContractError
 
 

@@ -46,7 +46,8 @@ def test_detection_is_headed_by_the_best_detector_and_says_what_attackers_knew(n
 
     (table,) = headlines(numbers)
 
-    assert table.columns == ("photographs", "uniform", "digits_test/fgsm, oblivious", "digits_test/pgd, oblivious")
+    attacked = ("digits_test/fgsm, oblivious", "digits_test/pgd, oblivious")
+    assert table.columns == ("photographs", "uniform", *attacked, "mean_of_sets")
     assert {line.words for line in table.lines} == {("cnn",), ("cnn_pgd",)}
     best = max(STUDY["DETECTORS"], key=lambda name: value(numbers, "auroc_mean", f"cnn+{name}", "photographs"))
     assert table.lines[0].numbers[0].label == best

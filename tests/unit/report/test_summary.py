@@ -2,7 +2,8 @@
 
 import pytest
 
-from touchstone.records.metric_rows import MetricRow, parse_threat
+from touchstone.records.metric_rows import parse_threat
+from touchstone.records.metric_tables import MetricRow
 from touchstone.report.summary import in_levels, summary
 from touchstone.statistics.sanity_checks import Doubts
 

@@ -1,9 +1,14 @@
+from typing import Any, NamedTuple
+
+import numpy as np
+
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import Cell
 from touchstone.report.tables import Numbers, numbered, pivot
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import row, with_means
+from touchstone.statistics.rows import rate_row, row, with_means
+from touchstone.statistics.wording import bracketed
 
 
 def accuracy(seed=0, value=0.5, low=0.4, high=0.6, metric="accuracy", unit="fraction", examples="digits", **more):
@@ -35,14 +40,56 @@ def test_open_ends_are_question_marks_and_no_interval_is_nothing():
     assert [given.number(row).interval for row in given.rows] == ["[40.0, ?]", ""]
 
 
-def test_a_mean_takes_the_intervals_of_its_seeds_together():
-    given = numbers(*with_means([accuracy(0, 0.5, 0.4, 0.6), accuracy(1, 0.7, 0.55, 0.8), accuracy(0, metric="other")]))
+def measured(seed, right, of=10):
+    cell = Cell(Rows(np.arange(of)), "file", entry="cnn", seed=seed, examples="digits")
+    return rate_row("accuracy", np.arange(of) < right, cell)
 
-    mean, alone = given.overall()[1], given.overall()[0]
+
+class Rows(NamedTuple):
+    example_ids: Any
+
+
+def test_the_brackets_of_a_mean_are_its_own_interval():
+    seeds = [measured(0, 5), measured(1, 7), measured(2, 6)]
+    given = numbers(*with_means(seeds))
+
+    (mean,) = given.overall()
     number = given.number(mean)
-    assert (number.text, number.interval) == ("60.0\u202f%", "[40.0, 80.0]")
-    assert number.title.startswith("mean of 2 seeds, least 50.0\u202f%, greatest 70.0\u202f%")
-    assert alone.metric == "other"
+    assert (number.text, number.interval) == ("60.0\u202f%", bracketed(mean.low, mean.high, "fraction"))
+    assert mean.low > min(row.low for row in seeds) and mean.high < max(row.high for row in seeds)
+    assert number.title == (
+        "mean of 3 seeds; 95 % interval in brackets (score interval); least seed 50.0\u202f%, greatest 70.0\u202f%; n = 10"
+    )
+    assert given.number(given.single()[0]).title == "95 % interval in brackets (exact binomial interval); n = 10"
+
+
+def test_the_brackets_of_a_mean_that_is_no_estimate_are_the_least_and_the_greatest_seed():
+    given = numbers(*with_means([accuracy(0, 0.5), accuracy(1, 0.7)]))  # without resamples
+
+    (mean,) = given.overall()
+    number = given.number(mean)
+    assert (number.text, number.interval) == ("60.0\u202f%", "[50.0, 70.0]")
+    assert number.title == "mean of 2 seeds; least and greatest seed in brackets; n = 10"
+
+
+def test_equal_seeds_of_a_number_that_is_no_estimate_have_no_brackets():
+    given = numbers(*with_means([accuracy(0, 0.5), accuracy(1, 0.5)]))
+
+    (mean,) = given.overall()
+    assert given.number(mean)[1:3] == ("50.0\u202f%", "")
+    assert given.number(mean).title == "mean of 2 seeds; n = 10"
+
+
+def test_a_mean_without_rows_of_its_seeds_names_no_least_seed():
+    mean = with_means([measured(0, 5), measured(1, 7)])[-1]
+
+    assert "least" not in Numbers(()).number(mean).title
+
+
+def test_overall_is_the_mean_or_the_only_row():
+    given = numbers(*with_means([accuracy(0), accuracy(1), accuracy(0, metric="other")]))
+
+    assert [row.metric for row in given.overall()] == ["other", "accuracy_mean"]
     assert [row.seed for row in given.single()] == [0, 1, 0]
 
 

@@ -196,7 +196,9 @@ def paper(**changes):
         {},
         {"tests": [{"name": "error", "metric": "error", "between": [0.1, 0.2]}]},
         {"tests": [{"name": "error", "metric": "error", "at_least": {"digits": 0.1, "mnist": 0.2}}]},
-        {"needs": [{"name": "n", "metric": "n", "minus": {"metric": "m", "times": 2}, "above": 0}], "seeds": "each"},
+        {"needs": [{"name": "n", "metric": "n", "above": 0}], "seeds": "each"},
+        {"tests": [{"name": "error", "metric": "error", "at_least": 0.1, "no_effect": 0, "distance": 0.01}]},
+        {"paper_scale": True, "revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong", "known": False}]},
         {"breaks": {"name": "b", "metric": "m", "equals": 1, "tolerance": 0.1}, "broken_by": ["Smine-2"]},
     ],
     ids=str,
@@ -212,6 +214,13 @@ def test_what_a_paper_may_write_is_accepted(changes):
         ("tests.0.at_least", {"tests": [{"name": "error", "metric": "error", "at_least": "a lot"}]}),
         ("tests.0.between", {"tests": [{"name": "error", "metric": "error", "between": [0.1]}]}),
         ("tests.0.stuck", {"tests": [{"name": "error", "metric": "error", "stuck": {"at_mots": 0.1}}]}),
+        ("tests.0", {"tests": [{"name": "error", "metric": "error", "minus": {"metric": "other"}}]}),
+        ("tests.0.no_effect", {"tests": [{"name": "error", "metric": "error", "no_effect": "half"}]}),
+        ("tests.0.distance", {"tests": [{"name": "error", "metric": "error", "distance": 0}]}),
+        ("paper_scale", {"paper_scale": "yes"}),
+        ("revised.0", {"revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong"}]}),
+        ("revised.0.known", {"revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong", "known": "yes"}]}),
+        ("", {"fixed": "not run"}),
         ("rows", {"rows": {"evaluatoin": "robustness"}}),
         ("roles.net", {"roles": {"net": "every classifiers"}}),
         ("roles.net", {"roles": {"net": "networks"}}),
@@ -233,11 +242,19 @@ def test_a_paper_without_url_and_a_figure_without_source_are_refused():
     assert mistakes("paper", content) == {"", "published", "published.Pmine-1"}
 
 
+def test_a_criterion_without_tests_is_refused_and_a_figure_may_say_why_nothing_measures_it():
+    content = paper()
+    del content["criteria"]["Smine-1"]["tests"]
+    content["published"]["Pmine-1"]["unmeasured"] = "it needs another network"
+
+    assert mistakes("paper", content) == {"criteria.Smine-1"}
+
+
 def test_a_criterion_has_the_keys_that_the_reader_of_papers_accepts():
     definitions = schema("paper")["definitions"]
 
     assert set(schema("paper")["properties"]) == set(paper_files.PAPER)
-    assert set(definitions["published"]["properties"]) == set(paper_files.FIGURE)
+    assert set(definitions["published"]["properties"]) == {*paper_files.FIGURE, paper_files.UNMEASURED}
     assert set(definitions["criterion"]["properties"]) == set(paper_files.CRITERION)
     assert set(definitions["condition"]["properties"]) == set(paper_files.NUMBER)
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from touchstone.statistics import estimators, intervals, rank_intervals
+from touchstone.statistics import crossed, estimators, intervals, rank_intervals
 
 SAMPLING = {"resamples": 400, "seed": 0}
+UNSEEN = stats.norm.ppf(0.975) ** 2  # UNSEEN / (n + UNSEEN): the difference that n rows without any can still hide
 
 
 def normal_scores(rows, shift, seed):
@@ -22,7 +23,8 @@ def delong_error(id_scores, ood_scores):
 def test_binomial_intervals_of_ten_are_those_of_clopper_and_pearson(hits, low, high):
     found = intervals.binomial(hits, 10)
 
-    assert found == pytest.approx((hits / 10, low, high), abs=1e-5)
+    assert found[:3] == pytest.approx((hits / 10, low, high), abs=1e-5)
+    assert found.method == intervals.EXACT
 
 
 def test_binomial_upper_end_of_no_success_is_the_rule_in_closed_form():
@@ -75,9 +77,12 @@ def test_resamples_do_not_depend_on_how_many_are_held_at_once(monkeypatch):
     scores = normal_scores(50, 1, seed=0)
     at_once = rank_intervals.detection(*scores, **SAMPLING)
 
-    monkeypatch.setattr(intervals, "CHUNK", 700)
+    monkeypatch.setattr(rank_intervals, "CHUNK", 700)
 
-    assert rank_intervals.detection(*scores, **SAMPLING) == at_once
+    in_parts = rank_intervals.detection(*scores, **SAMPLING)
+    assert [one[:4] for one in in_parts.values()] == [one[:4] for one in at_once.values()]
+    for name, one in in_parts.items():
+        np.testing.assert_array_equal(one.resampled.samples, at_once[name].resampled.samples)
 
 
 def test_another_seed_gives_another_interval_and_the_same_value():
@@ -86,15 +91,18 @@ def test_another_seed_gives_another_interval_and_the_same_value():
     found = [rank_intervals.detection(*scores, resamples=100, seed=seed)["auroc"] for seed in (0, 1)]
 
     assert found[0].value == found[1].value
-    assert found[0] != found[1]
+    assert found[0][1:3] != found[1][1:3]
 
 
-def test_paired_difference_of_a_detector_to_itself_is_exactly_nothing():
+def test_paired_difference_of_a_detector_to_itself_is_nothing_as_far_as_so_few_rows_can_show():
     scores = normal_scores(50, 1, seed=0)
 
     found = rank_intervals.detection_difference(scores, scores, **SAMPLING)
 
-    assert set(found.values()) == {intervals.Interval(0.0, 0.0, 0.0)}
+    assert set(found) == set(estimators.STATISTICS)
+    for one in found.values():
+        assert one[:3] == pytest.approx((0, -UNSEEN / (50 + UNSEEN), UNSEEN / (50 + UNSEEN)))
+        assert not one.resampled.samples.any()
 
 
 def test_paired_difference_is_surer_than_two_intervals_of_one_each():
@@ -130,14 +138,14 @@ def test_median_is_one_of_the_values_even_beside_infinities():
     assert found.high == np.inf
 
 
-def test_kendall_interval_of_one_order_is_one_and_of_chance_holds_nothing():
+def test_kendall_interval_of_one_order_is_as_narrow_as_its_rows_allow_and_of_chance_holds_nothing():
     rising = np.arange(60.0)
     shuffled = np.random.default_rng(1).permutation(rising)
 
     same = rank_intervals.kendall(rising, rising**3, **SAMPLING)
     chance = rank_intervals.kendall(rising, shuffled, **SAMPLING)
 
-    assert same == pytest.approx((1, 1, 1))
+    assert same[:2] == pytest.approx((1, 1 - UNSEEN / (60 + UNSEEN)))
     assert chance.low < 0 < chance.high
 
 
@@ -146,8 +154,9 @@ def test_kendall_survives_resamples_in_which_a_column_is_constant():
 
     found = rank_intervals.kendall(mostly_missing, np.array([1.0, 2.0, 3.0]), **SAMPLING)
 
-    assert found.low == 0
+    assert set(found.resampled.samples.round(3)) >= {0, 1}  # 0 where a column is constant
     assert found.value == pytest.approx(stats.kendalltau([1, 2, 2], [1, 2, 3]).statistic)
+    assert found.low < found.value < found.high
 
 
 def test_nan_is_refused():
@@ -193,7 +202,7 @@ def test_many_rows_are_sorted_and_few_are_compared_pair_by_pair_with_the_same_re
     first, second = np.random.default_rng(0).random((2, 50))
     pairs = rank_intervals.kendall_samples(first, second, resamples=10, seed=0)
 
-    monkeypatch.setattr(intervals, "PAIRS", 10)
+    monkeypatch.setattr(rank_intervals, "PAIRS", 10)
 
     np.testing.assert_allclose(rank_intervals.kendall_samples(first, second, resamples=10, seed=0), pairs, atol=1e-12)
 
@@ -204,7 +213,64 @@ def test_a_difference_of_taus_is_paired_so_that_one_of_a_column_with_itself_is_z
     same = rank_intervals.kendall_difference((first, second), (first, second**3), **SAMPLING)
     other = rank_intervals.kendall_difference((first, first), (first, second), **SAMPLING)
 
-    assert tuple(same) == (0, 0, 0)
+    assert same[:3] == pytest.approx((0, -UNSEEN / (50 + UNSEEN), UNSEEN / (50 + UNSEEN)))
     assert other.low < other.value < other.high
     with pytest.raises(ValueError, match="the same rows"):
         rank_intervals.kendall_difference((first, second), (first[:5], second[:5]), **SAMPLING)
+
+
+# --- which images count -------------------------------------------------------------------------------------------
+
+
+def test_a_share_among_some_images_is_exact_and_resamples_all_of_them():
+    hits, among = np.random.default_rng(0).random((2, 300)) < [[0.5], [0.4]]
+
+    found = intervals.share(hits, among)
+
+    alone = intervals.binomial(int((hits & among).sum()), int(among.sum()))
+    assert found[:4] == alone[:4]
+    assert (found.resampled.drawn_from, found.resampled.method) == ((300,), crossed.SCORE)
+    # The variance of a ratio: that of its linear part over all images.
+    linear = among * (hits - found.value) / among.mean()
+    assert found.resampled.samples.var() == pytest.approx(linear.var() / 300, rel=0.15)
+
+
+def test_images_that_do_not_count_change_no_share():
+    hits, among = np.random.default_rng(0).random((2, 300)) < [[0.5], [0.4]]
+
+    found, other = intervals.share(hits, among), intervals.share(hits | ~among, among)
+
+    assert found[:4] == other[:4]
+    np.testing.assert_array_equal(found.resampled.samples, other.resampled.samples)
+
+
+def test_two_networks_for_which_other_images_count_have_resamples_of_the_same_images():
+    hits = np.random.default_rng(0).random(400) < 0.5
+    first, second = np.arange(400) < 390, np.arange(400) >= 10
+
+    one, other = (intervals.share(hits, among).resampled for among in (first, second))
+
+    assert one.drawn_from == other.drawn_from
+    assert np.corrcoef(one.samples, other.samples)[0, 1] > 0.9
+
+
+def test_a_resample_without_any_image_that_counts_has_the_share_of_them_all():
+    hits, among = np.arange(3) == 0, np.arange(3) < 1
+
+    assert set(intervals.share(hits, among).resampled.samples) == {1}
+
+
+def test_a_mean_among_some_images_is_that_of_those_alone():
+    values, among = np.random.default_rng(0).normal(size=200), np.arange(200) % 4 == 0
+
+    found = intervals.mean(values, **SAMPLING, among=among)
+
+    assert found.value == pytest.approx(values[among].mean())
+    assert found.resampled.drawn_from == (200,)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * values[among].std() / np.sqrt(50), rel=0.2)
+
+
+def test_images_that_do_not_count_show_nothing_where_none_of_the_others_differs():
+    found = intervals.mean(np.zeros(359), **SAMPLING, method=crossed.SIGNED, among=np.arange(359) < 10)
+
+    assert found[:3] == pytest.approx((0, -UNSEEN / (10 + UNSEEN), UNSEEN / (10 + UNSEEN)))

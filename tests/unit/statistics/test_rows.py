@@ -1,12 +1,26 @@
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import Cell
+from touchstone.statistics import crossed, intervals
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import grouped, measured, of_images, only, place, row, rows_of, with_means
+from touchstone.statistics.rows import (
+    ends_of,
+    grouped,
+    measured,
+    of_images,
+    only,
+    place,
+    rate_row,
+    row,
+    rows_of,
+    with_means,
+)  # fmt: skip
 
 CLEAN = Cell(None, "clean.safetensors", entry="cnn", seed=0, examples="digits")
 
@@ -64,6 +78,74 @@ def test_means_over_seeds_follow_the_rows_with_least_and_greatest():
     assert list(mean.files) == [
         "attacked.0.safetensors", "clean.safetensors", "attacked.1.safetensors", "attacked.2.safetensors",
     ]  # fmt: skip
+
+
+class Images(NamedTuple):
+    example_ids: Any
+
+
+def hits_of(seed, hits, order=None, among=None):
+    """A rate of one network on images whose rows are in some order."""
+    order = np.arange(len(hits)) if order is None else order
+    cell = Cell(Images(np.arange(len(hits))[order]), f"out.{seed}", entry="cnn", seed=seed, examples="digits")
+    return rate_row("accuracy", hits[order], cell, among=None if among is None else among[order])
+
+
+def test_the_mean_of_shares_has_the_interval_of_networks_and_images():
+    generator = np.random.default_rng(0)
+    hits = (generator.normal(size=(5, 400)) + generator.normal(size=400)) < 1
+
+    *rows, mean = with_means([hits_of(seed, one) for seed, one in enumerate(hits)])
+
+    spread = crossed.spread(hits.mean(axis=1), np.stack([intervals.share(one).resampled.samples for one in hits]), 400)
+    assert (mean.low, mean.high) == crossed.ends(mean.value, spread.variance, spread.df, 400, crossed.SCORE)
+    assert (mean.seeds, mean.images, mean.method) == ((0, 1, 2, 3, 4), 400, crossed.SCORE)
+    assert (mean.seed_variance, mean.image_variance, mean.residual_variance) == spread[2:]
+    assert mean.high - mean.low < np.mean([one.high - one.low for one in rows])
+    assert [one.resampled for one in (*rows, mean)] == [None] * 6
+
+
+def test_the_order_of_the_rows_of_each_network_changes_no_mean():
+    generator = np.random.default_rng(0)
+    hits, among = generator.random((2, 3, 200)) < 0.6
+    orders = [generator.permutation(200) for _ in hits]
+
+    plain, mixed = (
+        with_means([hits_of(seed, hits[seed], order[seed], among[seed]) for seed in range(3)])[-1]
+        for order in ([None] * 3, orders)
+    )
+
+    assert mixed == plain
+    assert mixed.residual_variance > 0
+
+
+def test_networks_that_saw_other_numbers_of_images_are_taken_to_share_what_they_can():
+    hits = np.random.default_rng(0).random((2, 200)) < 0.6
+
+    mean = with_means([hits_of(0, hits[0]), hits_of(1, hits[1][:150])])[-1]
+
+    assert (mean.images, mean.residual_variance) == (150, 0)
+
+
+def test_no_success_of_any_network_is_bounded_by_the_images_that_count():
+    among = np.arange(359) < 10
+
+    mean = with_means([hits_of(seed, np.zeros(359, bool), among=among) for seed in range(3)])[-1]
+
+    t = stats.t.ppf(0.975, 358)
+    assert (mean.low, mean.high) == pytest.approx((0, t**2 / (10 + t**2)))
+    assert (mean.images, mean.n) == (359, 10)
+
+
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_the_ends_are_found_again_from_the_columns_of_a_row(seeds):
+    hits = np.random.default_rng(0).random((seeds, 200)) < 0.6
+
+    row = with_means([hits_of(seed, one) for seed, one in enumerate(hits)])[-1]
+
+    assert ends_of(row, 0.95) == pytest.approx((row.low, row.high))
+    narrow, wide = ends_of(row, 0.5), ends_of(row, 0.99)
+    assert wide[0] < row.low < narrow[0] and narrow[1] < row.high < wide[1]
 
 
 def test_a_single_seed_has_no_mean():

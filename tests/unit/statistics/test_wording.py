@@ -1,6 +1,7 @@
 import pytest
 
-from touchstone.statistics.wording import bracketed, limit, plain, written
+from touchstone.statistics import crossed, intervals, rows
+from touchstone.statistics.wording import METHODS, RANGE, bracketed, limit, plain, what_brackets_are, written
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,14 @@ def test_an_interval_names_its_unit_no_second_time_and_an_open_end_is_a_question
 
 def test_plain_text_has_common_spaces_alone():
     assert plain(written(0.5, "fraction")) == "50.0 %"
+
+
+def test_every_method_has_words():
+    assert set(METHODS) == {*crossed.METHODS, intervals.EXACT, intervals.PERCENTILE}
+    assert rows.RANGE == RANGE
+
+
+def test_brackets_are_named_by_the_method_of_their_row():
+    assert what_brackets_are("score") == "95 % interval in brackets (score interval)"
+    assert what_brackets_are("range") == "least and greatest seed in brackets"
+    assert what_brackets_are("") == "95 % interval in brackets"

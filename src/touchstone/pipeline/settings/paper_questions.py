@@ -41,8 +41,7 @@ def check_papers(files: Files, problems: Problems) -> None:
 def queries_of(criterion: Criterion) -> Iterator[tuple[Place, RowQuery]]:
     """Yield every number that a criterion needs, after the keys that lead to it."""
     for place, condition in criterion.conditions.items():
-        for query in condition.queries:
-            yield ("criteria", criterion.id, *place), query
+        yield ("criteria", criterion.id, *place), condition.rows
 
 
 def used_evaluations(evaluations: object) -> set[str]:
@@ -59,8 +58,6 @@ def has_metric(component: registry.Component, metric: str) -> bool:
 
 def _check_cast(criterion: Criterion, paper: Paper, problems: Problems) -> None:
     """Record a criterion without an entry in the paper's claims, or the roles that its entry leaves empty."""
-    if criterion.fixed and not criterion.roles:
-        return
     cast = (paper.sections.get("claims") or {}).get(criterion.id)
     listed = ", ".join(f"{role}: ..." for role in criterion.roles)
     if cast is None:

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from touchstone.records.metric_rows import MetricRow
-from touchstone.records.metric_tables import Metrics
+from touchstone.records.metric_tables import MetricRow, Metrics
 from touchstone.records.nouns import Cell, ContractError
 
 Question = Callable[..., list[MetricRow]]  # a component of evaluations/ with its settings bound

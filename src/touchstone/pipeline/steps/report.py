@@ -77,6 +77,7 @@ def report(
         styles=styles,
         claims=shown,
         other_claims=others,
+        revised=[(one.id, one.text, change) for one in book.criteria.values() for change in one.revised if shown],
         summary=None if claims.claims else summary(rows, doubts),
         doubts=doubts,
         rows=every,

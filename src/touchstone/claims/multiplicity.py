@@ -1,0 +1,60 @@
+"""Whether each decision about a paper's claims stands when all of them are taken together (Holm 1979)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from touchstone.claims.criteria import KINDS, Criterion
+from touchstone.claims.verdicts import CONFIRMED, DOWN, INCONCLUSIVE, NOT_CONFIRMED, UP, Part, Verdict
+from touchstone.statistics import crossed
+from touchstone.statistics.rows import ends_of
+
+DECIDED = (CONFIRMED, NOT_CONFIRMED)
+
+
+def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+    """Return the verdicts, each decision on a paper's claim with whether it stands.
+
+    The family is every paper claim of the study that has a bound and an interval, decided or not.
+    """
+    p_values = {name: p for name, verdict in verdicts.items() if (p := _p_value(verdict)) is not None}
+    stands = crossed.holm(p_values)
+    return {
+        name: replace(verdict, holm=stands[name]) if name in stands and verdict.word in DECIDED else verdict
+        for name, verdict in verdicts.items()
+    }
+
+
+def _p_value(verdict: Verdict) -> float | None:
+    """Return the two-sided p-value of a decision, 1 if nothing was decided; None if the claim is not in the family."""
+    criterion = verdict.claim
+    if not isinstance(criterion, Criterion) or criterion.kind != KINDS[0]:
+        return None
+    if verdict.word not in DECIDED:
+        return 1.0 if verdict.word == INCONCLUSIVE else None
+    sides = [side for part in verdict.parts if not part.breaks and (side := _sides(part)) is not None]
+    if not sides:
+        return None
+    # Every number has to meet its bound; one of them that misses it is enough.
+    one_sided = max(met for met, _ in sides) if verdict.word == CONFIRMED else len(sides) * min(out for _, out in sides)
+    return min(1.0, 2 * one_sided)
+
+
+def _sides(part: Part) -> tuple[float, float] | None:
+    """Return the one-sided p-values of a number meeting its bound, and of its missing it."""
+    quantity, comparison = part.quantity, part.condition.comparison
+    if part.bound is None or comparison not in (*UP, *DOWN, "between") or ends_of(quantity.row, 0.5) is None:
+        return None
+
+    def find_ends(confidence: float) -> tuple[float, float]:
+        low, high = ends_of(quantity.row, confidence) or (0.0, 0.0)
+        return (1 - high, 1 - low) if quantity.complement else (low, high)
+
+    least, most = part.bound if isinstance(part.bound, tuple) else (part.bound, part.bound)
+    above_least = crossed.p_value(find_ends, least, above=True)
+    below_most = crossed.p_value(find_ends, most, above=False)
+    if comparison == "between":
+        missed = min(crossed.p_value(find_ends, most, above=True), crossed.p_value(find_ends, least, above=False))
+        return max(above_least, below_most), missed
+    return (above_least, below_most) if comparison in UP else (below_most, above_least)

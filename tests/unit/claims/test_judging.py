@@ -1,0 +1,223 @@
+"""Axis 2: what attackers who know the defence make of a claim, beside and never instead of whether it holds."""
+
+import pytest
+from hand_made_claims import ASKED, SETS, asks, book, networks, one, role, row, verdicts
+
+from touchstone.claims.judging import Asked, judge
+from touchstone.report.claim_table import claim_rows, page_lines
+
+GUARDED = asks(at_least=0.8) | {"broken_by": ["S9-2"], "scales": ["P9-1"]}
+ATTACK = {
+    "tests": [{"name": "SR", "metric": "evasion_rate"}], "broken_by": ["S9-2"],
+    "breaks": {"name": "SR", "metric": "evasion_rate", "above": 0.5, "consequence": "not robust"},
+}  # fmt: skip
+STUCK = {"metric": "no_gradient", "at_most": 0.05}
+
+
+def attacked(rate, **more):
+    return networks(rate, metric="evasion_rate", **more)
+
+
+def words(verdict):
+    return verdict.word, verdict.attacker
+
+
+# --- adaptive attacks ---------------------------------------------------------------------------------------------
+
+
+def test_a_claim_that_an_attack_breaks_still_holds_and_is_broken():
+    found = verdicts([*networks(0.9), *attacked(0.7)], S9_1=GUARDED, S9_2=ATTACK)
+
+    assert words(found["S9-1"]) == ("confirmed", "broken")
+    assert words(found["S9-2"]) == ("reported", "broken")
+    assert found["S9-1"].notes == ("broken by S9-2: SR 70.0\u202f% [68.0, 72.0], broken if > 50\u202f%, so not robust",)
+
+
+@pytest.mark.parametrize(
+    ("rate", "attacker", "note"),
+    [(0.3, "survives", ()), (0.51, "undecided", ("S9-2 leaves open whether it is broken: SR 51.0",))],
+)
+@pytest.mark.parametrize(("value", "word"), [(0.9, "confirmed"), (0.8, "inconclusive"), (0.5, "not confirmed")])
+def test_whether_a_claim_survives_does_not_depend_on_whether_it_holds(value, word, rate, attacker, note):
+    verdict = verdicts([*networks(value), *attacked(rate)], S9_1=GUARDED, S9_2=ATTACK)["S9-1"]
+
+    assert words(verdict) == (word, attacker)
+    assert tuple(each[: len(start)] for each, start in zip(verdict.notes, note, strict=True)) == note
+
+
+def test_an_attack_on_fewer_than_three_networks_breaks_nothing_and_clears_nothing():
+    for rate in (0.7, 0.1):
+        found = verdicts([*networks(0.9), *attacked(rate, seeds=(0, 1))], S9_1=GUARDED, S9_2=ATTACK)
+
+        assert words(found["S9-1"]) == ("confirmed", "undecided")
+
+
+def test_an_attack_on_another_network_is_none_on_this_one():
+    claims = {"S9-1": ASKED, "S9-2": ASKED | {"net": "mlp"}}
+
+    found = verdicts([*networks(0.9), *attacked(0.7, entry="mlp")], claims, S9_1=GUARDED, S9_2=ATTACK)
+
+    assert (words(found["S9-1"]), words(found["S9-2"])) == (("confirmed", "not attacked"), ("reported", "broken"))
+
+
+def test_without_its_adaptive_attack_a_claim_holds_and_is_said_not_to_be_attacked():
+    found = verdicts(networks(0.9), {"S9-1": ASKED}, S9_1=GUARDED, S9_2=ATTACK)
+
+    assert words(found["S9-1"]) == ("confirmed", "not attacked")
+    assert found["S9-1"].notes == ("no adaptive attack on it: S9-2 not run",)
+
+
+def test_of_several_attacks_one_that_breaks_it_is_enough():
+    block = GUARDED | {"broken_by": ["S9-2", "S9-3"]}
+    other = {"tests": [{"name": "fall", "metric": "fall", "at_least": 0.4}]}
+    weak, strong = networks(0.1, metric="fall"), networks(0.6, metric="fall")
+
+    for falls, attacker in ((weak, "survives"), (strong, "broken")):
+        rows = [*networks(0.9), *attacked(0.3), *falls]
+        assert verdicts(rows, S9_1=block, S9_2=ATTACK, S9_3=other)["S9-1"].attacker == attacker
+
+
+@pytest.mark.parametrize(
+    ("rates", "attacker", "named"),
+    [
+        ((0.1, 0.7), "broken", "SR: mlp 70.0"),
+        ((0.8, 0.7), "broken", "SR: cnn 80.0"),
+        ((0.1, 0.51), "undecided", "SR: mlp 51.0"),
+        ((0.7, 0.51), "broken", "SR: cnn 70.0"),
+        ((0.1, 0.2), "survives", ""),
+    ],
+)
+def test_of_several_networks_one_that_an_attack_breaks_is_enough(rates, attacker, named):
+    each = role(net="each classifiers")
+    who = ASKED | {"net": ["cnn", "mlp"]}
+    rows = [*networks(0.9), *networks(0.9, entry="mlp"), *attacked(rates[0]), *attacked(rates[1], entry="mlp")]
+
+    found = verdicts(rows, {"S9-1": who, "S9-2": who}, S9_1=GUARDED | each, S9_2=ATTACK | each)
+
+    assert words(found["S9-1"]) == ("confirmed", attacker)
+    assert named in "".join(found["S9-1"].notes)
+
+
+@pytest.mark.parametrize("breaks", [{}, {"breaks": ATTACK["breaks"] | {"above": {"mnist": 0.5}}}])
+def test_an_attack_without_a_bound_for_these_data_says_nothing(breaks):
+    attack = {"tests": ATTACK["tests"]} | breaks
+
+    found = verdicts([*networks(0.9), *attacked(0.7)], S9_1=GUARDED, S9_2=attack)
+
+    assert words(found["S9-1"]) == ("confirmed", "not attacked")
+
+
+def test_an_attack_without_a_condition_of_its_own_breaks_where_its_tests_are_met():
+    fall = {"tests": [{"name": "fall", "metric": "fall", "at_least": 0.4}]}
+
+    found = verdicts([*networks(0.9), *networks(0.6, metric="fall")], S9_1=GUARDED, S9_2=fall)
+
+    assert (words(found["S9-1"]), words(found["S9-2"])) == (("confirmed", "broken"), ("confirmed", "does not apply"))
+
+
+def test_a_claim_that_was_not_run_says_nothing_about_attackers():
+    found = verdicts(attacked(0.7), S9_1=GUARDED, S9_2=ATTACK)
+
+    assert words(found["S9-1"]) == ("not run", "does not apply")
+
+
+def test_a_claim_that_is_about_no_attacker_says_so():
+    assert words(one(networks(0.9), asks(at_least=0.8))) == ("confirmed", "does not apply")
+
+
+@pytest.mark.parametrize(("left", "attacker"), [(0.1, "broken"), (0.5, "survives")])
+def test_the_number_that_says_whether_a_claim_is_broken_is_a_row_of_its_own(left, attacker):
+    attack = ATTACK | {"breaks": {"name": "accuracy left", "metric": "left", "below": 0.2, "consequence": "not robust"}}
+    made = book(S9_2=attack)
+    rows = [*attacked(0.3), *networks(left, metric="left", line=3)]
+    found = judge(made, Asked("other", {"main": "robustness"}, {"S9-2": ASKED}), rows)
+
+    first, second = claim_rows(found, 20)
+    ((shown,), _) = page_lines(made, found, [first, second])
+
+    assert (shown.word, shown.attacker) == ("reported", attacker)
+    assert ("so not robust" in shown.note) == (attacker == "broken")
+    assert (first.metric, second.metric, second.value, set(second.of)) == ("SR", "accuracy left", left, {3})
+    assert [(name, asked) for name, _, asked in shown.numbers] == [
+        ("SR", ""),
+        ("accuracy left", "broken if < 20\u202f%"),
+    ]
+
+
+# --- attacks that met no gradient ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "value", "word", "attacker"),
+    [
+        ({"at_most": 0.35}, 0.9, "inconclusive", "does not apply"),  # the truth may be lower
+        ({"at_least": 0.35}, 0.9, "inconclusive", "upper bound only"),
+        ({"at_most": 0.35}, 0.1, "confirmed", "does not apply"),  # and lower is what was asked
+        ({"at_least": 0.35}, 0.1, "not confirmed", "upper bound only"),
+    ],
+)
+def test_what_an_attack_leaves_that_was_stuck_is_an_upper_bound(asked, value, word, attacker):
+    test = {"name": "auroc", **asked, "stuck": STUCK}
+    shares = {share: networks(share, metric="no_gradient") for share in (0.04, 0.8)}
+
+    free, stuck, unknown = (
+        one([*networks(value), *more], {"tests": [test]}) for more in (shares[0.04], shares[0.8], [])
+    )
+
+    assert words(stuck) == (word, attacker)
+    assert stuck.notes == ("an upper bound: on 80% of the attacked OOD images the score's own gradient is 0",)
+    assert free.word == unknown.word == ("confirmed" if (value > 0.35) == ("at_least" in asked) else "not confirmed")
+    assert free.notes == unknown.notes == ()
+    assert (stuck.parts[0].quantity.low, stuck.parts[0].quantity.high) == (value - 0.02, value + 0.02)
+
+
+@pytest.mark.parametrize(
+    ("value", "count", "found"),
+    [
+        (0.9, 3, ("confirmed", "survives")),
+        (0.8, 3, ("inconclusive", "undecided")),
+        (0.5, 3, ("not confirmed", "broken")),
+        (0.5, 2, ("inconclusive", "undecided")),
+    ],
+)
+def test_a_claim_about_attacked_inputs_survives_its_own_attack_if_it_holds(value, count, found):
+    rows = [
+        *networks(value, seeds=range(count)),
+        *networks(0.01, metric="no_gradient", seeds=range(count)),
+    ]
+
+    assert words(one(rows, asks(at_least=0.8, stuck=STUCK))) == found
+
+
+def test_on_few_networks_a_stuck_attack_is_told_beside_their_number():
+    rows = [row(0.1), row(0.8, metric="no_gradient")]
+
+    verdict = one(rows, asks(at_least=0.8, stuck=STUCK))
+
+    assert words(verdict) == ("inconclusive", "upper bound only")
+    assert verdict.notes[0].startswith("1 seed; an upper bound: on 80% of")
+
+
+@pytest.mark.parametrize(
+    ("shares", "attacker"), [((0.09, 0.01), "survives"), ((0.11, 0.01), "upper bound only"), ((0, 0.04), "survives")]
+)
+def test_over_several_sets_an_attack_was_stuck_if_it_was_on_their_mean(shares, attacker):
+    block = asks(at_least=0.6, stuck=STUCK) | role(examples="mean examples")
+    rows = networks(0.9, examples="mean_of_sets")
+    for name, share in zip("ab", shares, strict=True):
+        rows += [*networks(0.9, examples=name), *networks(share, metric="no_gradient", examples=name)]
+
+    verdict = one(rows, block, claims=SETS)
+
+    assert verdict.attacker == attacker
+    assert bool(verdict.notes) == (attacker != "survives")
+
+
+def test_of_several_networks_the_one_on_which_the_attack_was_stuck_most_counts():
+    block = asks(at_least=0.8, stuck=STUCK) | role(net="each classifiers")
+    rows = [*networks(0.9), *networks(0.9, entry="mlp")]
+    rows += [*networks(0.01, metric="no_gradient"), *networks(0.4, metric="no_gradient", entry="mlp")]
+
+    verdict = one(rows, block, claims={"S9-1": ASKED | {"net": ["cnn", "mlp"]}})
+
+    assert verdict.attacker == "upper bound only" and "on 40% of" in verdict.notes[0]

@@ -1,0 +1,109 @@
+"""What a paper.yaml may say of a claim, and that a mistake is told with its place."""
+
+import re
+
+import pytest
+from hand_made_claims import ROLES, ROWS, asks, book
+
+from touchstone.claims import paper_files
+from touchstone.claims.criteria import Revision
+
+FIGURE = {"setting": "s", "figure": "99%", "source": "s.1", "marks": ["P"]}
+CHANGE = {"date": "2026-11-21", "was": "at least .9", "why": "too little", "known": True}
+
+
+def read(figure=None, criterion=None, **paper):
+    """Return the book of a paper with one figure and one criterion."""
+    block = {"setting": "s", "criterion": "c", "roles": ROLES, "rows": ROWS} | (criterion or asks(at_least=0.8))
+    content = {"name": "Paper", "published": {"P9-1": figure or FIGURE}, "criteria": {"S9-1": block}}
+    return paper_files.book({"made": content | paper})
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ({"test": []}, "criteria.S9-1: the key test is not among"),
+        ({}, "criteria.S9-1: needs tests: the numbers that it judges"),
+        ({"tests": []}, "criteria.S9-1: needs tests"),
+        (asks(at_leats=0.8), "Did you mean at_least?"),
+        (asks(at_least=0.8, at_most=0.9), "compares by at_least and at_most"),
+        (asks(entry="{nobody}"), "nobody is not among net, examples"),
+        (asks() | {"scales": ["P9-2"]}, "scales: P9-2 is not among P9-1"),
+        (asks() | {"broken_by": ["S9-2"]}, "broken_by: S9-2 is not among S9-1"),
+        (asks() | {"rows": {"metric": "auroc"}}, "evaluation is missing; add it here"),
+        (asks() | {"roles": ROLES | {"net": "every classifiers"}}, "every is not among each, mean"),
+        (asks() | {"kind": "against"}, "kind: against is not among paper, counter, check, context"),
+        (asks() | {"paper_scale": "yes"}, "criteria.S9-1.paper_scale: expected true or false"),
+        (asks() | {"fixed": "not run"}, "the key fixed is not among"),
+        (asks(minus={"entry": "mlp"}), "the key minus is not among"),
+        (asks(no_effect="half"), "tests.0.no_effect: expected a number"),
+        (asks(distance="far"), "tests.0.distance: expected a number"),
+        (asks() | {"revised": CHANGE}, "criteria.S9-1.revised: expected a list"),
+        (asks() | {"revised": [{**CHANGE, "who": "us"}]}, "revised.0: the key who is not among date, was, why, known"),
+        (asks() | {"revised": [{**CHANGE, "known": "yes"}]}, "revised.0.known: expected true or false"),
+        (asks() | {"says": "it is {1}"}, "says: the number 1 is not among 0"),
+        (asks() | {"says": "it is {breaks}"}, "says: the number breaks is not among 0"),
+    ],
+)
+def test_a_mistake_in_the_claims_is_told_with_its_place(block, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        book(S9_1=block)
+
+
+@pytest.mark.parametrize("key", CHANGE)
+def test_a_change_of_a_criterion_says_when_what_why_and_whether_an_outcome_was_known(key):
+    lacking = {name: value for name, value in CHANGE.items() if name != key}
+
+    with pytest.raises(ValueError, match=f"revised.0: {key} is missing"):
+        read(criterion=asks() | {"revised": [lacking]})
+
+
+def test_changes_are_read_in_their_order():
+    changes = [CHANGE, CHANGE | {"was": "at least .95", "known": False}]
+
+    revised = read(criterion=asks() | {"revised": changes}).criteria["S9-1"].revised
+
+    assert revised == (
+        Revision("2026-11-21", "at least .9", "too little", True),
+        Revision("2026-11-21", "at least .95", "too little", False),
+    )
+
+
+def test_a_figure_may_say_why_nothing_measures_it_but_not_in_no_words():
+    assert read(FIGURE | {"unmeasured": "no such network"}).published["P9-1"].unmeasured == "no such network"
+    assert read().published["P9-1"].unmeasured == ""
+    with pytest.raises(ValueError, match=re.escape("published.P9-1.unmeasured: must be given, as text")):
+        read(FIGURE | {"unmeasured": " "})
+
+
+def test_a_distance_is_the_numbers_own_else_its_criterions_else_the_papers():
+    def distance(number=None, criterion=None, **paper):
+        block = asks(**number or {}) | {"rows": ROWS | (criterion or {})}
+        return read(criterion=block, **paper).criteria["S9-1"].tests[0].distance
+
+    assert distance({"distance": 0.01}, {"distance": 0.02}, distance=0.03) == 0.01
+    assert distance({}, {"distance": 0.02}, distance=0.03) == 0.02
+    assert distance(distance=0.03) == 0.03
+    assert distance() == paper_files.DISTANCE
+
+
+def test_what_a_criterion_needs_and_what_breaks_it_inherit_no_bound_and_no_direction():
+    inherited = ROWS | {"at_least": 0.8, "no_effect": 0.5, "optional": True}
+    other = {"name": "other", "metric": "other"}
+    block = {"rows": inherited, "tests": [{"name": "own"}], "needs": [other], "breaks": other | {"above": 0.5}}
+
+    criterion = read(criterion=block).criteria["S9-1"]
+
+    (own,), (need,), breaks = criterion.tests, criterion.needs, criterion.breaks
+    assert (own.comparison, own.bounds, own.no_effect, own.optional) == ("at_least", 0.8, 0.5, True)
+    assert (need.comparison, need.bounds, need.no_effect, need.optional) == ("", None, None, False)
+    assert (breaks.comparison, breaks.bounds, breaks.no_effect, breaks.optional) == ("above", 0.5, None, False)
+
+
+def test_a_check_of_a_stuck_attack_inherits_the_rows_and_not_the_bound():
+    test = asks(at_least=0.8, no_effect=0.5, threat={"eps": 0.1}, stuck={"metric": "no_gradient", "at_most": 0.05})
+
+    stuck = read(criterion=test).criteria["S9-1"].tests[0].stuck
+
+    assert (stuck.rows.metric, stuck.rows.entry, stuck.rows.threat) == ("no_gradient", "{net}", (("eps", 0.1),))
+    assert (stuck.comparison, stuck.bounds, stuck.no_effect) == ("at_most", 0.05, None)

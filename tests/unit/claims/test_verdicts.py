@@ -1,0 +1,212 @@
+"""Axis 1: the word that a claim gets from its numbers, their intervals and the number of networks."""
+
+import pytest
+from hand_made_claims import ASKED, asks, mean, networks, one, role, row
+
+from touchstone.claims.verdicts import ATTACKERS, FEWEST_SEEDS, STATUSES, said
+
+AT_LEAST = asks(at_least=0.8)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "low", "high", "word"),
+    [
+        ({"at_least": 0.8}, 0.81, 0.9, "confirmed"),
+        ({"at_least": 0.8}, 0.8, 0.9, "confirmed"),
+        ({"at_least": 0.8}, 0.79, 0.9, "inconclusive"),
+        ({"at_least": 0.8}, 0.7, 0.8, "inconclusive"),
+        ({"at_least": 0.8}, 0.6, 0.79, "not confirmed"),
+        ({"above": 0.8}, 0.81, 0.9, "confirmed"),
+        ({"above": 0.8}, 0.8, 0.9, "inconclusive"),
+        ({"above": 0.8}, 0.7, 0.8, "not confirmed"),
+        ({"at_most": 0.2}, 0.1, 0.2, "confirmed"),
+        ({"at_most": 0.2}, 0.1, 0.3, "inconclusive"),
+        ({"at_most": 0.2}, 0.21, 0.3, "not confirmed"),
+        ({"below": 0.2}, 0.1, 0.19, "confirmed"),
+        ({"below": 0.2}, 0.1, 0.2, "inconclusive"),
+        ({"below": 0.2}, 0.2, 0.3, "not confirmed"),
+        ({"between": [0.3, 0.7]}, 0.3, 0.7, "confirmed"),
+        ({"between": [0.3, 0.7]}, 0.6, 0.8, "inconclusive"),
+        ({"between": [0.3, 0.7]}, 0.1, 0.9, "inconclusive"),
+        ({"between": [0.3, 0.7]}, 0.71, 0.9, "not confirmed"),
+        ({}, 0.1, 0.9, "reported"),
+    ],
+)
+def test_the_word_follows_from_where_the_whole_interval_lies(comparison, low, high, word):
+    assert one(networks((low + high) / 2, low, high), asks(**comparison)).word == word
+
+
+# --- how many networks --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [0.9, 0.5])
+@pytest.mark.parametrize(("count", "note"), [(1, "1 seed"), (2, "2 seeds")])
+def test_fewer_than_three_networks_decide_nothing(value, count, note):
+    verdict = one(networks(value, seeds=range(count)), AT_LEAST)
+
+    assert (verdict.word, verdict.notes) == ("inconclusive", (note,))
+
+
+@pytest.mark.parametrize(("value", "word"), [(0.9, "confirmed"), (0.5, "not confirmed")])
+def test_three_networks_decide(value, word):
+    assert FEWEST_SEEDS == 3
+    assert one(networks(value, seeds=range(3)), AT_LEAST).word == word
+
+
+@pytest.mark.parametrize(("seeds", "word"), [((0, 1), "inconclusive"), ((0, 1, 2), "confirmed")])
+def test_three_networks_are_needed_also_where_each_has_to_pass(seeds, word):
+    verdict = one(networks(0.9, seeds=seeds), AT_LEAST | {"seeds": "each"})
+
+    assert (verdict.word, verdict.notes) == (word, () if word == "confirmed" else ("2 seeds",))
+
+
+def test_a_number_without_a_network_needs_no_seeds():
+    assert one([row(0.9, seed=None)], AT_LEAST).word == "confirmed"
+
+
+def test_a_number_that_is_only_reported_needs_no_seeds():
+    verdict = one([row(0.9)], asks())
+
+    assert (verdict.word, verdict.notes) == ("reported", ())
+
+
+def test_a_few_networks_of_one_number_leave_the_whole_claim_open():
+    tests = [{"name": "many", "at_least": 0.8}, {"name": "few", "metric": "error", "at_most": 0.2}]
+    rows = [*networks(0.9), *networks(0.1, metric="error", seeds=(0, 1))]
+
+    verdict = one(rows, {"tests": tests})
+
+    assert (verdict.word, verdict.notes) == ("inconclusive", ("2 seeds",))
+    assert [(part.title, part.word) for part in verdict.parts] == [("few", "inconclusive"), ("many", "confirmed")]
+
+
+@pytest.mark.parametrize(("value", "word"), [(0.5, "confirmed"), (0.5001, "not confirmed")])
+def test_what_has_to_be_equal_is_compared_by_its_value_alone_and_needs_no_seeds(value, word):
+    assert one([row(value, 0.1, 0.9)], asks(equals=0.5)).word == word
+
+
+@pytest.mark.parametrize(("other", "word"), [(0.5, "confirmed"), (0.49, "not confirmed")])
+def test_what_has_to_be_equal_is_equal_on_every_seed_and_has_their_extremes_as_ends(other, word):
+    rows = [row(0.5, 0.1, 0.9), row(1 - other, 0.4, 0.6, seed=1), row(other, 0.4, 0.6, seed=2), mean(0.5, 0.2, 0.8)]
+
+    verdict = one(rows, asks(equals=0.5))
+
+    (part,) = verdict.parts
+    assert (verdict.word, part.method) == (word, "none")
+    assert (part.quantity.low, part.quantity.high) == (other, 1 - other)
+
+
+def test_a_tolerance_is_how_far_each_network_may_be_off():
+    rows = [row(0.51, seed=0), row(0.49, seed=1), row(0.5, seed=2), mean(0.5)]
+
+    assert one(rows, asks(equals=0.5, tolerance=0.011)).word == "confirmed"
+    assert one(rows, asks(equals=0.5, tolerance=0.009)).word == "not confirmed"
+
+
+# --- what is asked ------------------------------------------------------------------------------------------------
+
+
+def test_a_bound_may_hold_for_some_data_alone_and_elsewhere_the_number_is_reported():
+    block = asks(at_least={"fashion_mnist": 0.95, "digits": 0.8})
+
+    found = {data: one(networks(0.9), block, data=data) for data in ("fashion_mnist", "digits", "mnist")}
+
+    assert [verdict.word for verdict in found.values()] == ["not confirmed", "confirmed", "reported"]
+    assert found["mnist"].notes == ("its bound was fixed for fashion_mnist and digits, not for mnist",)
+    assert found["mnist"].parts[0].quantity.value == 0.9 and not found["mnist"].missing
+
+
+def test_one_bound_that_is_missing_for_the_data_leaves_the_claim_undecided_whatever_the_others_say():
+    tests = [{"name": "a", "at_least": {"digits": 0.8}}, {"name": "b", "at_least": 0.95}]
+
+    assert one(networks(0.9), {"tests": tests}).word == "reported"
+
+
+@pytest.mark.parametrize(
+    ("claims", "note"),
+    [
+        ({}, "the study names nothing for net (classifiers), examples (examples)"),
+        ({"S9-1": {"net": "cnn"}}, "the study names nothing for examples (examples)"),
+        ({"S9-1": "No network is trained so."}, "No network is trained so."),
+    ],
+)
+def test_a_claim_that_is_not_asked_says_why(claims, note):
+    verdict = one(networks(0.9), AT_LEAST, claims=claims)
+
+    assert (verdict.word, verdict.notes, verdict.missing) == ("not run", (note,), False)
+    assert verdict.attacker == "does not apply"
+
+
+def test_what_a_claim_needs_must_hold_for_it_to_be_run():
+    need = {"name": "accuracy", "at_least": 0.95}
+
+    verdict = one(networks(0.9), AT_LEAST | {"needs": [need]})
+
+    assert verdict.word == "not run" and not verdict.missing
+    assert verdict.notes == ("asked only where accuracy 90.0\u202f% [88.0, 92.0], asked ≥ 95\u202f%",)
+
+
+def test_what_a_claim_needs_is_met_by_its_value_whatever_its_interval():
+    need = {"name": "accuracy", "at_least": 0.89}
+
+    assert one(networks(0.9), AT_LEAST | {"needs": [need]}).word == "confirmed"
+
+
+def test_what_is_optional_may_be_missing_but_not_all_of_it():
+    tests = [{"name": name, "entry": name, "at_least": 0.8, "optional": True} for name in ("cnn", "mlp")]
+
+    some, none = (one(rows, {"tests": tests}) for rows in (networks(0.9), networks(0.9, entry="other")))
+
+    assert (some.word, none.word, none.missing) == ("confirmed", "not run", True)
+
+
+def test_what_cannot_come_out_otherwise_is_true_by_construction_unless_it_does():
+    block = asks(equals=0.9) | {"met": "true by construction"}
+
+    assert one([row(0.9)], block).word == "true by construction"
+    assert one([row(0.8)], block).word == "not confirmed"
+
+
+def test_a_label_stands_beside_what_is_not_confirmed():
+    block = AT_LEAST | {"otherwise": "generic denoising"}
+
+    assert one(networks(0.5), block).notes == ("generic denoising",)
+    assert one(networks(0.8), block).notes == one(networks(0.9), block).notes == ()
+
+
+def test_a_small_data_set_has_no_word_of_its_own():
+    assert one(networks(0.9, n=12), AT_LEAST, data="digits").notes == ()
+
+
+def test_few_successes_settle_nothing_that_their_interval_does_not():
+    assert one(networks(0.01, 0.0, 0.05), asks(above=0)).word == "inconclusive"
+
+
+def test_no_word_is_on_both_axes():
+    assert set(STATUSES) & set(ATTACKERS) == set()
+    assert "broken" in ATTACKERS
+
+
+# --- the sentence of a finding ------------------------------------------------------------------------------------
+
+
+def test_the_sentence_of_a_claim_has_its_numbers_in_the_order_of_its_tests():
+    tests = [{"name": "first", "at_least": 0.8}, {"name": "second", "metric": "error", "at_most": 0.05}]
+    rows = [*networks(0.9), *networks(0.1, metric="error")]
+
+    own = one(rows, {"tests": tests, "says": "it is {0}, with an error of {1}"})
+    usual = one(rows, {"tests": tests})
+
+    assert own.parts[0].title == "second"  # the weakest
+    assert said(own) == "it is 90.0\u202f% [88.0, 92.0], with an error of 10.0\u202f% [8.0, 12.0]"
+    assert said(usual) == "s: second 10.0\u202f% [8.0, 12.0]; first 90.0\u202f% [88.0, 92.0]"
+    assert said(one([], {"tests": tests, "says": "it is {0}"})) == ""
+
+
+def test_the_sentence_of_a_claim_about_several_things_names_the_weakest():
+    rows = [*networks(0.9), *networks(0.5, entry="mlp")]
+    block = AT_LEAST | role(net="each classifiers") | {"says": "the accuracy is {0}"}
+
+    verdict = one(rows, block, claims={"S9-1": ASKED | {"net": ["cnn", "mlp"]}})
+
+    assert "50.0\u202f% [48.0, 52.0]" in said(verdict) and "90.0" not in said(verdict)

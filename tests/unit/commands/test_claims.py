@@ -1,0 +1,98 @@
+"""`touchstone claims`: both words of every claim in the terminal and as Markdown, and what it ends with."""
+
+from pathlib import Path
+
+import pytest
+from hand_made_claims import ASKED, asks, book, networks
+
+from touchstone.__main__ import main
+from touchstone.claims.judging import Asked, judge
+from touchstone.report.claim_table import claims_csv
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def written(project, rows, **changes):
+    """Write the table of a finished study with the claims S9-1 and S9-2."""
+    made = book(S9_1=asks(at_least=0.8) | changes, S9_2=asks("SR", metric="evasion_rate", above=0.5))
+    claims = {"S9-1": ASKED, "S9-2": ASKED if changes else "Not here."}
+    found = judge(made, Asked("digits", {"main": "robustness"}, claims), rows)
+    (project / "reports" / "digits").mkdir(parents=True)
+    (project / "reports" / "digits" / "claims.csv").write_bytes(claims_csv(made, found))
+
+
+def broken(project):
+    """Write a table with a claim that is confirmed and broken."""
+    written(project, [*networks(0.9), *networks(0.7, metric="evasion_rate")], broken_by=["S9-2"])
+
+
+@pytest.mark.parametrize("value", [0.5, 0.9])
+def test_claims_prints_the_verdicts_and_ends_well_whatever_they_are(project, capsys, value):
+    written(project, networks(value))
+
+    assert main(["claims"]) == 0
+
+    assert "3 claims, 1 with a verdict. The table: reports/digits/claims.csv" in capsys.readouterr().out
+
+
+def test_claims_prints_a_word_for_each_axis(project, capsys):
+    broken(project)
+
+    assert main(["claims"]) == 0
+
+    heads, *lines = (line for line in capsys.readouterr().out.splitlines() if "holds?" in line or "S9-" in line)
+    assert heads.index("holds?") < heads.index("attacker who knows") < heads.index("note")
+    assert lines[0].index("confirmed") == heads.index("holds?")
+    assert lines[0].index("broken") == heads.index("attacker who knows")
+
+
+def test_claims_ends_in_1_where_a_figure_is_missing(project, capsys):
+    written(project, [])
+
+    assert main(["claims"]) == 1
+
+    assert "asked but without figures: S9-1" in capsys.readouterr().out
+
+
+def test_claims_prints_some_as_markdown(project, capsys):
+    written(project, networks(0.9))
+
+    assert main(["claims", "digits", "--markdown", "S9-1"]) == 0
+
+    head, _, line = capsys.readouterr().out.splitlines()
+    assert head == "| paper | claim | published | measured here | verdict |"
+    assert "| 90.0 % [88.0, 92.0] | **confirmed** |" in line
+
+
+def test_in_markdown_the_second_word_stands_where_a_claim_is_about_an_attacker(project, capsys):
+    broken(project)
+
+    assert main(["claims", "digits", "--markdown"]) == 0
+
+    _, _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[-1] for line in lines] == [
+        "**confirmed**; attacker who knows: broken |",
+        "**confirmed** |",
+    ]
+
+
+def test_a_claim_that_is_not_there_is_told_with_the_nearest(project, capsys):
+    written(project, networks(0.9))
+
+    assert main(["claims", "digits", "--markdown", "S9-11"]) == 1
+
+    assert "no claim S9-11. Did you mean S9-1?" in capsys.readouterr().err
+
+
+def test_claims_before_a_run_says_what_to_do(project, capsys):
+    assert main(["claims"]) == 1
+
+    assert "run the study first: touchstone run digits" in capsys.readouterr().err

@@ -1,0 +1,147 @@
+"""The table of claims in claims.csv, in metrics.csv.gz and on the page."""
+
+import csv
+from dataclasses import replace
+
+from hand_made_claims import ASKED, asks, book, mean, row
+
+from touchstone.claims.judging import Asked, judge
+from touchstone.report.claim_table import COLUMNS, claim_rows, claims_csv, page_lines
+from touchstone.statistics.sanity_checks import Doubts
+
+ATTACK = {"tests": [{"name": "SR", "metric": "evasion_rate", "above": 0.5}]}
+BLOCKS = {
+    "S9_1": asks(at_least=0.8, no_effect=0.5) | {"scales": ["P9-1"], "broken_by": ["S9-3"]}, "S9_2": asks(),
+    "S9_3": ATTACK | {"kind": "counter"},
+}  # fmt: skip
+ASKED_HERE = {"S9-1": ASKED, "S9-2": "Not here & now.", "S9-3": ASKED}
+
+
+def told(method="t"):
+    """Return a book and its verdicts: confirmed but broken, not run, and the attack."""
+    made = book(**BLOCKS)
+    each = [
+        row(value, files=(f"net.{seed}",), line=7 + seed, seed=seed, images=400, image_variance=1e-4)
+        for seed, value in enumerate((0.9, 0.91, 0.92))
+    ]
+    of_mean = {"method": method, "images": 400, "image_variance": 1e-4, "seed_variance": 0.0, "residual_variance": 0.0}
+    rows = [
+        *each,
+        mean(0.91, 0.88, 0.94, files=("net.0", "net.1", "net.2"), line=10, **of_mean),
+        mean(0.7, metric="evasion_rate", files=("attack",), line=11),
+    ]
+    return made, judge(made, Asked("digits", {"main": "robustness"}, ASKED_HERE), rows)
+
+
+def lines_of(made, verdicts):
+    lines = csv.DictReader(claims_csv(made, verdicts).decode().splitlines())
+    return {line["claim"]: line for line in lines}
+
+
+def test_the_columns_have_a_word_per_axis_and_how_the_interval_was_made():
+    assert {"status", "attacker", "holm", "method"} <= set(COLUMNS)
+    assert COLUMNS[-2:] == ("note", "files")
+
+
+def test_the_table_tells_value_interval_method_seeds_and_files():
+    line = lines_of(*told())["S9-1"]
+
+    assert (line["measured"], line["low"], line["high"], line["method"]) == ("0.91", "0.88", "0.94", "t")
+    assert (line["n"], line["seeds"], line["files"]) == ("500", "0 1 2", "net.0 net.1 net.2")
+    assert line["published"] == "P9-1: 99%"
+
+
+def test_the_table_tells_both_words_and_whether_the_decision_stands():
+    lines = lines_of(*told())
+
+    assert [(lines[name]["status"], lines[name]["attacker"], lines[name]["holm"]) for name in lines] == [
+        ("same direction", "broken", ""),
+        ("confirmed", "broken", "stands"),
+        ("not run", "does not apply", ""),
+        ("confirmed", "does not apply", ""),
+    ]
+    assert [lines[name]["kind"] for name in lines] == ["published", "paper", "paper", "counter"]
+
+
+def test_a_decision_that_does_not_stand_says_so_and_one_without_a_p_value_says_nothing():
+    made, found = told()
+
+    assert lines_of(made, [replace(each, holm=False) for each in found])["S9-1"]["holm"] == "does not stand"
+    assert lines_of(*told("range"))["S9-1"]["holm"] == ""
+
+
+def test_a_claim_that_is_not_run_has_its_reason_and_no_number():
+    line = lines_of(*told())["S9-2"]
+
+    assert (line["note"], line["measured"], line["method"], line["says"]) == ("Not here & now.", "", "", "")
+
+
+def test_a_claims_note_names_its_attack_and_its_sentence_its_numbers():
+    line = lines_of(*told())["S9-1"]
+
+    assert line["note"] == "broken by S9-3: SR 70.0 % [68.0, 72.0], asked > 50 %"
+    assert line["says"] == "s: accuracy 91.0 % [88.0, 94.0]"
+
+
+def test_a_published_claim_shows_what_decided_it():
+    lines = lines_of(*told())
+
+    assert lines["P9-1"]["measured"] == lines["S9-1"]["measured"]
+    assert lines["P9-1"]["published"] == "99% (s.1; read in published text)"
+    assert lines["P9-1"]["criterion"] == "that of S9-1"
+    assert lines["P9-1"]["note"] == "S9-1 confirmed"
+
+
+def test_each_number_is_a_row_of_the_metrics_that_names_the_lines_it_is_of():
+    _, found = told()
+
+    first, second = claim_rows(found, 20)
+
+    assert (first.line, first.of, first.evaluation, first.entry) == (20, (10, 7, 8, 9), "claims", "S9-1")
+    assert (first.value, first.low, first.high, first.method) == (0.91, 0.88, 0.94, "t")
+    assert (first.metric, first.examples, first.seed, first.seeds) == ("accuracy", "cnn on test", None, (0, 1, 2))
+    assert (second.line, second.of, second.entry, second.metric) == (21, (11,), "S9-3", "SR")
+
+
+def test_a_number_that_has_to_be_equal_has_no_method_and_its_seeds_as_ends():
+    made = book(S9_1=asks(equals=0.9))
+    rows = [row(value, seed=seed, line=seed) for seed, value in enumerate((0.9, 0.91))] + [mean(0.905, line=2)]
+    found = judge(made, Asked("digits", {"main": "robustness"}, {"S9-1": ASKED}), rows)
+
+    (made_row,) = claim_rows(found, 20)
+
+    assert (made_row.low, made_row.high, made_row.method) == (0.9, 0.91, "none")
+    assert lines_of(made, found)["S9-1"]["method"] == "none"
+
+
+def test_the_page_shows_what_was_judged_first():
+    made, found = told()
+
+    judged, others = page_lines(made, found, claim_rows(found, 20))
+
+    assert [line.claim for line in judged] == ["S9-1", "S9-3"]
+    assert [line.claim for line in others] == ["P9-1", "S9-2"]
+    ((name, number, asked),) = judged[0].numbers
+    assert (name, number.line, asked) == ("accuracy", 20, "≥ 80\u202f%")
+    assert [(line.word, line.attacker, line.holm) for line in (*judged, *others)] == [
+        ("confirmed", "broken", True),
+        ("confirmed", "does not apply", None),
+        ("same direction", "broken", None),
+        ("not run", "does not apply", None),
+    ]
+
+
+def test_a_number_of_a_claim_says_how_it_came_about_and_that_an_attack_behind_it_failed_a_check():
+    made = book(S9_1=asks(metric="robust_accuracy", examples="{examples}/pgd"))
+    of = {"entry": "cnn", "examples": "test/pgd", "threat": "white-box linf eps=0.1 (pgd)"}
+    seeds = [row(value, metric="robust_accuracy", seed=seed, **of) for seed, value in enumerate((0.5, 0.6))]
+    seeds.append(mean(0.55, metric="robust_accuracy", seeds=(0, 1), **of))
+    checks = [row(0.015, metric="worse_than_noise", unit="difference of fractions", **of, evaluation="checks")]
+    checks.append(row(0, metric="worse_than_noise_passed", unit="passed", **of, evaluation="checks"))
+    found = judge(made, Asked("other", {"main": "robustness"}, {"S9-1": ASKED}), seeds)
+
+    ((line,), _) = page_lines(made, found, claim_rows(found, 20), Doubts([*seeds, *checks]))
+
+    (_, number, _) = line.numbers[0]
+    assert number.title.startswith("mean of 2 seeds; its 95 % interval in brackets; n = 500; a check of an attack")
+    assert number.doubt == "leaves more than random noise does, by +1.5\u202fpoints (asked ≤ 0.5 points, n = 500)"
