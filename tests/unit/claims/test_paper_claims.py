@@ -16,7 +16,6 @@ IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in 
 # Fixed before any run; a change here is a change of the question, and its criterion says so under `revised`.
 BOUNDS = {
     "S0-1": [("at_least", 0.95), ("at_least", 0.9)],
-    "S0-2": [("at_least", 0.85), ("at_least", 0.05)],
     "S0-3": [("at_least", 0.0), ("at_least", 0.0)],
     "S0-6": [("above", 0.5)],
     "S0-7": [("between", (0.6, 0.9))],
@@ -59,6 +58,7 @@ BOUNDS = {
 }  # fmt: skip
 # Bounds of the second edition that the first did not have, or had otherwise.
 SINCE_THE_FIRST_EDITION = {
+    "S0-2": [("at_least", 0.85), ("at_least", 0.05), ("at_least", 0.0), ("at_least", 0.0)],  # was without the last two
     "S0-8": [("at_least", {"cifar10": 0.0135}), ("at_least", {"cifar10": 0.099})],
     "S1-1": [("at_least", 0.8)],  # its second part is S1-13
     "S1-9": [("at_least", {"cifar10": 0.292, "cifar100": 0.233})],
