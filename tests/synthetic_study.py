@@ -426,7 +426,7 @@ OWN_NOUNS = {
 SETTINGS = {
     "id_examples": "digits_test", "ood_examples": "uniform", "attack": "score_10", "eps": [0.05, 0.1, 0.2],
     "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
-    "epochs": 5,
+    "epochs": 5, "statistics": ["auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error"],
 }  # fmt: skip
 OWN_SETTINGS = {"paired_detection": {"against": ["msp"]}, "translation": {"against": ["denoiser"]}}
 # Settings of this name where a component requires one; where it has a default, it means something else.

@@ -10,7 +10,11 @@ from touchstone.statistics import estimators, rank_intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import grouped, means_over_sets, row, with_means
 
-METRICS = ("auroc_minus_*", "auroc_successes_minus_*", "*_minus_*")  # the last: of other `statistics`
+METRICS = (
+    "auroc_minus_*", "auroc_successes_minus_*", "aupr_ood_minus_*", "aupr_ood_successes_minus_*",
+    "aupr_id_minus_*", "aupr_id_successes_minus_*", "fpr95_id_minus_*", "fpr95_id_successes_minus_*",
+    "fpr95_ood_minus_*", "fpr95_ood_successes_minus_*", "detection_error_minus_*", "detection_error_successes_minus_*",
+)  # fmt: skip
 
 
 def paired_detection(
