@@ -39,7 +39,7 @@ class EvaluationResult:
     """Accuracies of a model with exact 95 % intervals, the attacked images, and the checks that failed.
 
     Attributes:
-        clean_accuracy: share of images that are classified correctly (value, low, high).
+        clean_accuracy: share of images that are classified correctly; its `value`, `low` and `high`.
         robust_accuracy: share that are also classified correctly under every attack.
         attacked: the worst image found for each row, (N, C, H, W).
         failed_checks: signs that the attacks were too weak, most often because the model hides its gradients. If there

@@ -25,14 +25,17 @@ from touchstone.claims.verdicts import (
     REPORTED,
     SURVIVES,
     UP,
+    UPPER,
     UPPER_BOUND,
     Part,
     Verdict,
+    is_difference,
     sentence,
     slack,
     status,
     weakness,
 )  # fmt: skip
+from touchstone.records.metric_rows import OBLIVIOUS
 from touchstone.records.metric_tables import MetricRow
 
 
@@ -72,7 +75,11 @@ def _held(criterion: Criterion, study: Asked, measured: Measured) -> Verdict:
     unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
     if unmet:
         return Verdict(criterion, NOT_RUN, notes=tuple(f"asked only where {sentence(part)}" for part in unmet))
-    return _weighed(criterion, parts, study.data)
+    verdict = _weighed(criterion, parts, study.data)
+    open_needs = [part for part in needed if part.word == INCONCLUSIVE]
+    return replace(
+        verdict, notes=(*verdict.notes, *(f"its precondition is open: {sentence(part)}" for part in open_needs))
+    )
 
 
 def _roles_filled(criterion: Criterion, chosen: str | Chosen | None) -> Chosen | None:
@@ -118,8 +125,9 @@ def _weakest_parts(
         seeds = tuple(sorted({seed for one in group for seed in one.seeds}))
         judged = []
         for one in group:
-            # If the number is only an upper bound, the truth may be arbitrarily lower.
-            word = status(condition, bound, one._replace(low=-math.inf) if ceiling else one)
+            # If the number is only an upper bound, the truth may be arbitrarily lower; a difference of two, anything.
+            high = math.inf if ceiling and is_difference(one) else one.high
+            word = status(condition, bound, one._replace(low=-math.inf, high=high) if ceiling else one)
             note = ceiling
             if word in (CONFIRMED, NOT_CONFIRMED) and 0 < len(seeds) < FEWEST_SEEDS and condition.comparison != EQUAL:
                 word, note = INCONCLUSIVE, "; ".join(filter(None, (_counted(seeds), ceiling)))
@@ -147,7 +155,7 @@ def _ceiling(condition: Condition, criterion: Criterion, chosen: Chosen, data: s
     worst = max(math.fsum(values) / len(values) for values in by_thing.values())
     if slack(condition.stuck, condition.stuck.bound(data), shares[0]._replace(value=worst)) >= 0:
         return ""
-    return f"an upper bound: on {worst:.0%} of the attacked OOD images the score's own gradient is 0"
+    return f"{UPPER}: on {worst:.0%} of the attacked OOD images the score's own gradient is 0"
 
 
 def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdict:
@@ -162,22 +170,25 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
         weakest = REPORTED
     notes += dict.fromkeys(part.note for part in by_weakness if part.note)
     word = criterion.met if weakest == CONFIRMED else weakest
-    return Verdict(criterion, word, by_weakness, tuple(notes), _built_in_attacker(by_weakness))
+    return Verdict(criterion, word, by_weakness, tuple(notes), _built_in_attacker(criterion, by_weakness))
 
 
 # --- attackers who know the defence -------------------------------------------------------------------------------
 
 
-def _built_in_attacker(parts: tuple[Part, ...]) -> str:
-    """Return what the claim's own attack shows, if its numbers are claims of robustness under one.
+def _built_in_attacker(criterion: Criterion, parts: tuple[Part, ...]) -> str:
+    """Return what the claim's own attack shows.
 
-    Such a number has a condition for a stuck attack, and has to be high.
+    A claim of robustness under an attack has a condition for a stuck attack, and its number has to be high. A number
+    under an attack that did not know the detector or the defence says nothing about one that does.
     """
     robust = [part for part in parts if part.condition.stuck and part.condition.comparison in UP]
     if not robust:
-        return DOES_NOT_APPLY
-    if any(part.note.endswith("own gradient is 0") for part in robust):
-        return UPPER_BOUND
+        oblivious = any(part.quantity.row.threat.knowledge == OBLIVIOUS for part in parts)
+        return NOT_ATTACKED if oblivious and criterion.kind != "counter" else DOES_NOT_APPLY
+    stuck = [part for part in robust if UPPER in part.note]
+    if stuck:
+        return OPEN if any(is_difference(part.quantity) for part in stuck) else UPPER_BOUND
     words = {part.word for part in robust}
     return BROKEN if NOT_CONFIRMED in words else OPEN if words != {CONFIRMED} else SURVIVES
 
@@ -200,7 +211,7 @@ def _break(verdict: Verdict, study: Asked, measured: Measured) -> Break:
     parts, own = verdict.parts, tuple[Part, ...]()
     if criterion.breaks:
         breaking, _ = _parts([criterion.breaks], criterion, chosen, study.data, measured)
-        parts = own = tuple(sorted((replace(part, breaks=True) for part in breaking), key=weakness))
+        parts = own = tuple(sorted((replace(part, breaks=True) for part in breaking), key=_harm))
     judged = [part for part in parts if part.word != REPORTED]
     if not judged:
         return Break(NOT_RUN, "", {}, own)
@@ -213,7 +224,7 @@ def _break(verdict: Verdict, study: Asked, measured: Measured) -> Break:
 
 def _harm(part: Part) -> tuple[int, float]:
     """Return a sort key of numbers that break a claim: the one that does so most clearly first."""
-    order = (CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED)
+    order = (CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, REPORTED)
     return order.index(part.word), -slack(part.condition, part.bound, part.quantity)
 
 

@@ -27,6 +27,7 @@ ATTACKERS = (BROKEN, UPPER_BOUND, OPEN, NOT_ATTACKED, SURVIVES, DOES_NOT_APPLY)
 SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", EQUAL: "=", "between": "in"}
 UP, DOWN = ("at_least", "above"), ("at_most", "below")
 FEWEST_SEEDS = 3  # with fewer, nothing about networks is decided
+UPPER = "an upper bound"  # how the note begins on a number whose attack was stuck
 MISSING = "missing: "  # how the first note begins if the study asks a claim but lacks the rows for it
 
 
@@ -117,13 +118,18 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
     return CONFIRMED if met else NOT_CONFIRMED if failed else INCONCLUSIVE
 
 
+def is_difference(quantity: Quantity) -> bool:
+    """Return whether a number is a difference of two."""
+    return quantity.unit.startswith("difference")
+
+
 def direction(part: Part) -> str:
     """Return whether a number points where the paper's figure does, by its whole interval; "" if it has no direction.
 
     The direction ends at the condition's `no_effect`; without one, at 0 for differences.
     """
-    condition, unit = part.condition, part.quantity.unit
-    turn = condition.no_effect if condition.no_effect is not None else 0.0 if unit.startswith("difference") else None
+    condition = part.condition
+    turn = condition.no_effect if condition.no_effect is not None else 0.0 if is_difference(part.quantity) else None
     if turn is None or condition.comparison not in (*UP, *DOWN):
         return ""
     if part.note:  # only an upper bound, or too few networks
@@ -187,8 +193,8 @@ def number(part: Part) -> str:
 def said(verdict: Verdict) -> str:
     """Return what a criterion found, as a sentence with its numbers; "" if nothing was measured.
 
-    Without a sentence of its own, it is what was measured and every number. Of several things that a test judges, the
-    weakest is named.
+    Without a sentence of its own, it is what was measured and every number. Of several things that a test judges, it is
+    the weakest, by its name.
     """
     criterion = verdict.claim
     if not isinstance(criterion, Criterion) or not verdict.parts:
@@ -203,4 +209,7 @@ def said(verdict: Verdict) -> str:
 
 def _number_of(condition: Condition, parts: tuple[Part, ...]) -> str:
     """Return the weakest number of a condition, which comes first."""
-    return next((number(part) for part in parts if part.condition is condition), "not measured")
+    part = next((part for part in parts if part.condition is condition), None)
+    if part is None:
+        return "not measured"
+    return f"{number(part)} ({part.quantity.which})" if part.quantity.which else number(part)

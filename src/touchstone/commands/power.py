@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # they import scipy or the plan, and the completion script im
     from touchstone.pipeline.planning.plan import Plan
     from touchstone.records.metric_tables import MetricRow
 
-UPPER = "an upper bound"  # how the note of a number begins that a stronger attack would lower
+
 NO_SEEDS_HELP = "only an upper bound: a stronger attack or a certificate would settle it, no seeds and no images"
 SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"
 NO_ESTIMATE = "no estimate: its ends are the least and the greatest network, whatever their number"
@@ -178,6 +178,7 @@ def _settling(claim: str, part: Part, sizes: Sizes, prices: Prices) -> Settling:
 
 def _answer(part: Part, row: MetricRow, sizes: Sizes, prices: Prices) -> dict[str, Any]:
     """Return the fields of a Settling that a design, or the lack of one, fills in."""
+    from touchstone.claims.verdicts import UPPER
     from touchstone.statistics import crossed, power
 
     if UPPER in part.note:

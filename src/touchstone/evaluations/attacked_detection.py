@@ -13,7 +13,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import estimators, intervals, rank_intervals
-from touchstone.statistics.crossed import RANKED, SCORE
+from touchstone.statistics.crossed import SCORE, SIGNED
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval, from_samples
 from touchstone.statistics.rows import MEAN, grouped, only, row, with_means
@@ -215,7 +215,7 @@ class _Measure:
             sides = one.sides[side]
             rows.append(_row(f"auroc_{side}", self.interval(*self.auroc(sides), [sides]), cell, examples, sides))
             ((value, samples, _, files),) = self._less([one], side)
-            less = self.interval(value, samples, [one.clean], RANKED)
+            less = self.interval(value, samples, [one.clean], SIGNED)
             rows.append(_row(f"auroc_{side}_less_both", less, cell, examples, files, DIFFERENCE))
         return rows
 
@@ -274,7 +274,7 @@ class _Measure:
             examples = f"{one.ood}/{cell.attack}" if cell.attack else one.ood
             files = (*pair[0], *pair[1])
             differences.append((value - less, samples - less_samples, cell, files))
-            interval = self.interval(value - less, samples - less_samples, [pair[0]], RANKED)
+            interval = self.interval(value - less, samples - less_samples, [pair[0]], SIGNED)
             yield _row(f"{metric}_difference", interval, cell, f"{examples} less {other}", files, DIFFERENCE)
         if len(differences) == len(first) == len(second):
             cell = differences[0][2]
@@ -287,7 +287,7 @@ class _Measure:
             float(np.mean([each[0] for each in differences])),
             np.mean([each[1] for each in differences], axis=0),
         )
-        interval = self.interval(value, samples, [each[3][:2] for each in differences], RANKED)
+        interval = self.interval(value, samples, [each[3][:2] for each in differences], SIGNED)
         files = [file for each in differences for file in each[3]]
         return _row(metric, interval, differences[0][2], examples, files, DIFFERENCE)
 

@@ -58,12 +58,14 @@ class _Record:
     setting: str
     criterion: str
     published: str
+    number: str
     measured: float | None
     unit: str
     low: float | None
     high: float | None
     method: str
     n: int | None
+    images: int | None
     seeds: str
     status: str
     attacker: str
@@ -141,12 +143,14 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         setting=claim.setting,
         criterion=_criterion(verdict),
         published=_published(book, verdict),
+        number=deciding.name if deciding else "",
         measured=quantity.value if quantity else None,
         unit=quantity.unit if quantity else "",
         low=_end(quantity.low) if quantity else None,
         high=_end(quantity.high) if quantity else None,
         method=deciding.method if deciding else "",
         n=quantity.n if quantity else None,
+        images=quantity.row.images if quantity else None,
         seeds=" ".join(map(str, deciding.seeds)) if deciding else "",
         status=verdict.word,
         attacker=verdict.attacker,

@@ -23,11 +23,10 @@ Array = NDArray[Any]
 CONFIDENCE = 0.95
 NOTHING = 1e-15  # a variance below it is rounding
 # How an end is found from the standard error. The words are those of the column `method`.
-SCORE, SIGNED, RANKED, PLAIN = "score", "difference", "rank", "t"
+SCORE, SIGNED, PLAIN = "score", "difference", "t"
 METHODS = {
     SCORE: "score interval of a share of the effective number of inputs (Wilson 1927; Korn & Graubard 1998)",
-    SIGNED: "t interval of a paired difference, no narrower than what n inputs can show",
-    RANKED: "t interval of a rank correlation or of a difference of rank statistics",
+    SIGNED: "t interval of a paired difference or a rank correlation, no narrower than what n inputs can show",
     PLAIN: "t interval",
 }
 
@@ -103,7 +102,7 @@ def ends(
         variance: of the number.
         df: degrees of freedom of the variance.
         images: how many were drawn; they bound how little can be seen if the variance is 0.
-        method: SCORE, SIGNED, RANKED or PLAIN.
+        method: SCORE, SIGNED or PLAIN.
         confidence: that the interval holds the truth.
 
     References:
@@ -116,7 +115,7 @@ def ends(
         half = t / (1 + t * t / effective) * math.sqrt(value * (1 - value) / effective + (t / (2 * effective)) ** 2)
         return max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half))
     half = t * math.sqrt(variance)
-    if method == SIGNED or (method == RANKED and variance < NOTHING):
+    if method == SIGNED:
         z = float(stats.norm.ppf((1 + confidence) / 2))
         half = max(half, z * z / (images + z * z))
     return value - half, value + half

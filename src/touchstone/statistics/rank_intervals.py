@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from touchstone.statistics import estimators
-from touchstone.statistics.crossed import CONFIDENCE, RANKED, SCORE
+from touchstone.statistics.crossed import CONFIDENCE, SCORE, SIGNED
 from touchstone.statistics.estimators import Counts, checked
 from touchstone.statistics.intervals import CHUNK, Array, Interval, draws, from_samples, times_drawn
 
@@ -143,7 +143,7 @@ def detection_difference(
             getattr(estimators, name)(*kept[0]) - getattr(estimators, name)(*kept[1]),
             samples[0][name] - samples[1][name],
             (len(first[0]), len(first[1])),
-            RANKED,
+            SIGNED,
         )
         for name in statistics
     }
@@ -152,7 +152,7 @@ def detection_difference(
 def kendall(first: Array, second: Array, *, resamples: int, seed: int) -> Interval:
     """Return Kendall's tau-b of two columns (N,) with its interval; ValueError as for `estimators.kendall_tau`."""
     samples = kendall_samples(first, second, resamples=resamples, seed=seed)
-    return from_samples(estimators.kendall_tau(first, second), samples, (len(first),), RANKED)
+    return from_samples(estimators.kendall_tau(first, second), samples, (len(first),), SIGNED)
 
 
 def kendall_difference(
@@ -163,7 +163,7 @@ def kendall_difference(
         raise ValueError("a paired difference needs the same rows on both sides")
     samples = [kendall_samples(*columns, resamples=resamples, seed=seed) for columns in (first, second)]
     value = estimators.kendall_tau(*first) - estimators.kendall_tau(*second)
-    return from_samples(value, samples[0] - samples[1], (len(first[0]),), RANKED)
+    return from_samples(value, samples[0] - samples[1], (len(first[0]),), SIGNED)
 
 
 PAIRS = 1000  # rows up to which all pairs at once are faster than one sort per resample

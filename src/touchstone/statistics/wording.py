@@ -9,7 +9,6 @@ METHODS = {
     "exact": "exact binomial interval",
     "score": "score interval",
     "difference": "t interval, no narrower than n images allow",
-    "rank": "t interval of rank statistics",
     "t": "t interval",
     "percentile": "bootstrap percentiles",
 }

@@ -120,13 +120,14 @@ def test_of_several_numbers_of_one_criterion_the_weakest_gives_the_direction():
         assert figure(rows, S9_1={"tests": tests} | SCALES).word == word
 
 
-def test_the_number_that_breaks_a_claim_gives_no_direction():
+@pytest.mark.parametrize(("left", "attacker"), [(0.1, "broken"), (0.9, "survives")])
+def test_the_number_that_breaks_a_claim_gives_no_direction(left, attacker):
     attack = {"breaks": {"name": "left", "metric": "left", "below": 0.2, "no_effect": 0.5}, "broken_by": ["S9-1"]}
-    rows = [*networks(0.9), *networks(0.1, metric="left")]
+    rows = [*networks(0.9), *networks(left, metric="left")]
 
     found = figure(rows, S9_1=asks(at_least=0.8, no_effect=0.5) | SCALES | attack)
 
-    assert (found.word, found.attacker) == ("same direction", "broken")
+    assert (found.word, found.attacker) == ("same direction", attacker)
 
 
 def test_fewer_than_three_networks_have_no_direction():

@@ -97,24 +97,21 @@
   };
   const asRow = (line) => Object.fromEntries(columns.map((name, place) => [name, rows[line][place]]));
   const dialog = document.getElementById("origin");
-  const labels = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", threat: "threat model", evaluation: "evaluation" };
+  const labels = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", seeds: "seeds", method: "interval", threat: "threat model", evaluation: "evaluation" };
   const describe = (row, line) => {
     const list = make("dl");
     const add = (name, value) => list.append(make("dt", name), make("dd", value));
     add("value", short(row.value));
     const mean = row.seed === null && row.metric.endsWith("_mean");
     for (const [name, words] of Object.entries(labels)) {
-      if (row[name] === null || row[name] === "") continue;
-      const label = mean && name === "low" ? "least seed" : mean && name === "high" ? "greatest seed" : words;
-      add(label, typeof row[name] === "number" ? short(row[name]) : row[name]);
+      const value = row[name];
+      if (value === null || value.length === 0) continue;
+      add(words, typeof value === "number" ? short(value) : String(value));
     }
     if (line in how) add("what it is", how[line]);
     if (mean) {
-      const ends = seedsOf(row).map(([single]) => single);
-      const measured = (end) => ends.map((single) => single[end]).filter((value) => value !== null);
-      const [lows, highs] = [measured("low"), measured("high")];
-      const end = (values, which) => (values.length ? short(which(...values)) : "?");
-      if (lows.length || highs.length) add("in brackets", `${end(lows, Math.min)} to ${end(highs, Math.max)}: the lowest and the highest end of the 95 % intervals of ${ends.length} seeds`);
+      const values = seedsOf(row).map(([single]) => single.value);
+      if (values.length) add("of single seeds", `least ${short(Math.min(...values))}, greatest ${short(Math.max(...values))}`);
     }
     if (line in doubts) {
       add("⚠ failed a check", doubts[line]);
