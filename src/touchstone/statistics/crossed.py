@@ -110,6 +110,7 @@ def ends(
     """
     t = float(stats.t.ppf((1 + confidence) / 2, df))
     if method == SCORE:
+        value = min(max(value, 0.0), 1.0)  # a mean of shares may lie outside by rounding
         effective = value * (1 - value) / variance if variance > NOTHING and 0 < value < 1 else float(images)
         middle = (value + t * t / (2 * effective)) / (1 + t * t / effective)
         half = t / (1 + t * t / effective) * math.sqrt(value * (1 - value) / effective + (t / (2 * effective)) ** 2)
