@@ -69,7 +69,7 @@ SINCE_THE_FIRST_EDITION = {
         ("at_least", {"cifar10": 0.77}), ("at_least", {"cifar10": 0.95}), ("at_most", {"cifar10": 0.2}),
         ("at_most", {"cifar10": 0.38}), ("at_least", {"cifar10": 0.15}),
     ],
-    "S3-4": [("at_least", 0.7), ("at_most", 0.4), ("above", 0.5)],  # was without the last, which breaks it
+    "S3-4": [("at_least", 0.7), ("at_most", 0.4), ("above", 0.4)],  # was without the last, which breaks it
     "S3-5": [("below", {"mnist": 0.0})],
     "S3-14": [("at_most", 0.05)],  # was S3-5
     "S3-15": [("at_least", 0.3)],
