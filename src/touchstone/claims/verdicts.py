@@ -132,9 +132,12 @@ def direction(part: Part) -> str:
     turn = condition.no_effect if condition.no_effect is not None else 0.0 if is_difference(part.quantity) else None
     if turn is None or condition.comparison not in (*UP, *DOWN):
         return ""
-    if part.note:  # only an upper bound, or too few networks
+    low, high = part.quantity.low, part.quantity.high
+    if UPPER in part.note:  # the truth may be lower, and a difference of two such numbers anything
+        low, high = -math.inf, math.inf if is_difference(part.quantity) else high
+    elif part.note:  # too few networks
         return INCONCLUSIVE
-    above, below = part.quantity.low > turn, part.quantity.high < turn
+    above, below = low > turn, high < turn
     if not (above or below):
         return INCONCLUSIVE
     return SAME if above == (condition.comparison in UP) else OPPOSITE

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals, rank_intervals
-from touchstone.statistics.crossed import SIGNED
+from touchstone.statistics.crossed import PLAIN, SIGNED
 from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.intervals import Sampling
+from touchstone.statistics.intervals import Sampling, from_samples
 from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, seedless, white_box
 
@@ -108,16 +106,25 @@ def _accuracies(cell: Cell, clean: Cell, sampling: Sampling) -> list[MetricRow]:
         _less("translation_gain", translated[order], untranslated[order], [cell], sampling),
         _less(bare, _right(cell)[order], untranslated[order], [cell], sampling),
         _less(f"oracle_{bare}", oracle[order], untranslated[order], [cell], sampling),
-        *([_relative(accuracy, undefended, clean)] if cell.attack and undefended else []),
+        *([_relative(accuracy, undefended, cell, clean)] if cell.attack and undefended else []),
     ]
 
 
-def _relative(accuracy: MetricRow, undefended: float, clean: Cell) -> MetricRow:
+def _relative(accuracy: MetricRow, undefended: float, cell: Cell, clean: Cell) -> MetricRow:
     """Return the accuracy and its interval over the clean accuracy of the undefended network."""
-    low, high = (None if end is None else end / undefended for end in (accuracy.low, accuracy.high))
-    files = tuple(dict.fromkeys([*accuracy.files, clean.file]))
-    value = accuracy.value / undefended
-    return replace(accuracy, metric="relative_robustness", unit="ratio", value=value, low=low, high=high, files=files)
+    assert accuracy.resampled is not None  # of a rate
+    interval = from_samples(
+        accuracy.value / undefended, accuracy.resampled.samples / undefended, accuracy.resampled.drawn_from, PLAIN
+    )
+    return row(
+        "relative_robustness",
+        interval,
+        cell=cell,
+        n=accuracy.n,
+        files=[cell, clean],
+        threat_model=accuracy.threat,
+        unit="ratio",
+    )
 
 
 def _protected(cell: Cell) -> str:

@@ -153,7 +153,7 @@ def test_the_number_that_says_whether_a_claim_is_broken_is_a_row_of_its_own(left
         ({"at_most": 0.35}, 0.9, "inconclusive", "does not apply"),  # the truth may be lower
         ({"at_least": 0.35}, 0.9, "inconclusive", "upper bound only"),
         ({"at_most": 0.35}, 0.1, "confirmed", "does not apply"),  # and lower is what was asked
-        ({"at_least": 0.35}, 0.1, "not confirmed", "upper bound only"),
+        ({"at_least": 0.35}, 0.1, "not confirmed", "broken"),  # certain: the truth can only be lower
     ],
 )
 def test_what_an_attack_leaves_that_was_stuck_is_an_upper_bound(asked, value, word, attacker):
