@@ -77,9 +77,9 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
     for claim, word in WORD.findall(page):
         if word != claims.get(claim):
             yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
-    counts = Counter(
-        row["status"] for row in lines if row.get("kind", {"S": KINDS[0]}.get(row["claim"][0])) == KINDS[0]
-    )
+    papers = [row for row in lines if row.get("kind", {"S": KINDS[0]}.get(row["claim"][0])) == KINDS[0]]
+    counts = Counter(row["status"] for row in papers)
+    counts += Counter(row.get("attacker") for row in papers if row["measured"])  # words that no status is
     for word, count in COUNT.findall(page):
         if int(count) != counts[word]:
             yield f"counts {count} claims that are {word}; claims.csv has {counts[word]}"
