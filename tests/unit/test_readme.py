@@ -17,7 +17,7 @@ SHOWN = [
     for page in PAGES
     for found in TABLES["TABLE"].finditer(page.read_text())
 ]
-LARGEST_IN_GIT = 1_500_000  # bytes; the pages of reports are larger, so DVC stores them
+LARGEST_IN_GIT = 2_000_000  # bytes; the pages of reports are larger, so DVC stores them
 
 
 def test_readme_and_the_findings_show_numbers():

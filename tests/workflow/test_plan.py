@@ -100,7 +100,7 @@ def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes_and_so_is_its_
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
     files = [cell.file for cell in plan.questions.cells("transfer", ("outputs",))]
 
-    assert plan.layout.outputs_of("mlp.1", Set("digits_test", "softmax.0", "fgsm_25")) in files
+    assert plan.layout.outputs_of("mlp.1", Set("digits_test", "softmax.1", "fgsm_25")) in files
 
 
 def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
@@ -120,9 +120,8 @@ def test_seeds_are_paired_from_classifier_to_translator(plan):
 def test_static_networks_are_inputs_of_the_training_and_their_architectures_are_of_its_settings(plan):
     (task,) = plan.tasks(plan.rules["train"], trained="cnn_ensemble_pgd.2")
 
-    # maxout has one seed here, so all seeds are attacked on it
     assert task.inputs["static_networks"] == [
-        f"data/digits/checkpoints/{net}.safetensors" for net in ("cnn.2", "maxout.0")
+        f"data/digits/checkpoints/{net}.safetensors" for net in ("cnn.2", "maxout.2")
     ]
     assert [block["use"] for block in task.settings["static_architectures"]] == ["models/small_cnn", "models/maxout"]
     assert "static_networks" not in task.settings["loop"]

@@ -9,6 +9,7 @@ import pytest
 
 from touchstone.pipeline.auditing import chain_picture, trace
 from touchstone.pipeline.provenance import chain
+from touchstone.records.metric_tables import METRIC_COLUMNS
 
 SCORES = "data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"
 
@@ -51,7 +52,7 @@ def test_a_line_of_the_metrics_leads_to_its_files(inside, capsys):
 
     trace.run_trace("tiny", "2", True, None)
 
-    assert row[-1].split()[0] in json.loads(capsys.readouterr().out)
+    assert row[METRIC_COLUMNS.index("files") - len(METRIC_COLUMNS)].split()[0] in json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
