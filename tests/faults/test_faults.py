@@ -161,10 +161,7 @@ def test_beside_a_snakemake_typed_by_hand_a_run_leaves(empty):
 
 def test_what_a_kill_left_behind_is_cleared_with_a_word(empty):
     run = start(empty)
-    wait_for(lambda: training(empty))
-    jobs = training(empty)
-    for job in jobs:
-        os.kill(job.pid, signal.SIGSTOP)  # so that it does not end by itself meanwhile
+    jobs = wait_for(lambda: stopped_trainings(empty))
     for process in [*victims(empty, "touchstone"), *victims(empty, "snakemake")]:
         os.kill(process.pid, signal.SIGKILL)
     run.wait()
@@ -189,11 +186,20 @@ def training(project):
     return [job for job in run_records.running(logs) if job.pid in trainings]
 
 
+def stopped_trainings(project):
+    """Stop the trainings at work, so that they do not end by themselves; return those that had not ended before."""
+    for job in training(project):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(job.pid, signal.SIGSTOP)
+    return training(project)
+
+
 def wait_for(condition, seconds=60):
     last = time.monotonic() + seconds
-    while not condition():
+    while not (result := condition()):
         assert time.monotonic() < last, "waited in vain"
         time.sleep(0.1)
+    return result
 
 
 @pytest.fixture
