@@ -33,10 +33,12 @@ def environment(cache="off"):
     return kept | {"TOUCHSTONE_CACHE": str(cache)}
 
 
-def start(project):
+def start(project, **variables):
     log = (project.root / "run.out").open("a")
     line = project.touchstone("run", "tiny", "--cores", "2")
-    return subprocess.Popen(line, cwd=project.root, stdout=log, stderr=log, env=environment(), start_new_session=True)
+    return subprocess.Popen(
+        line, cwd=project.root, stdout=log, stderr=log, env=environment() | variables, start_new_session=True
+    )
 
 
 def finish(project, cache="off", check=True):
@@ -160,7 +162,7 @@ def test_beside_a_snakemake_typed_by_hand_a_run_leaves(empty):
 
 
 def test_what_a_kill_left_behind_is_cleared_with_a_word(empty):
-    run = start(empty)
+    run = start(empty, TOUCHSTONE_WARM="off")  # a warm process would end its jobs itself, ten seconds after the run
     jobs = wait_for(lambda: stopped_trainings(empty))
     for process in [*victims(empty, "touchstone"), *victims(empty, "snakemake")]:
         os.kill(process.pid, signal.SIGKILL)
