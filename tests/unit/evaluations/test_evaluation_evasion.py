@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -100,3 +102,17 @@ def test_the_share_of_images_whose_score_has_no_gradient_is_told_of_adaptive_att
     assert (row.entry, row.examples, " ".join(row.files)) == (
         "cnn+energy", "digits/cnn+energy@0.05/pgd", "attacked"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("victim", ["", "cnn.0", "cnn.0+energy@0.05"])
+def test_rates_at_a_threshold_vary_with_the_images_that_gave_it(victim):
+    """All four scores lie between the thresholds that resampled calibration images give."""
+    given = [outputs([0] * 4, victim)], [scores([2.2, 2.3, 2.4, 2.5], victim)], [DETECTOR], []
+    alike = replace(CALIBRATION[0], noun=replace(CALIBRATION[0].noun, scores=np.full(4, 2.0)))
+
+    moving, still = (
+        {row.metric: row.image_variance for row in evasion(*given, [cell])} for cell in (CALIBRATION[0], alike)
+    )
+
+    assert set(still.values()) == {0}  # each of the four is a hit, or none is
+    assert {name for name, variance in moving.items() if variance > 0.1} == set(moving) - {"wrong_rate"}

@@ -95,3 +95,15 @@ def test_outputs_of_networks_and_missing_routers_are_refused():
         routing([plain], [], [])
     with pytest.raises(ValueError, match=r"the router of routed\.0: none is given"):
         routing([CLEAN], [], [])
+
+
+def test_what_the_router_does_varies_with_the_images_that_gave_its_threshold():
+    """All four scores lie between the thresholds that resampled calibration images give."""
+    attacked = outputs([0] * 4, [1] * 4, [2.2, 2.3, 2.4, 2.5], "routed.0", "attacked")
+
+    rows = found(CLEAN, attacked)
+
+    assert min(rows["digits/pgd", name].image_variance for name in ("routing_rate", "evasion_rate_at_0.05")) > 0.1
+    assert rows["digits/pgd", "routing_rate"].value == 1
+    assert rows["digits/pgd", "routing_excess"].image_variance > 0.5  # in spreads of one half
+    assert " ".join(rows["digits/pgd", "routing_rate"].files) == "attacked router calibration"
