@@ -24,10 +24,11 @@ from scipy import stats
 
 import racing
 from racing import Goal, Results
-from touchstone.records.nouns import Cell
+from touchstone.records.nouns import Cell, Detector, Scores
 from touchstone.statistics import intervals, rank_intervals, rows
 from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.intervals import Interval
+from touchstone.statistics.threshold_intervals import Threshold, of_detector, share_at
 from touchstone.statistics.thresholds import threshold_at
 
 Array = NDArray[Any]
@@ -44,7 +45,7 @@ LEAST, GREATEST = 0.91, 0.98
 CENTRES = {"share": 0.8, "difference": 0.05, "auroc": 0.75, "fpr95": 0.5, "tau": 0.5, "sr": 0.4}
 WORDS = {
     "share": "a share", "difference": "a paired difference of shares", "auroc": "AUROC", "fpr95": "FPR95",
-    "tau": "Kendall's tau", "sr": "SR@5%FPR, threshold drawn anew",
+    "tau": "Kendall's tau", "sr": "SR@5%FPR, threshold estimated from calibration images",
 }  # fmt: skip
 REAL, HULL, FORGETFUL = "interval", "hull of the seeds' intervals", "bootstrap that forgets seeds"
 Ends = tuple[float, float]
@@ -135,14 +136,21 @@ def tau(population: Population) -> dict[str, list[Interval]]:
 def evasion(population: Population) -> dict[str, list[Interval]]:
     """Return the share of attacked images that are wrong and not flagged, of each network's detector.
 
-    The threshold is that of half as many clean images as there are attacked ones, as in the studies; all networks share
-    those too.
+    The threshold is estimated from half as many calibration images, as in the studies; all networks share those too.
     """
     wrong = population.latent() < stats.norm.ppf(WRONG)
     scores = evading_means(population.shifts)[:, None] + population.latent()
-    calibration = np.sort(population.latent(count=population.images // 2), axis=1)
-    thresholds = np.array([threshold_at(clean, RATE) for clean in calibration])
-    return {"sr": [intervals.share(past) for past in wrong & (scores <= thresholds[:, None])]}
+    calibration = population.latent(count=population.images // 2)
+    reach = np.where(wrong, scores, np.inf)  # right ones never get past
+    pairs = zip(map(fitted, calibration), reach, strict=True)
+    return {"sr": [share_at(threshold, one, below=True, above=False) for threshold, one in pairs]}
+
+
+def fitted(clean: Array) -> Threshold:
+    """Return a detector's threshold as the step `fit` finds it, with its resamples."""
+    rate, ids = f"{RATE:g}", np.arange(len(clean))
+    detector = Detector({}, {}, {rate: threshold_at(np.sort(clean), RATE)}, spread=1.0, supervised=False)
+    return of_detector(detector, Scores(clean, ids, labels=0 * ids), **SAMPLING)[rate]
 
 
 def evading_means(of_networks: Array) -> Array:
@@ -170,23 +178,15 @@ def means(found: list[Interval], images: int) -> dict[str, Ends]:
     return {REAL: (mean.low, mean.high), HULL: hull, FORGETFUL: (float(low), float(high))}
 
 
-def simulated(
-    experiment: str,
-    deviation: float,
-    images: int,
-    *,
-    replications: int,
-    seeds: tuple[int, ...] = SEEDS,
-    random_seed: int = 0,
-) -> list[Results]:
+def simulated(experiment: str, deviation: float, images: int, *, replications: int) -> list[Results]:
     """Return coverage and mean width of each interval, a line per kind of number and number of seeds."""
-    place = (random_seed, list(EXPERIMENTS).index(experiment), round(1000 * deviation), images)
-    generator, most = np.random.default_rng(place), max(seeds)
+    place = (0, list(EXPERIMENTS).index(experiment), round(1000 * deviation), images)
+    generator, most = np.random.default_rng(place), max(SEEDS)
     ends: dict[tuple[str, int], dict[str, list[Ends]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(replications):
         population = Population(generator, images, shifts(generator.normal(size=most), deviation))
         for kind, found in EXPERIMENTS[experiment](population).items():
-            for count in seeds:
+            for count in SEEDS:
                 # As many groups of that many networks as there are without overlap: they cost nothing more.
                 for start in range(0, most - count + 1, count):
                     for name, both in means(found[start : start + count], images).items():

@@ -187,6 +187,16 @@ def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     return cells
 
 
+def calibration_cells(detectors, rows=ROWS):
+    """What each detector scores the images that gave its thresholds."""
+    cells = []
+    for cell in detectors:
+        noun = Scores(generator(cell.file, "calibration").normal(size=rows), ids(rows), labels(rows))
+        own = {"entry": cell.entry, "seed": cell.seed, "detector": cell.detector}
+        cells.append(Cell(noun, cell.file + "/calibration", **own, examples="digits_calibration"))
+    return cells
+
+
 def three_layer_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     """Three layers, whose six tensors the gradient norms are of."""
     weights = {f"{layer}.{kind}": np.zeros(2, np.float32) for layer in (0, 2, 4) for kind in ("bias", "weight")}
@@ -397,6 +407,7 @@ NOUNS = {
     "outputs": output_cells(("unet",)),
     "scores": score_cells(),
     "detectors": detector_cells(),
+    "calibration_scores": calibration_cells(detector_cells()),
     "margins": [*margin_cells(), *second_method_cells(), *bound_cells()],
     "fit_margins": held_out(margin_cells()),
     "fit_outputs": held_out(output_cells()),
@@ -406,6 +417,7 @@ NOUNS = {
 # Other cells for some components.
 ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores
 DEFENCES = dict(zip(("outputs", "detectors"), defence_cells(), strict=True))
+DEFENCES["calibration_scores"] = calibration_cells(DEFENCES["detectors"])
 OWN_NOUNS = {
     "agreement": {"outputs": transfer_cells()},
     "paired_errors": {

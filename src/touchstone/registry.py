@@ -108,7 +108,7 @@ def _component(folder: str, name: str, path: Path, time: int) -> Component:
     metrics = read_words(path, "METRICS") if folder == "evaluations" else ()
     result = Component(folder, name, path, call, fit, companions, metrics)
     for data in result.data:
-        if data.removeprefix("fit_").removeprefix("anomalous_") not in DATA_NAMES:
+        if data.removeprefix("fit_").removeprefix("anomalous_").removeprefix("calibration_") not in DATA_NAMES:
             raise ComponentError(
                 f"{folder}/{name}.py: {data} comes before the star, where only data may: {', '.join(sorted(DATA_NAMES))}"
             )

@@ -50,7 +50,11 @@ def adaptive(rows):
 
 
 EVASION = evasion(
-    NOUNS["outputs"], [cell for cell in NOUNS["scores"] if cell.examples == "digits_test"], NOUNS["detectors"], []
+    NOUNS["outputs"],
+    [cell for cell in NOUNS["scores"] if cell.examples == "digits_test"],
+    NOUNS["detectors"],
+    [],
+    NOUNS["calibration_scores"],
 )
 # The rows of some figures instead.
 for name, rows in {

@@ -240,6 +240,33 @@ def test_a_defences_router_is_given_to_its_evaluation_with_the_rate_that_it_is_r
     ]
 
 
+def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(plan):
+    """Those of the network that the detector reads, for a router too; no other evaluation asks for them."""
+    file = plan.layout.scores_of("cnn.1", "pixel_mahalanobis", Set("digits_calibration"))
+
+    for evaluation, entry in (("evasion", "cnn"), ("routing", "routed")):
+        cells = plan.questions.cells(evaluation, ("calibration_scores",))
+        own = [cell for cell in cells if (cell.file, cell.facts["entry"]) == (file, entry)]
+        assert [cell.facts["seed"] for cell in own] == [1], evaluation
+    asking = {
+        name
+        for name in plan.study["evaluations"]
+        for task in plan.tasks(plan.rules["evaluate"], evaluation=name)
+        if any("/scores/" in path and path.endswith("/digits_calibration") for path in task.input_files)
+    }
+    assert asking == {"evasion", "evasion_curve", "evasion_kinds", "routing", "routers", "routing_at_other_eps"}
+
+
+def test_a_network_with_calibration_images_of_its_own_has_the_scores_of_these(plan):
+    (cell, *_) = plan.questions.cells("evasion", ("calibration_scores",))
+
+    file, calibration = plan.questions._calibration(Net("cnn_six", 0), "msp_six")
+
+    assert cell.facts["examples"] == "digits_calibration"
+    assert calibration == Set("six_calibration")
+    assert file == plan.layout.scores_of("cnn_six.0", "msp_six", calibration)
+
+
 def test_no_job_asks_for_what_a_defence_cannot_give(plan):
     asked = {(rule.step, wildcards.get("net", "")) for rule, wildcards in plan.jobs()}
     attacked = {wildcards["victim"] for rule, wildcards in plan.jobs() if rule.name == "attack_id_test_both_paths"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,13 +11,21 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, correct
+from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import network
+from touchstone.statistics.threshold_intervals import Threshold, of_detector, share_at
 
 METRICS = ("evasion_rate_at_*", "wrong_rate", "flagged_rate_at_*", "no_score_gradient", "no_score_gradient_clean")
 
 
-def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], examples: list[Cell]) -> list[MetricRow]:
+def evasion(
+    outputs: list[Cell],
+    scores: list[Cell],
+    detectors: list[Cell],
+    examples: list[Cell],
+    calibration_scores: list[Cell],
+) -> list[MetricRow]:
     """Measure how often an attack is misclassified and not flagged by the detector.
 
     Args:
@@ -25,11 +33,14 @@ def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], exam
             classifier only) or adaptive (made on classifier and detector together).
         detectors: with their thresholds.
         examples: the attacked images, whose notes say where the score has no gradient.
+        calibration_scores: of each detector on the images that gave its thresholds.
 
     Returns:
-        Rows per classifier seed, detector and set, then means over seeds, with exact binomial intervals. Rows on
-        SET/worst count an input if any of the attacks got past, because an attacker who knows the detector can also use
-        attacks that ignore it. Only adaptive rows can support a claim. Metrics:
+        Rows per classifier seed, detector and set, then means over seeds. Intervals of rates at a threshold also cover
+        other calibration images, which would have given another threshold; those of other rates are exact binomial
+        ones. Attacked images stay as they are, although an attack may have aimed at the threshold. Rows on SET/worst
+        count an input if any of the attacks got past, because an attacker who knows the detector can also use attacks
+        that ignore it. Only adaptive rows can support a claim. Metrics:
 
         - evasion_rate_at_F: the share of all inputs that are misclassified and not flagged, at the threshold of
           false-positive rate F on calibration data (SR@F).
@@ -43,23 +54,21 @@ def evasion(outputs: list[Cell], scores: list[Cell], detectors: list[Cell], exam
         docs/papers/shared.md, "Adaptive attacks".
     """
     rows: list[MetricRow] = []
+    guards = {(network(cell), cell.detector): _guard(cell, calibration_scores) for cell in detectors}
     for group in grouped(scores, lambda cell: (network(cell), cell.detector, cell.examples)).values():
-        rows += _worst([cell for cell in group if cell.attack], outputs, detectors)
+        rows += _worst([cell for cell in group if cell.attack], outputs, guards)
     for cell in scores:
-        guard = _guard(detectors, cell)
-        for rate, threshold in sorted(guard.noun.thresholds.items(), key=lambda item: float(item[0])):
-            flagged = cell.noun.scores > threshold
-            if not cell.attack:
-                rows.append(_rate(f"flagged_rate_at_{rate}", flagged, cell, [cell, guard]))
+        out = _of(outputs, cell) if cell.attack else clean_outputs(outputs, cell)
+        guard = _guarding(guards, cell)
+        for rate, threshold in guard.thresholds.items():
+            if cell.attack:
+                past = share_at(threshold, _in_order(_reach(out, cell), cell), below=True, above=False)
+                rows.append(_row(f"evasion_rate_at_{rate}", past, cell, [cell, out, *guard.cells]))
             else:
-                out = _of(outputs, cell)
-                rows.append(_rate(f"evasion_rate_at_{rate}", _wrong(out, cell) & ~flagged, cell, [cell, out, guard]))
-        if cell.attack:
-            out = _of(outputs, cell)
-            rows.append(_rate("wrong_rate", _wrong(out, cell), cell, [out]))
-        else:
-            clean = clean_outputs(outputs, cell)
-            rows.append(_rate("wrong_rate", _wrong(clean, cell), cell, [clean]))
+                flagged = share_at(threshold, _in_order(cell.noun.scores, cell), below=False, above=True)
+                rows.append(_row(f"flagged_rate_at_{rate}", flagged, cell, [cell, *guard.cells]))
+        wrong = _wrong(out, cell)
+        rows.append(rate_row("wrong_rate", wrong, cell, files=[out], entry=f"{cell.entry}+{cell.detector}"))
     for cell in examples:
         rows += _gradients(cell)
     return with_means(rows)
@@ -78,27 +87,43 @@ def _gradients(cell: Cell) -> list[MetricRow]:
     return rows
 
 
-def _guard(detectors: list[Cell], cell: Cell) -> Cell:
-    fitted = (
-        detector for detector in detectors if (network(detector), detector.detector) == (network(cell), cell.detector)
-    )
-    return only(fitted, f"detector {cell.detector} of {network(cell)}")
+@dataclass(frozen=True)
+class _Guard:
+    """A detector's thresholds by their false-positive rates, and the cells that they come from."""
+
+    thresholds: dict[str, Threshold]
+    cells: list[Cell]
 
 
-def _worst(attacked: list[Cell], outputs: list[Cell], detectors: list[Cell]) -> list[MetricRow]:
+def _guard(detector: Cell, calibration_scores: list[Cell]) -> _Guard:
+    name = (network(detector), detector.detector)
+    own = (cell for cell in calibration_scores if (network(cell), cell.detector) == name)
+    calibration = only(own, f"calibration scores of detector {detector.detector} of {network(detector)}")
+    return _Guard(of_detector(detector.noun, calibration.noun), [detector, calibration])
+
+
+def _guarding(guards: dict[tuple[str, str], _Guard], cell: Cell) -> _Guard:
+    guard = guards.get((network(cell), cell.detector))
+    if guard is None:
+        raise ValueError(f"{cell.file}: detector {cell.detector} of {network(cell)} is not given")
+    return guard
+
+
+def _worst(attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, str], _Guard]) -> list[MetricRow]:
     """Return the evasion rates of all attacks on one set combined, if at least one of them is adaptive."""
     adaptive = [cell for cell in attacked if "+" in cell.victim]
     if not adaptive or len(attacked) < 2:
         return []
-    guard, ids = _guard(detectors, attacked[0]), attacked[0].noun.example_ids
+    guard, ids = _guarding(guards, attacked[0]), np.sort(attacked[0].noun.example_ids)
     names = tuple(sorted({cell.attack for cell in attacked}))
+    # The threshold at and above which at least one of the attacks gets past.
+    reach = np.minimum.reduce(
+        [_reach(_of(outputs, cell), cell)[rows_of(cell.noun.example_ids, ids, cell.file)] for cell in attacked]
+    )
     rows = []
-    for rate, threshold in sorted(guard.noun.thresholds.items(), key=lambda item: float(item[0])):
-        past = np.zeros(len(ids), dtype=bool)
-        for cell in attacked:
-            unflagged = cell.noun.scores <= threshold
-            past |= (_wrong(_of(outputs, cell), cell) & unflagged)[rows_of(cell.noun.example_ids, ids, cell.file)]
-        one = _rate(f"evasion_rate_at_{rate}", past, adaptive[0], [*attacked, guard], ids)
+    for rate, threshold in guard.thresholds.items():
+        past = share_at(threshold, reach, below=True, above=False)
+        one = _row(f"evasion_rate_at_{rate}", past, adaptive[0], [*attacked, *guard.cells])
         rows.append(replace(one, examples=f"{adaptive[0].examples}/worst", threat=Threat(ADAPTIVE, worst_of=names)))
     return rows
 
@@ -116,5 +141,15 @@ def _wrong(out: Cell, cell: Cell) -> Array:
     return np.asarray(~correct(out.noun.predictions, out.noun.labels)[rows])
 
 
-def _rate(metric: str, hits: Array, cell: Cell, files: list[Cell], ids: Array | None = None) -> MetricRow:
-    return rate_row(metric, hits, cell, ids=ids, files=files, entry=f"{cell.entry}+{cell.detector}")
+def _reach(out: Cell, cell: Cell) -> Array:
+    """Return the score of each wrong row; infinity where the prediction is right, which no threshold lets past."""
+    return np.where(_wrong(out, cell), cell.noun.scores, np.inf)
+
+
+def _in_order(values: Array, cell: Cell) -> Array:
+    return values[np.argsort(cell.noun.example_ids)]
+
+
+def _row(metric: str, interval: Interval, cell: Cell, files: list[Cell]) -> MetricRow:
+    entry = f"{cell.entry}+{cell.detector}"
+    return row(metric, interval, cell=cell, entry=entry, n=len(cell.noun.scores), files=files)

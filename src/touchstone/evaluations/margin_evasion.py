@@ -10,12 +10,12 @@ from touchstone.contracts import PositiveFloat, UnitInterval
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import correct, logit_margins
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import row, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
+from touchstone.statistics.threshold_intervals import Threshold, difference, resampled_threshold, share_at
 from touchstone.statistics.thresholds import catching_threshold
 
 METRICS = ("threshold", "share_above_threshold", "share_above_threshold_rise", "share_flagged", "share_wrong")
@@ -43,8 +43,8 @@ def margin_evasion(
         caught: share of the held-out brittle inputs that the threshold flags.
 
     Returns:
-        Rows per classifier seed and set, then means over seeds, with exact binomial intervals; no row if no input is
-        brittle and right. Metrics:
+        Rows per classifier seed and set, then means over seeds; no row if no input is brittle and right. Intervals of
+        numbers at the threshold also cover other held-out images; share_wrong has exact binomial ones. Metrics:
 
         - on white-box attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack, and
           share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged;
@@ -66,7 +66,9 @@ def margin_evasion(
         brittle = reference.margins <= eps
         if not brittle.any():
             raise ValueError(f"{reference.examples}: no input is brittle at {eps:g}, so there is no threshold")
-        threshold = catching_threshold(logit_margins(reference.logits), brittle, caught)
+        proxies = logit_margins(reference.logits)
+        find = partial(catching_threshold, share=caught)
+        threshold = resampled_threshold(find(proxies, brittle), (proxies, brittle), find)
         rows += _clean(subject, reference, eps, threshold)
         place = (network(subject.outputs), subject.examples)
         for cell in outputs:
@@ -79,33 +81,37 @@ def _files(subject: KeptMargins, reference: KeptMargins) -> list[Cell]:
     return [*subject.cells, subject.outputs, *reference.cells, reference.outputs]
 
 
-def _clean(subject: KeptMargins, reference: KeptMargins, eps: float, threshold: float) -> list[MetricRow]:
-    brittle, above = subject.margins <= eps, logit_margins(subject.logits) > threshold
+def _clean(subject: KeptMargins, reference: KeptMargins, eps: float, threshold: Threshold) -> list[MetricRow]:
+    brittle, leads = subject.margins <= eps, logit_margins(subject.logits)
     new = partial(row, cell=subject.outputs, files=_files(subject, reference))
-    rows = [new("threshold", Interval(threshold, None, None), n=len(reference.margins), unit="logits")]
-    for name, chosen, hits in (("share_above_threshold", brittle, above), ("share_flagged", ~brittle, ~above)):
+    rows = [new("threshold", Interval(threshold.value, None, None), n=len(reference.margins), unit="logits")]
+    for name, chosen, below, above in (
+        ("share_above_threshold", brittle, False, True),
+        ("share_flagged", ~brittle, True, False),
+    ):
         if chosen.any():
-            rows.append(new(name, intervals.share(hits, chosen), n=int(chosen.sum())))
+            share = share_at(threshold, leads, below=below, above=above, among=chosen)
+            rows.append(new(name, share, n=int(chosen.sum())))
     return rows
 
 
 def _attacked(
-    cell: Cell, subject: KeptMargins, reference: KeptMargins, eps: float, threshold: float
+    cell: Cell, subject: KeptMargins, reference: KeptMargins, eps: float, threshold: Threshold
 ) -> list[MetricRow]:
     same = rows_of(cell.noun.example_ids, subject.ids, cell.file)
     chosen = (subject.margins <= eps) & subject.right
     wrong = ~correct(cell.noun.predictions, cell.noun.labels)[same]
-    above = logit_margins(cell.noun.logits[same]) > threshold
     if not chosen.any():
         return []
-    unflagged = wrong & above
-    before = logit_margins(subject.logits) > threshold
-    rise = intervals.mean(
-        unflagged.astype(np.float64) - before, resamples=intervals.RESAMPLES, seed=0, method=SIGNED, among=chosen
-    )
+    # Neither right nor flagged are wrong inputs whose logit margin is above the threshold.
+    leads = np.where(wrong, logit_margins(cell.noun.logits[same]), -np.inf)
+    before = logit_margins(subject.logits)
+    unflagged, earlier = (share_at(threshold, one, below=False, above=True, among=chosen) for one in (leads, before))
+    risen = (leads > threshold.value).astype(np.float64) - (before > threshold.value)
+    rise = difference(float(risen[chosen].mean()), unflagged, earlier, int(chosen.sum()))
     new = partial(row, cell=cell, n=int(chosen.sum()), files=[cell, *_files(subject, reference)])
     return [
         new("share_wrong", intervals.share(wrong, chosen)),
-        new("share_above_threshold", intervals.share(unflagged, chosen)),
+        new("share_above_threshold", unflagged),
         new("share_above_threshold_rise", rise, unit="difference of fractions"),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
@@ -13,6 +15,7 @@ from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Sampling, from_samples
 from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, seedless, white_box
+from touchstone.statistics.threshold_intervals import less_threshold, of_detector, share_at
 
 METRICS = (
     "accuracy", "untranslated_accuracy", "translated_accuracy", "oracle_accuracy", "oracle_accuracy_minus_*",
@@ -24,6 +27,7 @@ METRICS = (
 def routing(
     outputs: list[Cell],
     detectors: list[Cell],
+    calibration_scores: list[Cell],
     *,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
@@ -33,10 +37,12 @@ def routing(
     Args:
         outputs: of each defence on clean and attacked sets.
         detectors: the routers, with their thresholds.
+        calibration_scores: of each router on the images that gave its threshold.
 
     Returns:
-        Rows per defence, seed and set, then means over seeds. Rates have exact binomial intervals, the rest bootstrap
-        ones. Metrics:
+        Rows per defence, seed and set, then means over seeds. Accuracies have exact binomial intervals, the rest
+        bootstrap ones. Those of rates of routing and evasion and of the excess also cover other calibration images,
+        which would have given another threshold. Metrics:
 
         - accuracy of the deployed pipeline; untranslated_accuracy and translated_accuracy if every image takes one
           path.
@@ -69,14 +75,14 @@ def routing(
             rows += _accuracies(cell, clean, sampling)
             rows += _falls(cell, group, sampling)
             if "routing_score" in cell.noun.features:
-                rows += _routes(cell, clean, _router(detectors, cell), sampling)
+                rows += _routes(cell, clean, _router(detectors, cell), _router(calibration_scores, cell), sampling)
     return with_means(rows)
 
 
-def _router(detectors: list[Cell], cell: Cell) -> Cell:
-    return only(
-        (detector for detector in detectors if network(detector) == network(cell)), f"the router of {network(cell)}"
-    )
+def _router(cells: list[Cell], cell: Cell) -> Cell:
+    """Return what is given of the router of the cell's defence: its detector, or its calibration scores."""
+    own = (router for router in cells if network(router) == network(cell))
+    return only(own, f"the router of {network(cell)}")
 
 
 def _right(cell: Cell, path: str = "") -> Array:
@@ -153,23 +159,31 @@ def _right_on(cell: Cell, other: Cell) -> Array:
     return _right(cell)[order]
 
 
-def _routes(cell: Cell, clean: Cell, router: Cell, sampling: Sampling) -> list[MetricRow]:
-    routed, scores = cell.noun.features["routed"] > 0, cell.noun.features["routing_score"].astype(np.float64)
+def _routes(cell: Cell, clean: Cell, router: Cell, calibration: Cell, sampling: Sampling) -> list[MetricRow]:
+    scores, order = _scores(cell), np.argsort(cell.noun.example_ids)
     rate = f"{router.settings['false_positive_rate']:g}"
-    excess = (scores - router.noun.thresholds[rate]) / router.noun.spread
-    mean = intervals.mean(excess[np.argsort(cell.noun.example_ids)], **sampling)
-    excess_rows = [row("routing_excess", mean, cell=cell, n=len(scores), unit="spreads", files=[cell, router])]
+    threshold = of_detector(router.noun, calibration.noun, **sampling)[rate]
+    seed = sampling["seed"]
+    new = partial(row, cell=cell, n=len(scores), files=[cell, router, calibration])
+    routed = cell.noun.features["routed"] > 0
+    share = share_at(threshold, scores, below=False, above=True, value=float(routed.mean()), seed=seed)
+    excess = less_threshold(threshold, scores, seed=seed, unit=router.noun.spread)
+    excess_row = new("routing_excess", excess, unit="spreads")
     if not cell.attack:
-        return [*excess_rows, rate_row("false_routing_rate", routed, cell)]
-    auroc = rank_intervals.detection(_scores(clean), _scores(cell), **sampling)["auroc"]
-    share = len(scores) / (len(scores) + len(clean.noun.example_ids))
+        return [excess_row, new("false_routing_rate", share)]
+    wrong = ~_right(cell, "untranslated")[order]
+    past = share_at(
+        threshold, scores, below=wrong, above=False, value=float((~_right(cell) & ~routed).mean()), seed=seed
+    )
+    auroc = rank_intervals.detection(_scores(clean), scores, **sampling)["auroc"]
+    attacked = len(scores) / (len(scores) + len(clean.noun.example_ids))
     files = [clean, cell]
     return [
-        *excess_rows,
-        rate_row("routing_rate", routed, cell),
-        rate_row(f"evasion_rate_at_{rate}", ~_right(cell) & ~routed, cell),
+        excess_row,
+        new("routing_rate", share),
+        new(f"evasion_rate_at_{rate}", past),
         row("router_auroc", auroc, cell=cell, n=sum(len(one.noun.labels) for one in files), unit="",
-            base_rate=share, files=files),
+            base_rate=attacked, files=files),
     ]  # fmt: skip
 
 

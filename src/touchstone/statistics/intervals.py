@@ -42,11 +42,18 @@ class Resampled:
         samples: (B,) values of the number.
         drawn_from: the sizes of the populations that were resampled. Numbers with equal sizes had equal draws.
         method: how the ends of the mean's interval are found, one of crossed.METHODS.
+        tested: how many images the number is about, if only one of the populations is.
     """
 
     samples: Array
     drawn_from: tuple[int, ...]
     method: str
+    tested: int | None = None
+
+    @property
+    def images(self) -> int:
+        """How many images limit the interval: those tested on, or else the fewer of two populations."""
+        return min(self.drawn_from) if self.tested is None else self.tested
 
 
 class Interval(NamedTuple):
@@ -122,7 +129,7 @@ def share(hits: Array, among: Array | None = None) -> Interval:
 
 
 @lru_cache(maxsize=2)
-def _multiplicities(rows: int, resamples: int, seed: int) -> Array:
+def multiplicities(rows: int, resamples: int, seed: int) -> Array:
     """Return how often each row is in each resample, (resamples, rows)."""
     drawn = np.concatenate(list(draws(rows, resamples, np.random.default_rng([seed]), max(1, CHUNK // rows))))
     return times_drawn(np.arange(rows), rows, drawn).astype(np.float64)
@@ -130,7 +137,7 @@ def _multiplicities(rows: int, resamples: int, seed: int) -> Array:
 
 def _ratio_samples(values: Array, among: Array, resamples: int, seed: int) -> Array:
     """Return the mean of `values` (N,), which are 0 outside `among`, over the resampled rows of `among`."""
-    times = _multiplicities(len(values), resamples, seed)
+    times = multiplicities(len(values), resamples, seed)
     counted = times @ among.astype(np.float64)
     whole = values.sum() / max(int(np.count_nonzero(among)), 1)  # of a resample without any row that counts
     return np.asarray(np.divide(times @ values, counted, out=np.full(resamples, whole), where=counted > 0))

@@ -63,7 +63,7 @@ def row(
         threat=threat(cell) if threat_model is None else threat_model,
         files=tuple(dict.fromkeys(source.file for source in files)),
         method=interval.method,
-        images=None if drawn is None else min(drawn.drawn_from),
+        images=None if drawn is None else drawn.images,
         image_variance=None if drawn is None else float(np.var(drawn.samples, ddof=1)),
         resampled=drawn,
     )
@@ -216,7 +216,7 @@ def _with_interval(mean: MetricRow, group: list[MetricRow]) -> MetricRow:
         return replace(mean, low=float(values.min()), high=float(values.max()), method=RANGE)
     drawn_from, method = parts[0].drawn_from, parts[0].method
     aligned = all(part.drawn_from == drawn_from for part in parts)
-    images = min(size for part in parts for size in part.drawn_from)
+    images = min(part.images for part in parts)
     spread = crossed.spread(values, np.stack([part.samples for part in parts]), images, aligned=aligned)
     low, high = crossed.ends(mean.value, spread.variance, spread.df, min(images, mean.n), method)
     return replace(

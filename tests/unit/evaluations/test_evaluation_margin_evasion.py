@@ -85,3 +85,16 @@ def test_held_out_images_none_of_which_is_brittle_give_no_threshold():
             [margins([0.05] * 4, [1.0] * 4)], [outputs([1.0] * 4)],
             [margins([0.5] * 4, [1.0] * 4, "held")], [outputs([1.0] * 4, "held")],
         )  # fmt: skip
+
+
+def test_shares_at_the_threshold_vary_with_the_held_out_images():
+    """All leads lie between the thresholds that resampled held-out images give: 1, 2 or 8."""
+    attacked = outputs([-5.0] * 4, attack="margin_pgd", victim="cnn.0", settings={"use": "margin_pgd"})
+
+    rows = margin_evasion(
+        [margins([0.05] * 4, [4.0] * 4)], [outputs([4.0] * 4), attacked],
+        [margins([0.05] * 3, [1.0, 2.0, 8.0], "held")], [outputs([1.0, 2.0, 8.0], "held")],
+    )  # fmt: skip
+
+    varying = {(row.examples, row.metric) for row in rows if row.image_variance}
+    assert varying == {("test", "share_above_threshold"), ("test/margin_pgd", "share_above_threshold")}

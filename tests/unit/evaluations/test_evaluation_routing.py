@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from touchstone.evaluations.routing import routing
-from touchstone.records.nouns import Cell, Detector, Outputs
+from touchstone.records.nouns import Cell, Detector, Outputs, Scores
 
 PROTECTS = {"protects": "cnn.0"}
 ROUTED_PGD = {"use": "adaptive/routed_pgd", "eps": 0.1} | PROTECTS
@@ -10,6 +10,8 @@ PLACE = {"entry": "routed", "seed": 0, "examples": "digits"}
 NOUN = Detector({}, {"use": "energy"}, {"0.05": 2.0, "0.01": 3.0}, spread=0.5, supervised=False)
 ROUTER = Cell(NOUN, "router", "routed", 0, detector="energy", settings={"false_positive_rate": 0.05})
 RATES = {"resamples": 20}
+HELD_OUT = Scores(np.arange(4.0), np.arange(4), np.zeros(4, np.int64))
+CALIBRATION = Cell(HELD_OUT, "calibration", "routed", 0, "held_out", detector="energy")
 
 
 def one_hot(right):
@@ -34,7 +36,7 @@ CLEAN = outputs([1, 1, 1, 0], [1, 1, 0, 0], [0.0, 1.0, 2.0, 2.5], file="clean")
 
 
 def found(*cells, routers=(ROUTER,)):
-    return {(row.examples, row.metric): row for row in routing(list(cells), list(routers), **RATES)}
+    return {(row.examples, row.metric): row for row in routing(list(cells), list(routers), [CALIBRATION], **RATES)}
 
 
 def test_the_pipeline_takes_each_image_on_its_own_path_and_the_oracle_no_clean_one():
@@ -90,6 +92,18 @@ def test_outputs_of_networks_and_missing_routers_are_refused():
     plain = Cell(Outputs(one_hot([1] * 4), np.zeros(4, np.int64), np.arange(4)), "plain", **PLACE)
 
     with pytest.raises(ValueError, match="plain: outputs of a network"):
-        routing([plain], [])
+        routing([plain], [], [])
     with pytest.raises(ValueError, match=r"the router of routed\.0: none is given"):
-        routing([CLEAN], [])
+        routing([CLEAN], [], [])
+
+
+def test_what_the_router_does_varies_with_the_images_that_gave_its_threshold():
+    """All four scores lie between the thresholds that resampled calibration images give."""
+    attacked = outputs([0] * 4, [1] * 4, [2.2, 2.3, 2.4, 2.5], "routed.0", "attacked")
+
+    rows = found(CLEAN, attacked)
+
+    assert min(rows["digits/pgd", name].image_variance for name in ("routing_rate", "evasion_rate_at_0.05")) > 0.1
+    assert rows["digits/pgd", "routing_rate"].value == 1
+    assert rows["digits/pgd", "routing_excess"].image_variance > 0.5  # in spreads of one half
+    assert " ".join(rows["digits/pgd", "routing_rate"].files) == "attacked router calibration"

@@ -41,7 +41,7 @@ def defence(right, untranslated=None, attack="", victim="", settings=None):
 
 def of_the_bare_network(first, second):
     """The pipeline less the network that it protects."""
-    return routing([defence(first, second)], [], **SAMPLING), "accuracy_minus_cnn"
+    return routing([defence(first, second)], [], [], **SAMPLING), "accuracy_minus_cnn"
 
 
 def of_knowledge(first, second):
@@ -51,7 +51,7 @@ def of_knowledge(first, second):
         defence(first, attack="pgd", victim="cnn.0", settings=PGD),
         defence(second, attack="both_paths", victim="translated.0", settings=WHOLE),
     ]
-    return routing(cells, [], **SAMPLING), "fall_from_pgd_on_cnn"
+    return routing(cells, [], [], **SAMPLING), "fall_from_pgd_on_cnn"
 
 
 def of_translators(first, second):
@@ -165,7 +165,7 @@ def test_a_fall_is_from_attacks_of_the_same_budget_on_the_protected_network_alon
         defence(~right, attack="both_paths", victim="translated.0", settings=WHOLE),
     ]
 
-    found = metrics(routing(cells, [], **SAMPLING), "fall_from")
+    found = metrics(routing(cells, [], [], **SAMPLING), "fall_from")
 
     assert found == [("translated", "digits/both_paths", "fall_from_pgd_on_cnn")]
 
@@ -180,7 +180,7 @@ def test_a_fall_between_other_images_is_refused():
     with pytest.raises(
         ValueError, match=r"translated/cnn\.0/pgd and translated/translated\.0/both_paths are not of the"
     ):
-        routing(cells, [], **SAMPLING)
+        routing(cells, [], [], **SAMPLING)
 
 
 def test_translators_are_compared_on_one_set_and_only_with_those_named():

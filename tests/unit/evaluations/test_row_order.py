@@ -87,8 +87,11 @@ EVALUATIONS = {
         lambda cells: paired_detection(cells, [], id_examples="digits", against=["msp"], **FEW),
     ),
     "evasion": (
-        lambda seed: [scores(seed), scores(seed, "digits", "pgd"), *both(seed), threshold(seed)],
-        lambda cells: evasion(of_kind(cells, Outputs), of_kind(cells, Scores), of_kind(cells, Detector), []),
+        lambda seed: [scores(seed), scores(seed, "digits", "pgd"), scores(seed, "held"), *both(seed), threshold(seed)],
+        lambda cells: evasion(
+            of_kind(cells, Outputs), [cell for cell in of_kind(cells, Scores) if cell.examples == "digits"],
+            of_kind(cells, Detector), [], [cell for cell in of_kind(cells, Scores) if cell.examples == "held"],
+        ),
     ),
     "margins": (
         lambda seed: [distances(seed), outputs(seed)],

@@ -22,7 +22,7 @@ ROLES = {
     "margins": "Margins",
     "examples": "ExampleSet",
 }
-ROLES |= {f"fit_{role}": ROLES[role] for role in ("outputs", "margins")}
+ROLES |= {"fit_outputs": "Outputs", "fit_margins": "Margins", "calibration_scores": "Scores"}
 
 
 def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -47,6 +47,11 @@ class Questions:
                 Set(name, self.layout.guarded(net, detector), attack) for name in attacked for attack in adaptive
             )
 
+    def _calibration(self, net: Net, detector: str) -> tuple[str, Set]:
+        """Return the scores of the images that gave a detector's thresholds, and these images."""
+        calibration = Set(self.layout.calibration(net))
+        return self.layout.scores_of(net, detector, calibration), calibration
+
     def _paired(self, entry: str, seed: int) -> Net:
         section = "defences" if entry in self.study["defences"] else "classifiers"
         return self.layout.partner(section, entry, seed)
@@ -85,6 +90,9 @@ class Questions:
                     rate = {"settings": network["settings"] | {"false_positive_rate": defence["false_positive_rate"]}}
                     file = self.layout.detector_of(self.layout.router_of(net), defence["router"])
                     add("detectors", file, Set(""), **network | rate, detector=defence["router"])
+                if defence["router"] and "calibration_scores" in roles:
+                    read, router = self.layout.router_of(net), defence["router"]
+                    add("calibration_scores", *self._calibration(read, router), **network, detector=router)
             elif "checkpoints" in roles:
                 add("checkpoints", self.layout.file("checkpoints", net), Set(""), **network)
             for detector in question["detectors"] if "detectors" in roles else []:
@@ -92,6 +100,8 @@ class Questions:
                 trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
                 file = self.layout.detector_of(net, detector)
                 add("detectors", file, Set(""), detector=detector, **network | {"settings": trained})
+            for detector in question["detectors"] if "calibration_scores" in roles else []:
+                add("calibration_scores", *self._calibration(net, detector), **network, detector=detector)
             if question["fit"]:  # clean data for a fit or a threshold, disjoint from the examples
                 held_out = Set(question["fit"])
                 if "fit_outputs" in roles:
