@@ -23,7 +23,7 @@ SECTIONS = {
 
 # Keys of a study that are no sections.
 KEYS = {
-    "base": "What an overlay changes: params.yaml (the default), or nothing.",
+    "base": "What an overlay changes: params (params.yaml, the default), another study by its name or path, or none.",
     "papers": "The papers whose questions are asked: a shipped one by its name, a folder of your own as ./NAME.",
     "questions": "The evaluations to keep of the papers and of params.yaml; without it, all.",
     "plugins": "Folders with components of your own, relative to the folder of the Snakefile.",
