@@ -14,7 +14,6 @@ from touchstone.statistics import crossed
 from touchstone.statistics.power import SECOND_LOOK
 
 AT_LEAST = asks(at_least=0.8)
-ONE_END, BOTH_LOOKS = 0.025, 0.025 + 0.0125  # how often one end of an interval, or of either look's, may be wrong
 
 
 def estimate(value, *, seeds=(0, 1, 2, 3, 4), images=1000, parts=(0.0, 1e-4, 0.0)):
@@ -91,18 +90,19 @@ def test_a_claim_that_lacks_its_rows_is_not_looked_at():
 # --- how often two looks are wrong --------------------------------------------------------------------------------
 
 
-def words_of_two_looks(draws, second, seed_sd, confidence=SECOND_LOOK, rounds=3000):
-    """Return how often two looks confirm a claim whose truth is at its bound, and how often they refute it.
+def wrong_rate(second, seed_sd, confidence=SECOND_LOOK, rounds=5000):
+    """Return how often two looks confirm a claim whose truth is a hair below its bound.
 
-    The second look sees the networks and images of the first, and more.
+    Without a hair, they refute it as often, so the rate is half of how often they decide. The second look sees the
+    networks and images of the first, and more.
 
     Args:
-        draws: a random generator.
         second: the seeds and images of the second look; the first has 3 and 60.
         seed_sd: how much networks differ; images differ by .5, and what remains by .5.
         confidence: of the second look.
         rounds: how often.
     """
+    draws = np.random.default_rng(0)
     ((condition,),) = (criterion.tests for criterion in book(S9_1=asks(at_least=0.0)).criteria.values())
     words = []
     for _ in range(rounds):
@@ -111,7 +111,7 @@ def words_of_two_looks(draws, second, seed_sd, confidence=SECOND_LOOK, rounds=30
         values = values + draws.normal(0, 0.5, (seeds, images))
         word = word_of(condition, values[:3, :60], crossed.CONFIDENCE, draws)
         words.append(word_of(condition, values, confidence, draws) if word == INCONCLUSIVE else word)
-    return words.count(CONFIRMED) / rounds, words.count(NOT_CONFIRMED) / rounds
+    return (rounds - words.count(INCONCLUSIVE)) / rounds / 2
 
 
 def word_of(condition, values, confidence, draws):
@@ -123,12 +123,10 @@ def word_of(condition, values, confidence, draws):
     return status(condition, 0.0, Quantity(judged.value, judged.low, judged.high, judged))
 
 
-@pytest.mark.parametrize(("second", "seed_sd"), [((6, 60), 0.1), ((6, 60), 0.0), ((12, 60), 0.3), ((4, 240), 0.05)])
+@pytest.mark.parametrize(("second", "seed_sd"), [((6, 60), 0.3), ((4, 240), 0.05)])
 def test_two_looks_together_are_wrong_in_less_than_five_per_cent(second, seed_sd):
-    draws = np.random.default_rng(0)
+    assert wrong_rate(second, seed_sd) <= 0.05
 
-    confirmed, refuted = words_of_two_looks(draws, second, seed_sd)
 
-    # Only one of the two words is wrong for a truth on either side of the bound.
-    assert max(confirmed, refuted) <= 0.05
-    print(second, seed_sd, confirmed, refuted)
+def test_two_looks_by_the_first_interval_would_be_wrong_more_often():
+    assert wrong_rate((6, 60), 0.3, confidence=crossed.CONFIDENCE) > 0.05
