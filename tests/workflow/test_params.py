@@ -203,7 +203,10 @@ def test_a_study_of_its_own_names_its_file_in_every_mistake(project):
 
 
 def test_an_unknown_base_is_reported(project):
-    assert 'base: expected params or none, got "digits"' in message(project, "base: digits")
+    error = message(project, "base: digit")
+
+    assert "mine.yaml:1: base: expected params, none or a study; no study called digit; there are digits" in error
+    assert "Did you mean digits?" in error
 
 
 def test_a_removed_evaluation_takes_its_figures_and_a_removed_entry_leaves_lists_and_groups(project):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
 from touchstone.claims.criteria import Condition, Criterion, RowQuery
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics.rows import MEAN
+from touchstone.statistics.rows import MEAN, ends_of
 
 Chosen = Mapping[str, str | list[str]]  # {role: entry}, or {role: entries} if several play it
 COMPLEMENT = "1 - "
@@ -25,7 +26,7 @@ class Missing(ValueError):
 
 
 class Quantity(NamedTuple):
-    """A number, the ends of its 95 % interval (infinite if it has none), and the row that holds it.
+    """A number, the ends of its interval (infinite if it has none), and the row that holds it.
 
     Attributes:
         row: of the mean over seeds, or of the only network.
@@ -93,6 +94,12 @@ class Measured:
             budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
             raise Missing(f"{metric} of {entry} on {examples}{budget}")
         return fitting
+
+
+def at_confidence(row: MetricRow, confidence: float) -> MetricRow:
+    """Return a row with the ends of another confidence; unchanged if its numbers are no estimates."""
+    ends = ends_of(row, confidence)
+    return row if ends is None else replace(row, low=ends[0], high=ends[1])
 
 
 def _allowed(row: MetricRow, rows: RowQuery) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from touchstone.claims.criteria import Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
+from touchstone.statistics.crossed import CONFIDENCE
 from touchstone.statistics.wording import bracketed, limit, written
 
 # Axis 1: does the claim hold here?
@@ -75,6 +76,7 @@ class Verdict:
         holm: whether the word stands if all of the study's paper claims together may err as often as one; None if it
             is no decision.
         judged_by: of a published figure, the criteria that scale it down.
+        confidence: of the intervals that decided.
     """
 
     claim: Published | Criterion
@@ -84,6 +86,7 @@ class Verdict:
     attacker: str = DOES_NOT_APPLY
     holm: bool | None = None
     judged_by: tuple[str, ...] = ()
+    confidence: float = CONFIDENCE
 
     @property
     def missing(self) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # they import scipy or the plan, and the completion script im
 NO_SEEDS_HELP = "only an upper bound: a stronger attack or a certificate would settle it, no seeds and no images"
 SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"
 NO_ESTIMATE = "no estimate: its ends are the least and the greatest network, whatever their number"
+EXTENDED = "extended once already: this study is its second look, and a third would confirm too much"
 ONE_POPULATION = "data/subset"  # the component whose sets can grow to the set that they are part of
 
 
@@ -41,6 +42,7 @@ class Settling:
         asked: its bound, in words.
         distance: from the bound, which the paper's folder fixes.
         seeds, images: the present ones.
+        dataset: the set of the images.
         seeds_needed, images_needed: those that settle it; None if none do.
         minutes: of jobs, on the machine of the run records; None if they do not say.
         chance: that the design settles it.
@@ -53,6 +55,7 @@ class Settling:
     distance: float
     seeds: int
     images: int | None
+    dataset: str
     seeds_needed: int | None = None
     images_needed: int | None = None
     minutes: float | None = None
@@ -90,8 +93,12 @@ def main(options: argparse.Namespace) -> int:
     return 0
 
 
-def settlings(plan: Plan) -> list[Settling]:
+def settlings(plan: Plan, claim: str = "") -> list[Settling]:
     """Return what would settle each open number of a finished study, claim by claim.
+
+    Args:
+        plan: of the study.
+        claim: the only one to answer for; all if it is empty.
 
     Raises:
         ValueError: the report is missing, or from before its numbers told what they vary by.
@@ -102,9 +109,10 @@ def settlings(plan: Plan) -> list[Settling]:
 
     rows = read_rows(plan.study.name)
     verdicts = judge(paper_files.book(plan.study["papers"]), Asked(**plan.questions.claims()), rows)
+    wanted = [verdict for verdict in verdicts if claim in ("", verdict.claim.id)]
     sizes = Sizes(plan.study["examples"], rows)
-    prices = Prices(plan)
-    return [_settling(verdict.claim.id, part, sizes, prices) for verdict, part in _open_numbers(verdicts)]
+    prices = None if plan.study["study"].get("second_look") else Prices(plan)
+    return [_settling(verdict.claim.id, part, sizes, prices) for verdict, part in _open_numbers(wanted)]
 
 
 def read_rows(study: str) -> list[MetricRow]:
@@ -166,14 +174,15 @@ class Sizes:
         return max(images, images * self._counted.get(block["of"], present) // present)
 
 
-def _settling(claim: str, part: Part, sizes: Sizes, prices: Prices) -> Settling:
-    """Return what would settle one number."""
+def _settling(claim: str, part: Part, sizes: Sizes, prices: Prices | None) -> Settling:
+    """Return what would settle one number; without prices, because its study was extended once, nothing does."""
     from touchstone.claims.verdicts import required
     from touchstone.statistics.wording import plain
 
     row, condition = part.quantity.row, part.condition
-    now = Settling(claim, plain(part.name), plain(required(part)), condition.distance, len(part.seeds), row.images)
-    return replace(now, **_answer(part, row, sizes, prices))
+    words = plain(part.name), plain(required(part))
+    now = Settling(claim, *words, condition.distance, len(part.seeds), row.images, row.dataset)
+    return replace(now, why_not=EXTENDED) if prices is None else replace(now, **_answer(part, row, sizes, prices))
 
 
 def _answer(part: Part, row: MetricRow, sizes: Sizes, prices: Prices) -> dict[str, Any]:

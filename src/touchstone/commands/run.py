@@ -1,4 +1,4 @@
-"""`touchstone run STUDY`: run a study with Snakemake and show its progress."""
+"""`touchstone run STUDY`: run a study with Snakemake and show its progress; with --settle, extend it for an open claim."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from touchstone.pipeline.orchestration import snakemake_run
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `run`."""
     add_study(parser, "a study's name or an overlay's path (default: digits)")
+    parser.add_argument("--settle", metavar="CLAIM",
+                        help="extend a finished study, once, by what settles this inconclusive claim")  # fmt: skip
     add_cores(parser)
     parser.add_argument("--lock", choices=("keep", "rerun"), default="keep",
                         help="what to do with files made under another requirements.lock (default: keep)")  # fmt: skip
 
 
 def main(options: argparse.Namespace) -> int:
-    """Run the study and return Snakemake's exit code."""
+    """Run the study, or its extension, and return Snakemake's exit code."""
+    if options.settle is not None:
+        from touchstone.commands import _second_look  # it imports the plan and scipy
+
+        return _second_look.settle(options.study, options.settle, options.cores, options.lock)
     return snakemake_run.run(options.study, options.cores, options.lock)

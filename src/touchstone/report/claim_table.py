@@ -208,7 +208,7 @@ def page_lines(
             criterion=typeset(_criterion(verdict)),
             published=_published(book, verdict),
             numbers=tuple(
-                ClaimNumber(part.name, _number(part, numbers.number(next(waiting)), doubts), required(part))
+                ClaimNumber(part.name, _number(part, numbers.number(next(waiting)), verdict, doubts), required(part))
                 for part in parts
             ),
             word=verdict.word,
@@ -227,24 +227,25 @@ def typeset(comparisons: str) -> str:
     return comparisons.replace(">=", "≥").replace("<=", "≤")
 
 
-def _number(part: Part, number: Number, doubts: Doubts) -> Number:
+def _number(part: Part, number: Number, verdict: Verdict, doubts: Doubts) -> Number:
     """Return the number with how it came about, and with the failed checks of the attacks behind it."""
     doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
-    title = f"{_how(part)}; n = {part.quantity.n}"
+    title = f"{_how(part, verdict.confidence)}; n = {part.quantity.n}"
     title += f"; a check of an attack behind it failed: {doubt}" if doubt else ""
     return number._replace(title=title, doubt=doubt)
 
 
-def _how(part: Part) -> str:
+def _how(part: Part, confidence: float) -> str:
     """Return in words which numbers it is a mean of, and what its brackets show."""
+    interval = f"its {100 * confidence:g} % interval in brackets"
     seeds = len(part.quantity.seeds)
     if part.condition.comparison == EQUAL:
         return "in brackets the least and the greatest seed"
     if part.decider:
-        return f"{part.decider}, as each had to pass; its 95 % interval in brackets"
+        return f"{part.decider}, as each had to pass; {interval}"
     if seeds > 1:
-        return f"mean of {seeds} seeds; its 95 % interval in brackets"
-    return f"{f'seed {part.quantity.seeds[0]}; ' if seeds else ''}its 95 % interval in brackets"
+        return f"mean of {seeds} seeds; {interval}"
+    return f"{f'seed {part.quantity.seeds[0]}; ' if seeds else ''}{interval}"
 
 
 # --- LaTeX --------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ SECTIONS = {
 
 # Keys of a study that are no sections.
 KEYS = {
-    "base": "What an overlay changes: params.yaml (the default), or nothing.",
+    "base": "What an overlay changes: params (params.yaml, the default), another study by its name or path, or none.",
     "papers": "The papers whose questions are asked: a shipped one by its name, a folder of your own as ./NAME.",
     "questions": "The evaluations to keep of the papers and of params.yaml; without it, all.",
     "plugins": "Folders with components of your own, relative to the folder of the Snakefile.",
@@ -63,6 +63,7 @@ SETTINGS = {
         "batch_size": "images at a time in attacks and inference; results do not depend on it",
         "calibration": "the set of held-out images that gives every detection threshold",
         "absent": "sources that are not available; what needs them leaves the study",
+        "second_look": "claims that the base left open; only these are judged, by wider intervals (`run --settle`)",
         "attacked_false_positive_rate": "gives the threshold that adaptive attacks must stay below",
         "false_positive_rates": "for which thresholds are computed",
     },

@@ -32,7 +32,7 @@ def study_schema() -> Schema:
     schema = _file("A study of touchstone, or its changes to params.yaml.", kinds)
     schema["properties"] = {
         "study": _settings(STUDY_SETTINGS["study"], SETTINGS["study"]),
-        "base": {"enum": ["params", "none"]},
+        "base": {"type": "string", "minLength": 1},
         "papers": {"type": "array", "items": _paper()},
         "questions": {"type": "array", "items": {"type": "string", "pattern": f"^{NAME}$"}},
         "plugins": {"type": "array", "items": {"type": "string"}},

@@ -5,114 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
+from open_claims import criterion, mean, record
 
-from touchstone import plugins
 from touchstone.__main__ import main
 from touchstone.commands import _extension_costs, power
 from touchstone.commands._extension_costs import Price, Prices
-from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.settings.study import load
-from touchstone.records.metric_rows import Threat
-from touchstone.records.metric_tables import MetricRow, Metrics, encode
 from touchstone.report import packing
-from touchstone.statistics import crossed
-
-ROOT = Path(__file__).parents[3]
-TAKES = {"train": 600, "attack": 30, "infer": 6}  # seconds of a job of each step
-EASY = (1e-4, 4e-4, 1e-4)  # what the seeds, the images and the rest vary by
-PAPER = {
-    "name": "Mine", "title": "Mine, a paper", "cite": "A. Author. Title. 2026.", "url": "https://example.org",
-    "distance": 0.05, "published": {},
-}  # fmt: skip
-QUESTIONS = {
-    "roles": {"id_test": "Clean test images."},
-    "examples": {"some": {"use": "subset", "of": "$id_test", "count": 120}},
-    "evaluations": {
-        "mine_robustness": {
-            "use": "robustness", "question": "How accurate?", "classifiers": ["cnn", "cnn_pgd", "mlp_pgd"],
-            "examples": ["some", "$id_test"], "attacks": ["pgd"],
-        }
-    },
-}  # fmt: skip
-
-
-def criterion(metric="robust_accuracy", **more):
-    test = {"name": metric, "evaluation": "robustness", "metric": metric, "entry": "{net}", "examples": "some/pgd"}
-    test |= {"at_least": 0.3} if "between" not in more else {}
-    of_claim = {key: more.pop(key) for key in ("seeds",) if key in more}
-    return {
-        "setting": metric,
-        "criterion": "a bound",
-        "roles": {"net": "classifiers"},
-        **of_claim,
-        "tests": [test | more],
-    }
-
-
-def mean(
-    entry="cnn_pgd", *, metric="robust_accuracy", value=0.31, seeds=(0, 1, 2), parts=EASY, method=crossed.PLAIN, plan
-):
-    spread = crossed.Spread(len(seeds), 120, *parts)
-    low, high = crossed.ends(value, spread.variance, spread.df, 120, method)
-    return MetricRow(
-        "mine_robustness", entry, "some/pgd", f"{metric}_mean", value, "fraction", low, high, 120, None, None, Threat(),
-        files_behind(plan, entry, seeds), method=method, seeds=seeds, images=120, seed_variance=parts[0],
-        image_variance=parts[1], residual_variance=parts[2],
-    )  # fmt: skip
-
-
-def files_behind(plan, entry, seeds):
-    cells = [cell for cell in plan.questions.cells("mine_robustness", ("outputs",)) if cell.facts["entry"] == entry]
-    attacked = [cell for cell in cells if cell.facts["examples"] == "some" and cell.facts["attack"] == "pgd"]
-    return tuple(cell.file for cell in attacked if cell.facts["seed"] in seeds)
 
 
 def single(of, seed, **more):
     return replace(of, metric=of.measured, seed=seed, seeds=(), seed_variance=None, residual_variance=None, **more)
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A folder with a study over a paper of its own; it yields what finishes the study with given rows."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "400")
-    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    (tmp_path / "workflow/studies").mkdir(parents=True)
-    (tmp_path / "workflow/studies/own.yaml").write_text("papers: [./mine]\nstudy: {title: Own}\n")
-    (tmp_path / "mine").mkdir()
-
-    def finish(criteria, rows):
-        casts = {name: {"net": cast} for name, (_, cast) in criteria.items()}
-        paper = PAPER | {"criteria": {name: block for name, (block, _) in criteria.items()}}
-        (tmp_path / "mine/paper.yaml").write_text(yaml.safe_dump(paper))
-        (tmp_path / "mine/questions.yaml").write_text(yaml.safe_dump(QUESTIONS | {"claims": casts}))
-        plan = Plan(load("own"))
-        whole = MetricRow(
-            "mine_robustness", "cnn_pgd", "digits_test", "accuracy", 0.9, "fraction", 0.8, 1.0, 360, None, 0, Threat(), ()
-        )  # fmt: skip
-        table = encode(Metrics([whole, *(row for make in rows for row in make(plan))]))
-        (tmp_path / "reports/own").mkdir(parents=True)
-        (tmp_path / "reports/own" / packing.METRICS).write_bytes(packing.compressed(table))
-        return plan
-
-    yield finish
-    plugins.use([])
-
-
-def record(plan, **changes):
-    """Write a run record of every job."""
-    for rule, wildcards in plan.jobs():
-        seconds = TAKES.get(rule.step, 1)
-        facts = {
-            "rule": rule.name, "step": rule.step, "wildcards": wildcards, "outputs": [], "cpu_seconds": 1.0,
-            "peak_bytes": 1, "start": "2026-01-01T00:00:00+00:00", "failed": False, "from_cache": 0,
-            "end": f"2026-01-01T00:{seconds // 60:02d}:{seconds % 60:02d}+00:00",
-        }  # fmt: skip
-        path = Path("logs/own", run_records.FOLDER, rule.name, "_".join(wildcards.values()) + ".json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(facts | changes))
 
 
 def found(capsys):

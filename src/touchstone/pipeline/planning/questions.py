@@ -178,15 +178,18 @@ class Questions:
     def claims(self) -> dict[str, Any]:
         """Return the study's settings of the published claims.
 
-        They are the data, the components of the evaluations, and the entry for each role.
+        They are the data, the components of the evaluations, the entry for each role, and the claims that are looked at
+        a second time.
         """
         calibration = self.study["examples"][self.study["study"]["calibration"]]
         components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}
-        return {
+        settings = {
             "data": calibration["use"].split("/")[1],
             "components": components,
             "claims": self.study["claims"],
         }
+        looks = self.study["study"].get("second_look")
+        return settings | {"second_look": looks} if looks else settings
 
 
 def _pictured(cell: CellPlan, component: dict[str, Any]) -> bool:

@@ -88,14 +88,15 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
             problems.written(place, layer.file)
             if layer.own and section in (*kinds, "confounding") and name != DEFAULTS:
                 draft.own.add(Entry(section, name))
-            if layer.own and problems.overlay and name.endswith(FAMILY) and name in entries:
+            if layer.overlay and name.endswith(FAMILY) and name in entries:
                 draft.former |= {Entry(section, member) for member in family_names(name, entries[name])}
-            if change is None and layer.own and problems.overlay and section in (*kinds, "confounding", "claims"):
+            if change is None and layer.overlay and section in (*kinds, "confounding", "claims"):
                 _mark_removed(place, entries, draft, problems)
-            elif change == {} and layer.own and problems.overlay and name in entries:
+            elif change == {} and layer.overlay and name in entries:
                 problems.add(place, "empty entry: it changes nothing; give settings, use:, or null to remove it")
             else:
                 entries[name] = merged(entries.get(name), change)
+                draft.removed.discard(Entry(section, name))  # a file between may have removed it
 
 
 def _mark_removed(place: tuple[str, str], entries: dict[str, Any], draft: Draft, problems: Problems) -> None:

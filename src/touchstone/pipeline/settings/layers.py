@@ -1,16 +1,17 @@
-"""The files behind a study: its papers, params.yaml and its overlay, read and checked no deeper than the sections."""
+"""The files behind a study: its papers, params.yaml and overlays, read and checked no deeper than the sections."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from touchstone.claims.criteria import Book
 from touchstone.messages import nearest
-from touchstone.pipeline.settings.files import read_yaml
+from touchstone.pipeline.settings.bases import Source, read_sources
 from touchstone.pipeline.settings.limits import ENTRIES
 from touchstone.pipeline.settings.papers import Paper, read_papers
 from touchstone.pipeline.settings.problems import Problems
@@ -19,16 +20,23 @@ from touchstone.pipeline.settings.sections import STUDY_SETTINGS, Section
 from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED
 from touchstone.pipeline.settings.values import shown
 
-BASES = ("params", "none")  # what an overlay changes: params.yaml, or nothing, so that it is a study of its own
-LISTS = ("papers", "questions", "plugins")  # keys that hold a list; an overlay's list replaces the one of params.yaml
+LISTS = ("papers", "questions", "plugins")  # keys that hold a list; a later file's list replaces an earlier one's
 
 
 class Layer(NamedTuple):
-    """The sections of one file, and whether that is the study's own file."""
+    """The sections of one file.
+
+    Attributes:
+        blocks: section -> what the file writes under it.
+        file: that writes them.
+        own: whether it is the study's own file.
+        overlay: whether it is an overlay, which may remove entries of earlier files.
+    """
 
     blocks: dict[str, Any]
     file: Path
     own: bool
+    overlay: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,25 +66,26 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     """Read the files of a study.
 
     Args:
-        problems: names the files and receives every mistake. Its `base` becomes the overlay if that starts from nothing.
+        problems: names the files and receives every mistake. Its `base` becomes the first file.
         kinds: the sections of entries, by name.
         root: the folder of the Snakefile.
 
     Raises:
         ParamsError: a file is not readable, or its sections are wrong.
     """
-    base = read_yaml(problems.base)
-    own = base if problems.overlay is None else read_yaml(problems.overlay)
-    if problems.overlay is not None and _starts_from_nothing(own, problems):
-        base, problems.base = {}, problems.overlay
-    lists = {key: _list_of_words(key, own if key in own else base, problems) for key in LISTS}
-    roles = own.get("roles", {}) if own is base else _with_inherited(own.get("roles"), base)
-    sections = [
-        {key: block for key, block in content.items() if key not in (*LISTS, "roles")} for content in (base, own)
+    params = problems.base
+    sources = read_sources(problems, root)
+    lists = {key: _inherited_list(key, sources, problems) for key in LISTS}
+    roles = _inherited_roles(sources)
+    layers = [
+        Layer(
+            {key: block for key, block in source.content.items() if key not in (*LISTS, "roles")},
+            source.file,
+            own=source is sources[-1],
+            overlay=source.file != params,
+        )
+        for source in sources
     ]
-    layers = [Layer(sections[1], problems.overlay or problems.base, own=True)]
-    if problems.overlay not in (None, problems.base):
-        layers.insert(0, Layer(sections[0], problems.base, own=False))
     for layer in layers:
         _check_sections(layer, problems, [*kinds, *STUDY_SETTINGS, "confounding", "claims"])
     problems.stop()
@@ -85,7 +94,8 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     for layer in layers[: len(papers)]:
         names = [name for name in kinds if name != "sources"]
         _check_sections(layer, problems, [*names, "confounding", "claims"])
-        _check_names(layer, base, problems)
+        if sources[0].file == params:
+            _check_names(layer, sources[0].content, problems)
     problems.stop()
     resolved = read_roles(roles or {}, problems)
     _check_mentions(papers, [layer for layer in layers if layer.own], roles or {}, problems)
@@ -93,12 +103,15 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     return Files(layers, lists["papers"] or [], papers, book, resolved, lists["questions"], lists["plugins"] or [])
 
 
-def _starts_from_nothing(overlay: dict[str, Any], problems: Problems) -> bool:
-    base = overlay.pop("base", BASES[0])
-    if base not in BASES:
-        reason = f"expected {' or '.join(BASES)}, got {shown(base)}; to start from another study, copy it"
-        problems.add(("base",), reason, problems.overlay)
-    return bool(base == "none")
+def _inherited_roles(sources: list[Source]) -> Any:
+    """Return the roles of a study: its own, and those that it inherits from the files before."""
+    roles: Any = sources[0].content.get("roles", {})
+    examples: dict[str, Any] = {}
+    for before, source in pairwise(sources):
+        written = before.content.get("examples")
+        examples |= written if isinstance(written, dict) else {}
+        roles = _with_inherited(source.content.get("roles"), {"roles": roles, "examples": examples})
+    return roles
 
 
 def _with_inherited(own: Any, base: dict[str, Any]) -> Any:
@@ -123,11 +136,29 @@ def _heads(players: Any) -> set[str]:
     return {re.split(r"[/+]", player)[0] for player in listed if isinstance(player, str)}
 
 
-def _list_of_words(key: str, content: dict[str, Any], problems: Problems) -> list[str] | None:
-    value = content.get(key)
+def _inherited_list(key: str, sources: list[Source], problems: Problems) -> list[str] | None:
+    """Return the list of the last file that has one; inherited `questions` keep what the other files ask themselves."""
+    place = max((place for place, source in enumerate(sources) if key in source.content), default=None)
+    if place is None:
+        return None
+    words = _list_of_words(key, sources[place], problems)
+    if words is None or key != "questions" or place == len(sources) - 1:
+        return words
+    kept = dict.fromkeys(words)
+    for source in sources[place:]:
+        evaluations = source.content.get("evaluations")
+        for name, block in evaluations.items() if isinstance(evaluations, dict) else ():
+            kept[name] = None
+            if block is None:
+                del kept[name]
+    return list(kept)
+
+
+def _list_of_words(key: str, source: Source, problems: Problems) -> list[str] | None:
+    value = source.content[key]
     if value is not None and not (isinstance(value, list) and all(isinstance(word, str) for word in value)):
         what = {"papers": "papers", "questions": "evaluations", "plugins": "folders"}[key]
-        problems.add((key,), f"expected a list of {what}, got {shown(value)}", problems.own)
+        problems.add((key,), f"expected a list of {what}, got {shown(value)}", source.file)
         return None
     return value
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone import plugins
-from touchstone.claims.criteria import SHARED
+from touchstone.claims.criteria import SHARED, Book
 from touchstone.messages import nearest
 from touchstone.numerics import devices, precision
 from touchstone.pipeline.settings.claim_roles import resolve_claims
@@ -97,10 +97,24 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.extend(unused(resolved, kinds))
     claims = draft.blocks.get("claims") or {}
     resolved["claims"] = resolve_claims(claims, files.papers, files.book, resolved, removed, problems)
+    _look_again(resolved, files.book, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     folders = [paper for paper in files.listed if "/" in paper]
     return Study(name, resolved, (*folders, *files.plugins))
+
+
+def _look_again(resolved: dict[str, Any], book: Book, problems: Problems) -> None:
+    """Leave a second look only its own claims: no other claim may be judged twice by the way."""
+    looks = resolved["study"]["second_look"]
+    if not looks:
+        del resolved["study"]["second_look"]  # a first look does not mention it, so that its jobs stay the same
+        return
+    for name in looks:
+        if name not in resolved["claims"]:
+            problems.add(("study", "second_look"), f"no claim called {name}.{nearest(name, book.criteria)}")
+    reason = f"not asked: this study is the second look at {', '.join(looks)}"
+    resolved["claims"] = {name: cast if name in looks else reason for name, cast in resolved["claims"].items()}
 
 
 def _plug_in(files: Files, root: Path, problems: Problems) -> None:
