@@ -66,7 +66,7 @@ check: .venv/development                ## lint, format, types, workflow lint, i
 bench: .venv/development                ## every race, small, into build/bench; minutes
 	@$(BENCH)/gradient_features.py --rounds 3 --cnn-batch 128 --resnet-batch 8 --attention-batch 32 --skip loop --out build/bench
 	@$(BENCH)/pgd_speed.py --images 128 --rounds 3 --out build/bench
-	@$(BENCH)/attack_strength.py --images 64 --rounds 1 --out build/bench
+	@$(BENCH)/attack_strength.py --images 64 --networks plain --norms linf --out build/bench
 	@$(BENCH)/margin_excess.py --images 64 --rounds 1 --out build/bench
 	@$(BENCH)/stored_detectors.py --rows 2000 --width 128 --rounds 3 --out build/bench
 	@$(BENCH)/training_epochs.py --images 4000 --epochs 2 --rounds 3 --out build/bench

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
 from touchstone.adversary.defences import Pipeline, Straight
-from touchstone.adversary.evasion import Observation, evade
+from touchstone.adversary.evasion import Observation, best_of, evade
 from touchstone.adversary.goals import Goal, strongest
 from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
@@ -28,8 +28,12 @@ def routed_pgd(
     step_size: PositiveFloat | None = None,
     restarts: PositiveInt = 1,
     translator_gradient: Literal["exact", "identity"] = "exact",
+    objective: Literal["accuracy", "evasion"] = "accuracy",
 ) -> Tensor:
     """Attack both paths of a pipeline, and keep the point it is most wrong about.
+
+    That point is the worst for the pipeline's accuracy. For an attacker who must not be routed it may be the wrong one, so
+    `objective: evasion` keeps the best point that is wrong and not routed instead; report each rate from its own attack.
 
     On each path it runs selective PGD: if the path's logits are wrong but the router sends the image the other way, a step
     moves the router's score; otherwise a step raises the cross-entropy. Without a router there is one path, and this is
@@ -47,13 +51,20 @@ def routed_pgd(
         restarts: starts per path, and runs of Auto-PGD.
         translator_gradient: `identity` replaces the gradient of the translators by the identity (BPDA), for translators
             whose clipping stops gradients.
+        objective: which points to keep of those that all runs found.
 
     Returns:
-        (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss of the deployed pipeline.
+        (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss of the deployed pipeline; or with
+        `evasion`, the best by `evasion.rank`, for which routed images are flagged.
+
+    Raises:
+        ValueError: the objective is `evasion`, and the pipeline has no router.
 
     References:
         Bryniarski et al. 2021, section 4.1, here on both paths; docs/papers/shared.md, "Adaptive attacks".
     """
+    if objective == "evasion" and pipeline.router is None:
+        raise ValueError("the pipeline has no router, so there is none to evade: use objective accuracy")
     attacked = pipeline if translator_gradient == "exact" else _straight(pipeline)
     paths = [_Path(attacked, translated) for translated in (True, False) if translated or pipeline.router]
 
@@ -76,6 +87,9 @@ def routed_pgd(
         for _ in range(restarts):
             start = ball.random(generator)
             candidates.append(ascend_with_step_halving(attacked, goal, ball, start, steps=steps)[0])
+        if objective == "evasion":
+            path = _Path(pipeline, translated=False)
+            return best_of(path, images, labels, candidates)  # type: ignore[arg-type]  # it needs what `evade` needs
         return strongest(pipeline, labels, [images, *candidates])
 
 

@@ -13,12 +13,13 @@ from torch import Tensor
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import keep_higher, logits_loss_and_gradient
 from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.success import Success
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import per_row
 
 
 def ascend_with_step_halving(
-    model: Model, goal: Goal, ball: Ball, start: Tensor, *, steps: int, stop_on_success: bool = False
+    model: Model, goal: Goal, ball: Ball, start: Tensor, *, steps: int, success: Success | None = None
 ) -> tuple[Tensor, Tensor]:
     """Run Auto-PGD once: climb with momentum, and halve the step size at checkpoints.
 
@@ -32,7 +33,8 @@ def ascend_with_step_halving(
         ball: the points that each row may reach.
         start: (N, C, H, W), the first point of each row.
         steps: number of gradient steps.
-        stop_on_success: give the first misclassified point the loss +inf, so that it is returned.
+        success: at the first point for which it holds, a row is finished: it has the loss +inf, takes no more passes
+            after the next checkpoint, and that point is returned. None never stops.
 
     Returns:
         The highest-loss point visited, (N, C, H, W), and its loss (N,).
@@ -43,8 +45,12 @@ def ascend_with_step_halving(
 
     def observe(points: Tensor) -> tuple[Tensor, Tensor]:
         logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
-        return torch.where(goal.reached(logits) & stop_on_success, torch.inf, loss), gradient
+        if success is not None:
+            loss = torch.where(success(goal, ball, points, logits), torch.inf, loss)
+        return loss, gradient
 
+    finished, finished_loss = start.clone(), torch.full_like(start.flatten(1)[:, 0], torch.inf)
+    rows = torch.arange(len(start), device=start.device)
     loss, gradient = observe(start)
     points, previous = start, start
     best, best_loss, best_gradient = start, loss, gradient
@@ -73,7 +79,14 @@ def ascend_with_step_halving(
             points, gradient = torch.where(back, best, points), torch.where(back, best_gradient, gradient)
             loss = torch.where(halved, best_loss, loss)
             last, best_at_last, rises = step, best_loss, torch.zeros_like(rises)
-    return best, best_loss
+            if bool((over := torch.isposinf(best_loss)).any()):
+                finished[rows[over]] = best[over]
+                rows, goal, ball = rows[~over], goal.take(~over), ball.take(~over)
+                points, previous, gradient, loss, rises = (x[~over] for x in (points, previous, gradient, loss, rises))
+                best, best_loss, best_gradient = best[~over], best_loss[~over], best_gradient[~over]
+                size, best_at_last, halved = size[~over], best_at_last[~over], halved[~over]
+    finished[rows], finished_loss[rows] = best, best_loss
+    return finished, finished_loss
 
 
 def _checkpoints(steps: int) -> list[int]:

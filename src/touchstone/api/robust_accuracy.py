@@ -10,20 +10,19 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from touchstone.adversary.budgets import check_budget
 from touchstone.adversary.losses import cross_entropy
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.api import calls
-from touchstone.attacks.apgd import apgd
+from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.random_sign import random_sign
 from touchstone.attacks.square import square
-from touchstone.attacks.worst_of import worst_of
 from touchstone.contracts import Attack, Model
 from touchstone.numerics.tensors import RandomStreams, batches, frozen
 from touchstone.statistics import intervals
@@ -64,8 +63,9 @@ def evaluate(
     labels: Tensor,
     *,
     eps: float = 8 / 255,
-    steps: int = 40,
-    queries: int = 200,
+    steps: int = 20,
+    restarts: int = 7,
+    queries: int = 1500,
     attacks: Sequence[Attack] = (),
     batch_size: int = 256,
     seed: int = 0,
@@ -73,24 +73,27 @@ def evaluate(
 ) -> EvaluationResult:
     """Return a model's clean accuracy and its accuracy under the worst of several L-inf attacks.
 
-    The attacks are APGD on the cross-entropy, APGD on the DLR loss (for two classes, from a second start), Square, and
-    `attacks`. An image counts as robust if it is classified correctly when clean and under all of them.
+    The attacks are those of `attack_suite` (Auto-PGD on the cross-entropy, then on the DLR loss from `restarts` different
+    starts, then Square) and `attacks`. An image counts as robust if it is classified correctly when clean and under all of
+    them.
 
     Args:
         model: images to logits (N, K), a module or a function, with its normalisation inside.
         images: (N, C, H, W), floats in [0, 1].
         labels: (N,), int64.
         eps: radius of the attacks, as a share of the pixel range; above 0 and below 0.5.
-        steps: of each gradient-based attack.
-        queries: of Square.
-        attacks: further attacks. Each must itself stay within `eps`.
+        steps: of Auto-PGD on the cross-entropy.
+        restarts: of Auto-PGD on the DLR loss.
+        queries: of Square, for images that resist the rest.
+        attacks: further attacks. Each has to stay within `eps`.
         batch_size: images per forward pass; it changes no result.
         seed: of all random numbers.
         progress: whether a call that takes longer than a few seconds shows its progress on stderr. None: on a terminal.
 
     Raises:
         TypeError: If images or labels are not tensors.
-        ValueError: If `eps` is out of range, if there are no images, or if images or labels do not fit the model.
+        ValueError: If `eps` is out of range, if there are no images, if images or labels do not fit the model, or if one of
+            `attacks` leaves the budget or the pixel range.
     """
     calls.check_tensors(images=images, labels=labels)
     if not 0 < eps < LARGE_EPS:
@@ -105,7 +108,7 @@ def evaluate(
     with frozen(model), torch.no_grad(), calls.counted("evaluate", count, progress) as step:
         for part, part_labels, rows in batches(batch_size, images, labels, ids):
             draws = RandomStreams(seed, "attack", rows)
-            correct, chosen = _attacked(model, part, part_labels, draws, eps, steps, queries, attacks, step)
+            correct, chosen = _attacked(model, part, part_labels, draws, eps, (steps, restarts, queries), attacks, step)
             worst.append(chosen)
             for name, correct_rows in correct.items():
                 hits.setdefault(name, []).append(correct_rows)
@@ -124,36 +127,44 @@ def _attacked(
     labels: Tensor,
     draws: RandomStreams,
     eps: float,
-    steps: int,
-    queries: int,
+    effort: tuple[int, int, int],
     attacks: Sequence[Attack],
     step: Callable[[], None],
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return which rows are classified correctly, clean and under each attack, and the worst image of each row.
 
+    Square runs on the images that resist the gradients, and an image counts as fooled by it only if they failed.
+
     Args:
+        effort: steps, restarts and queries of the suite.
         step: called after each attack.
     """
-    second: dict[str, Any] = {"loss": "dlr"} if check_inputs(model, images, labels) > 2 else {"restarts": 2}
-    strong: list[Attack] = [partial(apgd, eps=eps, steps=steps), partial(apgd, eps=eps, steps=steps, **second)]
+    check_inputs(model, images, labels)
+    steps, restarts, queries = effort
     suite: dict[str, Attack] = {
-        "white_box": partial(worst_of, attacks=strong),
-        "black_box": partial(square, eps=eps, queries=queries),
+        "white_box": partial(attack_suite, eps=eps, steps=steps, restarts=restarts, queries=0),
+        "black_box": partial(square, eps=eps, queries=queries, stop_on_success=True),
         "single_step": partial(fgsm, eps=eps),
         "noise": partial(random_sign, eps=eps),
-        "large_eps": partial(pgd, eps=LARGE_EPS, steps=steps),
-    } | {f"further_{number}": attack for number, attack in enumerate(attacks)}
-    rows = torch.arange(len(images), device=images.device)
-    attacked = {}
+        "large_eps": partial(pgd, eps=LARGE_EPS, steps=steps, stop_on_success=True),
+    } | {f"attacks[{number}]": attack for number, attack in enumerate(attacks)}
+    correct = {"clean": model(images).argmax(1) == labels}
+    chosen, robust = images.clone(), correct["clean"].clone()
     for name, attack in suite.items():
-        attacked[name] = attack(model, images, labels, draws.take(rows))
+        rows = torch.nonzero(robust if name == "black_box" else torch.ones_like(robust))[:, 0]
+        changed = attack(model, images[rows], labels[rows], draws.take(rows)) if len(rows) else images[rows]
+        if name.startswith("attacks["):
+            check_budget(name, images, changed, eps)
+        right = model(changed).argmax(1) == labels[rows]
+        correct[name] = robust.index_copy(0, rows, right)
+        if name == "white_box":
+            rises = cross_entropy(model(changed), labels) > cross_entropy(model(images), labels)
+            correct["loss_rises"] = rises | ~correct["clean"]
+            chosen = changed.clone()
+        if name in ("white_box", "black_box") or name.startswith("attacks["):
+            fooled = rows[robust[rows] & ~right]
+            chosen[fooled], robust[fooled] = changed[robust[rows] & ~right], False
         step()
-    correct = {name: model(changed).argmax(1) == labels for name, changed in ({"clean": images} | attacked).items()}
-    correct["loss_rises"] = cross_entropy(model(attacked["white_box"]), labels) > cross_entropy(model(images), labels)
-    chosen, robust = attacked["white_box"].clone(), correct["white_box"] & correct["clean"]
-    for name in ("black_box", *(name for name in attacked if name.startswith("further_"))):
-        fooled = robust & ~correct[name]
-        chosen[fooled], robust = attacked[name][fooled], robust & ~fooled
     return correct | {"robust": robust}, chosen
 
 

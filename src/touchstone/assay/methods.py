@@ -24,22 +24,18 @@ class Effort:
 
 
 EFFORTS = {
-    "quick": Effort(100, 20, 100, 10, 15, 1, 200),
-    "usual": Effort(300, 50, 500, 40, 40, 1, 500),
-    "full": Effort(1000, 100, 2000, 100, 40, 3, 1000),
+    "quick": Effort(100, 20, 100, 10, 15, 3, 200),
+    "usual": Effort(300, 50, 500, 40, 40, 7, 500),
+    "full": Effort(1000, 100, 2000, 100, 40, 20, 1000),
 }
 
 
 def attacks(facts: Facts, effort: Effort) -> dict[str, Any]:
     """Return the attacks: worst case, plain and adaptive PGD, and checks of attacks."""
     eps, steps = facts.eps_written, effort.steps
-    second: dict[str, Any] = {"loss": "dlr"} if facts.model.classes > 2 else {"restarts": 2}
-    parts: list[dict[str, Any]] = [{"use": "apgd", "eps": eps, "steps": steps, "restarts": effort.restarts}]
-    parts.append(parts[0] | second)
-    parts.append({"use": "square", "eps": eps, "queries": effort.queries})
     plain: dict[str, Any] = {"use": "pgd", "eps": eps, "steps": steps}
     return {
-        "worst": {"use": "worst_of", "attacks": parts},
+        "worst": {"use": "attack_suite", "eps": eps, "restarts": effort.restarts, "queries": effort.queries},
         "pgd": plain,
         "adaptive": {"use": "selective_pgd", "eps": eps, "steps": effort.adaptive_steps},
         "check_0": plain | {"eps": 0},

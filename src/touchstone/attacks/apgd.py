@@ -12,6 +12,7 @@ from touchstone.adversary.ascent import ascend_each
 from touchstone.adversary.goals import LOSSES, Goal, goals
 from touchstone.adversary.losses import keep_higher
 from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.adversary.success import misclassified
 from touchstone.contracts import Model, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
 
@@ -64,6 +65,7 @@ def apgd(
             raise ValueError(f"the dlr loss needs {needed} classes here, the model has {classes}")
         logits = model(images)
         ball = Ball(images, eps, norm)
+        stop = misclassified if stop_on_success else None
 
         def run(goal: Goal, best: Tensor, best_loss: Tensor) -> tuple[Tensor, Tensor]:
             start = ball.random(generator)
@@ -72,7 +74,7 @@ def apgd(
                 return best, best_loss
             part = (goal.take(rows), ball.take(rows), start[rows])
             best, best_loss = best.clone(), best_loss.clone()
-            highest = ascend_with_step_halving(model, *part, steps=steps, stop_on_success=stop_on_success)
+            highest = ascend_with_step_halving(model, *part, steps=steps, success=stop)
             best[rows], best_loss[rows] = keep_higher(best[rows], best_loss[rows], *highest)
             return best, best_loss
 

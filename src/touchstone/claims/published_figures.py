@@ -49,7 +49,8 @@ def published(figure: Published, verdicts: Iterable[Verdict]) -> Verdict:
     else:
         word, deciding = _direction(run)
     notes = (summary, *([NO_DIRECTION] if word == REPORTED else []))
-    return Verdict(figure, word, deciding.parts, notes, attacker, None, names)
+    parts = sorted(deciding.parts, key=lambda part: direction(part) != word)  # the number that decides stands first
+    return Verdict(figure, word, tuple(parts), notes, attacker, None, names)
 
 
 def _at_paper_scale(verdict: Verdict) -> bool:

@@ -16,7 +16,10 @@ from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, r
 from touchstone.statistics.threats import network
 from touchstone.statistics.threshold_intervals import Threshold, of_detector, share_at
 
-METRICS = ("evasion_rate_at_*", "wrong_rate", "flagged_rate_at_*", "no_score_gradient", "no_score_gradient_clean")
+METRICS = (
+    "evasion_rate_at_*", "wrong_rate", "flagged_rate_at_*", "no_score_gradient", "no_score_gradient_clean",
+    "oblivious_only_share_at_*",
+)  # fmt: skip
 
 
 def evasion(
@@ -44,6 +47,8 @@ def evasion(
 
         - evasion_rate_at_F: the share of all inputs that are misclassified and not flagged, at the threshold of
           false-positive rate F on calibration data (SR@F).
+        - oblivious_only_share_at_F: of the images that get past on SET/worst, the share that no adaptive attack brought
+          past. If it is large, the adaptive attacks are weak.
         - wrong_rate: the share that is misclassified, flagged or not.
         - flagged_rate_at_F: of clean sets, the false-positive rate that was reached.
         - no_score_gradient, no_score_gradient_clean: the share of images, after and before an adaptive attack, at which
@@ -117,15 +122,28 @@ def _worst(attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, st
     guard, ids = _guarding(guards, attacked[0]), np.sort(attacked[0].noun.example_ids)
     names = tuple(sorted({cell.attack for cell in attacked}))
     # The threshold at and above which at least one of the attacks gets past.
-    reach = np.minimum.reduce(
-        [_reach(_of(outputs, cell), cell)[rows_of(cell.noun.example_ids, ids, cell.file)] for cell in attacked]
+    reach, by_adaptive = (
+        np.minimum.reduce(
+            [_reach(_of(outputs, cell), cell)[rows_of(cell.noun.example_ids, ids, cell.file)] for cell in cells]
+        )
+        for cells in (attacked, adaptive)
     )
     rows = []
     for rate, threshold in guard.thresholds.items():
         past = share_at(threshold, reach, below=True, above=False)
         one = _row(f"evasion_rate_at_{rate}", past, adaptive[0], [*attacked, *guard.cells])
-        rows.append(replace(one, examples=f"{adaptive[0].examples}/worst", threat=Threat(ADAPTIVE, worst_of=names)))
+        found = [one]
+        if (gets_past := reach <= threshold.value).any():
+            missed = by_adaptive > threshold.value
+            files = [*attacked, *guard.cells]
+            found.append(_only_oblivious(f"oblivious_only_share_at_{rate}", missed, adaptive[0], gets_past, ids, files))
+        place, threat = f"{adaptive[0].examples}/worst", Threat(ADAPTIVE, worst_of=names)
+        rows += [replace(each, examples=place, threat=threat) for each in found]
     return rows
+
+
+def _only_oblivious(metric: str, missed: Array, cell: Cell, among: Array, ids: Array, files: list[Cell]) -> MetricRow:
+    return rate_row(metric, missed, cell, among=among, ids=ids, files=files, entry=f"{cell.entry}+{cell.detector}")
 
 
 def _of(outputs: list[Cell], cell: Cell) -> Cell:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals, rank_intervals
 from touchstone.statistics.crossed import PLAIN, SIGNED
 from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Sampling, from_samples
-from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.rows import clean_outputs, grouped, only, place, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, seedless, white_box
 from touchstone.statistics.threshold_intervals import less_threshold, of_detector, share_at
 
 METRICS = (
     "accuracy", "untranslated_accuracy", "translated_accuracy", "oracle_accuracy", "oracle_accuracy_minus_*",
     "translation_gain", "accuracy_minus_*", "fall_from_*_on_*", "relative_robustness", "routing_rate", "false_routing_rate",
-    "evasion_rate_at_*", "router_auroc", "routing_excess",
+    "evasion_rate_at_*", "router_auroc", "routing_excess", "oblivious_only_share*",
 )  # fmt: skip
 
 
@@ -52,6 +55,10 @@ def routing(
         - false_routing_rate of clean sets; routing_rate and router_auroc of attacked sets.
         - evasion_rate_at_F: the share of all inputs that are misclassified and not routed, at the threshold of
           false-positive rate F.
+        - on SET/worst, accuracy and evasion_rate_at_F against the worst of all attacks of one norm and eps that were tried,
+          each image by itself: adaptive, oblivious and transferred ones. The two count different images.
+        - oblivious_only_share and oblivious_only_share_at_F, of what succeeds on SET/worst: the share that no attack on
+          the whole defence achieved. If it is large, that attack is weak.
         - routing_excess: the mean of score minus threshold, in spreads of the calibration scores.
         - paired differences of accuracy: translation_gain, translated minus untranslated path; accuracy_minus_NETWORK,
           pipeline minus the bare network; fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this
@@ -76,6 +83,10 @@ def routing(
             rows += _falls(cell, group, sampling)
             if "routing_score" in cell.noun.features:
                 rows += _routes(cell, clean, _router(detectors, cell), _router(calibration_scores, cell), sampling)
+        for allowed, known in grouped(filter(white_box, group), budget).items():
+            tried = [cell for cell in group if cell.attack and budget(cell) == allowed]
+            if len(tried) > 1:
+                rows += _worst(tried, known, detectors, calibration_scores, sampling)
     return with_means(rows)
 
 
@@ -185,6 +196,55 @@ def _routes(cell: Cell, clean: Cell, router: Cell, calibration: Cell, sampling: 
         row("router_auroc", auroc, cell=cell, n=sum(len(one.noun.labels) for one in files), unit="",
             base_rate=attacked, files=files),
     ]  # fmt: skip
+
+
+def _worst(
+    tried: list[Cell], known: list[Cell], detectors: list[Cell], calibration_scores: list[Cell], sampling: Sampling
+) -> list[MetricRow]:
+    """Return accuracy and evasion against the worst of all attacks tried; `known` are those on the whole defence."""
+    ids = np.sort(known[0].noun.example_ids)
+    norm, eps = budget(known[0])
+    threat = Threat(
+        ADAPTIVE,
+        worst_of=tuple(sorted(place(cell).removeprefix(f"{cell.examples}/") for cell in tried)),
+        norm=norm,
+        budget=(("eps", stated(eps)),) if eps is not None else (),
+    )
+    about: dict[str, Any] = {"examples": f"{known[0].examples}/worst", "threat_model": threat}
+
+    def new(metric: str, hits: Array, among: Array | None = None) -> MetricRow:
+        return rate_row(metric, hits, known[0], among=among, ids=ids, files=tried, **about)
+
+    def in_order(values: Callable[[Cell], Array], cells: list[Cell]) -> list[Array]:
+        return [values(cell)[rows_of(cell.noun.example_ids, ids, cell.file)] for cell in cells]
+
+    wrong, by_known = (np.any(in_order(lambda cell: ~_right(cell), cells), axis=0) for cells in (tried, known))
+    rows = [new("accuracy", ~wrong)]
+    if wrong.any():
+        rows.append(new("oblivious_only_share", ~by_known, among=wrong))
+    if "routing_score" not in known[0].noun.features:
+        return rows
+    router, calibration = _router(detectors, known[0]), _router(calibration_scores, known[0])
+    rate = f"{router.settings['false_positive_rate']:g}"
+    threshold = of_detector(router.noun, calibration.noun, **sampling)[rate]
+    past, by_known = (np.any(in_order(_past, cells), axis=0) for cells in (tried, known))
+    # The threshold at and above which at least one of the attacks gets past.
+    reach = np.minimum.reduce(in_order(_reach, tried))
+    share = share_at(threshold, reach, below=True, above=False, value=float(past.mean()), seed=sampling["seed"])
+    files = [*tried, router, calibration]
+    rows.append(row(f"evasion_rate_at_{rate}", share, cell=known[0], n=len(ids), files=files, **about))
+    if past.any():
+        rows.append(new(f"oblivious_only_share_at_{rate}", ~by_known, among=past))
+    return rows
+
+
+def _past(cell: Cell) -> Array:
+    return np.asarray(~_right(cell) & (cell.noun.features["routed"] <= 0))
+
+
+def _reach(cell: Cell) -> Array:
+    """Return the router's score where the untranslated path is wrong; infinity where it is right."""
+    return np.where(_right(cell, "untranslated"), np.inf, cell.noun.features["routing_score"])
 
 
 def _scores(cell: Cell) -> Array:

@@ -7,6 +7,7 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import torch
@@ -159,7 +160,7 @@ def test_what_is_quick_says_nothing(monkeypatch):
     ("call", "expected"),
     [
         (lambda: evaluate(MODEL, IMAGES, LABELS, batch_size=5, progress=True, **FEW), 15),
-        (lambda: evaluate(MODEL, IMAGES, LABELS, attacks=[random_sign], progress=True, **FEW), 6),
+        (lambda: evaluate(MODEL, IMAGES, LABELS, attacks=[partial(random_sign, eps=0.01)], progress=True, **FEW), 6),
         (lambda: brittle_inputs(MODEL, IMAGES, batch_size=5, progress=True), 3),
         (lambda: brittle_inputs(MODEL, IMAGES, batch_size=5, threshold=-1.0, progress=True), 3),
         (lambda: brittle_threshold(MODEL, IMAGES, eps=0.9, batch_size=5, progress=True), 3),

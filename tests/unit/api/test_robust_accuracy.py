@@ -1,9 +1,12 @@
 """Evaluating a model of one's own: against closed forms, and against models that cheat."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from touchstone.api.robust_accuracy import evaluate
+from touchstone.attacks.apgd import apgd
 from touchstone.attacks.random_sign import random_sign
 
 SHAPE = (1, 4, 4)
@@ -52,15 +55,40 @@ def test_a_model_that_hides_its_gradients_fails_checks_and_is_still_broken_by_th
 
 def test_further_attacks_count(world):
     model, (images, labels), _ = world
+    hidden = lambda x: (10 * model((x * 8).round() / 8)).round()  # noqa: E731
 
-    def knows_the_answer(model, images, labels, generator):
-        return (0 * images).where(labels.view(-1, 1, 1, 1) == 0, images)
+    def knows_the_network(_, images, labels, generator):
+        return apgd(model, images, labels, generator, eps=0.25, steps=20)
 
-    plain = evaluate(model, images, labels, eps=0.01, steps=3, queries=3)
-    found = evaluate(model, images, labels, eps=0.01, steps=3, queries=3, attacks=[knows_the_answer, random_sign])
+    plain = evaluate(hidden, images, labels, eps=0.25, steps=1, restarts=1, queries=1)
+    found = evaluate(
+        hidden, images, labels, eps=0.25, steps=1, restarts=1, queries=1, attacks=[knows_the_network, random_sign]
+    )
 
     assert found.robust_accuracy.value < plain.robust_accuracy.value
-    assert (model(found.attacked).argmax(1) == labels).double().mean() == pytest.approx(found.robust_accuracy.value)
+    assert (hidden(found.attacked).argmax(1) == labels).double().mean() == pytest.approx(found.robust_accuracy.value)
+
+
+@pytest.mark.parametrize(
+    ("cheat", "told"),
+    [
+        (lambda images: (images + 0.5).clamp(max=1), r"attacks\[1\] changed row \d+ by 0.5 .* more than eps 0.02"),
+        (lambda images: images + 0.01 * images.sign() + 0.005, r"attacks\[1\] left the pixel range"),
+        (lambda images: images * torch.nan, r"attacks\[1\] returned NaN"),
+        (lambda images: images[:, :, 1:], r"attacks\[1\] changed the shape"),
+        (lambda images: images.flip(0), r"attacks\[1\] changed row \d+ by"),  # the images of other labels
+    ],
+)
+def test_an_attack_that_leaves_its_budget_is_an_error(world, cheat, told):
+    model, (images, labels), _ = world
+    images = images.clone()
+    images[0, 0, 0, 0] = 1.0
+
+    with pytest.raises(ValueError, match=told):
+        evaluate(
+            model, images, labels, eps=0.02, steps=1, restarts=1, queries=1,
+            attacks=[partial(random_sign, eps=0.02), lambda model, images, labels, generator: cheat(images)],
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(("eps", "rows", "told"), [(8, 90, "share of the pixel range"), (0.1, 0, "no images")])

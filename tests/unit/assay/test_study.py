@@ -45,11 +45,10 @@ def test_vim_needs_more_images_than_features(width, fitted):
     assert ("vim" in sections["detectors"]) == fitted == (made.left_out == ())
 
 
-def test_two_classes_leave_no_third_logit_for_dlr():
-    worst = [written(classes=count)[1]["attacks"]["worst"]["attacks"][1] for count in (2, 3)]
+def test_the_worst_case_is_the_attack_suite_of_every_study():
+    _, sections = written()
 
-    assert "loss" not in worst[0] and worst[0]["restarts"] == 2
-    assert worst[1]["loss"] == "dlr"
+    assert sections["attacks"]["worst"] == {"use": "attack_suite", "eps": "1/10", "restarts": 3, "queries": 100}
 
 
 def test_a_set_without_classes_is_read_like_the_images_and_not_larger_than_the_test_part():
@@ -67,6 +66,6 @@ def test_the_work_is_that_of_every_attack_on_every_image():
 
     made, _ = written()
 
-    per_image = 2 * 20 + 100 / 3 + 20 + (4 * 20 + 10 + 100 / 3 + 30) + guards * 10 * 3 + 6 * 15
+    per_image = (21 + 3 * 19) + 100 / 3 + 20 + (4 * 20 + 10 + 100 / 3 + 30) + guards * 10 * 3 + 6 * 15
     assert (quick.steps, quick.queries, quick.adaptive_steps, quick.margin_steps) == (20, 100, 10, 15)
     assert made.passes == pytest.approx(rows * per_image + 60 * 20)

@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from touchstone.adversary.losses import margin_loss
+from touchstone.adversary.square_search import _side, _squares
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.random_sign import random_sign
-from touchstone.attacks.square import _side, _squares, square
+from touchstone.attacks.square import square
 from touchstone.numerics.tensors import RandomStreams
 
 

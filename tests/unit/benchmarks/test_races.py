@@ -129,10 +129,13 @@ def test_pgd_beyond_its_budget_is_not_timed(monkeypatch):
         pgd_speed.race("clean", model, rows, 1)
 
 
-def test_the_attack_suites_run_small(tmp_path):
-    found = attack_strength.measured(8, 1, epochs=1, every_eps=(0.1,))
+def test_the_attack_suites_run_small(tmp_path, monkeypatch):
+    monkeypatch.setattr(attack_strength, "EPS", {"linf": (0.1,), "l2": (1.0,)})
+    found = attack_strength.measured(8, ["plain", "aloe"], ["linf", "l2"], epochs=1)
 
-    assert "torchattacks AutoAttack" in written(attack_strength, found, tmp_path)
+    assert [line["network"] for line in found["lines"]] == ["plain", "plain", "aloe", "aloe"]
+    assert "passes: AutoAttack" in written(attack_strength, found, tmp_path)
+    assert all(line["share_of_passes"] < 1 for line in found["lines"])
 
 
 def test_margins_run_small_and_the_linear_ones_are_the_optimum(tmp_path):

@@ -120,6 +120,19 @@ def test_of_several_numbers_of_one_criterion_the_weakest_gives_the_direction():
         assert figure(rows, S9_1={"tests": tests} | SCALES).word == word
 
 
+def test_the_number_that_gives_the_direction_stands_first():
+    tests = [
+        {"name": "in a range", "metric": "b", "between": [-0.1, 0.1]},
+        {"name": "low", "at_most": 0.3, "no_effect": 0.5},
+    ]
+    rows = [*networks(0.0, metric="b"), *networks(0.1)]
+
+    found = figure(rows, S9_1={"tests": tests} | SCALES)
+
+    assert found.word == "same direction"
+    assert [part.name for part in found.parts] == ["low", "in a range"]
+
+
 @pytest.mark.parametrize(("left", "attacker"), [(0.1, "broken"), (0.9, "survives")])
 def test_the_number_that_breaks_a_claim_gives_no_direction(left, attacker):
     attack = {"breaks": {"name": "left", "metric": "left", "below": 0.2, "no_effect": 0.5}, "broken_by": ["S9-1"]}

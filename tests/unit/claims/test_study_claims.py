@@ -20,7 +20,7 @@ from touchstone.evaluations.translation import translation
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.study import load
-from touchstone.records.nouns import Cell, Detector, Outputs
+from touchstone.records.nouns import Cell, Detector, Outputs, Scores
 from touchstone.report.claim_table import claims_csv
 
 ROOT = Path(__file__).parents[3]
@@ -50,6 +50,8 @@ def made_up(planned, with_router):
     """An artefact of six images where a plan has one of an evaluation about accuracy."""
     if planned.role == "detectors":
         noun = Detector({}, {"use": "energy"}, {"0.05": 0.5}, spread=1.0, supervised=False)
+    elif planned.role == "calibration_scores":
+        noun = Scores(np.linspace(0, 1, 6), np.arange(6), np.zeros(6, np.int64))
     else:
         logits = np.random.default_rng(zlib.crc32(planned.file.encode())).normal(size=(6, 2)).astype(np.float32)
         paths = {"untranslated": logits, "translated": logits, "routed": logits[:, 0] > 0.5}
@@ -67,9 +69,9 @@ def test_the_evaluations_of_a_study_give_the_differences_that_its_claims_ask_for
     for name, component in asked.components.items():
         if component not in PAIRED:
             continue
-        cells = plan.questions.cells(name, ("outputs", "detectors"))
+        cells = plan.questions.cells(name, ("outputs", "detectors", "calibration_scores"))
         routed = {cell.facts["entry"] for cell in cells if cell.role == "detectors"}
-        made = {"outputs": [], "detectors": [], "examples": []}
+        made = {"outputs": [], "detectors": [], "calibration_scores": [], "examples": []}
         for cell in cells:
             made[cell.role].append(made_up(cell, cell.facts["entry"] in routed))
         parameters = inspect.signature(PAIRED[component]).parameters

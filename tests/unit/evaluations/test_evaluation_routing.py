@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,46 @@ def test_what_the_router_does_varies_with_the_images_that_gave_its_threshold():
     assert rows["digits/pgd", "routing_rate"].value == 1
     assert rows["digits/pgd", "routing_excess"].image_variance > 0.5  # in spreads of one half
     assert " ".join(rows["digits/pgd", "routing_rate"].files) == "attacked router calibration"
+
+
+OTHER = {"attack": "fgsm", "victim": "cnn.0", "settings": {"use": "attacks/fgsm", "eps": 0.1} | PROTECTS}
+
+
+def both_attacks():
+    """Knowing the defence, an attack makes images 0 (routed) and 1 wrong; ignoring it, another makes 1 and 2 wrong."""
+    knowing = outputs([0, 0, 1, 1], [0, 1, 1, 1], [2.5, 1.0, 0.0, 0.0], "routed.0", "knowing", [3, 1, 0, 2])
+    ignoring = replace(outputs([1, 0, 0, 1], [1, 1, 1, 1], [0.0, 1.0, 1.5, 0.0], "cnn.0", "ignoring"), **OTHER)
+    return found(CLEAN, knowing, ignoring)
+
+
+def test_the_worst_of_all_attacks_counts_accuracy_and_evasion_apart():
+    rows = both_attacks()
+
+    assert rows["digits/worst", "accuracy"].value == 0.25  # only image 3 resists both
+    assert rows["digits/worst", "evasion_rate_at_0.05"].value == 0.5  # images 1 and 2; image 0 is wrong but routed
+    assert rows["digits/worst", "accuracy"].threat.worst_of == ("cnn/fgsm", "pgd")
+    assert rows["digits/worst", "accuracy"].threat.eps == 0.1
+    for metric in ("accuracy", "evasion_rate_at_0.05"):
+        parts = [
+            row.value
+            for (examples, name), row in rows.items()
+            if name == metric and examples.count("/") and examples != "digits/worst"
+        ]
+        sign = 1 if metric == "accuracy" else -1
+        assert len(parts) == 2 and all(sign * rows["digits/worst", metric].value <= sign * part for part in parts)
+
+
+def test_what_only_attacks_succeed_at_that_ignore_the_defence_is_told():
+    rows = both_attacks()
+
+    assert rows["digits/worst", "oblivious_only_share"].value == pytest.approx(1 / 3)  # image 2 of 0, 1 and 2
+    assert rows["digits/worst", "oblivious_only_share_at_0.05"].value == 0.5  # image 2 of 1 and 2
+    assert rows["digits/worst", "oblivious_only_share_at_0.05"].n == 2
+
+
+def test_attacks_of_other_budgets_are_no_part_of_the_worst():
+    knowing = outputs([0, 1, 1, 1], [0, 1, 1, 1], [0.0, 1.0, 0.0, 0.0], "routed.0", "knowing")
+    wider = OTHER | {"settings": OTHER["settings"] | {"eps": 0.3}}
+    ignoring = replace(outputs([0, 0, 0, 0], [0, 0, 0, 0], [0.0] * 4, "cnn.0", "ignoring"), **wider)
+
+    assert ("digits/worst", "accuracy") not in found(CLEAN, knowing, ignoring)

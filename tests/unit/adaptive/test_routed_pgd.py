@@ -1,0 +1,55 @@
+import pytest
+import torch
+from torch import nn
+
+from touchstone.adaptive.routed_pgd import routed_pgd
+from touchstone.adversary.defences import Guarded, Pipeline
+from touchstone.numerics.tensors import RandomStreams
+
+
+class Broken(nn.Module):
+    """A translator that makes every image the darkest class: on the translated path everything is wrong by far."""
+
+    def forward(self, images):
+        return 0.01 * images
+
+
+def pipeline(router=True):
+    """A classifier of brightness: class 1 above .5. Its router translates images whose left half is above .56."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.stack([-torch.ones(16), torch.ones(16)]) / 16)
+        model[1].bias.copy_(torch.tensor([0.5, -0.5]))
+    left = lambda images: images[:, :, :, :2].mean((1, 2, 3))  # noqa: E731
+    guard = Guarded(model, left, ("images",), {}, 0.56, 0.1, {})
+    return Pipeline(model, [Broken()], guard if router else None)
+
+
+IMAGES = 0.51 + 0.04 * torch.rand((20, 1, 4, 4), generator=torch.Generator().manual_seed(0))
+LABELS = torch.ones(20, dtype=torch.int64)
+
+
+def rates(objective):
+    defence = pipeline()
+    draws = RandomStreams(0, "attack", torch.arange(20))
+    found = routed_pgd(defence, IMAGES, LABELS, draws, eps=0.06, steps=20, objective=objective)
+    with torch.no_grad():
+        paths = defence.paths(found)
+    wrong = paths.logits.argmax(1) != LABELS
+    lead = paths.logits[:, 0] - paths.logits[:, 1]
+    return int(wrong.sum()), int((wrong & ~paths.routed).sum()), float(lead.mean())
+
+
+def test_the_worst_point_for_accuracy_is_not_the_one_that_gets_past_the_router():
+    accuracy, evasion = rates("accuracy"), rates("evasion")
+
+    assert accuracy[0] == evasion[0] == 20  # all can be made wrong on either path
+    assert accuracy[1] < 5 and evasion[1] == 20  # the router sees the points of largest margin
+    assert accuracy[2] > evasion[2]
+
+
+def test_without_a_router_there_is_none_to_evade():
+    draws = RandomStreams(0, "attack", torch.arange(20))
+
+    with pytest.raises(ValueError, match="no router"):
+        routed_pgd(pipeline(router=False), IMAGES, LABELS, draws, objective="evasion")

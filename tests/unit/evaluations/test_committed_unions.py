@@ -1,0 +1,71 @@
+"""In both committed reports, the worst of all attacks is at least as bad for the defence as each of them."""
+
+import csv
+import gzip
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+WORST = "/worst"
+
+
+def read(study):
+    with gzip.open(ROOT / "reports" / study / "metrics.csv.gz", "rt", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def broken(rows):
+    """Every part that is worse for the defence than the union it belongs to, and how many parts were compared."""
+    parts = {}
+    for row in rows:
+        parts.setdefault((row["evaluation"], row["entry"], row["metric"], row["seed"]), []).append(row)
+    found, compared = [], 0
+    for same in parts.values():
+        for worst in (
+            row for row in same if row["examples"].endswith(WORST) and row["metric"].startswith(("accuracy", "evasion"))
+        ):
+            clean = worst["examples"].removesuffix(WORST)
+            for part in same:
+                if not part["examples"].startswith(f"{clean}/") or part is worst:
+                    continue
+                compared += 1
+                gain = float(worst["value"]) - float(part["value"])
+                if (gain if worst["metric"].startswith("accuracy") else -gain) > 1e-9:
+                    found.append((worst["entry"], part["examples"], worst["metric"], part["seed"], gain))
+    return found, compared
+
+
+@pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
+def test_no_single_attack_is_worse_than_the_worst_of_all(study):
+    found, compared = broken(read(study))
+
+    assert found == []
+    assert compared > 100
+
+
+def test_a_union_that_leaves_an_attack_out_is_noticed():
+    rows = [row for row in read("digits") if row["evaluation"] == "routing"]
+    whole = {("accuracy", "0"): "0.9"}
+    changed = [
+        row | {"value": whole.get((row["metric"], row["seed"]), row["value"])}
+        if row["examples"].endswith(WORST)
+        else row
+        for row in rows
+    ]
+
+    assert broken(changed)[0]
+
+
+@pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
+def test_attacks_that_ignore_a_router_add_at_most_one_percent_to_those_that_know_it(study):
+    shares = [
+        float(row["value"])
+        for row in read(study)
+        if row["metric"].startswith("oblivious_only_share")
+        and row["metric"].endswith("_mean")
+        and row["evaluation"] in ("routing", "always_translated")
+    ]
+
+    assert len(shares) >= 3
+    assert max(shares) <= 0.01
