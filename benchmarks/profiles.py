@@ -3,7 +3,7 @@
     python benchmarks/profiles.py [--images 256] [--rows 10000] [--width 512] [--scores 10000] [--rounds 20] [--threads 1]
 
 The pieces of a PGD step, timed by themselves; how many passes stop_on_success can save, counted at the network; what each
-member of worst_of takes and leaves; gradient norms of a batch in one go, in halves and in quarters, their time and peak
+part of attack_suite takes and leaves; gradient norms of a batch in one go, in halves and in quarters, their time and peak
 memory against a plain pass of the whole; functions of Python (own time) of FGSM training, of stored detectors and of the
 bootstrap. A profiler of functions slows small calls down, so shares count, not times. Writes profiles.json and .md into
 benchmarks/results/.
@@ -22,7 +22,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import attack_strength
 import bootstrap_auroc
 import gradient_features
 import pgd_speed
@@ -34,8 +33,12 @@ from touchstone.adversary.ascent import keep_better
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import logits_loss_and_gradient
 from touchstone.adversary.perturbations import Ball, check_inputs
+from touchstone.attacks.apgd import apgd
+from touchstone.attacks.attack_suite import attack_suite
+from touchstone.attacks.square import square
 from touchstone.numerics.tensors import RandomStreams, frozen
 
+EPS = (0.05, 0.1, 0.15)  # at which the parts of the attack suite are timed
 MOST = 8  # lines of a profile
 PARTS = (1, 2, 4)  # of a batch, one after the other
 
@@ -118,17 +121,24 @@ def passes(model: nn.Module, rows: Rows) -> Results:
     return {"survive": left, **{name: number / whole for name, number in seen.items()}}
 
 
+MEMBERS: dict[str, Callable[..., Tensor]] = {
+    "apgd": partial(apgd, steps=20, stop_on_success=True),
+    "restarts": partial(attack_suite, steps=1, queries=0),
+    "square": partial(square, queries=1500, stop_on_success=True),
+}
+
+
 def members(model: nn.Module, rows: Rows, eps: float) -> list[Results]:
-    """Return what each member of worst_of takes on those whom the ones before left, and how many it leaves."""
+    """Return what each part of the suite takes on those whom the ones before left, and how many it leaves."""
     results, left = [], rows
-    for name, member in zip(("apgd", "apgd, dlr", "square"), attack_strength.members(eps), strict=True):
+    for name, member in MEMBERS.items():
         if not len(left.ids):
             break
         made: list[Tensor] = []
-        alone = partial(attack_strength.ours, eps=eps, attacks=[member])
 
-        def run(alone: Callable[..., Tensor] = alone, left: Rows = left, made: list[Tensor] = made) -> None:
-            made[:] = [attack_strength.attacked(alone, model, left)]
+        def run(member: Callable[..., Tensor] = member, left: Rows = left, made: list[Tensor] = made) -> None:
+            draws = RandomStreams(0, "attack", left.ids)
+            made[:] = [member(model, left.images, left.labels, draws, eps=eps)]
 
         seconds = racing.own_seconds(run)
         left = left.take(left.withstood(model, made[0], eps))
@@ -183,7 +193,7 @@ def measured(
     }
     results["pieces"] = pgd_pieces(*networks["adversarial"], rounds)
     results["passes"] = {kind: passes(*pair) for kind, pair in networks.items()}
-    results["members"] = [line for eps in attack_strength.EPS for line in members(*networks["adversarial"], eps)]
+    results["members"] = [line for eps in EPS for line in members(*networks["adversarial"], eps)]
     results["gradient_norms"] = gradient_norms(batch, min(rounds, 5))
     data, held_out = training_epochs.made_up(rows, seed=1), training_epochs.made_up(10, seed=2)
     results["training"] = functions(partial(training_epochs.ours, "FGSM", data, held_out, 1), within="/touchstone/")
@@ -220,7 +230,7 @@ def page(results: Results) -> str:
                 for kind, one in results["passes"].items()
             ],
         ),
-        "## worst_of: its members",
+        "## attack_suite: its parts",
         "Each meets those whom the ones before left.",
         racing.table(
             ("eps", "member", "processor seconds", "leaves"),
