@@ -162,7 +162,7 @@ EXPERIMENTS: dict[str, Callable[[Population], dict[str, list[Interval]]]] = {
     "share": share, "difference": difference, "sr": evasion, "detection": detection, "tau": tau,
 }  # fmt: skip
 # Replications of each, in units of those that are asked for: what costs less is done more often.
-WEIGHTS = {"share": 2, "difference": 2, "sr": 2, "detection": 1, "tau": 1}
+WEIGHTS = {"share": 2, "difference": 2, "sr": 2, "detection": 4, "tau": 4}
 
 
 # --- the intervals of their mean ----------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def routed_pgd(
             candidates.append(ascend_with_step_halving(attacked, goal, ball, start, steps=steps)[0])
         if objective == "evasion":
             path = _Path(pipeline, translated=False)
-            return best_of(path, images, labels, candidates)  # type: ignore[arg-type]  # it needs what `evade` needs
+            return best_of(path, images, labels, candidates)
         return strongest(pipeline, labels, [images, *candidates])
 
 

@@ -25,8 +25,8 @@ class Effort:
 
 EFFORTS = {
     "quick": Effort(100, 20, 100, 10, 15, 3, 200),
-    "usual": Effort(300, 50, 500, 40, 40, 7, 500),
-    "full": Effort(1000, 100, 2000, 100, 40, 20, 1000),
+    "usual": Effort(300, 50, 500, 20, 40, 7, 500),
+    "full": Effort(1000, 100, 2000, 50, 40, 20, 1000),
 }
 
 
@@ -37,7 +37,7 @@ def attacks(facts: Facts, effort: Effort) -> dict[str, Any]:
     return {
         "worst": {"use": "attack_suite", "eps": eps, "restarts": effort.restarts, "queries": effort.queries},
         "pgd": plain,
-        "adaptive": {"use": "selective_pgd", "eps": eps, "steps": effort.adaptive_steps},
+        "adaptive": {"use": "evasion_suite", "eps": eps, "steps": effort.adaptive_steps},
         "check_0": plain | {"eps": 0},
         "check_half": plain | {"eps": float(f"{facts.eps / 2:.6g}")},
         "check_eps": plain,

@@ -1,0 +1,44 @@
+import torch
+from torch import nn
+
+from touchstone.adaptive.evasion_suite import evasion_suite
+from touchstone.adaptive.selective_pgd import selective_pgd
+from touchstone.adversary.defences import Guarded
+from touchstone.adversary.evasion import margin_and_excess
+from touchstone.numerics.tensors import RandomStreams
+
+
+def guarded():
+    """A small network with three classes, behind a quadratic score of its hidden layer."""
+    torch.manual_seed(3)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 24), nn.ReLU(), nn.Linear(24, 3)).eval()
+    with torch.no_grad():
+        model[3].weight.mul_(4)
+
+    def score(logits, images):
+        return (logits - 0.3).square().sum(1) + 8 * images.std((1, 2, 3))
+
+    return Guarded(model, score, ("logits", "images"), {}, 2.0, 1.0, {})
+
+
+def scores_of_wrong_points(attack, **settings):
+    defence = guarded()
+    images = (torch.rand((60, 1, 4, 4), generator=torch.Generator().manual_seed(1)) * 255).round() / 255
+    labels = defence.model(images).argmax(1)
+    streams = RandomStreams(0, "attack", torch.arange(60))
+    points = attack(defence, images, labels, streams, eps=0.1, steps=20, **settings)
+    margin, excess = margin_and_excess(defence, points, labels)
+    return torch.where(margin > 0, excess, torch.inf)
+
+
+def test_the_suite_is_at_least_as_strong_as_its_first_member_at_every_threshold():
+    suite, member = scores_of_wrong_points(evasion_suite), scores_of_wrong_points(selective_pgd, restarts=5)
+
+    assert (suite <= member + 1e-6).all()
+    assert (suite < member - 1e-2).float().mean() > 0.1
+
+
+def test_with_no_weights_only_selective_pgd_remains():
+    suite, member = scores_of_wrong_points(evasion_suite, weights=[]), scores_of_wrong_points(selective_pgd, restarts=5)
+
+    assert torch.equal(suite, member)
