@@ -5,7 +5,7 @@
 Networks and images are drawn anew, all networks see the same images, and the truth is known in closed form. The interval
 is the one that a verdict uses: numbers of each network by the functions that evaluations call, their mean by
 `rows.with_means`. Beside it run two mutants on the same numbers: the hull of the seeds' intervals, and a bootstrap that
-forgets the seeds. Replications are those of Kendall's tau, which takes longest; see WEIGHTS. Writes
+forgets the seeds. Replications are those of a cell, times its WEIGHTS. Writes
 interval_coverage.json and .md into benchmarks/results/.
 """
 
