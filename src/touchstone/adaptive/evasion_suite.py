@@ -6,10 +6,10 @@ from functools import partial
 
 from torch import Tensor
 
-from touchstone.adaptive.selective_pgd import selective
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import Direction, Observation, best_of, evade
+from touchstone.adversary.evasion import Direction, Observation
 from touchstone.adversary.losses import cross_entropy, margin_loss
+from touchstone.adversary.lowest_scores import lower_scores, lowest_of, selective
 from touchstone.contracts import NonNegativeFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, per_row
 
@@ -46,19 +46,19 @@ def evasion_suite(
         weights: of the score against the class, each is tried.
 
     Returns:
-        (N, C, H, W) in [0, 1]: per image, the best point of all members by `evasion.rank`.
+        (N, C, H, W) in [0, 1]: per image, the best point of all members by `lowest_scores.rank`.
 
     References:
         Bryniarski et al. 2021, section 4.1, for selective PGD; docs/papers/shared.md, "Adaptive attacks".
     """
-    follow = partial(evade, defence, images, labels, generator, eps=eps, steps=steps, step_size=None)
+    follow = partial(lower_scores, defence, images, labels, generator, eps=eps, steps=steps)
     both: list[Direction] = [partial(_both, weight=weight) for weight in weights]
     members = [
         follow([selective], restarts=restarts),
-        follow(both, restarts=1, loss=cross_entropy),
-        follow(both, restarts=1, loss=margin_loss),
+        follow(both, loss=cross_entropy),
+        follow(both, loss=margin_loss),
     ]
-    return best_of(defence, images, labels, members)
+    return lowest_of(defence, images, labels, members)
 
 
 def _both(observation: Observation, weight: float) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from touchstone.adversary.defences import Guarded, smoothed
+from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import Direction, Observation, evade
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, per_row
@@ -69,5 +69,5 @@ def joint_pgd(
         steps=steps,
         step_size=step_size,
         restarts=restarts,
-        surrogate=None if softplus_beta is None else smoothed(defence, softplus_beta),
+        softplus_beta=softplus_beta,
     )

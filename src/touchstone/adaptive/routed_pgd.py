@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
 from touchstone.adversary.defences import Pipeline, Straight
-from touchstone.adversary.evasion import Observation, best_of, evade
+from touchstone.adversary.evasion import Observation
 from touchstone.adversary.goals import Goal, strongest
+from touchstone.adversary.lowest_scores import as_stored, lower_scores, lowest_of
 from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
@@ -55,7 +56,7 @@ def routed_pgd(
 
     Returns:
         (N, C, H, W) in [0, 1]: per image, the point with the highest margin loss of the deployed pipeline; or with
-        `evasion`, the best by `evasion.rank`, for which routed images are flagged.
+        `evasion`, the best by `lowest_scores.rank`, for which routed images are flagged.
 
     Raises:
         ValueError: the objective is `evasion`, and the pipeline has no router.
@@ -78,7 +79,7 @@ def routed_pgd(
 
     with frozen(pipeline):
         candidates = [
-            evade(
+            lower_scores(
                 path, images, labels, generator, [follow], eps=eps, steps=steps, step_size=step_size, restarts=restarts
             )
             for path in paths
@@ -86,10 +87,11 @@ def routed_pgd(
         ball, goal = Ball(images, eps), Goal(labels)
         for _ in range(restarts):
             start = ball.random(generator)
-            candidates.append(ascend_with_step_halving(attacked, goal, ball, start, steps=steps)[0])
+            highest = ascend_with_step_halving(attacked, goal, ball, start, steps=steps)[0]
+            candidates.append(as_stored(highest, ball))
         if objective == "evasion":
             path = _Path(pipeline, translated=False)
-            return best_of(path, images, labels, candidates)
+            return lowest_of(path, images, labels, candidates)
         return strongest(pipeline, labels, [images, *candidates])
 
 

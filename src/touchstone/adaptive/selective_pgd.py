@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
-from touchstone.adversary.defences import Guarded, smoothed
+from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import Observation, evade
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, per_row
@@ -51,33 +49,27 @@ def selective_pgd(
         Bryniarski et al. 2021, sections 4.1 and 4.2; docs/papers/shared.md, "Adaptive attacks".
     """
 
+    def follow(observation: Observation) -> Tensor:
+        towards_wrong, towards_unflagged = observation.class_gradient, -observation.score_gradient
+        if orthogonal:
+            towards_wrong, towards_unflagged = (
+                _without(towards_wrong, towards_unflagged),
+                _without(towards_unflagged, towards_wrong),
+            )
+        return torch.where(per_row(observation.wrong, images), towards_unflagged, towards_wrong)
+
     return evade(
         defence,
         images,
         labels,
         generator,
-        [_selective_and_orthogonal if orthogonal else selective],
+        [follow],
         eps=eps,
         steps=steps,
         step_size=step_size,
         restarts=restarts,
-        surrogate=None if softplus_beta is None else smoothed(defence, softplus_beta),
+        softplus_beta=softplus_beta,
     )
-
-
-def selective(observation: Observation) -> Tensor:
-    """Return the direction that lowers the score of a wrong point, and raises the loss of a right one."""
-    wrong = per_row(observation.wrong, observation.class_gradient)
-    return torch.where(wrong, -observation.score_gradient, observation.class_gradient)
-
-
-def _selective_and_orthogonal(observation: Observation) -> Tensor:
-    apart = replace(
-        observation,
-        class_gradient=_without(observation.class_gradient, observation.score_gradient),
-        score_gradient=_without(observation.score_gradient, observation.class_gradient),
-    )
-    return selective(apart)
 
 
 def _without(gradient: Tensor, other: Tensor) -> Tensor:

@@ -9,9 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from touchstone.adversary.defences import Guarded, smoothed
 from touchstone.adversary.losses import LossOfLogits, cross_entropy, margin_loss
 from touchstone.adversary.perturbations import Ball, resolve_step_size
-from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms, to_grid_towards
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,11 @@ def evade(
     step_size: float | None,
     restarts: int,
     loss: LossOfLogits = cross_entropy,
-    surrogate: Defended | None = None,
+    softplus_beta: float | None = None,
 ) -> Tensor:
     """Follow each direction from several starts, and keep the best points.
 
-    The first start is the image itself; the others are uniform points of the L-inf ball. Steps shrink linearly to 0, because
-    steps of one length would circle the border between right and wrong, where the best points are. The defence sees the
-    points rounded to 8 bits, as they will be stored: a point that is only just wrong is often right again when rounded.
+    The first start is the image itself; the others are uniform points of the L-inf ball.
 
     Args:
         defence: the target.
@@ -95,14 +94,17 @@ def evade(
         directions: each maps an observation to a step direction (N, C, H, W).
         eps: L-inf radius in pixel units.
         steps: gradient steps per start.
-        step_size: mean length of a step; None means 2.5 * eps / steps.
+        step_size: length of a step; None means 2.5 * eps / steps.
         restarts: starts per direction.
         loss: of logits and labels; its gradient leads to a wrong class.
-        surrogate: a smoothed copy of the defence; where the score of an image has no gradient, its gradient is used.
+        softplus_beta: if the score of an image has no gradient, use that of the network with this softplus instead of
+            ReLU; None does not.
 
     Returns:
-        (N, C, H, W) in [0, 1], on the 1/255 grid if the images are: the best point by `rank`.
+        (N, C, H, W) in [0, 1]: the best point by `rank`, which prefers wrong and unflagged, then wrong and least
+        flagged, then nearest to being wrong.
     """
+    surrogate = smoothed(defence, softplus_beta) if softplus_beta is not None and isinstance(defence, Guarded) else None
     size = resolve_step_size(step_size, eps, steps)
     ball = Ball(images, eps)
     with frozen(defence.model):
@@ -112,15 +114,14 @@ def evade(
             for restart in range(restarts):
                 points = images if restart == 0 else ball.random(generator)
                 for step in range(steps + 1):
-                    stored = as_stored(points, ball)
-                    observation = _observe(defence, stored, labels, loss)
+                    observation = _observe(defence, points, labels, loss)
                     if surrogate is not None:
-                        observation = _with_surrogate_gradient(observation, surrogate, stored, labels, loss)
+                        observation = _with_surrogate_gradient(observation, surrogate, points, labels, loss)
                     new_rank = _rank(observation)
-                    best = torch.where(per_row(new_rank > best_rank, images), stored, best)
+                    best = torch.where(per_row(new_rank > best_rank, images), points, best)
                     best_rank = torch.maximum(best_rank, new_rank)
                     if step < steps:
-                        points = ball.step(points, direction(observation), 2 * size * (1 - step / steps))
+                        points = ball.step(points, direction(observation), size)
     return best
 
 
@@ -135,7 +136,7 @@ def _observe(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogi
 
 
 def _with_surrogate_gradient(
-    observation: Observation, surrogate: Defended, points: Tensor, labels: Tensor, loss: LossOfLogits
+    observation: Observation, surrogate: Guarded, points: Tensor, labels: Tensor, loss: LossOfLogits
 ) -> Observation:
     flat = is_flat(observation.score_gradient)
     if not bool(flat.any()):
@@ -145,17 +146,12 @@ def _with_surrogate_gradient(
     return replace(observation, score_gradient=gradient)
 
 
-def as_stored(points: Tensor, ball: Ball) -> Tensor:
-    """Return points of a ball rounded to 8 bits towards its images, as an attacked set stores them."""
-    return ball.project(to_grid_towards(points, ball.images))
-
-
 def is_flat(gradient: Tensor) -> Tensor:
     """Return which rows of a gradient (N, ...) are exactly 0, (N,) bool."""
     return row_norms(gradient, "linf") == 0
 
 
-def flat_scores(defence: Defended, images: Tensor) -> Tensor:
+def flat_scores(defence: Guarded, images: Tensor) -> Tensor:
     """Return which images have no score gradient at all, (N,) bool.
 
     Following the gradient cannot lower the score there.
@@ -165,7 +161,7 @@ def flat_scores(defence: Defended, images: Tensor) -> Tensor:
         return is_flat(_observe(defence, images, labels, cross_entropy).score_gradient)
 
 
-def best_of(defence: Defended, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
+def best_of(defence: Guarded, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
     """Return the best of each image and its candidates by `rank`, (N, C, H, W).
 
     Uses forward passes only.
@@ -178,7 +174,7 @@ def best_of(defence: Defended, images: Tensor, labels: Tensor, candidates: Itera
     return best
 
 
-def margin_and_excess(defence: Defended, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def margin_and_excess(defence: Guarded, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return margin loss and excess, both (N,), from forward passes only.
 
     The excess is score minus threshold, in units of the detector's spread.
@@ -195,8 +191,8 @@ def _rank(observation: Observation) -> Tensor:
 def rank(margin: Tensor, excess: Tensor) -> Tensor:
     """Return the rank of a point, (N,): higher is better for the attacker.
 
-    Wrong points rank above 0, the lower their score the higher, and at least 1 exactly if they are not flagged. So the best
-    point gets past every threshold that any of the points gets past. Points that are still right rank at most 0, the
-    nearest to being wrong first.
+    Evading points rank above 1, wrong but flagged ones in (0, 1), and points that are still right at most 0.
     """
-    return torch.where(margin > 0, 1 - excess / (1 + excess.abs()), torch.tanh(margin))
+    evading = 1 + torch.sigmoid(margin)
+    caught = 1 / (1 + excess.clamp_min(1e-9))
+    return torch.where(margin > 0, torch.where(excess > 0, caught, evading), torch.tanh(margin))

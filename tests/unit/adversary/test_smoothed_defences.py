@@ -38,9 +38,9 @@ def test_a_step_along_the_surrogate_lowers_a_score_that_has_no_gradient():
         visited.append(seen.score_gradient)
         return -seen.score_gradient
 
-    for surrogate in (None, smoothed(with_dead_relu(), 1.0)):
+    for beta in (None, 1.0):
         evade(with_dead_relu(), images, labels, draws(2), [follow], eps=0.1, steps=1, step_size=None, restarts=1,
-              surrogate=surrogate)  # fmt: skip
+              softplus_beta=beta)  # fmt: skip
 
     assert visited[0].abs().max() == 0
     assert (visited[-1] > 0).all()

@@ -13,6 +13,7 @@ from typing import Any
 from touchstone import registry
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs import results
+from touchstone.pipeline.jobs.budgets import check_declared_budget
 from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.provenance import sidecar_files
@@ -170,41 +171,6 @@ def _attack(job: Job) -> None:
     except ValueError as error:
         raise JobError(f"{job.task.output}: {error}") from error
     job.write(attacked)
-
-
-def check_declared_budget(block: dict[str, Any], examples: Any, attacked: Any) -> None:
-    """Check that an attacked set has the labels and rows of its clean set, and stays within the budget of its attack.
-
-    An attack declares a budget by its settings `eps` and `norm`, which is L-inf if it has none. If it has `clip: false`,
-    only the images on the 1/255 grid must be pixels.
-
-    Args:
-        block: the settings of the attack.
-        examples: the clean ExampleSet.
-        attacked: the ExampleSet that the attack made of it.
-
-    Raises:
-        ValueError: names the attack and what it did.
-    """
-    import numpy as np
-    import torch
-
-    from touchstone.adversary.budgets import check_budget
-
-    name = block["use"]
-    if not np.array_equal(attacked.example_ids, examples.example_ids) or not np.array_equal(
-        attacked.labels, examples.labels
-    ):
-        raise ValueError(f"{name} changed labels or the order of rows")
-    if block.get("eps") is None:
-        return
-    versions = [attacked.images]
-    if attacked.unquantised is not None and block.get("clip", True):
-        versions.append(attacked.unquantised)
-    for version in versions:
-        check_budget(
-            name, torch.from_numpy(examples.images), torch.from_numpy(version), block["eps"], block.get("norm", "linf")
-        )
 
 
 def _model(job: Job) -> Any:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import best_of, evade, rank
+from touchstone.adversary.lowest_scores import lower_scores, lowest_of, rank, selective
 from touchstone.numerics.tensors import RandomStreams
 
 IMAGES = torch.full((3, 1, 2, 2), 131 / 255)
@@ -22,13 +22,9 @@ def guarded(threshold=0.0):
     )
 
 
-def selective(seen):
-    return torch.where(seen.wrong[:, None, None, None], -seen.score_gradient, seen.class_gradient)
-
-
 def nearest_wrong_point(eps=0.1, steps=60):
     streams = RandomStreams(0, "attack", torch.arange(3))
-    return evade(guarded(), IMAGES, LABELS, streams, [selective], eps=eps, steps=steps, step_size=None, restarts=1)
+    return lower_scores(guarded(), IMAGES, LABELS, streams, [selective], eps=eps, steps=steps, restarts=1)
 
 
 def test_the_points_are_on_the_grid_where_they_are_stored():
@@ -64,6 +60,6 @@ def test_lower_scores_rank_higher_among_wrong_points_and_every_wrong_point_above
 def test_the_best_candidate_is_wrong_with_the_lowest_score_in_any_order(order):
     candidates = [torch.full((3, 1, 2, 2), value / 255) for value in (100, 126, 129)][::order]
 
-    best = best_of(guarded(), IMAGES, LABELS, candidates)
+    best = lowest_of(guarded(), IMAGES, LABELS, candidates)
 
     assert torch.allclose(best, torch.full((3, 1, 2, 2), 126 / 255))

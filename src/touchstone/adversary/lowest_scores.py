@@ -1,0 +1,110 @@
+"""The search for wrong points with the lowest scores, which get past every threshold that any wrong point gets past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from touchstone.adversary.evasion import Defended, Direction, Observation, _observe
+from touchstone.adversary.losses import LossOfLogits, cross_entropy, margin_loss
+from touchstone.adversary.perturbations import Ball, resolve_step_size
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row, to_grid_towards
+
+
+def lower_scores(
+    defence: Defended,
+    images: Tensor,
+    labels: Tensor,
+    generator: RandomStreams,
+    directions: Sequence[Direction],
+    *,
+    eps: float,
+    steps: int,
+    step_size: float | None = None,
+    restarts: int = 1,
+    loss: LossOfLogits = cross_entropy,
+) -> Tensor:
+    """Follow each direction from several starts, and keep the best points by `rank`.
+
+    It differs from `evasion.evade` in three ways. The defence sees points rounded to 8 bits, as a study stores them: a point
+    that is only just wrong is often right again when it is rounded. Steps shrink linearly to 0, because steps of one length
+    circle the border between right and wrong, where the lowest scores are. And the lowest score is the best, not the widest
+    margin below one threshold.
+
+    Args:
+        defence: the target.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: random streams of the images, for the starts.
+        directions: each maps an observation to a step direction (N, C, H, W).
+        eps: L-inf radius in pixel units.
+        steps: gradient steps per start.
+        step_size: mean length of a step; None means 2.5 * eps / steps.
+        restarts: starts per direction; the first is the image itself, the others are uniform points of the ball.
+        loss: of logits and labels; its gradient leads to a wrong class.
+
+    Returns:
+        (N, C, H, W) in [0, 1], on the 1/255 grid if the images are.
+    """
+    size = resolve_step_size(step_size, eps, steps)
+    ball = Ball(images, eps)
+    with frozen(defence.model):
+        best, best_rank = images, _rank(_observe(defence, images, labels, loss))
+        for direction in directions:
+            for restart in range(restarts):
+                points = images if restart == 0 else ball.random(generator)
+                for step in range(steps + 1):
+                    stored = as_stored(points, ball)
+                    observation = _observe(defence, stored, labels, loss)
+                    new_rank = _rank(observation)
+                    best = torch.where(per_row(new_rank > best_rank, images), stored, best)
+                    best_rank = torch.maximum(best_rank, new_rank)
+                    if step < steps:
+                        points = ball.step(points, direction(observation), 2 * size * (1 - step / steps))
+    return best
+
+
+def as_stored(points: Tensor, ball: Ball) -> Tensor:
+    """Return points of a ball rounded to 8 bits towards its images, as a study stores attacked sets."""
+    return ball.project(to_grid_towards(points, ball.images))
+
+
+def lowest_of(defence: Defended, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
+    """Return the best of each image and its candidates by `rank`, (N, C, H, W), from forward passes only."""
+    best, best_rank = images, _rank_at(defence, images, labels)
+    for points in candidates:
+        new_rank = _rank_at(defence, points, labels)
+        best = torch.where(per_row(new_rank > best_rank, images), points, best)
+        best_rank = torch.maximum(best_rank, new_rank)
+    return best
+
+
+def selective(observation: Observation) -> Tensor:
+    """Return the direction that raises the loss of a right point, and lowers the score of a wrong one."""
+    wrong = per_row(observation.wrong, observation.class_gradient)
+    return torch.where(wrong, -observation.score_gradient, observation.class_gradient)
+
+
+def rank(margin: Tensor, excess: Tensor) -> Tensor:
+    """Return the rank of a point, (N,): higher is better for the attacker.
+
+    Wrong points rank above 0, the lower their score the higher, and at least 1 exactly if they are not flagged. Points that
+    are still right rank at most 0, the nearest to being wrong first.
+
+    Args:
+        margin: (N,), margin loss; above 0 exactly if the prediction is wrong.
+        excess: (N,), score minus threshold, in units of the detector's spread.
+    """
+    return torch.where(margin > 0, 1 - excess / (1 + excess.abs()), torch.tanh(margin))
+
+
+def _rank(observation: Observation) -> Tensor:
+    return rank(observation.margin, observation.excess)
+
+
+def _rank_at(defence: Defended, points: Tensor, labels: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits, scores = defence.read(points)
+    return rank(margin_loss(logits, labels), (scores - defence.threshold) / defence.spread)

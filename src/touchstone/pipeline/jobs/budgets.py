@@ -1,0 +1,41 @@
+"""Whether an attacked set keeps what its attack declares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def check_declared_budget(block: dict[str, Any], examples: Any, attacked: Any) -> None:
+    """Check that an attacked set has the labels and rows of its clean set, and stays within the budget of its attack.
+
+    An attack declares a budget by its settings `eps` and `norm`, which is L-inf if it has none. If it has `clip: false`,
+    only the images on the 1/255 grid must be pixels.
+
+    Args:
+        block: the settings of the attack.
+        examples: the clean ExampleSet.
+        attacked: the ExampleSet that the attack made of it.
+
+    Raises:
+        ValueError: names the attack and what it did.
+    """
+    import torch  # only jobs that attack need it
+
+    from touchstone.adversary.budgets import check_budget
+
+    name = block["use"]
+    if not np.array_equal(attacked.example_ids, examples.example_ids) or not np.array_equal(
+        attacked.labels, examples.labels
+    ):
+        raise ValueError(f"{name} changed labels or the order of rows")
+    if block.get("eps") is None:
+        return
+    versions = [attacked.images]
+    if attacked.unquantised is not None and block.get("clip", True):
+        versions.append(attacked.unquantised)
+    for version in versions:
+        check_budget(
+            name, torch.from_numpy(examples.images), torch.from_numpy(version), block["eps"], block.get("norm", "linf")
+        )
