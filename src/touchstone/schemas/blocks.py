@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from touchstone import registry
-from touchstone.contracts import NESTED
 from touchstone.pipeline.settings.sections import FILE_SETTINGS, Reference, Section
 from touchstone.registry import Component
 from touchstone.schemas.descriptions import SETTINGS
 from touchstone.schemas.values import Schema, descriptions, ref, reference_schema, setting_schema, union
-from touchstone.signatures import Setting
+from touchstone.signatures import NESTED, Setting
 
 HAS_USE: Schema = {"required": ["use"]}
 MERGE = "<<"  # YAML's merge key, which editors show to propertyNames
