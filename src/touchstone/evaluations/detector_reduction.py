@@ -51,7 +51,8 @@ def detector_reduction(
 
         - implied_accuracy_at_half: the share of images that are right and not flagged unattacked, and that no attack at
           `eps` makes wrong and not flagged.
-        - best_known_accuracy_at_half: the share of images that the best rival gets right under each attack at eps / 2.
+        - best_known_accuracy_at_half: the share of images that the best rival of the same seed gets right under each attack
+          at eps / 2.
         - implied_minus_best_known: the difference, paired by image.
         - implied_minus_best_known_passed: 0 if the whole interval of the difference is above 0; else 1.
 
@@ -64,7 +65,9 @@ def detector_reduction(
     rows: list[MetricRow] = []
     at_eps = [cell for cell in scores if cell.attack and _is_at(cell, eps) and not cell.translator]
     for group in grouped(at_eps, lambda cell: (network(cell), cell.detector, cell.examples)).values():
-        rival, known, files = _best_rival(rival_outputs, group[0].examples, eps / 2)
+        rival, known, files = _best_rival(
+            [c for c in rival_outputs if c.seed == group[0].seed], group[0].examples, eps / 2
+        )
         held, used = _held(group, outputs, scores, detectors, f"{false_positive_rate:g}")
         ids = used[0].noun.example_ids
         right = known[rows_of(rival.noun.example_ids, ids, rival.file)]
