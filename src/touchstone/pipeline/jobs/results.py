@@ -22,7 +22,7 @@ ROLES = {
     "margins": "Margins",
     "examples": "ExampleSet",
 }
-ROLES |= {f"fit_{role}": ROLES[role] for role in ("outputs", "margins")}
+ROLES |= {f"fit_{role}": ROLES[role] for role in ("outputs", "margins")} | {"rival_outputs": ROLES["outputs"]}
 
 
 def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:
