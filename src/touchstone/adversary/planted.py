@@ -108,10 +108,11 @@ def plant(
 ) -> Problem | None:
     """Return the planted problem of one image, None if none can be planted.
 
-    Inner points are uniform within (1 - GAP) eps. The boundary point is a random corner of the ball. The readout is the
-    hyperplane between the boundary point and the hull of the image and the inner points, of largest margin in the features.
-    So the boundary point is an adversarial example by construction. Logits have the range that those of the network have
-    on the same points, so that an attack meets the scale that it meets on the network.
+    Half of the inner points are uniform within (1 - GAP) eps, half are corners of that ball. So the readout cannot tell the
+    boundary point by its distance only, which would make every corner a solution. The boundary point is a random corner of
+    the ball. The readout is the hyperplane between the boundary point and the hull of the image and the inner points, of
+    largest margin in the features. So the boundary point is an adversarial example by construction. Logits have the range
+    that those of the network have on the same points, so that an attack meets the scale that it meets on the network.
 
     Args:
         model: images in [0, 1] to logits; freeze it before the call.
@@ -129,8 +130,11 @@ def plant(
     """
     shape, dtype = image.shape[1:], image.dtype
     with torch.no_grad():
-        noise = 2 * generator.uniform((inner_points, *shape), dtype)[0] - 1
-        inner = torch.cat([image, (image + (1 - GAP) * eps * noise).clamp(0, 1)])
+        noise = 2 * generator.uniform((inner_points - inner_points // 2, *shape), dtype)[0] - 1
+        uniform = (image + (1 - GAP) * eps * noise).clamp(0, 1)
+        inner = torch.cat(
+            [image, uniform, random_corners(image, generator, eps=(1 - GAP) * eps, count=inner_points // 2)]
+        )
         corners = random_corners(image, generator, eps=eps, count=candidates)
         if allowed is not None:
             corners = corners[torch.cat([allowed(chunk) for (chunk,) in batches(CHUNK, corners)])]

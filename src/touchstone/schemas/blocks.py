@@ -120,8 +120,12 @@ def _strict(
     settings: Mapping[str, Setting],
 ) -> Schema:
     patterns: dict[str, Schema] = {"^use$": {"enum": [*choices]}}
+    folders: dict[str, set[str]] = {}
     for name, folder in _nested([settings, *(one.settings for one in choices.values())]):
-        block = ref(f"strict-nested-{folder}")
+        folders.setdefault(name, set()).add(folder)
+    for name, several in folders.items():
+        refs = [ref(f"strict-nested-{folder}") for folder in sorted(several)]
+        block: Schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
         patterns[f"^{name}$"] = {"allOf": [block], "items": block}
     names = {"enum": [*_union(choices, shared), MERGE]}
     return {"patternProperties": patterns, "if": HAS_USE, "else": {"propertyNames": names}}
