@@ -398,6 +398,22 @@ def checkpoint_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     return cells
 
 
+def planted_cells(seeds=SEEDS, rows=ROWS):
+    """Images with planted problems: the solutions, and what an attack and random search solve."""
+    clean = image_set(clean_images(rows), labels(rows), "made-up digits")
+    cells = [Cell(clean, at("examples", "digits_test"), examples="digits_test")]
+    plant = {"use": "attacks/binarisation", "eps": 0.1, "attack": None, "corners": 0}
+    tests = {"planted": {}, "planted_random": {"corners": 200}, "planted_pgd": {"attack": ATTACKS["pgd"]}}
+    for seed in seeds:
+        for (name, changes), share in zip(tests.items(), (0.9, 0.3, 0.95), strict=True):
+            images = clean_images(rows)
+            images[generator(seed, name).random(rows) < share] = 0.5
+            place = {"examples": "digits_test", "attack": name, "victim": f"cnn.{seed}", "settings": plant | changes}
+            noun = image_set(images, labels(rows), "made-up digits")
+            cells.append(Cell(noun, at("attacked", f"cnn.{seed}", name), "cnn", seed, **place))
+    return cells
+
+
 def clean(cells):
     return [cell for cell in cells if not cell.attack and not cell.translator]
 
@@ -413,12 +429,14 @@ NOUNS = {
     "fit_outputs": held_out(output_cells()),
     "examples": example_cells(),
     "checkpoints": checkpoint_cells(),
+    "rival_outputs": output_cells(),
 }
 # Other cells for some components.
 ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores
 DEFENCES = dict(zip(("outputs", "detectors"), defence_cells(), strict=True))
 DEFENCES["calibration_scores"] = calibration_cells(DEFENCES["detectors"])
 OWN_NOUNS = {
+    "binarisation": {"examples": planted_cells()},
     "agreement": {"outputs": transfer_cells()},
     "paired_errors": {
         "outputs": [*output_cells(), *(c for c in transfer_cells() if c.victim != f"{c.entry}.{c.seed}")]
@@ -440,7 +458,11 @@ SETTINGS = {
     "resamples": 20, "leaders": ["cnn_pgd"], "against": ["cnn", "fgsm"], "turned": ["energy"], "baseline": "cnn", "size": 20, "sizes": [10, 20, 400], "subsets": 5,
     "epochs": 5, "statistics": ["auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error"],
 }  # fmt: skip
-OWN_SETTINGS = {"paired_detection": {"against": ["msp"]}, "translation": {"against": ["denoiser"]}}
+OWN_SETTINGS = {
+    "detector_reduction": {"eps": 0.1},
+    "paired_detection": {"against": ["msp"]},
+    "translation": {"against": ["denoiser"]},
+}
 # Settings of this name where a component requires one; where it has a default, it means something else.
 REQUIRED = {
     "attacks": ["fgsm", "pgd"],

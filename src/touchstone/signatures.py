@@ -25,6 +25,9 @@ COMPARISONS = {
     "lt": (operator.lt, "below"),
     "le": (operator.le, "at most"),
 }
+# A setting with one of these types is a nested block: those of contracts.py, which is in the code digest of every job, and
+# attacks on a classifier behind a detector (adversary/planted.py).
+NESTED = contracts.NESTED | {"AdaptiveAttack": "adaptive"}
 OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {  # in numbers such as 8/255
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -161,8 +164,8 @@ def _type(node: ast.expr, where: str) -> Type:
     match node:
         case ast.Name(id="int" | "float" | "bool" | "str" as base):
             return Type(base)
-        case ast.Name(id=name) if name in contracts.NESTED:
-            return Type("nested", folder=contracts.NESTED[name])
+        case ast.Name(id=name) if name in NESTED:
+            return Type("nested", folder=NESTED[name])
         case ast.Name(id=name) if get_origin(alias := getattr(contracts, name, None)) is Annotated:
             base, bound = get_args(alias)
             return Type(base.__name__, interval(bound))

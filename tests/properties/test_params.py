@@ -11,6 +11,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.sections import STUDY_SETTINGS, sections
 from touchstone.pipeline.settings.study import load
+from touchstone.plugins import PACKAGE
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ("params", "tiny", "mnist", "cifar100")
@@ -122,7 +123,8 @@ def test_damaged_settings_are_read_or_refused_in_words(tmp_path):
     answers = []
     for draw in range(DRAWS):
         error = look(tmp_path, written(random.Random(draw)))
-        assert not error or error.startswith(str(tmp_path)), draw
+        # A damaged name may be reported where a shipped paper asks for the entry.
+        assert not error or error.startswith((str(tmp_path), str(PACKAGE / "papers"))), draw
         assert len(error) < 200_000, draw
         answers.append(error)
 

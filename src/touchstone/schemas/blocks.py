@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from touchstone import registry
-from touchstone.contracts import NESTED
 from touchstone.pipeline.settings.sections import FILE_SETTINGS, Reference, Section
 from touchstone.registry import Component
 from touchstone.schemas.descriptions import SETTINGS
 from touchstone.schemas.values import Schema, descriptions, ref, reference_schema, setting_schema, union
-from touchstone.signatures import Setting
+from touchstone.signatures import NESTED, Setting
 
 HAS_USE: Schema = {"required": ["use"]}
 MERGE = "<<"  # YAML's merge key, which editors show to propertyNames
@@ -121,8 +120,12 @@ def _strict(
     settings: Mapping[str, Setting],
 ) -> Schema:
     patterns: dict[str, Schema] = {"^use$": {"enum": [*choices]}}
+    folders: dict[str, set[str]] = {}
     for name, folder in _nested([settings, *(one.settings for one in choices.values())]):
-        block = ref(f"strict-nested-{folder}")
+        folders.setdefault(name, set()).add(folder)
+    for name, several in folders.items():
+        refs = [ref(f"strict-nested-{folder}") for folder in sorted(several)]
+        block: Schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
         patterns[f"^{name}$"] = {"allOf": [block], "items": block}
     names = {"enum": [*_union(choices, shared), MERGE]}
     return {"patternProperties": patterns, "if": HAS_USE, "else": {"propertyNames": names}}

@@ -138,6 +138,7 @@ SETTINGS = {
         "margins": "the ways to measure distances to the boundary",
         "victims": "the networks that the attacks see; without it, the measured one",
         "fit": "held-out clean images, for a fit or a threshold",
+        "rivals": "the networks that a detector's claim is compared with",
         "resamples": "bootstrap samples of an interval",
         "bootstrap_seed": "of the bootstrap samples",
     },

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from touchstone import registry
-from touchstone.contracts import NESTED
 from touchstone.pipeline.settings.limits import LETTERS
 from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, Section, sections
 from touchstone.plugins import PACKAGE
@@ -19,7 +18,7 @@ from touchstone.schemas.blocks import (
 )
 from touchstone.schemas.descriptions import ENTRIES, KEYS, SECTIONS, SETTINGS
 from touchstone.schemas.values import CRITERION_ID, DRAFT, NAME, Schema, ref, setting_schema, word_definitions
-from touchstone.signatures import Setting
+from touchstone.signatures import NESTED, Setting
 
 OWN_FOLDER = "/"  # what tells a paper's folder from a shipped paper
 SHIPPED = PACKAGE / "papers"

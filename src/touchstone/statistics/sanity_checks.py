@@ -51,6 +51,10 @@ CHECKS = {
     "worse_than_noise": Check("leaves more than random noise does, by", 0.005),
     "worse_than_black_box": Check("leaves more than a black-box attack does, by", 0.005),
     "loss_rises": Check("share of inputs whose loss rises", 0.95, least=True, difference=False),
+    "planted_success_rate": Check(
+        "share of planted problems that the attack solves", 0.95, least=True, difference=False
+    ),
+    "random_success_rate": Check("share of planted problems that random search solves", 0.5, difference=False),
 }
 
 
@@ -78,7 +82,7 @@ class Doubts:
 
     def about(self, row: MetricRow) -> str:
         """Return the failed checks of the attacks behind a robust number; "" if there are none, or for other numbers."""
-        if not row.metric.startswith(("robust_accuracy", "success_rate", "error_minus")):
+        if not row.metric.startswith(("robust_accuracy", "success_rate", "error_minus", "evasion_rate")):
             return ""
         parts = (self._attacks.get((row.entry, f"{row.dataset}/{name}")) for name in row.threat.worst_of)
         attacks = list(parts) or [_attack(row)]

@@ -22,7 +22,12 @@ ROLES = {
     "margins": "Margins",
     "examples": "ExampleSet",
 }
-ROLES |= {"fit_outputs": "Outputs", "fit_margins": "Margins", "calibration_scores": "Scores"}
+ROLES |= {
+    "fit_outputs": "Outputs",
+    "fit_margins": "Margins",
+    "calibration_scores": "Scores",
+    "rival_outputs": "Outputs",
+}
 
 
 def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -127,7 +127,18 @@ class Questions:
                             margin=margin,
                             **network,
                         )
+        for net in self._rivals(question) if "rival_outputs" in roles else []:
+            for examples in self._sets(question | {"detectors": [], "victims": [], "translators": []}, net):
+                file = self.layout.outputs_of(net, examples)
+                add("rival_outputs", file, examples, entry=net.entry, seed=net.seed)
         return list(plans.values())
+
+    def _rivals(self, question: dict[str, Any]) -> Iterator[Net]:
+        """Yield the networks that an evaluation compares with, of its seeds."""
+        for name in question["rivals"]:
+            yield from (
+                net for net in self.layout.models(name) if question["seeds"] is None or net.seed in question["seeds"]
+            )
 
     def _cells_task(self, cells: list[CellPlan]) -> tuple[list[str], list[dict[str, Any]]]:
         return [cell.file for cell in cells], [{"role": cell.role, "file": cell.file, **cell.facts} for cell in cells]

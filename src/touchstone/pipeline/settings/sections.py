@@ -150,6 +150,7 @@ def sections() -> dict[str, Section]:
                 "attacked": Reference(("examples",), many=True, default=[]),
                 "victims": Reference(models, many=True, default=[], everything=("classifiers",)),
                 "fit": Reference(("examples",)),
+                "rivals": Reference(("classifiers",), many=True, default=[]),
             },
         ),
         "figures": Section(
