@@ -84,3 +84,16 @@ def test_two_tied_classes_keep_the_high_end_below_a_half_wherever_the_tie_breaks
     )
 
     assert high.item() == pytest.approx(-0.5, abs=1e-6)
+
+
+def test_gaps_that_cannot_be_small_together_are_bounded_together():
+    # Logits 3, s and -s with |s| <= 1: p of the first is greatest at s = 0, although each other logit can be -1 by itself.
+    layer = nn.Linear(1, 3).double()
+    layer.weight.data, layer.bias.data = (
+        torch.tensor([[0.0], [10.0], [-10.0]]).double(),
+        torch.tensor([3.0, -5.0, 5.0]).double(),
+    )
+
+    low = certified_msp(nn.Sequential(nn.Flatten(), layer), torch.full((1, 1, 1, 1), 0.5).double(), eps=0.1, end="low")
+
+    assert low.item() == pytest.approx(-torch.tensor([3.0, 0.0, 0.0]).double().softmax(0)[0].item())
