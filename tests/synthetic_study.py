@@ -175,6 +175,17 @@ def attacked_score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), detectors=
     return cells
 
 
+def certified_score_cells():
+    """The attacked scores, and beside the clean ones two ends that no attack of eps .05 passes."""
+    cells = attacked_score_cells()
+    for cell in [cell for cell in cells if not cell.attack]:
+        for end, sign in (("high", 1), ("low", -1)):
+            noun = replace(cell.noun, scores=cell.noun.scores + sign * 0.2 * CLASSIFIERS[cell.entry])
+            file = at("scores", f"{cell.entry}.{cell.seed}", end, cell.examples)
+            cells.append(replace(cell, noun=noun, file=file, detector=f"msp_{end}"))
+    return cells
+
+
 def detector_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS)):
     cells = []
     for entry in classifiers:
@@ -448,6 +459,7 @@ OWN_NOUNS = {
     "logit_lines": {"outputs": straight_cells()},
     "gradient_profile": {"checkpoints": three_layer_cells()},
     "attacked_detection": ATTACKED,
+    "certified_detection": {"scores": certified_score_cells()},
     "attacked_histograms": ATTACKED,
     "routing": DEFENCES,
     "translation": {"outputs": output_cells(("unet", "denoiser"))},
@@ -462,6 +474,7 @@ OWN_SETTINGS = {
     "detector_reduction": {"eps": 0.1},
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
+    "certified_detection": {"high": ["msp_high"], "low": ["msp_low"], "eps": [0.05]},
 }
 # Settings of this name where a component requires one; where it has a default, it means something else.
 REQUIRED = {
@@ -470,6 +483,8 @@ REQUIRED = {
     "entries": ["cnn", "cnn_pgd"],
     "classifier": "cnn",
     "entry": "routed",
+    "high": ["msp_high"],
+    "low": ["msp_low"],
 }
 
 

@@ -71,35 +71,29 @@ def world(kind: str, rows: int, seed: int, dtype: torch.dtype = torch.float64) -
     return {name: values.to(dtype) for name, values in found.items()} | {"labels": labels}
 
 
-class Toy(nn.Module):
-    """Logits that favour the class whose row of pixels is lit, smoothly."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows, self.out = nn.Linear(PIXELS**2, PIXELS, bias=False), nn.Linear(PIXELS, CLASSES, bias=False)
-        with torch.no_grad():
-            self.rows.weight.copy_(torch.eye(PIXELS).repeat_interleave(PIXELS, dim=1) / PIXELS)
-            self.out.weight.copy_(8 * torch.eye(CLASSES, PIXELS))
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.to(images.dtype)
-        return self.out(self.rows(images.flatten(1)).tanh())
+def _toy(dtype: torch.dtype) -> nn.Module:
+    """Return a network whose logits favour the class whose row of pixels is lit."""
+    rows, out = nn.Linear(PIXELS**2, PIXELS, bias=False), nn.Linear(PIXELS, CLASSES, bias=False)
+    with torch.no_grad():
+        rows.weight.copy_(torch.eye(PIXELS).repeat_interleave(PIXELS, dim=1) / PIXELS)
+        out.weight.copy_(8 * torch.eye(CLASSES, PIXELS))
+    return nn.Sequential(nn.Flatten(), rows, nn.ReLU(), out).to(dtype).requires_grad_(False)
 
 
-toy_model = Toy().requires_grad_(False)
+TOYS = {dtype: _toy(dtype) for dtype in (torch.float32, torch.float64)}
 
 
 def fitted(candidate: Component, dtype: torch.dtype = torch.float64, seed: int = 0) -> dict[str, Tensor]:
     assert candidate.fit is not None
     known, anomalous = world("known", 240, 1, dtype), world("anomalous", 240, 2, dtype)
-    given: dict[str, object] = {"seed": seed, "model": toy_model}
+    given: dict[str, object] = {"seed": seed, "model": TOYS[dtype]}
     given |= {f"fit_{name}": values for name, values in known.items()}
     given |= {f"anomalous_{name}": values for name, values in anomalous.items()}
     return candidate.fit(*(given[name] for name in data_names(candidate.fit)))
 
 
 def score(candidate: Component, data: dict[str, Tensor], state: dict[str, Tensor] | None) -> Tensor:
-    given = data | {"model": toy_model, "state": state}
+    given = data | {"model": TOYS[data["images"].dtype], "state": state}
     return candidate.score(*(given[name] for name in data_names(candidate.score)))
 
 

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from touchstone.adversary.perturbations import check_images
 from touchstone.contracts import Model, PositiveFloat, PositiveInt
-from touchstone.margins._linear_bounds import layers, least_lead
+from touchstone.numerics.layer_graphs import layer_graph
+from touchstone.numerics.linear_bounds import least_lead
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
 
@@ -27,7 +28,7 @@ def certified_linear(
     hidden unit, so it is for small networks.
 
     Args:
-        model: a chain of affine layers and ReLUs (softmax_regression, mlp, small_cnn).
+        model: a network of affine layers, ReLUs, poolings and sums (softmax_regression, mlp, small_cnn, resnets).
         images: (N, C, H, W) in [0, 1].
         labels: not used; the margin is that of the predicted class.
         generator: not used.
@@ -38,7 +39,7 @@ def certified_linear(
         (N,) lower bounds on the L-inf distance to another prediction inside [0, 1], and (N,) bool, True for every row.
 
     Raises:
-        ValueError: the model is not such a chain.
+        ValueError: the model has another layer; it is named.
 
     References:
         Zhang et al. 2018 (CROWN).
@@ -47,12 +48,12 @@ def certified_linear(
     if not isinstance(model, torch.nn.Module):
         raise ValueError("linear bounds need the network itself, not a function")
     with frozen(model), torch.no_grad():
-        chain, predictions = layers(model, images), model(images).argmax(1)
+        graph, predictions = layer_graph(model, images), model(images).argmax(1)
         reached = images.new_zeros(len(images), dtype=torch.float64)
         size = largest
         for _ in range(rounds):
             size /= 2
             radius = per_row(reached + size, images)
             low, high = (images - radius).clamp_min(0), (images + radius).clamp_max(1)
-            reached = torch.where(least_lead(chain, low, high, predictions) > 0, reached + size, reached)
+            reached = torch.where(least_lead(graph, low, high, predictions) > 0, reached + size, reached)
     return reached.to(images), torch.ones_like(predictions, dtype=torch.bool)

@@ -106,6 +106,7 @@ SETTINGS = {
     },
     "detectors": {
         "fit": "in-distribution images that the detector is fitted to",
+        "calibration": "clean images that give its thresholds, if not those of the study",
         "classifier": "the network that it is fitted with, if not the one that it scores",
         "anomalous": "anomalous images that it is fitted to",
         "temperature": "divides the logits",
@@ -138,6 +139,7 @@ SETTINGS = {
         "margins": "the ways to measure distances to the boundary",
         "victims": "the networks that the attacks see; without it, the measured one",
         "fit": "held-out clean images, for a fit or a threshold",
+        "certificates": "detectors that bound a score under any attack; they score clean images only",
         "rivals": "the networks that a detector's claim is compared with",
         "resamples": "bootstrap samples of an interval",
         "bootstrap_seed": "of the bootstrap samples",

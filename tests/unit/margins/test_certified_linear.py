@@ -3,9 +3,10 @@ import torch
 from linear_margins import linear_margins
 from torch import nn
 
-from touchstone.margins._linear_bounds import layers, least_lead
 from touchstone.margins.certified_linear import certified_linear
 from touchstone.margins.nearest_classes import nearest_classes
+from touchstone.numerics.layer_graphs import layer_graph
+from touchstone.numerics.linear_bounds import least_lead
 from touchstone.numerics.tensors import Normalise, seeded
 
 
@@ -25,7 +26,7 @@ def test_of_one_relu_the_bound_is_worked_by_hand():
         for layer, weight, bias in ((net[1], [[1.0]], [-0.5]), (net[3], [[0.0], [scale]], [1.0, 0.0])):
             layer.weight.data, layer.bias.data = torch.tensor(weight), torch.tensor(bias)
         image = torch.full((1, 1, 1, 1), 0.5)
-        return least_lead(layers(net, image), image - radius, image + radius, torch.tensor([0])).item()
+        return least_lead(layer_graph(net, image), image - radius, image + radius, torch.tensor([0])).item()
 
     assert lead(1.0, 0.4) == pytest.approx(0.6)  # the upper line of the ReLU meets it at the corner
     assert lead(4.0, 0.25) == pytest.approx(0.0)
@@ -37,7 +38,7 @@ def test_the_bounds_hold_for_every_image_of_the_box(cnn, images):
     with torch.no_grad():
         predictions = cnn(images[:8]).argmax(1)
 
-        bounds = least_lead(layers(cnn, images[:8]), low, high, predictions)
+        bounds = least_lead(layer_graph(cnn, images[:8]), low, high, predictions)
 
         for _ in range(50):
             corner = torch.rand(low.shape, generator=generator).round()
@@ -68,6 +69,6 @@ def test_normalisation_and_batch_norm_are_part_of_the_network(images, draws):
     torch.testing.assert_close(first, second)
 
 
-def test_a_network_that_is_no_chain_is_refused_by_the_name_of_its_layer(images, draws):
-    with pytest.raises(ValueError, match="no linear bounds for MaxPool2d"):
-        certified_linear(nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16, 3)), images, None, draws)
+def test_a_layer_without_bounds_is_refused_by_its_name(images, draws):
+    with pytest.raises(ValueError, match="no linear bounds for Softplus"):
+        certified_linear(nn.Sequential(nn.Softplus(), nn.Flatten(), nn.Linear(64, 3)), images, None, draws)

@@ -160,7 +160,8 @@ class Layout:
         entry = self.study["defences"][defence.entry]
         return self.partner("classifiers", entry["encoder"] or entry["classifier"], defence.seed)
 
-    def calibration(self, net: Net) -> str:
-        """Return the set of clean images that calibrates a network's detectors."""
-        calibration: str | None = self.study["classifiers"][net.entry]["calibration"]
-        return calibration or str(self.study["study"]["calibration"])
+    def calibration(self, net: Net, detector: str = "") -> str:
+        """Return the set of clean images that calibrates a network's detectors, or one of them."""
+        own: str | None = self.study["detectors"][detector]["calibration"] if detector else None
+        of_network: str | None = self.study["classifiers"][net.entry]["calibration"]
+        return own or of_network or str(self.study["study"]["calibration"])

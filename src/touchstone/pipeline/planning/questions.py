@@ -49,7 +49,7 @@ class Questions:
 
     def _calibration(self, net: Net, detector: str) -> tuple[str, Set]:
         """Return the scores of the images that gave a detector's thresholds, and these images."""
-        calibration = Set(self.layout.calibration(net))
+        calibration = Set(self.layout.calibration(net, detector))
         return self.layout.scores_of(net, detector, calibration), calibration
 
     def _paired(self, entry: str, seed: int) -> Net:
@@ -114,7 +114,9 @@ class Questions:
                     add("examples", self.layout.set_file(examples), examples, **network)
                 if "outputs" in roles:
                     add("outputs", self.layout.outputs_of(net, examples), examples, **network)
-                for detector in question["detectors"] if "scores" in roles else []:
+                clean = examples.kind == "examples"  # no attack is made on a certificate
+                scorers = [*question["detectors"], *(question["certificates"] if clean else [])]
+                for detector in scorers if "scores" in roles else []:
                     if examples.guard[0] in ("", detector):
                         file = self.layout.scores_of(net, detector, examples)
                         add("scores", file, examples, detector=detector, **network)

@@ -168,7 +168,7 @@ class Tasks:
         detectors, labels = set[str](), set[str]()
         for name, question in self.study["evaluations"].items():
             if entry in question["classifiers"]:
-                detectors |= set(question["detectors"])
+                detectors |= {*question["detectors"], *question["certificates"]}
                 figures = [figure for figure in self.study["figures"].values() if figure["evaluation"] == name]
                 labels |= {block["label"] for block in (question, *figures) if block.get("label")}
         detectors |= {name for name, detector in self.study["detectors"].items() if detector["classifier"] == entry}
@@ -271,7 +271,7 @@ class Tasks:
                 for anomalous in sets:
                     for role, file in self._read(kinds, fitted, anomalous, "anomalous_").items():
                         inputs[role] = [*inputs.get(role, []), file]
-            inputs |= self._read(component.call.data, net, Set(self.layout.calibration(network)))
+            inputs |= self._read(component.call.data, net, Set(self.layout.calibration(network, name)))
             settings = self._detector_settings(name, network) | {
                 "seed": network.seed,
                 "false_positive_rates": self.study["study"]["false_positive_rates"],

@@ -50,12 +50,13 @@ def _learned(resolved: dict[str, Any]) -> Iterator[tuple[Place, str]]:
 
 def _calibrations(resolved: dict[str, Any]) -> dict[str, Place]:
     """Return the sets that give thresholds, with the setting that says so."""
-    of_classifiers: dict[str, Place] = {
-        entry["calibration"]: ("classifiers", name, "calibration")
-        for name, entry in resolved["classifiers"].items()
+    of_entries: dict[str, Place] = {
+        entry["calibration"]: (section, name, "calibration")
+        for section in ("classifiers", "detectors")
+        for name, entry in resolved[section].items()
         if entry["calibration"]
     }
-    return {resolved["study"]["calibration"]: ("study", "calibration")} | of_classifiers
+    return {resolved["study"]["calibration"]: ("study", "calibration")} | of_entries
 
 
 def _seen_and_tested(resolved: dict[str, Any], tested: dict[str, str]) -> Iterator[Problem]:

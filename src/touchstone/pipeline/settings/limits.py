@@ -78,4 +78,9 @@ def _files_read(question: dict[str, Any], resolved: dict[str, Any]) -> int:
     sets *= 1 + len(question["translators"])
     detectors = len(question["detectors"])
     shards = max((resolved["examples"][name]["shards"] for name in question["examples"]), default=1)
-    return int(nets * (sets * (1 + detectors + len(question["margins"])) + 2 * attacked * guarded * detectors) * shards)
+    certificates = len(question["examples"]) * len(question["certificates"])
+    return int(
+        nets
+        * (certificates + sets * (1 + detectors + len(question["margins"])) + 2 * attacked * guarded * detectors)
+        * shards
+    )

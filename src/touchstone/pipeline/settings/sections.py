@@ -121,6 +121,7 @@ def sections() -> dict[str, Section]:
             ("detectors",),
             references={
                 "fit": Reference(("examples",)),
+                "calibration": Reference(("examples",)),
                 "classifier": Reference(("classifiers",)),
                 "anomalous": Reference(("examples", "attacks"), many=True, default=[]),
             },
@@ -150,6 +151,7 @@ def sections() -> dict[str, Section]:
                 "attacked": Reference(("examples",), many=True, default=[]),
                 "victims": Reference(models, many=True, default=[], everything=("classifiers",)),
                 "fit": Reference(("examples",)),
+                "certificates": Reference(("detectors",), many=True, default=[]),
                 "rivals": Reference(("classifiers",), many=True, default=[]),
             },
         ),
