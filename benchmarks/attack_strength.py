@@ -27,6 +27,7 @@ from torch import Tensor, nn
 import racing
 from racing import Goal, Results, Rows
 from touchstone.adversary.effort import counted
+from touchstone.adversary.perturbations import Ball
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
@@ -98,24 +99,15 @@ def theirs(model: nn.Module, rows: Rows, eps: float, norm: str) -> Tensor:
 SUITES: dict[str, Callable[..., Tensor]] = {OURS: ours, THEIRS: theirs}
 
 
-def within(rows: Rows, attacked: Tensor, eps: float, norm: str) -> Tensor:
-    """Return attacked images pulled back into the budget that both claim to keep."""
-    change = attacked - rows.images
-    if norm == "l2":
-        size = change.flatten(1).norm(dim=1).clamp_min(1e-12)
-        change = change * (eps / size).clamp(max=1).view(-1, 1, 1, 1)
-    return (rows.images + change.clamp(-eps, eps)).clamp(0, 1)
-
-
 def race(name: str, model: nn.Module, rows: Rows, norm: str, eps: float) -> Results:
     """Return robust accuracy and passes of both suites on one network."""
     line: Results = {"network": name, "norm": norm, "eps": eps}
+    right, ball = set(rows.right(model).ids.tolist()), Ball(rows.images, eps, norm)  # type: ignore[arg-type]
     for suite, run in SUITES.items():
         with counted(model) as effort:
             attacked = run(model, rows, eps, norm)
-        right = rows.right(model)
-        left = Rows(within(rows, attacked, eps, norm), rows.labels, rows.ids).right(model)
-        kept = len(set(right.ids.tolist()) & set(left.ids.tolist()))
+        left = Rows(ball.project(attacked), rows.labels, rows.ids).right(model)  # both claim to keep the budget
+        kept = len(right & set(left.ids.tolist()))
         line[suite] = {
             "robust_accuracy": kept / len(rows.ids),
             "passes": (effort.forward + effort.gradient) / len(rows.ids),

@@ -355,3 +355,15 @@ def test_a_network_is_read_under_the_confounding_labels_that_are_asked_of_it_alo
 
     assert labels("cnn.0") == set(plan.study["confounding"])
     assert labels("cnn_aloe.0") == set()
+
+
+def test_no_attack_is_made_on_a_certificate_and_it_is_calibrated_by_its_own_small_set(plan):
+    outputs = {task.output for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)}
+    fits = {task.output: task for task in plan.tasks(plan.rules["fit_certificates"], net="cnn_aloe.0")}
+
+    assert not any("+msp_high_02@" in output for output in outputs)
+    assert any(output.endswith("msp_high_02/few_faces") for output in outputs)
+    assert not any("msp_high_02/few_faces/" in output for output in outputs)  # only clean sets are scored
+    read = {file for task in fits.values() for file in task.input_files}
+    assert any("few_calibration" in file for file in read)
+    assert not any("digits_calibration" in file for file in read)

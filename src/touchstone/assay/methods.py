@@ -37,7 +37,7 @@ def attacks(facts: Facts, effort: Effort) -> dict[str, Any]:
     return {
         "worst": {"use": "attack_suite", "eps": eps, "restarts": effort.restarts, "queries": effort.queries},
         "pgd": plain,
-        "adaptive": {"use": "evasion_suite", "eps": eps, "steps": effort.adaptive_steps},
+        "adaptive": {"use": "evasion_suite", "eps": eps, "steps": effort.adaptive_steps, "restarts": 2},
         "check_0": plain | {"eps": 0},
         "check_half": plain | {"eps": float(f"{facts.eps / 2:.6g}")},
         "check_eps": plain,

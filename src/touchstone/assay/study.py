@@ -100,7 +100,9 @@ def _passes(facts: Facts, effort: Effort, rows: int, guards: int) -> float:
     """Return the attacks' work in forward and backward passes of one image."""
     checks = 4 * effort.steps + effort.steps // 2 + effort.queries / 3 + 30
     per_image = (
-        21 + 19 * effort.restarts + effort.queries / 3 + effort.steps + checks  # first the attack suite
-        + guards * effort.adaptive_steps * (1 if facts.model.no_gradient_norms else 3) + 6 * effort.margin_steps
+        # attack_suite: 1 + steps + restarts * (4 + restart_steps), then Square on what is left
+        21 + 19 * effort.restarts + effort.queries / 3 + effort.steps + checks
+        # evasion_suite: two starts, and two weights with two losses each
+        + guards * 6 * effort.adaptive_steps * (1 if facts.model.no_gradient_norms else 3) + 6 * effort.margin_steps
     )  # fmt: skip
     return float(rows * per_image + facts.images.counts["fit"] * effort.steps)

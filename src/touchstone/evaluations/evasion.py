@@ -131,19 +131,14 @@ def _worst(attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, st
     rows = []
     for rate, threshold in guard.thresholds.items():
         past = share_at(threshold, reach, below=True, above=False)
-        one = _row(f"evasion_rate_at_{rate}", past, adaptive[0], [*attacked, *guard.cells])
-        found = [one]
+        files = [*attacked, *guard.cells]
+        rows.append(_row(f"evasion_rate_at_{rate}", past, adaptive[0], files))
         if (gets_past := reach <= threshold.value).any():
-            missed = by_adaptive > threshold.value
-            files = [*attacked, *guard.cells]
-            found.append(_only_oblivious(f"oblivious_only_share_at_{rate}", missed, adaptive[0], gets_past, ids, files))
-        place, threat = f"{adaptive[0].examples}/worst", Threat(ADAPTIVE, worst_of=names)
-        rows += [replace(each, examples=place, threat=threat) for each in found]
-    return rows
-
-
-def _only_oblivious(metric: str, missed: Array, cell: Cell, among: Array, ids: Array, files: list[Cell]) -> MetricRow:
-    return rate_row(metric, missed, cell, among=among, ids=ids, files=files, entry=f"{cell.entry}+{cell.detector}")
+            missed, metric = by_adaptive > threshold.value, f"oblivious_only_share_at_{rate}"
+            entry = f"{adaptive[0].entry}+{adaptive[0].detector}"
+            rows.append(rate_row(metric, missed, adaptive[0], among=gets_past, ids=ids, files=files, entry=entry))
+    place, threat = f"{adaptive[0].examples}/worst", Threat(ADAPTIVE, worst_of=names)
+    return [replace(one, examples=place, threat=threat) for one in rows]
 
 
 def _of(outputs: list[Cell], cell: Cell) -> Cell:
