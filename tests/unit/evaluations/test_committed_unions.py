@@ -57,19 +57,14 @@ def test_a_union_that_leaves_an_attack_out_is_noticed():
     assert broken(changed)[0]
 
 
-# The attack on this router lacks second derivatives: 6 % of what fools it on Fashion-MNIST, oblivious attacks alone find.
-UNDER_ATTACKED = "routed_by_gradients"
-
-
 @pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
-def test_attacks_that_ignore_a_router_add_at_most_one_percent_to_those_that_know_it(study):
+def test_attacks_that_ignore_a_defence_add_at_most_one_percent_to_those_that_know_it(study):
     shares = [
-        float(row["value"])
+        (float(row["value"]), int(row["n"]), row["entry"], row["metric"], row["seed"])
         for row in read(study)
-        if row["metric"].startswith("oblivious_only_share")
-        and row["evaluation"] in ("routing", "always_translated")
-        and row["entry"] != UNDER_ATTACKED
+        if row["metric"].startswith("oblivious_only_share") and row["seed"]
     ]
 
-    assert len(shares) >= 10
-    assert max(shares) <= 0.01
+    weak = [one for one in shares if one[0] * one[1] > max(1, 0.01 * one[1]) + 1e-6]  # a single image may be chance
+    assert len(shares) >= 50
+    assert weak == []
