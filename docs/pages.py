@@ -23,13 +23,17 @@ from touchstone.__main__ import command_line
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 # Pages of the site that are outside docs/.
-OUTSIDE = {f"{name}.md": ROOT / file for name, file in (("overview", "README.md"), ("contributing", "CONTRIBUTING.md"),
-                                                        ("changelog", "CHANGELOG.md"), ("security", "SECURITY.md"))}  # fmt: skip
+OUTSIDE = {
+    "overview.md": ROOT / "README.md",
+    "contributing.md": ROOT / "CONTRIBUTING.md",
+    "changelog.md": ROOT / "CHANGELOG.md",
+    "security.md": ROOT / "SECURITY.md",
+}
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Return the pages of docs/ with those outside it, the reference, and every file of the repository that a page links to."""
+    """Return the pages of docs/ with those outside it, the reference, and every file that a page links to."""
     made = {name: path.read_text() for name, path in OUTSIDE.items()} | {
         "reference/commands.md": commands(),
         "reference/python.md": python(),

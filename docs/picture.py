@@ -44,12 +44,15 @@ IDEAS = (
         "Margin consistency",
         "brittle decisions with a low logit margin",
         ("no attack on the margin", ("margin_evasion", "cnn_pgd", "fashion_attacked", "share_above_threshold_mean")),
-        ("attack on the margin", ("margin_evasion", "cnn_pgd", "fashion_attacked/margin_pgd", "share_above_threshold_mean")),
+        (
+            "attack on the margin",
+            ("margin_evasion", "cnn_pgd", "fashion_attacked/margin_pgd", "share_above_threshold_mean"),
+        ),
         share_of="bad",
-    ),  # fmt: skip
+    ),
     Idea(
         "ALOE",
-        "AUROC of unknown against known images",
+        "AUROC, unknown against known images",
         ("no attack", ("attacked_detection", "cnn_aloe+msp", "mean_of_sets", "auroc_clean_mean")),
         ("both kinds attacked", ("attacked_detection", "cnn_aloe+msp", "mean_of_sets/score_10", "auroc_both_mean")),
         ("attacked_detection", "cnn+msp", "mean_of_sets/score_10", "auroc_both_mean"),
@@ -71,15 +74,21 @@ IDEAS = (
     Idea(
         "Gradient detection",
         "attacked images that are right or flagged",
-        ("attacker knows the network", ("evasion", "cnn+gradient_network", "fashion_attacked/pgd", "evasion_rate_at_0.05_mean")),
-        ("attacker knows everything", ("evasion", "cnn+gradient_network", "fashion_attacked/worst", "evasion_rate_at_0.05_mean")),
+        (
+            "attacker knows the network",
+            ("evasion", "cnn+gradient_network", "fashion_attacked/pgd", "evasion_rate_at_0.05_mean"),
+        ),
+        (
+            "attacker knows everything",
+            ("evasion", "cnn+gradient_network", "fashion_attacked/worst", "evasion_rate_at_0.05_mean"),
+        ),
         ("translation", "cnn", "fashion_attacked/pgd", "accuracy_mean"),
         share_of="bad",
-    ),  # fmt: skip
+    ),
 )
-WIDTH, LEFT, RIGHT, TOP, STEP = 900, 330, 860, 112, 66  # pixels
+WIDTH, LEFT, RIGHT, TOP, STEP = 820, 300, 780, 112, 66  # pixels
 STYLE = """text{font:14px system-ui,sans-serif;fill:#24292f}.title{font-size:20px;font-weight:600}.name{font-weight:600}
-.small{font-size:12px;fill:#57606a}.grid{stroke:#d0d7de}.way{stroke:#8c959f;stroke-width:1.5}
+.small{font-size:13px;fill:#57606a}.grid{stroke:#d0d7de}.way{stroke:#8c959f;stroke-width:1.5}
 .weak{stroke:#0969da;fill:#fff}.strong{stroke:#bc4c00;fill:#bc4c00}.plain{stroke:#57606a}
 .weak,.strong,.plain{stroke-width:2}.back{fill:#fff}
 @media (prefers-color-scheme:dark){text{fill:#e6edf3}.small{fill:#9198a1}.grid{stroke:#3d444d}.back{fill:#0d1117}
@@ -111,9 +120,9 @@ def _header(height: int) -> str:
     title = "Robust training holds under attack. Detectors and translators fail."
     words = "Fashion-MNIST, three networks each, changes of at most 0.1 per pixel. Bars are 95 % intervals."
     legend = (
-        f'<circle cx="{LEFT + 6}" cy="76" r="6" class="weak"/>{_text(LEFT + 18, 81, "weaker test")}'
-        f'<circle cx="{LEFT + 126}" cy="76" r="6" class="strong"/>{_text(LEFT + 138, 81, "attacker who knows everything")}'
-        f'{_cross(LEFT + 386, 76)}{_text(LEFT + 398, 81, "without the idea")}'
+        f'<circle cx="26" cy="76" r="6" class="weak"/>{_text(38, 81, "weaker test")}'
+        f'<circle cx="166" cy="76" r="6" class="strong"/>{_text(178, 81, "attacker who knows everything")}'
+        f"{_cross(430, 76)}{_text(442, 81, 'without the idea')}"
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">\n'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -13,7 +14,7 @@ from touchstone import registry
 
 ROOT = registry.PACKAGE.parents[1]
 ABOUT = {
-    "attacks": "What perturbs images. Data: `model`, `images`, `labels`, `generator`. Returns images in [0, 1], within `eps` of the input.",
+    "attacks": "What perturbs images. An attack returns images in [0, 1], within `eps` of its input.",
     "adaptive": "Attacks on a network and the detector, router or translator around it. They take the whole defence.",
     "margins": "Distances from images to the decision boundary. An attack gives an upper bound.",
     "detectors": "Scores of images. A higher score is more anomalous, always.",
@@ -32,8 +33,7 @@ def page(folder: str) -> str:
     """Return the page of a component folder: an overview, then each component with an example and its settings."""
     names = registry.names(folder)
     texts = {name: docstring(registry.component(folder, name).path, name) for name in names}
-    cited = {name: ", ".join(works(text)) for name, text in texts.items()}
-    parts = [f"# {folder}\n\n{ABOUT[folder]}\n\n{_overview(texts, cited)}"]
+    parts = [f"# {folder}\n\n{ABOUT[folder]}\n\n{_overview(folder)}"]
     for name in names:
         component = registry.component(folder, name)
         lines = [f"## {name}\n", prose(texts[name])]
@@ -52,13 +52,16 @@ def page(folder: str) -> str:
     return "\n".join(parts)
 
 
-def _overview(texts: dict[str, str], cited: dict[str, str]) -> str:
-    summaries = {name: " ".join(prose(text.partition("\n\n")[0]).split()).replace("|", "&#124;") for name, text in texts.items()}
-    if not any(cited.values()):
-        lines = [f"| [`{name}`](#{name}) | {text} |" for name, text in summaries.items()]
-        return "\n".join(["| name | what it does |", "| --- | --- |", *lines]) + "\n"
-    lines = [f"| [`{name}`](#{name}) | {text} | {cited[name]} |" for name, text in summaries.items()]
-    return "\n".join(["| name | what it does | paper |", "| --- | --- | --- |", *lines]) + "\n"
+def _overview(folder: str) -> str:
+    """Return the components as a table: what each is, and the works that its file cites."""
+    rows = []
+    for name in registry.names(folder):
+        path = registry.component(folder, name).path
+        summary = re.sub(rf"^({name}|Figure): ", "", " ".join(docstring(path).partition("\n\n")[0].split()))
+        rows.append((f"[`{name}`](#{name})", prose(summary[0].upper() + summary[1:]).strip(), ", ".join(works(path))))
+    cited = any(row[2] for row in rows)
+    lines = [("name", "what it is", "paper"), ("---",) * 3, *rows]
+    return "".join(f"| {' | '.join(line[: 2 + cited])} |\n" for line in lines)
 
 
 def example(folder: str, name: str) -> str:

@@ -22,8 +22,8 @@ EXAMPLES = {
     "roles": "roles: {id_test: [digits_test], train: digits_train}",
     "sources": "sources: {mine: {use: own_files, location: flowers/train, sha256: null}}",
     "examples": "examples: {noisy: {use: corruption, of: $id_test, kind: gaussian_noise, severity: 3}}",
-    "classifiers": "classifiers: {cnn: {use: clean, model: {use: small_cnn}, train: $train, validation: $validation, seeds: [0, 1, 2]}}",
-    "translators": "translators: {unet: {use: translation, model: {use: unet}, classifier: cnn, train: $train, validation: $validation}}",
+    "classifiers": "classifiers: {cnn: {use: clean, model: {use: small_cnn}, train: $train, validation: $validation}}",
+    "translators": "translators: {unet: {use: translation, model: {use: unet}, classifier: cnn, train: $train}}",
     "attacks": 'attacks: {pgd: {use: pgd, eps: 8/255, steps: 40}, "fgsm_*": {use: fgsm, eps: [0.05, 0.1]}}',
     "margins": "margins: {fab: {use: fab, steps: 50}}",
     "detectors": "detectors: {knn: {use: knn, k: 50, fit: $reference}}",
@@ -91,8 +91,12 @@ def _settings_of(key: str, block: Schema, definitions: dict[str, Schema]) -> str
 
 
 def _folders(section: str) -> str:
-    folders = {"examples": ["data"], "classifiers": ["training", "pretrained", "models"], "translators": ["training", "models"],
-               "attacks": ["attacks", "adaptive"]}  # fmt: skip
+    folders = {
+        "examples": ["data"],
+        "classifiers": ["training", "pretrained", "models"],
+        "translators": ["training", "models"],
+        "attacks": ["attacks", "adaptive"],
+    }
     alike = ("sources", "margins", "detectors", "evaluations", "figures")
     names = folders.get(section, [section] if section in alike else [])
     return ", ".join(f"[{name}]({name}.md)" for name in names)
@@ -112,7 +116,9 @@ def _table(properties: dict[str, Schema], required: list[str]) -> str:
 def _split(block: Schema) -> tuple[str, str, str]:
     """Return meaning, type and default of a setting. Its description ends with the last two in brackets."""
     words = [word for word in block.get("enum", []) if word is not None]
-    match = re.fullmatch(r"(.*?) ?\(([^()]*(?:\([^()]*\))?[^()]*; )?(must be given|default .*)\)", block.get("description", ""))
+    match = re.fullmatch(
+        r"(.*?) ?\(([^()]*(?:\([^()]*\))?[^()]*; )?(must be given|default .*)\)", block.get("description", "")
+    )
     if match is None:
         return block.get("description", ""), " or ".join(f"`{word}`" for word in words), ""
     meaning, takes, default = match[1], (match[2] or "").removesuffix("; "), match[3]

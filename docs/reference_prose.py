@@ -41,10 +41,14 @@ def prose(text: str) -> str:
     return SECTION.sub(_section, "".join([*parts, _escaped(text[last:])]))
 
 
-def works(text: str) -> list[str]:
-    """Return the works that the references of a docstring cite, as links, each once."""
-    section = next((match[2] for match in SECTION.finditer(inspect.cleandoc(text) + "\n") if match[1] == "References"), "")
-    return list(dict.fromkeys(f"[{work}]({WORKS[work]})" for work in CITED.findall(" ".join(section.split()))))
+def works(path: Path) -> list[str]:
+    """Return the works that the references in a file cite, as links, each once."""
+    nodes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    texts = [f"{ast.get_docstring(node) or ''}\n" for node in nodes]
+    cited = [
+        " ".join(match[2].split()) for text in texts for match in SECTION.finditer(text) if match[1] == "References"
+    ]
+    return list(dict.fromkeys(f"[{work}]({WORKS[work]})" for text in cited for work in CITED.findall(text)))
 
 
 def _section(section: re.Match[str]) -> str:
@@ -54,7 +58,9 @@ def _section(section: re.Match[str]) -> str:
         items = re.sub(r"^([\w\\]+): ", lambda name: f"- `{name[1].replace(chr(92), '')}`: ", items, flags=re.MULTILINE)
     if section[1] == "References":
         items = CITED.sub(lambda work: f"[{work[0]}]({WORKS[work[0]]})", items.replace("\n", " "))
-        items = PAGE.sub(lambda page: f"[{page[1].replace('_', ' ')}](../papers/{page[1]}.md)", items.replace("\\_", "_"))
+        items = PAGE.sub(
+            lambda page: f"[{page[1].replace('_', ' ')}](../papers/{page[1]}.md)", items.replace("\\_", "_")
+        )
     return f"**{section[1]}**\n\n{items}\n\n"
 
 

@@ -25,8 +25,12 @@ TABLE = re.compile(r"<!-- touchstone (?P<command>[^\n]*?) -->\n\n(?P<table>.*?)\
 CLAIMS = re.compile(
     r"<!-- (?P<part>published|criteria) of (?P<paper>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
 )
-FIVE = re.compile(r"<!-- five papers in (?P<study>\w+): (?P<claims>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
-IDEA = re.compile(r"^\| \[(?P<name>[^\]]+)\]\((?P<page>[\w.]+)\), (?P<link>\[[^|]+\)) \| (?P<sentence>[^|]+?) \|", re.MULTILINE)
+FIVE = re.compile(
+    r"<!-- five papers in (?P<study>\w+): (?P<claims>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
+)
+IDEA = re.compile(
+    r"^\| \[(?P<name>[^\]]+)\]\((?P<page>[\w.]+)\), (?P<link>\[[^|]+\)) \| (?P<sentence>[^|]+?) \|", re.MULTILINE
+)
 READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a published figure was read
 
 
@@ -61,7 +65,7 @@ def five_papers(study: str, wanted: list[str]) -> str:
     ideas = {idea["page"]: idea for idea in IDEA.finditer((ROOT / "docs" / "papers" / "index.md").read_text())}
     facts = papers.shipped_facts()
     pages = {paper["name"]: f"{folder}.md" for folder, paper in facts.items()}
-    published = {id: figure for paper in facts.values() for id, figure in paper["published"].items()}
+    published = {name: figure for paper in facts.values() for name, figure in paper["published"].items()}
     lines = {line["claim"]: line for line in read_lines(study)[1]}
     rows = ["| paper | it says | published | measured here | verdict |\n| --- | --- | --- | --- | --- |\n"]
     for claim in wanted:
