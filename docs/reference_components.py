@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
+import reference_keys
 import yaml
 from reference_prose import docstring, prose, works
 
@@ -26,6 +27,7 @@ ABOUT = {
     "evaluations": "What a study measures.",
     "figures": "Pictures of evaluations.",
 }
+FIGURES = "reports/fashion_mnist/figures"
 SHIPPED = ("params.yaml", "src/touchstone/papers/*/questions.yaml", "workflow/studies/*.yaml")
 
 
@@ -36,20 +38,26 @@ def page(folder: str) -> str:
     parts = [f"# {folder}\n\n{ABOUT[folder]}\n\n{_overview(folder)}"]
     for name in names:
         component = registry.component(folder, name)
-        lines = [f"## {name}\n", prose(texts[name])]
+        lines = [f"## {name}\n", _without(component.settings, prose(texts[name]))]
+        if component.fit is not None:
+            lines.append(f"**Fitting**: {prose(docstring(component.path, 'fit'))}")
         if folder == "sources":
             lines.append(prose(docstring(component.path).partition("\n\n")[2]))
         if written := example(folder, name):
             lines.append(f"**In a study**\n\n```yaml\n{written}```\n")
-        if component.data:
+        if component.data and "**Args**" not in lines[1]:
             lines.append(f"Takes `{'`, `'.join(dict.fromkeys(component.data))}`.\n")
         if component.settings:
-            lines += ["| setting | takes | default |", "| --- | --- | --- |"]
-        for key, setting in component.settings.items():
-            default = "must be given" if setting.required else f"`{setting.default!r}`"
-            lines.append(f"| `{key}` | {str(setting.type).replace('|', chr(92) + '|')} | {default} |")
+            lines.append(reference_keys.component_table(f"{folder}.{name}"))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def _without(settings: Iterable[str], text: str) -> str:
+    """Return a docstring in Markdown without the arguments that are settings: the table below it has them."""
+    for name in settings:
+        text = re.sub(rf"^- `{name}`: .*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\*\*Args\*\*\n\n(?=\n|\Z)", "", text, flags=re.MULTILINE)
 
 
 def _overview(folder: str) -> str:
@@ -64,11 +72,38 @@ def _overview(folder: str) -> str:
     return "".join(f"| {' | '.join(line[: 2 + cited])} |\n" for line in lines)
 
 
+def gallery() -> str:
+    """Return the page of figures: each component once, as Fashion-MNIST has it, with the lines that draw it."""
+    parts = [
+        "# Gallery\n\nEvery picture is a few lines under `figures:` in a study, or in a paper's `questions.yaml`. The run "
+        "draws it for the report, and writes it to `reports/STUDY/figures/` as SVG and PDF. `evaluation` names the question "
+        "whose numbers are drawn; [figures](reference/figures.md) lists all settings. These pictures are from "
+        "`make run STUDY=fashion_mnist`.\n"
+    ]
+    shown = set[str]()
+    for entry in _entries():
+        name, figure = next(iter(entry.get("figures", {}).items()), ("", {}))
+        if not name or figure["use"] in shown or not (ROOT / FIGURES / f"{name}.svg").is_file():
+            continue
+        shown.add(figure["use"])
+        lines = {key: value for key, value in figure.items() if key != "caption"} | {"caption": "..."}
+        written = yaml.safe_dump({"figures": {name: lines}}, default_flow_style=None, sort_keys=False, width=86)
+        question = (
+            docstring(registry.component("figures", figure["use"]).path).partition("\n\n")[0].removeprefix("Figure: ")
+        )
+        heading = " ".join(question.split()).rstrip(".")
+        parts.append(
+            f"## {prose(heading[0].upper() + heading[1:]).strip()}\n\n![{figure['use']}](../{FIGURES}/{name}.svg)\n\n"
+            f"{prose(' '.join(str(figure.get('caption', '')).split()))}\n\n```yaml\n{written}```\n"
+        )
+    return "\n".join(parts)
+
+
 def example(folder: str, name: str) -> str:
-    """Return the shortest entry of a shipped study that uses a component, as YAML; "" if there is none."""
+    """Return an entry of a shipped study that uses a component, as YAML: one of its name, or the shortest, or ""."""
     uses = [entry for entry in _entries() if name in _used(entry, folder)]
-    texts = [yaml.safe_dump(entry, default_flow_style=None, sort_keys=False, width=110) for entry in uses]
-    return min(texts, key=len, default="")
+    texts = [yaml.safe_dump(entry, default_flow_style=None, sort_keys=False, width=86) for entry in uses]
+    return min(texts, key=lambda text: (f"\n  {name}:" not in text, len(text)), default="")
 
 
 @cache

@@ -7,12 +7,23 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 from touchstone.schemas import files
 
 Schema = dict[str, Any]
 
+KINDS = {
+    "string": "text",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "block",
+    "condition": "test",
+    "rows": "block",
+    "bound": "number, or one for each study",
+    "bounds-of-between": "two numbers, or two for each study",
+}
 EXAMPLES = {
     "study": "study: {title: Clothes, device: cpu, batch_size: 256}",
     "base": "base: fashion_mnist",
@@ -58,6 +69,8 @@ def paper() -> str:
         _table(schema["properties"], schema["required"]),
     ]
     titles = {"published": "A published figure", "criterion": "A criterion", "condition": "A test of a criterion"}
+    rows = schema["definitions"]["criterion"]["properties"]["rows"]
+    rows["description"] = schema["definitions"]["rows"]["description"]
     for name, title in titles.items():
         block = schema["definitions"][name]
         parts.append(f"## {title}\n\n{_table(block['properties'], block.get('required', []))}")
@@ -70,6 +83,12 @@ def paper() -> str:
     return "\n".join(parts)
 
 
+def component_table(use: str) -> str:
+    """Return the settings of a component, "folder/name" with a point, as a table."""
+    return _table(_schema("study")["definitions"][use]["properties"], [], "setting")
+
+
+@cache
 def _schema(name: str) -> Schema:
     schema: Schema = json.loads(files.texts()[f"{name}.json"])
     return schema
@@ -102,9 +121,9 @@ def _folders(section: str) -> str:
     return ", ".join(f"[{name}]({name}.md)" for name in names)
 
 
-def _table(properties: dict[str, Schema], required: list[str]) -> str:
+def _table(properties: dict[str, Schema], required: list[str], word: str = "key") -> str:
     """Return settings as a table: what each means, takes and defaults to."""
-    lines = ["| key | meaning | takes | default |", "| --- | --- | --- | --- |"]
+    lines = [f"| {word} | meaning | takes | default |", "| --- | --- | --- | --- |"]
     for key, block in properties.items():
         meaning, takes, default = _split(block)
         if key in required:
@@ -116,13 +135,24 @@ def _table(properties: dict[str, Schema], required: list[str]) -> str:
 def _split(block: Schema) -> tuple[str, str, str]:
     """Return meaning, type and default of a setting. Its description ends with the last two in brackets."""
     words = [word for word in block.get("enum", []) if word is not None]
+    listed = " or ".join(f"`{word}`" for word in words)
     match = re.fullmatch(
         r"(.*?) ?\(([^()]*(?:\([^()]*\))?[^()]*; )?(must be given|default .*)\)", block.get("description", "")
     )
     if match is None:
-        return block.get("description", ""), " or ".join(f"`{word}`" for word in words), ""
+        return block.get("description", ""), listed or _kind(block), str(block.get("default", ""))
     meaning, takes, default = match[1], (match[2] or "").removesuffix("; "), match[3]
-    return meaning, takes or " or ".join(f"`{word}`" for word in words), default.removeprefix("default ")
+    return meaning, takes or listed, default.removeprefix("default ")
+
+
+def _kind(block: Schema) -> str:
+    """Return what a key of a paper takes, whose description does not say it."""
+    for part in block.get("allOf", [block] if "$ref" in block else ()):
+        return KINDS.get(part["$ref"].rpartition("/")[2], "")
+    if block.get("type") == "array":
+        items = _kind(block.get("items", {}))
+        return f"list of {items}s" if items else "list"
+    return KINDS.get(block.get("type", ""), "")
 
 
 def _cell(text: str) -> str:

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from touchstone.__main__ import command_line
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -77,6 +79,17 @@ def test_a_command_that_does_not_exist_is_seen(tmp_path, capsys):
 
     with pytest.raises(SystemExit):
         test_every_command_in_a_block_is_one_that_touchstone_or_make_accepts(page)
+
+
+@pytest.mark.parametrize("page", ["own_data.md", "studies.md"])
+def test_the_study_on_a_page_can_be_planned(page, tmp_path, monkeypatch):
+    studies = [block for language, block in BLOCK.findall((ROOT / "docs" / page).read_text()) if language == "yaml"]
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "requirements.lock").touch()
+    (tmp_path / "mine.yaml").write_text(studies[0])
+    monkeypatch.chdir(tmp_path)
+
+    assert Plan(load("./mine.yaml")).rules
 
 
 def test_every_page_is_reached_from_the_index():

@@ -134,6 +134,15 @@ def test_each_work_that_a_component_cites_is_a_link(monkeypatch):
             assert not re.findall(r"[A-Z]\w+ (?:et al\.|& [A-Z]\w+) (?:19|20)\d\d", unlinked), (folder, name)
 
 
+def test_the_gallery_has_pictures_with_the_lines_that_draw_them(site):
+    page = (site / "gallery.html").read_text()
+    pictures = re.findall(r'<img alt="(\w+)" src="(reports/[^"]+)"', page)
+
+    assert len(pictures) >= 12
+    for component, picture in pictures:
+        assert (site / picture).is_file() and f"use: {component}" in re.sub("<[^>]+>", "", page)
+
+
 def test_search_works_from_a_folder_and_its_worker_is_a_file_of_the_site(site):
     index = (site / "search" / "search_index.js").read_text()
 
