@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from touchstone.pipeline.planning.steps import STEPS
+
 ROOT = Path(__file__).parents[2]
 TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
 PICTURE = runpy.run_path(str(ROOT / "docs" / "picture.py"))
@@ -42,6 +44,16 @@ def test_the_picture_shows_the_committed_metrics_and_they_support_its_title():
     assert PICTURE["PICTURE"].read_text() == PICTURE["picture"](rows), "run `make tables`"
     assert all(left[name] > 0.5 for name in ("Margin consistency", "ALOE", "FGSM training")), left
     assert all(left[name] < 0.25 for name in ("Translation", "Gradient detection")), left
+
+
+def test_the_picture_of_the_steps_is_drawn_and_leaves_out_only_what_the_page_names():
+    stages = runpy.run_path(str(ROOT / "docs" / "stages.py"))
+    page = (ROOT / "docs" / "studies.md").read_text()
+
+    assert stages["PICTURE"].read_text() == stages["picture"](), "run `make tables`"
+    assert stages["BOXES"].keys() <= STEPS.keys()
+    for step in STEPS.keys() - stages["BOXES"].keys() - {"attack_part"}:
+        assert f"`{step}`" in page
 
 
 def test_the_readme_is_short_and_names_the_commands_that_it_promises():
