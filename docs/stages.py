@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 PICTURE = Path(__file__).parent / "stages.svg"
-# {step: (column, row, what it makes)}
+# {step: (row, column, what it makes)}
 BOXES = {
     "fetch": (0, 1, "raw files"),
     "prepare": (1, 1, "images, labels"),
@@ -32,17 +32,17 @@ ARROWS = {
     "score": ["evaluate"],
     "evaluate": ["report"],
 }
-ACROSS, DOWN, WIDE, HIGH, EDGE, TOP = 122, 82, 102, 58, 12, 12  # pixels
-STYLE = """text{font:11.5px system-ui,sans-serif;fill:#57606a;text-anchor:middle}
-.name{font-size:14px;font-weight:600;fill:#24292f}.back{fill:#fff;stroke:none}.head{fill:#8c959f}
+ACROSS, DOWN, WIDE, HIGH, EDGE = 224, 70, 196, 46, 12  # pixels
+STYLE = """text{font:13px system-ui,sans-serif;fill:#57606a;text-anchor:middle}
+.name{font-size:15px;font-weight:600;fill:#24292f}.back{fill:#fff;stroke:none}.head{fill:#8c959f}
 rect{fill:#f6f8fa;stroke:#8c959f}.arrow{fill:none;stroke:#8c959f;stroke-width:1.5}
 @media (prefers-color-scheme:dark){text{fill:#9198a1}.name{fill:#e6edf3}rect{fill:#151b23;stroke:#656c76}
 .back{fill:#0d1117}}"""
 
 
 def picture() -> str:
-    """Return the steps as SVG, from left to right, with arrows along the files."""
-    width, height = 2 * EDGE + 9 * ACROSS + WIDE, 2 * TOP + 2 * DOWN + HIGH
+    """Return the steps as SVG, from top to bottom, with arrows along the files."""
+    width, height = 2 * EDGE + 2 * ACROSS + WIDE, 2 * EDGE + 9 * DOWN + HIGH
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">',
         f"<title>The steps of a study: what each makes</title><style>{STYLE}</style>",
@@ -56,24 +56,25 @@ def picture() -> str:
 
 
 def _corner(step: str) -> tuple[int, int]:
-    column, row, _ = BOXES[step]
-    return EDGE + column * ACROSS, TOP + row * DOWN
+    row, column, _ = BOXES[step]
+    return EDGE + column * ACROSS, EDGE + row * DOWN
 
 
 def _arrow(first: str, second: str) -> str:
     (x, y), (u, v) = _corner(first), _corner(second)
-    start, end, middle = (x + WIDE, y + HIGH / 2), (u - 2, v + HIGH / 2), u - (ACROSS - WIDE) / 2
-    return f'<path d="M{start[0]} {start[1]:g}H{middle:g}V{end[1]:g}H{end[0]}" class="arrow" marker-end="url(#head)"/>'
+    start, turn, end = (x + WIDE // 2, y + HIGH), v - (DOWN - HIGH) // 2, (u + WIDE // 2, v - 2)
+    way = f"M{start[0]} {start[1]}V{turn}H{end[0]}V{end[1]}"
+    return f'<path d="{way}" class="arrow" marker-end="url(#head)"/>'
 
 
 def _box(step: str) -> str:
     x, y = _corner(step)
-    words = BOXES[step][2].split(" ")
-    half = 1 if len(BOXES[step][2]) < 17 else (len(words) + 1) // 2
-    lines = [" ".join(words)] if len(BOXES[step][2]) < 17 else [" ".join(words[:half]), " ".join(words[half:])]
-    texts = [f'<text x="{x + WIDE / 2:g}" y="{y + 38 + 13 * n}">{escape(line)}</text>' for n, line in enumerate(lines)]
-    name = f'<text x="{x + WIDE / 2:g}" y="{y + 20}" class="name">{step}</text>'
-    return f'<rect x="{x}" y="{y}" width="{WIDE}" height="{HIGH}" rx="6"/>{name}{"".join(texts)}'
+    middle = x + WIDE // 2
+    return (
+        f'<rect x="{x}" y="{y}" width="{WIDE}" height="{HIGH}" rx="6"/>'
+        f'<text x="{middle}" y="{y + 19}" class="name">{step}</text>'
+        f'<text x="{middle}" y="{y + 36}">{escape(BOXES[step][2])}</text>'
+    )
 
 
 if __name__ == "__main__":
