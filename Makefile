@@ -105,7 +105,9 @@ ci: check test                          ## what .ci/run runs first; then test-fa
 dvc: .venv/run-time                     ## write the DVC stages of a study whose run is committed: make dvc STUDY=NAME
 	@$(BIN)/touchstone dvc -- "$$STUDY"
 
-tables: .venv/development               ## rewrite the tables of README and docs, the picture of the packages, and the JSON schemas
+tables: .venv/development               ## rewrite the tables and pictures of README and docs, and the JSON schemas
+	@$(BIN)/python docs/picture.py
+	@$(BIN)/python docs/stages.py
 	@$(BIN)/python docs/tables.py
 	@$(BIN)/python docs/house.py
 	@$(BIN)/python docs/schemas.py

@@ -2,6 +2,8 @@
 
 A table is between `<!-- touchstone COMMAND -->` and `<!-- end -->`; a test fails if it differs from the output of the
 command. In docs/papers, `<!-- published of PAPER -->` and `<!-- criteria of PAPER -->` come from the papers' paper.yaml.
+`<!-- five papers in STUDY: CLAIM ... -->` takes each paper's sentence from docs/papers/index.md, the rest from the study's
+claims.csv.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sys
 from pathlib import Path
 
 from touchstone.__main__ import main
+from touchstone.commands.claims import read_lines, verdict_text
 from touchstone.pipeline.settings import papers
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +24,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TABLE = re.compile(r"<!-- touchstone (?P<command>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL)
 CLAIMS = re.compile(
     r"<!-- (?P<part>published|criteria) of (?P<paper>\w+) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
+)
+FIVE = re.compile(
+    r"<!-- five papers in (?P<study>\w+): (?P<claims>[^\n]*?) -->\n\n(?P<table>.*?)\n?<!-- end -->", re.DOTALL
+)
+IDEA = re.compile(
+    r"^\| \[(?P<name>[^\]]+)\]\((?P<page>[\w.]+)\), (?P<link>\[[^|]+\)) \| (?P<sentence>[^|]+?) \|", re.MULTILINE
 )
 READ = {"P": "text", "C": "code", "R": "review thread", "K": "notes"}  # where a published figure was read
 
@@ -51,8 +60,38 @@ def claims_of(part: str, paper: str) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def five_papers(study: str, wanted: list[str]) -> str:
+    """Return one claim of each paper: what it states, was published and was measured, and its verdict."""
+    ideas = {idea["page"]: idea for idea in IDEA.finditer((ROOT / "docs" / "papers" / "index.md").read_text())}
+    facts = papers.shipped_facts()
+    pages = {paper["name"]: f"{folder}.md" for folder, paper in facts.items()}
+    published = {name: figure for paper in facts.values() for name, figure in paper["published"].items()}
+    lines = {line["claim"]: line for line in read_lines(study)[1]}
+    rows = ["| paper | it says | published | measured here | verdict |\n| --- | --- | --- | --- | --- |\n"]
+    for claim in wanted:
+        line = lines[claim]
+        idea = ideas[pages[line["paper"]]]
+        figure = published[line["published"].partition(":")[0]]
+        cells = (
+            f"[{line['paper']}](docs/papers/{idea['page']}), {idea['link']}",
+            idea["sentence"],
+            f"{figure['setting']}: {figure['figure']}",
+            f"{line['says']} ({claim}).",
+            verdict_text(line),
+        )
+        rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |\n")
+    return "".join(rows)
+
+
 def rewritten(text: str) -> str:
     """Return a page with all its tables up to date."""
+    text = FIVE.sub(
+        lambda match: (
+            f"<!-- five papers in {match['study']}: {match['claims']} -->\n\n"
+            f"{five_papers(match['study'], match['claims'].split())}\n<!-- end -->"
+        ),
+        text,
+    )
     text = CLAIMS.sub(
         lambda match: (
             f"<!-- {match['part']} of {match['paper']} -->\n\n{claims_of(match['part'], match['paper'])}\n<!-- end -->"

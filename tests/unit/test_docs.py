@@ -2,15 +2,19 @@
 
 import doctest
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 
 from touchstone.__main__ import command_line
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
 def test_the_examples_of_the_python_api_give_what_they_say():
@@ -45,6 +49,47 @@ def test_every_command_and_flag_that_a_page_types_exists(page):
         if name in known_commands:
             known = {flag for action in known_commands[name]._actions for flag in action.option_strings}
             assert set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known, (name, rest)
+
+
+def typed(page):
+    """Return the command lines of a page's code blocks, without prompt, comment and folder of the program."""
+    for language, block in BLOCK.findall(page.read_text()):
+        lines = [line.strip() for line in block.splitlines()]
+        if language == "console":
+            lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+        if language in ("", "console"):
+            yield from (line.partition(" # ")[0].strip().removeprefix(".venv/bin/") for line in lines)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_in_a_block_is_one_that_touchstone_or_make_accepts(page):
+    makefile = (ROOT / "Makefile").read_text()
+
+    for line in typed(page):
+        words = shlex.split(line) if line.startswith(("touchstone ", "make ")) else []
+        if words[:1] == ["touchstone"]:
+            command_line().parse_args(words[1:])
+        elif words:
+            assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
+
+
+def test_a_command_that_does_not_exist_is_seen(tmp_path, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("```\n.venv/bin/touchstone audit digits --rooot DIGEST  # no such flag\n```\n")
+
+    with pytest.raises(SystemExit):
+        test_every_command_in_a_block_is_one_that_touchstone_or_make_accepts(page)
+
+
+@pytest.mark.parametrize("page", ["own_data.md", "studies.md"])
+def test_the_study_on_a_page_can_be_planned(page, tmp_path, monkeypatch):
+    studies = [block for language, block in BLOCK.findall((ROOT / "docs" / page).read_text()) if language == "yaml"]
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (tmp_path / "requirements.lock").touch()
+    (tmp_path / "mine.yaml").write_text(studies[0])
+    monkeypatch.chdir(tmp_path)
+
+    assert Plan(load("./mine.yaml")).rules
 
 
 def test_every_page_is_reached_from_the_index():

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from touchstone.pipeline.planning.steps import STEPS
+
 ROOT = Path(__file__).parents[2]
 TABLES = runpy.run_path(str(ROOT / "docs" / "tables.py"))
-PAGES = TABLES["PAGES"]
+PICTURE = runpy.run_path(str(ROOT / "docs" / "picture.py"))
+PAGES = [*TABLES["PAGES"], ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 SHOWN = [
     (page.name, found["command"], found["table"])
     for page in PAGES
@@ -20,8 +23,45 @@ SHOWN = [
 LARGEST_IN_GIT = 2_000_000  # bytes; the pages of reports are larger, so DVC stores them
 
 
-def test_readme_and_the_findings_show_numbers():
-    assert {"README.md", "findings.md"} <= {name for name, _, _ in SHOWN}
+def test_the_findings_show_numbers():
+    assert "findings.md" in {name for name, _, _ in SHOWN}
+
+
+def test_the_readme_shows_one_claim_of_each_paper_as_the_study_found_it(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    shown = TABLES["FIVE"].search((ROOT / "README.md").read_text())
+
+    assert TABLES["five_papers"](shown["study"], shown["claims"].split()) == shown["table"]
+    assert len(shown["table"].splitlines()) == 2 + len(TABLES["papers"].shipped())
+
+
+def test_the_picture_shows_the_committed_metrics_and_they_support_its_title():
+    rows = PICTURE["estimates"]()
+    left = {
+        idea.name: abs((idea.share_of == "bad") - rows[idea.strong[1]][0]) for idea in PICTURE["IDEAS"]
+    }  # of the whole, against the attacker who knows everything
+
+    assert PICTURE["PICTURE"].read_text() == PICTURE["picture"](rows), "run `make tables`"
+    assert all(left[name] > 0.5 for name in ("Margin consistency", "ALOE", "FGSM training")), left
+    assert all(left[name] < 0.25 for name in ("Translation", "Gradient detection")), left
+
+
+def test_the_picture_of_the_steps_is_drawn_and_leaves_out_only_what_the_page_names():
+    stages = runpy.run_path(str(ROOT / "docs" / "stages.py"))
+    page = (ROOT / "docs" / "studies.md").read_text()
+
+    assert stages["PICTURE"].read_text() == stages["picture"](), "run `make tables`"
+    assert stages["BOXES"].keys() <= STEPS.keys()
+    for step in STEPS.keys() - stages["BOXES"].keys() - {"attack_part"}:
+        assert f"`{step}`" in page
+
+
+def test_the_readme_is_short_and_names_the_commands_that_it_promises():
+    readme = (ROOT / "README.md").read_text()
+
+    assert len(readme.splitlines()) <= 130
+    for command in ("make run", "make test", "snakemake --cores all --use-conda"):
+        assert command in readme
 
 
 @pytest.mark.parametrize(("page", "command", "table"), SHOWN, ids=lambda value: str(value)[:60])
@@ -75,9 +115,11 @@ def test_the_disk_that_a_study_is_said_to_need_is_what_dvc_recorded_of_it():
     outs = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]["digits"]["outs"]
     needed = sum(out["size"] for out in outs) / 1e9
 
-    readme = (ROOT / "README.md").read_text()
-    said = (r"the default study (\d+\.\d) GB", r"default study: (\d+\.\d) GB more")
-    found = [float(re.search(words, readme)[1]) for words in said]
-    found.append(float(re.search(r"Disk: (\d+\.\d) GB", (ROOT / "params.yaml").read_text())[1]))
+    said = {
+        "docs/install.md": r"The default study takes (\d+\.\d) GB",
+        "docs/studies.md": r"default study: (\d+\.\d) GB more",
+        "params.yaml": r"Disk: (\d+\.\d) GB",
+    }
+    found = [float(re.search(words, (ROOT / file).read_text())[1]) for file, words in said.items()]
 
     assert found == pytest.approx([needed] * 3, abs=0.1)

@@ -1,11 +1,14 @@
 """The site of docs/: it builds; a broken link, a page outside the navigation or an undocumented component fails the build."""
 
+import json
 import logging
 import re
+import runpy
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from touchstone import registry
 
@@ -68,7 +71,7 @@ def test_the_readme_and_the_reports_are_reached_within_the_site(site):
 
     for link in ("reports/fashion_mnist/claims.csv", "own_model.html", "index.html"):
         assert f'href="{link}"' in overview and (site / link).is_file(), link
-    assert 'src="reports/fashion_mnist/figures/defences_against_knowledge.svg"' in overview
+    assert 'src="five_ideas.svg"' in overview
     assert 'href="overview.html"' in (site / "index.html").read_text()
 
 
@@ -85,6 +88,67 @@ def test_what_python_shows_is_documented_and_examples_stay_in_their_blocks(site)
     for name in ("evaluate", "detector_scores", "gradient_norms", "brittle_inputs"):
         assert f'<h2 id="{name}">' in page
     assert "<blockquote>" not in page + (site / "python.html").read_text()
+
+
+def headings(page):
+    """Return {heading: the text below it} of a page of the site."""
+    return dict(zip(*[iter(re.split(r'<h2 id="([\w.-]+)">', page.read_text())[1:])] * 2, strict=True))
+
+
+def test_the_reference_has_every_key_of_a_study_and_of_a_paper(site):
+    schemas = {name: json.loads((registry.PACKAGE / f"schemas/{name}.json").read_text()) for name in ("study", "paper")}
+    study, paper = (headings(site / f"reference/{name}.html") for name in schemas)
+
+    assert list(study) == list(schemas["study"]["properties"])
+    for key in schemas["study"]["properties"]["study"]["properties"]:
+        assert f"<code>{key}</code>" in study["study"], key
+    for key in schemas["study"]["definitions"]["every-classifiers"]["properties"]:
+        assert f"<code>{key}</code>" in study["classifiers"], key
+    for title, block in (
+        ("a-published-figure", "published"),
+        ("a-criterion", "criterion"),
+        ("a-test-of-a-criterion", "condition"),
+    ):
+        for key in schemas["paper"]["definitions"][block]["properties"]:
+            assert f"<code>{key}</code>" in paper[title], (title, key)
+
+
+def test_the_example_of_each_key_of_a_study_keeps_its_schema():
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json.loads((registry.PACKAGE / "schemas/study.json").read_text())
+    examples = runpy.run_path(str(ROOT / "docs/reference_keys.py"))["EXAMPLES"]
+
+    assert examples.keys() == schema["properties"].keys()
+    for key, text in examples.items():
+        assert not list(jsonschema.Draft7Validator(schema).iter_errors(yaml.safe_load(text))), key
+
+
+def test_each_work_that_a_component_cites_is_a_link(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    prose = runpy.run_path(str(ROOT / "docs/reference_prose.py"))
+    for folder in registry.FOLDERS:
+        for name in registry.names(folder):
+            text = prose["prose"](prose["docstring"](registry.component(folder, name).path, name))
+            references = text.partition("**References**")[2]
+            unlinked = re.sub(r"\[[^\]]*\]\([^)]*\)", "", references)
+            assert not re.findall(r"[A-Z]\w+ (?:et al\.|& [A-Z]\w+) (?:19|20)\d\d", unlinked), (folder, name)
+
+
+def test_the_gallery_has_pictures_with_the_lines_that_draw_them(site):
+    page = (site / "gallery.html").read_text()
+    pictures = re.findall(r'<img alt="(\w+)" src="(reports/[^"]+)"', page)
+
+    assert len(pictures) >= 12
+    for component, picture in pictures:
+        assert (site / picture).is_file() and f"use: {component}" in re.sub("<[^>]+>", "", page)
+
+
+def test_search_works_from_a_folder_and_its_worker_is_a_file_of_the_site(site):
+    index = (site / "search" / "search_index.js").read_text()
+
+    assert index.startswith("var __index = ") and "reference/study.html" in index
+    assert 'src="../assets/iframe-worker.js"' in (site / "reference" / "study.html").read_text()
+    assert "IFrameWorker" in (site / "assets" / "iframe-worker.js").read_text()
 
 
 def test_nothing_is_fetched_from_elsewhere(site):

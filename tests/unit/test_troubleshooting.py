@@ -1,0 +1,86 @@
+"""docs/troubleshooting.md and the README: each error is printed as the page shows it."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from touchstone.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/troubleshooting.md").read_text()
+SHOWN = re.findall(
+    r"^\$ touchstone ([^\n]*)\n(.*?)(?=^\$ |\Z)",
+    "".join(re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)),
+    re.DOTALL | re.MULTILINE,
+)
+STUDIES = {
+    "mistyped": "attacks:\n  pgd: {step_sise: 0.01}\n",
+    "unknown": "evaluations:\n  detection: {detectors: [$inherited, enrgy]}\n",
+    "unused": "attacks:\n  strong: {use: pgd, steps: 100}\n",
+    "unreadable": "attacks:\n pgd: {use: pgd\n",
+}
+# Messages that need a second run, a network, or a training: {what the page shows: the file that prints it}.
+ELSEWHERE = {
+    "another run is active in this folder (process ": "pipeline/orchestration/locks.py",
+    "; wait until it ends, or end it, then rerun": "pipeline/orchestration/snakemake_run.py",
+    ": could not download ": "ingest/downloads.py",
+    "Without network, put these files, as they are, into a folder:": "ingest/downloads.py",
+    ": not the raw files of ": "ingest/raw_files.py",
+    "training diverged: the loss is ": "pipeline/steps/train.py",
+}
+
+
+def saved(model, name):
+    any_number = ({0: torch.export.Dim("images", min=1)},)
+    torch.export.save(torch.export.export(model.eval(), (torch.rand(2, 1, 8, 8),), dynamic_shapes=any_number), name)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "workflow/studies").mkdir(parents=True)
+    for name in ("Snakefile", "params.yaml", "requirements.lock", "workflow/studies/tiny.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    for name, text in STUDIES.items():
+        (folder / f"workflow/studies/{name}.yaml").write_text(text)
+    rng = np.random.default_rng(0)
+    images, labels = rng.random((60, 1, 8, 8), np.float32), np.arange(60) % 10
+    np.savez(folder / "images.npz", images=images, labels=labels)
+    images[0, 0, 0, 0], images[0, 0, 0, 1] = 0, 1
+    np.savez(folder / "bytes.npz", images=images * 16, labels=labels)
+    torch.manual_seed(0)
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    torch.save(linear, folder / "model.pt")
+    saved(linear, folder / "linear.pt2")
+    saved(nn.Sequential(linear, nn.Softmax(1)), folder / "softmax.pt2")
+    return folder
+
+
+@pytest.mark.parametrize(("command", "message"), SHOWN, ids=[command for command, _ in SHOWN])
+def test_a_command_that_fails_prints_what_the_page_shows(command, message, project, monkeypatch, capsys):
+    monkeypatch.chdir(project)
+
+    assert main(command.split()) == 1
+    assert capsys.readouterr().err.replace(f"{project}/", "") == message.strip() + "\n"
+
+
+def test_the_page_shows_ten_errors_and_messages_that_it_cannot_provoke_are_in_the_code():
+    assert len(SHOWN) + 3 >= 10
+    for words, file in ELSEWHERE.items():
+        assert words in PAGE and words in (ROOT / "src/touchstone" / file).read_text(), words
+
+
+def test_the_readme_shows_the_message_of_a_mistyped_setting(project, monkeypatch, capsys):
+    monkeypatch.chdir(project)
+    params = project / "params.yaml"
+    text = params.read_text()
+    params.write_text(text.replace("  pgd: {use: pgd, eps: 0.1,", "  pgd: {use: pgd, step_sise: 0.01, eps: 0.1,"))
+
+    assert main(["check", "digits"]) == 1
+    params.write_text(text)
+    assert capsys.readouterr().err in (ROOT / "README.md").read_text()
