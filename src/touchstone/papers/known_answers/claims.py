@@ -1,22 +1,22 @@
 """The claims of known answers: each quantity of the world, and bounds at chosen distances from its truth.
 
-`python claims.py` writes paper.yaml, and the claims at the end of questions.yaml. A claim called Strue-N is true and one
-called Sfalse-N is false, by construction.
+`python -m touchstone.papers.known_answers.claims` writes paper.yaml, and the claims at the end of questions.yaml. A claim
+called Strue-N is true and one called Sfalse-N is false, by construction.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import truths  # type: ignore[import-not-found]
+from touchstone.papers.known_answers import truths
+from touchstone.papers.known_answers.planted import planted
+from touchstone.papers.known_answers.world import CALIBRATION, DISTANCE, NEAR, NUISANCE, RATE, SIGMA, WIDE, rows
 
 FOLDER = Path(__file__).parent
-DISTANCE, SIGMA, NEAR, WIDE, RATE, CALIBRATION = 0.03, 0.08, 4 / 255, 6 / 255, 0.05, 600
-NUISANCE = {"nuisance": 0.6, "nuisance_spread": 0.3}
-HIDDEN = ("saturated_rule", "quantised_rule", "one_hot_rule", "stopped_rule", "hot_rule", "random_rule")
 
 
 class Quantity(NamedTuple):
@@ -30,13 +30,13 @@ class Quantity(NamedTuple):
     steps: tuple[float, float] | None = None  # distances of its bounds from the truth, in errors
 
 
-def rows(evaluation: str, metric: str, entry: str, examples: str, **threat: float) -> dict[str, Any]:
-    """Return the keys of a test that select its rows."""
-    chosen: dict[str, Any] = {"evaluation": evaluation, "metric": metric, "entry": entry, "examples": examples}
-    return chosen | ({"threat": threat} if threat else {})
+@cache
+def quantities() -> tuple[Quantity, ...]:
+    """Return every quantity with its truth."""
+    return tuple(_quantities())
 
 
-def quantities() -> Iterator[Quantity]:
+def _quantities() -> Iterator[Quantity]:
     """Yield every quantity with its truth."""
     accuracy, test = truths.linear_accuracy, "blocks_test"
 
@@ -65,6 +65,13 @@ def quantities() -> Iterator[Quantity]:
     yield clean("accuracy of rules that vary with the seed", "varied_rule", test, varied[0.0], 0.025)
     yield robust("varied rules under PGD", "varied_rule", f"{test}/near_pgd", varied[NEAR], 0.04)
     yield robust("varied rules under wider PGD", "varied_rule", f"{test}/wide_pgd", varied[WIDE], 0.04)
+    wild = {"nuisance": 1.0, "nuisance_spread": 0.5}
+    yield clean("accuracy of rules that vary widely", "wild_rule", test, accuracy(DISTANCE, SIGMA, **wild), 0.05)
+    truth = accuracy(DISTANCE, SIGMA, NEAR, **wild)
+    yield robust("widely varying rules under PGD", "wild_rule", f"{test}/near_pgd", truth, 0.08)
+    tempered = rows("robustness", "mean_confidence", "tempered_rule", test)
+    confidence = truths.confidence(DISTANCE, SIGMA, 30, 0.7)
+    yield Quantity("confidence of rules whose scale varies", tempered, confidence, 0.045, steps=(0.1, 0.3))
     minus = "error_minus_linear_rule"
     yield Quantity(
         "error that the nuisance weight adds",
@@ -187,76 +194,11 @@ def judged() -> Iterator[tuple[str, Quantity, str, float]]:
                 )
 
 
-# --- planted defences ---------------------------------------------------------------------------------------------------
-
-LEFT, MARGIN = truths.linear_accuracy(DISTANCE, SIGMA, NEAR), 0.1
-
-
-def planted() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the claims of defences that hide something, of honest ones, and the criteria that attack them."""
-    test, high, low = "blocks_test", round(LEFT + MARGIN, 2), round(LEFT - MARGIN, 2)
-    for number, entry in enumerate(HIDDEN, 1):
-        name = f"accuracy of {entry} under PGD"
-        row = rows("robustness", "robust_accuracy", entry, f"{test}/near_pgd")
-        attacks = [f"Ssuite-{number}", f"Stransfer-{number}"]
-        yield f"Splanted-{number}", _resists(name, row, high, attacks)
-        yield attacks[0], _attack(f"the suite on {entry}", row | {"examples": f"{test}/near_suite"}, "below", high)
-        other = row | {"examples": f"{test}/linear_rule/near_pgd"}
-        yield attacks[1], _attack(f"images made on linear_rule, shown to {entry}", other, "below", high)
-    number = len(HIDDEN) + 1
-    row = rows("routing", "accuracy", "opaque_rule", f"{test}/near_pgd")
-    yield (
-        f"Splanted-{number}",
-        _resists("accuracy behind the opaque translator under PGD", row, high, [f"Ssuite-{number}"]),
-    )
-    worst = row | {"examples": f"{test}/worst"}
-    yield f"Ssuite-{number}", _attack("the worst attack on the opaque translator", worst, "below", high)
-    number += 1
-    row = rows("evasion", "evasion_rate_at_0.05", "linear_rule+softmax_doubt", f"{test}/hasty")
-    name = "images past rule and softmax under an attack that stops at once"
-    yield f"Splanted-{number}", _resists(name, row, 0.19, [f"Ssuite-{number}"], "at_most")
-    sure = row | {"examples": f"{test}/linear_rule+softmax_doubt@0.05/aware"}
-    yield f"Ssuite-{number}", _attack("an attack that knows the softmax detector", sure, "above", 0.19)
-
-    row = rows("robustness", "robust_accuracy", "linear_rule", f"{test}/near_pgd")
-    yield "Shonest-1", _resists("accuracy of linear_rule under PGD", row, low, ["Sattack-1"])
-    yield "Sattack-1", _attack("the suite on linear_rule", row | {"examples": f"{test}/near_suite"}, "below", low)
-    row = rows("robustness", "robust_accuracy", "integer_rule", "lattice_test/integer_pgd")
-    bound = round(truths.integer_accuracy(12) - MARGIN, 2)
-    yield "Shonest-2", _resists("accuracy of the integer network under PGD", row, bound, ["Sattack-2"])
-    suite = row | {"examples": "lattice_test/integer_suite"}
-    yield "Sattack-2", _attack("the suite on the integer network", suite, "below", bound)
-    row = rows("attacked_detection", "auroc_clean", "linear_rule+marker", "blocks_remote")
-    yield "Shonest-3", _resists("AUROC of the marker on a set out of reach", row, 0.95, ["Sattack-3"])
-    moved = row | {"metric": "auroc_both", "examples": "blocks_remote/moved_score"}
-    yield "Sattack-3", _attack("an attack on both sides of the marker", moved, "below", 0.95)
-    row = rows("evasion", "evasion_rate_at_0.05", "linear_rule+marker", f"{test}/near_pgd")
-    yield "Shonest-4", _resists("images past rule and marker under PGD", row, 0.4, ["Sattack-4"], "at_most")
-    past = row | {"examples": f"{test}/linear_rule+marker@0.05/aware_jointly"}
-    yield "Sattack-4", _attack("an attack that knows rule and marker", past, "above", 0.4)
-
-
-def _resists(
-    name: str, row: dict[str, Any], bound: float, attacks: list[str], comparison: str = "at_least"
-) -> dict[str, Any]:
-    sign = {"at_least": ">=", "at_most": "<="}[comparison]
-    test = {"name": name, **row, comparison: bound}
-    return {"setting": name, "criterion": f"{sign} {bound:g}", "tests": [test], "broken_by": attacks}
-
-
-def _attack(name: str, row: dict[str, Any], comparison: str, bound: float) -> dict[str, Any]:
-    sign = {"below": "<", "above": ">"}[comparison]
-    return {
-        "kind": "counter", "setting": name, "criterion": f"broken if {sign} {bound:g}", "tests": [{"name": name, **row}],
-        "breaks": {"name": name, **row, comparison: bound, "consequence": "the claim above is broken"},
-    }  # fmt: skip
-
-
 # --- the files ----------------------------------------------------------------------------------------------------------
 
 HEAD = """# yaml-language-server: $schema=../../schemas/paper.json
-# Written by claims.py; change that instead. Strue-N is true and Sfalse-N false by construction: truths.py has the formulas.
-# Splanted-N hides something and has to be broken, Shonest-N has to survive.
+# Written by `python -m touchstone.papers.known_answers.claims`; change that instead. Strue-N is true and Sfalse-N false
+# by construction: truths.py has the formulas. Splanted-N hides something and has to be broken, Shonest-N has to survive.
 name: Known answers
 title: Claims whose truth is known
 cite: "touchstone. Claims about Gaussian pixels, integer networks and planted defences, whose truth is a formula. 2026."

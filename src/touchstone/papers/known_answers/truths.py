@@ -218,8 +218,13 @@ def integer_accuracy(eps: int) -> float:
     return float(np.mean([lead > 0 for lead in leads]))
 
 
-def confidence(distance: float, sigma: float, scale: float) -> float:
-    """Return the mean probability of the predicted class of a linear rule whose logits are -+ scale times the lead."""
+def confidence(distance: float, sigma: float, scale: float, scale_spread: float = 0.0) -> float:
+    """Return the mean probability of the predicted class of a linear rule whose logits are -+ scale times the lead.
+
+    With a spread it is the mean over rules, the logarithms of whose scales are normal.
+    """
+    if scale_spread:
+        return mean_over_normal(lambda log: confidence(distance, sigma, scale * float(np.exp(log))), 0, scale_spread)
     spread = lead_spread(sigma)
 
     def density(x: float) -> float:

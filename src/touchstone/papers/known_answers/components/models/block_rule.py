@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -23,6 +24,7 @@ def block_rule(
     offset: float = 0.0,
     offset_spread: NonNegativeFloat = 0.0,
     scale: PositiveFloat = 30.0,
+    scale_spread: NonNegativeFloat = 0.0,
     second_scale: PositiveFloat = 1.0,
     mask: Literal[
         "none", "saturation", "quantisation", "argmax", "stop_gradient", "temperature", "randomness"
@@ -40,15 +42,17 @@ def block_rule(
         nuisance_spread: its standard deviation over seeds.
         offset: mean over seeds of the offset.
         offset_spread: its standard deviation over seeds.
-        scale: of the logits.
+        scale: of the logits; the median over seeds.
+        scale_spread: standard deviation of its logarithm over seeds.
         second_scale: further factor of the logits if the nuisance pixels are above 0.5 on average. The decision
             boundary and the input margins stay as they are, their ranking by logit margins does not.
         mask: how the gradient is hidden. No mask changes a decision, except randomness by at most 0.002 of the lead.
     """
     if classes != 2 or input_shape != (1, 4, 4):
         raise ValueError(f"block_rule needs 2 classes and images of (1, 4, 4), got {classes} and {input_shape}")
-    drawn = torch.randn(2).tolist()
+    drawn = torch.randn(3).tolist()
     weight, threshold = nuisance + nuisance_spread * drawn[0], offset + offset_spread * drawn[1]
+    scale *= math.exp(scale_spread * drawn[2])
     if form == "linear" and mask == "none" and second_scale == 1:
         return _linear(weight, threshold, scale)
     return _Rule(form == "quadratic", weight, threshold, scale, second_scale, mask)
