@@ -204,13 +204,7 @@ title: Claims whose truth is known
 cite: "touchstone. Claims about Gaussian pixels, integer networks and planted defences, whose truth is a formula. 2026."
 url: https://docs.scipy.org/doc/scipy/reference/stats.html
 
-published:
-  Pknown-1:
-    setting: every claim of this paper
-    figure: true or false by construction
-    source: truths.py
-    marks: [C]
-    unmeasured: the confusion of said and true words is a benchmark, not a claim
+published: {}   # truths are formulas; no paper states them
 """
 
 
