@@ -127,7 +127,10 @@ def test_the_claims_of_every_study_have_exactly_one_allowed_word_on_each_axis(st
     assert all(line["note"] for line in lines if line["status"] == "not run")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "reports").glob("*/claims.csv")), ids=lambda path: path.parent.name)
+TABLES = sorted(path for path in (ROOT / "reports").glob("*/claims.csv") if path.parent.name in STUDIES)
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
 def test_a_committed_claims_table_holds_every_claim_once(path):
     lines = list(csv.DictReader(path.read_text().splitlines()))
 
