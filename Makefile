@@ -78,6 +78,7 @@ bench: .venv/development                ## every race, small, into build/bench; 
 	@$(BENCH)/shard_memory.py --images 600 1200 2400 --shard 600 --out build/bench
 	@$(BENCH)/imagenet_costs.py --images 1 --rounds 1 --out build/bench
 	@$(BENCH)/one_gpu.py --device cpu --images 32 --width 4 --rounds 1 --out build/bench
+	-@$(BENCH)/known_answers.py --seeds 1 --out build/bench
 	@$(BENCH)/all_races.py --out build/bench
 
 bench-full: .venv/development           ## every race, whole, into benchmarks/results; on a machine that does nothing else
@@ -95,6 +96,7 @@ bench-full: .venv/development           ## every race, whole, into benchmarks/re
 	@$(BENCH)/shard_memory.py
 	@$(BENCH)/imagenet_costs.py
 	@$(BENCH)/one_gpu.py
+	-@$(BENCH)/known_answers.py
 	@$(BENCH)/all_races.py --picture docs/races.svg
 
 docs: .venv/development                 ## write the site of docs/ to build/docs; a broken link fails

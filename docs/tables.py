@@ -18,6 +18,7 @@ from pathlib import Path
 from touchstone.__main__ import main
 from touchstone.commands.claims import read_lines, verdict_text
 from touchstone.pipeline.settings import papers
+from touchstone.pipeline.settings.files import read_yaml
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -45,7 +46,7 @@ def printed(command: str) -> str:
 
 def claims_of(part: str, paper: str) -> str:
     """Return the published figures or the criteria of one paper as a table, from its paper.yaml."""
-    claims = papers.shipped_facts()[paper][part]
+    claims = read_yaml(papers.SHIPPED / paper / "paper.yaml")[part]
     if part == "published":
         rows = [("id", "setting", "figure", "source", "read in")]
         rows += [

@@ -75,7 +75,9 @@ def named(path: Path) -> str:
 
 
 def modules() -> list[Path]:
-    return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    """The modules of the package; a paper's own code is a plugin."""
+    paths = (path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    return sorted(path for path in paths if PACKAGE / "papers" not in path.parents)
 
 
 def modules_of(name: str) -> list[Path]:

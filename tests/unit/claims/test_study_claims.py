@@ -24,7 +24,8 @@ from touchstone.records.nouns import Cell, Detector, Outputs, Scores
 from touchstone.report.claim_table import claims_csv
 
 ROOT = Path(__file__).parents[3]
-STUDIES = ["digits", *sorted(path.stem for path in (ROOT / "workflow" / "studies").glob("*.yaml"))]
+FILES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
+STUDIES = ["digits", *(path.stem for path in FILES if path.stem != "known_answers")]  # which asks of no published paper
 BOOK = paper_files.book(papers.shipped_facts())
 CLAIMS = sorted([*BOOK.published, *BOOK.criteria])
 PAIRED = {"routing": routing, "translation": translation, "paired_errors": paired_errors}
@@ -126,7 +127,10 @@ def test_the_claims_of_every_study_have_exactly_one_allowed_word_on_each_axis(st
     assert all(line["note"] for line in lines if line["status"] == "not run")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "reports").glob("*/claims.csv")), ids=lambda path: path.parent.name)
+TABLES = sorted(path for path in (ROOT / "reports").glob("*/claims.csv") if path.parent.name in STUDIES)
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
 def test_a_committed_claims_table_holds_every_claim_once(path):
     lines = list(csv.DictReader(path.read_text().splitlines()))
 

@@ -8,7 +8,7 @@ import pytest
 
 from touchstone import plugins
 from touchstone.__main__ import main
-from touchstone.pipeline.settings.papers import shipped
+from touchstone.pipeline.settings.papers import shipped_facts
 
 ROOT = Path(__file__).parents[3]
 
@@ -40,7 +40,7 @@ def test_every_shipped_criterion_is_listed_with_its_latest_verdict(project, caps
     assert main(["papers"]) == 0
 
     said = capsys.readouterr().out
-    assert [name for name in shipped() if f"{name}: " not in said] == []
+    assert [name for name in shipped_facts() if f"{name}: " not in said] == []
     assert line_of("S1-5", said).split()[-1] == verdict("S1-5")["status"]
     assert "check_aloe" not in said
 

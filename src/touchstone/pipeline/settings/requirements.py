@@ -83,3 +83,13 @@ def fitting_data(detectors: Entries) -> Iterator[Problem]:
         missing = f"{file} learns from anomalies: must name entries of examples or attacks"
         idle = f"{file} learns from no anomalies; leave it out"
         yield from _mismatch(("detectors", name, "anomalous"), learns, entry["anomalous"], missing, idle)
+
+
+def scored_data(detectors: Entries) -> Iterator[Problem]:
+    """Yield the detectors whose score reads the labels, which would make it the answer."""
+    for name, entry in detectors.items():
+        if "labels" in registry.used(entry["use"]).call.data:
+            reason = (
+                f"{entry['use']}.py scores images by their labels, which nobody has at that time; read images or logits"
+            )
+            yield Problem(("detectors", name, "use"), reason)

@@ -24,7 +24,13 @@ from touchstone.pipeline.settings.paper_questions import check_papers
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
 from touchstone.pipeline.settings.removals import without_unreached
-from touchstone.pipeline.settings.requirements import attacked_classifiers, fitting_data, inputs, static_networks
+from touchstone.pipeline.settings.requirements import (
+    attacked_classifiers,
+    fitting_data,
+    inputs,
+    scored_data,
+    static_networks,
+)
 from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, sections
 from touchstone.pipeline.settings.values import shown
 
@@ -88,6 +94,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         attacked_classifiers(resolved["translators"]),
         static_networks(resolved["classifiers"], resolved["translators"]),
         fitting_data(resolved["detectors"]),
+        scored_data(resolved["detectors"]),
         wrong_defences(resolved),
         sizes(resolved),
         leaks(resolved),

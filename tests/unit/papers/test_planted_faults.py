@@ -1,0 +1,95 @@
+"""Faults planted in the study of known answers are refused by name, before any network is trained."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.jobs.run import run
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.problems import ParamsError
+from touchstone.pipeline.settings.study import load
+
+ROOT = Path(__file__).parents[3]
+COPY = {"use": "gaussian_blocks", "stream": 3, "count": 100}  # the first hundred images of blocks_test
+DETECTOR = '''"""A planted detector."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def planted({data}: Tensor) -> Tensor:
+    """Return {score}, (N,)."""
+    return {score}
+'''
+
+
+@pytest.fixture
+def planned(tmp_path, monkeypatch):
+    """The plan of the study with some settings changed, in a folder of its own."""
+    for name in ("params.yaml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "workflow/studies", tmp_path / "workflow/studies")
+    monkeypatch.chdir(tmp_path)
+
+    def plan(**changes):
+        Path("workflow/studies/planted.yaml").write_text(yaml.safe_dump({"base": "known_answers", **changes}))
+        return Plan(load("planted", Path()))
+
+    return plan
+
+
+def prepared(plan, *names):
+    for name in names:
+        run(plan.tasks(plan.rules["prepare"], examples=name), Path(), Path("logs"))
+    return plan
+
+
+def detector(folder, data, score):
+    path = folder / "mine/detectors/planted.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(DETECTOR.format(data=data, score=score))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "role"),
+    [
+        ({"classifiers": {"linear_rule": {"train": "copy"}}}, "classifiers.linear_rule.train"),
+        ({"study": {"calibration": "copy"}}, "study.calibration"),
+        ({"classifiers": {"hasty_rule": {"calibration": "copy"}}}, "classifiers.hasty_rule.calibration"),
+    ],
+    ids=[
+        "trained on test images",
+        "thresholds of a study from test images",
+        "thresholds of a network from test images",
+    ],
+)
+def test_test_images_under_another_name_are_refused(planned, changes, role):
+    plan = prepared(planned(examples={"copy": COPY}, **changes), "copy", "blocks_test")
+
+    with pytest.raises(leakage.Leak, match=r"blocks_test shares 100 images with examples\.copy") as caught:
+        leakage.check(plan)
+
+    assert f"{role} is the second" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"classifiers": {"linear_rule": {"train": "blocks_test"}}}, {"study": {"calibration": "blocks_test"}}]
+)
+def test_test_images_under_their_own_name_are_refused_when_planning(planned, changes):
+    with pytest.raises(ParamsError, match="blocks_test"):
+        planned(**changes)
+
+
+def test_a_detector_that_reads_the_labels_is_refused_when_planning(planned, tmp_path):
+    detector(tmp_path, "labels", "(labels < 0).double()")
+    asked = {"separations": {"detectors": ["$inherited", "cheat"]}}
+
+    with pytest.raises(
+        ParamsError, match=r"detectors\.cheat\.use: detectors/planted\.py scores images by their labels"
+    ):
+        planned(plugins=["mine"], detectors={"cheat": {"use": "planted"}}, evaluations=asked)
