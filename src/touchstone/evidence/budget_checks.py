@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from touchstone.adversary.budgets import check_budget
-from touchstone.numerics.tensors import to_grid_towards
+from touchstone.adversary.budgets import ROUNDING, check_budget
+from touchstone.numerics.tensors import row_norms, to_grid_towards
 from touchstone.records.nouns import Array, Cell, ExampleSet
 from touchstone.statistics.threats import budget
-
-NORMS = ("linf", "l1", "l2")
 
 
 def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -> bool:
@@ -40,8 +38,12 @@ def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -
     before = torch.from_numpy(clean.images)
     sets = {"its images": attacked.images, "its float images": attacked.unquantised}
     for what, images in sets.items():
-        if images is not None and eps is not None and norm in NORMS:
-            check_budget(what, before, torch.from_numpy(images), eps, norm)  # type: ignore[arg-type]  # one of NORMS
+        if images is not None and eps is not None:
+            after = torch.from_numpy(images)
+            if settings.get("clip", True):
+                check_budget(what, before, after, eps, norm)  # type: ignore[arg-type]  # the settings allow only norms
+            elif (change := float(row_norms(after - before, norm).max())) > eps + ROUNDING:
+                raise ValueError(f"{what} moved by {change:g} ({norm}), more than eps {eps:g}")
     if attacked.unquantised is not None:
         rounded = to_grid_towards(torch.from_numpy(attacked.unquantised), before).numpy()
         if rows := int((np.abs(rounded - attacked.images) > 1e-6).any(axis=(1, 2, 3)).sum()):
@@ -64,4 +66,6 @@ def check_rows(what: str, stated: Array, expected: Array) -> None:
         raise ValueError(f"its {what} have {len(stated)} rows, expected {len(expected)}")
     if len(rows := np.flatnonzero(stated != expected)):
         first = rows[0]
-        raise ValueError(f"{len(rows)} of its {what} differ; row {first} has {stated[first]}, expected {expected[first]}")
+        raise ValueError(
+            f"{len(rows)} of its {what} differ; row {first} has {stated[first]}, expected {expected[first]}"
+        )

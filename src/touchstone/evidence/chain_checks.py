@@ -28,6 +28,7 @@ def read_records(selection: Selection, folder: Path, result: Result) -> Records:
     """
     records: Records = {}
     waiting, seen = [selection.report.output], set[str]()
+    waiting += [file for file in selection.addresses if sidecar_files.exists(folder / file)]
     while waiting:
         file = waiting.pop()
         if file in seen:
@@ -80,7 +81,9 @@ def check_chain(records: Records, folder: Path, result: Result) -> None:
             if (digest := sidecar_files.artefact_digest(folder / file)) != records[file]["artefact"]:
                 stated = records[file]["artefact"]
                 result.add(CHAIN, file, f"its bytes have digest {digest}, its record says {stated}")
-    result.proved.append(f"{len(records):,} records link to each other, and {len(here):,} files match theirs ({links:,} links)")
+    result.proved.append(
+        f"{len(records):,} records link to each other, and {len(here):,} files match theirs ({links:,} links)"
+    )
 
 
 def check_pages(selection: Selection, records: Records, folder: Path, stated: str, expected: str | None,
@@ -104,11 +107,15 @@ def check_pages(selection: Selection, records: Records, folder: Path, stated: st
             if digest != actual:
                 result.add(ROOT, where, f"says {digest}, the records give {actual}")
         if expected is not None and expected != actual:
-            result.add(ROOT, report, f"has root digest {actual}, not {expected}: it is not the study that you were told of")
+            result.add(
+                ROOT, report, f"has root digest {actual}, not {expected}: it is not the study that you were told of"
+            )
         pages = records.get(report, {}).get("pages", {})
         for path in sorted(directory.iterdir()):
             if path.name in pages and digests.file_digest(path) != pages[path.name]:
-                result.add(CHAIN, f"{Path(report).parent}/{path.name}", "is not the page that the report's record lists")
+                result.add(
+                    CHAIN, f"{Path(report).parent}/{path.name}", "is not the page that the report's record lists"
+                )
 
 
 def check_plan(selection: Selection, records: Records, result: Result) -> None:
@@ -144,7 +151,7 @@ def differing(stated: dict[str, Any], planned: dict[str, Any], place: str = "") 
                 return inner
         elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
             pairs = ({str(number): value for number, value in enumerate(each)} for each in (first, second))
-            if inner := differing(*pairs, f"{place}{name}."):
+            if inner := differing(next(pairs), next(pairs), f"{place}{name}."):
                 return inner
         elif digests.canonical(first) != digests.canonical(second):
             return f"{place}{name} is {_short(first)}, planned {_short(second)}"

@@ -55,10 +55,10 @@ def _compare_identity(stated: Any, computed: Any) -> None:
     check_rows("labels", stated.labels, computed.labels)
 
 
-def _close(what: str, stated: Array, computed: Array, tolerance: float) -> None:
+def _close(what: str, stated: Array, computed: Array | None, tolerance: float) -> None:
     """Check that no value of an array moved by more than a tolerance."""
-    if stated.shape != computed.shape:
-        raise ValueError(f"its {what} have the shape {stated.shape}, recomputed {computed.shape}")
+    if computed is None or stated.shape != computed.shape:
+        raise ValueError(f"its {what} have the shape {stated.shape}, recomputed {getattr(computed, 'shape', None)}")
     if not stated.size or np.array_equal(stated, computed):
         return
     scale = max(float(np.abs(computed).max()), 1e-12)
@@ -75,7 +75,7 @@ def _close(what: str, stated: Array, computed: Array, tolerance: float) -> None:
 def _compare_outputs(stated: Outputs, computed: Outputs, tolerance: float) -> int:
     _compare_identity(stated, computed)
     flipped = np.flatnonzero(stated.predictions != computed.predictions)
-    arrays = {"logits": (stated.logits, computed.logits)}
+    arrays: dict[str, tuple[Array, Array | None]] = {"logits": (stated.logits, computed.logits)}
     if (stated.unquantised_logits is None) != (computed.unquantised_logits is None):
         raise ValueError("its logits of float images are there in only one of evidence and recomputation")
     if stated.unquantised_logits is not None:
@@ -101,7 +101,9 @@ def _compare_detectors(stated: Detector, computed: Detector, tolerance: float) -
     if stated.settings != computed.settings or stated.supervised != computed.supervised:
         raise ValueError("its settings are not those that it is fitted with")
     if stated.thresholds.keys() != computed.thresholds.keys():
-        raise ValueError(f"its thresholds are for {sorted(stated.thresholds)}, recomputed for {sorted(computed.thresholds)}")
+        raise ValueError(
+            f"its thresholds are for {sorted(stated.thresholds)}, recomputed for {sorted(computed.thresholds)}"
+        )
     allowed = FITTED if computed.state else tolerance
     for rate, threshold in stated.thresholds.items():
         expected = computed.thresholds[rate]
@@ -143,15 +145,11 @@ def _difference(stated: MetricRow | None, computed: MetricRow | None) -> str:
         return f"{about} is not measured by the study"
     for column in METRIC_COLUMNS:
         first, second = getattr(stated, column), getattr(computed, column)
-        if column in NUMBERS and first is not None and second is not None:
-            if abs(first - second) <= ROUNDING * max(1.0, abs(second)):
-                continue
-        if first != second:
+        numbers = column in NUMBERS and first is not None and second is not None
+        if first != second and not (numbers and abs(first - second) <= ROUNDING * max(1.0, abs(second))):
             return f"{about}: {column} is {_shown(first)}, recomputed {_shown(second)}"
     return ""
 
 
 def _shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-

@@ -36,7 +36,7 @@ class Selection:
     @cached_property
     def tasks(self) -> dict[str, Task]:
         """The task of each artefact, by its address, as if no set were cut into shards."""
-        tasks = {}
+        tasks: dict[str, Task] = {}
         for rule, wildcards in self.plan.jobs():
             whole = replace(rule, step=rule.gathers, gathers="") if rule.gathers else rule
             if "shard" not in rule.wildcards and rule.step != "cut":
@@ -46,7 +46,9 @@ class Selection:
     @cached_property
     def planned(self) -> dict[str, Task]:
         """The task of each artefact, by its address, as the workflow runs it."""
-        return {task.output: task for rule, wildcards in self.plan.jobs() for task in self.plan.tasks(rule, **wildcards)}
+        return {
+            task.output: task for rule, wildcards in self.plan.jobs() for task in self.plan.tasks(rule, **wildcards)
+        }
 
     @cached_property
     def report(self) -> Task:
@@ -90,9 +92,10 @@ class Selection:
 
     @cached_property
     def addresses(self) -> list[str]:
-        """The artefacts behind the claims, in an order in which each follows its inputs."""
+        """The artefacts behind the claims, each after its inputs; for all claims, every artefact of the study."""
         ordered = dict[str, None]()
-        self._add([self.metrics[name] for name in self.evaluations], ordered)
+        every = [file for file in self.tasks if file != self.report.output and self.tasks[file].step != "fetch"]
+        self._add([self.metrics[name] for name in self.evaluations] if self.claims else every, ordered)
         for tested, learned in leakage.pairs(self.plan.study):
             files = [self.plan.layout.file("examples", name) for name in (tested, learned)]
             if files[0] in ordered:
@@ -114,15 +117,14 @@ class Selection:
         task = self.tasks[output]
         if task.step not in TAKEN:
             return task.input_files
-        named = [task.inputs[role] for role in ("examples",) if role in task.inputs and task.step in ("attack", "prepare")]
+        named = [
+            task.inputs[role] for role in ("examples",) if role in task.inputs and task.step in ("attack", "prepare")
+        ]
         if task.step == "measure":
             named = [task.inputs[role] for role in ("examples", "checkpoint")]
         return [str(file) for file in named]
 
     @cached_property
     def stated(self) -> set[str]:
-        """The artefacts that have to be in the evidence: what cannot be recomputed, and what a claim reads."""
-        cells = {file for name in self.evaluations for file in self.tasks[self.metrics[name]].input_files}
-        taken = {file for file in self.addresses if self.tasks[file].step in TAKEN}
-        fitted = {file for file in self.addresses if self.tasks[file].step == "fit"}
-        return taken | fitted | cells | set(self.metrics.values())
+        """The artefacts that the evidence holds: those behind the claims, and every evaluation's rows."""
+        return {*self.addresses, *self.metrics.values()}

@@ -22,6 +22,7 @@ from touchstone.report import packing
 KIND = "study"
 PARAMS = "params.yaml"
 OVERLAYS = "workflow/studies"
+NETWORKS = ("train", "convert")  # the steps that return weights
 PAGES = (packing.METRICS, "claims.csv", chain.ROOT)  # of the report, besides its sidecar
 
 
@@ -46,13 +47,11 @@ def write(selection: Selection, written: str, path: Path, weights: bool = True, 
     if not sidecar_files.sidecar_path(root / report).is_file():
         raise ValueError(f"{report}: there is no report yet; run the study first: touchstone run {written}")
     records = chain.reached(root, [report])
-    names = files_of(file for file in selection.addresses if weights or selection.tasks[file].step not in NETWORKS)
-    stated = set(files_of(selection.stated))
-    names = [name for name in names if name in stated]
-    for address in (file for file in selection.stated if file in records and files_of([file])[0] in names):
-        if sidecar_files.artefact_digest(root / address) != records[address]["artefact"]:
-            raise ValueError(f"{address}: its bytes do not match its sidecar; see touchstone audit {written}")
-    sidecars = [sidecar_files.sidecar_path(Path(file)).as_posix() for file in files_of(records)]
+    names = files_of(file for file in sorted(selection.stated) if weights or selection.tasks[file].step not in NETWORKS)
+    for name in names:
+        if sidecar_files.artefact_digest(root / name) != sidecar_files.read_sidecar(root / name)["artefact"]:
+            raise ValueError(f"{name}: its bytes do not match its sidecar; see touchstone audit {written}")
+    sidecars = [sidecar_files.sidecar_path(Path(file)).as_posix() for file in (*files_of(records), *names)]
     pages = [f"reports/{study.name}/{name}" for name in PAGES]
     settings = dict(_settings_files(written, study.folders, root))
     every = {name: root / name for name in (*names, *dict.fromkeys(sidecars), *pages)} | settings
@@ -65,9 +64,6 @@ def write(selection: Selection, written: str, path: Path, weights: bool = True, 
         "weights": weights,
     }
     return archive.write(path, KIND, about, [(name, file.read_bytes) for name, file in every.items()])
-
-
-NETWORKS = ("train", "convert")
 
 
 def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Iterator[tuple[str, Path]]:

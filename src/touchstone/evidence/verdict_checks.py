@@ -45,7 +45,9 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     if not verdicts:
         return
     chosen = set(selection.claims) or {verdict.claim.id for verdict in verdicts}
-    result.verdicts = [(one.claim.id, _words(one)) for one in verdicts if one.claim.id in chosen and one.word != NOT_RUN]
+    result.verdicts = [
+        (one.claim.id, _words(one)) for one in verdicts if one.claim.id in chosen and one.word != NOT_RUN
+    ]
     name = f"{directory}/{packing.METRICS}"
     with result.reading(RECOMPUTATION, name, "is not the table of the evaluations' rows"):
         table = packing.rows_of((folder / name).read_bytes())
@@ -54,7 +56,9 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     with result.reading(CRITERIA, f"{directory}/claims.csv", "cannot be compared"):
         text = (folder / directory / "claims.csv").read_text()
         _compare_claims(text, claims_csv(selection.book, verdicts).decode(), f"{directory}/claims.csv", result)
-    result.proved.append(f"{counted(len(result.verdicts), 'verdict')} follow from the rows by the criteria installed here")
+    result.proved.append(
+        f"{counted(len(result.verdicts), 'verdict')} follow from the rows by the criteria installed here"
+    )
 
 
 def _words(verdict: Verdict) -> str:
@@ -72,7 +76,7 @@ def _compare_claims(stated: str, computed: str, file: str, result: Result) -> No
         other = lines.get(claim, {})
         columns = [column for column in line if not _equal(column, other.get(column), line[column])]
         if columns:
-            column = next((name for name in (*DECIDING, *MEASURED, *columns) if name in columns))
+            column = next(name for name in (*DECIDING, *MEASURED, *columns) if name in columns)
             words = f"its {column} is {_shown(other.get(column))}; judged again it is {_shown(line[column])}"
             result.add(CRITERIA, claim, words)
 

@@ -21,8 +21,8 @@ from touchstone.evidence.problems import (
     counted,
 )
 from touchstone.evidence.recomputation import Recomputation
-from touchstone.evidence.selection import TAKEN, Selection
-from touchstone.evidence.study_evidence import OVERLAYS, PARAMS, about_study
+from touchstone.evidence.selection import Selection
+from touchstone.evidence.study_evidence import NETWORKS, OVERLAYS, PARAMS, about_study
 from touchstone.evidence_files import archive
 from touchstone.messages import first_line
 from touchstone.pipeline.planning.parts import Task
@@ -104,7 +104,9 @@ def _refuse_code(folder: Path) -> None:
     for file in [folder / PARAMS, *sorted((folder / OVERLAYS).glob("*.yaml"))]:
         content = read_yaml(file)
         if content.get("plugins"):
-            raise ValueError("plugins: the study brings Python code; verifying runs only the code that is installed here")
+            raise ValueError(
+                "plugins: the study brings Python code; verifying runs only the code that is installed here"
+            )
         papers = content.get("papers")
         for paper in papers if isinstance(papers, list) else []:
             if str(paper).startswith("/") or ".." in Path(str(paper)).parts:
@@ -142,32 +144,33 @@ def _put_network(
     """Let a network of the verifier's own take the place of the one in the evidence."""
     file = selection.plan.layout.file("checkpoints", name)
     if file not in selection.tasks:
-        nets = sorted(Path(each).stem for each, task in selection.tasks.items() if task.step in ("train", "convert"))
+        nets = sorted(Path(each).stem for each, task in selection.tasks.items() if task.step in NETWORKS)
         raise ValueError(f"--model {name}: the study has no such network; it has {', '.join(nets)}")
     data = path.read_bytes()
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     (folder / file).write_bytes(data)
     if (digest := sidecar_files.artefact_digest(folder / file)) != (stated := records.get(file, {}).get("artefact")):
-        result.add(RECOMPUTATION, file, f"is another network than {path}: that has digest {digest}, the evidence {stated}")
+        result.add(
+            RECOMPUTATION, file, f"is another network than {path}: that has digest {digest}, the evidence {stated}"
+        )
 
 
 def _recompute(selection: Selection, folder: Path, options: Options, result: Result) -> None:
     """Check every artefact behind the claims against its inputs."""
     reader = Recomputation(selection, folder, options.device, options.raw)
     done, images = Counter[str](), Counter[str]()
-    ties = 0
+    ties, absent = 0, set[str]()
     for file in selection.addresses:
         task = selection.tasks[file]
-        here = sidecar_files.exists(folder / file)
-        if not here and file in selection.stated:
-            missing = "is missing from the evidence"
-            if task.step in ("train", "convert"):
-                result.unchecked.append(f"{file} {missing}: bring it with --model {Path(file).stem}=FILE")
+        if not sidecar_files.exists(folder / file):
+            if task.step in NETWORKS:
+                absent.add(file)
             else:
-                result.add(PLAN, file, missing)
+                result.add(PLAN, file, "is missing from the evidence")
             continue
-        if not here:
-            continue  # recomputed when something reads it
+        if task.step != "attack" and not absent.isdisjoint(task.input_files):
+            done["unchecked"] += 1
+            continue
         check = BUDGET if task.step == "attack" else RECOMPUTATION
         with result.reading(check, file, "is not what it has to be" if check == BUDGET else "recomputed, it differs"):
             stated = reader.stated(file)
@@ -182,6 +185,10 @@ def _recompute(selection: Selection, folder: Path, options: Options, result: Res
                 ties += closeness.compare(stated, reader.compute(task), _tolerance(task, options))
                 images[task.step] += len(getattr(stated, "example_ids", ()))
             done[task.step] += 1
+    if absent:
+        names = ", ".join(Path(file).stem for file in sorted(absent))
+        lacking = f"the evidence has no weights of {names}; bring them with --model NETWORK=FILE"
+        result.unchecked.append(f"{counted(done['unchecked'], 'artefact')} that networks give: {lacking}")
     _say_what_was_proved(done, images, ties, result)
 
 
@@ -215,9 +222,7 @@ def _say_what_was_proved(done: Counter[str], images: Counter[str], ties: int, re
     result.proved += [sentence for step, sentence in steps.items() if done[step]]
 
 
-def _say_what_is_trusted(
-    selection: Selection, records: chain_checks.Records, options: Options, result: Result
-) -> None:
+def _say_what_is_trusted(selection: Selection, records: chain_checks.Records, options: Options, result: Result) -> None:
     steps = Counter(selection.tasks[file].step for file in selection.addresses)
     if steps["attack"]:
         result.trusted.append(
@@ -232,14 +237,24 @@ def _say_what_is_trusted(
     ]  # fmt: skip
     absent = sorted({Path(str(task.inputs["folder"])).name for task in prepared} - options.raw.keys())
     if absent:
-        result.trusted.append(f"the clean images are those of {', '.join(absent)}: bring the raw files with --raw FOLDER")
+        result.trusted.append(
+            f"the clean images are those of {', '.join(absent)}: bring the raw files with --raw FOLDER"
+        )
     if steps["measure"]:
-        result.trusted.append(f"the margins in {counted(steps['measure'], 'file')}: only the attack could find them again")
+        result.trusted.append(
+            f"the margins in {counted(steps['measure'], 'file')}: only the attack could find them again"
+        )
     other = [name for name in selection.plan.study["evaluations"] if name not in selection.evaluations]
     if other:
-        result.trusted.append(f"the rows of {counted(len(other), 'evaluation')} that no chosen claim reads, in Holm's order")
+        result.trusted.append(
+            f"the rows of {counted(len(other), 'evaluation')} that no chosen claim reads, in Holm's order"
+        )
     for name in verdict_checks.own_criteria(selection):
-        result.trusted.append(f"the criteria of the paper {name} were fixed before the run: they come with the evidence")
+        result.trusted.append(
+            f"the criteria of the paper {name} were fixed before the run: they come with the evidence"
+        )
     if options.root is None:
-        result.trusted.append("the evidence is the published one: compare its root digest, --root DIGEST, or its signature")
+        result.trusted.append(
+            "the evidence is the published one: compare its root digest, --root DIGEST, or its signature"
+        )
     result.trusted += chain_checks.other_code(selection, records)

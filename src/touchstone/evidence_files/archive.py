@@ -28,7 +28,8 @@ MOST_FILES = 200_000
 MOST_EXPANSION = 500  # times the archive's size; black images with one digit shrink to 1/200
 SMALL = 2**26  # bytes that any archive may expand to
 # Data and settings only. Nothing that a Python process imports can be in an evidence file.
-NAME = re.compile(r"(?!/)(?:(?!\.{1,2}/)[A-Za-z0-9_.+@=-]+/)*[A-Za-z0-9_.+@=-]+\.(?:safetensors|zip|csv|json|yaml|gz)|(?:reports/[a-z0-9_]+/ROOT)")
+_PART = r"[A-Za-z0-9_.+@=-]+"
+NAME = re.compile(rf"(?:(?!\.{{1,2}}/){_PART}/)*{_PART}\.(?:safetensors|zip|csv|json|yaml|gz)|reports/[a-z0-9_]+/ROOT")
 
 
 class EvidenceError(ValueError):
@@ -123,7 +124,9 @@ def unpack(path: Path, folder: Path) -> tuple[Evidence, list[tuple[str, str]]]:
     with _opened(path) as (archive, evidence):
         for name, entry in evidence.entries.items():
             try:
-                data = pixel_planes.unpack(entry.packing, _bytes(archive, name, entry.size + pixel_planes.MARKS), entry.size)
+                data = pixel_planes.unpack(
+                    entry.packing, _bytes(archive, name, entry.size + pixel_planes.MARKS), entry.size
+                )
             except NOT_WHOLE as error:
                 problems.append((name, f"cannot be unpacked: {first_line(error)}"))
                 continue
@@ -166,14 +169,16 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
     entries = {name: Entry(**entry) for name, entry in content["files"].items()}
     for name, entry in entries.items():
         if not NAME.fullmatch(name):
-            raise EvidenceError(f"{path}: lists {ascii(name)}; evidence holds only data and settings, inside its own folder")
+            raise EvidenceError(f"{path}: lists {name!a}; evidence holds only data and settings, inside its own folder")
         if type(entry.size) is not int or entry.size < 0 or entry.packing not in pixel_planes.PACKINGS:
             raise EvidenceError(f"{path}: its manifest describes {name} in a way that no touchstone writes")
     if differing := sorted((entries.keys() ^ infos.keys()) - {MANIFEST}):
         raise EvidenceError(f"{path}: {differing[0]} is either not in its manifest or only there")
     allowed = max(SMALL, MOST_EXPANSION * path.stat().st_size)
     if (total := sum(entry.size for entry in entries.values())) > allowed:
-        raise EvidenceError(f"{path}: would unpack to {total:,} bytes, {allowed:,} are plausible; refused as a zip bomb")
+        raise EvidenceError(
+            f"{path}: would unpack to {total:,} bytes, {allowed:,} are plausible; refused as a zip bomb"
+        )
     if not isinstance(content["kind"], str) or not isinstance(content["about"], dict):
         raise EvidenceError(f"{path}: its manifest does not say what it is about")
     return Evidence(content["kind"], content["about"], entries, sha256(text))
