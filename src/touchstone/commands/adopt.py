@@ -41,6 +41,8 @@ def main(options: argparse.Namespace) -> int:
         plan = Plan(study)
         files = adoption.adopt(Selection(plan), Path(name), result.evidence)
     restored = restore(plan)
-    print(f"{len(files):,} files adopted from {path} ({result.evidence}); {restored.written:,} of Snakemake's records written")
+    print(
+        f"{len(files):,} files adopted from {path} ({result.evidence}); {restored.written:,} of Snakemake's records written"
+    )
     print(f"touchstone run {study.name} computes what is left")
     return 0

@@ -43,7 +43,9 @@ def adopt(selection: Selection, folder: Path, evidence: str, root: Path = Path()
         shutil.copyfile(folder / name, root / name)
         own = {file: record for file, record in records.items() if Address.parse(file).file == name}
         if Address.parse(next(iter(own))).member:
-            sidecar_files.write_bundle_sidecar(root / name, {Address.parse(file).member: one for file, one in own.items()})
+            sidecar_files.write_bundle_sidecar(
+                root / name, {Address.parse(file).member: one for file, one in own.items()}
+            )
         else:
             (record,) = own.values()
             facts = {key: value for key, value in record.items() if key != "artefact"}
@@ -86,7 +88,11 @@ def _check(selection: Selection, files: list[str], folder: Path, root: Path) -> 
     """
     if cut := [task.output for task in selection.planned.values() if task.step in ("cut", "gather")]:
         raise ValueError(f"{cut[0]}: the study is cut into shards, which evidence does not hold; it cannot be adopted")
-    problems = [*_missing_raw(selection, folder, root), *_conflicts(files, folder, root), *_other_code(selection, files, folder)]
+    problems = [
+        *_missing_raw(selection, folder, root),
+        *_conflicts(files, folder, root),
+        *_other_code(selection, files, folder),
+    ]
     if problems:
         raise ValueError("nothing was adopted:\n" + "\n".join(problems[:10]))
 
@@ -99,7 +105,9 @@ def _missing_raw(selection: Selection, folder: Path, root: Path) -> Iterator[str
             continue
         if not sidecar_files.exists(root / file):
             yield f"{file}: is not here; fetch it first: snakemake --cores 1 --config study={study} -- {file}"
-        elif sidecar_files.read_sidecar(folder / file)["artefact"] != sidecar_files.read_sidecar(root / file)["artefact"]:
+        elif (
+            sidecar_files.read_sidecar(folder / file)["artefact"] != sidecar_files.read_sidecar(root / file)["artefact"]
+        ):
             yield f"{file}: holds other raw files than the evidence was made from"
 
 
@@ -118,6 +126,8 @@ def _other_code(selection: Selection, files: list[str], folder: Path) -> Iterato
     """Yield the artefacts that today's code would make again."""
     for file in files:
         record, today = sidecar_files.read_sidecar(folder / file), code_files((selection.planned[file],))
-        changed = sorted(name for name in today.keys() | record["files"].keys() if today.get(name) != record["files"].get(name))
+        changed = sorted(
+            name for name in today.keys() | record["files"].keys() if today.get(name) != record["files"].get(name)
+        )
         if changed:
             yield f"{file}: was created by other code than is installed here ({', '.join(changed)}); install that version"

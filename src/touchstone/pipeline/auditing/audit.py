@@ -235,7 +235,9 @@ def _stated(study: str) -> str:
     """Return the root digest of a report, and how much of its chain another machine computed."""
     records = chain.reached(Path(), [f"reports/{study}/report.html"])
     adopted = Counter(record[chain.ADOPTED] for record in records.values() if chain.ADOPTED in record)
-    parts = [f". {count:,} artefacts were adopted from the evidence {digest}" for digest, count in sorted(adopted.items())]
+    parts = [
+        f". {count:,} artefacts were adopted from the evidence {digest}" for digest, count in sorted(adopted.items())
+    ]
     return f"{''.join(parts)}. Root digest: {(Path('reports') / study / chain.ROOT).read_text().strip()}"
 
 
