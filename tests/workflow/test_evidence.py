@@ -197,7 +197,7 @@ def test_a_forgery_whose_digests_all_agree_is_caught_where_it_is(honest, raw, tm
         (lambda f: f.record(PGD, code=lambda x: "sha256:" + "0" * 64), "chain", PGD),
         (lambda f: (f.folder / "reports/tiny/ROOT").write_text("sha256:0\n"), "root", "reports/tiny/ROOT"),
         (lambda f: (f.folder / CLAIM_TABLE).write_text("claim\n"), "chain", CLAIM_TABLE),
-        (lambda f: (f.folder / f"{MSP.split('#')[0]}.prov.json").write_text("[" * 9999), "chain", MSP),
+        (lambda f: (f.folder / f"{MSP.split('#')[0]}.prov.json").write_text("[" * 9999), "bytes", "all_detectors.zip.prov.json"),
         (lambda f: (f.folder / NET).write_bytes(b"\x80\x04."), "chain", NET),
         (lambda f: f.text("params.yaml", "\nsources:", "\nplugins: [/tmp]\nsources:"), "settings", "plugins"),
     ],

@@ -124,9 +124,10 @@ def unpack(path: Path, folder: Path) -> tuple[Evidence, list[tuple[str, str]]]:
     with _opened(path) as (archive, evidence):
         for name, entry in evidence.entries.items():
             try:
-                data = pixel_planes.unpack(
-                    entry.packing, _bytes(archive, name, entry.size + pixel_planes.MARKS), entry.size
-                )
+                packed = _bytes(archive, name, entry.size + pixel_planes.MARKS)
+                data = pixel_planes.unpack(entry.packing, packed, entry.size)
+                if name.endswith(".json"):
+                    json.loads(data)  # nested too deep, it would stop every reader of records
             except NOT_WHOLE as error:
                 problems.append((name, f"cannot be unpacked: {first_line(error)}"))
                 continue
