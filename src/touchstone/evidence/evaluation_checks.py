@@ -22,7 +22,7 @@ from touchstone.numerics import tensors
 from touchstone.records import encoding
 from touchstone.records.nouns import Array, ExampleSet, Outputs
 from touchstone.statistics import intervals
-from touchstone.statistics.wording import bracketed, written
+from touchstone.statistics.wording import bracketed, plain, written
 
 __all__ = ["KIND", "verify"]
 BATCH = 256
@@ -142,5 +142,5 @@ def _check_accuracy(name: str, about: dict[str, Any], right: Array, result: Resu
             if not math.isclose(stated, expected, rel_tol=1e-9, abs_tol=1e-9):
                 result.add(RECOMPUTATION, name, f"its {end} is {stated:.6g}; the predictions give {expected:.6g}")
                 return
-        shown = f"{written(computed.value, FRACTION)} {bracketed(computed.low, computed.high, FRACTION)}"
+        shown = plain(f"{written(computed.value, FRACTION)} {bracketed(computed.low, computed.high, FRACTION)}")
         result.proved.append(f"{name.replace('_', ' ')} is {shown}, from the predictions")
