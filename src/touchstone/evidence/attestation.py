@@ -24,7 +24,7 @@ from touchstone.pipeline.provenance import whole_files
 STATEMENT, SIGNATURE_FILE = ".statement.json", ".sig"
 NAMESPACE = "touchstone"  # ssh signatures name their purpose, so that one for another purpose is no use here
 TYPE, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
-BUILD = "https://github.com/touchstone/evidence/v1"
+BUILD = "urn:touchstone:evidence:1"
 MISSING = "ssh-keygen is not installed; it comes with OpenSSH"
 SUFFIX = ".prov.json"
 
