@@ -117,7 +117,10 @@ def _conflicts(files: list[str], folder: Path, root: Path) -> Iterator[str]:
             yield f"{name}: is not in the evidence; ask for evidence of all claims, with weights"
     for file in files:
         if sidecar_files.exists(root / file):
-            own, other = (sidecar_files.read_sidecar(place / file)["artefact"] for place in (root, folder))
+            own, other = (
+                sidecar_files.artefact_digest(root / file),
+                sidecar_files.read_sidecar(folder / file)["artefact"],
+            )
             if own != other:
                 yield f"{file}: the project has it already, with other bytes; delete that file to adopt this one"
 

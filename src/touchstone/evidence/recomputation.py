@@ -7,14 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from touchstone.evidence.selection import TAKEN, Selection
-from touchstone.pipeline.jobs.adapters import ADAPTERS
+from touchstone.pipeline.jobs.adapters import ADAPTERS, _scorer
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records import encoding, metric_tables, nouns
+from touchstone.records.nouns import Detector
+from touchstone.statistics.thresholds import threshold_at
 
 KINDS = {
     **{"prepare": "ExampleSet", "translate": "ExampleSet", "attack": "ExampleSet", "train": "Checkpoint"},
@@ -92,10 +96,19 @@ class Recomputation(Reader):
         Raises:
             Exception: Whatever a step raises about its inputs.
         """
+        job = self._job(task)
+        ADAPTERS[task.step](job)
+        return job.result
+
+    def calibrated(self, task: Task, detector: Detector) -> Detector:
+        """Return a fitted detector with the thresholds and the spread that its calibration images give."""
+        scores = np.sort(_scorer(self._job(task))(detector).scores)
+        thresholds = {rate: threshold_at(scores, float(rate)) for rate in detector.thresholds}
+        return replace(detector, thresholds=thresholds, spread=max(float(scores.std()), 1e-12))
+
+    def _job(self, task: Task) -> _Task:
         settings = task.settings | ({"device": self.device} if "device" in task.settings else {})
         inputs = task.inputs
         if "folder" in inputs:
             inputs = inputs | {"folder": str(self.raw[Path(str(inputs["folder"])).name])}
-        job = _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)
-        ADAPTERS[task.step](job)
-        return job.result
+        return _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)

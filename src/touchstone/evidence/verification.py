@@ -182,14 +182,44 @@ def _recompute(selection: Selection, folder: Path, options: Options, result: Res
             elif task.step == "measure":
                 _check_margins(reader, stated, task, result)
             elif reader.computable(task):
-                ties += closeness.compare(stated, reader.compute(task), _tolerance(task, options))
+                tolerance = _tolerance(task, options)
+                if task.step == "fit" and stated.state:
+                    done["refitted"] += _check_fitted(reader, stated, task, tolerance)
+                else:
+                    ties += closeness.compare(stated, reader.compute(task), tolerance)
                 images[task.step] += len(getattr(stated, "example_ids", ()))
             done[task.step] += 1
     if absent:
         names = ", ".join(Path(file).stem for file in sorted(absent))
         lacking = f"the evidence has no weights of {names}; bring them with --model NETWORK=FILE"
         result.unchecked.append(f"{counted(done['unchecked'], 'artefact')} that networks give: {lacking}")
+    fitted = [file for file in selection.addresses if selection.tasks[file].step == "fit"]
+    with_tensors = [file for file in fitted if sidecar_files.exists(folder / file) and _has_tensors(reader, file)]
+    if other := len(with_tensors) - done["refitted"]:
+        reason = "fitted here, their tensors come out otherwise; their thresholds are the calibration images' quantiles"
+        result.unchecked.append(f"the fit of {counted(other, 'detector')}: {reason}")
     _say_what_was_proved(done, images, ties, result)
+
+
+def _has_tensors(reader: Recomputation, file: str) -> bool:
+    try:
+        return bool(reader.stated(file).state)
+    except UNREADABLE:
+        return False
+
+
+def _check_fitted(reader: Recomputation, stated: Any, task: Task, tolerance: float) -> bool:
+    """Check a fitted detector; return whether fitting it again gives its tensors.
+
+    Rounding decides the sign and the order of directions in which data does not vary, so another processor may find
+    others. The thresholds follow from the stated tensors everywhere.
+    """
+    closeness.compare(stated, reader.calibrated(task, stated), tolerance)
+    try:
+        closeness.compare(stated, reader.compute(task), tolerance)
+    except ValueError:
+        return False
+    return True
 
 
 def _tolerance(task: Task, options: Options) -> float:
@@ -214,8 +244,7 @@ def _say_what_was_proved(done: Counter[str], images: Counter[str], ties: int, re
         "prepare": f"{counted(done['prepare'], 'clean set')} read, prepared again if their raw files or originals are here",
         "translate": f"{counted(done['translate'], 'translated set')} are what the translator gives",
         "infer": f"{images['infer']:,} predictions in {counted(done['infer'], 'file')} are what the networks give{tied}",
-        "fit": f"{counted(done['fit'], 'detector')} are what their fitting data gives; thresholds are the calibration"
-        " images' quantiles",
+        "fit": f"the thresholds of {counted(done['fit'], 'detector')} are the calibration images' quantiles",
         "score": f"{images['score']:,} scores in {counted(done['score'], 'file')} are what the detectors give",
         "evaluate": f"the rows of {counted(done['evaluate'], 'evaluation')} follow from predictions, scores and margins",
     }
