@@ -15,13 +15,14 @@ FLOORS = [  # lowest first
     {"adversary", "claims", "data", "evaluations", "network_files", "sources"},
     {
         *("adaptive", "attacks", "detectors", "margins", "models", "pipeline/settings", "pretrained", "report"),
-        *("third_party", "training"),
+        *("evidence_files", "third_party", "training"),
     },
     {"api", "figures", "pipeline/planning", "pipeline/steps", "schemas"},
     {"pipeline/jobs"},
     {"pipeline/auditing"},
     {"pipeline/orchestration"},
     {"assay"},
+    {"evidence"},
     {"commands"},
     {"__main__"},
 ]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from torch import Tensor
 from touchstone.adversary.budgets import check_budget
 from touchstone.adversary.losses import cross_entropy
 from touchstone.adversary.perturbations import check_inputs
-from touchstone.api import calls
+from touchstone.api import calls, evaluation_evidence
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
@@ -70,6 +71,7 @@ def evaluate(
     batch_size: int = 256,
     seed: int = 0,
     progress: bool | None = None,
+    evidence: Path | str | None = None,
 ) -> EvaluationResult:
     """Return a model's clean accuracy and its accuracy under the worst of several L-inf attacks.
 
@@ -89,6 +91,7 @@ def evaluate(
         batch_size: images per forward pass; it changes no result.
         seed: of all random numbers.
         progress: whether a call that takes longer than a few seconds shows its progress on stderr. None: on a terminal.
+        evidence: a file to write, from which others can check the result: `touchstone verify FILE --model MODEL`.
 
     Raises:
         TypeError: If images or labels are not tensors.
@@ -113,12 +116,26 @@ def evaluate(
             for name, correct_rows in correct.items():
                 hits.setdefault(name, []).append(correct_rows)
     rows_hit = {name: torch.cat(parts) for name, parts in hits.items()}
-    return EvaluationResult(
+    result = EvaluationResult(
         clean_accuracy=_rate(rows_hit["clean"]),
         robust_accuracy=_rate(rows_hit["robust"]),
         attacked=torch.cat(worst),
         failed_checks=_failed({name: float(values.double().mean()) for name, values in rows_hit.items()}),
     )
+    if evidence is not None:
+        with frozen(model):
+            evaluation_evidence.write(
+                Path(evidence),
+                model,
+                images,
+                labels,
+                result.attacked,
+                eps=eps,
+                accuracies={"clean": result.clean_accuracy, "robust": result.robust_accuracy},
+                failed_checks=result.failed_checks,
+                batch_size=batch_size,
+            )
+    return result
 
 
 def _attacked(

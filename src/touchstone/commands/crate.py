@@ -18,8 +18,9 @@ from typing import Any
 from touchstone import digests
 from touchstone.commands._command_line import add_study
 from touchstone.commands._crate_metadata import METADATA, metadata
+from touchstone.commands._croissant import croissant
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import load
 
@@ -40,11 +41,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `crate`."""
     add_study(parser)
     parser.add_argument("--out", help="the zip to write (default: build/STUDY.crate.zip)")
+    parser.add_argument("--croissant", metavar="FILE", help="only write Croissant metadata of the example sets")
 
 
 def main(options: argparse.Namespace) -> int:
     """Write the zip and print its size."""
     plan = Plan(load(options.study))
+    if options.croissant:
+        text = croissant(plan, published(Path(), plan))
+        whole_files.write_whole(Path(options.croissant), text)
+        print(f"{options.croissant}: {len(plan.study['examples'])} example sets")
+        return 0
     target = Path(options.out or f"build/{plan.study.name}.crate.zip")
     files = write(plan, target)
     print(f"{target}: {files} files, {target.stat().st_size / 1e6:.0f} MB")

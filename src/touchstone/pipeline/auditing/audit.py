@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -230,6 +231,16 @@ def recomputed(
     return findings
 
 
+def _stated(study: str) -> str:
+    """Return the root digest of a report, and how much of its chain another machine computed."""
+    records = chain.reached(Path(), [f"reports/{study}/report.html"])
+    adopted = Counter(record[chain.ADOPTED] for record in records.values() if chain.ADOPTED in record)
+    parts = [
+        f". {count:,} artefacts were adopted from the evidence {digest}" for digest, count in sorted(adopted.items())
+    ]
+    return f"{''.join(parts)}. Root digest: {(Path('reports') / study / chain.ROOT).read_text().strip()}"
+
+
 def run_audit(
     what: str,
     as_json: bool = False,
@@ -268,9 +279,7 @@ def run_audit(
             findings += recomputed(what, plan, findings, render, recompute, seed)
         elif recompute:
             findings.append(Finding(plan.folder, "is not here, so no job was rerun", unchecked=True))
-        stated = (
-            f". Root digest: {(Path('reports') / study.name / chain.ROOT).read_text().strip()}" if not findings else ""
-        )
+        stated = "" if findings else _stated(study.name)
     wrong = [finding for finding in findings if not finding.unchecked]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))

@@ -113,11 +113,17 @@ def _behind(number: str, folder: Path) -> list[str]:
 def _tree(file: str, sidecars: Sidecars, seen: set[str], depth: int) -> Iterator[str]:
     sidecar = sidecars[file]
     again = file in seen
-    yield f"{'  ' * depth}{file}  {str(sidecar['artefact'])[:19]}  {sidecar['step']}" + ("  (above)" if again else "")
+    yield f"{'  ' * depth}{file}  {str(sidecar['artefact'])[:19]}  {sidecar['step']}" + _marks(sidecar, again)
     if not again:
         seen.add(file)
         for link in _inputs(sidecar):
             yield from _tree(link, sidecars, seen, depth + 1)
+
+
+def _marks(sidecar: dict[str, Any], again: bool) -> str:
+    """Return what else a line says: that the artefact was adopted from another machine, that it was printed above."""
+    adopted = f"  adopted from {str(sidecar[chain.ADOPTED])[:19]}" if chain.ADOPTED in sidecar else ""
+    return adopted + ("  (above)" if again else "")
 
 
 def _inputs(sidecar: dict[str, Any]) -> Iterable[str]:

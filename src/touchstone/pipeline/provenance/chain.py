@@ -10,6 +10,7 @@ from touchstone import digests
 from touchstone.pipeline.provenance import sidecar_files
 
 ROOT = "ROOT"  # the file next to the report with the digest of everything that the report was made from
+ADOPTED = "adopted"  # the key of a record of another machine: the digest of the evidence that the artefact came in
 PARTLY = 4  # exit code if nothing is wrong, but some checks were impossible
 
 

@@ -121,6 +121,11 @@ def digest_of_record(record: Record) -> str:
     return sha256(canonical({name: value for name, value in record.items() if name != "files"}).encode())
 
 
+def digest_of_whole(record: Record) -> str:
+    """Return the digest of the sidecar that a whole file with this record has."""
+    return sha256(_as_bytes(record))
+
+
 def _as_bytes(record: Record) -> bytes:
     return (canonical(record) + "\n").encode()
 

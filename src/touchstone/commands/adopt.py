@@ -1,0 +1,48 @@
+"""`touchstone adopt FILE`: take verified results of another machine into a study of this project."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `adopt`."""
+    parser.add_argument("file", help="evidence of all claims of the study, with weights")
+    parser.add_argument("--study", metavar="STUDY", help="the study here (default: the one with the same name)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what verifying computes on")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Verify the evidence, copy its artefacts, and write Snakemake's records; return 1 if it is not verified."""
+    from touchstone.evidence import adoption, verification
+    from touchstone.evidence.selection import Selection
+    from touchstone.evidence.study_evidence import about_study
+    from touchstone.evidence_files import archive
+    from touchstone.pipeline.orchestration.restore import restore
+
+    path = Path(options.file)
+    about = about_study(archive.read_manifest(path))
+    study = load(options.study or about["study"])
+    if study.name != about["study"]:
+        raise ValueError(f"{path}: is of the study {about['study']}, not of {study.name}")
+    if about["claims"]:
+        raise ValueError(f"{path}: is of some claims only; adopting needs the evidence of the whole study")
+    with tempfile.TemporaryDirectory(prefix="touchstone-adopt-") as name:
+        result = verification.verify(path, verification.Options(study=study, device=options.device), Path(name))
+        if result.problems or result.unchecked:
+            print("\n".join([*map(str, result.problems), *result.unchecked]))
+            print(f"{path}: nothing was adopted, because it could not be verified")
+            return 1
+        plan = Plan(study)
+        files = adoption.adopt(Selection(plan), Path(name), result.evidence)
+    restored = restore(plan)
+    print(
+        f"{len(files):,} files adopted from {path} ({result.evidence}); {restored.written:,} of Snakemake's records written"
+    )
+    print(f"touchstone run {study.name} computes what is left")
+    return 0

@@ -1,0 +1,99 @@
+"""`touchstone verify FILE`: check claims from an evidence file, without trusting its author."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from touchstone.pipeline.provenance import chain
+from touchstone.pipeline.settings.study import load
+
+if TYPE_CHECKING:
+    from touchstone.evidence.problems import Result
+
+RAW = "data/raw"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `verify`."""
+    parser.add_argument("file", help="an evidence file")
+    parser.add_argument("--model", action="append", default=[], metavar="[NET=]FILE",
+                        help="a network of your own instead of the one in the evidence")  # fmt: skip
+    parser.add_argument(
+        "--root", metavar="DIGEST", help="the study's root digest, from a paper or another trusted place"
+    )
+    parser.add_argument("--study", metavar="STUDY", help="a study of this project whose settings it must have")
+    parser.add_argument(
+        "--raw", default=RAW, metavar="FOLDER", help=f"prepare the data again from here (default: {RAW})"
+    )
+    parser.add_argument("--signers", metavar="FILE", help="the keys that may have signed it, as ssh's allowed_signers")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Print what was proved, what was taken on trust, and what is not so.
+
+    Returns 0 if nothing is wrong, 1 if something is, 4 if nothing is wrong but not everything could be checked.
+    """
+    from touchstone.evidence import attestation, evaluation_checks, verification
+    from touchstone.evidence_files import archive
+
+    path = Path(options.file)
+    manifest = archive.read_manifest(path)
+    if manifest.kind == evaluation_checks.KIND:
+        result = evaluation_checks.verify(path, options.model, options.device)
+    else:
+        brought = verification.Options(
+            root=options.root,
+            networks=dict(_networks(options.model)),
+            raw={folder.name: folder for folder in _folders(Path(options.raw))},
+            study=load(options.study) if options.study else None,
+            device=options.device,
+        )
+        result = verification.verify(path, brought)
+    attestation.check(path, manifest, Path(options.signers) if options.signers else None, result)
+    if options.json:
+        print(json.dumps(asdict(result), indent=1))
+    else:
+        _print(path, result)
+    return 1 if result.problems else chain.PARTLY if result.unchecked else 0
+
+
+def _networks(texts: list[str]) -> list[tuple[str, Path]]:
+    pairs = [text.partition("=") for text in texts]
+    for name, mark, file in pairs:
+        if not mark:
+            raise ValueError(f"--model {name}: a study has several networks; write NETWORK=FILE, such as cnn.0={name}")
+        if not Path(file).is_file():
+            raise ValueError(f"--model {name}={file}: no such file")
+    return [(name, Path(file)) for name, _, file in pairs]
+
+
+def _folders(raw: Path) -> list[Path]:
+    return [folder.resolve() for folder in sorted(raw.iterdir()) if folder.is_dir()] if raw.is_dir() else []
+
+
+def _print(path: Path, result: Result) -> None:
+    for title, lines in (
+        ("Proved", result.proved),
+        ("Taken on trust", result.trusted),
+        ("Not checked", result.unchecked),
+    ):
+        if lines:
+            print("\n".join([f"{title}:", *(f"  - {line}" for line in lines)]))
+    if result.verdicts:
+        print("\n".join(["Verdicts, judged again:", *(f"  {claim}: {words}" for claim, words in result.verdicts)]))
+    if result.problems:
+        print("\n".join(["Forged or damaged:", *(f"  - {problem}" for problem in result.problems)]))
+    word = (
+        f"{len(result.problems)} finding{'s' * (len(result.problems) > 1)}"
+        if result.problems
+        else "nothing is wrong, but not everything was checked"
+        if result.unchecked
+        else "verified"
+    )
+    print(f"{path} ({result.evidence}): {word}, in {result.seconds:.0f} s")

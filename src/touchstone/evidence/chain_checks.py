@@ -1,0 +1,191 @@
+"""Compare the files and records of an unpacked evidence file with each other and with the study's plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from touchstone import digests
+from touchstone.evidence.problems import CHAIN, PLAN, ROOT, SPLITS, Result
+from touchstone.evidence.selection import Selection
+from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.planning.plan import code_files
+from touchstone.pipeline.provenance import chain, code, sidecar_files
+
+Records = dict[str, dict[str, Any]]
+FACTS = {"artefact": str, "step": str, "settings": dict, "inputs": dict, "code": str, "files": dict}
+LINK = {"file", "artefact", "sidecar"}
+
+
+def read_records(selection: Selection, folder: Path, result: Result) -> Records:
+    """Return the record of every artefact behind the report, as far as they can be read.
+
+    Args:
+        selection: The claims to verify.
+        folder: The unpacked evidence.
+        result: Receives the problems.
+    """
+    records: Records = {}
+    waiting, seen = [selection.report.output], set[str]()
+    waiting += [file for file in selection.addresses if sidecar_files.exists(folder / file)]
+    while waiting:
+        file = waiting.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        if file not in selection.planned:  # its name, which is a path, is not trusted either
+            result.add(PLAN, ascii(file)[1:-1], "is not part of the study that the settings describe")
+            continue
+        with result.reading(CHAIN, file, "its record cannot be read"):
+            record = sidecar_files.read_sidecar(folder / file)
+            if problem := _malformed(record):
+                raise ValueError(problem)
+            records[file] = record
+            waiting += [link["file"] for link in chain.links(record)]
+    return records
+
+
+def _malformed(record: dict[str, Any]) -> str:
+    """Return what is wrong with the form of a record, or ""."""
+    for name, kind in FACTS.items():
+        if not isinstance(record.get(name), kind):
+            return f"{name} is missing or malformed"
+    for role, links in record["inputs"].items():
+        if not isinstance(links, list) or not all(isinstance(link, dict) and link.keys() == LINK for link in links):
+            return f"its links to {role} are malformed"
+        if not all(isinstance(text, str) for link in links for text in link.values()):
+            return f"its links to {role} are malformed"
+    return ""
+
+
+def check_chain(records: Records, folder: Path, result: Result) -> None:
+    """Check that each record has the digests of its inputs' records, and each file that is here its record's digest."""
+    links = 0
+    for file, record in records.items():
+        with result.reading(CHAIN, file, "its record cannot be checked"):
+            if code.code_digest(record["files"]) != record["code"]:
+                result.add(CHAIN, file, "its code digest does not match the code files that its record lists")
+            for link in chain.links(record):
+                links += 1
+                other = records.get(link["file"])
+                if other is None:
+                    continue  # reported when it was read
+                if sidecar_files.record_digest(folder / link["file"]) != link["sidecar"]:
+                    result.add(CHAIN, file, f"was created from {link['file']} when that had another record")
+                elif other["artefact"] != link["artefact"]:
+                    result.add(CHAIN, file, f"was created from {link['file']} when that had other bytes")
+    here = [file for file in records if sidecar_files.exists(folder / file)]
+    for file in here:
+        with result.reading(CHAIN, file, "its bytes cannot be checked"):
+            if (digest := sidecar_files.artefact_digest(folder / file)) != records[file]["artefact"]:
+                stated = records[file]["artefact"]
+                result.add(CHAIN, file, f"its bytes have digest {digest}, its record says {stated}")
+    result.proved.append(
+        f"{len(records):,} records link to each other, and {len(here):,} files match theirs ({links:,} links)"
+    )
+
+
+def check_pages(selection: Selection, records: Records, folder: Path, stated: str, expected: str | None,
+                result: Result) -> None:  # fmt: skip
+    """Check the report's pages against its record, and its root digest.
+
+    Args:
+        selection: The claims to verify.
+        records: Of the chain.
+        folder: The unpacked evidence.
+        stated: The root digest in the manifest.
+        expected: The root digest that the verifier knows from elsewhere; None for none.
+        result: Receives the problems.
+    """
+    report = selection.report.output
+    directory = folder / Path(report).parent
+    with result.reading(ROOT, report, "its root digest cannot be checked"):
+        actual = chain.root_digest(folder / report)
+        said = (directory / chain.ROOT).read_text().strip()
+        for where, digest in ((f"{Path(report).parent}/{chain.ROOT}", said), ("evidence.json", stated)):
+            if digest != actual:
+                result.add(ROOT, where, f"says {digest}, the records give {actual}")
+        if expected is not None and expected != actual:
+            result.add(
+                ROOT, report, f"has root digest {actual}, not {expected}: it is not the study that you were told of"
+            )
+        pages = records.get(report, {}).get("pages", {})
+        for path in sorted(directory.iterdir()):
+            if path.name in pages and digests.file_digest(path) != pages[path.name]:
+                result.add(
+                    CHAIN, f"{Path(report).parent}/{path.name}", "is not the page that the report's record lists"
+                )
+
+
+def check_plan(selection: Selection, records: Records, result: Result) -> None:
+    """Check that every record is that of the study's own task: its step, settings and inputs."""
+    for file, record in records.items():
+        task = selection.planned[file]
+        inputs = {role: [link["file"] for link in links] for role, links in record["inputs"].items()}
+        if record["step"] != task.step:
+            result.add(PLAN, file, f"was created by the step {record['step']}, the study plans {task.step}")
+        elif words := differing(record["settings"], task.settings):
+            result.add(PLAN, file, f"was created under other settings than the study's: {words}")
+        elif inputs != task.as_json()["inputs"]:
+            result.add(PLAN, file, "was created from other files than the study's settings name")
+    missing = [file for file in selection.addresses if file not in records]
+    if missing:
+        others = f" and {len(missing) - 1:,} others" if len(missing) > 1 else ""
+        result.add(PLAN, missing[0], f"belongs to the study, but no record leads to it{others}")
+    result.proved.append(f"{len(records):,} records are those of the study's own tasks")
+
+
+def differing(stated: dict[str, Any], planned: dict[str, Any], place: str = "") -> str:
+    """Return the first setting that differs, with both values, or "".
+
+    Args:
+        stated: Settings in the evidence.
+        planned: Settings as they have to be.
+        place: The keys that lead to them.
+    """
+    for name in sorted(stated.keys() | planned.keys()):
+        first, second = stated.get(name), planned.get(name)
+        if isinstance(first, dict) and isinstance(second, dict):
+            if inner := differing(first, second, f"{place}{name}."):
+                return inner
+        elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+            pairs = ({str(number): value for number, value in enumerate(each)} for each in (first, second))
+            if inner := differing(next(pairs), next(pairs), f"{place}{name}."):
+                return inner
+        elif digests.canonical(first) != digests.canonical(second):
+            return f"{place}{name} is {_short(first)}, planned {_short(second)}"
+    return ""
+
+
+def _short(value: object) -> str:
+    text = digests.canonical(value)
+    return text if len(text) < 60 else f"{text[:57]}..."
+
+
+def check_splits(selection: Selection, folder: Path, result: Result) -> None:
+    """Check that no image that the study learned from, or took a threshold from, is among those that it tests on."""
+    compared = 0
+    with result.reading(SPLITS, selection.plan.folder, "its splits cannot be compared"):
+        for overlap in leakage.overlaps(selection.plan, folder, stale=True):
+            if overlap.leaks:
+                result.add(SPLITS, overlap.file, str(overlap))
+        names = leakage.pairs(selection.plan.study)
+        files = {name: selection.plan.layout.file("examples", name) for pair in names for name in pair}
+        compared = sum(all((folder / files[name]).is_file() for name in pair) for pair in names)
+    result.proved.append(f"{compared:,} pairs of sets that must share no image share none")
+
+
+def other_code(selection: Selection, records: Records) -> Iterator[str]:
+    """Yield a sentence for each step whose code differs from the installed one, although its result is taken on trust."""
+    by_step: dict[str, set[str]] = {}
+    for file, record in records.items():
+        task = selection.planned[file]
+        if task.step in ("evaluate", "report", "infer", "score", "fit", "translate", "gather", "cut"):
+            continue
+        today, then = code_files((task,)), record["files"]
+        changed = {name for name in today.keys() | then.keys() if today.get(name) != then.get(name)}
+        if changed:
+            by_step.setdefault(task.step, set()).update(changed)
+    for step, names in sorted(by_step.items()):
+        yield f"the step {step} ran other code than is installed here: {', '.join(sorted(names))}"

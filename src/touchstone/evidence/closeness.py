@@ -1,0 +1,155 @@
+"""Whether an artefact equals its recomputation: exactly, or within what another processor changes."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from touchstone.evidence.budget_checks import check_rows
+from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, Metrics
+from touchstone.records.nouns import Array, Detector, ExampleSet, Outputs, Scores
+
+# Of an array's largest value. Between code paths of one processor, logits move by 1e-6; on GPUs with TF32 by 1e-3.
+TOLERANCES = {"cpu": 1e-4, "cuda": 5e-3}
+FITTED = 0.05  # of a detector's spread, by which the scores of a network fitted elsewhere may move
+NUMBERS = ("value", "low", "high", "base_rate", "seed_variance", "image_variance", "residual_variance")
+ROUNDING = 1e-7  # of a metric: sums in another order
+
+
+def compare(stated: Any, computed: Any, tolerance: float) -> int:
+    """Check a noun against its recomputation.
+
+    Args:
+        stated: As the evidence states it.
+        computed: As it was recomputed.
+        tolerance: Of its numbers, relative to the largest of an array.
+
+    Returns:
+        How many predictions are within the tolerance of a tie, so that the evidence could have chosen either class.
+
+    Raises:
+        ValueError: Says what differs.
+    """
+    match stated:
+        case Metrics():
+            compare_rows(stated.rows, computed.rows)
+        case Outputs():
+            return _compare_outputs(stated, computed, tolerance)
+        case Scores():
+            _compare_identity(stated, computed)
+            _close("scores", stated.scores, computed.scores, tolerance)
+        case Detector():
+            _compare_detectors(stated, computed, tolerance)
+        case ExampleSet():
+            _compare_identity(stated, computed)
+            if stated.source != computed.source:
+                raise ValueError(f"its source is {stated.source!r}, recomputed {computed.source!r}")
+            _close("images", stated.images, computed.images, tolerance)
+    return 0
+
+
+def _compare_identity(stated: Any, computed: Any) -> None:
+    check_rows("example_ids", stated.example_ids, computed.example_ids)
+    check_rows("labels", stated.labels, computed.labels)
+
+
+def _close(what: str, stated: Array, computed: Array | None, tolerance: float) -> None:
+    """Check that no value of an array moved by more than a tolerance."""
+    if computed is None or stated.shape != computed.shape:
+        raise ValueError(f"its {what} have the shape {stated.shape}, recomputed {getattr(computed, 'shape', None)}")
+    if not stated.size or np.array_equal(stated, computed):
+        return
+    scale = max(float(np.abs(computed).max()), 1e-12)
+    moved = np.abs(stated.astype(np.float64) - computed) / scale
+    if (worst := float(moved.max())) > tolerance:
+        row = int(np.unravel_index(int(moved.argmax()), moved.shape)[0])
+        count = int((moved.reshape(len(moved), -1) > tolerance).any(axis=1).sum())
+        raise ValueError(
+            f"its {what} are not what the forward pass gives: {count} of {len(moved)} rows differ, row {row} by"
+            f" {worst:.2g} of the largest value"
+        )
+
+
+def _compare_outputs(stated: Outputs, computed: Outputs, tolerance: float) -> int:
+    _compare_identity(stated, computed)
+    flipped = np.flatnonzero(stated.predictions != computed.predictions)
+    arrays: dict[str, tuple[Array, Array | None]] = {"logits": (stated.logits, computed.logits)}
+    if (stated.unquantised_logits is None) != (computed.unquantised_logits is None):
+        raise ValueError("its logits of float images are there in only one of evidence and recomputation")
+    if stated.unquantised_logits is not None:
+        arrays["logits of float images"] = (stated.unquantised_logits, computed.unquantised_logits)
+    for group in ("features", "gradient_norms"):
+        first, second = getattr(stated, group), getattr(computed, group)
+        if first.keys() != second.keys():
+            raise ValueError(f"its {group} are {sorted(first)}, recomputed {sorted(second)}")
+        arrays |= {f"{group}.{name}": (first[name], second[name]) for name in first}
+    try:
+        for name, pair in arrays.items():
+            _close(name, *pair, tolerance)
+    except ValueError as error:
+        if len(flipped):
+            raise ValueError(f"{len(flipped)} of its predictions are other classes than recomputed; {error}") from None
+        raise
+    top = np.sort(computed.logits, axis=1)[:, -2:]
+    scale = max(float(np.abs(computed.logits).max()), 1e-12)
+    return int((top[:, -1] - top[:, 0] <= 2 * tolerance * scale).sum()) if computed.logits.shape[1] > 1 else 0
+
+
+def _compare_detectors(stated: Detector, computed: Detector, tolerance: float) -> None:
+    if stated.settings != computed.settings or stated.supervised != computed.supervised:
+        raise ValueError("its settings are not those that it is fitted with")
+    if stated.thresholds.keys() != computed.thresholds.keys():
+        raise ValueError(
+            f"its thresholds are for {sorted(stated.thresholds)}, recomputed for {sorted(computed.thresholds)}"
+        )
+    allowed = FITTED if computed.state else tolerance
+    for rate, threshold in stated.thresholds.items():
+        expected = computed.thresholds[rate]
+        if abs(threshold - expected) > allowed * max(computed.spread, abs(expected) * tolerance):
+            raise ValueError(
+                f"its threshold for a false-positive rate of {rate} is {threshold:.6g}; the calibration images give"
+                f" {expected:.6g}"
+            )
+    if abs(stated.spread - computed.spread) > allowed * computed.spread:
+        raise ValueError(f"its spread is {stated.spread:.6g}; the calibration images give {computed.spread:.6g}")
+    if stated.state.keys() != computed.state.keys():
+        raise ValueError(f"its tensors are {sorted(stated.state)}, recomputed {sorted(computed.state)}")
+    for name, values in stated.state.items():
+        _close(f"fitted {name}", values, computed.state[name], FITTED)
+
+
+def compare_rows(stated: list[MetricRow], computed: list[MetricRow]) -> None:
+    """Check metric rows against recomputed ones, in the same order.
+
+    Raises:
+        ValueError: Names the first row and column that differ, and how many rows do.
+    """
+    problems = [
+        problem for pair in zip_longest(stated, computed) if (problem := _difference(*pair))
+    ]  # fmt: skip
+    if problems:
+        more = f"; {len(problems):,} rows differ" if len(problems) > 1 else ""
+        raise ValueError(f"{problems[0]}{more}")
+
+
+def _difference(stated: MetricRow | None, computed: MetricRow | None) -> str:
+    row = computed or stated
+    assert row is not None
+    seed = "" if row.seed is None else f", seed {row.seed}"
+    about = f"{row.metric} of {row.entry} on {row.examples}{seed}"
+    if stated is None:
+        return f"{about} is missing"
+    if computed is None:
+        return f"{about} is not measured by the study"
+    for column in METRIC_COLUMNS:
+        first, second = getattr(stated, column), getattr(computed, column)
+        numbers = column in NUMBERS and first is not None and second is not None
+        if first != second and not (numbers and abs(first - second) <= ROUNDING * max(1.0, abs(second))):
+            return f"{about}: {column} is {_shown(first)}, recomputed {_shown(second)}"
+    return ""
+
+
+def _shown(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

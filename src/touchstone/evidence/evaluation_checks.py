@@ -1,0 +1,146 @@
+"""Verify the evidence of one call of `evaluate`, with the model from elsewhere."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from touchstone.adversary.budgets import check_budget
+from touchstone.api.evaluation_evidence import KIND, SETS
+from touchstone.assay import program_export, user_models
+from touchstone.evidence import closeness
+from touchstone.evidence.budget_checks import check_rows
+from touchstone.evidence.problems import BUDGET, BYTES, RECOMPUTATION, Result, counted
+from touchstone.evidence_files import archive
+from touchstone.numerics import tensors
+from touchstone.records import encoding
+from touchstone.records.nouns import Array, ExampleSet, Outputs
+from touchstone.statistics import intervals
+from touchstone.statistics.wording import bracketed, plain, written
+
+__all__ = ["KIND", "verify"]
+BATCH = 256
+FRACTION = "fraction"
+ACCURACIES = ("clean_accuracy", "robust_accuracy")
+
+
+def verify(path: Path, models: list[str], device: str) -> Result:
+    """Return what holds of an evaluation's evidence and what does not.
+
+    Args:
+        path: The evidence file.
+        models: The verifier's copy of the model, a file; none, if there is no copy.
+        device: What to compute on.
+
+    Raises:
+        ValueError: The file is no whole evidence file, or the model cannot be opened.
+    """
+    if len(models) > 1:
+        raise ValueError("--model: an evaluation has one model; name one file")
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="touchstone-verify-") as name:
+        folder = Path(name)
+        evidence, damaged = archive.unpack(path, folder)
+        result = Result(evidence.digest)
+        for file, problem in damaged:
+            result.add(BYTES, file, problem)
+        nouns = _nouns(folder, result)
+        if nouns is not None:
+            _check(evidence.about, *nouns, models[0] if models else None, device, folder, result)
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _nouns(folder: Path, result: Result) -> tuple[dict[str, ExampleSet], dict[str, Outputs]] | None:
+    examples: dict[str, ExampleSet] = {}
+    outputs: dict[str, Outputs] = {}
+    for name in SETS:
+        for suffix, kind in (("", ExampleSet), ("_logits", Outputs)):
+            file = f"{name}{suffix}.safetensors"
+            with result.reading(BYTES, file, "cannot be read"):
+                noun = encoding.decode((folder / file).read_bytes(), kind)
+                if suffix:
+                    outputs[name] = noun
+                else:
+                    examples[name] = noun
+    return (examples, outputs) if len(examples) == len(outputs) == len(SETS) else None
+
+
+def _check(
+    about: dict[str, Any],
+    examples: dict[str, ExampleSet],
+    outputs: dict[str, Outputs],
+    model: str | None,
+    device: str,
+    folder: Path,
+    result: Result,
+) -> None:
+    clean, attacked = (examples[name] for name in SETS)
+    with result.reading(BUDGET, "attacked.safetensors", "is not what it has to be"):
+        eps = float(about["eps"])
+        if not 0 < eps < 1 or about["norm"] != "linf":
+            raise ValueError(f"its budget is {about['norm']} {eps:g}, expected linf and a share of the pixel range")
+        for what in ("labels", "example_ids"):
+            check_rows(what, getattr(attacked, what), getattr(clean, what))
+        check_budget("the attack", torch.from_numpy(clean.images), torch.from_numpy(attacked.images), eps)
+        result.proved.append(
+            f"{len(attacked):,} attacked images have their clean image's label, and are within {eps:g} of it"
+        )
+    if model is None:
+        result.unchecked.append("the logits: bring the model with --model FILE")
+    else:
+        network = _network(model, clean.images.shape[1:], folder).to(device)
+        for name in SETS:
+            with result.reading(RECOMPUTATION, f"{name}_logits.safetensors", f"is not what {model} gives"):
+                logits = _logits(network, examples[name].images, device)
+                computed = Outputs(logits, examples[name].labels, examples[name].example_ids)
+                closeness.compare(outputs[name], computed, closeness.TOLERANCES[device])
+        result.proved.append(f"{counted(2 * len(clean), 'prediction')} are what {model} gives")
+    right = {}
+    for name in SETS:
+        with result.reading(RECOMPUTATION, f"{name}_logits.safetensors", "belongs to other rows"):
+            for what in ("labels", "example_ids"):
+                check_rows(what, getattr(outputs[name], what), getattr(examples[name], what))
+            right[name] = outputs[name].predictions == examples[name].labels
+    if len(right) == len(SETS):
+        hits = (right["clean"], right["clean"] & right["attacked"])
+        for name, rows in zip(ACCURACIES, hits, strict=True):
+            _check_accuracy(name, about, rows, result)
+    result.trusted.append("no stronger attack exists: the robust accuracy is an upper bound")
+    result.trusted.append("the images are the ones that it claims to be about")
+    failed = about.get("failed_checks")
+    for check in failed if isinstance(failed, list) else []:
+        result.trusted.append(f"its own check failed, so the attack was too weak: {check}")
+
+
+def _network(model: str, shape: tuple[int, ...], folder: Path) -> torch.nn.Module:
+    channels, height, width = shape
+    opened = program_export.put_into_file(user_models.open_model(model), (channels, height, width), folder / "model")
+    return tensors.with_normalisation(
+        opened.program((channels, height, width)), [0.0] * channels, [1.0] * channels
+    ).eval()
+
+
+def _logits(network: torch.nn.Module, images: Array, device: str) -> Array:
+    with torch.no_grad():
+        rows = torch.from_numpy(images).to(device)
+        return torch.cat([network(batch) for (batch,) in tensors.batches(BATCH, rows)]).float().cpu().numpy()
+
+
+def _check_accuracy(name: str, about: dict[str, Any], right: Array, result: Result) -> None:
+    """Check an accuracy and the ends of its interval against the predictions."""
+    with result.reading(RECOMPUTATION, name, "cannot be compared"):
+        computed = intervals.binomial(int(np.count_nonzero(right)), len(right))
+        for end in ("value", "low", "high"):
+            stated, expected = float(about[name][end]), getattr(computed, end)
+            if not math.isclose(stated, expected, rel_tol=1e-9, abs_tol=1e-9):
+                result.add(RECOMPUTATION, name, f"its {end} is {stated:.6g}; the predictions give {expected:.6g}")
+                return
+        shown = plain(f"{written(computed.value, FRACTION)} {bracketed(computed.low, computed.high, FRACTION)}")
+        result.proved.append(f"{name.replace('_', ' ')} is {shown}, from the predictions")

@@ -1,0 +1,80 @@
+"""What a verification says: problems, each with the check that caught it, and what was proved or taken on trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from touchstone.messages import first_line
+from touchstone.network_files.zip_archives import NOT_WHOLE
+from touchstone.pipeline.jobs.reader import JobError
+
+# The checks, in the order in which they are made.
+BYTES, SETTINGS, CHAIN, PLAN, SPLITS = "bytes", "settings", "chain", "plan", "splits"
+BUDGET, RECOMPUTATION, CRITERIA, ROOT, SIGNATURE = "budget", "recomputation", "criteria", "root", "signature"
+UNREADABLE = (*NOT_WHOLE, JobError, OSError, AssertionError, StopIteration)  # what forged data makes readers raise
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something that an evidence file states and that is not so.
+
+    Attributes:
+        check: What caught it: one of the checks above.
+        file: The artefact, page or claim that it is about.
+        message: What is wrong.
+    """
+
+    check: str
+    file: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.file}: {self.message}"
+
+
+@dataclass
+class Result:
+    """Everything that a verification says about one evidence file.
+
+    Attributes:
+        evidence: The digest of its manifest.
+        problems: What is not so.
+        unchecked: What could not be checked, in sentences.
+        proved: What was recomputed or compared, in sentences.
+        trusted: What no computation here can prove, in sentences.
+        verdicts: (claim, the verdict that was recomputed).
+        seconds: How long it took.
+    """
+
+    evidence: str = ""
+    problems: list[Problem] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    proved: list[str] = field(default_factory=list)
+    trusted: list[str] = field(default_factory=list)
+    verdicts: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, check: str, file: str, message: str) -> None:
+        """Add a problem."""
+        self.problems.append(Problem(check, file, message))
+
+    @contextmanager
+    def reading(self, check: str, file: str, what: str) -> Iterator[None]:
+        """Turn whatever forged data makes a reader raise into a problem.
+
+        Args:
+            check: The check that reads.
+            file: What it reads.
+            what: What cannot be done with it, such as "cannot be recomputed".
+        """
+        try:
+            yield
+        except UNREADABLE as error:
+            self.add(check, file, f"{what}: {first_line(error)}")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 file", "1,200 files"."""
+    return f"{number:,} {noun}{'s' if number != 1 else ''}"

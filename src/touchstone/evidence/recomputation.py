@@ -1,0 +1,114 @@
+"""Run the cheap steps of a study again, one artefact at a time, from the artefacts that the evidence states."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from touchstone.evidence.selection import TAKEN, Selection
+from touchstone.pipeline.jobs.adapters import ADAPTERS, _scorer
+from touchstone.pipeline.jobs.job import Job
+from touchstone.pipeline.jobs.outputs import Outputs
+from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.records import encoding, metric_tables, nouns
+from touchstone.records.nouns import Detector
+from touchstone.statistics.thresholds import threshold_at
+
+KINDS = {
+    **{"prepare": "ExampleSet", "translate": "ExampleSet", "attack": "ExampleSet", "train": "Checkpoint"},
+    **{"convert": "Checkpoint", "measure": "Margins", "infer": "Outputs", "fit": "Detector", "score": "Scores"},
+    "evaluate": METRICS,
+}
+MOST_KEPT = 24  # nouns in memory: a job's inputs are read again by its neighbours
+
+
+class _Task(Job):
+    """A task whose result stays in memory."""
+
+    result: Any = None
+
+    def write(self, noun: Any) -> None:
+        """Keep the task's result."""
+        self.result = noun
+
+
+class Recomputation(Reader):
+    """Reads the nouns of an unpacked evidence file, and recomputes those that it leaves out.
+
+    Args:
+        selection: The claims to verify.
+        folder: The unpacked evidence.
+        device: What to compute on, instead of the study's device.
+        raw: Folders of raw files that the verifier has, by the name of their source.
+    """
+
+    def __init__(self, selection: Selection, folder: Path, device: str, raw: dict[str, Path]) -> None:
+        super().__init__()
+        self.selection, self.folder, self.device, self.raw = selection, folder, device, raw
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+
+    def noun(self, file: str, kind: str) -> Any:
+        """Return an artefact, as the evidence states it or recomputed.
+
+        Raises:
+            JobError: It is missing or damaged, or is no such noun.
+        """
+        if file not in self._kept:
+            task = self.selection.tasks.get(file)
+            if sidecar_files.exists(self.folder / file):
+                self._kept[file] = self._decoded(file, kind)
+            elif task is not None and self.computable(task):
+                self._kept[file] = self.compute(task)
+            else:
+                raise JobError(f"{file} is missing from the evidence")
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(file)
+        return self._kept[file]
+
+    def _decoded(self, file: str, kind: str) -> Any:
+        try:
+            data = sidecar_files.read_artefact(self.folder / file)
+            return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
+        except ValueError as error:
+            raise JobError(f"{file}: {error}") from error
+
+    def stated(self, file: str) -> Any:
+        """Return an artefact as the evidence states it, None if it leaves it out."""
+        kind = KINDS[self.selection.tasks[file].step]
+        return self.noun(file, kind) if sidecar_files.exists(self.folder / file) else None
+
+    def computable(self, task: Task) -> bool:
+        """Return whether a task can be run again without an attack, a training run or a download."""
+        if task.step == "prepare":
+            return "folder" not in task.inputs or Path(str(task.inputs["folder"])).name in self.raw
+        return task.step not in TAKEN
+
+    def compute(self, task: Task) -> Any:
+        """Run a task again and return its result.
+
+        Raises:
+            Exception: Whatever a step raises about its inputs.
+        """
+        job = self._job(task)
+        ADAPTERS[task.step](job)
+        return job.result
+
+    def calibrated(self, task: Task, detector: Detector) -> Detector:
+        """Return a fitted detector with the thresholds and the spread that its calibration images give."""
+        scores = np.sort(_scorer(self._job(task))(detector).scores)
+        thresholds = {rate: threshold_at(scores, float(rate)) for rate in detector.thresholds}
+        return replace(detector, thresholds=thresholds, spread=max(float(scores.std()), 1e-12))
+
+    def _job(self, task: Task) -> _Task:
+        settings = task.settings | ({"device": self.device} if "device" in task.settings else {})
+        inputs = task.inputs
+        if "folder" in inputs:
+            inputs = inputs | {"folder": str(self.raw[Path(str(inputs["folder"])).name])}
+        return _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)

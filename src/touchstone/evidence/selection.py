@@ -1,0 +1,130 @@
+"""Which artefacts a claim rests on: its evaluations, their cells, and what those were computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from touchstone.claims import paper_files
+from touchstone.claims.criteria import Book, Criterion
+from touchstone.messages import nearest
+from touchstone.pipeline.auditing import leakage
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning.plan import Plan
+
+TAKEN = ("fetch", "prepare", "convert", "train", "attack", "measure")  # steps that verification does not run again
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The part of a study that some claims rest on.
+
+    Attributes:
+        plan: Of the study.
+        claims: Their ids; none means all of them.
+    """
+
+    plan: Plan
+    claims: tuple[str, ...] = ()
+
+    @cached_property
+    def book(self) -> Book:
+        """Every claim of the study's papers."""
+        return paper_files.book(self.plan.study["papers"])
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """The task of each artefact, by its address, as if no set were cut into shards."""
+        tasks: dict[str, Task] = {}
+        for rule, wildcards in self.plan.jobs():
+            whole = replace(rule, step=rule.gathers, gathers="") if rule.gathers else rule
+            if "shard" not in rule.wildcards and rule.step != "cut":
+                tasks |= {task.output: task for task in self.plan.tasks(whole, **wildcards)}
+        return tasks
+
+    @cached_property
+    def planned(self) -> dict[str, Task]:
+        """The task of each artefact, by its address, as the workflow runs it."""
+        return {
+            task.output: task for rule, wildcards in self.plan.jobs() for task in self.plan.tasks(rule, **wildcards)
+        }
+
+    @cached_property
+    def report(self) -> Task:
+        """The task of the report."""
+        return self.planned[f"reports/{self.plan.study.name}/report.html"]
+
+    @cached_property
+    def evaluations(self) -> list[str]:
+        """The evaluations that the claims read, and those that may break them."""
+        every = list(self.plan.study["evaluations"])
+        if not self.claims:
+            return every
+        read = {each.rows.evaluation for criterion in self._criteria() for each in criterion.conditions.values()}
+        return [name for name in every if self.plan.study["evaluations"][name]["use"].split("/")[1] in read]
+
+    def _criteria(self) -> Iterator[Criterion]:
+        """Yield the criteria behind the claims, and the criteria that these are broken by.
+
+        Raises:
+            ValueError: There is no such claim.
+        """
+        waiting, seen = list(self.claims), set[str]()
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            if name in self.book.published:
+                waiting += [one.id for one in self.book.criteria.values() if name in one.scales]
+            elif name in self.book.criteria:
+                yield self.book.criteria[name]
+                waiting += self.book.criteria[name].broken_by
+            else:
+                every = [*self.book.published, *self.book.criteria]
+                raise ValueError(f"study {self.plan.study.name} has no claim called {name}.{nearest(name, every)}")
+
+    @cached_property
+    def metrics(self) -> dict[str, str]:
+        """The file of rows of every evaluation of the study, by its name."""
+        return {name: self.plan.layout.file("metrics", name) for name in self.plan.study["evaluations"]}
+
+    @cached_property
+    def addresses(self) -> list[str]:
+        """The artefacts behind the claims, each after its inputs; for all claims, every artefact of the study."""
+        ordered = dict[str, None]()
+        every = [file for file in self.tasks if file != self.report.output and self.tasks[file].step != "fetch"]
+        self._add([self.metrics[name] for name in self.evaluations] if self.claims else every, ordered)
+        for tested, learned in leakage.pairs(self.plan.study):
+            files = [self.plan.layout.file("examples", name) for name in (tested, learned)]
+            if files[0] in ordered:
+                self._add(files, ordered)
+        return list(ordered)
+
+    def _add(self, outputs: Iterable[str], ordered: dict[str, None]) -> None:
+        waiting = list(outputs)[::-1]
+        while waiting:
+            output = waiting[-1]
+            behind = [] if output in ordered else [file for file in self.inputs(output) if file not in ordered]
+            if behind:
+                waiting += behind
+            else:
+                ordered[waiting.pop()] = None
+
+    def inputs(self, output: str) -> list[str]:
+        """Return the artefacts that verifying an artefact needs: all inputs, or the images before an attack."""
+        task = self.tasks[output]
+        if task.step not in TAKEN:
+            return task.input_files
+        named = [
+            task.inputs[role] for role in ("examples",) if role in task.inputs and task.step in ("attack", "prepare")
+        ]
+        if task.step == "measure":
+            named = [task.inputs[role] for role in ("examples", "checkpoint")]
+        return [str(file) for file in named]
+
+    @cached_property
+    def stated(self) -> set[str]:
+        """The artefacts that the evidence holds: those behind the claims, and every evaluation's rows."""
+        return {*self.addresses, *self.metrics.values()}

@@ -1,0 +1,103 @@
+"""Write the evidence of a finished study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import touchstone
+from touchstone import digests
+from touchstone.evidence.selection import Selection
+from touchstone.evidence_files import archive
+from touchstone.evidence_files.archive import Evidence
+from touchstone.pipeline.planning.plan import code_files
+from touchstone.pipeline.provenance import chain, code, sidecar_files
+from touchstone.pipeline.provenance.addresses import files_of
+from touchstone.pipeline.settings.bases import read_sources
+from touchstone.pipeline.settings.files import study_file
+from touchstone.pipeline.settings.problems import Problems
+from touchstone.report import packing
+
+KIND = "study"
+PARAMS = "params.yaml"
+OVERLAYS = "workflow/studies"
+NETWORKS = ("train", "convert")  # the steps that return weights
+PAGES = (packing.METRICS, "claims.csv", chain.ROOT)  # of the report, besides its sidecar
+
+
+def write(selection: Selection, written: str, path: Path, weights: bool = True, root: Path = Path()) -> Evidence:
+    """Write the evidence of a study's claims.
+
+    Args:
+        selection: The claims.
+        written: The study as the user wrote it: a name, or the path of its file.
+        path: The file to write.
+        weights: Whether to include the networks. Without them a verifier needs them from elsewhere.
+        root: The project's folder.
+
+    Returns:
+        The manifest of the evidence.
+
+    Raises:
+        ValueError: The study is not finished, a file does not match its sidecar, or the study runs code of its own.
+    """
+    study = selection.plan.study
+    report = selection.report.output
+    if not sidecar_files.sidecar_path(root / report).is_file():
+        raise ValueError(f"{report}: there is no report yet; run the study first: touchstone run {written}")
+    records = chain.reached(root, [report])
+    names = files_of(file for file in sorted(selection.stated) if weights or selection.tasks[file].step not in NETWORKS)
+    for name in names:
+        if sidecar_files.artefact_digest(root / name) != sidecar_files.read_sidecar(root / name)["artefact"]:
+            raise ValueError(f"{name}: its bytes do not match its sidecar; see touchstone audit {written}")
+    sidecars = [sidecar_files.sidecar_path(Path(file)).as_posix() for file in (*files_of(records), *names)]
+    pages = [f"reports/{study.name}/{name}" for name in PAGES]
+    settings = dict(_settings_files(written, study.folders, root))
+    every = {name: root / name for name in (*names, *dict.fromkeys(sidecars), *pages)} | settings
+    about = {
+        "study": study.name,
+        "claims": list(selection.claims),
+        "root": digests.file_digest(sidecar_files.sidecar_path(root / report)),
+        "touchstone": touchstone.__version__,
+        "verdict_code": code.code_digest(code_files((selection.report,))),
+        "weights": weights,
+    }
+    return archive.write(path, KIND, about, [(name, file.read_bytes) for name, file in every.items()])
+
+
+def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files that a study's settings come from: their names in the evidence, and their paths.
+
+    Raises:
+        ValueError: The study runs code of its own, or has a paper outside the project.
+    """
+    overlay = study_file(written, root)
+    yield PARAMS, root / PARAMS
+    for source in read_sources(Problems(root / PARAMS, overlay), root):
+        if source.file != root / PARAMS:
+            yield f"{OVERLAYS}/{source.file.name}", source.file
+    for folder in folders:
+        paper = Path(folder)
+        if paper.is_absolute() or ".." in paper.parts:
+            raise ValueError(f"{folder}: is outside the project, so evidence cannot hold it; move it into the project")
+        if any((root / paper).rglob("*.py")):
+            reason = "brings Python code, which no reviewer should have to run; evidence holds data only"
+            raise ValueError(f"{folder}: {reason}. Move its components into touchstone, or leave its claims out")
+        for name in ("paper.yaml", "questions.yaml"):
+            yield (paper / name).as_posix(), root / paper / name
+
+
+def about_study(evidence: Evidence) -> dict[str, Any]:
+    """Return what the manifest says of a study, each value of its own type.
+
+    Raises:
+        ValueError: A value is missing or has another type.
+    """
+    kinds = {"study": str, "claims": list, "root": str, "touchstone": str, "verdict_code": str, "weights": bool}
+    about = evidence.about
+    if about.keys() != kinds.keys() or any(not isinstance(about[name], kind) for name, kind in kinds.items()):
+        raise archive.EvidenceError(f"its manifest is not that of a study: it needs {', '.join(kinds)}")
+    if not all(isinstance(claim, str) for claim in about["claims"]):
+        raise archive.EvidenceError("its manifest lists claims that are no text")
+    return about

@@ -1,0 +1,97 @@
+"""Judge the claims again, from the rows in the evidence and by the criteria that are installed here."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from touchstone.claims.judging import Asked, judge
+from touchstone.claims.verdicts import DOES_NOT_APPLY, NOT_RUN, Verdict
+from touchstone.evidence.closeness import NUMBERS, ROUNDING, compare_rows
+from touchstone.evidence.problems import CRITERIA, RECOMPUTATION, Result, counted
+from touchstone.evidence.selection import Selection
+from touchstone.pipeline.settings.papers import shipped_facts
+from touchstone.records import metric_tables
+from touchstone.records.metric_tables import Metrics
+from touchstone.report import packing
+from touchstone.report.claim_table import claim_rows, claims_csv
+from touchstone.report.tables import FIRST_LINE, numbered
+
+DECIDING = ("status", "attacker", "holm")
+MEASURED = ("measured", "low", "high")
+
+
+def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
+    """Check the table of numbers and the table of claims against the rows of the evaluations.
+
+    Args:
+        selection: The claims to verify.
+        folder: The unpacked evidence.
+        result: Receives the problems, and the verdicts.
+    """
+    directory = f"reports/{selection.plan.study.name}"
+    metrics: dict[str, Metrics] = {}
+    for name, file in selection.metrics.items():
+        with result.reading(RECOMPUTATION, file, "cannot be read"):
+            metrics[name] = metric_tables.decode((folder / file).read_bytes())
+    if metrics.keys() != selection.metrics.keys():
+        return
+    rows = numbered(metrics)
+    verdicts: list[Verdict] = []
+    with result.reading(CRITERIA, f"{directory}/claims.csv", "the claims cannot be judged from the rows"):
+        verdicts = judge(selection.book, Asked(**selection.plan.questions.claims()), rows)
+    if not verdicts:
+        return
+    chosen = set(selection.claims) or {verdict.claim.id for verdict in verdicts}
+    result.verdicts = [
+        (one.claim.id, _words(one)) for one in verdicts if one.claim.id in chosen and one.word != NOT_RUN
+    ]
+    name = f"{directory}/{packing.METRICS}"
+    with result.reading(RECOMPUTATION, name, "is not the table of the evaluations' rows"):
+        table = packing.rows_of((folder / name).read_bytes())
+        stated = [metric_tables.row_of([row[column] for column in metric_tables.METRIC_COLUMNS]) for row in table]
+        compare_rows(stated, [*rows, *claim_rows(verdicts, FIRST_LINE + len(rows))])
+    with result.reading(CRITERIA, f"{directory}/claims.csv", "cannot be compared"):
+        text = (folder / directory / "claims.csv").read_text()
+        _compare_claims(text, claims_csv(selection.book, verdicts).decode(), f"{directory}/claims.csv", result)
+    result.proved.append(
+        f"{counted(len(result.verdicts), 'verdict')} follow from the rows by the criteria installed here"
+    )
+
+
+def _words(verdict: Verdict) -> str:
+    attacker = "" if verdict.attacker == DOES_NOT_APPLY else f"; attacker who knows: {verdict.attacker}"
+    return f"{verdict.word}{attacker}"
+
+
+def _compare_claims(stated: str, computed: str, file: str, result: Result) -> None:
+    first, second = (list(csv.DictReader(io.StringIO(text, newline=""))) for text in (stated, computed))
+    lines = {line.get("claim", ""): line for line in first}
+    if [line["claim"] for line in second] != list(lines):
+        result.add(CRITERIA, file, "lists other claims, or in another order, than the papers")
+    for line in second:
+        claim = line["claim"]
+        other = lines.get(claim, {})
+        columns = [column for column in line if not _equal(column, other.get(column), line[column])]
+        if columns:
+            column = next(name for name in (*DECIDING, *MEASURED, *columns) if name in columns)
+            words = f"its {column} is {_shown(other.get(column))}; judged again it is {_shown(line[column])}"
+            result.add(CRITERIA, claim, words)
+
+
+def _equal(column: str, stated: Any, computed: str) -> bool:
+    if column in (*NUMBERS, *MEASURED) and stated and computed:
+        return abs(float(stated) - float(computed)) <= ROUNDING * max(1.0, abs(float(computed)))
+    return bool(stated == computed)
+
+
+def _shown(text: Any) -> str:
+    return "missing" if text is None else repr(text if len(text) < 80 else f"{text[:77]}...")
+
+
+def own_criteria(selection: Selection) -> list[str]:
+    """Return the papers of the study whose criteria do not come with touchstone: their author may have chosen them."""
+    shipped = shipped_facts()
+    return [name for name, facts in selection.plan.study["papers"].items() if shipped.get(name) != facts]

@@ -1,0 +1,289 @@
+"""Verify the evidence of a study's claims without its author, its machine or its attacks."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from touchstone.evidence import budget_checks, chain_checks, closeness, verdict_checks
+from touchstone.evidence.problems import (
+    BUDGET,
+    BYTES,
+    PLAN,
+    RECOMPUTATION,
+    SETTINGS,
+    UNREADABLE,
+    Result,
+    counted,
+)
+from touchstone.evidence.recomputation import Recomputation
+from touchstone.evidence.selection import Selection
+from touchstone.evidence.study_evidence import NETWORKS, OVERLAYS, PARAMS, about_study
+from touchstone.evidence_files import archive
+from touchstone.messages import first_line
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.settings.files import DEFAULT_STUDY, read_yaml
+from touchstone.pipeline.settings.study import Study, load
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a verifier brings.
+
+    Attributes:
+        root: The root digest of the study, from a place that the author cannot change.
+        networks: Checkpoints of the verifier's own, by the name of the network: "cnn.0".
+        raw: Folders of raw files, by the name of their source. With them, clean images are prepared again.
+        study: A study of the verifier's own whose settings the evidence must have.
+        device: What to compute on.
+    """
+
+    root: str | None = None
+    networks: dict[str, Path] = field(default_factory=dict)
+    raw: dict[str, Path] = field(default_factory=dict)
+    study: Study | None = None
+    device: str = "cpu"
+
+
+def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
+    """Return what holds of an evidence file and what does not.
+
+    Args:
+        path: The evidence file.
+        options: What the verifier brings.
+        folder: An empty folder to unpack into; by default a temporary one.
+
+    Raises:
+        EvidenceError: The file is no whole evidence file of a study.
+        FileNotFoundError: There is no such file.
+    """
+    if folder is None:
+        with tempfile.TemporaryDirectory(prefix="touchstone-verify-") as name:
+            return verify(path, options, Path(name))
+    started = time.monotonic()
+    evidence, damaged = archive.unpack(path, folder)
+    about = about_study(evidence)
+    result = Result(evidence.digest)
+    for name, problem in damaged:
+        result.add(BYTES, name, problem)
+    selection = _selection(about, folder, result)
+    if selection is not None:
+        _check(selection, about, folder, options, result)
+    result.problems = list(dict.fromkeys(result.problems))
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _selection(about: dict[str, Any], folder: Path, result: Result) -> Selection | None:
+    """Return the claims of the study that the evidence describes; None if its settings cannot be used."""
+    overlay = f"{OVERLAYS}/{about['study']}.yaml"
+    written = overlay if about["study"] != DEFAULT_STUDY else DEFAULT_STUDY
+    place = overlay if (folder / overlay).is_file() else PARAMS
+    try:
+        _refuse_code(folder)
+        selection = Selection(Plan(load(written, folder)), tuple(about["claims"]))
+        _ = selection.addresses
+    except UNREADABLE as error:
+        result.add(SETTINGS, place, str(error).replace(f"{folder}/", "") or first_line(error))
+        return None
+    return selection
+
+
+def _refuse_code(folder: Path) -> None:
+    """Refuse settings that would make this process read or import files from outside the evidence.
+
+    Raises:
+        ValueError: The settings name such files.
+    """
+    for file in [folder / PARAMS, *sorted((folder / OVERLAYS).glob("*.yaml"))]:
+        content = read_yaml(file)
+        if content.get("plugins"):
+            raise ValueError(
+                "plugins: the study brings Python code; verifying runs only the code that is installed here"
+            )
+        papers = content.get("papers")
+        for paper in papers if isinstance(papers, list) else []:
+            if str(paper).startswith("/") or ".." in Path(str(paper)).parts:
+                raise ValueError(f"papers: {paper} is outside the evidence")
+        base = content.get("base")
+        if isinstance(base, str) and "/" in base:
+            raise ValueError(f"base: {base} is a path; evidence names a study")
+
+
+def _check(selection: Selection, about: dict[str, Any], folder: Path, options: Options, result: Result) -> None:
+    if options.study is not None and (problem := _other_study(selection, options.study)):
+        result.add(SETTINGS, selection.plan.study.name, problem)
+    records = chain_checks.read_records(selection, folder, result)
+    chain_checks.check_chain(records, folder, result)
+    chain_checks.check_pages(selection, records, folder, about["root"], options.root, result)
+    chain_checks.check_plan(selection, records, result)
+    chain_checks.check_splits(selection, folder, result)
+    for name, path in options.networks.items():
+        _put_network(selection, name, path, folder, records, result)
+    _recompute(selection, folder, options, result)
+    verdict_checks.check_verdicts(selection, folder, result)
+    _say_what_is_trusted(selection, records, options, result)
+
+
+def _other_study(selection: Selection, study: Study) -> str:
+    """Return the first setting in which the evidence differs from the verifier's study, or ""."""
+    stated, own = (each.settings for each in (selection.plan.study, study))
+    differing = chain_checks.differing(stated, own)
+    return f"its settings are not those of your study {study.name}: {differing}" if differing else ""
+
+
+def _put_network(
+    selection: Selection, name: str, path: Path, folder: Path, records: chain_checks.Records, result: Result
+) -> None:
+    """Let a network of the verifier's own take the place of the one in the evidence."""
+    file = selection.plan.layout.file("checkpoints", name)
+    if file not in selection.tasks:
+        nets = sorted(Path(each).stem for each, task in selection.tasks.items() if task.step in NETWORKS)
+        raise ValueError(f"--model {name}: the study has no such network; it has {', '.join(nets)}")
+    data = path.read_bytes()
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_bytes(data)
+    if (digest := sidecar_files.artefact_digest(folder / file)) != (stated := records.get(file, {}).get("artefact")):
+        result.add(
+            RECOMPUTATION, file, f"is another network than {path}: that has digest {digest}, the evidence {stated}"
+        )
+
+
+def _recompute(selection: Selection, folder: Path, options: Options, result: Result) -> None:
+    """Check every artefact behind the claims against its inputs."""
+    reader = Recomputation(selection, folder, options.device, options.raw)
+    done, images = Counter[str](), Counter[str]()
+    ties, absent = 0, set[str]()
+    for file in selection.addresses:
+        task = selection.tasks[file]
+        if not sidecar_files.exists(folder / file):
+            if task.step in NETWORKS:
+                absent.add(file)
+            else:
+                result.add(PLAN, file, "is missing from the evidence")
+            continue
+        if task.step != "attack" and not absent.isdisjoint(task.input_files):
+            done["unchecked"] += 1
+            continue
+        check = BUDGET if task.step == "attack" else RECOMPUTATION
+        with result.reading(check, file, "is not what it has to be" if check == BUDGET else "recomputed, it differs"):
+            stated = reader.stated(file)
+            if task.step == "attack":
+                clean = reader.noun(str(task.inputs["examples"]), "ExampleSet")
+                bounded = budget_checks.compare(stated, clean, task.settings["component"])
+                done["bounded" if bounded else "free"] += 1
+                images["attacked"] += len(stated)
+            elif task.step == "measure":
+                _check_margins(reader, stated, task, result)
+            elif reader.computable(task):
+                tolerance = _tolerance(task, options)
+                if task.step == "fit" and stated.state:
+                    done["refitted"] += _check_fitted(reader, stated, task, tolerance)
+                else:
+                    ties += closeness.compare(stated, reader.compute(task), tolerance)
+                images[task.step] += len(getattr(stated, "example_ids", ()))
+            done[task.step] += 1
+    if absent:
+        names = ", ".join(Path(file).stem for file in sorted(absent))
+        lacking = f"the evidence has no weights of {names}; bring them with --model NETWORK=FILE"
+        result.unchecked.append(f"{counted(done['unchecked'], 'artefact')} that networks give: {lacking}")
+    fitted = [file for file in selection.addresses if selection.tasks[file].step == "fit"]
+    with_tensors = [file for file in fitted if sidecar_files.exists(folder / file) and _has_tensors(reader, file)]
+    if other := len(with_tensors) - done["refitted"]:
+        reason = "fitted here, their tensors come out otherwise; their thresholds are the calibration images' quantiles"
+        result.unchecked.append(f"the fit of {counted(other, 'detector')}: {reason}")
+    _say_what_was_proved(done, images, ties, result)
+
+
+def _has_tensors(reader: Recomputation, file: str) -> bool:
+    try:
+        return bool(reader.stated(file).state)
+    except UNREADABLE:
+        return False
+
+
+def _check_fitted(reader: Recomputation, stated: Any, task: Task, tolerance: float) -> bool:
+    """Check a fitted detector; return whether fitting it again gives its tensors.
+
+    Rounding decides the sign and the order of directions in which data does not vary, so another processor may find
+    others. The thresholds follow from the stated tensors everywhere.
+    """
+    closeness.compare(stated, reader.calibrated(task, stated), tolerance)
+    try:
+        closeness.compare(stated, reader.compute(task), tolerance)
+    except ValueError:
+        return False
+    return True
+
+
+def _tolerance(task: Task, options: Options) -> float:
+    devices = {options.device, str(task.settings.get("device", "cpu"))}
+    return max(tolerance for device, tolerance in closeness.TOLERANCES.items() if device in devices)
+
+
+def _check_margins(reader: Recomputation, stated: Any, task: Task, result: Result) -> None:
+    examples = reader.noun(str(task.inputs["examples"]), "ExampleSet")
+    for what in ("example_ids", "labels"):
+        budget_checks.check_rows(what, getattr(stated, what), getattr(examples, what))
+
+
+def _say_what_was_proved(done: Counter[str], images: Counter[str], ties: int, result: Result) -> None:
+    if done["attack"]:
+        result.proved.append(
+            f"{counted(done['attack'], 'attacked set')} ({images['attacked']:,} images) have the rows and labels of the"
+            f" clean ones; {done['bounded']:,} keep the budget that their attack declares"
+        )
+    tied = f"; {ties:,} of them are so close to a tie that rounding decides" if ties else ""
+    steps = {
+        "prepare": f"{counted(done['prepare'], 'clean set')} read, prepared again if their raw files or originals are here",
+        "translate": f"{counted(done['translate'], 'translated set')} are what the translator gives",
+        "infer": f"{images['infer']:,} predictions in {counted(done['infer'], 'file')} are what the networks give{tied}",
+        "fit": f"the thresholds of {counted(done['fit'], 'detector')} are the calibration images' quantiles",
+        "score": f"{images['score']:,} scores in {counted(done['score'], 'file')} are what the detectors give",
+        "evaluate": f"the rows of {counted(done['evaluate'], 'evaluation')} follow from predictions, scores and margins",
+    }
+    result.proved += [sentence for step, sentence in steps.items() if done[step]]
+
+
+def _say_what_is_trusted(selection: Selection, records: chain_checks.Records, options: Options, result: Result) -> None:
+    steps = Counter(selection.tasks[file].step for file in selection.addresses)
+    if steps["attack"]:
+        result.trusted.append(
+            "no stronger attack exists: each robust number is an upper bound, and a better attack can only lower it"
+        )
+    if steps["train"] + steps["convert"]:
+        networks = counted(steps["train"] + steps["convert"], "network")
+        result.trusted.append(f"{networks} were trained as their settings say; their predictions were recomputed")
+    prepared = [
+        selection.tasks[file] for file in selection.addresses
+        if selection.tasks[file].step == "prepare" and "folder" in selection.tasks[file].inputs
+    ]  # fmt: skip
+    absent = sorted({Path(str(task.inputs["folder"])).name for task in prepared} - options.raw.keys())
+    if absent:
+        result.trusted.append(
+            f"the clean images are those of {', '.join(absent)}: bring the raw files with --raw FOLDER"
+        )
+    if steps["measure"]:
+        result.trusted.append(
+            f"the margins in {counted(steps['measure'], 'file')}: only the attack could find them again"
+        )
+    other = [name for name in selection.plan.study["evaluations"] if name not in selection.evaluations]
+    if other:
+        result.trusted.append(
+            f"the rows of {counted(len(other), 'evaluation')} that no chosen claim reads, in Holm's order"
+        )
+    for name in verdict_checks.own_criteria(selection):
+        result.trusted.append(
+            f"the criteria of the paper {name} were fixed before the run: they come with the evidence"
+        )
+    if options.root is None:
+        result.trusted.append(
+            "the evidence is the published one: compare its root digest, --root DIGEST, or its signature"
+        )
+    result.trusted += chain_checks.other_code(selection, records)

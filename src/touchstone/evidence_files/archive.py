@@ -1,0 +1,200 @@
+"""The archive of an evidence file: a zip whose first member, evidence.json, lists all others with their digests.
+
+Reading one runs no code and unpickles nothing. The readers of tables and tensors see only bytes whose digests match.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from touchstone.digests import canonical, sha256
+from touchstone.evidence_files import pixel_planes
+from touchstone.messages import first_line
+from touchstone.network_files.zip_archives import NOT_WHOLE
+from touchstone.pipeline.provenance import whole_files
+
+FORMAT = "touchstone evidence 1"
+MANIFEST = "evidence.json"
+DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
+LARGEST_MANIFEST = 2**26  # bytes
+MOST_FILES = 200_000
+MOST_EXPANSION = 500  # times the archive's size; black images with one digit shrink to 1/200
+SMALL = 2**26  # bytes that any archive may expand to
+# Data and settings only. Nothing that a Python process imports can be in an evidence file.
+_PART = r"[A-Za-z0-9_.+@=-]+"
+NAME = re.compile(rf"(?:(?!\.{{1,2}}/){_PART}/)*{_PART}\.(?:safetensors|zip|csv|json|yaml|gz)|reports/[a-z0-9_]+/ROOT")
+
+
+class EvidenceError(ValueError):
+    """An evidence file that cannot be read: the file, what is wrong, what to do."""
+
+
+class Entry(NamedTuple):
+    """One file in an archive: the digest and the size of its bytes, and how they are packed."""
+
+    digest: str
+    size: int
+    packing: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The manifest of an evidence file.
+
+    Attributes:
+        kind: "study" or "evaluation": what the claims are about.
+        about: what the kind needs besides its files, as JSON.
+        entries: {name: entry} of its files.
+        digest: of the manifest's bytes. It covers every file, so it identifies the evidence; a signature signs it.
+    """
+
+    kind: str
+    about: dict[str, Any]
+    entries: dict[str, Entry] = field(default_factory=dict)
+    digest: str = ""
+
+
+def write(path: Path, kind: str, about: dict[str, Any], files: Iterable[tuple[str, Callable[[], bytes]]]) -> Evidence:
+    """Write an evidence file, whole or not at all: equal contents give equal bytes under one version of zlib.
+
+    Args:
+        path: The file to write.
+        kind: What the claims are about.
+        about: What the kind needs besides its files, as JSON.
+        files: (name, function that returns its bytes), in any order. One file at a time is in memory.
+
+    Returns:
+        The manifest that was written.
+    """
+    entries: dict[str, Entry] = {}
+    with whole_files.replaced(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, read in sorted(files, key=lambda item: item[0]):
+            if not NAME.fullmatch(name):
+                raise EvidenceError(f"{name}: an evidence file holds no file of this name")
+            data = read()
+            packing, packed = pixel_planes.pack(name, data)
+            entries[name] = Entry(sha256(data), len(data), packing)
+            archive.writestr(_info(name), packed, zipfile.ZIP_DEFLATED)
+        listed = {name: entry._asdict() for name, entry in entries.items()}
+        text = canonical({"format": FORMAT, "kind": kind, "about": about, "files": listed}).encode()
+        archive.writestr(_info(MANIFEST), text, zipfile.ZIP_DEFLATED)
+    return Evidence(kind, about, entries, sha256(text))
+
+
+def _info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, DATE)
+    info.external_attr, info.create_system = 0o644 << 16, 3
+    return info
+
+
+def read_manifest(path: Path) -> Evidence:
+    """Return the manifest of an evidence file.
+
+    Raises:
+        EvidenceError: The file is not a whole evidence file.
+        FileNotFoundError: There is no such file.
+    """
+    with _opened(path) as (_, evidence):
+        return evidence
+
+
+def unpack(path: Path, folder: Path) -> tuple[Evidence, list[tuple[str, str]]]:
+    """Unpack an evidence file into an empty folder.
+
+    Args:
+        path: The evidence file.
+        folder: Where to put its files, under the names in its manifest.
+
+    Returns:
+        The manifest, and (file, what is wrong with it) for each file whose bytes are not those that the manifest lists.
+        Such a file is not written.
+
+    Raises:
+        EvidenceError: The file is not a whole evidence file.
+        FileNotFoundError: There is no such file.
+    """
+    problems = []
+    with _opened(path) as (archive, evidence):
+        for name, entry in evidence.entries.items():
+            try:
+                packed = _bytes(archive, name, entry.size + pixel_planes.MARKS)
+                data = pixel_planes.unpack(entry.packing, packed, entry.size)
+                if name.endswith(".json"):
+                    json.loads(data)  # nested too deep, it would stop every reader of records
+            except NOT_WHOLE as error:
+                problems.append((name, f"cannot be unpacked: {first_line(error)}"))
+                continue
+            if (digest := sha256(data)) != entry.digest:
+                problems.append((name, f"its bytes have digest {digest}, the manifest says {entry.digest}"))
+                continue
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+    return evidence, problems
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, Evidence]]:
+    if not path.is_file():
+        raise FileNotFoundError(2, "no such evidence file", str(path))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive, _manifest(path, archive)
+    except EvidenceError:
+        raise
+    except NOT_WHOLE as error:
+        advice = "it is truncated, damaged, or no evidence file; ask its author for another copy"
+        raise EvidenceError(f"{path}: cannot be read ({first_line(error)}); {advice}") from error
+
+
+def _manifest(path: Path, archive: zipfile.ZipFile) -> Evidence:
+    infos = {info.filename: info for info in archive.infolist()}
+    if len(infos) < len(archive.infolist()) or len({name.casefold() for name in infos}) < len(infos):
+        raise EvidenceError(f"{path}: holds two files of one name, so its readers may see different files")
+    if MANIFEST not in infos:
+        raise EvidenceError(f"{path}: has no {MANIFEST}, so it is no evidence file; `touchstone evidence` writes one")
+    if len(infos) > MOST_FILES:
+        raise EvidenceError(f"{path}: holds {len(infos):,} files; evidence has at most {MOST_FILES:,}")
+    text = _bytes(archive, MANIFEST, LARGEST_MANIFEST)
+    content = json.loads(text, object_pairs_hook=_without_twins)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        written = content.get("format") if isinstance(content, dict) else None
+        raise EvidenceError(f"{path}: its format is {written!r}, this version of touchstone reads {FORMAT!r}")
+    entries = {name: Entry(**entry) for name, entry in content["files"].items()}
+    for name, entry in entries.items():
+        if not NAME.fullmatch(name):
+            raise EvidenceError(f"{path}: lists {name!a}; evidence holds only data and settings, inside its own folder")
+        if type(entry.size) is not int or entry.size < 0 or entry.packing not in pixel_planes.PACKINGS:
+            raise EvidenceError(f"{path}: its manifest describes {name} in a way that no touchstone writes")
+    if differing := sorted((entries.keys() ^ infos.keys()) - {MANIFEST}):
+        raise EvidenceError(f"{path}: {differing[0]} is either not in its manifest or only there")
+    allowed = max(SMALL, MOST_EXPANSION * path.stat().st_size)
+    if (total := sum(entry.size for entry in entries.values())) > allowed:
+        raise EvidenceError(
+            f"{path}: would unpack to {total:,} bytes, {allowed:,} are plausible; refused as a zip bomb"
+        )
+    if not isinstance(content["kind"], str) or not isinstance(content["about"], dict):
+        raise EvidenceError(f"{path}: its manifest does not say what it is about")
+    return Evidence(content["kind"], content["about"], entries, sha256(text))
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(content := dict(pairs)) < len(pairs):
+        raise ValueError("a key of the manifest is there twice")
+    return content
+
+
+def _bytes(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
+    """Return a member's bytes, and never read more than its stated size."""
+    with archive.open(name) as stream:
+        data = stream.read(size + 1)
+    if len(data) > size:
+        raise ValueError(f"{name} unpacks to more than the {size:,} bytes that are stated")
+    return data

@@ -1,0 +1,106 @@
+"""The evidence of evaluate(): whoever has the model can check it, and what was changed is named."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import touchstone
+from touchstone.__main__ import main
+from touchstone.evidence import evaluation_checks
+from touchstone.evidence_files import archive
+from touchstone.records import encoding
+
+EPS = 0.05
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    """The folder with the model's file and the evidence about it."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).eval()
+    images = torch.rand(24, 1, 6, 6)
+    labels = model(images).argmax(1)
+    labels[:3] = (labels[:3] + 1) % 3
+    batch = torch.export.Dim("batch")
+    torch.export.save(torch.export.export(model, (images,), dynamic_shapes=({0: batch},)), folder / "model.pt2")
+    torch.export.save(
+        torch.export.export(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)), (images,), dynamic_shapes=({0: batch},)),
+        folder / "other.pt2",
+    )
+    result = touchstone.evaluate(model, images, labels, eps=EPS, steps=2, restarts=1, queries=5, evidence=folder / "e")
+    return folder, result
+
+
+def test_honest_evidence_holds_with_the_model_and_half_without(honest, capsys):
+    folder, result = honest
+
+    assert main(["verify", str(folder / "e"), "--model", str(folder / "model.pt2")]) == 0
+    text = capsys.readouterr().out
+    assert f"robust accuracy is {100 * result.robust_accuracy.value:.1f} %" in text
+    assert "no stronger attack exists" in text
+    assert main(["verify", str(folder / "e")]) == 4
+    assert "bring the model" in capsys.readouterr().out
+
+
+def noun(name, **change):
+    def edit(files, about):
+        held = encoding.decode(files[f"{name}.safetensors"])
+        fields = {field: function(getattr(held, field).copy()) for field, function in change.items()}
+        files[f"{name}.safetensors"] = encoding.encode(replace(held, **fields))
+
+    return edit
+
+
+def stated(name, **values):
+    def edit(files, about):
+        about[name] = about[name] | values if values else 2 * EPS
+
+    return edit
+
+
+def moved(images):
+    images[0] = np.where(images[0] > 0.5, images[0] - EPS - 1 / 255, images[0] + EPS + 1 / 255)
+    return images
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (noun("attacked", images=moved), "budget: attacked.safetensors"),
+        (noun("attacked", labels=lambda labels: labels[::-1].copy()), "budget: attacked.safetensors"),
+        (noun("attacked_logits", logits=lambda logits: logits[:, ::-1].copy()), "of its predictions are other classes"),
+        (noun("clean_logits", logits=lambda logits: logits * np.float32(1.01)), "recomputation: clean_logits"),
+        (noun("clean", images=lambda images: images[::-1].copy()), "budget: attacked.safetensors"),
+        (lambda files, about: about.update(eps=EPS / 2), "budget: attacked.safetensors"),
+        (lambda files, about: about.update(norm=["linf"]), "budget: attacked.safetensors"),
+        (stated("robust_accuracy", value=0.99), "recomputation: robust_accuracy"),
+        (stated("clean_accuracy", low=0.9), "recomputation: clean_accuracy"),
+        (lambda files, about: about.pop("robust_accuracy"), "recomputation: robust_accuracy"),
+        (lambda files, about: files.pop("clean.safetensors"), "bytes: clean.safetensors"),
+        (lambda files, about: files.update({"clean.safetensors": b"\x80\x04."}), "bytes: clean.safetensors"),
+    ],
+)
+def test_a_forgery_is_named(honest, tmp_path, edit, named):
+    folder, _ = honest
+    evidence, _ = archive.unpack(folder / "e", tmp_path)
+    files = {name: (tmp_path / name).read_bytes() for name in evidence.entries}
+    about = dict(evidence.about)
+    edit(files, about)
+    archive.write(
+        tmp_path / "forged", evidence.kind, about, [(name, lambda data=data: data) for name, data in files.items()]
+    )
+
+    result = evaluation_checks.verify(tmp_path / "forged", [str(folder / "model.pt2")], "cpu")
+
+    assert [problem for problem in result.problems if named in str(problem)], result.problems
+
+
+def test_another_model_is_named(honest):
+    folder, _ = honest
+    result = evaluation_checks.verify(folder / "e", [str(folder / "other.pt2")], "cpu")
+
+    assert {problem.file for problem in result.problems} == {"clean_logits.safetensors", "attacked_logits.safetensors"}

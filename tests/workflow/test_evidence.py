@@ -1,0 +1,359 @@
+"""Honest evidence of a study is verified, also elsewhere; 50 forged files are each named by the check that catches them."""
+
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from touchstone.__main__ import main
+from touchstone.digests import file_digest
+from touchstone.evidence import adoption, attestation, study_evidence
+from touchstone.evidence.selection import Selection
+from touchstone.evidence.verification import Options, verify
+from touchstone.evidence_files import archive
+from touchstone.pipeline.orchestration.restore import restore
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.settings.study import load
+from touchstone.records import encoding
+from touchstone.statistics.thresholds import threshold_at
+
+FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
+Forger, flipped, bumped = (FORGED[name] for name in ("Forger", "flipped", "bumped"))
+CLAIMS = ("S1-13", "S3-12")
+TEST, TRAIN, CALIBRATION = (
+    f"data/tiny/examples/digits_{part}.safetensors" for part in ("test", "train", "calibration")
+)
+NET, OTHER_NET = (f"data/tiny/checkpoints/{net}.safetensors" for net in ("cnn.0", "cnn_aloe.0"))
+PGD = "data/tiny/attacked/digits_test/cnn.0/pgd.safetensors"
+ATTACKED = "data/tiny/outputs/cnn.0/tested_plain/cnn.0.zip#digits_test/cnn.0/pgd"
+CLEAN = "data/tiny/outputs/cnn.0/tested.zip#digits_test"
+MSP = "data/tiny/detectors/cnn.0/all_detectors.zip#msp"
+SCORES = "data/tiny/scores/cnn.0/all_detectors/tested.zip#msp/digits_test"
+DETECTION, ERRORS = (f"data/tiny/metrics/{name}.csv" for name in ("attacked_detection", "paired_errors"))
+REPORT, CLAIM_TABLE = "reports/tiny/report.html", "reports/tiny/claims.csv"
+SETTINGS = "workflow/studies/tiny.yaml"
+
+
+@pytest.fixture(scope="session")
+def honest(tiny, tmp_path_factory):
+    """The evidence of two claims, and the folder that it unpacks to."""
+    folder = tmp_path_factory.mktemp("evidence") / "honest"
+    path = folder.with_suffix(".evidence")
+    study_evidence.write(Selection(Plan(load("tiny", tiny.root)), CLAIMS), "tiny", path, root=tiny.root)
+    folder.mkdir()
+    archive.unpack(path, folder)
+    return folder
+
+
+@pytest.fixture
+def raw(tiny):
+    return {"sklearn_digits": tiny.root / "data/raw/sklearn_digits"}
+
+
+# --- forgeries: what is changed, whether every digest is computed anew, what catches it, what it names ----------------
+
+
+def pixels(change):
+    """Change the images and the float images of the first row in the same way."""
+    return {"images": change, "unquantised": change}
+
+
+def one_level_too_far(images):
+    images = images.copy()
+    images[0] += np.float32(1 / 255) * np.where(images[0] > 0.5, -1, 1).astype(np.float32) * 26
+    return images
+
+
+def off_the_grid(images):
+    return np.where(images > 0.5, images - np.float32(0.002), images + np.float32(0.002))
+
+
+def train_for_test(forger):
+    rows = encoding.decode(forger.read(TRAIN)).take(slice(0, 60))
+    forger.write(TEST, encoding.encode(rows))
+
+
+def threshold_from_test(forger):
+    scores = np.sort(encoding.decode(forger.read(SCORES)).scores)
+    forger.noun(MSP, thresholds=lambda values: {rate: threshold_at(scores, float(rate)) for rate in values})
+
+
+def labels_everywhere(forger):
+    for address in (TEST, PGD, ATTACKED, CLEAN, SCORES):
+        forger.noun(address, labels=lambda labels: np.roll(labels, 1))
+
+
+def of_row(metric, **columns):
+    """Change the columns of the first row of a metric."""
+
+    def change(rows):
+        place = next(number for number, row in enumerate(rows) if row.metric == metric)
+        return [replace(row, **columns) if number == place else row for number, row in enumerate(rows)]
+
+    return change
+
+
+def another_net(forger):
+    forger.write(NET, forger.read(OTHER_NET))
+
+
+def loosened(settings):
+    return json.loads(json.dumps(settings).replace('"at_most": 0.2,', '"at_most": 0.9,'))
+
+
+def weaker(settings):
+    return settings | {"component": settings["component"] | {"eps": 0.3}}
+
+
+def from_test(inputs):
+    return {role: [link | {"file": CLEAN} for link in links] for role, links in inputs.items()}
+
+
+BUDGETS = [
+    ("a perturbation over the budget by 1/255", lambda f: f.noun(PGD, **pixels(one_level_too_far)), "budget", PGD),
+    ("pixels off the 1/255 grid", lambda f: f.noun(PGD, images=off_the_grid), "budget", PGD),
+    ("float images over the budget", lambda f: f.noun(PGD, unquantised=lambda x: 1 - x), "budget", PGD),
+    ("images that are not the float ones", lambda f: f.noun(PGD, unquantised=lambda x: x[::-1]), "budget", PGD),
+    ("labels of an attacked set swapped", lambda f: f.noun(PGD, labels=lambda x: x[::-1].copy()), "budget", PGD),
+    ("ids of an attacked set swapped", lambda f: f.noun(PGD, example_ids=lambda x: x[::-1].copy()), "budget", PGD),
+    ("an attacked set under another source", lambda f: f.noun(PGD, source=lambda x: "mnist"), "budget", PGD),
+    ("the hardest rows left out", lambda f: f.write(PGD, encoding.encode(encoding.decode(f.read(PGD)).take(slice(9)))), "budget", PGD),
+    ("images outside [0, 1]", lambda f: f.write(PGD, f.read(PGD).replace(np.float32(1).tobytes(), np.float32(2).tobytes())), "budget", PGD),
+]  # fmt: skip
+SPLITS = [
+    ("training images as test images", train_for_test, "splits", TEST),
+    ("labels swapped everywhere", labels_everywhere, "recomputation", TEST),
+    ("a calibration set with brighter images", lambda f: f.noun(CALIBRATION, images=lambda x: x[::-1].copy()), "recomputation", CALIBRATION),
+    ("the calibration set read from the test part", lambda f: f.text(SETTINGS, "calibration: digits_calibration", "calibration: digits_test"), "settings", SETTINGS),
+]  # fmt: skip
+FORWARD = [
+    ("one prediction flipped", lambda f: f.noun(ATTACKED, logits=flipped), "recomputation", ATTACKED),
+    ("one logit moved by 1 %", lambda f: f.noun(ATTACKED, logits=lambda x: bumped(x, 0.01 * np.abs(x).max())), "recomputation", ATTACKED),
+    ("one logit of a float image moved", lambda f: f.noun(ATTACKED, unquantised_logits=flipped), "recomputation", ATTACKED),
+    ("features of one row", lambda f: f.noun(CLEAN, features=lambda x: {"penultimate": bumped(x["penultimate"], 0.1)}), "recomputation", CLEAN),
+    ("gradient norms of one row", lambda f: f.noun(CLEAN, gradient_norms=lambda x: {n: v * 1.01 for n, v in x.items()}), "recomputation", CLEAN),
+    ("labels of the outputs", lambda f: f.noun(ATTACKED, labels=lambda x: np.roll(x, 1)), "recomputation", ATTACKED),
+    ("another checkpoint", another_net, "recomputation", CLEAN),
+    ("weights scaled by 1 %", lambda f: f.noun(NET, weights=lambda x: {n: v * np.float32(1.01) for n, v in x.items()}), "recomputation", CLEAN),
+    ("another normalisation", lambda f: f.noun(NET, mean=lambda x: [0.3]), "recomputation", CLEAN),
+    ("one score", lambda f: f.noun(SCORES, scores=lambda x: bumped(x, 0.05)), "recomputation", SCORES),
+    ("scores with the wrong sign", lambda f: f.noun(SCORES, scores=lambda x: -x), "recomputation", SCORES),
+    ("a threshold fitted on test data", threshold_from_test, "recomputation", MSP),
+    ("a loosened threshold", lambda f: f.noun(MSP, thresholds=lambda x: {r: t + 0.05 for r, t in x.items()}), "recomputation", MSP),
+    ("a threshold for another rate", lambda f: f.noun(MSP, thresholds=lambda x: {f"{float(r) / 2:g}": t for r, t in x.items()}), "recomputation", MSP),
+    ("a detector's spread", lambda f: f.noun(MSP, spread=lambda x: 2 * x), "recomputation", MSP),
+    ("a detector called supervised", lambda f: f.noun(MSP, supervised=lambda x: not x), "recomputation", MSP),
+]  # fmt: skip
+NUMBERS = [
+    ("a better number", lambda f: f.rows("attacked_detection", of_row("auroc_both", value=0.9)), "recomputation", DETECTION),
+    ("a narrower interval", lambda f: f.rows("attacked_detection", of_row("auroc_both", low=0.14, high=0.16)), "recomputation", DETECTION),
+    ("more images", lambda f: f.rows("attacked_detection", of_row("auroc_both", n=10_000)), "recomputation", DETECTION),
+    ("a row left out", lambda f: f.rows("attacked_detection", lambda rows: rows[1:]), "recomputation", DETECTION),
+    ("a dropped seed", lambda f: f.rows("paired_errors", lambda rows: [row for row in rows if row.seed != 1]), "recomputation", ERRORS),
+    ("the files of a dropped seed", lambda f: (f.folder / "data/tiny/outputs/cnn_aloe.1/tested.zip").unlink(), "plan", "cnn_aloe.1/tested.zip"),
+    ("a seed dropped from the settings", lambda f: f.text(SETTINGS, "seeds: [0, 1]", "seeds: [0]"), "plan", "cnn_aloe.1"),
+    ("another budget in the settings", lambda f: f.text(SETTINGS, "eps: 0.1, steps: 3", "eps: 0.05, steps: 3"), "plan", "score.safetensors"),
+    ("another budget in a record", lambda f: f.record(PGD, settings=weaker), "plan", PGD),
+    ("other inputs in a record", lambda f: f.record(MSP, inputs=from_test), "plan", MSP),
+    ("a criterion loosened", lambda f: f.record(REPORT, settings=loosened), "plan", REPORT),
+    ("a better verdict", lambda f: f.claims("S1-13", status="confirmed"), "criteria", "S1-13"),
+    ("a better number of a claim", lambda f: f.claims("S1-13", measured="0.01"), "criteria", "S1-13"),
+    ("an attacker left out", lambda f: f.claims("S1-13", attacker="survives"), "criteria", "S1-13"),
+]  # fmt: skip
+CONSISTENT = [*BUDGETS, *SPLITS, *FORWARD, *NUMBERS]
+
+
+def caught(result, check, named):
+    return [problem for problem in result.problems if problem.check == check and named in str(problem)]
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "named"), [row[1:] for row in CONSISTENT], ids=[row[0] for row in CONSISTENT]
+)
+def test_a_forgery_whose_digests_all_agree_is_caught_where_it_is(honest, raw, tmp_path, change, check, named):
+    forger = Forger(honest, tmp_path / "forged")
+    change(forger)
+    forger.rehash()
+
+    result = verify(forger.packed(), Options(raw=raw))
+
+    assert caught(result, check, named), result.problems
+    assert not [problem for problem in result.problems if problem.check in ("bytes", "chain", "root")]
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "named"),
+    [
+        (lambda f: f.write(NET, f.read(OTHER_NET)), "chain", NET),
+        (lambda f: f.record(PGD, code=lambda x: "sha256:" + "0" * 64), "chain", PGD),
+        (lambda f: (f.folder / "reports/tiny/ROOT").write_text("sha256:0\n"), "root", "reports/tiny/ROOT"),
+        (lambda f: (f.folder / CLAIM_TABLE).write_text("claim\n"), "chain", CLAIM_TABLE),
+        (lambda f: (f.folder / f"{MSP.split('#')[0]}.prov.json").write_text("[" * 9999), "bytes", "all_detectors.zip.prov.json"),
+        (lambda f: (f.folder / NET).write_bytes(b"\x80\x04."), "chain", NET),
+        (lambda f: f.text("params.yaml", "\nsources:", "\nplugins: [/tmp]\nsources:"), "settings", "plugins"),
+    ],
+    ids=["bytes", "a record", "ROOT", "a table", "nested JSON", "a pickle", "Python code"],
+)  # fmt: skip
+def test_a_forgery_that_leaves_a_digest_behind_is_caught_by_it(honest, tmp_path, change, check, named):
+    forger = Forger(honest, tmp_path / "forged")
+    change(forger)
+
+    assert caught(result := verify(forger.packed(), Options()), check, named), result.problems
+
+
+def forged_note(honest, tmp_path):
+    """Evidence that says its attack took more passes. No computation but the attack's own could tell."""
+    forger = Forger(honest, tmp_path / "forged")
+    forger.noun(PGD, notes=lambda notes: notes | {"gradient_passes": 4000.0})
+    forger.rehash()
+    return forger.packed()
+
+
+def test_what_no_computation_can_tell_is_caught_by_the_root_digest(honest, tmp_path):
+    path, root = forged_note(honest, tmp_path), archive.read_manifest(honest.with_suffix(".evidence")).about["root"]
+
+    assert verify(path, Options()).problems == []
+    assert caught(verify(path, Options(root=root)), "root", root)
+
+
+def key(folder, name):
+    path = folder / name
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", path], check=True)
+    return path
+
+
+def test_a_signature_says_who_wrote_it_and_catches_what_no_computation_can_tell(honest, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    author, forger = key(tmp_path, "author"), key(tmp_path, "forger")
+    Path("signers").write_text(f"author@example.org {author.with_suffix('.pub').read_text()}")
+    Path("e").write_bytes(honest.with_suffix(".evidence").read_bytes())
+    manifest = archive.read_manifest(Path("e"))
+
+    def signed(who):
+        attestation.sign(Path("e"), manifest, who)
+        code = main(["verify", "e", "--signers", "signers"])
+        return code, capsys.readouterr().out
+
+    code, text = signed(author)
+    assert code == 0
+    assert "author@example.org signed it" in text
+    code, text = signed(forger)
+    assert code == 1
+    assert "signature: e.statement.json" in text
+    signed(author)
+    Path("e").write_bytes(forged_note(honest, tmp_path).read_bytes())
+    assert main(["verify", "e", "--signers", "signers"]) == 1
+    assert "other bytes" in capsys.readouterr().out
+
+
+# --- archives ---------------------------------------------------------------------------------------------------------
+
+
+def zipped(path, files, manifest=None):
+    entry = {"digest": "sha256:0", "size": 10**12, "packing": "plain"}
+    content = {"format": archive.FORMAT, "kind": "study", "about": {}, "files": dict.fromkeys(files, entry)}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr(archive.MANIFEST, json.dumps(content) if manifest is None else manifest)
+        for name, data in files.items():
+            target.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (lambda path, data: path.write_bytes(data[: len(data) // 2]), "truncated"),
+        (lambda path, data: path.write_bytes(b""), "no evidence file"),
+        (lambda path, data: zipped(path, {"data/a.csv": b"0" * 10**7}), "zip bomb"),
+        (lambda path, data: zipped(path, {"../../a.csv": b""}), "inside its own folder"),
+        (lambda path, data: zipped(path, {"/etc/a.csv": b""}), "inside its own folder"),
+        (lambda path, data: zipped(path, {"src/evil.py": b""}), "only data and settings"),
+        (lambda path, data: zipped(path, {"data/a.pkl": b""}), "only data and settings"),
+        (lambda path, data: zipped(path, {}, "[" * 10**6), "cannot be read"),
+        (lambda path, data: zipped(path, {}, '{"format": "touchstone evidence 9"}'), "reads 'touchstone evidence 1'"),
+        (lambda path, data: zipped(path, {}, '{"format": 1, "format": 2}'), "twice"),
+        (lambda path, data: zipped(path, {"evidence.JSON": b""}), "two files of one name"),
+    ],
+    ids=["truncated", "empty", "bomb", "above", "absolute", "code", "pickle", "nested", "newer", "twins", "case"],
+)  # fmt: skip
+def test_a_hostile_archive_is_refused_with_a_sentence(honest, tmp_path, capsys, write, words):
+    write(tmp_path / "hostile", honest.with_suffix(".evidence").read_bytes())
+
+    assert main(["verify", str(tmp_path / "hostile")]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_bytes_that_the_manifest_does_not_list_are_named_and_not_read(honest, tmp_path):
+    with zipfile.ZipFile(honest.with_suffix(".evidence")) as source, zipfile.ZipFile(tmp_path / "e", "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            target.writestr(name, data[:-1] + bytes([data[-1] ^ 1]) if name == TEST else data)
+
+    assert caught(verify(tmp_path / "e", Options()), "bytes", TEST)
+
+
+# --- honest evidence --------------------------------------------------------------------------------------------------
+
+
+def test_the_evidence_of_the_whole_study_holds_and_says_what_it_takes_on_trust(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tiny.root)
+    root = Path("reports/tiny/ROOT").read_text().strip()
+
+    assert main(["evidence", "tiny", "-o", str(tmp_path / "e")]) == 0
+    assert main(["verify", str(tmp_path / "e"), "--root", root, "--study", "tiny"]) == 0
+    text = capsys.readouterr().out
+    assert "no stronger attack exists" in text
+    assert "S1-13: inconclusive" in text
+    assert main(["evidence", "tiny", "-o", str(tmp_path / "again")]) == 0
+    assert file_digest(tmp_path / "e") == file_digest(tmp_path / "again")
+
+
+def test_honest_evidence_holds_on_another_processor_and_another_compression(honest, tmp_path):
+    with zipfile.ZipFile(honest.with_suffix(".evidence")) as source, zipfile.ZipFile(tmp_path / "e", "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))  # stored, not deflated
+    environment = os.environ | {"ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Prescott"}
+    command = [sys.executable, "-m", "touchstone", "verify", str(tmp_path / "e")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_weights_only_who_has_the_networks_can_verify(tiny, tmp_path):
+    selection = Selection(Plan(load("tiny", tiny.root)), CLAIMS)
+    study_evidence.write(selection, "tiny", tmp_path / "e", weights=False, root=tiny.root)
+    networks = {Path(file).stem: tiny.root / file for file in selection.addresses if "/checkpoints/" in file}
+    without, right = verify(tmp_path / "e", Options()), verify(tmp_path / "e", Options(networks=networks))
+    wrong = verify(tmp_path / "e", Options(networks=networks | {"cnn.0": networks["cnn_aloe.0"]}))
+
+    assert without.problems == []
+    assert "no weights of cnn.0" in without.unchecked[0]
+    assert (right.problems, right.unchecked) == ([], [])
+    assert caught(wrong, "recomputation", NET)
+    assert caught(wrong, "recomputation", CLEAN)
+
+
+def test_a_verified_study_is_adopted_marked_and_only_its_report_is_left_to_run(tiny, clone, monkeypatch, capsys):
+    monkeypatch.chdir(tiny.root)
+    main(["evidence", "tiny", "-o", str(clone.root / "e")])
+    monkeypatch.chdir(clone.root)
+    assert main(["adopt", "e"]) == 1
+    assert "data/raw/sklearn_digits: is not here" in capsys.readouterr().err
+    shutil.copytree(tiny.root / "data/raw", "data/raw")
+
+    assert main(["adopt", "e"]) == 0
+    assert set(clone.planned()) == {"Write the report"}
+    record = sidecar_files.read_sidecar(clone.root / PGD)
+    assert record["adopted"] == archive.read_manifest(Path("e")).digest
+    assert restore(Plan(load("tiny"))).damaged == []
+    (clone.root / PGD).write_bytes(b"other")
+    with pytest.raises(ValueError, match="bytes"):
+        adoption.adopt(Selection(Plan(load("tiny"))), tiny.root, "sha256:0", clone.root)
