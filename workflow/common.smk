@@ -63,7 +63,7 @@ TORCH_RESOURCES = {
 # The study is quoted for the shell, with its braces doubled, because Snakemake formats the command.
 QUOTED = shlex.quote(STUDY).replace("{", "{{").replace("}", "}}")
 RUN = (
-    "PYTHONPATH=src python -m touchstone job {params.settings} {wildcards}"
+    "python -m touchstone job {params.settings} {wildcards}"
     f" --study={QUOTED} --code {{params.code}} 2> {{log}}"
 )
 VALUES = rule_functions.constraints(PLAN)

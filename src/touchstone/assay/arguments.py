@@ -8,7 +8,6 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from touchstone import plugins
 from touchstone.ingest.user_images import Shaping
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
@@ -94,17 +93,9 @@ def parsed(options: Namespace) -> Arguments:
     )
 
 
-def check_clone(options: Namespace) -> None:
-    """Raise ValueError outside a clone of touchstone, with the line to type inside one."""
-    here = Path.cwd()
-    if Path("Snakefile").is_file() and Path("params.yaml").is_file():
-        return
-    home = plugins.PACKAGE.parents[1]
-    clone = str(home) if (home / "Snakefile").is_file() else "FOLDER_OF_THE_CLONE"
-    raise ValueError(
-        f"there is no Snakefile in {here}; an assay runs in a clone of touchstone. Type it there, with full paths:\n"
-        f"  cd {shlex.quote(clone)} && .venv/bin/touchstone assay {_subject(options)} ..."
-    )
+def in_clone() -> bool:
+    """Return whether the current folder is a clone of touchstone, in which Snakemake runs studies."""
+    return Path("Snakefile").is_file() and Path("params.yaml").is_file()
 
 
 def _subject(options: Namespace) -> str:
@@ -119,7 +110,7 @@ def _target(options: Namespace) -> Path:
     """Return the file to write the study to; ValueError for a name that no study can have."""
     stem = re.sub(r"[^a-z0-9]+", "_", Path(options.model).stem.lower()).strip("_")
     name, flag = options.study or f"assay_{stem or 'model'}", f"--name {options.study}"
-    target = STUDIES / f"{name}.yaml"
+    target = (STUDIES if in_clone() else Path()) / f"{name}.yaml"
     if options.out:
         target, flag = Path(options.out), f"--out {options.out}"
         name = target.stem
