@@ -118,8 +118,9 @@ def test_a_job_claims_its_gpu_before_torch_looks_for_one(machine, monkeypatch):
 
 
 @pytest.mark.parametrize(("device", "words"), [("cuda", ["--resources", "gpu=2"]), ("cpu", [])])
-def test_a_run_starts_as_many_jobs_on_gpus_as_there_are_gpus(machine, tmp_path, monkeypatch, device, words):
+def test_a_run_starts_as_many_jobs_on_gpus_as_there_are_gpus(tmp_path, monkeypatch, device, words):
     commands = []
+    monkeypatch.setattr(gpus, "visible", lambda: ["GPU-aaaa", "GPU-bbbb"])
     monkeypatch.setattr(snakemake_run.subprocess, "Popen", lambda command, **more: commands.append(command) or 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
