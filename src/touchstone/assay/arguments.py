@@ -8,6 +8,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+from touchstone.assay import model_zoo
 from touchstone.ingest.user_images import Shaping
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
@@ -64,12 +65,15 @@ def parsed(options: Namespace) -> Arguments:
         FileNotFoundError: a file is missing.
     """
     target = _target(options)
-    eps = _eps(options.eps)
+    written = options.eps or _default_eps(options.model)
+    eps = _eps(written)
     size = _size(options.resize)
     mean, std = _numbers("--mean", options.mean), _numbers("--std", options.std)
     if std and min(std) <= 0:
         raise ValueError(f"--std {options.std}: expected numbers above 0")
     _check_files(options)
+    if options.model.startswith(model_zoo.PREFIX) and (mean or std or options.architecture or options.weights):
+        raise ValueError(f"{options.model}: leave out --mean, --std, --architecture and --weights: the zoo states them")
     return Arguments(
         model=options.model,
         architecture=options.architecture,
@@ -83,7 +87,7 @@ def parsed(options: Namespace) -> Arguments:
         mean=mean,
         std=std,
         eps=eps,
-        eps_written=options.eps if "/" in options.eps else eps,
+        eps_written=written if "/" in written else eps,
         effort=options.effort,
         device=options.device,
         subject=_subject(options),
@@ -121,6 +125,13 @@ def _target(options: Namespace) -> Path:
     return target
 
 
+def _default_eps(model: str) -> str:
+    """Return the budget of a model's published figure if that is L-inf, otherwise 8/255."""
+    if model.startswith(model_zoo.PREFIX) and (published := model_zoo.entry(model).published).norm == "linf":
+        return published.eps
+    return "8/255"
+
+
 def _eps(text: str) -> float:
     """Return --eps as a share of the pixel range, above 0 and below 1."""
     try:
@@ -153,7 +164,10 @@ def _numbers(flag: str, text: str | None) -> tuple[float, ...]:
 
 def _check_files(options: Namespace) -> None:
     """Raise FileNotFoundError for the first file that is missing."""
-    if not Path(options.model).expanduser().is_file() and (Path(options.model).suffix or "/" in options.model):
+    is_path = bool(Path(options.model).suffix or "/" in options.model) and not options.model.startswith(
+        model_zoo.PREFIX
+    )
+    if is_path and not Path(options.model).expanduser().is_file():
         raise FileNotFoundError(f"no model file {options.model}")
     for flag, place in [("--data", options.data), *(("--ood", place) for place in options.ood or [])]:
         if not Path(place).expanduser().exists():

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from touchstone.assay import arguments, study_file
+from touchstone.assay import arguments, named_data, study_file
 from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
@@ -33,6 +33,7 @@ def run_assay(options: Namespace) -> int:
     """
     if not options.dry_run and devices.missing(options.device):
         raise ValueError(NO_GPU)
+    options.data = str(named_data.located(options.data))
     typed = arguments.parsed(options)
     place = study_file.choose(typed.target, typed.subject, named=typed.named, force=typed.force)
     if not options.dry_run:
@@ -55,6 +56,8 @@ def run_assay(options: Namespace) -> int:
     code = _run(name, options.cores)
     if code == 0:
         _print_summary(name)
+        if facts.published:
+            print(f"{facts.published.sentence()}.")
     return code
 
 
