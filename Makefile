@@ -15,6 +15,7 @@ PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CLUSTER := slurm-wlm munge gcc libc6-dev python3.11-dev
 BENCH := $(BIN)/python benchmarks
+RUN_TIME := --extra workflow --extra data --extra reports
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: run setup cluster test quick test-faults test-cluster check bench bench-full docs dvc ci tables locks
@@ -115,6 +116,6 @@ tables: .venv/development               ## rewrite the tables and pictures of RE
 	@$(BIN)/python docs/schemas.py
 
 locks: .venv/development                ## resolve the locks again from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
-	@$(BIN)/uv pip compile pyproject.toml --group dev --constraint requirements.lock --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-dev.lock
+	@$(BIN)/uv pip compile pyproject.toml $(RUN_TIME) --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml $(RUN_TIME) --extra dev --constraint requirements.lock --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-dev.lock
 	@$(BIN)/uv pip compile --group pyproject.toml:cluster --no-deps --constraint requirements.lock --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-cluster.lock

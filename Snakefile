@@ -1,19 +1,8 @@
-"""touchstone: read the settings, include the rule files, name the targets. Start with README.md."""
+"""touchstone: the workflow is in workflow/Snakefile, where Snakemake's standard puts it. Start with README.md."""
 
 
-include: "workflow/common.smk"
+include: "workflow/Snakefile"
 
 
-rule all:
-    default_target: True
-    input:
-        # A clone contains the committed report. Only with its tables does a study count as finished.
-        with_sidecars([REPORT, *METRICS]),
-        PLAN.layout.more_pages[:-1],
-
-
-include: "workflow/rules/data.smk"
-include: "workflow/rules/models.smk"
-include: "workflow/rules/examples.smk"
-include: "workflow/rules/shards.smk"
-include: "workflow/rules/results.smk"
+# An included file does not set the default target.
+workflow.default_target = "all"

@@ -9,7 +9,9 @@ from shutil import which
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+# The clone, also if another workflow uses this one as a module.
+ROOT = Path(workflow.current_basedir.path).resolve().parent
+sys.path.insert(0, str(ROOT / "src"))
 
 from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.jobs import run_records
@@ -63,7 +65,7 @@ TORCH_RESOURCES = {
 # The study is quoted for the shell, with its braces doubled, because Snakemake formats the command.
 QUOTED = shlex.quote(STUDY).replace("{", "{{").replace("}", "}}")
 RUN = (
-    "PYTHONPATH=src python -m touchstone job {params.settings} {wildcards}"
+    "python -m touchstone job {params.settings} {wildcards}"
     f" --study={QUOTED} --code {{params.code}} 2> {{log}}"
 )
 VALUES = rule_functions.constraints(PLAN)
@@ -76,7 +78,7 @@ inputs, settings, code = (
         rule_functions.code,
     )
 )
-set_environment(workflow.basedir, TORCH_THREADS)
+set_environment(str(ROOT), TORCH_THREADS)
 
 CORES = (
     workflow.resource_settings.cores
@@ -111,6 +113,11 @@ if workflow.is_main_process:
             f"sha256 is null for {', '.join(PLAN.layout.unpinned)}: only the publisher's digests are checked;"
             " to pin a source, copy the digest from logs/fetch/SOURCE.log into the study"
         )
+
+if "container" in config:
+
+    # The image of every job under --sdm apptainer.
+    container: config["container"]
 
 
 onstart:

@@ -13,6 +13,7 @@ if __name__ == "__main__" and (exit_code := warm.pass_on(sys.argv[1:])) is not N
 import os
 from importlib import import_module
 
+from touchstone import extras
 from touchstone.commands._command_line import Parser
 from touchstone.pipeline.settings.files import printable
 
@@ -50,12 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
     0 done, 1 failed, 2 wrong arguments, 3 another run works in this folder, 4 nothing wrong but not everything checked.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = command_line(next((word for word in arguments if word in COMMANDS), ""))
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        parser.commands[options.word].refuse(unknown)
+    word = next((word for word in arguments if word in COMMANDS), "")
     try:
-        return int(options.main(options))
+        with extras.explained(f"touchstone {word}".strip()):
+            parser = command_line(word)
+            options, unknown = parser.parse_known_args(arguments)
+            if unknown:
+                parser.commands[options.word].refuse(unknown)
+            return int(options.main(options))
     except ValueError as error:
         message = str(error)
     except BrokenPipeError:  # the reader of our output closed it: touchstone list | head

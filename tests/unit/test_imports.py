@@ -9,7 +9,7 @@ from touchstone.pipeline.provenance import parsed_code
 
 PACKAGE = Path(__file__).parents[2] / "src" / "touchstone"
 FLOORS = [  # lowest first
-    {"contracts", "digests", "messages", "plugins"},
+    {"contracts", "digests", "extras", "messages", "plugins"},
     {"numerics", "records", "signatures"},
     {"ingest", "networks", "pipeline/provenance", "registry", "statistics"},
     {"adversary", "claims", "data", "evaluations", "network_files", "sources"},

@@ -14,7 +14,7 @@ from torch import nn
 
 from touchstone.__main__ import main
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import snakemake_run
+from touchstone.pipeline.orchestration import direct_run, snakemake_run
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
@@ -184,17 +184,16 @@ def test_a_name_of_a_file_with_a_line_break_leaves_a_study_that_can_be_read(clon
     assert load("assay_a_b_c")["sources"]["assay_a_b_c_model"]["location"] == str(clone / "a\nb: c.pt2")
 
 
-def test_outside_a_clone_it_says_so_and_what_to_type_before_the_model_is_opened(files, tmp_path, capsys, monkeypatch):
+def test_outside_a_clone_the_study_is_written_here_and_runs_without_snakemake(files, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("touchstone.assay.user_models.open_model", None)
     shutil.copytree(files, tmp_path, dirs_exist_ok=True)
+    started = []
+    monkeypatch.setattr(direct_run, "run", lambda *given: started.append(given) or 1)
 
-    assert assay("cnn.pt2") == 1
+    assert main(["assay", "cnn.pt2", "--data", "images.npz", "--quick", "--cores", "1"]) == 1
 
-    message = capsys.readouterr().err
-    assert f"there is no Snakefile in {tmp_path}; an assay runs in a clone of touchstone" in message
-    assert f"cd {ROOT} && .venv/bin/touchstone assay {tmp_path}/cnn.pt2 --data {tmp_path}/images.npz" in message
-    assert not list(tmp_path.rglob("*.yaml")) and not (tmp_path / ".touchstone").exists()
+    assert started == [("assay_cnn.yaml", "1")]
+    assert load("assay_cnn.yaml")["study"]["title"] == "Assay of assay_cnn"
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fills the conda environment with the hash-locked packages of `make run`. touchstone itself is never installed here:
-# rules run with PYTHONPATH=src.
+# jobs inherit PYTHONPATH from the workflow.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 lock="$here/../../requirements.lock"

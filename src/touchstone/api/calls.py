@@ -57,8 +57,8 @@ def check_steady(model: Model, images: Tensor) -> None:
     for logits, when in ((again, "when it is called again"), (in_batch, "when other images are in the batch")):
         if bool((logits - first).abs().max() > SAME * first.abs().max()):
             _warn(
-                f"the model answers differently {when}: call .eval() on the network in it. Do not trust the robust"
-                " accuracy of a model that draws random numbers"
+                f"the model answers differently {when}: call .eval() on the network in it. If it draws random numbers"
+                " on purpose, evaluate it with draws=20 or more; otherwise do not trust its robust accuracy"
             )
             return
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from touchstone import registry
+from touchstone import extras, registry
 from touchstone.messages import nearest
 from touchstone.pipeline.settings import values
 from touchstone.signatures import Setting, Signature, Type
@@ -68,6 +68,7 @@ def component(use: str, **settings: Any) -> BoundComponent:
     Raises:
         ValueError: If the component or a setting does not exist (with the nearest word), if a value has the wrong type or
             is out of range, or if a required setting is missing.
+        ImportError: If the component needs a package that is not installed; the message names the extra.
 
     >>> component("attacks/pgd", eps="8/255", steps=40)
     BoundComponent(use='attacks/pgd', settings={'eps': 0.03137254901960784, 'steps': 40})
@@ -82,13 +83,14 @@ def component(use: str, **settings: Any) -> BoundComponent:
     signature = registry.component(folder, name)
     checked = _checked(use, settings, signature.settings)
     fit, companions = signature.fit, signature.companions
-    return BoundComponent(
-        use,
-        checked,
-        partial(registry.load(use), **_part(checked, signature.call)),
-        None if fit is None else partial(registry.load_fit(use), **_part(checked, fit)),
-        None if companions is None else partial(registry.load_companions(use), **_part(checked, companions)),
-    )
+    with extras.explained(use):
+        return BoundComponent(
+            use,
+            checked,
+            partial(registry.load(use), **_part(checked, signature.call)),
+            None if fit is None else partial(registry.load_fit(use), **_part(checked, fit)),
+            None if companions is None else partial(registry.load_companions(use), **_part(checked, companions)),
+        )
 
 
 def _part(settings: dict[str, Any], signature: Signature) -> dict[str, Any]:

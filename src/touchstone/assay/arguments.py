@@ -8,7 +8,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
-from touchstone import plugins
+from touchstone.assay import model_zoo
 from touchstone.ingest.user_images import Shaping
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
@@ -65,12 +65,15 @@ def parsed(options: Namespace) -> Arguments:
         FileNotFoundError: a file is missing.
     """
     target = _target(options)
-    eps = _eps(options.eps)
+    written = options.eps or _default_eps(options.model)
+    eps = _eps(written)
     size = _size(options.resize)
     mean, std = _numbers("--mean", options.mean), _numbers("--std", options.std)
     if std and min(std) <= 0:
         raise ValueError(f"--std {options.std}: expected numbers above 0")
     _check_files(options)
+    if options.model.startswith(model_zoo.PREFIX) and (mean or std or options.architecture or options.weights):
+        raise ValueError(f"{options.model}: leave out --mean, --std, --architecture and --weights: the zoo states them")
     return Arguments(
         model=options.model,
         architecture=options.architecture,
@@ -84,7 +87,7 @@ def parsed(options: Namespace) -> Arguments:
         mean=mean,
         std=std,
         eps=eps,
-        eps_written=options.eps if "/" in options.eps else eps,
+        eps_written=written if "/" in written else eps,
         effort=options.effort,
         device=options.device,
         subject=_subject(options),
@@ -94,17 +97,9 @@ def parsed(options: Namespace) -> Arguments:
     )
 
 
-def check_clone(options: Namespace) -> None:
-    """Raise ValueError outside a clone of touchstone, with the line to type inside one."""
-    here = Path.cwd()
-    if Path("Snakefile").is_file() and Path("params.yaml").is_file():
-        return
-    home = plugins.PACKAGE.parents[1]
-    clone = str(home) if (home / "Snakefile").is_file() else "FOLDER_OF_THE_CLONE"
-    raise ValueError(
-        f"there is no Snakefile in {here}; an assay runs in a clone of touchstone. Type it there, with full paths:\n"
-        f"  cd {shlex.quote(clone)} && .venv/bin/touchstone assay {_subject(options)} ..."
-    )
+def in_clone() -> bool:
+    """Return whether the current folder is a clone of touchstone, in which Snakemake runs studies."""
+    return Path("Snakefile").is_file() and Path("params.yaml").is_file()
 
 
 def _subject(options: Namespace) -> str:
@@ -119,7 +114,7 @@ def _target(options: Namespace) -> Path:
     """Return the file to write the study to; ValueError for a name that no study can have."""
     stem = re.sub(r"[^a-z0-9]+", "_", Path(options.model).stem.lower()).strip("_")
     name, flag = options.study or f"assay_{stem or 'model'}", f"--name {options.study}"
-    target = STUDIES / f"{name}.yaml"
+    target = (STUDIES if in_clone() else Path()) / f"{name}.yaml"
     if options.out:
         target, flag = Path(options.out), f"--out {options.out}"
         name = target.stem
@@ -128,6 +123,13 @@ def _target(options: Namespace) -> Path:
     if name == DEFAULT_STUDY:
         raise ValueError(f"{flag}: that is the study of params.yaml; choose another name")
     return target
+
+
+def _default_eps(model: str) -> str:
+    """Return the budget of a model's published figure if that is L-inf, otherwise 8/255."""
+    if model.startswith(model_zoo.PREFIX) and (published := model_zoo.entry(model).published).norm == "linf":
+        return published.eps
+    return "8/255"
 
 
 def _eps(text: str) -> float:
@@ -162,7 +164,10 @@ def _numbers(flag: str, text: str | None) -> tuple[float, ...]:
 
 def _check_files(options: Namespace) -> None:
     """Raise FileNotFoundError for the first file that is missing."""
-    if not Path(options.model).expanduser().is_file() and (Path(options.model).suffix or "/" in options.model):
+    is_path = bool(Path(options.model).suffix or "/" in options.model) and not options.model.startswith(
+        model_zoo.PREFIX
+    )
+    if is_path and not Path(options.model).expanduser().is_file():
         raise FileNotFoundError(f"no model file {options.model}")
     for flag, place in [("--data", options.data), *(("--ood", place) for place in options.ood or [])]:
         if not Path(place).expanduser().exists():

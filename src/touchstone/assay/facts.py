@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from touchstone.assay.model_zoo import Published
+
 
 @dataclass(frozen=True)
 class ModelFacts:
@@ -58,3 +60,11 @@ class Facts:
     effort: str
     device: str
     notes: tuple[str, ...]  # sentences for the user
+    published: Published | None = None  # what a leaderboard says of the model
+
+    @property
+    def other_budget(self) -> bool:
+        """Whether the published figure is for another budget than the study's own."""
+        return self.published is not None and (
+            self.published.norm != "linf" or abs(self.published.radius - self.eps) > 1e-9
+        )

@@ -37,7 +37,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
     labelled = image_sets.labelled_images(arguments)
     channels, height, width = labelled.images.shape[1:]
     shape = channels, height, width
-    mean, std = arguments.normalisation(channels)
+    mean, std = model.normalisation or arguments.normalisation(channels)
     ood = image_sets.ood_counts(arguments, labelled)
     stored, findings = _tried(model, labelled, mean, std, place, arguments.force)
     assert stored.file is not None
@@ -70,6 +70,7 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         eps_written=arguments.eps_written,
         effort=arguments.effort,
         device=arguments.device,
+        published=model.published,
         notes=(*stored.notes, *_other_size(stored.shape, shape), *findings.notes, *labelled.notes),
     )
 

@@ -34,7 +34,13 @@ def attacks(facts: Facts, effort: Effort) -> dict[str, Any]:
     """Return the attacks: worst case, plain and adaptive PGD, and checks of attacks."""
     eps, steps = facts.eps_written, effort.steps
     plain: dict[str, Any] = {"use": "pgd", "eps": eps, "steps": steps}
-    return {
+    published: dict[str, Any] = {}
+    if facts.published is not None and facts.other_budget:
+        budget = {"eps": facts.published.eps, "norm": facts.published.norm}
+        published["published_budget"] = {"use": "attack_suite"} | budget | {
+            "restarts": effort.restarts, "queries": effort.queries
+        }  # fmt: skip
+    return published | {
         "worst": {"use": "attack_suite", "eps": eps, "restarts": effort.restarts, "queries": effort.queries},
         "pgd": plain,
         "adaptive": {"use": "evasion_suite", "eps": eps, "steps": effort.adaptive_steps, "restarts": 2},

@@ -138,7 +138,7 @@ def _steady(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -
     if float((again - logits).abs().max()) > 1e-3 * scale:
         raise ValueError(
             "the model returns other logits each time: dropout or other noise is on, as in training. Call model.eval()"
-            " before it is saved or exported (this assay cannot measure a randomised defence)"
+            " before it is saved or exported . A randomised defence: touchstone.evaluate(model, images, labels, draws=20)"
         )
     if float((single - logits).abs().max()) > 1e-3 * scale:
         raise ValueError(

@@ -32,6 +32,7 @@ def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -
     if model.onnx is not None:
         confined(f"{__name__}:convert_onnx", model.onnx, target, seconds=ONNX_SECONDS)
     elif model.network is not None:
+        _check_float(model.network)
         notes += _write_program(model.network, shape, target)
     else:
         return model
@@ -41,6 +42,15 @@ def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -
     if model.onnx is not None:
         notes += ("torch.export cannot follow the converted network, so it was traced to TorchScript",)
     return replace(script_model(file, trust_code=True), network=model.network, exported=True, notes=notes)
+
+
+def _check_float(network: nn.Module) -> None:
+    """Raise ValueError for a quantised network: attacks cannot follow its gradient."""
+    if any(".quantized" in type(module).__module__ for module in network.modules()):
+        raise ValueError(
+            "the network is quantised, and integer arithmetic is not differentiable. Assay the network of floats that it was"
+            " made from; its attacked images can then be tried on the quantised one"
+        )
 
 
 def convert_onnx(path: Path, target: Path) -> None:

@@ -21,9 +21,10 @@ def evaluations(
     return {
         "robustness": {
             "use": "robustness",
-            "question": f"How accurate is the model on clean images, and under attack within eps {facts.eps_written}?",
+            "question": f"How accurate is the model on clean images, and under attack within eps {facts.eps_written}?"
+            + (f" ({facts.published.sentence()}.)" if facts.published else ""),
             **own, "examples": ["own_test", "own_attacked"], "attacked": ["own_attacked"], **few,
-            "attacks": ["worst", "pgd"],
+            "attacks": ["worst", "pgd", *(["published_budget"] if facts.other_budget else [])],
         },
         "attack_checks": {
             "use": "sanity",

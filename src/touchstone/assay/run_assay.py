@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import sys
 from argparse import Namespace
 from pathlib import Path
 
-from touchstone.assay import arguments, study_file
+from touchstone.assay import arguments, named_data, study_file
 from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import locks, snakemake_run
+from touchstone.pipeline.orchestration import direct_run, locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.study import load
 from touchstone.records import metric_tables
-from touchstone.report import packing
 from touchstone.report.summary import summary
 from touchstone.report.tables import numbered
 from touchstone.statistics.sanity_checks import Doubts
@@ -29,17 +27,20 @@ NO_GPU = "--device cuda: there is no GPU here that torch can use; omit --device 
 
 
 def run_assay(options: Namespace) -> int:
-    """Inspect the model, write its study and run it; return Snakemake's exit code."""
-    arguments.check_clone(options)
+    """Inspect the model, write its study and run it; return the exit code.
+
+    In a clone Snakemake runs the study. In any other folder it runs without.
+    """
     if not options.dry_run and devices.missing(options.device):
         raise ValueError(NO_GPU)
+    options.data = str(named_data.located(options.data))
     typed = arguments.parsed(options)
     place = study_file.choose(typed.target, typed.subject, named=typed.named, force=typed.force)
     if not options.dry_run:
         try:
             locks.check_free()
         except locks.Busy as error:
-            return snakemake_run.report_busy(error)
+            return _report_busy(error)
         _check_gpu(options.device)
     from touchstone.assay.inspection import inspect  # it imports torch, which takes seconds
 
@@ -52,10 +53,28 @@ def run_assay(options: Namespace) -> int:
         if warning := devices.warning(options.device):
             print(f"touchstone: {warning}", file=sys.stderr)
         return 0
-    code = snakemake_run.run(name, options.cores)
+    code = _run(name, options.cores)
     if code == 0:
-        _print_summary(facts.name)
+        _print_summary(name)
+        if facts.published:
+            print(f"{facts.published.sentence()}.")
     return code
+
+
+def _run(name: str, cores: str) -> int:
+    if arguments.in_clone():
+        from touchstone.pipeline.orchestration import snakemake_run  # it needs packages of the extra `workflow`
+
+        return snakemake_run.run(name, cores)
+    try:
+        return direct_run.run(name, cores)
+    except locks.Busy as error:
+        return _report_busy(error)
+
+
+def _report_busy(error: locks.Busy) -> int:
+    print(f"touchstone: {error}; wait until it ends, or end it, then rerun", file=sys.stderr)
+    return 3
 
 
 def _check_gpu(device: str) -> None:
@@ -86,8 +105,9 @@ def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -
 
 def _print_summary(name: str) -> None:
     """Print the first screen of a study's report: the same words and numbers."""
-    table = gzip.decompress(Path(f"reports/{name}/{packing.METRICS}").read_bytes())
-    rows = numbered({name: metric_tables.decode(table)})
+    plan = Plan(load(name))
+    files = {evaluation: Path(plan.layout.file("metrics", evaluation)) for evaluation in plan.study["evaluations"]}
+    rows = numbered({evaluation: metric_tables.decode(file.read_bytes()) for evaluation, file in files.items()})
     first_screen = summary(rows, Doubts(rows))
     if first_screen is None:
         return

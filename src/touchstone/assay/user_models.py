@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from touchstone.assay import networks_from_weights
+from touchstone.assay import model_zoo, networks_from_weights
+from touchstone.assay.model_zoo import Published
 from touchstone.network_files import trust
 from touchstone.network_files.onnx_conversion import check_libraries
 from touchstone.network_files.programs import GRAPH, GraphProgram, ScriptProgram, as_bytes, graph_bytes
@@ -31,7 +32,8 @@ class UserModel:
     """A user's model: a program file, or what one can be exported from.
 
     network: loaded from anything but a program. onnx: a file to convert. exported: the file was exported from one of these.
-    batch: the only number of images that it takes at once. notes: sentences for the user.
+    batch: the only number of images that it takes at once. notes: sentences for the user. normalisation: mean and std of
+    each channel, if the model zoo states them. published: what a leaderboard says of it.
     """
 
     kind: Kind
@@ -42,6 +44,8 @@ class UserModel:
     batch: int | None = None
     shape: tuple[int | None, ...] = ()  # (C, H, W) as the program states it
     notes: tuple[str, ...] = ()
+    normalisation: tuple[list[float], list[float]] | None = None
+    published: Published | None = None
 
     def program(self, shape: tuple[int, int, int]) -> Program:
         """Return the program as the study will run it.
@@ -76,7 +80,7 @@ def open_model(
     """Return the model that a path or a name stands for.
 
     Args:
-        model: a file, or the name of a network of torchvision (or of timm, if it is installed).
+        model: a file, the name of a network of torchvision (or of timm, if it is installed), or robustbench:NAME.
         architecture: "module:function" that returns the network for the weights in the file.
         weights: a file for a named network; by default, its published weights are downloaded.
         trust_code: whether a pickle or TorchScript may run its code.
@@ -85,6 +89,8 @@ def open_model(
         FileNotFoundError: there is no such file.
         ValueError: the model cannot be opened; the message says what to do.
     """
+    if model.startswith(model_zoo.PREFIX):
+        return zoo_model(model)
     path = Path(model).expanduser()
     if not path.is_file():
         if path.suffix or "/" in model:
@@ -102,6 +108,16 @@ def open_model(
         note = f"{path.name} was unpickled, so its code was run"
         return UserModel("exported_program", network=content.eval(), notes=(note,))
     return UserModel("exported_program", network=networks_from_weights.filled(architecture, content, path))
+
+
+def zoo_model(model: str) -> UserModel:
+    """Return a network of RobustBench's model zoo with its published figures."""
+    entry = model_zoo.entry(model)
+    network, normalisation, note = entry.opened()
+    notes = (f"{entry.published.sentence()}; its attacks and test images are not these", note)
+    return UserModel(
+        "exported_program", network=network, notes=notes, normalisation=normalisation, published=entry.published
+    )
 
 
 def program_model(path: Path) -> UserModel:

@@ -10,10 +10,12 @@ from touchstone.commands._command_line import add_cores
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `assay`."""
     parser.usage = "touchstone assay MODEL --data PATH [options]"
-    parser.add_argument("model", help="a .pt2, .onnx or weights file, or a torchvision name")
-    parser.add_argument("--data", required=True, metavar="PATH", help="one folder per class, .npz or .safetensors")
+    parser.add_argument("model", help="a .pt2, .onnx or weights file, a torchvision name, or robustbench:NAME")
+    parser.add_argument(
+        "--data", required=True, metavar="PATH", help="a folder per class, .npz, .safetensors, or cifar10"
+    )
     parser.add_argument("--ood", action="append", metavar="PATH", help="images of no class (default: generated)")
-    parser.add_argument("--eps", default="8/255", help="L-inf budget, of the pixel range (default: 8/255)")
+    parser.add_argument("--eps", help="L-inf budget, of the pixel range (default: the zoo's, or 8/255)")
     effort = parser.add_mutually_exclusive_group()
     effort.add_argument(
         "--quick", dest="effort", action="store_const", const="quick", help="minutes: 100 images, few steps"

@@ -26,7 +26,14 @@ DEFAULT_FILE = Path("dvc.yaml")
 STUDIES_FILE = Path("workflow/dvc.yaml")
 STUDIES = Path("workflow/studies")
 SNAKEMAKE = ".venv/bin/python -m snakemake --cores all"  # as `make run` calls it; `all` changes no byte
-WORKFLOW = ("Snakefile", "profiles/default", "workflow/common.smk", "workflow/rules", "workflow/envs")
+WORKFLOW = (
+    "Snakefile",
+    "profiles/default",
+    "workflow/Snakefile",
+    "workflow/common.smk",
+    "workflow/rules",
+    "workflow/envs",
+)
 FETCHING = ("src/touchstone/sources", "src/touchstone/pipeline/steps/fetch.py")
 RAW = "_raw"  # how the name of a stage ends that fetches a study's raw data
 HEADER = """\

@@ -30,7 +30,7 @@ EXPORT_LINE = (
 )
 EXPORT = f"export it instead, in the program that created it: {EXPORT_LINE}"
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "last")  # `last` and `best`: Andriushchenko 2020
 SECONDS = 300
 RISK = "a pickle runs whatever code its author put into it, with your rights, the moment it is opened"
 

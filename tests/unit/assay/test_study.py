@@ -1,5 +1,6 @@
 """The study that an assay writes, from facts given by hand: what it leaves out, what it costs, that it is YAML."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,8 @@ import yaml
 
 from touchstone.assay import study
 from touchstone.assay.facts import Facts, ImageFacts, ModelFacts, OODFacts
+from touchstone.assay.model_zoo import Published
+from touchstone.pipeline.settings.study import load
 
 MODEL = ModelFacts(
     kind="exported_program", settings={}, file="/m/cnn.pt2", digest="sha256:m", input_shape=(1, 8, 8), classes=3,
@@ -69,3 +72,17 @@ def test_the_work_is_that_of_every_attack_on_every_image():
     per_image = (21 + 3 * 19) + 100 / 3 + 20 + (4 * 20 + 10 + 100 / 3 + 30) + guards * 6 * 10 * 3 + 6 * 15
     assert (quick.steps, quick.queries, quick.adaptive_steps, quick.margin_steps) == (20, 100, 10, 15)
     assert made.passes == pytest.approx(rows * per_image + 60 * 20)
+
+
+def test_a_published_figure_for_another_budget_is_measured_too_in_a_study_that_loads(tmp_path):
+    published = Published("cifar10/L2/Some", "l2", "0.5", 90.0, 70.0, "AutoAttack")
+
+    made, sections = written(published=published)
+
+    assert sections["attacks"]["published_budget"]["norm"] == "l2"
+    assert sections["evaluations"]["robustness"]["attacks"] == ["worst", "pgd", "published_budget"]
+    assert "90 % on clean images, 70 % under attack, l2 eps 0.5" in sections["evaluations"]["robustness"]["question"]
+    (tmp_path / "mine.yaml").write_text(re.sub(r"sha256:[mi]\b", f"sha256:{'0' * 64}", made.text))
+    assert load("mine.yaml", tmp_path)["attacks"]["published_budget"]["eps"] == 0.5
+    _, same = written(published=replace(published, norm="linf", eps="1/10"))
+    assert "published_budget" not in same["attacks"]

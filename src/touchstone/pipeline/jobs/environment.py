@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from touchstone.numerics import cpu_paths, precision
+from touchstone.pipeline.jobs import gpus
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.planning.steps import STEPS
 
@@ -44,6 +45,8 @@ def prepare_process(step: str, threads: int) -> None:
 def _set_up_torch(settings: dict[str, Any]) -> None:
     import torch
 
+    if settings["device"] == "cuda":
+        gpus.claim()
     torch.set_num_threads(settings["threads"])
     # As torch.use_deterministic_algorithms(True), but without importing the compiler, which takes 1.1 s.
     torch._C._set_deterministic_algorithms(True, warn_only=False)

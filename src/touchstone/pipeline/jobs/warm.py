@@ -59,7 +59,7 @@ def start(threads: int) -> subprocess.Popen[bytes] | None:
             descriptor = str(listener.fileno())
             process = subprocess.Popen(
                 [sys.executable, "-m", "touchstone.pipeline.jobs.warm_server", descriptor, str(os.getpid()), path],
-                env=os.environ | counts | {"PYTHONPATH": "src"},  # as the rules call a job
+                env=os.environ | counts,
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

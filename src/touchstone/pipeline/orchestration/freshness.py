@@ -24,7 +24,14 @@ from touchstone.pipeline.provenance import whole_files
 
 INCOMPLETE = Path(".snakemake/incomplete")  # one file per output of a job that Snakemake started and did not see end
 VOUCHED = Path(".touchstone/vouched")
-WORKFLOW = ("Snakefile", "profiles/default/*", "workflow/*.smk", "workflow/rules/*.smk", "workflow/envs/*")
+WORKFLOW = (
+    "Snakefile",
+    "workflow/Snakefile",
+    "profiles/default/*",
+    "workflow/*.smk",
+    "workflow/rules/*.smk",
+    "workflow/envs/*",
+)
 
 
 def nothing_to_do(plan: Plan, restored: Restored, root: Path = Path()) -> bool:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from touchstone import plugins
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.planning.parts import Rule
@@ -89,7 +90,9 @@ def _code_digest(roots: tuple[str, ...]) -> str:
 
 
 def set_environment(root: str, threads: int) -> None:
-    """Set the environment that jobs inherit: the path, torch's threads and code paths.
+    """Set the environment that jobs inherit: the paths, torch's threads and code paths.
+
+    Jobs import the package that planned them, whatever the working folder is.
 
     Snakemake's folder comes first on the path, so that .venv/bin/snakemake starts jobs with .venv/bin/python. A conda
     environment, which the job activates itself, still precedes it. Without torch's settings, each torch job would start
@@ -100,5 +103,6 @@ def set_environment(root: str, threads: int) -> None:
         threads: The threads of a torch job.
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.environ["PYTHONPATH"] = str(plugins.PACKAGE.parent)
     os.environ["TOUCHSTONE_ROOT"] = root  # the conda environment's script reads requirements.lock there
     environment.set_environment(threads)

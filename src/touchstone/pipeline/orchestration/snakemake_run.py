@@ -15,7 +15,7 @@ from types import FrameType
 import yaml
 
 from touchstone.numerics import devices
-from touchstone.pipeline.jobs import processes, run_records
+from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
 from touchstone.pipeline.orchestration import display, freshness, locks, recovery
 from touchstone.pipeline.orchestration.events import EventFile
@@ -65,7 +65,7 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
                 return _report_finished(name)
             if warning := devices.warning(plan.study["study"]["device"]):
                 print(f"touchstone: {warning}", file=sys.stderr)
-            code = _run(study, cores, lock, logs, claim)
+            code = _run(study, cores, lock, logs, claim, plan.study["study"]["device"])
             if code == 0:
                 freshness.vouch(name)
             if code > 128:
@@ -98,10 +98,12 @@ def _report_finished(name: str) -> int:
     return 0
 
 
-def _run(study: str, cores: str, lock: str, logs: Path, claim: locks.Claim) -> int:
+def _run(study: str, cores: str, lock: str, logs: Path, claim: locks.Claim, device: str) -> int:
     log, events = logs / "snakemake.log", EventFile(logs / "events.jsonl")
     command = [sys.executable, "-m", "snakemake", "--cores", cores, "--nocolor"]
     command += ["--logger", "touchstone", "--logger-touchstone-events", str(events.path)]
+    if device == "cuda":  # jobs on GPUs at a time; each claims one of them
+        command += ["--resources", f"gpu={max(len(gpus.visible()), 1) * gpus.jobs_per_gpu()}"]
     command += configuration(study, lock)
     start = time.monotonic()
     with log.open("wb") as stream, _terminable():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.provenance.whole_files import write_whole
 
 SIDECAR = ".prov.json"
+COMPUTING = ("torch", "numpy", "scipy", "safetensors")  # the packages that every number depends on
 Record = dict[str, Any]
 
 
@@ -197,5 +199,8 @@ def bundle_problem(path: Path) -> str:
 
 
 def lock_digest(root: Path) -> str:
-    """Return the digest of requirements.lock."""
-    return file_digest(root / "requirements.lock")
+    """Return the digest of requirements.lock; outside a clone, of the versions of the packages that compute."""
+    lock = root / "requirements.lock"
+    if lock.is_file():
+        return file_digest(lock)
+    return sha256("".join(f"{name}=={version(name)}\n" for name in COMPUTING).encode())

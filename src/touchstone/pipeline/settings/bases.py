@@ -29,7 +29,6 @@ def read_sources(problems: Problems, root: Path) -> list[Source]:
     Raises:
         ParamsError: a file is not readable, or a `base:` leads nowhere or in a circle.
     """
-    params = Source(read_yaml(problems.base), problems.base)
     sources: list[Source] = []
     file = problems.overlay
     while file is not None:
@@ -40,7 +39,7 @@ def read_sources(problems: Problems, root: Path) -> list[Source]:
             problems.base = file
             return sources
         file = None if base == PARAMS else _overlay_of(base, sources, root, problems)
-    return [params, *sources]
+    return [Source(read_yaml(problems.base), problems.base), *sources]
 
 
 def _overlay_of(base: Any, sources: list[Source], root: Path, problems: Problems) -> Path | None:

@@ -1,0 +1,76 @@
+"""Three planted defences that draw or purify fall to their analytic value; without the expectation they would not."""
+
+import math
+
+import pytest
+import torch
+
+import touchstone
+
+N = 1000
+LABELS = torch.arange(N) % 2
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def pictures(*leads):
+    """Images of 0.5, whose pixel i leads towards the class by leads[i]."""
+    signs = (2.0 * LABELS - 1)[:, None]
+    return (0.5 + signs * torch.tensor(leads)).view(N, 1, 1, len(leads))
+
+
+def logits(sums):
+    return torch.stack([-sums, sums], 1)
+
+
+def test_noise_on_the_input_leaves_what_the_normal_distribution_says():
+    images = pictures(0.15, 0.15)  # their sum leads by 0.3; an attack of 0.1 takes 0.2 of it
+
+    def noisy(batch):
+        noise = 0.1 * torch.randn(len(batch))
+        return logits(20 * ((batch - 0.5).flatten(1).sum(1) + noise))
+
+    result = touchstone.evaluate(noisy, images, LABELS, eps=0.1, draws=16, queries=20, restarts=1)
+
+    left = 0.5 * (1 + math.erf(1 / math.sqrt(2)))  # the lead left is one standard deviation of the noise
+    assert result.robust_accuracy.value == pytest.approx(left, abs=4 * math.sqrt(left * (1 - left) / N))
+    assert result.clean_accuracy.value > 0.99
+
+
+@pytest.mark.parametrize(("eps", "left"), [(0.1, 2 / 3), (0.3, 0)])
+def test_a_random_choice_of_heads_leaves_the_share_that_the_budget_does_not_reach(eps, left):
+    images = pictures(0.05, 0.2, 0.2)  # one pixel per head; 0.1 turns the first
+
+    def random_head(batch):
+        chosen = torch.randint(3, (len(batch), 1))
+        return logits(20 * (batch - 0.5).flatten(1).gather(1, chosen)[:, 0])
+
+    result = touchstone.evaluate(random_head, images, LABELS, eps=eps, draws=16, queries=10, restarts=1)
+
+    assert result.robust_accuracy.value == pytest.approx(left, abs=0.005 + 4 * math.sqrt(left * (1 - left) / N))
+    assert result.failed_checks == ()
+
+
+def test_a_purifier_without_a_gradient_falls_through_its_stand_in_and_only_then():
+    images = pictures(*[0.15] * 8)
+    levels = 5  # 0.65 is rounded to 0.75; a change of 0.3 brings it to 0.25
+
+    def bare(batch):
+        return logits(20 * (batch - 0.5).flatten(1).mean(1))
+
+    def purified(batch):
+        return bare((batch * (levels - 1)).round() / (levels - 1))
+
+    plain = touchstone.evaluate(purified, images, LABELS, eps=0.3, queries=0, restarts=1)
+    through = touchstone.evaluate(purified, images, LABELS, eps=0.3, queries=0, restarts=1, backward=bare)
+
+    assert plain.robust_accuracy.value > 0.5 and plain.failed_checks
+    assert through.robust_accuracy.value == 0 and not through.failed_checks
+
+
+def test_too_few_draws_are_refused():
+    with pytest.raises(ValueError, match="draws must be at least 1, got 0"):
+        touchstone.evaluate(bool, pictures(0.1), LABELS, draws=0)

@@ -1,0 +1,72 @@
+"""A study without Snakemake: the same jobs in order, one folder, a failure that names its log."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from touchstone import extras
+from touchstone.pipeline.orchestration import direct_run, locks
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
+
+ROOT = Path(__file__).parents[4]
+STUDY = """base: none
+study: {title: "Digits", device: cpu, calibration: held_out}
+sources:
+  digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
+examples:
+  tested: {use: digits, source: digits, part: test, limit: 20}
+  held_out: {use: digits, source: digits, part: calibration, limit: 20}
+evaluations:
+  sheet: {use: data_sheet, question: "What do they look like?", examples: [tested, held_out], resamples: 20}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOUCHSTONE_WARM", "off")
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+    for name in ("OMP_NUM_THREADS", "PYTHONPATH"):  # a run sets these for its jobs; restored after the test
+        monkeypatch.setenv(name, "1")
+    Path("sheet.yaml").write_text(STUDY)
+    return tmp_path
+
+
+def test_a_study_runs_in_an_empty_folder_and_a_second_run_computes_nothing(folder, monkeypatch, capsys):
+    monkeypatch.setattr(extras, "is_installed", lambda extra: False)  # matplotlib would take seconds
+
+    assert direct_run.run("sheet.yaml", "2") == 0
+    assert "pip install 'touchstone[reports]'" in capsys.readouterr().out
+    metrics = Path("data/sheet/metrics/sheet.csv")
+    assert metrics.read_text().count("tested") > 0
+    assert direct_run.run("sheet.yaml", "2") == 0
+    record = json.loads(Path("logs/sheet/runs/evaluate/sheet.json").read_text())
+    assert record["from_cache"] == 1
+
+
+def test_a_failed_job_is_named_with_its_log_and_nothing_after_it_runs(folder, capsys):
+    Path("sheet.yaml").write_text(STUDY.replace("e34d98", "000000"))
+
+    assert direct_run.run("sheet.yaml", "1") == 1
+    message = capsys.readouterr().err
+    assert "fetch failed" in message and "logs/sheet/fetch/digits.log" in message and "sha256" in message
+    assert not Path("data/sheet").exists()
+
+
+def test_one_folder_has_one_run(folder):
+    with locks.claimed(), pytest.raises(locks.Busy):
+        direct_run.run("sheet.yaml", "1")
+
+
+def test_every_job_comes_after_the_jobs_whose_files_it_reads():
+    plan = Plan(load("tiny", ROOT))
+    jobs = direct_run.graph(plan, pages=True)
+
+    assert len(jobs) == len(plan.jobs())
+    written = {job: {task.output for task in plan.tasks(job[0], **dict(job[1]))} for job in jobs}
+    for job, before in jobs.items():
+        read = {file for task in plan.tasks(job[0], **dict(job[1])) for file in task.input_files}
+        assert read <= set().union(*(written[other] for other in before)), job
+    assert not any(rule.step == "report" for rule, _ in direct_run.graph(plan, pages=False))

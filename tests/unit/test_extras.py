@@ -1,0 +1,117 @@
+"""The library needs few packages: what only some uses need is an extra, and a missing one is named."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+
+from touchstone import extras
+from touchstone.__main__ import main
+from touchstone.pipeline.provenance import parsed_code
+
+PACKAGE = Path(extras.__file__).parent
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+LIBRARY = (
+    "api",
+    "assay",
+    "numerics",
+    "adversary",
+    "attacks",
+    "adaptive",
+    "margins",
+    "networks",
+    "network_files",
+    "ingest",
+)
+ENTRIES = (
+    "commands/assay",
+    "commands/list",
+    "commands/contract",
+    "pipeline/jobs/run",
+    "pipeline/orchestration/direct_run",
+)
+
+
+def imports(path, lazy):
+    """The modules that a file imports, or only those that it imports when it is imported itself."""
+    tree = ast.parse(path.read_text())
+    if not lazy:
+        tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return set(parsed_code.imported(tree))
+
+
+def names(requirements):
+    return {re.split(r"[\s<>=!;\[]", requirement)[0].lower() for requirement in requirements}
+
+
+def top_level(name):
+    """The modules that a module imports when it is imported, and those that they import."""
+    seen, waiting = set(), {name}
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        modules = imports(PACKAGE / f"{name}.py", lazy=False)
+        own = {module.removeprefix("touchstone.").replace(".", "/") for module in modules}
+        waiting |= {module for module in own if (PACKAGE / f"{module}.py").is_file()} - seen
+    return seen
+
+
+def test_the_library_has_at_most_eight_dependencies_beside_those_of_torch():
+    torch = {"torch"} | names(line for line in requires("torch") if "extra ==" not in line)
+
+    assert len(names(PROJECT["dependencies"]) - torch) <= 8
+
+
+def test_every_package_that_is_imported_is_a_dependency_or_of_an_extra():
+    core = {
+        "torch",
+        "numpy",
+        "scipy",
+        "safetensors",
+        "yaml",
+        "PIL",
+        "annotated_types",
+        "psutil",
+        "filelock",
+        "threadpoolctl",
+    }
+    used = {module.partition(".")[0] for path in PACKAGE.rglob("*.py") for module in imports(path, lazy=True)}
+
+    assert (
+        used - core - extras.EXTRAS.keys() - set(sys.stdlib_module_names) - {"touchstone", "onnx", "onnx2pytorch"}
+        == set()
+    )
+    assert set(PROJECT["optional-dependencies"]) == {*extras.PACKAGES, "dev"}
+
+
+def test_the_library_imports_no_package_of_an_extra():
+    files = [path.relative_to(PACKAGE).with_suffix("") for room in LIBRARY for path in (PACKAGE / room).glob("*.py")]
+    found = {
+        (name, module)
+        for entry in {*(file.as_posix() for file in files if file.name != "__init__"), *ENTRIES}
+        for name in top_level(entry)
+        for module in imports(PACKAGE / f"{name}.py", lazy=False)
+        if module.partition(".")[0] in extras.EXTRAS
+    }
+
+    assert found == set()
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    for name in [name for name in sys.modules if name.startswith(("rich.", "touchstone.commands.claims"))]:
+        monkeypatch.delitem(sys.modules, name)
+
+    assert main(["claims"]) == 1
+    assert capsys.readouterr().err == (
+        "touchstone: touchstone claims needs the package rich, which is not installed: pip install 'touchstone[workflow]'\n"
+    )
+
+
+def test_a_package_of_no_extra_is_not_explained():
+    with pytest.raises(ModuleNotFoundError, match="nowhere"), extras.explained("this"):
+        import nowhere  # noqa: F401
