@@ -115,7 +115,9 @@ def evaluate(
     if len(images) == 0:
         raise ValueError("no images, so nothing can be measured")
     if evidence is not None and draws > 1:
-        raise ValueError("a random model gives others other predictions, so there is no evidence to write: omit evidence")
+        raise ValueError(
+            "a random model gives others other predictions, so there is no evidence to write: omit evidence"
+        )
     hits: dict[str, list[Tensor]] = {}
     worst = []
     ids = torch.arange(len(images), device=images.device)
