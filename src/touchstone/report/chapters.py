@@ -12,7 +12,6 @@ from touchstone.report.pictures import Picture
 from touchstone.report.tables import Number, Numbers, Table, pivot
 from touchstone.statistics.sanity_checks import Doubts
 
-SHORT = 12  # lines of a table that is open from the start
 # Lines of a table on the page, of means over seeds and of every seed; longer ones are only in the table of metrics.
 LONGEST, LONGEST_OF_SEEDS = 200, 60
 
@@ -36,6 +35,11 @@ class Chapter(NamedTuple):
     meaning: str
     whole: list[tuple[Table, bool]]  # all that was measured, and whether it is short enough for the page
     pictures: list[Picture]
+
+    @property
+    def anchors(self) -> list[str]:
+        """The ids of what the page shows in this chapter once it is open."""
+        return [f"figure-{picture.name}" for picture in self.pictures]
 
     def numbers(self) -> Iterator[Number]:
         """Yield every number that the page shows in this chapter."""

@@ -4,7 +4,8 @@ import pytest
 from hand_made_claims import ASKED, SETS, asks, book, networks, one, role, row, verdicts
 
 from touchstone.claims.judging import Asked, judge
-from touchstone.report.claim_table import claim_rows, page_lines
+from touchstone.report.claim_lines import page_lines
+from touchstone.report.claim_table import claim_rows
 
 GUARDED = asks(at_least=0.8) | {"broken_by": ["S9-2"], "scales": ["P9-1"]}
 ATTACK = {

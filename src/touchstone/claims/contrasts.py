@@ -1,0 +1,113 @@
+"""Per paper, one share against an attacker who does not know the system, and against one who knows it.
+
+No verdict follows from it: it is the picture at the head of the report. A paper.yaml writes it under `contrast:`, as numbers
+that use the roles of one of its criteria.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from touchstone.claims import paper_files
+from touchstone.claims.criteria import Book, Criterion
+from touchstone.claims.judging import Asked, judge
+from touchstone.claims.paper_files import ClaimError, Place
+from touchstone.claims.verdicts import UPPER, Part
+from touchstone.records.metric_tables import MetricRow
+
+PLACE: Place = ("contrast",)
+NUMBERS = ("unaware", "aware", "reference")
+KEYS = ("of", "shows", *NUMBERS)
+
+
+class Contrast(NamedTuple):
+    """What a system withstands; a greater number is better for the defender.
+
+    Attributes:
+        paper: its short name.
+        shows: what the numbers are shares of.
+        unaware: against an attacker who does not know the system.
+        aware: against one who knows it.
+        reference: without the system, or None.
+        upper_bound: whether the attacker who knows it found no gradient too often, so the truth may be lower.
+    """
+
+    paper: str
+    shows: str
+    unaware: Part
+    aware: Part
+    reference: Part | None
+    upper_bound: bool
+
+    @property
+    def fall(self) -> float:
+        """How much of the share the knowledge of the attacker costs."""
+        return self.unaware.quantity.value - self.aware.quantity.value
+
+
+def contrasts(papers: Mapping[str, Mapping[str, Any]], study: Asked, rows: Iterable[MetricRow]) -> list[Contrast]:
+    """Return the contrast of each paper whose numbers the study has, in the order of the papers.
+
+    Args:
+        papers: {paper: the content of its paper.yaml}.
+        study: what it says of the claims.
+        rows: of the whole study.
+    """
+    blocks = {name: facts for name, facts in papers.items() if "contrast" in facts}
+    criteria = {name: _criterion(name, facts) for name, facts in blocks.items()}
+    asked = study._replace(
+        claims={name: study.claims[facts["contrast"]["of"]] for name, facts in blocks.items() if facts["contrast"]["of"] in study.claims},
+        second_look=(),
+    )  # fmt: skip
+    verdicts = judge(Book({}, criteria), asked, rows)
+    made = zip(blocks.values(), criteria.values(), verdicts, strict=True)
+    return [
+        Contrast(
+            facts["name"], facts["contrast"]["shows"], unaware, aware, reference, UPPER in aware.note
+        )
+        for facts, criterion, verdict in made
+        for unaware, aware, reference in _first(criterion, verdict.parts)
+    ]  # fmt: skip
+
+
+def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
+    """Yield what is wrong with the contrast of a paper.yaml."""
+    if "contrast" in facts:
+        try:
+            _criterion("contrast", facts)
+        except ClaimError as error:
+            yield error
+
+
+def _criterion(name: str, facts: Mapping[str, Any]) -> Criterion:
+    """Return the contrast as a criterion of this name that asks for no bound.
+
+    Raises:
+        ClaimError: it is wrong.
+    """
+    block = facts["contrast"]
+    if not isinstance(block, dict):
+        raise ClaimError(PLACE, "expected a block of keys")
+    for key in block:
+        if key not in KEYS:
+            raise ClaimError(PLACE, f"no such key: {key}. Keys are {', '.join(KEYS)}")
+    for key in KEYS[:-1]:
+        if key not in block:
+            raise ClaimError(PLACE, f"{key} is missing; add it")
+    criteria = facts.get("criteria") or {}
+    if block["of"] not in criteria:
+        raise ClaimError((*PLACE, "of"), f"{block['of']} is no criterion of this paper")
+    same = {key: criteria[block["of"]][key] for key in ("roles", "together") if key in criteria[block["of"]]}
+    tests = [block[key] for key in NUMBERS if key in block]
+    own = {"setting": block["shows"], "criterion": "no bound", "tests": tests, **same}
+    return paper_files.criterion(name, facts, own)
+
+
+def _first(criterion: Criterion, parts: Iterable[Part]) -> Iterator[tuple[Part, Part, Part | None]]:
+    """Yield the numbers of the first network that has them; nothing if one is missing."""
+    parts = list(parts)
+    first = [next((part for part in parts if part.condition is test), None) for test in criterion.tests]
+    unaware, aware, reference = (*first, None)[:3]
+    if unaware and aware:
+        yield unaware, aware, reference
