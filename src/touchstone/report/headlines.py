@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from touchstone.records.metric_rows import NONE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.accuracies import accuracy
-from touchstone.report.matrices import KINDS, best_detectors
 from touchstone.report.tables import Line, Number, Numbers, Table
 from touchstone.statistics.places import place_of
 
@@ -15,19 +14,13 @@ EVASION, FLAGGED = "evasion_rate_at_", "flagged_rate_at_"
 RATE = "0.05"  # the false positive rate that is shown, if it was measured
 
 
-def headlines(numbers: Numbers, supervised: Collection[str] = ()) -> list[Table]:
-    """Return the short tables that open a chapter.
+def headlines(numbers: Numbers) -> list[Table]:
+    """Return the short tables that open a chapter: one per rule that applies to what was measured.
 
     Args:
         numbers: the rows of one evaluation.
-        supervised: the detectors trained on anomalies, which are never ranked with the others.
-
-    Returns:
-        One table per rule that applies to what was measured; none if no rule does.
     """
-    best = [best_detectors(numbers, supervised, kind) for kind in KINDS]
-    rules = (_evasion, _margins, _translation, _routing)
-    tables = (accuracy(numbers), *best, *(rule(numbers) for rule in rules))
+    tables = (rule(numbers) for rule in (accuracy, _evasion, _margins, _translation, _routing))
     return [table for table in tables if table is not None]
 
 

@@ -79,9 +79,9 @@ def interval(part: ClaimNumber, word: str) -> Markup:
     text = f"{part.number.text} {part.number.interval}".strip()
     words = f"{part.name}: {text}" + (f", asked {part.required}" if part.required else "")
     marks = [
-        Markup('<svg class="interval {}" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">').format(
-            word.replace(" ", "-"), WIDTH, HEIGHT, WIDTH, HEIGHT, words
-        )
+        Markup(
+            '<svg class="interval {}" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">'
+        ).format(word.replace(" ", "-"), WIDTH, HEIGHT, WIDTH, HEIGHT, words)
     ]
     if part.band:
         first, last = (across(end) for end in part.band)

@@ -8,7 +8,20 @@ from typing import Any, NamedTuple
 from touchstone.report.names import SECTIONS
 from touchstone.report.origins import Source
 
-FLOW = ("fetch", "prepare", "train", "cut", "attack", "measure", "translate", "infer", "fit", "score", "evaluate", "report")
+FLOW = (
+    "fetch",
+    "prepare",
+    "train",
+    "cut",
+    "attack",
+    "measure",
+    "translate",
+    "infer",
+    "fit",
+    "score",
+    "evaluate",
+    "report",
+)
 
 
 class Fact(NamedTuple):
@@ -33,7 +46,9 @@ def facts(settings: Mapping[str, Any]) -> list[Fact]:
         Fact(
             heading.partition(":")[0],
             len(settings[section]),
-            list(dict.fromkeys(entry["use"].rpartition("/")[2] for entry in settings[section].values() if "use" in entry)),
+            list(
+                dict.fromkeys(entry["use"].rpartition("/")[2] for entry in settings[section].values() if "use" in entry)
+            ),
         )
         for section, heading in SECTIONS.items()
         if settings.get(section)

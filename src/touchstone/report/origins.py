@@ -11,7 +11,7 @@ from touchstone.report.claim_lines import ClaimLine
 from touchstone.report.tables import Number
 from touchstone.statistics.sanity_checks import Doubts
 
-DIGITS = 24  # of a digest on the page, 96 bits; `touchstone trace` prints all 64
+DIGITS = 16  # of a digest on the page, 64 bits; `touchstone trace` prints all 64
 # The code that turns metrics rows into a claim's number and status word.
 JUDGES = ["claims/measurements.py", "claims/verdicts.py", "claims/judging.py"]
 
@@ -73,7 +73,7 @@ def _quantity(row: MetricRow) -> tuple[str, ...]:
 def compact(rows: list[MetricRow], files: list[str], study: str) -> dict[str, Any]:
     """Return the rows as the page's script reads them: by column, each text and each list once.
 
-    Values have six digits, ends of intervals four: metrics.csv.gz has all of them, and is named beside each number.
+    Values have five digits, ends of intervals three: metrics.csv.gz has all of them, and is named beside each number.
 
     Args:
         rows: in the order of their lines.
@@ -86,9 +86,9 @@ def compact(rows: list[MetricRow], files: list[str], study: str) -> dict[str, An
     places = {file: place for place, file in enumerate(files)}
     columns: dict[str, Any] = {
         "line": [row.line - before for row, before in zip(rows, [0, *(row.line for row in rows)], strict=False)],
-        "value": [rounded(row.value, 6) for row in rows],
-        "low": [rounded(row.low, 4) for row in rows],
-        "high": [rounded(row.high, 4) for row in rows],
+        "value": [rounded(row.value, 5) for row in rows],
+        "low": [rounded(row.low, 3) for row in rows],
+        "high": [rounded(row.high, 3) for row in rows],
     }
     for name in CODED:
         columns[name] = _coded([_cell(row, name, places) for row in rows])
@@ -138,6 +138,12 @@ def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dic
     places = {file: place for place, file in enumerate(files)}
     bundles = [file.partition("#") for file in files]
 
+    scripts = {name: 0 for source in sources if source for name in source.get("code_files", [])}
+    scripts = {name: place for place, name in enumerate(sorted(scripts))}
+
+    def code(source: Source) -> list[int]:
+        return _differences([scripts[name] for name in source.get("code_files", [])])
+
     def inputs(source: Source | None) -> list[int]:
         return _differences([places[name] for name in source.get("inputs", [])]) if source else []
 
@@ -148,7 +154,8 @@ def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dic
         "digest": [source and source["digest"].removeprefix("sha256:")[:DIGITS] for source in sources],
         "step": _coded([source and source["step"] for source in sources]),
         "settings": _coded([source and source["settings"] for source in sources]),
-        "code": _coded([source and [source["code"], source.get("code_files", [])] for source in sources]),
+        "scripts": list(scripts),
+        "code": _coded([source and [source["code"], code(source)] for source in sources]),
         "inputs": _coded([inputs(source) for source in sources]),
     }
 
@@ -162,9 +169,7 @@ def remarks(
 ) -> dict[str, Any]:
     """Return what the page's script shows besides rows: how claims' numbers came about, and failed checks."""
     return {
-        "how": {
-            part.number.line: part.number.title.split("; a check")[0] for line in claims for part in line.numbers
-        },
+        "how": {part.number.line: part.number.title.split("; a check")[0] for line in claims for part in line.numbers},
         "doubts": {number.line: number.doubt for number in numbers if number.doubt},
         "checks": doubts.evaluation,
         "maker": maker and {"code": maker["code"], "files": JUDGES},

@@ -65,7 +65,9 @@ def _row(axes: Axes, height: int, contrast: Contrast) -> None:
     hollow = {"markerfacecolor": drawing.BACKDROP} if contrast.upper_bound else {}
     axes.plot([after], [height], "o", color=AWARE, markersize=8, markeredgewidth=1.6, **hollow)
     if contrast.reference:
-        axes.plot([contrast.reference.quantity.value], [height], "|", color=drawing.INK, markersize=15, markeredgewidth=1.6)
+        axes.plot(
+            [contrast.reference.quantity.value], [height], "|", color=drawing.INK, markersize=15, markeredgewidth=1.6
+        )
     _labels(axes, height, before, after)
 
 

@@ -105,7 +105,9 @@ def page(
             files_count=len(files),
             places={file: place for place, file in enumerate(files)},
             names=names,
-            cards={entry.name: f"{entry.use}: {entry.about or entry.settings}" for each in names.values() for entry in each},
+            cards={
+                entry.name: f"{entry.use}: {entry.about or entry.settings}" for each in names.values() for entry in each
+            },
             tally=_tally(claims, others),
             revised=content.revised,
             maker=maker,
@@ -177,7 +179,9 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     filters = {"sections": sections, "typeset": typeset, "pack": _packed}
-    filters |= {name: getattr(markup, name) for name in ("allowed", "breakable", "interval", "linked", "number", "packed")}
+    filters |= {
+        name: getattr(markup, name) for name in ("allowed", "breakable", "interval", "linked", "number", "packed")
+    }
     environment.filters.update(filters)
     environment.globals["NOT_RUN"] = NOT_RUN
     return environment

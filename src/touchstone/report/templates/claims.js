@@ -1,5 +1,4 @@
 // Filters of the claims: a paper, a verdict, words. They are kept in the address: #claims&paper=FGSM&word=broken.
-const lines = all("#claims tr[data-words]");
 const chips = all(".scorecard button");
 const words = byId("claim-words");
 const state = { paper: "", word: "", text: "" };
@@ -7,7 +6,9 @@ const matches = (line) =>
   (!state.paper || line.dataset.paper === state.paper) &&
   (!state.word || line.dataset.words.split("|").includes(state.word)) &&
   wordsOf(state.text).every((word) => line.textContent.toLowerCase().includes(word));
-const filterClaims = () => {
+const filterClaims = async () => {
+  await Promise.all(all("#claims > details[data-holds]").map(unfold));
+  const lines = all("#claims tr[data-words]");
   const filtered = Object.values(state).some(Boolean);
   lines.forEach((line) => (line.hidden = !matches(line)));
   for (const chip of chips) {

@@ -74,7 +74,8 @@ const fileEntry = (index, place) => {
     list.append(make("dt", label), make("dd"));
     list.lastChild.append(...parts);
   };
-  const [code, files] = coded(index, "code", place);
+  const [code, scripts] = coded(index, "code", place);
+  const files = undo(scripts).map((script) => index.scripts[script]);
   add("digest", make("code", `sha256:${index.digest[place]}…`, { className: "digest" }));
   add("step", coded(index, "step", place));
   add("settings", make("code", coded(index, "settings", place)));
@@ -119,7 +120,12 @@ const openNumber = async (line) => {
   const parts = [describe(data, row, line)];
   if (isMean(row)) {
     const seeds = make("ul");
-    seeds.append(...seedsOf(data, row).map(([single, place]) => make("li", `seed ${single.seed}: ${interval(single)}, line ${place}`)));
+    seeds.append(...seedsOf(data, row).map(([single, place]) => {
+      const item = make("li");
+      item.append(make("button", `seed ${single.seed}: ${interval(single)}`, { type: "button", className: "number" }), `, line ${place}`);
+      item.firstChild.dataset.row = place;
+      return item;
+    }));
     parts.push(make("h3", "The seeds"), seeds);
   }
   if (of) {
@@ -132,7 +138,7 @@ const openNumber = async (line) => {
   const files = undo(row.files);
   parts.push(make("h3", `Measured on ${files.length} files`), filesOf(index, files));
   present(of ? `${row.entry}: ${row.metric}` : `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}`, parts);
-  history.pushState({ origin: line }, "");
+  if (history.state?.origin === undefined) history.pushState({ origin: line }, "");
 };
 const openFile = async () => {
   if (!anchor().startsWith("file=")) return;

@@ -71,7 +71,7 @@ const fit = (table) => {
   for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, column) => (cell.dataset.head = heads[column]));
   table.classList.add("cards");
 };
-const fitAll = (part = document) => all("table:not(.stacked):not(.grid)", part).forEach(fit);
+const fitAll = (part = document) => all("table:not(.stacked):not(.grid):not(.scorecard)", part).forEach(fit);
 
 // Filtering: a line stays if it contains every word typed.
 const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);

@@ -3,10 +3,11 @@ const finder = byId("search");
 const hits = byId("search-hits");
 const query = byId("search-words");
 const targets = once(async () => {
+  await Promise.all(all("#claims > details[data-holds]").map(unfold));
   const list = all("#claims tr[id]").map((row) => [row.textContent.replace(/\s+/g, " ").trim(), `#${row.id}`, "claim"]);
   list.push(...all("section[id] > h2").map((head) => [head.textContent, `#${head.parentElement.id}`, "section"]));
   list.push(...all("details.chapter").map((part) => [part.querySelector("summary").textContent, `#${part.id}`, "question"]));
-  const figures = [...all("figure[id]").map((part) => part.id), ...all("[data-holds]").flatMap((part) => part.dataset.holds.split(" "))];
+  const figures = [...all("figure[id]").map((part) => part.id), ...all("[data-holds]").flatMap((part) => part.dataset.holds.split(" ").filter((id) => id.startsWith("figure-")))];
   list.push(...[...new Set(figures)].filter(Boolean).map((id) => [id.replace("figure-", "figure ").replaceAll("_", " "), `#${id}`, "figure"]));
   list.push(...[...(await cards())].map(([name, text]) => [`${name} – ${text}`, "#names", "name"]));
   return list;
