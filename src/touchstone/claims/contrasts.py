@@ -56,19 +56,16 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: Asked, rows: Itera
     """
     blocks = {name: facts for name, facts in papers.items() if "contrast" in facts}
     criteria = {name: _criterion(name, facts) for name, facts in blocks.items()}
-    asked = study._replace(
-        claims={name: study.claims[facts["contrast"]["of"]] for name, facts in blocks.items() if facts["contrast"]["of"] in study.claims},
-        second_look=(),
-    )  # fmt: skip
-    verdicts = judge(Book({}, criteria), asked, rows)
+    of = {name: facts["contrast"]["of"] for name, facts in blocks.items()}
+    claims = {name: study.claims[claim] for name, claim in of.items() if claim in study.claims}
+    question = study._replace(claims=claims, second_look=())
+    verdicts = judge(Book({}, criteria), question, rows)
     made = zip(blocks.values(), criteria.values(), verdicts, strict=True)
     return [
-        Contrast(
-            facts["name"], facts["contrast"]["shows"], unaware, aware, reference, UPPER in aware.note
-        )
+        Contrast(facts["name"], facts["contrast"]["shows"], unaware, aware, reference, UPPER in aware.note)
         for facts, criterion, verdict in made
         for unaware, aware, reference in _first(criterion, verdict.parts)
-    ]  # fmt: skip
+    ]
 
 
 def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:

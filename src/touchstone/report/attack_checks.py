@@ -101,14 +101,14 @@ def _attack(examples: str) -> str:
 
 def _unchecked(rows: list[MetricRow], checked: Iterable[MetricRow]) -> dict[str, list[str]]:
     """Return the white-box attacks whose accuracies are reported, by classifier, if no check is about their component."""
-    known = {(row.entry, row.threat.use) for row in checked}
+    checked_kinds = {(row.entry, row.threat.use) for row in checked}
     attacks: dict[str, list[str]] = {}
     for row in rows:
         if (
             row.measured in ATTACKED
             and row.threat.is_white_box
             and row.threat.use
-            and (row.entry, row.threat.use) not in known
+            and (row.entry, row.threat.use) not in checked_kinds
         ):
             attacks.setdefault(row.entry, []).append(place_of(row).last)
     return {entry: list(dict.fromkeys(names)) for entry, names in attacks.items()}

@@ -28,7 +28,7 @@ class Fact(NamedTuple):
     """One part of a study: its heading, how many entries, and the components that they use."""
 
     heading: str
-    count: int
+    entries: int
     components: list[str]
 
 
@@ -69,7 +69,7 @@ def studied(settings: Mapping[str, Any], papers: int, numbers: int) -> str:
         papers: how many are tested.
         numbers: how many were measured.
     """
-    counts = {fact.heading: fact.count for fact in facts(settings)}
+    counts = {fact.heading: fact.entries for fact in facts(settings)}
     named = [
         f"{counts[heading]} {noun if counts[heading] != 1 else noun.removesuffix('s')}"
         for heading, noun in (("Networks", "networks"), ("Attacks", "attacks"), ("Detectors", "detectors"))

@@ -15,6 +15,7 @@ from touchstone.report import drawing, palette
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 ROW, TOP = 0.62, 0.95  # inches of one system, and of the rest
+ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
 SEVERE = 0.1  # a fall that is worth a headline
 
 
@@ -55,15 +56,13 @@ def overview(contrasts: list[Contrast]) -> Figure:
 
 def _row(axes: Axes, height: int, contrast: Contrast) -> None:
     before, after = (part.quantity.value for part in (contrast.unaware, contrast.aware))
-    axes.annotate(
-        "", (after, height), (before, height), arrowprops={"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
-    )  # fmt: skip
+    axes.annotate("", (after, height), (before, height), arrowprops=ARROW)
     for part, colour, shift in ((contrast.unaware, UNAWARE, 0.14), (contrast.aware, AWARE, -0.14)):
         low, high = max(part.quantity.low, 0), min(part.quantity.high, 1)
         axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.4)
     axes.plot([before], [height], "o", color=UNAWARE, markersize=8)
-    hollow = {"markerfacecolor": drawing.BACKDROP} if contrast.upper_bound else {}
-    axes.plot([after], [height], "o", color=AWARE, markersize=8, markeredgewidth=1.6, **hollow)
+    face = drawing.BACKDROP if contrast.upper_bound else AWARE
+    axes.plot([after], [height], "o", color=AWARE, markersize=8, markeredgewidth=1.6, markerfacecolor=face)
     if contrast.reference:
         axes.plot(
             [contrast.reference.quantity.value], [height], "|", color=drawing.INK, markersize=15, markeredgewidth=1.6
