@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from touchstone.claims import paper_files
+from touchstone.claims import contrast_files
 from touchstone.claims.criteria import Book, Criterion
 from touchstone.claims.judging import Asked, judge
-from touchstone.claims.paper_files import ClaimError, Place
 from touchstone.claims.verdicts import UPPER, Part
 from touchstone.records.metric_tables import MetricRow
-
-PLACE: Place = ("contrast",)
-NUMBERS = ("unaware", "aware", "reference")
-KEYS = ("of", "shows", *NUMBERS)
 
 
 class Contrast(NamedTuple):
@@ -55,7 +50,7 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: Asked, rows: Itera
         rows: of the whole study.
     """
     blocks = {name: facts for name, facts in papers.items() if "contrast" in facts}
-    criteria = {name: _criterion(name, facts) for name, facts in blocks.items()}
+    criteria = {name: contrast_files.criterion(name, facts) for name, facts in blocks.items()}
     of = {name: facts["contrast"]["of"] for name, facts in blocks.items()}
     claims = {name: study.claims[claim] for name, claim in of.items() if claim in study.claims}
     question = study._replace(claims=claims, second_look=())
@@ -66,39 +61,6 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: Asked, rows: Itera
         for facts, criterion, verdict in made
         for unaware, aware, reference in _first(criterion, verdict.parts)
     ]
-
-
-def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
-    """Yield what is wrong with the contrast of a paper.yaml."""
-    if "contrast" in facts:
-        try:
-            _criterion("contrast", facts)
-        except ClaimError as error:
-            yield error
-
-
-def _criterion(name: str, facts: Mapping[str, Any]) -> Criterion:
-    """Return the contrast as a criterion of this name that asks for no bound.
-
-    Raises:
-        ClaimError: it is wrong.
-    """
-    block = facts["contrast"]
-    if not isinstance(block, dict):
-        raise ClaimError(PLACE, "expected a block of keys")
-    for key in block:
-        if key not in KEYS:
-            raise ClaimError(PLACE, f"no such key: {key}. Keys are {', '.join(KEYS)}")
-    for key in KEYS[:-1]:
-        if key not in block:
-            raise ClaimError(PLACE, f"{key} is missing; add it")
-    criteria = facts.get("criteria") or {}
-    if block["of"] not in criteria:
-        raise ClaimError((*PLACE, "of"), f"{block['of']} is no criterion of this paper")
-    same = {key: criteria[block["of"]][key] for key in ("roles", "together") if key in criteria[block["of"]]}
-    tests = [block[key] for key in NUMBERS if key in block]
-    own = {"setting": block["shows"], "criterion": "no bound", "tests": tests, **same}
-    return paper_files.criterion(name, facts, own)
 
 
 def _first(criterion: Criterion, parts: Iterable[Part]) -> Iterator[tuple[Part, Part, Part | None]]:

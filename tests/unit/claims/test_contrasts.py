@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.claims import contrasts
+from touchstone.claims import contrast_files, contrasts
 from touchstone.claims.judging import Asked
 from touchstone.claims.paper_files import ClaimError
 from touchstone.pipeline.settings import papers
@@ -54,13 +54,13 @@ def test_without_one_of_its_numbers_there_is_no_contrast():
     [({"of": "S9-2"}, "S9-2 is no criterion"), ({"other": 1}, "no such key"), ({"aware": {"name": "x"}}, "evaluation")],
 )
 def test_a_mistake_in_a_contrast_is_told_by_its_place(more, message):
-    (error,) = contrasts.mistakes(paper(**more))
+    (error,) = contrast_files.mistakes(paper(**more))
 
     assert isinstance(error, ClaimError) and message in str(error)
 
 
 def test_every_shipped_paper_opens_with_sentences_and_a_contrast():
     for facts in papers.shipped_facts().values():
-        assert list(contrasts.mistakes(facts)) == []
+        assert list(contrast_files.mistakes(facts)) == []
         assert facts["idea"] and facts["change"] and "contrast" in facts
         assert all(facts["criteria"][claim].get("says") for claim in facts["answers"])
