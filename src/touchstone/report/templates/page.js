@@ -140,7 +140,7 @@ const unfold = (part) => {
   }
   return unfolded.get(part);
 };
-prepare(document);
+setTimeout(() => prepare(document)); // the page can be read before
 for (const part of all("details")) part.addEventListener("toggle", () => part.open && unfold(part).then(() => fitAll(part)));
 addEventListener("resize", () => fitAll());
 
