@@ -71,7 +71,13 @@ const fit = (table) => {
   for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, column) => (cell.dataset.head = heads[column]));
   table.classList.add("cards");
 };
-const fitAll = (part = document) => all("table:not(.stacked):not(.grid):not(.scorecard)", part).forEach(fit);
+const scrollable = (picture) => {
+  if (picture.scrollWidth > picture.clientWidth + 1) Object.assign(picture, { tabIndex: 0, role: "region", ariaLabel: "Figure, can be scrolled" });
+};
+const fitAll = (part = document) => {
+  all("table:not(.stacked):not(.grid):not(.scorecard)", part).forEach(fit);
+  all(".picture", part).forEach(scrollable);
+};
 
 // Filtering: a line stays if it contains every word typed.
 const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
