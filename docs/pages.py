@@ -39,13 +39,13 @@ def on_files(files: Files, config: Any) -> Files:
         "reference/python.md": python(),
         "reference/study.md": reference_keys.study(),
         "reference/paper.md": reference_keys.paper(),
-        "gallery.md": reference_components.gallery(),
+        "pictures.md": reference_components.pictures(),
     }
     made |= {f"reference/{folder}.md": reference_components.page(folder) for folder in registry.FOLDERS}
     for name, text in made.items():
         files.append(File.generated(config, name, content=text))
     linking = [(path, path.read_text()) for path in (*OUTSIDE.values(), *DOCS.rglob("*.md"))]
-    for page, text in [*linking, (DOCS / "gallery.md", made["gallery.md"])]:
+    for page, text in [*linking, (DOCS / "pictures.md", made["pictures.md"])]:
         for _, _, link, _ in LINK.findall(text):
             target = (page.parent / link).resolve()
             if "://" not in link and target.is_file() and target.suffix != ".md":

@@ -72,10 +72,10 @@ def _overview(folder: str) -> str:
     return "".join(f"| {' | '.join(line[: 2 + cited])} |\n" for line in lines)
 
 
-def gallery() -> str:
+def pictures() -> str:
     """Return the page of figures: each component once, as Fashion-MNIST has it, with the lines that draw it."""
     parts = [
-        "# Gallery\n\nEvery picture is a few lines under `figures:` in a study, or in a paper's `questions.yaml`. The run "
+        "# Figures of a report\n\nEvery picture is a few lines under `figures:` in a study, or in a paper's `questions.yaml`. The run "
         "draws it for the report, and writes it to `reports/STUDY/figures/` as SVG and PDF. `evaluation` names the question "
         "whose numbers are drawn; [figures](reference/figures.md) lists all settings. These pictures are from "
         "`make run STUDY=fashion_mnist`.\n"

@@ -134,8 +134,8 @@ def test_each_work_that_a_component_cites_is_a_link(monkeypatch):
             assert not re.findall(r"[A-Z]\w+ (?:et al\.|& [A-Z]\w+) (?:19|20)\d\d", unlinked), (folder, name)
 
 
-def test_the_gallery_has_pictures_with_the_lines_that_draw_them(site):
-    page = (site / "gallery.html").read_text()
+def test_the_figures_of_a_report_have_the_lines_that_draw_them(site):
+    page = (site / "pictures.html").read_text()
     pictures = re.findall(r'<img alt="(\w+)" src="(reports/[^"]+)"', page)
 
     assert len(pictures) >= 12

@@ -27,7 +27,7 @@ from touchstone.claims.criteria import (
 )
 from touchstone.messages import nearest
 
-PAPER = ("name", "title", "cite", "url", "distance", "published", "criteria")
+PAPER = ("name", "title", "cite", "url", "idea", "answers", "change", "contrast", "distance", "published", "criteria")
 CLAIM = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"S[a-z0-9]+-\d+")}
 FIGURE = ("setting", "figure", "source", "marks")
 UNMEASURED = "unmeasured"
@@ -67,11 +67,11 @@ def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
         for name, block in (facts.get("published") or {}).items():
             published[name] = _published(name, facts, block)
         for name, block in (facts.get("criteria") or {}).items():
-            criteria[name] = _criterion(name, facts, block)
-    for criterion in criteria.values():
-        own = [name for name, figure in published.items() if figure.paper == criterion.paper]
-        _check_names(("criteria", criterion.id, "scales"), criterion.scales, own)
-        _check_names(("criteria", criterion.id, "broken_by"), criterion.broken_by, criteria)
+            criteria[name] = criterion(name, facts, block)
+    for one in criteria.values():
+        own = [name for name, figure in published.items() if figure.paper == one.paper]
+        _check_names(("criteria", one.id, "scales"), one.scales, own)
+        _check_names(("criteria", one.id, "broken_by"), one.broken_by, criteria)
     return Book(published, criteria)
 
 
@@ -84,6 +84,13 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
         value = facts.get(key, "" if key != "title" else "title")
         if not isinstance(value, str) or not value:
             yield ClaimError((key,), "must be given, as text")
+    for key in ("idea", "change"):
+        if not isinstance(facts.get(key, ""), str):
+            yield ClaimError((key,), "expected text")
+    answers = facts.get("answers", [])
+    for name in answers if isinstance(answers, list) else [answers]:
+        if name not in (facts.get("criteria") or ()):
+            yield ClaimError(("answers",), f"{name} is no criterion of this paper")
     parts = {part: facts.get(part) or {} for part in CLAIM}
     for part, claims in parts.items():
         if not isinstance(claims, dict):
@@ -97,7 +104,7 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
                 )
                 return
             try:
-                _published(name, facts, block) if part == "published" else _criterion(name, facts, block)
+                _published(name, facts, block) if part == "published" else criterion(name, facts, block)
             except ClaimError as error:
                 yield error
 
@@ -115,7 +122,17 @@ def _published(name: str, facts: Mapping[str, Any], block: Any) -> Published:
     return Published(id=name, paper=str(facts.get("name", "")), **{**block, "marks": tuple(marks)})
 
 
-def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
+def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
+    """Return a criterion from its block.
+
+    Args:
+        name: its id.
+        facts: the content of its paper.yaml.
+        block: the content of the criterion.
+
+    Raises:
+        ClaimError: it is wrong.
+    """
     place = ("criteria", name)
     _check_block(place, block, CRITERION, required=("setting", "criterion"))
     rows = block.get("rows", {})
@@ -137,7 +154,7 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     if not isinstance(block.get("paper_scale", False), bool):
         raise ClaimError((*place, "paper_scale"), "expected true or false")
     inherited = {"distance": facts.get("distance", DISTANCE)} | rows
-    criterion = Criterion(
+    read = Criterion(
         id=name,
         paper=str(facts.get("name", "")),
         setting=block["setting"],
@@ -159,13 +176,13 @@ def _criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
             _revision((*place, "revised", str(index)), each) for index, each in enumerate(block.get("revised", []))
         ),
     )
-    placeholders = [*map(str, range(len(criterion.tests))), *(["breaks"] if criterion.breaks else [])]
-    _check_names((*place, "says"), roles_in(_text(place, "says", criterion.says)), placeholders, "the number")
-    for condition in (*criterion.tests, *criterion.needs, *([criterion.breaks] if criterion.breaks else [])):
+    placeholders = [*map(str, range(len(read.tests))), *(["breaks"] if read.breaks else [])]
+    _check_names((*place, "says"), roles_in(_text(place, "says", read.says)), placeholders, "the number")
+    for condition in (*read.tests, *read.needs, *([read.breaks] if read.breaks else [])):
         _check_names(place, condition.roles, roles, f"{condition.name}: the role")
         not_averaged = [role for role in condition.roles if roles[role].many != "mean"]
         _check_names(place, roles_in(condition.name), not_averaged, f"{condition.name}: the role")
-    return criterion
+    return read
 
 
 def _revision(place: Place, block: Any) -> Revision:

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from touchstone.records.metric_tables import MetricRow
+from touchstone.report import palette
 
 Curve = dict[float, MetricRow]  # eps -> the row of the number there
 
@@ -40,3 +41,30 @@ def error_bars(rows: Iterable[MetricRow], scale: float = 1) -> list[list[float]]
     below = [abs(scale * row.low - scale * row.value) for row in rows if row.low is not None]
     above = [abs(scale * row.high - scale * row.value) for row in rows if row.high is not None]
     return [below, above]
+
+
+def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterable[str], gap: float = 0.055) -> None:
+    """Write each curve's name beside its last point, moved up or down so that no two names meet.
+
+    Args:
+        axes: where the curves are, with fixed limits of the vertical axis.
+        ends: {name: its last point}.
+        entries: all names of the figure, for their colours.
+        gap: the least distance between two names, as a share of the axis.
+    """
+    entries = list(entries)
+    bottom, top = axes.get_ylim()
+    step = gap * (top - bottom)
+    order = sorted(ends, key=lambda name: ends[name][1])
+    heights: list[float] = []
+    for name in order:
+        heights.append(max(ends[name][1], heights[-1] + step) if heights else ends[name][1])
+    over = max(0.0, heights[-1] - (top - step / 2)) if heights else 0.0
+    for place in range(len(heights) - 1, -1, -1):  # what does not fit below the top moves the others down
+        heights[place] -= over
+        over = max(0.0, over - (heights[place] - heights[place - 1] + over - step)) if place else 0.0
+    for name, height in zip(order, heights, strict=True):
+        axes.annotate(
+            name, (ends[name][0], height), (7, 0), textcoords="offset points", va="center", fontsize=8,
+            color=palette.line(name, entries)["color"], annotation_clip=False,
+        )  # fmt: skip

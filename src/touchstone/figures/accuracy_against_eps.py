@@ -7,14 +7,16 @@ from collections import defaultdict
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from touchstone.figures._curves import Curve, draw, means_first
+from touchstone.figures._curves import Curve, draw, label_ends, means_first
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
-CROWD = 5  # lines that a legend among them can name
+CROWD = 7  # lines that can have their names beside their ends
 
 
-def accuracy_against_eps(metrics: list[MetricRow], *, examples: str | None = None) -> Figure:
+def accuracy_against_eps(
+    metrics: list[MetricRow], *, examples: str | None = None, entries: list[str] | None = None
+) -> Figure:
     """Return one panel per set and attack, one line per classifier: accuracy over eps, from clean at eps 0.
 
     Attacks of one component are one line: at equal eps the one that leaves least. Those with a single eps are left out
@@ -23,25 +25,30 @@ def accuracy_against_eps(metrics: list[MetricRow], *, examples: str | None = Non
     Args:
         metrics: rows of a robustness evaluation.
         examples: the clean set to show; None shows all.
+        entries: the classifiers to show; None shows all.
 
     Raises:
         ValueError: no row has an eps.
     """
-    curves = _curves([row for row in metrics if examples is None or row.dataset == examples])
+    rows = [row for row in metrics if entries is None or row.entry in entries]
+    curves = _curves([row for row in rows if examples is None or row.dataset == examples])
     if not curves:
         raise ValueError("no robust_accuracy row with an eps, so there is no curve to draw")
     longest = max(len(curve) for lines in curves.values() for curve in lines.values())
     curves = {panel: lines for panel, lines in curves.items() if longest < 3 or max(map(len, lines.values())) > 2}
     figure, panels = drawing.panels(len(curves), columns=2, height=2.9, sharey=True)
-    entries = {entry for lines in curves.values() for entry in lines}
+    figure.set_figwidth(drawing.WIDTH)
+    shown = {entry for lines in curves.values() for entry in lines}
     for axes, ((name, attack), lines) in zip(panels, curves.items(), strict=True):
         for entry, curve in lines.items():
-            draw(axes, curve, entry, palette.line(entry, entries), alpha=0.18)
+            draw(axes, curve, entry, palette.line(entry, shown), alpha=0.18)
         axes.set(title=f"{name}: {attack}", xlabel="eps (pixels, from 0 to 1)", ylabel="accuracy", ylim=(-0.02, 1.02))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-        if len(entries) <= CROWD:
-            axes.legend()
-    if len(entries) > CROWD:  # too many lines for a legend among them
+        if len(shown) <= CROWD:
+            label_ends(
+                axes, {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, shown, 0.065
+            )
+    if len(shown) > CROWD:  # too many lines for names beside them
         named = {text: line for axes in panels for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5, handlelength=3)
     return drawing.described(figure, _words(curves))

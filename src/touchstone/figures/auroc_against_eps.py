@@ -6,22 +6,26 @@ from collections import defaultdict
 
 from matplotlib.figure import Figure
 
-from touchstone.figures._curves import Curve, draw, means_first
+from touchstone.figures._curves import Curve, draw, label_ends, means_first
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
 CHANCE = 0.5
+STUCK = 0.05  # the share of images without a gradient above which an AUROC is only an upper bound
+MEAN = "mean_of_sets"
 
 
-def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None) -> Figure:
-    """Return AUROC over eps with both sides attacked adaptively: a panel per OOD set and for their mean.
+def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None, each_set: bool = False) -> Figure:
+    """Return AUROC over eps with both sides attacked adaptively: on the mean of the OOD sets, or a panel per set.
 
-    One line per classifier, from clean at eps 0. Bands are 95 % intervals. The dotted line is chance.
+    One line per classifier, from clean at eps 0. Bands are 95 % intervals. Hollow marks are upper bounds: too many OOD
+    images are left without a gradient of the score. The dotted line is chance.
 
     Args:
         metrics: rows of an attacked_detection evaluation.
         detector: the one to show; None shows the first.
+        each_set: a panel per OOD set; otherwise only their mean, or the only set.
 
     Raises:
         ValueError: the detector has no such row.
@@ -30,18 +34,49 @@ def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None) 
     curves = _curves(metrics, shown)
     if not curves:
         raise ValueError(f"no auroc_both row of {shown or 'any detector'}, so there is no curve to draw")
-    figure, panels = drawing.panels(len(curves), columns=3, height=2.3, sharex=True, sharey=True)
+    if not each_set:
+        name = MEAN if MEAN in curves else next(iter(curves))
+        curves = {name: curves[name]}
+    figure, panels = drawing.panels(len(curves), columns=3, height=2.3 if each_set else 3.4, sharex=True, sharey=True)
+    figure.set_figwidth(drawing.WIDTH)
+    stuck = _stuck(metrics, shown)
     entries = list(dict.fromkeys(entry for lines in curves.values() for entry in lines))
     for axes, (name, lines) in zip(panels, curves.items(), strict=True):
         for entry, curve in lines.items():
-            draw(axes, curve, entry, palette.line(entry, entries), alpha=0.16)
+            look = palette.line(entry, entries)
+            draw(axes, curve, entry, look, alpha=0.16)
+            bounds = [eps for eps in curve if (entry, name, eps) in stuck]
+            hollow = {"marker": look["marker"], "color": look["color"], "markerfacecolor": drawing.BACKDROP}
+            axes.plot(bounds, [curve[eps].value for eps in bounds], linestyle="none", zorder=3, **hollow)
         axes.axhline(CHANCE, color=drawing.FAINT, linewidth=0.9, linestyle=":")
-        axes.set(title=name.replace("_", " "), ylim=(-0.03, 1.03))
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=5)
-    figure.supxlabel("eps (pixels, from 0 to 1)", fontsize=9)
-    figure.supylabel(f"AUROC of {shown}", fontsize=9)
+        axes.set(ylim=(-0.03, 1.03))
+        if each_set:
+            axes.set_title(name.replace("_", " "))
+    if each_set:
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=5)
+    else:
+        (lines,) = curves.values()
+        label_ends(panels[0], {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, entries)
+        panels[0].set_title(_takeaway(lines), fontweight="bold", fontsize=10)
+    figure.supxlabel("eps (pixels, from 0 to 1); hollow: an upper bound", fontsize=9)
+    figure.supylabel(f"AUROC of {shown}, both sides attacked", fontsize=9)
     return drawing.described(figure, _words(shown, curves))
+
+
+def _takeaway(lines: dict[str, Curve]) -> str:
+    last = {entry: curve[max(curve)] for entry, curve in lines.items()}
+    best = max(last, key=lambda entry: last[entry].value)
+    eps = max(max(curve) for curve in lines.values())
+    return f"At eps {eps:g}, the most that is left is an AUROC of {last[best].value:.2f} ({best})"
+
+
+def _stuck(rows: list[MetricRow], detector: str) -> set[tuple[str, str, float]]:
+    """Return (classifier, set, eps) of the attacks that left too many OOD images without a gradient."""
+    own = (row for row in rows if row.detector == detector and row.measured == "no_score_gradient")
+    return {
+        (row.classifier, row.dataset, row.threat.eps) for row in own if row.value > STUCK and row.threat.eps is not None
+    }
 
 
 def _curves(rows: list[MetricRow], detector: str) -> dict[str, dict[str, Curve]]:

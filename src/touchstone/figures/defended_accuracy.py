@@ -13,6 +13,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 from touchstone.statistics.places import place_of
 
+KNOWING, GREY = palette.COLOURS["vermilion"], palette.IN_DISTRIBUTION
 METRICS = ("accuracy", "clean_accuracy", "robust_accuracy")
 ORACLE = "oracle_accuracy"
 # The columns: what the attacker knew.
@@ -58,8 +59,11 @@ def defended_accuracy(
     names = [name for name in entries if any(place.entry == name for place in rows)]
     if not names:
         raise ValueError(f"no accuracy of {', '.join(entries)} on {examples}")
-    names += list(dict.fromkeys(place.entry for place in upper))
+    rows = _as_if_oblivious(rows)
+    attacked = {place.entry: row.value for place, row in rows.items() if place.knowledge == WHITE_BOX}
+    names.sort(key=lambda name: -attacked.get(name, -1.0))
     columns = [knowledge for knowledge in COLUMNS if any(place.knowledge == knowledge for place in rows)]
+    names += list(dict.fromkeys(place.entry for place in upper))
     figure, panels = drawing.panels(len(columns), columns=4, height=0.9 + 0.3 * len(names), sharey=True)
     for axes, knowledge in zip(panels, columns, strict=True):
         for height, name in enumerate(reversed(names)):
@@ -71,6 +75,10 @@ def defended_accuracy(
         axes.set_xticks([0, 0.5, 1])
     figure.supxlabel("accuracy", fontsize=9)
     figure.supylabel(" ")
+    if attacked:
+        best = names[0]
+        title = f"Against an attacker who knows everything, {best} keeps most: {attacked[best]:.0%}"
+        figure.suptitle(title, fontsize=10, fontweight="bold", ha="left", x=0.01)
     return drawing.described(figure, _words(rows))
 
 
@@ -92,16 +100,27 @@ def _lowest(
 def _point(axes: Axes, height: int, row: MetricRow | None, name: str, entries: list[str]) -> None:
     if row is None:
         return
-    look = {"color": palette.IN_DISTRIBUTION, "marker": "o"} if name not in entries else palette.line(name, entries)
+    colour = GREY if name not in entries else KNOWING if row.threat.is_white_box else palette.COLOURS["sky blue"]
     low, high = (row.value if end is None else end for end in (row.low, row.high))
-    filled = look["color"] if name in entries else "none"
-    axes.plot([low, high], [height, height], color=look["color"], linewidth=1.4)
-    axes.plot([row.value], [height], marker=look["marker"], color=look["color"], markerfacecolor=filled, markersize=5)
+    axes.plot([low, high], [height, height], color=colour, linewidth=1.6)
+    axes.plot(
+        [row.value], [height], "o", color=colour, markerfacecolor=colour if name in entries else "none", markersize=4.5
+    )
     inwards = row.value > 0.5
     axes.annotate(
         f"{row.value:.0%}", (low if inwards else high, height), xytext=(-4 if inwards else 4, 0),
         textcoords="offset points", ha="right" if inwards else "left", va="center", fontsize=7.5,
     )  # fmt: skip
+
+
+def _as_if_oblivious(rows: dict[_Place, MetricRow]) -> dict[_Place, MetricRow]:
+    """Return the rows with those of bare networks in the oblivious column too: attacks on them are made on them anyway."""
+    bare = {
+        place._replace(knowledge=OBLIVIOUS): row
+        for place, row in rows.items()
+        if place.knowledge == WHITE_BOX and row.measured == "robust_accuracy"
+    }
+    return bare | rows
 
 
 def _words(rows: dict[_Place, MetricRow]) -> str:

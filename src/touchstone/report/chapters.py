@@ -12,9 +12,7 @@ from touchstone.report.pictures import Picture
 from touchstone.report.tables import Number, Numbers, Table, pivot
 from touchstone.statistics.sanity_checks import Doubts
 
-SHORT = 12  # lines of a table that is open from the start
-# Lines of a table on the page, of means over seeds and of every seed; longer ones are only in the table of metrics.
-LONGEST, LONGEST_OF_SEEDS = 200, 60
+LONGEST = 120  # lines of a table on the page; longer ones are only in the table of metrics
 
 
 class Question(TypedDict):
@@ -34,12 +32,18 @@ class Chapter(NamedTuple):
     headlines: list[Table]
     matrices: list[Table]
     meaning: str
-    whole: list[tuple[Table, bool]]  # all that was measured, and whether it is short enough for the page
+    whole: Table  # all that was measured, means over seeds if there are several
+    fits: bool  # whether that is short enough for the page
     pictures: list[Picture]
+
+    @property
+    def anchors(self) -> list[str]:
+        """The ids of what the page shows in this chapter once it is open."""
+        return [f"figure-{picture.name}" for picture in self.pictures]
 
     def numbers(self) -> Iterator[Number]:
         """Yield every number that the page shows in this chapter."""
-        for table in (*self.headlines, *self.matrices, *(table for table, fits in self.whole if fits)):
+        for table in (*self.headlines, *self.matrices, *([self.whole] if self.fits else [])):
             for line in table.lines:
                 yield from (number for number in line.numbers if number)
 
@@ -70,17 +74,15 @@ def chapters(
 def _chapter(
     name: str, question: Question, numbers: Numbers, pictures: list[Picture], supervised: Collection[str]
 ) -> Chapter:
-    overall, single = numbers.overall(), numbers.single()
-    several = len(overall) < len(numbers.rows)
-    whole = [(pivot(numbers, overall, "Means over seeds" if several else "All that was measured"), LONGEST)]
-    whole += [(pivot(numbers, single, "Every seed by itself"), LONGEST_OF_SEEDS)] if several else []
+    whole = pivot(numbers, numbers.overall(), "All that was measured")
     return Chapter(
         name=name,
         question=question["question"],
         system=question["system"],
-        headlines=headlines(numbers, supervised),
+        headlines=headlines(numbers),
         matrices=matrices(numbers, supervised),
         meaning=question.get("meaning", ""),
-        whole=[(table, len(table.lines) <= most) for table, most in whole],
+        whole=whole,
+        fits=len(whole.lines) <= LONGEST,
         pictures=pictures,
     )

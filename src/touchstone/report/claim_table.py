@@ -1,4 +1,4 @@
-"""The table of claims, for the page, for claims.csv, for LaTeX and as the last rows of metrics.csv.gz."""
+"""The table of claims as claims.csv, as LaTeX and as the last rows of metrics.csv.gz."""
 
 from __future__ import annotations
 
@@ -8,44 +8,15 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields, replace
-from typing import NamedTuple
 
 from touchstone.claims.criteria import MARKS, Book, Criterion
-from touchstone.claims.measurements import EQUAL
-from touchstone.claims.verdicts import DOES_NOT_APPLY, NOT_RUN, Part, Verdict, required, said, sentence
+from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, said, sentence
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report.tables import Number, Numbers
-from touchstone.statistics.sanity_checks import Doubts
 from touchstone.statistics.wording import NARROW, bracketed, plain, written
 
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
 PUBLISHED = "published"  # the kind of a figure that a paper states; criteria have kinds of their own
 EVALUATION = "claims"  # the evaluation of a claim's row in metrics.csv.gz
-
-
-class ClaimNumber(NamedTuple):
-    """A number of a claim on the page, what it is, and what it had to be."""
-
-    name: str
-    number: Number
-    required: str
-
-
-class ClaimLine(NamedTuple):
-    """One claim as the page shows it."""
-
-    claim: str
-    paper: str
-    kind: str
-    setting: str
-    criterion: str
-    published: str
-    numbers: tuple[ClaimNumber, ...]
-    word: str
-    attacker: str
-    holm: bool | None
-    says: str
-    note: str
 
 
 @dataclass(frozen=True)
@@ -139,10 +110,10 @@ def _record(book: Book, verdict: Verdict) -> _Record:
     return _Record(
         claim=claim.id,
         paper=claim.paper,
-        kind=_kind(verdict),
+        kind=kind_of(verdict),
         setting=claim.setting,
-        criterion=_criterion(verdict),
-        published=_published(book, verdict),
+        criterion=criterion_of(verdict),
+        published=published_figures(book, verdict),
         number=deciding.name if deciding else "",
         measured=quantity.value if quantity else None,
         unit=quantity.unit if quantity else "",
@@ -161,91 +132,25 @@ def _record(book: Book, verdict: Verdict) -> _Record:
     )
 
 
-def _kind(verdict: Verdict) -> str:
+def kind_of(verdict: Verdict) -> str:
+    """Return whose claim it is, one of KINDS or PUBLISHED."""
     return verdict.claim.kind if isinstance(verdict.claim, Criterion) else PUBLISHED
 
 
-def _criterion(verdict: Verdict) -> str:
+def criterion_of(verdict: Verdict) -> str:
+    """Return the criterion in words; of a published claim, the criteria that judge it."""
     if isinstance(verdict.claim, Criterion):
         return verdict.claim.text
     return f"that of {', '.join(verdict.judged_by)}" if verdict.judged_by else ""
 
 
-def _published(book: Book, verdict: Verdict) -> str:
+def published_figures(book: Book, verdict: Verdict) -> str:
     """Return the figure of a published claim, and of a criterion the figures of the claims that it scales down."""
     claim = verdict.claim
     if isinstance(claim, Criterion):
         claims = [book.published[name] for name in claim.scales]
         return "; ".join(f"{each.id}: {each.figure}" + f" ({MARKS['K']})" * ("K" in each.marks) for each in claims)
     return f"{claim.figure} ({'; '.join([claim.source, *(MARKS[mark] for mark in claim.marks)])})"
-
-
-# --- the page -----------------------------------------------------------------------------------------------------
-
-
-def page_lines(
-    book: Book, verdicts: Iterable[Verdict], rows: Iterable[MetricRow], doubts: Doubts | None = None
-) -> tuple[list[ClaimLine], list[ClaimLine]]:
-    """Return the criteria that were judged by numbers, and every other claim, as the page shows them.
-
-    Args:
-        book: all claims.
-        verdicts: one per claim. Published claims show no numbers of their own.
-        rows: those of `claim_rows`, in their order.
-        doubts: the checks that attacks failed; numbers computed from those attacks are marked.
-    """
-    doubts = doubts or Doubts(())
-    numbers, waiting = Numbers(()), iter(rows)
-    judged: list[ClaimLine] = []
-    others: list[ClaimLine] = []
-    for verdict in verdicts:
-        parts = () if verdict.judged_by else verdict.parts
-        line = ClaimLine(
-            claim=verdict.claim.id,
-            paper=verdict.claim.paper,
-            kind=_kind(verdict),
-            setting=verdict.claim.setting,
-            criterion=typeset(_criterion(verdict)),
-            published=_published(book, verdict),
-            numbers=tuple(
-                ClaimNumber(part.name, _number(part, numbers.number(next(waiting)), verdict, doubts), required(part))
-                for part in parts
-            ),
-            word=verdict.word,
-            attacker=verdict.attacker,
-            holm=verdict.holm,
-            says=said(verdict) if isinstance(verdict.claim, Criterion) and verdict.claim.says else "",
-            note="; ".join(verdict.notes),
-        )
-        by_numbers = isinstance(verdict.claim, Criterion) and line.numbers and line.word != NOT_RUN
-        (judged if by_numbers else others).append(line)
-    return judged, others
-
-
-def typeset(comparisons: str) -> str:
-    """Return a criterion with the signs of print; the CSV keeps those of a keyboard."""
-    return comparisons.replace(">=", "≥").replace("<=", "≤")
-
-
-def _number(part: Part, number: Number, verdict: Verdict, doubts: Doubts) -> Number:
-    """Return the number with how it came about, and with the failed checks of the attacks behind it."""
-    doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
-    title = f"{_how(part, verdict.confidence)}; n = {part.quantity.n}"
-    title += f"; a check of an attack behind it failed: {doubt}" if doubt else ""
-    return number._replace(title=title, doubt=doubt)
-
-
-def _how(part: Part, confidence: float) -> str:
-    """Return in words which numbers it is a mean of, and what its brackets show."""
-    interval = f"its {100 * confidence:g} % interval in brackets"
-    seeds = len(part.quantity.seeds)
-    if part.condition.comparison == EQUAL:
-        return "in brackets the least and the greatest seed"
-    if part.decider:
-        return f"{part.decider}, as each had to pass; {interval}"
-    if seeds > 1:
-        return f"mean of {seeds} seeds; {interval}"
-    return f"{f'seed {part.quantity.seeds[0]}; ' if seeds else ''}{interval}"
 
 
 # --- LaTeX --------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ STYLE: Any = {
 }
 FALLBACKS = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide, for systems without DejaVu
 PIXELS_PER_INCH = 120  # of a PNG: crisp at the width of the page, of which galleries are the largest part
-EMBEDDED = 110  # pixels per inch of rasterised parts of an SVG or a PDF
+EMBEDDED = 80  # pixels per inch of rasterised parts of an SVG or a PDF
 PATH, DECIMALS = re.compile(r'\bd="[^"]*"'), re.compile(r"(\.\d)\d+")  # a tenth of a point is fine enough
 LETTERS = re.compile(r"\s*\b([MLQCz])\b\s*")  # of a path's steps
 NO_CLOCK: Any = {"CreationDate": None, "Creator": None, "Producer": None}
@@ -102,7 +102,7 @@ def description(figure: Figure) -> str:
     return text
 
 
-def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 100) -> tuple[NDArray[Any], NDArray[Any]]:
+def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 50) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return a curve with fewer points: only the first of consecutive ones in a cell of a grid, and both ends.
 
     Args:

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from touchstone.records.metric_rows import NONE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report.accuracies import accuracy
-from touchstone.report.matrices import KINDS, best_detectors
 from touchstone.report.tables import Line, Number, Numbers, Table
 from touchstone.statistics.places import place_of
-from touchstone.statistics.sanity_checks import CHECKS, PASSED
 
 EVASION, FLAGGED = "evasion_rate_at_", "flagged_rate_at_"
 RATE = "0.05"  # the false positive rate that is shown, if it was measured
 
 
-def headlines(numbers: Numbers, supervised: Collection[str] = ()) -> list[Table]:
-    """Return the short tables that open a chapter.
+def headlines(numbers: Numbers) -> list[Table]:
+    """Return the short tables that open a chapter: one per rule that applies to what was measured.
 
     Args:
         numbers: the rows of one evaluation.
-        supervised: the detectors trained on anomalies, which are never ranked with the others.
-
-    Returns:
-        One table per rule that applies to what was measured; none if no rule does.
     """
-    best = [best_detectors(numbers, supervised, kind) for kind in KINDS]
-    rules = (_evasion, _margins, _translation, _routing, _sanity)
-    tables = (accuracy(numbers), *best, *(rule(numbers) for rule in rules))
+    tables = (rule(numbers) for rule in (accuracy, _evasion, _margins, _translation, _routing))
     return [table for table in tables if table is not None]
 
 
@@ -122,33 +114,3 @@ def _least(numbers: Numbers, rows: Iterable[MetricRow], entry: str, kinds: Itera
     least = {row.threat.kind: row for row in own}
     cells = [least.get(kind) for kind in kinds]
     return [numbers.maybe(row, label=place_of(row).how if row else "") for row in cells]
-
-
-def _sanity(numbers: Numbers) -> Table | None:
-    """Return every check of every attack with its bound; failed ones are labelled."""
-    values = {_check(row): row for row in numbers.overall() if row.measured in CHECKS}
-    if not values:
-        return None
-    passed = {_check(row): row for row in numbers.overall() if row.measured.endswith(PASSED)}
-    checks = [name for name in CHECKS if any(check == name for _, _, check in values)]
-
-    def cell(entry: str, examples: str, check: str) -> Number | None:
-        verdict = passed.get((entry, examples, check + PASSED))
-        failed = verdict is not None and verdict.value != 1
-        return numbers.maybe(values.get((entry, examples, check)), label="failed" if failed else "")
-
-    threats = {(row.entry, row.examples): row.threat for row in reversed(values.values())}  # of the first check
-    lines = [
-        Line(attack, tuple(cell(*attack, check) for check in checks), str(threats[attack]))
-        for attack in dict.fromkeys((entry, examples) for entry, examples, _ in values)
-    ]
-    columns = tuple(f"{CHECKS[name].words}, asked {CHECKS[name].asked}" for name in checks)
-    counts = sorted({row.n for row in values.values()})
-    of = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
-    caption = "What an attack must do before its numbers are believed; a number whose attack failed a check is marked ⚠"
-    caption += f". On n = {of} images, so one image is {100 / counts[0]:.2g} points; brackets are the range over seeds"
-    return Table(caption, ("classifier", "attack"), columns, tuple(lines))
-
-
-def _check(row: MetricRow) -> tuple[str, str, str]:
-    return row.entry, row.examples, row.measured

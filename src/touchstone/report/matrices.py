@@ -29,21 +29,6 @@ def matrices(numbers: Numbers, supervised: Collection[str] = ()) -> list[Table]:
     return [*(table for table in tables if table is not None), *_attacked(numbers)]
 
 
-def best_detectors(numbers: Numbers, supervised: Collection[str], kind: str) -> Table | None:
-    """Return the greatest AUROC of any detector of a kind, per classifier and set; None without such detectors."""
-    rows = _aurocs(numbers, supervised, kind)
-    if not rows:
-        return None
-    sets = _sets(rows)
-    best = _best(rows)
-    lines = []
-    for name in dict.fromkeys(row.classifier for row in rows):
-        cells = [best.get((name, examples)) for examples in sets]
-        lines.append(Line((name,), tuple(numbers.maybe(row, label=row.detector if row else "") for row in cells)))
-    caption = f"Greatest AUROC of any detector {kind}, chosen after the fact and so a little flattering"
-    return Table(caption, ("classifier",), tuple(sets.values()), tuple(lines))
-
-
 def _matrix(numbers: Numbers, supervised: Collection[str], kind: str) -> Table | None:
     rows = _aurocs(numbers, supervised, kind)
     if not rows:

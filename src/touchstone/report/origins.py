@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NotRequired, TypedDict
 
-from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow
-from touchstone.report.claim_table import ClaimLine
+from touchstone.records.metric_tables import MetricRow
+from touchstone.report.claim_lines import ClaimLine
 from touchstone.report.tables import Number
 from touchstone.statistics.sanity_checks import Doubts
 
+DIGITS = 16  # of a digest on the page, 64 bits; `touchstone trace` prints all 64
 # The code that turns metrics rows into a claim's number and status word.
 JUDGES = ["claims/measurements.py", "claims/verdicts.py", "claims/judging.py"]
 
@@ -69,19 +71,97 @@ def _quantity(row: MetricRow) -> tuple[str, ...]:
 
 
 def compact(rows: list[MetricRow], files: list[str], study: str) -> dict[str, Any]:
-    """Return the rows as the page's script reads them, each file as its place in `files`."""
+    """Return the rows as the page's script reads them: by column, each text and each list once.
+
+    Values have five digits, ends of intervals three: metrics.csv.gz has all of them, and is named beside each number.
+
+    Args:
+        rows: in the order of their lines.
+        files: their names; a row has the places of its files in this list.
+        study: the name of the study.
+
+    Returns:
+        {"line": differences between lines, "value": numbers, ..., "entry": {"of": texts, "at": a place for each row}, ...}
+    """
     places = {file: place for place, file in enumerate(files)}
-
-    def cell(row: MetricRow, column: str) -> Any:
-        if column == "files":
-            return [places[file] for file in row.files]
-        return str(row.threat) if column == "threat" else getattr(row, column)
-
-    table = {row.line: [cell(row, column) for column in METRIC_COLUMNS] for row in rows}
+    columns: dict[str, Any] = {
+        "line": [row.line - before for row, before in zip(rows, [0, *(row.line for row in rows)], strict=False)],
+        "value": [rounded(row.value, 5) for row in rows],
+        "low": [rounded(row.low, 3) for row in rows],
+        "high": [rounded(row.high, 3) for row in rows],
+    }
+    for name in CODED:
+        columns[name] = _coded([_cell(row, name, places) for row in rows])
     computed = {row.evaluation: f"data/{study}/metrics/{row.evaluation}.csv" for row in rows}
     tables = {name: places[file] for name, file in computed.items() if file in places}
-    of = {row.line: row.of for row in rows if row.of}
-    return {"columns": METRIC_COLUMNS, "rows": table, "tables": tables, "of": of}
+    return {"columns": columns, "tables": tables, "of": {row.line: row.of for row in rows if row.of}}
+
+
+CODED = (
+    "evaluation", "entry", "examples", "metric", "unit", "n", "base_rate", "seed", "threat", "method", "seeds", "files",
+)  # fmt: skip
+
+
+def _cell(row: MetricRow, name: str, places: Mapping[str, int]) -> Any:
+    if name == "files":
+        return _differences([places[file] for file in row.files])
+    if name == "threat":
+        return str(row.threat)
+    return list(row.seeds) if name == "seeds" else getattr(row, name)
+
+
+def _coded(values: list[Any]) -> dict[str, list[Any]]:
+    """Return each value once, and the place of every row's value among them."""
+    places: dict[str, int] = {}
+    for value in values:
+        places.setdefault(json.dumps(value), len(places))
+    return {"of": [json.loads(value) for value in places], "at": [places[json.dumps(value)] for value in values]}
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    """Return a number with so many digits; None stays None."""
+    return None if value is None else float(f"{value:.{digits}g}")
+
+
+def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dict[str, Any]:
+    """Return where files came from, as the page's script reads it: what many of them share is there once.
+
+    Args:
+        files: their names.
+        provenance: {file: where it came from}; other files are only named.
+        study: the name of the study.
+
+    Returns:
+        {"files": names, "digest": of each, ..., "code": {"of": ..., "at": ...}}; files without provenance have null.
+    """
+    sources = [provenance.get(file) for file in files]
+    places = {file: place for place, file in enumerate(files)}
+    bundles = [file.partition("#") for file in files]
+
+    scripts = {name: 0 for source in sources if source for name in source.get("code_files", [])}
+    scripts = {name: place for place, name in enumerate(sorted(scripts))}
+
+    def code(source: Source) -> list[int]:
+        return _differences([scripts[name] for name in source.get("code_files", [])])
+
+    def inputs(source: Source | None) -> list[int]:
+        return _differences([places[name] for name in source.get("inputs", [])]) if source else []
+
+    return {
+        "study": study,
+        "folder": _coded([folder for folder, _, _ in bundles]),
+        "member": [f"{mark}{member}" for _, mark, member in bundles],
+        "digest": [source and source["digest"].removeprefix("sha256:")[:DIGITS] for source in sources],
+        "step": _coded([source and source["step"] for source in sources]),
+        "settings": _coded([source and source["settings"] for source in sources]),
+        "scripts": list(scripts),
+        "code": _coded([source and [source["code"], code(source)] for source in sources]),
+        "inputs": _coded([inputs(source) for source in sources]),
+    }
+
+
+def _differences(places: list[int]) -> list[int]:
+    return [place - before for place, before in zip(places, [0, *places], strict=False)]
 
 
 def remarks(
@@ -89,7 +169,7 @@ def remarks(
 ) -> dict[str, Any]:
     """Return what the page's script shows besides rows: how claims' numbers came about, and failed checks."""
     return {
-        "how": {number.line: number.title.split("; a check")[0] for line in claims for _, number, _ in line.numbers},
+        "how": {part.number.line: part.number.title.split("; a check")[0] for line in claims for part in line.numbers},
         "doubts": {number.line: number.doubt for number in numbers if number.doubt},
         "checks": doubts.evaluation,
         "maker": maker and {"code": maker["code"], "files": JUDGES},

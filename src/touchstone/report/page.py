@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,24 +10,27 @@ from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from touchstone import digests
-from touchstone.claims.criteria import KINDS, SHARED, Revision
+from touchstone.claims.criteria import KINDS, Revision
+from touchstone.claims.verdicts import ATTACKERS, CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, NOT_RUN, STATUSES
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import packing
-from touchstone.report.chapters import SHORT, Chapter
-from touchstone.report.claim_table import ClaimLine, typeset
+from touchstone.report import markup, methods, packing
+from touchstone.report.attack_checks import Grid
+from touchstone.report.chapters import Chapter
+from touchstone.report.claim_lines import ClaimLine, typeset
 from touchstone.report.docstrings import sections
 from touchstone.report.names import who_is_who
-from touchstone.report.origins import Maker, Source, compact, remarks, rows_behind, with_origins
+from touchstone.report.origins import Maker, Source, compact, index, remarks, rows_behind, with_origins
 from touchstone.report.pictures import Picture
 from touchstone.report.summary import Summary
+from touchstone.report.systems import systems
 from touchstone.report.tables import FIRST_LINE, Number
 from touchstone.statistics.sanity_checks import Doubts
 
-CLAIM = re.compile(r"\b([PS][a-z0-9]+-\d+)\b")  # the name of one
 PAPER = KINDS[0]
+ORDER = tuple(dict.fromkeys((CONFIRMED, NOT_CONFIRMED, INCONCLUSIVE, *STATUSES)))  # of the scorecard's columns
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,14 @@ class Content:
     settings: dict[str, Any]  # of the whole study
     papers: dict[str, dict[str, Any]]  # {paper: the content of its paper.yaml}
     chapters: list[Chapter]
-    pictures: list[Picture]
+    overview: Picture | None  # the one at the head of the page
+    pictures: list[Picture]  # all others
     styles: Markup  # the style sheet of the pictures
     claims: list[ClaimLine]  # judged by numbers
     other_claims: list[ClaimLine]
     revised: list[tuple[str, str, Revision]]  # changed criteria: name, what it says, the change
     summary: Summary | None
+    checks: Grid | None
     doubts: Doubts
     rows: list[MetricRow]  # of metrics.csv.gz, those of the claims last
     table: bytes  # metrics.csv.gz
@@ -54,8 +56,11 @@ class Content:
 
     def numbers(self) -> list[Number]:
         """Return every number that the page shows."""
-        in_claims = [number for line in self.claims for _, number, _ in line.numbers]
-        return in_claims + [number for chapter in self.chapters for number in chapter.numbers()]
+        shown = [part.number for line in self.claims for part in line.numbers]
+        shown += [number for chapter in self.chapters for number in chapter.numbers()]
+        if self.checks:
+            shown += [result.number for line in self.checks.lines for result in line.results if result]
+        return shown
 
 
 def page(
@@ -72,44 +77,87 @@ def page(
         components: {component: what comes back from it}.
         maker: the code of the report itself.
     """
-    study, claims, others = content.study, content.claims, content.other_claims
+    study, claims, others, settings = content.study, content.claims, content.other_claims, content.settings
     numbers = content.numbers()
     rows = rows_behind(numbers, content.rows)
     named = [file for row in rows for file in row.files]
-    drawn = [file for picture in content.pictures for file in picture.sources]
-    files = with_origins([*content.tables, *named, *drawn], provenance)
+    pictures = [*([content.overview] if content.overview else []), *content.pictures]
+    files = with_origins([*content.tables, *named, *(file for each in pictures for file in each.sources)], provenance)
     data = compact(rows, files, study) | remarks(numbers, claims, content.doubts, maker)
-    about = content.settings.get("study", {})
+    about = settings.get("study", {})
+    names = who_is_who(settings, components)
     return (
         _environment()
         .get_template("report.html")
         .render(
             study=study,
             title=about.get("title") or study,
+            studied=methods.studied(settings, len(content.papers), len(content.rows)),
+            facts=methods.facts(settings),
+            seeds=methods.seeds(settings),
+            stages=methods.stages(files, provenance),
             styles=content.styles,
             absent=about.get("absent", []),
-            settings=_as_yaml(content.settings),
+            settings=_as_yaml(settings),
             papers=content.papers,
-            systems=_by_system(content),
-            files={file: place for place, file in enumerate(files)},
-            provenance=provenance,
-            names=who_is_who(content.settings, components),
-            tally=Counter(line.word for line in (*claims, *others) if line.kind == PAPER),
-            attackers=Counter(line.attacker for line in claims if line.kind == PAPER),
+            systems=systems(content.papers, content.chapters, content.pictures, claims),
+            overview=content.overview,
+            files_count=len(files),
+            places={file: place for place, file in enumerate(files)},
+            names=names,
+            cards={
+                entry.name: f"{entry.use}: {entry.about or entry.settings}" for each in names.values() for entry in each
+            },
+            tally=_tally(claims, others),
             revised=content.revised,
-            below=[line.claim for line in others if line.kind == PAPER],
             maker=maker,
             metrics_digest=digests.sha256(content.table),
             metrics_lines=len(content.rows) + FIRST_LINE - 1,
-            checks=content.doubts.evaluation,
+            checks_of=content.doubts.evaluation,
+            checks=content.checks,
             claims=claims,
             summary=content.summary,
             other_claims=others,
-            rows=packing.packed(json.dumps(data, separators=(",", ":"), allow_nan=False)),
+            rows=_packed(data),
+            index=_packed(index(files, provenance, study)),
             command=f"snakemake --cores all --config study={study} --force reports/{study}/report.html",
-            short=SHORT,
         )
     )
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many of the papers' own claims have each verdict.
+
+    Attributes:
+        papers: {paper: (verdicts, what became of them under an attacker who knows)}.
+        words: the verdicts of all of them, the most frequent first. attackers: the same of the second axis.
+        unjudged: the claims that no number judges.
+    """
+
+    papers: dict[str, tuple[Counter[str], Counter[str]]]
+    words: Counter[str]
+    attackers: Counter[str]
+    unjudged: list[ClaimLine]
+
+    @property
+    def columns(self) -> tuple[list[str], list[str]]:
+        """The words of both axes that occur, in a fixed order."""
+        return [word for word in ORDER if self.words[word]], [word for word in ATTACKERS if self.attackers[word]]
+
+
+def _tally(claims: list[ClaimLine], others: list[ClaimLine]) -> Tally:
+    judged = [line for line in claims if line.kind == PAPER]
+    unjudged = [line for line in others if line.kind == PAPER]
+    papers = {
+        paper: (
+            Counter(line.word for line in (*judged, *unjudged) if line.paper == paper),
+            Counter(line.attacker for line in judged if line.paper == paper),
+        )
+        for paper in dict.fromkeys(line.paper for line in (*judged, *unjudged))
+    }
+    words = Counter(line.word for line in (*judged, *unjudged))
+    return Tally(papers, words, Counter(line.attacker for line in judged), unjudged)
 
 
 def _as_yaml(settings: dict[str, Any]) -> str:
@@ -117,35 +165,8 @@ def _as_yaml(settings: dict[str, Any]) -> str:
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100))
 
 
-def _by_system(content: Content) -> dict[str, list[Chapter]]:
-    """Return {heading: chapters} of the papers in their order, then of what belongs to none."""
-    systems = {name: facts.get("title", facts["name"]) for name, facts in content.papers.items()}
-    systems[SHARED] = "Data and common ground"
-    groups = {title: [c for c in content.chapters if c.system == system] for system, title in systems.items()}
-    return {title: group for title, group in groups.items() if group}
-
-
-# --- filters of the templates -------------------------------------------------------------------------------------
-
-
-def _packed(part: str) -> Markup:
-    """Return a part of the page that is unpacked when it is unfolded."""
-    return Markup('<script type="text/plain" class="packed">{}</script>').format(packing.packed(part.strip()))
-
-
-def _allowed(text: str) -> Markup:
-    """Return the source of a content security policy that allows only this inline script or style sheet."""
-    return Markup("'sha256-{}'").format(base64.b64encode(hashlib.sha256(text.encode()).digest()).decode())
-
-
-def _breakable(text: str) -> Markup:
-    """Return a name that may wrap after its slashes, pluses and underscores."""
-    return Markup(re.sub(r"([/+_])", r"\1<wbr>", str(escape(text))))
-
-
-def _linked(text: str) -> Markup:
-    """Return a text in which each claim's name leads to its line."""
-    return Markup(CLAIM.sub(r'<a href="#claim-\1">\1</a>', str(escape(text))))
+def _packed(data: Any) -> str:
+    return packing.packed(json.dumps(data, separators=(",", ":"), allow_nan=False))
 
 
 def _environment() -> Environment:
@@ -157,10 +178,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["allowed"] = _allowed
-    environment.filters["breakable"] = _breakable
-    environment.filters["linked"] = _linked
-    environment.filters["packed"] = _packed
-    environment.filters["sections"] = sections
-    environment.filters["typeset"] = typeset
+    filters = {"sections": sections, "typeset": typeset, "pack": _packed}
+    filters |= {
+        name: getattr(markup, name) for name in ("allowed", "breakable", "interval", "linked", "number", "packed")
+    }
+    environment.filters.update(filters)
+    environment.globals["NOT_RUN"] = NOT_RUN
     return environment

@@ -29,6 +29,11 @@ def paper_schema() -> Schema:
         "title": TEXT | _says("Heading of the paper's chapter; without it, the name."),
         "cite": TEXT | _says("Authors, title, year."),
         "url": TEXT | {"pattern": "^https?://"} | _says("Where the paper can be read."),
+        "idea": TEXT | _says("What the paper proposes, in two sentences for readers who do not know it."),
+        "answers": _ids(CRITERION_ID)
+        | _says("The criteria whose sentences (`says`) answer the paper's question; the first opens the report."),
+        "change": TEXT | _says("Which result would change the answer."),
+        "contrast": _contrast() | _says("One share, against attackers who do not know the system and who know it."),
         "distance": {"type": "number", "exclusiveMinimum": 0}
         | _says(
             "How far beyond its bound a truth has to be for a claim to be worth settling; a number may give its own."
@@ -52,6 +57,17 @@ def paper_schema() -> Schema:
         **_block(properties, required=("name", "cite", "url", "published", "criteria")),
         "definitions": definitions,
     }
+
+
+def _contrast() -> Schema:
+    properties = {
+        "of": {"type": "string", "pattern": CRITERION_ID} | _says("The criterion whose roles the numbers use."),
+        "shows": TEXT | _says("What the numbers are shares of; more is better for the defender."),
+        "unaware": ref("condition"),
+        "aware": ref("condition"),
+        "reference": ref("condition"),
+    }
+    return _block(properties, required=("of", "shows", "unaware", "aware"))
 
 
 def _published() -> Schema:

@@ -4,7 +4,8 @@ import pytest
 from hand_made_claims import ASKED, SETS, asks, book, networks, one, role, row, verdicts
 
 from touchstone.claims.judging import Asked, judge
-from touchstone.report.claim_table import claim_rows, page_lines
+from touchstone.report.claim_lines import page_lines
+from touchstone.report.claim_table import claim_rows
 
 GUARDED = asks(at_least=0.8) | {"broken_by": ["S9-2"], "scales": ["P9-1"]}
 ATTACK = {
@@ -138,7 +139,7 @@ def test_the_number_that_says_whether_a_claim_is_broken_is_a_row_of_its_own(left
     assert (shown.word, shown.attacker) == ("reported", attacker)
     assert ("so not robust" in shown.note) == (attacker == "broken")
     assert (first.metric, second.metric, second.value, set(second.of)) == ("SR", "accuracy left", left, {3})
-    assert [(name, asked) for name, _, asked in shown.numbers] == [
+    assert [(part.name, part.required) for part in shown.numbers] == [
         ("SR", ""),
         ("accuracy left", "broken if < 20\u202f%"),
     ]

@@ -9,7 +9,8 @@ from hand_made_claims import ASKED, asks, book, mean, one, row
 from touchstone.claims.judging import Asked, judge
 from touchstone.claims.measurements import Quantity, at_confidence
 from touchstone.claims.verdicts import CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, status
-from touchstone.report.claim_table import claim_rows, claims_csv, page_lines
+from touchstone.report.claim_lines import page_lines
+from touchstone.report.claim_table import claim_rows, claims_csv
 from touchstone.statistics import crossed
 from touchstone.statistics.power import SECOND_LOOK
 

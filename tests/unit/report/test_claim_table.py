@@ -1,12 +1,14 @@
 """The table of claims in claims.csv, in metrics.csv.gz and on the page."""
 
 import csv
+import math
 from dataclasses import replace
 
 from hand_made_claims import ASKED, asks, book, mean, row
 
 from touchstone.claims.judging import Asked, judge
-from touchstone.report.claim_table import COLUMNS, claim_rows, claims_csv, page_lines
+from touchstone.report.claim_lines import page_lines
+from touchstone.report.claim_table import COLUMNS, claim_rows, claims_csv
 from touchstone.statistics.sanity_checks import Doubts
 
 ATTACK = {"tests": [{"name": "SR", "metric": "evasion_rate", "above": 0.5}]}
@@ -121,8 +123,10 @@ def test_the_page_shows_what_was_judged_first():
 
     assert [line.claim for line in judged] == ["S9-1", "S9-3"]
     assert [line.claim for line in others] == ["P9-1", "S9-2"]
-    ((name, number, asked),) = judged[0].numbers
-    assert (name, number.line, asked) == ("accuracy", 20, "≥ 80\u202f%")
+    (part,) = judged[0].numbers
+    assert (part.name, part.number.line, part.required) == ("accuracy", 20, "≥ 80\u202f%")
+    assert (part.low, part.high, part.band) == (0.88, 0.94, (0.8, math.inf))
+    assert judged[0].why == "The whole interval is ≥ 80\u202f%."
     assert [(line.word, line.attacker, line.holm) for line in (*judged, *others)] == [
         ("confirmed", "broken", True),
         ("confirmed", "does not apply", None),
@@ -142,6 +146,10 @@ def test_a_number_of_a_claim_says_how_it_came_about_and_that_an_attack_behind_it
 
     ((line,), _) = page_lines(made, found, claim_rows(found, 20), Doubts([*seeds, *checks]))
 
-    (_, number, _) = line.numbers[0]
-    assert number.title.startswith("mean of 2 seeds; its 95 % interval in brackets; n = 500; a check of an attack")
-    assert number.doubt == "leaves more than random noise does, by +1.5\u202fpoints (asked ≤ 0.5 points, n = 500)"
+    assert line.numbers[0].number.title.startswith(
+        "mean of 2 seeds; its 95 % interval in brackets; n = 500; a check of an attack"
+    )
+    assert (
+        line.numbers[0].number.doubt
+        == "leaves more than random noise does, by +1.5\u202fpoints (asked ≤ 0.5 points, n = 500)"
+    )

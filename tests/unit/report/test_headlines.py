@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
@@ -39,18 +38,6 @@ def test_transfer_alone_is_headed_by_each_attack():
 
     assert table.caption == "Accuracy, clean and under attacks that did not know the classifier: diagnostics"
     assert table.columns == ("clean", "mlp/fgsm")
-
-
-def test_detection_is_headed_by_the_best_detector_and_says_what_attackers_knew(numbers_of):
-    numbers = numbers_of(detection)
-
-    (table,) = headlines(numbers)
-
-    attacked = ("digits_test/fgsm, oblivious", "digits_test/pgd, oblivious")
-    assert table.columns == ("photographs", "uniform", *attacked, "mean_of_sets")
-    assert {line.words for line in table.lines} == {("cnn",), ("cnn_pgd",)}
-    best = max(STUDY["DETECTORS"], key=lambda name: value(numbers, "auroc_mean", f"cnn+{name}", "photographs"))
-    assert table.lines[0].numbers[0].label == best
 
 
 def test_evasion_is_headed_by_the_strongest_attacker_of_each_kind_at_5_percent(numbers_of):

@@ -17,8 +17,8 @@ from touchstone.report import packing
 from touchstone.statistics.wording import written
 
 NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"[^>]*>([^<]*)<')
-WORD = re.compile(r'<tr id="claim-([^"]*)">(?:(?!</tr>).)*?<span class="verdict [^"]*">([^<]*)<', re.DOTALL)
-COUNT = re.compile(r'<li><span class="verdict [^"]*">([^<]*)</span> <strong>(\d+)</strong>')
+WORD = re.compile(r'<tr id="claim-([^"]*)"[^>]*>(?:(?!</tr>).)*?<span class="verdict [^"]*">([^<]*)<', re.DOTALL)
+COUNT = re.compile(r'<span class="verdict [^"]*">([^<]*)</span> <strong>(\d+)</strong>')
 
 
 def differences(report: Path, root: Path, expected_root: str | None, clone: bool) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from touchstone.claims import paper_files
+from touchstone.claims import contrast_files, paper_files
 from touchstone.claims.criteria import SHARED, Book, Criterion
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import NAME, read_yaml
@@ -124,7 +124,7 @@ def read_paper(folder: Path, problems: Problems) -> Paper:
     """Return one paper; every mistake goes to `problems`."""
     name = folder.resolve().name
     facts, questions = read_yaml(folder / "paper.yaml"), read_yaml(folder / "questions.yaml")
-    for mistake in paper_files.mistakes(facts):
+    for mistake in (*paper_files.mistakes(facts), *contrast_files.mistakes(facts)):
         problems.add(mistake.place, mistake.message, folder / "paper.yaml")
     roles = questions.pop("roles", None) or {}
     if not isinstance(roles, dict) or not all(isinstance(text, str) for text in roles.values()):

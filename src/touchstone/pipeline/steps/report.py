@@ -7,18 +7,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from touchstone.claims import paper_files
+from touchstone.claims.contrasts import Contrast, contrasts
 from touchstone.claims.judging import Asked, judge
 from touchstone.records.metric_tables import Metrics, encode
 from touchstone.records.nouns import ContractError
-from touchstone.report import packing
+from touchstone.report import overview, packing
+from touchstone.report.attack_checks import grid
 from touchstone.report.chapters import Question, chapters
-from touchstone.report.claim_table import claim_rows, claims_csv, claims_tex, page_lines
+from touchstone.report.claim_lines import page_lines
+from touchstone.report.claim_table import claim_rows, claims_csv, claims_tex
 from touchstone.report.origins import Maker, Source
 from touchstone.report.page import Content, page
 from touchstone.report.pictures import Drawing, pictures
 from touchstone.report.summary import summary
 from touchstone.report.tables import FIRST_LINE, nested, numbered
 from touchstone.statistics.sanity_checks import Doubts
+
+CAPTION = (
+    "Each system in the measure of its own paper: 100 % is perfect. Lines are 95 % intervals over training seeds and test "
+    "images. Attacks of one row have the same budget."
+)
 
 
 def report(
@@ -63,6 +71,9 @@ def report(
     verdicts = judge(book, claims, rows)
     judged = claim_rows(verdicts, FIRST_LINE + len(rows))
     doubts = Doubts(rows)
+    opposed = contrasts(papers, claims, rows)
+    if opposed:
+        figures = {overview.NAME: _overview(opposed, study)} | figures
     drawn, styles = pictures(figures, rows, doubts)
     supervised = {name for name, detector in settings.get("detectors", {}).items() if detector.get("anomalous")}
     # A study that asks nothing of the published claims, such as an assay, opens with a summary instead.
@@ -73,12 +84,14 @@ def report(
         settings=settings,
         papers=papers,
         chapters=chapters(evaluations, rows, doubts, drawn, supervised),
-        pictures=drawn,
+        overview=next((picture for picture in drawn if picture.name == overview.NAME), None),
+        pictures=[picture for picture in drawn if picture.name != overview.NAME],
         styles=styles,
         claims=shown,
         other_claims=others,
         revised=[(one.id, one.text, change) for one in book.criteria.values() for change in one.revised if shown],
         summary=None if claims.claims else summary(rows, doubts),
+        checks=grid(rows, doubts),
         doubts=doubts,
         rows=every,
         table=packing.compressed(encode(Metrics(every))),
@@ -91,4 +104,16 @@ def report(
         "claims.csv": claims_csv(book, verdicts),
         "claims.tex": claims_tex(book, verdicts),
         **{name: data for picture in drawn for name, data in picture.files.items()},
+    }
+
+
+def _overview(opposed: list[Contrast], study: str) -> Drawing:
+    """Return the picture at the head of the page, which belongs to no evaluation."""
+    rows = [part.quantity.row for one in opposed for part in (one.unaware, one.aware, one.reference) if part]
+    return {
+        "draw": lambda: overview.overview(opposed),
+        "caption": CAPTION,
+        "evaluation": "",
+        "files": list(dict.fromkeys(f"data/{study}/metrics/{row.evaluation}.csv" for row in rows)),
+        "component": "report/overview",
     }

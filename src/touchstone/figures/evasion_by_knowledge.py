@@ -1,0 +1,98 @@
+"""Figure: how often an attack gets past network and detector, before and after the attacker knows the detector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from touchstone.contracts import UnitInterval
+from touchstone.figures._curves import means_first
+from touchstone.records.metric_rows import OBLIVIOUS
+from touchstone.records.metric_tables import MetricRow
+from touchstone.report import drawing, palette
+
+UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
+WRONG = "wrong_rate"
+
+
+def evasion_by_knowledge(
+    metrics: list[MetricRow], *, classifier: str | None = None, false_positive_rate: UnitInterval = 0.05
+) -> Figure:
+    """Return one row per detector: the share misclassified and not flagged if the attacker knows it, and if not.
+
+    Of several attacks the most successful one. Lines are 95 % intervals. The vertical line is the share that fools the
+    network if there is no detector.
+
+    Args:
+        metrics: rows of an evasion evaluation, with means over seeds if there are several.
+        classifier: the one to show; None shows the first.
+        false_positive_rate: of the detectors, on calibration images.
+
+    Raises:
+        ValueError: no detector was attacked both ways.
+    """
+    metric = f"evasion_rate_at_{false_positive_rate:g}"
+    entry = classifier or next((row.classifier for row in metrics if row.detector), "")
+    rows = [row for row in metrics if row.classifier == entry and row.detector and row.threat.knowledge]
+    worst = {
+        detector: (unaware, aware)
+        for detector in dict.fromkeys(row.detector for row in rows)
+        if (unaware := _worst(rows, detector, metric, white_box=False))
+        and (aware := _worst(rows, detector, metric, white_box=True))
+    }
+    if not worst:
+        raise ValueError("no detector with an attack that knows it and one that does not")
+    order = sorted(worst, key=lambda name: worst[name][1].value)
+    figure, (axes,) = drawing.panels(1, height=1.5 + 0.34 * len(order))
+    figure.set_figwidth(drawing.WIDTH)
+    for height, detector in enumerate(reversed(order)):
+        _row(axes, height, *worst[detector])
+    bare = max((row.value for row in rows if row.measured == WRONG and row.threat.knowledge == OBLIVIOUS), default=None)
+    if bare is not None:
+        axes.axvline(bare, color=drawing.FAINT, linestyle="--", linewidth=1)
+        axes.annotate(
+            "without a detector", (bare, len(order) - 0.45), (-3, 0), textcoords="offset points", fontsize=8, ha="right"
+        )
+    axes.set_yticks(range(len(order)), [name.replace("_", " ") for name in reversed(order)])
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(order) - 0.2))
+    axes.set_xlabel(f"misclassified and not flagged, at {false_positive_rate:.0%} false alarms on calibration images")
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    for colour, words in ((UNAWARE, "does not know the detector"), (AWARE, "knows network and detector")):
+        axes.plot([], [], "o", color=colour, markersize=7, label=f"attacker {words}")
+    figure.legend(loc="outside lower center", ncols=2)
+    axes.set_title(_takeaway(worst, order), fontweight="bold", fontsize=10)
+    return drawing.described(figure, _words(entry, worst, order))
+
+
+def _worst(rows: Iterable[MetricRow], detector: str, metric: str, *, white_box: bool) -> MetricRow | None:
+    own = [row for row in means_first(rows) if row.detector == detector and row.measured == metric]
+    own = [
+        row for row in own if row.threat.is_white_box == white_box and (white_box or row.threat.knowledge == OBLIVIOUS)
+    ]
+    own = [row for row in own if row.seed == own[0].seed]
+    return max(own, key=lambda row: row.value, default=None)
+
+
+def _row(axes: Axes, height: int, unaware: MetricRow, aware: MetricRow) -> None:
+    axes.plot([unaware.value, aware.value], [height] * 2, color=drawing.FAINT, linewidth=1)
+    for row, colour, shift in ((unaware, UNAWARE, 0.16), (aware, AWARE, -0.16)):
+        low, high = (row.value if end is None else end for end in (row.low, row.high))
+        axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.3)
+        axes.plot([row.value], [height], "o", color=colour, markersize=7)
+    axes.annotate(f"{aware.value:.0%}", (aware.value, height), (6, 3), textcoords="offset points", fontsize=8)
+
+
+def _takeaway(worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:
+    best = order[0]
+    return f"An attacker who knows it gets past the best detector on {worst[best][1].value:.0%} of images"
+
+
+def _words(entry: str, worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:
+    shares = (
+        f"{name} {worst[name][0].value:.0%} unknown to the attacker, {worst[name][1].value:.0%} known" for name in order
+    )
+    return f"{_takeaway(worst, order)}. Misclassified by {entry} and not flagged: {'; '.join(shares)}."

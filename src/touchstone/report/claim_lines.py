@@ -1,0 +1,188 @@
+"""Claims as the page shows them: a sentence, the numbers against their bounds, the verdict and the reason for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+from touchstone.claims.criteria import Book, Criterion
+from touchstone.claims.measurements import EQUAL
+from touchstone.claims.verdicts import (
+    CONFIRMED,
+    DOWN,
+    INCONCLUSIVE,
+    NOT_CONFIRMED,
+    NOT_RUN,
+    UP,
+    Part,
+    Verdict,
+    is_difference,
+    required,
+    said,
+)
+from touchstone.records.metric_tables import MetricRow
+from touchstone.report import markup
+from touchstone.report.claim_table import criterion_of, kind_of, published_figures
+from touchstone.report.tables import Number, Numbers
+from touchstone.statistics.sanity_checks import Doubts
+
+
+class ClaimNumber(NamedTuple):
+    """A number of a claim on the page: what it is, what it had to be, and where its interval and its band end."""
+
+    name: str
+    number: Number
+    required: str
+    low: float = -math.inf
+    high: float = math.inf
+    band: tuple[float, float] | None = None  # that the criterion asks for; None if nothing is asked
+    difference: bool = False
+
+
+class ClaimLine(NamedTuple):
+    """One claim as the page shows it.
+
+    Attributes:
+        says: what was found, in plain words; "" if the criterion has no sentence of its own.
+        answer: the same with its numbers as buttons.
+        why: how the verdict follows from the number that decided.
+    """
+
+    claim: str
+    paper: str
+    kind: str
+    setting: str
+    criterion: str
+    published: str
+    numbers: tuple[ClaimNumber, ...]
+    word: str
+    attacker: str
+    holm: bool | None
+    says: str
+    note: str
+    answer: Markup = Markup()
+    why: str = ""
+    comparable: bool = False  # measured on the data and the network of the paper
+
+
+def page_lines(
+    book: Book, verdicts: Iterable[Verdict], rows: Iterable[MetricRow], doubts: Doubts | None = None
+) -> tuple[list[ClaimLine], list[ClaimLine]]:
+    """Return the criteria that were judged by numbers, and every other claim, as the page shows them.
+
+    Args:
+        book: all claims.
+        verdicts: one per claim. Published claims show no numbers of their own.
+        rows: those of `claim_rows`, in their order.
+        doubts: the checks that attacks failed; numbers computed from those attacks are marked.
+    """
+    doubts = doubts or Doubts(())
+    numbers, waiting = Numbers(()), iter(rows)
+    judged: list[ClaimLine] = []
+    others: list[ClaimLine] = []
+    for verdict in verdicts:
+        parts = () if verdict.judged_by else verdict.parts
+        shown = [_claim_number(part, _number(part, numbers.number(next(waiting)), verdict, doubts)) for part in parts]
+        criterion = verdict.claim if isinstance(verdict.claim, Criterion) else None
+        line = ClaimLine(
+            claim=verdict.claim.id,
+            paper=verdict.claim.paper,
+            kind=kind_of(verdict),
+            setting=verdict.claim.setting,
+            criterion=typeset(criterion_of(verdict)),
+            published=published_figures(book, verdict),
+            numbers=tuple(shown),
+            word=verdict.word,
+            attacker=verdict.attacker,
+            holm=verdict.holm,
+            says=said(verdict) if criterion and criterion.says else "",
+            note="; ".join(verdict.notes),
+            answer=_answer(criterion, parts, shown) if criterion and criterion.says and parts else Markup(),
+            why=_why(verdict.word, parts[0]) if parts else "",
+            comparable=criterion is not None and criterion.paper_scale,
+        )
+        by_numbers = criterion and line.numbers and line.word != NOT_RUN
+        (judged if by_numbers else others).append(line)
+    return judged, others
+
+
+def typeset(comparisons: str) -> str:
+    """Return a criterion with the signs of print; the CSV keeps those of a keyboard."""
+    return comparisons.replace(">=", "≥").replace("<=", "≤")
+
+
+def _claim_number(part: Part, number: Number) -> ClaimNumber:
+    quantity = part.quantity
+    return ClaimNumber(
+        part.name, number, required(part), quantity.low, quantity.high, _band(part), is_difference(quantity)
+    )
+
+
+def _band(part: Part) -> tuple[float, float] | None:
+    """Return the ends of the values that meet a bound."""
+    bound, comparison = part.bound, part.condition.comparison
+    if bound is None or not comparison:
+        return None
+    if isinstance(bound, tuple):
+        return bound
+    if comparison in UP:
+        return bound, math.inf
+    if comparison in DOWN:
+        return -math.inf, bound
+    return bound - part.condition.tolerance, bound + part.condition.tolerance
+
+
+def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumber]) -> Markup:
+    """Return the criterion's sentence with each number as a button; of several things, the weakest by its name."""
+
+    def button(condition: object) -> Markup:
+        for part, one in zip(parts, shown, strict=True):
+            if part.condition is condition:
+                which = Markup(" ({})").format(markup.breakable(part.quantity.which)) if part.quantity.which else ""
+                return markup.number(one.number, one.name) + which
+        return Markup("not measured")
+
+    numbers = [button(test) for test in criterion.tests]
+    breaking = button(criterion.breaks) if criterion.breaks else Markup()
+    return Markup(escape(criterion.says)).format(*numbers, breaks=breaking)
+
+
+def _why(word: str, part: Part) -> str:
+    """Return in one sentence how the verdict follows from the number that decided."""
+    asked = required(part)
+    if not asked:
+        return "The number is reported; its criterion asks for no bound."
+    if part.note:
+        return f"The number cannot decide by itself: {part.note}."
+    subject = "Every network" if part.condition.comparison == EQUAL else "The whole interval"
+    reasons = {
+        CONFIRMED: f"{subject} is {asked}.",
+        NOT_CONFIRMED: f"{'Not every network' if part.condition.comparison == EQUAL else 'The whole interval'} "
+        f"{'is' if part.condition.comparison == EQUAL else 'fails'} {asked}.",
+        INCONCLUSIVE: f"The interval contains the bound, so it decides neither way ({asked}).",
+    }
+    return reasons.get(word, "")
+
+
+def _number(part: Part, number: Number, verdict: Verdict, doubts: Doubts) -> Number:
+    """Return the number with how it came about, and with the failed checks of the attacks behind it."""
+    doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
+    title = f"{_how(part, verdict.confidence)}; n = {part.quantity.n}"
+    title += f"; a check of an attack behind it failed: {doubt}" if doubt else ""
+    return number._replace(title=title, doubt=doubt)
+
+
+def _how(part: Part, confidence: float) -> str:
+    """Return in words which numbers it is a mean of, and what its brackets show."""
+    interval = f"its {100 * confidence:g} % interval in brackets"
+    seeds = len(part.quantity.seeds)
+    if part.condition.comparison == EQUAL:
+        return "in brackets the least and the greatest seed"
+    if part.decider:
+        return f"{part.decider}, as each had to pass; {interval}"
+    if seeds > 1:
+        return f"mean of {seeds} seeds; {interval}"
+    return f"{f'seed {part.quantity.seeds[0]}; ' if seeds else ''}{interval}"

@@ -1,0 +1,86 @@
+"""The picture at the head of the report: what each system withstands before and after the attacker knows it."""
+
+from __future__ import annotations
+
+import textwrap
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from touchstone.claims.contrasts import Contrast
+from touchstone.claims.verdicts import Part, number
+from touchstone.report import drawing, palette
+
+NAME = "overview"
+UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
+ROW, TOP = 0.62, 0.95  # inches of one system, and of the rest
+ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
+SEVERE = 0.1  # a fall that is worth a headline
+
+
+def takeaway(contrasts: list[Contrast]) -> str:
+    """Return in one sentence which system loses most once the attacker knows it."""
+    worst = max(contrasts, key=lambda contrast: contrast.fall)
+    if worst.fall < SEVERE:
+        return f"No system loses {SEVERE:.0%} or more once the attacker knows it"
+    before, after = (f"{100 * part.quantity.value:.0f} %" for part in (worst.unaware, worst.aware))
+    return f"{worst.paper} falls from {before} to {after} once the attacker knows it"
+
+
+def overview(contrasts: list[Contrast]) -> Figure:
+    """Return one row per system: two dots with 95 % intervals, a line between them, and a tick without the system.
+
+    Args:
+        contrasts: at least one.
+    """
+    figure = Figure(figsize=(drawing.WIDTH, TOP + ROW * len(contrasts)))
+    axes = figure.subplots()
+    for height, contrast in enumerate(reversed(contrasts)):
+        _row(axes, height, contrast)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.6, len(contrasts) - 0.25))
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    labels = [f"{one.paper}\n{textwrap.fill(one.shows, 34)}" for one in reversed(contrasts)]
+    axes.set_yticks(range(len(contrasts)), labels, fontsize=8)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.set_title(takeaway(contrasts), loc="left", x=0, fontsize=10.5, fontweight="bold")
+    for mark, colour, words in (("o", UNAWARE, "attacker does not know the system"), ("o", AWARE, "attacker knows it"),
+                                ("|", drawing.INK, "without the system")):  # fmt: skip
+        axes.plot([], [], marker=mark, color=colour, linestyle="none", markersize=8, label=words)
+    if any(contrast.upper_bound for contrast in contrasts):
+        axes.plot([], [], marker="o", color=AWARE, markerfacecolor="none", linestyle="none", label="upper bound only")
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8, handletextpad=0.2, columnspacing=1.2)
+    return drawing.described(figure, _words(contrasts))
+
+
+def _row(axes: Axes, height: int, contrast: Contrast) -> None:
+    before, after = (part.quantity.value for part in (contrast.unaware, contrast.aware))
+    axes.annotate("", (after, height), (before, height), arrowprops=ARROW)
+    for part, colour, shift in ((contrast.unaware, UNAWARE, 0.14), (contrast.aware, AWARE, -0.14)):
+        low, high = max(part.quantity.low, 0), min(part.quantity.high, 1)
+        axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.4)
+    axes.plot([before], [height], "o", color=UNAWARE, markersize=8)
+    face = drawing.BACKDROP if contrast.upper_bound else AWARE
+    axes.plot([after], [height], "o", color=AWARE, markersize=8, markeredgewidth=1.6, markerfacecolor=face)
+    if contrast.reference:
+        axes.plot(
+            [contrast.reference.quantity.value], [height], "|", color=drawing.INK, markersize=15, markeredgewidth=1.6
+        )
+    _labels(axes, height, before, after)
+
+
+def _labels(axes: Axes, height: int, before: float, after: float) -> None:
+    """Write both values above their dots; of two that would meet, each away from the other."""
+    close = abs(before - after) < 0.1
+    for value, other, colour in ((before, after, UNAWARE), (after, before, AWARE)):
+        side = "center" if not close else "left" if value > other or (value == other and colour == AWARE) else "right"
+        axes.annotate(f"{100 * value:.0f} %", (value, height), (0, 9), textcoords="offset points", ha=side, fontsize=8)
+
+
+def _words(contrasts: list[Contrast]) -> str:
+    def one(part: Part) -> str:
+        return f"{number(part)} if the attacker {part.name.split(':')[0]}"
+
+    rows = "; ".join(f"{each.paper}, {each.shows}: {one(each.unaware)}, {one(each.aware)}" for each in contrasts)
+    return f"{takeaway(contrasts)}. {rows}."

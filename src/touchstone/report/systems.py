@@ -1,0 +1,75 @@
+"""The chapters of the page: one per paper, from its idea to its answer, its claims and its measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from touchstone.claims.criteria import SHARED
+from touchstone.report.chapters import Chapter
+from touchstone.report.claim_lines import ClaimLine
+from touchstone.report.pictures import Picture
+
+ANSWERS = 4  # sentences that open a chapter of a paper that chooses none
+
+
+@dataclass(frozen=True)
+class System:
+    """One paper as the page shows it.
+
+    Attributes:
+        answers: claims whose sentences answer the paper's question, the most important first.
+        hero: the picture that opens the chapter, the first of the paper's figures.
+    """
+
+    name: str
+    title: str
+    idea: str
+    change: str
+    answers: list[ClaimLine]
+    claims: list[ClaimLine]
+    hero: Picture | None
+    chapters: list[Chapter]
+
+    @property
+    def anchors(self) -> str:
+        """The ids inside its packed parts, for links that lead there."""
+        return " ".join(anchor for chapter in self.chapters for anchor in chapter.anchors)
+
+
+def systems(
+    papers: Mapping[str, Mapping[str, Any]], chapters: list[Chapter], pictures: list[Picture], claims: list[ClaimLine]
+) -> list[System]:
+    """Return the papers in their order, then what belongs to none; only those with chapters.
+
+    Args:
+        papers: {paper: the content of its paper.yaml}.
+        chapters: one per evaluation.
+        pictures: in the order of the study's figures.
+        claims: those that were judged by numbers.
+    """
+    every = {**papers, SHARED: {"name": "Data and common ground"}}
+    return [
+        _system(name, facts, own, pictures, [line for line in claims if line.paper == facts["name"]])
+        for name, facts in every.items()
+        if (own := [chapter for chapter in chapters if chapter.system == name])
+    ]
+
+
+def _system(
+    name: str, facts: Mapping[str, Any], chapters: list[Chapter], pictures: list[Picture], claims: list[ClaimLine]
+) -> System:
+    evaluations = {chapter.name for chapter in chapters}
+    by_id = {line.claim: line for line in claims if line.answer}
+    chosen = facts.get("answers") or list(by_id)[:ANSWERS]
+    return System(
+        name=name,
+        title=facts.get("title", facts["name"]),
+        idea=facts.get("idea", ""),
+        change=facts.get("change", ""),
+        answers=[by_id[claim] for claim in chosen if claim in by_id],
+        claims=claims,
+        hero=next((picture for picture in pictures if picture.evaluation in evaluations), None),
+        chapters=chapters,
+    )

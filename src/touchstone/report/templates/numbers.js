@@ -1,0 +1,181 @@
+// Where a number came from: its row, the rows that it was computed from, and the files behind them.
+const readRows = once(async () => {
+  const data = JSON.parse(await unpack(byId("rows").textContent));
+  let line = 0;
+  data.places = new Map(data.columns.line.map((step, place) => [(line += step), place]));
+  return data;
+});
+const readIndex = once(async () => {
+  const index = JSON.parse(await unpack(byId("index").textContent));
+  index.files = index.member.map((member, place) => index.folder.of[index.folder.at[place]] + member);
+  return index;
+});
+const undo = (steps) => {
+  let sum = 0;
+  return steps.map((step) => (sum += step));
+};
+const rowAt = (data, line) => {
+  const place = data.places.get(line);
+  return Object.fromEntries(Object.entries(data.columns).map(([name, column]) => [name, Array.isArray(column) ? column[place] : column.of[column.at[place]]]));
+};
+const dialog = byId("origin");
+const LABELS = { low: "low", high: "high", n: "n", base_rate: "base rate", unit: "unit", seed: "seed", seeds: "seeds", method: "interval", threat: "threat model", evaluation: "evaluation" };
+const short = (value) => (value === null ? "?" : Number(value.toPrecision(6)));
+const isMean = (row) => row.seed === null && row.metric.endsWith("_mean");
+const seedsOf = (data, mean) => {
+  const metric = mean.metric.slice(0, -"_mean".length);
+  const codes = ["metric", "evaluation", "entry", "examples"].map((name) => {
+    const { of, at } = data.columns[name];
+    return [of.indexOf(name === "metric" ? metric : mean[name]), at];
+  });
+  return [...data.places].filter(([, place]) => codes.every(([code, at]) => at[place] === code)).map(([line]) => [rowAt(data, line), line]);
+};
+const describe = (data, row, line) => {
+  const list = make("dl");
+  const add = (name, value) => list.append(make("dt", name), make("dd", value));
+  add("value", short(row.value));
+  for (const [name, label] of Object.entries(LABELS)) {
+    const value = row[name];
+    if (value === null || value === "" || value.length === 0) continue;
+    add(label, typeof value === "number" ? short(value) : Array.isArray(value) ? value.join(", ") : value);
+  }
+  if (line in data.how) add("what it is", data.how[line]);
+  const values = isMean(row) ? seedsOf(data, row).map(([single]) => single.value) : [];
+  if (values.length) add("of single seeds", `least ${short(Math.min(...values))}, greatest ${short(Math.max(...values))}`);
+  if (line in data.doubts) {
+    add("⚠ failed a check", data.doubts[line]);
+    list.lastChild.append(" ", make("a", "all checks", { href: "#checks" }));
+  }
+  add("where", `line ${line} of metrics.csv.gz, whose header is line 1; all digits are there`);
+  return list;
+};
+const interval = (row) => `${short(row.value)} [${short(row.low)}, ${short(row.high)}]`;
+const linesOf = (data, places) => {
+  const list = make("ul");
+  for (const line of places) {
+    const row = rowAt(data, line);
+    const seed = row.seed === null ? "" : `, seed ${row.seed}`;
+    list.append(make("li", `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}${seed}: ${interval(row)}, line ${line}`));
+  }
+  return list;
+};
+
+const coded = (index, name, place) => index[name].of[index[name].at[place]];
+const fileEntry = (index, place) => {
+  const item = make("li");
+  const name = index.files[place];
+  item.append(make("code", name, { className: "path" }));
+  if (index.digest[place] === null) {
+    item.append(make("p", `Its digest is in the sidecar of the metrics computed from it: touchstone trace ${name}`, { className: "none" }));
+    return item;
+  }
+  const list = make("dl");
+  const add = (label, ...parts) => {
+    list.append(make("dt", label), make("dd"));
+    list.lastChild.append(...parts);
+  };
+  const [code, scripts] = coded(index, "code", place);
+  const files = undo(scripts).map((script) => index.scripts[script]);
+  add("digest", make("code", `sha256:${index.digest[place]}…`, { className: "digest" }));
+  add("step", coded(index, "step", place));
+  add("settings", make("code", coded(index, "settings", place)));
+  const more = make("details");
+  more.append(make("summary", `${files.length} files of code`), make("small", files.join(" ")));
+  add("code", make("code", code, { className: "digest" }), more);
+  const inputs = undo(coded(index, "inputs", place));
+  if (inputs.length) add("made from", filesOf(index, inputs, true));
+  add("rerun", make("code", `snakemake --cores all --config study=${index.study} --force ${coded(index, "folder", place)}`, { className: "command" }));
+  item.append(list);
+  return item;
+};
+const MOST = 8; // files of a long list that are shown at first
+const filesOf = (index, places, onlyNames = false, most = MOST) => {
+  const list = make("ul", "", { className: "files" });
+  const entry = (place) => {
+    if (!onlyNames) return fileEntry(index, place);
+    const item = make("li");
+    item.append(make("a", index.files[place], { href: `#file=${encodeURIComponent(index.files[place])}` }));
+    return item;
+  };
+  list.append(...places.slice(0, most).map(entry));
+  if (places.length > most) {
+    const rest = make("button", `${places.length - most} more files`, { type: "button" });
+    rest.addEventListener("click", () => list.replaceChildren(...places.map(entry)));
+    list.append(make("li"));
+    list.lastChild.append(rest);
+  }
+  return list;
+};
+
+const present = (title, parts) => {
+  byId("origin-title").textContent = title;
+  byId("origin-body").replaceChildren(...parts);
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+};
+const openNumber = async (line) => {
+  const [data, index] = await Promise.all([readRows(), readIndex()]);
+  const row = rowAt(data, line);
+  const of = data.of[line];
+  const parts = [describe(data, row, line)];
+  if (isMean(row)) {
+    const seeds = make("ul");
+    seeds.append(...seedsOf(data, row).map(([single, place]) => {
+      const item = make("li");
+      item.append(make("button", `seed ${single.seed}: ${interval(single)}`, { type: "button", className: "number" }), `, line ${place}`);
+      item.firstChild.dataset.row = place;
+      return item;
+    }));
+    parts.push(make("h3", "The seeds"), seeds);
+  }
+  if (of) {
+    parts.push(make("h3", "Computed from"), linesOf(data, of));
+    const between = [...new Set(of.map((one) => data.tables[rowAt(data, one).evaluation]))].filter((place) => place !== undefined);
+    if (between.length) parts.push(make("h3", "These rows are in"), filesOf(index, between));
+    if (data.maker) parts.push(make("h3", "Judged by"), make("p", `${data.maker.files.join(", ")} of src/touchstone, a part of code ${data.maker.code}; "touchstone trace --number ${line}" prints the chain, "touchstone audit" checks it.`));
+  }
+  if (row.evaluation in data.tables) parts.push(make("h3", "Computed into"), filesOf(index, [data.tables[row.evaluation]]));
+  const files = undo(row.files);
+  parts.push(make("h3", `Measured on ${files.length} files`), filesOf(index, files));
+  present(of ? `${row.entry}: ${row.metric}` : `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}`, parts);
+  if (history.state?.origin === undefined) history.pushState({ origin: line }, "");
+};
+const openFile = async () => {
+  if (!anchor().startsWith("file=")) return;
+  const index = await readIndex();
+  const place = index.files.indexOf(anchor().slice("file=".length));
+  if (place >= 0) present("Where a file came from", [filesOf(index, [place])]);
+};
+addEventListener("hashchange", openFile);
+addEventListener("load", openFile);
+// The browser's Back closes the dialog; closing it in another way goes back.
+addEventListener("popstate", () => !anchor().startsWith("file=") && dialog.close());
+dialog.addEventListener("close", () => history.state?.origin !== undefined && history.back());
+document.addEventListener("click", (event) => {
+  const number = event.target.closest(".number");
+  if (number) openNumber(Number(number.dataset.row ?? number.querySelector("data").dataset.row));
+  else if (event.target === dialog || event.target.closest("#origin a:not([href^='#file='])")) dialog.close();
+});
+// A number that is pointed at says what its brackets are.
+document.addEventListener("pointerover", async (event) => {
+  const number = event.target.closest?.(".number");
+  if (!number) return;
+  const data = await readRows();
+  const row = rowAt(data, Number(number.dataset.row ?? number.querySelector("data").dataset.row));
+  number.title = `${row.metric.replaceAll("_", " ")} of ${row.entry}, ${isMean(row) ? `mean of ${row.seeds.length} seeds` : row.seed === null ? "" : `seed ${row.seed}`}; n = ${row.n}; threat model: ${row.threat}`;
+});
+
+// Both tables are unpacked while nothing else is to do, so that the first number opens at once.
+addEventListener("load", () => requestIdleCallback(() => Promise.all([readRows(), readIndex()])));
+
+// The list of all files: the first that contain every word typed.
+const listFiles = async () => {
+  const index = await readIndex();
+  const box = byId("all-files");
+  const wanted = wordsOf(byId("file-words").value);
+  const hits = index.files.map((_, place) => place).filter((place) => wanted.every((word) => index.files[place].toLowerCase().includes(word)));
+  box.querySelector("output").textContent = `${hits.length} of ${index.files.length}`;
+  box.querySelector("ul.files").replaceChildren(...filesOf(index, hits, false, 20).children);
+};
+byId("all-files").addEventListener("toggle", () => byId("all-files").open && listFiles());
+byId("file-words").addEventListener("input", listFiles);

@@ -1,0 +1,39 @@
+// Ctrl-K: claims, questions, figures and names.
+const finder = byId("search");
+const hits = byId("search-hits");
+const query = byId("search-words");
+const targets = once(async () => {
+  await Promise.all(all("#claims > details[data-holds]").map(unfold));
+  const list = all("#claims tr[id]").map((row) => [row.textContent.replace(/\s+/g, " ").trim(), `#${row.id}`, "claim"]);
+  list.push(...all("section[id] > h2").map((head) => [head.textContent, `#${head.parentElement.id}`, "section"]));
+  list.push(...all("details.chapter").map((part) => [part.querySelector("summary").textContent, `#${part.id}`, "question"]));
+  const figures = [...all("figure[id]").map((part) => part.id), ...all("[data-holds]").flatMap((part) => part.dataset.holds.split(" ").filter((id) => id.startsWith("figure-")))];
+  list.push(...[...new Set(figures)].filter(Boolean).map((id) => [id.replace("figure-", "figure ").replaceAll("_", " "), `#${id}`, "figure"]));
+  list.push(...[...(await cards())].map(([name, text]) => [`${name} – ${text}`, "#names", "name"]));
+  return list;
+});
+const find = async () => {
+  const wanted = wordsOf(query.value);
+  const list = await targets();
+  const left = wanted.length ? list.filter(([text]) => wanted.every((word) => text.toLowerCase().includes(word))) : [];
+  hits.replaceChildren(...left.slice(0, 12).map(([text, href, kind]) => {
+    const item = make("li");
+    item.append(make("a", text.slice(0, 160), { href }), " ", make("small", kind));
+    return item;
+  }));
+  if (wanted.length && !left.length) hits.replaceChildren(make("li", "Nothing contains these words."));
+};
+const openSearch = () => {
+  finder.showModal();
+  query.select();
+};
+byId("search-open").addEventListener("click", openSearch);
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    openSearch();
+  }
+});
+query.addEventListener("input", find);
+query.addEventListener("keydown", (event) => event.key === "Enter" && (event.preventDefault(), hits.querySelector("a")?.click()));
+hits.addEventListener("click", (event) => event.target.closest("a") && finder.close());

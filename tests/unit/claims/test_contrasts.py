@@ -1,0 +1,66 @@
+import runpy
+from pathlib import Path
+
+import pytest
+
+from touchstone.claims import contrast_files, contrasts
+from touchstone.claims.judging import Asked
+from touchstone.claims.paper_files import ClaimError
+from touchstone.pipeline.settings import papers
+
+STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
+NUMBER = {"evaluation": "robustness", "metric": "robust_accuracy", "entry": "{net}"}
+CONTRAST = {
+    "of": "S9-1",
+    "shows": "accuracy",
+    "unaware": NUMBER | {"name": "does not know", "examples": "{examples}/fgsm"},
+    "aware": NUMBER | {"name": "knows", "examples": "{examples}/pgd"},
+}
+TEST = NUMBER | {"name": "accuracy", "examples": "{examples}"}
+CRITERION = {
+    "setting": "any", "criterion": "any", "roles": {"net": "each classifiers", "examples": "examples"}, "tests": [TEST]
+}  # fmt: skip
+ASKED = Asked("digits", {"main": "robustness"}, {"S9-1": {"net": ["cnn", "other"], "examples": "test"}})
+
+
+def paper(**more):
+    return {"name": "Nine", "criteria": {"S9-1": CRITERION}, "contrast": CONTRAST | more}
+
+
+def rows(**values):
+    row = STUDY["metric_row"]
+    names = [(net, attack) for net in ("cnn", "other") for attack in values]
+    return [
+        row("robust_accuracy", values[attack], entry=net, examples=f"test/{attack}", seed=0, evaluation="main")
+        for net, attack in names
+    ]
+
+
+def test_a_contrast_has_the_numbers_of_the_first_network_before_and_after_the_attacker_knows():
+    (contrast,) = contrasts.contrasts({"nine": paper()}, ASKED, rows(fgsm=0.8, pgd=0.1))
+
+    assert (contrast.paper, contrast.shows, contrast.reference) == ("Nine", "accuracy", None)
+    assert contrast.fall == pytest.approx(0.7)
+    assert contrast.aware.quantity.row.entry == "cnn"
+
+
+def test_without_one_of_its_numbers_there_is_no_contrast():
+    assert contrasts.contrasts({"nine": paper()}, ASKED, rows(fgsm=0.8)) == []
+    assert contrasts.contrasts({"nine": {"name": "Nine"}}, ASKED, rows(fgsm=0.8)) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [({"of": "S9-2"}, "S9-2 is no criterion"), ({"other": 1}, "no such key"), ({"aware": {"name": "x"}}, "evaluation")],
+)
+def test_a_mistake_in_a_contrast_is_told_by_its_place(more, message):
+    (error,) = contrast_files.mistakes(paper(**more))
+
+    assert isinstance(error, ClaimError) and message in str(error)
+
+
+def test_every_shipped_paper_opens_with_sentences_and_a_contrast():
+    for facts in papers.shipped_facts().values():
+        assert list(contrast_files.mistakes(facts)) == []
+        assert facts["idea"] and facts["change"] and "contrast" in facts
+        assert all(facts["criteria"][claim].get("says") for claim in facts["answers"])
