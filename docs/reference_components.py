@@ -75,7 +75,8 @@ def _overview(folder: str) -> str:
 def pictures() -> str:
     """Return the page of figures: each component once, as Fashion-MNIST has it, with the lines that draw it."""
     parts = [
-        "# Figures of a report\n\nEvery picture is a few lines under `figures:` in a study, or in a paper's `questions.yaml`. The run "
+        "# Figures of a report\n\nEvery picture is a few lines under `figures:` in a study, or in a "
+        "paper's `questions.yaml`. The run "
         "draws it for the report, and writes it to `reports/STUDY/figures/` as SVG and PDF. `evaluation` names the question "
         "whose numbers are drawn; [figures](reference/figures.md) lists all settings. These pictures are from "
         "`make run STUDY=fashion_mnist`.\n"
