@@ -29,9 +29,9 @@ NAME = "check_{}"  # of the study that tries a paper; its verdicts mean nothing
 
 
 def is_paper(word: str) -> bool:
-    """Return whether a word of the command line is a paper: a folder, or the name of a shipped paper."""
+    """Return whether a word of the command line is a paper: a folder, or the name of a shipped paper and of no study."""
     is_folder = (Path(word) / "paper.yaml").is_file() or ("/" in word and not word.endswith((".yaml", ".yml")))
-    return word in shipped() or is_folder
+    return is_folder or (word in shipped() and not Path(f"workflow/studies/{word}.yaml").is_file())
 
 
 def is_check(study: str) -> bool:
