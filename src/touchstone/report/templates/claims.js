@@ -1,4 +1,4 @@
-// Filters of the claims: a paper, a verdict, words. They are kept in the address: #claims&paper=FGSM&word=broken.
+{# Filters of the claims: a paper, a verdict, words. They are kept in the address: #claims&paper=FGSM&word=broken. #}
 const chips = all(".scorecard button");
 const words = byId("claim-words");
 const state = { paper: "", word: "", text: "" };

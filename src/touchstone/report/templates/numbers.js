@@ -1,4 +1,4 @@
-// Where a number came from: its row, the rows that it was computed from, and the files behind them.
+{# Where a number came from: its row, the rows that it was computed from, and the files behind them. #}
 const readRows = once(async () => {
   const data = JSON.parse(await unpack(byId("rows").textContent));
   let line = 0;
@@ -148,7 +148,7 @@ const openFile = async () => {
 };
 addEventListener("hashchange", openFile);
 addEventListener("load", openFile);
-// The browser's Back closes the dialog; closing it in another way goes back.
+{# The browser's Back closes the dialog; closing it in another way goes back. #}
 addEventListener("popstate", () => !anchor().startsWith("file=") && dialog.close());
 dialog.addEventListener("close", () => history.state?.origin !== undefined && history.back());
 document.addEventListener("click", (event) => {
@@ -156,7 +156,7 @@ document.addEventListener("click", (event) => {
   if (number) openNumber(Number(number.dataset.row ?? number.querySelector("data").dataset.row));
   else if (event.target === dialog || event.target.closest("#origin a:not([href^='#file='])")) dialog.close();
 });
-// A number that is pointed at says what its brackets are.
+{# A number that is pointed at says what its brackets are. #}
 document.addEventListener("pointerover", async (event) => {
   const number = event.target.closest?.(".number");
   if (!number) return;
@@ -165,10 +165,10 @@ document.addEventListener("pointerover", async (event) => {
   number.title = `${row.metric.replaceAll("_", " ")} of ${row.entry}, ${isMean(row) ? `mean of ${row.seeds.length} seeds` : row.seed === null ? "" : `seed ${row.seed}`}; n = ${row.n}; threat model: ${row.threat}`;
 });
 
-// Both tables are unpacked while nothing else is to do, so that the first number opens at once.
+{# Both tables are unpacked while nothing else is to do, so that the first number opens at once. #}
 addEventListener("load", () => requestIdleCallback(() => Promise.all([readRows(), readIndex()])));
 
-// The list of all files: the first that contain every word typed.
+{# The list of all files: the first that contain every word typed. #}
 const listFiles = async () => {
   const index = await readIndex();
   const box = byId("all-files");

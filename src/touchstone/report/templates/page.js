@@ -1,10 +1,10 @@
 "use strict";
-// Tables, folded parts and figures. Every script of the page shares these names.
+{# Tables, folded parts and figures. Every script of the page shares these names. #}
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const make = (tag, text, attributes = {}) => Object.assign(document.createElement(tag), { textContent: text ?? "" }, attributes);
 const byId = (id) => document.getElementById(id);
 
-// Packed parts are gzip in base64 until they are needed.
+{# Packed parts are gzip in base64 until they are needed. #}
 const unpack = async (text) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
@@ -14,7 +14,7 @@ const once = (work) => {
   return () => (result ??= work());
 };
 
-// Sorting: a click on a heading sorts by its column, numbers by value; a second click reverses the order.
+{# Sorting: a click on a heading sorts by its column, numbers by value; a second click reverses the order. #}
 const keyOf = (row, column) => {
   const data = row.cells[column]?.querySelector("data");
   if (data) return Number(data.value);
@@ -42,7 +42,7 @@ const sortable = (table) => {
   });
 };
 
-// One tab stop per table: arrow keys move between its headings and numbers.
+{# One tab stop per table: arrow keys move between its headings and numbers. #}
 const STOPS = "thead button, .number";
 const roving = (table) => all(STOPS, table).forEach((stop, place) => (stop.tabIndex = place ? -1 : 0));
 const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
@@ -63,7 +63,7 @@ const move = (event) => {
 };
 document.addEventListener("keydown", move);
 
-// A table that is wider than its column becomes cards: one per line, with a heading before each value.
+{# A table that is wider than its column becomes cards: one per line, with a heading before each value. #}
 const fit = (table) => {
   table.classList.remove("cards");
   if (!table.offsetParent || table.scrollWidth <= table.parentElement.clientWidth + 1) return;
@@ -79,7 +79,7 @@ const fitAll = (part = document) => {
   all(".picture", part).forEach(scrollable);
 };
 
-// Filtering: a line stays if it contains every word typed.
+{# Filtering: a line stays if it contains every word typed. #}
 const wordsOf = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 const filterable = (input) => {
   const box = input.closest(".table");
@@ -91,7 +91,7 @@ const filterable = (input) => {
   });
 };
 
-// Figures: chart and table as tabs; on a phone a tap shows the picture at full size.
+{# Figures: chart and table as tabs; on a phone a tap shows the picture at full size. #}
 const tabs = (figure) => {
   const panels = all("[data-tab]", figure);
   if (panels.length < 2) return;
@@ -150,7 +150,7 @@ setTimeout(() => prepare(document)); // the page can be read before
 for (const part of all("details")) part.addEventListener("toggle", () => part.open && unfold(part).then(() => fitAll(part)));
 addEventListener("resize", () => fitAll());
 
-// A link into a closed or packed part opens it.
+{# A link into a closed or packed part opens it. #}
 const anchor = () => decodeURIComponent(location.hash.slice(1).split("&")[0]);
 const open = async (part) => {
   for (let outer = part; outer; outer = outer.parentElement?.closest("details")) {
@@ -173,7 +173,7 @@ const reveal = async () => {
 addEventListener("hashchange", reveal);
 addEventListener("load", reveal);
 
-// The rail marks the section on screen.
+{# The rail marks the section on screen. #}
 const links = new Map(all("nav a").map((link) => [link.hash.slice(1), link]));
 const spy = new IntersectionObserver((seen) => {
   for (const entry of seen) if (entry.isIntersecting) {
@@ -183,7 +183,7 @@ const spy = new IntersectionObserver((seen) => {
 }, { rootMargin: "-15% 0px -75% 0px" });
 all("header[id], section[id]").filter((part) => links.has(part.id)).forEach((part) => spy.observe(part));
 
-// What a name or a number is, on a card beside it.
+{# What a name or a number is, on a card beside it. #}
 const tip = byId("tip");
 const cards = once(() => unpack(byId("cards").textContent).then((text) => new Map(Object.entries(JSON.parse(text)))));
 const namesIn = async (text) => {

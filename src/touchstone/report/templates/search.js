@@ -1,4 +1,4 @@
-// Ctrl-K: claims, questions, figures and names.
+{# Ctrl-K: claims, questions, figures and names. #}
 const finder = byId("search");
 const hits = byId("search-hits");
 const query = byId("search-words");
