@@ -65,8 +65,9 @@ def overlay(seed: int) -> dict[str, Any]:
         section: {
             name: {"seeds": [SEED_STEP * seed + own for own in entry["seeds"]]}
             for name, entry in settings[section].items()
+            if entry["seeds"]
         }
-        for section in ("classifiers", "translators")
+        for section in ("classifiers", "translators", "evaluations")
     }
     return {"base": STUDY, "examples": {name: {"seed": seed} for name in settings["examples"]}} | networks
 
