@@ -45,7 +45,8 @@ def test_a_sound_attack_passes_every_check():
     found = verdicts(SOUND)
 
     assert set(found.values()) == {1.0}
-    assert set(found) == set(CHECKS)
+    planted = {"planted_success_rate", "random_success_rate"}  # of evaluations/binarisation
+    assert set(found) == set(CHECKS) - planted
 
 
 @pytest.mark.parametrize(
