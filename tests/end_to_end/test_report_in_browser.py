@@ -136,8 +136,9 @@ def test_the_policy_stops_code_that_is_not_the_pages_own(page):
 
 
 def test_pictures_have_the_colours_of_their_files(page, tiny):
+    unfold(page)
     rules = re.findall(r"\.(s\d+)\{fill:(#[0-9a-f]{6})\}", page.page_source)
-    name, rule = next((name, rule) for name, rule in rules if every(page, f".{name}"))  # others are still packed
+    name, rule = next((name, rule) for name, rule in rules if every(page, f".{name}"))
 
     shown = page.execute_script(f"return getComputedStyle(document.querySelector('.{name}')).fill")
 

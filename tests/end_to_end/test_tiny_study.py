@@ -54,7 +54,7 @@ def test_sidecars_hold_no_clock_host_or_path_of_the_machine(tiny):
     for path in (tiny.root / "data/tiny").rglob("*.prov.json"):
         assert str(tiny.root) not in path.read_text()
         assert set(json.loads(path.read_text())) <= {
-            "members",
+            "members", "records",
             "artefact", "step", "settings", "inputs", "code", "files", "lock", "python", "cpu", "device", "threads",
         }  # fmt: skip
 

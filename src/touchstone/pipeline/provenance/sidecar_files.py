@@ -179,7 +179,12 @@ def write_bundle_sidecar(path: Path, records: Mapping[str, Record]) -> None:
     """
     code = {record["code"]: record["files"] for record in records.values()}
     short = {name: {key: record[key] for key in record if key != "files"} for name, record in records.items()}
-    write_sidecar(path, file_digest(path), {"members": short, "files": code})
+    write_sidecar(path, file_digest(path), {"members": short, "files": code, "records": digest_of_records(short, code)})
+
+
+def digest_of_records(members: Any, files: Any) -> str:
+    """Return the digest of all records in a bundle's sidecar: no link covers those of members that no job reads."""
+    return sha256(canonical([members, files]).encode())
 
 
 def bundle_problem(path: Path) -> str:
@@ -189,8 +194,11 @@ def bundle_problem(path: Path) -> str:
     """
     content = read_sidecar(path)
     used = {record["code"] for record in content["members"].values()}
-    if sidecar_path(path).read_bytes() != _as_bytes(content) or set(content) != {"artefact", "members", "files"}:
+    keys = {"artefact", "members", "files", "records"}
+    if sidecar_path(path).read_bytes() != _as_bytes(content) or set(content) != keys:
         return "its sidecar was edited: no job writes this form"
+    if content["records"] != digest_of_records(content["members"], content["files"]):
+        return "its sidecar was edited: the digest of its records does not match them"
     if used != set(content["files"]):
         return "its sidecar was edited: its lists of code files do not match its members"
     if sorted(bundles.names(path)) != sorted(content["members"]):

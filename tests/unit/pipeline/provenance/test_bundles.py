@@ -113,7 +113,14 @@ def test_what_no_job_writes_is_a_problem(tmp_path):
     content = json.loads(beside.read_text())
     assert sidecar_files.bundle_problem(path) == ""
 
-    for edited in (content | {"more": 1}, content | {"files": {**content["files"], "sha256:x": {}}}):
+    member = {**content["members"]["one"], "python": "4.0"}
+    more_files = {**content["files"], "sha256:x": {}}
+    records = sidecar_files.digest_of_records(content["members"], more_files)
+    for edited in (
+        content | {"more": 1},
+        content | {"members": {"one": member}},
+        content | {"files": more_files, "records": records},
+    ):
         beside.write_text(digests.canonical(edited) + "\n")
         assert "edited" in sidecar_files.bundle_problem(path)
     beside.write_text(json.dumps(content))
