@@ -91,12 +91,12 @@ def test_test_images_under_their_own_name_are_refused_when_planning(planned, cha
 
 def test_a_detector_that_reads_the_labels_is_refused_when_planning(planned, tmp_path):
     detector(tmp_path, "labels", "(labels < 0).double()")
-    asked = {"separations": {"detectors": ["$inherited", "cheat"]}}
+    evaluations = {"separations": {"detectors": ["$inherited", "cheat"]}}
 
     with pytest.raises(
         ParamsError, match=r"detectors\.cheat\.use: detectors/planted\.py scores images by their labels"
     ):
-        planned(plugins=["mine"], detectors={"cheat": {"use": "planted"}}, evaluations=asked)
+        planned(plugins=["mine"], detectors={"cheat": {"use": "planted"}}, evaluations=evaluations)
 
 
 def test_the_trained_network_is_exactly_as_robust_as_claimed(planned):
