@@ -2,7 +2,7 @@
 
     python benchmarks/known_answers.py [--seeds 20] [--first 0] [--keep FOLDER]
 
-Each seed draws every image and every weight anew, and runs all steps from `prepare` to the verdicts in this process, with
+Each seed has new images and new weights, and runs all steps from `prepare` to the verdicts in this process, with
 the steps' own code: fetch has nothing to fetch, and no page is written. Claims called Strue-N are true and Sfalse-N false
 by construction (src/touchstone/papers/known_answers/truths.py). Mutants judge the same numbers by the hull of the networks'
 intervals, without attacks that know a defence, or with thresholds from the test images. With --keep the numbers of each
@@ -59,7 +59,7 @@ Judgement = tuple[str, str]  # the words of both axes
 
 
 def overlay(seed: int) -> dict[str, Any]:
-    """Return the changes that draw all images and all networks of the study anew."""
+    """Return the settings that give the study new images and new networks."""
     settings = load(STUDY, ROOT)
     networks = {
         section: {

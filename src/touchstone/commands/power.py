@@ -75,7 +75,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print a line per inconclusive claim of a finished study; nothing is computed anew."""
+    """Print a line per inconclusive claim of a finished study; nothing is recomputed."""
     from touchstone.pipeline.planning.plan import Plan
 
     found = settlings(Plan(load(options.study)))
