@@ -114,3 +114,13 @@ def test_the_trained_network_is_exactly_as_robust_as_claimed(planned):
 
     claimed, error = planted.LEFT - planted.MARGIN, 0.02  # the standard error of 600 images
     assert np.mean(right) > claimed + 3 * error
+
+
+def test_a_router_that_reads_its_batch_is_refused_when_it_scores(planned, tmp_path):
+    detector(tmp_path, "images", "images.flatten(1).mean(1) - images.mean()")
+    changes = {"detectors": {"cheat": {"use": "planted"}}, "defences": {"routed_rule": {"router": "cheat"}}}
+    plan = prepared(planned(plugins=["mine"], **changes), "blocks_calibration")
+    run(plan.tasks(plan.rules["fit_cheat"], net="linear_rule.0"), Path(), Path("logs"))
+
+    with pytest.raises(ValueError, match=r"planted scores an image differently if it is alone"):
+        run(plan.tasks(plan.rules["score_cheat_blocks_calibration"], net="linear_rule.0"), Path(), Path("logs"))

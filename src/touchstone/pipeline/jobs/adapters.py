@@ -286,7 +286,8 @@ def _score(job: Job) -> None:
     scorer, detector = _scorer(job), job.noun("detector", "Detector")
     rows = job.noun("outputs", "Outputs"), job.noun("examples", "ExampleSet")
     scores = scorer(*rows, detector)
-    check_independent_rows(functools.partial(scorer, detector=detector), *rows, scores.scores)
+    again = functools.partial(scorer, detector=detector)
+    check_independent_rows(job.settings["component"]["use"], again, *rows, scores.scores)
     job.write(scores)
 
 

@@ -15,11 +15,12 @@ TOLERANCE = 0.01  # of the spread of a set's scores; the size of a batch changes
 
 
 def check_independent_rows(
-    score: Callable[[Any, Any], Any], outputs: Any, examples: Any, scores: np.ndarray[Any, Any]
+    name: str, score: Callable[[Any, Any], Any], outputs: Any, examples: Any, scores: np.ndarray[Any, Any]
 ) -> None:
     """Score the first rows of a set one by one, and compare.
 
     Args:
+        name: of the detector, for the message.
         score: returns the Scores of Outputs and an ExampleSet, either of which may be None.
         outputs: the Outputs that were scored.
         examples: the ExampleSet that was scored.
@@ -40,7 +41,7 @@ def check_independent_rows(
     scale = max(float(scores.std()), 1e-4 * float(np.abs(scores).max()))
     if not np.abs(alone - scores[:count]).mean() <= TOLERANCE * scale:
         raise ValueError(
-            f"the detector scores an image differently if it is alone: {alone.tolist()} instead of"
+            f"{name} scores an image differently if it is alone: {alone.tolist()} instead of"
             f" {scores[:count].tolist()}; let each score depend on one image and on what was fitted, and draw nothing"
         )
 

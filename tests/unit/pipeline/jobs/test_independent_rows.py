@@ -19,7 +19,7 @@ def checked(scorer, data="images", examples=EXAMPLES, outputs=OUTPUTS, batch_siz
             batch_size=batch_size, device="cpu",
         )  # fmt: skip
 
-    check_independent_rows(scored, outputs, examples, scored(outputs, examples).scores)
+    check_independent_rows("mine", scored, outputs, examples, scored(outputs, examples).scores)
 
 
 def brightness(values):
@@ -49,5 +49,5 @@ def test_a_set_of_one_image_passes():
 )
 @pytest.mark.parametrize("data", ["images", "features"])
 def test_a_score_that_depends_on_other_images_is_refused(scorer, data):
-    with pytest.raises(ValueError, match="differently if it is alone"):
+    with pytest.raises(ValueError, match="mine scores an image differently if it is alone"):
         checked(scorer, data)
