@@ -58,6 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
             options, unknown = parser.parse_known_args(arguments)
             if unknown:
                 parser.commands[options.word].refuse(unknown)
+            if arguments is None and "threads" in options:  # it computes, as jobs do
+                from touchstone.pipeline.jobs import environment
+
+                environment.prepare_command(options.threads)
             return int(options.main(options))
     except ValueError as error:
         message = str(error)

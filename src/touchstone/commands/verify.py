@@ -31,6 +31,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--signers", metavar="FILE", help="the keys that may have signed it, as ssh's allowed_signers")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, default=1, metavar="N",
+                        help="of torch (default: 1, with which results are equal to the last bit most often)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
