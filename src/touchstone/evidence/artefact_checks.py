@@ -12,6 +12,7 @@ from touchstone.evidence.margin_points import Tally
 from touchstone.evidence.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.study_evidence import NETWORKS
+from touchstone.numerics import cpu_paths
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records import encoding
@@ -155,10 +156,10 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
     }
     result.proved += [sentence for step, sentence in steps.items() if files[step] and sentence]
     if counts.exact + counts.close:
-        result.proved.append(
-            f"{counts.exact:,} of {counted(counts.exact + counts.close, 'recomputed file')} are equal to the last bit, the"
-            " others within the tolerance for another processor"
-        )
+        others = ", the others within the tolerance for another processor" if counts.close else ""
+        recomputed = counted(counts.exact + counts.close, "recomputed file")
+        paths = cpu_paths.record(torch=True)
+        result.proved.append(f"{counts.exact:,} of {recomputed} are equal to the last bit{others} (here: {paths})")
 
 
 def _margins(tally: Tally) -> str:

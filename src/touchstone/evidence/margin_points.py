@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.adversary.losses import margin_loss
-from touchstone.adversary.perturbations import Norm, shrink
+from touchstone.adversary.perturbations import shrink
 from touchstone.numerics import tensors
 from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.planning.parts import Task
@@ -108,33 +108,42 @@ def check(stated: Margins, points: ExampleSet, examples: ExampleSet, model: nn.M
     Raises:
         ValueError: Says which points do not prove their margin.
     """
+    images, changed = torch.from_numpy(examples.images), torch.from_numpy(points.images)
+    predictions = torch.from_numpy(stated.predictions)
+    lead, scale = _leads(model, images, predictions, batch_size)
+    allowed = 2 * tolerance * scale
+    _refuse("predictions are other classes than the network gives", lead > allowed)
     distances = _distances(points.images, examples.images, stated.norm)
     there = stated.found & (distances > 0)
-    if len(rows := np.flatnonzero(there & ~_equal(distances, stated.margins))):
-        row = rows[0]
-        raise ValueError(
-            f"{len(rows)} of its margins are not the distances of their points; row {row} has {stated.margins[row]:.6g},"
-            f" its point is {distances[row]:.6g} away"
-        )
-    where = np.flatnonzero(there)
-    images, changed = (torch.from_numpy(each.images[where]) for each in (examples, points))
-    predictions = torch.from_numpy(stated.predictions[where])
+    _refuse("margins are not the distances of their points", there & ~_equal(distances, stated.margins))
+    here = torch.from_numpy(there)
+    images, changed, predictions = images[here], changed[here], predictions[here]
+    rows = np.flatnonzero(there)
     lead, scale = _leads(model, changed, predictions, batch_size)
     allowed = 2 * tolerance * scale
-    if len(rows := np.flatnonzero((lead < -allowed).numpy())):
-        raise ValueError(f"{len(rows)} of its points keep their prediction; the first is that of row {where[rows[0]]}")
-    radius = NEARER * tensors.row_norms(changed - images, stated.norm)
-    nearer = (images + shrink(changed - images, radius, _norm(stated))).clamp(0, 1)
-    crossing = int((_leads(model, nearer, predictions, batch_size)[0] > allowed).sum())
-    if crossing > max(1, MOST_NEARER * len(where)):
-        raise ValueError(
-            f"{crossing} of its points cross the boundary at {NEARER:.0%} of their distance too; no search stops there"
+    _refuse("points keep their prediction", lead < -allowed, rows)
+    nearest = NEARER * tensors.row_norms(changed - images, stated.norm)
+    nearer = (images + shrink(changed - images, nearest, "linf" if stated.norm == "linf" else "l2")).clamp(0, 1)
+    crossing = _leads(model, nearer, predictions, batch_size)[0] > allowed
+    if int(crossing.sum()) > max(1, MOST_NEARER * len(rows)):
+        _refuse(
+            f"points could be nearer: {NEARER:.0%} of the change is enough, and no search stops there", crossing, rows
         )
-    return Tally(len(where), int((lead <= allowed).sum()), int(np.count_nonzero(stated.found)) - len(where))
+    return Tally(len(rows), int((lead <= 0).sum()), int(np.count_nonzero(stated.found)) - len(rows))
 
 
-def _norm(stated: Margins) -> Norm:
-    return "linf" if stated.norm == "linf" else "l2"
+def _refuse(what: str, wrong: Array | Tensor, rows: Array | None = None) -> None:
+    """Raise ValueError if something is wrong with any row.
+
+    Args:
+        what: Is wrong.
+        wrong: (N,) bool.
+        rows: Their numbers, if they are not all rows.
+    """
+    places = np.flatnonzero(np.asarray(wrong))
+    if len(places):
+        row = places[0] if rows is None else rows[places[0]]
+        raise ValueError(f"{len(places)} of its {what}; the first is that of row {row}")
 
 
 def _leads(model: nn.Module, images: Tensor, predictions: Tensor, batch_size: int) -> tuple[Tensor, float]:

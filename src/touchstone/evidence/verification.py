@@ -164,7 +164,7 @@ def _say_what_is_trusted(
         )
     if steps["train"] + steps["convert"]:
         networks = counted(steps["train"] + steps["convert"], "network")
-        result.trusted.append(f"{networks} were trained as their settings say; their predictions were recomputed")
+        result.trusted.append(f"the training of {networks}: only their predictions were recomputed")
     prepared = [
         selection.tasks[file] for file in selection.addresses
         if selection.tasks[file].step == "prepare" and "folder" in selection.tasks[file].inputs
