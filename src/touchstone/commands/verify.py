@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `verify`."""
     parser.add_argument("file", help="an evidence file")
     parser.add_argument("--model", action="append", default=[], metavar="[NET=]FILE",
-                        help="a network of your own instead of the one in the evidence")  # fmt: skip
+                        help="a network of your own: a checkpoint, or a model that assay takes")  # fmt: skip
     parser.add_argument(
         "--root", metavar="DIGEST", help="the study's root digest, from a paper or another trusted place"
     )
@@ -66,13 +66,13 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _networks(texts: list[str]) -> list[tuple[str, Path]]:
-    pairs = [text.partition("=") for text in texts]
-    for name, mark, file in pairs:
-        if not mark:
-            raise ValueError(f"--model {name}: a study has several networks; write NETWORK=FILE, such as cnn.0={name}")
-        if not Path(file).is_file():
-            raise ValueError(f"--model {name}={file}: no such file")
-    return [(name, Path(file)) for name, _, file in pairs]
+    pairs = [
+        (name if mark else "", Path(file if mark else name)) for name, mark, file in (t.partition("=") for t in texts)
+    ]
+    for _, path in pairs:
+        if not path.is_file():
+            raise FileNotFoundError(2, "--model: no such file", str(path))
+    return pairs
 
 
 def _folders(raw: Path) -> list[Path]:

@@ -90,10 +90,8 @@ def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Itera
         ValueError: The study runs code of its own, or has a paper outside the project.
     """
     overlay = study_file(written, root)
-    yield PARAMS, root / PARAMS
     for source in read_sources(Problems(root / PARAMS, overlay), root):
-        if source.file != root / PARAMS:
-            yield f"{OVERLAYS}/{source.file.name}", source.file
+        yield PARAMS if source.file == root / PARAMS else f"{OVERLAYS}/{source.file.name}", source.file
     for folder in folders:
         paper = Path(folder)
         if paper.is_absolute() or ".." in paper.parts:

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from touchstone.evidence import chain_checks, verdict_checks
+from touchstone.evidence import chain_checks, own_models, verdict_checks
 from touchstone.evidence.artefact_checks import Counts, check_artefacts
 from touchstone.evidence.problems import (
     BYTES,
-    RECOMPUTATION,
     SETTINGS,
     UNREADABLE,
     Result,
@@ -21,11 +20,10 @@ from touchstone.evidence.problems import (
 )
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
-from touchstone.evidence.study_evidence import NETWORKS, OVERLAYS, PARAMS, about_study
+from touchstone.evidence.study_evidence import OVERLAYS, PARAMS, about_study
 from touchstone.evidence_files import archive
 from touchstone.messages import first_line
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, read_yaml
 from touchstone.pipeline.settings.study import Study, load
 
@@ -36,7 +34,8 @@ class Options:
 
     Attributes:
         root: The root digest of the study, from a place that the author cannot change.
-        networks: Checkpoints of the verifier's own, by the name of the network: "cnn.0".
+        networks: Networks of the verifier's own, by name: "cnn.0", or "" if the study has only one. A file is a checkpoint,
+            or anything that `touchstone assay` opens.
         raw: Folders of raw files, by the name of their source. With them, clean images are prepared again.
         study: A study of the verifier's own whose settings the evidence must have.
         device: What to compute on.
@@ -99,7 +98,7 @@ def _refuse_code(folder: Path) -> None:
     Raises:
         ValueError: The settings name such files.
     """
-    for file in [folder / PARAMS, *sorted((folder / OVERLAYS).glob("*.yaml"))]:
+    for file in [*folder.glob(PARAMS), *sorted((folder / OVERLAYS).glob("*.yaml"))]:
         content = read_yaml(file)
         if content.get("plugins"):
             raise ValueError(
@@ -122,9 +121,9 @@ def _check(selection: Selection, about: dict[str, Any], folder: Path, options: O
     chain_checks.check_pages(selection, records, folder, about["root"], options.root, result)
     chain_checks.check_plan(selection, records, result)
     chain_checks.check_splits(selection, folder, result)
-    for name, path in options.networks.items():
-        _put_network(selection, name, path, folder, records, result)
     reader = Recomputation(selection, folder, options.device, options.raw)
+    for name, path in options.networks.items():
+        own_models.check(reader, name, path, records, result)
     counts = check_artefacts(reader, result)
     verdict_checks.check_verdicts(selection, folder, result)
     _say_what_is_trusted(selection, records, options, counts, result)
@@ -135,23 +134,6 @@ def _other_study(selection: Selection, study: Study) -> str:
     stated, own = (each.settings for each in (selection.plan.study, study))
     differing = chain_checks.differing(stated, own)
     return f"its settings are not those of your study {study.name}: {differing}" if differing else ""
-
-
-def _put_network(
-    selection: Selection, name: str, path: Path, folder: Path, records: chain_checks.Records, result: Result
-) -> None:
-    """Let a network of the verifier's own take the place of the one in the evidence."""
-    file = selection.plan.layout.file("checkpoints", name)
-    if file not in selection.tasks:
-        nets = sorted(Path(each).stem for each, task in selection.tasks.items() if task.step in NETWORKS)
-        raise ValueError(f"--model {name}: the study has no such network; it has {', '.join(nets)}")
-    data = path.read_bytes()
-    (folder / file).parent.mkdir(parents=True, exist_ok=True)
-    (folder / file).write_bytes(data)
-    if (digest := sidecar_files.artefact_digest(folder / file)) != (stated := records.get(file, {}).get("artefact")):
-        result.add(
-            RECOMPUTATION, file, f"is another network than {path}: that has digest {digest}, the evidence {stated}"
-        )
 
 
 def _say_what_is_trusted(
