@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from touchstone.commands._command_line import positive
 from touchstone.pipeline.provenance import chain
 from touchstone.pipeline.settings.study import load
 
@@ -31,7 +32,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--signers", metavar="FILE", help="the keys that may have signed it, as ssh's allowed_signers")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=1, metavar="N",
+    parser.add_argument("--share", type=_share, default=1.0, metavar="SHARE",
+                        help="compute only a random share of each file's rows again, such as 0.1")  # fmt: skip
+    parser.add_argument("--threads", type=positive, default=1, metavar="N",
                         help="of torch (default: 1, with which results are equal to the last bit most often)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
@@ -55,6 +58,7 @@ def main(options: argparse.Namespace) -> int:
             raw={folder.name: folder for folder in _folders(Path(options.raw))},
             study=load(options.study) if options.study else None,
             device=options.device,
+            share=options.share,
         )
         result = verification.verify(path, brought)
     attestation.check(path, manifest, Path(options.signers) if options.signers else None, result)
@@ -63,6 +67,13 @@ def main(options: argparse.Namespace) -> int:
     else:
         _print(path, result)
     return 1 if result.problems else chain.PARTLY if result.unchecked else 0
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a share above 0 and at most 1")
+    return share
 
 
 def _networks(texts: list[str]) -> list[tuple[str, Path]]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from touchstone.evidence import budget_checks, closeness, margin_points
 from touchstone.evidence.margin_points import Tally
 from touchstone.evidence.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
-from touchstone.evidence.recomputation import Recomputation
+from touchstone.evidence.recomputation import BY_ROW, Recomputation, rows_of
 from touchstone.evidence.study_evidence import NETWORKS
 from touchstone.numerics import cpu_paths
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records import encoding
-from touchstone.records.nouns import ExampleSet
+from touchstone.records.nouns import Array, ExampleSet
+
+FEWEST = 20  # rows of a file that are computed again, however small the sample
 
 
 @dataclass
@@ -31,6 +36,7 @@ class Counts:
         ties: Predictions that rounding decides.
         margins: What the points of margins prove.
         misfitted: Detectors that come out otherwise if they are fitted here.
+        sampled: Recomputed artefacts of which only a sample of the rows was computed.
         absent: Networks that are not in the evidence.
         waiting: Artefacts that need these networks.
     """
@@ -42,6 +48,7 @@ class Counts:
     ties: int = 0
     margins: Tally = field(default_factory=Tally)
     misfitted: int = 0
+    sampled: int = 0
     absent: set[str] = field(default_factory=set)
     waiting: int = 0
 
@@ -91,9 +98,21 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
         elif task.step == "fit" and stated.state:
             _check_fitted(reader, stated, task, counts)
         elif reader.computable(task):
-            counts.compared(closeness.compare(stated, reader.compute(task), _tolerance(reader, task)))
+            rows = _sampled(reader, task, len(getattr(stated, "example_ids", ())))
+            if rows is not None:
+                stated = rows_of(stated, rows)
+                counts.sampled += 1
+            counts.compared(closeness.compare(stated, reader.compute(task, rows), _tolerance(reader, task)))
         counts.rows[task.step] += len(getattr(stated, "example_ids", ()))
         counts.files[task.step] += 1
+
+
+def _sampled(reader: Recomputation, task: Task, count: int) -> Array | None:
+    """Return the rows of a set that are computed again, drawn by this process; None for all of them."""
+    size = max(FEWEST, math.ceil(reader.share * count))
+    if task.step not in BY_ROW or size >= count:
+        return None
+    return np.sort(reader.random.choice(count, size, replace=False))
 
 
 def _tolerance(reader: Recomputation, task: Task) -> float:
@@ -135,6 +154,10 @@ def _say_what_is_unchecked(counts: Counts, result: Result) -> None:
         names = ", ".join(Path(file).stem for file in sorted(counts.absent))
         lacking = f"the evidence has no weights of {names}; bring them with --model NETWORK=FILE"
         result.unchecked.append(f"{counted(counts.waiting, 'artefact')} that networks give: {lacking}")
+    if counts.sampled:
+        result.unchecked.append(
+            f"the other rows of {counted(counts.sampled, 'file')}: only a sample of each was computed, with --share"
+        )
     if counts.misfitted:
         reason = "fitted here, their tensors come out otherwise; their thresholds are the calibration images' quantiles"
         result.unchecked.append(f"the fit of {counted(counts.misfitted, 'detector')}: {reason}")

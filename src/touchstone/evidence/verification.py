@@ -39,6 +39,7 @@ class Options:
         raw: Folders of raw files, by the name of their source. With them, clean images are prepared again.
         study: A study of the verifier's own whose settings the evidence must have.
         device: What to compute on.
+        share: Of each file's rows that are computed again, drawn at random; above 0 and at most 1.
     """
 
     root: str | None = None
@@ -46,6 +47,7 @@ class Options:
     raw: dict[str, Path] = field(default_factory=dict)
     study: Study | None = None
     device: str = "cpu"
+    share: float = 1.0
 
 
 def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
@@ -121,7 +123,7 @@ def _check(selection: Selection, about: dict[str, Any], folder: Path, options: O
     chain_checks.check_pages(selection, records, folder, about["root"], options.root, result)
     chain_checks.check_plan(selection, records, result)
     chain_checks.check_splits(selection, folder, result)
-    reader = Recomputation(selection, folder, options.device, options.raw)
+    reader = Recomputation(selection, folder, options.device, options.raw, options.share)
     for name, path in options.networks.items():
         own_models.check(reader, name, path, records, result)
     counts = check_artefacts(reader, result)
