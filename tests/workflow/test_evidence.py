@@ -1,4 +1,4 @@
-"""Honest evidence of a study is verified, also elsewhere; 50 forged files are each named by the check that catches them."""
+"""Honest evidence of a study is verified, also elsewhere; forged files are each named by the check that catches them."""
 
 import json
 import os
@@ -214,24 +214,33 @@ def test_a_forgery_whose_digests_all_agree_is_caught_where_it_is(honest, raw, tm
     assert not [problem for problem in result.problems if problem.check in ("bytes", "chain", "root")]
 
 
+LEFT_BEHIND = [
+    ("other bytes of a network", lambda f: f.write(NET, f.read(OTHER_NET)), "chain", NET),
+    ("another code digest in a record", lambda f: f.record(PGD, code=lambda x: "sha256:" + "0" * 64), "chain", PGD),
+    ("another ROOT", lambda f: (f.folder / "reports/tiny/ROOT").write_text("sha256:0\n"), "root", "reports/tiny/ROOT"),
+    ("another table of claims", lambda f: (f.folder / CLAIM_TABLE).write_text("claim\n"), "chain", CLAIM_TABLE),
+    ("a record of nested JSON", lambda f: (f.folder / f"{MSP.split('#')[0]}.prov.json").write_text("[" * 9999), "bytes", "all_detectors.zip.prov.json"),
+    ("a pickle instead of a network", lambda f: (f.folder / NET).write_bytes(b"\x80\x04."), "chain", NET),
+    ("settings that name Python code", lambda f: f.text("params.yaml", "\nsources:", "\nplugins: [/tmp]\nsources:"), "settings", "plugins"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("change", "check", "named"),
-    [
-        (lambda f: f.write(NET, f.read(OTHER_NET)), "chain", NET),
-        (lambda f: f.record(PGD, code=lambda x: "sha256:" + "0" * 64), "chain", PGD),
-        (lambda f: (f.folder / "reports/tiny/ROOT").write_text("sha256:0\n"), "root", "reports/tiny/ROOT"),
-        (lambda f: (f.folder / CLAIM_TABLE).write_text("claim\n"), "chain", CLAIM_TABLE),
-        (lambda f: (f.folder / f"{MSP.split('#')[0]}.prov.json").write_text("[" * 9999), "bytes", "all_detectors.zip.prov.json"),
-        (lambda f: (f.folder / NET).write_bytes(b"\x80\x04."), "chain", NET),
-        (lambda f: f.text("params.yaml", "\nsources:", "\nplugins: [/tmp]\nsources:"), "settings", "plugins"),
-    ],
-    ids=["bytes", "a record", "ROOT", "a table", "nested JSON", "a pickle", "Python code"],
-)  # fmt: skip
+    ("change", "check", "named"), [row[1:] for row in LEFT_BEHIND], ids=[row[0] for row in LEFT_BEHIND]
+)
 def test_a_forgery_that_leaves_a_digest_behind_is_caught_by_it(honest, tmp_path, change, check, named):
     forger = Forger(honest, tmp_path / "forged")
     change(forger)
 
     assert caught(result := verify(forger.packed(), Options()), check, named), result.problems
+
+
+def test_the_page_of_forgeries_lists_them():
+    page = (Path(__file__).parents[2] / "docs" / "forgeries.md").read_text()
+    listed = [(name, check) for name, _, check, _ in (*CONSISTENT, *LEFT_BEHIND)]
+    listed += [(name, "refused") for name, _, _ in HOSTILE]
+
+    assert [row for row in listed if f"| {row[0]} | {row[1]} |" not in page] == []
 
 
 def forged_note(honest, tmp_path):
@@ -291,23 +300,22 @@ def zipped(path, files, manifest=None):
             target.writestr(name, data)
 
 
-@pytest.mark.parametrize(
-    ("write", "words"),
-    [
-        (lambda path, data: path.write_bytes(data[: len(data) // 2]), "truncated"),
-        (lambda path, data: path.write_bytes(b""), "no evidence file"),
-        (lambda path, data: zipped(path, {"data/a.csv": b"0" * 10**7}), "zip bomb"),
-        (lambda path, data: zipped(path, {"../../a.csv": b""}), "inside its own folder"),
-        (lambda path, data: zipped(path, {"/etc/a.csv": b""}), "inside its own folder"),
-        (lambda path, data: zipped(path, {"src/evil.py": b""}), "only data and settings"),
-        (lambda path, data: zipped(path, {"data/a.pkl": b""}), "only data and settings"),
-        (lambda path, data: zipped(path, {}, "[" * 10**6), "cannot be read"),
-        (lambda path, data: zipped(path, {}, '{"format": "touchstone evidence 9"}'), "reads 'touchstone evidence 1'"),
-        (lambda path, data: zipped(path, {}, '{"format": 1, "format": 2}'), "twice"),
-        (lambda path, data: zipped(path, {"evidence.JSON": b""}), "two files of one name"),
-    ],
-    ids=["truncated", "empty", "bomb", "above", "absolute", "code", "pickle", "nested", "newer", "twins", "case"],
-)  # fmt: skip
+HOSTILE = [
+    ("half a file", lambda path, data: path.write_bytes(data[: len(data) // 2]), "truncated"),
+    ("an empty file", lambda path, data: path.write_bytes(b""), "no evidence file"),
+    ("a zip bomb", lambda path, data: zipped(path, {"data/a.csv": b"0" * 10**7}), "zip bomb"),
+    ("a name above the folder", lambda path, data: zipped(path, {"../../a.csv": b""}), "inside its own folder"),
+    ("an absolute name", lambda path, data: zipped(path, {"/etc/a.csv": b""}), "inside its own folder"),
+    ("Python code", lambda path, data: zipped(path, {"src/evil.py": b""}), "only data and settings"),
+    ("a pickle", lambda path, data: zipped(path, {"data/a.pkl": b""}), "only data and settings"),
+    ("a manifest of nested JSON", lambda path, data: zipped(path, {}, "[" * 10**6), "cannot be read"),
+    ("a newer format", lambda path, data: zipped(path, {}, '{"format": "touchstone evidence 9"}'), "reads 'touchstone evidence 1'"),
+    ("a key that is there twice", lambda path, data: zipped(path, {}, '{"format": 1, "format": 2}'), "twice"),
+    ("names that differ only in case", lambda path, data: zipped(path, {"evidence.JSON": b""}), "two files of one name"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("write", "words"), [row[1:] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
 def test_a_hostile_archive_is_refused_with_a_sentence(honest, tmp_path, capsys, write, words):
     write(tmp_path / "hostile", honest.with_suffix(".evidence").read_bytes())
 
