@@ -35,6 +35,7 @@ class Counts:
         close: Recomputed artefacts that are equal within their tolerance.
         ties: Predictions that rounding decides.
         margins: What the points of margins prove.
+        lower: Certified lower bounds that were computed again.
         misfitted: Detectors that come out otherwise if they are fitted here.
         sampled: Recomputed artefacts of which only a sample of the rows was computed.
         absent: Networks that are not in the evidence.
@@ -47,6 +48,7 @@ class Counts:
     close: int = 0
     ties: int = 0
     margins: Tally = field(default_factory=Tally)
+    lower: int = 0
     misfitted: int = 0
     sampled: int = 0
     absent: set[str] = field(default_factory=set)
@@ -103,6 +105,8 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
                 stated = rows_of(stated, rows)
                 counts.sampled += 1
             counts.compared(closeness.compare(stated, reader.compute(task, rows), _tolerance(reader, task)))
+            counts.files["prepared"] += task.step == "prepare"
+            counts.lower += len(stated.found) if task.step == "measure" else 0
         counts.rows[task.step] += len(getattr(stated, "example_ids", ()))
         counts.files[task.step] += 1
 
@@ -167,14 +171,15 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
     files, rows = counts.files, counts.rows
     tied = f"; {counts.ties:,} of them are so close to a tie that rounding decides" if counts.ties else ""
     steps = {
-        "attack": f"{counted(files['attack'], 'attacked set')} ({rows['attack']:,} images) have the rows and labels of the"
-        f" clean ones; {files['bounded']:,} keep the budget that their attack declares",
-        "prepare": f"{counted(files['prepare'], 'clean set')} read, prepared again if their raw files or originals are here",
-        "translate": f"{counted(files['translate'], 'translated set')} are what the translator gives",
+        "attack": f"the rows and labels of {counted(files['attack'], 'attacked set')} ({rows['attack']:,} images) are those"
+        f" of the clean ones; {files['bounded']:,} of these sets have a declared budget, and keep it",
+        "prepare": f"{files['prepared']:,} of {counted(files['prepare'], 'clean set')} are what their raw files or originals"
+        " give; the others have the form of a set",
+        "translate": f"the images of {counted(files['translate'], 'translated set')} are what the translators give",
         "infer": f"{rows['infer']:,} predictions in {counted(files['infer'], 'file')} are what the networks give{tied}",
         "fit": f"the thresholds of {counted(files['fit'], 'detector')} are the calibration images' quantiles",
         "score": f"{rows['score']:,} scores in {counted(files['score'], 'file')} are what the detectors give",
-        "measure": _margins(counts.margins),
+        "measure": _margins(counts),
         "evaluate": f"the rows of {counted(files['evaluate'], 'evaluation')} follow from predictions, scores and margins",
     }
     result.proved += [sentence for step, sentence in steps.items() if files[step] and sentence]
@@ -185,8 +190,11 @@ def _say_what_was_proved(counts: Counts, result: Result) -> None:
         result.proved.append(f"{counts.exact:,} of {recomputed} are equal to the last bit{others} (here: {paths})")
 
 
-def _margins(tally: Tally) -> str:
-    if not tally.proved:
-        return ""
-    tied = f"; {tally.ties:,} are so close to the boundary that rounding decides" if tally.ties else ""
-    return f"{counted(tally.proved, 'margin')} are distances of points with another prediction{tied}"
+def _margins(counts: Counts) -> str:
+    tally = counts.margins
+    tied = f" ({tally.ties:,} so close to the boundary that rounding decides)" if tally.ties else ""
+    upper = f"{counted(tally.proved, 'margin')} are distances of points with another prediction{tied}" * bool(
+        tally.proved
+    )
+    lower = f"{counted(counts.lower, 'certified lower bound')} were computed again" * bool(counts.lower)
+    return "; ".join(filter(None, (upper, lower)))

@@ -108,8 +108,8 @@ def _check(
         hits = (right["clean"], right["clean"] & right["attacked"])
         for name, rows in zip(ACCURACIES, hits, strict=True):
             _check_accuracy(name, about, rows, result)
-    result.trusted.append("no stronger attack exists: the robust accuracy is an upper bound")
-    result.trusted.append("the images are the ones that it claims to be about")
+    result.trusted.append("that no stronger attack exists: the robust accuracy is an upper bound")
+    result.trusted.append("that the images are those that it claims to be about, and not trained on")
     failed = about.get("failed_checks")
     for check in failed if isinstance(failed, list) else []:
         result.trusted.append(f"its own check failed, so the attack was too weak: {check}")

@@ -141,40 +141,31 @@ def _other_study(selection: Selection, study: Study) -> str:
 def _say_what_is_trusted(
     selection: Selection, records: chain_checks.Records, options: Options, counts: Counts, result: Result
 ) -> None:
-    steps = Counter(selection.tasks[file].step for file in selection.addresses)
+    tasks = [selection.tasks[file] for file in selection.addresses]
+    steps = Counter(task.step for task in tasks)
+    say = result.trusted.append
     if steps["attack"]:
-        result.trusted.append(
-            "no stronger attack exists: each robust number is an upper bound, and a better attack can only lower it"
+        say(
+            "that no stronger attack exists: each robust number is an upper bound, and a better attack can only lower it"
         )
     if steps["train"] + steps["convert"]:
         networks = counted(steps["train"] + steps["convert"], "network")
-        result.trusted.append(f"the training of {networks}: only their predictions were recomputed")
-    prepared = [
-        selection.tasks[file] for file in selection.addresses
-        if selection.tasks[file].step == "prepare" and "folder" in selection.tasks[file].inputs
-    ]  # fmt: skip
-    absent = sorted({Path(str(task.inputs["folder"])).name for task in prepared} - options.raw.keys())
-    if absent:
-        result.trusted.append(
-            f"the clean images are those of {', '.join(absent)}: bring the raw files with --raw FOLDER"
-        )
+        say(f"the training of {networks}: the predictions were recomputed, the weights were not trained again")
+    folders = {
+        Path(str(task.inputs["folder"])).name for task in tasks if task.step == "prepare" and "folder" in task.inputs
+    }
+    if absent := sorted(folders - options.raw.keys()):
+        say(f"that the clean images and labels are those of {', '.join(absent)}: bring the raw files, --raw FOLDER")
     if counts.margins.proved:
-        result.trusted.append("no search finds nearer points: each margin is an upper bound")
+        say("that no search finds nearer points: each margin is an upper bound, as a robust number is")
     if counts.margins.without:
-        result.trusted.append(
-            f"{counted(counts.margins.without, 'margin')}: the evidence holds no point at their distance"
-        )
-    other = [name for name in selection.plan.study["evaluations"] if name not in selection.evaluations]
-    if other:
-        result.trusted.append(
-            f"the rows of {counted(len(other), 'evaluation')} that no chosen claim reads, in Holm's order"
+        say(f"{counted(counts.margins.without, 'margin')}: the evidence holds no point at their distance")
+    if other := len(selection.plan.study["evaluations"]) - len(selection.evaluations):
+        say(
+            f"the rows of {counted(other, 'evaluation')} of other claims: Holm's correction is over all claims of a paper"
         )
     for name in verdict_checks.own_criteria(selection):
-        result.trusted.append(
-            f"the criteria of the paper {name} were fixed before the run: they come with the evidence"
-        )
+        say(f"that the criteria of the paper {name} were fixed before the run: they come with the evidence")
     if options.root is None:
-        result.trusted.append(
-            "the evidence is the published one: compare its root digest, --root DIGEST, or its signature"
-        )
+        say("that this is the published evidence: compare the study's root digest, --root DIGEST, or a signature")
     result.trusted += chain_checks.other_code(selection, records)
