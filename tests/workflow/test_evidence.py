@@ -359,7 +359,7 @@ def test_honest_evidence_holds_on_another_processor_and_another_compression(hone
     command = [sys.executable, "-c", unpinned]
     other = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
     command = [sys.executable, "-m", "touchstone", "verify", str(tmp_path / "e")]
-    same = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path)
+    same = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
 
     assert other.returncode == same.returncode == 0, other.stdout + other.stderr + same.stdout
     assert "not pinned" in other.stdout
