@@ -56,9 +56,9 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     with result.reading(CRITERIA, f"{directory}/claims.csv", "cannot be compared"):
         text = (folder / directory / "claims.csv").read_text()
         _compare_claims(text, claims_csv(selection.book, verdicts).decode(), f"{directory}/claims.csv", result)
-    result.proved.append(
-        f"{counted(len(result.verdicts), 'verdict')} follow from the rows by the criteria installed here"
-    )
+    if result.verdicts:
+        number = counted(len(result.verdicts), "verdict")
+        result.proved.append(f"{number} below, judged from the rows by the criteria installed here")
 
 
 def _words(verdict: Verdict) -> str:
