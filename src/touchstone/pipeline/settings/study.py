@@ -22,6 +22,7 @@ from touchstone.pipeline.settings.leaks import leaks
 from touchstone.pipeline.settings.limits import chains, sizes
 from touchstone.pipeline.settings.paper_questions import check_papers
 from touchstone.pipeline.settings.problems import Problem, Problems
+from touchstone.pipeline.settings.random_networks import omit_defaults, random_networks
 from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
 from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import (
@@ -96,6 +97,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         fitting_data(resolved["detectors"]),
         scored_data(resolved["detectors"]),
         wrong_defences(resolved),
+        random_networks(resolved),
         sizes(resolved),
         leaks(resolved),
     )
@@ -107,6 +109,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     _look_again(resolved, files.book, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
+    omit_defaults(resolved["classifiers"])
     folders = [paper for paper in files.listed if "/" in paper]
     return Study(name, resolved, (*folders, *files.plugins))
 
