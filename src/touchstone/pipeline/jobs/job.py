@@ -117,6 +117,8 @@ class Job:
             network = checkpoints.load(bound(block), checkpoint, self.settings["device"])
         except ValueError as error:
             raise JobError(f"{file}: {error}") from error
+        if "draws" not in self.settings and any(getattr(module, "random", False) for module in network.modules()):
+            raise JobError(f"{file}: the program draws random numbers; give its classifier draws: 20 or more")
         return precision.laid_out(network, self.settings)
 
 

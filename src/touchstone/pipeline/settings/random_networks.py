@@ -40,8 +40,8 @@ def random_networks(resolved: dict[str, Any]) -> Iterator[Problem]:
         inside = [detector for detector in question["detectors"] if _reads_inside(resolved["detectors"][detector])]
         if asked and inside:
             reason = (
-                f"{inside[0]} reads more than the logits of {asked[0]}, which has draws or backward: no attack could follow it."
-                " Ask for detectors of logits or images, such as msp, energy, pixel_mahalanobis"
+                f"{inside[0]} reads more than the logits of {asked[0]}, which has draws or backward, so attacks could not"
+                " follow it; ask for detectors of logits or images, such as msp, energy, pixel_mahalanobis"
             )
             yield Problem(("evaluations", name, "detectors"), reason)
 
