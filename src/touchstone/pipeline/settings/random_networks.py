@@ -22,28 +22,29 @@ def omit_defaults(classifiers: dict[str, dict[str, Any]]) -> None:
 
 def random_networks(resolved: dict[str, Any]) -> Iterator[Problem]:
     """Yield what attacks could not follow: chains of `backward`, and detectors and defences that look inside."""
-    special = {
-        name for name, entry in resolved["classifiers"].items() if (entry["draws"] or 1) > 1 or entry["backward"]
-    }
+    classifiers = resolved["classifiers"]
+    special = {name: key for name, entry in classifiers.items() for key in ("backward", "draws") if _is_set(entry, key)}
     for name in special:
-        backward = resolved["classifiers"][name]["backward"]
+        backward = classifiers[name]["backward"]
         if backward == name or backward in special:
             reason = f"{backward} must be a network that draws no random numbers and has no backward of its own"
             yield Problem(("classifiers", name, "backward"), reason)
     for name, entry in resolved["defences"].items():
-        for key in ("classifier", "encoder"):
-            if entry[key] in special:
-                reason = f"{entry[key]} has draws or backward; put the translator into its model instead"
-                yield Problem(("defences", name, key), reason)
+        for part in {entry["classifier"], entry["encoder"]} & special.keys():
+            reason = f"the defence {name} is built on this network; put its translator into the network's model instead"
+            yield Problem(("classifiers", part, special[part]), reason)
     for name, question in resolved["evaluations"].items():
-        asked = [victim for victim in question["classifiers"] if victim in special]
         inside = [detector for detector in question["detectors"] if _reads_inside(resolved["detectors"][detector])]
-        if asked and inside:
+        for victim in [victim for victim in question["classifiers"] if victim in special and inside]:
             reason = (
-                f"{inside[0]} reads more than the logits of {asked[0]}, which has draws or backward, so attacks could not"
-                " follow it; ask for detectors of logits or images, such as msp, energy, pixel_mahalanobis"
+                f"{name} asks for {inside[0]}, which reads more than logits, so no attack could follow it; ask for detectors"
+                " of logits or images, such as msp, energy, pixel_mahalanobis"
             )
-            yield Problem(("evaluations", name, "detectors"), reason)
+            yield Problem(("classifiers", victim, special[victim]), reason)
+
+
+def _is_set(entry: dict[str, Any], key: str) -> bool:
+    return entry[key] not in (None, 1)
 
 
 def _reads_inside(detector: dict[str, Any]) -> bool:

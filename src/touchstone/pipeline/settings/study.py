@@ -149,7 +149,11 @@ def _wrong_systems(resolved: dict[str, Any], files: Files) -> Iterator[Problem]:
 def _resolve(draft: Draft, reader: EntryReader) -> dict[str, Any]:
     """Return the settings of every section but groups and claims, each value checked by itself."""
     resolved = {section: reader.section(section, draft.blocks.get(section) or {}) for section in reader.kinds}
-    resolved["study"] = reader.settings(("study",), draft.blocks.get("study") or {}, STUDY_SETTINGS["study"])
+    study = draft.blocks.get("study") or {}
+    if isinstance(study, dict) and study.get("device") == "mps":
+        reader.problems.add(("study", "device"), devices.NO_MPS)
+        study = study | {"device": "cpu"}
+    resolved["study"] = reader.settings(("study",), study, STUDY_SETTINGS["study"])
     _resolve_device(resolved["study"], reader.problems)
     resolved["confounding"] = {
         name: reader.settings(("confounding", name), block or {}, CONFOUNDING_SETTINGS)
