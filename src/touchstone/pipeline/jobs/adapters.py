@@ -158,7 +158,8 @@ def _attack(job: Job) -> None:
     make = attack_part if job.task.step == "attack_part" else attack
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     perturb, model = bound(job.settings["component"]), _model(job)
-    defence = _guarded(job, model) if "detector" in job.task.inputs else model
+    seen = job.as_attacked(model)
+    defence = _guarded(job, seen) if "detector" in job.task.inputs else seen
     if "pipeline" in registry.used(job.settings["component"]["use"]).data and "translators" not in job.task.inputs:
         raise JobError(
             f"{job.task.output}: {job.settings['component']['use']} attacks only defences; give it a defence as victim"
@@ -225,7 +226,7 @@ def _measure(job: Job) -> None:
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     margins = measure(
         job.noun("examples", "ExampleSet"),
-        job.model(),
+        job.as_attacked(job.model()),
         method=bound(block),
         name=block["use"].split("/")[1],
         norm=block.get("norm", "linf"),
