@@ -46,7 +46,7 @@ def overview(contrasts: list[Contrast]) -> Figure:
     axes.set_yticks(range(len(contrasts)), labels, fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    axes.set_title(takeaway(contrasts), loc="left", x=0, fontsize=10.5, fontweight="bold")
+    figure.suptitle(takeaway(contrasts), x=0.01, ha="left", fontsize=10.5, fontweight="bold")
     for mark, colour, words in (("o", UNAWARE, DOES_NOT_KNOW), ("o", AWARE, KNOWS), ("|", drawing.INK, WITHOUT)):
         axes.plot([], [], marker=mark, color=colour, linestyle="none", markersize=8, label=words)
     if any(contrast.upper_bound for contrast in contrasts):
@@ -82,7 +82,10 @@ def _labels(axes: Axes, height: int, before: float, after: float) -> None:
     close = abs(before - after) < 0.1
     for value, other, colour in ((before, after, UNAWARE), (after, before, AWARE)):
         side = "center" if not close else "left" if value > other or (value == other and colour == AWARE) else "right"
-        axes.annotate(f"{100 * value:.0f} %", (value, height), (0, 9), textcoords="offset points", ha=side, fontsize=8)
+        beside = {"center": 0, "left": 3, "right": -3}[side]
+        axes.annotate(
+            f"{100 * value:.0f} %", (value, height), (beside, 9), textcoords="offset points", ha=side, fontsize=8
+        )
 
 
 def _words(contrasts: list[Contrast]) -> str:

@@ -67,7 +67,7 @@ def path_cells(entry="mlp", seed=0):
 
 
 def test_logits_are_drawn_over_t_and_the_winner_is_named():
-    images = np.zeros((2, 1, 2, 2))
+    images = np.zeros((2, 1, 2, 2), np.float32)
     clean = ExampleSet(images, np.zeros(2, np.int64), np.arange(2), "fashion_mnist/two_classes", {"relabelled": [8, 9]})
     examples = [Cell(clean, "e", examples="digits")]
 
