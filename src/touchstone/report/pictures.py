@@ -92,12 +92,8 @@ def _picture(
     places: Mapping[tuple[object, ...], int],
     styles: dict[str, str],
 ) -> Picture:
-    with marks.collected() as parts:
-        plot = figure["draw"]()
-    marks.name_series(plot, parts)
+    alt, svg, pdf, png, parts = _drawn(name, figure["draw"])
     lines = {part: [places.get(_quantity(row)) for row in own] for part, own in parts.rows.items()}
-    alt, svg = drawing.description(plot), drawing.svg(plot, name)
-    png = drawing.png(plot) if drawing.is_raster(plot) else None
     shown = [row for own in parts.rows.values() for row in own]
     # Only figures drawn from metrics can be doubted: no check is about images, scores or weights.
     evaluations = {PurePath(file).stem for file in figure["files"] if PurePath(file).parent.name == "metrics"}
@@ -113,9 +109,25 @@ def _picture(
         doubts=_failed(doubts.shown(shown or (row for row in rows if row.evaluation in evaluations))),
         lines=[] if png else [line for own in lines.values() for line in own if line is not None],
         svg=svg,
-        pdf=drawing.pdf(plot),
+        pdf=pdf,
         png=png,
     )
+
+
+class _Drawn(NamedTuple):
+    alt: str
+    svg: bytes
+    pdf: bytes
+    png: bytes | None
+    parts: marks.Marks
+
+
+def _drawn(name: str, draw: Callable[[], Figure]) -> _Drawn:
+    with marks.collected() as parts:
+        plot = draw()
+    marks.name_series(plot, parts)
+    png = drawing.png(plot) if drawing.is_raster(plot) else None
+    return _Drawn(drawing.description(plot), drawing.svg(plot, name), drawing.pdf(plot), png, parts)
 
 
 def _failed(texts: list[str]) -> dict[str, list[str]]:

@@ -74,7 +74,8 @@ const fit = (table) => {
 const scrollable = (picture) => {
   if (picture.scrollWidth <= picture.clientWidth + 1) return;
   const name = (picture.closest("figure")?.id ?? "workflow").replace("figure-", "").replaceAll("_", " ");
-  Object.assign(picture, { tabIndex: 0, role: "region", ariaLabel: `Figure ${name}, can be scrolled` });
+  picture.tabIndex = 0;
+  if (picture.getAttribute("role") !== "tabpanel") Object.assign(picture, { role: "region", ariaLabel: `Figure ${name}, can be scrolled` });
 };
 const fitAll = (part = document) => {
   all("table:not(.stacked):not(.grid):not(.scorecard)", part).forEach(fit);
