@@ -37,23 +37,28 @@ def workflow_picture(stages: Sequence[Stage], notes: Mapping[str, str]) -> Marku
     links = [(source, stage.step) for stage in stages for source in stage.reads if source in order]
     forward = [(source, target) for source, target in links if order[source] < order[target]]
     back = [(source, target) for source, target in links if order[source] > order[target]]
-    places = _places(stages, forward)
+    places = _places(stages, forward, EDGE + (2 * DOWN if back else 0))
     wide, high = (max(place[axis] for place in places.values()) for axis in (0, 1))
-    deep = high + HEIGHT + EDGE + (DOWN * 2 if back else 0)
     parts = [
         Markup('<svg class="workflow" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-            wide + WIDTH + EDGE, deep, _words(stages, notes)
+            wide + WIDTH + EDGE, high + HEIGHT + EDGE, _words(stages, notes)
         ),
         *(_arrow("arrow", _forward(places[source], places[target])) for source, target in _needed(forward)),
-        *(_arrow("arrow back", _backward(places[source], places[target], deep)) for source, target in back),
+        *(_arrow("arrow back", _backward(places[source], places[target])) for source, target in back),
         *(_box(stage.step, notes.get(stage.step, ""), places[stage.step]) for stage in stages),
         Markup("</svg>"),
     ]
     return Markup("").join(parts)
 
 
-def _places(stages: Sequence[Stage], forward: Iterable[tuple[str, str]]) -> dict[str, _Place]:
-    """Return the corner of each box: its column is the longest way from a step that reads none before it."""
+def _places(stages: Sequence[Stage], forward: Iterable[tuple[str, str]], top: float) -> dict[str, _Place]:
+    """Return the corner of each box: its column is the longest way from a step that reads none before it.
+
+    Args:
+        stages: in the order of the workflow.
+        forward: (step that is read, step that reads it).
+        top: of the first row, below the arrows that lead back.
+    """
     columns: dict[str, int] = {}
     rows: dict[int, int] = {}
     places = {}
@@ -61,7 +66,7 @@ def _places(stages: Sequence[Stage], forward: Iterable[tuple[str, str]]) -> dict
         column = max((columns[source] + 1 for source, target in forward if target == stage.step), default=0)
         row = rows[column] = rows.get(column, -1) + 1
         columns[stage.step] = column
-        places[stage.step] = _Place(EDGE + column * (WIDTH + ACROSS), EDGE + row * (HEIGHT + DOWN))
+        places[stage.step] = _Place(EDGE + column * (WIDTH + ACROSS), top + row * (HEIGHT + DOWN))
     return places
 
 
@@ -84,9 +89,9 @@ def _forward(source: _Place, target: _Place) -> str:
     return f"M{start} {up}H{end - ACROSS}Q{bend} {up} {bend} {(up + down) / 2}T{end - 2} {down}m-5 -4l5 4l-5 4"
 
 
-def _backward(source: _Place, target: _Place, deep: float) -> str:
-    start, end, low = source.left + WIDTH / 2, target.left + WIDTH / 2, deep - EDGE
-    return f"M{start} {source.top + HEIGHT}V{low}H{end}V{target.top + HEIGHT + 2}m-4 5l4 -5l4 5"
+def _backward(source: _Place, target: _Place) -> str:
+    start, end = source.left + WIDTH / 2, target.left + WIDTH / 2
+    return f"M{start} {source.top}V{EDGE}H{end}V{target.top - 2}m-4 -5l4 5l4 -5"
 
 
 def _arrow(name: str, path: str) -> Markup:
