@@ -10,7 +10,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 
 SHIFTS = (15, -15, 27, -27, 39, -39)  # points of type from a mark to its name, beyond the ends of its interval
-LETTER, LINE, HIGH = 0.0115, 0.05, 240  # of a name in shares of the axes: width, height; the axis in points of type
+LETTER, LINE, HIGH = 0.0115, 0.045, 240  # of a name in shares of the axes: width, height; the axis in points of type
 
 
 def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1, norm: str = "linf") -> Figure:
