@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import DOES_NOT_APPLY, NOT_RUN, Verdict
 from touchstone.evidence.closeness import NUMBERS, ROUNDING, compare_rows
 from touchstone.evidence.problems import CRITERIA, RECOMPUTATION, Result, counted
@@ -41,7 +41,7 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     rows = numbered(metrics)
     verdicts: list[Verdict] = []
     with result.reading(CRITERIA, f"{directory}/claims.csv", "the claims cannot be judged from the rows"):
-        verdicts = judge(selection.book, Asked(**selection.plan.questions.claims()), rows)
+        verdicts = judge(selection.book, StudyClaims(**selection.plan.questions.claims()), rows)
     if not verdicts:
         return
     chosen = set(selection.claims) or {verdict.claim.id for verdict in verdicts}

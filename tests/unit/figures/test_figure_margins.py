@@ -16,7 +16,7 @@ from touchstone.figures.margin_evasion_histograms import margin_evasion_histogra
 from touchstone.figures.margin_proxies import margin_proxies
 from touchstone.figures.margin_scatter import margin_scatter
 from touchstone.figures.subset_errors import subset_errors
-from touchstone.figures.tau_against_robustness import tau_against_robustness
+from touchstone.figures.tau_against_robustness import _label_places, tau_against_robustness
 from touchstone.report import drawing
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
@@ -56,7 +56,7 @@ def test_the_nearest_image_stands_first_with_its_margins_and_class():
 def test_what_stands_above_an_image_is_large_enough_to_read_and_does_not_touch_its_neighbours():
     figure = brittle_images(MARGINS, OUTPUTS, EXAMPLES, classifier="cnn")
 
-    rows = [figure.axes[start : start + 10] for start in range(0, len(figure.axes), 10)]
+    rows = [figure.axes[start : start + 8] for start in range(0, len(figure.axes), 8)]
     for heads, *images in rows:
         titles = [heads._right_title, *(axes.title for axes in images)]
         boxes = [title.get_window_extent() for title in titles]
@@ -84,6 +84,16 @@ def test_every_classifier_is_one_point_of_tau_against_robust_accuracy():
 
     assert {text.get_text() for text in figure.axes[0].texts} == {"cnn", "cnn_pgd"}
     assert "cnn_pgd" in drawing.description(figure)
+
+
+def test_names_of_points_that_are_near_each_other_do_not_meet():
+    points = {f"network_{place}": (0.5 + place / 100, 0.6) for place in range(5)}
+
+    places = _label_places(points)
+
+    assert {point for point, _ in places.values()} == set(points.values())
+    assert len({shift for _, shift in places.values()}) == len(points)
+    assert _label_places({"a": (0.1, 0.6), "b": (0.9, 0.6)})["b"][1] == places["network_0"][1]  # far from each other
 
 
 def test_every_stand_in_has_a_line_of_its_own():
