@@ -1,1 +1,1 @@
-"""Evidence of a study's claims: which files hold it, and what proves them without trust. It must not rerun an attack."""
+"""Evidence of a study's claims: which files hold it, and what proves them without trust. It must not verify by attacks."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import touchstone
 from touchstone.evidence import chain_checks, own_models, verdict_checks
 from touchstone.evidence.artefact_checks import Counts, check_artefacts
 from touchstone.evidence.problems import (
@@ -23,7 +24,8 @@ from touchstone.evidence.selection import Selection
 from touchstone.evidence.study_evidence import OVERLAYS, PARAMS, about_study
 from touchstone.evidence_files import archive
 from touchstone.messages import first_line
-from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.planning.plan import Plan, code_files
+from touchstone.pipeline.provenance import code
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, read_yaml
 from touchstone.pipeline.settings.study import Study, load
 
@@ -129,6 +131,9 @@ def _check(selection: Selection, about: dict[str, Any], folder: Path, options: O
     counts = check_artefacts(reader, result)
     verdict_checks.check_verdicts(selection, folder, result)
     _say_what_is_trusted(selection, records, options, counts, result)
+    if about["verdict_code"] != code.code_digest(code_files((selection.report,))):
+        version = f"{about['touchstone'][:20]!a}, here it is {touchstone.__version__!r}"
+        result.trusted.append(f"that no difference comes from other code: it was written by touchstone {version}")
 
 
 def _other_study(selection: Selection, study: Study) -> str:
