@@ -260,25 +260,18 @@ class Tasks:
     def fit(self, detectors: str, net: str) -> Iterator[Task]:
         """Yield the tasks that fit a group of detectors on a network."""
         for name in self.study["groups"]["detectors"][detectors]:
-            entry, component, network = (
-                self.study["detectors"][name],
-                self._component("detectors", name),
-                Net.parse(net),
-            )
+            entry, component = self.study["detectors"][name], self._component("detectors", name)
+            network, other = Net.parse(net), entry["classifier"]
             # A detector of unknown classes may be fitted on a network with fewer classes than the one that it guards.
-            fitted = (
-                str(self.layout.partner("classifiers", entry["classifier"], network.seed))
-                if entry["classifier"]
-                else net
-            )
+            fitted = str(self.layout.partner("classifiers", other, network.seed)) if other else net
             inputs: dict[str, str | list[str]] = {}
             if component.fit is not None:
                 kinds = tuple(data.removeprefix("fit_") for data in component.fit.data if data.startswith("fit_"))
                 inputs |= self._read(kinds, fitted, Set(entry["fit"]), "fit_")
                 kinds = tuple(data.removeprefix("anomalous_") for data in component.fit.data if "anomalous_" in data)
                 sets = [
-                    Set(entry["fit"], fitted, other) if other in self.study["attacks"] else Set(other)
-                    for other in entry["anomalous"]
+                    Set(entry["fit"], fitted, one) if one in self.study["attacks"] else Set(one)
+                    for one in entry["anomalous"]
                 ]
                 for anomalous in sets:
                     for role, file in self._read(kinds, fitted, anomalous, "anomalous_").items():
