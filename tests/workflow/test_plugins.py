@@ -1,12 +1,9 @@
 """Components of the user's own: found, run, digested for reruns, held to the contract, and begun with one command."""
 
 import json
-import os
 import re
 import runpy
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -111,47 +108,49 @@ def test_a_plugin_cannot_hide_a_file_of_touchstone(project):
         plugins.use([Path("mine")])
 
 
+@pytest.fixture
+def contract(monkeypatch, capsys):
+    """A function that holds a file to the contract of its kind: (exit code, what was printed)."""
+    monkeypatch.chdir(ROOT)
+
+    def held(path):
+        capsys.readouterr()
+        code = main(["contract", str(path)])
+        return code, capsys.readouterr().out
+
+    yield held
+    plugins.use([])
+
+
 @pytest.mark.parametrize(("change", "code"), [("", 0), ("-(", 1)])
-def test_the_contract_takes_the_beginning_and_refuses_it_with_its_sign_turned(tmp_path, change, code):
-    command, env = [sys.executable, "-m", "touchstone"], os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    made = subprocess.run(
-        [*command, "new", "detector", "spread", "--folder", str(tmp_path)], cwd=ROOT, env=env, check=False
-    )
-    assert made.returncode == 0
+def test_the_contract_takes_the_beginning_and_refuses_it_with_its_sign_turned(contract, tmp_path, change, code):
+    assert main(["new", "detector", "spread", "--folder", str(tmp_path)]) == 0
     path = tmp_path / "detectors/spread.py"
     path.write_text(path.read_text().replace(change, "(") if change else path.read_text())
 
-    done = subprocess.run(
-        [*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True, check=False
-    )
+    ended, text = contract(path)
 
-    assert done.returncode == code, done.stdout[-2000:] + done.stderr[-2000:]
-    assert ("keeps the contract" if code == 0 else "does not keep") in done.stdout
+    assert ended == code, text
+    assert ("keeps the contract" if code == 0 else "does not keep") in text
 
 
-def test_a_fitted_beginning_keeps_the_contract_and_what_breaks_it_is_told_in_words(tmp_path):
-    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, "-m", "touchstone"]
-    subprocess.run(
-        [*command, "new", "detector", "spread", "--fitted", "--folder", str(tmp_path)], cwd=ROOT, env=env, check=True
-    )
+def test_a_fitted_beginning_keeps_the_contract_and_what_breaks_it_is_told_in_words(contract, tmp_path):
+    assert main(["new", "detector", "spread", "--fitted", "--folder", str(tmp_path)]) == 0
     path = tmp_path / "detectors/spread.py"
 
-    kept = subprocess.run([*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True)
-    tested = subprocess.run([sys.executable, "-m", "pytest", "-q", str(tmp_path / "tests")], env=env)
+    kept, whole = contract(path)
     path.write_text(
         path.read_text().replace(
             "    return ((features",
             "    mean = mean.float()\n    return (features @ mean[:, None])[:, 0]\n    return ((features",
         )
     )
-    broken = subprocess.run([*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True)
+    broken, text = contract(path)
 
-    assert kept.returncode == 0 and ", 0 broken" in kept.stdout
-    assert tested.returncode == 0
-    assert broken.returncode == 1 and "does not keep the contract" in broken.stdout
-    assert "Hint: convert the state to the type of the data: state[...].to(features)" in broken.stdout
-    assert "Traceback" not in broken.stdout and "def test" not in broken.stdout
+    assert kept == 0 and ", 0 broken" in whole
+    assert broken == 1 and "does not keep the contract" in text
+    assert "Hint: convert the state to the type of the data: state[...].to(features)" in text
+    assert "Traceback" not in text and "def test" not in text
 
 
 SECOND = '''"""A detector that asks a helper."""
@@ -239,23 +238,21 @@ def test_every_kind_that_new_knows_is_held_to_its_own_test_here():
     ("eps * gradient.sign()", 1, "every attack keeps the contract"),
 ])  # fmt: skip
 def test_the_contract_takes_the_attack_that_new_begins_and_refuses_it_with_twice_its_budget(
-    tmp_path, change, code, told
+    contract, tmp_path, change, code, told
 ):
-    env, command = os.environ | {"PYTHONPATH": str(ROOT / "src")}, [sys.executable, "-m", "touchstone"]
-    subprocess.run([*command, "new", "attack", "nudge", "--folder", str(tmp_path)], cwd=ROOT, env=env, check=True)
+    assert main(["new", "attack", "nudge", "--folder", str(tmp_path)]) == 0
     path = tmp_path / "attacks/nudge.py"
     assert change in path.read_text()
     path.write_text(path.read_text().replace(change, f"2 * {change}") if change else path.read_text())
 
-    done = subprocess.run([*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True)
+    ended, text = contract(path)
 
-    assert done.returncode == code, done.stdout[-2000:] + done.stderr[-2000:]
-    assert told in done.stdout
+    assert ended == code, text
+    assert told in text
 
 
-def test_an_attack_without_a_gradient_under_no_grad_is_told_what_helps(tmp_path):
-    env, command = os.environ | {"PYTHONPATH": str(ROOT / "src")}, [sys.executable, "-m", "touchstone"]
-    subprocess.run([*command, "new", "attack", "nudge", "--folder", str(tmp_path)], cwd=ROOT, env=env, check=True)
+def test_an_attack_without_a_gradient_under_no_grad_is_told_what_helps(contract, tmp_path):
+    assert main(["new", "attack", "nudge", "--folder", str(tmp_path)]) == 0
     path = tmp_path / "attacks/nudge.py"
     taken = "_, gradient = loss_and_input_gradient(of(model, labels), images)"
     assert taken in path.read_text()
@@ -269,10 +266,10 @@ def test_an_attack_without_a_gradient_under_no_grad_is_told_what_helps(tmp_path)
         .replace("from torch import Tensor", "import torch\nfrom torch import Tensor")
     )
 
-    done = subprocess.run([*command, "contract", str(path)], cwd=ROOT, env=env, capture_output=True, text=True)
+    ended, text = contract(path)
 
-    assert done.returncode == 1
-    assert "Hint: attacks are called under torch.no_grad()" in done.stdout
+    assert ended == 1
+    assert "Hint: attacks are called under torch.no_grad()" in text
 
 
 @pytest.mark.parametrize(("kind", "name"), [("detector", "spread"), ("attack", "nudge")])

@@ -25,9 +25,10 @@ from touchstone.pipeline.jobs import warm, warm_child
 from touchstone.pipeline.jobs.warm_child import Code
 from touchstone.pipeline.planning.steps import STEPS
 
-# Packages that jobs import. The first optimiser imports the compiler, which takes as long as torch itself.
+# Packages that jobs import. The first optimiser imports the compiler, which takes as long as torch itself; every evaluation
+# imports scipy.stats, which takes longer than most of them compute.
 PACKAGES = (
-    "numpy", "torch", "torch._dynamo", "torch.func", "torch.nn.attention", "safetensors.numpy", "scipy.special", "yaml",
+    "numpy", "torch", "torch._dynamo", "torch.func", "torch.nn.attention", "safetensors.numpy", "scipy.stats", "yaml",
     "psutil", "threadpoolctl", "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect",
     "subprocess",
 )  # fmt: skip

@@ -125,7 +125,7 @@ def wait_for(condition, seconds=30):
 
 @pytest.fixture
 def toy(tmp_path):
-    package, torch = tmp_path / "src/touchstone", tmp_path / "src/torch"
+    package, torch, scipy = (tmp_path / "src" / name for name in ("touchstone", "torch", "scipy"))
     package.mkdir(parents=True)
     for name in (
         "__init__.py",
@@ -141,6 +141,9 @@ def toy(tmp_path):
     (torch / "nn").mkdir(parents=True)
     for name in ("__init__.py", "_dynamo.py", "func.py", "nn/__init__.py", "nn/attention.py"):
         (torch / name).write_text("")
+    scipy.mkdir()
+    for name in ("__init__.py", "stats.py"):  # the real one looks at torch's tensors
+        (scipy / name).write_text("")
     made = Toy(tmp_path)
     yield made
     made.run.kill()
