@@ -1,7 +1,7 @@
 """Race: robust accuracy by our attack_suite and by the authors' AutoAttack, and the passes that each takes.
 
     python benchmarks/attack_strength.py [--images 1000] [--networks plain pgd] [--norms linf l2] [--threads 1]
-                                         [--keep build/attack_strength]
+                                         [--eps 0.1] [--keep build/attack_strength]
 
 Seven networks, trained on 600 of scikit-learn's digits at 14x14 pixels: plain, PGD, TRADES, FGSM, ALOE, label smoothing
 (small CNNs), and a PreAct ResNet-18 of width 4 trained with PGD. The attacks get `--images` of the 1,197 others. AutoAttack
@@ -186,16 +186,25 @@ def split(count: int) -> tuple[ExampleSet, Rows]:
     return replace(parts[0], images=images[known], labels=labels[known], example_ids=ids[known]), rows
 
 
-def measured(count: int, networks: list[str], norms: list[str], epochs: int = 20, keep: Path | None = None) -> Results:
-    """Return the races of all networks, norms and eps."""
+def measured(
+    count: int,
+    networks: list[str],
+    norms: list[str],
+    epochs: int = 20,
+    keep: Path | None = None,
+    eps: list[float] | None = None,
+) -> Results:
+    """Return the races of all networks, norms and eps, or only of some of the eps."""
     training, rows = split(count)
     lines, clean_accuracy = [], {}
     for name in networks:
         network = trained(name, training, epochs, keep)
         clean_accuracy[name] = len(rows.right(network.model).ids) / len(rows.ids)
         for norm in norms:
-            for eps in EPS[norm]:
-                lines.append(race(network, rows, norm, eps, keep))
+            for budget in EPS[norm]:
+                if eps is not None and budget not in eps:
+                    continue
+                lines.append(race(network, rows, norm, budget, keep))
                 print(lines[-1], flush=True)
     goals = []
     for norm in norms:
@@ -244,10 +253,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--norms", nargs="+", choices=EPS, default=list(EPS))
+    parser.add_argument("--eps", nargs="+", type=float, help="only these of the budgets")
     parser.add_argument("--keep", type=Path, help="folder for networks and results, to run the race in slices")
     options = parser.parse_args()
     racing.begin(options.threads)
-    results = measured(options.images, options.networks, options.norms, keep=options.keep and options.keep.resolve())
+    keep = options.keep and options.keep.resolve()
+    results = measured(options.images, options.networks, options.norms, keep=keep, eps=options.eps)
     racing.write(options.out, "attack_strength", results, page(results))
 
 
