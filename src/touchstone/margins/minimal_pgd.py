@@ -1,4 +1,4 @@
-"""Minimum-norm margins: many short ascents, each just inside the smallest margin so far."""
+"""Minimum-norm margins: many short ascents, each within the smallest margin so far."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from touchstone.margins._boundary import cut_back, verified
 from touchstone.margins._hyperplanes import dual_norms
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
-_INSIDE = 0.98  # of the smallest margin so far
 _FARTHER = 1.5  # times the radius, until a first margin exists
 _LINEARISED = 20  # at most so many wrong classes are ranked, those with the highest logits
 
@@ -33,8 +32,8 @@ def minimal_pgd(
 ) -> tuple[Tensor, Tensor]:
     """Search the smallest change of each prediction from random starts, as a thorough second opinion.
 
-    A round ascends the lead of one wrong class within a radius just below the smallest margin so far, and shortens what it
-    finds to the boundary. Rounds take the `classes` nearest classes of the linearised model in turn. Odd laps start at a
+    A round raises the lead of one wrong class within the smallest margin so far, and shortens what it finds to the
+    boundary. Rounds take the `classes` nearest classes of the linearised model in turn. Odd laps start at a
     random point, even laps at the best point so far.
 
     An image costs rounds * (2 * steps + 15) passes, 1,560 by default, and those that rank the classes.
@@ -72,7 +71,7 @@ def minimal_pgd(
             closer = size < best_norm
             best = torch.where(per_row(closer, best), change, best)
             best_norm = torch.where(closer, size, best_norm)
-            radius = torch.where(best_norm.isinf(), (_FARTHER * radius).clamp(max=limit), _INSIDE * best_norm)
+            radius = torch.where(best_norm.isinf(), (_FARTHER * radius).clamp(max=limit), best_norm)
         return verified(model, images, predictions, best, norm)
 
 
