@@ -5,10 +5,7 @@
 All contestants get the same network, images, labels and loss (cross-entropy), in eval mode. Before any time is measured,
 each result is checked against float64 gradients of one example at a time, on the first images of the batch. Rounds are
 interleaved, so that other load slows all alike; medians count. Peak memory is measured in a separate process. A
-contestant that is not installed, or that fails or is wrong, is named with the reason. Writes gradient_features.json and
-.md into benchmarks/results/.
-
-BackPACK and Opacus: pip install backpack-for-pytorch opacus (development only; nothing in the package needs them).
+contestant that fails or is wrong is named with the reason. Writes gradient_features.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -222,9 +219,6 @@ def race(
         try:
             run = maker(model)
             results = run(model, images, labels)
-        except ImportError as error:
-            line["why"] = f"not installed ({error.name})"
-            continue
         except (RuntimeError, NotImplementedError, ValueError, AttributeError, TypeError, IndexError) as error:
             line["why"] = f"refused: {type(error).__name__}: {str(error).splitlines()[0][:120]}"
             continue

@@ -36,7 +36,7 @@ EXAMPLES = {
     "classifiers": "classifiers: {cnn: {use: clean, model: {use: small_cnn}, train: $train, validation: $validation}}",
     "translators": "translators: {unet: {use: translation, model: {use: unet}, classifier: cnn, train: $train}}",
     "attacks": 'attacks: {pgd: {use: pgd, eps: 8/255, steps: 40}, "fgsm_*": {use: fgsm, eps: [0.05, 0.1]}}',
-    "margins": "margins: {fab: {use: fab, steps: 50}}",
+    "margins": "margins: {minimal_pgd: {use: minimal_pgd, steps: 40}}",
     "detectors": "detectors: {knn: {use: knn, k: 50, fit: $reference}}",
     "defences": "defences: {routed: {classifier: cnn, translator: unet, router: msp}}",
     "evaluations": "evaluations: {robustness: {attacks: [$inherited, pgd]}}",

@@ -260,7 +260,7 @@ def test_a_clock_that_was_set_back_hides_and_repeats_nothing(copied):
     for path in [*(copied.root / "data").rglob("*"), *(copied.root / "src").rglob("*")]:
         os.utime(path, (later, later))
     assert not copied.planned()
-    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 3}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
     changed = {"Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report"}
     assert set(copied.planned()) == changed
 

@@ -91,10 +91,10 @@ def test_it_can_be_switched_off(tmp_path, monkeypatch):
 
 def test_switching_a_setting_forth_and_back_computes_nothing(copied):
     before = copied.digests("data", "reports")
-    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 3}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
     copied.snakemake("--cores", "2")
     assert copied.digests("data") != {name: data for name, data in before.items() if name.startswith("data")}
-    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 3}", "fab: {steps: 2}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 3}", "fab: {use: fab, steps: 2}")
 
     replace(copied, environment={"TOUCHSTONE_WARM": "off"}).snakemake("--cores", "2")  # so that its memory is seen
 

@@ -19,7 +19,7 @@ from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[2]
 STAGE = "workflow/dvc.yaml:tiny"
-STEPS = ("fab: {steps: 2}", "fab: {steps: 41}")
+STEPS = ("fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 41}")
 REMEASURED = {"Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report"}
 S3 = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 QUIET = {

@@ -267,7 +267,7 @@ TABLE = [
     Change(
         "an edit in a shared module",
         [("src/touchstone/margins/_hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone")],
-        wanted=either(uses("margins/nearest_classes"), uses("margins/fab")),
+        wanted=either(uses("margins/nearest_classes"), uses("margins/minimal_pgd")),
     ),
     Change("an edit in plumbing", [("src/touchstone/pipeline/jobs/run.py", "ready, reused = False, 0", "ready, reused = False, 0 + 0")]),
     Change("a setting", [(PARAMS, FAMILY, FAMILY + "  pgd_02: {steps: 41}\n")], wanted=makes_attack("pgd_02")),

@@ -44,7 +44,7 @@ def test_a_constant_in_one_attack_reruns_what_uses_it_and_what_is_downstream_and
 
 
 def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copied):
-    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 3}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
 
     assert set(copied.planned()) == {
         "Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report",
@@ -52,7 +52,7 @@ def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copi
 
 
 def test_a_default_written_out_reruns_nothing(copied):
-    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 2, restarts: 1}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 2, restarts: 1}")
 
     assert not copied.planned()
 

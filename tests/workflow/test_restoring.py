@@ -29,7 +29,7 @@ def test_a_clone_with_its_files_has_nothing_to_do(copied):
 
 def test_after_a_clone_one_setting_reruns_exactly_its_jobs(copied):
     forget(copied)
-    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 3}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
 
     assert set(copied.planned()) == {
         "Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report",

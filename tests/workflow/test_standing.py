@@ -102,7 +102,7 @@ def test_too_few_cores_are_left_to_snakemake_which_says_so():
 
 
 def test_a_changed_setting_runs_its_jobs_and_then_there_is_nothing_to_do(vouched):
-    vouched.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 3}")
+    vouched.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 3}")
 
     told, started = run(vouched)
     _, again = run(vouched)

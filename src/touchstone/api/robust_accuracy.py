@@ -67,7 +67,7 @@ def evaluate(
     *,
     eps: float = 8 / 255,
     steps: int = 20,
-    restarts: int = 7,
+    restarts: int = 20,
     queries: int = 1500,
     attacks: Sequence[Attack] = (),
     draws: int = 1,
@@ -79,7 +79,7 @@ def evaluate(
 ) -> EvaluationResult:
     """Return a model's clean accuracy and its accuracy under the worst of several L-inf attacks.
 
-    The attacks are those of `attack_suite` (Auto-PGD on the cross-entropy, then on the DLR loss from `restarts` different
+    The attacks are those of `attack_suite` (Auto-PGD on the cross-entropy, then on margins from up to `restarts` different
     starts, then Square) and `attacks`. An image counts as robust if it is classified correctly when clean and under all of
     them.
 
@@ -89,7 +89,7 @@ def evaluate(
         labels: (N,), int64.
         eps: radius of the attacks, as a share of the pixel range; above 0 and below 0.5.
         steps: of Auto-PGD on the cross-entropy.
-        restarts: of Auto-PGD on the DLR loss.
+        restarts: of Auto-PGD on margins; images far from the boundary get three.
         queries: of Square, for images that resist the rest.
         attacks: further attacks. Each has to stay within `eps`.
         draws: calls of the model per forward pass of an attack, for a model that draws random numbers: attacks follow the

@@ -9,7 +9,14 @@ from torch import Tensor
 
 from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
 from touchstone.adversary.goals import Goal
-from touchstone.adversary.losses import dlr_loss, keep_higher, loss_and_input_gradient, margin_loss
+from touchstone.adversary.losses import (
+    LossOfLogits,
+    cross_entropy,
+    dlr_loss,
+    keep_higher,
+    loss_and_input_gradient,
+    margin_loss,
+)
 from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.adversary.square_search import search_with_squares
 from touchstone.adversary.success import misclassified_on_grid
@@ -17,6 +24,10 @@ from touchstone.contracts import Model, NonNegativeInt, PositiveInt, UnitInterva
 from touchstone.numerics.tensors import RandomStreams, frozen
 
 _DIVERSE_STEPS = 3  # towards a random direction of the logits; Tashiro et al. take two to ten
+_FIRST_RESTARTS = 3  # of every image; after them, gradients have come near or not
+_NEAR = 1 / 3  # of its lead that an image may keep and still be near the boundary
+_QUERIES_NEAR = 1 / 3  # of the queries for images that gradients have come near to
+_TARGETS, _TARGET_STEPS = 3, 50  # classes of the last gradient runs, and steps towards each
 
 
 def attack_suite(
@@ -27,20 +38,20 @@ def attack_suite(
     *,
     eps: UnitInterval = 0.1,
     steps: PositiveInt = 20,
-    restarts: PositiveInt = 7,
+    restarts: PositiveInt = 20,
     restart_steps: PositiveInt = 15,
     queries: NonNegativeInt = 1500,
     norm: Literal["linf", "l2"] = "linf",
 ) -> Tensor:
     """Find out whether an image can be misclassified within `eps`, by different attacks one after the other.
 
-    First Auto-PGD raises the cross-entropy from a uniform start. Then Auto-PGD raises the DLR loss (with two classes the
-    margin loss) from `restarts` starts that differ in their logits: steps along a random direction of the logits lead there
-    from a uniform point. Last, Square searches without gradients. An image is finished once it is misclassified and stays
-    so on the 1/255 grid.
-
-    An image that resists everything costs 1 + steps + restarts * (4 + restart_steps) gradients and `queries` forward
-    passes.
+    First Auto-PGD raises the cross-entropy from a uniform start. Then it restarts on the margin loss and the DLR loss in
+    turn, from points that differ in their logits: steps along a random direction of the logits lead there from a uniform
+    point. After three restarts an image is near the boundary if it keeps at most a third of its lead. Near images get all
+    `restarts`, then Auto-PGD from their best point towards their three likeliest wrong classes. Last, Square searches
+    without gradients: with all its queries if gradients have not come near, else with a third of them. Square is made for
+    L-inf, so with L2 all images count as near and it does not run. An image is finished once it is misclassified and stays
+    so on the 1/255 grid. What it gets depends on no other image.
 
     Args:
         model: images in [0, 1] to logits (N, K).
@@ -49,9 +60,9 @@ def attack_suite(
         generator: random streams of the images.
         eps: radius in pixel units of `norm`.
         steps: gradient steps on the cross-entropy.
-        restarts: runs on the DLR loss.
+        restarts: runs on the margin loss and the DLR loss.
         restart_steps: gradient steps of each of them.
-        queries: of Square; 0 leaves it out. It is made for L-inf, so with L2 as many passes go into further restarts.
+        queries: of Square; 0 leaves it out.
         norm: of the ball.
 
     Returns:
@@ -60,31 +71,77 @@ def attack_suite(
 
     References:
         Croce & Hein 2020 (AutoAttack), which takes five times the passes, see benchmarks/attack_strength.py; Tashiro et
-        al. 2020 (output diversified initialisation).
+        al. 2020 (output diversified initialisation); Liu et al. 2022 (A3), who give up images that are hard to attack.
     """
     with frozen(model), torch.no_grad():
         classes = check_inputs(model, images, labels)
-        ball, success = Ball(images, eps, norm), misclassified_on_grid(model)
-        best, loss = images, margin_loss(model(images), labels)
-        second = dlr_loss if classes > 2 else margin_loss
-        if norm == "l2":
-            restarts, queries = restarts + queries // (2 * (_DIVERSE_STEPS + 1 + restart_steps)), 0
-        for run in range(1 + restarts):
-            start = ball.random(generator)
-            rows = torch.nonzero(loss < torch.inf)[:, 0]
-            if len(rows) == 0:
-                return best
-            part, start, goal = ball.take(rows), start[rows], Goal(labels[rows])
-            if run:
-                start, goal = _diverse(model, part, start, generator.take(rows), classes), Goal(labels[rows], second)
-            length = restart_steps if run else steps
-            found, found_loss = ascend_with_step_halving(model, goal, part, start, steps=length, success=success)
-            margin = torch.where(torch.isposinf(found_loss), torch.inf, margin_loss(model(found), goal.labels))
-            best, loss = best.clone(), loss.clone()
-            best[rows], loss[rows] = keep_higher(best[rows], loss[rows], found, margin)
-        if queries:
-            best, _ = search_with_squares(model, labels, ball, generator, best, loss, queries=queries, success=success)
-    return best
+        search = _Search(model, labels, Ball(images, eps, norm), generator, margin_loss(model(images), labels))
+        clean = search.loss
+        losses = (margin_loss, dlr_loss) if classes > 2 else (margin_loss,)
+
+        every = torch.ones_like(labels, dtype=torch.bool)
+        search.run(search.open(every), cross_entropy, steps)
+        for restart in range(min(restarts, _FIRST_RESTARTS)):
+            search.run(search.open(every), losses[restart % len(losses)], restart_steps, diverse=classes)
+        near = search.loss >= _NEAR * clean if norm == "linf" else every
+        for restart in range(_FIRST_RESTARTS, restarts):
+            search.run(search.open(near), losses[restart % len(losses)], restart_steps, diverse=classes)
+        for rank in range(min(_TARGETS, classes - 1)):
+            search.run_towards(search.open(near), rank, dlr_loss if classes > 3 else margin_loss)
+        if norm == "linf":
+            search.squares(search.open(~near), queries)
+            search.squares(search.open(near), round(_QUERIES_NEAR * queries))
+    return search.best
+
+
+class _Search:
+    """The best point of each image so far, and the attacks that look for better ones.
+
+    Attributes:
+        best: (N, C, H, W), the point with the highest margin loss.
+        loss: (N,), its margin loss; +inf if the image is finished.
+    """
+
+    def __init__(self, model: Model, labels: Tensor, ball: Ball, generator: RandomStreams, loss: Tensor) -> None:
+        self.model, self.labels, self.ball, self.generator = model, labels, ball, generator
+        self.best, self.loss, self.success = ball.images, loss, misclassified_on_grid(model)
+
+    def open(self, among: Tensor) -> Tensor:
+        """Return the images that are not finished, among those of a mask (N,)."""
+        return torch.nonzero(among & (self.loss < torch.inf))[:, 0]
+
+    def run(self, rows: Tensor, loss: LossOfLogits, steps: int, *, diverse: int = 0) -> None:
+        """Raise a loss of some images, from uniform points; with `diverse` classes, these first part in their logits."""
+        start = self.ball.random(self.generator)[rows]
+        if diverse and len(rows):
+            start = _diverse(self.model, self.ball.take(rows), start, self.generator.take(rows), diverse)
+        self._ascend(rows, Goal(self.labels[rows], loss), start, steps)
+
+    def run_towards(self, rows: Tensor, rank: int, loss: LossOfLogits) -> None:
+        """Aim for the wrong class of some rank at the best point of some images, from that point."""
+        if len(rows):
+            wrong = self.model(self.best[rows]).scatter(1, self.labels[rows][:, None], -torch.inf)
+            target = wrong.argsort(1, descending=True)[:, rank]
+            self._ascend(rows, Goal(self.labels[rows], loss, target), self.best[rows], _TARGET_STEPS)
+
+    def squares(self, rows: Tensor, queries: int) -> None:
+        """Search some images with squares."""
+        if queries == 0 or len(rows) == 0:
+            return
+        part = (self.labels[rows], self.ball.take(rows), self.generator.take(rows), self.best[rows], self.loss[rows])
+        self._keep(rows, *search_with_squares(self.model, *part, queries=queries, success=self.success))
+
+    def _ascend(self, rows: Tensor, goal: Goal, start: Tensor, steps: int) -> None:
+        if len(rows) == 0:
+            return
+        ball = self.ball.take(rows)
+        points, loss = ascend_with_step_halving(self.model, goal, ball, start, steps=steps, success=self.success)
+        margin = torch.where(torch.isposinf(loss), torch.inf, margin_loss(self.model(points), goal.labels))
+        self._keep(rows, points, margin)
+
+    def _keep(self, rows: Tensor, points: Tensor, loss: Tensor) -> None:
+        self.best, self.loss = self.best.clone(), self.loss.clone()
+        self.best[rows], self.loss[rows] = keep_higher(self.best[rows], self.loss[rows], points, loss)
 
 
 def _diverse(model: Model, ball: Ball, points: Tensor, generator: RandomStreams, classes: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The ALOE paper's own attack: on the softmax, whatever detector is deployed."""
+"""An attack on the softmax, whatever detector is deployed: the ALOE paper's on MSP and ODIN."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def softmax_transfer(
 
     Images in distribution lower logsumexp(z) - mean(z), which makes them look unsure. The others lower the entropy of
     the softmax, which makes them look sure. The attack does not see ODIN's step, feature distances or the score itself.
-    So a detector's result under it is only an upper bound of its robustness; `score_pgd` is stronger.
+    So a detector's result under it is only an upper bound of its robustness; `score_pgd` is stronger. The paper attacks
+    Mahalanobis otherwise, through its regression: that is `score_pgd` on `layered_mahalanobis`, whose score is the logit.
 
     Args:
         model: images in [0, 1] to logits (N, K).

@@ -5,7 +5,7 @@ from touchstone.adversary.effort import counted
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.square import square
-from touchstone.numerics.tensors import to_grid, to_grid_towards
+from touchstone.numerics.tensors import RandomStreams, to_grid, to_grid_towards
 
 FEW = {"steps": 5, "restarts": 2, "restart_steps": 5, "queries": 50}
 
@@ -55,30 +55,52 @@ def test_a_network_that_hides_its_gradients_is_left_to_square(victim):
     assert left(400) < left(0) - 5
 
 
-def test_an_image_that_resists_costs_what_the_docstring_says(victim):
-    class Constant(torch.nn.Module):  # its prediction never changes, and its gradient is not 0
-        def forward(self, images):
-            logits = images.flatten(1)[:, :4] * 0.01
-            return logits + 10 * torch.nn.functional.one_hot(victim.labels[:1].expand(len(images)) % 4, 4)
-
-    model, images = Constant(), victim.images[:1]
-    labels = victim.labels[:1] % 4
-    draws = victim.draws().take(torch.arange(1))
-
+def cost_of(model, images, **settings):
+    labels = torch.zeros(len(images), dtype=torch.int64)
+    draws = RandomStreams(0, "attack", torch.arange(len(images)))
     with counted(model) as effort:
-        attack_suite(model, images, labels, draws, eps=0.1, steps=4, restarts=3, restart_steps=6, queries=20)
-
-    assert effort.gradient == 1 + 4 + 3 * (4 + 6)
-    assert effort.forward - effort.gradient == 20 + 2 + 4  # Square, two looks at the image, and one at each run's best
+        attack_suite(model, images, labels, draws, steps=4, restarts=5, restart_steps=6, queries=21, **settings)
+    return effort.gradient, effort.forward - effort.gradient
 
 
-def test_with_l2_the_passes_of_square_go_into_restarts(victim):
-    def gradients(queries):
-        with counted(victim.model) as effort:
-            run(victim, eps=0.05, norm="l2", steps=3, restarts=1, restart_steps=6, queries=queries)
-        return effort.gradient, effort.forward - effort.gradient
+class Lead(torch.nn.Module):
+    """Class 0 leads by .01 plus the mean pixel, so it never loses."""
 
-    assert gradients(100)[0] > 3 * gradients(0)[0]
+    def forward(self, images):
+        lead = 0.01 + images.flatten(1).mean(1)
+        return torch.stack([lead, *(0 * lead for _ in range(3))], 1)
+
+
+def test_gradients_that_come_near_the_boundary_are_followed_up_and_the_others_leave_it_to_square():
+    images = torch.full((1, 1, 4, 4), 0.5)
+
+    far, near, l2 = (
+        cost_of(Lead(), images, eps=eps, norm=norm) for eps, norm in ((0.2, "linf"), (0.45, "linf"), (0.1, "l2"))
+    )
+
+    ran = 1 + 4 + 3 * (4 + 6)  # the cross-entropy, and three restarts
+    assert far == (ran, 21 + 2 + 4)  # Square, two looks at the image, and one at the best of each run
+    assert near == (ran + 2 * (4 + 6) + 3 * 51, 7 + 2 + 6 + 3 * 2)
+    assert l2 == (ran + 2 * (4 + 6) + 3 * 51, 2 + 6 + 3 * 2)
+
+
+def test_what_an_image_gets_depends_on_no_other_image(victim):
+    alone = [
+        attack_suite(
+            victim.model,
+            victim.images[i : i + 1],
+            victim.labels[i : i + 1],
+            victim.draws().take(torch.tensor([i])),
+            **FEW,
+        )
+        for i in range(8)
+    ]
+
+    together = attack_suite(
+        victim.model, victim.images[:8], victim.labels[:8], victim.draws().take(torch.arange(8)), **FEW
+    )
+
+    torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=0.005)  # batches round differently
 
 
 def test_two_and_three_classes_are_attacked(victim):

@@ -2,10 +2,13 @@ import pytest
 import torch
 from torch import nn
 
+from touchstone.adaptive.score_pgd import score_pgd
+from touchstone.adversary.defences import Guarded
+from touchstone.attacks.softmax_transfer import softmax_transfer
 from touchstone.detectors import mahalanobis
 from touchstone.detectors._layer_features import layer_features
 from touchstone.detectors.layered_mahalanobis import fit, layered_mahalanobis
-from touchstone.numerics.tensors import derive
+from touchstone.numerics.tensors import RandomStreams, derive
 
 CLASSES, SIDE = 3, 4
 
@@ -102,3 +105,25 @@ def test_too_few_images_are_refused():
 
     with pytest.raises(ValueError, match="3 ID images cannot be halved"):
         fit(images, labels, images, Forgetful(), 0)
+
+
+def test_it_is_attacked_through_its_own_regression_which_the_softmax_does_not_show():
+    model = Forgetful().double()
+    (images, labels), (odd, _) = pictures(60, 0), pictures(60, 1, odd=0.3)
+    state = fit(images, labels, odd, model, 0)
+    victims, known = (pictures(12, 2, odd=0.3)[0] + 0.3).clamp(0, 1), torch.zeros(12, dtype=torch.bool)
+    defence = Guarded(model, layered_mahalanobis, ("images", "model", "state"), state, 0.0, 1.0, {})
+
+    def anomaly(attacked):
+        return layered_mahalanobis(attacked, model, state).detach()
+
+    def draws():
+        return RandomStreams(0, "attack", torch.arange(12))
+
+    own = score_pgd(defence, victims, known, draws(), eps=0.1, restarts=1, imitations=0)
+    transferred = softmax_transfer(model, victims, known, draws(), eps=0.1, steps=40)
+
+    # The paper raises the cross-entropy of the regression's two classes, which is softplus(-logit) of an outlier.
+    loss = torch.nn.functional.softplus(-anomaly(own)) - torch.nn.functional.softplus(-anomaly(victims))
+    assert (loss > 0).all()
+    assert (anomaly(own) < anomaly(transferred)).all()

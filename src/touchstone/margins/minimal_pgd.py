@@ -1,0 +1,132 @@
+"""Minimum-norm margins: many short ascents, each within the smallest margin so far."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from touchstone.adversary.losses import logits_loss_and_gradient, margin_loss
+from touchstone.adversary.perturbations import Norm, check_images, shrink, unit_step
+from touchstone.contracts import Model, PositiveInt
+from touchstone.margins._boundary import cut_back, verified
+from touchstone.margins._hyperplanes import dual_norms
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row
+
+_FARTHER = 1.5  # times the radius, until a first margin exists
+_LINEARISED = 20  # at most so many wrong classes are ranked, those with the highest logits
+
+
+def minimal_pgd(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: RandomStreams,
+    *,
+    classes: PositiveInt = 4,
+    rounds: PositiveInt = 24,
+    steps: PositiveInt = 25,
+    norm: Literal["linf", "l2"] = "linf",
+) -> tuple[Tensor, Tensor]:
+    """Search the smallest change of each prediction from random starts, as a thorough second opinion.
+
+    A round raises the lead of one wrong class within the smallest margin so far, and shortens what it finds to the
+    boundary. Rounds take the `classes` nearest classes of the linearised model in turn. Odd laps start at a
+    random point, even laps at the best point so far.
+
+    An image costs rounds * (2 * steps + 15) passes, 1,560 by default, and those that rank the classes.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: not used; the margin is that of the predicted class.
+        generator: random streams of the images, for the starts.
+        classes: number of target classes.
+        rounds: ascents.
+        steps: gradient steps of each.
+        norm: of the distance.
+
+    Returns:
+        (N,) upper bounds on the distance to another prediction inside [0, 1], +inf if none was found, and (N,) bool,
+        whether one was found. Each is the distance of a point whose prediction did change.
+
+    References:
+        Cinà et al. 2025 (AttackBench), whose best L-inf attacks bisect the radius of Auto-PGD; here the radius falls with
+        each success.
+    """
+    check_images(images)
+    with frozen(model), torch.no_grad():
+        predictions = model(images).argmax(1)
+        targets, radius = _nearest(model, images, predictions, classes, norm)
+        best, best_norm = torch.zeros_like(images), torch.full_like(radius, torch.inf)
+        limit = 1.0 if norm == "linf" else math.sqrt(images[0].numel())
+        for index in range(rounds):
+            lap, rank = divmod(index, targets.shape[1])
+            start = best if lap % 2 else _random(images, radius, norm, generator)
+            change = _ascend(model, images, predictions, targets[:, rank], radius, start, steps, norm)
+            change = cut_back(model, images, predictions, change, norm)
+            size, _ = verified(model, images, predictions, change, norm)
+            closer = size < best_norm
+            best = torch.where(per_row(closer, best), change, best)
+            best_norm = torch.where(closer, size, best_norm)
+            radius = torch.where(best_norm.isinf(), (_FARTHER * radius).clamp(max=limit), best_norm)
+        return verified(model, images, predictions, best, norm)
+
+
+def _nearest(model: Model, images: Tensor, predictions: Tensor, classes: int, norm: Norm) -> tuple[Tensor, Tensor]:
+    """Return the nearest classes of the linearised model, (N, classes), and the distance of the nearest, (N,)."""
+    points = images.detach().requires_grad_()
+    with torch.enable_grad():
+        logits = model(points)
+        wrong = logits.detach().scatter(1, predictions[:, None], -torch.inf)
+        candidates = wrong.topk(min(logits.shape[1] - 1, max(classes, _LINEARISED)), dim=1).indices
+        distances = []
+        for candidate in candidates.T:
+            lead = (logits.gather(1, predictions[:, None]) - logits.gather(1, candidate[:, None]))[:, 0]
+            (slopes,) = torch.autograd.grad(lead.sum(), points, retain_graph=True)
+            distances.append(lead.detach() / dual_norms(slopes, norm).clamp_min(1e-12))
+    ordered, order = torch.stack(distances, 1).sort(dim=1, stable=True)
+    return candidates.gather(1, order)[:, :classes], ordered[:, 0].clamp(1e-6, 1.0)
+
+
+def _random(images: Tensor, radius: Tensor, norm: Norm, generator: RandomStreams) -> Tensor:
+    """Return a random change within each radius."""
+    shape, dtype = images.shape[1:], images.dtype
+    if norm == "linf":
+        return per_row(radius, images) * (2 * generator.uniform(shape, dtype) - 1)
+    return per_row(radius, images) * unit_step(generator.normal(shape, dtype), "l2")
+
+
+def _ascend(
+    model: Model,
+    images: Tensor,
+    predictions: Tensor,
+    target: Tensor,
+    radius: Tensor,
+    start: Tensor,
+    steps: int,
+    norm: Norm,
+) -> Tensor:
+    """Return the change within `radius` at which `target` leads by most; a change that crosses comes first."""
+
+    def lead(logits: Tensor) -> Tensor:
+        return (logits.gather(1, target[:, None]) - logits.gather(1, predictions[:, None]))[:, 0]
+
+    def inside(moved: Tensor) -> Tensor:
+        return (images + shrink(moved, radius, norm)).clamp(0, 1) - images
+
+    change = previous = best = inside(start)
+    best_value = torch.full_like(radius, -torch.inf)
+    for step in range(steps + 1):
+        logits, value, gradient = logits_loss_and_gradient(model, lead, images + change)
+        value = torch.where(margin_loss(logits, predictions) > 0, value.clamp_min(0) + 1e6, value)
+        better = value > best_value
+        best, best_value = torch.where(per_row(better, best), change, best), torch.where(better, value, best_value)
+        if step < steps:
+            size = radius * (1 + math.cos(math.pi * step / steps)) / 2
+            ahead = inside(change + per_row(size, change) * unit_step(gradient, norm))
+            moved = inside(change + 0.75 * (ahead - change) + 0.25 * (change - previous))
+            previous, change = change, moved
+    return best
