@@ -2,15 +2,19 @@
 STUDY ?= digits
 CORES ?= all
 LOCK ?= keep
+PYTHON ?= 3.13
+SNAKEMAKE ?= 9.3.5
 KILLS ?= 20
 SINCE ?= HEAD
 # Recipes take these from the environment: neither make nor a shell expands what somebody typed.
 override STUDY := $(value STUDY)
 override CORES := $(value CORES)
 override LOCK := $(value LOCK)
+override PYTHON := $(value PYTHON)
+override SNAKEMAKE := $(value SNAKEMAKE)
 override KILLS := $(value KILLS)
 override SINCE := $(value SINCE)
-export STUDY CORES LOCK KILLS SINCE
+export STUDY CORES LOCK PYTHON SNAKEMAKE KILLS SINCE
 PYTHON3 := $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CLUSTER := slurm-wlm munge gcc libc6-dev python3.11-dev
@@ -18,7 +22,7 @@ BENCH := $(BIN)/python benchmarks
 RUN_TIME := --extra workflow --extra data --extra reports
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test quick test-faults test-cluster check bench bench-full docs dvc ci tables locks
+.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-cluster check bench bench-full docs dvc ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
 	@$(BIN)/touchstone run --cores "$$CORES" --lock "$$LOCK" -- "$$STUDY"
@@ -48,6 +52,14 @@ test: .venv/development                 ## run the tests
 
 quick: .venv/development                ## run the unit tests that uncommitted changes touch; a minute. SINCE=main: changes since then
 	@$(BIN)/python tests/quick.py "$$SINCE"
+
+test-library: .venv/development         ## the library without the workflow, on another Python: make test-library PYTHON=3.13
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python tests/library.py "$$PYTHON"
+
+test-snakemake: .venv/development       ## the workflow's tests on another Snakemake: make test-snakemake SNAKEMAKE=9.3.5
+	@rm -rf build/snakemake && mkdir -p build && cp -al .venv build/snakemake
+	@build/snakemake/bin/python -m pip --disable-pip-version-check --quiet install "snakemake==$$SNAKEMAKE"
+	@PYTHONPATH="$$PWD/src" PATH="$$PWD/build/snakemake/bin:$$PATH" build/snakemake/bin/python -m pytest tests/unit/pipeline tests/workflow
 
 test-faults: .venv/development          ## kill runs at random moments, fill disks: make test-faults KILLS=20
 	@$(BIN)/python -m pytest -m faults tests/faults
@@ -117,5 +129,6 @@ tables: .venv/development               ## rewrite the tables and pictures of RE
 
 locks: .venv/development                ## resolve the locks again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml $(RUN_TIME) --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+	@$(BIN)/uv pip compile pyproject.toml --group library-tests --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-library.lock
 	@$(BIN)/uv pip compile pyproject.toml $(RUN_TIME) --extra dev --constraint requirements.lock --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-dev.lock
 	@$(BIN)/uv pip compile --group pyproject.toml:cluster --no-deps --constraint requirements.lock --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-cluster.lock

@@ -2,10 +2,10 @@
 
     python benchmarks/interval_coverage.py [--replications 150] [--experiments share tau]
 
-Networks and images are drawn anew, all networks see the same images, and the truth is known in closed form. The interval
-is the one that a verdict uses: numbers of each network by the functions that evaluations call, their mean by
-`rows.with_means`. Beside it run two mutants on the same numbers: the hull of the seeds' intervals, and a bootstrap that
-forgets the seeds. Replications are those of a cell, times its WEIGHTS. Writes
+Each replication has new networks and new images. All networks see the same images, and the truth is a formula. The
+interval is the one that a verdict uses: numbers of each network by the functions that evaluations call, their mean by
+`rows.with_means`. Two mutants judge the same numbers: the hull of the seeds' intervals, and a bootstrap that forgets the
+seeds. Replications are those of a cell, times its WEIGHTS. Writes
 interval_coverage.json and .md into benchmarks/results/.
 """
 

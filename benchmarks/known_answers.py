@@ -2,7 +2,7 @@
 
     python benchmarks/known_answers.py [--seeds 20] [--first 0] [--keep FOLDER]
 
-Each seed draws every image and every weight anew, and runs all steps from `prepare` to the verdicts in this process, with
+Each seed has new images and new weights, and runs all steps from `prepare` to the verdicts in this process, with
 the steps' own code: fetch has nothing to fetch, and no page is written. Claims called Strue-N are true and Sfalse-N false
 by construction (src/touchstone/papers/known_answers/truths.py). Mutants judge the same numbers by the hull of the networks'
 intervals, without attacks that know a defence, or with thresholds from the test images. With --keep the numbers of each
@@ -29,7 +29,7 @@ import racing
 from racing import Goal, Results
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import BROKEN, CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, NOT_RUN
 from touchstone.papers.known_answers import claims
 from touchstone.pipeline.jobs.run import run
@@ -59,7 +59,7 @@ Judgement = tuple[str, str]  # the words of both axes
 
 
 def overlay(seed: int) -> dict[str, Any]:
-    """Return the changes that draw all images and all networks of the study anew."""
+    """Return the settings that give the study new images and new networks."""
     settings = load(STUDY, ROOT)
     networks = {
         section: {
@@ -109,9 +109,9 @@ def kept_rows(seed: int, folder: Path | None) -> list[MetricRow]:
 # --- the judge and its mutants ------------------------------------------------------------------------------------------
 
 
-def words(book: Book, asked: Asked, rows: Iterable[MetricRow]) -> dict[str, Judgement]:
+def words(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> dict[str, Judgement]:
     """Return the words of every claim whose truth is known, and whose numbers are there."""
-    verdicts = [verdict for verdict in judge(book, asked, rows) if kind_of(verdict.claim.id)]
+    verdicts = [verdict for verdict in judge(book, study, rows) if kind_of(verdict.claim.id)]
     return {verdict.claim.id: (verdict.word, verdict.attacker) for verdict in verdicts if verdict.word != NOT_RUN}
 
 
@@ -156,16 +156,16 @@ def thresholds_from_test(rows: Iterable[MetricRow]) -> list[MetricRow]:
 MUTANTS = {HULL: hulls, OBLIVIOUS: oblivious, TESTED: thresholds_from_test}
 
 
-def claims_asked() -> tuple[Book, Asked]:
+def claims_of_study() -> tuple[Book, StudyClaims]:
     """Return the paper's claims, and what the study says of them."""
     plan = Plan(load(STUDY, ROOT))
-    return paper_files.book(plan.study["papers"]), Asked(**plan.questions.claims())
+    return paper_files.book(plan.study["papers"]), StudyClaims(**plan.questions.claims())
 
 
-def trial(book: Book, asked: Asked, rows: list[MetricRow]) -> dict[str, dict[str, Judgement]]:
+def trial(book: Book, study: StudyClaims, rows: list[MetricRow]) -> dict[str, dict[str, Judgement]]:
     """Return {judge: {claim: its words}} on the rows of one seed."""
     variants = {JUDGE: rows} | {name: mutant(rows) for name, mutant in MUTANTS.items()}
-    return {name: words(book, asked, changed) for name, changed in variants.items()}
+    return {name: words(book, study, changed) for name, changed in variants.items()}
 
 
 # --- the table ----------------------------------------------------------------------------------------------------------
@@ -234,8 +234,8 @@ def faults(trials: list[dict[str, Judgement]]) -> list[str]:
 
 def measured(seeds: list[int], keep: Path | None) -> Results:
     """Return what every judge said with all seeds, and what is wrong with each judge."""
-    book, asked = claims_asked()
-    trials = [trial(book, asked, kept_rows(seed, keep)) for seed in seeds]
+    book, study = claims_of_study()
+    trials = [trial(book, study, kept_rows(seed, keep)) for seed in seeds]
     by_judge = {name: [one[name] for one in trials] for name in (JUDGE, *MUTANTS)}
     counts = table(by_judge[JUDGE])
     missed = Counter(kind_of(claim) for one in by_judge[JUDGE] for claim, said in one.items() if wrong(claim, *said))

@@ -25,9 +25,10 @@ class Forger:
     """The unpacked evidence, and what is in it."""
 
     def __init__(self, honest: Path, folder: Path):
-        self.folder, self.study = folder, "tiny"
+        self.folder = folder
         shutil.copytree(honest, folder)
         self.about = dict(archive.read_manifest(honest.with_suffix(".evidence")).about)
+        self.study = self.about["study"]
 
     # --- what is in it -------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     0 done, 1 failed, 2 wrong arguments, 3 another run works in this folder, 4 nothing wrong but not everything checked.
     """
+    own_process = arguments is None
     arguments = sys.argv[1:] if arguments is None else arguments
     word = next((word for word in arguments if word in COMMANDS), "")
     try:
@@ -58,6 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
             options, unknown = parser.parse_known_args(arguments)
             if unknown:
                 parser.commands[options.word].refuse(unknown)
+            if own_process and "threads" in options:  # it computes, as jobs do
+                from touchstone.pipeline.jobs import environment
+
+                environment.prepare_command(options.threads)
             return int(options.main(options))
     except ValueError as error:
         message = str(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import touchstone
@@ -87,4 +88,10 @@ def located(name: str, package: Path = PACKAGE) -> Path | None:
 
     The package is searched first, then the plugin folders.
     """
-    return next((place / name for place in places(package) if (place / name).is_file()), None)
+    return _own_file(package, name) or next((path for place in _folders if (path := place / name).is_file()), None)
+
+
+@cache  # files of the package do not change while it runs; those of plugins do
+def _own_file(package: Path, name: str) -> Path | None:
+    path = package / name
+    return path if path.is_file() else None

@@ -1,6 +1,9 @@
-"""An assay from the command to its report, beside an attack that shares no code with touchstone."""
+"""An assay from the command to its report and its evidence, beside an attack that shares no code with touchstone."""
 
 import re
+import runpy
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +12,15 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
+from touchstone.__main__ import main
+from touchstone.evidence.verification import Options, verify
+from touchstone.evidence_files import archive
 from touchstone.records import encoding, nouns
 from touchstone.report import packing
+
+FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
+Forger, flipped, bumped = (FORGED[name] for name in ("Forger", "flipped", "bumped"))
+DATA = "data/assay_small"
 
 EPS = 32 / 255
 SHARE = r'<data value="([^"]+)" data-row="(\d+)">([^<]+)</data>'
@@ -97,3 +107,79 @@ def test_first_screen_chapter_and_terminal_have_one_robust_accuracy_and_an_attac
     assert float(shown) == pytest.approx(100 * ours[0], abs=0.051)
     assert ours[0] == pytest.approx(expected, abs=0.03)
     assert at_half > expected + 0.2  # so that another budget's number would be seen
+
+
+@pytest.fixture(scope="module")
+def evidence(assayed, tmp_path_factory):
+    """The folder of the evidence of the assay, and the folder that it unpacks to."""
+    folder = tmp_path_factory.mktemp("evidence") / "honest"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(assayed)
+        assert main(["evidence", "assay_small", "-o", str(folder.with_suffix(".evidence"))]) == 0
+    folder.mkdir()
+    archive.unpack(folder.with_suffix(".evidence"), folder)
+    return folder
+
+
+def test_whoever_has_the_model_verifies_its_assay(assayed, evidence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)  # a reviewer's folder, which holds no study
+    file, model = str(evidence.with_suffix(".evidence")), str(assayed / "small.pt2")
+
+    assert main(["verify", file, "--model", model]) == 0
+    text = capsys.readouterr().out
+    assert f"predictions of own_model.0 are also what {model} gives" in text
+    assert "margins are distances of points with another prediction" in text
+    assert main(["verify", file, "--model", f"another={model}"]) == 1
+    assert "it has own_model.0" in capsys.readouterr().err
+
+
+NET, ATTACKED = (
+    f"{DATA}/checkpoints/own_model.0.safetensors",
+    f"{DATA}/attacked/own_attacked/own_model.0/worst.safetensors",
+)
+OUTPUTS = f"{DATA}/outputs/own_model.0/own_attacked_main_attacks/own_model.0.zip#own_attacked/own_model.0/worst"
+MARGINS = f"{DATA}/margins/own_model.0/nearest_classes/own_attacked.zip#own_attacked"
+MSP = f"{DATA}/detectors/own_model.0/all_detectors.zip#msp"
+FORGERIES = [
+    ("an attacked image over the budget", lambda f: f.noun(ATTACKED, images=lambda x: 1 - x, unquantised=lambda x: 1 - x), "budget", ATTACKED),
+    ("predictions under attack", lambda f: f.noun(OUTPUTS, logits=flipped), "recomputation", OUTPUTS),
+    ("another network in the file", lambda f: f.noun(NET, weights=lambda x: {n: v[::-1].copy() for n, v in x.items()}), "recomputation", "outputs"),
+    ("another normalisation", lambda f: f.noun(NET, mean=lambda x: (0.2,)), "recomputation", "outputs"),
+    ("a better robust accuracy", lambda f: f.rows("robustness", lambda rows: [replace(row, value=0.9, low=0.8, high=0.95) if "worst" in row.examples else row for row in rows]), "recomputation", "robustness"),
+    ("failed checks of the attacks left out", lambda f: f.rows("attack_checks", lambda rows: rows[1:]), "recomputation", "attack_checks"),
+    ("a loosened threshold", lambda f: f.noun(MSP, thresholds=lambda x: {rate: 1.1 * t for rate, t in x.items()}), "recomputation", MSP),
+    ("margins doubled", lambda f: f.noun(MARGINS, margins=lambda x: 2 * x), "recomputation", MARGINS),
+    ("a smaller eps in the settings", lambda f: f.text("workflow/studies/assay_small.yaml", "worst: {use: attack_suite, eps: 32/255", "worst: {use: attack_suite, eps: 31/255"), "plan", ATTACKED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "named"), [row[1:] for row in FORGERIES], ids=[row[0] for row in FORGERIES]
+)
+def test_a_forged_assay_is_named(evidence, tmp_path, change, check, named):
+    forger = Forger(evidence, tmp_path / "forged")
+    change(forger)
+    forger.rehash()
+
+    result = verify(forger.packed(), Options())
+
+    assert [each for each in result.problems if each.check == check and named in str(each)], result.problems
+
+
+def test_an_assay_of_another_model_is_named_by_whoever_has_the_model(assayed, evidence, tmp_path):
+    levels, labels, _ = digits()
+    other = trained(torch.from_numpy(levels[500:1000, None]).float() / 255, torch.from_numpy(labels[500:1000]))
+    count = torch.export.Dim("images", min=1)
+    program = torch.export.export(other, (torch.rand(2, 1, 8, 8),), dynamic_shapes=({0: count},))
+    torch.export.save(program, tmp_path / "other.pt2")
+
+    result = verify(evidence.with_suffix(".evidence"), Options(networks={"": tmp_path / "other.pt2"}))
+
+    assert {problem.check for problem in result.problems} == {"recomputation"}
+    assert all("is not what" in problem.message for problem in result.problems)
+
+
+def test_the_page_of_forgeries_lists_them():
+    page = (Path(__file__).parents[2] / "docs" / "forgeries.md").read_text()
+
+    assert [name for name, _, check, _ in FORGERIES if f"| {name} | {check} |" not in page] == []

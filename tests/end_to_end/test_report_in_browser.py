@@ -11,6 +11,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from touchstone.report.packing import rows_of
+
 PROGRAMS = ("chromium", "chromedriver")  # Debian's packages chromium and chromium-driver
 PHONE, DESK = 390, 1280
 SHEET = 717  # A4 between the margins that Chromium leaves
@@ -222,6 +224,35 @@ def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
     assert shown.splitlines()[0].startswith(("×", "S4-1: gain in accuracy"))
     assert "Computed from" in shown and "accuracy gain of cnn on digits_test/pgd/unet, seed 0" in shown
     assert "data/tiny/outputs/cnn.0/tested_plain" in shown
+
+
+def test_a_mark_of_a_figure_says_what_it_shows_and_opens_its_row(page, tiny):
+    mark = one(page, "figure svg [data-row]")
+    line = int(mark.get_attribute("data-row"))
+
+    page.execute_script("arguments[0].dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))", mark)
+    WebDriverWait(page, 5).until(lambda driver: one(driver, "#tip").is_displayed())
+    tip = one(page, "#tip").text
+    page.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", mark)
+
+    row = rows_of((tiny.root / "reports/tiny/metrics.csv.gz").read_bytes())[line - 2]
+    assert row["entry"] in tip and f"{float(row['value']):.4}"[:5] in tip and f"n = {row['n']}" in tip
+    assert row["entry"] in dialog_is(page, True).text
+
+
+def test_a_name_in_a_figure_hides_its_series_and_shows_it_again(page):
+    opened(page, "main")
+    name = next(name for name in every(page, "figure [data-toggle]") if name.is_displayed())
+    figure = name.find_element(By.XPATH, "ancestor::*[local-name()='figure']")
+    series = every(figure, f"[data-series='{name.get_attribute('data-toggle')}']")
+    assert any(part.is_displayed() for part in series)
+
+    page.execute_script("arguments[0].focus()", name)
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    assert not any(part.is_displayed() for part in series) and name.get_attribute("aria-pressed") == "false"
+    page.switch_to.active_element.send_keys(Keys.SPACE)
+
+    assert any(part.is_displayed() for part in series) and name.get_attribute("aria-pressed") == "true"
 
 
 def test_the_list_of_files_shows_those_that_contain_every_word(page):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import yaml
 
 from touchstone.claims import paper_files
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.records.metric_rows import parse_threat
 from touchstone.records.metric_tables import MetricRow
 
@@ -57,7 +57,7 @@ def verdicts(rows, claims=None, data="other", **blocks):
         claims: who plays the roles of each; by default the network cnn and the set test.
     """
     made = book(**blocks)
-    asked = Asked(data, {"main": "robustness"}, dict.fromkeys(made.criteria, ASKED) if claims is None else claims)
+    asked = StudyClaims(data, {"main": "robustness"}, dict.fromkeys(made.criteria, ASKED) if claims is None else claims)
     return {verdict.claim.id: verdict for verdict in judge(made, asked, rows)}
 
 

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.budgets import check_budget
+from touchstone.adversary.expectation import Expected
 from touchstone.adversary.losses import cross_entropy
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.api import calls, evaluation_evidence
-from touchstone.api.random_models import expected
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
@@ -123,7 +123,7 @@ def evaluate(
     ids = torch.arange(len(images), device=images.device)
     if draws == 1:
         calls.check_steady(model, images)
-    seen = model if draws == 1 and backward is None else expected(model, draws, backward)
+    seen = model if draws == 1 and backward is None else Expected(model, draws, backward)
     count = (ATTACKS + len(attacks)) * math.ceil(len(images) / batch_size)
     counting = calls.counted("evaluate", count, progress)
     with frozen(model), frozen(backward), torch.no_grad(), _seeded(seed, draws), counting as step:

@@ -35,6 +35,8 @@ class Arguments:
     eps_written: str | float  # as the study has it: 8/255, or a number
     effort: str
     device: str
+    draws: int  # of the model per pass of an attack; 1 for a model that draws no random numbers
+    backward: str | None  # the model that attacks differentiate
     subject: str  # what the study is about: the model and the images, by full paths, as words of a command line
     target: Path  # the study's file
     named: bool  # the user chose the study's name or file
@@ -72,6 +74,8 @@ def parsed(options: Namespace) -> Arguments:
     if std and min(std) <= 0:
         raise ValueError(f"--std {options.std}: expected numbers above 0")
     _check_files(options)
+    if options.draws < 1:
+        raise ValueError(f"--draws {options.draws}: expected a number of draws, such as 20")
     if options.model.startswith(model_zoo.PREFIX) and (mean or std or options.architecture or options.weights):
         raise ValueError(f"{options.model}: leave out --mean, --std, --architecture and --weights: the zoo states them")
     return Arguments(
@@ -90,6 +94,8 @@ def parsed(options: Namespace) -> Arguments:
         eps_written=written if "/" in written else eps,
         effort=options.effort,
         device=options.device,
+        draws=options.draws,
+        backward=options.backward,
         subject=_subject(options),
         target=target,
         named=bool(options.out or options.study),
@@ -107,6 +113,7 @@ def _subject(options: Namespace) -> str:
     words = [str(path.resolve()) if path.is_file() else options.model]
     words += ["--architecture", options.architecture] if options.architecture else []
     words += ["--weights", str(Path(options.weights).expanduser().resolve())] if options.weights else []
+    words += ["--backward", str(Path(options.backward).expanduser().resolve())] if options.backward else []
     return shlex.join([*words, "--data", str(Path(options.data).expanduser().resolve())])
 
 
@@ -172,5 +179,7 @@ def _check_files(options: Namespace) -> None:
     for flag, place in [("--data", options.data), *(("--ood", place) for place in options.ood or [])]:
         if not Path(place).expanduser().exists():
             raise FileNotFoundError(f"{flag} {place}: there is no such folder or file")
+    if options.backward and not Path(options.backward).expanduser().is_file():
+        raise FileNotFoundError(f"--backward {options.backward}: there is no such file")
     if options.weights and not Path(options.weights).expanduser().is_file():
         raise FileNotFoundError(f"--weights {options.weights}: there is no such file")

@@ -9,6 +9,16 @@ from touchstone.assay.model_zoo import Published
 
 
 @dataclass(frozen=True)
+class ProgramFile:
+    """The file of a model that attacks differentiate in place of another one."""
+
+    kind: str  # exported_program or torchscript
+    settings: dict[str, Any]  # of the architecture
+    file: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """A user's model: its file, and what it did on some of the images."""
 
@@ -24,6 +34,20 @@ class ModelFacts:
     no_gradient_norms: str  # why it has no gradients of its parameters; "" if it has
     width: int  # of the features
     seconds: float  # of a forward and a backward pass of one image
+    draws: int = 1  # per pass of an attack; above 1 if the model draws random numbers
+    backward: ProgramFile | None = None  # what attacks differentiate in its place
+
+    def seen(self) -> str:
+        """Return a sentence on what attacks see in place of the model, after a space; "" if they see the model."""
+        drawn = f"the mean of {self.draws} draws (EOT)" if self.draws > 1 else ""
+        other = "the gradient of its stand-in (BPDA)" if self.backward is not None else ""
+        words = " and ".join(filter(None, (drawn, other)))
+        return f" Attacks follow {words}; each accuracy is that of one pass." if words else ""
+
+    @property
+    def special(self) -> bool:
+        """Whether attacks see another model than the one that predicts."""
+        return self.draws > 1 or self.backward is not None
 
 
 @dataclass(frozen=True)

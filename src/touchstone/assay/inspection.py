@@ -11,7 +11,7 @@ import torch
 
 from touchstone.assay import image_sets, probe, program_export, user_models
 from touchstone.assay.arguments import Arguments
-from touchstone.assay.facts import Facts, ImageFacts, ModelFacts, OODFacts
+from touchstone.assay.facts import Facts, ImageFacts, ModelFacts, OODFacts, ProgramFile
 from touchstone.assay.file_digests import raw_digest
 from touchstone.assay.study_file import Place
 from touchstone.assay.user_models import UserModel
@@ -39,7 +39,10 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
     shape = channels, height, width
     mean, std = model.normalisation or arguments.normalisation(channels)
     ood = image_sets.ood_counts(arguments, labelled)
-    stored, findings = _tried(model, labelled, mean, std, place, arguments.force)
+    backward = None
+    if arguments.backward is not None:
+        backward = user_models.open_model(arguments.backward, trust_code=arguments.trust_code)
+    stored, differentiated, findings = _tried(model, backward, labelled, mean, std, place, arguments)
     assert stored.file is not None
     return Facts(
         name=place.target.stem,
@@ -58,6 +61,8 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
             no_gradient_norms=findings.no_gradient_norms,
             width=findings.width,
             seconds=findings.seconds,
+            draws=arguments.draws,
+            backward=None if differentiated is None else _program_file(differentiated),
         ),
         images=ImageFacts(
             place=str(arguments.data.resolve()),
@@ -75,20 +80,30 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
     )
 
 
+def _program_file(model: UserModel) -> ProgramFile:
+    """Return the facts of a model's file."""
+    assert model.file is not None
+    settings = {} if model.batch is None else {"batch": model.batch}
+    return ProgramFile(model.kind, settings, str(model.file.resolve()), raw_digest(model.file, "weights.pt"))
+
+
 def _tried(
     model: UserModel,
+    backward: UserModel | None,
     labelled: image_sets.LabelledImages,
     mean: list[float],
     std: list[float],
     place: Place,
-    force: bool,
-) -> tuple[UserModel, probe.Findings]:
-    """Return the model as the study will run it and what it does; only a good one is written beside the study."""
+    arguments: Arguments,
+) -> tuple[UserModel, UserModel | None, probe.Findings]:
+    """Return the models as the study will run them, and what the first does; only good ones are written beside the study."""
+    beside = place.target.with_stem(f"{place.target.stem}_backward")
     channels, height, width = labelled.images.shape[1:]
     shape = channels, height, width
     scale = 255 if labelled.images.dtype == "uint8" else 1
     with tempfile.TemporaryDirectory() as folder:
         program = program_export.put_into_file(model, shape, Path(folder) / place.target.name)
+        other = None if backward is None else program_export.put_into_file(backward, shape, Path(folder) / beside.name)
         findings = probe.probe(
             program.program(shape),
             mean,
@@ -96,10 +111,14 @@ def _tried(
             torch.from_numpy(labelled.images.astype("float32") / scale),
             torch.from_numpy(labelled.labels),
             labelled.numbering,
+            draws=arguments.draws,
+            backward=None if other is None else other.program(shape),
         )
-        if program.file is not None and program.exported and not (place.replaces or force):
-            _check_overwriting(place.target.with_suffix(program.file.suffix))
-        return program_export.copy_beside(program, place.target), findings
+        for made, target in ((program, place.target), (other, beside)):
+            if made is not None and made.file is not None and made.exported and not (place.replaces or arguments.force):
+                _check_overwriting(target.with_suffix(made.file.suffix))
+        stand_in = None if other is None else program_export.copy_beside(other, beside)
+        return program_export.copy_beside(program, place.target), stand_in, findings
 
 
 def _check_overwriting(program: Path) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from touchstone.adversary.expectation import Expected
 from touchstone.assay.class_order import Numbering, right_order
+from touchstone.assay.steadiness import check_steady, varies
 from touchstone.messages import first_line
 from touchstone.networks.checkpoints import penultimate
 from touchstone.numerics import tensors
@@ -43,7 +45,15 @@ class Findings:
 
 
 def probe(
-    network: nn.Module, mean: list[float], std: list[float], images: Tensor, labels: Tensor, numbering: Numbering
+    network: nn.Module,
+    mean: list[float],
+    std: list[float],
+    images: Tensor,
+    labels: Tensor,
+    numbering: Numbering,
+    *,
+    draws: int = 1,
+    backward: nn.Module | None = None,
 ) -> Findings:
     """Return what a network, behind its normalisation, does on the user's images.
 
@@ -54,6 +64,8 @@ def probe(
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64.
         numbering: how the images got their labels.
+        draws: per pass of an attack; above 1, the network may draw random numbers.
+        backward: what attacks differentiate in place of the network, from normalised images to logits.
 
     Raises:
         ValueError: an assay of this model would say nothing; the message says why and what to do.
@@ -64,11 +76,22 @@ def probe(
     logits = _logits(model, some)
     findings.classes = logits.shape[1]
     findings.notes += numbering.fit(findings.classes)
-    _steady(model, some, logits)
+    seen: nn.Module = model
+    if draws > 1 or backward is not None:
+        stand_in = None if backward is None else tensors.with_normalisation(backward, mean, std).eval()
+        seen = Expected(model, draws, stand_in)
+        findings.no_features = findings.no_gradient_norms = "attacks see another network than the one that predicts"
+        if stand_in is not None and (shape := _logits(stand_in, some).shape) != logits.shape:
+            raise ValueError(f"--backward returns logits {tuple(shape)}, and the model {tuple(logits.shape)}")
+    if draws == 1:
+        check_steady(model, some, logits)
+    elif not varies(model, some, logits):
+        findings.notes.append("the model returns the same logits each time, so --draws costs time and changes nothing")
     _sees(model, images, logits)
     _unbounded(logits, findings)
-    _differentiable(model, some)
-    _internals(model, network, some, logits, findings)
+    _differentiable(seen, some)
+    if seen is model:
+        _internals(model, network, some, logits, findings)
     images, labels = images[:SCORED], labels[:SCORED]
     predictions = _predictions(model, images)
     findings.accuracy = float((predictions == labels).float().mean())
@@ -93,7 +116,7 @@ def probe(
         findings.notes.append(
             "that is little better than guessing: are the classes in the model's order (--classes a,b,c)?"
         )
-    findings.seconds = _seconds(model, images[:64])
+    findings.seconds = _seconds(seen, images[:64]) / draws
     return findings
 
 
@@ -128,23 +151,6 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
             " what it divides by"
         )
     return logits
-
-
-def _steady(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> None:
-    """Raise ValueError for a model whose logits depend on chance or on the other images of a batch."""
-    scale = float(logits.abs().max()) + 1e-6
-    with torch.no_grad():
-        again, single = model(images), torch.cat([model(row[None]) for row in images])
-    if float((again - logits).abs().max()) > 1e-3 * scale:
-        raise ValueError(
-            "the model returns other logits each time: dropout or other noise is on, as in training. Call model.eval()"
-            " before it is saved or exported . A randomised defence: touchstone.evaluate(model, images, labels, draws=20)"
-        )
-    if float((single - logits).abs().max()) > 1e-3 * scale:
-        raise ValueError(
-            "the model's logits for an image depend on the other images of the batch: it is in train mode, with batch"
-            " statistics. Call model.eval() before it is saved or exported"
-        )
 
 
 def _sees(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> None:
@@ -193,7 +199,7 @@ def _differentiable(model: Callable[[Tensor], Tensor], images: Tensor) -> None:
     if zero == len(images):
         raise ValueError(
             "the gradient for the images is exactly zero everywhere: rounding or saturation hides it. The results of"
-            " attacks would say nothing about the model"
+            " attacks would say nothing about the model. If it purifies its input: --backward names it without the purifier"
         )
 
 

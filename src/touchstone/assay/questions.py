@@ -22,7 +22,8 @@ def evaluations(
         "robustness": {
             "use": "robustness",
             "question": f"How accurate is the model on clean images, and under attack within eps {facts.eps_written}?"
-            + (f" ({facts.published.sentence()}.)" if facts.published else ""),
+            + (f" ({facts.published.sentence()}.)" if facts.published else "")
+            + facts.model.seen(),
             **own, "examples": ["own_test", "own_attacked"], "attacked": ["own_attacked"], **few,
             "attacks": ["worst", "pgd", *(["published_budget"] if facts.other_budget else [])],
         },

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from touchstone.assay import methods, questions, study_file
-from touchstone.assay.facts import Facts
+from touchstone.assay.facts import Facts, ModelFacts, ProgramFile
 from touchstone.assay.methods import Effort
 
 SMALL_SET = 200  # calibration images below which a false-positive rate of 1 % means nothing
@@ -47,7 +47,7 @@ def write(facts: Facts) -> Study:
             "own_attacked": {"use": "subset", "of": "own_test", "count": rows},
             **ood,
         },
-        "classifiers": {"own_model": _classifier(facts)},
+        "classifiers": _classifiers(facts),
         "attacks": attacks,
         "margins": {"nearest_classes": {"use": "nearest_classes", "steps": effort.margin_steps}},
         "confounding": {} if facts.model.no_gradient_norms else {"softmax_all": {"variant": "softmax"}},
@@ -78,17 +78,29 @@ def _sources(facts: Facts) -> dict[str, Any]:
         "model": {"use": "checkpoint_file", "location": facts.model.file, "sha256": facts.model.digest},
         "images": {"use": "own_files", "location": facts.images.place, "sha256": facts.images.digest},
     }
+    if facts.model.backward is not None:
+        file, digest = facts.model.backward.file, facts.model.backward.digest
+        sources["backward"] = {"use": "checkpoint_file", "location": file, "sha256": digest}
     for number, ood in enumerate(facts.ood, 1):
         sources[f"ood_{number}"] = {"use": "own_files", "location": ood.place, "sha256": ood.digest}
     return {f"{facts.name}_{name}": source for name, source in sources.items()}
 
 
-def _classifier(facts: Facts) -> dict[str, Any]:
-    architecture = "torchscript_program" if facts.model.kind == "torchscript" else "exported_program"
+def _classifiers(facts: Facts) -> dict[str, Any]:
+    """Return the model, and the one that attacks differentiate in its place if there is one."""
+    drawn = {"draws": facts.model.draws} if facts.model.draws > 1 else {}
+    if facts.model.backward is None:
+        return {"own_model": _classifier(facts, facts.model, "model") | drawn}
+    model = _classifier(facts, facts.model, "model") | drawn | {"backward": "own_backward"}
+    return {"own_model": model, "own_backward": _classifier(facts, facts.model.backward, "backward")}
+
+
+def _classifier(facts: Facts, program: ModelFacts | ProgramFile, source: str) -> dict[str, Any]:
+    architecture = "torchscript_program" if program.kind == "torchscript" else "exported_program"
     return {
-        "use": facts.model.kind,
-        "source": f"{facts.name}_model",
-        "model": {"use": architecture} | facts.model.settings,
+        "use": program.kind,
+        "source": f"{facts.name}_{source}",
+        "model": {"use": architecture} | program.settings,
         "input_shape": list(facts.model.input_shape),
         "classes": facts.model.classes,
         "mean": list(facts.model.mean),
@@ -105,4 +117,6 @@ def _passes(facts: Facts, effort: Effort, rows: int, guards: int) -> float:
         # evasion_suite: two starts, and two weights with two losses each
         + guards * 6 * effort.adaptive_steps * (1 if facts.model.no_gradient_norms else 3) + 6 * effort.margin_steps
     )  # fmt: skip
-    return float(rows * per_image + facts.images.counts["fit"] * effort.steps)
+    if facts.model.special:
+        per_image += 2 * effort.steps  # of the PGD in `worst` that takes all its steps
+    return float((rows * per_image + facts.images.counts["fit"] * effort.steps) * facts.model.draws)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from touchstone.claims import contrast_files
 from touchstone.claims.criteria import Book, Criterion
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import UPPER, Part
 from touchstone.records.metric_tables import MetricRow
 
@@ -41,7 +41,7 @@ class Contrast(NamedTuple):
         return self.unaware.quantity.value - self.aware.quantity.value
 
 
-def contrasts(papers: Mapping[str, Mapping[str, Any]], study: Asked, rows: Iterable[MetricRow]) -> list[Contrast]:
+def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows: Iterable[MetricRow]) -> list[Contrast]:
     """Return the contrast of each paper whose numbers the study has, in the order of the papers.
 
     Args:

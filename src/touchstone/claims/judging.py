@@ -41,7 +41,7 @@ from touchstone.statistics.crossed import CONFIDENCE
 from touchstone.statistics.power import SECOND_LOOK
 
 
-class Asked(NamedTuple):
+class StudyClaims(NamedTuple):
     """What a study says about the claims.
 
     data: its in-distribution data, by which bounds differ. components: {evaluation: its component}. claims: {criterion:
@@ -55,7 +55,7 @@ class Asked(NamedTuple):
     second_look: Collection[str] = ()
 
 
-def judge(book: Book, study: Asked, rows: Iterable[MetricRow]) -> list[Verdict]:
+def judge(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> list[Verdict]:
     """Return one verdict per claim, published ones first, in the order of the book.
 
     A second look is judged by wider intervals. Whether its verdicts stand together with those of other claims is
@@ -85,7 +85,7 @@ def _looked_at_again(verdict: Verdict, confidence: float) -> Verdict:
     return replace(verdict, notes=(note, *verdict.notes), confidence=confidence)
 
 
-def _held(criterion: Criterion, study: Asked, measured: Measured) -> Verdict:
+def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdict:
     """Return whether a criterion is met, before adaptive attacks are applied."""
     chosen = _roles_filled(criterion, study.claims.get(criterion.id))
     if chosen is None:
@@ -224,7 +224,7 @@ class Break(NamedTuple):
     parts: tuple[Part, ...] = ()  # its numbers, if the criterion has a condition of its own for breaking
 
 
-def _break(verdict: Verdict, study: Asked, measured: Measured) -> Break:
+def _break(verdict: Verdict, study: StudyClaims, measured: Measured) -> Break:
     """Return whether what a criterion measured breaks the criteria that name it in `broken_by`."""
     criterion, chosen = verdict.claim, study.claims.get(verdict.claim.id, {})
     assert isinstance(criterion, Criterion)
@@ -256,7 +256,7 @@ def _with_own_break(verdict: Verdict, attack: Break) -> Verdict:
     return replace(verdict, parts=(*verdict.parts, *(part for part in attack.parts if part.quantity not in shown)))
 
 
-def _attacked(verdict: Verdict, study: Asked, breaks: Mapping[str, Break]) -> Verdict:
+def _attacked(verdict: Verdict, study: StudyClaims, breaks: Mapping[str, Break]) -> Verdict:
     """Return the verdict after the adaptive attacks on the same networks, detectors and translators."""
     criterion = verdict.claim
     assert isinstance(criterion, Criterion)

@@ -38,7 +38,7 @@ class Price(NamedTuple):
     per_images: float
 
     def seconds(self, now: tuple[int, int], then: tuple[int, int]) -> float:
-        """Return what a design takes more; with more images every seed meets all of them anew.
+        """Return what a design takes more; with more images every seed needs all of them again.
 
         Args:
             now: the present seeds and images.

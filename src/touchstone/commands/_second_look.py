@@ -16,7 +16,7 @@ import yaml
 
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book, Criterion, Role
-from touchstone.claims.judging import Asked
+from touchstone.claims.judging import StudyClaims
 from touchstone.claims.measurements import Measured, Missing, quantities
 from touchstone.commands import power
 from touchstone.commands._extension_costs import minutes_more
@@ -134,10 +134,10 @@ def _overlay(study: str, criterion: Criterion, plan: Plan) -> str:
 
 def _rows(criterion: Criterion, plan: Plan) -> Iterator[MetricRow]:
     """Yield the rows that a criterion reads: its tests, needs, what breaks it, and checks of stuck attacks."""
-    asked = Asked(**plan.questions.claims())
-    chosen = asked.claims[criterion.id]
+    study = StudyClaims(**plan.questions.claims())
+    chosen = study.claims[criterion.id]
     assert not isinstance(chosen, str)  # a claim that is not run is not open
-    measured = Measured(power.read_rows(plan.study.name), asked.components)
+    measured = Measured(power.read_rows(plan.study.name), study.components)
     each_set = replace(criterion, roles={name: Role(role.section, "each") for name, role in criterion.roles.items()})
     for place, condition in criterion.conditions.items():
         try:

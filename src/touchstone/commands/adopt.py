@@ -15,6 +15,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="evidence of all claims of the study, with weights")
     parser.add_argument("--study", metavar="STUDY", help="the study here (default: the one with the same name)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="what verifying computes on")
+    parser.set_defaults(threads=1)  # it computes in the environment of jobs
 
 
 def main(options: argparse.Namespace) -> int:

@@ -36,6 +36,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--leave-out-broken", action="store_true", help="skip images that cannot be read")
     parser.add_argument("--trust-code", "--trust-pickle", dest="trust_code", action="store_true",
                         help="open a pickle or TorchScript, which may run any code as you")  # fmt: skip
+    parser.add_argument("--draws", type=int, default=1, metavar="N",
+                        help="the model draws random numbers: attack the mean of N draws, 20 or more")  # fmt: skip
+    parser.add_argument("--backward", metavar="MODEL", help="a file of the model without its purifier, for gradients")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     add_cores(parser)
     parser.add_argument("--name", dest="study", help="of the study (default: from the model's)")

@@ -12,8 +12,10 @@ from typing import Any
 from touchstone.commands._command_line import add_study
 from touchstone.commands._templates import rendered
 from touchstone.pipeline.jobs import run_records
-from touchstone.pipeline.provenance import whole_files
+from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.settings.study import load
+from touchstone.report import methods
+from touchstone.report.workflow_picture import workflow_picture
 
 COLUMNS = ("step", "jobs", "files", "from cache", "minutes", "CPU minutes", "peak GB", "longest")
 
@@ -47,10 +49,24 @@ def show(study: str) -> int:
     notes = _notes(records)
     print(notes)
     page = logs / "costs.html"
-    text = rendered("costs.html", study=study, columns=COLUMNS, rows=rows, notes=notes)
+    picture = _picture(study, {row[0]: f"{row[4]} min" for row in rows})
+    text = rendered("costs.html", study=study, columns=COLUMNS, rows=rows, notes=notes, picture=picture)
     whole_files.write_whole(page, text.encode(), lasting=False)
     print(f"The page: {page}")
     return 0
+
+
+def _picture(study: str, minutes: dict[str, str]) -> str:
+    """Return the steps of the study's workflow with their minutes as SVG; "" as long as there is no report."""
+    page = Path("reports") / study / "report.html"
+    if not sidecar_files.exists(page):
+        return ""
+    sidecars = chain.reached(Path(), [str(page)])
+    sources = {
+        file: {"step": one["step"], "inputs": [link["file"] for link in chain.links(one)]}
+        for file, one in sidecars.items()
+    }
+    return workflow_picture(methods.stages(sources, sources), minutes)
 
 
 @dataclass(frozen=True)

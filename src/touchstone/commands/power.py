@@ -75,7 +75,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print a line per inconclusive claim of a finished study; nothing is computed anew."""
+    """Print a line per inconclusive claim of a finished study; nothing is recomputed."""
     from touchstone.pipeline.planning.plan import Plan
 
     found = settlings(Plan(load(options.study)))
@@ -104,11 +104,11 @@ def settlings(plan: Plan, claim: str = "") -> list[Settling]:
         ValueError: the report is missing, or from before its numbers told what they vary by.
     """
     from touchstone.claims import paper_files
-    from touchstone.claims.judging import Asked, judge
+    from touchstone.claims.judging import StudyClaims, judge
     from touchstone.commands._extension_costs import Prices
 
     rows = read_rows(plan.study.name)
-    verdicts = judge(paper_files.book(plan.study["papers"]), Asked(**plan.questions.claims()), rows)
+    verdicts = judge(paper_files.book(plan.study["papers"]), StudyClaims(**plan.questions.claims()), rows)
     wanted = [verdict for verdict in verdicts if claim in ("", verdict.claim.id)]
     sizes = Sizes(plan.study["examples"], rows)
     prices = None if plan.study["study"].get("second_look") else Prices(plan)

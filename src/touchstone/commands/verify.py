@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from touchstone.commands._command_line import positive
 from touchstone.pipeline.provenance import chain
 from touchstone.pipeline.settings.study import load
 
@@ -21,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `verify`."""
     parser.add_argument("file", help="an evidence file")
     parser.add_argument("--model", action="append", default=[], metavar="[NET=]FILE",
-                        help="a network of your own instead of the one in the evidence")  # fmt: skip
+                        help="a network of your own: a checkpoint, or a model that assay takes")  # fmt: skip
     parser.add_argument(
         "--root", metavar="DIGEST", help="the study's root digest, from a paper or another trusted place"
     )
@@ -31,6 +32,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--signers", metavar="FILE", help="the keys that may have signed it, as ssh's allowed_signers")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--share", type=_share, default=1.0, metavar="SHARE",
+                        help="compute only a random share of each file's rows again, such as 0.1")  # fmt: skip
+    parser.add_argument("--threads", type=positive, default=1, metavar="N",
+                        help="of torch (default: 1, with which results are equal to the last bit most often)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -53,6 +58,7 @@ def main(options: argparse.Namespace) -> int:
             raw={folder.name: folder for folder in _folders(Path(options.raw))},
             study=load(options.study) if options.study else None,
             device=options.device,
+            share=options.share,
         )
         result = verification.verify(path, brought)
     attestation.check(path, manifest, Path(options.signers) if options.signers else None, result)
@@ -63,14 +69,21 @@ def main(options: argparse.Namespace) -> int:
     return 1 if result.problems else chain.PARTLY if result.unchecked else 0
 
 
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a share above 0 and at most 1")
+    return share
+
+
 def _networks(texts: list[str]) -> list[tuple[str, Path]]:
-    pairs = [text.partition("=") for text in texts]
-    for name, mark, file in pairs:
-        if not mark:
-            raise ValueError(f"--model {name}: a study has several networks; write NETWORK=FILE, such as cnn.0={name}")
-        if not Path(file).is_file():
-            raise ValueError(f"--model {name}={file}: no such file")
-    return [(name, Path(file)) for name, _, file in pairs]
+    pairs = [
+        (name if mark else "", Path(file if mark else name)) for name, mark, file in (t.partition("=") for t in texts)
+    ]
+    for _, path in pairs:
+        if not path.is_file():
+            raise FileNotFoundError(2, "--model: no such file", str(path))
+    return pairs
 
 
 def _folders(raw: Path) -> list[Path]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from touchstone.evidence.budget_checks import check_rows
 from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, Metrics
-from touchstone.records.nouns import Array, Detector, ExampleSet, Outputs, Scores
+from touchstone.records.nouns import Array, Detector, ExampleSet, Margins, Outputs, Scores
 
 # Of an array's largest value. Between code paths of one processor, logits move by 1e-6; on GPUs with TF32 by 1e-3.
 TOLERANCES = {"cpu": 1e-4, "cuda": 5e-3}
@@ -18,7 +19,19 @@ NUMBERS = ("value", "low", "high", "base_rate", "seed_variance", "image_variance
 ROUNDING = 1e-7  # of a metric: sums in another order
 
 
-def compare(stated: Any, computed: Any, tolerance: float) -> int:
+class Closeness(NamedTuple):
+    """How well an artefact equals its recomputation.
+
+    Attributes:
+        exact: Whether they are equal to the last bit.
+        ties: How many predictions are within the tolerance of a tie, so that rounding may have chosen either class.
+    """
+
+    exact: bool
+    ties: int = 0
+
+
+def compare(stated: Any, computed: Any, tolerance: float) -> Closeness:
     """Check a noun against its recomputation.
 
     Args:
@@ -26,17 +39,17 @@ def compare(stated: Any, computed: Any, tolerance: float) -> int:
         computed: As it was recomputed.
         tolerance: Of its numbers, relative to the largest of an array.
 
-    Returns:
-        How many predictions are within the tolerance of a tie, so that the evidence could have chosen either class.
-
     Raises:
         ValueError: Says what differs.
     """
+    if _identical(stated, computed):
+        return Closeness(exact=True)
+    ties = 0
     match stated:
         case Metrics():
             compare_rows(stated.rows, computed.rows)
         case Outputs():
-            return _compare_outputs(stated, computed, tolerance)
+            ties = _compare_outputs(stated, computed, tolerance)
         case Scores():
             _compare_identity(stated, computed)
             _close("scores", stated.scores, computed.scores, tolerance)
@@ -47,7 +60,35 @@ def compare(stated: Any, computed: Any, tolerance: float) -> int:
             if stated.source != computed.source:
                 raise ValueError(f"its source is {stated.source!r}, recomputed {computed.source!r}")
             _close("images", stated.images, computed.images, tolerance)
-    return 0
+        case Margins():
+            _compare_margins(stated, computed, tolerance)
+        case _:
+            raise ValueError(f"verify cannot compare {type(stated).__name__}")
+    return Closeness(exact=False, ties=ties)
+
+
+def _identical(stated: Any, computed: Any) -> bool:
+    """Return whether two values are equal to the last bit; notes, which no number depends on, are not compared."""
+    if type(stated) is not type(computed):
+        return False
+    if isinstance(stated, np.ndarray):
+        return bool(stated.dtype == computed.dtype and np.array_equal(stated, computed))
+    if isinstance(stated, dict):
+        return stated.keys() == computed.keys() and all(_identical(stated[name], computed[name]) for name in stated)
+    if is_dataclass(stated):
+        names = [field.name for field in fields(stated) if field.name != "notes"]
+        return all(_identical(getattr(stated, name), getattr(computed, name)) for name in names)
+    return bool(stated == computed)
+
+
+def _compare_margins(stated: Margins, computed: Margins, tolerance: float) -> None:
+    _compare_identity(stated, computed)
+    for what in ("norm", "method"):
+        if getattr(stated, what) != getattr(computed, what):
+            raise ValueError(f"its {what} is {getattr(stated, what)!r}, recomputed {getattr(computed, what)!r}")
+    check_rows("predictions", stated.predictions, computed.predictions)
+    check_rows("rows with a margin", stated.found, computed.found)
+    _close("margins", stated.margins[stated.found], computed.margins[computed.found], tolerance)
 
 
 def _compare_identity(stated: Any, computed: Any) -> None:

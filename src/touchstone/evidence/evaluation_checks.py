@@ -13,19 +13,16 @@ import torch
 
 from touchstone.adversary.budgets import check_budget
 from touchstone.api.evaluation_evidence import KIND, SETS
-from touchstone.assay import program_export, user_models
-from touchstone.evidence import closeness
+from touchstone.evidence import own_models
 from touchstone.evidence.budget_checks import check_rows
 from touchstone.evidence.problems import BUDGET, BYTES, RECOMPUTATION, Result, counted
 from touchstone.evidence_files import archive
-from touchstone.numerics import tensors
 from touchstone.records import encoding
 from touchstone.records.nouns import Array, ExampleSet, Outputs
 from touchstone.statistics import intervals
 from touchstone.statistics.wording import bracketed, plain, written
 
 __all__ = ["KIND", "verify"]
-BATCH = 256
 FRACTION = "fraction"
 ACCURACIES = ("clean_accuracy", "robust_accuracy")
 
@@ -95,12 +92,11 @@ def _check(
     if model is None:
         result.unchecked.append("the logits: bring the model with --model FILE")
     else:
-        network = _network(model, clean.images.shape[1:], folder).to(device)
+        shape = clean.images.shape[1:]
+        network = own_models.network(model, shape, [0.0] * shape[0], [1.0] * shape[0], folder, device)
         for name in SETS:
             with result.reading(RECOMPUTATION, f"{name}_logits.safetensors", f"is not what {model} gives"):
-                logits = _logits(network, examples[name].images, device)
-                computed = Outputs(logits, examples[name].labels, examples[name].example_ids)
-                closeness.compare(outputs[name], computed, closeness.TOLERANCES[device])
+                own_models.compare(network, examples[name], outputs[name], device)
         result.proved.append(f"{counted(2 * len(clean), 'prediction')} are what {model} gives")
     right = {}
     for name in SETS:
@@ -112,25 +108,11 @@ def _check(
         hits = (right["clean"], right["clean"] & right["attacked"])
         for name, rows in zip(ACCURACIES, hits, strict=True):
             _check_accuracy(name, about, rows, result)
-    result.trusted.append("no stronger attack exists: the robust accuracy is an upper bound")
-    result.trusted.append("the images are the ones that it claims to be about")
+    result.trusted.append("that no stronger attack exists: the robust accuracy is an upper bound")
+    result.trusted.append("that the images are those that it claims to be about, and not trained on")
     failed = about.get("failed_checks")
     for check in failed if isinstance(failed, list) else []:
         result.trusted.append(f"its own check failed, so the attack was too weak: {check}")
-
-
-def _network(model: str, shape: tuple[int, ...], folder: Path) -> torch.nn.Module:
-    channels, height, width = shape
-    opened = program_export.put_into_file(user_models.open_model(model), (channels, height, width), folder / "model")
-    return tensors.with_normalisation(
-        opened.program((channels, height, width)), [0.0] * channels, [1.0] * channels
-    ).eval()
-
-
-def _logits(network: torch.nn.Module, images: Array, device: str) -> Array:
-    with torch.no_grad():
-        rows = torch.from_numpy(images).to(device)
-        return torch.cat([network(batch) for (batch,) in tensors.batches(BATCH, rows)]).float().cpu().numpy()
 
 
 def _check_accuracy(name: str, about: dict[str, Any], right: Array, result: Result) -> None:

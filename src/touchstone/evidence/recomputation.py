@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from touchstone.evidence import margin_points
 from touchstone.evidence.selection import TAKEN, Selection
 from touchstone.pipeline.jobs.adapters import ADAPTERS, _scorer
 from touchstone.pipeline.jobs.job import Job
@@ -17,7 +18,7 @@ from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records import encoding, metric_tables, nouns
-from touchstone.records.nouns import Detector
+from touchstone.records.nouns import Array, Detector
 from touchstone.statistics.thresholds import threshold_at
 
 KINDS = {
@@ -25,13 +26,26 @@ KINDS = {
     **{"convert": "Checkpoint", "measure": "Margins", "infer": "Outputs", "fit": "Detector", "score": "Scores"},
     "evaluate": METRICS,
 }
+BY_ROW = ("translate", "infer", "score")  # steps that compute each row of a set by itself
+SET = ("examples", "outputs")  # their roles of that set
 MOST_KEPT = 24  # nouns in memory: a job's inputs are read again by its neighbours
 
 
 class _Task(Job):
-    """A task whose result stays in memory."""
+    """A task whose result stays in memory.
+
+    Attributes:
+        result: The noun that it writes.
+        sample: The rows of its set that it reads, (K,); None for all of them.
+    """
 
     result: Any = None
+    sample: Array | None = None
+
+    def noun(self, role: str, kind: str) -> Any:
+        """Return the noun of a role; of the set that is computed on, the sampled rows."""
+        noun = super().noun(role, kind)
+        return noun if self.sample is None or noun is None or role not in SET else rows_of(noun, self.sample)
 
     def write(self, noun: Any) -> None:
         """Keep the task's result."""
@@ -46,10 +60,14 @@ class Recomputation(Reader):
         folder: The unpacked evidence.
         device: What to compute on, instead of the study's device.
         raw: Folders of raw files that the verifier has, by the name of their source.
+        share: Of the rows of a file that are computed again, above 0 and at most 1.
     """
 
-    def __init__(self, selection: Selection, folder: Path, device: str, raw: dict[str, Path]) -> None:
+    def __init__(
+        self, selection: Selection, folder: Path, device: str, raw: dict[str, Path], share: float = 1.0
+    ) -> None:
         super().__init__()
+        self.share, self.random = share, np.random.default_rng()  # seeded by the system, so no author can foresee it
         self.selection, self.folder, self.device, self.raw = selection, folder, device, raw
         self._kept: OrderedDict[str, Any] = OrderedDict()
 
@@ -86,29 +104,48 @@ class Recomputation(Reader):
 
     def computable(self, task: Task) -> bool:
         """Return whether a task can be run again without an attack, a training run or a download."""
+        if task.step == "measure":
+            return not margin_points.upper(task)  # lower bounds need no search
         if task.step == "prepare":
             return "folder" not in task.inputs or Path(str(task.inputs["folder"])).name in self.raw
         return task.step not in TAKEN
 
-    def compute(self, task: Task) -> Any:
+    def compute(self, task: Task, sample: Array | None = None) -> Any:
         """Run a task again and return its result.
+
+        Args:
+            task: The task.
+            sample: The rows to compute, for a step that computes each by itself; None for all of them.
 
         Raises:
             Exception: Whatever a step raises about its inputs.
         """
-        job = self._job(task)
+        job = self.job(task)
+        job.sample = sample
         ADAPTERS[task.step](job)
         return job.result
 
     def calibrated(self, task: Task, detector: Detector) -> Detector:
         """Return a fitted detector with the thresholds and the spread that its calibration images give."""
-        scores = np.sort(_scorer(self._job(task))(detector).scores)
+        scores = np.sort(_scorer(self.job(task))(detector).scores)
         thresholds = {rate: threshold_at(scores, float(rate)) for rate in detector.thresholds}
         return replace(detector, thresholds=thresholds, spread=max(float(scores.std()), 1e-12))
 
-    def _job(self, task: Task) -> _Task:
+    def job(self, task: Task) -> _Task:
+        """Return the job of a task: it reads from the evidence, and its result stays in memory."""
         settings = task.settings | ({"device": self.device} if "device" in task.settings else {})
         inputs = task.inputs
         if "folder" in inputs:
             inputs = inputs | {"folder": str(self.raw[Path(str(inputs["folder"])).name])}
         return _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)
+
+
+def rows_of(noun: Any, rows: Array) -> Any:
+    """Return some rows of a noun all of whose arrays have one row per image."""
+    return replace(noun, **{field.name: _taken(getattr(noun, field.name), rows) for field in fields(noun)})
+
+
+def _taken(value: Any, rows: Array) -> Any:
+    if isinstance(value, np.ndarray):
+        return value[rows]
+    return {name: _taken(each, rows) for name, each in value.items()} if isinstance(value, dict) else value

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import touchstone
 from touchstone import digests
+from touchstone.evidence import margin_points
+from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
 from touchstone.evidence_files import archive
 from touchstone.evidence_files.archive import Evidence
@@ -17,6 +19,7 @@ from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.bases import read_sources
 from touchstone.pipeline.settings.files import study_file
 from touchstone.pipeline.settings.problems import Problems
+from touchstone.records import encoding
 from touchstone.report import packing
 
 KIND = "study"
@@ -26,7 +29,9 @@ NETWORKS = ("train", "convert")  # the steps that return weights
 PAGES = (packing.METRICS, "claims.csv", chain.ROOT)  # of the report, besides its sidecar
 
 
-def write(selection: Selection, written: str, path: Path, weights: bool = True, root: Path = Path()) -> Evidence:
+def write(
+    selection: Selection, written: str, path: Path, weights: bool = True, points: bool = True, root: Path = Path()
+) -> Evidence:
     """Write the evidence of a study's claims.
 
     Args:
@@ -34,6 +39,7 @@ def write(selection: Selection, written: str, path: Path, weights: bool = True, 
         written: The study as the user wrote it: a name, or the path of its file.
         path: The file to write.
         weights: Whether to include the networks. Without them a verifier needs them from elsewhere.
+        points: Whether to search the points behind margins again, and to include them.
         root: The project's folder.
 
     Returns:
@@ -63,7 +69,18 @@ def write(selection: Selection, written: str, path: Path, weights: bool = True, 
         "verdict_code": code.code_digest(code_files((selection.report,))),
         "weights": weights,
     }
-    return archive.write(path, KIND, about, [(name, file.read_bytes) for name, file in every.items()])
+    files = [(name, file.read_bytes) for name, file in every.items()]
+    return archive.write(path, KIND, about, files + (list(_points(selection, root)) if points else []))
+
+
+def _points(selection: Selection, root: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield the files of the points behind margins, each with the function that searches them."""
+    device = str(selection.plan.study["study"]["device"])
+    reader = Recomputation(selection, root, device, {})
+    for file in selection.addresses:
+        if margin_points.upper(task := selection.tasks[file]):
+            job = reader.job(task)
+            yield margin_points.name_of(file), lambda job=job: encoding.encode(margin_points.search(job))  # type: ignore[misc]
 
 
 def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Iterator[tuple[str, Path]]:
@@ -73,10 +90,8 @@ def _settings_files(written: str, folders: tuple[str, ...], root: Path) -> Itera
         ValueError: The study runs code of its own, or has a paper outside the project.
     """
     overlay = study_file(written, root)
-    yield PARAMS, root / PARAMS
     for source in read_sources(Problems(root / PARAMS, overlay), root):
-        if source.file != root / PARAMS:
-            yield f"{OVERLAYS}/{source.file.name}", source.file
+        yield PARAMS if source.file == root / PARAMS else f"{OVERLAYS}/{source.file.name}", source.file
     for folder in folders:
         paper = Path(folder)
         if paper.is_absolute() or ".." in paper.parts:

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import DOES_NOT_APPLY, NOT_RUN, Verdict
 from touchstone.evidence.closeness import NUMBERS, ROUNDING, compare_rows
 from touchstone.evidence.problems import CRITERIA, RECOMPUTATION, Result, counted
@@ -41,7 +41,7 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     rows = numbered(metrics)
     verdicts: list[Verdict] = []
     with result.reading(CRITERIA, f"{directory}/claims.csv", "the claims cannot be judged from the rows"):
-        verdicts = judge(selection.book, Asked(**selection.plan.questions.claims()), rows)
+        verdicts = judge(selection.book, StudyClaims(**selection.plan.questions.claims()), rows)
     if not verdicts:
         return
     chosen = set(selection.claims) or {verdict.claim.id for verdict in verdicts}
@@ -56,9 +56,9 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     with result.reading(CRITERIA, f"{directory}/claims.csv", "cannot be compared"):
         text = (folder / directory / "claims.csv").read_text()
         _compare_claims(text, claims_csv(selection.book, verdicts).decode(), f"{directory}/claims.csv", result)
-    result.proved.append(
-        f"{counted(len(result.verdicts), 'verdict')} follow from the rows by the criteria installed here"
-    )
+    if result.verdicts:
+        number = counted(len(result.verdicts), "verdict")
+        result.proved.append(f"{number} below, judged from the rows by the criteria installed here")
 
 
 def _words(verdict: Verdict) -> str:

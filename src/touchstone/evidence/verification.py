@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from touchstone.evidence import budget_checks, chain_checks, closeness, verdict_checks
+from touchstone.evidence import chain_checks, own_models, verdict_checks
+from touchstone.evidence.artefact_checks import Counts, check_artefacts
 from touchstone.evidence.problems import (
-    BUDGET,
     BYTES,
-    PLAN,
-    RECOMPUTATION,
     SETTINGS,
     UNREADABLE,
     Result,
@@ -22,12 +20,10 @@ from touchstone.evidence.problems import (
 )
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
-from touchstone.evidence.study_evidence import NETWORKS, OVERLAYS, PARAMS, about_study
+from touchstone.evidence.study_evidence import OVERLAYS, PARAMS, about_study
 from touchstone.evidence_files import archive
 from touchstone.messages import first_line
-from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, read_yaml
 from touchstone.pipeline.settings.study import Study, load
 
@@ -38,10 +34,12 @@ class Options:
 
     Attributes:
         root: The root digest of the study, from a place that the author cannot change.
-        networks: Checkpoints of the verifier's own, by the name of the network: "cnn.0".
+        networks: Networks of the verifier's own, by name: "cnn.0", or "" if the study has only one. A file is a checkpoint,
+            or anything that `touchstone assay` opens.
         raw: Folders of raw files, by the name of their source. With them, clean images are prepared again.
         study: A study of the verifier's own whose settings the evidence must have.
         device: What to compute on.
+        share: Of each file's rows that are computed again, drawn at random; above 0 and at most 1.
     """
 
     root: str | None = None
@@ -49,6 +47,7 @@ class Options:
     raw: dict[str, Path] = field(default_factory=dict)
     study: Study | None = None
     device: str = "cpu"
+    share: float = 1.0
 
 
 def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
@@ -101,7 +100,7 @@ def _refuse_code(folder: Path) -> None:
     Raises:
         ValueError: The settings name such files.
     """
-    for file in [folder / PARAMS, *sorted((folder / OVERLAYS).glob("*.yaml"))]:
+    for file in [*folder.glob(PARAMS), *sorted((folder / OVERLAYS).glob("*.yaml"))]:
         content = read_yaml(file)
         if content.get("plugins"):
             raise ValueError(
@@ -124,11 +123,12 @@ def _check(selection: Selection, about: dict[str, Any], folder: Path, options: O
     chain_checks.check_pages(selection, records, folder, about["root"], options.root, result)
     chain_checks.check_plan(selection, records, result)
     chain_checks.check_splits(selection, folder, result)
+    reader = Recomputation(selection, folder, options.device, options.raw, options.share)
     for name, path in options.networks.items():
-        _put_network(selection, name, path, folder, records, result)
-    _recompute(selection, folder, options, result)
+        own_models.check(reader, name, path, records, result)
+    counts = check_artefacts(reader, result)
     verdict_checks.check_verdicts(selection, folder, result)
-    _say_what_is_trusted(selection, records, options, result)
+    _say_what_is_trusted(selection, records, options, counts, result)
 
 
 def _other_study(selection: Selection, study: Study) -> str:
@@ -138,152 +138,34 @@ def _other_study(selection: Selection, study: Study) -> str:
     return f"its settings are not those of your study {study.name}: {differing}" if differing else ""
 
 
-def _put_network(
-    selection: Selection, name: str, path: Path, folder: Path, records: chain_checks.Records, result: Result
+def _say_what_is_trusted(
+    selection: Selection, records: chain_checks.Records, options: Options, counts: Counts, result: Result
 ) -> None:
-    """Let a network of the verifier's own take the place of the one in the evidence."""
-    file = selection.plan.layout.file("checkpoints", name)
-    if file not in selection.tasks:
-        nets = sorted(Path(each).stem for each, task in selection.tasks.items() if task.step in NETWORKS)
-        raise ValueError(f"--model {name}: the study has no such network; it has {', '.join(nets)}")
-    data = path.read_bytes()
-    (folder / file).parent.mkdir(parents=True, exist_ok=True)
-    (folder / file).write_bytes(data)
-    if (digest := sidecar_files.artefact_digest(folder / file)) != (stated := records.get(file, {}).get("artefact")):
-        result.add(
-            RECOMPUTATION, file, f"is another network than {path}: that has digest {digest}, the evidence {stated}"
-        )
-
-
-def _recompute(selection: Selection, folder: Path, options: Options, result: Result) -> None:
-    """Check every artefact behind the claims against its inputs."""
-    reader = Recomputation(selection, folder, options.device, options.raw)
-    done, images = Counter[str](), Counter[str]()
-    ties, absent = 0, set[str]()
-    for file in selection.addresses:
-        task = selection.tasks[file]
-        if not sidecar_files.exists(folder / file):
-            if task.step in NETWORKS:
-                absent.add(file)
-            else:
-                result.add(PLAN, file, "is missing from the evidence")
-            continue
-        if task.step != "attack" and not absent.isdisjoint(task.input_files):
-            done["unchecked"] += 1
-            continue
-        check = BUDGET if task.step == "attack" else RECOMPUTATION
-        with result.reading(check, file, "is not what it has to be" if check == BUDGET else "recomputed, it differs"):
-            stated = reader.stated(file)
-            if task.step == "attack":
-                clean = reader.noun(str(task.inputs["examples"]), "ExampleSet")
-                bounded = budget_checks.compare(stated, clean, task.settings["component"])
-                done["bounded" if bounded else "free"] += 1
-                images["attacked"] += len(stated)
-            elif task.step == "measure":
-                _check_margins(reader, stated, task, result)
-            elif reader.computable(task):
-                tolerance = _tolerance(task, options)
-                if task.step == "fit" and stated.state:
-                    done["refitted"] += _check_fitted(reader, stated, task, tolerance)
-                else:
-                    ties += closeness.compare(stated, reader.compute(task), tolerance)
-                images[task.step] += len(getattr(stated, "example_ids", ()))
-            done[task.step] += 1
-    if absent:
-        names = ", ".join(Path(file).stem for file in sorted(absent))
-        lacking = f"the evidence has no weights of {names}; bring them with --model NETWORK=FILE"
-        result.unchecked.append(f"{counted(done['unchecked'], 'artefact')} that networks give: {lacking}")
-    fitted = [file for file in selection.addresses if selection.tasks[file].step == "fit"]
-    with_tensors = [file for file in fitted if sidecar_files.exists(folder / file) and _has_tensors(reader, file)]
-    if other := len(with_tensors) - done["refitted"]:
-        reason = "fitted here, their tensors come out otherwise; their thresholds are the calibration images' quantiles"
-        result.unchecked.append(f"the fit of {counted(other, 'detector')}: {reason}")
-    _say_what_was_proved(done, images, ties, result)
-
-
-def _has_tensors(reader: Recomputation, file: str) -> bool:
-    try:
-        return bool(reader.stated(file).state)
-    except UNREADABLE:
-        return False
-
-
-def _check_fitted(reader: Recomputation, stated: Any, task: Task, tolerance: float) -> bool:
-    """Check a fitted detector; return whether fitting it again gives its tensors.
-
-    Rounding decides the sign and the order of directions in which data does not vary, so another processor may find
-    others. The thresholds follow from the stated tensors everywhere.
-    """
-    closeness.compare(stated, reader.calibrated(task, stated), tolerance)
-    try:
-        closeness.compare(stated, reader.compute(task), tolerance)
-    except ValueError:
-        return False
-    return True
-
-
-def _tolerance(task: Task, options: Options) -> float:
-    devices = {options.device, str(task.settings.get("device", "cpu"))}
-    return max(tolerance for device, tolerance in closeness.TOLERANCES.items() if device in devices)
-
-
-def _check_margins(reader: Recomputation, stated: Any, task: Task, result: Result) -> None:
-    examples = reader.noun(str(task.inputs["examples"]), "ExampleSet")
-    for what in ("example_ids", "labels"):
-        budget_checks.check_rows(what, getattr(stated, what), getattr(examples, what))
-
-
-def _say_what_was_proved(done: Counter[str], images: Counter[str], ties: int, result: Result) -> None:
-    if done["attack"]:
-        result.proved.append(
-            f"{counted(done['attack'], 'attacked set')} ({images['attacked']:,} images) have the rows and labels of the"
-            f" clean ones; {done['bounded']:,} keep the budget that their attack declares"
-        )
-    tied = f"; {ties:,} of them are so close to a tie that rounding decides" if ties else ""
-    steps = {
-        "prepare": f"{counted(done['prepare'], 'clean set')} read, prepared again if their raw files or originals are here",
-        "translate": f"{counted(done['translate'], 'translated set')} are what the translator gives",
-        "infer": f"{images['infer']:,} predictions in {counted(done['infer'], 'file')} are what the networks give{tied}",
-        "fit": f"the thresholds of {counted(done['fit'], 'detector')} are the calibration images' quantiles",
-        "score": f"{images['score']:,} scores in {counted(done['score'], 'file')} are what the detectors give",
-        "evaluate": f"the rows of {counted(done['evaluate'], 'evaluation')} follow from predictions, scores and margins",
-    }
-    result.proved += [sentence for step, sentence in steps.items() if done[step]]
-
-
-def _say_what_is_trusted(selection: Selection, records: chain_checks.Records, options: Options, result: Result) -> None:
-    steps = Counter(selection.tasks[file].step for file in selection.addresses)
+    tasks = [selection.tasks[file] for file in selection.addresses]
+    steps = Counter(task.step for task in tasks)
+    say = result.trusted.append
     if steps["attack"]:
-        result.trusted.append(
-            "no stronger attack exists: each robust number is an upper bound, and a better attack can only lower it"
+        say(
+            "that no stronger attack exists: each robust number is an upper bound, and a better attack can only lower it"
         )
     if steps["train"] + steps["convert"]:
         networks = counted(steps["train"] + steps["convert"], "network")
-        result.trusted.append(f"{networks} were trained as their settings say; their predictions were recomputed")
-    prepared = [
-        selection.tasks[file] for file in selection.addresses
-        if selection.tasks[file].step == "prepare" and "folder" in selection.tasks[file].inputs
-    ]  # fmt: skip
-    absent = sorted({Path(str(task.inputs["folder"])).name for task in prepared} - options.raw.keys())
-    if absent:
-        result.trusted.append(
-            f"the clean images are those of {', '.join(absent)}: bring the raw files with --raw FOLDER"
-        )
-    if steps["measure"]:
-        result.trusted.append(
-            f"the margins in {counted(steps['measure'], 'file')}: only the attack could find them again"
-        )
-    other = [name for name in selection.plan.study["evaluations"] if name not in selection.evaluations]
-    if other:
-        result.trusted.append(
-            f"the rows of {counted(len(other), 'evaluation')} that no chosen claim reads, in Holm's order"
+        say(f"the training of {networks}: the predictions were recomputed, the weights were not trained again")
+    folders = {
+        Path(str(task.inputs["folder"])).name for task in tasks if task.step == "prepare" and "folder" in task.inputs
+    }
+    if absent := sorted(folders - options.raw.keys()):
+        say(f"that the clean images and labels are those of {', '.join(absent)}: bring the raw files, --raw FOLDER")
+    if counts.margins.proved:
+        say("that no search finds nearer points: each margin is an upper bound, as a robust number is")
+    if counts.margins.without:
+        say(f"{counted(counts.margins.without, 'margin')}: the evidence holds no point at their distance")
+    if other := len(selection.plan.study["evaluations"]) - len(selection.evaluations):
+        say(
+            f"the rows of {counted(other, 'evaluation')} of other claims: Holm's correction is over all claims of a paper"
         )
     for name in verdict_checks.own_criteria(selection):
-        result.trusted.append(
-            f"the criteria of the paper {name} were fixed before the run: they come with the evidence"
-        )
+        say(f"that the criteria of the paper {name} were fixed before the run: they come with the evidence")
     if options.root is None:
-        result.trusted.append(
-            "the evidence is the published one: compare its root digest, --root DIGEST, or its signature"
-        )
+        say("that this is the published evidence: compare the study's root digest, --root DIGEST, or a signature")
     result.trusted += chain_checks.other_code(selection, records)

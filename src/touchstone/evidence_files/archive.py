@@ -23,6 +23,7 @@ from touchstone.pipeline.provenance import whole_files
 FORMAT = "touchstone evidence 1"
 MANIFEST = "evidence.json"
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
+LEVEL = 1  # of deflate: three times as fast as its default, for 5 % more bytes
 LARGEST_MANIFEST = 2**26  # bytes
 MOST_FILES = 200_000
 MOST_EXPANSION = 500  # times the archive's size; black images with one digit shrink to 1/200
@@ -81,7 +82,7 @@ def write(path: Path, kind: str, about: dict[str, Any], files: Iterable[tuple[st
             data = read()
             packing, packed = pixel_planes.pack(name, data)
             entries[name] = Entry(sha256(data), len(data), packing)
-            archive.writestr(_info(name), packed, zipfile.ZIP_DEFLATED)
+            archive.writestr(_info(name), packed, zipfile.ZIP_DEFLATED, LEVEL)
         listed = {name: entry._asdict() for name, entry in entries.items()}
         text = canonical({"format": FORMAT, "kind": kind, "about": about, "files": listed}).encode()
         archive.writestr(_info(MANIFEST), text, zipfile.ZIP_DEFLATED)

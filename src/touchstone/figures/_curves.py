@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import palette
+from touchstone.report import marks, palette
 
 Curve = dict[float, MetricRow]  # eps -> the row of the number there
 
@@ -31,8 +31,10 @@ def draw(axes: Axes, curve: Curve, label: str, look: dict[str, Any], alpha: floa
     places = sorted(curve)
     rows = [curve[eps] for eps in places]
     low, high = [row.low for row in rows], [row.high for row in rows]
-    axes.plot(places, [row.value for row in rows], label=label, **look)
-    axes.fill_between(places, low, high, color=look["color"], alpha=alpha, linewidth=0)  # type: ignore[arg-type]
+    (line,) = axes.plot(places, [row.value for row in rows], label=label, **look)
+    marks.shows(line, *rows)
+    band = {"color": look["color"], "alpha": alpha, "linewidth": 0, "label": f"_{label}"}
+    axes.fill_between(places, low, high, **band)  # type: ignore[arg-type]
 
 
 def error_bars(rows: Iterable[MetricRow], scale: float = 1) -> list[list[float]]:

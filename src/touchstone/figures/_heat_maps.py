@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from touchstone.figures._curves import means_first
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing
+from touchstone.report import drawing, marks
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.wording import RANGE
 
@@ -53,16 +53,36 @@ def what_ends_are(rows: Iterable[MetricRow]) -> str:
 
 
 def number(
-    axes: Axes, across: float, down: float, share: Interval, ink: str, *, size: float = SIZE, percent: bool = False
+    axes: Axes,
+    across: float,
+    down: float,
+    share: Interval,
+    ink: str,
+    *,
+    size: float = SIZE,
+    percent: bool = False,
+    row: MetricRow | None = None,
 ) -> None:
-    """Write a number into the middle of a cell, and its ends, if it has both, below it in smaller type."""
+    """Write a number into the middle of a cell, and its ends, if it has both, below it in smaller type.
+
+    Args:
+        axes: where the cell is.
+        across, down: its middle.
+        share: the number.
+        ink: its colour.
+        size: in points.
+        percent: whether it is shown as a percentage.
+        row: where it is from.
+    """
 
     def written(value: float) -> str:
         return f"{100 * value:.0f}" if percent else f"{value:.2f}"
 
     value, bounded = written(share.value) + ("%" if percent else ""), share.low is not None and share.high is not None
-    axes.annotate(value, (across, down), (0, -0.12 * size if bounded else 0), textcoords="offset points", ha="center",
-                  va="bottom" if bounded else "center", fontsize=size, color=ink)  # fmt: skip
+    text = axes.annotate(value, (across, down), (0, -0.12 * size if bounded else 0), textcoords="offset points",
+                         ha="center", va="bottom" if bounded else "center", fontsize=size, color=ink)  # fmt: skip
+    if row:
+        marks.shows(text, row)
     if share.low is not None and share.high is not None:
         ends = f"{written(share.low)}–{written(share.high)}"
         axes.annotate(ends, (across, down), (0, -0.22 * size), textcoords="offset points", ha="center", va="top",
@@ -89,6 +109,7 @@ def draw(
     words: tuple[str, str],
     names: Mapping[str, str] | None = None,
     outlined: Collection[Places] = (),
+    sources: Mapping[Places, MetricRow] | None = None,
 ) -> None:
     """Draw the values of `rows` (from the top) on `columns`, from 0 in orange over 0.5 in white to 1 in violet.
 
@@ -100,6 +121,7 @@ def draw(
         words: what rows and what columns are.
         names: {row: the words shown for it}, if they differ.
         outlined: cells with a frame.
+        sources: {(row, column): where its number is from}.
     """
     colours = matplotlib.colormaps[COLOURS]
     for top, row in enumerate(rows):
@@ -111,7 +133,7 @@ def draw(
             red, green, blue, _ = colours(0.08 + 0.84 * share.value)
             axes.add_patch(Rectangle((left, top), 1, 1, facecolor=(red, green, blue), edgecolor="none"))
             ink = DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else LIGHT
-            number(axes, left + 0.5, top + 0.5, share, ink)
+            number(axes, left + 0.5, top + 0.5, share, ink, row=(sources or {}).get((row, column)))
             if (row, column) in outlined:
                 frame = Rectangle((left + 0.04, top + 0.04), 0.92, 0.92, fill=False, edgecolor=DARK, linewidth=1.6)
                 axes.add_patch(frame)

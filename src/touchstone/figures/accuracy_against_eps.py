@@ -51,6 +51,7 @@ def accuracy_against_eps(
     if len(shown) > CROWD:  # too many lines for names beside them
         named = {text: line for axes in panels for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5, handlelength=3)
+    figure.suptitle(_takeaway(curves), x=0.01, ha="left", fontsize=10, fontweight="bold")
     return drawing.described(figure, _words(curves))
 
 
@@ -71,6 +72,21 @@ def _curves(rows: list[MetricRow]) -> dict[tuple[str, str], dict[str, Curve]]:
             if (row.entry, row.dataset) in clean:
                 curve.setdefault(0.0, clean[row.entry, row.dataset])
     return curves
+
+
+def _takeaway(curves: dict[tuple[str, str], dict[str, Curve]]) -> str:
+    """Return who keeps most and who least in the last panel, at the eps where they differ most."""
+    lines = list(curves.values())[-1]
+    places = set.intersection(*(set(curve) for curve in lines.values())) or set(next(iter(lines.values())))
+
+    def ends(eps: float) -> tuple[float, str, float, str]:
+        values = sorted((curve[eps].value, entry) for entry, curve in lines.items() if eps in curve)
+        return *values[0], *values[-1]
+
+    eps = max(sorted(places), key=lambda eps: ends(eps)[2] - ends(eps)[0])
+    least, worst, most, best = ends(eps)
+    other = f", {worst} on {least:.0%}" if worst != best else ""
+    return f"At eps {eps:g}, {best} is right on {most:.0%} of attacked images{other}"
 
 
 def _words(curves: dict[tuple[str, str], dict[str, Curve]]) -> str:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from touchstone.figures._curves import Curve, draw, label_ends, means_first
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, palette
+from touchstone.report import drawing, marks, palette
 
 CHANCE = 0.5
 STUCK = 0.05  # the share of images without a gradient above which an AUROC is only an upper bound
@@ -47,7 +47,9 @@ def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None, 
             draw(axes, curve, entry, look, alpha=0.16)
             bounds = [eps for eps in curve if (entry, name, eps) in stuck]
             hollow = {"marker": look["marker"], "color": look["color"], "markerfacecolor": drawing.BACKDROP}
-            axes.plot(bounds, [curve[eps].value for eps in bounds], linestyle="none", zorder=3, **hollow)
+            values = [curve[eps].value for eps in bounds]
+            (upper,) = axes.plot(bounds, values, linestyle="none", zorder=3, label=f"_{entry}", **hollow)
+            marks.shows(upper, *(curve[eps] for eps in bounds))
         axes.axhline(CHANCE, color=drawing.FAINT, linewidth=0.9, linestyle=":")
         axes.set(ylim=(-0.03, 1.03))
         if each_set:

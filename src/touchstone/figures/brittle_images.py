@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.class_names import class_name
 from touchstone.records.nouns import Cell
 from touchstone.report import drawing
 from touchstone.statistics.estimators import Array, logit_margins
@@ -26,7 +27,7 @@ def brittle_images(
     *,
     classifier: str | None = None,
     seed: NonNegativeInt = 0,
-    columns: PositiveInt = 9,
+    columns: PositiveInt = 7,
 ) -> Figure:
     """Return four rows of images: smallest and greatest input margin, smallest and greatest logit margin.
 
@@ -59,17 +60,25 @@ def brittle_images(
         "farthest from\nthe boundary": near[::-1][:columns],
         "greatest\nlogit margin": looks_near[::-1][:columns],
     }
-    figure = Figure(figsize=(drawing.WIDTH, 1.2 * len(rows)))
+
+    def named(label: int) -> str:
+        return class_name(cell.noun, int(label))
+
+    figure = Figure(figsize=(drawing.WIDTH, 1.35 * len(rows)))
     figure.set_layout_engine("none")  # a layout engine moves so many axes by other last digits each time: other bytes
-    place = {"left": 0, "right": 0.995, "bottom": 0.01, "top": 0.9, "wspace": 0.12, "hspace": 0.8}
+    place = {"left": 0, "right": 0.995, "bottom": 0.01, "top": 0.88, "wspace": 0.12, "hspace": 1.05}
     grid = {"width_ratios": [1.55] + [1] * columns} | place
     axes_grid = figure.subplots(len(rows), columns + 1, squeeze=False, gridspec_kw=grid)
     for axes_row, (name, chosen) in zip(axes_grid, rows.items(), strict=True):
         axes_row[0].text(1, 0.5, name, ha="right", va="center", transform=axes_row[0].transAxes)
-        axes_row[0].set_title("input margin\nlogit margin\nclass (true)", **ABOVE | {"loc": "right", "color": SOFT})
+        axes_row[0].set_title(
+            "input margin\nlogit margin\nclass\n(true class)", **ABOVE | {"loc": "right", "color": SOFT}
+        )
         for axes, place in zip(axes_row[1:], chosen, strict=False):
             axes.imshow(*_shown(images[place]), vmin=0, vmax=1, interpolation="none", gid=f"{name}-{place}")
-            axes.set_title(_words(group, logits, labels, int(place)), **ABOVE)
+            true = "" if group.predictions[place] == labels[place] else f"({named(labels[place])})"
+            words = f"{_margins(group, logits, int(place))}\n{named(group.predictions[place])}\n{true}"
+            axes.set_title(words, **ABOVE)
         for axes in axes_row:
             axes.set_axis_off()
     worst = group.margins[near[:columns]]
@@ -84,7 +93,6 @@ def _shown(image: Array) -> tuple[Array, str]:
     return (image[0], "gray") if len(image) == 1 else (np.moveaxis(image, 0, 2), "viridis")
 
 
-def _words(group: KeptMargins, logits: Array, labels: Array, place: int) -> str:
+def _margins(group: KeptMargins, logits: Array, place: int) -> str:
     margin = f"{group.margins[place]:.3f}" if np.isfinite(group.margins[place]) else "not found"
-    predicted, true = int(group.predictions[place]), int(labels[place])
-    return f"{margin}\n{logits[place]:.2g}\n{predicted}" + (f" ({true})" if predicted != true else "")
+    return f"{margin}\n{logits[place]:.2g}"

@@ -36,23 +36,35 @@ def cross_attack_matrix(metrics: list[MetricRow], detectors: list[Cell], *, clas
         raise ValueError(f"no detector on {entry} was trained on an anomaly")
     every, successes = (_heat_maps.overall(metrics, name) for name in ("auroc", "auroc_successes"))
     rates = _heat_maps.overall(metrics, "success_rate")
-    values, framed, columns, shown = {}, set(), {}, []
+    values, framed, columns, sources = {}, set(), {}, {}
     for (name, examples), row in every.items():
         if row.classifier != entry or row.detector not in trained:
             continue
         tested = place_of(row).last
         rate = rates.get((entry, examples))
         columns[tested] = f"{tested}\n{rate.value:.0%} succeed" if rate else tested
-        shown.append(successes.get((name, examples), row))
-        values[row.detector, columns[tested]] = _heat_maps.interval_of(shown[-1])
+        place = row.detector, columns[tested]
+        sources[place] = successes.get((name, examples), row)
+        values[place] = _heat_maps.interval_of(sources[place])
         if _family(tested) in map(_family, trained[row.detector]):
-            framed.add((row.detector, columns[tested]))
+            framed.add(place)
     rows = [name for name in trained if any(place[0] == name for place in values)]
     figure, (axes,) = _heat_maps.figure_of({"": rows}, list(columns))
     names = {name: "\n".join(_lines(trained[name])) for name in rows}
     words = ("trained on", "tested on")
-    title = f"AUROC on {entry}; small: {_heat_maps.what_ends_are(shown)}; frames mark what a detector was trained on"
-    _heat_maps.draw(axes, values, rows, list(columns.values()), title=title, words=words, names=names, outlined=framed)
+    small = _heat_maps.what_ends_are(sources.values())
+    title = f"AUROC on {entry}; small: {small}; frames mark what a detector was trained on"
+    _heat_maps.draw(
+        axes,
+        values,
+        rows,
+        list(columns.values()),
+        title=title,
+        words=words,
+        names=names,
+        outlined=framed,
+        sources=sources,
+    )
     results = "; ".join(
         f"trained on {', '.join(trained[name])}: "
         + ", ".join(

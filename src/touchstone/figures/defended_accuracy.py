@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from touchstone.records.metric_rows import NONE, OBLIVIOUS, TRANSFER, WHITE_BOX
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, palette
+from touchstone.report import drawing, marks, palette
 from touchstone.statistics.places import place_of
 
 KNOWING, GREY = palette.COLOURS["vermilion"], palette.IN_DISTRIBUTION
@@ -103,9 +103,9 @@ def _point(axes: Axes, height: int, row: MetricRow | None, name: str, entries: l
     colour = GREY if name not in entries else KNOWING if row.threat.is_white_box else palette.COLOURS["sky blue"]
     low, high = (row.value if end is None else end for end in (row.low, row.high))
     axes.plot([low, high], [height, height], color=colour, linewidth=1.6)
-    axes.plot(
-        [row.value], [height], "o", color=colour, markerfacecolor=colour if name in entries else "none", markersize=4.5
-    )
+    face = colour if name in entries else "none"
+    (dot,) = axes.plot([row.value], [height], "o", color=colour, markerfacecolor=face, markersize=4.5)
+    marks.shows(dot, row)
     inwards = row.value > 0.5
     axes.annotate(
         f"{row.value:.0%}", (low if inwards else high, height), xytext=(-4 if inwards else 4, 0),

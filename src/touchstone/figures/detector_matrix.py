@@ -55,9 +55,8 @@ def detector_matrix(
     marked = {name: f"{name} (trivial)" for name in trivial}
     for axes, (title, rows) in zip(panels, tables.items(), strict=True):
         words = ("detector", "anomalous set")
-        _heat_maps.draw(
-            axes, values, rows, sets, title=f"AUROC on {entry}, {title}; small: {small}", words=words, names=marked
-        )
+        title = f"AUROC on {entry}, {title}; small: {small}"
+        _heat_maps.draw(axes, values, rows, sets, title=title, words=words, names=marked, sources=shown)
     best = "; ".join(f"{title}: {rows[0]} has the greatest mean, {mean(rows[0]):.2f}" for title, rows in tables.items())
     return drawing.described(figure, f"AUROC of {len(names)} detectors on {len(sets)} anomalous sets. {best}.")
 

@@ -12,10 +12,11 @@ from touchstone.contracts import UnitInterval
 from touchstone.figures._curves import means_first
 from touchstone.records.metric_rows import OBLIVIOUS
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, palette
+from touchstone.report import drawing, marks, palette
 
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 WRONG = "wrong_rate"
+ATTACKERS = {False: "attacker does not know the detector", True: "attacker knows network and detector"}
 
 
 def evasion_by_knowledge(
@@ -58,11 +59,12 @@ def evasion_by_knowledge(
         )
     axes.set_yticks(range(len(order)), [name.replace("_", " ") for name in reversed(order)])
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(order) - 0.2))
+    axes.set_ylabel("detector")
     axes.set_xlabel(f"misclassified and not flagged, at {false_positive_rate:.0%} false alarms on calibration images")
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    for colour, words in ((UNAWARE, "does not know the detector"), (AWARE, "knows network and detector")):
-        axes.plot([], [], "o", color=colour, markersize=7, label=f"attacker {words}")
+    for knows, colour in ((False, UNAWARE), (True, AWARE)):
+        axes.plot([], [], "o", color=colour, markersize=7, label=ATTACKERS[knows])
     figure.legend(loc="outside lower center", ncols=2)
     axes.set_title(_takeaway(worst, order), fontweight="bold", fontsize=10)
     return drawing.described(figure, _words(entry, worst, order))
@@ -79,10 +81,12 @@ def _worst(rows: Iterable[MetricRow], detector: str, metric: str, *, white_box: 
 
 def _row(axes: Axes, height: int, unaware: MetricRow, aware: MetricRow) -> None:
     axes.plot([unaware.value, aware.value], [height] * 2, color=drawing.FAINT, linewidth=1)
-    for row, colour, shift in ((unaware, UNAWARE, 0.16), (aware, AWARE, -0.16)):
+    for row, knows, colour, shift in ((unaware, False, UNAWARE, 0.16), (aware, True, AWARE, -0.16)):
         low, high = (row.value if end is None else end for end in (row.low, row.high))
-        axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.3)
-        axes.plot([row.value], [height], "o", color=colour, markersize=7)
+        label = f"_{ATTACKERS[knows]}"
+        axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.3, label=label)
+        (dot,) = axes.plot([row.value], [height], "o", color=colour, markersize=7, label=label)
+        marks.shows(dot, row)
     axes.annotate(f"{aware.value:.0%}", (aware.value, height), (6, 3), textcoords="offset points", fontsize=8)
 
 

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.records.nouns import Cell
+from touchstone.records.class_names import class_name
+from touchstone.records.nouns import Cell, ExampleSet
 from touchstone.report import drawing, palette
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.logit_paths import LogitPath, logit_paths
@@ -15,6 +16,7 @@ from touchstone.statistics.logit_paths import LogitPath, logit_paths
 
 def logit_lines(
     outputs: list[Cell],
+    examples: list[Cell],
     *,
     classifiers: list[str] | None = None,
     seed: NonNegativeInt = 0,
@@ -27,6 +29,7 @@ def logit_lines(
 
     Args:
         outputs: of classifiers on a clean set and on white-box FGSM images of it without clipping, at several eps.
+        examples: the clean set, which knows what its classes are called.
         classifiers, seed: those to show; None shows all classifiers.
         images: how many per classifier.
 
@@ -43,7 +46,8 @@ def logit_lines(
     figure, panels = drawing.panels(len(paths) * images, columns=images, height=2.0, sharex=True)
     for place, axes in enumerate(panels):
         path = paths[place // images]
-        _draw(axes, path, _chosen(path.labels, images)[place % images])
+        clean = (cell.noun for cell in examples if cell.examples == path.clean.examples)
+        _draw(axes, path, _chosen(path.labels, images)[place % images], next(clean, None))
     figure.supxlabel("t (pixels)", fontsize=9)
     panels[0].legend()
     names = ", ".join(f"{path.clean.entry}.{seed} on {path.clean.examples}" for path in paths)
@@ -60,7 +64,7 @@ def _chosen(labels: Array, count: int) -> Array:
     return np.lexsort((labels, turn))[:count]
 
 
-def _draw(axes: Axes, path: LogitPath, row: int) -> None:
+def _draw(axes: Axes, path: LogitPath, row: int, clean: ExampleSet | None) -> None:
     logits, own = path.logits[:, row], int(path.labels[row])
     winner = int(logits[-1].argmax())
     for label in range(logits.shape[1]):
@@ -71,5 +75,6 @@ def _draw(axes: Axes, path: LogitPath, row: int) -> None:
         axes.plot(
             path.places, logits[:, winner], color=drawing.INK, linestyle="--", linewidth=1.4, label="wins in the end"
         )
-    axes.set_title(f"{path.clean.entry}: a {own}" + (f", then a {winner}" if winner != own else ""))
+    start, end = (class_name(clean, label) for label in (own, winner))
+    axes.set_title(f"{path.clean.entry}: {start}" + (f" → {end}" if winner != own else ""))
     axes.set_ylabel("logit")

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from touchstone.figures._curves import error_bars, means_first
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, palette
+from touchstone.report import drawing, marks, palette
 
 NAMES = {
     "kendall_tau": "logit margin",
@@ -41,7 +41,7 @@ def margin_proxies(metrics: list[MetricRow], *, norm: str = "linf") -> Figure:
     shown = [name for name in NAMES if any(name in own for own in rows.values())]
     figure, (axes,) = drawing.panels(1, height=0.5 + 0.42 * len(shown))
     step = 0.7 / len(rows)
-    marks = []
+    handles = []
     for place, (entry, own) in enumerate(rows.items()):
         look = palette.line(entry, rows)
         names = [name for name in shown if name in own]
@@ -52,11 +52,12 @@ def margin_proxies(metrics: list[MetricRow], *, norm: str = "linf") -> Figure:
             values, heights, xerr=ends, color=look["color"], marker=look["marker"], linestyle="none", capsize=2,
             elinewidth=0.9, label=entry,
         )  # fmt: skip
-        marks.append(drawn.lines[0])
+        marks.shows(drawn.lines[0], *(own[name] for name in names))
+        handles.append(drawn.lines[0])
     axes.set_yticks(range(len(shown)), [NAMES[name] for name in shown])
     axes.invert_yaxis()
     axes.set(title="Stand-ins for the input margin", xlabel=f"Kendall's tau with the {norm} margin", ylabel="stand-in")
-    figure.legend(marks, list(rows), loc="outside right upper")
+    figure.legend(handles, list(rows), loc="outside right upper")
     best = "; ".join(
         f"{entry} best by {NAMES[name]} ({own[name].value:.2f})"
         for entry, own in rows.items()

@@ -8,7 +8,7 @@ from matplotlib.ticker import PercentFormatter
 from touchstone.figures._curves import Curve
 from touchstone.records.metric_rows import NONE, OBLIVIOUS
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, palette
+from touchstone.report import drawing, marks, palette
 
 # What the paper links: how far out the router sees the images, how often they fool, what translating recovers.
 EXCESS, ACCURACY, GAIN = "routing_excess", "untranslated_accuracy", "translation_gain"
@@ -50,8 +50,9 @@ def routing_against_eps(metrics: list[MetricRow], *, entry: str) -> Figure:
             places = sorted(curve)
             values, low, high = zip(*(_ends(curve[eps]) for eps in places), strict=True)
             look = palette.line(family, families)
-            axes.plot(places, values, label=family, **look)
-            axes.fill_between(places, low, high, color=look["color"], alpha=0.18, linewidth=0)
+            (line,) = axes.plot(places, values, label=family, **look)
+            marks.shows(line, *(curve[eps] for eps in places))
+            axes.fill_between(places, low, high, color=look["color"], alpha=0.18, linewidth=0, label=f"_{family}")
         axes.set_title(title, fontsize=8)
         axes.set_xlabel("eps (pixels, from 0 to 1)")
         if metric != EXCESS:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from touchstone.figures._curves import error_bars, means_first
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, palette
+from touchstone.report import drawing, marks, palette
 from touchstone.statistics.threats import seedless
 
 ESTIMATES = {
@@ -43,7 +43,8 @@ def subset_errors(metrics: list[MetricRow]) -> Figure:
             values = [100 * row.value for row in rows.values()]
             ends = error_bars(rows.values(), scale=100)
             look = palette.population(place)
-            axes.errorbar(list(rows), values, yerr=ends, label=label, capsize=2, marker="o", **look)
+            drawn = axes.errorbar(list(rows), values, yerr=ends, label=label, capsize=2, marker="o", **look)
+            marks.shows(drawn.lines[0], *rows.values())
         axes.set(title=entry, xlabel="inputs attacked", ylabel="absolute error (points)")
         errors = lines["absolute_error"]
         size = max(errors)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from touchstone.contracts import PositiveFloat
 from touchstone.figures._curves import error_bars, label_ends, means_first
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, palette
+from touchstone.report import drawing, marks, palette
 
 NEAR = 0.12  # points of one cluster, in shares of both axes: their names are beside the cluster
 
@@ -42,10 +42,11 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
     for entry in order:
         rows, look = whole[entry], palette.line(entry, whole)
         across, up = (error_bars([rows[name]]) for name in ("robust", "tau"))
-        axes.errorbar(
+        drawn = axes.errorbar(
             rows["robust"].value, rows["tau"].value, xerr=across, yerr=up, color=look["color"],
-            marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.7, alpha=0.85,
+            marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.7, alpha=0.85, label=entry,
         )  # fmt: skip
+        marks.shows(drawn.lines[0], rows["tau"])
     axes.set(xlabel=f"robust accuracy at {norm} eps {eps:g} (share)", ylabel="Kendall's tau of input and logit margin")
     axes.set(xlim=(-0.03, 1.03), ylim=(min(0, *axes.get_ylim()), 1.02))
     for cluster in _clusters({entry: (rows["robust"].value, rows["tau"].value) for entry, rows in whole.items()}):

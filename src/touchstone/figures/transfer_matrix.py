@@ -71,7 +71,9 @@ def _draw(axes: Axes, name: str, rows: Accuracies) -> None:
     for (down, across), error in np.ndenumerate(values):
         if np.isfinite(error):
             ink = DARK if error > 0.5 else LIGHT
-            _heat_maps.number(axes, across + 0.5, down + 0.5, cells[down][across], ink, size=8, percent=True)
+            source = rows.get((victims[down], names[across]))
+            cell = cells[down][across]
+            _heat_maps.number(axes, across + 0.5, down + 0.5, cell, ink, size=8, percent=True, row=source)
     axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(len(victims)) + 0.5, victims)
     axes.set(title=name, xlabel="classified by", ylabel="made to fool", aspect="equal")

@@ -47,9 +47,8 @@ def translation_matrix(metrics: list[MetricRow], *, classifier: str, examples: s
     axes.pcolormesh(np.ma.masked_invalid(table), cmap=SHADES, vmin=0, vmax=1.4, edgecolors="white", linewidth=1.5)
     for (line, column), value in np.ndenumerate(table):
         if not np.isnan(value):
-            _heat_maps.number(
-                axes, column + 0.5, line + 0.5, cells[line][column], _heat_maps.DARK, size=9, percent=True
-            )
+            share, source = cells[line][column], shown.get((lines[line], columns[column]))
+            _heat_maps.number(axes, column + 0.5, line + 0.5, share, _heat_maps.DARK, size=9, percent=True, row=source)
     axes.grid(visible=False)
     axes.set_xticks(np.arange(len(columns)) + 0.5, columns)
     axes.set_yticks(np.arange(len(lines)) + 0.5, lines)

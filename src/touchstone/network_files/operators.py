@@ -1,7 +1,8 @@
 """The operators that a program in a file may use: an allow-list of torch's aten library, and arithmetic on sizes.
 
-The list covers what torch.export writes for classifiers. It leaves out everything that accesses files, storages,
-random numbers or uninitialised memory. Arguments are checked against the operator's schema before anything runs.
+The list covers what torch.export writes for classifiers. It leaves out everything that accesses files, storages or
+uninitialised memory. Some operators draw random numbers: a job runs them only if its study says so. Arguments are checked
+against the operator's schema before anything runs.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ zeros zeros_like __and__ __or__ __xor__ _adaptive_avg_pool2d _log_softmax _nativ
 _native_batch_norm_legit_no_training _softmax _to_copy _unsafe_view _upsample_bilinear2d_aa _upsample_nearest_exact2d
 _weight_norm
 """
-ALLOWED = frozenset(NAMES.split())
+RANDOM = frozenset(["rand", "rand_like", "randint", "randint_like", "randn", "randn_like"])
+ALLOWED = frozenset(NAMES.split()) | RANDOM
 
 # Arguments that switch an operator to training, and the value that does not.
 EVALUATION: dict[str, dict[str, Any]] = {

@@ -21,7 +21,7 @@ from touchstone.messages import first_line
 from touchstone.network_files import trust
 from touchstone.network_files.graphs import Graph, calls, read_graph, values
 from touchstone.network_files.layers import LAYERS
-from touchstone.network_files.operators import ARITHMETIC, Call
+from touchstone.network_files.operators import ARITHMETIC, RANDOM, Call
 from touchstone.network_files.rehearsal import Rehearsal, physical_memory
 from touchstone.networks.checkpoints import Program
 from touchstone.records.encoding import DamagedFile
@@ -102,6 +102,11 @@ class GraphProgram(Program):
             value: (state[self.inner_names[name]].shape, state[self.inner_names[name]].dtype)
             for value, name in tensors.items()
         }
+
+    @property
+    def random(self) -> bool:
+        """Whether the program draws random numbers."""
+        return any(step.name.removeprefix("aten.").partition(".")[0] in RANDOM for step in self.calls)
 
     def contents(self) -> dict[str, Array]:
         """Return the graph, and the weights under their names in the file."""

@@ -12,6 +12,7 @@ DRIVER = Path("/dev/nvidiactl")  # exists wherever a GPU's driver runs, also in 
 GPUS = (DRIVER, Path("/dev/dxg"), Path("/dev/kfd"))  # of NVIDIA, WSL and AMD; without any of them there is no GPU
 VARIABLE = "TOUCHSTONE_DEVICE"
 DEVICES = ("cpu", "cuda")
+NO_MPS = "mps: Apple's GPUs have no float64, which attacks and scores need; set it to cpu"
 
 
 def chosen(device: str) -> str:

@@ -50,8 +50,9 @@ STYLE: Any = {
 FALLBACKS = "'DejaVu Sans', Verdana, sans-serif"  # Verdana is as wide, for systems without DejaVu
 PIXELS_PER_INCH = 120  # of a PNG: crisp at the width of the page, of which galleries are the largest part
 EMBEDDED = 80  # pixels per inch of rasterised parts of an SVG or a PDF
-PATH, DECIMALS = re.compile(r'\bd="[^"]*"'), re.compile(r"(\.\d)\d+")  # a tenth of a point is fine enough
-LETTERS = re.compile(r"\s*\b([MLQCz])\b\s*")  # of a path's steps
+PATH, DECIMALS = re.compile(r'\bd="([^"]*)"'), re.compile(r"(\.\d)\d+")  # a tenth of a point is fine enough
+PLACE = re.compile(r'( [xy]=)"(-?[\d.]+)"')
+STEP = re.compile(r"([MLQCz])([^MLQCz]*)")  # of a path
 NO_CLOCK: Any = {"CreationDate": None, "Creator": None, "Producer": None}
 WIDTH = 7.2  # inches of a figure as wide as the page
 
@@ -140,11 +141,40 @@ def svg(figure: Figure, name: str) -> bytes:
 
 
 def _shortened(text: str) -> str:
-    """Return an SVG that looks the same with an eighth fewer bytes: no needless spaces, no invisible decimals."""
-    text = PATH.sub(lambda path: re.sub(r'\s+"$', '"', LETTERS.sub(r"\1", DECIMALS.sub(r"\1", path[0]))), text)
-    text = re.sub(r'( [xy]="-?\d+\.\d\d)\d*"', r'\1"', text)
+    """Return an SVG that looks the same with fewer bytes: no needless spaces, no invisible decimals, relative steps."""
+    text = PATH.sub(lambda path: f'd="{_relative(path[1])}"', text)
+    text = PLACE.sub(lambda place: f'{place[1]}"{_tenths(round(10 * float(place[2])))}"', text)
+    text = re.sub(r' transform="rotate\(-0 [^"]*"', "", text)
     text = re.sub(r'\bstyle="[^"]*"', lambda match: re.sub(r"([:;]) ", r"\1", match[0]), text)
     return re.sub(r"\n\s+", "\n", text)
+
+
+def _relative(path: str) -> str:
+    """Return a path whose lines are steps from the point before, which halves a long curve.
+
+    Points are rounded to a tenth before steps are taken, so that no error adds up.
+    """
+    steps = STEP.findall(path)
+    if any(letter in "QC" for letter, _ in steps):
+        return "".join(letter + DECIMALS.sub(r"\1", rest.strip()) for letter, rest in steps)
+    parts, before, x, y = list[str](), "", 0, 0
+    for letter, rest in steps:
+        if letter == "z":
+            parts.append("z")
+        else:
+            left, top = x, y
+            x, y = (round(10 * float(number)) for number in rest.split())
+            across, down = (_tenths(x), _tenths(y)) if letter == "M" else (_tenths(x - left), _tenths(y - top))
+            first = "M" if letter == "M" else "l" if before != "L" else "" if across.startswith("-") else " "
+            parts.append(f"{first}{across}{'' if down.startswith('-') else ' '}{down}")
+        before = letter
+    return "".join(parts)
+
+
+def _tenths(number: int) -> str:
+    """Return a number of tenths as the shortest decimal: -.5, 0, 12, 3.4."""
+    whole, tenth = divmod(abs(number), 10)
+    return ("-" if number < 0 else "") + (f"{whole or ''}.{tenth}" if tenth else str(whole))
 
 
 def pdf(figure: Figure) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from touchstone.report.names import SECTIONS
-from touchstone.report.origins import Source
+from touchstone.report.workflow_picture import Stage
 
 FLOW = (
     "fetch",
@@ -30,14 +30,6 @@ class Fact(NamedTuple):
     heading: str
     entries: int
     components: list[str]
-
-
-class Stage(NamedTuple):
-    """One step of the workflow: how many files it made, and the steps whose files it read."""
-
-    step: str
-    files: int
-    reads: list[str]
 
 
 def facts(settings: Mapping[str, Any]) -> list[Fact]:
@@ -82,12 +74,12 @@ def studied(settings: Mapping[str, Any], papers: int, numbers: int) -> str:
     return f"{tested}{listed}: {numbers:,} numbers{trained}."
 
 
-def stages(files: list[str], provenance: Mapping[str, Source]) -> list[Stage]:
+def stages(files: Iterable[str], provenance: Mapping[str, Any]) -> list[Stage]:
     """Return the steps of the workflow in order, with the files behind the page.
 
     Args:
         files: those behind the page.
-        provenance: {file: where it came from}.
+        provenance: {file: where it came from}, of which the step and the inputs are read.
     """
     counts: dict[str, int] = {}
     reads: dict[str, set[str]] = {}

@@ -11,7 +11,7 @@ from touchstone.report.claim_lines import ClaimLine
 from touchstone.report.tables import Number
 from touchstone.statistics.sanity_checks import Doubts
 
-DIGITS = 16  # of a digest on the page, 64 bits; `touchstone trace` prints all 64
+DIGITS = 10  # of a digest on the page, 40 bits; `touchstone trace` prints all 64
 # The code that turns metrics rows into a claim's number and status word.
 JUDGES = ["claims/measurements.py", "claims/verdicts.py", "claims/judging.py"]
 
@@ -49,14 +49,14 @@ def with_origins(files: Iterable[str], provenance: Mapping[str, Source]) -> list
     return list(reached)
 
 
-def rows_behind(numbers: Iterable[Number], rows: list[MetricRow]) -> list[MetricRow]:
-    """Return the rows of the numbers, of their seeds, and of what claims were computed from."""
+def rows_behind(shown: Iterable[int], rows: list[MetricRow]) -> list[MetricRow]:
+    """Return the rows whose lines are shown, those of their seeds, and those that claims were computed from."""
     by_line = {row.line: row for row in rows}
     seeds: dict[tuple[str, ...], list[int]] = {}
     for row in rows:
         if row.seed is not None:
             seeds.setdefault(_quantity(row), []).append(row.line)
-    lines, waiting = set[int](), [number.line for number in numbers]
+    lines, waiting = set[int](), [*shown]
     while waiting:
         line = waiting.pop()
         if line not in lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,10 +11,11 @@ from matplotlib.ticker import PercentFormatter
 
 from touchstone.claims.contrasts import Contrast
 from touchstone.claims.verdicts import Part, number
-from touchstone.report import drawing, palette
+from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
+DOES_NOT_KNOW, KNOWS, WITHOUT = "attacker does not know the system", "attacker knows it", "without the system"
 ROW, TOP = 0.62, 0.95  # inches of one system, and of the rest
 ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
 SEVERE = 0.1  # a fall that is worth a headline
@@ -44,9 +46,8 @@ def overview(contrasts: list[Contrast]) -> Figure:
     axes.set_yticks(range(len(contrasts)), labels, fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    axes.set_title(takeaway(contrasts), loc="left", x=0, fontsize=10.5, fontweight="bold")
-    for mark, colour, words in (("o", UNAWARE, "attacker does not know the system"), ("o", AWARE, "attacker knows it"),
-                                ("|", drawing.INK, "without the system")):  # fmt: skip
+    figure.suptitle(takeaway(contrasts), x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    for mark, colour, words in (("o", UNAWARE, DOES_NOT_KNOW), ("o", AWARE, KNOWS), ("|", drawing.INK, WITHOUT)):
         axes.plot([], [], marker=mark, color=colour, linestyle="none", markersize=8, label=words)
     if any(contrast.upper_bound for contrast in contrasts):
         axes.plot([], [], marker="o", color=AWARE, markerfacecolor="none", linestyle="none", label="upper bound only")
@@ -57,16 +58,22 @@ def overview(contrasts: list[Contrast]) -> Figure:
 def _row(axes: Axes, height: int, contrast: Contrast) -> None:
     before, after = (part.quantity.value for part in (contrast.unaware, contrast.aware))
     axes.annotate("", (after, height), (before, height), arrowprops=ARROW)
-    for part, colour, shift in ((contrast.unaware, UNAWARE, 0.14), (contrast.aware, AWARE, -0.14)):
+    for part, words, colour, shift in (
+        (contrast.unaware, DOES_NOT_KNOW, UNAWARE, 0.14),
+        (contrast.aware, KNOWS, AWARE, -0.14),
+    ):
         low, high = max(part.quantity.low, 0), min(part.quantity.high, 1)
-        axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.4)
-    axes.plot([before], [height], "o", color=UNAWARE, markersize=8)
+        axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.4, label=f"_{words}")
+    (unaware,) = axes.plot([before], [height], "o", color=UNAWARE, markersize=8, label=f"_{DOES_NOT_KNOW}")
+    marks.shows(unaware, contrast.unaware.quantity.row)
     face = drawing.BACKDROP if contrast.upper_bound else AWARE
-    axes.plot([after], [height], "o", color=AWARE, markersize=8, markeredgewidth=1.6, markerfacecolor=face)
+    look: Any = {"color": AWARE, "markersize": 8, "markeredgewidth": 1.6, "markerfacecolor": face}
+    (aware,) = axes.plot([after], [height], "o", label=f"_{KNOWS}", **look)
+    marks.shows(aware, contrast.aware.quantity.row)
     if contrast.reference:
-        axes.plot(
-            [contrast.reference.quantity.value], [height], "|", color=drawing.INK, markersize=15, markeredgewidth=1.6
-        )
+        look = {"color": drawing.INK, "markersize": 15, "markeredgewidth": 1.6}
+        (tick,) = axes.plot([contrast.reference.quantity.value], [height], "|", label=f"_{WITHOUT}", **look)
+        marks.shows(tick, contrast.reference.quantity.row)
     _labels(axes, height, before, after)
 
 
@@ -75,7 +82,10 @@ def _labels(axes: Axes, height: int, before: float, after: float) -> None:
     close = abs(before - after) < 0.1
     for value, other, colour in ((before, after, UNAWARE), (after, before, AWARE)):
         side = "center" if not close else "left" if value > other or (value == other and colour == AWARE) else "right"
-        axes.annotate(f"{100 * value:.0f} %", (value, height), (0, 9), textcoords="offset points", ha=side, fontsize=8)
+        beside = {"center": 0, "left": 3, "right": -3}[side]
+        axes.annotate(
+            f"{100 * value:.0f} %", (value, height), (beside, 9), textcoords="offset points", ha=side, fontsize=8
+        )
 
 
 def _words(contrasts: list[Contrast]) -> str:

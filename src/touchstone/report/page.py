@@ -27,6 +27,7 @@ from touchstone.report.pictures import Picture
 from touchstone.report.summary import Summary
 from touchstone.report.systems import systems
 from touchstone.report.tables import FIRST_LINE, Number
+from touchstone.report.workflow_picture import workflow_picture
 from touchstone.statistics.sanity_checks import Doubts
 
 PAPER = KINDS[0]
@@ -79,13 +80,15 @@ def page(
     """
     study, claims, others, settings = content.study, content.claims, content.other_claims, content.settings
     numbers = content.numbers()
-    rows = rows_behind(numbers, content.rows)
-    named = [file for row in rows for file in row.files]
     pictures = [*([content.overview] if content.overview else []), *content.pictures]
+    lines = [number.line for number in numbers] + [line for picture in pictures for line in picture.lines]
+    rows = rows_behind(lines, content.rows)
+    named = [file for row in rows for file in row.files]
     files = with_origins([*content.tables, *named, *(file for each in pictures for file in each.sources)], provenance)
     data = compact(rows, files, study) | remarks(numbers, claims, content.doubts, maker)
     about = settings.get("study", {})
     names = who_is_who(settings, components)
+    steps = methods.stages(files, provenance)
     return (
         _environment()
         .get_template("report.html")
@@ -95,7 +98,7 @@ def page(
             studied=methods.studied(settings, len(content.papers), len(content.rows)),
             facts=methods.facts(settings),
             seeds=methods.seeds(settings),
-            stages=methods.stages(files, provenance),
+            workflow=workflow_picture(steps, {step.step: _files(step.files) for step in steps}),
             styles=content.styles,
             absent=about.get("absent", []),
             settings=_as_yaml(settings),
@@ -158,6 +161,10 @@ def _tally(claims: list[ClaimLine], others: list[ClaimLine]) -> Tally:
     }
     words = Counter(line.word for line in (*judged, *unjudged))
     return Tally(papers, words, Counter(line.attacker for line in judged), unjudged)
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'s' if count != 1 else ''}"
 
 
 def _as_yaml(settings: dict[str, Any]) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import NamedTuple, NotRequired, TypedDict
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
 
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, palette
+from touchstone.report import drawing, marks, palette
+from touchstone.report.inline_svg import inline_svg
 from touchstone.statistics.sanity_checks import Doubts
-
-ON_PAGE = {drawing.INK: "currentColor", drawing.PAPER: "none", drawing.BACKDROP: "var(--card)"}  # colours of figures
 
 COLOURS_ON_PAGE = 32  # of a picture that shows images; its files have more
 
@@ -45,7 +43,8 @@ class Picture(NamedTuple):
     sources: list[str]  # the files that it was drawn from
     component: str
     settings: str
-    doubts: list[str]  # the checks that attacks behind it failed
+    doubts: dict[str, list[str]]  # {a failed check: the attacks behind the figure that failed it}
+    lines: list[int]  # of the rows that its marks show
     svg: bytes
     pdf: bytes
     png: bytes | None
@@ -71,7 +70,8 @@ def pictures(figures: Mapping[str, Drawing], rows: list[MetricRow], doubts: Doub
     together = [figure.get("methods", []) for figure in figures.values()]
     styles: dict[str, str] = {}
     with drawing.style(), palette.methods(_methods(rows), together):
-        drawn = [_picture(name, figure, doubts, rows, styles) for name, figure in figures.items()]
+        places = {_quantity(row): row.line for row in rows}
+        drawn = [_picture(name, figure, doubts, rows, places, styles) for name, figure in figures.items()]
     return drawn, Markup("\n".join(f".{name}{rule}" if name else rule for rule, name in styles.items()))
 
 
@@ -80,10 +80,21 @@ def _methods(rows: list[MetricRow]) -> list[str]:
     return list(dict.fromkeys(part for row in rows for part in (row.classifier, row.detector) if part))
 
 
-def _picture(name: str, figure: Drawing, doubts: Doubts, rows: list[MetricRow], styles: dict[str, str]) -> Picture:
-    plot = figure["draw"]()
-    alt, svg = drawing.description(plot), drawing.svg(plot, name)
-    png = drawing.png(plot) if drawing.is_raster(plot) else None
+def _quantity(row: MetricRow) -> tuple[object, ...]:
+    return row.evaluation, row.entry, row.examples, row.metric, row.seed
+
+
+def _picture(
+    name: str,
+    figure: Drawing,
+    doubts: Doubts,
+    rows: list[MetricRow],
+    places: Mapping[tuple[object, ...], int],
+    styles: dict[str, str],
+) -> Picture:
+    alt, svg, pdf, png, parts = _drawn(name, figure["draw"])
+    lines = {part: [places.get(_quantity(row)) for row in own] for part, own in parts.rows.items()}
+    shown = [row for own in parts.rows.values() for row in own]
     # Only figures drawn from metrics can be doubted: no check is about images, scores or weights.
     evaluations = {PurePath(file).stem for file in figure["files"] if PurePath(file).parent.name == "metrics"}
     return Picture(
@@ -91,15 +102,40 @@ def _picture(name: str, figure: Drawing, doubts: Doubts, rows: list[MetricRow], 
         evaluation=figure["evaluation"],
         caption=figure["caption"] or alt,
         alt=alt,
-        html=_image(png, alt) if png else inline_svg(svg.decode(), name, alt, styles),
+        html=_image(png, alt) if png else inline_svg(svg.decode(), name, alt, styles, lines, parts.groups),
         sources=figure["files"],
         component=figure.get("component", ""),
         settings=figure.get("settings", ""),
-        doubts=doubts.shown(row for row in rows if row.evaluation in evaluations),
+        doubts=_failed(doubts.shown(shown or (row for row in rows if row.evaluation in evaluations))),
+        lines=[] if png else [line for own in lines.values() for line in own if line is not None],
         svg=svg,
-        pdf=drawing.pdf(plot),
+        pdf=pdf,
         png=png,
     )
+
+
+class _Drawn(NamedTuple):
+    alt: str
+    svg: bytes
+    pdf: bytes
+    png: bytes | None
+    parts: marks.Marks
+
+
+def _drawn(name: str, draw: Callable[[], Figure]) -> _Drawn:
+    with marks.collected() as parts:
+        plot = draw()
+    marks.name_series(plot, parts)
+    png = drawing.png(plot) if drawing.is_raster(plot) else None
+    return _Drawn(drawing.description(plot), drawing.svg(plot, name), drawing.pdf(plot), png, parts)
+
+
+def _failed(texts: list[str]) -> dict[str, list[str]]:
+    """Return {failed check: attacks} of texts like "cnn under white-box linf (fgsm): leaves more than ..."."""
+    failed: dict[str, list[str]] = {}
+    for attack, _, words in (text.partition(": ") for text in texts):
+        failed.setdefault(words, []).append(attack)
+    return failed
 
 
 def _image(png: bytes, alt: str) -> Markup:
@@ -109,28 +145,3 @@ def _image(png: bytes, alt: str) -> Markup:
     fewer.save(stream, "webp", lossless=True, quality=100, method=6)
     address = "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
     return Markup('<img src="{}" alt="{}">').format(address, alt)
-
-
-def inline_svg(svg: str, name: str, alt: str, styles: dict[str, str]) -> Markup:
-    """Return the SVG as a part of a page: no prologue, unique ids, the page's ink and paper.
-
-    The page's policy allows one style sheet, so each style attribute becomes a class of it.
-
-    Args:
-        svg: the whole file.
-        name: the figure's name, which begins each id.
-        alt: what the figure shows, in words.
-        styles: {rule: class} of the page so far; the rules of this figure are added.
-    """
-    svg = svg[svg.index("<svg") :]
-    for colour, on_page in ON_PAGE.items():
-        svg = svg.replace(colour, on_page)
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r"<style[^>]*>(.*?)</style>\s*", lambda sheet: styles.setdefault(sheet[1], ""), svg, flags=re.DOTALL)
-
-    def classed(tag: re.Match[str]) -> str:
-        return f'{tag[1]}class="{styles.setdefault(f"{{{tag[2]}}}", f"s{len(styles)}")}"'
-
-    svg = re.sub(r'(<[^<>]*\s)style="([^"]*)"', classed, svg)  # only inside tags: a figure's text may look like one
-    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1))

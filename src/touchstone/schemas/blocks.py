@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from touchstone import registry
-from touchstone.pipeline.settings.sections import FILE_SETTINGS, Reference, Section
+from touchstone.pipeline.settings.sections import FILE_REFERENCES, FILE_SETTINGS, Section
 from touchstone.registry import Component
 from touchstone.schemas.descriptions import SETTINGS
 from touchstone.schemas.values import Schema, descriptions, ref, reference_schema, setting_schema, union
@@ -156,7 +156,7 @@ def _every(section: str, kind: Section) -> dict[str, tuple[str, Properties]]:
 def _shared(section: str, kind: Section, folder: str) -> dict[str, Schema]:
     settings, references = kind.settings, dict(kind.references)
     if folder == "pretrained":
-        settings, references = FILE_SETTINGS, {"source": Reference(("sources",), required=True)}
+        settings, references = FILE_SETTINGS, dict(FILE_REFERENCES)
     elif section == "classifiers":
         del references["source"]  # of a network that is read from a file
     texts = SETTINGS.get(section, {}) | SETTINGS.get(folder, {})

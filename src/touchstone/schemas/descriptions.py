@@ -43,6 +43,8 @@ _training = descriptions([_step] if _step else []) | {
     "outliers": "further images, for objectives that train on outliers",
     "calibration": "held-out images for thresholds, instead of those of the study",
     "static_networks": "trained networks, on which images are attacked instead",
+    "draws": "calls per pass of an attack, for a network that draws random numbers: attacks follow the expectation",
+    "backward": "the network that attacks differentiate instead, for one without a useful gradient",
     "classifier": "the network whose attacked images are translated",
     "epochs": "passes over the training images",
     "batch_size": "images in a step",

@@ -5,7 +5,7 @@ A mean over S seeds and n images has the variance
     seed_variance / S  +  image_variance  +  residual_variance / S
 
 where the image and the residual part shrink with n. The first and the last are estimated together by the variance of
-the seeds' values, the image part by how the mean moves when images are drawn anew, the same ones for every seed. The
+the seeds' values, the image part by how the mean moves when images are resampled, the same ones for every seed. The
 quantile is Student's, at Satterthwaite's degrees of freedom. See docs/verdicts.md, "Intervals".
 """
 

@@ -25,7 +25,7 @@ RESAMPLES = 1000
 
 
 class Sampling(TypedDict):
-    """How often images are drawn anew, and with which random numbers."""
+    """How often images are resampled, and with which random numbers."""
 
     resamples: int
     seed: int

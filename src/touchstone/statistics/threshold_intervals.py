@@ -51,7 +51,7 @@ def resampled_threshold(
         value: the threshold that is used.
         columns: what it was found from, (M,) each, in the order of the ids.
         find: finds it from such columns.
-        resamples: how often images are drawn anew.
+        resamples: how often images are resampled.
         seed: of the draws.
     """
     count = len(columns[0])
@@ -69,7 +69,7 @@ def of_detector(
     Args:
         detector: with the thresholds that are used.
         calibration: its scores of the images that gave them.
-        resamples: how often calibration images are drawn anew.
+        resamples: how often calibration images are resampled.
         seed: of the draws.
     """
     scores = calibration.scores[np.argsort(calibration.example_ids)]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from touchstone.claims import contrast_files, contrasts
-from touchstone.claims.judging import Asked
+from touchstone.claims.judging import StudyClaims
 from touchstone.claims.paper_files import ClaimError
 from touchstone.pipeline.settings import papers
 
@@ -20,7 +20,7 @@ TEST = NUMBER | {"name": "accuracy", "examples": "{examples}"}
 CRITERION = {
     "setting": "any", "criterion": "any", "roles": {"net": "each classifiers", "examples": "examples"}, "tests": [TEST]
 }  # fmt: skip
-ASKED = Asked("digits", {"main": "robustness"}, {"S9-1": {"net": ["cnn", "other"], "examples": "test"}})
+ASKED = StudyClaims("digits", {"main": "robustness"}, {"S9-1": {"net": ["cnn", "other"], "examples": "test"}})
 
 
 def paper(**more):

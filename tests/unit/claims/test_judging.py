@@ -3,7 +3,7 @@
 import pytest
 from hand_made_claims import ASKED, SETS, asks, book, networks, one, role, row, verdicts
 
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.report.claim_lines import page_lines
 from touchstone.report.claim_table import claim_rows
 
@@ -131,7 +131,7 @@ def test_the_number_that_says_whether_a_claim_is_broken_is_a_row_of_its_own(left
     attack = ATTACK | {"breaks": {"name": "accuracy left", "metric": "left", "below": 0.2, "consequence": "not robust"}}
     made = book(S9_2=attack)
     rows = [*attacked(0.3), *networks(left, metric="left", line=3)]
-    found = judge(made, Asked("other", {"main": "robustness"}, {"S9-2": ASKED}), rows)
+    found = judge(made, StudyClaims("other", {"main": "robustness"}, {"S9-2": ASKED}), rows)
 
     first, second = claim_rows(found, 20)
     ((shown,), _) = page_lines(made, found, [first, second])

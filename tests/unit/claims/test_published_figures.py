@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hand_made_claims import ASKED, asks, book, networks, row, verdicts
 
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 
 SCALES = {"scales": ["P9-1"]}
 AT_SCALE = SCALES | {"paper_scale": True}
@@ -197,5 +197,5 @@ def test_a_figure_that_no_criterion_scales_down_gives_the_papers_reason_why():
     reason = "it needs a machine that nobody has"
     made = book(S9_1=asks(at_least=0.8))
     made = replace(made, published={"P9-1": replace(made.published["P9-1"], unmeasured=reason)})
-    found, _ = judge(made, Asked("other", {"main": "robustness"}, {"S9-1": ASKED}), networks(0.9))
+    found, _ = judge(made, StudyClaims("other", {"main": "robustness"}, {"S9-1": ASKED}), networks(0.9))
     assert (found.word, found.notes) == ("not run", (reason,))

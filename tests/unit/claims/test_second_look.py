@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hand_made_claims import ASKED, asks, book, mean, one, row
 
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.measurements import Quantity, at_confidence
 from touchstone.claims.verdicts import CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, status
 from touchstone.report.claim_lines import page_lines
@@ -33,7 +33,7 @@ def networks(value, **more):
 
 def looks(rows, second_look=("S9-1",), **blocks):
     made = book(**(blocks or {"S9_1": AT_LEAST}))
-    asked = Asked("other", {"main": "robustness"}, {"S9-1": ASKED}, second_look)
+    asked = StudyClaims("other", {"main": "robustness"}, {"S9-1": ASKED}, second_look)
     return made, judge(made, asked, rows)
 
 

@@ -12,7 +12,7 @@ from hand_made_claims import row
 
 from touchstone import registry
 from touchstone.claims import paper_files
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.verdicts import ATTACKERS, STATUSES
 from touchstone.evaluations.paired_errors import paired_errors
 from touchstone.evaluations.routing import routing
@@ -65,7 +65,7 @@ def made_up(planned, with_router):
 @pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
 def test_the_evaluations_of_a_study_give_the_differences_that_its_claims_ask_for(study):
     plan, rows = Plan(load(study, ROOT)), []
-    asked = Asked(**plan.questions.claims())
+    asked = StudyClaims(**plan.questions.claims())
 
     for name, component in asked.components.items():
         if component not in PAIRED:
@@ -95,7 +95,9 @@ def test_the_papers_are_settings_of_the_report_and_of_no_other_job():
 
 def test_the_attacked_auroc_is_judged_by_itself_whatever_the_clean_one_is():
     names = {"plain": "plain", "detector": "msp", "ood": ["faces"]}
-    asked = Asked("digits", {"attacks": "attacked_detection"}, {"S1-1": names, "S1-13": names | {"attack": "score"}})
+    asked = StudyClaims(
+        "digits", {"attacks": "attacked_detection"}, {"S1-1": names, "S1-13": names | {"attack": "score"}}
+    )
     seeds = {"seed": None, "seeds": (0, 1, 2)}
     clean = row(0.6, metric="auroc_clean_mean", examples="faces", **ATTACKED_DETECTION | seeds)
     attacked = row(
@@ -117,7 +119,7 @@ def test_the_attacked_auroc_is_judged_by_itself_whatever_the_clean_one_is():
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_claims_of_every_study_have_exactly_one_allowed_word_on_each_axis(study):
-    asked = Asked(**Plan(load(study, ROOT)).questions.claims())
+    asked = StudyClaims(**Plan(load(study, ROOT)).questions.claims())
 
     lines = list(csv.DictReader(claims_csv(BOOK, judge(BOOK, asked, [])).decode().splitlines()))
 

@@ -6,7 +6,7 @@ import pytest
 from hand_made_claims import ASKED, asks, book, networks
 
 from touchstone.__main__ import main
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.report.claim_table import claims_csv
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +24,7 @@ def written(project, rows, **changes):
     """Write the table of a finished study with the claims S9-1 and S9-2."""
     made = book(S9_1=asks(at_least=0.8) | changes, S9_2=asks("SR", metric="evasion_rate", above=0.5))
     claims = {"S9-1": ASKED, "S9-2": ASKED if changes else "Not here."}
-    found = judge(made, Asked("digits", {"main": "robustness"}, claims), rows)
+    found = judge(made, StudyClaims("digits", {"main": "robustness"}, claims), rows)
     (project / "reports" / "digits").mkdir(parents=True)
     (project / "reports" / "digits" / "claims.csv").write_bytes(claims_csv(made, found))
 

@@ -1,6 +1,7 @@
 """The evidence of evaluate(): whoever has the model can check it, and what was changed is named."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,24 +68,24 @@ def moved(images):
     return images
 
 
-@pytest.mark.parametrize(
-    ("edit", "named"),
-    [
-        (noun("attacked", images=moved), "budget: attacked.safetensors"),
-        (noun("attacked", labels=lambda labels: labels[::-1].copy()), "budget: attacked.safetensors"),
-        (noun("attacked_logits", logits=lambda logits: logits[:, ::-1].copy()), "of its predictions are other classes"),
-        (noun("clean_logits", logits=lambda logits: logits * np.float32(1.01)), "recomputation: clean_logits"),
-        (noun("clean", images=lambda images: images[::-1].copy()), "budget: attacked.safetensors"),
-        (lambda files, about: about.update(eps=EPS / 2), "budget: attacked.safetensors"),
-        (lambda files, about: about.update(norm=["linf"]), "budget: attacked.safetensors"),
-        (stated("robust_accuracy", value=0.99), "recomputation: robust_accuracy"),
-        (stated("clean_accuracy", low=0.9), "recomputation: clean_accuracy"),
-        (lambda files, about: about.pop("robust_accuracy"), "recomputation: robust_accuracy"),
-        (lambda files, about: files.pop("clean.safetensors"), "bytes: clean.safetensors"),
-        (lambda files, about: files.update({"clean.safetensors": b"\x80\x04."}), "bytes: clean.safetensors"),
-    ],
-)
-def test_a_forgery_is_named(honest, tmp_path, edit, named):
+FORGED = [
+    ("an attacked image over the budget", noun("attacked", images=moved), "budget", "attacked.safetensors"),
+    ("swapped labels", noun("attacked", labels=lambda labels: labels[::-1].copy()), "budget", "attacked.safetensors"),
+    ("flipped predictions", noun("attacked_logits", logits=lambda logits: logits[:, ::-1].copy()), "recomputation", "predictions are other classes"),
+    ("logits scaled by 1 %", noun("clean_logits", logits=lambda logits: logits * np.float32(1.01)), "recomputation", "clean_logits"),
+    ("other clean images", noun("clean", images=lambda images: images[::-1].copy()), "budget", "attacked.safetensors"),
+    ("a smaller eps", lambda files, about: about.update(eps=EPS / 2), "budget", "attacked.safetensors"),
+    ("a norm that is none", lambda files, about: about.update(norm=["linf"]), "budget", "attacked.safetensors"),
+    ("a better robust accuracy", stated("robust_accuracy", value=0.99), "recomputation", "robust_accuracy"),
+    ("a narrower interval", stated("clean_accuracy", low=0.9), "recomputation", "clean_accuracy"),
+    ("no robust accuracy", lambda files, about: about.pop("robust_accuracy"), "recomputation", "robust_accuracy"),
+    ("no clean images", lambda files, about: files.pop("clean.safetensors"), "bytes", "clean.safetensors"),
+    ("a pickle instead of images", lambda files, about: files.update({"clean.safetensors": b"\x80\x04."}), "bytes", "clean.safetensors"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edit", "check", "named"), [row[1:] for row in FORGED], ids=[row[0] for row in FORGED])
+def test_a_forgery_is_named(honest, tmp_path, edit, check, named):
     folder, _ = honest
     evidence, _ = archive.unpack(folder / "e", tmp_path)
     files = {name: (tmp_path / name).read_bytes() for name in evidence.entries}
@@ -96,7 +97,14 @@ def test_a_forgery_is_named(honest, tmp_path, edit, named):
 
     result = evaluation_checks.verify(tmp_path / "forged", [str(folder / "model.pt2")], "cpu")
 
-    assert [problem for problem in result.problems if named in str(problem)], result.problems
+    assert [each for each in result.problems if each.check == check and named in str(each)], result.problems
+
+
+def test_the_page_of_forgeries_lists_them():
+    page = (Path(__file__).parents[3] / "docs" / "forgeries.md").read_text()
+    missing = [f"| {name} | {check} |" for name, _, check, _ in FORGED if f"| {name} | {check} |" not in page]
+
+    assert missing == []
 
 
 def test_another_model_is_named(honest):

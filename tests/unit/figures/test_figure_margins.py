@@ -56,7 +56,7 @@ def test_the_nearest_image_stands_first_with_its_margins_and_class():
 def test_what_stands_above_an_image_is_large_enough_to_read_and_does_not_touch_its_neighbours():
     figure = brittle_images(MARGINS, OUTPUTS, EXAMPLES, classifier="cnn")
 
-    rows = [figure.axes[start : start + 10] for start in range(0, len(figure.axes), 10)]
+    rows = [figure.axes[start : start + 8] for start in range(0, len(figure.axes), 8)]
     for heads, *images in rows:
         titles = [heads._right_title, *(axes.title for axes in images)]
         boxes = [title.get_window_extent() for title in titles]

@@ -11,7 +11,7 @@ from touchstone.figures.first_layer_weights import first_layer_weights
 from touchstone.figures.learning_curves import learning_curves
 from touchstone.figures.logit_lines import logit_lines
 from touchstone.figures.transfer_matrix import transfer_matrix
-from touchstone.records.nouns import Cell, Checkpoint, Outputs
+from touchstone.records.nouns import Cell, Checkpoint, ExampleSet, Outputs
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
 
@@ -67,14 +67,18 @@ def path_cells(entry="mlp", seed=0):
 
 
 def test_logits_are_drawn_over_t_and_the_winner_is_named():
-    figure = logit_lines(path_cells(), images=2)
+    images = np.zeros((2, 1, 2, 2), np.float32)
+    clean = ExampleSet(images, np.zeros(2, np.int64), np.arange(2), "fashion_mnist/two_classes", {"relabelled": [8, 9]})
+    examples = [Cell(clean, "e", examples="digits")]
+
+    figure = logit_lines(path_cells(), examples, images=2)
 
     first, second = figure.axes
     np.testing.assert_allclose(first.lines[2].get_xydata(), [[0, 1], [0.1, 0], [0.2, -1]])
-    assert first.get_title(loc="center") == "mlp: a 0, then a 1"
-    assert second.get_title(loc="center") == "mlp: a 0"
+    assert first.get_title(loc="center") == "mlp: bag → ankle boot"
+    assert second.get_title(loc="center") == "mlp: bag"
     with pytest.raises(ValueError, match="seed 3"):
-        logit_lines(path_cells(), seed=3)
+        logit_lines(path_cells(), examples, seed=3)
 
 
 def checkpoint(weights, losses=(), seed=0, entry="mlp"):

@@ -14,7 +14,7 @@ import torch
 
 from touchstone.assay import user_models
 from touchstone.models.exported_program import exported_program
-from touchstone.network_files.operators import ALLOWED
+from touchstone.network_files.operators import ALLOWED, RANDOM
 from touchstone.network_files.programs import GRAPH, as_bytes
 from touchstone.network_files.pt2_archive import read_program
 from touchstone.network_files.shapes import weight_norm
@@ -88,7 +88,7 @@ NAMES = [
     *("aten.from_file.default", "aten.save.default", "aten.__class__", "aten.relu.__class__", "aten._dir.append", "aten.relu.op"),
     *("aten.relu.default.__call__.__globals__", "aten.relu.out", "aten.add.out", "aten.name.__add__", "aten", "", "."),
     *("aten.set_.source_Storage", "aten.set_.source_Tensor", "aten.resize_.default", "aten.resize_as_.default"),
-    *("aten.rand_like.default", "aten.randn.default", "aten.bernoulli.p", "aten.uniform_.default", "aten.normal_.default"),
+    *("aten.rand.generator", "aten.randn.names", "aten.bernoulli.p", "aten.uniform_.default", "aten.normal_.default"),
     *("aten.rrelu.default", "aten.multinomial.default", "aten._print.default", "aten.empty_like.default"),
     *("aten.empty.memory_format", "aten.new_empty.default", "aten.empty_strided.default", "aten.nonzero.default"),
     *("aten.item.default", "aten._local_scalar_dense.default", "aten.data_ptr.default", "aten.set_data.default"),
@@ -121,6 +121,7 @@ def test_what_is_not_on_the_list_is_refused_by_name(tmp_path, name):
 def test_what_is_on_the_list_touches_no_file_no_storage_no_chance_and_no_memory_that_nobody_wrote():
     """By torch's own words for each: the types it takes and what it is tagged with."""
     chance = {
+        *RANDOM,
         "dropout",
         "dropout_",
         "feature_dropout",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import known_answers as bench
-from touchstone.claims.judging import Asked
+from touchstone.claims.judging import StudyClaims
 from touchstone.evaluations.detection import detection
 from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.robustness import robustness
@@ -76,12 +76,12 @@ def tempered(seed):
 
 @pytest.fixture(scope="module")
 def trials():
-    book, asked = bench.claims_asked()
-    asked = Asked(asked.data, {name: name for name in ("robustness", "detection", "evasion")}, asked.claims)
-    tried = [bench.trial(book, asked, rows(seed)) for seed in range(SEEDS)]
+    book, study = bench.claims_of_study()
+    study = StudyClaims(study.data, {name: name for name in ("robustness", "detection", "evasion")}, study.claims)
+    tried = [bench.trial(book, study, rows(seed)) for seed in range(SEEDS)]
     own = {name: block for name, block in book.criteria.items() if "scale varies" in block.setting}
     book = replace(book, criteria=own, published={})
-    return tried, [bench.trial(book, asked, tempered(seed)) for seed in range(TEMPERED)]
+    return tried, [bench.trial(book, study, tempered(seed)) for seed in range(TEMPERED)]
 
 
 def test_the_judge_is_wrong_about_few_claims_and_settles_the_clear_ones(trials):

@@ -1,11 +1,14 @@
-"""Faults planted in the study of known answers are refused by name, before any network is trained."""
+"""Planted faults are refused by name before any network is trained, and the trained network is as robust as claimed."""
 
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
+from touchstone.papers.known_answers import planted
 from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.jobs.run import run
 from touchstone.pipeline.planning.plan import Plan
@@ -13,6 +16,7 @@ from touchstone.pipeline.settings.problems import ParamsError
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[3]
+NEAR = 4 / 255
 COPY = {"use": "gaussian_blocks", "stream": 3, "count": 100}  # the first hundred images of blocks_test
 DETECTOR = '''"""A planted detector."""
 
@@ -87,9 +91,36 @@ def test_test_images_under_their_own_name_are_refused_when_planning(planned, cha
 
 def test_a_detector_that_reads_the_labels_is_refused_when_planning(planned, tmp_path):
     detector(tmp_path, "labels", "(labels < 0).double()")
-    asked = {"separations": {"detectors": ["$inherited", "cheat"]}}
+    evaluations = {"separations": {"detectors": ["$inherited", "cheat"]}}
 
     with pytest.raises(
         ParamsError, match=r"detectors\.cheat\.use: detectors/planted\.py scores images by their labels"
     ):
-        planned(plugins=["mine"], detectors={"cheat": {"use": "planted"}}, evaluations=asked)
+        planned(plugins=["mine"], detectors={"cheat": {"use": "planted"}}, evaluations=evaluations)
+
+
+def test_the_trained_network_is_exactly_as_robust_as_claimed(planned):
+    plan = prepared(planned(), "blocks_learning", "blocks_validation", "blocks_test")
+    tasks = plan.tasks(plan.rules["train"], trained="trained_rule.0")
+    run(tasks, Path(), Path("logs"))
+    weights = {name: values.astype(float) for name, values in load_file(tasks[0].output).items() if "weights." in name}
+    (matrix,), (offset,) = ([v for n, v in weights.items() if n.endswith(end)] for end in (".weight", ".bias"))
+    (tested,) = plan.tasks(plan.rules["prepare"], examples="blocks_test")
+    test = load_file(tested.output)
+    signs = 2 * test["labels"] - 1
+    leads = test["images"].reshape(-1, 16).astype(float) @ (matrix[1] - matrix[0]) + offset[1] - offset[0]
+
+    right = signs * leads > NEAR * abs(matrix[1] - matrix[0]).sum()
+
+    claimed, error = planted.LEFT - planted.MARGIN, 0.02  # the standard error of 600 images
+    assert np.mean(right) > claimed + 3 * error
+
+
+def test_a_router_that_reads_its_batch_is_refused_when_it_scores(planned, tmp_path):
+    detector(tmp_path, "images", "images.flatten(1).mean(1) - images.mean()")
+    changes = {"detectors": {"cheat": {"use": "planted"}}, "defences": {"routed_rule": {"router": "cheat"}}}
+    plan = prepared(planned(plugins=["mine"], **changes), "blocks_calibration")
+    run(plan.tasks(plan.rules["fit_cheat"], net="linear_rule.0"), Path(), Path("logs"))
+
+    with pytest.raises(ValueError, match=r"planted scores an image differently if it is alone"):
+        run(plan.tasks(plan.rules["score_cheat_blocks_calibration"], net="linear_rule.0"), Path(), Path("logs"))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hand_made_claims import ASKED, asks, book, mean, row
 
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.report.claim_lines import page_lines
 from touchstone.report.claim_table import COLUMNS, claim_rows, claims_csv
 from touchstone.statistics.sanity_checks import Doubts
@@ -32,7 +32,7 @@ def told(method="t"):
         mean(0.91, 0.88, 0.94, files=("net.0", "net.1", "net.2"), line=10, **of_mean),
         mean(0.7, metric="evasion_rate", files=("attack",), line=11),
     ]
-    return made, judge(made, Asked("digits", {"main": "robustness"}, ASKED_HERE), rows)
+    return made, judge(made, StudyClaims("digits", {"main": "robustness"}, ASKED_HERE), rows)
 
 
 def lines_of(made, verdicts):
@@ -108,7 +108,7 @@ def test_each_number_is_a_row_of_the_metrics_that_names_the_lines_it_is_of():
 def test_a_number_that_has_to_be_equal_has_no_method_and_its_seeds_as_ends():
     made = book(S9_1=asks(equals=0.9))
     rows = [row(value, seed=seed, line=seed) for seed, value in enumerate((0.9, 0.91))] + [mean(0.905, line=2)]
-    found = judge(made, Asked("digits", {"main": "robustness"}, {"S9-1": ASKED}), rows)
+    found = judge(made, StudyClaims("digits", {"main": "robustness"}, {"S9-1": ASKED}), rows)
 
     (made_row,) = claim_rows(found, 20)
 
@@ -142,7 +142,7 @@ def test_a_number_of_a_claim_says_how_it_came_about_and_that_an_attack_behind_it
     seeds.append(mean(0.55, metric="robust_accuracy", seeds=(0, 1), **of))
     checks = [row(0.015, metric="worse_than_noise", unit="difference of fractions", **of, evaluation="checks")]
     checks.append(row(0, metric="worse_than_noise_passed", unit="passed", **of, evaluation="checks"))
-    found = judge(made, Asked("other", {"main": "robustness"}, {"S9-1": ASKED}), seeds)
+    found = judge(made, StudyClaims("other", {"main": "robustness"}, {"S9-1": ASKED}), seeds)
 
     ((line,), _) = page_lines(made, found, claim_rows(found, 20), Doubts([*seeds, *checks]))
 

@@ -6,7 +6,7 @@ import pytest
 from hand_made_claims import ASKED, asks, book, networks
 
 from touchstone.claims import paper_files
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.pipeline.settings import papers
 from touchstone.report.claim_table import claims_tex
 
@@ -20,7 +20,7 @@ PLAIN = {
 def table(rows, **blocks):
     made = book(**blocks)
     claims = {"S9-1": ASKED, "S9-2": "Not here & now."}
-    return claims_tex(made, judge(made, Asked("digits", {"main": "robustness"}, claims), rows)).decode()
+    return claims_tex(made, judge(made, StudyClaims("digits", {"main": "robustness"}, claims), rows)).decode()
 
 
 def told():
@@ -57,7 +57,7 @@ def test_the_latex_table_has_the_second_word_where_a_claim_is_about_an_attacker(
     attack = asks("SR", metric="evasion_rate", above=0.5)
     rows = [*networks(0.9), *networks(0.7, metric="evasion_rate")]
     made = book(S9_1=asks(at_least=0.8) | {"broken_by": ["S9-2"]}, S9_2=attack)
-    found = judge(made, Asked("digits", {"main": "robustness"}, dict.fromkeys(made.criteria, ASKED)), rows)
+    found = judge(made, StudyClaims("digits", {"main": "robustness"}, dict.fromkeys(made.criteria, ASKED)), rows)
 
     first, second = (line for line in claims_tex(made, found).decode().splitlines() if line.startswith("S9-"))
 
@@ -68,7 +68,7 @@ def test_the_latex_table_has_the_second_word_where_a_claim_is_about_an_attacker(
 def test_the_latex_table_of_every_claim_is_plain_latex():
     made = paper_files.book(papers.shipped_facts())
 
-    check_is_plain_latex(claims_tex(made, judge(made, Asked("digits", {}, {}), [])).decode())
+    check_is_plain_latex(claims_tex(made, judge(made, StudyClaims("digits", {}, {}), [])).decode())
 
 
 @pytest.mark.parametrize("found", [-0.187, 0.5])

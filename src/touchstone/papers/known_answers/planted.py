@@ -54,6 +54,10 @@ def planted() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "Shonest-4", _resists("images past rule and marker under PGD", row, 0.4, ["Sattack-4"], "at_most")
     past = row | {"examples": f"{test}/linear_rule+marker@0.05/aware_jointly"}
     yield "Sattack-4", _attack("an attack that knows rule and marker", past, "above", 0.4)
+    row = rows("robustness", "robust_accuracy", "trained_rule", f"{test}/near_pgd")
+    yield "Shonest-5", _resists("accuracy of the adversarially trained network under PGD", row, low, ["Sattack-5"])
+    suite = row | {"examples": f"{test}/near_suite"}
+    yield "Sattack-5", _attack("the suite on the trained network", suite, "below", low)
 
 
 def _resists(

@@ -121,7 +121,8 @@ def _roles(study: Study, question: dict[str, Any], kinds: dict[str, Section]) ->
         section, entry, place, keys = waiting.pop()
         for key in keys:
             reference = kinds[section].references[key]
-            for name in entry[key] if isinstance(entry[key], list) else [entry[key]] if entry[key] else []:
+            value = entry.get(key)
+            for name in value if isinstance(value, list) else [value] if value else []:
                 other = next(kind for kind in reference.sections if name in study[kind])
                 if other == "examples":
                     yield name, f"{place}.{key}"

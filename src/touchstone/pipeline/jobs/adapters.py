@@ -14,6 +14,7 @@ from touchstone import registry
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs import results
 from touchstone.pipeline.jobs.budgets import check_declared_budget
+from touchstone.pipeline.jobs.independent_rows import check_independent_rows
 from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.provenance import sidecar_files
@@ -157,7 +158,8 @@ def _attack(job: Job) -> None:
     make = attack_part if job.task.step == "attack_part" else attack
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     perturb, model = bound(job.settings["component"]), _model(job)
-    defence = _guarded(job, model) if "detector" in job.task.inputs else model
+    seen = job.as_attacked(model)
+    defence = _guarded(job, seen) if "detector" in job.task.inputs else seen
     if "pipeline" in registry.used(job.settings["component"]["use"]).data and "translators" not in job.task.inputs:
         raise JobError(
             f"{job.task.output}: {job.settings['component']['use']} attacks only defences; give it a defence as victim"
@@ -224,7 +226,7 @@ def _measure(job: Job) -> None:
     settings = {key: job.settings[key] for key in ("seed", "batch_size", "device")}
     margins = measure(
         job.noun("examples", "ExampleSet"),
-        job.model(),
+        job.as_attacked(job.model()),
         method=bound(block),
         name=block["use"].split("/")[1],
         norm=block.get("norm", "linf"),
@@ -240,16 +242,14 @@ def _infer(job: Job) -> None:
     job.write(infer(job.noun("examples", "ExampleSet"), _model(job), **settings))
 
 
-def _scorer(job: Job) -> Callable[[Any], Any]:
-    """Return the function that scores the task's set with a Detector."""
+def _scorer(job: Job) -> Callable[..., Any]:
+    """Return the function that scores Outputs and an ExampleSet, either of which may be None, with a Detector."""
     from touchstone.pipeline.steps.score import score
 
     block = job.settings["component"]
     call = registry.used(block["use"]).call
     return functools.partial(
         score,
-        job.noun("outputs", "Outputs"),
-        job.noun("examples", "ExampleSet"),
         scorer=bound(block, tuple(call.settings)),
         data=call.data,
         label=block.get("label"),
@@ -266,8 +266,9 @@ def _fit(job: Job) -> None:
     fitted = registry.used(block["use"]).fit
     outputs, sets = job.nouns("anomalous_outputs", "Outputs"), job.nouns("anomalous_examples", "ExampleSet")
     count = max(len(outputs), len(sets))
+    held_out = job.noun("outputs", "Outputs"), job.noun("examples", "ExampleSet")
     detector = fit(
-        _scorer(job),
+        functools.partial(_scorer(job), *held_out),
         fitter=None if fitted is None else bound(block, tuple(fitted.settings), registry.load_fit(block["use"])),
         data=() if fitted is None else fitted.data,
         fit_on=(job.noun("fit_outputs", "Outputs"), job.noun("fit_examples", "ExampleSet")),
@@ -283,7 +284,12 @@ def _fit(job: Job) -> None:
 
 
 def _score(job: Job) -> None:
-    job.write(_scorer(job)(job.noun("detector", "Detector")))
+    scorer, detector = _scorer(job), job.noun("detector", "Detector")
+    rows = job.noun("outputs", "Outputs"), job.noun("examples", "ExampleSet")
+    scores = scorer(*rows, detector)
+    again = functools.partial(scorer, detector=detector)
+    check_independent_rows(job.settings["component"]["use"], again, *rows, scores.scores)
+    job.write(scores)
 
 
 ADAPTERS: dict[str, Callable[[Job], None]] = {

@@ -42,6 +42,16 @@ def prepare_process(step: str, threads: int) -> None:
         os.execv(sys.executable, [sys.executable, "-m", "touchstone", *sys.argv[1:]])
 
 
+def prepare_command(threads: int) -> None:
+    """Restart this command in the environment of jobs unless it is already set, so that its results are theirs.
+
+    Args:
+        threads: Of torch and of the BLAS libraries.
+    """
+    if set_environment(threads):
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def _set_up_torch(settings: dict[str, Any]) -> None:
     import torch
 

@@ -91,6 +91,15 @@ class Job:
         file = self.task.inputs.get(role)
         return None if file is None else self._network(str(file), self.settings[architecture])
 
+    def as_attacked(self, model: Any) -> Any:
+        """Return a network as attacks see it: its expectation if it draws random numbers, or with another's gradient."""
+        draws, backward = self.settings.get("draws", 1), self.model("backward", "backward_architecture")
+        if draws == 1 and backward is None:
+            return model
+        from touchstone.adversary.expectation import Expected
+
+        return Expected(model, draws, backward).eval()
+
     def models(self, role: str, architectures: str) -> list[Any]:
         """Return the networks of a role with several checkpoints."""
         files = self.task.inputs.get(role, [])
@@ -108,6 +117,8 @@ class Job:
             network = checkpoints.load(bound(block), checkpoint, self.settings["device"])
         except ValueError as error:
             raise JobError(f"{file}: {error}") from error
+        if "draws" not in self.settings and any(getattr(module, "random", False) for module in network.modules()):
+            raise JobError(f"{file}: the program draws random numbers; give its classifier draws: 20 or more")
         return precision.laid_out(network, self.settings)
 
 

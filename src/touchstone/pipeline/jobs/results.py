@@ -52,7 +52,7 @@ def evaluate(job: Job) -> None:
 
 def report(job: Job) -> None:
     """Write the report's pages, their sidecar and the root digest."""
-    from touchstone.claims.judging import Asked
+    from touchstone.claims.judging import StudyClaims
     from touchstone.pipeline.steps.report import report as step
 
     metrics = {Path(str(file)).stem: job.reader.noun(str(file), METRICS) for file in job.task.inputs["metrics"]}
@@ -89,7 +89,7 @@ def report(job: Job) -> None:
         papers=job.settings["papers"],
         evaluations=job.settings["evaluations"],
         metrics=metrics,
-        claims=Asked(**job.settings["claims"]),
+        claims=StudyClaims(**job.settings["claims"]),
         figures=figures,
         provenance=sources,
         components=job.settings["components"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from touchstone.messages import first_line
@@ -83,7 +84,8 @@ def _do(job: Job) -> None:
     """
     while True:
         try:
-            ADAPTERS[job.task.step](job)
+            with _drawn(job):
+                ADAPTERS[job.task.step](job)
             return
         except (MemoryError, RuntimeError) as error:
             if not STEPS[job.task.step].torch or not precision.memory_ran_out(error):
@@ -97,6 +99,19 @@ def _do(job: Job) -> None:
         job.settings = job.settings | {"batch_size": batch // 2}
         change = f"memory ran out at {batch} images at a time; continuing with {batch // 2} (study.batch_size)"
         print(f"touchstone: {job.task.output}: {change}", file=sys.stderr)
+
+
+def _drawn(job: Job) -> AbstractContextManager[None]:
+    """Return a context in which a network that draws random numbers draws the same in every run of a task.
+
+    Each step has draws of its own: an attack never sees those of the prediction that is judged. Predictions on equally many
+    images share theirs, so a clean and an attacked image differ by the attack only.
+    """
+    if "draws" not in job.settings:
+        return nullcontext()
+    from touchstone.numerics import tensors
+
+    return tensors.seeded(job.settings["seed"], f"draws.{job.task.step}")
 
 
 def _keep(store: cache.Cache, job: Job) -> None:

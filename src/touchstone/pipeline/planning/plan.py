@@ -250,6 +250,8 @@ def code_roots(tasks: tuple[Task, ...]) -> list[str]:
     """Return the code files that these tasks of one step start from."""
     settings = [task.settings for task in tasks]
     unusual = ["numerics/precision.py"] if any(precision.SETTINGS & block.keys() for block in settings) else []
+    if any({"draws", "backward_architecture"} & block.keys() for block in settings):
+        unusual.append("adversary/expectation.py")
     return [*unusual, *code.roots(tasks[0].step, settings)]
 
 

@@ -67,7 +67,7 @@ class Tasks:
             return
         objective = self.component_block(section, net.entry)
         references = {
-            *("train", "validation", "outliers", "classifier", "static_networks"),
+            *("train", "validation", "outliers", "classifier", "static_networks", "draws", "backward"),
             *("calibration", "source", "seeds", "model"),
         }
         loop = {key: value for key, value in entry.items() if key not in objective and key not in references}
@@ -119,12 +119,27 @@ class Tasks:
             settings["router_confounding"] = self._labels(self._label_of(entry["router"]))
         return inputs, settings
 
+    def _as_attacked(self, net: Net) -> tuple[dict[str, str | list[str]], dict[str, Any]]:
+        """Return the inputs and settings that a job needs to attack a network or defence."""
+        inputs, settings = self._model(net)
+        entry = self.study["classifiers"].get(net.entry, {})
+        if entry.get("backward"):
+            other = self.layout.partner("classifiers", entry["backward"], net.seed)
+            inputs["backward"] = self.layout.file("checkpoints", other)
+            settings["backward_architecture"] = self.layout.architecture(other)
+        return inputs, settings | self._drawn(net)
+
+    def _drawn(self, net: Net) -> dict[str, int]:
+        """Return the settings of a job on a network that draws random numbers; none for another network."""
+        draws = self.study["classifiers"].get(net.entry, {}).get("draws", 1)
+        return {"draws": draws, "seed": net.seed} if draws > 1 else {}
+
     def attack(self, batch: Batch, victim: str = "", net: str = "") -> Iterator[Task]:
         """Yield the tasks that attack the sets of a batch."""
         for pattern in batch.sets:
             attacked = pattern.of({"victim": victim, "net": net})
             network = Net.parse(attacked.victim)
-            inputs, settings = self._model(network)
+            inputs, settings = self._as_attacked(network)
             inputs["examples"] = self.layout.file("examples", attacked.examples)
             settings |= self._torch(
                 component=self.component_block("attacks", attacked.attack),
@@ -199,7 +214,7 @@ class Tasks:
     def infer(self, batch: Batch, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
         """Yield the tasks that run a network on the sets of a batch."""
         inputs, settings = self._model(Net.parse(net))
-        settings |= self._torch(batch_size=self.study["study"]["batch_size"])
+        settings |= self._torch(batch_size=self.study["study"]["batch_size"]) | self._drawn(Net.parse(net))
         settings["confounding"] = self._labels(self.labels_of.get(Net.parse(net).entry, []))
         for pattern in batch.sets:
             examples = pattern.of({"net": net, "victim": victim, "seed": seed})
@@ -209,18 +224,15 @@ class Tasks:
     def measure(self, batch: Batch, net: str, margin: str) -> Iterator[Task]:
         """Yield the tasks that measure distances to a network's decision boundary."""
         network = Net.parse(net)
-        settings = self._torch(
+        inputs, settings = self._as_attacked(network)
+        settings |= self._torch(
             component=self.component_block("margins", margin),
-            architecture=self.layout.architecture(network),
             seed=network.seed,
             batch_size=self.study["study"]["batch_size"],
         )
         for examples in batch.sets:
-            inputs: dict[str, str | list[str]] = {
-                "examples": self.layout.set_file(examples),
-                "checkpoint": self.layout.file("checkpoints", net),
-            }
-            yield Task("measure", inputs, self.layout.margins_of(net, margin, examples), settings)
+            read = {"examples": self.layout.set_file(examples)} | inputs
+            yield Task("measure", read, self.layout.margins_of(net, margin, examples), settings)
 
     def _component(self, section: str, entry: str) -> registry.Component:
         return registry.used(self.study[section][entry]["use"])

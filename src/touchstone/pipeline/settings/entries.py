@@ -13,7 +13,7 @@ from touchstone.pipeline.settings.files import NAME, Place
 from touchstone.pipeline.settings.limits import most, wrong_name
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.references import read_reference
-from touchstone.pipeline.settings.sections import FILE_SETTINGS, Reference, Section
+from touchstone.pipeline.settings.sections import FILE_REFERENCES, FILE_SETTINGS, Section
 from touchstone.pipeline.settings.values import read, shown
 from touchstone.registry import Component
 from touchstone.signatures import Setting, Type
@@ -112,10 +112,10 @@ class EntryReader:
 
     def _file_entry(self, place: Place, _: Section, block: dict[str, Any], component: Component) -> dict[str, Any]:
         """Return a classifier that is read from a file of a source: nothing trains it, so it has one seed and no sets."""
-        values = {key: value for key, value in block.items() if key != "source"}
+        values = {key: value for key, value in block.items() if key not in ("source", "backward")}
         resolved = self.settings(place, values, FILE_SETTINGS | component.settings, component)
-        source = Reference(("sources",), required=True)
-        resolved["source"] = read_reference((*place, "source"), block, source, self.problems)
+        for key, reference in FILE_REFERENCES.items():
+            resolved[key] = read_reference((*place, key), block, reference, self.problems)
         shape = resolved.get("input_shape") or []
         if len(shape) != 3 or not all(isinstance(length, int) for length in shape):
             self.problems.add((*place, "input_shape"), f"expected channels, height, width, got {shown(shape)}")

@@ -63,13 +63,16 @@ class Section:
 
 GROUPED = ("examples", "attacks", "detectors", "translators")  # sections whose entries one job may treat together
 # The settings of a classifier that is read from a file, instead of those of a training run.
+DRAWS = Setting(Type("int", Interval(ge=1)), 1)  # calls of a network per pass of an attack, if it draws random numbers
 FILE_SETTINGS: dict[str, Setting] = {
+    "draws": DRAWS,
     "model": Setting(Type("nested", folder="models"), required=True),
     "input_shape": Setting(Type("list", item=Type("int", Interval(ge=1))), required=True),
     "classes": Setting(Type("int", Interval(ge=2)), required=True),
     "mean": Setting(Type("list", item=Type("float"))),
     "std": Setting(Type("list", item=Type("float", Interval(gt=0)))),
 }
+FILE_REFERENCES = {"source": Reference(("sources",), required=True), "backward": Reference(("classifiers",))}
 PLANNED = ("seed", "device", "architecture")  # settings of the step `train` that the plan gives, not an entry
 
 _count = Type("int", Interval(ge=1))
@@ -98,6 +101,12 @@ def sections() -> dict[str, Section]:
         for name in ("examples", "attacks", "translators", "detectors", "margins")
     }
     models = ("classifiers", "defences")
+    classifiers = _trained(
+        ("calibration", Reference(("examples",))),
+        ("source", Reference(("sources",))),
+        ("static_networks", Reference(("classifiers",), many=True, default=[])),
+        ("backward", Reference(("classifiers",))),
+    )
     crossed["classifiers"] = Reference(models, many=True, default=[], everything=("classifiers",))
     return {
         "sources": Section(("sources",), {"sha256": Setting(Type("digest", optional=True), required=True)}),
@@ -107,12 +116,7 @@ def sections() -> dict[str, Section]:
             {"source": Reference(("sources",)), "of": Reference(("examples",))},
         ),
         "classifiers": replace(
-            _trained(
-                ("calibration", Reference(("examples",))),
-                ("source", Reference(("sources",))),
-                ("static_networks", Reference(("classifiers",), many=True, default=[])),
-            ),
-            folders=("training", "pretrained"),
+            classifiers, folders=("training", "pretrained"), settings=classifiers.settings | {"draws": DRAWS}
         ),
         "translators": _trained(("classifier", Reference(("classifiers",)))),
         "attacks": Section(("attacks", "adaptive")),

@@ -22,6 +22,7 @@ from touchstone.pipeline.settings.leaks import leaks
 from touchstone.pipeline.settings.limits import chains, sizes
 from touchstone.pipeline.settings.paper_questions import check_papers
 from touchstone.pipeline.settings.problems import Problem, Problems
+from touchstone.pipeline.settings.random_networks import omit_defaults, random_networks
 from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
 from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import (
@@ -96,6 +97,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         fitting_data(resolved["detectors"]),
         scored_data(resolved["detectors"]),
         wrong_defences(resolved),
+        random_networks(resolved),
         sizes(resolved),
         leaks(resolved),
     )
@@ -107,6 +109,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     _look_again(resolved, files.book, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
+    omit_defaults(resolved["classifiers"])
     folders = [paper for paper in files.listed if "/" in paper]
     return Study(name, resolved, (*folders, *files.plugins))
 
@@ -146,7 +149,11 @@ def _wrong_systems(resolved: dict[str, Any], files: Files) -> Iterator[Problem]:
 def _resolve(draft: Draft, reader: EntryReader) -> dict[str, Any]:
     """Return the settings of every section but groups and claims, each value checked by itself."""
     resolved = {section: reader.section(section, draft.blocks.get(section) or {}) for section in reader.kinds}
-    resolved["study"] = reader.settings(("study",), draft.blocks.get("study") or {}, STUDY_SETTINGS["study"])
+    study = draft.blocks.get("study") or {}
+    if isinstance(study, dict) and study.get("device") == "mps":
+        reader.problems.add(("study", "device"), devices.NO_MPS)
+        study = study | {"device": "cpu"}
+    resolved["study"] = reader.settings(("study",), study, STUDY_SETTINGS["study"])
     _resolve_device(resolved["study"], reader.problems)
     resolved["confounding"] = {
         name: reader.settings(("confounding", name), block or {}, CONFOUNDING_SETTINGS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from touchstone.claims import paper_files
 from touchstone.claims.contrasts import Contrast, contrasts
-from touchstone.claims.judging import Asked, judge
+from touchstone.claims.judging import StudyClaims, judge
 from touchstone.records.metric_tables import Metrics, encode
 from touchstone.records.nouns import ContractError
 from touchstone.report import overview, packing
@@ -36,7 +36,7 @@ def report(
     papers: dict[str, dict[str, Any]],
     evaluations: dict[str, Question],
     metrics: dict[str, Metrics],
-    claims: Asked,
+    claims: StudyClaims,
     figures: dict[str, Drawing],
     provenance: dict[str, Source],
     components: Mapping[str, str] | None = None,

@@ -152,18 +152,19 @@ addEventListener("load", openFile);
 addEventListener("popstate", () => !anchor().startsWith("file=") && dialog.close());
 dialog.addEventListener("close", () => history.state?.origin !== undefined && history.back());
 document.addEventListener("click", (event) => {
-  const number = event.target.closest(".number");
-  if (number) openNumber(Number(number.dataset.row ?? number.querySelector("data").dataset.row));
+  const number = event.target.closest(NUMBER);
+  if (number) openNumber(lineOf(number));
   else if (event.target === dialog || event.target.closest("#origin a:not([href^='#file='])")) dialog.close();
 });
-{# A number that is pointed at says what its brackets are. #}
-document.addEventListener("pointerover", async (event) => {
-  const number = event.target.closest?.(".number");
-  if (!number) return;
+{# A number or a mark of a figure that is pointed at says what it is. #}
+const lineOf = (number) => Number(number.dataset.row ?? number.querySelector("data").dataset.row);
+const wordsOfNumber = async (number) => {
   const data = await readRows();
-  const row = rowAt(data, Number(number.dataset.row ?? number.querySelector("data").dataset.row));
-  number.title = `${row.metric.replaceAll("_", " ")} of ${row.entry}, ${isMean(row) ? `mean of ${row.seeds.length} seeds` : row.seed === null ? "" : `seed ${row.seed}`}; n = ${row.n}; threat model: ${row.threat}`;
-});
+  const row = rowAt(data, lineOf(number));
+  const seeds = isMean(row) ? `, mean of ${row.seeds.length} seeds` : row.seed === null ? "" : `, seed ${row.seed}`;
+  const about = [`n = ${row.n}`, row.threat !== "none" && `threat model: ${row.threat}`, lineOf(number) in data.doubts && "⚠ its attack failed a check"];
+  return [`${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}${seeds}: ${interval(row)}`, about.filter(Boolean).join("; ")];
+};
 
 {# Both tables are unpacked while nothing else is to do, so that the first number opens at once. #}
 addEventListener("load", () => requestIdleCallback(() => Promise.all([readRows(), readIndex()])));

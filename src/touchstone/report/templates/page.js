@@ -72,7 +72,10 @@ const fit = (table) => {
   table.classList.add("cards");
 };
 const scrollable = (picture) => {
-  if (picture.scrollWidth > picture.clientWidth + 1) Object.assign(picture, { tabIndex: 0, role: "region", ariaLabel: "Figure, can be scrolled" });
+  if (picture.scrollWidth <= picture.clientWidth + 1) return;
+  const name = (picture.closest("figure")?.id ?? "workflow").replace("figure-", "").replaceAll("_", " ");
+  picture.tabIndex = 0;
+  if (picture.getAttribute("role") !== "tabpanel") Object.assign(picture, { role: "region", ariaLabel: `Figure ${name}, can be scrolled` });
 };
 const fitAll = (part = document) => {
   all("table:not(.stacked):not(.grid):not(.scorecard)", part).forEach(fit);
@@ -122,18 +125,53 @@ const tabs = (figure) => {
   figure.querySelector(".bar").prepend(list);
   show(0);
 };
+
+{# A name in a figure hides its series and shows it again. One tab stop per figure: arrow keys move between names. #}
+const legend = (picture) => {
+  const names = all("[data-toggle]", picture);
+  if (names.length) names[0].closest("svg").setAttribute("role", "group");
+  const set = (name, key, value) => name.setAttribute(key, value);
+  names.forEach((name, place) => {
+    Object.entries({ role: "button", tabindex: place ? -1 : 0, "aria-pressed": true }).forEach(([key, value]) => set(name, key, value));
+    const toggle = () => {
+      const hide = name.getAttribute("aria-pressed") === "true";
+      const same = (key) => all(`[data-${key}="${name.dataset.toggle}"]`, picture);
+      same("toggle").forEach((other) => set(other, "aria-pressed", !hide));
+      same("series").forEach((series) => series.classList.toggle("off", hide));
+    };
+    name.addEventListener("click", toggle);
+    name.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (step) names[(place + step + names.length) % names.length].focus();
+      else if (event.key === "Enter" || event.key === " ") toggle();
+      else return;
+      event.preventDefault();
+    });
+  });
+};
 const prepare = (part) => {
   all("table:not(.scorecard)", part).forEach(sortable);
   all("table", part).forEach(roving);
   all("[data-filter]", part).forEach(filterable);
   all("figure", part).forEach(tabs);
-  all(".picture", part).forEach((picture) => picture.addEventListener("click", () => picture.classList.toggle("whole")));
+  all(".picture", part).forEach((picture) => {
+    legend(picture);
+    picture.addEventListener("click", (event) => event.target.closest("[data-row], [data-toggle]") || picture.classList.toggle("whole"));
+  });
   all("details", part).forEach((inner) => inner.addEventListener("toggle", () => inner.open && fitAll(inner)));
   fitAll(part);
 };
 
 const unfolded = new Map();
+{# Parts that share a pack, such as the details of claims, take their own piece of it. #}
+const shared = async (part) => {
+  const holder = byId(part.dataset.from);
+  await unfold(holder);
+  const own = holder.querySelector(`[data-of="${part.closest("[id]").id}"]`);
+  if (own) part.append(own);
+};
 const unfold = (part) => {
+  if (part.dataset.from) return shared(part);
   const packed = [...part.children].find((child) => child.matches("script.packed"));
   if (!packed) return Promise.resolve();
   if (!unfolded.has(part)) {
@@ -192,7 +230,7 @@ const namesIn = async (text) => {
 };
 const show = async (target) => {
   const label = target.querySelector?.("abbr")?.title;
-  const lines = label ? [label] : await namesIn(target.textContent);
+  const lines = target.matches(NUMBER) ? await wordsOfNumber(target) : label ? [label] : await namesIn(target.textContent);
   if (!lines.length || !target.isConnected) return;
   tip.replaceChildren(...lines.slice(0, 4).map((line) => make("p", line)));
   tip.hidden = false;
@@ -200,10 +238,11 @@ const show = async (target) => {
   tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - tip.offsetWidth - 8))}px`;
   tip.style.top = `${box.bottom + tip.offsetHeight + 8 < innerHeight ? box.bottom + 6 : box.top - tip.offsetHeight - 6}px`;
 };
+const NUMBER = ".number, svg [data-row]";
 const TIPPED = "main tbody th, main thead th, main td:not(.value):not(.finding):not(.words)";
 document.addEventListener("pointerover", (event) => {
   tip.hidden = true;
-  const target = event.target.closest?.(TIPPED);
+  const target = event.target.closest?.(NUMBER) ?? event.target.closest?.(TIPPED);
   if (target && target.textContent.length < 90) show(target);
 });
 document.addEventListener("keydown", (event) => event.key === "Escape" && (tip.hidden = true));

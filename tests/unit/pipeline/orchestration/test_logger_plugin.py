@@ -1,4 +1,4 @@
-"""The logger plugin: records of Snakemake become events; Snakemake's own tests of its interface; a real Snakemake."""
+"""The logger plugin: records of Snakemake become events; a real Snakemake."""
 
 import json
 import logging
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
-from snakemake_interface_logger_plugins.tests import TestLogHandlerBase as Interface
 
 import snakemake_logger_plugin_touchstone as plugin
 from touchstone.pipeline.orchestration.events import EventFile, Failure, RunState
@@ -27,30 +26,6 @@ rule bad:
     log: "c.log"
     shell: "python -c 'import os; os.kill(os.getpid(), 9)' 2> {log}"
 """
-
-
-class TestInterface(Interface):
-    __test__ = True
-
-    def get_log_handler_cls(self):
-        return plugin.LogHandler
-
-    def get_log_handler_settings(self):
-        return plugin.LogHandlerSettings()
-
-
-class TestInterfaceWithAFile(Interface):
-    __test__ = True
-
-    @pytest.fixture(autouse=True)
-    def folder(self, tmp_path):
-        self.file = tmp_path / "events.jsonl"
-
-    def get_log_handler_cls(self):
-        return plugin.LogHandler
-
-    def get_log_handler_settings(self):
-        return plugin.LogHandlerSettings(events=self.file)
 
 
 def record(event=None, level=logging.INFO, message="", **more):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import touchstone
-from touchstone.claims.judging import Asked
+from touchstone.claims.judging import StudyClaims
 from touchstone.claims.verdicts import ATTACKERS
 from touchstone.evaluations.data_sheet import data_sheet
 from touchstone.evaluations.detection import detection
@@ -41,7 +41,9 @@ QUESTIONS = {
     "sheet": {"question": "What do the sets look like?", "system": "shared"},
 }
 ROLES = {"nets": ["cnn", "cnn_pgd"], "pgd": ["pgd"], "fgsm": ["fgsm"], "examples": "digits_test"}
-CLAIMS = Asked("digits", {"main": "robustness", "pairs": "paired_errors"}, {"S3-12": ROLES, "S3-13": "Not <measured>."})
+CLAIMS = StudyClaims(
+    "digits", {"main": "robustness", "pairs": "paired_errors"}, {"S3-12": ROLES, "S3-13": "Not <measured>."}
+)
 VOID = {"meta", "input", "img", "link", "br", "wbr", "path", "use", "rect"}
 
 

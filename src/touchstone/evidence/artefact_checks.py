@@ -1,0 +1,200 @@
+"""Check every artefact behind the claims against its inputs: by comparing, or by running its step again."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from touchstone.evidence import budget_checks, closeness, margin_points
+from touchstone.evidence.margin_points import Tally
+from touchstone.evidence.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
+from touchstone.evidence.recomputation import BY_ROW, Recomputation, rows_of
+from touchstone.evidence.study_evidence import NETWORKS
+from touchstone.numerics import cpu_paths
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.records import encoding
+from touchstone.records.nouns import Array, ExampleSet
+
+FEWEST = 20  # rows of a file that are computed again, however small the sample
+
+
+@dataclass
+class Counts:
+    """What was checked, in numbers.
+
+    Attributes:
+        files: Artefacts per step; "bounded" and "free" attacked sets, those with and without a declared budget.
+        rows: Images per step.
+        exact: Recomputed artefacts that are equal to the last bit.
+        close: Recomputed artefacts that are equal within their tolerance.
+        ties: Predictions that rounding decides.
+        margins: What the points of margins prove.
+        lower: Certified lower bounds that were computed again.
+        misfitted: Detectors that come out otherwise if they are fitted here.
+        sampled: Recomputed artefacts of which only a sample of the rows was computed.
+        absent: Networks that are not in the evidence.
+        waiting: Artefacts that need these networks.
+    """
+
+    files: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+    exact: int = 0
+    close: int = 0
+    ties: int = 0
+    margins: Tally = field(default_factory=Tally)
+    lower: int = 0
+    misfitted: int = 0
+    sampled: int = 0
+    absent: set[str] = field(default_factory=set)
+    waiting: int = 0
+
+    def compared(self, closeness_: closeness.Closeness) -> None:
+        """Count an artefact that equals its recomputation."""
+        self.exact += closeness_.exact
+        self.close += not closeness_.exact
+        self.ties += closeness_.ties
+
+
+def check_artefacts(reader: Recomputation, result: Result) -> Counts:
+    """Check every artefact behind the claims against its inputs, and say what was proved.
+
+    Args:
+        reader: Of the unpacked evidence.
+        result: Receives the problems.
+    """
+    counts, tasks = Counts(), reader.selection.tasks
+    for file in reader.selection.addresses:
+        task = tasks[file]
+        if not sidecar_files.exists(reader.folder / file):
+            if task.step in NETWORKS:
+                counts.absent.add(file)
+            else:
+                result.add(PLAN, file, "is missing from the evidence")
+        elif task.step != "attack" and not counts.absent.isdisjoint(task.input_files):
+            counts.waiting += 1
+        else:
+            _check(reader, task, counts, result)
+    _say_what_is_unchecked(counts, result)
+    _say_what_was_proved(counts, result)
+    return counts
+
+
+def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) -> None:
+    check, words = RECOMPUTATION, "recomputed, it differs"
+    if task.step == "attack":
+        check, words = BUDGET, "is not what it has to be"
+    with result.reading(check, task.output, words):
+        stated = reader.stated(task.output)
+        if task.step == "attack":
+            clean = reader.noun(str(task.inputs["examples"]), "ExampleSet")
+            bounded = budget_checks.compare(stated, clean, task.settings["component"])
+            counts.files["bounded" if bounded else "free"] += 1
+        elif margin_points.upper(task):
+            counts.margins += _check_margins(reader, stated, task)
+        elif task.step == "fit" and stated.state:
+            _check_fitted(reader, stated, task, counts)
+        elif reader.computable(task):
+            rows = _sampled(reader, task, len(getattr(stated, "example_ids", ())))
+            if rows is not None:
+                stated = rows_of(stated, rows)
+                counts.sampled += 1
+            counts.compared(closeness.compare(stated, reader.compute(task, rows), _tolerance(reader, task)))
+            counts.files["prepared"] += task.step == "prepare"
+            counts.lower += len(stated.found) if task.step == "measure" else 0
+        counts.rows[task.step] += len(getattr(stated, "example_ids", ()))
+        counts.files[task.step] += 1
+
+
+def _sampled(reader: Recomputation, task: Task, count: int) -> Array | None:
+    """Return the rows of a set that are computed again, drawn by this process; None for all of them."""
+    size = max(FEWEST, math.ceil(reader.share * count))
+    if task.step not in BY_ROW or size >= count:
+        return None
+    return np.sort(reader.random.choice(count, size, replace=False))
+
+
+def _tolerance(reader: Recomputation, task: Task) -> float:
+    devices = {reader.device, str(task.settings.get("device", "cpu"))}
+    return max(tolerance for device, tolerance in closeness.TOLERANCES.items() if device in devices)
+
+
+def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts) -> None:
+    """Check a fitted detector: the thresholds by its stated tensors, and these by fitting it again.
+
+    Rounding decides the sign and the order of directions in which data does not vary, so another processor may find
+    others. The thresholds follow from the stated tensors everywhere.
+    """
+    tolerance = _tolerance(reader, task)
+    closeness.compare(stated, reader.calibrated(task, stated), tolerance)
+    try:
+        counts.compared(closeness.compare(stated, reader.compute(task), tolerance))
+    except ValueError:
+        counts.misfitted += 1
+
+
+def _check_margins(reader: Recomputation, stated: Any, task: Task) -> Tally:
+    """Check margins that an attack found: whose they are, and by their points that they are upper bounds."""
+    job = reader.job(task)
+    examples, model, block = job.noun("examples", "ExampleSet"), job.model(), task.settings["component"]
+    method, norm = block["use"].split("/")[1], block.get("norm", "linf")
+    if (stated.method, stated.norm) != (method, norm):
+        raise ValueError(f"is of {stated.method} in {stated.norm}, the settings name {method} in {norm}")
+    for what in ("example_ids", "labels"):
+        budget_checks.check_rows(what, getattr(stated, what), getattr(examples, what))
+    points = reader.folder / margin_points.name_of(task.output)
+    held = encoding.decode(points.read_bytes(), ExampleSet) if points.is_file() else examples
+    tolerance = _tolerance(reader, task)
+    return margin_points.check(stated, held, examples, model, tolerance, task.settings["batch_size"])
+
+
+def _say_what_is_unchecked(counts: Counts, result: Result) -> None:
+    if counts.absent:
+        names = ", ".join(Path(file).stem for file in sorted(counts.absent))
+        lacking = f"the evidence has no weights of {names}; bring them with --model NETWORK=FILE"
+        result.unchecked.append(f"{counted(counts.waiting, 'artefact')} that networks give: {lacking}")
+    if counts.sampled:
+        result.unchecked.append(
+            f"the other rows of {counted(counts.sampled, 'file')}: only a sample of each was computed, with --share"
+        )
+    if counts.misfitted:
+        reason = "fitted here, their tensors come out otherwise; their thresholds are the calibration images' quantiles"
+        result.unchecked.append(f"the fit of {counted(counts.misfitted, 'detector')}: {reason}")
+
+
+def _say_what_was_proved(counts: Counts, result: Result) -> None:
+    files, rows = counts.files, counts.rows
+    tied = f"; {counts.ties:,} of them are so close to a tie that rounding decides" if counts.ties else ""
+    steps = {
+        "attack": f"the rows and labels of {counted(files['attack'], 'attacked set')} ({rows['attack']:,} images) are those"
+        f" of the clean ones; {files['bounded']:,} of these sets have a declared budget, and keep it",
+        "prepare": f"{files['prepared']:,} of {counted(files['prepare'], 'clean set')} are what their raw files or originals"
+        " give; the others have the form of a set",
+        "translate": f"the images of {counted(files['translate'], 'translated set')} are what the translators give",
+        "infer": f"{rows['infer']:,} predictions in {counted(files['infer'], 'file')} are what the networks give{tied}",
+        "fit": f"the thresholds of {counted(files['fit'], 'detector')} are the calibration images' quantiles",
+        "score": f"{rows['score']:,} scores in {counted(files['score'], 'file')} are what the detectors give",
+        "measure": _margins(counts),
+        "evaluate": f"the rows of {counted(files['evaluate'], 'evaluation')} follow from predictions, scores and margins",
+    }
+    result.proved += [sentence for step, sentence in steps.items() if files[step] and sentence]
+    if counts.exact + counts.close:
+        others = ", the others within the tolerance for another processor" if counts.close else ""
+        recomputed = counted(counts.exact + counts.close, "recomputed file")
+        paths = cpu_paths.record(torch=True)
+        result.proved.append(f"{counts.exact:,} of {recomputed} are equal to the last bit{others} (here: {paths})")
+
+
+def _margins(counts: Counts) -> str:
+    tally = counts.margins
+    tied = f" ({tally.ties:,} so close to the boundary that rounding decides)" if tally.ties else ""
+    upper = f"{counted(tally.proved, 'margin')} are distances of points with another prediction{tied}" * bool(
+        tally.proved
+    )
+    lower = f"{counted(counts.lower, 'certified lower bound')} were computed again" * bool(counts.lower)
+    return "; ".join(filter(None, (upper, lower)))

@@ -1,0 +1,59 @@
+"""Whether a detector scores each image by itself. If not, a threshold from held-out images means nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from touchstone.records.nouns import ContractError
+
+ALONE = 4  # rows that are scored once more, each by itself
+TOLERANCE = 0.01  # of the spread of a set's scores; the size of a batch changes the last bits of a network
+
+
+def check_independent_rows(
+    name: str, score: Callable[[Any, Any], Any], outputs: Any, examples: Any, scores: np.ndarray[Any, Any]
+) -> None:
+    """Score the first rows of a set one by one, and compare.
+
+    Args:
+        name: of the detector, for the message.
+        score: returns the Scores of Outputs and an ExampleSet, either of which may be None.
+        outputs: the Outputs that were scored.
+        examples: the ExampleSet that was scored.
+        scores: (N,), of all rows together.
+
+    Raises:
+        ValueError: the detector scores an image differently if it is alone.
+    """
+    count = min(ALONE, len(scores))
+    if len(scores) < 2:
+        return
+    try:
+        alone = np.concatenate(
+            [score(*(_row(noun, place) for noun in (outputs, examples))).scores for place in range(count)]
+        )
+    except ContractError:  # one row has no finite score
+        alone = np.full(count, np.nan)
+    scale = max(float(scores.std()), 1e-4 * float(np.abs(scores).max()))
+    if not np.abs(alone - scores[:count]).mean() <= TOLERANCE * scale:
+        raise ValueError(
+            f"{name} scores an image differently if it is alone: {alone.tolist()} instead of"
+            f" {scores[:count].tolist()}; let each score depend on one image and on what was fitted, and draw nothing"
+        )
+
+
+def _row(noun: Any, place: int) -> Any:
+    """Return one row of Outputs or of an ExampleSet."""
+    if noun is None:
+        return None
+    changed: dict[str, Any] = {}
+    for name, values in vars(noun).items():
+        if isinstance(values, np.ndarray):
+            changed[name] = values[place : place + 1]
+        elif name in ("features", "gradient_norms"):
+            changed[name] = {key: each[place : place + 1] for key, each in values.items()}
+    return replace(noun, **changed)

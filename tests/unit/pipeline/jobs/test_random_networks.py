@@ -1,0 +1,135 @@
+"""Planted defences that draw or purify fall to their analytic value in a study's jobs, and only by what they declare."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from touchstone import plugins
+from touchstone.pipeline.jobs import run
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.planning.plan import code_roots
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.records.encoding import decode, encode
+from touchstone.records.nouns import Checkpoint, ExampleSet, Outputs
+
+N = 600
+SIGNS = np.where(np.arange(N) % 2, 1, -1)
+PLANTED = {
+    # The sum of two pixels leads to the class; a random half of one standard deviation of it is left.
+    "noisy": "self.slope * (sums(images) + 0.1 * torch.randn(len(images)))",
+    # One pixel per head, and a random head answers.
+    "random_head": "self.slope * (images - 0.5).flatten(1).gather(1, torch.randint(3, (len(images), 1)))[:, 0]",
+    "bare": "self.slope * sums(images)",
+    "quantised": "self.slope * sums((images * 4).round() / 4)",
+}
+WEIGHTS = {"slope": np.array([20.0], np.float32)}
+PLUGIN = """
+import torch
+from torch import nn
+
+def sums(images):
+    return (images - 0.5).flatten(1).sum(1)
+
+class Planted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.slope = nn.Parameter(torch.tensor([20.0]))
+
+    def forward(self, images):
+        lead = {formula}
+        return torch.stack([-lead, lead], 1)
+
+def {name}(input_shape, classes):
+    return Planted()
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The planted defences as components, and a cache that is off."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+    torch.set_num_threads(1)
+    Path("plugins/models").mkdir(parents=True)
+    for name, formula in PLANTED.items():
+        Path(f"plugins/models/{name}.py").write_text(PLUGIN.format(name=name, formula=formula))
+    plugins.use([tmp_path / "plugins"])
+    yield
+    plugins.use([])
+
+
+def write(file, noun):
+    sidecar_files.write_with_sidecar(Path(file), encode(noun), {"inputs": {}})
+
+
+def left(defence, leads, *, eps, draws=1, backward="", output="attacked"):
+    """Return the accuracies on clean images and under the attack, as two jobs of a study measure them.
+
+    leads: by how much each pixel leads to the class, in levels of 255.
+    """
+    levels = 128 + SIGNS[:, None] * np.array(leads)
+    shape = (1, 1, len(leads))
+    images = (levels / 255).astype(np.float32).reshape(N, *shape)
+    write("images", ExampleSet(images, (SIGNS > 0).astype(np.int64), np.arange(N), "planted", {}, None))
+    for name in filter(None, (defence, backward)):
+        write(name, Checkpoint(WEIGHTS, {"use": f"models/{name}"}, shape, 2, (0.0,), (1.0,)))
+    suite = {"use": "attacks/attack_suite", "eps": eps, "restarts": 1, "queries": 10}
+    attack = {"use": "attacks/highest_loss", "attacks": [suite, {"use": "attacks/pgd", "eps": eps, "steps": 20}]}
+    shared = {"architecture": {"use": f"models/{defence}"}, "seed": 0, "batch_size": 200, "device": "cpu", "threads": 1}
+    shared |= {"draws": draws} if draws > 1 else {}
+    inputs = {"checkpoint": defence, "examples": "images"}
+    more = {"backward_architecture": {"use": f"models/{backward}"}} if backward else {}
+    stand_in = {"backward": backward} if backward else {}
+    tasks = [Task("attack", inputs | stand_in, output, shared | more | {"component": attack})]
+    tasks += [
+        Task("infer", inputs | {"examples": name}, f"{name}.outputs", shared | {"confounding": {}})
+        for name in ("images", output)
+    ]
+    for task in tasks:
+        run.run((task,), Path(), Path("logs"))
+    read = (decode(Path(f"{name}.outputs").read_bytes(), Outputs) for name in ("images", output))
+    return tuple(float((outputs.predictions == outputs.labels).mean()) for outputs in read)
+
+
+def test_noise_on_the_input_leaves_what_the_normal_distribution_says():
+    clean, robust = left("noisy", (38, 38), eps=25 / 255, draws=16)
+
+    share = 0.5 * (1 + math.erf(2 * 13.5 / 255 / 0.1 / math.sqrt(2)))  # 0.5 is half a level below the images' middle
+    assert robust == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / N))
+    assert clean > 0.98
+
+
+def test_a_random_choice_of_heads_leaves_the_share_that_the_budget_does_not_reach():
+    _, robust = left("random_head", (13, 51, 51), eps=26 / 255, draws=16)
+
+    assert robust == pytest.approx(2 / 3, abs=4 * math.sqrt(2 / 9 / N))
+
+
+def test_a_purifier_without_a_gradient_falls_through_its_stand_in_and_only_then():
+    leads = (38,) * 8
+
+    _, plain = left("quantised", leads, eps=77 / 255)
+
+    assert plain > 0.2
+    assert left("quantised", leads, eps=77 / 255, backward="bare", output="again") == (1, 0)
+
+
+def test_an_attack_of_no_size_changes_no_prediction_and_a_second_run_no_byte():
+    clean, same = left("random_head", (13, -51, 51), eps=0.0, draws=4)
+    first = Path("attacked.outputs").read_bytes()
+
+    assert clean == same < 0.8
+    left("random_head", (13, -51, 51), eps=0.0, draws=4, output="again")
+    assert Path("again.outputs").read_bytes() == first
+
+
+def test_the_code_that_draws_is_in_the_digest_of_the_jobs_that_use_it():
+    plain = Task("attack", {}, "x", {"component": {"use": "attacks/pgd"}})
+
+    assert "adversary/expectation.py" not in code_roots((plain,))
+    for more in ({"draws": 2}, {"backward_architecture": {}}):
+        task = Task("attack", {}, "x", plain.settings | more)
+        assert "adversary/expectation.py" in code_roots((task,))
