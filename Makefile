@@ -48,7 +48,7 @@ cluster: .venv/cluster                  ## add what submits to Slurm; then: .ven
 	@touch $@
 
 test: .venv/development                 ## run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 quick: .venv/development                ## run the unit tests that uncommitted changes touch; a minute. SINCE=main: changes since then
 	@$(BIN)/python tests/quick.py "$$SINCE"

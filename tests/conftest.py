@@ -21,8 +21,14 @@ import psutil
 import pytest
 import torch
 
-from touchstone import plugins
+import command_server
+from touchstone import digests, plugins
+from touchstone.pipeline.planning.parts import Rule, Task
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.addresses import files_of
+from touchstone.pipeline.settings.study import load
 from touchstone.records import encoding, nouns
 
 if os.environ.get("TOUCHSTONE_PLUGINS"):  # `touchstone contract` holds a file of the user's to these tests
@@ -72,19 +78,28 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
 
     def snakemake(self, *arguments: str, study: str = "tiny", check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "--nocolor", *arguments, "--config", f"study={study}"]
-        return self.run(command, check=check)
+        words = ["-m", "snakemake", "--nocolor", *arguments, "--config", f"study={study}"]
+        return self.forked(words, check) if "--dry-run" in arguments else self.run([sys.executable, *words], check)
 
     def touchstone(self, *arguments: str) -> list[str]:
         """The command line of touchstone itself, of this copy."""
         return ["env", f"PYTHONPATH={self.root / 'src'}", sys.executable, "-m", "touchstone", *arguments]
 
     def run(self, command: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")}
-        environment |= self.environment
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=environment)
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, env=self.variables())
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
+
+    def forked(self, words: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `python WORDS` in a process that has its libraries already: for plans, which are many and short."""
+        done = command_server.server().run(words, self.root, self.variables())
+        assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done
+
+    def variables(self) -> dict[str, str]:
+        return {
+            name: value for name, value in os.environ.items() if not name.startswith("SNAKEMAKE")
+        } | self.environment
 
     def planned(self, *arguments: str, study: str = "tiny") -> Counter[str]:
         """The jobs that a run would do now, by their messages: "Train cnn.0"."""
@@ -121,6 +136,11 @@ def copy_of_repository(target: Path) -> Project:
     return Project(target)
 
 
+def compiled(project: Project) -> None:
+    """Compile the code once: PYTHONDONTWRITEBYTECODE may keep each of hundreds of commands from leaving it compiled."""
+    compileall.compile_dir(project.root / "src", quiet=1)
+
+
 def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Project], object]) -> Project:
     """Return a copy of the repository that one process of the test session has filled; the others wait for it."""
     shared = factory.getbasetemp()
@@ -130,7 +150,8 @@ def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Project], o
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / f"{name}.done").exists():
             shutil.rmtree(shared / name, ignore_errors=True)  # of an attempt that failed
-            fill(copy_of_repository(shared / name))
+            first = fill is compiled
+            fill(copy_of_repository(shared / name) if first else once(factory, "bare", compiled).copy(shared / name))
             (shared / f"{name}.done").touch()
     return Project(shared / name)
 
@@ -144,7 +165,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The repository with nothing run in it, but compiled. Tests that change anything copy it."""
-    return once(tmp_path_factory, "bare", lambda project: compileall.compile_dir(project.root / "src", quiet=1))
+    return once(tmp_path_factory, "bare", compiled)
 
 
 @pytest.fixture(scope="session")
@@ -159,12 +180,44 @@ def copied(tiny: Project, tmp_path: Path) -> Project:
     return tiny.copy(tmp_path / "copy")
 
 
+def jobs_of_every_component(root: Path) -> list[tuple[Rule, dict[str, str], tuple[Task, ...]]]:
+    """Return some jobs of the tiny study: with torch every component in every step, without it one of each step but `fetch`."""
+    plan = Plan(load("tiny", root))
+    jobs = [(rule, wildcards, plan.tasks(rule, **wildcards)) for rule, wildcards in plan.jobs() if rule.step != "fetch"]
+
+    def uses(tasks: tuple[Task, ...]) -> set[tuple[str, str]]:
+        component = re.compile(r'"use":"([^"]+)"' if STEPS[tasks[0].step].torch else "$")
+        return {(task.step, use) for task in tasks for use in component.findall(digests.canonical(task.settings))}
+
+    left, chosen = set().union(*(uses(tasks) for *_, tasks in jobs)), []
+    while left:
+        best = max(jobs, key=lambda job: len(uses(job[2]) & left))
+        chosen, left = [*chosen, best], left - uses(best[2])
+    return chosen
+
+
+def run_again(project: Project) -> None:
+    """Run the tiny study with its warm process, and then those jobs once more without, each in a Python of its own."""
+    project.snakemake("--cores", "1")
+    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}  # as the workflow sets them
+    alone = Project(project.root, threads | {"TOUCHSTONE_WARM": "off", "TOUCHSTONE_CACHE": "off"})
+    for rule, wildcards, tasks in jobs_of_every_component(project.root):
+        for file in files_of(task.output for task in tasks):
+            (project.root / file).unlink()
+        named = ",".join(f"{name}={value}" for name, value in wildcards.items())
+        alone.run(alone.touchstone("job", rule.name, *[named] * bool(named), "--study", "tiny"))
+
+
 @pytest.fixture(scope="session")
 def again(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny study run once more from nothing, in another folder, on one core, each job alone: no warm process."""
-    alone = {"TOUCHSTONE_WARM": "off"}
-    made = once(tmp_path_factory, "again", lambda project: Project(project.root, alone).snakemake("--cores", "1"))
-    return Project(made.root, alone)
+    """The tiny study run once more from nothing, in another folder, on one core; every component in a process of its own."""
+    return once(tmp_path_factory, "again", run_again)
+
+
+@pytest.fixture(scope="session")
+def ran_alone(again: Project) -> list[tuple[Task, ...]]:
+    """The tasks of each job of `again` that ran in a process of its own."""
+    return [tasks for *_, tasks in jobs_of_every_component(again.root)]
 
 
 @pytest.fixture

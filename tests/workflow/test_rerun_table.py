@@ -6,11 +6,10 @@ No job of it was run: every file is a stand-in, with the sidecar that its job wo
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -130,29 +129,30 @@ def stand_in(root, graph):
 
 
 @pytest.fixture(scope="module")
-def graph(bare):
-    return Graph(Plan(load("digits", bare.root)))
+def single(bare, tmp_path_factory):
+    """The repository with one seed of every network: the rules of the default study, and half of its jobs."""
+    project = bare.copy(tmp_path_factory.mktemp("table") / "project")
+    params = project.root / PARAMS
+    params.write_text(params.read_text().replace("seeds: [0, 1, 2]", "seeds: [0]"))
+    return project
 
 
 @pytest.fixture(scope="module")
-def finished(bare, graph, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("table") / "project"
-    shutil.copytree(bare.root, folder)
-    stand_in(folder, graph)
-    project = type(bare)(folder)
-    project.planned(study="digits")  # Snakemake's records are made from the sidecars, once for all
-    return project
+def graph(single):
+    return Graph(Plan(load("digits", single.root)))
+
+
+@pytest.fixture(scope="module")
+def finished(single, graph):
+    stand_in(single.root, graph)
+    single.planned(study="digits")  # Snakemake's records are made from the sidecars, once for all
+    return single
 
 
 @pytest.fixture
 def own(finished, tmp_path):
-    """A copy that may be changed; Snakemake's records are linked, for whoever changes one puts another file in its place."""
-
-    def copy(source, target):
-        return os.link(source, target) if "/.snakemake/metadata/" in source else shutil.copy2(source, target)
-
-    shutil.copytree(finished.root, tmp_path / "own", symlinks=True, copy_function=copy)
-    return type(finished)(tmp_path / "own")
+    """A copy that may be changed."""
+    return finished.copy(tmp_path / "own")
 
 
 # --- the table ----------------------------------------------------------------------------------------------------
@@ -192,7 +192,9 @@ def either(*several):
     return lambda *job: any(wanted(*job) for wanted in several)
 
 
-def touch(project):
+def touch_and_overlay(project):
+    """Times of files, and a study that is another."""
+    (project.root / "workflow/studies/other.yaml").write_text("attacks: {pgd: {eps: 0.2}}\n")
     for path in [*(project.root / "data").rglob("*"), *(project.root / "src").rglob("*"), project.root / "params.yaml"]:
         os.utime(path)
 
@@ -217,10 +219,6 @@ def interrupted(project):
         marker = project.root / ".snakemake/incomplete" / restore.record_name(f"data/{study}/metrics/margins.csv")
         marker.parent.mkdir(exist_ok=True)
         marker.write_text('{"external_jobid": null}')
-
-
-def overlay(project):
-    (project.root / "workflow/studies/other.yaml").write_text("attacks: {pgd: {eps: 0.2}}\n")
 
 
 def lock(project):
@@ -253,9 +251,18 @@ EVALUATIONS = "\nevaluations:\n"
 FAMILY = "  pgd_*: {use: pgd, eps: [0.02, 0.05, 0.1, 0.15, 0.2, 0.3]}\n"
 TABLE = [
     Change("nothing"),
-    Change("a comment in a shared module", [("src/touchstone/adversary/losses.py", "\nfrom __future__", "\n# why\nfrom __future__")]),
-    Change("a docstring", [(FGSM, "The fast gradient sign method (FGSM).", "Another word for it.")]),
-    Change("a reformatting", [(FGSM, "moved = images + eps * gradient.sign()", "moved = (\n                images + eps * gradient.sign()\n            )")]),
+    Change(
+        "all that changes no number",
+        [
+            ("src/touchstone/adversary/losses.py", "\nfrom __future__", "\n# a comment in a shared module\nfrom __future__"),
+            (FGSM, "The fast gradient sign method (FGSM).", "Another word for it."),
+            (FGSM, "moved = images + eps * gradient.sign()", "moved = (\n                images + eps * gradient.sign()\n            )"),
+            ("src/touchstone/pipeline/jobs/run.py", "ready, reused = False, 0", "ready, reused = False, 0 + 0"),  # plumbing
+            (PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 1.0}"),  # its default
+            (PARAMS, "fgsm: {use: fgsm, eps: 0.1}", "fgsm: {use: fgsm, eps: 1/10}"),
+        ],
+        done=touch_and_overlay,
+    ),
     Change("a constant", [(FGSM, "images + eps * gradient", "images + 1.0 * eps * gradient")], wanted=uses("attacks/fgsm")),
     Change("a default", [(ENERGY, "PositiveFloat = 1.0", "PositiveFloat = 2.0")], wanted=uses("detectors/energy")),
     Change("a default that the study overrides", [(FGSM, "eps: UnitInterval = 0.1", "eps: UnitInterval = 0.2")], wanted=uses("attacks/fgsm")),
@@ -269,11 +276,8 @@ TABLE = [
         [("src/touchstone/margins/_hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone")],
         wanted=either(uses("margins/nearest_classes"), uses("margins/minimal_pgd")),
     ),
-    Change("an edit in plumbing", [("src/touchstone/pipeline/jobs/run.py", "ready, reused = False, 0", "ready, reused = False, 0 + 0")]),
     Change("a setting", [(PARAMS, FAMILY, FAMILY + "  pgd_02: {steps: 41}\n")], wanted=makes_attack("pgd_02")),
     Change("a setting of a detector", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 2}")], wanted=of_the_entry_energy),
-    Change("a default written out", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 1.0}")]),
-    Change("a number written otherwise", [(PARAMS, "fgsm: {use: fgsm, eps: 0.1}", "fgsm: {use: fgsm, eps: 1/10}")]),
     Change("other raw data", [(PARAMS, "sha256:b70c05f0", "sha256:b70c05f1")], wanted=named("Fetch skimage_faces", "Prepare faces")),
     Change(
         "a raw byte",
@@ -290,8 +294,6 @@ TABLE = [
     Change("a byte of a table", done=upper("data/digits/metrics/margins.csv"), wanted=named("Evaluate margins")),
     Change("a missing file", done=removed("data/digits/metrics/margins.csv"), wanted=named("Evaluate margins")),
     Change("an interrupted job", done=interrupted, wanted=named("Evaluate margins")),
-    Change("touched files", done=touch),
-    Change("another study's overlay", done=overlay),
     Change(
         "a new entry",
         [
@@ -325,26 +327,10 @@ TABLE = [
 def planned(project, *options):
     """(the jobs, what was said) of a plan of the default study."""
     config = [option for option in options if "=" in option]
-    line = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--nocolor",
-        "--dry-run",
-        "--cores",
-        "all",
-        *(o for o in options if "=" not in o),
-    ]
+    words = ["-m", "snakemake", "--nocolor", "--dry-run", "--cores", "all", *(o for o in options if "=" not in o)]
     path = os.pathsep.join([str(project.root / "conda/bin"), os.environ["PATH"]])
-    done = subprocess.run(
-        line + (["--config", *config] if config else []),
-        cwd=project.root,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PATH": path},
-    )
+    done = replace(project, environment={"PATH": path}).forked(words + (["--config", *config] if config else []))
     text = done.stdout + done.stderr
-    assert done.returncode == 0, text[-3000:]
     jobs = [line.split(": ", 1)[1] for line in text.splitlines() if line.startswith("Job ") and ": " in line]
     return Counter(jobs), text
 
@@ -364,9 +350,7 @@ print(nothing_to_do(plan, restore(plan, lock=sys.argv[1])))
 def answered(project, *options):
     """What `touchstone run` knows without Snakemake: whether there is nothing to do."""
     lock = next((option.removeprefix("lock=") for option in options if option.startswith("lock=")), "keep")
-    line = ["env", "PYTHONPATH=src", sys.executable, "-c", ANSWER, lock]
-    done = subprocess.run(line, cwd=project.root, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = replace(project, environment={"PYTHONPATH": "src"}).forked(["-c", ANSWER, lock])
     return {"True\n": True, "False\n": False}[done.stdout]
 
 

@@ -16,13 +16,19 @@ def test_a_finished_study_has_nothing_to_do_in_another_folder(copied):
     assert not copied.planned()
 
 
-def test_a_comment_a_docstring_and_layout_rerun_nothing(copied):
+def test_what_changes_no_number_reruns_nothing(copied):
+    """A comment, a docstring, layout, a default written out, times of files, another study's overlay: all at once."""
     copied.edit(
         "src/touchstone/attacks/pgd.py",
         '"""Projected gradient descent (PGD)."""',
         '"""Another word."""\n# a comment\n\n',
     )
     copied.edit("src/touchstone/pipeline/steps/attack.py", "def attack(", "# why not\ndef attack(")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 2, restarts: 1}")
+    (copied.root / "workflow/studies/other.yaml").write_text("attacks: {pgd: {eps: 0.2}}\n")
+    for name in ("examples/digits_test", "checkpoints/cnn.0", "attacked/digits_test/cnn.0/pgd"):
+        os.utime(copied.root / f"data/tiny/{name}.safetensors")
+    os.utime(copied.root / "params.yaml")
 
     assert not copied.planned()
 
@@ -49,26 +55,6 @@ def test_a_setting_reruns_just_the_jobs_that_read_it_and_what_is_downstream(copi
     assert set(copied.planned()) == {
         "Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report",
     }  # fmt: skip
-
-
-def test_a_default_written_out_reruns_nothing(copied):
-    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 2, restarts: 1}")
-
-    assert not copied.planned()
-
-
-def test_touched_files_rerun_nothing(copied):
-    for name in ("examples/digits_test", "checkpoints/cnn.0", "attacked/digits_test/cnn.0/pgd"):
-        os.utime(copied.root / f"data/tiny/{name}.safetensors")
-    os.utime(copied.root / "params.yaml")
-
-    assert not copied.planned()
-
-
-def test_another_studys_overlay_reruns_nothing(copied):
-    (copied.root / "workflow/studies/other.yaml").write_text("attacks: {pgd: {eps: 0.2}}\n")
-
-    assert not copied.planned()
 
 
 def test_a_changed_static_network_retrains_what_is_attacked_on_it(copied):
