@@ -131,7 +131,7 @@ def test_pgd_beyond_its_budget_is_not_timed(monkeypatch):
 
 
 def test_the_attack_suites_run_small(tmp_path, monkeypatch):
-    monkeypatch.setattr(attack_strength, "EPS", {"linf": (0.1,), "l2": (1.0,)})
+    monkeypatch.setattr(attack_strength, "EPS", {"linf": (0.1,), "l2": (0.5,)})
     found = attack_strength.measured(8, ["plain", "aloe"], ["linf", "l2"], epochs=1)
 
     assert [line["network"] for line in found["lines"]] == ["plain", "plain", "aloe", "aloe"]
