@@ -131,11 +131,8 @@ def test_pgd_beyond_its_budget_is_not_timed(monkeypatch):
 
 
 def test_the_attack_suites_run_small(tmp_path, monkeypatch):
-    budgets = {
-        "linf": (0.3,),
-        "l2": (3.0,),
-    }  # so large that both suites are soon done: AutoAttack on one survivor is 15 s
-    monkeypatch.setattr(attack_strength, "EPS", budgets)
+    # So large that both suites are soon done: AutoAttack on one survivor takes 15 s.
+    monkeypatch.setattr(attack_strength, "EPS", {"linf": (0.3,), "l2": (3.0,)})
     found = attack_strength.measured(8, ["plain", "aloe"], ["linf", "l2"], epochs=1)
 
     assert [line["network"] for line in found["lines"]] == ["plain", "plain", "aloe", "aloe"]
