@@ -241,18 +241,21 @@ def test_a_mark_of_a_figure_says_what_it_shows_and_opens_its_row(page, tiny):
 
 
 def test_a_name_in_a_figure_hides_its_series_and_shows_it_again(page):
-    opened(page, "main")
-    name = next(name for name in every(page, "figure [data-toggle]") if name.is_displayed())
+    WebDriverWait(page, 10).until(lambda driver: every(driver, "figure [role=button]"))
+    name = every(page, "figure [role=button]")[0]
     figure = name.find_element(By.XPATH, "ancestor::*[local-name()='figure']")
     series = every(figure, f"[data-series='{name.get_attribute('data-toggle')}']")
-    assert any(part.is_displayed() for part in series)
 
+    def shown():
+        return [part.value_of_css_property("display") != "none" for part in series]
+
+    assert series and all(shown())
     page.execute_script("arguments[0].focus()", name)
     page.switch_to.active_element.send_keys(Keys.ENTER)
-    assert not any(part.is_displayed() for part in series) and name.get_attribute("aria-pressed") == "false"
+    assert not any(shown()) and name.get_attribute("aria-pressed") == "false"
     page.switch_to.active_element.send_keys(Keys.SPACE)
 
-    assert any(part.is_displayed() for part in series) and name.get_attribute("aria-pressed") == "true"
+    assert all(shown()) and name.get_attribute("aria-pressed") == "true"
 
 
 def test_the_list_of_files_shows_those_that_contain_every_word(page):

@@ -91,8 +91,8 @@ def _row(axes: Axes, height: int, unaware: MetricRow, aware: MetricRow) -> None:
 
 
 def _takeaway(worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:
-    best = order[0]
-    return f"An attacker who knows it gets past the best detector on {worst[best][1].value:.0%} of images"
+    ends = [f"{worst[name][1].value:.0%} ({name.replace('_', ' ')})" for name in dict.fromkeys((order[0], order[-1]))]
+    return f"An attacker who knows the detector gets past it on {' to '.join(ends)}"
 
 
 def _words(entry: str, worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:

@@ -68,7 +68,7 @@ def gradient_profile(
     axes.grid(visible=False, axis="x")
     axes.yaxis.set_major_formatter(lambda value, _: f"{10**value:.2g}")
     axes.set(title=f"{entry}, seed {seed}, label {label}", xlabel="parameter tensor, from input to output")
-    axes.set_ylabel("squared norm over clean median, log scale")
+    axes.set_ylabel("squared norm (clean median = 1)")
     figure.legend(loc="outside lower center", ncols=4)
     words = "medians over the clean median: " + "; ".join(medians)
     return drawing.described(figure, f"Gradient norms of {entry} per parameter tensor, {words}.")

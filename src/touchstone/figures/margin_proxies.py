@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from touchstone.figures._curves import error_bars, means_first
+from touchstone.figures import _heat_maps
+from touchstone.figures._curves import means_first
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, marks, palette
+from touchstone.report import drawing
 
 NAMES = {
     "kendall_tau": "logit margin",
@@ -21,9 +22,9 @@ NAMES = {
 
 
 def margin_proxies(metrics: list[MetricRow], *, norm: str = "linf") -> Figure:
-    """Return Kendall's tau of the input margin and each proxy for it, one mark per classifier.
+    """Return a heat map of Kendall's tau of the input margin and each proxy for it, a column per classifier.
 
-    Bars are 95 % intervals. Signs are fixed: a proxy whose tau is below 0 ranks inputs the wrong way round.
+    Signs are fixed: a proxy whose tau is below 0 ranks inputs the wrong way round. The 95 % intervals are in small type.
 
     Args:
         metrics: rows of a margins evaluation.
@@ -32,35 +33,22 @@ def margin_proxies(metrics: list[MetricRow], *, norm: str = "linf") -> Figure:
     Raises:
         ValueError: no row is about a proxy.
     """
-    rows: dict[str, dict[str, MetricRow]] = {}
+    shown: dict[tuple[str, str], MetricRow] = {}
     for row in means_first(metrics):
         if row.measured in NAMES and row.examples.endswith(f"/{norm}"):
-            rows.setdefault(row.entry, {}).setdefault(row.measured, row)
-    if not rows:
+            shown.setdefault((NAMES[row.measured], row.entry), row)
+    if not shown:
         raise ValueError("no tau of any stand-in: the evaluation has to use margins")
-    shown = [name for name in NAMES if any(name in own for own in rows.values())]
-    figure, (axes,) = drawing.panels(1, height=0.5 + 0.42 * len(shown))
-    step = 0.7 / len(rows)
-    handles = []
-    for place, (entry, own) in enumerate(rows.items()):
-        look = palette.line(entry, rows)
-        names = [name for name in shown if name in own]
-        values = [own[name].value for name in names]
-        ends = error_bars(own[name] for name in names)
-        heights = [shown.index(name) + (place - (len(rows) - 1) / 2) * step for name in names]
-        drawn = axes.errorbar(
-            values, heights, xerr=ends, color=look["color"], marker=look["marker"], linestyle="none", capsize=2,
-            elinewidth=0.9, label=entry,
-        )  # fmt: skip
-        marks.shows(drawn.lines[0], *(own[name] for name in names))
-        handles.append(drawn.lines[0])
-    axes.set_yticks(range(len(shown)), [NAMES[name] for name in shown])
-    axes.invert_yaxis()
-    axes.set(title="Stand-ins for the input margin", xlabel=f"Kendall's tau with the {norm} margin", ylabel="stand-in")
-    figure.legend(handles, list(rows), loc="outside right upper")
+    proxies = [name for name in NAMES.values() if any(proxy == name for proxy, _ in shown)]
+    entries = list(dict.fromkeys(entry for _, entry in shown))
+    values = {place: _heat_maps.interval_of(row) for place, row in shown.items()}
+    figure, (axes,) = _heat_maps.figure_of({"": proxies}, entries)
+    title = f"Kendall's tau with the {norm} margin; small: {_heat_maps.what_ends_are(shown.values())}"
+    words = ("stand-in", "classifier")
+    _heat_maps.draw(axes, values, proxies, entries, title=title, words=words, sources=shown, lowest=-1)
     best = "; ".join(
-        f"{entry} best by {NAMES[name]} ({own[name].value:.2f})"
-        for entry, own in rows.items()
-        for name in [max(own, key=lambda name: own[name].value)]
+        f"{entry} best by {name} ({values[name, entry].value:.2f})"
+        for entry in entries
+        for name in [max((one for one, of in values if of == entry), key=lambda one: values[one, entry].value)]
     )
     return drawing.described(figure, f"Kendall's tau of the input margin and each stand-in: {best}.")

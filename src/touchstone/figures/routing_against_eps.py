@@ -13,7 +13,7 @@ from touchstone.report import drawing, marks, palette
 # What the paper links: how far out the router sees the images, how often they fool, what translating recovers.
 EXCESS, ACCURACY, GAIN = "routing_excess", "untranslated_accuracy", "translation_gain"
 PANELS = {
-    EXCESS: "router's score above its threshold\n(spreads of clean images)",
+    EXCESS: "router's score minus its threshold, in\nspreads of clean images; above 0: translated",
     ACCURACY: "misclassified without translation",
     GAIN: "accuracy gained by translating",
 }
@@ -55,7 +55,9 @@ def routing_against_eps(metrics: list[MetricRow], *, entry: str) -> Figure:
             axes.fill_between(places, low, high, color=look["color"], alpha=0.18, linewidth=0, label=f"_{family}")
         axes.set_title(title, fontsize=8)
         axes.set_xlabel("eps (pixels, from 0 to 1)")
-        if metric != EXCESS:
+        if metric == EXCESS:
+            axes.axhline(0, color=drawing.FAINT, linewidth=1)
+        else:
             axes.yaxis.set_major_formatter(PercentFormatter(1))
     panels[0].legend()
     figure.supylabel(" ")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 from matplotlib.figure import Figure
 
 from touchstone.contracts import PositiveFloat
-from touchstone.figures._curves import error_bars, label_ends, means_first
+from touchstone.figures._curves import error_bars, means_first
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 
-NEAR = 0.12  # points of one cluster, in shares of both axes: their names are beside the cluster
+SHIFTS = (15, -15, 27, -27, 39, -39)  # points of type from a mark to its name, beyond the ends of its interval
+LETTER, LINE, HIGH = 0.0115, 0.045, 240  # of a name in shares of the axes: width, height; the axis in points of type
 
 
 def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1, norm: str = "linf") -> Figure:
@@ -49,9 +48,13 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
         marks.shows(drawn.lines[0], rows["tau"])
     axes.set(xlabel=f"robust accuracy at {norm} eps {eps:g} (share)", ylabel="Kendall's tau of input and logit margin")
     axes.set(xlim=(-0.03, 1.03), ylim=(min(0, *axes.get_ylim()), 1.02))
-    for cluster in _clusters({entry: (rows["robust"].value, rows["tau"].value) for entry, rows in whole.items()}):
-        edge = max(robust for robust, _ in cluster.values())
-        label_ends(axes, {entry: (edge, tau) for entry, (_, tau) in cluster.items()}, whole, 0.045)
+    for entry, (point, shift) in _label_places(
+        {entry: (rows["robust"].value, rows["tau"].value) for entry, rows in whole.items()}
+    ).items():
+        axes.annotate(
+            entry, point, (0, shift), textcoords="offset points", ha="center", va="center", fontsize=8,
+            color=palette.line(entry, whole)["color"], annotation_clip=False,
+        )  # fmt: skip
     best = max(whole, key=lambda entry: whole[entry]["tau"].value)
     axes.set_title(
         f"The logit margin ranks best in {best}: tau {whole[best]['tau'].value:.2f}", fontweight="bold", fontsize=10
@@ -60,11 +63,18 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
     return drawing.described(figure, f"Kendall's tau against robust accuracy, per classifier: {taus}.")
 
 
-def _clusters(points: dict[str, tuple[float, float]]) -> list[dict[str, tuple[float, float]]]:
-    """Return the points in groups: each is near another one of its group."""
-    clusters: list[dict[str, tuple[float, float]]] = []
-    for name, point in sorted(points.items(), key=lambda item: item[1]):
-        near = [one for one in clusters if any(math.dist(point, other) < NEAR for other in one.values())]
-        joined = {name: point} | {key: value for one in near for key, value in one.items()}
-        clusters = [one for one in clusters if one not in near] + [joined]
-    return clusters
+def _label_places(points: dict[str, tuple[float, float]]) -> dict[str, tuple[tuple[float, float], float]]:
+    """Return {name: (its point, points of type above it)}: above, below or farther off, where no other name is."""
+    taken: list[tuple[float, float, float]] = []  # the middle of a name and half its width, in shares of both axes
+    places: dict[str, tuple[tuple[float, float], float]] = {}
+    for name, (across, up) in sorted(points.items(), key=lambda item: item[1]):
+        half = len(name) * LETTER / 2
+
+        def free(shift: float, across: float = across, up: float = up, half: float = half) -> bool:
+            height = up + shift / HIGH
+            return all(abs(across - x) > half + wide or abs(height - y) > LINE for x, y, wide in taken)
+
+        shift = next((shift for shift in SHIFTS if free(shift)), SHIFTS[0])
+        taken.append((across, up + shift / HIGH, half))
+        places[name] = ((across, up), shift)
+    return places

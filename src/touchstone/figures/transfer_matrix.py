@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,7 +14,6 @@ from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.places import place_of
 
-DARK, LIGHT = "#101418", "#fdfdfd"  # on coloured cells; not drawing.PAPER, through which the page shines
 Accuracies = dict[tuple[str, str], MetricRow]  # (made to fool, classified by) -> its row
 
 
@@ -66,14 +64,12 @@ def _draw(axes: Axes, name: str, rows: Accuracies) -> None:
     nothing = Interval(np.nan, None, None)
     cells = [[errors.get((fooled, by), nothing) for by in names] for fooled in victims]
     values = np.array([[cell.value for cell in line] for line in cells])
-    colours = colormaps["cividis"]
-    axes.pcolormesh(values, cmap=colours, vmin=0, vmax=1, edgecolors=drawing.FAINT, linewidth=0.4)
+    axes.pcolormesh(values, cmap="Blues", vmin=0, vmax=1.4, edgecolors="white", linewidth=1.5)
     for (down, across), error in np.ndenumerate(values):
         if np.isfinite(error):
-            ink = DARK if error > 0.5 else LIGHT
             source = rows.get((victims[down], names[across]))
             cell = cells[down][across]
-            _heat_maps.number(axes, across + 0.5, down + 0.5, cell, ink, size=8, percent=True, row=source)
+            _heat_maps.number(axes, across + 0.5, down + 0.5, cell, _heat_maps.DARK, size=8, percent=True, row=source)
     axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(np.arange(len(victims)) + 0.5, victims)
     axes.set(title=name, xlabel="classified by", ylabel="made to fool", aspect="equal")

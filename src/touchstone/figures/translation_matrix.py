@@ -12,7 +12,7 @@ from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.places import place_of
 
-UNTRANSLATED, CLEAN = "no translator", "clean"
+UNTRANSLATED, CLEAN = "no translator", "not attacked"
 SHADES = "Blues"
 
 
@@ -54,8 +54,8 @@ def translation_matrix(metrics: list[MetricRow], *, classifier: str, examples: s
     axes.set_yticks(np.arange(len(lines)) + 0.5, lines)
     axes.invert_yaxis()
     axes.set(
-        title=f"accuracy of {classifier} on {examples}; small: {_heat_maps.what_ends_are(shown.values())}",
-        xlabel="tested on",
+        title=f"accuracy of {classifier} on {examples}",
+        xlabel=f"tested on; in small type: {_heat_maps.what_ends_are(shown.values())}",
         ylabel="translated by",
     )
     return drawing.described(figure, _words(values, lines, columns))
@@ -76,5 +76,6 @@ def _words(values: dict[tuple[str, str], Interval], lines: list[str], columns: l
     for column in columns:
         own = {line: values[line, column].value for line in lines if (line, column) in values}
         best = max(own, key=lambda line: own[line])
-        parts.append(f"on {column} images most is right through {best} ({own[best]:.0%})")
+        images = "images that are not attacked" if column == CLEAN else f"{column} images"
+        parts.append(f"on {images} most is right through {best} ({own[best]:.0%})")
     return "Accuracy by translator and attack: " + "; ".join(parts) + "."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -49,6 +49,8 @@ class ClaimLine(NamedTuple):
         says: what was found, in plain words; "" if the criterion has no sentence of its own.
         answer: the same with its numbers as buttons.
         why: how the verdict follows from the number that decided.
+        when: when its criterion was fixed.
+        decides: (claim, what became of it under an attacker who knows), of the claims that this criterion may break.
     """
 
     claim: str
@@ -65,6 +67,8 @@ class ClaimLine(NamedTuple):
     note: str
     answer: Markup = Markup()
     why: str = ""
+    when: str = ""
+    decides: tuple[tuple[str, str], ...] = ()
     comparable: bool = False  # measured on the data and the network of the paper
 
 
@@ -79,7 +83,7 @@ def page_lines(
         rows: those of `claim_rows`, in their order.
         doubts: the checks that attacks failed; numbers computed from those attacks are marked.
     """
-    doubts = doubts or Doubts(())
+    doubts, verdicts = doubts or Doubts(()), list(verdicts)
     numbers, waiting = Numbers(()), iter(rows)
     judged: list[ClaimLine] = []
     others: list[ClaimLine] = []
@@ -102,11 +106,29 @@ def page_lines(
             note="; ".join(verdict.notes),
             answer=_answer(criterion, parts, shown) if criterion and criterion.says and parts else Markup(),
             why=_why(verdict.word, parts[0]) if parts else "",
+            when=_when(criterion) if criterion else "",
+            decides=tuple(_decided(verdict.claim.id, verdicts)),
             comparable=criterion is not None and criterion.paper_scale,
         )
         by_numbers = criterion and line.numbers and line.word != NOT_RUN
         (judged if by_numbers else others).append(line)
     return judged, others
+
+
+def _when(criterion: Criterion) -> str:
+    """Return when a criterion was fixed, in words."""
+    if not criterion.revised:
+        return "fixed before any run"
+    last = criterion.revised[-1]
+    return f"changed on {last.date}, {'after' if last.known else 'before'} an outcome was known"
+
+
+def _decided(attack: str, verdicts: list[Verdict]) -> Iterator[tuple[str, str]]:
+    """Yield the other claims that an attack may break, each with what became of it."""
+    for verdict in verdicts:
+        claim = verdict.claim
+        if isinstance(claim, Criterion) and claim.id != attack and attack in claim.broken_by:
+            yield claim.id, verdict.attacker
 
 
 def typeset(comparisons: str) -> str:

@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -101,6 +102,12 @@ def description(figure: Figure) -> str:
     if not text:
         raise ValueError("a figure without a description: its component has to call drawing.described")
     return text
+
+
+def takeaway(figure: Figure) -> str:
+    """Return the bold title that says what the figure shows; "" if it has none."""
+    titles = (text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_fontweight() == "bold")
+    return next((title.get_text() for title in titles), "")
 
 
 def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 50) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -39,6 +39,7 @@ class Picture(NamedTuple):
     evaluation: str  # to whose chapter it belongs
     caption: str
     alt: str
+    title: str  # its takeaway, which a narrow screen shows above it
     html: Markup
     sources: list[str]  # the files that it was drawn from
     component: str
@@ -92,7 +93,7 @@ def _picture(
     places: Mapping[tuple[object, ...], int],
     styles: dict[str, str],
 ) -> Picture:
-    alt, svg, pdf, png, parts = _drawn(name, figure["draw"])
+    alt, title, svg, pdf, png, parts = _drawn(name, figure["draw"])
     lines = {part: [places.get(_quantity(row)) for row in own] for part, own in parts.rows.items()}
     shown = [row for own in parts.rows.values() for row in own]
     # Only figures drawn from metrics can be doubted: no check is about images, scores or weights.
@@ -102,6 +103,7 @@ def _picture(
         evaluation=figure["evaluation"],
         caption=figure["caption"] or alt,
         alt=alt,
+        title=title,
         html=_image(png, alt) if png else inline_svg(svg.decode(), name, alt, styles, lines, parts.groups),
         sources=figure["files"],
         component=figure.get("component", ""),
@@ -116,6 +118,7 @@ def _picture(
 
 class _Drawn(NamedTuple):
     alt: str
+    title: str
     svg: bytes
     pdf: bytes
     png: bytes | None
@@ -127,7 +130,9 @@ def _drawn(name: str, draw: Callable[[], Figure]) -> _Drawn:
         plot = draw()
     marks.name_series(plot, parts)
     png = drawing.png(plot) if drawing.is_raster(plot) else None
-    return _Drawn(drawing.description(plot), drawing.svg(plot, name), drawing.pdf(plot), png, parts)
+    return _Drawn(
+        drawing.description(plot), drawing.takeaway(plot), drawing.svg(plot, name), drawing.pdf(plot), png, parts
+    )
 
 
 def _failed(texts: list[str]) -> dict[str, list[str]]:

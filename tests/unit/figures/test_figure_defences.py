@@ -95,7 +95,7 @@ def test_the_matrix_crosses_translators_and_attacks():
     figure = translation_matrix(rows, classifier="cnn", examples="digits")
 
     axes = figure.axes[0]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["clean", "pgd"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["not attacked", "pgd"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["no translator", "unet"]
     shown = ["90%", "80–100", "20%", "10–30", "85%", "75–95", "75%", "65–85"]
     assert [text.get_text() for text in axes.texts] == shown

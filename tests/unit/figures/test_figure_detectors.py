@@ -104,7 +104,7 @@ def test_the_profile_names_tensors_layer_by_layer_and_puts_clean_medians_at_one(
     assert names == ["0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"]
     assert "digits_test 1 in 0.weight" in drawing.description(figure)
     lowest = min(bar.get_y() for bar in axes.patches)
-    assert axes.get_ylim()[0] < lowest and "log scale" in axes.get_ylabel()
+    assert axes.get_ylim()[0] < lowest and axes.get_ylabel() == "squared norm (clean median = 1)"
 
 
 def test_tensors_whose_order_is_unclear_are_numbered():

@@ -16,7 +16,7 @@ from touchstone.figures.margin_evasion_histograms import margin_evasion_histogra
 from touchstone.figures.margin_proxies import margin_proxies
 from touchstone.figures.margin_scatter import margin_scatter
 from touchstone.figures.subset_errors import subset_errors
-from touchstone.figures.tau_against_robustness import tau_against_robustness
+from touchstone.figures.tau_against_robustness import _label_places, tau_against_robustness
 from touchstone.report import drawing
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))
@@ -84,6 +84,16 @@ def test_every_classifier_is_one_point_of_tau_against_robust_accuracy():
 
     assert {text.get_text() for text in figure.axes[0].texts} == {"cnn", "cnn_pgd"}
     assert "cnn_pgd" in drawing.description(figure)
+
+
+def test_names_of_points_that_are_near_each_other_do_not_meet():
+    points = {f"network_{place}": (0.5 + place / 100, 0.6) for place in range(5)}
+
+    places = _label_places(points)
+
+    assert {point for point, _ in places.values()} == set(points.values())
+    assert len({shift for _, shift in places.values()}) == len(points)
+    assert _label_places({"a": (0.1, 0.6), "b": (0.9, 0.6)})["b"][1] == places["network_0"][1]  # far from each other
 
 
 def test_every_stand_in_has_a_line_of_its_own():

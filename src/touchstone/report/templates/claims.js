@@ -31,6 +31,7 @@ if (chips.length) {
       const name = chip.dataset.word ? "word" : "paper";
       state[name] = state[name] === chip.dataset[name] ? "" : chip.dataset[name];
       keep();
+      if (state[name]) words.scrollIntoView({ block: "start" });
     });
   }
   words.addEventListener("input", () => {

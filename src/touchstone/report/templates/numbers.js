@@ -46,7 +46,7 @@ const describe = (data, row, line) => {
     add("⚠ failed a check", data.doubts[line]);
     list.lastChild.append(" ", make("a", "all checks", { href: "#checks" }));
   }
-  add("where", `line ${line} of metrics.csv.gz, whose header is line 1; all digits are there`);
+  add("where", `line ${line} of metrics.csv.gz (its header is line 1)`);
   return list;
 };
 const interval = (row) => `${short(row.value)} [${short(row.low)}, ${short(row.high)}]`;
@@ -55,7 +55,7 @@ const linesOf = (data, places) => {
   for (const line of places) {
     const row = rowAt(data, line);
     const seed = row.seed === null ? "" : `, seed ${row.seed}`;
-    list.append(make("li", `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}${seed}: ${interval(row)}, line ${line}`));
+    list.append(make("li", `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}${seed}: ${interval(row)}, line ${line} of metrics.csv.gz`));
   }
   return list;
 };

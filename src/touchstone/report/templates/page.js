@@ -75,6 +75,7 @@ const scrollable = (picture) => {
   if (picture.scrollWidth <= picture.clientWidth + 1) return;
   const name = (picture.closest("figure")?.id ?? "workflow").replace("figure-", "").replaceAll("_", " ");
   picture.tabIndex = 0;
+  picture.classList.add("scrolls");
   if (picture.getAttribute("role") !== "tabpanel") Object.assign(picture, { role: "region", ariaLabel: `Figure ${name}, can be scrolled` });
 };
 const fitAll = (part = document) => {

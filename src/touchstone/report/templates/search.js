@@ -4,7 +4,7 @@ const hits = byId("search-hits");
 const query = byId("search-words");
 const targets = once(async () => {
   await Promise.all(all("#claims > details[data-holds]").map(unfold));
-  const list = all("#claims tr[id]").map((row) => [row.textContent.replace(/\s+/g, " ").trim(), `#${row.id}`, "claim"]);
+  const list = all("#claims tr[id]").map((row) => [[...row.cells].map((cell) => cell.textContent.replace(/\s+/g, " ").trim()).join(" · "), `#${row.id}`, "claim"]);
   list.push(...all("section[id] > h2").map((head) => [head.textContent, `#${head.parentElement.id}`, "section"]));
   list.push(...all("details.chapter").map((part) => [part.querySelector("summary").textContent, `#${part.id}`, "question"]));
   const figures = [...all("figure[id]").map((part) => part.id), ...all("[data-holds]").flatMap((part) => part.dataset.holds.split(" ").filter((id) => id.startsWith("figure-")))];
