@@ -11,7 +11,7 @@ import numpy as np
 
 from touchstone.evidence import margin_points
 from touchstone.evidence.selection import TAKEN, Selection
-from touchstone.pipeline.jobs.adapters import ADAPTERS, _scorer
+from touchstone.pipeline.jobs.adapters import ADAPTERS, scored_rows, scorer
 from touchstone.pipeline.jobs.job import Job
 from touchstone.pipeline.jobs.outputs import Outputs
 from touchstone.pipeline.jobs.reader import METRICS, JobError, Reader
@@ -127,7 +127,8 @@ class Recomputation(Reader):
 
     def calibrated(self, task: Task, detector: Detector) -> Detector:
         """Return a fitted detector with the thresholds and the spread that its calibration images give."""
-        scores = np.sort(_scorer(self.job(task))(detector).scores)
+        job = self.job(task)
+        scores = np.sort(scorer(job)(*scored_rows(job), detector).scores)
         thresholds = {rate: threshold_at(scores, float(rate)) for rate in detector.thresholds}
         return replace(detector, thresholds=thresholds, spread=max(float(scores.std()), 1e-12))
 

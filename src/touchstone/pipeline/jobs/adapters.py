@@ -19,8 +19,6 @@ from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.provenance import sidecar_files
 
-# --- one small adapter per step: its inputs as nouns, its output as a file ----------------------------------------
-
 
 def _fetch(job: Job) -> None:
     from touchstone.ingest import downloads
@@ -242,7 +240,12 @@ def _infer(job: Job) -> None:
     job.write(infer(job.noun("examples", "ExampleSet"), _model(job), **settings))
 
 
-def _scorer(job: Job) -> Callable[..., Any]:
+def scored_rows(job: Job) -> tuple[Any, Any]:
+    """Return the Outputs and the ExampleSet that a detector's task scores; a task has one of them, or both."""
+    return job.noun("outputs", "Outputs"), job.noun("examples", "ExampleSet")
+
+
+def scorer(job: Job) -> Callable[..., Any]:
     """Return the function that scores Outputs and an ExampleSet, either of which may be None, with a Detector."""
     from touchstone.pipeline.steps.score import score
 
@@ -266,9 +269,8 @@ def _fit(job: Job) -> None:
     fitted = registry.used(block["use"]).fit
     outputs, sets = job.nouns("anomalous_outputs", "Outputs"), job.nouns("anomalous_examples", "ExampleSet")
     count = max(len(outputs), len(sets))
-    held_out = job.noun("outputs", "Outputs"), job.noun("examples", "ExampleSet")
     detector = fit(
-        functools.partial(_scorer(job), *held_out),
+        functools.partial(scorer(job), *scored_rows(job)),
         fitter=None if fitted is None else bound(block, tuple(fitted.settings), registry.load_fit(block["use"])),
         data=() if fitted is None else fitted.data,
         fit_on=(job.noun("fit_outputs", "Outputs"), job.noun("fit_examples", "ExampleSet")),
@@ -284,11 +286,9 @@ def _fit(job: Job) -> None:
 
 
 def _score(job: Job) -> None:
-    scorer, detector = _scorer(job), job.noun("detector", "Detector")
-    rows = job.noun("outputs", "Outputs"), job.noun("examples", "ExampleSet")
-    scores = scorer(*rows, detector)
-    again = functools.partial(scorer, detector=detector)
-    check_independent_rows(job.settings["component"]["use"], again, *rows, scores.scores)
+    score, rows = functools.partial(scorer(job), detector=job.noun("detector", "Detector")), scored_rows(job)
+    scores = score(*rows)
+    check_independent_rows(job.settings["component"]["use"], score, *rows, scores.scores)
     job.write(scores)
 
 
