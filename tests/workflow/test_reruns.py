@@ -24,7 +24,7 @@ def test_what_changes_no_number_reruns_nothing(copied):
         '"""Another word."""\n# a comment\n\n',
     )
     copied.edit("src/touchstone/pipeline/steps/attack.py", "def attack(", "# why not\ndef attack(")
-    copied.edit("workflow/studies/tiny.yaml", "fab: {steps: 2}", "fab: {steps: 2, restarts: 1}")
+    copied.edit("workflow/studies/tiny.yaml", "fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 2, restarts: 1}")
     (copied.root / "workflow/studies/other.yaml").write_text("attacks: {pgd: {eps: 0.2}}\n")
     for name in ("examples/digits_test", "checkpoints/cnn.0", "attacked/digits_test/cnn.0/pgd"):
         os.utime(copied.root / f"data/tiny/{name}.safetensors")
