@@ -107,7 +107,8 @@ def _box(step: str, note: str, place: _Place) -> Markup:
 
 
 def _words(stages: Sequence[Stage], notes: Mapping[str, str]) -> str:
-    return "; ".join(
+    steps = (
         f"{stage.step} {notes.get(stage.step, '')}" + (f", from {', '.join(stage.reads)}" if stage.reads else "")
         for stage in stages
     )
+    return f"The steps of the study and what they read: {'; '.join(steps)}"
