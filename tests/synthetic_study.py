@@ -474,6 +474,7 @@ OWN_SETTINGS = {
     "detector_reduction": {"eps": 0.1},
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
+    "linear_probe": {"against": ["cnn"]},
     "certified_detection": {"high": ["msp_high"], "low": ["msp_low"], "eps": [0.05]},
 }
 # Settings of this name where a component requires one; where it has a default, it means something else.

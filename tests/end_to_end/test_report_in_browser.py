@@ -221,9 +221,9 @@ def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
     page.execute_script("arguments[0].click()", one(page, "#claim-S4-1 .number"))
 
     shown = dialog_is(page, True).text
-    assert shown.splitlines()[0].startswith(("×", "S4-1: gain in accuracy"))
-    assert "Computed from" in shown and "accuracy gain of cnn on digits_test/pgd/unet, seed 0" in shown
-    assert "data/tiny/outputs/cnn.0/tested_plain" in shown
+    assert shown.splitlines()[0].startswith(("×", "S4-1: gain in accuracy as deployed"))
+    assert "Computed from" in shown and "accuracy minus cnn of routed on digits_test/cnn/pgd, seed 0" in shown
+    assert "data/tiny/outputs/routed.0/tested_plain" in shown
 
 
 def test_a_mark_of_a_figure_says_what_it_shows_and_opens_its_row(page, tiny):

@@ -11,7 +11,7 @@ from touchstone.claims.verdicts import STATUSES
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.sections import sections
 
-HOW_MANY = {"P0": 6, "S0": 8, "P1": 5, "S1": 11, "P2": 8, "S2": 10, "P3": 18, "S3": 15, "P4": 4, "S4": 12}
+HOW_MANY = {"P0": 6, "S0": 8, "P1": 5, "S1": 11, "P2": 8, "S2": 10, "P3": 18, "S3": 15, "P4": 4, "S4": 16}
 IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + ["S1-13"]
 # Fixed before any run; a change here is a change of the question, and its criterion says so under `revised`.
 BOUNDS = {
@@ -48,7 +48,6 @@ BOUNDS = {
     "S4-1": [("at_least", 0.4)],
     "S4-2": [("equals", 0.0)],
     "S4-3": [("at_least", -0.05), ("between", (0.03, 0.07))],
-    "S4-4": [("at_least", 0.8)],
     "S4-5": [("at_least", 0.2), ("below", 0.0)],
     "S4-6": [("at_least", 0.4)],
     "S4-7": [("below", 0.2)],
@@ -73,7 +72,10 @@ SINCE_THE_FIRST_EDITION = {
     "S3-5": [("below", {"mnist": 0.0})],
     "S3-14": [("at_most", 0.05)],  # was S3-5
     "S3-15": [("at_least", 0.3)],
+    "S4-4": [("at_least", 0.8)],  # of another router; that of the first edition is S4-14
     "S4-12": [("above", {"mnist": 0.0, "cifar10": 0.0})],
+    "S4-13": [("at_least", 0.1)],  # that of S4-8
+    "S4-14": [("at_least", 0.8)],  # was S4-4
 }  # fmt: skip
 FACTS = papers.shipped_facts()
 BOOK = paper_files.book(FACTS)
