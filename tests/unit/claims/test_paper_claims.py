@@ -12,7 +12,10 @@ from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.sections import sections
 
 HOW_MANY = {"P0": 6, "S0": 8, "P1": 5, "S1": 11, "P2": 8, "S2": 10, "P3": 18, "S3": 15, "P4": 4, "S4": 12}
-IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + ["S0-11", "S1-13"]
+IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [
+    "S0-11",
+    "S1-13",
+]
 # Fixed before any run; a change here is a change of the question, and its criterion says so under `revised`.
 BOUNDS = {
     "S0-1": [("at_least", 0.95), ("at_least", 0.9)],
