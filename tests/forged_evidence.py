@@ -1,4 +1,4 @@
-"""A forger's tools: change anything in an unpacked evidence file, and compute every digest above it anew.
+"""A forger's tools: change anything in an unpacked evidence file, and compute every digest above it again.
 
 Tests load it with runpy, because test folders are no packages.
 """
@@ -142,3 +142,8 @@ def bumped(values, by, rows=1):
     values = values.copy()
     values[:rows] += np.asarray(by, values.dtype)
     return values
+
+
+def caught(result, check, named):
+    """The problems that one check found, and whose text holds a name."""
+    return [problem for problem in result.problems if problem.check == check and named in str(problem)]

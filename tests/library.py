@@ -16,24 +16,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from core_packages import CORE
+
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements-library.lock"
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 SLOWEST_IMPORT = 0.3  # seconds of `import touchstone`, beyond the start of Python
 ROOMS = ("adaptive", "adversary", "api", "assay", "attacks", "detectors", "ingest", "margins", "network_files", "networks",
          "numerics", "records", "statistics")  # fmt: skip
-CORE = {
-    "torch",
-    "numpy",
-    "scipy",
-    "safetensors",
-    "yaml",
-    "PIL",
-    "annotated_types",
-    "psutil",
-    "threadpoolctl",
-    "filelock",
-}
 PRESENT = {*sys.stdlib_module_names, *CORE, "touchstone", "pytest", "_pytest", "hypothesis", "sklearn"}
 IMPORTED = """
 import sys, time

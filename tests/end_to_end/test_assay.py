@@ -22,7 +22,7 @@ from touchstone.records import encoding, nouns
 from touchstone.report import packing
 
 FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
-Forger, flipped, bumped = (FORGED[name] for name in ("Forger", "flipped", "bumped"))
+Forger, flipped, bumped, caught = (FORGED[name] for name in ("Forger", "flipped", "bumped", "caught"))
 DATA = "data/assay_small"
 
 EPS = 32 / 255
@@ -174,7 +174,7 @@ def test_a_forged_assay_is_named(evidence, tmp_path, change, check, named):
 
     result = verify(forger.packed(), Options())
 
-    assert [each for each in result.problems if each.check == check and named in str(each)], result.problems
+    assert caught(result, check, named), result.problems
 
 
 def test_an_assay_of_another_model_is_named_by_whoever_has_the_model(assayed, evidence, tmp_path):

@@ -283,15 +283,26 @@ def test_a_count_of_the_scorecard_leaves_its_claims_and_the_address_keeps_it(pag
     assert one(page, ".scorecard [aria-pressed=true]").get_attribute("data-word") == word
 
 
-def test_search_leads_to_a_claim(page):
+def search(page, words):
+    """Type words into the page's search and open the first hit."""
     page.switch_to.active_element.send_keys(Keys.CONTROL, "k")
-    one(page, "#search-words").send_keys("S4-1")
+    one(page, "#search-words").send_keys(words)
     WebDriverWait(page, 5).until(lambda driver: every(driver, "#search-hits a"))
-
     page.switch_to.active_element.send_keys(Keys.ENTER)
+
+
+def test_search_leads_to_a_claim(page):
+    search(page, "S4-1")
 
     WebDriverWait(page, 5).until(lambda driver: one(driver, "#claim-S4-1").is_displayed())
     assert not one(page, "#search").get_property("open")
+
+
+def test_search_leads_to_a_file_and_what_it_was_made_from(page):
+    search(page, "checkpoints cnn.0.safetensors")
+
+    WebDriverWait(page, 5).until(lambda driver: one(driver, "#origin").get_property("open"))
+    assert "data/tiny/checkpoints/cnn.0.safetensors" in one(page, "#origin-body").text
 
 
 def test_a_table_is_one_tab_stop_and_arrows_reach_every_number(page):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core_packages import CORE
 from touchstone import extras
 from touchstone.__main__ import main
 from touchstone.pipeline.provenance import parsed_code
@@ -67,22 +68,10 @@ def test_the_library_has_at_most_eight_dependencies_beside_those_of_torch():
 
 
 def test_every_package_that_is_imported_is_a_dependency_or_of_an_extra():
-    core = {
-        "torch",
-        "numpy",
-        "scipy",
-        "safetensors",
-        "yaml",
-        "PIL",
-        "annotated_types",
-        "psutil",
-        "filelock",
-        "threadpoolctl",
-    }
     used = {module.partition(".")[0] for path in PACKAGE.rglob("*.py") for module in imports(path, lazy=True)}
 
     assert (
-        used - core - extras.EXTRAS.keys() - set(sys.stdlib_module_names) - {"touchstone", "onnx", "onnx2pytorch"}
+        used - CORE - extras.EXTRAS.keys() - set(sys.stdlib_module_names) - {"touchstone", "onnx", "onnx2pytorch"}
         == set()
     )
     assert set(PROJECT["optional-dependencies"]) == {*extras.PACKAGES, "dev"}

@@ -29,7 +29,7 @@ from touchstone.records import encoding
 from touchstone.statistics.thresholds import threshold_at
 
 FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
-Forger, flipped, bumped = (FORGED[name] for name in ("Forger", "flipped", "bumped"))
+Forger, flipped, bumped, caught = (FORGED[name] for name in ("Forger", "flipped", "bumped", "caught"))
 CLAIMS = ("S1-13", "S3-12", "S2-1")
 TEST, TRAIN, CALIBRATION = (
     f"data/tiny/examples/digits_{part}.safetensors" for part in ("test", "train", "calibration")
@@ -194,10 +194,6 @@ MARGIN = [
     ("margins in another norm", lambda f: f.noun(MARGINS, norm=lambda norm: "l2"), "recomputation", MARGINS),
 ]  # fmt: skip
 CONSISTENT = [*MARGIN, *BUDGETS, *SPLITS, *FORWARD, *NUMBERS]
-
-
-def caught(result, check, named):
-    return [problem for problem in result.problems if problem.check == check and named in str(problem)]
 
 
 @pytest.mark.parametrize(

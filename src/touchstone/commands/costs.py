@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,10 +14,11 @@ from touchstone.commands._command_line import add_study
 from touchstone.commands._templates import rendered
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
-from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.settings.study import Study, load
 from touchstone.report import methods
 from touchstone.report.workflow_picture import workflow_picture
 
+CHECKS = "evaluations/sanity"
 COLUMNS = ("step", "jobs", "files", "from cache", "minutes", "CPU minutes", "peak GB", "longest")
 
 
@@ -27,11 +29,24 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the costs of a study per step and write them as a page."""
-    return show(load(options.study).name)
+    study = load(options.study)
+    return show(study.name, check_attacks(study))
 
 
-def show(study: str) -> int:
+def check_attacks(study: Study) -> set[str]:
+    """Return the attacks that only check other attacks: no evaluation but `sanity` reads them."""
+    of_checks: dict[bool, set[str]] = {True: set(), False: set()}
+    for evaluation in study["evaluations"].values():
+        of_checks[evaluation["use"] == CHECKS].update(evaluation["attacks"])
+    return of_checks[True] - of_checks[False]
+
+
+def show(study: str, checks: Collection[str] = ()) -> int:
     """Print a study's costs per step and write logs/STUDY/costs.html.
+
+    Args:
+        study: its name.
+        checks: the attacks that only check other attacks.
 
     Raises:
         ValueError: the study has no run records.
@@ -46,7 +61,7 @@ def show(study: str) -> int:
     for row in (COLUMNS, *rows):
         print("  ".join(cell.rjust(width) if place else cell.ljust(width)
                         for place, (cell, width) in enumerate(zip(row, widths, strict=True))))  # fmt: skip
-    notes = _notes(records)
+    notes = _notes(records) + _share_of_checks(finished, checks)
     print(notes)
     page = logs / "costs.html"
     picture = _picture(study, {row[0]: f"{row[4]} min" for row in rows})
@@ -109,6 +124,13 @@ def _cost(step: str, records: list[dict[str, Any]]) -> Cost:
         peak_bytes=max(record["peak_bytes"] for record in records),
         longest=f"{' '.join([longest['rule'], *longest['wildcards'].values()])} ({_seconds(longest):.0f} s)",
     )
+
+
+def _share_of_checks(records: list[dict[str, Any]], attacks: Collection[str]) -> str:
+    """Return which share of the jobs' time the checks of attacks took; "" if none were made."""
+    checks = (record for record in records if all(Path(file).stem in attacks for file in record["outputs"]))
+    seconds = sum(map(_seconds, checks))
+    return f" Checks of attacks: {seconds / sum(map(_seconds, records)):.1%} of the time." if seconds else ""
 
 
 def _seconds(record: dict[str, Any]) -> float:

@@ -13,13 +13,14 @@ import numpy as np
 from touchstone.evidence import budget_checks, closeness, margin_points
 from touchstone.evidence.margin_points import Tally
 from touchstone.evidence.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
-from touchstone.evidence.recomputation import BY_ROW, Recomputation, rows_of
+from touchstone.evidence.recomputation import BY_ROW, Recomputation
 from touchstone.evidence.study_evidence import NETWORKS
 from touchstone.numerics import cpu_paths
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records import encoding
 from touchstone.records.nouns import Array, ExampleSet
+from touchstone.records.selection import select_rows
 
 FEWEST = 20  # rows of a file that are computed again, however small the sample
 
@@ -102,7 +103,7 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
         elif reader.computable(task):
             rows = _sampled(reader, task, len(getattr(stated, "example_ids", ())))
             if rows is not None:
-                stated = rows_of(stated, rows)
+                stated = select_rows(stated, rows)
                 counts.sampled += 1
             counts.compared(closeness.compare(stated, reader.compute(task, rows), _tolerance(reader, task)))
             counts.files["prepared"] += task.step == "prepare"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records import encoding, metric_tables, nouns
 from touchstone.records.nouns import Array, Detector
+from touchstone.records.selection import select_rows
 from touchstone.statistics.thresholds import threshold_at
 
 KINDS = {
@@ -45,7 +46,7 @@ class _Task(Job):
     def noun(self, role: str, kind: str) -> Any:
         """Return the noun of a role; of the set that is computed on, the sampled rows."""
         noun = super().noun(role, kind)
-        return noun if self.sample is None or noun is None or role not in SET else rows_of(noun, self.sample)
+        return noun if self.sample is None or noun is None or role not in SET else select_rows(noun, self.sample)
 
     def write(self, noun: Any) -> None:
         """Keep the task's result."""
@@ -139,14 +140,3 @@ class Recomputation(Reader):
         if "folder" in inputs:
             inputs = inputs | {"folder": str(self.raw[Path(str(inputs["folder"])).name])}
         return _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)
-
-
-def rows_of(noun: Any, rows: Array) -> Any:
-    """Return some rows of a noun all of whose arrays have one row per image."""
-    return replace(noun, **{field.name: _taken(getattr(noun, field.name), rows) for field in fields(noun)})
-
-
-def _taken(value: Any, rows: Array) -> Any:
-    if isinstance(value, np.ndarray):
-        return value[rows]
-    return {name: _taken(each, rows) for name, each in value.items()} if isinstance(value, dict) else value

@@ -46,7 +46,7 @@ def error_bars(rows: Iterable[MetricRow], scale: float = 1) -> list[list[float]]
 
 
 def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterable[str], gap: float = 0.055) -> None:
-    """Write each curve's name beside its last point, moved up or down so that no two names meet.
+    """Write each curve's name beside its last point, moved up or down so that no two names meet, nor one the axis.
 
     Args:
         axes: where the curves are, with fixed limits of the vertical axis.
@@ -60,7 +60,7 @@ def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterab
     order = sorted(ends, key=lambda name: ends[name][1])
     heights: list[float] = []
     for name in order:
-        heights.append(max(ends[name][1], heights[-1] + step) if heights else ends[name][1])
+        heights.append(max(ends[name][1], heights[-1] + step if heights else bottom + 0.6 * step))
     over = max(0.0, heights[-1] - (top - step / 2)) if heights else 0.0
     for place in range(len(heights) - 1, -1, -1):  # what does not fit below the top moves the others down
         heights[place] -= over

@@ -51,7 +51,7 @@ def accuracy_against_eps(
     if len(shown) > CROWD:  # too many lines for names beside them
         named = {text: line for axes in panels for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
         figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5, handlelength=3)
-    figure.suptitle(_takeaway(curves), x=0.01, ha="left", fontsize=10, fontweight="bold")
+    drawing.headline(figure, _takeaway(curves))
     return drawing.described(figure, _words(curves))
 
 

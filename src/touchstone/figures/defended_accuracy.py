@@ -78,7 +78,7 @@ def defended_accuracy(
     if attacked:
         best = names[0]
         title = f"Against an attacker who knows everything, {best} keeps most: {attacked[best]:.0%}"
-        figure.suptitle(title, fontsize=10, fontweight="bold", ha="left", x=0.01)
+        drawing.headline(figure, title)
     return drawing.described(figure, _words(rows))
 
 

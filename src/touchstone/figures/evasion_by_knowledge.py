@@ -55,7 +55,7 @@ def evasion_by_knowledge(
     if bare is not None:
         axes.axvline(bare, color=drawing.FAINT, linestyle="--", linewidth=1)
         axes.annotate(
-            "without a detector", (bare, len(order) - 0.45), (-3, 0), textcoords="offset points", fontsize=8, ha="right"
+            "without a detector", (bare, len(order) - 0.4), (-4, 0), textcoords="offset points", fontsize=8, ha="right"
         )
     axes.set_yticks(range(len(order)), [name.replace("_", " ") for name in reversed(order)])
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.6, len(order) - 0.2))
@@ -66,7 +66,7 @@ def evasion_by_knowledge(
     for knows, colour in ((False, UNAWARE), (True, AWARE)):
         axes.plot([], [], "o", color=colour, markersize=7, label=ATTACKERS[knows])
     figure.legend(loc="outside lower center", ncols=2)
-    axes.set_title(_takeaway(worst, order), fontweight="bold", fontsize=10)
+    drawing.headline(figure, _takeaway(worst, order))
     return drawing.described(figure, _words(entry, worst, order))
 
 
@@ -87,7 +87,15 @@ def _row(axes: Axes, height: int, unaware: MetricRow, aware: MetricRow) -> None:
         axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.3, label=label)
         (dot,) = axes.plot([row.value], [height], "o", color=colour, markersize=7, label=label)
         marks.shows(dot, row)
-    axes.annotate(f"{aware.value:.0%}", (aware.value, height), (6, 3), textcoords="offset points", fontsize=8)
+    axes.annotate(
+        f"{aware.value:.0%}",
+        (1.02, height),
+        (6, 0),
+        textcoords="offset points",
+        fontsize=8,
+        va="center",
+        annotation_clip=False,
+    )
 
 
 def _takeaway(worst: dict[str, tuple[MetricRow, MetricRow]], order: list[str]) -> str:

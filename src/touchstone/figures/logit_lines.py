@@ -49,7 +49,8 @@ def logit_lines(
         clean = (cell.noun for cell in examples if cell.examples == path.clean.examples)
         _draw(axes, path, _chosen(path.labels, images)[place % images], next(clean, None))
     figure.supxlabel("t (pixels)", fontsize=9)
-    panels[0].legend()
+    named = {text: line for axes in panels for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=2)
     names = ", ".join(f"{path.clean.entry}.{seed} on {path.clean.examples}" for path in paths)
     greatest = max(float(path.places[-1]) for path in paths)
     words = f"Logits of {images} images along x + t sign(gradient), t from 0 to {greatest:g}: {names}."
@@ -76,5 +77,5 @@ def _draw(axes: Axes, path: LogitPath, row: int, clean: ExampleSet | None) -> No
             path.places, logits[:, winner], color=drawing.INK, linestyle="--", linewidth=1.4, label="wins in the end"
         )
     start, end = (class_name(clean, label) for label in (own, winner))
-    axes.set_title(f"{path.clean.entry}: {start}" + (f" → {end}" if winner != own else ""))
+    axes.set_title(f"{path.clean.entry}: {start}" + (f" → {end}" if winner != own else ""), fontsize=8)
     axes.set_ylabel("logit")

@@ -13,7 +13,7 @@ from touchstone.report import drawing, marks, palette
 # What the paper links: how far out the router sees the images, how often they fool, what translating recovers.
 EXCESS, ACCURACY, GAIN = "routing_excess", "untranslated_accuracy", "translation_gain"
 PANELS = {
-    EXCESS: "router's score minus its threshold, in\nspreads of clean images; above 0: translated",
+    EXCESS: "router's score minus its\nthreshold, in spreads of clean\nimages; above 0: translated",
     ACCURACY: "misclassified without translation",
     GAIN: "accuracy gained by translating",
 }

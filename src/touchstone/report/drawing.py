@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -56,6 +57,7 @@ PLACE = re.compile(r'( [xy]=)"(-?[\d.]+)"')
 STEP = re.compile(r"([MLQCz])([^MLQCz]*)")  # of a path
 NO_CLOCK: Any = {"CreationDate": None, "Creator": None, "Producer": None}
 WIDTH = 7.2  # inches of a figure as wide as the page
+HEADLINE = 82  # characters of a line of bold text as wide as the page
 
 
 @contextmanager
@@ -86,6 +88,11 @@ def panels(count: int, *, columns: int = 3, height: float = 2.4, **shared: Any) 
     return figure, axes[:count]
 
 
+def headline(figure: Figure, text: str) -> None:
+    """Write what the figure shows above it, in bold and as wide as the page."""
+    figure.suptitle(textwrap.fill(text, HEADLINE), x=0.01, ha="left", fontsize=10, fontweight="bold")
+
+
 def described(figure: Figure, text: str) -> Figure:
     """Return the figure with `text` as its description for readers who cannot see it."""
     figure.set_label(text)
@@ -107,7 +114,7 @@ def description(figure: Figure) -> str:
 def takeaway(figure: Figure) -> str:
     """Return the bold title that says what the figure shows; "" if it has none."""
     titles = (text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_fontweight() == "bold")
-    return next((title.get_text() for title in titles), "")
+    return next((title.get_text().replace("\n", " ") for title in titles), "")
 
 
 def thinned(across: NDArray[Any], up: NDArray[Any], grid: int = 50) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -46,7 +46,7 @@ def overview(contrasts: list[Contrast]) -> Figure:
     axes.set_yticks(range(len(contrasts)), labels, fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    figure.suptitle(takeaway(contrasts), x=0.01, ha="left", fontsize=10.5, fontweight="bold")
+    drawing.headline(figure, takeaway(contrasts))
     for mark, colour, words in (("o", UNAWARE, DOES_NOT_KNOW), ("o", AWARE, KNOWS), ("|", drawing.INK, WITHOUT)):
         axes.plot([], [], marker=mark, color=colour, linestyle="none", markersize=8, label=words)
     if any(contrast.upper_bound for contrast in contrasts):

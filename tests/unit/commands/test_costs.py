@@ -6,6 +6,7 @@ import pytest
 
 from touchstone.commands import costs
 from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.settings.study import load
 
 
 @pytest.fixture
@@ -29,6 +30,29 @@ def test_the_page_has_a_row_per_step_and_one_for_all_under_the_column_names(logs
     assert rows[0].count("<th>") == len(costs.COLUMNS)
     assert [row.partition("</td>")[0] for row in rows[1:]] == ["<tr><td>train", "<tr><td>all"]
     assert "<td>2.0</td>" in rows[1] and "<td>2.00</td>" in rows[1]
+
+
+def test_the_share_of_the_checks_counts_jobs_of_nothing_but_check_attacks(logs, capsys):
+    record = json.loads((logs / run_records.FOLDER / "one.json").read_text())
+    jobs = {
+        "attacks": [
+            "data/x/attacked/test/cnn.0/check_0.safetensors",
+            "data/x/attacked/test/cnn.0/check_05.safetensors",
+        ],
+        "reads": ["data/x/outputs/cnn.0/test_checks/cnn.0.zip#test/cnn.0/check_0"],
+        "both": ["data/x/attacked/test/cnn.0/check_0.safetensors", "data/x/attacked/test/cnn.0/pgd.safetensors"],
+    }
+    for name, outputs in jobs.items():
+        (logs / run_records.FOLDER / f"{name}.json").write_text(json.dumps(record | {"outputs": outputs}))
+
+    costs.show("x", {"check_0", "check_05"})
+
+    assert "Checks of attacks: 50.0% of the time." in capsys.readouterr().out
+
+
+def test_the_check_attacks_are_those_that_only_checks_read():
+    assert {"check_0", "check_square"} <= costs.check_attacks(study := load("digits"))
+    assert not {"pgd", "reliable"} & costs.check_attacks(study)
 
 
 def test_markup_in_a_record_is_shown_as_text(logs, capsys):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from touchstone.records.nouns import ContractError
+from touchstone.records.selection import select_rows
 
 ALONE = 4  # rows that are scored once more, each by itself
 TOLERANCE = 0.01  # of the spread of a set's scores; the size of a batch changes the last bits of a network
@@ -34,7 +34,10 @@ def check_independent_rows(
         return
     try:
         alone = np.concatenate(
-            [score(*(_row(noun, place) for noun in (outputs, examples))).scores for place in range(count)]
+            [
+                score(*(None if noun is None else select_rows(noun, [place]) for noun in (outputs, examples))).scores
+                for place in range(count)
+            ]
         )
     except ContractError:  # one row has no finite score
         alone = np.full(count, np.nan)
@@ -44,16 +47,3 @@ def check_independent_rows(
             f"{name} scores an image differently if it is alone: {alone.tolist()} instead of"
             f" {scores[:count].tolist()}; let each score depend on one image and on what was fitted, and draw nothing"
         )
-
-
-def _row(noun: Any, place: int) -> Any:
-    """Return one row of Outputs or of an ExampleSet."""
-    if noun is None:
-        return None
-    changed: dict[str, Any] = {}
-    for name, values in vars(noun).items():
-        if isinstance(values, np.ndarray):
-            changed[name] = values[place : place + 1]
-        elif name in ("features", "gradient_norms"):
-            changed[name] = {key: each[place : place + 1] for key, each in values.items()}
-    return replace(noun, **changed)

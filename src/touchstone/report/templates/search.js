@@ -1,7 +1,8 @@
-{# Ctrl-K: claims, questions, figures and names. #}
+{# Ctrl-K: claims, questions, figures, names and files. #}
 const finder = byId("search");
 const hits = byId("search-hits");
 const query = byId("search-words");
+const SHOWN = 12;
 const targets = once(async () => {
   await Promise.all(all("#claims > details[data-holds]").map(unfold));
   const list = all("#claims tr[id]").map((row) => [[...row.cells].map((cell) => cell.textContent.replace(/\s+/g, " ").trim()).join(" · "), `#${row.id}`, "claim"]);
@@ -10,17 +11,19 @@ const targets = once(async () => {
   const figures = [...all("figure[id]").map((part) => part.id), ...all("[data-holds]").flatMap((part) => part.dataset.holds.split(" ").filter((id) => id.startsWith("figure-")))];
   list.push(...[...new Set(figures)].filter(Boolean).map((id) => [id.replace("figure-", "figure ").replaceAll("_", " "), `#${id}`, "figure"]));
   list.push(...[...(await cards())].map(([name, text]) => [`${name} – ${text}`, "#names", "name"]));
+  list.push(...(await readIndex()).files.map((file) => [file, `#file=${encodeURIComponent(file)}`, "file"]));
   return list;
 });
 const find = async () => {
   const wanted = wordsOf(query.value);
   const list = await targets();
   const left = wanted.length ? list.filter(([text]) => wanted.every((word) => text.toLowerCase().includes(word))) : [];
-  hits.replaceChildren(...left.slice(0, 12).map(([text, href, kind]) => {
+  hits.replaceChildren(...left.slice(0, SHOWN).map(([text, href, kind]) => {
     const item = make("li");
     item.append(make("a", text.slice(0, 160), { href }), " ", make("small", kind));
     return item;
   }));
+  if (left.length > SHOWN) hits.append(make("li", `and ${left.length - SHOWN} more; add a word`));
   if (wanted.length && !left.length) hits.replaceChildren(make("li", "Nothing contains these words."));
 };
 const openSearch = () => {

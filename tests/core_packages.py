@@ -1,0 +1,14 @@
+"""The packages that the library needs without any extra, by the names that Python imports."""
+
+CORE = {
+    "torch",
+    "numpy",
+    "scipy",
+    "safetensors",
+    "yaml",
+    "PIL",
+    "annotated_types",
+    "psutil",
+    "threadpoolctl",
+    "filelock",
+}
