@@ -486,6 +486,9 @@ REQUIRED = {
     "entry": "routed",
     "high": ["msp_high"],
     "low": ["msp_low"],
+    "networks": ["cnn"],
+    "learned": ["energy"],
+    "splits": [0],
 }
 
 

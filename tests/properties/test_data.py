@@ -30,6 +30,8 @@ SMALL = {
     "negative": 1,
     "positive": 3,
     "rows": [101],
+    "known": 3,
+    "seen": 2,
 }  # of these settings, instead of their defaults
 
 

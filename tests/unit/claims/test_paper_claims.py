@@ -12,16 +12,17 @@ from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.sections import sections
 
 HOW_MANY = {"P0": 6, "S0": 8, "P1": 5, "S1": 11, "P2": 8, "S2": 10, "P3": 18, "S3": 15, "P4": 4, "S4": 16}
-IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + ["S1-13"]
+IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [
+    "S0-11",
+    "S1-13",
+]
 # Fixed before any run; a change here is a change of the question, and its criterion says so under `revised`.
 BOUNDS = {
     "S0-1": [("at_least", 0.95), ("at_least", 0.9)],
-    "S0-3": [("at_least", 0.0), ("at_least", 0.0)],
     "S0-6": [("above", 0.5)],
     "S0-7": [("between", (0.6, 0.9))],
     "S1-2": [("at_least", 0.0)],
     "S1-3": [("at_most", 0.35)],
-    "S1-4": [("at_least", -0.02), ("at_least", -0.02), ("at_least", 0.3)],
     "S1-5": [("at_most", 0.08)],
     "S1-6": [("at_least", -0.01), ("at_least", -0.01), ("at_least", -0.01)],
     "S1-7": [("at_most", 0.005)],
@@ -61,7 +62,9 @@ SINCE_THE_FIRST_EDITION = {
     "S0-8": [("at_least", {"cifar10": 0.0135}), ("at_least", {"cifar10": 0.099})],
     "S1-1": [("at_least", 0.8)],  # its second part is S1-13
     "S1-9": [("at_least", {"cifar10": 0.292, "cifar100": 0.233})],
-    "S1-11": [("above", 0.0)],
+    "S0-3": [("at_least", 0.0)] * 4,  # was of one detector, now of one per kind of anomaly
+    "S1-4": [("at_least", -0.02), ("at_least", -0.02), ("at_least", 0.3)] * 4,  # was of the softmax only, now of four scores
+    "S1-11": [("above", 0.0)] * 4,
     "S1-13": [("at_most", 0.2)],
     "S2-9": [("above", 0.05)],  # was above 0
     "S2-10": [

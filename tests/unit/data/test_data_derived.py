@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+from touchstone.data.class_split import class_split
 from touchstone.data.held_out_classes import held_out_classes
 from touchstone.data.natural_shift import natural_shift
 from touchstone.data.patch_shuffled import patch_shuffled
@@ -13,6 +14,7 @@ from touchstone.data.two_classes import two_classes
 from touchstone.data.without_classes import without_classes
 from touchstone.data.without_rows import without_rows
 from touchstone.ingest.example_notes import prepared
+from touchstone.records.class_splits import class_order
 
 
 @pytest.fixture
@@ -135,6 +137,31 @@ def test_held_out_classes_and_the_others_make_up_the_whole():
 def test_classes_that_leave_nothing_are_refused(classes, keep):
     with pytest.raises(ValueError, match="classes"):
         held_out_classes(example_set(), classes=classes, keep=keep)
+
+
+def ten_classes(count=30):
+    images = np.random.default_rng(2).integers(0, 256, (count, 1, 4, 4)) / 255
+    return prepared(images, np.arange(count) % 10, np.arange(count), "letters", licence="CC0", origin="here")
+
+
+def test_the_parts_of_a_class_split_are_labelled_from_0_in_the_order_of_the_split():
+    examples, order = ten_classes(), class_order(7, 10)
+    known, unknown, seen, met = (
+        class_split(examples, split=7, part=part) for part in ("known", "unknown", "seen", "met")
+    )
+
+    assert [order[label] for label in known.labels] == examples.labels[known.example_ids].tolist()
+    assert (set(seen.labels), set(met.labels), set(unknown.labels)) == ({0, 1, 2, 3}, {4, 5}, {-1})
+    assert set(examples.labels[unknown.example_ids]) == set(order[6:])
+    assert sorted([*known.example_ids, *unknown.example_ids]) == list(range(30))
+    assert sorted([*seen.example_ids, *met.example_ids]) == sorted(known.example_ids)
+    assert (known.source, known.notes["classes"]) == ("letters/known_7", order[:6])
+    np.testing.assert_array_equal(met.images, examples.images[met.example_ids])
+
+
+def test_a_class_without_rows_cannot_be_split():
+    with pytest.raises(ValueError, match="no rows of class 0"):
+        class_split(ten_classes().take(np.arange(1, 10)), split=0, part="known")
 
 
 def test_darker_is_contrast_around_the_mean_and_then_a_tenth():
