@@ -27,8 +27,8 @@ def unclipped_confidence(
 ) -> list[MetricRow]:
     """Measure error and confidence on attacked images as floats, which need not be in [0, 1].
 
-    `robustness` measures the images of 8 bits that the attack leads to. An attack that does not clip can do more to a network
-    that is sure only near its centres.
+    `robustness` measures the images of 8 bits that the attack leads to. An attack that does not clip can do more to a
+    network that is sure only near its centres.
 
     Args:
         outputs: of each classifier seed on its clean set and on attacked versions of it.
