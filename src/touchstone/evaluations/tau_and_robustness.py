@@ -31,8 +31,8 @@ def tau_and_robustness(
     """Correlate, over networks, how well the logit margin ranks inputs with how robust the network is.
 
     Of each network, tau is Kendall's rank correlation of input and logit margin, and the robust accuracy is the share of
-    inputs that are right with a margin above `eps`. Both are means over its seeds. A network without a tau, because one of
-    its margins is the same for all inputs, is left out.
+    inputs that are right with a margin above `eps`. Of several seeds the first counts. A network without a tau, because one
+    of its margins is the same for all inputs, is left out.
 
     Args:
         margins, outputs: of the same classifiers on the same unattacked sets; the smallest margin per input is kept.
@@ -52,11 +52,11 @@ def tau_and_robustness(
     """
     rows = []
     for (examples, norm), subjects in grouped(kept(margins, outputs), lambda one: (one.examples, one.norm)).items():
-        ranked = [one for one in subjects if len(np.unique(one.margins)) > 1 and len(np.unique(one.logits, axis=0)) > 1]
-        networks = grouped(ranked, lambda one: one.entry)
-        if len(networks) < FEWEST:
-            raise ValueError(f"{examples}: {len(networks)} networks have a tau, and a correlation needs {FEWEST}")
-        points = np.array([_point(seeds, eps) for seeds in networks.values()])
+        seeds = grouped(sorted(subjects, key=lambda one: (one.entry, one.seed or 0)), lambda one: one.entry)
+        ranked = [one for one, *_ in seeds.values() if _has_tau(one)]
+        if len(ranked) < FEWEST:
+            raise ValueError(f"{examples}: {len(ranked)} networks have a tau, and a correlation needs {FEWEST}")
+        points = np.array([_point(one, eps) for one in ranked])
         drawn = intervals.draws(len(points), resamples, np.random.default_rng([bootstrap_seed]), resamples)
         samples = np.concatenate([_spearman(points[part]) for part in drawn])
         interval = intervals.from_samples(float(_spearman(points[None])[0]), samples, (len(points),), SIGNED)
@@ -69,10 +69,13 @@ def tau_and_robustness(
     return rows
 
 
-def _point(seeds: list[KeptMargins], eps: float) -> tuple[float, float]:
+def _has_tau(one: KeptMargins) -> bool:
+    return all(len(np.unique(column)) > 1 for column in (one.margins, logit_margins(one.logits)))
+
+
+def _point(one: KeptMargins, eps: float) -> tuple[float, float]:
     """Return tau and robust accuracy of one network."""
-    taus = [kendall_tau(one.margins, logit_margins(one.logits)) for one in seeds]
-    return float(np.mean(taus)), float(np.mean([(one.right & (one.margins > eps)).mean() for one in seeds]))
+    return kendall_tau(one.margins, logit_margins(one.logits)), float((one.right & (one.margins > eps)).mean())
 
 
 def _spearman(points: Array) -> Array:

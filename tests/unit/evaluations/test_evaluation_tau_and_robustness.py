@@ -49,12 +49,12 @@ def test_the_interval_of_networks_without_an_order_holds_zero():
     assert row.low < 0 < row.high
 
 
-def test_seeds_are_one_network_and_one_without_a_tau_is_left_out():
+def test_the_first_seed_of_a_network_counts_and_a_network_without_a_tau_is_left_out():
     nets = [network(f"net{k}", 4 * k, k) for k in range(1, 6)]
     margins, outputs = network("flat", 10, 3)
     flat = Outputs(np.ones((COUNT, 2), np.float32), outputs.noun.labels, outputs.noun.example_ids)
 
-    (row,) = ask(*nets, network("net1", 4, 1, seed=1), (margins, Cell(flat, "o", "flat", 0, "digits")))
-    assert row.n == 5
+    (row,) = ask(network("net1", 4, 9, seed=1), *nets, (margins, Cell(flat, "o", "flat", 0, "digits")))
+    assert (row.n, row.value) == (5, pytest.approx(1))
     with pytest.raises(ValueError, match="digits: 3 networks have a tau, and a correlation needs 4"):
         ask(*nets[:3])
