@@ -61,10 +61,18 @@ def tau_and_robustness(
         samples = np.concatenate([_spearman(points[part]) for part in drawn])
         interval = intervals.from_samples(float(_spearman(points[None])[0]), samples, (len(points),), SIGNED)
         files = [cell for one in ranked for cell in (*one.cells, one.outputs)]
-        about = {"entry": "", "examples": f"{examples}/{norm}", "threat_model": ranked[0].threat}
-        nobody = replace(ranked[0].outputs, seed=None)
         rows.append(
-            row(METRICS[0], interval, cell=nobody, n=len(points), files=files, unit="rank correlation", **about)
+            row(
+                METRICS[0],
+                interval,
+                cell=replace(ranked[0].outputs, seed=None),
+                n=len(points),
+                files=files,
+                entry="",
+                examples=f"{examples}/{norm}",
+                threat_model=ranked[0].threat,
+                unit="rank correlation",
+            )
         )
     return rows
 
@@ -84,4 +92,4 @@ def _spearman(points: Array) -> Array:
     ranks -= ranks.mean(axis=1, keepdims=True)
     products, squares = ranks.prod(axis=2).sum(axis=1), (ranks**2).sum(axis=1)
     spread = np.sqrt(squares[:, 0]) * np.sqrt(squares[:, 1])
-    return np.divide(products, spread, out=np.zeros(len(points)), where=spread > 0)
+    return np.asarray(np.divide(products, spread, out=np.zeros(len(points)), where=spread > 0))
