@@ -17,6 +17,7 @@ from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import grouped, row
 
 METRICS = ("spearman_of_tau_and_robust_accuracy",)
+NETWORKS = "networks"  # in place of the name of one
 FEWEST = 4  # networks below which there is no correlation to speak of
 
 
@@ -39,7 +40,7 @@ def tau_and_robustness(
         eps: in pixels.
 
     Returns:
-        One row per set and norm on SET/NORM, without a classifier. Its n is the number of networks, which are resampled for
+        One row per set and norm on SET/NORM, whose entry is `networks`. Its n is the number of networks, which are resampled for
         the interval. Metric:
 
         - spearman_of_tau_and_robust_accuracy: Spearman's rank correlation over the networks.
@@ -68,7 +69,7 @@ def tau_and_robustness(
                 cell=replace(ranked[0].outputs, seed=None),
                 n=len(points),
                 files=files,
-                entry="",
+                entry=NETWORKS,
                 examples=f"{examples}/{norm}",
                 threat_model=ranked[0].threat,
                 unit="rank correlation",

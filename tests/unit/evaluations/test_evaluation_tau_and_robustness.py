@@ -32,7 +32,7 @@ def test_a_higher_tau_in_every_more_robust_network_is_a_correlation_of_one():
     (row,) = ask(*(network(f"net{k}", 4 * k, k) for k in range(1, 9)))
 
     assert row.value == pytest.approx(1)
-    assert (row.entry, row.examples, row.seed, row.seeds, row.n) == ("", "digits/linf", None, (), 8)
+    assert (row.entry, row.examples, row.seed, row.seeds, row.n) == ("networks", "digits/linf", None, (), 8)
 
 
 def test_the_correlation_and_its_resamples_are_those_of_scipy():
