@@ -40,8 +40,8 @@ def tau_and_robustness(
         eps: in pixels.
 
     Returns:
-        One row per set and norm on SET/NORM, whose entry is `networks`. Its n is the number of networks, which are resampled for
-        the interval. Metric:
+        One row per set and norm on SET/NORM, whose entry is `networks`. Its n is the number of networks, which are
+        resampled for the interval. Metric:
 
         - spearman_of_tau_and_robust_accuracy: Spearman's rank correlation over the networks.
 
