@@ -328,6 +328,21 @@ def transfer_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), attack="fgsm", r
     ]  # fmt: skip
 
 
+def three_classifiers_on_one():
+    """Transfer cells of both classifiers, and of a third that only sees what was made to fool cnn."""
+    third = [cell for cell in transfer_cells() if cell.entry == "cnn_pgd" and cell.victim.startswith("cnn.")]
+    return [*transfer_cells(), *(replace(cell, entry="mlp", file=f"mlp/{cell.file}") for cell in third)]
+
+
+def survey_of(cells):
+    """The same cells of three times as many classifiers."""
+    return [
+        replace(cell, entry=f"{cell.entry}{name}", file=f"{cell.file}{name}")
+        for name in ("", "_deep", "_narrow")
+        for cell in cells
+    ]
+
+
 def rubbish_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), rows=ROWS):
     cells = []
     for entry in classifiers:
@@ -449,6 +464,8 @@ DEFENCES["calibration_scores"] = calibration_cells(DEFENCES["detectors"])
 OWN_NOUNS = {
     "binarisation": {"examples": planted_cells()},
     "agreement": {"outputs": transfer_cells()},
+    "chance_agreement": {"outputs": three_classifiers_on_one()},
+    "tau_and_robustness": {"margins": survey_of(margin_cells()), "outputs": survey_of(clean(output_cells()))},
     "paired_errors": {
         "outputs": [*output_cells(), *(c for c in transfer_cells() if c.victim != f"{c.entry}.{c.seed}")]
     },
@@ -475,6 +492,8 @@ OWN_SETTINGS = {
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
     "linear_probe": {"against": ["cnn"]},
+    "chance_agreement": {"against": ["mlp"]},
+    "rubbish": {"against": ["cnn"]},
     "certified_detection": {"high": ["msp_high"], "low": ["msp_low"], "eps": [0.05]},
 }
 # Settings of this name where a component requires one; where it has a default, it means something else.

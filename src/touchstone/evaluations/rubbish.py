@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SCORE
-from touchstone.statistics.estimators import confidence
-from touchstone.statistics.rows import rate_row, row, with_means
+from touchstone.statistics.crossed import SCORE, SIGNED
+from touchstone.statistics.estimators import Array, confidence
+from touchstone.statistics.rows import place, rate_row, row, with_means
 
-METRICS = ("rubbish_error", "rubbish_error_in_range", "rubbish_confidence", "most_frequent_class")
+METRICS = (
+    "rubbish_error", "rubbish_error_in_range", "rubbish_confidence", "most_frequent_class", "rubbish_error_minus_*",
+)  # fmt: skip
 
 
 def rubbish(
@@ -20,6 +24,7 @@ def rubbish(
     *,
     own_probabilities: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     threshold: UnitInterval = 0.5,
+    against: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
 ) -> list[MetricRow]:
@@ -29,9 +34,10 @@ def rubbish(
         outputs: of each classifier on noise, or on noise made to look like a class (fooling images).
         own_probabilities: as for `robustness`.
         threshold: the probability above which a class counts as seen.
+        against: classifiers whose error is subtracted from that of the others on the same set.
 
     Returns:
-        Rows per classifier seed and set, then means over seeds. Shares have exact binomial intervals; the last two
+        Rows per classifier seed and set, then means over seeds. Shares have exact binomial intervals; the last three
         metrics have bootstrap ones. Metrics:
 
         - rubbish_error: the share of images, as drawn or made, whose predicted class has a probability above
@@ -39,27 +45,30 @@ def rubbish(
         - rubbish_error_in_range: the same for these images in [0, 1] on the 1/255 grid, if they differ.
         - rubbish_confidence: the mean of that probability over the images counted.
         - most_frequent_class: the largest share of them that one class has.
+        - rubbish_error_minus_CLASSIFIER: rubbish_error minus that of a classifier in `against`, paired by image; the same
+          seed, or the first.
 
     Raises:
-        ValueError: images have a class.
+        ValueError: images have a class, or no outputs have a name in `against`.
 
     References:
         Goodfellow et al. 2015, appendix A; docs/papers/fgsm.md.
     """
+    if missing := sorted(set(against) - {cell.entry for cell in outputs}):
+        raise ValueError(f"no outputs of {missing[0]}")
     rows: list[MetricRow] = []
     for cell in outputs:
         if (cell.noun.labels >= 0).any():
             raise ValueError(f"{cell.file}: {int((cell.noun.labels >= 0).sum())} images have a class: no rubbish")
         by_id = np.argsort(cell.noun.example_ids)  # the interval must not depend on the order of rows
         ids = cell.noun.example_ids[by_id]
-        own = cell.entry in own_probabilities
-        in_range, exact = cell.noun.logits[by_id], cell.noun.unquantised_logits
-        logits = in_range if exact is None else exact[by_id]
-        sure = confidence(logits, own_probabilities=own)
+        logits = _as_drawn(cell)
+        sure = confidence(logits, own_probabilities=cell.entry in own_probabilities)
         taken = sure > threshold
         rows.append(rate_row("rubbish_error", taken, cell, ids=ids))
-        if exact is not None:
-            quantised = confidence(in_range, own_probabilities=own) > threshold
+        if cell.noun.unquantised_logits is not None:
+            in_range = confidence(cell.noun.logits[by_id], own_probabilities=cell.entry in own_probabilities)
+            quantised = in_range > threshold
             rows.append(rate_row("rubbish_error_in_range", quantised, cell, ids=ids))
         if taken.any():
             classes = logits.argmax(axis=1)
@@ -67,4 +76,29 @@ def rubbish(
             for metric, values in (("rubbish_confidence", sure), ("most_frequent_class", often)):
                 mean = intervals.mean(values, resamples=resamples, seed=bootstrap_seed, method=SCORE, among=taken)
                 rows.append(row(metric, mean, cell=cell, n=int(taken.sum()), files=[cell]))
+        for other in _partners(cell, outputs, against):
+            taken_too = confidence(_as_drawn(other), own_probabilities=other.entry in own_probabilities) > threshold
+            difference = taken.astype(np.float64) - taken_too
+            mean = intervals.mean(difference, resamples=resamples, seed=bootstrap_seed, method=SIGNED)
+            metric, unit = f"rubbish_error_minus_{other.entry}", "difference of fractions"
+            rows.append(row(metric, mean, cell=cell, n=len(ids), files=[cell, other], unit=unit))
     return with_means(rows)
+
+
+def _as_drawn(cell: Cell) -> Array:
+    """Return the logits of the images as drawn or made, in the order of their ids."""
+    exact = cell.noun.unquantised_logits
+    logits = cell.noun.logits if exact is None else exact
+    return np.asarray(logits[np.argsort(cell.noun.example_ids)])
+
+
+def _partners(cell: Cell, outputs: list[Cell], against: list[str]) -> Iterator[Cell]:
+    """Yield, of each classifier in `against`, the outputs on the cell's set: the same seed, or the first."""
+    for entry in against:
+        alike = (one for one in outputs if one.entry == entry and place(one) == place(cell))
+        seeds = {one.seed: one for one in alike}
+        if seeds and entry != cell.entry:
+            other = seeds.get(cell.seed, seeds[min(seeds, key=str)])
+            if not np.array_equal(np.sort(other.noun.example_ids), np.sort(cell.noun.example_ids)):
+                raise ValueError(f"{cell.file} and {other.file} are not of the same images")
+            yield other

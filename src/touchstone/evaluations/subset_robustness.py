@@ -19,9 +19,11 @@ from touchstone.statistics.thresholds import catching_threshold, matching_thresh
 
 METRICS = (
     "robust_accuracy", "signed_error", "absolute_error", "absolute_error_caught_95", "absolute_error_sample",
-    "absolute_error_of_*", "absolute_error_caught_95_of_*", "absolute_error_sample_of_*", "inputs_attacked",
+    "absolute_error_of_*", "absolute_error_caught_95_of_*", "absolute_error_sample_of_*",
+    "absolute_error_above_half_of_sample", "absolute_error_caught_95_above_half_of_sample", "inputs_attacked",
     "attacks_saved",
 )  # fmt: skip
+DIFFERENCE = "difference of fractions"
 CAUGHT = 0.95  # share of the subset's brittle inputs that the paper's other threshold catches
 
 
@@ -55,6 +57,8 @@ def subset_robustness(
         - absolute_error, signed_error: of the estimate, means over subsets; the interval is that of the mean.
         - absolute_error_caught_95: with the threshold that catches 95 % of the subset's brittle inputs.
         - absolute_error_sample: of the subset's own robust accuracy, without any logit margin.
+        - absolute_error_above_half_of_sample, absolute_error_caught_95_above_half_of_sample: the error of either
+          threshold minus half of absolute_error_sample, paired by subset.
         - the absolute errors at each of `sizes`, as absolute_error_of_SIZE.
         - inputs_attacked, attacks_saved: inputs with and without a minimum-norm attack. Every input is classified once.
 
@@ -80,8 +84,11 @@ def subset_robustness(
         )
         robust = subject.right & (subject.margins > eps)
         rows.append(new("robust_accuracy", intervals.share(robust)))
-        signed = _errors(subject, eps, size, subsets)["quantile"]
-        rows.append(new("signed_error", intervals.mean(signed, **sampling), unit="difference of fractions"))
+        errors = _errors(subject, eps, size, subsets)
+        rows.append(new("signed_error", intervals.mean(errors["quantile"], **sampling), unit=DIFFERENCE))
+        for name, ending in (("quantile", ""), ("caught", "_caught_95")):
+            above = intervals.mean(np.abs(errors[name]) - np.abs(errors["sample"]) / 2, **sampling)
+            rows.append(new(f"absolute_error{ending}_above_half_of_sample", above, unit=DIFFERENCE))
         rows += _absolute(new, subject, eps, size, subsets, sampling, "")
         for each in sorted(set(sizes)):
             if each < count:

@@ -52,3 +52,13 @@ def test_savings_are_counted_in_inputs():
 def test_a_set_no_larger_than_the_subset_is_refused():
     with pytest.raises(ValueError, match="a subset of 200 inputs of digits, which has 100"):
         ask(cells(np.linspace(0.01, 0.2, 100), np.linspace(1, 2, 100), np.ones(100, bool)))
+
+
+def test_either_rule_is_compared_with_half_of_the_error_of_the_subset_alone():
+    generator = np.random.default_rng(0)
+
+    found = ask(cells(generator.random(400) / 5, generator.random(400) + 1, np.ones(400, bool)), size=100, sizes=[50])
+
+    for ending in ("", "_caught_95"):
+        difference = found[f"absolute_error{ending}"] - found["absolute_error_sample"] / 2
+        assert found[f"absolute_error{ending}_above_half_of_sample"] == pytest.approx(difference)

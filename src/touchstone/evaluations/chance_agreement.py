@@ -1,0 +1,125 @@
+"""Whether classifiers that the same images fool agree on the wrong class more often than by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.records.metric_tables import MetricRow
+from touchstone.records.nouns import Cell
+from touchstone.statistics import intervals
+from touchstone.statistics.crossed import SIGNED
+from touchstone.statistics.estimators import Array, correct
+from touchstone.statistics.rows import grouped, only, row, rows_of, with_means
+from touchstone.statistics.threats import network
+
+METRICS = ("agreement_beyond_chance", "agreement_beyond_chance_minus_*", "chance_agreement")
+UNIT = "difference of fractions"
+
+
+def chance_agreement(
+    outputs: list[Cell],
+    *,
+    against: list[str] = [],  # noqa: B006 - a literal that the registry reads; never written to
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[MetricRow]:
+    """Measure by how much classifiers agree on wrong classes beyond what their favourite wrong classes explain.
+
+    Of the images that both classifiers get wrong, let a_k and b_k be the shares that the first and the second take for
+    class k. Two classifiers that drew their wrong classes independently from these shares, without the true class y,
+    would agree on an image of class y with the probability
+
+        c(y) = sum over k != y of a_k b_k / ((1 - a_y) (1 - b_y))
+
+    Chance is the mean of c(y) over these images.
+
+    Args:
+        outputs: of each classifier seed on sets that attacked other classifiers (transfer), and of the attacked
+            classifiers on the same sets.
+        against: classifiers whose number is subtracted from that of the others on the same set.
+
+    Returns:
+        Rows per classifier and attacked set, then means over seeds, with bootstrap intervals. No row if there is no image
+        that both get wrong. Metrics:
+
+        - agreement_beyond_chance: the share of these images that both take for the same class, minus chance.
+        - agreement_beyond_chance_minus_CLASSIFIER: minus that of a classifier in `against`, paired by image.
+        - chance_agreement: chance.
+
+    Raises:
+        ValueError: the attacked classifier's own outputs are missing, or a classifier in `against` has none.
+
+    References:
+        Goodfellow et al. 2015, section 8, states agreement without chance; docs/papers/fgsm.md.
+    """
+    if missing := sorted(set(against) - {cell.entry for cell in outputs}):
+        raise ValueError(f"no outputs of {missing[0]}")
+    attacked = [cell for cell in outputs if cell.attack and not cell.translator]
+    sets = grouped(attacked, lambda cell: (cell.examples, cell.attack, cell.victim))
+    rows: list[MetricRow] = []
+    for (_, _, victim), cells in sets.items():
+        fooled = only((cell for cell in cells if network(cell) == victim), f"outputs of {victim} on what attacked it")
+        others = [_Pair(cell, fooled, resamples, bootstrap_seed) for cell in cells if cell is not fooled]
+        for pair in others:
+            rows += pair.rows() if pair.count else []
+            rows += pair.rows_against([other for other in others if other.cell.entry in against])
+    return with_means(rows)
+
+
+class _Pair:
+    """One classifier and the attacked one on the same images, in the order of their ids."""
+
+    def __init__(self, cell: Cell, fooled: Cell, resamples: int, seed: int) -> None:
+        self.cell, self.fooled = cell, fooled
+        ids = np.sort(fooled.noun.example_ids)
+        first, second = (one.noun.predictions[rows_of(one.noun.example_ids, ids, one.file)] for one in (cell, fooled))
+        labels = fooled.noun.labels[rows_of(fooled.noun.example_ids, ids, fooled.file)]
+        among = ~correct(first, labels) & ~correct(second, labels)
+        self.images, self.count = len(ids), int(among.sum())
+        if not self.count:
+            return
+        columns = [_one_hot(values, cell.noun.logits.shape[1]) for values in (first, second, labels)]
+        times = intervals.multiplicities(len(ids), resamples, seed) * among
+        times[times.sum(1) == 0] = among  # a resample without any image that counts
+        agree = (first == second).astype(np.float64)
+        self.beyond, self.chance = _statistics(among[None].astype(np.float64), agree, *columns)
+        self.beyond_samples, self.chance_samples = _statistics(times, agree, *columns)
+
+    def rows(self) -> list[MetricRow]:
+        """Return the rows of the pair itself."""
+        found = (
+            ("agreement_beyond_chance", self.beyond, self.beyond_samples, UNIT),
+            ("chance_agreement", self.chance, self.chance_samples, "fraction"),
+        )
+        return [self._row(*each, self.count, [self.cell, self.fooled]) for each in found]
+
+    def rows_against(self, bases: list[_Pair]) -> Iterator[MetricRow]:
+        """Yield the rows of the differences to other classifiers on the same images."""
+        for base in bases:
+            if base.cell.entry != self.cell.entry and base.count and self.count:
+                metric = f"agreement_beyond_chance_minus_{base.cell.entry}"
+                samples = self.beyond_samples - base.beyond_samples
+                count, files = min(self.count, base.count), [self.cell, base.cell, self.fooled]
+                yield self._row(metric, self.beyond - base.beyond, samples, UNIT, count, files)
+
+    def _row(self, metric: str, value: Array, samples: Array, unit: str, count: int, files: list[Cell]) -> MetricRow:
+        interval = intervals.from_samples(float(value[0]), samples, (self.images,), SIGNED, counted=count)
+        return row(metric, interval, cell=self.cell, n=count, unit=unit, files=files)
+
+
+def _one_hot(values: Array, classes: int) -> Array:
+    return np.eye(classes)[values]
+
+
+def _statistics(times: Array, agree: Array, first: Array, second: Array, labels: Array) -> tuple[Array, Array]:
+    """Return agreement minus chance, and chance, of images drawn `times` (R, N) often: (R,) each."""
+    total = times.sum(1, keepdims=True)
+    a, b, truth = (times @ column / total for column in (first, second, labels))
+    both, others = a * b, (1 - a) * (1 - b)
+    # A class that is the true one of an image has others > 0, because both took the image for another class.
+    by_class = np.divide(both.sum(1, keepdims=True) - both, others, out=np.zeros_like(both), where=truth > 0)
+    chance = (truth * by_class).sum(1)
+    return (times @ agree) / total[:, 0] - chance, chance
