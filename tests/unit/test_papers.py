@@ -42,21 +42,25 @@ def unresolved(text, pages):
     ]
 
 
+def shipped(folder):
+    """The components of a folder of the package, whatever plug-ins other tests have located."""
+    files = (Path(registry.__file__).parent / folder).glob("*.py")
+    return {f"{folder}/{path.stem}" for path in files if not path.stem.startswith("_")}
+
+
 @pytest.mark.parametrize("folder", BUILT)
 def test_every_component_is_on_a_page_or_has_a_reason_not_to_be(folder):
-    components = {f"{folder}/{name}" for name in registry.names(folder)}
-
-    assert components - NAMED - set(EXCEPTIONS) == set()
+    assert shipped(folder) - NAMED - set(EXCEPTIONS) == set()
 
 
 def test_no_exception_is_out_of_date():
-    built = {f"{folder}/{name}" for folder in BUILT for name in registry.names(folder)}
+    built = set().union(*map(shipped, BUILT))
 
     assert set(EXCEPTIONS) <= built - NAMED
 
 
 def test_every_component_on_a_page_exists():
-    known = {f"{folder}/{name}" for folder in registry.FOLDERS for name in registry.names(folder)}
+    known = set().union(*map(shipped, registry.FOLDERS))
 
     assert {name for name in NAMED if name.split("/")[0] in registry.FOLDERS} <= known
 
