@@ -260,11 +260,11 @@ def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(pl
 def test_a_network_with_calibration_images_of_its_own_has_the_scores_of_these(plan):
     (cell, *_) = plan.questions.cells("evasion", ("calibration_scores",))
 
-    file, calibration = plan.questions._calibration(Net("cnn_six", 0), "msp_six")
+    file, calibration = plan.questions._calibration(Net("cnn_known_0", 0), "msp_split")
 
     assert cell.facts["examples"] == "digits_calibration"
-    assert calibration == Set("six_calibration")
-    assert file == plan.layout.scores_of("cnn_six.0", "msp_six", calibration)
+    assert calibration == Set("known_0_calibration")
+    assert file == plan.layout.scores_of("cnn_known_0.0", "msp_split", calibration)
 
 
 def test_no_job_asks_for_what_a_defence_cannot_give(plan):
@@ -298,15 +298,14 @@ def test_a_dry_run_names_the_jobs_of_a_defence(bare):
 
 
 def test_a_detector_may_learn_on_another_network_of_the_same_seed_else_of_its_first(plan):
-    (task,) = [
-        task
-        for task in plan.tasks(plan.rules["fit_near_detectors"], net="cnn_six.2")
-        if task.output.endswith("#gradient_network_six")
-    ]
+    tasks = plan.tasks(plan.rules["fit_near_detectors"], net="cnn_known_2.2")
+    of_detector = {task.output.partition("#")[2]: task.inputs for task in tasks}
+    same, first = (of_detector[f"gradient_network_split_{split}"] for split in (2, 0))  # cnn_seen_0 has seed 0 only
 
-    assert task.inputs["fit_outputs"] == plan.layout.outputs_of("cnn_four.0", Set("four_fit"))
-    assert task.inputs["anomalous_outputs"] == [plan.layout.outputs_of("cnn_four.0", Set("unknown_two"))]
-    assert task.inputs["outputs"] == plan.layout.outputs_of("cnn_six.2", Set("six_calibration"))
+    assert same["fit_outputs"] == plan.layout.outputs_of("cnn_seen_2.2", Set("seen_2_fit"))
+    assert first["fit_outputs"] == plan.layout.outputs_of("cnn_seen_0.0", Set("seen_0_fit"))
+    assert first["anomalous_outputs"] == [plan.layout.outputs_of("cnn_seen_0.0", Set("met_0"))]
+    assert first["outputs"] == plan.layout.outputs_of("cnn_known_2.2", Set("known_2_calibration"))
 
 
 def test_a_network_without_its_own_calibration_set_takes_the_studys(plan):

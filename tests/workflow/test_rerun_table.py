@@ -176,7 +176,7 @@ def uses(component):
 
 
 def of_the_entry_energy(rule, wildcards, tasks):
-    """Not those of energy_six, which is the same component under another name."""
+    """Not those of energy_split, which is the same component under another name."""
     return uses("detectors/energy")(rule, wildcards, tasks) and rule.detectors != "near_detectors"
 
 
