@@ -9,7 +9,19 @@ from touchstone.figures._curves import error_bars, means_first
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 
-SHIFTS = (15, -15, 27, -27, 39, -39)  # points of type from a mark to its name, beyond the ends of its interval
+SHIFTS = (
+    15,
+    -15,
+    27,
+    -27,
+    39,
+    -39,
+    51,
+    -51,
+    63,
+    -63,
+)  # points of type from a mark to its name, beyond the ends of its interval
+TOP = 0.99  # of the axis, for names
 LETTER, LINE, HIGH = 0.0115, 0.045, 240  # of a name in shares of the axes: width, height; the axis in points of type
 
 
@@ -65,14 +77,15 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
 
 def _label_places(points: dict[str, tuple[float, float]]) -> dict[str, tuple[tuple[float, float], float]]:
     """Return {name: (its point, points of type above it)}: above, below or farther off, where no other name is."""
-    taken: list[tuple[float, float, float]] = []  # the middle of a name and half its width, in shares of both axes
+    # The middle of a name or a mark and half its width, in shares of both axes.
+    taken: list[tuple[float, float, float]] = [(across, up, 0.0) for across, up in points.values()]
     places: dict[str, tuple[tuple[float, float], float]] = {}
     for name, (across, up) in sorted(points.items(), key=lambda item: item[1]):
         half = len(name) * LETTER / 2
 
         def free(shift: float, across: float = across, up: float = up, half: float = half) -> bool:
             height = up + shift / HIGH
-            return all(abs(across - x) > half + wide or abs(height - y) > LINE for x, y, wide in taken)
+            return height < TOP and all(abs(across - x) > half + wide or abs(height - y) > LINE for x, y, wide in taken)
 
         shift = next((shift for shift in SHIFTS if free(shift)), SHIFTS[0])
         taken.append((across, up + shift / HIGH, half))

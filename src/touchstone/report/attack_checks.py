@@ -11,6 +11,8 @@ from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.places import place_of
 from touchstone.statistics.sanity_checks import CHECKS, PASSED, Doubts
 
+FEW = 12  # lines that need no folding
+
 
 class Result(NamedTuple):
     """The value of one check, and whether it passed."""
@@ -47,6 +49,11 @@ class Grid(NamedTuple):
     lines: list[Line]
     images: tuple[int, int]
     unchecked: dict[str, list[str]]
+
+    @property
+    def shown(self) -> int:
+        """How many lines are open to view: those with failures; all if there are few."""
+        return len(self.lines) if len(self.lines) <= FEW else sum(line.failures > 0 for line in self.lines)
 
     @property
     def made(self) -> int:

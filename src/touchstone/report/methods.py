@@ -68,8 +68,8 @@ def studied(settings: Mapping[str, Any], papers: int, numbers: int) -> str:
         if heading in counts
     ]
     tested = f"The claims of {papers} papers, tested" if papers > 1 else "Tested"
-    over = seeds(settings)
-    trained = f"; networks are trained with {len(over)} seeds" if len(over) > 1 else ""
+    most = max((len(entry.get("seeds") or ()) for entry in settings.get("classifiers", {}).values()), default=0)
+    trained = f"; a network is trained with up to {most} seeds" if most > 1 else ""
     listed = f" with {', '.join(named)}" if named else ""
     return f"{tested}{listed}: {numbers:,} numbers{trained}."
 
