@@ -61,6 +61,8 @@ def tau_and_robustness(
         drawn = intervals.draws(len(points), resamples, np.random.default_rng([bootstrap_seed]), resamples)
         samples = np.concatenate([_spearman(points[part]) for part in drawn])
         interval = intervals.from_samples(float(_spearman(points[None])[0]), samples, (len(points),), SIGNED)
+        low, high = (None if end is None else min(max(end, -1.0), 1.0) for end in (interval.low, interval.high))
+        interval = interval._replace(low=low, high=high)  # no correlation lies beyond
         files = [cell for one in ranked for cell in (*one.cells, one.outputs)]
         rows.append(
             row(

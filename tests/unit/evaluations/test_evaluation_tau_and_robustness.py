@@ -49,6 +49,13 @@ def test_the_interval_of_networks_without_an_order_holds_zero():
     assert row.low < 0 < row.high
 
 
+def test_no_end_of_an_interval_is_beyond_a_correlation():
+    robust = [1, 2, 3, 5, 4, 6]
+    (row,) = ask(*(network(f"net{k}", 4 * k, robust[k - 1]) for k in range(1, 7)))
+
+    assert -1 <= row.low < row.value < row.high == 1
+
+
 def test_the_first_seed_of_a_network_counts_and_a_network_without_a_tau_is_left_out():
     nets = [network(f"net{k}", 4 * k, k) for k in range(1, 6)]
     margins, outputs = network("flat", 10, 3)
