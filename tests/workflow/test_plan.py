@@ -254,7 +254,15 @@ def test_evaluations_at_a_threshold_get_the_scores_of_the_images_that_gave_it(pl
         for task in plan.tasks(plan.rules["evaluate"], evaluation=name)
         if any("/scores/" in path and path.endswith("/digits_calibration") for path in task.input_files)
     }
-    assert asking == {"evasion", "evasion_curve", "evasion_kinds", "routing", "routers", "routing_at_other_eps"}
+    assert asking == {
+        "evasion",
+        "evasion_curve",
+        "evasion_kinds",
+        "routing",
+        "routing_of_all_clean",
+        "routers",
+        "routing_at_other_eps",
+    }
 
 
 def test_a_network_with_calibration_images_of_its_own_has_the_scores_of_these(plan):

@@ -66,6 +66,7 @@ def evasion_by_knowledge(
     for knows, colour in ((False, UNAWARE), (True, AWARE)):
         axes.plot([], [], "o", color=colour, markersize=7, label=ATTACKERS[knows])
     figure.legend(loc="outside lower center", ncols=2)
+    axes.set_title(f"classifier: {entry}", fontsize=8)
     drawing.headline(figure, _takeaway(worst, order))
     return drawing.described(figure, _words(entry, worst, order))
 
