@@ -35,10 +35,9 @@ def main(options: argparse.Namespace) -> int:
 
 def check_attacks(study: Study) -> set[str]:
     """Return the attacks that only check other attacks: no evaluation but `sanity` reads them."""
-    of_checks: dict[bool, set[str]] = {True: set(), False: set()}
-    for evaluation in study["evaluations"].values():
-        of_checks[evaluation["use"] == CHECKS].update(evaluation["attacks"])
-    return of_checks[True] - of_checks[False]
+    evaluations = study["evaluations"].values()
+    checking = {attack for one in evaluations if one["use"] == CHECKS for attack in one["attacks"]}
+    return checking - {attack for one in evaluations if one["use"] != CHECKS for attack in one["attacks"]}
 
 
 def show(study: str, checks: Collection[str] = ()) -> int:

@@ -10,13 +10,17 @@ from touchstone.ingest.splits import stratified_order
 from touchstone.records.nouns import ExampleSet
 
 
-def subset(examples: ExampleSet, *, count: PositiveInt, split_seed: NonNegativeInt = 0) -> ExampleSet:
+def subset(
+    examples: ExampleSet, *, count: PositiveInt, skip: NonNegativeInt = 0, split_seed: NonNegativeInt = 0
+) -> ExampleSet:
     """Return `count` rows, stratified by class, in the order of `examples`.
 
-    Images, labels and ids stay. The rows of a smaller count are among those of a larger one. The source is named
-    `<source>/subset`. ValueError if there are fewer rows than `count`.
+    Images, labels and ids stay. The rows of a smaller count are among those of a larger one, and none of the first
+    `skip` rows of that order is among them: so a second experiment gets images that the first did not see. The source
+    is named `<source>/subset`. ValueError if too few rows are left.
     """
-    if count > len(examples):
-        raise ValueError(f"count must be at most {len(examples)}, the rows of {examples.source}, got {count}")
-    part = examples.take(np.sort(stratified_order(examples.labels, split_seed)[:count]))
+    if skip + count > len(examples):
+        rows = f"the rows of {examples.source}" + (f" after the first {skip}" if skip else "")
+        raise ValueError(f"count must be at most {len(examples) - skip}, {rows}, got {count}")
+    part = examples.take(np.sort(stratified_order(examples.labels, split_seed)[skip : skip + count]))
     return derived(part, part.images, "subset")

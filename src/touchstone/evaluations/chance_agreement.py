@@ -12,6 +12,7 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array, correct
+from touchstone.statistics.pairing import require_outputs
 from touchstone.statistics.rows import grouped, only, row, rows_of, with_means
 from touchstone.statistics.threats import network
 
@@ -55,8 +56,7 @@ def chance_agreement(
     References:
         Goodfellow et al. 2015, section 8, states agreement without chance; docs/papers/fgsm.md.
     """
-    if missing := sorted(set(against) - {cell.entry for cell in outputs}):
-        raise ValueError(f"no outputs of {missing[0]}")
+    require_outputs(against, outputs)
     attacked = [cell for cell in outputs if cell.attack and not cell.translator]
     sets = grouped(attacked, lambda cell: (cell.examples, cell.attack, cell.victim))
     rows: list[MetricRow] = []

@@ -17,6 +17,7 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array
+from touchstone.statistics.pairing import partner, require_outputs
 from touchstone.statistics.rows import rate_row, row, rows_of, with_means
 
 METRICS = ("probe_accuracy", "probe_accuracy_minus_*")
@@ -56,15 +57,14 @@ def linear_probe(
     References:
         Alain & Bengio 2017; docs/papers/translation.md, "Deviations".
     """
-    if missing := sorted(set(against) - {cell.entry for cell in fit_outputs}):
-        raise ValueError(f"no outputs of {missing[0]}")
+    require_outputs(against, fit_outputs)
     tested = [(cell, *_tested(cell, iterations, split_seed)) for cell in fit_outputs]
     rows: list[MetricRow] = []
     for cell, right, ids in tested:
         rows.append(rate_row("probe_accuracy", right, cell, ids=ids))
         for name in against if cell.entry not in against else []:
             others = {other.seed: (other, hits) for other, hits, _ in tested if other.entry == name}
-            other, hits = others.get(cell.seed, others[min(others, key=str)])
+            other, hits = partner(others, cell.seed)
             interval = intervals.mean(
                 right.astype(np.float64) - hits, method=SIGNED, resamples=resamples, seed=bootstrap_seed
             )

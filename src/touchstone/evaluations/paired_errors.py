@@ -12,6 +12,7 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import correct
+from touchstone.statistics.pairing import partner
 from touchstone.statistics.rows import grouped, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, seedless
 
@@ -70,11 +71,6 @@ def _wrong(cell: Cell, ids: np.ndarray) -> np.ndarray:
     return np.asarray(wrong[rows_of(cell.noun.example_ids, ids, cell.file)].astype(np.float64))
 
 
-def _partner(seeds: dict[int | None, Cell], cell: Cell) -> Cell:
-    """Return the network of the same seed, or the first."""
-    return seeds.get(cell.seed, seeds[min(seeds, key=str)])
-
-
 def _under_other_attacks(own: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell, Cell]]:
     """Yield pairs of classifiers each under an attack on itself that was not made on the other one."""
     made = {(cell.entry, cell.examples, cell.attack) for cell in own}
@@ -92,7 +88,7 @@ def _under_other_attacks(own: list[Cell], against: list[str]) -> Iterator[tuple[
             lambda other: (other.entry, other.attack),
         )
         for (entry, attack), group in others.items():
-            yield f"{entry}_under_{attack}", cell, _partner({other.seed: other for other in group}, cell)
+            yield f"{entry}_under_{attack}", cell, partner({other.seed: other for other in group}, cell.seed)
 
 
 def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell, Cell]]:
@@ -103,7 +99,7 @@ def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell,
             seeds = {cell.seed: cell for cell in group if cell.entry == base}
             for cell in group if seeds else []:
                 if cell.entry != base:
-                    yield base, cell, _partner(seeds, cell)
+                    yield base, cell, partner(seeds, cell.seed)
     yield from _under_other_attacks([cell for cell in own if cell.attack], against)
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.victim)).values():
         for base in against:

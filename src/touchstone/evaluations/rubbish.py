@@ -12,6 +12,7 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.crossed import SCORE, SIGNED
 from touchstone.statistics.estimators import Array, confidence
+from touchstone.statistics.pairing import partner, require_outputs
 from touchstone.statistics.rows import place, rate_row, row, with_means
 
 METRICS = (
@@ -54,8 +55,7 @@ def rubbish(
     References:
         Goodfellow et al. 2015, appendix A; docs/papers/fgsm.md.
     """
-    if missing := sorted(set(against) - {cell.entry for cell in outputs}):
-        raise ValueError(f"no outputs of {missing[0]}")
+    require_outputs(against, outputs)
     rows: list[MetricRow] = []
     for cell in outputs:
         if (cell.noun.labels >= 0).any():
@@ -98,7 +98,7 @@ def _partners(cell: Cell, outputs: list[Cell], against: list[str]) -> Iterator[C
         alike = (one for one in outputs if one.entry == entry and place(one) == place(cell))
         seeds = {one.seed: one for one in alike}
         if seeds and entry != cell.entry:
-            other = seeds.get(cell.seed, seeds[min(seeds, key=str)])
+            other = partner(seeds, cell.seed)
             if not np.array_equal(np.sort(other.noun.example_ids), np.sort(cell.noun.example_ids)):
                 raise ValueError(f"{cell.file} and {other.file} are not of the same images")
             yield other

@@ -89,28 +89,22 @@ def subset_robustness(
         for name, ending in (("quantile", ""), ("caught", "_caught_95")):
             above = intervals.mean(np.abs(errors[name]) - np.abs(errors["sample"]) / 2, **sampling)
             rows.append(new(f"absolute_error{ending}_above_half_of_sample", above, unit=DIFFERENCE))
-        rows += _absolute(new, subject, eps, size, subsets, sampling, "")
+        rows += _absolute(new, errors, sampling, "")
         for each in sorted(set(sizes)):
             if each < count:
-                rows += _absolute(new, subject, eps, each, subsets, sampling, f"_of_{each}")
+                rows += _absolute(new, _errors(subject, eps, each, subsets), sampling, f"_of_{each}")
         for name, inputs in (("inputs_attacked", size), ("attacks_saved", count - size)):
             rows.append(new(name, Interval(float(inputs), None, None), unit="inputs"))
     return with_means(rows)
 
 
 def _absolute(
-    new: Callable[..., MetricRow],
-    subject: KeptMargins,
-    eps: float,
-    size: int,
-    subsets: int,
-    sampling: Sampling,
-    ending: str,
+    new: Callable[..., MetricRow], errors: dict[str, Array], sampling: Sampling, ending: str
 ) -> list[MetricRow]:
     names = {"quantile": "", "caught": "_caught_95", "sample": "_sample"}
     return [
-        new(f"absolute_error{names[name]}{ending}", intervals.mean(np.abs(errors), **sampling))
-        for name, errors in _errors(subject, eps, size, subsets).items()
+        new(f"absolute_error{names[name]}{ending}", intervals.mean(np.abs(of_rule), **sampling))
+        for name, of_rule in errors.items()
     ]
 
 

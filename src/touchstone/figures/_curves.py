@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import marks, palette
@@ -43,6 +44,17 @@ def error_bars(rows: Iterable[MetricRow], scale: float = 1) -> list[list[float]]
     below = [abs(scale * row.low - scale * row.value) for row in rows if row.low is not None]
     above = [abs(scale * row.high - scale * row.value) for row in rows if row.high is not None]
     return [below, above]
+
+
+def legend_below(figure: Figure, panels: Iterable[Axes], **look: Any) -> None:
+    """Write one legend of all panels below the figure, with each name once.
+
+    Args:
+        figure, panels: where the names are.
+        **look: passed to Figure.legend.
+    """
+    named = {text: line for axes in panels for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", **look)
 
 
 def label_ends(axes: Axes, ends: dict[str, tuple[float, float]], entries: Iterable[str], gap: float = 0.055) -> None:

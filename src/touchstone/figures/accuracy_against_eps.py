@@ -7,7 +7,7 @@ from collections import defaultdict
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from touchstone.figures._curves import Curve, draw, label_ends, means_first
+from touchstone.figures._curves import Curve, draw, label_ends, legend_below, means_first
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
@@ -49,8 +49,7 @@ def accuracy_against_eps(
                 axes, {entry: (max(curve), curve[max(curve)].value) for entry, curve in lines.items()}, shown, 0.065
             )
     if len(shown) > CROWD:  # too many lines for names beside them
-        named = {text: line for axes in panels for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5, handlelength=3)
+        legend_below(figure, panels, ncols=5, handlelength=3)
     drawing.headline(figure, _takeaway(curves))
     return drawing.described(figure, _words(curves))
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.figures._curves import legend_below
 from touchstone.records.class_names import class_name
 from touchstone.records.nouns import Cell, ExampleSet
 from touchstone.report import drawing, palette
@@ -49,8 +50,7 @@ def logit_lines(
         clean = (cell.noun for cell in examples if cell.examples == path.clean.examples)
         _draw(axes, path, _chosen(path.labels, images)[place % images], next(clean, None))
     figure.supxlabel("t (pixels)", fontsize=9)
-    named = {text: line for axes in panels for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=2)
+    legend_below(figure, panels, ncols=2)
     names = ", ".join(f"{path.clean.entry}.{seed} on {path.clean.examples}" for path in paths)
     greatest = max(float(path.places[-1]) for path in paths)
     words = f"Logits of {images} images along x + t sign(gradient), t from 0 to {greatest:g}: {names}."

@@ -9,18 +9,8 @@ from touchstone.figures._curves import error_bars, means_first
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette
 
-SHIFTS = (
-    15,
-    -15,
-    27,
-    -27,
-    39,
-    -39,
-    51,
-    -51,
-    63,
-    -63,
-)  # points of type from a mark to its name, beyond the ends of its interval
+# Points of type from a mark to its name, beyond the ends of its interval.
+SHIFTS = (15, -15, 27, -27, 39, -39, 51, -51, 63, -63)
 TOP = 0.99  # of the axis, for names
 LETTER, LINE, HIGH = 0.0115, 0.045, 240  # of a name in shares of the axes: width, height; the axis in points of type
 

@@ -1,4 +1,4 @@
-"""Defences of a study: their seeds and thresholds, and the evaluations that fit a defence but no network, or the reverse."""
+"""Defences of a study: their thresholds, and the evaluations that fit a defence but no network, or the reverse."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from typing import Any
 
 from touchstone.pipeline.settings.problems import Problem
 from touchstone.pipeline.settings.sections import on_pipelines
-
-
-def fill_seeds(resolved: dict[str, Any]) -> None:
-    """Give every defence without seeds those of its classifier."""
-    for entry in resolved["defences"].values():
-        entry["seeds"] = entry["seeds"] or resolved["classifiers"][entry["classifier"]]["seeds"]
 
 
 def wrong_defences(resolved: dict[str, Any]) -> Iterator[Problem]:

@@ -11,8 +11,9 @@ from touchstone import plugins
 from touchstone.claims.criteria import SHARED, Book
 from touchstone.messages import nearest
 from touchstone.numerics import devices, precision
+from touchstone.pipeline.settings import seeds
 from touchstone.pipeline.settings.claim_roles import resolve_claims
-from touchstone.pipeline.settings.defences import fill_seeds, wrong_defences
+from touchstone.pipeline.settings.defences import wrong_defences
 from touchstone.pipeline.settings.draft import Draft, written_out
 from touchstone.pipeline.settings.entries import EntryReader
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME, ParamsError, study_file
@@ -90,7 +91,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     problems.extend(chains(resolved["examples"]), inputs(resolved["examples"]))
     problems.stop()
-    fill_seeds(resolved)
+    seeds.shift(resolved)
+    seeds.inherit(resolved)
     problems.extend(
         attacked_classifiers(resolved["translators"]),
         static_networks(resolved["classifiers"], resolved["translators"]),
