@@ -259,6 +259,17 @@ def test_a_subset_holds_the_classes_in_proportion_and_lies_in_a_larger_one():
         subset(examples, count=31)
 
 
+def test_a_second_subset_shares_no_row_with_the_first():
+    examples = example_set(30)
+
+    first, second = subset(examples, count=12), subset(examples, skip=12, count=18)
+
+    assert sorted([*first.example_ids, *second.example_ids]) == sorted(examples.example_ids)
+    assert np.bincount(second.labels).tolist() == [6, 6, 6]
+    with pytest.raises(ValueError, match="at most 18, the rows of .* after the first 12, got 19"):
+        subset(examples, skip=12, count=19)
+
+
 def test_rows_are_left_out_by_their_ids():
     examples = example_set(6)  # ids 20, 17, 14, 11, 8, 5
 

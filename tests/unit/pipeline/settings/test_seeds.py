@@ -1,0 +1,43 @@
+"""Seeds of a study's networks: those of another run, and those that a defence inherits."""
+
+from __future__ import annotations
+
+import pytest
+
+from touchstone.pipeline.settings import seeds
+from touchstone.pipeline.settings.study import load
+
+
+@pytest.fixture
+def resolved():
+    return {
+        "study": {"first_seed": 3},
+        "classifiers": {"net": {"seeds": [0, 1]}},
+        "translators": {"unet": {"seeds": [0]}},
+        "defences": {"whole": {"seeds": None, "classifier": "net"}, "part": {"seeds": [1], "classifier": "net"}},
+        "evaluations": {"all_of_them": {"seeds": None}, "one": {"seeds": [0]}},
+    }
+
+
+def test_another_run_has_other_seeds_wherever_seeds_are_named(resolved):
+    seeds.shift(resolved)
+    seeds.inherit(resolved)
+
+    named = {
+        name: entry["seeds"] for section in seeds.SEEDED for name, entry in resolved[section].items() if entry["seeds"]
+    }
+    assert named == {"net": [3, 4], "unet": [3], "whole": [3, 4], "part": [4], "one": [3]}
+    assert resolved["evaluations"]["all_of_them"]["seeds"] is None
+    assert resolved["study"] == {}  # jobs of a network do not depend on the first seed, only on their own
+
+
+def test_fashion_mnist_trains_no_network_of_the_first_edition():
+    study = load("fashion_mnist")
+
+    trained = {
+        seed
+        for section in ("classifiers", "translators")
+        for entry in study[section].values()
+        for seed in entry["seeds"]
+    }
+    assert trained.isdisjoint({0, 1, 2}) and 3 in trained
