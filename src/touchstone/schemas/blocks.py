@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from touchstone import registry
+from touchstone.pipeline.settings.patterns import EACH
 from touchstone.pipeline.settings.sections import FILE_REFERENCES, FILE_SETTINGS, Section
 from touchstone.registry import Component
 from touchstone.schemas.descriptions import SETTINGS
@@ -86,7 +87,8 @@ def strict_definitions(kinds: Mapping[str, Section]) -> dict[str, Schema]:
     for section, kind in kinds.items():
         if kind.needs_use:
             strict = _strict(components(kind.folders), _every(section, kind), kind.settings)
-            result[f"strict-{section}"] = {"additionalProperties": strict}
+            spelled = {"if": {"required": [EACH]}, "else": strict}  # an entry that stands for several has other keys
+            result[f"strict-{section}"] = {"patternProperties": {r"\*": spelled}, "additionalProperties": strict}
     return result
 
 

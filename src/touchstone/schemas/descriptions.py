@@ -31,6 +31,7 @@ KEYS = {
 
 ENTRIES = {
     "defaults": "Settings of every entry of this section that knows them; an entry's own settings win.",
+    "patterns": "One entry for each word: it takes the place of * in the name and in all settings.",
     "families": "One entry for each eps of the list: NAME_05 for 0.05, NAME_8 for 8/255.",
 }
 

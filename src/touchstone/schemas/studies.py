@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from touchstone import registry
 from touchstone.pipeline.settings.limits import LETTERS
+from touchstone.pipeline.settings.patterns import EACH
 from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, Section, sections
 from touchstone.plugins import PACKAGE
 from touchstone.schemas.blocks import (
@@ -87,12 +88,19 @@ def _section(section: str, kind: Section) -> Schema:
     entry = ref(f"entry-{section}")
     defaults = {"description": ENTRIES["defaults"], "allOf": [entry]}
     schema = _named(entry) | {"properties": {"defaults": defaults}}
+    schema["propertyNames"]["pattern"] = f"^{NAME}(\\*[a-z0-9_]*)?$"
+    family: Schema = {"required": [EACH]}
     if has_families(kind.folders):
-        schema["propertyNames"]["pattern"] = f"^{NAME}(_\\*)?$"
         family = {"description": ENTRIES["families"], "allOf": [entry, ref("family-eps")]}
-        schema["patternProperties"] = {r"_\*$": family}
         schema["additionalProperties"] = {"allOf": [entry, ref("entry-eps")]}
+    schema["patternProperties"] = {r"\*": {"if": {"required": [EACH]}, "then": _pattern(), "else": family}}
     return schema
+
+
+def _pattern() -> Schema:
+    """Return the schema of an entry that stands for several. Its settings are checked once it is spelled out."""
+    words = {"type": "array", "items": {"type": ["string", "integer"]}, "minItems": 1, "uniqueItems": True}
+    return {"type": "object", "properties": {EACH: words | {"description": ENTRIES["patterns"]}}}
 
 
 def _named(value: Schema) -> Schema:

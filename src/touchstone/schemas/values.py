@@ -30,7 +30,10 @@ WORDS = {
     "arithmetic": (r"^[-+*/(). 0-9e]+$", "Expected a number, or a fraction such as 8/255."),
     "digest": ("^sha256:[0-9a-f]{64}$", "Expected sha256: and 64 hexadecimal digits."),
     "entry": (ENTRY, "Expected the name of an entry (a-z, 0-9 and _, a letter first), or a $role."),
-    "player": (f"^(\\$?{NAME}|{NAME}_\\*)$", "Expected the name of an entry, a $role, or a family such as pgd_*."),
+    "player": (
+        f"^(\\$?{NAME}|{NAME}\\*[a-z0-9_]*)$",
+        "Expected the name of an entry, a $role, or a family such as pgd_*.",
+    ),
     "all-or-role": (f"^(all|\\${NAME})$", "Expected a list of entries, a $role, or all."),
     "role": (f"^\\${NAME}$", "Expected a list, or a $role."),
 }

@@ -118,6 +118,16 @@ def test_every_corruption_keeps_labels_and_ids_and_hurts_more_when_more_severe(g
     assert 0 < changes[0] < changes[1]
 
 
+def test_several_severities_take_turns(generator):
+    mixed = corruption(flat(0.2, count=5), generator, kind="brightness", severities=[1, 3, 5])
+
+    np.testing.assert_allclose(mixed.images.mean(axis=(1, 2, 3)), [0.25, 0.35, 0.5, 0.25, 0.35], atol=1 / 255)
+    assert mixed.source == "flat/brightness"
+    np.testing.assert_array_equal(mixed.example_ids, np.arange(5))
+    with pytest.raises(ValueError, match="severity 1 to 5; got 'contrast', 6"):
+        corruption(flat(0.2), generator, kind="contrast", severities=[1, 6])
+
+
 @pytest.mark.parametrize(("kind", "severity"), [("fog", 1), ("contrast", 0), ("contrast", 6)])
 def test_unknown_kinds_and_severities_are_refused(generator, kind, severity):
     with pytest.raises(ValueError, match="severity 1 to 5"):

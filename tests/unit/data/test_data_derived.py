@@ -266,7 +266,7 @@ def test_a_second_subset_shares_no_row_with_the_first():
 
     assert sorted([*first.example_ids, *second.example_ids]) == sorted(examples.example_ids)
     assert np.bincount(second.labels).tolist() == [6, 6, 6]
-    with pytest.raises(ValueError, match="at most 18, the rows of .* after the first 12, got 19"):
+    with pytest.raises(ValueError, match=r"at most 18, the rows of .* after the first 12, got 19"):
         subset(examples, skip=12, count=19)
 
 

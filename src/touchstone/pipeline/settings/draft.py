@@ -9,6 +9,7 @@ from touchstone.messages import nearest
 from touchstone.pipeline.settings import roles
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.layers import Files, Layer
+from touchstone.pipeline.settings.patterns import spelled_out
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.removals import absent_sources, figures_of, unknown_sources, without
 from touchstone.pipeline.settings.roles import TEXTS, Roles, filled_in
@@ -59,11 +60,17 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
         ParamsError: there are mistakes.
     """
     draft = Draft({})
-    for layer in files.layers:
-        _merge(layer, draft, kinds, problems)
-    problems.stop()
-    own_sections = next(layer.blocks for layer in files.layers if layer.own)
     families: dict[str, list[str]] = {}
+    own_sections: dict[str, Any] = {}
+    for layer in files.layers:
+        for section, blocks in layer.blocks.items():
+            for name in blocks if isinstance(blocks, dict) else ():
+                problems.written((section, name), layer.file)
+        blocks, members = spelled_out(layer.blocks, problems)
+        families |= members
+        own_sections = blocks if layer.own else own_sections
+        _merge(layer._replace(blocks=blocks), draft, kinds, problems)
+    problems.stop()
     for section, kind in kinds.items():
         families |= _write_out(section, kind, own_sections.get(section) or {}, draft, problems)
     if files.questions is not None:
@@ -85,7 +92,6 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
         entries = draft.blocks.setdefault(section, {})
         for name, change in changes.items():
             place = (section, name)
-            problems.written(place, layer.file)
             if layer.own and section in (*kinds, "confounding") and name != DEFAULTS:
                 draft.own.add(Entry(section, name))
             if layer.overlay and name.endswith(FAMILY) and name in entries:

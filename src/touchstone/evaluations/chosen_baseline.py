@@ -1,0 +1,113 @@
+"""By how much detectors that are fitted for one kind of anomaly each beat the best detector that is fitted for none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations._contests import Contest
+from touchstone.records.metric_tables import MetricRow
+from touchstone.records.nouns import Cell
+from touchstone.statistics import rank_intervals
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import grouped, means_over_sets, row, with_means
+from touchstone.statistics.threats import network
+
+METRICS = ("auroc", "auroc_minus_chosen", "choice_auroc")
+LEARNED = "learned"  # in place of the name of a detector that is fitted for one kind
+CHOSEN = "chosen"  # in place of the name of the baseline
+
+
+def chosen_baseline(
+    scores: list[Cell],
+    *,
+    id_examples: str,
+    sets: list[str],
+    learned: list[str],
+    choice_id: str,
+    choice_sets: list[str],
+    resamples: PositiveInt = 1000,
+    bootstrap_seed: NonNegativeInt = 0,
+) -> list[MetricRow]:
+    """Compare detectors of one kind of anomaly each with the baseline that does best on other images of these kinds.
+
+    Whoever has no anomalies to train on would still try several detectors on some and take the best. So the baseline of
+    each network is the detector whose mean AUROC on `choice_sets` is the highest, of all that are not in `learned`.
+
+    Args:
+        scores: of each network and detector on all sets that are named here, neither attacked nor translated.
+        id_examples: the in-distribution set of the test.
+        sets: the anomalous sets of the test.
+        learned: for each of `sets`, the detector that was fitted for its kind.
+        choice_id, choice_sets: the in-distribution set and the anomalous sets on which the baseline is chosen. They
+            share no image with the sets of the test.
+
+    Returns:
+        Rows auroc of the entries NET+learned and NET+chosen, and auroc_minus_chosen of NET+learned, paired by image, on
+        each of `sets` and on mean_of_sets; choice_auroc of every baseline, the mean over `choice_sets`; then means over
+        seeds.
+
+    Raises:
+        ValueError: `sets` and `learned` differ in length, scores are missing, or every detector is in `learned`.
+
+    References:
+        docs/papers/gradient_detection.md, S0-9.
+    """
+    if len(sets) != len(learned):
+        raise ValueError(f"sets and learned name {len(sets)} and {len(learned)}, expected as many")
+    drawing = {"resamples": resamples, "seed": bootstrap_seed}
+    rows: list[MetricRow] = []
+    for group in grouped(scores, network).values():
+        baselines = sorted({cell.detector for cell in group} - set(learned))
+        if not baselines:
+            raise ValueError(f"every detector of {network(group[0])} is in learned; name one to compare with")
+        choices = [[_contest(group, each, choice_id, one) for one in choice_sets] for each in baselines]
+        tried = [_mean([_auroc("choice_auroc", one, one.entry, **drawing) for one in of_sets]) for of_sets in choices]
+        rows += tried
+        best = max(zip(baselines, tried, strict=True), key=lambda pair: pair[1].value)[0]
+        mine = [_contest(group, own, id_examples, one) for one, own in zip(sets, learned, strict=True)]
+        sources = tuple(cell for of_sets in choices for one in of_sets for cell in one.files)  # they say which is best
+        others = [replace(_contest(group, best, id_examples, one), sources=sources) for one in sets]
+        entry = f"{group[0].entry}+{LEARNED}"
+        for measured in (
+            [_auroc("auroc", one, entry, **drawing) for one in mine],
+            [_auroc("auroc", one, f"{group[0].entry}+{CHOSEN}", **drawing) for one in others],
+            [_difference(one, other, entry, **drawing) for one, other in zip(mine, others, strict=True)],
+        ):
+            rows += [*measured, *([_mean(measured)] if len(measured) > 1 else [])]
+    return with_means(rows)
+
+
+def _contest(group: list[Cell], detector: str, normal: str, anomalous: str) -> Contest:
+    """Return a detector's scores of two sets, from the cells of one network."""
+    cells = {
+        cell.examples: cell for cell in group if cell.detector == detector and not (cell.attack or cell.translator)
+    }
+    for examples in (normal, anomalous):
+        if examples not in cells:
+            raise ValueError(f"no scores of {network(group[0])} and {detector} on {examples}")
+    return Contest(cells[normal], cells[anomalous])
+
+
+def _mean(rows: list[MetricRow]) -> MetricRow:
+    return means_over_sets([[one] for one in rows])[0] if len(rows) > 1 else rows[0]
+
+
+def _auroc(metric: str, contest: Contest, entry: str, *, resamples: int, seed: int) -> MetricRow:
+    interval = rank_intervals.detection(*contest.scores, resamples=resamples, seed=seed)["auroc"]
+    return _row(metric, interval, contest, entry, "", contest.files)
+
+
+def _difference(mine: Contest, other: Contest, entry: str, *, resamples: int, seed: int) -> MetricRow:
+    both = rank_intervals.detection_difference(
+        mine.scores, other.scores, resamples=resamples, seed=seed, statistics=("auroc",)
+    )
+    return _row("auroc_minus_chosen", both["auroc"], mine, entry, "difference", [*mine.files, *other.files])
+
+
+def _row(metric: str, interval: Interval, contest: Contest, entry: str, unit: str, files: list[Cell]) -> MetricRow:
+    normal, anomalous = contest.sizes
+    rate = None if unit else anomalous / (normal + anomalous)
+    return row(
+        metric, interval, cell=contest.anomalous, entry=entry, n=contest.n, base_rate=rate, unit=unit, files=files
+    )
