@@ -11,7 +11,7 @@ from touchstone.claims.verdicts import STATUSES
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.sections import sections
 
-HOW_MANY = {"P0": 6, "S0": 8, "P1": 5, "S1": 11, "P2": 8, "S2": 12, "P3": 18, "S3": 20, "P4": 4, "S4": 16}
+HOW_MANY = {"P0": 6, "S0": 9, "P1": 5, "S1": 11, "P2": 8, "S2": 12, "P3": 18, "S3": 20, "P4": 4, "S4": 16}
 IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [
     "S0-11",
     "S1-13",
