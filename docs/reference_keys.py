@@ -52,7 +52,8 @@ def study() -> str:
     parts = [
         "# Keys of a study\n\nOf `params.yaml` and of the files in `workflow/studies/`; [Studies](../studies.md) explains "
         "how to write one. An entry of a section is a component (`use:`) with its settings. A number may be a fraction "
-        "such as `8/255`. `$NAME` is a role.\n"
+        "such as `8/255`. `$NAME` is a role. An entry named `fit_*` with `each: [blur, noise]` stands for `fit_blur` and "
+        "`fit_noise`; `*` in its settings stands for the word, too.\n"
     ]
     for key, block in schema["properties"].items():
         parts.append(f"## {key}\n\n{block['description']}\n\n```yaml\n{EXAMPLES[key]}\n```\n")
