@@ -53,6 +53,7 @@ AWAITED = {
         "S4-14",
         "S4-15",
         "S4-16",
+        *of_papers(["energy"]),
     }
 }
 PAIRED = {"routing": routing, "translation": translation, "paired_errors": paired_errors}
