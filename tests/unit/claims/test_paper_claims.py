@@ -76,6 +76,7 @@ BOUNDS = {
 # Bounds of the second edition that the first did not have, or had otherwise.
 SINCE_THE_FIRST_EDITION = {
     "S0-2": [("at_least", 0.85), ("at_least", 0.05), ("at_least", 0.0), ("at_least", 0.0)],  # was without the last two
+    "S0-9": [("at_least", 0.0)],
     "S0-8": [("at_least", {"cifar10": 0.0135}), ("at_least", {"cifar10": 0.099})],
     "S1-1": [("at_least", 0.8)],  # its second part is S1-13
     "S1-9": [("at_least", {"cifar10": 0.292, "cifar100": 0.233})],
