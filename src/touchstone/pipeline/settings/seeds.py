@@ -17,6 +17,9 @@ def shift(resolved: dict[str, Any]) -> None:
         for entry in resolved[section].values():
             if entry["seeds"]:
                 entry["seeds"] = [first + seed for seed in entry["seeds"]]
+    for figure in resolved["figures"].values():
+        if "seed" in figure:
+            figure["seed"] += first
 
 
 def inherit(resolved: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ def resolved():
         "translators": {"unet": {"seeds": [0]}},
         "defences": {"whole": {"seeds": None, "classifier": "net"}, "part": {"seeds": [1], "classifier": "net"}},
         "evaluations": {"all_of_them": {"seeds": None}, "one": {"seeds": [0]}},
+        "figures": {"of_one_network": {"seed": 1}, "of_all": {}},
     }
 
 
@@ -28,6 +29,7 @@ def test_another_run_has_other_seeds_wherever_seeds_are_named(resolved):
     }
     assert named == {"net": [3, 4], "unet": [3], "whole": [3, 4], "part": [4], "one": [3]}
     assert resolved["evaluations"]["all_of_them"]["seeds"] is None
+    assert resolved["figures"] == {"of_one_network": {"seed": 4}, "of_all": {}}
     assert resolved["study"] == {}  # jobs of a network do not depend on the first seed, only on their own
 
 
