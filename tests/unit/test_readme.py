@@ -21,7 +21,7 @@ SHOWN = [
     for page in PAGES
     for found in TABLES["TABLE"].finditer(page.read_text())
 ]
-LARGEST_IN_GIT = 2_000_000  # bytes; the pages of reports are larger, so DVC stores them
+LARGEST_IN_GIT = 2_500_000  # bytes, for metrics.csv.gz of the largest study; pages stay out of git, DVC stores them
 
 
 def test_the_findings_show_numbers():
