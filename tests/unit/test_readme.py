@@ -32,7 +32,8 @@ def test_the_readme_shows_one_claim_of_each_paper_as_the_study_found_it(monkeypa
     shown = TABLES["FIVE"].search((ROOT / "README.md").read_text())
 
     assert TABLES["five_papers"](shown["study"], shown["claims"].split()) == shown["table"]
-    assert len(shown["table"].splitlines()) == 2 + len(TABLES["papers"].shipped_facts())
+    judged = {line["paper"] for line in TABLES["read_lines"](shown["study"])[1]}  # a paper may be newer than the run
+    assert len(shown["table"].splitlines()) == 2 + len(judged)
 
 
 def test_the_picture_shows_the_committed_metrics_and_they_support_its_title():

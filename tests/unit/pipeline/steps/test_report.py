@@ -216,7 +216,7 @@ def test_claims_that_no_number_judges_are_counted_and_linked_beside_the_tally(pa
 
     counted = [int(count) for word, count in tally(page) if word not in ATTACKERS]
     criteria = [block for facts in papers.shipped_facts().values() for block in facts["criteria"].values()]
-    assert sum(counted) == sum("kind" not in block for block in criteria) == 45
+    assert sum(counted) == sum("kind" not in block for block in criteria) >= 45
     listed = page[page.index("<h3>Not tested in this study</h3>") :].split("</ul>")[0]
     assert listed.count('href="#claim-') == int(unjudged[1])
 
@@ -227,7 +227,9 @@ def test_both_axes_are_counted_of_the_papers_own_claims_that_numbers_judge():
 
     page = packing.unpacked(report(**arguments(claims=claims, figures={}))["report.html"].decode())
 
-    assert dict(tally(page)) == {"not run": "44", "inconclusive": "1", "survives": "1"}
+    criteria = [block for facts in papers.shipped_facts().values() for block in facts["criteria"].values()]
+    others = sum("kind" not in block for block in criteria) - 1
+    assert dict(tally(page)) == {"not run": str(others), "inconclusive": "1", "survives": "1"}
     line = page[page.index('<tr id="claim-S3-4"') :].split("</tr>")[0]
     assert line.index(">inconclusive<") < line.index("attacker who knows: ") < line.index(">survives<")
 
@@ -265,7 +267,10 @@ def test_a_chapter_tells_what_its_metrics_mean():
 def test_claims_csv_has_a_line_for_every_claim(files):
     lines = list(csv.DictReader(files["claims.csv"].decode().splitlines()))
 
-    assert len(lines) == len({line["claim"] for line in lines}) == 110
+    claims = [
+        name for facts in papers.shipped_facts().values() for part in ("published", "criteria") for name in facts[part]
+    ]
+    assert sorted(line["claim"] for line in lines) == sorted(claims)
 
 
 def test_metrics_json_nests_means_or_the_only_value(files):
