@@ -488,6 +488,7 @@ SETTINGS = {
     "epochs": 5, "statistics": ["auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error"],
 }  # fmt: skip
 OWN_SETTINGS = {
+    "chosen_baseline": {"sets": ["uniform"], "choice_id": "digits_test", "choice_sets": ["photographs"]},
     "detector_reduction": {"eps": 0.1},
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
@@ -519,12 +520,13 @@ def given(function):
     nouns = {p.name: own.get(p.name, NOUNS.get(p.name)) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
     if "id_examples" not in names and "scores" in nouns:  # about classes, which OOD sets have none of
         nouns["scores"] = [cell for cell in nouns["scores"] if cell.examples == "digits_test"]
-    settings = SETTINGS | REQUIRED | OWN_SETTINGS.get(function.__name__, {})
+    own_settings = OWN_SETTINGS.get(function.__name__, {})
+    settings = SETTINGS | REQUIRED | own_settings
     return list(nouns.values()), {
         p.name: settings[p.name]
         for p in parameters
         if p.kind is p.KEYWORD_ONLY
-        and (p.name in SETTINGS or (p.name in REQUIRED and p.default is p.empty))
+        and (p.name in {**SETTINGS, **own_settings} or (p.name in REQUIRED and p.default is p.empty))
         and (p.name != "eps" or "list" in str(p.annotation))
     }
 
