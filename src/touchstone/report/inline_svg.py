@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from touchstone.report import drawing
+from touchstone.report import drawing, rasters
 
 ON_PAGE = {drawing.INK: "currentColor", drawing.PAPER: "none", drawing.BACKDROP: "var(--card)"}  # colours of figures
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 TARGET = re.compile(r'(?<=href="#)[^"]+|(?<=url\(#)[^)]+')  # the id that a part of an SVG refers to
+PNG = "data:image/png;base64,"
 TRANSPARENT = "{fill:none}"  # the style of a shape that is never seen
 
 ElementTree.register_namespace("", SVG[1:-1])
@@ -69,9 +71,14 @@ def _shorten(part: ElementTree.Element, ids: Mapping[str, str], styles: dict[str
             part.set("class", styles.setdefault(f"{{{value}}}", f"s{len(styles)}"))
         elif key == f"{XLINK}href":
             del part.attrib[key]
-            part.set("href", f"#{ids[value[1:]]}" if value[1:] in ids else value)
+            part.set("href", f"#{ids[value[1:]]}" if value[1:] in ids else _smaller(value))
         elif key == "clip-path":
             part.set(key, TARGET.sub(lambda target: ids[target[0]], value))
+
+
+def _smaller(address: str) -> str:
+    """Return an address; if it contains a PNG, one with fewer bytes."""
+    return rasters.address(base64.b64decode(address.removeprefix(PNG))) if address.startswith(PNG) else address
 
 
 def _prune(part: ElementTree.Element, styles: dict[str, str]) -> None:

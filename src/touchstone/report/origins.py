@@ -12,6 +12,7 @@ from touchstone.report.tables import Number
 from touchstone.statistics.sanity_checks import Doubts
 
 DIGITS = 10  # of a digest on the page, 40 bits; `touchstone trace` prints all 64
+UNKNOWN = "?" * DIGITS  # in place of the digest of a file that is only named
 # The code that turns metrics rows into a claim's number and status word.
 JUDGES = ["claims/measurements.py", "claims/verdicts.py", "claims/judging.py"]
 
@@ -81,7 +82,8 @@ def compact(rows: list[MetricRow], files: list[str], study: str) -> dict[str, An
         study: the name of the study.
 
     Returns:
-        {"line": differences between lines, "value": numbers, ..., "entry": {"of": texts, "at": a place for each row}, ...}
+        {"line": differences between lines, "value": numbers, ..., "entry": {"of": texts, "at": differences between their
+        places}, ...}
     """
     places = {file: place for place, file in enumerate(files)}
     columns: dict[str, Any] = {
@@ -111,11 +113,12 @@ def _cell(row: MetricRow, name: str, places: Mapping[str, int]) -> Any:
 
 
 def _coded(values: list[Any]) -> dict[str, list[Any]]:
-    """Return each value once, and the place of every row's value among them."""
+    """Return each value once, and the place of every row's value among them, as the difference from the one before."""
     places: dict[str, int] = {}
     for value in values:
         places.setdefault(json.dumps(value), len(places))
-    return {"of": [json.loads(value) for value in places], "at": [places[json.dumps(value)] for value in values]}
+    at = [places[json.dumps(value)] for value in values]
+    return {"of": [json.loads(value) for value in places], "at": _differences(at)}
 
 
 def rounded(value: float | None, digits: int) -> float | None:
@@ -132,7 +135,8 @@ def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dic
         study: the name of the study.
 
     Returns:
-        {"files": names, "digest": of each, ..., "code": {"of": ..., "at": ...}}; files without provenance have null.
+        {"digest": of all files in one text, ..., "code": {"of": ..., "at": ...}}; files without provenance have question
+        marks there and null elsewhere.
     """
     sources = [provenance.get(file) for file in files]
     places = {file: place for place, file in enumerate(files)}
@@ -151,7 +155,9 @@ def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dic
         "study": study,
         "folder": _coded([folder for folder, _, _ in bundles]),
         "member": [f"{mark}{member}" for _, mark, member in bundles],
-        "digest": [source and source["digest"].removeprefix("sha256:")[:DIGITS] for source in sources],
+        "digest": "".join(
+            source["digest"].removeprefix("sha256:")[:DIGITS] if source else UNKNOWN for source in sources
+        ),
         "step": _coded([source and source["step"] for source in sources]),
         "settings": _coded([source and source["settings"] for source in sources]),
         "scripts": list(scripts),

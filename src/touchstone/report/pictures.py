@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import NamedTuple, NotRequired, TypedDict
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from PIL import Image
 
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report import drawing, marks, palette
+from touchstone.report import drawing, marks, palette, rasters
 from touchstone.report.inline_svg import inline_svg
 from touchstone.statistics.sanity_checks import Doubts
-
-COLOURS_ON_PAGE = 32  # of a picture that shows images; its files have more
 
 
 class Drawing(TypedDict):
@@ -144,9 +139,4 @@ def _failed(texts: list[str]) -> dict[str, list[str]]:
 
 
 def _image(png: bytes, alt: str) -> Markup:
-    """Return a PNG as an image of the page: as WebP in its most frequent colours, which is a third as large."""
-    stream, whole = io.BytesIO(), Image.open(io.BytesIO(png)).convert("RGB")
-    fewer = whole.quantize(COLOURS_ON_PAGE, dither=Image.Dither.NONE).convert("RGB")
-    fewer.save(stream, "webp", lossless=True, quality=100, method=6)
-    address = "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
-    return Markup('<img src="{}" alt="{}">').format(address, alt)
+    return Markup('<img src="{}" alt="{}">').format(rasters.address(png), alt)

@@ -206,7 +206,17 @@ def test_every_published_figure_has_a_criterion_or_one_reason_why_nothing_bears_
 
 
 def test_the_kinds_of_claims_are_the_papers_ours_against_it_checks_and_context():
-    assert of_kind("counter") == {"S0-6", "S4-6", "S4-7", "S4-11", "Strades-5", "Sebo-8", "Sebo-9", "Sfast-5", "Sfast-6"}
+    assert of_kind("counter") == {
+        "S0-6",
+        "S4-6",
+        "S4-7",
+        "S4-11",
+        "Strades-5",
+        "Sebo-8",
+        "Sebo-9",
+        "Sfast-5",
+        "Sfast-6",
+    }
     assert {"S1-6", "S1-7", "S1-8", "S3-12", "Sebo-10"} == of_kind("check")
     assert sum(len(of_kind(kind)) for kind in KINDS) == len(BOOK.criteria)
 

@@ -1,19 +1,24 @@
 {# Where a number came from: its row, the rows that it was computed from, and the files behind them. #}
+const undo = (steps) => {
+  let sum = 0;
+  return steps.map((step) => (sum += step));
+};
+const undoAll = (columns) => Object.values(columns).forEach((column) => column?.at && (column.at = undo(column.at)));
 const readRows = once(async () => {
   const data = JSON.parse(await unpack(byId("rows").textContent));
+  undoAll(data.columns);
   let line = 0;
   data.places = new Map(data.columns.line.map((step, place) => [(line += step), place]));
   return data;
 });
 const readIndex = once(async () => {
   const index = JSON.parse(await unpack(byId("index").textContent));
+  undoAll(index);
+  const digits = index.digest.length / index.member.length;
+  index.digest = index.member.map((member, place) => index.digest.slice(place * digits, (place + 1) * digits));
   index.files = index.member.map((member, place) => index.folder.of[index.folder.at[place]] + member);
   return index;
 });
-const undo = (steps) => {
-  let sum = 0;
-  return steps.map((step) => (sum += step));
-};
 const rowAt = (data, line) => {
   const place = data.places.get(line);
   return Object.fromEntries(Object.entries(data.columns).map(([name, column]) => [name, Array.isArray(column) ? column[place] : column.of[column.at[place]]]));
@@ -65,7 +70,7 @@ const fileEntry = (index, place) => {
   const item = make("li");
   const name = index.files[place];
   item.append(make("code", name, { className: "path" }));
-  if (index.digest[place] === null) {
+  if (index.digest[place].startsWith("?")) {
     item.append(make("p", `Its digest is in the sidecar of the metrics computed from it: touchstone trace ${name}`, { className: "none" }));
     return item;
   }
