@@ -121,10 +121,10 @@ def quantities(
     condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured
 ) -> Iterator[list[Quantity]]:
     """Yield, for each thing that is judged, its mean over seeds, or every seed if each is judged."""
-    single = list(_assignments(condition, criterion, chosen, "each"))
+    single = list(assignments(condition, criterion, chosen, "each"))
     differ = [role for role in condition.roles if len({names.get(role) for names in single}) > 1]
     for names in single:
-        sets = [names | more for more in _assignments(condition, criterion, chosen, "mean")]
+        sets = [names | more for more in assignments(condition, criterion, chosen, "mean")]
         if len(sets) == 1:
             rows = measured.of(condition.rows, sets[0])
         else:
@@ -137,7 +137,7 @@ def quantities(
         yield [_quantity(row, of, condition)._replace(which=which, names=names) for row, of in judged.items()]
 
 
-def _assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
+def assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
     """Yield {role: entry} for the roles that a condition names, one for each combination of entries of `many` roles."""
     names: dict[str, str] = {}
     axes: list[list[dict[str, str]]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from touchstone.pipeline.settings.paper_questions import queries_of, shipped_pap
 from touchstone.pipeline.settings.papers import Paper, criteria_of, paper_folder, read_papers, shipped
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.sections import sections
-from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.settings.study import Study, load
+from touchstone.pipeline.settings.unmeasured import unmeasured
 
 SMALL = Path("workflow/studies/tiny.yaml")  # the study whose data a check uses
 DATA = ("study", "sources", "examples", "roles")  # its sections that say which data that is
@@ -56,11 +58,13 @@ def check(written: str, cores: str | None) -> int:
         written = f"./{written}"
     paper, criteria = _read(written)
     study = _write_study(written, paper)
-    _check_entries(paper, load(str(study))["claims"])
+    settings = load(str(study))
+    _check_entries(paper, settings["claims"])
     facts = [*published_unscaled(paper, criteria), *numbers_of_other_papers(paper, criteria)]
     questions = [*evaluations_unjudged(paper, criteria), *components_unused(paper), *roles_untried(paper, study)]
     for remark in [*_lines(facts, paper.folder / "paper.yaml"), *_lines(questions, paper.questions_file)]:
         print(f"remark: {remark}")
+    _check_numbers(paper, criteria, settings)
     counts = [f"{part} {len(content.get(part) or {})}" for part, content in _parts(paper)]
     print(f"{paper.name}: no mistakes; {', '.join(counts)}")
     if cores is None:
@@ -81,6 +85,18 @@ def _check_entries(paper: Paper, claims: dict[str, Any]) -> None:
             entry = reason.removesuffix(ABSENT)
             if entry.split()[0] not in named:
                 problems.add(("claims", name), f"no question names {entry}; add it to an evaluation")
+    problems.stop()
+
+
+def _check_numbers(paper: Paper, criteria: list[Criterion], study: Study) -> None:
+    """Refuse criteria on numbers that the paper's questions leave out by their settings."""
+    problems = Problems(paper.folder / "paper.yaml")
+    tried = {block["use"] for block in study["evaluations"].values()}  # those of roles that tiny data lacks are not
+    for criterion in criteria:
+        cast = study["claims"].get(criterion.id)
+        uses = {f"evaluations/{query.evaluation}" for _, query in queries_of(criterion)}
+        if isinstance(cast, dict) and uses <= tried:
+            problems.extend(itertools.starmap(Problem, unmeasured(criterion, cast, study.settings)))
     problems.stop()
 
 
@@ -110,8 +126,8 @@ def _write_study(written: str, paper: Paper) -> Path:
 def published_unscaled(paper: Paper, criteria: list[Criterion]) -> Iterator[Problem]:
     """Yield the published figures that no criterion scales down."""
     scaled = {name for criterion in criteria for name in criterion.scales}
-    for name in paper.facts.get("published") or {}:
-        if name not in scaled:
+    for name, figure in (paper.facts.get("published") or {}).items():
+        if name not in scaled and not figure.get("unmeasured"):
             yield Problem(("published", name), "no criterion scales it down; name it in a criterion's scales")
 
 

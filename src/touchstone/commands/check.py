@@ -42,6 +42,8 @@ def main(options: argparse.Namespace) -> int:
         return 0
     if warning := devices.warning(settings["study"]["device"]):
         print(f"touchstone: {warning}", file=sys.stderr)
+    for remark in settings.remarks:
+        print(f"remark: {remark}")
     for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
         print(f"{section:<12} {', '.join(settings[section]) or '-'}")
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--cores", "all"]

@@ -54,7 +54,7 @@ def print_verdicts(study: str) -> int:
     others = [line for line in lines if line not in judged]
     Console().print(*([_judged(judged)] if judged else []), *([_others(NOT_RUN, others)] if others else []))
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
-    without = f"; asked but without figures: {', '.join(missing)}" if missing else ""
+    without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
     print(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
     return 1 if missing else 0
 

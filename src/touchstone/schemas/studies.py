@@ -8,6 +8,7 @@ from touchstone import registry
 from touchstone.pipeline.settings.limits import LETTERS
 from touchstone.pipeline.settings.patterns import EACH
 from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, Section, sections
+from touchstone.pipeline.settings.shorthand import INHERITED
 from touchstone.plugins import PACKAGE
 from touchstone.schemas.blocks import (
     component_definitions,
@@ -136,7 +137,7 @@ def _paper() -> Schema:
     names = sorted(path.parent.name for path in SHIPPED.glob("*/paper.yaml"))
     expected = ", ".join([*names, "or a folder of your own as ./NAME"])
     folder = {"pattern": OWN_FOLDER, "patternErrorMessage": f"Expected {expected}."}
-    return {"type": "string", "anyOf": [*([{"enum": names}] if names else []), folder]}
+    return {"type": "string", "anyOf": [{"enum": [*names, INHERITED]}, folder]}
 
 
 def _describe(properties: dict[str, Schema]) -> None:

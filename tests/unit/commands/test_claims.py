@@ -59,7 +59,7 @@ def test_claims_ends_in_1_where_a_figure_is_missing(project, capsys):
 
     assert main(["claims"]) == 1
 
-    assert "asked but without figures: S9-1" in capsys.readouterr().out
+    assert "asked but without numbers: S9-1" in capsys.readouterr().out
 
 
 def test_claims_prints_some_as_markdown(project, capsys):

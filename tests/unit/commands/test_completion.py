@@ -43,7 +43,7 @@ def completed(tmp_path, *words, folder=ROOT):
         (("new", "p"), {"paper"}),
         (("papers", "al"), {"aloe"}),
         (("check", "ti"), {"tiny"}),
-        (("check", "tr"), {"translation"}),
+        (("check", "tra"), {"translation", "trades"}),
         (("check", "./doc"), {"./docs"}),
     ],
 )

@@ -156,9 +156,54 @@ def test_a_folder_without_questions_is_refused(project, capsys):
     Path(QUESTIONS).unlink()
 
     assert main(["check", "./mine"]) == 1
-    assert "./mine: questions.yaml is missing there" in capsys.readouterr().err
-    with pytest.raises(ParamsError, match=r"own.yaml:1: papers: ./mine: questions.yaml is missing there"):
+    assert f"./mine: questions.yaml is missing in {project / 'mine'}" in capsys.readouterr().err
+    with pytest.raises(ParamsError, match=r"own.yaml:1: papers: ./mine: questions.yaml is missing in "):
         load("own")
+
+
+def test_a_number_that_the_papers_settings_leave_out_is_said_before_any_job(project, capsys):
+    questions = (
+        "  further: {use: sanity, question: Q, classifiers: [cnn_pgd], examples: [$id_test], attacks: [bim]}\n\nclaims:"
+    )
+    damage(QUESTIONS, "claims:", questions)  # so that bim is in the study
+    damage(QUESTIONS, "attack: pgd,", "attack: bim,")
+    reason = "no evaluation that uses robustness names bim (for robust_accuracy)"
+
+    assert main(["check", "./mine"]) == 1
+
+    assert f"{PAPER}:25: criteria.Smine-1.tests.0: {reason}" in capsys.readouterr().err
+    assert not Path("data").exists()
+    assert load("own").remarks == (f"Smine-1 will have no verdict: {reason}",)
+
+
+def test_a_role_that_a_study_does_not_give_is_said_before_any_job(project, capsys):
+    damage(QUESTIONS, "roles:\n", "roles:\n  odd: Odd images.\n")
+    damage(QUESTIONS, "examples: $id_test\n    attacks", "examples: [$id_test, $odd]\n    attacks")
+
+    assert main(["check", "./mine", "--no-run"]) == 0
+
+    assert f"remark: {QUESTIONS}:4: roles.odd: tiny data gives no such role" in capsys.readouterr().out
+    expected = "the study gives no role odd (Odd images.), so mine asks without it: mine_robustness"
+    assert load("own").remarks == (expected,)
+
+
+def test_a_claim_of_the_id_of_a_shipped_one_is_the_own_papers_mistake(project, capsys):
+    damage(PAPER, "  Pmine-1:", "  P1-1:")
+    Path(STUDY).write_text("papers: [./mine, aloe]\nstudy: {title: Own}\n")
+
+    with pytest.raises(ParamsError, match=rf"{PAPER}:11: published.P1-1: aloe has a claim of this id, too"):
+        load("own")
+
+
+@pytest.mark.parametrize("papers", ["[./mine]", "[$inherited, ./mine]"])
+def test_a_study_of_tiny_data_asks_about_an_own_paper_alone_or_beside_the_others(project, papers):
+    Path(STUDY).write_text(f"base: tiny\npapers: {papers}\nstudy: {{title: Own}}\n")
+
+    study = load("own")
+
+    assert "mine_robustness" in study["evaluations"] and "mine" in study["papers"]
+    assert ("aloe" in study["papers"]) is ("robustness" in study["evaluations"]) is ("$inherited" in papers)
+    assert study["examples"]["digits_test"] == load("tiny")["examples"]["digits_test"]
 
 
 def test_a_paper_of_the_name_of_a_shipped_one_is_refused(project, capsys):

@@ -65,6 +65,8 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
                 return _report_finished(name)
             if warning := devices.warning(plan.study["study"]["device"]):
                 print(f"touchstone: {warning}", file=sys.stderr)
+            for remark in plan.study.remarks:
+                print(f"touchstone: {remark}", file=sys.stderr)
             code = _run(study, cores, lock, logs, claim, plan.study["study"]["device"])
             if code == 0:
                 freshness.vouch(name)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from touchstone.claims.criteria import SHARED
 from touchstone.messages import nearest
 from touchstone.pipeline.settings import roles
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.layers import Files, Layer
+from touchstone.pipeline.settings.papers import Paper
 from touchstone.pipeline.settings.patterns import spelled_out
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.removals import absent_sources, figures_of, unknown_sources, without
@@ -39,6 +41,7 @@ class Draft:
         own: the entries that the study's own file writes; the others it inherits.
         removed: inherited entries that left the study.
         former: the entries of inherited families that the study's own file changes.
+        inherited: the entries that an inherited overlay is the first to write.
     """
 
     blocks: Blocks
@@ -46,6 +49,7 @@ class Draft:
     own: set[Entry] = field(default_factory=set)
     removed: set[Entry] = field(default_factory=set)
     former: set[Entry] = field(default_factory=set)
+    inherited: set[Entry] = field(default_factory=set)
 
 
 def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> Draft:
@@ -71,6 +75,7 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
         own_sections = blocks if layer.own else own_sections
         _merge(layer._replace(blocks=blocks), draft, kinds, problems)
     problems.stop()
+    _drop_unlisted(files.papers, kinds, draft)
     for section, kind in kinds.items():
         families |= _write_out(section, kind, own_sections.get(section) or {}, draft, problems)
     if files.questions is not None:
@@ -97,15 +102,20 @@ def _merge(layer: Layer, draft: Draft, kinds: dict[str, Section], problems: Prob
             if layer.overlay and name.endswith(FAMILY) and name in entries:
                 draft.former |= {Entry(section, member) for member in family_names(name, entries[name])}
             if change is None and layer.overlay and section in (*kinds, "confounding", "claims"):
-                _mark_removed(place, entries, draft, problems)
+                _mark_removed(place, entries, draft, problems, inherited=not layer.own)
             elif change == {} and layer.overlay and name in entries:
                 problems.add(place, "empty entry: it changes nothing; give settings, use:, or null to remove it")
             else:
+                if layer.overlay and not layer.own and name not in entries:
+                    draft.inherited.add(Entry(section, name))
                 entries[name] = merged(entries.get(name), change)
                 draft.removed.discard(Entry(section, name))  # a file between may have removed it
 
 
-def _mark_removed(place: tuple[str, str], entries: dict[str, Any], draft: Draft, problems: Problems) -> None:
+def _mark_removed(
+    place: tuple[str, str], entries: dict[str, Any], draft: Draft, problems: Problems, *, inherited: bool
+) -> None:
+    """Remove an entry. An inherited file may remove one of a paper that the study does not list."""
     section, name = place
     draft.own.discard(Entry(section, name))
     families = [other for other in entries if other.endswith(FAMILY) and name.startswith(other[:-1])]
@@ -114,7 +124,7 @@ def _mark_removed(place: tuple[str, str], entries: dict[str, Any], draft: Draft,
         draft.removed.add(Entry(section, name))
     elif families:
         entries[name] = None  # until the families are written out
-    else:
+    elif not inherited:
         problems.add(place, f"null removes an entry, but there is no such entry.{nearest(name, entries)}")
 
 
@@ -149,6 +159,21 @@ def _write_out(
     draft.blocks[section] = with_defaults(section, kind, blocks, problems, own=DEFAULTS in own)
     _refuse_new_without_use(section, kind, draft, problems)
     return families
+
+
+def _drop_unlisted(papers: list[Paper], kinds: dict[str, Section], draft: Draft) -> None:
+    """Remove what inherited overlays ask for papers that the study does not list, or change about their entries."""
+    listed = [*(paper.name for paper in papers), SHARED]
+    for entry in [entry for entry in draft.inherited - draft.own if entry.section in kinds]:
+        blocks = draft.blocks[entry.section]
+        block, defaults = blocks.get(entry.name), blocks.get(DEFAULTS) or {}
+        if not isinstance(block, dict) or entry.name == DEFAULTS or entry.name.endswith(FAMILY):
+            continue
+        member = any(other.endswith(FAMILY) and entry.name.startswith(other[:-1]) for other in blocks)
+        is_change = kinds[entry.section].needs_use and not {"use"} & (block.keys() | defaults.keys()) and not member
+        if is_change or block.get("system", SHARED) not in listed:
+            del blocks[entry.name]
+            draft.removed.add(entry)
 
 
 def _refuse_new_without_use(section: str, kind: Section, draft: Draft, problems: Problems) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from touchstone.claims.criteria import Book
+from touchstone.claims.criteria import SHARED, Book
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.bases import Source, read_sources
 from touchstone.pipeline.settings.limits import ENTRIES
@@ -17,7 +17,7 @@ from touchstone.pipeline.settings.papers import Paper, read_papers
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.roles import Roles, mentioned, read_roles
 from touchstone.pipeline.settings.sections import STUDY_SETTINGS, Section
-from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED
+from touchstone.pipeline.settings.shorthand import DEFAULTS, INHERITED, merged
 from touchstone.pipeline.settings.values import shown
 
 LISTS = ("papers", "questions", "plugins")  # keys that hold a list; a later file's list replaces an earlier one's
@@ -75,6 +75,10 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     """
     params = problems.base
     sources = read_sources(problems, root)
+    papers: Any = []
+    for source in sources:
+        if isinstance(source.content.get("papers"), list):
+            source.content["papers"] = papers = merged(papers, source.content["papers"])
     lists = {key: _inherited_list(key, sources, problems) for key in LISTS}
     roles = _inherited_roles(sources)
     layers = [
@@ -89,18 +93,20 @@ def read_files(problems: Problems, kinds: dict[str, Section], root: Path) -> Fil
     for layer in layers:
         _check_sections(layer, problems, [*kinds, *STUDY_SETTINGS, "confounding", "claims"])
     problems.stop()
-    papers, book = read_papers(lists["papers"] or [], root, problems)
-    layers = [Layer(paper.sections, paper.questions_file, own=False) for paper in papers] + layers
-    for layer in layers[: len(papers)]:
+    read, book = read_papers(lists["papers"] or [], root, problems)
+    layers = [Layer(paper.sections, paper.questions_file, own=False) for paper in read] + layers
+    for layer in layers[: len(read)]:
         names = [name for name in kinds if name != "sources"]
         _check_sections(layer, problems, [*names, "confounding", "claims"])
         if sources[0].file == params:
             _check_names(layer, sources[0].content, problems)
     problems.stop()
+    if lists["questions"] is not None and "questions" not in sources[-1].content:
+        lists["questions"] = _questions_of(read, lists["questions"], sources, layers)
     resolved = read_roles(roles or {}, problems)
-    _check_mentions(papers, [layer for layer in layers if layer.own], roles or {}, problems)
+    _check_mentions(read, [layer for layer in layers if layer.own], roles or {}, problems)
     problems.stop()
-    return Files(layers, lists["papers"] or [], papers, book, resolved, lists["questions"], lists["plugins"] or [])
+    return Files(layers, lists["papers"] or [], read, book, resolved, lists["questions"], lists["plugins"] or [])
 
 
 def _inherited_roles(sources: list[Source]) -> Any:
@@ -152,6 +158,20 @@ def _inherited_list(key: str, sources: list[Source], problems: Problems) -> list
             if block is None:
                 del kept[name]
     return list(kept)
+
+
+def _questions_of(papers: list[Paper], inherited: list[str], sources: list[Source], layers: list[Layer]) -> list[str]:
+    """Return the inherited questions of the papers that are listed, and all questions of papers that are newly listed."""
+    before: list[str] = next((one.content["papers"] for one in sources[-2::-1] if "papers" in one.content), [])
+    sections = [layer.blocks.get("evaluations") or {} for layer in layers]
+    blocks = {name: block for section in sections for name, block in section.items() if "use" in (block or ())}
+    names = [
+        name for name, block in blocks.items() if block.get("system") in (None, SHARED, *(one.name for one in papers))
+    ]
+    listed = sources[-1].content.get("papers") or before
+    new = [paper for paper, written in zip(papers, listed, strict=True) if written not in before]
+    kept = [name for name in inherited if name in names]
+    return [*kept, *(name for paper in new for name in paper.sections.get("evaluations") or {} if name not in kept)]
 
 
 def _list_of_words(key: str, source: Source, problems: Problems) -> list[str] | None:

@@ -83,7 +83,11 @@ def paper_folder(written: str, root: Path) -> Path:
         raise ValueError(f"{written}: a paper's folder is named [a-z][a-z0-9_]*, and not {SHARED}")
     for file in ("paper.yaml", "questions.yaml"):
         if not (folder / file).is_file():
-            raise ValueError(f"{written}: {file} is missing there; `touchstone new paper NAME` begins a paper")
+            place = folder.resolve()
+            raise ValueError(
+                f"{written}: {file} is missing in {place}; paths start from the folder of the Snakefile, and "
+                "`touchstone new paper NAME` begins a paper"
+            )
     return folder
 
 
@@ -192,9 +196,11 @@ def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
             reason = f"{other.name} has it, too; the report tells papers apart by it"
             problems.add((key,), reason, paper.folder / "paper.yaml")
     for part in ("published", "criteria"):
-        for name in _blocks(paper.facts.get(part)).keys() & _blocks(other.facts.get(part)).keys():
-            reason = f"{other.name} has a claim of this id, too; ids are unique in a study"
-            problems.add((part, name), reason, paper.folder / "paper.yaml")
+        both = _blocks(paper.facts.get(part)).keys() & _blocks(other.facts.get(part)).keys()
+        one, first = (other, paper) if paper.folder.parent == SHIPPED else (paper, other)  # a shipped one cannot change
+        for name in sorted(both):
+            reason = f"{first.name} has a claim of this id, too; ids are unique in a study"
+            problems.add((part, name), reason, one.folder / "paper.yaml")
     for section, block in paper.sections.items():
         if section != "claims":
             for name in _blocks(block).keys() & _blocks(other.sections.get(section)).keys() - {DEFAULTS}:

@@ -22,6 +22,7 @@ from touchstone.pipeline.settings.layers import Files, read_files
 from touchstone.pipeline.settings.leaks import leaks
 from touchstone.pipeline.settings.limits import chains, sizes
 from touchstone.pipeline.settings.paper_questions import check_papers
+from touchstone.pipeline.settings.papers import SHIPPED
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.random_networks import omit_defaults, random_networks
 from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
@@ -34,6 +35,7 @@ from touchstone.pipeline.settings.requirements import (
     static_networks,
 )
 from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, sections
+from touchstone.pipeline.settings.unmeasured import open_roles, untested
 from touchstone.pipeline.settings.values import shown
 
 
@@ -45,11 +47,13 @@ class Study:
         name: of the study.
         settings: section -> entry -> its settings.
         folders: of the user's own papers and plug-ins, as the study's files write them.
+        remarks: on what a run will leave out of the user's own papers.
     """
 
     name: str
     settings: dict[str, Any]
     folders: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]
@@ -106,14 +110,17 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     resolved["groups"] = derived_groups(draft.roles, resolved, problems)
     problems.stop()
     problems.extend(unused(resolved, kinds))
-    claims = draft.blocks.get("claims") or {}
+    unlisted = {name for section, name in draft.inherited if section == "claims"} - {"shared", *files.book.criteria}
+    claims = {name: cast for name, cast in (draft.blocks.get("claims") or {}).items() if name not in unlisted}
     resolved["claims"] = resolve_claims(claims, files.papers, files.book, resolved, removed, problems)
     _look_again(resolved, files.book, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     omit_defaults(resolved["classifiers"])
     folders = [paper for paper in files.listed if "/" in paper]
-    return Study(name, resolved, (*folders, *files.plugins))
+    own = [paper for paper in files.papers if paper.folder.parent != SHIPPED]
+    remarks = (*open_roles(own, draft.roles), *untested(own, files.book, resolved))
+    return Study(name, resolved, (*folders, *files.plugins), remarks)
 
 
 def _look_again(resolved: dict[str, Any], book: Book, problems: Problems) -> None:

@@ -1,0 +1,63 @@
+"""A claim whose numbers the study's own settings leave out is found before any job."""
+
+import copy
+import csv
+from pathlib import Path
+
+import pytest
+
+from touchstone.claims import paper_files
+from touchstone.pipeline.settings.study import load
+from touchstone.pipeline.settings.unmeasured import unmeasured
+
+ROOT = Path(__file__).parents[4]
+REPORTED = sorted(path.parent.name for path in ROOT.glob("reports/*/claims.csv"))
+
+
+def reasons(study, claim, book):
+    cast = study["claims"][claim]
+    return [] if isinstance(cast, str) else [reason for _, reason in unmeasured(book.criteria[claim], cast, study)]
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_every_claim_with_a_verdict_is_measured(name):
+    study = load(name, ROOT).settings
+    book = paper_files.book(study["papers"])
+    lines = list(csv.DictReader((ROOT / f"reports/{name}/claims.csv").read_text().splitlines()))
+    judged = [line["claim"] for line in lines if line["claim"] in book.criteria and line["status"] != "not run"]
+
+    assert len(judged) > 30
+    assert {claim: found for claim in judged if (found := reasons(study, claim, book))} == {}
+
+
+DAMAGES = {  # what is left out: (claim, evaluation, its setting, the new value, what is said)
+    "the other side of a difference": (
+        "S0-2", "paired_detection", "against", ["softmax_network"], "no evaluation that uses paired_detection makes auroc_successes_minus_",
+    ),
+    "a statistic": (
+        "Sebo-1", "energy_differences", "statistics", ["auroc"], "no evaluation that uses paired_detection measures fpr95_id",
+    ),
+    "an attack": ("S3-4", "single_step", "attacks", [], "no evaluation that uses robustness names"),
+    "a detector": ("Sebo-1", "energy_differences", "detectors", ["msp"], "no evaluation that uses paired_detection names energy"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("claim", "evaluation", "setting", "value", "words"), DAMAGES.values(), ids=DAMAGES)
+def test_a_number_that_the_settings_leave_out_is_found(claim, evaluation, setting, value, words):
+    whole = load("fashion_mnist", ROOT).settings
+    book = paper_files.book(whole["papers"])
+    study = copy.deepcopy(whole)
+    use = study["evaluations"][evaluation]["use"]
+    for block in study["evaluations"].values():
+        if block["use"] == use:
+            block[setting] = value
+
+    assert reasons(whole, claim, book) == []
+    assert reasons(study, claim, book)[0].startswith(words)
+
+
+def test_a_claim_of_a_question_that_the_study_leaves_out_says_so():
+    study = copy.deepcopy(load("digits", ROOT).settings)
+    study["evaluations"] = {"data_sheet": study["evaluations"]["data_sheet"]}
+
+    assert reasons(study, "S0-2", paper_files.book(study["papers"]))[0] == "no evaluation of this study uses detection"
