@@ -23,7 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--from", dest="origin", metavar="CLASS", help="wrap torchattacks.PGD, pytorch_ood.MaxLogit, ..."
     )
     parser.add_argument("--fitted", action="store_true", help="a detector that is fitted on in-distribution data")
-    parser.add_argument("--folder", help="where to write it (default: plugins); a paper becomes FOLDER/NAME (default: here)")
+    parser.add_argument(
+        "--folder", help="where to write it (default: plugins); a paper becomes FOLDER/NAME (default: here)"
+    )
 
 
 def main(options: argparse.Namespace) -> int:

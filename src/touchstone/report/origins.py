@@ -11,7 +11,7 @@ from touchstone.report.claim_lines import ClaimLine
 from touchstone.report.tables import Number
 from touchstone.statistics.sanity_checks import Doubts
 
-DIGITS = 10  # of a digest on the page, 40 bits; `touchstone trace` prints all 64
+DIGITS = 8  # of a digest on the page, 32 bits; `touchstone trace` prints all 64
 UNKNOWN = "?" * DIGITS  # in place of the digest of a file that is only named
 # The code that turns metrics rows into a claim's number and status word.
 JUDGES = ["claims/measurements.py", "claims/verdicts.py", "claims/judging.py"]

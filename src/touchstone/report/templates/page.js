@@ -4,9 +4,19 @@ const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const make = (tag, text, attributes = {}) => Object.assign(document.createElement(tag), { textContent: text ?? "" }, attributes);
 const byId = (id) => document.getElementById(id);
 
-{# Packed parts are gzip in base64 until they are needed. #}
+{# Packed parts are gzip in base 85 until they are needed; the first letter says how many bytes only fill up the end. #}
+const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%,()*+-;.=:?@^_`{|}~";
+const codes = new Uint8Array(128);
+[...LETTERS].forEach((letter, code) => (codes[letter.charCodeAt(0)] = code));
 const unpack = async (text) => {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const groups = (text.length - 1) / 5;
+  const view = new DataView(new ArrayBuffer(groups * 4));
+  for (let group = 0; group < groups; group += 1) {
+    let value = 0;
+    for (let place = group * 5 + 1; place <= group * 5 + 5; place += 1) value = value * 85 + codes[text.charCodeAt(place)];
+    view.setUint32(group * 4, value);
+  }
+  const bytes = new Uint8Array(view.buffer, 0, groups * 4 - Number(text[0]));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 };
 const once = (work) => {
