@@ -25,7 +25,7 @@ from touchstone.report.names import who_is_who
 from touchstone.report.origins import Maker, Source, compact, index, remarks, rows_behind, with_origins
 from touchstone.report.pictures import Picture
 from touchstone.report.summary import Summary
-from touchstone.report.systems import systems
+from touchstone.report.systems import leading, systems
 from touchstone.report.tables import FIRST_LINE, Number
 from touchstone.report.workflow_picture import workflow_picture
 from touchstone.statistics.sanity_checks import Doubts
@@ -88,6 +88,7 @@ def page(
     data = compact(rows, files, study) | remarks(numbers, claims, content.doubts, maker)
     about = settings.get("study", {})
     names = who_is_who(settings, components)
+    papers = systems(content.papers, content.chapters, content.pictures, claims)
     steps = methods.stages(files, provenance)
     return (
         _environment()
@@ -103,7 +104,8 @@ def page(
             absent=about.get("absent", []),
             settings=_as_yaml(settings),
             papers=content.papers,
-            systems=systems(content.papers, content.chapters, content.pictures, claims),
+            systems=papers,
+            leading=leading([line for line in claims if line.kind == PAPER], papers),
             overview=content.overview,
             files_count=len(files),
             places={file: place for place, file in enumerate(files)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from touchstone.claims.criteria import SHARED
@@ -12,6 +12,8 @@ from touchstone.report.claim_lines import ClaimLine
 from touchstone.report.pictures import Picture
 
 ANSWERS = 4  # sentences that open a chapter of a paper that chooses none
+OPEN_CHAPTERS = 5  # of the first papers; those of further papers are folded, so that the page stays short
+OPEN_CLAIMS = 40  # if more are judged, only those that answer a paper's question are open to view
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class System:
     Attributes:
         answers: claims whose sentences answer the paper's question, the most important first.
         hero: the picture that opens the chapter, the first of the paper's figures.
+        folded: whether the chapter is closed when the page is opened.
     """
 
     name: str
@@ -31,6 +34,7 @@ class System:
     claims: list[ClaimLine]
     hero: Picture | None
     chapters: list[Chapter]
+    folded: bool = False
 
     @property
     def anchors(self) -> str:
@@ -50,11 +54,18 @@ def systems(
         claims: those that were judged by numbers.
     """
     every = {**papers, SHARED: {"name": "Data and common ground"}}
-    return [
+    found = [
         _system(name, facts, own, pictures, [line for line in claims if line.paper == facts["name"]])
         for name, facts in every.items()
         if (own := [chapter for chapter in chapters if chapter.system == name])
     ]
+    return [replace(one, folded=place >= OPEN_CHAPTERS and one.name != SHARED) for place, one in enumerate(found)]
+
+
+def leading(claims: list[ClaimLine], chapters: list[System]) -> list[ClaimLine]:
+    """Return the claims that are open to view: all if there are few, else the answers of the chapters."""
+    answers = {line.claim for system in chapters for line in system.answers}
+    return [line for line in claims if len(claims) <= OPEN_CLAIMS or line.claim in answers]
 
 
 def _system(

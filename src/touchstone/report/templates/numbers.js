@@ -3,7 +3,7 @@ const undo = (steps) => {
   let sum = 0;
   return steps.map((step) => (sum += step));
 };
-const undoAll = (columns) => Object.values(columns).forEach((column) => column?.at && (column.at = undo(column.at)));
+const undoAll = (columns) => Object.values(columns).forEach((column) => column?.of && (column.at = undo(column.at)));
 const readRows = once(async () => {
   const data = JSON.parse(await unpack(byId("rows").textContent));
   undoAll(data.columns);
