@@ -146,11 +146,15 @@ def _left(cell: Cell) -> float:
 
 
 def _rising(cell: Cell, clean: Cell) -> float:
-    """Return the share of inputs whose cross-entropy is not lower than unattacked; of float images if there are any."""
+    """Return the share of inputs whose cross-entropy is not lower than unattacked; of float images if there are any.
+
+    An input that is misclassified without an attack counts, too: an attack that stops at success leaves it as it is.
+    """
     same = rows_of(clean.noun.example_ids, cell.noun.example_ids, clean.file)
     exact = cell.noun.unquantised_logits
-    after = _loss(cell.noun.logits if exact is None else exact, cell.noun.labels)
-    return float((after >= _loss(clean.noun.logits[same], cell.noun.labels) - 1e-6).mean())
+    before, after = clean.noun.logits[same], cell.noun.logits if exact is None else exact
+    rises = _loss(after, cell.noun.labels) >= _loss(before, cell.noun.labels) - 1e-6
+    return float((rises | (before.argmax(axis=1) != cell.noun.labels)).mean())
 
 
 def _loss(logits: Array, labels: Array) -> Array:

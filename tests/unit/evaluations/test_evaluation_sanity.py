@@ -71,6 +71,17 @@ def test_each_check_fails_where_it_should(check, broken):
     assert verdicts(cells)[check] == 0
 
 
+@pytest.mark.parametrize(("wrong", "rises"), [(0.3, 1.0), (0.0, 0.7)], ids=["without an attack", "only under attack"])
+def test_an_image_that_is_wrong_without_an_attack_may_be_left_as_it_is(wrong, rises):
+    clean, attacked = cell(1.0 - wrong, surer=1.0), pgd(0.0)
+    attacked.noun.logits[:] = clean.noun.logits
+    attacked.noun.logits[round(0.7 * ROWS) :, 0] += 0.1  # a lower loss
+
+    (value,) = [row.value for row in sanity([clean, attacked]) if row.metric == "loss_rises" and row.seed == 0]
+
+    assert value == rises
+
+
 def test_a_check_whose_files_are_not_there_is_not_made():
     assert set(verdicts([SOUND[0], SOUND[3]])) == {"loss_rises"}
 
