@@ -156,11 +156,11 @@ def slack(condition: Condition, bound: Bound | None, quantity: Quantity) -> floa
         case "at_least":
             return value - least
         case "above":
-            return value - least if value != least else -1.0
+            return value - least if value != least else -math.ulp(1.0)
         case "at_most":
             return most - value
         case "below":
-            return most - value if value != most else -1.0
+            return most - value if value != most else -math.ulp(1.0)
         case "between":
             return min(value - least, most - value)
         case _:

@@ -84,6 +84,7 @@ def test_of_several_attacks_one_that_breaks_it_is_enough():
         ((0.1, 0.7), "broken", "SR: mlp 70.0"),
         ((0.8, 0.7), "broken", "SR: cnn 80.0"),
         ((0.1, 0.51), "undecided", "SR: mlp 51.0"),
+        ((0.49, 0.5), "undecided", "SR: mlp 50.0"),  # exactly at the bound
         ((0.7, 0.51), "broken", "SR: cnn 70.0"),
         ((0.1, 0.2), "survives", ""),
     ],
