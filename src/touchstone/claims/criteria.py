@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from string import Formatter
 from typing import NamedTuple
 
@@ -15,7 +16,10 @@ MARKS = {"P": "read in published text", "C": "read in released code", "R": "read
          "K": "from notes, not read again"}  # fmt: skip
 SHARED = "shared"  # the `system` of an evaluation that belongs to no paper
 
+COMPLEMENT = "1 - "  # "1 - robust_accuracy" is a number computed from the metric robust_accuracy
+
 Bound = float | tuple[float, float]
+Chosen = Mapping[str, str | list[str]]  # {role: entry}, or {role: entries} if several play it
 
 
 def roles_in(text: str) -> list[str]:
@@ -140,6 +144,24 @@ class Criterion:
         if self.breaks:
             conditions["breaks",] = self.breaks
         return conditions | {(*place, "stuck"): each.stuck for place, each in conditions.items() if each.stuck}
+
+
+def assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
+    """Yield {role: entry} for the roles that a condition names, one for each combination of entries of `many` roles."""
+    names: dict[str, str] = {}
+    axes: list[list[dict[str, str]]] = []
+    for role in condition.roles:
+        entries = chosen[role]
+        if not isinstance(entries, list):
+            names[role] = entries
+        elif criterion.roles[role].many == many and role not in criterion.together:
+            axes.append([{role: entry} for entry in entries])
+    side_by_side = [role for role in criterion.together if role in condition.roles and many == "each"]
+    if side_by_side:
+        columns = [chosen[role] for role in side_by_side]
+        axes.append([dict(zip(side_by_side, row, strict=True)) for row in zip(*columns, strict=True)])
+    for parts in product(*axes):
+        yield names | {role: entry for part in parts for role, entry in part.items()}
 
 
 @dataclass(frozen=True)

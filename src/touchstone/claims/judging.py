@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from touchstone.claims.criteria import Book, Condition, Criterion, Role
-from touchstone.claims.measurements import EQUAL, Chosen, Measured, Missing, at_confidence, quantities
+from touchstone.claims.criteria import Book, Chosen, Condition, Criterion, Role
+from touchstone.claims.measurements import EQUAL, Measured, Missing, at_confidence, quantities
 from touchstone.claims.multiplicity import with_holm
 from touchstone.claims.published_figures import published
 from touchstone.claims.verdicts import (

@@ -9,15 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import product
 from typing import NamedTuple
 
-from touchstone.claims.criteria import Condition, Criterion, RowQuery
+from touchstone.claims.criteria import COMPLEMENT, Chosen, Condition, Criterion, RowQuery, assignments
 from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics.rows import MEAN, ends_of
 
-Chosen = Mapping[str, str | list[str]]  # {role: entry}, or {role: entries} if several play it
-COMPLEMENT = "1 - "
 EQUAL = "equals"  # of criteria.COMPARISONS
 
 
@@ -135,24 +132,6 @@ def quantities(
         judged = {row: (row,) for row in each} if criterion.each_seed else {rows.get(None, *each[:1]): each}
         which = ", ".join(names[role] for role in differ)
         yield [_quantity(row, of, condition)._replace(which=which, names=names) for row, of in judged.items()]
-
-
-def assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
-    """Yield {role: entry} for the roles that a condition names, one for each combination of entries of `many` roles."""
-    names: dict[str, str] = {}
-    axes: list[list[dict[str, str]]] = []
-    for role in condition.roles:
-        entries = chosen[role]
-        if not isinstance(entries, list):
-            names[role] = entries
-        elif criterion.roles[role].many == many and role not in criterion.together:
-            axes.append([{role: entry} for entry in entries])
-    side_by_side = [role for role in criterion.together if role in condition.roles and many == "each"]
-    if side_by_side:
-        columns = [chosen[role] for role in side_by_side]
-        axes.append([dict(zip(side_by_side, row, strict=True)) for row in zip(*columns, strict=True)])
-    for parts in product(*axes):
-        yield names | {role: entry for part in parts for role, entry in part.items()}
 
 
 def _mean_over_sets(

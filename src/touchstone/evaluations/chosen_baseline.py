@@ -51,7 +51,7 @@ def chosen_baseline(
         ValueError: `sets` and `learned` differ in length, scores are missing, or every detector is in `learned`.
 
     References:
-        docs/papers/gradient_detection.md, S0-9.
+        docs/papers/gradient_detection.md, "Scaled-down study", S0-9.
     """
     if len(sets) != len(learned):
         raise ValueError(f"sets and learned name {len(sets)} and {len(learned)}, expected as many")

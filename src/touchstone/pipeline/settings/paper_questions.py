@@ -7,14 +7,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from touchstone import registry
-from touchstone.claims.criteria import Criterion, RowQuery
+from touchstone.claims.criteria import COMPLEMENT, Criterion, RowQuery
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import Place, read_yaml
 from touchstone.pipeline.settings.layers import Files
 from touchstone.pipeline.settings.papers import SHIPPED, Paper, criteria_of, shipped
 from touchstone.pipeline.settings.problems import Problems
-
-COMPLEMENT = "1 - "  # "1 - robust_accuracy" is a number computed from the metric robust_accuracy
 
 
 def check_papers(files: Files, problems: Problems) -> None:

@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from touchstone import registry
-from touchstone.claims.criteria import Book, Condition, Criterion, RowQuery
-from touchstone.claims.measurements import COMPLEMENT, Chosen, assignments
+from touchstone.claims.criteria import COMPLEMENT, Book, Chosen, Condition, Criterion, RowQuery, assignments
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.papers import Paper, criteria_of
 from touchstone.pipeline.settings.roles import mentioned
-from touchstone.statistics.estimators import STATISTICS
 
 Block = Mapping[str, Any]
 COMPARED = re.compile(r"_minus_(?:turned_)?\{(\w+)\}")  # the entry that is subtracted, in the name of a metric
 NO_ENTRIES = ("use", "system", "question", "seeds")  # settings of an evaluation that name no entry
-STATISTIC = re.compile("|".join(sorted(STATISTICS, key=len, reverse=True)))
+# Statistics of scores, as in statistics/estimators.py, which imports numpy.
+STATISTICS = ("auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error")
+STATISTIC = re.compile("|".join(STATISTICS))
 
 
 def unmeasured(criterion: Criterion, cast: Chosen, study: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:

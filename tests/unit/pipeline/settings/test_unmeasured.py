@@ -8,7 +8,8 @@ import pytest
 
 from touchstone.claims import paper_files
 from touchstone.pipeline.settings.study import load
-from touchstone.pipeline.settings.unmeasured import unmeasured
+from touchstone.pipeline.settings.unmeasured import STATISTICS, unmeasured
+from touchstone.statistics import estimators
 
 ROOT = Path(__file__).parents[4]
 REPORTED = sorted(path.parent.name for path in ROOT.glob("reports/*/claims.csv"))
@@ -28,6 +29,10 @@ def test_every_claim_with_a_verdict_is_measured(name):
 
     assert len(judged) > 30
     assert {claim: found for claim in judged if (found := reasons(study, claim, book))} == {}
+
+
+def test_the_statistics_are_those_that_evaluations_make():
+    assert tuple(estimators.STATISTICS) == STATISTICS
 
 
 DAMAGES = {  # what is left out: (claim, evaluation, its setting, the new value, what is said)
