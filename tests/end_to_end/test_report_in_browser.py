@@ -214,6 +214,20 @@ def test_a_measured_number_opens_where_it_comes_from(page, tiny):
     assert "sha256:" in shown and "snakemake --cores all --config study=tiny --force" in shown
 
 
+def test_closing_a_number_leaves_the_reader_where_they_were(page):
+    page.execute_script("location.hash = '#cite'")
+    WebDriverWait(page, 5).until(lambda driver: driver.execute_script("return scrollY") > 0)
+    page.execute_script("scrollTo(0, 100)")
+
+    page.execute_script("arguments[0].click()", one(page, "#claims .number"))
+    dialog_is(page, True)
+    page.execute_script("document.querySelector('#origin .close').click()")
+
+    dialog_is(page, False)
+    page.execute_async_script("setTimeout(arguments[0], 300)")
+    assert page.execute_script("return scrollY") == 100
+
+
 def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
     page.execute_script("location.hash = '#claim-S4-1'")
     WebDriverWait(page, 5).until(lambda driver: every(driver, "#claim-S4-1 .number"))

@@ -9,6 +9,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report.tables import Line, Number, Numbers, Table
 from touchstone.statistics.places import place_of
 
+LEARNED = "learned"  # stands for several detectors, each trained on its kind of anomaly (evaluations/chosen_baseline)
 KINDS = ("that saw no anomalies", "that was trained on anomalies")  # unsupervised and supervised
 UPPER_BOUNDS = "; where OOD images are left without a gradient of the score, attackers were stuck: upper bounds"
 SIDES = {"auroc_clean": "clean", "auroc_id": "ID attacked", "auroc_ood": "OOD attacked", "auroc_both": "both attacked"}
@@ -48,7 +49,8 @@ def _matrix(numbers: Numbers, supervised: Collection[str], kind: str) -> Table |
 
 
 def _aurocs(numbers: Numbers, supervised: Collection[str], kind: str) -> list[MetricRow]:
-    return [row for row in numbers.of("auroc") if KINDS[row.detector in supervised] == kind]
+    learned = {*supervised, LEARNED}
+    return [row for row in numbers.of("auroc") if KINDS[row.detector in learned] == kind]
 
 
 def _sets(rows: list[MetricRow]) -> dict[str, str]:

@@ -143,7 +143,9 @@ const openNumber = async (line) => {
   const files = undo(row.files);
   parts.push(make("h3", `Measured on ${files.length} files`), filesOf(index, files));
   present(of ? `${row.entry}: ${row.metric}` : `${row.metric.replaceAll("_", " ")} of ${row.entry} on ${row.examples}`, parts);
-  if (history.state?.origin === undefined) history.pushState({ origin: line }, "");
+  if (history.state?.origin !== undefined) return;
+  history.scrollRestoration = "manual"; // closing the dialog goes back, and must not scroll to the address's anchor
+  history.pushState({ origin: line }, "");
 };
 const openFile = async () => {
   if (!anchor().startsWith("file=")) return;
