@@ -23,6 +23,7 @@ from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.sections import sections
 from touchstone.pipeline.settings.study import Study, load
 from touchstone.pipeline.settings.unmeasured import unmeasured
+from touchstone.pipeline.settings.values import words
 
 SMALL = Path("workflow/studies/tiny.yaml")  # the study whose data a check uses
 DATA = ("study", "sources", "examples", "roles")  # its sections that say which data that is
@@ -78,7 +79,7 @@ def check(written: str, cores: str | None) -> int:
 def _check_entries(paper: Paper, claims: dict[str, Any]) -> None:
     """Refuse claims about entries that no question of the paper names, although nothing is missing from tiny data."""
     problems = Problems(paper.questions_file)
-    named = set(_words(paper.sections.get("evaluations"))) | set(_words(paper.sections.get("figures")))
+    named = set(words(paper.sections.get("evaluations"))) | set(words(paper.sections.get("figures")))
     for name in paper.sections.get("claims") or {}:
         reason = claims.get(name)
         if isinstance(reason, str) and reason.endswith(ABSENT):
@@ -164,18 +165,6 @@ def roles_untried(paper: Paper, study: Path) -> Iterator[Problem]:
     for role in paper.roles:
         if role not in given:
             yield Problem(("roles", role), "tiny data gives no such role, so what names it is not tried")
-
-
-def _words(value: Any) -> Iterator[str]:
-    """Yield every word in a value."""
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from _words(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _words(item)
-    elif isinstance(value, str):
-        yield value
 
 
 def _parts(paper: Paper) -> list[tuple[str, dict[str, Any]]]:

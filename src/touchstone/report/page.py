@@ -88,7 +88,7 @@ def page(
     data = compact(rows, files, study) | remarks(numbers, claims, content.doubts, maker)
     about = settings.get("study", {})
     names = who_is_who(settings, components)
-    papers = systems(content.papers, content.chapters, content.pictures, claims)
+    chapters = systems(content.papers, content.chapters, content.pictures, claims)
     steps = methods.stages(files, provenance)
     return (
         _environment()
@@ -104,8 +104,8 @@ def page(
             absent=about.get("absent", []),
             settings=_as_yaml(settings),
             papers=content.papers,
-            systems=papers,
-            leading=leading([line for line in claims if line.kind == PAPER], papers),
+            systems=chapters,
+            leading=leading([line for line in claims if line.kind == PAPER], chapters),
             overview=content.overview,
             files_count=len(files),
             places={file: place for place, file in enumerate(files)},

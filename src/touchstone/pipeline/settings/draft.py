@@ -10,7 +10,6 @@ from touchstone.messages import nearest
 from touchstone.pipeline.settings import roles
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.layers import Files, Layer
-from touchstone.pipeline.settings.papers import Paper
 from touchstone.pipeline.settings.patterns import spelled_out
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.removals import absent_sources, figures_of, unknown_sources, without
@@ -75,9 +74,9 @@ def written_out(files: Files, kinds: dict[str, Section], problems: Problems) -> 
         own_sections = blocks if layer.own else own_sections
         _merge(layer._replace(blocks=blocks), draft, kinds, problems)
     problems.stop()
-    _drop_unlisted(files.papers, kinds, draft)
     for section, kind in kinds.items():
         families |= _write_out(section, kind, own_sections.get(section) or {}, draft, problems)
+    _drop_unlisted(files, kinds, draft)
     if files.questions is not None:
         _keep_questions(files.questions, draft, problems)
     problems.extend(unknown_sources(draft.blocks))
@@ -161,19 +160,20 @@ def _write_out(
     return families
 
 
-def _drop_unlisted(papers: list[Paper], kinds: dict[str, Section], draft: Draft) -> None:
+def _drop_unlisted(files: Files, kinds: dict[str, Section], draft: Draft) -> None:
     """Remove what inherited overlays ask for papers that the study does not list, or change about their entries."""
-    listed = [*(paper.name for paper in papers), SHARED]
-    for entry in [entry for entry in draft.inherited - draft.own if entry.section in kinds]:
-        blocks = draft.blocks[entry.section]
-        block, defaults = blocks.get(entry.name), blocks.get(DEFAULTS) or {}
-        if not isinstance(block, dict) or entry.name == DEFAULTS or entry.name.endswith(FAMILY):
-            continue
-        member = any(other.endswith(FAMILY) and entry.name.startswith(other[:-1]) for other in blocks)
-        is_change = kinds[entry.section].needs_use and not {"use"} & (block.keys() | defaults.keys()) and not member
-        if is_change or block.get("system", SHARED) not in listed:
-            del blocks[entry.name]
-            draft.removed.add(entry)
+    listed = [*(paper.name for paper in files.papers), SHARED]
+    for section, name in draft.inherited - draft.own:
+        entries = draft.blocks[section]
+        block = entries.get(name)
+        if section == "claims":
+            unlisted = name not in ("shared", *files.book.criteria)
+        else:
+            is_change = section in kinds and kinds[section].needs_use and isinstance(block, dict) and "use" not in block
+            unlisted = is_change or (isinstance(block, dict) and block.get("system", SHARED) not in listed)
+        if name in entries and unlisted:
+            del entries[name]
+            draft.removed.add(Entry(section, name))
 
 
 def _refuse_new_without_use(section: str, kind: Section, draft: Draft, problems: Problems) -> None:

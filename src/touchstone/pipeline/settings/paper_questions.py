@@ -29,7 +29,7 @@ def check_papers(files: Files, problems: Problems) -> None:
             _check_cast(criterion, paper, problems)
             reasons: dict[str, Place] = {}
             for place, query in queries_of(criterion):
-                if reason := _unmeasured(query, used, is_shipped=paper.folder.parent == SHIPPED):
+                if reason := _unmeasured(query, used, is_shipped=paper.is_shipped):
                     reasons.setdefault(reason, place)
             for reason, place in reasons.items():
                 problems.add(place, reason, paper.folder / "paper.yaml")

@@ -43,6 +43,11 @@ class Paper:
         return self.folder / "questions.yaml"
 
     @property
+    def is_shipped(self) -> bool:
+        """Whether it comes with touchstone; the others are the user's own."""
+        return self.folder.parent == SHIPPED
+
+    @property
     def components(self) -> Path | None:
         """The folder of the paper's own components, if it has one."""
         folder = self.folder / "components"
@@ -197,7 +202,7 @@ def _compare(paper: Paper, other: Paper, problems: Problems) -> None:
             problems.add((key,), reason, paper.folder / "paper.yaml")
     for part in ("published", "criteria"):
         both = _blocks(paper.facts.get(part)).keys() & _blocks(other.facts.get(part)).keys()
-        one, first = (other, paper) if paper.folder.parent == SHIPPED else (paper, other)  # a shipped one cannot change
+        one, first = (other, paper) if paper.is_shipped else (paper, other)  # a shipped one cannot change
         for name in sorted(both):
             reason = f"{first.name} has a claim of this id, too; ids are unique in a study"
             problems.add((part, name), reason, one.folder / "paper.yaml")

@@ -22,7 +22,6 @@ from touchstone.pipeline.settings.layers import Files, read_files
 from touchstone.pipeline.settings.leaks import leaks
 from touchstone.pipeline.settings.limits import chains, sizes
 from touchstone.pipeline.settings.paper_questions import check_papers
-from touchstone.pipeline.settings.papers import SHIPPED
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.random_networks import omit_defaults, random_networks
 from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
@@ -110,15 +109,14 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     resolved["groups"] = derived_groups(draft.roles, resolved, problems)
     problems.stop()
     problems.extend(unused(resolved, kinds))
-    unlisted = {name for section, name in draft.inherited if section == "claims"} - {"shared", *files.book.criteria}
-    claims = {name: cast for name, cast in (draft.blocks.get("claims") or {}).items() if name not in unlisted}
+    claims = draft.blocks.get("claims") or {}
     resolved["claims"] = resolve_claims(claims, files.papers, files.book, resolved, removed, problems)
     _look_again(resolved, files.book, problems)
     resolved["papers"] = {paper.name: paper.facts for paper in files.papers}
     problems.stop()
     omit_defaults(resolved["classifiers"])
     folders = [paper for paper in files.listed if "/" in paper]
-    own = [paper for paper in files.papers if paper.folder.parent != SHIPPED]
+    own = [paper for paper in files.papers if not paper.is_shipped]
     remarks = (*open_roles(own, draft.roles), *untested(own, files.book, resolved))
     return Study(name, resolved, (*folders, *files.plugins), remarks)
 

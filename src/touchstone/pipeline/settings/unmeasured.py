@@ -11,6 +11,7 @@ from touchstone.claims.criteria import COMPLEMENT, Book, Chosen, Condition, Crit
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.papers import Paper, criteria_of
 from touchstone.pipeline.settings.roles import mentioned
+from touchstone.pipeline.settings.values import words
 
 Block = Mapping[str, Any]
 COMPARED = re.compile(r"_minus_(?:turned_)?\{(\w+)\}")  # the entry that is subtracted, in the name of a metric
@@ -51,15 +52,15 @@ def _lacking(
     rows, settings = condition.rows, registry.component("evaluations", condition.rows.evaluation).settings
     metric = rows.metric.removeprefix(COMPLEMENT).format(**sets[0])
     none = f"no evaluation that uses {rows.evaluation}"
-    named = set(_words({key: value for key, value in block.items() if key not in NO_ENTRIES}))
-    named |= set(_words([each for name, each in defences.items() if name in named]))  # their networks count, too
+    named = set(words({key: value for key, value in block.items() if key not in NO_ENTRIES}))
+    named |= set(words([each for name, each in defences.items() if name in named]))  # their networks count, too
     absent = sorted({names[role] for names in sets for role in condition.roles} - named)
     if absent:
         return len(absent) + 1, f"{none} names {' and '.join(absent)} (for {metric})"
     if (statistic := STATISTIC.match(metric)) and statistic[0] not in _statistics(block):
         return 1, f"{none} measures {statistic[0]}; add it to its statistics"
     other = _subtracted(rows, sets[0]) if "against" in settings else ""
-    if other and other not in _words({key: block.get(key) for key in settings}):
+    if other and other not in words({key: block.get(key) for key in settings}):
         return 0, f"{none} makes {metric}; add {other} to its against"
     return None
 
@@ -73,17 +74,6 @@ def _statistics(block: Block) -> list[str]:
     """Return the statistics of scores that an evaluation makes, if it makes any."""
     chosen: list[str] = block.get("statistics", [*STATISTICS])
     return chosen if block.get("every_statistic", True) else ["auroc"]
-
-
-def _words(value: Any) -> Iterator[str]:
-    """Yield every word in a setting."""
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _words(item)
-    elif isinstance(value, str):
-        yield value
 
 
 def untested(papers: Iterable[Paper], book: Book, study: Mapping[str, Any]) -> Iterator[str]:

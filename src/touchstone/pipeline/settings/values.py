@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import reprlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from touchstone.messages import LONGEST_WORD, nearest
@@ -15,6 +16,18 @@ from touchstone.signatures import Type, fold, within
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = LONGEST_WORD
+
+
+def words(value: Any) -> Iterator[str]:
+    """Yield every word in a setting, however deep."""
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from words(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from words(item)
+    elif isinstance(value, str):
+        yield value
 
 
 def read(path: Place, value: Any, kind: Type) -> tuple[Any, str]:
