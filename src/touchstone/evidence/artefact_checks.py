@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from touchstone.evidence import budget_checks, closeness, margin_points
 from touchstone.evidence.margin_points import Tally
@@ -19,10 +16,8 @@ from touchstone.numerics import cpu_paths
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records import encoding
-from touchstone.records.nouns import Array, ExampleSet
+from touchstone.records.nouns import ExampleSet
 from touchstone.records.selection import select_rows
-
-FEWEST = 20  # rows of a file that are computed again, however small the sample
 
 
 @dataclass
@@ -38,6 +33,7 @@ class Counts:
         margins: What the points of margins prove.
         lower: Certified lower bounds that were computed again.
         misfitted: Detectors that come out otherwise if they are fitted here.
+        unfitted: Detectors that were not drawn to be fitted here.
         sampled: Recomputed artefacts of which only a sample of the rows was computed.
         absent: Networks that are not in the evidence.
         waiting: Artefacts that need these networks.
@@ -51,6 +47,7 @@ class Counts:
     margins: Tally = field(default_factory=Tally)
     lower: int = 0
     misfitted: int = 0
+    unfitted: int = 0
     sampled: int = 0
     absent: set[str] = field(default_factory=set)
     waiting: int = 0
@@ -98,10 +95,10 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
             counts.files["bounded" if bounded else "free"] += 1
         elif margin_points.upper(task):
             counts.margins += _check_margins(reader, stated, task)
-        elif task.step == "fit" and stated.state:
+        elif task.output in reader.fitted:
             _check_fitted(reader, stated, task, counts)
         elif reader.computable(task):
-            rows = _sampled(reader, task, len(getattr(stated, "example_ids", ())))
+            rows = reader.draw(len(stated.example_ids)) if task.step in BY_ROW else None
             if rows is not None:
                 stated = select_rows(stated, rows)
                 counts.sampled += 1
@@ -110,14 +107,6 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
             counts.lower += len(stated.found) if task.step == "measure" else 0
         counts.rows[task.step] += len(getattr(stated, "example_ids", ()))
         counts.files[task.step] += 1
-
-
-def _sampled(reader: Recomputation, task: Task, count: int) -> Array | None:
-    """Return the rows of a set that are computed again, drawn by this process; None for all of them."""
-    size = max(FEWEST, math.ceil(reader.share * count))
-    if task.step not in BY_ROW or size >= count:
-        return None
-    return np.sort(reader.random.choice(count, size, replace=False))
 
 
 def _tolerance(reader: Recomputation, task: Task) -> float:
@@ -133,6 +122,9 @@ def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts
     """
     tolerance = _tolerance(reader, task)
     closeness.compare(stated, reader.calibrated(task, stated), tolerance)
+    if task.output not in reader.refitted:
+        counts.unfitted += 1
+        return
     try:
         counts.compared(closeness.compare(stated, reader.compute(task), tolerance))
     except ValueError:
@@ -163,6 +155,8 @@ def _say_what_is_unchecked(counts: Counts, result: Result) -> None:
         result.unchecked.append(
             f"the other rows of {counted(counts.sampled, 'file')}: only a sample of each was computed, with --share"
         )
+    if counts.unfitted:
+        result.unchecked.append(f"the fit of {counted(counts.unfitted, 'detector')} that --share did not draw")
     if counts.misfitted:
         reason = "fitted here, their tensors come out otherwise; their thresholds are the calibration images' quantiles"
         result.unchecked.append(f"the fit of {counted(counts.misfitted, 'detector')}: {reason}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from touchstone import registry
+from touchstone.digests import canonical
 from touchstone.evidence import margin_points
 from touchstone.evidence.selection import TAKEN, Selection
 from touchstone.pipeline.jobs.adapters import ADAPTERS, scored_rows, scorer
@@ -27,9 +31,11 @@ KINDS = {
     **{"convert": "Checkpoint", "measure": "Margins", "infer": "Outputs", "fit": "Detector", "score": "Scores"},
     "evaluate": METRICS,
 }
-BY_ROW = ("translate", "infer", "score")  # steps that compute each row of a set by itself
+BY_ROW = ("translate", "infer", "measure", "score")  # steps that compute each row of a set by itself
 SET = ("examples", "outputs")  # their roles of that set
+FEWEST = 20  # rows of a file, and fits of a study, that are computed again, however small the share
 MOST_KEPT = 24  # nouns in memory: a job's inputs are read again by its neighbours
+MOST_NETWORKS = 8  # in memory, for the same reason
 
 
 class _Task(Job):
@@ -38,15 +44,26 @@ class _Task(Job):
     Attributes:
         result: The noun that it writes.
         sample: The rows of its set that it reads, (K,); None for all of them.
+        networks: Those that neighbouring tasks have opened, by file and architecture.
     """
 
     result: Any = None
     sample: Array | None = None
+    networks: OrderedDict[tuple[str, str], Any]
 
     def noun(self, role: str, kind: str) -> Any:
         """Return the noun of a role; of the set that is computed on, the sampled rows."""
         noun = super().noun(role, kind)
         return noun if self.sample is None or noun is None or role not in SET else select_rows(noun, self.sample)
+
+    def _network(self, file: str, block: dict[str, Any]) -> Any:
+        key = file, canonical(block)  # device and memory order are the same in all tasks of a study
+        if key not in self.networks:
+            self.networks[key] = super()._network(file, block)
+            if len(self.networks) > MOST_NETWORKS:
+                self.networks.popitem(last=False)
+        self.networks.move_to_end(key)
+        return self.networks[key]
 
     def write(self, noun: Any) -> None:
         """Keep the task's result."""
@@ -61,7 +78,7 @@ class Recomputation(Reader):
         folder: The unpacked evidence.
         device: What to compute on, instead of the study's device.
         raw: Folders of raw files that the verifier has, by the name of their source.
-        share: Of the rows of a file that are computed again, above 0 and at most 1.
+        share: Of the rows of a file, and of the fits, that are computed again, above 0 and at most 1.
     """
 
     def __init__(
@@ -71,6 +88,7 @@ class Recomputation(Reader):
         self.share, self.random = share, np.random.default_rng()  # seeded by the system, so no author can foresee it
         self.selection, self.folder, self.device, self.raw = selection, folder, device, raw
         self._kept: OrderedDict[str, Any] = OrderedDict()
+        self._networks: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
     def noun(self, file: str, kind: str) -> Any:
         """Return an artefact, as the evidence states it or recomputed.
@@ -111,6 +129,24 @@ class Recomputation(Reader):
             return "folder" not in task.inputs or Path(str(task.inputs["folder"])).name in self.raw
         return task.step not in TAKEN
 
+    def draw(self, count: int) -> Array | None:
+        """Return the sorted places of what is computed again, of so many; None for all of it."""
+        size = max(FEWEST, math.ceil(self.share * count))
+        return None if size >= count else np.sort(self.random.choice(count, size, replace=False))
+
+    @cached_property
+    def fitted(self) -> list[str]:
+        """The detectors whose component fits tensors."""
+        tasks = self.selection.tasks
+        fits = [file for file in self.selection.addresses if tasks[file].step == "fit"]
+        return [file for file in fits if registry.used(tasks[file].settings["component"]["use"]).fit is not None]
+
+    @cached_property
+    def refitted(self) -> set[str]:
+        """Those of them that are fitted again."""
+        drawn = self.draw(len(self.fitted))
+        return set(self.fitted if drawn is None else (self.fitted[place] for place in drawn))
+
     def compute(self, task: Task, sample: Array | None = None) -> Any:
         """Run a task again and return its result.
 
@@ -123,6 +159,8 @@ class Recomputation(Reader):
         """
         job = self.job(task)
         job.sample = sample
+        if task.step == "score":  # without the check that rows are independent: the detector is one of those installed
+            return scorer(job)(*scored_rows(job), job.noun("detector", "Detector"))
         ADAPTERS[task.step](job)
         return job.result
 
@@ -139,4 +177,6 @@ class Recomputation(Reader):
         inputs = task.inputs
         if "folder" in inputs:
             inputs = inputs | {"folder": str(self.raw[Path(str(inputs["folder"])).name])}
-        return _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)
+        job = _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)
+        job.networks = self._networks
+        return job
