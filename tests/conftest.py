@@ -70,6 +70,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.fixture(autouse=True)
+def variables_as_before() -> Generator[None]:
+    """Put back the environment: what a test pins for jobs changes the last bits of other tests' processes."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @dataclass(frozen=True)
 class Project:
     """A working copy, and the commands that people type in it."""
