@@ -16,7 +16,7 @@ import pytest
 
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
-from touchstone.evidence import adoption, attestation, study_evidence
+from touchstone.evidence import adoption, attestation, recomputation, study_evidence
 from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
@@ -363,6 +363,46 @@ def test_honest_evidence_holds_on_another_processor_and_another_compression(hone
     exact = [re.search(r"(\d+) of (\d+) recomputed files are equal", each.stdout).groups() for each in (other, same)]
     assert int(exact[0][0]) < int(exact[0][1])
     assert exact[1][0] == exact[1][1] or not cpu_paths.pinned()
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, tmp_path_factory):
+    """The evidence of two claims that rest on a probe and on detectors with fitted tensors, unpacked."""
+    folder = tmp_path_factory.mktemp("trained") / "honest"
+    path = folder.with_suffix(".evidence")
+    study_evidence.write(Selection(Plan(load("tiny", tiny.root)), ("S2-8", "S0-2")), "tiny", path, root=tiny.root)
+    folder.mkdir()
+    archive.unpack(path, folder)
+    return folder
+
+
+def test_a_forged_probe_is_caught_on_an_equal_processor_and_not_checked_on_another(trained, tmp_path, monkeypatch):
+    """What a probe predicts at a tie depends on the processor, so only an equal one can tell."""
+    forger = Forger(trained, tmp_path / "forged")
+    forger.rows("pseudo_margins", of_row("kendall_tau_gain", value=0.5))
+    forger.rehash()
+    path, file = forger.packed(), "data/tiny/metrics/pseudo_margins.csv"
+
+    stated = sidecar_files.read_sidecar(trained / file)["cpu"]
+    monkeypatch.setattr(cpu_paths, "record", lambda torch: stated)
+    assert caught(verify(path, Options()), "recomputation", file)
+    monkeypatch.setattr(cpu_paths, "record", lambda torch: "another")
+    elsewhere = verify(path, Options())
+    assert not caught(elsewhere, "recomputation", file)
+    assert any("the training of 1 of the detectors and probes" in line for line in elsewhere.unchecked)
+
+
+def test_of_a_share_verify_says_which_rows_and_trainings_it_did_not_draw(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(recomputation, "FEWEST", 1)
+    forger = Forger(trained, tmp_path / "forged")
+    forger.noun(CLEAN, logits=lambda logits: bumped(logits, 3 * np.arange(10), 60))
+    forger.rehash()
+
+    drawn = verify(trained.with_suffix(".evidence"), Options(share=0.1))
+    assert drawn.problems == []
+    assert any("the other rows of" in line for line in drawn.unchecked)
+    assert any("detectors and probes that --share did not draw" in line for line in drawn.unchecked)
+    assert caught(verify(forger.packed(), Options(share=0.1)), "recomputation", CLEAN)
 
 
 def test_margins_without_points_are_taken_on_trust(honest, tmp_path):

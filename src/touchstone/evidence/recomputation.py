@@ -33,6 +33,7 @@ KINDS = {
 }
 BY_ROW = ("translate", "infer", "measure", "score")  # steps that compute each row of a set by itself
 SET = ("examples", "outputs")  # their roles of that set
+PROBES = ("linear_probe", "pseudo_margins")  # evaluations that train: rounding decides some of their predictions
 FEWEST = 20  # rows of a file, and fits of a study, that are computed again, however small the share
 MOST_KEPT = 24  # nouns in memory: a job's inputs are read again by its neighbours
 MOST_NETWORKS = 8  # in memory, for the same reason
@@ -136,14 +137,13 @@ class Recomputation(Reader):
 
     @cached_property
     def fitted(self) -> list[str]:
-        """The detectors whose component fits tensors."""
-        tasks = self.selection.tasks
-        fits = [file for file in self.selection.addresses if tasks[file].step == "fit"]
-        return [file for file in fits if registry.used(tasks[file].settings["component"]["use"]).fit is not None]
+        """The detectors and the evaluations that train something."""
+        tasks = (self.selection.tasks[file] for file in self.selection.addresses)
+        return [task.output for task in tasks if _fits(task)]
 
     @cached_property
     def refitted(self) -> set[str]:
-        """Those of them that are fitted again."""
+        """Those of them that are trained again."""
         drawn = self.draw(len(self.fitted))
         return set(self.fitted if drawn is None else (self.fitted[place] for place in drawn))
 
@@ -180,3 +180,10 @@ class Recomputation(Reader):
         job = _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)
         job.networks = self._networks
         return job
+
+
+def _fits(task: Task) -> bool:
+    if task.step not in ("fit", "evaluate"):
+        return False
+    use = task.settings["component"]["use"]
+    return use.split("/")[1] in PROBES if task.step == "evaluate" else registry.used(use).fit is not None

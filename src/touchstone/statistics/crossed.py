@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Array = NDArray[Any]
 CONFIDENCE = 0.95
@@ -108,7 +108,7 @@ def ends(
     References:
         Wilson 1927; Korn & Graubard 1998; Tango 1998 (the limit of SIGNED without discordant pairs).
     """
-    t = float(stats.t.ppf((1 + confidence) / 2, df))
+    t = float(special.stdtrit(df, (1 + confidence) / 2))  # as stats.t.ppf, a hundred times as fast
     if method == SCORE:
         value = min(max(value, 0.0), 1.0)  # a mean of shares may lie outside by rounding
         effective = value * (1 - value) / variance if variance > NOTHING and 0 < value < 1 else float(images)
@@ -117,7 +117,7 @@ def ends(
         return max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half))
     half = t * math.sqrt(variance)
     if method == SIGNED:
-        z = float(stats.norm.ppf((1 + confidence) / 2))
+        z = float(special.ndtri((1 + confidence) / 2))
         half = max(half, z * z / (images + z * z))
     return value - half, value + half
 

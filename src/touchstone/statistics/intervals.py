@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
@@ -102,6 +102,7 @@ def percentile(value: float, samples: Array, drawn_from: tuple[int, ...]) -> Int
     return Interval(value, float(low), float(high), PERCENTILE, resampled)
 
 
+@cache  # a study has few counts, and each is found by bisection
 def exact(successes: int, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the ends of the exact interval of a rate (Clopper & Pearson 1934)."""
     if count < 1:

@@ -7,7 +7,7 @@ docs/verdicts.md, "Intervals".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,9 +55,9 @@ def resampled_threshold(
         seed: of the draws.
     """
     count = len(columns[0])
-    generator = np.random.default_rng([seed, CALIBRATION])
-    drawn = intervals.draws(count, resamples, generator, max(1, CHUNK // count))
-    samples = [find(*(column[part] for column in columns)) for chunk in drawn for part in chunk]
+    samples = [
+        find(*(column[part] for column in columns)) for chunk in _draws(count, resamples, seed) for part in chunk
+    ]
     return Threshold(value, np.array(samples), count)
 
 
@@ -73,14 +73,21 @@ def of_detector(
         seed: of the draws.
     """
     scores = calibration.scores[np.argsort(calibration.example_ids)]
-
-    def find(rate: str) -> Callable[[Array], float]:
-        return lambda drawn: threshold_at(np.sort(drawn), float(rate))
-
+    rates = sorted(detector.thresholds, key=float)
+    places = [int(threshold_at(np.arange(len(scores)), float(rate))) for rate in rates]
+    # All rates of a resample at once: its scores need no other order than that of these places.
+    samples = [np.partition(scores[part], places, axis=1)[:, places] for part in _draws(len(scores), resamples, seed)]
+    columns = np.concatenate(samples).T
     return {
-        rate: resampled_threshold(value, (scores,), find(rate), resamples=resamples, seed=seed)
-        for rate, value in sorted(detector.thresholds.items(), key=lambda item: float(item[0]))
+        rate: Threshold(detector.thresholds[rate], column, len(scores))
+        for rate, column in zip(rates, columns, strict=True)
     }
+
+
+def _draws(count: int, resamples: int, seed: int) -> Iterator[Array]:
+    """Yield the rows of resampled calibration images, many resamples at a time."""
+    generator = np.random.default_rng([seed, CALIBRATION])
+    return intervals.draws(count, resamples, generator, max(1, CHUNK // count))
 
 
 def share_at(

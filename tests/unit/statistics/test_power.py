@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special
 
 from touchstone.statistics import crossed, power
 from touchstone.statistics.crossed import PLAIN, SCORE, SIGNED, Spread
@@ -73,7 +74,7 @@ def test_a_paired_difference_is_no_narrower_than_its_images_allow():
 def hits_of_networks(generator, seeds, images, share):
     """Which images each network gets right: a threshold on image, network and their own part, (S, N) bool."""
     image, network, own = 0.8, 0.2, math.sqrt(1 - 0.8**2)
-    level = math.sqrt(1 + network**2) * float(crossed.stats.norm.ppf(share))
+    level = math.sqrt(1 + network**2) * float(special.ndtri(share))
     score = image * generator.normal(size=images) + own * generator.normal(size=(seeds, images))
     return score + network * generator.normal(size=(seeds, 1)) + level > 0
 
