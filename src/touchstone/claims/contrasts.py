@@ -1,4 +1,4 @@
-"""Per paper, one share against an attacker who does not know the system, and against one who knows it.
+"""Per paper, one share against two attackers: the second knows the system, or is stronger than the first.
 
 No verdict follows from it: it is the picture at the head of the report. A paper.yaml writes it under `contrast:`, as numbers
 that use the roles of one of its criteria.
@@ -22,10 +22,10 @@ class Contrast(NamedTuple):
     Attributes:
         paper: its short name.
         shows: what the numbers are shares of.
-        unaware: against an attacker who does not know the system.
-        aware: against one who knows it.
+        unaware: against the first attacker, who may not attack at all; its name says what the attacker does.
+        aware: against the second.
         reference: without the system, or None.
-        upper_bound: whether the attacker who knows it found no gradient too often, so the truth may be lower.
+        upper_bound: whether the second attacker found no gradient too often, so the truth may be lower.
     """
 
     paper: str
@@ -37,7 +37,7 @@ class Contrast(NamedTuple):
 
     @property
     def fall(self) -> float:
-        """How much of the share the knowledge of the attacker costs."""
+        """How much of the share the second attacker takes."""
         return self.unaware.quantity.value - self.aware.quantity.value
 
 

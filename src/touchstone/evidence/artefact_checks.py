@@ -97,6 +97,8 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
             counts.margins += _check_margins(reader, stated, task)
         elif task.output in reader.fitted:
             _check_fitted(reader, stated, task, counts)
+            if task.step == "evaluate" and task.output not in reader.refitted:
+                return
         elif reader.computable(task):
             rows = reader.draw(len(stated.example_ids)) if task.step in BY_ROW else None
             if rows is not None:

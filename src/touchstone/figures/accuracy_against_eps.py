@@ -15,7 +15,11 @@ CROWD = 7  # lines that can have their names beside their ends
 
 
 def accuracy_against_eps(
-    metrics: list[MetricRow], *, examples: str | None = None, entries: list[str] | None = None
+    metrics: list[MetricRow],
+    *,
+    examples: str | None = None,
+    entries: list[str] | None = None,
+    about: list[str] | None = None,
 ) -> Figure:
     """Return one panel per set and attack, one line per classifier: accuracy over eps, from clean at eps 0.
 
@@ -26,9 +30,10 @@ def accuracy_against_eps(
         metrics: rows of a robustness evaluation.
         examples: the clean set to show; None shows all.
         entries: the classifiers to show; None shows all.
+        about: the classifiers that the title compares; None chooses among all that are shown.
 
     Raises:
-        ValueError: no row has an eps.
+        ValueError: no row has an eps, or none is of a classifier in `about`.
     """
     rows = [row for row in metrics if entries is None or row.entry in entries]
     curves = _curves([row for row in rows if examples is None or row.dataset == examples])
@@ -50,7 +55,7 @@ def accuracy_against_eps(
             )
     if len(shown) > CROWD:  # too many lines for names beside them
         legend_below(figure, panels, ncols=5, handlelength=3)
-    drawing.headline(figure, _takeaway(curves))
+    drawing.headline(figure, _takeaway(curves, about))
     return drawing.described(figure, _words(curves))
 
 
@@ -73,9 +78,11 @@ def _curves(rows: list[MetricRow]) -> dict[tuple[str, str], dict[str, Curve]]:
     return curves
 
 
-def _takeaway(curves: dict[tuple[str, str], dict[str, Curve]]) -> str:
+def _takeaway(curves: dict[tuple[str, str], dict[str, Curve]], about: list[str] | None) -> str:
     """Return who keeps most and who least in the last panel, at the eps where they differ most."""
-    lines = list(curves.values())[-1]
+    lines = {entry: curve for entry, curve in list(curves.values())[-1].items() if about is None or entry in about}
+    if not lines:
+        raise ValueError(f"no classifier of {about} has a curve in the last panel")
     places = set.intersection(*(set(curve) for curve in lines.values())) or set(next(iter(lines.values())))
 
     def ends(eps: float) -> tuple[float, str, float, str]:

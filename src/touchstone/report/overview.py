@@ -1,4 +1,4 @@
-"""The picture at the head of the report: what each system withstands before and after the attacker knows it."""
+"""The picture at the head of the report: what each system withstands, and what is left under the strongest attack."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
-DOES_NOT_KNOW, KNOWS, WITHOUT = "attacker does not know the system", "attacker knows it", "without the system"
+WEAKER, STRONGEST, WITHOUT = "no attack, or a weaker one", "the strongest one tried", "without the system"
 ROW, TOP = 0.62, 0.95  # inches of one system, and of the rest
 ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
 SEVERE = 0.1  # a fall that is worth a headline
 
 
 def takeaway(contrasts: list[Contrast]) -> str:
-    """Return in one sentence which system loses most once the attacker knows it."""
+    """Return in one sentence which system loses most to the strongest attack."""
     worst = max(contrasts, key=lambda contrast: contrast.fall)
     if worst.fall < SEVERE:
-        return f"No system loses {SEVERE:.0%} or more once the attacker knows it"
+        return f"No system loses {SEVERE:.0%} or more to the strongest attack"
     before, after = (f"{100 * part.quantity.value:.0f} %" for part in (worst.unaware, worst.aware))
-    return f"{worst.paper} falls from {before} to {after} once the attacker knows it"
+    return f"{worst.paper} falls from {before} to {after} under the strongest attack"
 
 
 def overview(contrasts: list[Contrast]) -> Figure:
@@ -47,7 +47,7 @@ def overview(contrasts: list[Contrast]) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     drawing.headline(figure, takeaway(contrasts))
-    for mark, colour, words in (("o", UNAWARE, DOES_NOT_KNOW), ("o", AWARE, KNOWS), ("|", drawing.INK, WITHOUT)):
+    for mark, colour, words in (("o", UNAWARE, WEAKER), ("o", AWARE, STRONGEST), ("|", drawing.INK, WITHOUT)):
         axes.plot([], [], marker=mark, color=colour, linestyle="none", markersize=8, label=words)
     if any(contrast.upper_bound for contrast in contrasts):
         axes.plot([], [], marker="o", color=AWARE, markerfacecolor="none", linestyle="none", label="upper bound only")
@@ -59,16 +59,16 @@ def _row(axes: Axes, height: int, contrast: Contrast) -> None:
     before, after = (part.quantity.value for part in (contrast.unaware, contrast.aware))
     axes.annotate("", (after, height), (before, height), arrowprops=ARROW)
     for part, words, colour, shift in (
-        (contrast.unaware, DOES_NOT_KNOW, UNAWARE, 0.14),
-        (contrast.aware, KNOWS, AWARE, -0.14),
+        (contrast.unaware, WEAKER, UNAWARE, 0.14),
+        (contrast.aware, STRONGEST, AWARE, -0.14),
     ):
         low, high = max(part.quantity.low, 0), min(part.quantity.high, 1)
         axes.plot([low, high], [height + shift] * 2, color=colour, linewidth=1.4, label=f"_{words}")
-    (unaware,) = axes.plot([before], [height], "o", color=UNAWARE, markersize=8, label=f"_{DOES_NOT_KNOW}")
+    (unaware,) = axes.plot([before], [height], "o", color=UNAWARE, markersize=8, label=f"_{WEAKER}")
     marks.shows(unaware, contrast.unaware.quantity.row)
     face = drawing.BACKDROP if contrast.upper_bound else AWARE
     look: Any = {"color": AWARE, "markersize": 8, "markeredgewidth": 1.6, "markerfacecolor": face}
-    (aware,) = axes.plot([after], [height], "o", label=f"_{KNOWS}", **look)
+    (aware,) = axes.plot([after], [height], "o", label=f"_{STRONGEST}", **look)
     marks.shows(aware, contrast.aware.quantity.row)
     if contrast.reference:
         look = {"color": drawing.INK, "markersize": 15, "markeredgewidth": 1.6}
