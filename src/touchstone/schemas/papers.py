@@ -33,7 +33,8 @@ def paper_schema() -> Schema:
         "answers": _ids(CRITERION_ID)
         | _says("The criteria whose sentences (`says`) answer the paper's question; the first opens the report."),
         "change": TEXT | _says("Which result would change the answer."),
-        "contrast": _contrast() | _says("One share, without an attack or against a weaker one, and against the strongest."),
+        "contrast": _contrast()
+        | _says("One share, without an attack or against a weaker one, and against the strongest."),
         "distance": {"type": "number", "exclusiveMinimum": 0}
         | _says(
             "How far beyond its bound a truth has to be for a claim to be worth settling; a number may give its own."
