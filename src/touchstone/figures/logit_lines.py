@@ -49,7 +49,8 @@ def logit_lines(
         path = paths[place // images]
         clean = (cell.noun for cell in examples if cell.examples == path.clean.examples)
         _draw(axes, path, _chosen(path.labels, images)[place % images], next(clean, None))
-    figure.supxlabel("t (pixels)", fontsize=9)
+    for axes in panels[-images:]:
+        axes.set_xlabel("t (pixels)")
     legend_below(figure, panels, ncols=2)
     names = ", ".join(f"{path.clean.entry}.{seed} on {path.clean.examples}" for path in paths)
     greatest = max(float(path.places[-1]) for path in paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import NamedTuple, NotRequired, TypedDict
@@ -13,6 +14,8 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, marks, palette, rasters
 from touchstone.report.inline_svg import inline_svg
 from touchstone.statistics.sanity_checks import Doubts
+
+SMALL = 7  # points of text
 
 
 class Drawing(TypedDict):
@@ -44,6 +47,11 @@ class Picture(NamedTuple):
     svg: bytes
     pdf: bytes
     png: bytes | None
+
+    @property
+    def dense(self) -> bool:
+        """Whether some of its text is small, so that a narrow screen has to show it wider than other figures."""
+        return any(float(size) < SMALL for size in re.findall(rb"font-size:([\d.]+)px", self.svg))
 
     @property
     def files(self) -> dict[str, bytes]:
