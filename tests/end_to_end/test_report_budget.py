@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 AXE = Path(str(distribution("axe-playwright-python").locate_file("axe_playwright_python/axe.min.js")))
 REPORTS = sorted(ROOT.glob("reports/*/report.html"))
 MOST_BYTES, SCREENS, STOPS, SHEETS = 1_500_000, 12, 300, 6
+SMALLEST = 11  # pixels of a figure's text on a phone
 READY, DIALOG = 400, 200  # milliseconds, the first beyond what an empty page takes
 # Times are for a quiet desk computer: TOUCHSTONE_SLOW=1 asks for them. By default only a page that hangs fails.
 SLOW = float(os.environ.get("TOUCHSTONE_SLOW", "20"))
@@ -108,6 +109,21 @@ def test_no_table_is_wider_than_its_column(browser, report, width):
 
     assert wide == []
     assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_text_of_every_figure_is_legible_on_a_phone(browser, report):
+    page = shown(browser, report, min(WIDTHS))
+    page.execute_script("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    page.execute_async_script("setTimeout(arguments[0], 1000)")  # folded parts are unpacked when they are opened
+
+    sizes = page.execute_script(
+        "return [...document.querySelectorAll('figure svg text')].map((text) => {"
+        "  const { a, b } = text.getScreenCTM();"
+        "  return [text.closest('figure').id, parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b)]; })"
+    )
+
+    assert len(sizes) > 50
+    assert {figure: size for figure, size in sizes if size < SMALLEST - 0.01} == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

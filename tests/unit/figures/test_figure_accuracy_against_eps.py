@@ -65,6 +65,17 @@ def test_the_words_say_from_where_to_where_accuracy_falls():
     )
 
 
+def test_the_title_compares_the_classifiers_that_it_is_about():
+    rows = [attacked(value, 0.1, entry=entry) for entry, value in (("cnn", 0.1), ("trades", 0.6), ("pgd", 0.5))]
+
+    everyone, two = accuracy_against_eps(rows), accuracy_against_eps(rows, about=["trades", "pgd"])
+
+    assert everyone.get_suptitle() == "At eps 0.1, trades is right on 60% of attacked images, cnn on 10%"
+    assert two.get_suptitle() == "At eps 0.1, trades is right on 60% of attacked images, pgd on 50%"
+    with pytest.raises(ValueError, match="no classifier of"):
+        accuracy_against_eps(rows, about=["mlp"])
+
+
 def test_rows_without_eps_are_refused():
     with pytest.raises(ValueError, match="no robust_accuracy row with an eps"):
         accuracy_against_eps([clean(0.9)])
