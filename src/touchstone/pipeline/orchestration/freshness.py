@@ -17,7 +17,7 @@ from pathlib import Path
 
 from touchstone import digests
 from touchstone.pipeline.orchestration import rules
-from touchstone.pipeline.orchestration.restore import params_of, record_name
+from touchstone.pipeline.orchestration.restore import checksum, params_of, record_name
 from touchstone.pipeline.orchestration.restored import Finished, Restored
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
@@ -97,7 +97,7 @@ class _Files:
 
     def _digest(self, file: str) -> str:
         if file not in self._digests:
-            self._digests[file] = digests.file_digest(self._root / file)
+            self._digests[file] = checksum(digests.file_digest(self._root / file))
         return self._digests[file]
 
 

@@ -199,9 +199,9 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sid
             place = Address.parse(link["file"])
             beside = place.file + sidecar_files.SIDECAR
             if not place.member:
-                checksums[beside] = link["sidecar"]
+                checksums[beside] = checksum(link["sidecar"])
             elif beside not in checksums and (today := all_sidecars.record_digest(place.file)):
-                checksums[beside] = today
+                checksums[beside] = checksum(today)
     settings = digests.sha256(digests.canonical(tasks).encode())
     code_digest = code.code_digest(dict(sorted(files.items())))
     return {
@@ -222,6 +222,11 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sid
         "external_jobid": None,
         "input_checksums": checksums,
     }
+
+
+def checksum(digest: str) -> str:
+    """Return a digest as every tested Snakemake reads it: 9.3 knows no prefix, and 9.27 takes its absence for SHA-256."""
+    return digest.removeprefix("sha256:")
 
 
 def params_of(rule: Rule, settings: str, code_digest: str) -> list[str]:
@@ -269,4 +274,5 @@ def _parsed(data: bytes, record: dict[str, Any]) -> dict[str, Any] | None:
     except (UnicodeDecodeError, json.JSONDecodeError):
         return None
     same = all(sorted(parsed.get(key) or []) == sorted(record[key]) for key in ("input", "params"))
-    return parsed if same and parsed.get("input_checksums") == record["input_checksums"] else None
+    checksums = {file: checksum(digest) for file, digest in (parsed.get("input_checksums") or {}).items()}
+    return parsed if same and checksums == record["input_checksums"] else None
