@@ -12,9 +12,10 @@ from touchstone.pipeline.settings.study import load
 TAGS = """
 import json
 include: "Snakefile"
+def value(resource):  # Snakemake 9.3 has the number itself
+    return getattr(resource, "value", resource)
 print("TAGS", json.dumps({
-    each.name: [each.resources["gpu"].value if "gpu" in each.resources else 0, each.resources["_cores"].value]
-    for each in workflow.rules
+    each.name: [value(each.resources.get("gpu", 0)), value(each.resources["_cores"])] for each in workflow.rules
 }))
 """
 
