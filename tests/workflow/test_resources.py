@@ -12,11 +12,10 @@ from touchstone.pipeline.settings.study import load
 TAGS = """
 import json
 include: "Snakefile"
-def value(resource):  # Snakemake 9.3 has the number itself
-    return getattr(resource, "value", resource)
-print("TAGS", json.dumps({
-    each.name: [value(each.resources.get("gpu", 0)), value(each.resources["_cores"])] for each in workflow.rules
-}))
+def value(resources, name):
+    asked = resources[name] if name in resources else 0
+    return getattr(asked, "value", asked)  # Snakemake 9.3 has the number itself
+print("TAGS", json.dumps({each.name: [value(each.resources, "gpu"), value(each.resources, "_cores")] for each in workflow.rules}))
 """
 
 
