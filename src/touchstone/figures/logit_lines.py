@@ -49,8 +49,7 @@ def logit_lines(
         path = paths[place // images]
         clean = (cell.noun for cell in examples if cell.examples == path.clean.examples)
         _draw(axes, path, _chosen(path.labels, images)[place % images], next(clean, None))
-    for axes in panels[-images:]:
-        axes.set_xlabel("t (pixels)")
+        axes.set_xlabel("t (pixels)", visible=place >= len(panels) - images)  # once per column, below it
     legend_below(figure, panels, ncols=2)
     names = ", ".join(f"{path.clean.entry}.{seed} on {path.clean.examples}" for path in paths)
     greatest = max(float(path.places[-1]) for path in paths)
