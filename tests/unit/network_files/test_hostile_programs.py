@@ -113,8 +113,7 @@ def test_what_is_not_on_the_list_is_refused_by_name(tmp_path, name):
     path = h.program(tmp_path / "trap.pt2", same(name))
 
     with pytest.raises(
-        DamagedFile,
-        match=r"trap\.pt2: node 0 of the program: (the program uses .*touchstone does not run|aten.randn.names: size must be)",
+        DamagedFile, match=r"trap\.pt2: node 0 of the program: the program uses .*touchstone does not run"
     ):
         read_program(path)
 
