@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 from touchstone.digests import folder_digest
@@ -102,7 +103,8 @@ def test_a_record_has_every_field_that_snakemake_writes(copied, tiny):
     restore.restore(plan, copied.root)
 
     ours = json.loads(restore._path(Path(copied.root), "data/tiny/metrics/margins.csv").read_text())
-    assert ours.keys() == theirs.keys() | {"external_jobid"}, "Snakemake 9.3 has no field of that name"
+    newer = {"external_jobid"} if version("snakemake").startswith("9.3.") else set()  # 9.3 lacks the field
+    assert ours.keys() == theirs.keys() | newer
     assert ours["record_format_version"] == theirs["record_format_version"]
     digests = ours["input_checksums"].values()
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests), "Snakemake 9.3 knows no prefix"
