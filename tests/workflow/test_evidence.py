@@ -49,10 +49,15 @@ SETTINGS = "workflow/studies/tiny.yaml"
 
 @pytest.fixture(scope="session")
 def honest(tiny, tmp_path_factory):
-    """The evidence of two claims, and the folder that it unpacks to."""
-    folder = tmp_path_factory.mktemp("evidence") / "honest"
+    """The evidence of three claims, unpacked."""
+    return unpacked(tiny, CLAIMS, tmp_path_factory.mktemp("evidence"))
+
+
+def unpacked(tiny, claims, parent):
+    """Write the evidence of claims; return the folder that it is unpacked to, beside it."""
+    folder = parent / "honest"
     path = folder.with_suffix(".evidence")
-    study_evidence.write(Selection(Plan(load("tiny", tiny.root)), CLAIMS), "tiny", path, root=tiny.root)
+    study_evidence.write(Selection(Plan(load("tiny", tiny.root)), claims), "tiny", path, root=tiny.root)
     folder.mkdir()
     archive.unpack(path, folder)
     return folder
@@ -368,12 +373,7 @@ def test_honest_evidence_holds_on_another_processor_and_another_compression(hone
 @pytest.fixture(scope="module")
 def trained(tiny, tmp_path_factory):
     """The evidence of two claims that rest on a probe and on detectors with fitted tensors, unpacked."""
-    folder = tmp_path_factory.mktemp("trained") / "honest"
-    path = folder.with_suffix(".evidence")
-    study_evidence.write(Selection(Plan(load("tiny", tiny.root)), ("S2-8", "S0-2")), "tiny", path, root=tiny.root)
-    folder.mkdir()
-    archive.unpack(path, folder)
-    return folder
+    return unpacked(tiny, ("S2-8", "S0-2"), tmp_path_factory.mktemp("trained"))
 
 
 def test_a_forged_probe_is_caught_on_an_equal_processor_and_not_checked_on_another(trained, tmp_path, monkeypatch):

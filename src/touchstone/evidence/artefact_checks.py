@@ -96,8 +96,7 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
         elif margin_points.upper(task):
             counts.margins += _check_margins(reader, stated, task)
         elif task.output in reader.fitted:
-            _check_fitted(reader, stated, task, counts)
-            if task.step == "evaluate" and task.output not in reader.refitted:
+            if not _check_fitted(reader, stated, task, counts):
                 return
         elif reader.computable(task):
             rows = reader.draw(len(stated.example_ids)) if task.step in BY_ROW else None
@@ -116,8 +115,8 @@ def _tolerance(reader: Recomputation, task: Task) -> float:
     return max(tolerance for device, tolerance in closeness.TOLERANCES.items() if device in devices)
 
 
-def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts) -> None:
-    """Check what was trained: a detector's thresholds by its stated tensors, and everything by training it again.
+def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts) -> bool:
+    """Check what was trained, and return whether anything of it was: a detector's thresholds by its stated tensors, and everything by training it again.
 
     Rounding decides the sign and the order of directions in which data does not vary, and predictions that are close to a
     tie. So another processor may find others. The thresholds follow from the stated tensors everywhere.
@@ -127,7 +126,7 @@ def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts
         closeness.compare(stated, reader.calibrated(task, stated), tolerance)
     if task.output not in reader.refitted:
         counts.unfitted += 1
-        return
+        return detector
     try:
         counts.compared(closeness.compare(stated, reader.compute(task), tolerance))
     except ValueError:
@@ -135,6 +134,8 @@ def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts
         if not detector and record.get("cpu") == cpu_paths.record(torch=False):
             raise
         counts.misfitted += 1
+        return detector
+    return True
 
 
 def _check_margins(reader: Recomputation, stated: Any, task: Task) -> Tally:

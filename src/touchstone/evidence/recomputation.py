@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -39,18 +40,32 @@ MOST_KEPT = 24  # nouns in memory: a job's inputs are read again by its neighbou
 MOST_NETWORKS = 8  # in memory, for the same reason
 
 
+class _Recent:
+    """The values that were used last, by key."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.values = most, OrderedDict[Any, Any]()
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return the value of a key, which is made if it is not among them."""
+        value = self.values.pop(key) if key in self.values else make()
+        self.values[key] = value
+        while len(self.values) > self.most:
+            self.values.popitem(last=False)
+        return value
+
+
 class _Task(Job):
     """A task whose result stays in memory.
 
     Attributes:
         result: The noun that it writes.
         sample: The rows of its set that it reads, (K,); None for all of them.
-        networks: Those that neighbouring tasks have opened, by file and architecture.
     """
 
     result: Any = None
     sample: Array | None = None
-    networks: OrderedDict[tuple[str, str], Any]
+    reader: Recomputation
 
     def noun(self, role: str, kind: str) -> Any:
         """Return the noun of a role; of the set that is computed on, the sampled rows."""
@@ -58,13 +73,8 @@ class _Task(Job):
         return noun if self.sample is None or noun is None or role not in SET else select_rows(noun, self.sample)
 
     def _network(self, file: str, block: dict[str, Any]) -> Any:
-        key = file, canonical(block)  # device and memory order are the same in all tasks of a study
-        if key not in self.networks:
-            self.networks[key] = super()._network(file, block)
-            if len(self.networks) > MOST_NETWORKS:
-                self.networks.popitem(last=False)
-        self.networks.move_to_end(key)
-        return self.networks[key]
+        # Device and memory order are the same in all tasks of a study.
+        return self.reader.networks.get((file, canonical(block)), lambda: super(_Task, self)._network(file, block))
 
     def write(self, noun: Any) -> None:
         """Keep the task's result."""
@@ -88,8 +98,7 @@ class Recomputation(Reader):
         super().__init__()
         self.share, self.random = share, np.random.default_rng()  # seeded by the system, so no author can foresee it
         self.selection, self.folder, self.device, self.raw = selection, folder, device, raw
-        self._kept: OrderedDict[str, Any] = OrderedDict()
-        self._networks: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self.nouns, self.networks = _Recent(MOST_KEPT), _Recent(MOST_NETWORKS)
 
     def noun(self, file: str, kind: str) -> Any:
         """Return an artefact, as the evidence states it or recomputed.
@@ -97,20 +106,14 @@ class Recomputation(Reader):
         Raises:
             JobError: It is missing or damaged, or is no such noun.
         """
-        if file not in self._kept:
-            task = self.selection.tasks.get(file)
-            if sidecar_files.exists(self.folder / file):
-                self._kept[file] = self._decoded(file, kind)
-            elif task is not None and self.computable(task):
-                self._kept[file] = self.compute(task)
-            else:
-                raise JobError(f"{file} is missing from the evidence")
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(file)
-        return self._kept[file]
+        return self.nouns.get(file, lambda: self._made(file, kind))
 
-    def _decoded(self, file: str, kind: str) -> Any:
+    def _made(self, file: str, kind: str) -> Any:
+        if not sidecar_files.exists(self.folder / file):
+            task = self.selection.tasks.get(file)
+            if task is None or not self.computable(task):
+                raise JobError(f"{file} is missing from the evidence")
+            return self.compute(task)
         try:
             data = sidecar_files.read_artefact(self.folder / file)
             return metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
@@ -177,9 +180,7 @@ class Recomputation(Reader):
         inputs = task.inputs
         if "folder" in inputs:
             inputs = inputs | {"folder": str(self.raw[Path(str(inputs["folder"])).name])}
-        job = _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)
-        job.networks = self._networks
-        return job
+        return _Task(replace(task, settings=settings, inputs=inputs), self, Outputs(), self.folder, self.folder)
 
 
 def _fits(task: Task) -> bool:
