@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from touchstone.claims import contrast_files
 from touchstone.claims.criteria import Book, Criterion
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import UPPER, Part
+from touchstone.claims.verdicts import Part
 from touchstone.records.metric_tables import MetricRow
 
 
@@ -57,7 +57,7 @@ def contrasts(papers: Mapping[str, Mapping[str, Any]], study: StudyClaims, rows:
     verdicts = judge(Book({}, criteria), question, rows)
     made = zip(blocks.values(), criteria.values(), verdicts, strict=True)
     return [
-        Contrast(facts["name"], facts["contrast"]["shows"], unaware, aware, reference, UPPER in aware.note)
+        Contrast(facts["name"], facts["contrast"]["shows"], unaware, aware, reference, aware.stuck is not None)
         for facts, criterion, verdict in made
         for unaware, aware, reference in _first(criterion, verdict.parts)
     ]

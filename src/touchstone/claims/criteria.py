@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from string import Formatter
 from typing import NamedTuple
@@ -17,6 +17,7 @@ MARKS = {"P": "read in published text", "C": "read in released code", "R": "read
 SHARED = "shared"  # the `system` of an evaluation that belongs to no paper
 
 COMPLEMENT = "1 - "  # "1 - robust_accuracy" is a number computed from the metric robust_accuracy
+LESS = " less "  # "SET/ATTACK less OTHER" names the inputs of a difference, and what is subtracted
 
 Bound = float | tuple[float, float]
 Chosen = Mapping[str, str | list[str]]  # {role: entry}, or {role: entries} if several play it
@@ -70,7 +71,8 @@ class Condition:
         optional: skip the condition if its rows are missing.
         consequence: what follows if this condition breaks its claim, in words.
         stuck: the share of inputs at which the attack found no gradient, and its bound. Above the bound the attack was
-            stuck, so the number is only an upper bound (docs/papers/shared.md, "Checks of an attack").
+            stuck, so the number is only an upper bound (docs/papers/shared.md, "Checks of an attack"). Of a difference
+            between two networks, the shares of both attacks.
     """
 
     name: str
@@ -82,7 +84,7 @@ class Condition:
     distance: float = 0.0
     optional: bool = False
     consequence: str = ""
-    stuck: Condition | None = None
+    stuck: tuple[Condition, ...] = ()
 
     @property
     def roles(self) -> list[str]:
@@ -143,7 +145,12 @@ class Criterion:
         }
         if self.breaks:
             conditions["breaks",] = self.breaks
-        return conditions | {(*place, "stuck"): each.stuck for place, each in conditions.items() if each.stuck}
+        stuck = {
+            (*place, "stuck", *side): one
+            for place, each in conditions.items()
+            for side, one in zip(((), (LESS.strip(),)), each.stuck, strict=False)
+        }
+        return conditions | stuck
 
 
 def assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:
@@ -162,6 +169,22 @@ def assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many
         axes.append([dict(zip(side_by_side, row, strict=True)) for row in zip(*columns, strict=True)])
     for parts in product(*axes):
         yield names | {role: entry for part in parts for role, entry in part.items()}
+
+
+def with_both_sides(condition: Condition, roles: Mapping[str, Role]) -> Condition:
+    """Return a condition that asks about stuck attacks on both sides, if it subtracts another network's number.
+
+    Args:
+        condition: such as that of "{aloe}+{msp}" on "{ood}/{attack} less {aoe}", which asks about {aloe}'s attack.
+        roles: of its criterion.
+    """
+    others = [name for name in roles_in(condition.rows.examples.partition(LESS)[2]) if name in roles]
+    own = [name for name in roles_in(condition.rows.entry) if name in roles]
+    if not (condition.stuck and others and own and roles[own[0]].section == roles[others[0]].section):
+        return condition
+    first = condition.stuck[0]
+    entry = first.rows.entry.replace(f"{{{own[0]}}}", f"{{{others[0]}}}")
+    return replace(condition, stuck=(first, replace(first, rows=first.rows._replace(entry=entry))))
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,15 @@ from touchstone.claims.verdicts import (
     REPORTED,
     SURVIVES,
     UP,
-    UPPER,
     UPPER_BOUND,
     Part,
     Verdict,
+    ends_if_stuck,
     is_difference,
     sentence,
     slack,
     status,
+    stuck_note,
     weakness,
 )  # fmt: skip
 from touchstone.records.metric_rows import OBLIVIOUS
@@ -142,42 +143,36 @@ def _weakest_parts(
     condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured
 ) -> Iterator[Part]:
     """Yield, for each thing that a condition judges, the number of its weakest seed."""
-    bound, ceiling = condition.bound(data), _ceiling(condition, criterion, chosen, data, measured)
+    bound, stuck = condition.bound(data), _stuck(condition, criterion, chosen, data, measured)
     for group in quantities(condition, criterion, chosen, measured):
         seeds = tuple(sorted({seed for one in group for seed in one.seeds}))
         judged = []
         for one in group:
-            # If the number is only an upper bound, the truth may be arbitrarily lower; a difference of two, anything.
-            high = math.inf if ceiling and is_difference(one) else one.high
-            word = status(condition, bound, one._replace(low=-math.inf, high=high) if ceiling else one)
-            note = ceiling
-            if word in (CONFIRMED, NOT_CONFIRMED) and 0 < len(seeds) < FEWEST_SEEDS and condition.comparison != EQUAL:
-                word, note = INCONCLUSIVE, "; ".join(filter(None, (_counted(seeds), ceiling)))
-            judged.append(Part(condition, bound, one, word, seeds, note))
+            ends = (one.low, one.high) if stuck is None else ends_if_stuck(one)
+            word = status(condition, bound, one._replace(low=ends[0], high=ends[1]))
+            decides = word in (CONFIRMED, NOT_CONFIRMED) and condition.comparison != EQUAL
+            few = decides and 0 < len(seeds) < FEWEST_SEEDS
+            judged.append(Part(condition, bound, one, INCONCLUSIVE if few else word, seeds, few, stuck))
         yield min(judged, key=weakness)
 
 
-def _counted(seeds: tuple[int, ...]) -> str:
-    return "1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
-
-
-def _ceiling(condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured) -> str:
-    """Return, in words, that a number is only an upper bound because its attack met no gradient too often."""
-    if condition.stuck is None:
-        return ""
+def _stuck(condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured) -> float | None:
+    """Return the share of inputs at which an attack met no gradient; None if no attack met it too often."""
     # No number is judged here, so every set counts by itself, and their mean is taken.
     each_set = replace(criterion, roles={name: Role(role.section, "each") for name, role in criterion.roles.items()})
-    try:
-        shares = [one for group in quantities(condition.stuck, each_set, chosen, measured) for one in group]
-    except Missing:  # an attack that follows no gradient reports no share
-        return ""
-    by_thing: dict[str, list[float]] = {}
-    for one in shares:
-        by_thing.setdefault(one.row.entry, []).append(one.value)
-    worst = max(math.fsum(values) / len(values) for values in by_thing.values())
-    if slack(condition.stuck, condition.stuck.bound(data), shares[0]._replace(value=worst)) >= 0:
-        return ""
-    return f"{UPPER}: on {worst:.0%} of the attacked OOD images the score's own gradient is 0"
+    too_many: list[float] = []
+    for side in condition.stuck:
+        try:
+            shares = [one for group in quantities(side, each_set, chosen, measured) for one in group]
+        except Missing:  # an attack that follows no gradient reports no share
+            continue
+        by_thing: dict[str, list[float]] = {}
+        for one in shares:
+            by_thing.setdefault(one.row.entry, []).append(one.value)
+        worst = max(math.fsum(values) / len(values) for values in by_thing.values())
+        if slack(side, side.bound(data), shares[0]._replace(value=worst)) < 0:
+            too_many.append(worst)
+    return max(too_many, default=None)
 
 
 def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdict:
@@ -190,7 +185,8 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
         data_sets = " and ".join(fixed[0]) if isinstance(fixed[0], Mapping) else "none"
         notes.append(f"its bound was fixed for {data_sets}, not for {data}")
         weakest = REPORTED
-    notes += dict.fromkeys(part.note for part in by_weakness if part.note)
+    notes += dict.fromkeys(part.notes[0] for part in by_weakness if part.few)
+    notes += filter(None, [stuck_note(by_weakness)])
     word = criterion.met if weakest == CONFIRMED else weakest
     return Verdict(criterion, word, by_weakness, tuple(notes), _built_in_attacker(criterion, by_weakness))
 
@@ -209,7 +205,7 @@ def _built_in_attacker(criterion: Criterion, parts: tuple[Part, ...]) -> str:
         oblivious = any(part.quantity.row.threat.knowledge == OBLIVIOUS for part in parts)
         return NOT_ATTACKED if oblivious and criterion.kind != "counter" else DOES_NOT_APPLY
     words = {part.word for part in robust}
-    stuck = [part for part in robust if UPPER in part.note]
+    stuck = [part for part in robust if part.stuck is not None]
     if stuck and NOT_CONFIRMED not in words:
         return OPEN if any(is_difference(part.quantity) for part in stuck) else UPPER_BOUND
     return BROKEN if NOT_CONFIRMED in words else OPEN if words != {CONFIRMED} else SURVIVES

@@ -24,6 +24,7 @@ from touchstone.claims.criteria import (
     Role,
     RowQuery,
     roles_in,
+    with_both_sides,
 )
 from touchstone.messages import nearest
 
@@ -154,6 +155,7 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     if not isinstance(block.get("paper_scale", False), bool):
         raise ClaimError((*place, "paper_scale"), "expected true or false")
     inherited = {"distance": facts.get("distance", DISTANCE)} | rows
+    tests = _conditions((*place, "tests"), block.get("tests", []), inherited)
     read = Criterion(
         id=name,
         paper=str(facts.get("name", "")),
@@ -161,7 +163,7 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         text=block["criterion"],
         scales=tuple(block.get("scales", ())),
         roles=roles,
-        tests=_conditions((*place, "tests"), block.get("tests", []), inherited),
+        tests=tuple(with_both_sides(each, roles) for each in tests),
         needs=_conditions((*place, "needs"), block.get("needs", []), unjudged),
         breaks=_condition((*place, "breaks"), unjudged, block["breaks"]) if "breaks" in block else None,
         broken_by=tuple(block.get("broken_by", ())),
@@ -249,7 +251,7 @@ def _condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Conditio
         distance=_number((*place, "distance"), block.get("distance", 0)),
         optional=block.get("optional", False),
         consequence=block.get("consequence", ""),
-        stuck=stuck,
+        stuck=(stuck,) if stuck else (),
     )
 
 

@@ -8,7 +8,9 @@ docs/verdicts.md.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from touchstone.claims.criteria import Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
@@ -28,7 +30,6 @@ ATTACKERS = (BROKEN, UPPER_BOUND, OPEN, NOT_ATTACKED, SURVIVES, DOES_NOT_APPLY)
 SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", EQUAL: "=", "between": "in"}
 UP, DOWN = ("at_least", "above"), ("at_most", "below")
 FEWEST_SEEDS = 3  # with fewer, nothing about networks is decided
-UPPER = "an upper bound"  # how the note begins on a number whose attack was stuck
 MISSING = "missing: "  # how the first note begins if the study asks a claim but lacks the rows for it
 
 
@@ -41,7 +42,8 @@ class Part:
     quantity: Quantity
     word: str
     seeds: tuple[int, ...]  # every seed that was judged, also if one of them decides
-    note: str = ""  # why the number says less than it seems to
+    few: bool = False  # it has too few seeds to decide
+    stuck: float | None = None  # the share of inputs at which its attack found no gradient, if that is too much
     breaks: bool = False  # meeting the bound breaks the claim
 
     @property
@@ -53,6 +55,12 @@ class Part:
     def name(self) -> str:
         """The title, and which of several things or seeds the number is about."""
         return ": ".join(filter(None, (self.title, self.quantity.which, self.decider)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why the number says less than it seems to."""
+        counted = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+        return (*[counted] * self.few, *([] if self.stuck is None else [stuck_note([self])]))
 
     @property
     def decider(self) -> str:
@@ -126,6 +134,24 @@ def is_difference(quantity: Quantity) -> bool:
     return quantity.unit.startswith("difference")
 
 
+def ends_if_stuck(quantity: Quantity) -> tuple[float, float]:
+    """Return where a number may lie whose attack was stuck: it may be lower, and a difference of two may be anything."""
+    return -math.inf, math.inf if is_difference(quantity) else quantity.high
+
+
+def stuck_note(parts: Sequence[Part]) -> str:
+    """Return in words which of a claim's numbers rest on attacks that were stuck; "" if none does."""
+    shares = sorted(
+        {f"{part.stuck:.0%}": part.stuck for part in parts if part.stuck is not None}.items(), key=itemgetter(1)
+    )
+    if not shares:
+        return ""
+    count = sum(part.stuck is not None for part in parts)
+    range_ = " to ".join(dict.fromkeys((shares[0][0], shares[-1][0])))
+    which = f"{count} of {len(parts)} numbers rest on stuck attacks" if len(parts) > 1 else "an upper bound"
+    return f"{which}: on {range_} of the attacked OOD images the score's own gradient is 0"
+
+
 def direction(part: Part) -> str:
     """Return whether a number points where the paper's figure does, by its whole interval; "" if it has no direction.
 
@@ -136,9 +162,9 @@ def direction(part: Part) -> str:
     if turn is None or condition.comparison not in (*UP, *DOWN):
         return ""
     low, high = part.quantity.low, part.quantity.high
-    if UPPER in part.note:  # the truth may be lower, and a difference of two such numbers anything
-        low, high = -math.inf, math.inf if is_difference(part.quantity) else high
-    elif part.note:  # too few networks
+    if part.stuck is not None:
+        low, high = ends_if_stuck(part.quantity)
+    elif part.few:
         return INCONCLUSIVE
     above, below = low > turn, high < turn
     if not (above or below):

@@ -141,7 +141,7 @@ def _rows(criterion: Criterion, plan: Plan) -> Iterator[MetricRow]:
     each_set = replace(criterion, roles={name: Role(role.section, "each") for name, role in criterion.roles.items()})
     for place, condition in criterion.conditions.items():
         try:
-            for group in quantities(condition, each_set if place[-1] == "stuck" else criterion, chosen, measured):
+            for group in quantities(condition, each_set if "stuck" in place else criterion, chosen, measured):
                 yield from (one.row for one in group)
         except Missing:  # such as the share of stuck images of an attack that follows no gradient
             continue

@@ -187,10 +187,9 @@ def _settling(claim: str, part: Part, sizes: Sizes, prices: Prices | None) -> Se
 
 def _answer(part: Part, row: MetricRow, sizes: Sizes, prices: Prices) -> dict[str, Any]:
     """Return the fields of a Settling that a design, or the lack of one, fills in."""
-    from touchstone.claims.verdicts import UPPER
     from touchstone.statistics import crossed, power
 
-    if UPPER in part.note:
+    if part.stuck is not None:
         return {"why_not": NO_SEEDS_HELP}
     if part.decider:
         return {"why_not": SEED_BY_SEED}

@@ -116,10 +116,11 @@ def _tolerance(reader: Recomputation, task: Task) -> float:
 
 
 def _check_fitted(reader: Recomputation, stated: Any, task: Task, counts: Counts) -> bool:
-    """Check what was trained, and return whether anything of it was: a detector's thresholds by its stated tensors, and everything by training it again.
+    """Check what was trained: a detector's thresholds by its stated tensors, and everything by training it again.
 
-    Rounding decides the sign and the order of directions in which data does not vary, and predictions that are close to a
-    tie. So another processor may find others. The thresholds follow from the stated tensors everywhere.
+    Return whether anything was checked. Rounding decides the sign and the order of directions in which data does not
+    vary, and predictions that are close to a tie. So another processor may find others. The thresholds follow from the
+    stated tensors everywhere.
     """
     tolerance, detector = _tolerance(reader, task), task.step == "fit"
     if detector:

@@ -177,8 +177,8 @@ def _why(word: str, part: Part) -> str:
     asked = required(part)
     if not asked:
         return "The number is reported; its criterion asks for no bound."
-    if part.note:
-        return f"The number cannot decide by itself: {part.note}."
+    if part.notes:
+        return f"The number cannot decide by itself: {'; '.join(part.notes)}."
     subject = "Every network" if part.condition.comparison == EQUAL else "The whole interval"
     reasons = {
         CONFIRMED: f"{subject} is {asked}.",

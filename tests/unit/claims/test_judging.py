@@ -197,7 +197,8 @@ def test_on_few_networks_a_stuck_attack_is_told_beside_their_number():
     verdict = one(rows, asks(at_least=0.8, stuck=STUCK))
 
     assert words(verdict) == ("inconclusive", "upper bound only")
-    assert verdict.notes[0].startswith("1 seed; an upper bound: on 80% of")
+    assert verdict.notes[0] == "1 seed"
+    assert verdict.notes[1].startswith("an upper bound: on 80% of")
 
 
 @pytest.mark.parametrize(
@@ -223,3 +224,42 @@ def test_of_several_networks_the_one_on_which_the_attack_was_stuck_most_counts()
     verdict = one(rows, block, claims={"S9-1": ASKED | {"net": ["cnn", "mlp"]}})
 
     assert verdict.attacker == "upper bound only" and "on 40% of" in verdict.notes[0]
+
+
+SIDES = {"roles": {"net": "classifiers", "other": "classifiers", "examples": "examples"}}
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "word", "note"),
+    [
+        (0.01, 0.01, "confirmed", None),
+        (0.8, 0.01, "inconclusive", "an upper bound: on 80% of"),
+        (0.01, 0.7, "inconclusive", "an upper bound: on 70% of"),
+        (0.8, 0.7, "inconclusive", "an upper bound: on 80% of"),
+    ],
+)
+def test_of_a_difference_a_stuck_attack_on_either_side_leaves_the_claim_open(own, others, word, note):
+    block = asks(at_least=0.5, examples="{examples} less {other}", stuck=STUCK | {"examples": "{examples}"}) | SIDES
+    rows = networks(0.9, examples="test less mlp", unit="difference")
+    for entry, share in (("cnn", own), ("mlp", others)):
+        rows += networks(share, metric="no_gradient", entry=entry)
+
+    verdict = one(rows, block, claims={"S9-1": ASKED | {"other": "mlp"}})
+
+    assert verdict.word == word
+    assert [each.startswith(note) for each in verdict.notes] == [True] * bool(note)
+
+
+def test_several_numbers_that_rest_on_stuck_attacks_share_a_note():
+    stuck = {"at_least": 0.5, "stuck": STUCK}
+    tests = [{"name": "one", **stuck}, {"name": "two", **stuck}, {"name": "three", "at_least": 0.5}]
+    tests[1] |= {"entry": "{other}"}
+    rows = [*networks(0.9), *networks(0.9, entry="mlp")]
+    rows += [*networks(0.8, metric="no_gradient"), *networks(0.4, metric="no_gradient", entry="mlp")]
+
+    verdict = one(rows, {"tests": tests} | SIDES, claims={"S9-1": ASKED | {"other": "mlp"}})
+
+    words_ = (
+        "2 of 3 numbers rest on stuck attacks: on 40% to 80% of the attacked OOD images the score's own gradient is 0"
+    )
+    assert verdict.notes == (words_,)

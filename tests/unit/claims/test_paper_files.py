@@ -103,7 +103,7 @@ def test_what_a_criterion_needs_and_what_breaks_it_inherit_no_bound_and_no_direc
 def test_a_check_of_a_stuck_attack_inherits_the_rows_and_not_the_bound():
     test = asks(at_least=0.8, no_effect=0.5, threat={"eps": 0.1}, stuck={"metric": "no_gradient", "at_most": 0.05})
 
-    stuck = read(criterion=test).criteria["S9-1"].tests[0].stuck
+    [stuck] = read(criterion=test).criteria["S9-1"].tests[0].stuck
 
     assert (stuck.rows.metric, stuck.rows.entry, stuck.rows.threat) == ("no_gradient", "{net}", (("eps", 0.1),))
     assert (stuck.comparison, stuck.bounds, stuck.no_effect) == ("at_most", 0.05, None)
