@@ -312,6 +312,16 @@ def test_search_leads_to_a_claim(page):
     assert not one(page, "#search").get_property("open")
 
 
+def test_every_hit_of_a_search_shows_the_words(page):
+    page.switch_to.active_element.send_keys(Keys.CONTROL, "k")
+    one(page, "#search-words").send_keys("pgd")
+
+    WebDriverWait(page, 5).until(lambda driver: len(every(driver, "#search-hits a")) > 3)
+
+    hits = [hit.text.lower() for hit in every(page, "#search-hits a")]
+    assert all("pgd" in hit and len(hit) < 240 for hit in hits), hits
+
+
 def test_search_leads_to_a_file_and_what_it_was_made_from(page):
     search(page, "checkpoints cnn.0.safetensors")
 

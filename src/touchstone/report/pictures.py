@@ -42,7 +42,7 @@ class Picture(NamedTuple):
     sources: list[str]  # the files that it was drawn from
     component: str
     settings: str
-    doubts: dict[str, list[str]]  # {a failed check: the attacks behind the figure that failed it}
+    doubts: list[str]  # each an attack behind the figure and the checks that it failed
     lines: list[int]  # of the rows that its marks show
     svg: bytes
     pdf: bytes
@@ -111,7 +111,7 @@ def _picture(
         sources=figure["files"],
         component=figure.get("component", ""),
         settings=figure.get("settings", ""),
-        doubts=_failed(doubts.shown(shown or (row for row in rows if row.evaluation in evaluations))),
+        doubts=doubts.shown(shown or (row for row in rows if row.evaluation in evaluations)),
         lines=[] if png else [line for own in lines.values() for line in own if line is not None],
         svg=svg,
         pdf=pdf,
@@ -136,14 +136,6 @@ def _drawn(name: str, draw: Callable[[], Figure]) -> _Drawn:
     return _Drawn(
         drawing.description(plot), drawing.takeaway(plot), drawing.svg(plot, name), drawing.pdf(plot), png, parts
     )
-
-
-def _failed(texts: list[str]) -> dict[str, list[str]]:
-    """Return {failed check: attacks} of texts like "cnn under white-box linf (fgsm): leaves more than ..."."""
-    failed: dict[str, list[str]] = {}
-    for attack, _, words in (text.partition(": ") for text in texts):
-        failed.setdefault(words, []).append(attack)
-    return failed
 
 
 def _image(png: bytes, alt: str) -> Markup:

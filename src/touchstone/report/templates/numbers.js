@@ -81,7 +81,7 @@ const fileEntry = (index, place) => {
   };
   const [code, scripts] = coded(index, "code", place);
   const files = undo(scripts).map((script) => index.scripts[script]);
-  add("digest", make("code", `sha256:${index.digest[place]}…`, { className: "digest" }));
+  add("digest", make("code", `sha256:${index.digest[place]}…`, { className: "digest" }), " ", make("small", `its first ${index.digest[place].length} of 64 digits; touchstone trace ${name} prints all`));
   add("step", coded(index, "step", place));
   add("settings", make("code", coded(index, "settings", place)));
   const more = make("details");

@@ -14,13 +14,23 @@ const targets = once(async () => {
   list.push(...(await readIndex()).files.map((file) => [file, `#file=${encodeURIComponent(file)}`, "file"]));
   return list;
 });
+{# Where the words are, after the first words of the text, which say what it is about. #}
+const HEAD = 40;
+const AROUND = 120;
+const snippet = (text, wanted) => {
+  const first = Math.min(...wanted.map((word) => text.toLowerCase().indexOf(word)));
+  const head = first < AROUND ? "" : `${text.slice(0, HEAD).trim()} … `;
+  const start = head ? text.lastIndexOf(" ", first - HEAD) + 1 : 0;
+  const end = start + AROUND + HEAD;
+  return `${head}${text.slice(start, end).trim()}${end < text.length ? " …" : ""}`;
+};
 const find = async () => {
   const wanted = wordsOf(query.value);
   const list = await targets();
   const left = wanted.length ? list.filter(([text]) => wanted.every((word) => text.toLowerCase().includes(word))) : [];
   hits.replaceChildren(...left.slice(0, SHOWN).map(([text, href, kind]) => {
     const item = make("li");
-    item.append(make("a", text.slice(0, 160), { href }), " ", make("small", kind));
+    item.append(make("a", snippet(text, wanted), { href }), " ", make("small", kind));
     return item;
   }));
   if (left.length > SHOWN) hits.append(make("li", `and ${left.length - SHOWN} more; add a word`));
