@@ -86,6 +86,7 @@ MISTAKES = {
     "no shards": ("examples: {digits_test: {shards: 0}}", "examples.digits_test.shards: expected int at least 1", "got 0"),
     "shards in words": ("examples: {digits_test: {shards: many}}", "examples.digits_test.shards: expected int at least 1", 'got "many"'),
     "a network with its own gradient": ("classifiers: {cnn: {backward: cnn}}", "classifiers.cnn.backward: cnn must be a network that draws no random numbers", ""),
+    "margins of a random network": ("classifiers: {cnn: {draws: 20}}", "classifiers.cnn.draws: ", "asks for margins, but a network that draws random numbers has no fixed"),
     "a detector inside a random network": ("classifiers: {cnn: {draws: 20}}", "classifiers.cnn.draws: ", "which reads more than logits, so no attack could follow it"),
     "a defence around a random network": ("classifiers: {cnn: {draws: 20}}", "classifiers.cnn.draws: the defence translated is built on this network", ""),
     "Apple's GPU": ("study: {device: mps}", "study.device: mps: Apple's GPUs have no float64", ""),

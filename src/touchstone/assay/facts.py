@@ -39,15 +39,20 @@ class ModelFacts:
 
     def seen(self) -> str:
         """Return a sentence on what attacks see in place of the model, after a space; "" if they see the model."""
-        drawn = f"the mean of {self.draws} draws (EOT)" if self.draws > 1 else ""
+        drawn = f"the mean of {self.draws} draws (EOT)" if self.random else ""
         other = "the gradient of its stand-in (BPDA)" if self.backward is not None else ""
         words = " and ".join(filter(None, (drawn, other)))
         return f" Attacks follow {words}; each accuracy is that of one pass." if words else ""
 
     @property
+    def random(self) -> bool:
+        """Whether it draws random numbers, so that no input has a fixed distance to a decision boundary."""
+        return self.draws > 1
+
+    @property
     def special(self) -> bool:
         """Whether attacks see another model than the one that predicts."""
-        return self.draws > 1 or self.backward is not None
+        return self.random or self.backward is not None
 
 
 @dataclass(frozen=True)

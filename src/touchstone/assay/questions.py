@@ -18,7 +18,7 @@ def evaluations(
     own, few = {"classifiers": ["own_model"]}, {"resamples": effort.resamples}
     missing = "".join(f" {sentence}" for sentence in detectors.left_out)
     checks = [name for name in attacks if name.startswith("check_")]
-    return {
+    made: dict[str, Any] = {
         "robustness": {
             "use": "robustness",
             "question": f"How accurate is the model on clean images, and under attack within eps {facts.eps_written}?"
@@ -66,11 +66,14 @@ def evaluations(
             "examples": "all", **few,
         },
     }  # fmt: skip
+    if facts.model.random:
+        del made["brittle"]
+    return made
 
 
 def figures(facts: Facts) -> dict[str, Any]:
     """Return the figures of the report."""
-    return {
+    made: dict[str, dict[str, Any]] = {
         "attacked_images": {"use": "gallery", "evaluation": "detection_of_attacks", "classifier": "own_model",
             "caption": "Clean images, attacked ones, and what the attacks added."},
         "error_curves": {"use": "accuracy_against_eps", "evaluation": "eps_curve",
@@ -85,3 +88,6 @@ def figures(facts: Facts) -> dict[str, Any]:
             "caption": "The images themselves, by distance to the boundary and by logit margin. Above each: distance | logit"
             " margin, and the predicted class, with the true one in brackets if it differs."},
     }  # fmt: skip
+    return {
+        name: figure for name, figure in made.items() if figure["evaluation"] != "brittle" or not facts.model.random
+    }

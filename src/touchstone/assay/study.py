@@ -9,6 +9,9 @@ from touchstone.assay import methods, questions, study_file
 from touchstone.assay.facts import Facts, ModelFacts, ProgramFile
 from touchstone.assay.methods import Effort
 
+NO_MARGINS = (
+    "Margins and brittle images are left out: with random numbers, no image has a fixed distance to the boundary."
+)
 SMALL_SET = 200  # calibration images below which a false-positive rate of 1 % means nothing
 
 
@@ -16,7 +19,7 @@ SMALL_SET = 200  # calibration images below which a false-positive rate of 1 % m
 class Study:
     """The text of a study and what it costs.
 
-    passes: the attacks' work in forward and backward passes of one image. left_out: sentences on detectors that it lacks.
+    passes: the attacks' work in forward and backward passes of one image. left_out: sentences on what it lacks.
     """
 
     text: str
@@ -49,14 +52,17 @@ def write(facts: Facts) -> Study:
         },
         "classifiers": _classifiers(facts),
         "attacks": attacks,
-        "margins": {"nearest_classes": {"use": "nearest_classes", "steps": effort.margin_steps}},
+        "margins": {}
+        if facts.model.random
+        else {"nearest_classes": {"use": "nearest_classes", "steps": effort.margin_steps}},
         "confounding": {} if facts.model.no_gradient_norms else {"softmax_all": {"variant": "softmax"}},
         "detectors": detectors.entries,
         "evaluations": questions.evaluations(facts, effort, detectors, list(attacks), list(ood)),
         "figures": questions.figures(facts),
     }
-    text = study_file.document(facts, sections, detectors.left_out)
-    return Study(text, _passes(facts, effort, rows, len(detectors.guards)), detectors.left_out)
+    left_out = (*detectors.left_out, *[NO_MARGINS] * facts.model.random)
+    text = study_file.document(facts, sections, left_out)
+    return Study(text, _passes(facts, effort, rows, len(detectors.guards)), left_out)
 
 
 def _study(facts: Facts) -> dict[str, Any]:
@@ -88,7 +94,7 @@ def _sources(facts: Facts) -> dict[str, Any]:
 
 def _classifiers(facts: Facts) -> dict[str, Any]:
     """Return the model, and the one that attacks differentiate in its place if there is one."""
-    drawn = {"draws": facts.model.draws} if facts.model.draws > 1 else {}
+    drawn = {"draws": facts.model.draws} if facts.model.random else {}
     if facts.model.backward is None:
         return {"own_model": _classifier(facts, facts.model, "model") | drawn}
     model = _classifier(facts, facts.model, "model") | drawn | {"backward": "own_backward"}
@@ -115,7 +121,8 @@ def _passes(facts: Facts, effort: Effort, rows: int, guards: int) -> float:
         # attack_suite: 21 steps, at most `restarts` of 19, at most three of 51, then Square on what is left
         174 + 19 * effort.restarts + effort.queries / 3 + effort.steps + checks
         # evasion_suite: two starts, and two weights with two losses each
-        + guards * 6 * effort.adaptive_steps * (1 if facts.model.no_gradient_norms else 3) + 6 * effort.margin_steps
+        + guards * 6 * effort.adaptive_steps * (1 if facts.model.no_gradient_norms else 3)
+        + (0 if facts.model.random else 6 * effort.margin_steps)
     )  # fmt: skip
     if facts.model.special:
         per_image += 2 * effort.steps  # of the PGD in `worst` that takes all its steps

@@ -21,7 +21,10 @@ def omit_defaults(classifiers: dict[str, dict[str, Any]]) -> None:
 
 
 def random_networks(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield what attacks could not follow: chains of `backward`, and detectors and defences that look inside."""
+    """Yield what attacks could not follow, and margins of networks that draw random numbers.
+
+    Attacks cannot follow chains of `backward`, nor detectors and defences that look inside.
+    """
     classifiers = resolved["classifiers"]
     special = {name: key for name, entry in classifiers.items() for key in ("backward", "draws") if _is_set(entry, key)}
     for name in special:
@@ -41,6 +44,11 @@ def random_networks(resolved: dict[str, Any]) -> Iterator[Problem]:
                 " of logits or images, such as msp, energy, pixel_mahalanobis"
             )
             yield Problem(("classifiers", victim, special[victim]), reason)
+        for victim in [
+            each for each in question["classifiers"] if special.get(each) == "draws" and question["margins"]
+        ]:
+            reason = f"{name} asks for margins, but a network that draws random numbers has no fixed decision boundary"
+            yield Problem(("classifiers", victim, "draws"), reason)
 
 
 def _is_set(entry: dict[str, Any], key: str) -> bool:
