@@ -7,18 +7,22 @@ from functools import partial
 import numpy as np
 
 from touchstone.contracts import PositiveFloat, UnitInterval
+from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.estimators import correct, logit_margins
+from touchstone.statistics.estimators import Array, correct, logit_margins
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import row, rows_of, with_means
-from touchstone.statistics.threats import network, white_box
+from touchstone.statistics.threats import budget, network, white_box
 from touchstone.statistics.threshold_intervals import Threshold, difference, resampled_threshold, share_at
 from touchstone.statistics.thresholds import catching_threshold
 
-METRICS = ("threshold", "share_above_threshold", "share_above_threshold_rise", "share_flagged", "share_wrong")
+METRICS = (
+    "threshold", "share_above_threshold", "share_above_threshold_unattacked", "share_above_threshold_rise", "share_flagged",
+    "share_wrong",
+)  # fmt: skip
 
 
 def margin_evasion(
@@ -46,9 +50,12 @@ def margin_evasion(
         Rows per classifier seed and set, then means over seeds; no row if no input is brittle and right. Intervals of
         numbers at the threshold also cover other held-out images; share_wrong has exact binomial ones. Metrics:
 
-        - on white-box attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack, and
+        - on white-box attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack;
           share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged;
-          share_above_threshold_rise, the latter minus the share of the same inputs that are above it unattacked, paired.
+          share_above_threshold_unattacked, the share of the same inputs that are above it without the attack;
+          share_above_threshold_rise, the difference of the two, paired.
+        - on SET/union, the same under every white-box attack within `eps` together: an input counts if any of them
+          succeeds.
         - on clean sets: threshold, in logits; share_above_threshold of the brittle inputs; share_flagged of the others.
 
     Raises:
@@ -71,10 +78,17 @@ def margin_evasion(
         threshold = resampled_threshold(find(proxies, brittle), (proxies, brittle), find)
         rows += _clean(subject, reference, eps, threshold)
         place = (network(subject.outputs), subject.examples)
-        for cell in outputs:
-            if (network(cell), cell.examples) == place and white_box(cell):
-                rows += _attacked(cell, subject, reference, eps, threshold)
+        attacked = [cell for cell in outputs if (network(cell), cell.examples) == place and white_box(cell)]
+        for cell in attacked:
+            rows += _attacked([cell], subject, reference, eps, threshold)
+        within = [cell for cell in attacked if _within(cell, eps)]
+        rows += _attacked(within, subject, reference, eps, threshold, f"{subject.examples}/union") if within else []
     return with_means(rows)
+
+
+def _within(cell: Cell, eps: float) -> bool:
+    norm, own = budget(cell)
+    return norm == "linf" and own is not None and own <= eps * (1 + 1e-6)
 
 
 def _files(subject: KeptMargins, reference: KeptMargins) -> list[Cell]:
@@ -96,22 +110,41 @@ def _clean(subject: KeptMargins, reference: KeptMargins, eps: float, threshold: 
 
 
 def _attacked(
-    cell: Cell, subject: KeptMargins, reference: KeptMargins, eps: float, threshold: Threshold
+    cells: list[Cell],
+    subject: KeptMargins,
+    reference: KeptMargins,
+    eps: float,
+    threshold: Threshold,
+    union: str | None = None,
 ) -> list[MetricRow]:
-    same = rows_of(cell.noun.example_ids, subject.ids, cell.file)
+    """Return the rows of one attack, or of several together on the set that `union` names."""
     chosen = (subject.margins <= eps) & subject.right
-    wrong = ~correct(cell.noun.predictions, cell.noun.labels)[same]
     if not chosen.any():
         return []
     # Neither right nor flagged are wrong inputs whose logit margin is above the threshold.
-    leads = np.where(wrong, logit_margins(cell.noun.logits[same]), -np.inf)
-    before = logit_margins(subject.logits)
+    leads = np.max([_wrong_leads(cell, subject) for cell in cells], axis=0)
+    wrong, before = np.isfinite(leads), logit_margins(subject.logits)
     unflagged, earlier = (share_at(threshold, one, below=False, above=True, among=chosen) for one in (leads, before))
     risen = (leads > threshold.value).astype(np.float64) - (before > threshold.value)
     rise = difference(float(risen[chosen].mean()), unflagged, earlier, int(chosen.sum()))
-    new = partial(row, cell=cell, n=int(chosen.sum()), files=[cell, *_files(subject, reference)])
+    files = [*cells, *_files(subject, reference)]
+    threat = _together(cells, eps) if union else None
+    new = partial(row, cell=cells[0], n=int(chosen.sum()), files=files, examples=union, threat_model=threat)
     return [
         new("share_wrong", intervals.share(wrong, chosen)),
         new("share_above_threshold", unflagged),
+        new("share_above_threshold_unattacked", earlier),
         new("share_above_threshold_rise", rise, unit="difference of fractions"),
     ]
+
+
+def _wrong_leads(cell: Cell, subject: KeptMargins) -> Array:
+    """Return the logit margins of the subject's inputs where the prediction is wrong, -inf elsewhere."""
+    same = rows_of(cell.noun.example_ids, subject.ids, cell.file)
+    wrong = ~correct(cell.noun.predictions, cell.noun.labels)[same]
+    return np.where(wrong, logit_margins(cell.noun.logits[same]), -np.inf)
+
+
+def _together(cells: list[Cell], eps: float) -> Threat:
+    names = tuple(sorted(cell.attack for cell in cells))
+    return Threat(WHITE_BOX, worst_of=names, norm="linf", budget=(("eps", stated(eps)),))

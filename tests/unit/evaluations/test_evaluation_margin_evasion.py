@@ -68,6 +68,29 @@ def test_the_rise_is_of_the_same_brittle_inputs_before_the_attack(attacked, shar
     assert (row.unit, row.method) == ("difference of fractions", "difference")
 
 
+def test_the_union_counts_an_input_that_any_attack_within_eps_gets_past():
+    clean, near = [1.0, 3.0, 9.0, 0.5], [0.05, 0.05, 0.3, 0.05]
+    settings = {"use": "pgd", "eps": 0.1}
+    attacked = [
+        outputs([-5.0, -1.0, -9.0, 0.2], attack="one", victim="cnn.0", settings=settings),
+        outputs([4.0, -1.0, -9.0, -7.0], attack="two", victim="cnn.0", settings=settings),
+        outputs([-9.0, -9.0, -9.0, -9.0], attack="larger", victim="cnn.0", settings=settings | {"eps": 0.2}),
+    ]
+    held_out = [0.05, 0.09, 0.5], [1.0, 2.0, 8.0]
+
+    rows = margin_evasion(
+        [margins(near, clean)], [outputs(clean), *attacked],
+        [margins(*held_out, "held")], [outputs(held_out[1], "held")], eps=0.1,
+    )  # fmt: skip
+
+    found = {row.metric: row for row in rows if row.examples == "test/union"}
+    assert found["share_wrong"].value == 1
+    assert found["share_above_threshold"].value == pytest.approx(2 / 3)  # the first by one, the last by the other
+    assert found["share_above_threshold_unattacked"].value == pytest.approx(1 / 3)
+    assert found["share_above_threshold_rise"].value == pytest.approx(1 / 3)
+    assert found["share_wrong"].threat.worst_of == ("one", "two")
+
+
 def test_attacks_on_other_networks_are_left_out():
     transfer = outputs([-5.0] * 4, attack="pgd", victim="mlp.0", settings={"use": "pgd"})
 
@@ -97,4 +120,5 @@ def test_shares_at_the_threshold_vary_with_the_held_out_images():
     )  # fmt: skip
 
     varying = {(row.examples, row.metric) for row in rows if row.image_variance}
+    varying -= {("test/margin_pgd", "share_above_threshold_unattacked")}
     assert varying == {("test", "share_above_threshold"), ("test/margin_pgd", "share_above_threshold")}
