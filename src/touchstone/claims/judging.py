@@ -101,7 +101,11 @@ def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdi
     verdict = _weighed(criterion, parts, study.data)
     open_needs = [part for part in needed if part.word == INCONCLUSIVE]
     return replace(
-        verdict, notes=(*verdict.notes, *(f"its precondition is open: {sentence(part)}" for part in open_needs))
+        verdict,
+        notes=(
+            *verdict.notes,
+            *(f"it is not settled whether its precondition is met: {sentence(part)}" for part in open_needs),
+        ),
     )
 
 
@@ -263,7 +267,9 @@ def _attacked(verdict: Verdict, study: StudyClaims, breaks: Mapping[str, Break])
     attacks = {name: breaks[name] for name in criterion.broken_by if _attacks_the_same(own, breaks[name])}
     by_word = {word: [name for name in attacks if attacks[name].word == word] for word in (CONFIRMED, INCONCLUSIVE)}
     notes = [f"broken by {name}: {attacks[name].sentence}" for name in by_word[CONFIRMED]]
-    notes += [f"{name} leaves open whether it is broken: {attacks[name].sentence}" for name in by_word[INCONCLUSIVE]]
+    notes += [
+        f"{name} does not settle whether it is broken: {attacks[name].sentence}" for name in by_word[INCONCLUSIVE]
+    ]
     if by_word[CONFIRMED]:
         word = BROKEN
     elif not attacks:

@@ -148,7 +148,8 @@ def stuck_note(parts: Sequence[Part]) -> str:
         return ""
     count = sum(part.stuck is not None for part in parts)
     range_ = " to ".join(dict.fromkeys((shares[0][0], shares[-1][0])))
-    which = f"{count} of {len(parts)} numbers rest on stuck attacks" if len(parts) > 1 else "an upper bound"
+    alone = "a difference under a stuck attack" if is_difference(parts[0].quantity) else "an upper bound"
+    which = f"{count} of {len(parts)} numbers rest on stuck attacks" if len(parts) > 1 else alone
     return f"{which}: on {range_} of the attacked OOD images the score's own gradient is 0"
 
 

@@ -40,6 +40,7 @@ class ClaimNumber(NamedTuple):
     high: float = math.inf
     band: tuple[float, float] | None = None  # that the criterion asks for; None if nothing is asked
     difference: bool = False
+    reason: str = ""  # why it cannot decide by itself
 
 
 class ClaimLine(NamedTuple):
@@ -127,7 +128,8 @@ def _decided(attack: str, verdicts: list[Verdict]) -> Iterator[tuple[str, str]]:
     """Yield the other claims that an attack may break, each with what became of it."""
     for verdict in verdicts:
         claim = verdict.claim
-        if isinstance(claim, Criterion) and claim.id != attack and attack in claim.broken_by:
+        run = verdict.word != NOT_RUN
+        if run and isinstance(claim, Criterion) and claim.id != attack and attack in claim.broken_by:
             yield claim.id, verdict.attacker
 
 
@@ -139,7 +141,14 @@ def typeset(comparisons: str) -> str:
 def _claim_number(part: Part, number: Number) -> ClaimNumber:
     quantity = part.quantity
     return ClaimNumber(
-        part.name, number, required(part), quantity.low, quantity.high, _band(part), is_difference(quantity)
+        part.name,
+        number,
+        required(part),
+        quantity.low,
+        quantity.high,
+        _band(part),
+        is_difference(quantity),
+        "; ".join(part.notes),
     )
 
 
@@ -176,14 +185,14 @@ def _why(word: str, part: Part) -> str:
     """Return in one sentence how the verdict follows from the number that decided."""
     asked = required(part)
     if not asked:
-        return "The number is reported; its criterion asks for no bound."
+        return "The claim only reports this number and asks for no bound."
     if part.notes:
         return f"The number cannot decide by itself: {'; '.join(part.notes)}."
     subject = "Every network" if part.condition.comparison == EQUAL else "The whole interval"
     reasons = {
         CONFIRMED: f"{subject} is {asked}.",
-        NOT_CONFIRMED: f"{'Not every network' if part.condition.comparison == EQUAL else 'The whole interval'} "
-        f"{'is' if part.condition.comparison == EQUAL else 'fails'} {asked}.",
+        NOT_CONFIRMED: f"{'Not every network is' if part.condition.comparison == EQUAL else 'No part of the interval is'}"
+        f" {asked}.",
         INCONCLUSIVE: f"The interval contains the bound, so it decides neither way ({asked}).",
     }
     return reasons.get(word, "")

@@ -88,9 +88,9 @@ def panels(count: int, *, columns: int = 3, height: float = 2.4, **shared: Any) 
     return figure, axes[:count]
 
 
-def headline(figure: Figure, text: str) -> None:
-    """Write what the figure shows above it, in bold and as wide as the page."""
-    figure.suptitle(textwrap.fill(text, HEADLINE), x=0.01, ha="left", fontsize=10, fontweight="bold")
+def headline(figure: Figure, text: str, letters: int = HEADLINE) -> None:
+    """Write what the figure shows above it, in bold and by default as wide as the page."""
+    figure.suptitle(textwrap.fill(text, letters), x=0.01, ha="left", fontsize=10, fontweight="bold")
 
 
 def described(figure: Figure, text: str) -> Figure:

@@ -16,7 +16,9 @@ from touchstone.report import drawing, marks, palette
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 WEAKER, STRONGEST, WITHOUT = "no attack, or a weaker one", "the strongest one tried", "without the system"
-ROW, TOP = 0.62, 0.95  # inches of one system, and of the rest
+WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
+ROW, TOP = 0.86, 1.35  # inches of one system, and of the rest
+TEXT, LETTERS = 10, 52  # points of the text, and letters of a line
 ARROW = {"arrowstyle": "-|>", "color": drawing.FAINT, "shrinkA": 5, "shrinkB": 5}
 SEVERE = 0.1  # a fall that is worth a headline
 
@@ -36,22 +38,23 @@ def overview(contrasts: list[Contrast]) -> Figure:
     Args:
         contrasts: at least one.
     """
-    figure = Figure(figsize=(drawing.WIDTH, TOP + ROW * len(contrasts)))
+    figure = Figure(figsize=(WIDTH, TOP + ROW * len(contrasts)))
     axes = figure.subplots()
     for height, contrast in enumerate(reversed(contrasts)):
         _row(axes, height, contrast)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.6, len(contrasts) - 0.25))
+        label = f"{contrast.paper}: {contrast.shows}"
+        axes.text(-0.02, height + 0.3, textwrap.fill(label, LETTERS), fontsize=TEXT, va="bottom", linespacing=1.1)
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.35, len(contrasts) - 0.1))
     axes.xaxis.set_major_formatter(PercentFormatter(1))
-    labels = [f"{one.paper}\n{textwrap.fill(one.shows, 34)}" for one in reversed(contrasts)]
-    axes.set_yticks(range(len(contrasts)), labels, fontsize=8)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(visible=False, axis="y")
-    drawing.headline(figure, takeaway(contrasts))
+    axes.set_yticks([])
+    axes.tick_params(axis="x", labelsize=TEXT)
+    axes.spines["left"].set_visible(False)
+    drawing.headline(figure, takeaway(contrasts), LETTERS - 8)
     for mark, colour, words in (("o", UNAWARE, WEAKER), ("o", AWARE, STRONGEST), ("|", drawing.INK, WITHOUT)):
         axes.plot([], [], marker=mark, color=colour, linestyle="none", markersize=8, label=words)
     if any(contrast.upper_bound for contrast in contrasts):
         axes.plot([], [], marker="o", color=AWARE, markerfacecolor="none", linestyle="none", label="upper bound only")
-    figure.legend(loc="outside lower center", ncols=4, fontsize=8, handletextpad=0.2, columnspacing=1.2)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=TEXT, handletextpad=0.2, columnspacing=1.2)
     return drawing.described(figure, _words(contrasts))
 
 
@@ -78,13 +81,19 @@ def _row(axes: Axes, height: int, contrast: Contrast) -> None:
 
 
 def _labels(axes: Axes, height: int, before: float, after: float) -> None:
-    """Write both values above their dots; of two that would meet, each away from the other."""
+    """Write both values below their dots; of two that would meet, each away from the other."""
     close = abs(before - after) < 0.1
     for value, other, colour in ((before, after, UNAWARE), (after, before, AWARE)):
         side = "center" if not close else "left" if value > other or (value == other and colour == AWARE) else "right"
         beside = {"center": 0, "left": 3, "right": -3}[side]
         axes.annotate(
-            f"{100 * value:.0f} %", (value, height), (beside, 9), textcoords="offset points", ha=side, fontsize=8
+            f"{100 * value:.0f} %",
+            (value, height),
+            (beside, -9),
+            textcoords="offset points",
+            ha=side,
+            va="top",
+            fontsize=TEXT,
         )
 
 

@@ -15,6 +15,7 @@ from touchstone.report import drawing, marks, palette, rasters
 from touchstone.report.inline_svg import inline_svg
 from touchstone.statistics.sanity_checks import Doubts
 
+NARROW = 330  # points: 440 pixels
 SMALL = 7  # points of text
 
 
@@ -52,6 +53,12 @@ class Picture(NamedTuple):
     def dense(self) -> bool:
         """Whether some of its text is small, so that a narrow screen has to show it wider than other figures."""
         return any(float(size) < SMALL for size in re.findall(rb"font-size:([\d.]+)px", self.svg))
+
+    @property
+    def narrow(self) -> bool:
+        """Whether a phone shows it whole."""
+        width = re.search(rb'width="([\d.]+)pt"', self.svg)
+        return width is not None and float(width[1]) <= NARROW
 
     @property
     def files(self) -> dict[str, bytes]:

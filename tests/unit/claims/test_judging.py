@@ -36,7 +36,7 @@ def test_a_claim_that_an_attack_breaks_still_holds_and_is_broken():
 
 @pytest.mark.parametrize(
     ("rate", "attacker", "note"),
-    [(0.3, "survives", ()), (0.51, "undecided", ("S9-2 leaves open whether it is broken: SR 51.0",))],
+    [(0.3, "survives", ()), (0.51, "undecided", ("S9-2 does not settle whether it is broken: SR 51.0",))],
 )
 @pytest.mark.parametrize(("value", "word"), [(0.9, "confirmed"), (0.8, "inconclusive"), (0.5, "not confirmed")])
 def test_whether_a_claim_survives_does_not_depend_on_whether_it_holds(value, word, rate, attacker, note):
@@ -233,9 +233,9 @@ SIDES = {"roles": {"net": "classifiers", "other": "classifiers", "examples": "ex
     ("own", "others", "word", "note"),
     [
         (0.01, 0.01, "confirmed", None),
-        (0.8, 0.01, "inconclusive", "an upper bound: on 80% of"),
-        (0.01, 0.7, "inconclusive", "an upper bound: on 70% of"),
-        (0.8, 0.7, "inconclusive", "an upper bound: on 80% of"),
+        (0.8, 0.01, "inconclusive", "a difference under a stuck attack: on 80% of"),
+        (0.01, 0.7, "inconclusive", "a difference under a stuck attack: on 70% of"),
+        (0.8, 0.7, "inconclusive", "a difference under a stuck attack: on 80% of"),
     ],
 )
 def test_of_a_difference_a_stuck_attack_on_either_side_leaves_the_claim_open(own, others, word, note):

@@ -25,7 +25,7 @@ from touchstone.statistics.sanity_checks import Doubts
 
 CAPTION = (
     "Each system in the measure of its own paper: 100 % is perfect. Lines are 95 % intervals over training seeds and test "
-    "images. Attacks of one row have the same budget. Point at a dot to see what its attacker knows."
+    "images. Attacks of one row have the same budget. Click a dot to see where its number comes from."
 )
 
 

@@ -2,18 +2,22 @@
 const chips = all(".scorecard button");
 const words = byId("claim-words");
 const state = { paper: "", word: "", text: "" };
+{# What a closed line shows: its claim, its sentence, its verdicts. #}
+const shownText = (line) => all("th, summary, .judged, .words", line).map(textOf).join(" ").toLowerCase();
 const matches = (line) =>
   (!state.paper || line.dataset.paper === state.paper) &&
   (!state.word || line.dataset.words.split("|").includes(state.word)) &&
-  wordsOf(state.text).every((word) => line.textContent.toLowerCase().includes(word));
+  wordsOf(state.text).every((word) => shownText(line).includes(word));
+{# A heading filters by a paper or by a verdict, a count by both. #}
+const filtersOf = (chip) => ["paper", "word"].filter((name) => name in chip.dataset);
+const isOn = (chip) => filtersOf(chip).every((name) => state[name] === chip.dataset[name]);
 const filterClaims = async () => {
   await Promise.all(all("#claims > details[data-holds]").map(unfold));
   const lines = all("#claims tr[data-words]");
   const filtered = Object.values(state).some(Boolean);
   lines.forEach((line) => (line.hidden = !matches(line)));
   for (const chip of chips) {
-    const on = chip.dataset.word ? state.word === chip.dataset.word : state.paper === chip.dataset.paper;
-    chip.setAttribute("aria-pressed", on);
+    chip.setAttribute("aria-pressed", isOn(chip));
   }
   const left = lines.filter((line) => !line.hidden);
   byId("claims").querySelector(".tools output").textContent = filtered ? `${left.length} of ${lines.length}` : "";
@@ -28,10 +32,10 @@ const keep = () => {
 if (chips.length) {
   for (const chip of chips) {
     chip.addEventListener("click", () => {
-      const name = chip.dataset.word ? "word" : "paper";
-      state[name] = state[name] === chip.dataset[name] ? "" : chip.dataset[name];
+      const on = isOn(chip);
+      for (const name of filtersOf(chip)) state[name] = on ? "" : chip.dataset[name];
       keep();
-      if (state[name]) words.scrollIntoView({ block: "start" });
+      if (!on) words.scrollIntoView({ block: "start" });
     });
   }
   words.addEventListener("input", () => {

@@ -35,7 +35,7 @@ const seedsOf = (data, mean) => {
   });
   return [...data.places].filter(([, place]) => codes.every(([code, at]) => at[place] === code)).map(([line]) => [rowAt(data, line), line]);
 };
-const describe = (data, row, line) => {
+const describe = (data, row, line, about) => {
   const list = make("dl");
   const add = (name, value) => list.append(make("dt", name), make("dd", value));
   add("value", short(row.value));
@@ -44,7 +44,8 @@ const describe = (data, row, line) => {
     if (value === null || value === "" || value.length === 0) continue;
     add(label, typeof value === "number" ? short(value) : Array.isArray(value) ? value.join(", ") : value);
   }
-  if (line in data.how) add("what it is", data.how[line]);
+  if (about) add("what it is", about);
+  if (line in data.how) add("how it came about", data.how[line]);
   const values = isMean(row) ? seedsOf(data, row).map(([single]) => single.value) : [];
   if (values.length) add("of single seeds", `least ${short(Math.min(...values))}, greatest ${short(Math.max(...values))}`);
   if (line in data.doubts) {
@@ -66,12 +67,12 @@ const linesOf = (data, places) => {
 };
 
 const coded = (index, name, place) => index[name].of[index[name].at[place]];
-const fileEntry = (index, place) => {
+const fileEntry = (index, place, alone) => {
   const item = make("li");
   const name = index.files[place];
-  item.append(make("code", name, { className: "path" }));
+  const path = make("code", name, { className: "path" });
   if (index.digest[place].startsWith("?")) {
-    item.append(make("p", `Its digest is in the sidecar of the metrics computed from it: touchstone trace ${name}`, { className: "none" }));
+    item.append(path, make("p", `Its digest is in the sidecar of the metrics computed from it: touchstone trace ${name}`, { className: "none" }));
     return item;
   }
   const list = make("dl");
@@ -90,14 +91,17 @@ const fileEntry = (index, place) => {
   const inputs = undo(coded(index, "inputs", place));
   if (inputs.length) add("made from", filesOf(index, inputs, true));
   add("rerun", make("code", `snakemake --cores all --config study=${index.study} --force ${coded(index, "folder", place)}`, { className: "command" }));
-  item.append(list);
+  const fold = make("details", "", { open: alone });
+  fold.append(make("summary"), list);
+  fold.firstChild.append(path);
+  item.append(fold);
   return item;
 };
 const MOST = 8; // files of a long list that are shown at first
 const filesOf = (index, places, onlyNames = false, most = MOST) => {
   const list = make("ul", "", { className: "files" });
   const entry = (place) => {
-    if (!onlyNames) return fileEntry(index, place);
+    if (!onlyNames) return fileEntry(index, place, places.length === 1);
     const item = make("li");
     item.append(make("a", index.files[place], { href: `#file=${encodeURIComponent(index.files[place])}` }));
     return item;
@@ -118,11 +122,11 @@ const present = (title, parts) => {
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 };
-const openNumber = async (line) => {
+const openNumber = async (line, about) => {
   const [data, index] = await Promise.all([readRows(), readIndex()]);
   const row = rowAt(data, line);
   const of = data.of[line];
-  const parts = [describe(data, row, line)];
+  const parts = [describe(data, row, line, about)];
   if (isMean(row)) {
     const seeds = make("ul");
     seeds.append(...seedsOf(data, row).map(([single, place]) => {
@@ -147,6 +151,12 @@ const openNumber = async (line) => {
   history.scrollRestoration = "manual"; // closing the dialog goes back, and must not scroll to the address's anchor
   history.pushState({ origin: line }, "");
 };
+{# What a number's label says, and of a check what was asked. #}
+const aboutOf = (number) => {
+  const cell = number.closest(".grid td");
+  const asked = cell && cell.closest("table").tHead.rows[0].cells[cell.cellIndex].querySelector("abbr").title;
+  return [number.getAttribute("aria-label"), asked && `asked: ${asked}`].filter(Boolean).join("; ");
+};
 const openFile = async () => {
   if (!anchor().startsWith("file=")) return;
   const index = await readIndex();
@@ -160,7 +170,7 @@ addEventListener("popstate", () => !anchor().startsWith("file=") && dialog.close
 dialog.addEventListener("close", () => history.state?.origin !== undefined && history.back());
 document.addEventListener("click", (event) => {
   const number = event.target.closest(NUMBER);
-  if (number) openNumber(lineOf(number));
+  if (number) openNumber(lineOf(number), aboutOf(number));
   else if (event.target === dialog || event.target.closest("#origin a:not([href^='#file='])")) dialog.close();
 });
 {# A number or a mark of a figure that is pointed at says what it is. #}

@@ -2,6 +2,9 @@
 {# Tables, folded parts and figures. Every script of the page shares these names. #}
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 const make = (tag, text, attributes = {}) => Object.assign(document.createElement(tag), { textContent: text ?? "" }, attributes);
+{# The text of a part with a space between its pieces. #}
+const pieces = (part) => (part.nodeType === Node.TEXT_NODE ? [part.data] : [...part.childNodes].flatMap(pieces));
+const textOf = (part) => pieces(part).join(" ").replace(/\s+/g, " ").trim();
 const byId = (id) => document.getElementById(id);
 
 {# Packed parts are gzip in base 85 until they are needed; the first letter says how many bytes only fill up the end. #}
@@ -234,7 +237,10 @@ all("header[id], section[id]").filter((part) => links.has(part.id)).forEach((par
 
 {# What a name or a number is, on a card beside it. #}
 const tip = byId("tip");
-const cards = once(() => unpack(byId("cards").textContent).then((text) => new Map(Object.entries(JSON.parse(text)))));
+const cards = once(() => unpack(byId("cards").textContent).then((text) => {
+  const plain = ([name, words]) => [name, words.replaceAll("`", "").replace(`${name}: `, "")];
+  return new Map(Object.entries(JSON.parse(text)).map(plain));
+}));
 const namesIn = async (text) => {
   const byName = await cards();
   return text.split(/[+/,\s@]+/).map((word) => word.replace(/\.\d+$/, "")).filter((word, place, words) => byName.has(word) && words.indexOf(word) === place).map((word) => `${word} – ${byName.get(word)}`);

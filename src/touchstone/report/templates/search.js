@@ -5,9 +5,9 @@ const query = byId("search-words");
 const SHOWN = 12;
 const targets = once(async () => {
   await Promise.all(all("#claims > details[data-holds]").map(unfold));
-  const list = all("#claims tr[id]").map((row) => [[...row.cells].map((cell) => cell.textContent.replace(/\s+/g, " ").trim()).join(" · "), `#${row.id}`, "claim"]);
-  list.push(...all("section[id] > h2").map((head) => [head.textContent, `#${head.parentElement.id}`, "section"]));
-  list.push(...all("details.chapter").map((part) => [part.querySelector("summary").textContent, `#${part.id}`, "question"]));
+  const list = all("#claims tr[id]").map((row) => [[...row.cells].map(textOf).join(" · "), `#${row.id}`, "claim"]);
+  list.push(...all("section[id] > h2").map((head) => [textOf(head), `#${head.parentElement.id}`, "section"]));
+  list.push(...all("details.chapter").map((part) => [textOf(part.querySelector("summary")), `#${part.id}`, "question"]));
   const figures = [...all("figure[id]").map((part) => part.id), ...all("[data-holds]").flatMap((part) => part.dataset.holds.split(" ").filter((id) => id.startsWith("figure-")))];
   list.push(...[...new Set(figures)].filter(Boolean).map((id) => [id.replace("figure-", "figure ").replaceAll("_", " "), `#${id}`, "figure"]));
   list.push(...[...(await cards())].map(([name, text]) => [`${name} – ${text}`, "#names", "name"]));
