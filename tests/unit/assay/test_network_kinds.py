@@ -75,7 +75,7 @@ def numbering(classes):
 
 
 def assayed(network, images, labels, folder, std=1.0):
-    """Clean accuracy and accuracy under the worst attack, as an assay measures them."""
+    """Clean accuracy and accuracy under the worst attack, as an assay measures them, and the attacked images."""
     channels, classes = images.shape[1], int(labels.max()) + 1
     shape = (channels, SIDE, SIDE)
     model = program_export.put_into_file(
@@ -89,7 +89,7 @@ def assayed(network, images, labels, folder, std=1.0):
     attacked = attack_suite(normalised, images, labels, streams, eps=EPS, steps=20, restarts=2, queries=50)
     assert float((attacked - images).abs().max()) <= EPS + 1e-6
     with torch.no_grad():
-        return tuple(float((normalised(x).argmax(1) == labels).float().mean()) for x in (images, attacked))
+        return *(float((normalised(x).argmax(1) == labels).float().mean()) for x in (images, attacked)), attacked
 
 
 MEASURED = {
@@ -112,13 +112,15 @@ def test_the_accuracy_is_that_of_an_independent_attack_or_lower(tmp_path, kind):
     for parameter in network.parameters():
         parameter.requires_grad_(False)
 
-    clean, worst = assayed(network, images, labels, tmp_path, 1 / scale)
+    clean, worst, attacked = assayed(network, images, labels, tmp_path, 1 / scale)
 
     own = pgd(lambda batch: network(batch * scale), images, labels)
     with torch.no_grad():
-        right = [float((network(x * scale).argmax(1) == labels).float().mean()) for x in (images, own)]
+        sets = (images, attacked, own)
+        right = [float((network(x * scale).argmax(1) == labels).float().mean()) for x in sets]
     assert clean == right[0] > 0.8
-    assert right[1] - 0.1 <= worst <= right[1] + 1e-6
+    assert worst == pytest.approx(right[1], abs=1 / len(labels))  # the program is this network: one image may be a tie
+    assert worst <= right[2] + 1e-6
 
 
 def exported(network, folder):
