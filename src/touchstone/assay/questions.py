@@ -18,6 +18,7 @@ def evaluations(
     own, few = {"classifiers": ["own_model"]}, {"resamples": effort.resamples}
     missing = "".join(f" {sentence}" for sentence in detectors.left_out)
     checks = [name for name in attacks if name.startswith("check_")]
+    random = {"random": ["own_model"]} if facts.model.random else {}
     made: dict[str, Any] = {
         "robustness": {
             "use": "robustness",
@@ -31,7 +32,7 @@ def evaluations(
             "use": "sanity",
             "question": "Do the attacks behave as attacks must, so that images which resist them may be called robust?",
             **own, "examples": ["own_attacked"], "attacks": checks, "victims": ["own_model"],
-            "main_eps": facts.eps_written, "large_eps": ENDING_EPS,
+            "main_eps": facts.eps_written, "large_eps": ENDING_EPS, **random,
         },
         "eps_curve": {
             "use": "robustness",

@@ -48,7 +48,9 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
             marker=look["marker"], linestyle="none", markersize=6, capsize=2, elinewidth=0.7, alpha=0.85, label=entry,
         )  # fmt: skip
         marks.shows(drawn.lines[0], rows["tau"])
-    axes.set(xlabel=f"robust accuracy at {norm} eps {eps:g} (share)", ylabel="Kendall's tau of input and logit margin")
+    axes.set(
+        xlabel=f"robust accuracy at {norm} eps {eps:g} (share)", ylabel="Kendall's tau: input margins, logit margins"
+    )
     axes.set(xlim=(-0.03, 1.03), ylim=(min(0, *axes.get_ylim()), 1.02))
     for entry, (point, shift) in _label_places(
         {entry: (rows["robust"].value, rows["tau"].value) for entry, rows in whole.items()}
@@ -57,10 +59,9 @@ def tau_against_robustness(metrics: list[MetricRow], *, eps: PositiveFloat = 0.1
             entry, point, (0, shift), textcoords="offset points", ha="center", va="center", fontsize=8,
             color=palette.line(entry, whole)["color"], annotation_clip=False,
         )  # fmt: skip
-    best = max(whole, key=lambda entry: whole[entry]["tau"].value)
-    axes.set_title(
-        f"The logit margin ranks best in {best}: tau {whole[best]['tau'].value:.2f}", fontweight="bold", fontsize=10
-    )
+    robust = max(whole, key=lambda entry: whole[entry]["robust"].value)
+    title = f"In the most robust network, {robust}, the logit margin ranks with tau {whole[robust]['tau'].value:.2f}"
+    axes.set_title(title, fontweight="bold", fontsize=10)
     taus = "; ".join(f"{entry} {rows['tau'].value:.2f} at {rows['robust'].value:.0%}" for entry, rows in whole.items())
     return drawing.described(figure, f"Kendall's tau against robust accuracy, per classifier: {taus}.")
 

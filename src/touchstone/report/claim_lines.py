@@ -148,7 +148,7 @@ def _claim_number(part: Part, number: Number) -> ClaimNumber:
         quantity.high,
         _band(part),
         is_difference(quantity),
-        "; ".join(part.notes),
+        "; ".join([*part.notes[:1]] * part.few + ["its attack was stuck"] * (part.stuck is not None)),
     )
 
 

@@ -107,6 +107,8 @@ def test_the_study_attacks_the_expectation_and_plans_only_what_an_attack_can_fol
     assert made.passes > 15 * plain.passes
     assert "brittle" not in sections["evaluations"] and "margins" not in sections
     assert {figure["evaluation"] for figure in sections["figures"].values()} <= sections["evaluations"].keys()
+    assert sections["evaluations"]["attack_checks"]["random"] == ["own_model"]
+    assert "random" not in yaml.safe_load(plain.text)["evaluations"]["attack_checks"]
     assert "Margins and brittle images are left out" in made.text
     assert "Margins and brittle images are left out" not in plain.text
     (tmp_path / "mine.yaml").write_text(re.sub(r"sha256:[mib]\b", f"sha256:{'0' * 64}", made.text))

@@ -86,6 +86,14 @@ def test_a_check_whose_files_are_not_there_is_not_made():
     assert set(verdicts([SOUND[0], SOUND[3]])) == {"loss_rises"}
 
 
+def test_the_loss_of_one_draw_of_a_random_network_is_not_checked():
+    entry = SOUND[0].entry
+
+    kept, left_out = ({row.metric for row in sanity(SOUND, random=names)} for names in ([], [entry]))
+
+    assert kept - left_out == {"loss_rises", "loss_rises_passed", "loss_rises_mean", "loss_rises_passed_mean"} & kept
+
+
 def test_nothing_to_check_is_refused():
     with pytest.raises(ValueError, match="no white-box attack with eps"):
         sanity([SOUND[0]])

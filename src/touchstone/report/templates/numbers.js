@@ -155,7 +155,10 @@ const openNumber = async (line, about) => {
 const aboutOf = (number) => {
   const cell = number.closest(".grid td");
   const asked = cell && cell.closest("table").tHead.rows[0].cells[cell.cellIndex].querySelector("abbr").title;
-  return [number.getAttribute("aria-label"), asked && `asked: ${asked}`].filter(Boolean).join("; ");
+  const label = number.getAttribute("aria-label") ?? "";
+  let same = 0; // both begin with the words of the check
+  while (asked && asked[same] === label[same]) same += 1;
+  return asked ? `${label}; asked ${asked.slice(same)}` : label;
 };
 const openFile = async () => {
   if (!anchor().startsWith("file=")) return;

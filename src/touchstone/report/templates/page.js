@@ -56,7 +56,7 @@ const sortable = (table) => {
 };
 
 {# One tab stop per table: arrow keys move between its headings and numbers. #}
-const STOPS = "thead button, .number";
+const STOPS = "thead button, .scorecard button, .number";
 const roving = (table) => all(STOPS, table).forEach((stop, place) => (stop.tabIndex = place ? -1 : 0));
 const STEPS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 0], ArrowUp: [-1, 0] };
 const move = (event) => {
