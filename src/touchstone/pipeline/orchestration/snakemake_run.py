@@ -112,10 +112,7 @@ def _run(study: str, cores: str, lock: str, logs: Path, claim: locks.Claim, devi
         snakemake = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
         claim.name_snakemake(snakemake.pid)
         try:
-            _follow(snakemake, events, logs)
-        except KeyboardInterrupt:
-            print("\nStopping once the running jobs have finished (press Ctrl-C again to leave them).", file=sys.stderr)
-            snakemake.wait()
+            _follow_to_the_end(snakemake, events, logs)
         except Terminated:
             print("touchstone: terminated: ending the running jobs; the next run continues from there", file=sys.stderr)
             _take_down(snakemake, logs)
@@ -176,6 +173,16 @@ def _take_down(snakemake: subprocess.Popen[bytes], logs: Path) -> None:
         snakemake.kill()
         snakemake.wait()
         processes.end(run_records.running(logs))
+
+
+def _follow_to_the_end(snakemake: subprocess.Popen[bytes], events: EventFile, logs: Path) -> None:
+    """Follow Snakemake until it ends; after an interrupt, until its running jobs have."""
+    try:
+        _follow(snakemake, events, logs)
+    except KeyboardInterrupt:
+        print("\nStopping once the running jobs have finished (press Ctrl-C again to leave them).", file=sys.stderr)
+        snakemake.terminate()  # Ctrl-C reaches Snakemake, too; `kill -INT` of this process does not
+        snakemake.wait()
 
 
 def _follow(snakemake: subprocess.Popen[bytes], events: EventFile, logs: Path) -> None:

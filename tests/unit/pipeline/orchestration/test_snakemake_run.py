@@ -38,6 +38,25 @@ def test_a_snakemake_that_ignores_sigterm_is_killed_in_bounded_time(tmp_path, mo
     assert "waiting for Snakemake to end" in capsys.readouterr().err
 
 
+def test_an_interrupt_of_the_run_alone_reaches_snakemake(tmp_path, monkeypatch, capsys):
+    """Ctrl-C reaches both, `kill -INT` only the run. Snakemake then has to start no new jobs, which it does at SIGTERM."""
+    graceful = (
+        "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(7)); print(1, flush=True); time.sleep(20)"
+    )
+    snakemake = subprocess.Popen([sys.executable, "-c", graceful], stdout=subprocess.PIPE)
+    snakemake.stdout.readline()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(snakemake_run, "_follow", interrupted)
+
+    snakemake_run._follow_to_the_end(snakemake, EventFile(tmp_path / "events.jsonl"), tmp_path)
+
+    assert snakemake.returncode == 7
+    assert "Stopping once the running jobs have finished" in capsys.readouterr().err
+
+
 def test_the_last_line_says_where_the_report_is(conclude, capsys):
     assert conclude(0, {"planned": 8}, {"done": 8, "total": 8}) == 0
 
