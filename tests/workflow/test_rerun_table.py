@@ -5,9 +5,6 @@ No job of it was run: every file is a stand-in, with the sidecar that its job wo
 
 import json
 import os
-import resource
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -390,24 +387,3 @@ def test_the_files_of_a_removed_entry_are_listed_by_gc_and_not_touched(own, caps
     left = {path.relative_to(own.root).as_posix() for path in files if "margin_pgd" in path.as_posix()}
     assert {Path(file).suffix for file in left} == {".safetensors", ".zip"}
     assert listed == left
-
-
-def test_planning_takes_at_most_three_seconds_per_300_jobs_beyond_snakemakes_start(finished, graph, tmp_path):
-    """Processor time, for what else runs here must not count; where it shares our core it slows us, so the best of three."""
-    (tmp_path / "Snakefile").write_text("rule all:\n    output: 'x'\n    shell: 'touch x'\n")
-    assert len(graph.jobs) >= 300
-
-    taken = []
-    while len(taken) < 3 and min(taken, default=99) > 3.0:
-        beyond = processor_time(finished.root) - processor_time(tmp_path)
-        taken.append(beyond * 300 / len(graph.jobs))
-
-    assert min(taken) <= 3.0, taken
-
-
-def processor_time(folder):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    line = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all", "--cores", "all"]
-    subprocess.run(line, cwd=folder, capture_output=True, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

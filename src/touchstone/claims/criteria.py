@@ -145,12 +145,11 @@ class Criterion:
         }
         if self.breaks:
             conditions["breaks",] = self.breaks
-        stuck = {
-            (*place, "stuck", *side): one
+        return conditions | {
+            (*place, "stuck", *["of what is subtracted"] * side): one
             for place, each in conditions.items()
-            for side, one in zip(((), (LESS.strip(),)), each.stuck, strict=False)
+            for side, one in enumerate(each.stuck)
         }
-        return conditions | stuck
 
 
 def assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:

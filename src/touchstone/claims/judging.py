@@ -189,7 +189,7 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
         data_sets = " and ".join(fixed[0]) if isinstance(fixed[0], Mapping) else "none"
         notes.append(f"its bound was fixed for {data_sets}, not for {data}")
         weakest = REPORTED
-    notes += dict.fromkeys(part.notes[0] for part in by_weakness if part.few)
+    notes += dict.fromkeys(part.counted for part in by_weakness if part.few)
     notes += filter(None, [stuck_note(by_weakness)])
     word = criterion.met if weakest == CONFIRMED else weakest
     return Verdict(criterion, word, by_weakness, tuple(notes), _built_in_attacker(criterion, by_weakness))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 
 from touchstone.claims.criteria import Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
@@ -57,10 +56,14 @@ class Part:
         return ": ".join(filter(None, (self.title, self.quantity.which, self.decider)))
 
     @property
+    def counted(self) -> str:
+        """How many seeds were judged: "1 seed"."""
+        return "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Why the number says less than it seems to."""
-        counted = "1 seed" if len(self.seeds) == 1 else f"{len(self.seeds)} seeds"
-        return (*[counted] * self.few, *([] if self.stuck is None else [stuck_note([self])]))
+        return tuple(filter(None, (self.counted if self.few else "", stuck_note([self]))))
 
     @property
     def decider(self) -> str:
@@ -141,16 +144,13 @@ def ends_if_stuck(quantity: Quantity) -> tuple[float, float]:
 
 def stuck_note(parts: Sequence[Part]) -> str:
     """Return in words which of a claim's numbers rest on attacks that were stuck; "" if none does."""
-    shares = sorted(
-        {f"{part.stuck:.0%}": part.stuck for part in parts if part.stuck is not None}.items(), key=itemgetter(1)
-    )
+    shares = sorted(part.stuck for part in parts if part.stuck is not None)
     if not shares:
         return ""
-    count = sum(part.stuck is not None for part in parts)
-    range_ = " to ".join(dict.fromkeys((shares[0][0], shares[-1][0])))
+    least_to_most = " to ".join(dict.fromkeys(f"{share:.0%}" for share in (shares[0], shares[-1])))
     alone = "a difference under a stuck attack" if is_difference(parts[0].quantity) else "an upper bound"
-    which = f"{count} of {len(parts)} numbers rest on stuck attacks" if len(parts) > 1 else alone
-    return f"{which}: on {range_} of the attacked OOD images the score's own gradient is 0"
+    which = f"{len(shares)} of {len(parts)} numbers rest on stuck attacks" if len(parts) > 1 else alone
+    return f"{which}: on {least_to_most} of the attacked OOD images the score's own gradient is 0"
 
 
 def direction(part: Part) -> str:

@@ -148,7 +148,9 @@ def _claim_number(part: Part, number: Number) -> ClaimNumber:
         quantity.high,
         _band(part),
         is_difference(quantity),
-        "; ".join([*part.notes[:1]] * part.few + ["its attack was stuck"] * (part.stuck is not None)),
+        "; ".join(
+            filter(None, (part.counted if part.few else "", "" if part.stuck is None else "its attack was stuck"))
+        ),
     )
 
 

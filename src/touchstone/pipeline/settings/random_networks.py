@@ -44,9 +44,9 @@ def random_networks(resolved: dict[str, Any]) -> Iterator[Problem]:
                 " of logits or images, such as msp, energy, pixel_mahalanobis"
             )
             yield Problem(("classifiers", victim, special[victim]), reason)
-        for victim in [
-            each for each in question["classifiers"] if special.get(each) == "draws" and question["margins"]
-        ]:
+        for victim in question["classifiers"] if question["margins"] else ():
+            if special.get(victim) != "draws":
+                continue
             reason = f"{name} asks for margins, but a network that draws random numbers has no fixed decision boundary"
             yield Problem(("classifiers", victim, "draws"), reason)
 
