@@ -13,7 +13,7 @@ from touchstone.report.pictures import Picture
 
 ANSWERS = 4  # sentences that open a chapter of a paper that chooses none
 OPEN_CHAPTERS = 5  # of the first papers; those of further papers are folded, so that the page stays short
-OPEN_CLAIMS = 40  # if more are judged, only those that answer a paper's question are open to view
+OPEN_CLAIMS = 30  # if more are judged, only those that answer a paper's question are open to view
 
 
 @dataclass(frozen=True)

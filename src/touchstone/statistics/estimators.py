@@ -19,9 +19,17 @@ from scipy.special import logsumexp
 Array = NDArray[Any]
 
 
+def smallest_integers(id_rows: int, ood_rows: int) -> type[np.signedinteger[Any]]:
+    """Return the integers that hold every product in a statistic of so many rows; smaller ones are faster."""
+    return np.int32 if max(2 * id_rows * ood_rows, 20 * id_rows, 20 * ood_rows) < 2**31 else np.int64
+
+
 @dataclass(frozen=True)
 class Counts:
-    """How often each distinct score occurs, scores ascending: (R, M) integers, one row per (re)sample of the data."""
+    """How often each distinct score occurs, scores ascending: (R, M) integers, one row per (re)sample of the data.
+
+    The integers are at least `smallest_integers`.
+    """
 
     id: Array
     ood: Array
@@ -29,12 +37,12 @@ class Counts:
     @cached_property
     def id_to(self) -> Array:
         """In-distribution rows at or below each score: accepted by that threshold."""
-        return self.id.cumsum(axis=1)
+        return self.id.cumsum(axis=1, dtype=self.id.dtype)
 
     @cached_property
     def ood_to(self) -> Array:
         """Anomalous rows at or below each score: wrongly accepted by that threshold."""
-        return self.ood.cumsum(axis=1)
+        return self.ood.cumsum(axis=1, dtype=self.ood.dtype)
 
     @cached_property
     def id_from(self) -> Array:

@@ -129,11 +129,22 @@ def share(hits: Array, among: Array | None = None) -> Interval:
     return interval._replace(resampled=Resampled(samples, (len(hits),), SCORE))
 
 
+@lru_cache(maxsize=8)  # a job resamples few sets, each for many numbers
+def times_drawn(rows: int, resamples: int, *seeds: int) -> Array:
+    """Return how often each row is in each resample, (resamples, rows) int16. Only the arguments decide the draws."""
+    generator, chunk = np.random.default_rng(seeds), max(1, CHUNK // rows)
+    times = np.empty((resamples, rows), dtype=np.int16)
+    for place, drawn in enumerate(draws(rows, resamples, generator, chunk)):
+        own = drawn + rows * np.arange(len(drawn))[:, None]
+        counts = np.bincount(own.ravel(), minlength=own.size)
+        times[place * chunk : place * chunk + len(drawn)] = counts.reshape(drawn.shape)
+    return times
+
+
 @lru_cache(maxsize=2)
 def multiplicities(rows: int, resamples: int, seed: int) -> Array:
-    """Return how often each row is in each resample, (resamples, rows)."""
-    drawn = np.concatenate(list(draws(rows, resamples, np.random.default_rng([seed]), max(1, CHUNK // rows))))
-    return times_drawn(np.arange(rows), rows, drawn).astype(np.float64)
+    """Return `times_drawn` as float64, for products with numbers."""
+    return times_drawn(rows, resamples, seed).astype(np.float64)
 
 
 def _ratio_samples(values: Array, among: Array, resamples: int, seed: int) -> Array:
@@ -148,13 +159,6 @@ def draws(rows: int, resamples: int, generator: np.random.Generator, chunk: int)
     """Yield row numbers drawn with replacement, (up to `chunk`, rows), until there are `resamples` samples."""
     for start in range(0, resamples, chunk):
         yield generator.integers(0, rows, size=(min(chunk, resamples - start), rows))
-
-
-def times_drawn(places: Array, distinct: int, draws: Array) -> Array:
-    """Return how often each distinct score is drawn, (R, M)."""
-    samples = len(draws)
-    flat = places[draws] + distinct * np.arange(samples)[:, None]
-    return np.bincount(flat.ravel(), minlength=samples * distinct).reshape(samples, distinct)
 
 
 def bootstrap(

@@ -6,14 +6,23 @@ See docs/papers/shared.md, "Intervals".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from touchstone.statistics import estimators
 from touchstone.statistics.crossed import CONFIDENCE, SCORE, SIGNED
-from touchstone.statistics.estimators import Counts, checked
-from touchstone.statistics.intervals import CHUNK, Array, Interval, draws, from_samples, times_drawn
+from touchstone.statistics.estimators import Counts, checked, smallest_integers
+from touchstone.statistics.intervals import (
+    CHUNK,
+    Array,
+    Interval,
+    draws,
+    from_samples,
+    multiplicities,
+    times_drawn,
+)
 
 ALL = tuple(estimators.STATISTICS)
 
@@ -22,19 +31,34 @@ def _resampled_counts(
     id_scores: Array, ood_scores: Array, resamples: int, seed: int, counted: Array | None = None
 ) -> Iterator[Counts]:
     kept = np.ones(len(ood_scores), dtype=bool) if counted is None else counted
-    id_places, kept_places, distinct = estimators.ranks(id_scores, ood_scores[kept])
-    ood_places = np.full(len(ood_scores), distinct)  # a place of its own for rows that do not count
-    ood_places[kept] = kept_places
-    chunk = max(1, CHUNK // (len(id_places) + len(ood_places)))
-    strata = [
-        draws(len(places), resamples, np.random.default_rng([seed, stratum]), chunk)
-        for stratum, places in enumerate((id_places, ood_places))
-    ]
-    whole = np.bincount(kept_places, minlength=distinct)
-    for id_draws, ood_draws in zip(*strata, strict=True):
-        ood = times_drawn(ood_places, distinct + 1, ood_draws)[:, :distinct]
-        ood[ood.sum(axis=1) == 0] = whole  # a resample without any row that counts
-        yield Counts(times_drawn(id_places, distinct, id_draws), ood)
+    id_places, ood_places, distinct = estimators.ranks(id_scores, ood_scores[kept])
+    sizes = (len(id_scores), len(ood_scores))
+    id_times, ood_times = (times_drawn(size, resamples, seed, stratum) for stratum, size in enumerate(sizes))
+    integers, chunk = smallest_integers(*sizes), max(1, CHUNK // sum(sizes))
+    whole = np.bincount(ood_places, minlength=distinct)
+    strata = (
+        _counts(id_times, id_places, distinct, integers, chunk),
+        _counts(ood_times[:, kept], ood_places, distinct, integers, chunk),
+    )
+    for id_counts, ood_counts in zip(*strata, strict=True):
+        ood_counts[ood_counts.sum(axis=1) == 0] = whole  # a resample without any row that counts
+        yield Counts(id_counts, ood_counts)
+
+
+def _counts(
+    times: Array, places: Array, distinct: int, integers: type[np.signedinteger[Any]], chunk: int
+) -> Iterator[Array]:
+    """Yield how often each of `distinct` scores is drawn, (up to `chunk`, distinct), if row i has score `places[i]`."""
+    order = np.argsort(places)
+    taken, starts = np.unique(places[order], return_index=True)
+    for start in range(0, len(times), chunk):
+        part = times[start : start + chunk]
+        counts = np.zeros((len(part), distinct), dtype=integers)
+        if len(taken) == len(places):
+            counts[:, places] = part
+        else:
+            counts[:, taken] = np.add.reduceat(part[:, order], starts, axis=1, dtype=integers)
+        yield counts
 
 
 def detection_samples(
@@ -84,13 +108,14 @@ def split_detection(scores: Array, anomalous: Array, *, resamples: int, seed: in
     The rows are drawn together, so that all networks see the same ones.
     """
     distinct, places = np.unique(checked(scores, "scores"), return_inverse=True)
-    drawn = draws(len(scores), resamples, np.random.default_rng([seed]), max(1, CHUNK // len(scores)))
+    times = times_drawn(len(scores), resamples, seed)
     parts: dict[str, list[Array]] = {name: [] for name in ALL}
     # Two places per score: one for each kind of row.
     both = places + len(distinct) * anomalous
     whole = np.bincount(both, minlength=2 * len(distinct)).reshape(2, -1)
-    for part in drawn:
-        counts = times_drawn(both, 2 * len(distinct), part).reshape(len(part), 2, len(distinct))
+    integers = smallest_integers(len(scores), len(scores))
+    for part in _counts(times, both, 2 * len(distinct), integers, max(1, CHUNK // len(scores))):
+        counts = part.reshape(len(part), 2, len(distinct))
         counts[(counts.sum(axis=2) == 0).any(axis=1)] = whole  # a resample without any row of one kind
         for name, values in parts.items():
             values.append(estimators.STATISTICS[name](Counts(counts[:, 0], counts[:, 1])))
@@ -177,19 +202,28 @@ def kendall_samples(first: Array, second: Array, *, resamples: int, seed: int) -
     # Ranks, since infinity minus infinity is no number.
     columns = [stats.rankdata(checked(column, "column"), method="dense") for column in (first, second)]
     rows = len(columns[0])
-    drawn = draws(rows, resamples, np.random.default_rng([seed]), max(1, CHUNK // rows))
+    chunk = max(1, CHUNK // rows)
     if rows > PAIRS:
-        return np.array([_tau(columns[0][part], columns[1][part]) for chunk in drawn for part in chunk])
+        drawn = draws(rows, resamples, np.random.default_rng([seed]), chunk)
+        return np.array([_tau(columns[0][part], columns[1][part]) for several in drawn for part in several])
     signs = [np.sign(column[:, None] - column[None]).astype(np.float64) for column in columns]
-    products = (signs[0] * signs[1], signs[0] ** 2, signs[1] ** 2)
     parts = []
-    for chunk in drawn:
-        times = times_drawn(np.arange(rows), rows, chunk).astype(np.float64)
-        # Every pair as often as both of its rows were drawn: whole numbers, so no order of summing matters.
-        agree, one, other = (((times @ product) * times).sum(axis=1) for product in products)
-        untied = np.sqrt(one) * np.sqrt(other)
-        parts.append(np.divide(agree, untied, out=np.zeros(len(chunk)), where=untied > 0))
+    for start in range(0, resamples, chunk):
+        times = multiplicities(rows, resamples, seed)[start : start + chunk]
+        agree = _pairs(times, signs[0] * signs[1])
+        untied = np.sqrt(_pairs(times, signs[0] ** 2)) * np.sqrt(_pairs(times, signs[1] ** 2))
+        parts.append(np.divide(agree, untied, out=np.zeros(len(times)), where=untied > 0))
     return np.concatenate(parts)
+
+
+def _pairs(times: Array, values: Array) -> Array:
+    """Return the sum of `values` (N, N) over all pairs of rows, each as often as both of its rows were drawn, (R,).
+
+    The values are -1, 0 and 1, so that sums are whole numbers and no order of summing matters.
+    """
+    if np.count_nonzero(values) == values.size - len(values) and (values >= 0).all():  # no ties: 1 off the diagonal
+        return np.asarray(times.sum(axis=1) ** 2 - (times**2).sum(axis=1))
+    return np.asarray(((times @ values) * times).sum(axis=1))
 
 
 def _tau(first: Array, second: Array) -> float:
