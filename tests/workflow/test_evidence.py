@@ -16,7 +16,7 @@ import pytest
 
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
-from touchstone.evidence import adoption, attestation, recomputation, study_evidence
+from touchstone.evidence import adoption, attestation, study_evidence
 from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
@@ -392,8 +392,7 @@ def test_a_forged_probe_is_caught_on_an_equal_processor_and_not_checked_on_anoth
     assert any("the training of 1 of the detectors and probes" in line for line in elsewhere.unchecked)
 
 
-def test_of_a_share_verify_says_which_rows_and_trainings_it_did_not_draw(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(recomputation, "FEWEST", 1)
+def test_of_a_share_verify_says_which_rows_and_trainings_it_did_not_draw(trained, tmp_path):
     forger = Forger(trained, tmp_path / "forged")
     forger.noun(CLEAN, logits=lambda logits: bumped(logits, 3 * np.arange(10), 60))
     forger.rehash()

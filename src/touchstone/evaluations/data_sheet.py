@@ -6,12 +6,13 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
-from touchstone.records.nouns import Cell
+from touchstone.records.nouns import Array, Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval, Sampling
 from touchstone.statistics.rows import of_images, row, with_means
 
 METRICS = ("n", "classes", "mean_intensity", "sparsity", "on_grid")
+CHUNK = 100  # images at a time: they fit into the processor's cache
 GRID_TOLERANCE = 1e-3  # of one grey level: float32 keeps k/255 to about 2e-5 of one
 
 
@@ -37,18 +38,26 @@ def data_sheet(
     rows: list[MetricRow] = []
     for cell in examples:
         noun = cell.noun
-        images = noun.images[np.argsort(noun.example_ids)].reshape(len(noun), -1).astype(np.float64)
-        levels = images * 255
-        on_grid = np.abs(levels - np.rint(levels)) < GRID_TOLERANCE
+        order, parts = np.argsort(noun.example_ids), range(0, len(noun), CHUNK)
+        measured = [_of_each_image(noun.images[order[start : start + CHUNK]]) for start in parts]
+        intensity, sparsity, on_grid = np.concatenate(measured, axis=1)
         properties = {
             "n": (Interval(len(noun), None, None), "images"),
             "classes": (Interval(len(np.unique(noun.labels[noun.labels >= 0])), None, None), "classes"),
-            "mean_intensity": (intervals.mean(images.mean(axis=1), **sampling), "pixels"),
-            "sparsity": (intervals.mean((images == 0).mean(axis=1), **sampling), "fraction"),
-            "on_grid": (intervals.mean(on_grid.mean(axis=1), **sampling), "fraction"),
+            "mean_intensity": (intervals.mean(intensity, **sampling), "pixels"),
+            "sparsity": (intervals.mean(sparsity, **sampling), "fraction"),
+            "on_grid": (intervals.mean(on_grid, **sampling), "fraction"),
         }
         rows += [
             row(metric, interval, cell=of_images(cell), entry=noun.source, n=len(noun), unit=unit, files=[cell])
             for metric, (interval, unit) in properties.items()
         ]
     return with_means(rows)
+
+
+def _of_each_image(images: Array) -> Array:
+    """Return the mean intensity, the sparsity and the share of pixels on the grid of each image, (3, N)."""
+    pixels = images.reshape(len(images), -1).astype(np.float64)
+    levels = pixels * 255
+    on_grid = np.abs(levels - np.rint(levels)) < GRID_TOLERANCE
+    return np.stack([pixels.mean(axis=1), (pixels == 0).mean(axis=1), on_grid.mean(axis=1)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,15 @@ def _malformed(record: dict[str, Any]) -> str:
     return ""
 
 
-def check_chain(records: Records, folder: Path, result: Result) -> None:
-    """Check that each record has the digests of its inputs' records, and each file that is here its record's digest."""
+def check_chain(records: Records, folder: Path, unpacked: Mapping[str, str], result: Result) -> None:
+    """Check that each record has the digests of its inputs' records, and each file that is here its record's digest.
+
+    Args:
+        records: Of every artefact behind the report.
+        folder: The unpacked evidence.
+        unpacked: The digest that each file had when it was unpacked.
+        result: Receives the problems.
+    """
     links = 0
     for file, record in records.items():
         with result.reading(CHAIN, file, "its record cannot be checked"):
@@ -78,7 +85,10 @@ def check_chain(records: Records, folder: Path, result: Result) -> None:
     here = [file for file in records if sidecar_files.exists(folder / file)]
     for file in here:
         with result.reading(CHAIN, file, "its bytes cannot be checked"):
-            if (digest := sidecar_files.artefact_digest(folder / file)) != records[file]["artefact"]:
+            digest = unpacked.get(file) or sidecar_files.artefact_digest(
+                folder / file
+            )  # a bundle's member has only the latter
+            if digest != records[file]["artefact"]:
                 stated = records[file]["artefact"]
                 result.add(CHAIN, file, f"its bytes have digest {digest}, its record says {stated}")
     result.proved.append(

@@ -35,7 +35,6 @@ KINDS = {
 BY_ROW = ("translate", "infer", "measure", "score")  # steps that compute each row of a set by itself
 SET = ("examples", "outputs")  # their roles of that set
 PROBES = ("linear_probe", "pseudo_margins")  # evaluations that train: rounding decides some of their predictions
-FEWEST = 20  # rows of a file, and fits of a study, that are computed again, however small the share
 MOST_KEPT = 24  # nouns in memory: a job's inputs are read again by its neighbours
 MOST_NETWORKS = 8  # in memory, for the same reason
 
@@ -135,7 +134,7 @@ class Recomputation(Reader):
 
     def draw(self, count: int) -> Array | None:
         """Return the sorted places of what is computed again, of so many; None for all of it."""
-        size = max(FEWEST, math.ceil(self.share * count))
+        size = math.ceil(self.share * count)
         return None if size >= count else np.sort(self.random.choice(count, size, replace=False))
 
     @cached_property

@@ -75,7 +75,7 @@ def verify(path: Path, options: Options, folder: Path | None = None) -> Result:
         result.add(BYTES, name, problem)
     selection = _selection(about, folder, result)
     if selection is not None:
-        _check(selection, about, folder, options, result)
+        _check(selection, evidence, folder, options, result)
     result.problems = list(dict.fromkeys(result.problems))
     result.seconds = time.monotonic() - started
     return result
@@ -117,11 +117,12 @@ def _refuse_code(folder: Path) -> None:
             raise ValueError(f"base: {base} is a path; evidence names a study")
 
 
-def _check(selection: Selection, about: dict[str, Any], folder: Path, options: Options, result: Result) -> None:
+def _check(selection: Selection, evidence: archive.Evidence, folder: Path, options: Options, result: Result) -> None:
+    about, unpacked = evidence.about, {name: entry.digest for name, entry in evidence.entries.items()}
     if options.study is not None and (problem := _other_study(selection, options.study)):
         result.add(SETTINGS, selection.plan.study.name, problem)
     records = chain_checks.read_records(selection, folder, result)
-    chain_checks.check_chain(records, folder, result)
+    chain_checks.check_chain(records, folder, unpacked, result)
     chain_checks.check_pages(selection, records, folder, about["root"], options.root, result)
     chain_checks.check_plan(selection, records, result)
     chain_checks.check_splits(selection, folder, result)
