@@ -10,7 +10,7 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SIGNED
+from touchstone.statistics.crossed import SIGNED, SIGNED_DIFFERENCE
 from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.pairing import require_outputs
 from touchstone.statistics.rows import grouped, only, row, rows_of, with_means
@@ -103,10 +103,21 @@ class _Pair:
                 metric = f"agreement_beyond_chance_minus_{base.cell.entry}"
                 samples = self.beyond_samples - base.beyond_samples
                 count, files = min(self.count, base.count), [self.cell, base.cell, self.fooled]
-                yield self._row(metric, self.beyond - base.beyond, samples, UNIT, count, files)
+                yield self._row(
+                    metric, self.beyond - base.beyond, samples, UNIT, count, files, method=SIGNED_DIFFERENCE
+                )
 
-    def _row(self, metric: str, value: Array, samples: Array, unit: str, count: int, files: list[Cell]) -> MetricRow:
-        interval = intervals.from_samples(float(value[0]), samples, (self.images,), SIGNED, counted=count)
+    def _row(
+        self,
+        metric: str,
+        value: Array,
+        samples: Array,
+        unit: str,
+        count: int,
+        files: list[Cell],
+        method: str = SIGNED,
+    ) -> MetricRow:
+        interval = intervals.from_samples(float(value[0]), samples, (self.images,), method, counted=count)
         return row(metric, interval, cell=self.cell, n=count, unit=unit, files=files)
 
 

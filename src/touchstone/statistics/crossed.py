@@ -23,12 +23,14 @@ Array = NDArray[Any]
 CONFIDENCE = 0.95
 NOTHING = 1e-15  # a variance below it is rounding
 # How an end is found from the standard error. The words are those of the column `method`.
-SCORE, SIGNED, PLAIN = "score", "difference", "t"
+SCORE, SIGNED, SIGNED_DIFFERENCE, PLAIN = "score", "difference", "difference of signed numbers", "t"
 METHODS = {
     SCORE: "score interval of a share of the effective number of inputs (Wilson 1927; Korn & Graubard 1998)",
     SIGNED: "t interval of a paired difference or a rank correlation, no narrower than what n inputs can show",
+    SIGNED_DIFFERENCE: "t interval of a difference of two of these, no narrower than what n inputs can show",
     PLAIN: "t interval",
 }
+LARGEST = {SIGNED: 1.0, SIGNED_DIFFERENCE: 2.0}  # absolute value that such a number can have
 
 
 class Spread(NamedTuple):
@@ -102,7 +104,7 @@ def ends(
         variance: of the number.
         df: degrees of freedom of the variance.
         images: how many were drawn; they bound how little can be seen if the variance is 0.
-        method: SCORE, SIGNED or PLAIN.
+        method: one of METHODS.
         confidence: that the interval holds the truth.
 
     References:
@@ -116,10 +118,11 @@ def ends(
         half = t / (1 + t * t / effective) * math.sqrt(value * (1 - value) / effective + (t / (2 * effective)) ** 2)
         return max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half))
     half = t * math.sqrt(variance)
-    if method == SIGNED:
-        z = float(special.ndtri((1 + confidence) / 2))
-        half = max(half, z * z / (images + z * z))
-    return value - half, value + half
+    if method not in LARGEST:
+        return value - half, value + half
+    z = float(special.ndtri((1 + confidence) / 2))
+    half, largest = max(half, z * z / (images + z * z)), LARGEST[method]
+    return max(value - half, -largest), min(value + half, largest)
 
 
 def p_value(find_ends: Callable[[float], tuple[float, float]], bound: float, *, above: bool) -> float:

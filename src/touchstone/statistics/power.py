@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from touchstone.statistics.crossed import CONFIDENCE, SCORE, SIGNED, Spread
+from touchstone.statistics.crossed import CONFIDENCE, LARGEST, SCORE, Spread
 
 Array = NDArray[Any]
 POWER = 0.80
@@ -33,7 +33,7 @@ class Question(NamedTuple):
     """What a number is asked.
 
     Attributes:
-        method: SCORE, SIGNED or PLAIN, of crossed.py: how its interval is made.
+        method: one of crossed.METHODS: how its interval is made.
         comparison: with its bound, as a criterion writes it: "at_least", "between", ...
         bound: one number; two for "between".
         distance: how far from the bound the truth has to be for an answer to be worth its price.
@@ -213,7 +213,7 @@ def _reference(question: Question) -> float:
 
 def _seen(truth: _Truth, spread: Spread, question: Question) -> Spread:
     """Return the spread; where nothing varied, a share or a difference at the truth would, at least with the images."""
-    if spread.variance > 0 or question.method not in (SCORE, SIGNED):
+    if spread.variance > 0 or question.method not in (SCORE, *LARGEST):
         return spread
     share = min(abs(truth.value), 1.0)
     one_image = _reference(question) or share * (1 - share)
@@ -230,7 +230,7 @@ def _halves(spread: Spread, question: Question) -> Array:
     ]
     t = stats.t.ppf((1 + question.confidence) / 2, [each.df for each in drawn])
     half = np.asarray(t * np.sqrt([each.variance for each in drawn]))
-    if question.method == SIGNED:
+    if question.method in LARGEST:
         z = float(stats.norm.ppf((1 + question.confidence) / 2))
         half = np.maximum(half, z * z / (spread.images + z * z))
     return half

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from touchstone.statistics import estimators
-from touchstone.statistics.crossed import CONFIDENCE, SCORE, SIGNED
+from touchstone.statistics.crossed import CONFIDENCE, SCORE, SIGNED, SIGNED_DIFFERENCE
 from touchstone.statistics.estimators import Counts, checked, smallest_integers
 from touchstone.statistics.intervals import (
     CHUNK,
@@ -188,7 +188,7 @@ def kendall_difference(
         raise ValueError("a paired difference needs the same rows on both sides")
     samples = [kendall_samples(*columns, resamples=resamples, seed=seed) for columns in (first, second)]
     value = estimators.kendall_tau(*first) - estimators.kendall_tau(*second)
-    return from_samples(value, samples[0] - samples[1], (len(first[0]),), SIGNED)
+    return from_samples(value, samples[0] - samples[1], (len(first[0]),), SIGNED_DIFFERENCE)
 
 
 PAIRS = 1000  # rows up to which all pairs at once are faster than one sort per resample

@@ -9,6 +9,7 @@ METHODS = {
     "exact": "exact binomial interval",
     "score": "score interval",
     "difference": "t interval, no narrower than n images allow",
+    "difference of signed numbers": "t interval, no narrower than n images allow",
     "t": "t interval",
     "percentile": "bootstrap percentiles",
 }

@@ -7,8 +7,8 @@ from scipy import stats
 
 import interval_coverage
 from interval_coverage import FORGETFUL, HULL, LEAST, REAL, SEEDS
-from touchstone.statistics import crossed
-from touchstone.statistics.crossed import PLAIN, SCORE, SIGNED, Spread, ends, spread
+from touchstone.statistics import crossed, wording
+from touchstone.statistics.crossed import PLAIN, SCORE, SIGNED, SIGNED_DIFFERENCE, Spread, ends, spread
 
 Z = stats.norm.ppf(0.975)
 
@@ -172,7 +172,7 @@ def test_no_discordant_pair_of_359_still_allows_one_point():
     assert high == pytest.approx(0.0106, abs=5e-5)
 
 
-@pytest.mark.parametrize("method", [SIGNED, PLAIN])
+@pytest.mark.parametrize("method", [SIGNED, SIGNED_DIFFERENCE, PLAIN])
 def test_a_difference_has_students_interval(method):
     variance, df = 0.01**2, 3.5
 
@@ -192,7 +192,19 @@ def test_a_share_whose_seeds_differ_stays_inside_0_and_1_and_around_its_value():
     assert 0.97 - low > high - 0.97
 
 
-@pytest.mark.parametrize("method", [SCORE, SIGNED, PLAIN])
+@pytest.mark.parametrize(("method", "largest"), [(SIGNED, 1), (SIGNED_DIFFERENCE, 2)])
+def test_a_difference_ends_where_no_difference_can_be(method, largest):
+    low, high = ends(0.9 * largest, 0.2**2, 2, 1000, method)
+
+    assert high == largest and low == pytest.approx(0.9 * largest - 0.2 * stats.t.ppf(0.975, 2))
+    assert ends(-0.9 * largest, 0.2**2, 2, 1000, method) == (-high, -low)
+
+
+def test_every_method_of_an_interval_has_words():
+    assert crossed.METHODS.keys() <= wording.METHODS.keys()
+
+
+@pytest.mark.parametrize("method", [SCORE, SIGNED, SIGNED_DIFFERENCE, PLAIN])
 @pytest.mark.parametrize("parts", [(0.05**2, 1e-4, 1e-4), (0, 1e-4, 1e-4), (0.05**2, 0, 0)])
 def test_the_interval_narrows_with_seeds(parts, method):
     widths = []
