@@ -10,7 +10,7 @@ from typing import Any
 from touchstone.evidence import budget_checks, closeness, margin_points
 from touchstone.evidence.margin_points import Tally
 from touchstone.evidence.problems import BUDGET, PLAN, RECOMPUTATION, Result, counted
-from touchstone.evidence.recomputation import BY_ROW, Recomputation
+from touchstone.evidence.recomputation import BY_ROW, KINDS, Recomputation
 from touchstone.evidence.study_evidence import NETWORKS
 from touchstone.numerics import cpu_paths
 from touchstone.pipeline.planning.parts import Task
@@ -88,7 +88,7 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
     if task.step == "attack":
         check, words = BUDGET, "is not what it has to be"
     with result.reading(check, task.output, words):
-        stated = reader.stated(task.output)
+        stated = reader.noun(task.output, KINDS[task.step])
         if task.step == "attack":
             clean = reader.noun(str(task.inputs["examples"]), "ExampleSet")
             bounded = budget_checks.compare(stated, clean, task.settings["component"])

@@ -119,11 +119,6 @@ class Recomputation(Reader):
         except ValueError as error:
             raise JobError(f"{file}: {error}") from error
 
-    def stated(self, file: str) -> Any:
-        """Return an artefact as the evidence states it, None if it leaves it out."""
-        kind = KINDS[self.selection.tasks[file].step]
-        return self.noun(file, kind) if sidecar_files.exists(self.folder / file) else None
-
     def computable(self, task: Task) -> bool:
         """Return whether a task can be run again without an attack, a training run or a download."""
         if task.step == "measure":
