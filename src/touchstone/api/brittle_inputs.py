@@ -39,7 +39,8 @@ def brittle_inputs(
     that is not listed may still be. No labels are needed: the decision is the model's own.
 
     Args:
-        model: images to logits (N, K), a module or a function, with its normalisation inside.
+        model: images to logits (N, K), a module, a function or a program (`torch.export.load(file).module()`), with its
+            normalisation inside.
         images: (N, C, H, W), floats in [0, 1].
         eps: largest perturbation, as a share of the pixel range; above 0.
         threshold: search only among inputs whose logit margin is at most this, which is faster: see `brittle_threshold`.
@@ -63,6 +64,7 @@ def brittle_inputs(
     if eps <= 0:
         raise ValueError(f"eps must be > 0, got {eps:g}")
     calls.check_tensors(images=images)
+    model = calls.without_modes(model)
     brittle: list[BrittleInput] = []
     ids = torch.arange(len(images), device=images.device)
     calls.check_steady(model, images)

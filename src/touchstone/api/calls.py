@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from touchstone.contracts import Model
 
@@ -40,6 +40,23 @@ def check_tensors(**values: object) -> None:
         if name.endswith("images") and not value.is_floating_point():
             scale = " / 255" if value.dtype == torch.uint8 else ""
             raise ValueError(f"{name} are {value.dtype}, expected floats in [0, 1]: {name}.float(){scale}")
+
+
+def without_modes(model: Model) -> Model:
+    """Return a program of torch.export as a function, and any other model as it is.
+
+    Such a program was exported in one mode. It says that it is in train mode, and refuses to be switched.
+    """
+    if not isinstance(model, fx.GraphModule):
+        return model
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+    except NotImplementedError:
+        return lambda images: model(images)
+    for module, training in modes:
+        module.training = training
+    return model
 
 
 def check_steady(model: Model, images: Tensor) -> None:

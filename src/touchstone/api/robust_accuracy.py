@@ -84,7 +84,8 @@ def evaluate(
     them.
 
     Args:
-        model: images to logits (N, K), a module or a function, with its normalisation inside.
+        model: images to logits (N, K), a module, a function or a program (`torch.export.load(file).module()`), with its
+            normalisation inside.
         images: (N, C, H, W), floats in [0, 1].
         labels: (N,), int64.
         eps: radius of the attacks, as a share of the pixel range; above 0 and below 0.5.
@@ -108,6 +109,7 @@ def evaluate(
             if one of `attacks` leaves the budget or the pixel range.
     """
     calls.check_tensors(images=images, labels=labels)
+    model, backward = calls.without_modes(model), backward and calls.without_modes(backward)
     if not 0 < eps < LARGE_EPS:
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
     if draws < 1:

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 
+from touchstone.api.brittle_inputs import brittle_inputs
 from touchstone.api.robust_accuracy import evaluate
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.random_sign import random_sign
@@ -39,6 +40,18 @@ def test_batches_change_nothing_and_the_model_comes_back_as_it_was(world):
     assert model.training and all(p.requires_grad and p.grad is not None for p in model.parameters())
     assert whole.robust_accuracy == parts.robust_accuracy and whole.failed_checks == parts.failed_checks == ()
     model.eval()
+
+
+def test_a_program_of_torch_export_gives_what_its_module_gives(world, recwarn):
+    """It says that it is in train mode, and raises an error if it is told to leave it."""
+    model, (images, labels), _ = world
+    program = torch.export.export(model, (images[:4],), dynamic_shapes=({0: torch.export.Dim("n", max=4096)},)).module()
+
+    found, expected = (evaluate(each, images, labels, eps=0.1, steps=10, queries=20) for each in (program, model))
+    nearest, own = (brittle_inputs(each, images, eps=0.05) for each in (program, model))
+
+    assert torch.equal(found.attacked, expected.attacked) and nearest == own
+    assert not [each for each in recwarn if "train mode" in str(each.message)] and program.training
 
 
 def test_a_model_that_hides_its_gradients_fails_checks_and_is_still_broken_by_the_black_box(world):
