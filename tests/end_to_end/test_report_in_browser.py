@@ -216,16 +216,24 @@ def test_a_measured_number_opens_where_it_comes_from(page, tiny):
 
 def test_closing_a_number_leaves_the_reader_where_they_were(page):
     page.execute_script("location.hash = '#cite'")
-    WebDriverWait(page, 5).until(lambda driver: driver.execute_script("return scrollY") > 0)
+    WebDriverWait(page, 5).until(lambda driver: at_rest(driver) > 0)
     page.execute_script("scrollTo(0, 100)")
+    assert at_rest(page) == 100
 
     page.execute_script("arguments[0].click()", one(page, "#claims .number"))
     dialog_is(page, True)
     page.execute_script("document.querySelector('#origin .close').click()")
 
     dialog_is(page, False)
-    page.execute_async_script("setTimeout(arguments[0], 300)")
-    assert page.execute_script("return scrollY") == 100
+    assert at_rest(page) == 100
+
+
+def at_rest(page):
+    """Return where the page is once it no longer scrolls: it scrolls smoothly, so for a while."""
+    return page.execute_async_script(
+        "const done = arguments[0]; let last = null;"
+        "const look = () => { if (scrollY === last) return done(last); last = scrollY; setTimeout(look, 300); }; look();"
+    )
 
 
 def test_a_number_of_a_claim_opens_the_rows_and_files_that_it_is_of(page):
