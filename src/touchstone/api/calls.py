@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from touchstone.contracts import Model
+from touchstone.numerics.tensors import frozen
 
 AFTER, EVERY = 3.0, 0.5  # seconds until the line of progress appears, and between its updates
 SAME = 0.01  # of the largest logit: rounding changes less, dropout more
@@ -45,18 +46,13 @@ def check_tensors(**values: object) -> None:
 def without_modes(model: Model) -> Model:
     """Return a program of torch.export as a function, and any other model as it is.
 
-    Such a program was exported in one mode. It says that it is in train mode, and refuses to be switched.
+    Such a program has only the mode in which it was exported, but it reports train mode, and its `eval()` raises an error.
     """
-    if not isinstance(model, fx.GraphModule):
-        return model
-    modes = [(module, module.training) for module in model.modules()]
     try:
-        model.eval()
+        with frozen(model):
+            return model
     except NotImplementedError:
         return lambda images: model(images)
-    for module, training in modes:
-        module.training = training
-    return model
 
 
 def check_steady(model: Model, images: Tensor) -> None:

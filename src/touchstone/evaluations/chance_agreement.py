@@ -12,6 +12,7 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.crossed import SIGNED, SIGNED_DIFFERENCE
 from touchstone.statistics.estimators import Array, correct
+from touchstone.statistics.intervals import Interval
 from touchstone.statistics.pairing import require_outputs
 from touchstone.statistics.rows import grouped, only, row, rows_of, with_means
 from touchstone.statistics.threats import network
@@ -94,31 +95,25 @@ class _Pair:
             ("agreement_beyond_chance", self.beyond, self.beyond_samples, UNIT),
             ("chance_agreement", self.chance, self.chance_samples, "fraction"),
         )
-        return [self._row(*each, self.count, [self.cell, self.fooled]) for each in found]
+        rows = []
+        for metric, value, samples, unit in found:
+            interval = self._interval(value, samples, SIGNED, self.count)
+            files = [self.cell, self.fooled]
+            rows.append(row(metric, interval, cell=self.cell, n=self.count, unit=unit, files=files))
+        return rows
 
     def rows_against(self, bases: list[_Pair]) -> Iterator[MetricRow]:
         """Yield the rows of the differences to other classifiers on the same images."""
         for base in bases:
             if base.cell.entry != self.cell.entry and base.count and self.count:
                 metric = f"agreement_beyond_chance_minus_{base.cell.entry}"
-                samples = self.beyond_samples - base.beyond_samples
+                value, samples = self.beyond - base.beyond, self.beyond_samples - base.beyond_samples
                 count, files = min(self.count, base.count), [self.cell, base.cell, self.fooled]
-                yield self._row(
-                    metric, self.beyond - base.beyond, samples, UNIT, count, files, method=SIGNED_DIFFERENCE
-                )
+                interval = self._interval(value, samples, SIGNED_DIFFERENCE, count)
+                yield row(metric, interval, cell=self.cell, n=count, unit=UNIT, files=files)
 
-    def _row(
-        self,
-        metric: str,
-        value: Array,
-        samples: Array,
-        unit: str,
-        count: int,
-        files: list[Cell],
-        method: str = SIGNED,
-    ) -> MetricRow:
-        interval = intervals.from_samples(float(value[0]), samples, (self.images,), method, counted=count)
-        return row(metric, interval, cell=self.cell, n=count, unit=unit, files=files)
+    def _interval(self, value: Array, samples: Array, method: str, count: int) -> Interval:
+        return intervals.from_samples(float(value[0]), samples, (self.images,), method, counted=count)
 
 
 def _one_hot(values: Array, classes: int) -> Array:

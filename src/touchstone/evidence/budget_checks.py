@@ -12,8 +12,6 @@ from touchstone.numerics.tensors import row_norms, to_grid_towards
 from touchstone.records.nouns import Array, Cell, ExampleSet
 from touchstone.statistics.threats import budget
 
-OFF_GRID = 1e-3  # of a grey level; float32 keeps k/255 to about 2e-5 of one
-
 
 def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -> bool:
     """Check an attacked set against the clean one.
@@ -34,7 +32,7 @@ def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -
     if attacked.source != clean.source:
         raise ValueError(f"its source is {attacked.source!r}, that of the clean images {clean.source!r}")
     levels = attacked.images * 255
-    if levels.size and float(np.abs(levels - np.rint(levels)).max()) > OFF_GRID:
+    if not np.allclose(levels, np.rint(levels), atol=1e-3):
         raise ValueError("its images are not on the 1/255 grid")
     norm, eps = budget(Cell(None, "", attack="attack", settings=settings))
     before = torch.from_numpy(clean.images)

@@ -85,9 +85,8 @@ def check_chain(records: Records, folder: Path, unpacked: Mapping[str, str], res
     here = [file for file in records if sidecar_files.exists(folder / file)]
     for file in here:
         with result.reading(CHAIN, file, "its bytes cannot be checked"):
-            digest = unpacked.get(file) or sidecar_files.artefact_digest(
-                folder / file
-            )  # a bundle's member has only the latter
+            # Files were hashed when they were unpacked; members of bundles were not.
+            digest = unpacked.get(file) or sidecar_files.artefact_digest(folder / file)
             if digest != records[file]["artefact"]:
                 stated = records[file]["artefact"]
                 result.add(CHAIN, file, f"its bytes have digest {digest}, its record says {stated}")

@@ -43,7 +43,7 @@ def test_batches_change_nothing_and_the_model_comes_back_as_it_was(world):
 
 
 def test_a_program_of_torch_export_gives_what_its_module_gives(world, recwarn):
-    """It says that it is in train mode, and raises an error if it is told to leave it."""
+    """The program reports train mode, and its `eval()` raises an error."""
     model, (images, labels), _ = world
     program = torch.export.export(model, (images[:4],), dynamic_shapes=({0: torch.export.Dim("n", max=4096)},)).module()
 

@@ -41,7 +41,7 @@ def probability_of_the_label(logits, labels):
 
 
 def pgd(model, images, labels, steps=60, lowered=lead_of_the_label):
-    """An attack of this test alone: signed steps from the clean image, by default on the margin, the last success kept."""
+    """Take signed steps from the clean image, by default to lower the margin, and keep the last success."""
     best, moved = images.clone(), images.clone()
     for _ in range(steps):
         moved = moved.detach().requires_grad_()
