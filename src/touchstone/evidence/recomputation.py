@@ -35,6 +35,7 @@ KINDS = {
 BY_ROW = ("translate", "infer", "measure", "score")  # steps that compute each row of a set by itself
 SET = ("examples", "outputs")  # their roles of that set
 PROBES = ("linear_probe", "pseudo_margins")  # evaluations that train: rounding decides some of their predictions
+NUDGE = 1e-5  # of each weight, a tenth of the tolerance for logits: a number at a tie then falls to either side
 MOST_KEPT = 24  # nouns in memory: a job's inputs are read again by its neighbours
 MOST_NETWORKS = 8  # in memory, for the same reason
 
@@ -60,10 +61,12 @@ class _Task(Job):
     Attributes:
         result: The noun that it writes.
         sample: The rows of its set that it reads, (K,); None for all of them.
+        nudged: Whether the weights of its networks are moved at random, each by at most `NUDGE` of it.
     """
 
     result: Any = None
     sample: Array | None = None
+    nudged: bool = False
     reader: Recomputation
 
     def noun(self, role: str, kind: str) -> Any:
@@ -72,6 +75,8 @@ class _Task(Job):
         return noun if self.sample is None or noun is None or role not in SET else select_rows(noun, self.sample)
 
     def _network(self, file: str, block: dict[str, Any]) -> Any:
+        if self.nudged:
+            return self.reader.nudge(super()._network(file, block))
         # Device and memory order are the same in all tasks of a study.
         return self.reader.networks.get((file, canonical(block)), lambda: super(_Task, self)._network(file, block))
 
@@ -144,18 +149,29 @@ class Recomputation(Reader):
         drawn = self.draw(len(self.fitted))
         return set(self.fitted if drawn is None else (self.fitted[place] for place in drawn))
 
-    def compute(self, task: Task, sample: Array | None = None) -> Any:
+    def nudge(self, network: Any) -> Any:
+        """Return a network after its weights were moved at random, each by at most `NUDGE` of it."""
+        import torch
+
+        with torch.no_grad():
+            for weights in network.parameters():
+                noise = torch.from_numpy(self.random.uniform(-NUDGE, NUDGE, tuple(weights.shape)))
+                weights.mul_(1 + noise.to(weights.device))
+        return network
+
+    def compute(self, task: Task, sample: Array | None = None, *, nudged: bool = False) -> Any:
         """Run a task again and return its result.
 
         Args:
             task: The task.
             sample: The rows to compute, for a step that computes each by itself; None for all of them.
+            nudged: Whether the weights of its networks are moved at random, each by at most `NUDGE` of it.
 
         Raises:
             Exception: Whatever a step raises about its inputs.
         """
         job = self.job(task)
-        job.sample = sample
+        job.sample, job.nudged = sample, nudged
         if task.step == "score":  # without the check that rows are independent: the detector is one of those installed
             return scorer(job)(*scored_rows(job), job.noun("detector", "Detector"))
         ADAPTERS[task.step](job)

@@ -17,5 +17,5 @@ def address(png: bytes) -> str:
         fewer = whole.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGBA")
     else:
         fewer = whole.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).convert("RGB")
-    fewer.save(stream, "webp", lossless=True, quality=100, method=6)
+    fewer.save(stream, "webp", lossless=True, quality=90, method=6)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()
