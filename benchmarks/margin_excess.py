@@ -13,10 +13,8 @@ into benchmarks/results/.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import partial
-from types import ModuleType
 
 import numpy as np
 import torch
@@ -24,15 +22,12 @@ import torchattacks
 from torch import Tensor, nn
 
 import racing
+from adv_lib_attacks import fab, fmn, minimal_apgd, pdpgd
 from racing import Goal, Results, Rows
 from touchstone.adversary.effort import counted
 from touchstone.margins.minimal_pgd import minimal_pgd
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.numerics.tensors import RandomStreams, batches
-
-sys.modules.setdefault("visdom", ModuleType("visdom"))  # adv-lib imports it for pictures that nobody draws here
-from adv_lib.attacks import fab, fmn, pdpgd  # noqa: E402
-from adv_lib.attacks.auto_pgd import minimal_apgd  # noqa: E402
 
 BATCH, PASSES, OPTIMALITY = 256, 2000, 0.99
 OURS, THOROUGH = "touchstone nearest_classes, 3 x 40", "touchstone nearest_classes and minimal_pgd"

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -20,10 +21,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from touchstone.attacks.pgd import pgd
 from touchstone.data.digits import digits
+from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.networks import checkpoints
@@ -36,7 +39,11 @@ from touchstone.training.clean import clean
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-Kind = Literal["clean", "adversarial", "linear"]  # of the networks to race on
+Kind = Literal["clean", "adversarial", "linear", "resnet"]  # of the networks to race on
+ARCHITECTURES: dict[Kind, tuple[Callable[..., nn.Module], str]] = {  # the others are small CNNs
+    "linear": (softmax_regression, "softmax_regression"),
+    "resnet": (preact_resnet18, "preact_resnet18"),
+}
 Results = dict[str, Any]  # the measurements of a race, as written to JSON
 
 
@@ -312,17 +319,24 @@ class Rows(NamedTuple):
             return model(inside).argmax(1) == self.labels
 
 
+def _coloured(images: NDArray[Any]) -> NDArray[Any]:
+    """Return grey images (N, 1, 28, 28) as (N, 3, 32, 32)."""
+    return np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2))).repeat(3, axis=1)
+
+
 def digits_network(kind: Kind, count: int, epochs: int = 20) -> tuple[nn.Module, Rows]:
     """Return a network trained on half of scikit-learn's digits, and `count` digits of the other half.
 
-    A small CNN, trained clean or with PGD of seven steps and eps .1; or softmax regression. If `count` exceeds
-    the number of digits, they repeat under new ids.
+    A small CNN, trained clean or with PGD of seven steps and eps .1; softmax regression; or a ResNet-18, trained clean on
+    3x32x32 pixels. If `count` exceeds the number of digits, they repeat under new ids.
     """
     with tempfile.TemporaryDirectory() as folder:
         sklearn_digits(Path(folder))
         names = ("train", "validation", "test", "detector_train")
         parts = {part: digits(Path(folder), part=part) for part in names}  # type: ignore[arg-type]
-    architecture, use = (softmax_regression, "softmax_regression") if kind == "linear" else (small_cnn, "small_cnn")
+    if kind == "resnet":
+        parts = {part: replace(examples, images=_coloured(examples.images)) for part, examples in parts.items()}
+    architecture, use = ARCHITECTURES.get(kind, (small_cnn, "small_cnn"))
     objective = partial(adversarial, attack=partial(pgd, eps=0.1, steps=7)) if kind == "adversarial" else clean
     checkpoint = train(
         parts["train"],

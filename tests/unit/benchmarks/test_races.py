@@ -26,6 +26,7 @@ import racing
 import shard_memory
 import stored_detectors
 import training_epochs
+from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -107,11 +108,12 @@ def test_a_contestant_with_wrong_norms_takes_no_turn(monkeypatch):
     assert line["seconds"] is None and line["why"].startswith("wrong: relative error")
 
 
-def test_pgd_runs_small(tmp_path):
-    found = pgd_speed.measured(images=32, rounds=1, epochs=1)
+def test_pgd_runs_small(tmp_path, monkeypatch):
+    monkeypatch.setitem(racing.ARCHITECTURES, "resnet", (partial(preact_resnet18, width=2), "preact_resnet18"))
+    found = pgd_speed.measured(images=32, rounds=1, epochs=1, resnet_images=4)
 
-    assert "foolbox LinfPGD" in written(pgd_speed, found, tmp_path)
-    assert len(found["goals"]) == 6
+    assert "adv-lib pgd_linf" in written(pgd_speed, found, tmp_path)
+    assert len(found["goals"]) == 7
 
 
 def test_pgd_that_is_weaker_than_the_peers_is_not_timed(monkeypatch):
