@@ -63,6 +63,20 @@ def unpacked(tiny, claims, parent):
     return folder
 
 
+def test_a_study_that_changes_while_its_evidence_is_written_gives_none(copied, tmp_path, monkeypatch):
+    write, path = archive.write, tmp_path / "e"
+
+    def while_a_run_ends(*arguments):
+        evidence = write(*arguments)
+        (copied.root / "reports/tiny/ROOT").write_text("sha256:0\n")
+        return evidence
+
+    monkeypatch.setattr(archive, "write", while_a_run_ends)
+    with pytest.raises(ValueError, match="reports/tiny/ROOT: changed while the evidence was written"):
+        study_evidence.write(Selection(Plan(load("tiny", copied.root)), CLAIMS), "tiny", path, root=copied.root)
+    assert not path.exists()
+
+
 @pytest.fixture
 def raw(tiny):
     return {"sklearn_digits": tiny.root / "data/raw/sklearn_digits"}

@@ -46,7 +46,8 @@ def write(
         The manifest of the evidence.
 
     Raises:
-        ValueError: The study is not finished, a file does not match its sidecar, or the study runs code of its own.
+        ValueError: The study is not finished, a file does not match its sidecar or changed meanwhile, or the study runs
+            code of its own.
     """
     study = selection.plan.study
     report = selection.report.output
@@ -69,8 +70,18 @@ def write(
         "verdict_code": code.code_digest(code_files((selection.report,))),
         "weights": weights,
     }
-    files = [(name, file.read_bytes) for name, file in every.items()]
-    return archive.write(path, KIND, about, files + (list(_points(selection, root)) if points else []))
+    files, times = [(name, file.read_bytes) for name, file in every.items()], _times(every)
+    evidence = archive.write(path, KIND, about, files + (list(_points(selection, root)) if points else []))
+    if changed := [name for name, time in _times(every).items() if time != times[name]]:
+        path.unlink()
+        raise ValueError(
+            f"{changed[0]}: changed while the evidence was written; wait until no run is active, and repeat"
+        )
+    return evidence
+
+
+def _times(files: dict[str, Path]) -> dict[str, int]:
+    return {name: file.stat().st_mtime_ns if file.exists() else 0 for name, file in files.items()}
 
 
 def _points(selection: Selection, root: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
