@@ -5,6 +5,7 @@ import runpy
 import zipfile
 from pathlib import Path
 
+import mlcroissant
 import pytest
 from rocrate.rocrate import ROCrate
 
@@ -133,3 +134,15 @@ def test_croissant_metadata_names_every_example_set_with_its_digest_and_licence(
     expected = sorted(Path("data/tiny/examples").glob("*.safetensors"))
     assert files == {str(path): digests.file_digest(path).removeprefix("sha256:") for path in expected}
     assert "CC BY 4.0" in content["license"]
+
+
+def test_mlcroissant_accepts_the_metadata_and_refuses_a_file_without_a_digest(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tiny.root)
+    main(["crate", "tiny", "--croissant", str(tmp_path / "whole.json")])
+    content = json.loads((tmp_path / "whole.json").read_text())
+    del content["distribution"][0]["sha256"]
+    (tmp_path / "broken.json").write_text(json.dumps(content))
+
+    mlcroissant.Dataset(jsonld=tmp_path / "whole.json")
+    with pytest.raises(mlcroissant.ValidationError, match="sha256"):
+        mlcroissant.Dataset(jsonld=tmp_path / "broken.json")
