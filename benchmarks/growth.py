@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+import digits_networks
 import racing
 from racing import Goal, Results, Rows
 from touchstone.attacks.pgd import pgd
@@ -131,7 +132,7 @@ def exponents(results: Results) -> Results:
 def measured(images: int, factors: Sequence[int], rounds: int, epochs: int = 20) -> Results:
     """Return the growth of every step."""
     sizes = [images * factor for factor in sorted(factors)]
-    model, rows = racing.digits_network("clean", sizes[-1], epochs)
+    model, rows = digits_networks.digits_network("clean", sizes[-1], epochs)
     sets = {size: example_set(Rows(*(column[:size] for column in rows))) for size in sizes}
     races = [race(step, model, sets, rounds) for step in STEPS]
     races = [results | exponents(results) for results in races]

@@ -21,6 +21,7 @@ import torch
 import torchattacks
 from torch import Tensor, nn
 
+import digits_networks
 import racing
 from adv_lib_attacks import fab, fmn, minimal_apgd, pdpgd
 from racing import Goal, Results, Rows
@@ -187,9 +188,9 @@ def optimality(margins: Tensor, smallest: Tensor) -> float:
 def measured(images: int, rounds: int, epochs: int = 20) -> Results:
     """Return the race on both networks."""
     races = []
-    kinds: tuple[racing.Kind, ...] = ("adversarial", "linear")
+    kinds: tuple[digits_networks.Kind, ...] = ("adversarial", "linear")
     for kind in kinds:
-        model, rows = racing.digits_network(kind, images, epochs)
+        model, rows = digits_networks.digits_network(kind, images, epochs)
         races.append(race(kind, model, rows.right(model), rounds))
     return {
         "command": racing.command(),

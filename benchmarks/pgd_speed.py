@@ -24,6 +24,7 @@ import torchattacks
 from torch import Tensor, nn
 from torch.nn import functional
 
+import digits_networks
 import racing
 from adv_lib_attacks import pgd_linf
 from racing import Goal, Results, Rows
@@ -130,16 +131,17 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Results:
     taken = racing.interleaved({name: partial(attacked, run, model, rows) for name, run in contestants.items()}, rounds)
     lines = [{"contestant": name, "survive": left.get(name), **taken[name]} for name in contestants]
     fastest = min(PEERS, key=lambda peer: taken[peer]["seconds"])
-    share = taken["touchstone pgd, stop_on_success"]["seconds"] / taken[fastest]["seconds"]
+    theirs, stopping = taken[fastest]["seconds"], taken["touchstone pgd, stop_on_success"]["seconds"]
     longer, shorter = taken["touchstone pgd"]["seconds"], taken[f"touchstone pgd, {FEWER} steps"]["seconds"]
     bare_step = taken["bare forward + input gradient"]["seconds"] / STEPS
     survive = left["touchstone pgd, stop_on_success"]
     if kind == "resnet":
-        share = longer / taken[fastest]["seconds"]
-        goals = [Goal(f"{kind} network: time, in units of {fastest}", share, OF_THE_FASTEST)]
+        goals = [Goal(f"{kind} network: time, in units of {fastest}", longer / theirs, OF_THE_FASTEST)]
     else:
         goals = [
-            Goal(f"{kind} network: time with stop_on_success, in units of {fastest}", share, survive + 0.05),
+            Goal(
+                f"{kind} network: time with stop_on_success, in units of {fastest}", stopping / theirs, survive + 0.05
+            ),
             Goal(
                 f"{kind} network: a call of {STEPS} steps, in units of the bare loop", longer / STEPS / bare_step, 1.05
             ),
@@ -151,9 +153,9 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Results:
 def measured(images: int, rounds: int, epochs: int = 20, resnet_images: int = 32) -> Results:
     """Return the race on all networks."""
     torch.manual_seed(0)  # the peers' starts
-    kinds: tuple[racing.Kind, ...] = ("clean", "adversarial")
-    races = [race(kind, *racing.digits_network(kind, images, epochs), rounds) for kind in kinds]
-    resnet = racing.digits_network("resnet", resnet_images, min(epochs, RESNET_EPOCHS))
+    kinds: tuple[digits_networks.Kind, ...] = ("clean", "adversarial")
+    races = [race(kind, *digits_networks.digits_network(kind, images, epochs), rounds) for kind in kinds]
+    resnet = digits_networks.digits_network("resnet", resnet_images, min(epochs, RESNET_EPOCHS))
     races.append(race("resnet", *resnet, min(rounds, RESNET_ROUNDS)))
     return {
         "command": racing.command(),

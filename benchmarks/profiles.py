@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 import bootstrap_auroc
+import digits_networks
 import gradient_features
 import pgd_speed
 import racing
@@ -188,8 +189,8 @@ def measured(
     """Return all profiles."""
     results: Results = {"command": racing.command(), "machine": racing.machine(), "images": images, "goals": []}
     results |= {"batch": batch, "rows": rows, "scores": scores}
-    networks: dict[racing.Kind, Any] = {
-        kind: racing.digits_network(kind, images, epochs) for kind in ("clean", "adversarial")
+    networks: dict[digits_networks.Kind, Any] = {
+        kind: digits_networks.digits_network(kind, images, epochs) for kind in ("clean", "adversarial")
     }
     results["pieces"] = pgd_pieces(*networks["adversarial"], rounds)
     results["passes"] = {kind: passes(*pair) for kind, pair in networks.items()}

@@ -1,4 +1,4 @@
-"""Shared by all races: turns, times, goals, the machine, memory in a separate process, tables, and the digits."""
+"""Shared by all races: turns, times, goals, the machine, memory in a separate process, tables, and rows of images."""
 
 from __future__ import annotations
 
@@ -10,40 +10,21 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from touchstone.attacks.pgd import pgd
-from touchstone.data.digits import digits
-from touchstone.models.preact_resnet18 import preact_resnet18
-from touchstone.models.small_cnn import small_cnn
-from touchstone.models.softmax_regression import softmax_regression
-from touchstone.networks import checkpoints
 from touchstone.numerics import cpu_paths
 from touchstone.pipeline.jobs import environment
-from touchstone.pipeline.steps.train import train
-from touchstone.sources.sklearn_digits import sklearn_digits
-from touchstone.training.adversarial import adversarial
-from touchstone.training.clean import clean
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-Kind = Literal["clean", "adversarial", "linear", "resnet"]  # of the networks to race on
-ARCHITECTURES: dict[Kind, tuple[Callable[..., nn.Module], str]] = {  # the others are small CNNs
-    "linear": (softmax_regression, "softmax_regression"),
-    "resnet": (preact_resnet18, "preact_resnet18"),
-}
 Results = dict[str, Any]  # the measurements of a race, as written to JSON
 
 
@@ -293,7 +274,7 @@ def write(out: Path, name: str, results: Results, text: str) -> None:
     print(text)
 
 
-# --- digits to race on --------------------------------------------------------------------------------------------
+# --- images to race on --------------------------------------------------------------------------------------------
 
 
 class Rows(NamedTuple):
@@ -317,38 +298,3 @@ class Rows(NamedTuple):
         inside = attacked.clamp(self.images - eps, self.images + eps).clamp(0, 1)
         with torch.no_grad():
             return model(inside).argmax(1) == self.labels
-
-
-def _coloured(images: NDArray[Any]) -> NDArray[Any]:
-    """Return grey images (N, 1, 28, 28) as (N, 3, 32, 32)."""
-    return np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2))).repeat(3, axis=1)
-
-
-def digits_network(kind: Kind, count: int, epochs: int = 20) -> tuple[nn.Module, Rows]:
-    """Return a network trained on half of scikit-learn's digits, and `count` digits of the other half.
-
-    A small CNN, trained clean or with PGD of seven steps and eps .1; softmax regression; or a ResNet-18, trained clean on
-    3x32x32 pixels. If `count` exceeds the number of digits, they repeat under new ids.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        sklearn_digits(Path(folder))
-        names = ("train", "validation", "test", "detector_train")
-        parts = {part: digits(Path(folder), part=part) for part in names}  # type: ignore[arg-type]
-    if kind == "resnet":
-        parts = {part: replace(examples, images=_coloured(examples.images)) for part, examples in parts.items()}
-    architecture, use = ARCHITECTURES.get(kind, (small_cnn, "small_cnn"))
-    objective = partial(adversarial, attack=partial(pgd, eps=0.1, steps=7)) if kind == "adversarial" else clean
-    checkpoint = train(
-        parts["train"],
-        parts["validation"],
-        architecture=architecture,
-        architecture_settings={"use": f"models/{use}"},
-        objective=objective,
-        epochs=epochs,
-        learning_rate=0.004,
-    )
-    unseen = [parts["test"], parts["detector_train"]]
-    images, labels = (np.concatenate([getattr(part, name) for part in unseen]) for name in ("images", "labels"))
-    places = np.arange(count) % len(images)
-    rows = Rows(torch.from_numpy(images[places]), torch.from_numpy(labels[places]), torch.arange(count))
-    return checkpoints.load(architecture, checkpoint), rows

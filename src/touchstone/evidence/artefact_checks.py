@@ -19,8 +19,8 @@ from touchstone.records import encoding
 from touchstone.records.nouns import Array, ExampleSet
 from touchstone.records.selection import select_rows
 
-TRIALS = 16  # with nudged weights, before an artefact is called other than what its inputs give
-MOST_PROBLEMS = 10  # of an evidence file that may be honest, and is worth these trials
+TRIALS = 16  # recomputations with nudged weights before a difference becomes a finding
+MOST_PROBLEMS = 10  # an evidence file with so many findings is not honest, and more trials would only take time
 
 
 @dataclass

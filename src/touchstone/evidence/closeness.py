@@ -68,12 +68,12 @@ def compare(stated: Any, computed: Any, tolerance: float) -> Closeness:
 
 
 def nearer(stated: Any, first: Any, second: Any) -> Any:
-    """Return a recomputation with each number from that of two recomputations which is nearer to the stated one.
+    """Merge two recomputations: take each number from the one that is nearer to the stated number.
 
     Args:
         stated: A noun, as the evidence states it.
-        first: Its recomputation. All but its floating-point arrays is returned as it is.
-        second: Another one.
+        first: A recomputation of it. Everything but floating-point arrays comes from this one.
+        second: Another recomputation.
     """
     if isinstance(first, np.ndarray):
         alike = first.dtype.kind == "f" and first.shape == getattr(stated, "shape", None) == second.shape

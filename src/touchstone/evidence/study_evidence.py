@@ -55,13 +55,14 @@ def write(
         raise ValueError(f"{report}: there is no report yet; run the study first: touchstone run {written}")
     records = chain.reached(root, [report])
     names = files_of(file for file in sorted(selection.stated) if weights or selection.tasks[file].step not in NETWORKS)
-    for name in names:
-        if sidecar_files.artefact_digest(root / name) != sidecar_files.read_sidecar(root / name)["artefact"]:
-            raise ValueError(f"{name}: its bytes do not match its sidecar; see touchstone audit {written}")
     sidecars = [sidecar_files.sidecar_path(Path(file)).as_posix() for file in (*files_of(records), *names)]
     pages = [f"reports/{study.name}/{name}" for name in PAGES]
     settings = dict(_settings_files(written, study.folders, root))
     every = {name: root / name for name in (*names, *dict.fromkeys(sidecars), *pages)} | settings
+    times = _times(every)
+    for name in names:
+        if sidecar_files.artefact_digest(root / name) != sidecar_files.read_sidecar(root / name)["artefact"]:
+            raise ValueError(f"{name}: its bytes do not match its sidecar; see touchstone audit {written}")
     about = {
         "study": study.name,
         "claims": list(selection.claims),
@@ -70,7 +71,7 @@ def write(
         "verdict_code": code.code_digest(code_files((selection.report,))),
         "weights": weights,
     }
-    files, times = [(name, file.read_bytes) for name, file in every.items()], _times(every)
+    files = [(name, file.read_bytes) for name, file in every.items()]
     evidence = archive.write(path, KIND, about, files + (list(_points(selection, root)) if points else []))
     if changed := [name for name, time in _times(every).items() if time != times[name]]:
         path.unlink()
@@ -81,6 +82,7 @@ def write(
 
 
 def _times(files: dict[str, Path]) -> dict[str, int]:
+    """Return when each file was last changed; 0 if it is missing."""
     return {name: file.stat().st_mtime_ns if file.exists() else 0 for name, file in files.items()}
 
 

@@ -12,6 +12,7 @@ import torch
 import all_races
 import attack_strength
 import bootstrap_auroc
+import digits_networks
 import first_convolution
 import gpu_subjects
 import gradient_features
@@ -109,7 +110,7 @@ def test_a_contestant_with_wrong_norms_takes_no_turn(monkeypatch):
 
 
 def test_pgd_runs_small(tmp_path, monkeypatch):
-    monkeypatch.setitem(racing.ARCHITECTURES, "resnet", (partial(preact_resnet18, width=2), "preact_resnet18"))
+    monkeypatch.setitem(digits_networks.ARCHITECTURES, "resnet", (partial(preact_resnet18, width=2), "preact_resnet18"))
     found = pgd_speed.measured(images=32, rounds=1, epochs=1, resnet_images=4)
 
     assert "adv-lib pgd_linf" in written(pgd_speed, found, tmp_path)
@@ -117,7 +118,7 @@ def test_pgd_runs_small(tmp_path, monkeypatch):
 
 
 def test_pgd_that_is_weaker_than_the_peers_is_not_timed(monkeypatch):
-    model, rows = racing.digits_network("clean", 64, epochs=4)
+    model, rows = digits_networks.digits_network("clean", 64, epochs=4)
     monkeypatch.setitem(pgd_speed.TO_EQUAL_ACCURACY, "touchstone pgd", lambda model, images, *_: images)
 
     with pytest.raises(racing.NotEqual, match="touchstone pgd leaves"):
@@ -125,7 +126,7 @@ def test_pgd_that_is_weaker_than_the_peers_is_not_timed(monkeypatch):
 
 
 def test_pgd_beyond_its_budget_is_not_timed(monkeypatch):
-    model, rows = racing.digits_network("clean", 8, epochs=1)
+    model, rows = digits_networks.digits_network("clean", 8, epochs=1)
     monkeypatch.setitem(pgd_speed.TO_EQUAL_ACCURACY, "torchattacks PGD", lambda model, images, *_: 1 - images)
 
     with pytest.raises(racing.NotEqual, match="left its budget"):
@@ -173,7 +174,7 @@ def test_optimality_is_the_area_above_the_curve_of_robust_accuracy():
 
 
 def test_margins_below_the_optimum_are_not_timed(monkeypatch):
-    model, rows = racing.digits_network("linear", 8, epochs=1)
+    model, rows = digits_networks.digits_network("linear", 8, epochs=1)
     monkeypatch.setitem(margin_excess.CONTESTANTS, "too good", lambda *data: 0.9 * margin_excess.ours(*data))
 
     with pytest.raises(racing.NotEqual, match="below the exact optimum"):

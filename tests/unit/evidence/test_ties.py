@@ -55,7 +55,7 @@ def test_of_two_recomputations_each_number_is_the_nearer_one():
 
 
 def test_nudged_weights_put_a_pixel_at_a_tie_on_either_side():
-    """Half a level is a tie: the weights sum to it, and rounding alone decides between two levels."""
+    """The layer returns 100.5 levels, so the last bit decides between level 100 and level 101."""
     layer = nn.Linear(64, 1)
     layer.bias.data.zero_()
     ties = layer.weight.data.fill_(100.5 / 255 / 64).clone()
