@@ -19,6 +19,7 @@ from touchstone.numerics.layer_norms import ClosedForm, closed_form
 from touchstone.numerics.tensors import frozen
 
 Loss = Callable[[Tensor], Tensor]  # logits (N, K) -> (N,), each value from its own row alone
+_NUMBERS = 2**25  # in the gradients of each example that are held at one time
 
 
 def parameter_names(model: nn.Module) -> list[str]:
@@ -54,7 +55,8 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
     with frozen(model), torch.enable_grad(), _twice_differentiable(create_graph):
         # Our own leaves replace the parameters, so that a later backward pass writes nothing to their `grad`.
         leaves = {name: parameter.detach().requires_grad_() for name, parameter in model.named_parameters()}
-        tape = _Tape(model, len(images), create_graph)
+        network = _Substituted(model)
+        tape = _Tape(network, len(images), create_graph)
         try:
             logits = tape.run(leaves, images)
             values = loss(logits)
@@ -62,12 +64,17 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
                 raise ValueError(
                     f"the loss has shape {tuple(values.shape)}, expected one value per row, ({len(images)},)"
                 )
-            norms = tape.norms(values.sum(), leaves)
+            total = values.sum()
+            uses = _uses(total, leaves)
+            closed = tape.closed(uses)
+            # If some parameters need each example's own gradient, one pass for all of them is less work, where it fits.
+            fits = not create_graph and len(images) * sum(leaf.numel() for leaf in leaves.values()) <= _NUMBERS
+            norms = {} if fits and len(closed) < len(uses) else tape.norms(total, leaves, uses, closed)
         finally:
             tape.clear()
         rest = [name for name in leaves if name not in norms]
         if rest:
-            norms |= _one_by_one(model, leaves, rest, images, logits.detach(), loss, create_graph)
+            norms |= _own_gradients(network, leaves, rest, images, logits.detach(), loss, create_graph)
     return torch.stack([norms[name] for name in leaves], dim=1)
 
 
@@ -80,6 +87,28 @@ def _refuse_coupled_examples(model: nn.Module) -> None:
 def _twice_differentiable(create_graph: bool) -> AbstractContextManager[None]:
     """Restrict attention to the kernel that has a second derivative, if needed."""
     return sdpa_kernel(SDPBackend.MATH) if create_graph else nullcontext()
+
+
+class _Substituted:
+    """A network that runs with other tensors in the places of its parameters.
+
+    `functional_call` by itself loses the parameters of a layer that the network holds under two names.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        self.places = {
+            _full(layer, kind): names[id(parameter)]
+            for layer, module in model.named_modules()
+            for kind, parameter in module.named_parameters(recurse=False, remove_duplicate=False)
+        }
+
+    def __call__(self, values: dict[str, Tensor], images: Tensor) -> Tensor:
+        """Return the logits, with `values` as the parameters."""
+        placed = {place: values[name] for place, name in self.places.items()}
+        logits: Tensor = functional_call(self.model, placed, (images,), tie_weights=False)
+        return logits
 
 
 @dataclass(frozen=True)
@@ -99,10 +128,10 @@ class _Tape:
     plain backward pass.
     """
 
-    def __init__(self, model: nn.Module, count: int, create_graph: bool) -> None:
-        self.model, self.count, self.create_graph = model, count, create_graph
+    def __init__(self, network: _Substituted, count: int, create_graph: bool) -> None:
+        self.network, self.count, self.create_graph = network, count, create_graph
         self.layers: dict[str, tuple[nn.Module, ClosedForm]] = {}
-        for name, module in model.named_modules():
+        for name, module in network.model.named_modules():
             form = closed_form(module)
             if form is not None and any(True for _ in module.parameters(recurse=False)):
                 self.layers[name] = module, form
@@ -118,11 +147,10 @@ class _Tape:
             for name, (module, _) in self.layers.items()
         ]
         try:
-            logits: Tensor = functional_call(self.model, leaves, (images,))
+            return self.network(leaves, images)
         finally:
             for recorder in recorders:
                 recorder.remove()
-        return logits
 
     def _record(self, name: str, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
         self.times_called[name] += 1
@@ -138,13 +166,17 @@ class _Tape:
         if call is not None and call.inputs._version == call.version:
             self.taken |= {_full(name, kind): norms for kind, norms in form(module, call.inputs, deltas).items()}
 
-    def norms(self, total: Tensor, leaves: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the norms of closed forms, and zeros for parameters the loss ignores."""
-        uses = _uses(total, leaves)
+    def closed(self, uses: Counter[str]) -> set[str]:
+        """Return the parameters with a closed form; forget the calls of layers that were called twice."""
         single = {name for name, times in self.times_called.items() if times == 1 and name in self.calls}
-        closed = {full for name in single for kind, _ in self.layers[name][0].named_parameters(recurse=False)
-                  if uses[full := _full(name, kind)] == 1}  # fmt: skip
         self.calls = {name: call for name, call in self.calls.items() if name in single}
+        return {full for name in single for kind, _ in self.layers[name][0].named_parameters(recurse=False)
+                if uses[full := _full(name, kind)] == 1}  # fmt: skip
+
+    def norms(
+        self, total: Tensor, leaves: dict[str, Tensor], uses: Counter[str], closed: set[str]
+    ) -> dict[str, Tensor]:
+        """Return the norms of closed forms, and zeros for parameters the loss ignores."""
         # A backward pass that reaches the first layers has passed all others on the way. With differentiable images,
         # or a bare parameter before the first layer, there is no such layer.
         first_is_enough = not self.create_graph and all(name in closed for name in leaves if uses[name])
@@ -185,8 +217,8 @@ def _uses(total: Tensor, leaves: dict[str, Tensor]) -> Counter[str]:
     return uses
 
 
-def _one_by_one(
-    model: nn.Module,
+def _own_gradients(
+    network: _Substituted,
     leaves: dict[str, Tensor],
     names: list[str],
     images: Tensor,
@@ -194,10 +226,47 @@ def _one_by_one(
     loss: Loss,
     create_graph: bool,
 ) -> dict[str, Tensor]:
-    """Return the norms of the named leaves, from one gradient per example."""
+    """Return the norms of the named leaves, from the gradients of each example."""
+    if not create_graph:
+        try:
+            with sdpa_kernel(SDPBackend.MATH):  # vmap loops over the other kernels of attention
+                return _mapped(network, leaves, names, images, logits, loss)
+        except (RuntimeError, ValueError, TypeError):
+            pass  # vmap cannot follow this network, for instance a branch on its values
+    return _one_by_one(network, leaves, names, images, logits, loss, create_graph)
+
+
+def _mapped(
+    network: _Substituted, leaves: dict[str, Tensor], names: list[str], images: Tensor, logits: Tensor, loss: Loss
+) -> dict[str, Tensor]:
+    """Return the norms of the named leaves, from a vectorised map over the examples."""
+    constants = {name: leaf.detach() for name, leaf in leaves.items()}
+    wanted = {name: constants[name] for name in names}
+    outputs = logits.requires_grad_()
+    (deltas,) = torch.autograd.grad(loss(outputs).sum(), outputs, materialize_grads=True)
+
+    def norms(image: Tensor, delta: Tensor) -> dict[str, Tensor]:
+        gradients = torch.func.grad(lambda own: (network(constants | own, image[None]) * delta).sum())(wanted)
+        return {name: gradient.square().sum() for name, gradient in gradients.items()}
+
+    chunk = max(1, _NUMBERS // max(1, sum(leaf.numel() for leaf in wanted.values())))
+    mapped: dict[str, Tensor] = torch.vmap(norms, chunk_size=chunk)(images, deltas)
+    return mapped
+
+
+def _one_by_one(
+    network: _Substituted,
+    leaves: dict[str, Tensor],
+    names: list[str],
+    images: Tensor,
+    logits: Tensor,
+    loss: Loss,
+    create_graph: bool,
+) -> dict[str, Tensor]:
+    """Return the norms of the named leaves, from one pass per example."""
     rows = []
     for row in range(len(images)):
-        row_logits = functional_call(model, leaves, (images[row : row + 1],))
+        row_logits = network(leaves, images[row : row + 1])
         # The loss gets all rows, because it may hold a label for each.
         value = loss(torch.cat([logits[:row], row_logits, logits[row + 1 :]]))[row]
         gradients = torch.autograd.grad(

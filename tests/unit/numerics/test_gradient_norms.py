@@ -11,6 +11,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations
 
 from touchstone.numerics import convolution_norms
+from touchstone.numerics import gradient_norms as gradient_norms_module
 from touchstone.numerics.convolution_norms import Window, weight_norms
 from touchstone.numerics.gradient_norms import gradient_norms, parameter_names
 
@@ -315,18 +316,41 @@ def test_ordinary_layers_never_go_one_example_at_a_time(name, create_graph, monk
     assert len(calls) == 1
 
 
-def test_only_what_has_no_closed_form_goes_one_example_at_a_time(monkeypatch):
+@pytest.mark.parametrize("numbers", [1 << 25, 1], ids=["all at once", "one by one"])
+def test_only_what_has_no_closed_form_takes_the_gradients_of_each_example(numbers, monkeypatch):
     model, images = build("bare parameters")
-    asked = []
+    own, wanted = gradient_norms_module._own_gradients, []
 
-    def one_by_one(model, leaves, names, *_):
-        asked.extend(names)
-        return {name: torch.zeros(5) for name in names}
+    def recorded(model, leaves, names, *rest):
+        wanted.extend(names)
+        return own(model, leaves, names, *rest)
 
-    monkeypatch.setattr("touchstone.numerics.gradient_norms._one_by_one", one_by_one)
-    gradient_norms(model, images, loss)
+    monkeypatch.setattr(gradient_norms_module, "_NUMBERS", numbers)
+    monkeypatch.setattr(gradient_norms_module, "_own_gradients", recorded)
+    norms = gradient_norms(model, images, loss)
 
-    assert asked == ["prompt", "scale"]
+    assert wanted == (["prompt", "scale"] if numbers == 1 else parameter_names(model))
+    torch.testing.assert_close(norms, reference(model, images), rtol=1e-4, atol=1e-7)
+
+
+def test_a_network_that_vmap_cannot_follow_takes_a_pass_for_each_example(monkeypatch):
+    class Branching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.scale = nn.Conv2d(3, 4, 3), nn.Parameter(torch.tensor(2.0))
+
+        def forward(self, images: Tensor) -> Tensor:
+            hidden = self.conv(images).flatten(1)
+            return hidden * self.scale if float(hidden.sum()) > 0 else hidden * self.scale.square()
+
+    model, images, passes = Branching(), build("bare parameters")[1][:, :3], []
+    one_by_one = gradient_norms_module._one_by_one
+    monkeypatch.setattr(gradient_norms_module, "_one_by_one", lambda *a: passes.append(1) or one_by_one(*a))
+
+    norms = gradient_norms(model, images[:1], loss)
+
+    assert passes
+    torch.testing.assert_close(norms, reference(model, images[:1]), rtol=1e-4, atol=1e-7)
 
 
 def test_a_loss_without_any_gradient_has_norms_of_zero():
@@ -526,6 +550,16 @@ def test_a_second_backward_pass_calls_no_hook_of_the_first():
     second = torch.autograd.grad(norms.sum(), images)[0]
 
     assert torch.equal(first, second)
+
+
+def test_a_layer_under_two_names_keeps_its_parameters():
+    model, images = build("tied")
+    before = dict(model.named_parameters(remove_duplicate=False))
+
+    gradient_norms(model, images, loss)
+
+    after = dict(model.named_parameters(remove_duplicate=False))
+    assert all(after[name] is parameter for name, parameter in before.items())
 
 
 def test_batch_norm_without_running_statistics_is_refused_by_name():
