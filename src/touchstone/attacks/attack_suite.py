@@ -27,7 +27,8 @@ _DIVERSE_STEPS = 3  # towards a random direction of the logits; Tashiro et al. t
 _FIRST_RESTARTS = 3  # of every image; after them, gradients have come near or not
 _NEAR = 1 / 3  # of its lead that an image may keep and still be near the boundary
 _QUERIES_NEAR = 1 / 3  # of the queries for images that gradients have come near to
-_TARGETS, _TARGET_STEPS = 3, 50  # classes of the last gradient runs, and steps towards each
+_TARGETS = 3  # classes that targeted runs aim for
+_STEPS_FROM_IMAGE, _STEPS_FROM_BEST = 25, 50  # towards each of them
 
 
 def attack_suite(
@@ -47,11 +48,12 @@ def attack_suite(
 
     First Auto-PGD raises the cross-entropy from a uniform start. Then it restarts on the margin loss and the DLR loss in
     turn, from points that differ in their logits: steps along a random direction of the logits lead there from a uniform
-    point. After three restarts an image is near the boundary if it keeps at most a third of its lead. Near images get all
-    `restarts`, then Auto-PGD from their best point towards their three likeliest wrong classes. Last, Square searches
-    without gradients: with all its queries if gradients have not come near, else with a third of them. Square is made for
-    L-inf, so with L2 all images count as near and it does not run. An image is finished once it is misclassified and stays
-    so on the 1/255 grid. What it gets depends on no other image.
+    point. After three restarts Auto-PGD aims from the image itself for its three likeliest wrong classes: some networks,
+    such as vision transformers, have examples that no untargeted run comes near to. Now an image is near the boundary if
+    it keeps at most a third of its lead. Near images get all `restarts`, then targeted runs from their best point. Last,
+    Square searches without gradients: with all its queries if gradients have not come near, else with a third of them.
+    Square is made for L-inf, so with L2 all images count as near and it does not run. An image is finished once it is
+    misclassified and stays so on the 1/255 grid. What it gets depends on no other image.
 
     Args:
         model: images in [0, 1] to logits (N, K).
@@ -78,16 +80,19 @@ def attack_suite(
         search = _Search(model, labels, Ball(images, eps, norm), generator, margin_loss(model(images), labels))
         clean = search.loss
         losses = (margin_loss, dlr_loss) if classes > 2 else (margin_loss,)
+        targeted, targets = (dlr_loss if classes > 3 else margin_loss), range(min(_TARGETS, classes - 1))
 
         every = torch.ones_like(labels, dtype=torch.bool)
         search.run(search.open(every), cross_entropy, steps)
         for restart in range(min(restarts, _FIRST_RESTARTS)):
             search.run(search.open(every), losses[restart % len(losses)], restart_steps, diverse=classes)
+        for rank in targets:
+            search.run_towards(search.open(every), rank, targeted, images, _STEPS_FROM_IMAGE)
         near = search.loss >= _NEAR * clean if norm == "linf" else every
         for restart in range(_FIRST_RESTARTS, restarts):
             search.run(search.open(near), losses[restart % len(losses)], restart_steps, diverse=classes)
-        for rank in range(min(_TARGETS, classes - 1)):
-            search.run_towards(search.open(near), rank, dlr_loss if classes > 3 else margin_loss)
+        for rank in targets:
+            search.run_towards(search.open(near), rank, targeted, search.best, _STEPS_FROM_BEST)
         if norm == "linf":
             search.squares(search.open(~near), queries)
             search.squares(search.open(near), round(_QUERIES_NEAR * queries))
@@ -117,12 +122,12 @@ class _Search:
             start = _diverse(self.model, self.ball.take(rows), start, self.generator.take(rows), diverse)
         self._ascend(rows, Goal(self.labels[rows], loss), start, steps)
 
-    def run_towards(self, rows: Tensor, rank: int, loss: LossOfLogits) -> None:
-        """Aim for the wrong class of some rank at the best point of some images, from that point."""
+    def run_towards(self, rows: Tensor, rank: int, loss: LossOfLogits, starts: Tensor, steps: int) -> None:
+        """Aim for the wrong class of some rank at the starts of some images, from there."""
         if len(rows):
-            wrong = self.model(self.best[rows]).scatter(1, self.labels[rows][:, None], -torch.inf)
+            wrong = self.model(starts[rows]).scatter(1, self.labels[rows][:, None], -torch.inf)
             target = wrong.argsort(1, descending=True)[:, rank]
-            self._ascend(rows, Goal(self.labels[rows], loss, target), self.best[rows], _TARGET_STEPS)
+            self._ascend(rows, Goal(self.labels[rows], loss, target), starts[rows], steps)
 
     def squares(self, rows: Tensor, queries: int) -> None:
         """Search some images with squares."""

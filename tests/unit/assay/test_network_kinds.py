@@ -133,6 +133,27 @@ def test_the_accuracy_is_that_of_an_independent_attack_or_lower(tmp_path, kind):
     assert worst <= own + 1e-6
 
 
+def test_no_more_examples_of_a_vision_transformer_survive_than_under_targeted_pgd():
+    torch.manual_seed(6)
+    images, labels = pictures()
+    network = trained(vit(), images, labels)
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    streams = RandomStreams(0, "attack", torch.arange(COUNT))
+
+    attacked = attack_suite(network, images, labels, streams, eps=EPS, restarts=3, queries=50)
+
+    def lead_over(target):
+        return lambda logits, own: logits.gather(1, own[:, None])[:, 0] - logits[:, target]
+
+    def survivors(*sets):
+        with torch.no_grad():
+            return int(torch.stack([network(each).argmax(1) == labels for each in sets]).all(0).sum())
+
+    towards = [pgd(network, images, labels, 100, lead_over(target)) for target in range(3)]
+    assert 0 < survivors(attacked) <= survivors(*towards) + 1
+
+
 def exported(network, folder):
     program = torch.export.export(
         network, (torch.rand(4, 3, SIDE, SIDE),), dynamic_shapes=({0: torch.export.Dim("n", min=2)},)

@@ -78,10 +78,12 @@ def test_gradients_that_come_near_the_boundary_are_followed_up_and_the_others_le
         cost_of(Lead(), images, eps=eps, norm=norm) for eps, norm in ((0.2, "linf"), (0.45, "linf"), (0.1, "l2"))
     )
 
-    ran = 1 + 4 + 3 * (4 + 6)  # the cross-entropy, and three restarts
-    assert far == (ran, 21 + 2 + 4)  # Square, two looks at the image, and one at the best of each run
-    assert near == (ran + 2 * (4 + 6) + 3 * 51, 7 + 2 + 6 + 3 * 2)
-    assert l2 == (ran + 2 * (4 + 6) + 3 * 51, 2 + 6 + 3 * 2)
+    ran = 1 + 4 + 3 * (4 + 6) + 3 * 26  # the cross-entropy, three restarts, and three classes from the image
+    more = 2 * (4 + 6) + 3 * 51  # two restarts, and three classes from the best point
+    # Square, two looks at the image, one at the best of each run, and one at the start of each run towards a class.
+    assert far == (ran, 21 + 2 + 4 + 3 * 2)
+    assert near == (ran + more, 7 + 2 + 6 + 6 * 2)
+    assert l2 == (ran + more, 2 + 6 + 6 * 2)
 
 
 def test_what_an_image_gets_depends_on_no_other_image(victim):
