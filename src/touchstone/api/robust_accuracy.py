@@ -80,8 +80,8 @@ def evaluate(
     """Return a model's clean accuracy and its accuracy under the worst of several L-inf attacks.
 
     The attacks are those of `attack_suite` (Auto-PGD on the cross-entropy, then on margins from up to `restarts` different
-    starts, then Square) and `attacks`. An image counts as robust if it is classified correctly when clean and under all of
-    them.
+    starts and towards the likeliest classes, then Square) and `attacks`. An image counts as robust if it is classified
+    correctly when clean and under all of them.
 
     Args:
         model: images to logits (N, K), a module, a function or a program (`torch.export.load(file).module()`), with its
