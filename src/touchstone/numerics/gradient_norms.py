@@ -1,4 +1,4 @@
-"""Squared gradient norms per example and parameter tensor, in one backward pass."""
+"""Squared gradient norms per example and parameter tensor, without a pass for each example where there is a way."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
     """Return each example's squared gradient norm per parameter tensor, (N, P).
 
     Linear layers, 1-d and 2-d convolutions, and batch, group, layer and instance norm together cost about as much as a
-    plain forward and backward pass. Every other parameter is exact too, but takes one pass per example: that of another
-    kind of layer, of a layer called twice, and a shared or bare tensor.
+    plain forward and backward pass. Every other parameter is exact too: that of another kind of layer, of a layer called
+    twice, and a shared or bare tensor. `vmap` takes its gradients, in about two plain passes, and holds those of many
+    examples in memory. It takes one pass per example if `vmap` cannot follow the network, or with `create_graph`.
 
     Args:
         model: run in eval mode; its modes, flags and gradients are restored.
