@@ -70,6 +70,32 @@ def test_each_set_is_judged_by_the_detector_of_its_kind_and_paired_with_the_base
     assert value(rows, "auroc", "net+learned", "mean_of_sets") > 0.9
 
 
+def test_peers_are_compared_on_each_set_and_never_chosen():
+    peers = {"noise_peer": {"noise": 1, "blur": -9}, "blur_peer": {"noise": -9, "blur": 1}}
+    more = [
+        Cell(
+            Scores(DRAWN[name] + lift.get(name, 9), np.arange(60), np.zeros(60, int)),
+            f"net.0/{detector}/{name}",
+            entry="net",
+            seed=0,
+            detector=detector,
+            examples=name,
+        )
+        for detector, lift in peers.items()
+        for name in DRAWN
+    ]
+    rows = chosen_baseline([*cells(), *more], **SETTINGS, peers=list(peers))
+
+    theirs = [
+        estimators.auroc(DRAWN["clean"] + 9, DRAWN[name] + peers[f"{name}_peer"][name]) for name in ("noise", "blur")
+    ]
+    gains = [auroc(f"of_{name}", name) - peer for name, peer in zip(("noise", "blur"), theirs, strict=True)]
+    assert value(rows, "auroc", "net+peers", "mean_of_sets") == pytest.approx(np.mean(theirs))
+    assert value(rows, "auroc_minus_peers", "net+learned", "noise") == pytest.approx(gains[0])
+    assert value(rows, "auroc_minus_peers", "net+learned", "mean_of_sets") == pytest.approx(np.mean(gains))
+    assert value(rows, "auroc", "net+chosen", "noise") == pytest.approx(auroc("good_at_choice", "noise"))
+
+
 def test_the_files_of_a_gain_include_those_that_chose_the_baseline():
     rows = chosen_baseline(cells(), **SETTINGS)
 
@@ -87,7 +113,8 @@ def test_each_network_chooses_for_itself_and_gains_are_averaged():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"learned": ["of_noise"]}, "name 2 and 1"),
+        ({"learned": ["of_noise"]}, "sets and learned name 2 and 1"),
+        ({"peers": ["good_at_test"]}, "sets and peers name 2 and 1"),
         ({"choice_sets": ["fog"]}, "no scores of net.0 and good_at_choice on fog"),
         ({"sets": ["noise", "fog"]}, "on fog"),
     ],
@@ -98,5 +125,5 @@ def test_what_is_missing_is_named(change, message):
 
 
 def test_a_detector_for_none_of_the_kinds_is_needed():
-    with pytest.raises(ValueError, match=r"every detector of net\.0 is in learned"):
+    with pytest.raises(ValueError, match=r"every detector of net\.0 is in learned or peers"):
         chosen_baseline(cells(detectors=("of_noise", "of_blur")), **SETTINGS)
