@@ -12,7 +12,16 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
 from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.rows import (
+    attacked_outputs,
+    clean_outputs,
+    grouped,
+    only,
+    rate_row,
+    row,
+    rows_of,
+    with_means,
+)
 from touchstone.statistics.threats import network
 from touchstone.statistics.threshold_intervals import Threshold, of_detector, share_at
 
@@ -63,7 +72,7 @@ def evasion(
     for group in grouped(scores, lambda cell: (network(cell), cell.detector, cell.examples)).values():
         rows += _worst([cell for cell in group if cell.attack], outputs, guards)
     for cell in scores:
-        out = _of(outputs, cell) if cell.attack else clean_outputs(outputs, cell)
+        out = attacked_outputs(outputs, cell) if cell.attack else clean_outputs(outputs, cell)
         guard = _guarding(guards, cell)
         for rate, threshold in guard.thresholds.items():
             if cell.attack:
@@ -124,7 +133,10 @@ def _worst(attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, st
     # The threshold at and above which at least one of the attacks gets past.
     reach, by_adaptive = (
         np.minimum.reduce(
-            [_reach(_of(outputs, cell), cell)[rows_of(cell.noun.example_ids, ids, cell.file)] for cell in cells]
+            [
+                _reach(attacked_outputs(outputs, cell), cell)[rows_of(cell.noun.example_ids, ids, cell.file)]
+                for cell in cells
+            ]
         )
         for cells in (attacked, adaptive)
     )
@@ -139,13 +151,6 @@ def _worst(attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, st
             rows.append(rate_row(metric, missed, adaptive[0], among=gets_past, ids=ids, files=files, entry=entry))
     place, threat = f"{adaptive[0].examples}/worst", Threat(ADAPTIVE, worst_of=names)
     return [replace(one, examples=place, threat=threat) for one in rows]
-
-
-def _of(outputs: list[Cell], cell: Cell) -> Cell:
-    """Return the outputs of the cell's classifier on the cell's attacked set."""
-    place = (network(cell), cell.examples, cell.victim, cell.attack, cell.translator)
-    same = (out for out in outputs if (network(out), out.examples, out.victim, out.attack, out.translator) == place)
-    return only(same, f"outputs of {network(cell)} on {cell.examples} under {cell.attack} of {cell.victim}")
 
 
 def _wrong(out: Cell, cell: Cell) -> Array:

@@ -9,12 +9,11 @@ import numpy as np
 from scipy.special import logsumexp
 
 from touchstone.contracts import PositiveFloat
+from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, ladder, use_of
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import Array, accuracy
-from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import clean_outputs, grouped, row, rows_of, with_means
-from touchstone.statistics.sanity_checks import CHECKS, PASSED
+from touchstone.statistics.rows import clean_outputs, grouped, rows_of, with_means
 from touchstone.statistics.threats import network, white_box
 
 METRICS = (
@@ -23,7 +22,6 @@ METRICS = (
     "loss_rises", "*_passed",
 )  # fmt: skip
 NOISE = ("random_sign", "uniform_noise")
-BLACK_BOX = ("square", "spsa")
 SINGLE_STEP = "fgsm"
 Measurement = tuple[str, float, list[Cell]]  # check, value, what it was computed from
 
@@ -62,29 +60,23 @@ def sanity(
         transferred = [
             c for c in outputs if _same_inputs(c, clean) and c.attack and not white_box(c) and not c.translator
         ]
-        for use, cells in grouped(own, _use).items():
+        for use, cells in grouped(own, use_of).items():
             main = _main(cells, main_eps)
             if main is not None and use not in NOISE:
-                others = [cell for cell in own if _use(cell) != use and _eps(cell) == _eps(main)]
+                others = [cell for cell in own if use_of(cell) != use and eps_of(cell) == eps_of(main)]
                 for check, value, files in _checks(main, cells, others, transferred, clean, large_eps):
-                    rows += _rows(check, value, main, files)
+                    rows += check_rows(check, value, main, files)
                 if main.entry not in random:
-                    rows += _rows("loss_rises", _rising(main, clean), main, [main, clean])
-                noise = [cell for cell in others if _use(cell) in NOISE]
+                    rows += check_rows("loss_rises", _rising(main, clean), main, [main, clean])
+                noise = [cell for cell in others if use_of(cell) in NOISE]
                 for cell in transferred if noise else []:
                     if cell.attack == main.attack:
-                        rows += _rows("worse_than_noise", _left(cell) - min(map(_left, noise)), cell, [cell, *noise])
+                        rows += check_rows(
+                            "worse_than_noise", _left(cell) - min(map(_left, noise)), cell, [cell, *noise]
+                        )
     if not rows:
         raise ValueError(f"no white-box attack with eps {main_eps:g}, so there is nothing to check")
     return with_means(rows)
-
-
-def _rows(check: str, value: float, main: Cell, files: list[Cell]) -> Iterator[MetricRow]:
-    n = len(main.noun.example_ids)
-    passed = float(CHECKS[check].passed(value))
-    unit = "difference of fractions" if CHECKS[check].difference else "fraction"
-    yield row(check, Interval(value, None, None), cell=main, n=n, files=files, unit=unit)
-    yield row(f"{check}{PASSED}", Interval(passed, None, None), cell=main, n=n, files=files, unit="passed")
 
 
 def _checks(
@@ -92,23 +84,23 @@ def _checks(
 ) -> Iterator[Measurement]:
     """Yield each check for which there are files: its name, its value, and the files."""
     left = _left(main)
-    for zero in (cell for cell in cells if _eps(cell) == 0):
+    for zero in (cell for cell in cells if eps_of(cell) == 0):
         yield "change_at_eps_0", abs(_left(zero) - _left(clean)), [zero, clean]
     for check, name in (("rise_with_eps", "eps"), ("rise_with_steps", "steps"), ("rise_with_restarts", "restarts")):
-        ladder = _ladder(cells, main, name)
-        if len(ladder) > 1:
-            rises = [_left(after) - _left(before) for before, after in pairwise(ladder)]
-            yield check, max(rises), ladder
-    for doubled in _ladder(cells, main, "steps"):
+        rungs = ladder(cells, main, name)
+        if len(rungs) > 1:
+            rises = [_left(after) - _left(before) for before, after in pairwise(rungs)]
+            yield check, max(rises), rungs
+    for doubled in ladder(cells, main, "steps"):
         if doubled.settings.get("steps") == 2 * main.settings.get("steps", 0):
             yield "change_with_doubled_steps", abs(_left(doubled) - left), [main, doubled]
-    for large in (cell for cell in cells if _eps(cell) >= large_eps):
+    for large in (cell for cell in cells if eps_of(cell) >= large_eps):
         yield "left_at_large_eps", _left(large), [large]
     compared = {
-        "worse_than_single_step": [c for c in others if _use(c) == SINGLE_STEP and "steps" in main.settings],
+        "worse_than_single_step": [c for c in others if use_of(c) == SINGLE_STEP and "steps" in main.settings],
         "worse_than_transfer": [c for c in transferred if c.attack == main.attack],
-        "worse_than_noise": [c for c in others if _use(c) in NOISE],
-        "worse_than_black_box": [c for c in others if _use(c) in BLACK_BOX and _use(main) not in BLACK_BOX],
+        "worse_than_noise": [c for c in others if use_of(c) in NOISE],
+        "worse_than_black_box": [c for c in others if use_of(c) in BLACK_BOX and use_of(main) not in BLACK_BOX],
     }
     for check, rivals in compared.items():
         if rivals:
@@ -117,7 +109,7 @@ def _checks(
 
 def _main(cells: list[Cell], eps: float) -> Cell | None:
     """Return the plainest attack at `eps`: fewest restarts, then one with a doubled-steps version, then most steps."""
-    at = [cell for cell in cells if abs(_eps(cell) - eps) < 1e-9]
+    at = [cell for cell in cells if abs(eps_of(cell) - eps) < 1e-9]
     steps = {cell.settings.get("steps", 0) for cell in at}
     return min(
         at,
@@ -129,21 +121,6 @@ def _main(cells: list[Cell], eps: float) -> Cell | None:
         ),
         default=None,
     )
-
-
-def _ladder(cells: list[Cell], main: Cell, name: str) -> list[Cell]:
-    """Return the attacks that differ from `main` in this setting only, ordered by it."""
-    rest = {key: value for key, value in main.settings.items() if key != name}
-    same = [cell for cell in cells if {key: v for key, v in cell.settings.items() if key != name} == rest]
-    return sorted((cell for cell in same if name in cell.settings), key=lambda cell: (cell.settings[name], cell.attack))
-
-
-def _use(cell: Cell) -> str:
-    return str(cell.settings.get("use", "")).rpartition("/")[2]
-
-
-def _eps(cell: Cell) -> float:
-    return float(cell.settings.get("eps", np.nan))
 
 
 def _same_inputs(cell: Cell, clean: Cell) -> bool:

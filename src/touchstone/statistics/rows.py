@@ -128,6 +128,13 @@ def only(cells: Iterable[Cell], what: str) -> Cell:
     return matching[0]
 
 
+def attacked_outputs(outputs: Iterable[Cell], cell: Cell) -> Cell:
+    """Return the outputs of the cell's classifier on the cell's attacked set."""
+    place = (network(cell), cell.examples, cell.victim, cell.attack, cell.translator)
+    same = (out for out in outputs if (network(out), out.examples, out.victim, out.attack, out.translator) == place)
+    return only(same, f"outputs of {network(cell)} on {cell.examples} under {cell.attack} of {cell.victim}")
+
+
 def clean_outputs(outputs: Iterable[Cell], cell: Cell) -> Cell:
     """Return the outputs of the cell's classifier on the cell's set, neither attacked nor translated."""
     own = (out for out in outputs if network(out) == network(cell) and out.examples == cell.examples)

@@ -13,6 +13,7 @@ from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics.wording import written
 
+EVALUATIONS = ("sanity", "detector_sanity")  # the components that only check attacks
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
 
@@ -48,6 +49,8 @@ CHECKS = {
     "left_at_large_eps": Check("accuracy left at a large eps", 0.005, difference=False),
     "worse_than_single_step": Check("leaves more than one step does, by", 0.005),
     "worse_than_transfer": Check("leaves more than an attack on another network does, by", 0.005),
+    "worse_than_oblivious": Check("leaves more than an attack that ignores the detector does, by", 0.005),
+    "worse_than_another_attack": Check("leaves more than another attack on both does, by", 0.005),
     "worse_than_noise": Check("leaves more than random noise does, by", 0.005),
     "worse_than_black_box": Check("leaves more than a black-box attack does, by", 0.005),
     "loss_rises": Check("share of inputs whose loss rises", 0.95, least=True, difference=False),

@@ -1,0 +1,43 @@
+"""What the checks of attacks on classifiers share with those of attacks on detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from touchstone.records.metric_tables import MetricRow
+from touchstone.records.nouns import Cell
+from touchstone.statistics.intervals import Interval
+from touchstone.statistics.rows import row
+from touchstone.statistics.sanity_checks import CHECKS, PASSED
+
+BLACK_BOX = ("square", "spsa", "joint_spsa")
+
+
+def check_rows(
+    check: str, value: float, main: Cell, files: list[Cell], *, n: int | None = None, entry: str | None = None
+) -> Iterator[MetricRow]:
+    """Yield the value of a check of the attack `main`, and whether it passed."""
+    n = len(main.noun.example_ids) if n is None else n
+    passed = float(CHECKS[check].passed(value))
+    unit = "difference of fractions" if CHECKS[check].difference else "fraction"
+    for name, number, of in ((check, value, unit), (f"{check}{PASSED}", passed, "passed")):
+        yield row(name, Interval(number, None, None), cell=main, n=n, files=files, unit=of, entry=entry)
+
+
+def ladder(cells: list[Cell], main: Cell, name: str) -> list[Cell]:
+    """Return the attacks that differ from `main` in this setting only, ordered by it."""
+    rest = {key: value for key, value in main.settings.items() if key != name}
+    same = [cell for cell in cells if {key: v for key, v in cell.settings.items() if key != name} == rest]
+    return sorted((cell for cell in same if name in cell.settings), key=lambda cell: (cell.settings[name], cell.attack))
+
+
+def use_of(cell: Cell) -> str:
+    """Return the component of the cell's attack: "pgd"."""
+    return str(cell.settings.get("use", "")).rpartition("/")[2]
+
+
+def eps_of(cell: Cell) -> float:
+    """Return the eps of the cell's attack; NaN if it has none."""
+    return float(cell.settings.get("eps", np.nan))
