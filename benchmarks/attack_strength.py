@@ -1,7 +1,7 @@
 """Race: robust accuracy by our attack_suite and by the authors' AutoAttack, and the passes that each takes.
 
     python benchmarks/attack_strength.py [--images 1000] [--networks plain pgd] [--norms linf l2] [--threads 1]
-                                         [--eps 0.1] [--keep build/attack_strength]
+                                         [--eps 0.1] [--keep build/attack_strength] [--add]
 
 Seven networks, trained on 600 of scikit-learn's digits at 14x14 pixels (15x15 for L2): plain, PGD, TRADES, FGSM, ALOE,
 label smoothing (small CNNs), and a PreAct ResNet-18 of width 4 trained with PGD. The attacks get `--images` of the 1,197
@@ -9,7 +9,8 @@ others. AutoAttack is `pyautoattack`, the authors' code as a package, in its sta
 to the budget and classified again. A pass is one image through the network, forward or backward. Ours may leave .2 points
 more than theirs, with a fifth of their passes. Passes do not depend on what else the machine does. `--keep` names a folder
 for networks and results, so that the race can be run in slices: AutoAttack has run once for each network, ours runs again
-if its code has changed. Writes attack_strength.json and .md into benchmarks/results/.
+if its code has changed. `--add` keeps the other networks of the table that is there, if both suites are the same. Writes
+attack_strength.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -116,9 +117,14 @@ class Network(NamedTuple):
     digest: str  # of its weights
 
 
+def our_code() -> str:
+    """Return the digest of our suite's code."""
+    return code_digest(code_files(["attacks/attack_suite.py"]))
+
+
 def attacked(suite: str, network: Network, rows: Rows, norm: str, eps: float, keep: Path | None) -> Results:
     """Return the rows that a suite leaves, and its passes per image; from the folder `keep` if they are there."""
-    code = code_digest(code_files(["attacks/attack_suite.py"])) if suite == OURS else racing.version("pyautoattack")
+    code = our_code() if suite == OURS else racing.version("pyautoattack")
     key = [network.digest, code, len(rows.ids)]
     file = keep and keep / f"{network.name}_{norm}_{eps:g}_{'ours' if suite == OURS else 'theirs'}.json"
     if file and file.is_file() and (kept := json.loads(file.read_text()))["key"] == key:
@@ -197,7 +203,8 @@ def measured(
 ) -> Results:
     """Return the races of all networks, norms and eps, or only of some of the eps."""
     parts = {norm: split(count, SIDES[norm]) for norm in norms}
-    lines, clean_accuracy = [], {}
+    lines: list[Results] = []
+    clean_accuracy = {}
     for name in networks:
         for norm, (training, rows) in parts.items():
             network = trained(name, training, epochs, keep)
@@ -207,20 +214,53 @@ def measured(
                     continue
                 lines.append(race(network, rows, norm, budget, keep))
                 print(lines[-1], flush=True)
-    goals = []
-    for norm in norms:
-        own = [line for line in lines if line["norm"] == norm]
-        goals += [
-            Goal(f"{norm}: most that ours leaves more than AutoAttack", max(line["more_left"] for line in own), WORSE),
-            Goal(f"{norm}: greatest share of its passes", max(line["share_of_passes"] for line in own), SHARE),
-        ]
     return {
         "command": racing.command(),
         "machine": racing.machine("pyautoattack"),
         "images": count,
         "clean_accuracy": clean_accuracy,
+        "suite": our_code(),
         "lines": lines,
-        "goals": [goal.as_json() for goal in goals],
+        "goals": goals(lines),
+    }
+
+
+def goals(lines: list[Results]) -> list[Results]:
+    """Return the goals of each norm, and whether they are met."""
+    made = []
+    for norm in dict.fromkeys(line["norm"] for line in lines):
+        own = [line for line in lines if line["norm"] == norm]
+        made += [
+            Goal(f"{norm}: most that ours leaves more than AutoAttack", max(line["more_left"] for line in own), WORSE),
+            Goal(f"{norm}: greatest share of its passes", max(line["share_of_passes"] for line in own), SHARE),
+        ]
+    return [goal.as_json() for goal in made]
+
+
+def same_race(earlier: Results, images: int) -> Results:
+    """Return the results of an earlier run; ValueError if its images or its suites were others."""
+    for name, there, here in (
+        ("images", earlier["images"], images),
+        ("the code of attack_suite", earlier.get("suite"), our_code()),
+        ("pyautoattack", earlier["machine"]["versions"]["pyautoattack"], racing.version("pyautoattack")),
+    ):
+        if there != here:
+            raise ValueError(
+                f"cannot add to the table that is there: {name}: {there}, now {here}. Run all networks anew."
+            )
+    return earlier
+
+
+def joined(earlier: Results, results: Results) -> Results:
+    """Return the results with those of an earlier run on other networks; the machine is the last one."""
+    again = {line["network"] for line in results["lines"]}
+    lines = [line for line in earlier["lines"] if line["network"] not in again] + results["lines"]
+    return {
+        **results,
+        "command": f"{earlier['command']} && {results['command']}",
+        "clean_accuracy": earlier["clean_accuracy"] | results["clean_accuracy"],
+        "lines": lines,
+        "goals": goals(lines),
     }
 
 
@@ -255,11 +295,15 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--norms", nargs="+", choices=EPS, default=list(EPS))
     parser.add_argument("--eps", nargs="+", type=float, help="only these of the budgets")
+    parser.add_argument("--add", action="store_true", help="keep the other networks of the table that is there")
     parser.add_argument("--keep", type=Path, help="folder for networks and results, to run the race in slices")
     options = parser.parse_args()
     racing.begin(options.threads)
     keep = options.keep and options.keep.resolve()
+    table = options.out / "attack_strength.json"
+    earlier = same_race(json.loads(table.read_text()), options.images) if options.add else None
     results = measured(options.images, options.networks, options.norms, keep=keep, eps=options.eps)
+    results = joined(earlier, results) if earlier else results
     racing.write(options.out, "attack_strength", results, page(results))
 
 

@@ -153,6 +153,24 @@ def test_a_race_of_attack_suites_goes_on_from_what_is_kept(tmp_path, monkeypatch
         attack_strength.measured(9, ["plain"], ["linf"], epochs=1, keep=tmp_path)
 
 
+def test_networks_are_added_to_a_table_of_the_same_suites_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(attack_strength, "EPS", {"linf": (0.3,)})
+    first, second = (
+        attack_strength.measured(8, [name], ["linf"], epochs=1, keep=tmp_path) for name in ("plain", "fgsm")
+    )
+
+    both = attack_strength.joined(attack_strength.same_race(first, 8), second)
+
+    assert both["lines"] == first["lines"] + second["lines"]
+    assert set(both["clean_accuracy"]) == {"plain linf", "fgsm linf"}
+    assert both["goals"][0]["value"] == max(line["more_left"] for line in both["lines"])
+    assert attack_strength.joined(both, second)["lines"] == both["lines"]  # a network replaces itself
+    with pytest.raises(ValueError, match="images: 8, now 9"):
+        attack_strength.same_race(first, 9)
+    with pytest.raises(ValueError, match="the code of attack_suite: of yesterday, now sha256:"):
+        attack_strength.same_race(first | {"suite": "of yesterday"}, 8)
+
+
 def test_margins_run_small_and_the_linear_ones_are_the_optimum(tmp_path, monkeypatch):
     names = (margin_excess.OURS, margin_excess.THOROUGH, margin_excess.PEER)
     peers = {"adv-lib FMN": margin_excess.adv_lib(partial(margin_excess.fmn, steps=5))}
