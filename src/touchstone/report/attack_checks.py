@@ -42,7 +42,7 @@ class Grid(NamedTuple):
         checks: what each column measures, and its bound.
         lines: attacks, those with most failures first.
         images: the numbers of images that checks were made on, the fewest and the most.
-        unchecked: {classifier: white-box attacks on it of a kind that no check is about}.
+        unchecked: {classifier, or with its detector: white-box attacks on it of a kind that no check is about}.
     """
 
     checks: list[tuple[str, str]]
@@ -107,12 +107,12 @@ def _attack(examples: str) -> str:
 
 
 def _unchecked(rows: list[MetricRow], checked: Iterable[MetricRow]) -> dict[str, list[str]]:
-    """Return the white-box attacks whose accuracies are reported, by classifier, if no check is about their component."""
+    """Return the white-box attacks whose numbers are reported, by classifier, if no check is about their component."""
     checked_kinds = {(row.entry, row.threat.use) for row in checked}
     attacks: dict[str, list[str]] = {}
     for row in rows:
         if (
-            row.measured in ATTACKED
+            (row.measured in ATTACKED or row.measured.startswith("evasion_rate"))
             and row.threat.is_white_box
             and row.threat.use
             and (row.entry, row.threat.use) not in checked_kinds
