@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import zlib
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -440,6 +441,25 @@ def planted_cells(seeds=SEEDS, rows=ROWS):
     return cells
 
 
+def guarded_cells(seeds=SEEDS, rows=ROWS):
+    """Outputs and scores of images that were attacked with and without knowledge of the detector."""
+    suite = "adaptive/evasion_suite"
+    attacks = {
+        "aware_05": (suite, 0.05, True), "aware_10": (suite, 0.1, True), "aware_30": (suite, 0.3, True), "pgd": ("attacks/pgd", 0.1, False),
+        "joint": ("adaptive/joint_pgd", 0.1, True), "queries": ("adaptive/joint_spsa", 0.1, True),
+    }  # fmt: skip
+    given = [], []
+    for seed, (name, (use, eps, knows)) in product(seeds, attacks.items()):
+        net = f"cnn.{seed}"
+        place = {"entry": "cnn", "seed": seed, "examples": "digits_test", "attack": name}
+        place |= {"victim": f"{net}+energy@0.05" if knows else net, "settings": {"use": use, "eps": eps}}
+        scores = Scores(generator(seed, name, "guard").normal(size=rows), ids(rows), labels(rows))
+        loss = 0 if name == "queries" else 40 * eps
+        given[0].append(Cell(outputs("cnn", seed, loss, rows), at("outputs", net, name), **place))
+        given[1].append(Cell(scores, at("scores", net, name), detector="energy", **place))
+    return given
+
+
 def clean(cells):
     return [cell for cell in cells if not cell.attack and not cell.translator]
 
@@ -471,6 +491,7 @@ OWN_NOUNS = {
     },
     "rubbish": {"outputs": rubbish_cells()},
     "sanity": {"outputs": checked_cells()},
+    "detector_sanity": dict(zip(("outputs", "scores"), guarded_cells(), strict=True)),
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "logit_lines": {"outputs": straight_cells()},
@@ -490,6 +511,7 @@ SETTINGS = {
 OWN_SETTINGS = {
     "chosen_baseline": {"sets": ["uniform"], "choice_id": "digits_test", "choice_sets": ["photographs"]},
     "detector_reduction": {"eps": 0.1},
+    "detector_sanity": {"checked": ["aware_05", "aware_10", "aware_30"]},
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
     "linear_probe": {"against": ["cnn"]},

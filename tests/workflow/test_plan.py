@@ -172,6 +172,7 @@ def test_a_detector_setting_touches_its_own_jobs(plan):
 
     assert {name for name in differ if not name.startswith("score_")} == {
         "fit_all_detectors",
+        "attack_few_test_adaptive_all_detectors",
         "attack_id_test_adaptive_all_detectors",
         "report",
     }
