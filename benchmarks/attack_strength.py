@@ -9,7 +9,7 @@ others. AutoAttack is `pyautoattack`, the authors' code as a package, in its sta
 to the budget and classified again. A pass is one image through the network, forward or backward. Ours may leave .2 points
 more than theirs, with a fifth of their passes. Passes do not depend on what else the machine does. `--keep` names a folder
 for networks and results, so that the race can be run in slices: AutoAttack has run once for each network, ours runs again
-if its code has changed. `--add` keeps the other networks of the table that is there, if both suites are the same. Writes
+if its code has changed. `--add` keeps the other lines of the earlier table, if both suites are the same. Writes
 attack_strength.json and .md into benchmarks/results/.
 """
 
@@ -246,22 +246,25 @@ def same_race(earlier: Results, images: int) -> Results:
     ):
         if there != here:
             raise ValueError(
-                f"cannot add to the table that is there: {name}: {there}, now {here}. Run all networks anew."
+                f"the earlier table is of another race ({name}: {there}, now {here}); run all networks again"
             )
     return earlier
 
 
 def joined(earlier: Results, results: Results) -> Results:
-    """Return the results with those of an earlier run on other networks; the machine is the last one."""
-    again = {line["network"] for line in results["lines"]}
-    lines = [line for line in earlier["lines"] if line["network"] not in again] + results["lines"]
+    """Return the results with the other lines of an earlier run; the machine is the last one."""
+    lines = {_budget(line): line for line in earlier["lines"]} | {_budget(line): line for line in results["lines"]}
     return {
         **results,
         "command": f"{earlier['command']} && {results['command']}",
         "clean_accuracy": earlier["clean_accuracy"] | results["clean_accuracy"],
-        "lines": lines,
-        "goals": goals(lines),
+        "lines": list(lines.values()),
+        "goals": goals(list(lines.values())),
     }
+
+
+def _budget(line: Results) -> tuple[str, str, float]:
+    return line["network"], line["norm"], line["eps"]
 
 
 def page(results: Results) -> str:
@@ -295,7 +298,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--norms", nargs="+", choices=EPS, default=list(EPS))
     parser.add_argument("--eps", nargs="+", type=float, help="only these of the budgets")
-    parser.add_argument("--add", action="store_true", help="keep the other networks of the table that is there")
+    parser.add_argument("--add", action="store_true", help="keep the other lines of the earlier table")
     parser.add_argument("--keep", type=Path, help="folder for networks and results, to run the race in slices")
     options = parser.parse_args()
     racing.begin(options.threads)

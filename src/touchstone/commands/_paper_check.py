@@ -24,7 +24,7 @@ from touchstone.pipeline.settings.sections import sections
 from touchstone.pipeline.settings.study import Study, load
 from touchstone.pipeline.settings.unmeasured import unmeasured
 from touchstone.pipeline.settings.values import words
-from touchstone.statistics import sanity_checks
+from touchstone.statistics.sanity_checks import only_checks
 
 SMALL = Path("workflow/studies/tiny.yaml")  # the study whose data a check uses
 DATA = ("study", "sources", "examples", "roles")  # its sections that say which data that is
@@ -148,7 +148,8 @@ def evaluations_unjudged(paper: Paper, criteria: list[Criterion]) -> Iterator[Pr
     """Yield the evaluations whose numbers no criterion needs."""
     needed = {query.evaluation for criterion in criteria for _, query in queries_of(criterion)}
     for name, block in (paper.sections.get("evaluations") or {}).items():
-        if block.get("use") not in {*needed, *sanity_checks.EVALUATIONS}:  # checks of attacks judge no claim
+        use = block.get("use", "")
+        if use not in needed and not only_checks(use):  # checks of attacks judge no claim
             yield Problem(("evaluations", name), f"no criterion needs a number of {block.get('use')}")
 
 

@@ -29,8 +29,8 @@ from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.study import Study, load
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import packing
-from touchstone.statistics import sanity_checks
 from touchstone.statistics.power import SECOND_LOOK
+from touchstone.statistics.sanity_checks import only_checks
 
 STUDIES = Path("workflow/studies")
 NETWORKS = ("classifiers", "translators", "defences")
@@ -118,8 +118,7 @@ def _overlay(study: str, criterion: Criterion, plan: Plan) -> str:
     rows = list(_rows(criterion, plan))
     seeds = max(each.seeds_needed or 0 for each in found)
     # Checks of attacks mark numbers that are not to be believed, so the extension keeps them.
-    kinds = {f"evaluations/{name}" for name in sanity_checks.EVALUATIONS}
-    checks = [name for name, entry in plan.study["evaluations"].items() if entry["use"] in kinds]
+    checks = [name for name, entry in plan.study["evaluations"].items() if only_checks(entry["use"])]
     questions = list(dict.fromkeys([*(row.evaluation for row in rows), *checks]))
     title = f"{plan.study['study']['title']}: second look at {criterion.id}"
     content: dict[str, Any] = {

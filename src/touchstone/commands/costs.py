@@ -17,9 +17,8 @@ from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.settings.study import Study, load
 from touchstone.report import methods
 from touchstone.report.workflow_picture import workflow_picture
-from touchstone.statistics import sanity_checks
+from touchstone.statistics.sanity_checks import only_checks
 
-CHECKS = {f"evaluations/{name}" for name in sanity_checks.EVALUATIONS}
 COLUMNS = ("step", "jobs", "files", "from cache", "minutes", "CPU minutes", "peak GB", "longest")
 
 
@@ -37,8 +36,8 @@ def main(options: argparse.Namespace) -> int:
 def check_attacks(study: Study) -> set[str]:
     """Return the attacks that only check other attacks: no other evaluation reads them."""
     evaluations = study["evaluations"].values()
-    checking = {attack for one in evaluations if one["use"] in CHECKS for attack in one["attacks"]}
-    return checking - {attack for one in evaluations if one["use"] not in CHECKS for attack in one["attacks"]}
+    checking = {attack for one in evaluations if only_checks(one["use"]) for attack in one["attacks"]}
+    return checking - {attack for one in evaluations if not only_checks(one["use"]) for attack in one["attacks"]}
 
 
 def show(study: str, checks: Collection[str] = ()) -> int:

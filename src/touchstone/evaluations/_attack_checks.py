@@ -16,10 +16,10 @@ BLACK_BOX = ("square", "spsa", "joint_spsa")
 
 
 def check_rows(
-    check: str, value: float, main: Cell, files: list[Cell], *, n: int | None = None, entry: str | None = None
+    check: str, value: float, main: Cell, files: list[Cell], *, entry: str | None = None
 ) -> Iterator[MetricRow]:
     """Yield the value of a check of the attack `main`, and whether it passed."""
-    n = len(main.noun.example_ids) if n is None else n
+    n = len(main.noun.example_ids)
     passed = float(CHECKS[check].passed(value))
     unit = "difference of fractions" if CHECKS[check].difference else "fraction"
     for name, number, of in ((check, value, unit), (f"{check}{PASSED}", passed, "passed")):
@@ -31,11 +31,6 @@ def ladder(cells: list[Cell], main: Cell, name: str) -> list[Cell]:
     rest = {key: value for key, value in main.settings.items() if key != name}
     same = [cell for cell in cells if {key: v for key, v in cell.settings.items() if key != name} == rest]
     return sorted((cell for cell in same if name in cell.settings), key=lambda cell: (cell.settings[name], cell.attack))
-
-
-def use_of(cell: Cell) -> str:
-    """Return the component of the cell's attack: "pgd"."""
-    return str(cell.settings.get("use", "")).rpartition("/")[2]
 
 
 def eps_of(cell: Cell) -> float:

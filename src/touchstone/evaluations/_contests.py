@@ -9,7 +9,7 @@ import numpy as np
 
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import Array, correct
-from touchstone.statistics.rows import clean_outputs, grouped, only, rows_of
+from touchstone.statistics.rows import attacked_outputs, clean_outputs, grouped, only, rows_of
 from touchstone.statistics.threats import network
 
 FEWEST = 10  # successful attacks below which a statistic of them is noise
@@ -104,11 +104,7 @@ def successes(cell: Cell, outputs: Iterable[Cell]) -> tuple[Array, tuple[Cell, C
     """Return the ids of the rows classified correctly when clean and wrongly when attacked, and both sets of outputs."""
     outputs = list(outputs)
     clean = clean_outputs(outputs, cell)
-    same_set = [out for out in outputs if network(out) == network(cell) and out.examples == cell.examples]
-    attacked = only(
-        (out for out in same_set if (out.attack, out.victim, out.translator) == (cell.attack, cell.victim, "")),
-        f"outputs of {network(cell)} on {cell.examples} under {cell.attack} of {cell.victim}",
-    )
+    attacked = attacked_outputs(outputs, cell)
     ids = cell.noun.example_ids
     right = [
         correct(out.noun.predictions, out.noun.labels)[rows_of(out.noun.example_ids, ids, out.file)]

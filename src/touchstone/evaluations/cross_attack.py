@@ -13,7 +13,7 @@ from touchstone.records.nouns import Cell
 from touchstone.statistics import rank_intervals
 from touchstone.statistics.estimators import correct
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.rows import attacked_outputs, clean_outputs, grouped, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import network
 
 METRICS = ("auroc", "auroc_successes", "auroc_drop_from_*", "auroc_successes_drop_from_*", "success_rate")
@@ -106,11 +106,7 @@ def _success_rates(pairs: list[Contest], outputs: list[Cell]) -> list[MetricRow]
     for group in grouped(attacked, lambda cell: (network(cell), cell.examples, cell.victim, cell.attack)).values():
         cell = group[0]
         clean = clean_outputs(outputs, cell)
-        place = (network(cell), cell.examples, cell.victim, cell.attack, "")
-        out = only(
-            (o for o in outputs if (network(o), o.examples, o.victim, o.attack, o.translator) == place),
-            f"outputs of {network(cell)} under {cell.attack}",
-        )
+        out = attacked_outputs(outputs, cell)
         same = rows_of(clean.noun.example_ids, out.noun.example_ids, out.file)
         right = correct(clean.noun.predictions, clean.noun.labels)[same]
         wrong = ~correct(out.noun.predictions, out.noun.labels)

@@ -15,7 +15,16 @@ from touchstone.statistics import intervals
 from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Interval
-from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.rows import (
+    attacked_outputs,
+    clean_outputs,
+    grouped,
+    only,
+    rate_row,
+    row,
+    rows_of,
+    with_means,
+)
 from touchstone.statistics.sanity_checks import PASSED
 from touchstone.statistics.threats import network, threat, white_box
 
@@ -124,11 +133,7 @@ def _held(
     held = _right(unattacked, ids) & (clean.noun.scores <= threshold)
     files = [clean, unattacked, guard]
     for cell in attacked:
-        place = (network(cell), cell.examples, cell.victim, cell.attack)
-        out = only(
-            (o for o in outputs if (network(o), o.examples, o.victim, o.attack) == place and not o.translator),
-            cell.file,
-        )
+        out = attacked_outputs(outputs, cell)
         flagged = (cell.noun.scores > threshold)[rows_of(cell.noun.example_ids, ids, cell.file)]
         held &= _right(out, ids) | flagged
         files += [cell, out]

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from touchstone.contracts import PositiveFloat, UnitInterval
-from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, ladder, use_of
+from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, ladder
+from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import correct
 from touchstone.statistics.rows import attacked_outputs, grouped, rows_of, with_means
-from touchstone.statistics.threats import network
+from touchstone.statistics.threats import network, threat, use_of
 
 METRICS = (
     "rise_with_eps", "left_at_large_eps", "worse_than_oblivious", "worse_than_black_box", "worse_than_another_attack",
@@ -70,9 +71,7 @@ def detector_sanity(
         for main in (cell for cell in cells if _adaptive(cell) and cell.attack in checked):
             for check, value, files in _checks(main, cells, kept, checked, large_eps):
                 used = [*files, *(made_on[cell.file] for cell in files)]
-                rows += check_rows(
-                    check, value, main, used, n=len(main.noun.scores), entry=f"{main.entry}+{main.detector}"
-                )
+                rows += check_rows(check, value, main, used, entry=f"{main.entry}+{main.detector}")
     if not rows:
         raise ValueError(f"no set was attacked by {', '.join(checked)} with knowledge of a detector")
     return with_means(rows)
@@ -100,7 +99,7 @@ def _checks(
 
 def _adaptive(cell: Cell) -> bool:
     """Return whether the attack knew the detector that the cell's scores are of."""
-    return cell.victim.partition("@")[0] == f"{network(cell)}+{cell.detector}"
+    return threat(cell).knowledge == ADAPTIVE
 
 
 def _kept(out: Cell, cell: Cell, threshold: float) -> float:

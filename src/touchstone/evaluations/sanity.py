@@ -9,12 +9,12 @@ import numpy as np
 from scipy.special import logsumexp
 
 from touchstone.contracts import PositiveFloat
-from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, ladder, use_of
+from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, ladder
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import Array, accuracy
 from touchstone.statistics.rows import clean_outputs, grouped, rows_of, with_means
-from touchstone.statistics.threats import network, white_box
+from touchstone.statistics.threats import network, use_of, white_box
 
 METRICS = (
     "change_at_eps_0", "rise_with_eps", "rise_with_steps", "rise_with_restarts", "change_with_doubled_steps",

@@ -42,7 +42,7 @@ class Grid(NamedTuple):
         checks: what each column measures, and its bound.
         lines: attacks, those with most failures first.
         images: the numbers of images that checks were made on, the fewest and the most.
-        unchecked: {classifier, or with its detector: white-box attacks on it of a kind that no check is about}.
+        unchecked: {classifier, perhaps with its detector: white-box attacks on it of a kind that no check is about}.
     """
 
     checks: list[tuple[str, str]]

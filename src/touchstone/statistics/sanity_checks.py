@@ -17,6 +17,11 @@ EVALUATIONS = ("sanity", "detector_sanity")  # the components that only check at
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
 
+def only_checks(use: str) -> bool:
+    """Return whether an evaluation's component only checks attacks; `use` may name its folder, too."""
+    return use.rpartition("/")[2] in EVALUATIONS
+
+
 class Check(NamedTuple):
     """What is measured, in words, and the bound of its value.
 

@@ -24,6 +24,11 @@ def white_box(cell: Cell) -> bool:
     return bool(cell.attack) and cell.victim == network(cell) and not cell.translator and not cell.detector
 
 
+def use_of(cell: Cell) -> str:
+    """Return the component of the cell's attack: "pgd"."""
+    return str(cell.settings.get("use", "")).rpartition("/")[2]
+
+
 def threat(cell: Cell) -> Threat:
     """Return the threat model of the cell; of several attacks combined in one, with the budget of the widest."""
     if not cell.attack:
@@ -31,7 +36,7 @@ def threat(cell: Cell) -> Threat:
     knowledge, of = _knowledge(cell)
     settings = _widest(cell.settings) | cell.settings
     budget = tuple((name, metric_rows.stated(settings[name])) for name in STATED if _is_stated(settings.get(name)))
-    norm, use = str(cell.settings.get("norm", DEFAULT_NORM)), str(cell.settings.get("use", "")).rpartition("/")[2]
+    norm, use = str(cell.settings.get("norm", DEFAULT_NORM)), use_of(cell)
     return Threat(knowledge, of, norm=norm, budget=budget, use=use)
 
 

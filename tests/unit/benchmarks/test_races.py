@@ -164,7 +164,9 @@ def test_networks_are_added_to_a_table_of_the_same_suites_only(tmp_path, monkeyp
     assert both["lines"] == first["lines"] + second["lines"]
     assert set(both["clean_accuracy"]) == {"plain linf", "fgsm linf"}
     assert both["goals"][0]["value"] == max(line["more_left"] for line in both["lines"])
-    assert attack_strength.joined(both, second)["lines"] == both["lines"]  # a network replaces itself
+    assert attack_strength.joined(both, second)["lines"] == both["lines"]  # a line replaces itself
+    other_eps = {**second, "lines": [second["lines"][0] | {"eps": 0.1}]}
+    assert len(attack_strength.joined(both, other_eps)["lines"]) == 3  # and no other of its network
     with pytest.raises(ValueError, match="images: 8, now 9"):
         attack_strength.same_race(first, 9)
     with pytest.raises(ValueError, match="the code of attack_suite: of yesterday, now sha256:"):
