@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
+import yaml
 
 import command_server
 from touchstone import digests, plugins
@@ -151,8 +152,10 @@ def compiled(project: Project) -> None:
     compileall.compile_dir(project.root / "src", quiet=1)
 
 
-def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Project], object]) -> Project:
-    """Return a copy of the repository that one process of the test session has filled; the others wait for it."""
+def once(
+    factory: pytest.TempPathFactory, name: str, fill: Callable[[Project], object], start: Project | None = None
+) -> Project:
+    """Return a copy of `start`, or of the repository, that one process of the session has filled; the others wait for it."""
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -160,8 +163,10 @@ def once(factory: pytest.TempPathFactory, name: str, fill: Callable[[Project], o
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / f"{name}.done").exists():
             shutil.rmtree(shared / name, ignore_errors=True)  # of an attempt that failed
-            first = fill is compiled
-            fill(copy_of_repository(shared / name) if first else once(factory, "bare", compiled).copy(shared / name))
+            if fill is compiled:
+                fill(copy_of_repository(shared / name))
+            else:
+                fill((start or once(factory, "bare", compiled)).copy(shared / name))
             (shared / f"{name}.done").touch()
     return Project(shared / name)
 
@@ -184,10 +189,28 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return once(tmp_path_factory, "tiny", lambda project: project.snakemake("--cores", "2"))
 
 
+def keep_one_figure(project: Project) -> None:
+    """Leave only the ROC curves in the report of the tiny study, because figures take most of a report's time."""
+    study = project.root / "workflow/studies/tiny.yaml"
+    text = study.read_text()
+    blocks = yaml.safe_load(text)["figures"]
+    own = {name for name, block in blocks.items() if block and "use" in block}
+    names = (load("tiny", project.root)["figures"].keys() | blocks.keys()) - own - {"roc"}
+    others = ", ".join(f"{name}: null" for name in sorted(names))
+    study.write_text(re.sub(r"(?ms)^figures: .*?^}$", f"figures: {{roc: {{only_detectors: null}}, {others}}}", text))
+    project.snakemake("--cores", "1")
+
+
+@pytest.fixture(scope="session")
+def with_one_figure(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny study with one figure, so that its report is soon made again."""
+    return once(tmp_path_factory, "with_one_figure", keep_one_figure, start=tiny)
+
+
 @pytest.fixture
-def copied(tiny: Project, tmp_path: Path) -> Project:
-    """A copy of the run study that a test may change, in another folder."""
-    return tiny.copy(tmp_path / "copy")
+def copied(with_one_figure: Project, tmp_path: Path) -> Project:
+    """A copy of the run study, with one figure, that a test may change."""
+    return with_one_figure.copy(tmp_path / "copy")
 
 
 def jobs_of_every_component(root: Path) -> list[tuple[Rule, dict[str, str], tuple[Task, ...]]]:

@@ -223,7 +223,7 @@ def small_disk(copied):
 
 
 @NEEDS_ROOT
-def test_a_full_disk_is_told_with_the_file_and_nothing_is_half_written(small_disk, tiny):
+def test_a_full_disk_is_told_with_the_file_and_nothing_is_half_written(small_disk, with_one_figure):
     project, remount = small_disk
     shutil.rmtree(project.root / "data/tiny/attacked")
     shutil.rmtree(project.root / "data/tiny/metrics")
@@ -241,7 +241,7 @@ def test_a_full_disk_is_told_with_the_file_and_nothing_is_half_written(small_dis
 
     remount("size=200m")
     finish(project, cache=project.root / ".touchstone/cache")
-    assert project.digests("data", "reports") == tiny.digests("data", "reports")
+    assert project.digests("data", "reports") == with_one_figure.digests("data", "reports")
 
 
 @NEEDS_ROOT

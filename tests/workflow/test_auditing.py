@@ -242,8 +242,8 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
     assert found.problem.startswith("recomputed, its digest is sha256:")
 
 
-def test_random_jobs_that_are_run_again_give_the_same_bytes(tiny, monkeypatch, capsys):
-    monkeypatch.chdir(tiny.root)
+def test_random_jobs_that_are_run_again_give_the_same_bytes(with_one_figure, monkeypatch, capsys):
+    monkeypatch.chdir(with_one_figure.root)
 
     assert audit.run_audit("tiny", recompute=3, seed=1) == 0
 

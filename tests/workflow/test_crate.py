@@ -83,8 +83,10 @@ def test_the_validator_refuses_a_crate_without_one_of_its_files(unpacked, monkey
     assert issues(unpacked, PROFILES[0], monkeypatch) != []
 
 
-def test_one_study_gives_one_zip_wherever_and_whenever(tiny, copied, packed, tmp_path):
-    crate.write(plan_of(copied), tmp_path / "again.zip", copied.root)
+def test_one_study_gives_one_zip_wherever_and_whenever(tiny, packed, tmp_path):
+    elsewhere = tiny.copy(tmp_path / "copy")
+
+    crate.write(plan_of(elsewhere), tmp_path / "again.zip", elsewhere.root)
 
     assert (tmp_path / "again.zip").read_bytes() == packed.read_bytes()
 

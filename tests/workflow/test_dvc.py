@@ -48,10 +48,10 @@ class Versioned:
 
 
 @pytest.fixture(scope="module")
-def recorded(tiny, tmp_path_factory):
-    """The finished tiny study, its stage committed and its files pushed to a remote that is a folder."""
+def recorded(with_one_figure, tmp_path_factory):
+    """The finished tiny study with one figure, its stage committed and its files pushed to a remote that is a folder."""
     folder = tmp_path_factory.mktemp("dvc")
-    made = Versioned(tiny.copy(folder / "project"))
+    made = Versioned(with_one_figure.copy(folder / "project"))
     (made.root / "dvc.yaml").unlink()  # the default study was not run here
     (made.root / ".venv").symlink_to(sys.prefix)
     with (made.root / ".gitignore").open("a") as ignored:
@@ -215,7 +215,7 @@ def test_metrics_plots_and_checkpoints_are_shown(recorded, tmp_path):
     assert found["data"]["robustness"]["cnn"]["digits_test"]["clean_accuracy"] > 0.5
     assert "robust_accuracy" in (tmp_path / "plots/index.html").read_text()
     pictures = {path.name.split("_figures_")[1] for path in (tmp_path / "plots/static").iterdir()}
-    assert pictures == {f"{name}.svg" for name in load("tiny", ROOT)["figures"]}
+    assert pictures == {f"{name}.svg" for name in load("tiny", recorded.root)["figures"]}
     checkpoint = recorded.root / "data/tiny/checkpoints/cnn.0.safetensors"
     assert (tmp_path / "cnn.safetensors").read_bytes() == checkpoint.read_bytes()
     artifacts = yaml.safe_load((recorded.root / "workflow/dvc.yaml").read_text())["artifacts"]
