@@ -201,10 +201,14 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
 def _built_in_attacker(criterion: Criterion, parts: tuple[Part, ...]) -> str:
     """Return what the claim's own attack shows.
 
-    A claim of robustness under an attack has a condition for a stuck attack, and its number has to be high. A number
-    under an attack that did not know the detector or the defence says nothing about one that does.
+    A claim of robustness under an attack has a condition for a stuck attack, and its number has to be high. So has a
+    certified number, which holds for every attack within its eps. A number under an attack that did not know the
+    detector or the defence says nothing about one that does.
     """
     robust = [part for part in parts if part.condition.stuck and part.condition.comparison in UP]
+    certified = [part for part in parts if _is_certified(part) and part.condition.comparison in UP]
+    if certified and not robust:
+        return SURVIVES if all(part.word == CONFIRMED for part in certified) else OPEN
     if not robust:
         oblivious = any(part.quantity.row.threat.knowledge == OBLIVIOUS for part in parts)
         return NOT_ATTACKED if oblivious and criterion.kind != "counter" else DOES_NOT_APPLY
@@ -213,6 +217,11 @@ def _built_in_attacker(criterion: Criterion, parts: tuple[Part, ...]) -> str:
     if stuck and NOT_CONFIRMED not in words:
         return OPEN if any(is_difference(part.quantity) for part in stuck) else UPPER_BOUND
     return BROKEN if NOT_CONFIRMED in words else OPEN if words != {CONFIRMED} else SURVIVES
+
+
+def _is_certified(part: Part) -> bool:
+    """Return whether no attack can get below a number. If it is low, an attack need not exist."""
+    return part.quantity.row.metric.startswith("certified_")
 
 
 class Break(NamedTuple):

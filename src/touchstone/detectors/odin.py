@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from touchstone.adversary.losses import cross_entropy, loss_and_input_gradient
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat
+from touchstone.detectors._odin import direction, softmax_score
 
 
 def odin(
@@ -29,12 +29,6 @@ def odin(
     References:
         Liang et al. 2018, eq. 1 to 3.
     """
-
-    def loss(candidates: Tensor) -> Tensor:
-        logits = model(candidates) / temperature
-        return cross_entropy(logits, logits.argmax(1))
-
     if magnitude > 0:
-        _, gradient = loss_and_input_gradient(loss, images)
-        images = images - magnitude * gradient.sign()
-    return -(model(images) / temperature).softmax(dim=1).amax(dim=1)
+        images = images - magnitude * direction(model, images, temperature)
+    return softmax_score(model, images, temperature)

@@ -191,6 +191,29 @@ def test_a_claim_about_attacked_inputs_survives_its_own_attack_if_it_holds(value
     assert words(one(rows, asks(at_least=0.8, stuck=STUCK))) == found
 
 
+@pytest.mark.parametrize(
+    ("asked", "value", "found"),
+    [
+        ({"at_least": 0.5}, 0.6, ("confirmed", "survives")),  # no attack gets below .6
+        ({"at_least": 0.5}, 0.4, ("not confirmed", "undecided")),  # a bound that is too low is no attack
+        ({"at_least": 0.5}, 0.51, ("inconclusive", "undecided")),
+        ({"at_most": 0.5}, 0.4, ("confirmed", "does not apply")),
+    ],
+)
+def test_a_certified_number_says_what_survives_every_attack_and_never_that_one_succeeds(asked, value, found):
+    rows = networks(value, metric="certified_auroc")
+
+    assert words(one(rows, asks(metric="certified_auroc", **asked))) == found
+
+
+def test_a_certificate_does_not_excuse_an_attack_that_succeeds():
+    attacked = {"name": "left", "at_least": 0.8, "stuck": STUCK}
+    certified = {"name": "certified", "metric": "certified_auroc", "at_least": 0.5}
+    rows = [*networks(0.5), *networks(0.01, metric="no_gradient"), *networks(0.6, metric="certified_auroc")]
+
+    assert words(one(rows, {"tests": [attacked, certified]})) == ("not confirmed", "broken")
+
+
 def test_on_few_networks_a_stuck_attack_is_told_beside_their_number():
     rows = [row(0.1), row(0.8, metric="no_gradient")]
 

@@ -11,11 +11,12 @@ from touchstone.claims.verdicts import STATUSES
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.sections import sections
 
-HOW_MANY = {"P0": 6, "S0": 9, "P1": 5, "S1": 11, "P2": 8, "S2": 12, "P3": 18, "S3": 20, "P4": 4, "S4": 16}
+HOW_MANY = {"P0": 6, "S0": 9, "P1": 5, "S1": 12, "P2": 8, "S2": 12, "P3": 18, "S3": 20, "P4": 4, "S4": 16}
 HOW_MANY |= {"Ptrades": 10, "Strades": 7, "Pebo": 10, "Sebo": 11, "Pfast": 10, "Sfast": 8}
 IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [
     "S0-11",
     "S1-13",
+    "S1-14",
 ]
 # Fixed before any run; a change here is a change of the question, and its criterion says so under `revised`.
 BOUNDS = {
@@ -91,7 +92,9 @@ SINCE_THE_FIRST_EDITION = {
     "S0-3": [("at_least", 0.0)] * 4,  # was of one detector, now of one per kind of anomaly
     "S1-4": [("at_least", -0.02), ("at_least", -0.02), ("at_least", 0.3)] * 4,  # was of the softmax only, now of four scores
     "S1-11": [("above", 0.0)] * 4,
+    "S1-12": [("at_least", 0.3)] * 2,
     "S1-13": [("at_most", 0.2)],
+    "S1-14": [("at_least", 0.5)],
     "S2-4": [("above", 0.0)],  # was a difference of two networks' tau, at least .05
     "S2-7": [("at_most", 0.0)],  # was an error of at most .04; now it is compared with half of a plain sample's
     "S2-9": [("above", 0.05)],  # was above 0

@@ -140,6 +140,8 @@ def test_the_claims_of_every_study_have_exactly_one_allowed_word_on_each_axis(st
     assert all(line["note"] for line in lines if line["status"] == "not run")
 
 
+# Criteria that are newer than a committed report. Once its next whole run has judged them, this test fails until they are struck off.
+NEWER = {"fashion_mnist": {"S1-12", "S1-14"}}
 TABLES = sorted(path for path in (ROOT / "reports").glob("*/claims.csv") if path.parent.name in STUDIES)
 
 
@@ -149,6 +151,6 @@ def test_a_committed_claims_table_holds_every_claim_once(path):
 
     study = path.parent.name
     asked = of_papers(load(study, ROOT)["papers"])
-    assert sorted(line["claim"] for line in lines) == sorted(asked)
+    assert sorted([*(line["claim"] for line in lines), *NEWER.get(study, ())]) == sorted(asked)
     assert {line["status"] for line in lines} <= set(STATUSES)
     assert {line["attacker"] for line in lines} <= set(ATTACKERS)
