@@ -1,12 +1,12 @@
 """Race: detectors fitted and scored from stored outputs, ours through the step `score` and pytorch-ood's on features.
 
-    python benchmarks/stored_detectors.py [--rows 10000] [--width 512] [--rounds 5] [--threads 1]
+    python benchmarks/stored_detectors.py [--rows 10000] [--width 512] [--batch 256] [--rounds 5] [--threads 1]
 
 Features of a made-up penultimate layer (ten classes, a low-rank part, and noise that vim's principal space leaves out)
 and the logits of a linear layer on them; as many rows to fit as to score, half of those anomalous. Ours recover the
-last layer from outputs, while theirs receive it, and ours return checked Scores. Before any time is measured, the scores
-of both are equal: their greatest difference, in standard deviations of the score, stays below 1e-3 (theirs invert a
-float32 covariance). Writes stored_detectors.json and .md into benchmarks/results/.
+last layer from outputs, while theirs receive it, and ours return checked Scores, batch by batch as in a study. Before
+any time is measured, the scores of both are equal: their greatest difference, in standard deviations of the score,
+stays below 1e-3 (theirs invert a float32 covariance). Writes stored_detectors.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def principal(width: int) -> int:
     return CLASSES + max(2, width // 8)
 
 
-def ours(component: ModuleType, settings: dict[str, Any], data: Stored) -> Tensor:
+def ours(component: ModuleType, settings: dict[str, Any], data: Stored, batch: int = BATCH) -> Tensor:
     """Return our scores, fitted where there is something to fit: what the steps fit and score do between two files."""
     name = component.__name__.rpartition(".")[2]
     scorer, state = getattr(component, name), {}  # the settings that ours differ in belong to `fit`
@@ -86,7 +86,7 @@ def ours(component: ModuleType, settings: dict[str, Any], data: Stored) -> Tenso
         fitted = component.fit(*columns_of(data.fitted, None, names, None), **settings)
         state = {part: tensor.numpy() for part, tensor in fitted.items()}
     detector = Detector(state, {"use": name} | settings, {}, 1.0, supervised=False)
-    given = {"label": None, "model": None, "batch_size": BATCH, "device": "cpu"}
+    given = {"label": None, "model": None, "batch_size": batch, "device": "cpu"}
     results = score(data.scored, None, detector, scorer=scorer, data=_data(scorer), **given)  # type: ignore[arg-type]
     return torch.from_numpy(results.scores)
 
@@ -167,13 +167,13 @@ def difference(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).abs().max() / theirs.std())
 
 
-def measured(rows: int, width: int, rounds: int) -> Results:
+def measured(rows: int, width: int, rounds: int, batch: int = BATCH) -> Results:
     """Return times and differences of all detectors; NotEqual where scores differ."""
     data = stored(rows, width)
     lines, goals = [], []
     for pair in PAIRS:
         contestants = {
-            "touchstone": partial(ours, pair.component, pair.settings(width), data),
+            "touchstone": partial(ours, pair.component, pair.settings(width), data, batch),
             "pytorch-ood": partial(pair.peer, data),
         }
         scores, peers_scores = (run() for run in contestants.values())
@@ -221,9 +221,10 @@ def main() -> None:
     parser = racing.parser(__doc__, rounds=5)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--batch", type=int, default=BATCH, help="rows that ours score at a time")
     options = parser.parse_args()
     racing.begin(options.threads)
-    results = measured(options.rows, options.width, options.rounds)
+    results = measured(options.rows, options.width, options.rounds, options.batch)
     racing.write(options.out, "stored_detectors", results, page(results))
 
 
