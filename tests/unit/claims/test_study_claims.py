@@ -140,7 +140,7 @@ def test_the_claims_of_every_study_have_exactly_one_allowed_word_on_each_axis(st
     assert all(line["note"] for line in lines if line["status"] == "not run")
 
 
-# Criteria that are newer than a committed report. Once its next whole run has judged them, this test fails until they are struck off.
+# Criteria that are newer than a committed report. After the next run of its study the test below fails until they are removed here.
 NEWER = {"fashion_mnist": {"S1-12", "S1-14"}}
 TABLES = sorted(path for path in (ROOT / "reports").glob("*/claims.csv") if path.parent.name in STUDIES)
 

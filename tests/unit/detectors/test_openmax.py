@@ -8,7 +8,7 @@ CLASSES = 4
 
 
 def outputs(rows=400, seed=0, spread=1.0):
-    """Logits around a mean per class, large enough that each class is told from the others."""
+    """Logits around one mean per class. At the default spread the largest logit is nearly always that of the class."""
     draw = torch.Generator().manual_seed(seed)
     labels = torch.arange(rows) % CLASSES
     return 8 * torch.eye(CLASSES)[labels] + spread * torch.randn(rows, CLASSES, generator=draw), labels

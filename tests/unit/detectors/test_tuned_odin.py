@@ -8,7 +8,7 @@ T = 10.0
 
 
 class Steep(torch.nn.Module):
-    """Two classes by the mean of the left half; for images that are bright on the right, by the whole image."""
+    """Two classes by the mean of the left half. The brighter the right half, the larger the logits."""
 
     def forward(self, images):
         left, right = images[..., :2].mean((1, 2, 3)), images[..., 2:].mean((1, 2, 3))
