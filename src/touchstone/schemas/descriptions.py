@@ -53,6 +53,8 @@ _training = descriptions([_step] if _step else []) | {
     "optimizer": "of the weights",
     "choose": "the weights to keep: the last, or those of the lowest validation loss",
     "normalise": "standardise each channel by the statistics of the training images",
+    "crop": "training images and outliers are padded with so many black pixels, and cropped at a random place",
+    "flip": "mirror a random half of the training images and outliers, left to right",
 }
 
 # {section or component folder: {setting: what it means}}. A component's own docstring goes before.

@@ -1,4 +1,4 @@
-"""Noise, weight decay and the objectives of single architectures, worked by hand."""
+"""Noise and the objectives of single architectures, worked by hand."""
 
 import math
 
@@ -12,7 +12,6 @@ from touchstone.models.softmax_regression import softmax_regression
 from touchstone.networks import checkpoints
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.clean import clean
-from touchstone.training.l1_decay import l1_decay
 from touchstone.training.label_smoothing import label_smoothing
 from touchstone.training.member_wise import member_wise
 from touchstone.training.noise import noise
@@ -63,22 +62,6 @@ def test_noisy_images_stay_in_the_unit_interval(batch):
     given = seen_by(noise, torch.ones_like(images), labels, draws, kind="sign", eps=0.2)
 
     assert float(given.max()) == 1 and float(given.min()) == pytest.approx(0.8)
-
-
-def test_l1_decay_adds_the_absolute_weights_of_the_first_layer_alone(batch):
-    images, labels, draws = batch
-    model = nn.Sequential(nn.Flatten(), nn.Linear(25, 2), nn.ReLU(), nn.Linear(2, 3))
-    with torch.no_grad():
-        model[1].weight.fill_(-0.5)
-
-    loss = l1_decay(model, images, labels, draws, weight=0.1)
-
-    torch.testing.assert_close(loss, clean(model, images, labels, draws) + 0.1 * 25.0)
-
-
-def test_l1_decay_needs_a_layer_with_weights(batch):
-    with pytest.raises(ValueError, match="linear or convolutional layer"):
-        l1_decay(nn.Flatten(), *batch)
 
 
 def test_one_versus_rest_is_the_sum_of_binary_cross_entropies():

@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from touchstone.numerics import tensors
-from touchstone.numerics.tensors import RandomStreams
+from touchstone.numerics.tensors import RandomStreams, per_row
 from touchstone.records.nouns import ContractError, ExampleSet
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training images change from epoch to epoch: shifted by up to `crop` pixels, and mirrored half of the time."""
+
+    crop: int = 0
+    flip: bool = False
+
+    def __call__(self, images: Tensor, generator: RandomStreams) -> Tensor:
+        """Return each image cropped from its zero-padded self, and mirrored left to right or not, (N, C, H, W)."""
+        if self.crop:
+            height, width = images.shape[-2:]
+            padded = functional.pad(images, (self.crop,) * 4)
+            corners = generator.integers(2 * self.crop + 1, (2,))
+            rows = corners[:, :1] + torch.arange(height, device=images.device)
+            columns = corners[:, 1:] + torch.arange(width, device=images.device)
+            places = torch.arange(len(images), device=images.device)[:, None, None]
+            images = padded.movedim(1, -1)[places, rows[:, :, None], columns[:, None]].movedim(-1, 1).contiguous()
+        if self.flip:
+            images = torch.where(per_row(generator.signs(()) > 0, images), images.flip(-1), images)
+        return images
+
+
+UNCHANGED = Augmentation()
 
 
 class Batches:
     """The rows of one ExampleSet as batches on the device, each with the random streams of its examples."""
 
-    def __init__(self, examples: ExampleSet, seed: int, stream: str, device: str) -> None:
+    def __init__(
+        self, examples: ExampleSet, seed: int, stream: str, device: str, augment: Augmentation = UNCHANGED
+    ) -> None:
+        self.augment = augment
         self.images = torch.tensor(examples.images)
         self.labels = torch.tensor(examples.labels)
         self.ids = torch.tensor(examples.example_ids)
@@ -33,14 +63,25 @@ class Batches:
 
     def batch(self, rows: Tensor, epoch: int) -> tuple[Tensor, Tensor, RandomStreams]:
         """Return images, labels and random streams of some rows, on the device."""
-        draws = RandomStreams(self.seed, f"{self.stream}.{epoch}", self.ids[rows].to(self.device))
-        return self.images[rows].to(self.device), self.labels[rows].to(self.device), draws
+        ids = self.ids[rows].to(self.device)
+        views = RandomStreams(self.seed, f"augment.{epoch}", ids)
+        draws = RandomStreams(self.seed, f"{self.stream}.{epoch}", ids)
+        return self.augment(self.images[rows].to(self.device), views), self.labels[rows].to(self.device), draws
 
 
 class Outliers:
     """All outlier sets as one, in the order of each epoch; batch after batch, from the start again at the end."""
 
-    def __init__(self, sets: Sequence[ExampleSet], shape: tuple[int, ...], size: int, seed: int, device: str) -> None:
+    def __init__(
+        self,
+        sets: Sequence[ExampleSet],
+        shape: tuple[int, ...],
+        size: int,
+        seed: int,
+        device: str,
+        augment: Augmentation = UNCHANGED,
+    ) -> None:
+        self.augment = augment
         for one in sets:
             if one.images.shape[1:] != shape:
                 raise ContractError(f"outliers {one.source} are {one.images.shape[1:]}, training images {shape}")
@@ -58,8 +99,11 @@ class Outliers:
         if epoch is not None and epoch != self.epoch:
             self.epoch, self.order = epoch, _permutation(self.seed, f"outlier_order.{epoch}", count)
         rows = places if epoch is None else self.order[places]
-        draws = RandomStreams(self.seed, f"outlier_attack.{epoch}", self.ids[rows].to(self.device))
-        return {"outliers": self.images[rows].to(self.device), "outlier_generator": draws}
+        ids = self.ids[rows].to(self.device)
+        outliers = self.images[rows].to(self.device)
+        if epoch is not None:
+            outliers = self.augment(outliers, RandomStreams(self.seed, f"outlier_augment.{epoch}", ids))
+        return {"outliers": outliers, "outlier_generator": RandomStreams(self.seed, f"outlier_attack.{epoch}", ids)}
 
 
 def _permutation(seed: int, stream: str, count: int) -> Tensor:

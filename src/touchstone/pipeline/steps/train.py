@@ -22,7 +22,7 @@ from touchstone.contracts import (
 )
 from touchstone.networks import checkpoints
 from touchstone.numerics import tensors
-from touchstone.pipeline.steps._training_batches import Batches, Outliers
+from touchstone.pipeline.steps._training_batches import Augmentation, Batches, Outliers
 from touchstone.records.nouns import Array, Checkpoint, ContractError, ExampleSet
 
 Objective = Callable[..., Tensor]  # (model, images, labels, generator, ...) -> mean loss of the batch
@@ -55,6 +55,8 @@ def train(
     schedule: Literal["constant", "cosine"] = "cosine",
     choose: Literal["last", "best"] = "last",
     normalise: bool = True,
+    crop: NonNegativeInt = 0,
+    flip: bool = False,
     seed: NonNegativeInt = 0,
 ) -> Checkpoint:
     """Return the trained network: its last weights, or with `choose: best` those of the lowest validation loss.
@@ -63,6 +65,9 @@ def train(
     adversarial training. `momentum` is SGD's (Nesterov) or Adam's first decay rate; `weight_decay` is an L2 penalty.
     `schedule: cosine` falls from `learning_rate` to 0, batch by batch. An architecture without `classes` is a
     translator: its Checkpoint has `classes` 0 and it sees pixels as they are, whatever `normalise` says.
+
+    Training images and outliers are padded with `crop` black pixels and cropped to their size at a random place; with
+    `flip` half of them are mirrored left to right. Validation images stay as they are.
 
     `companions` builds, from the input shape, what the objective trains beside the network (a discriminator): it is in
     the state and not in the Checkpoint. One optimiser holds all; each network has the gradient that the objective gives.
@@ -82,9 +87,10 @@ def train(
     beside = _built(companions, shape, seed).to(device)
     optimiser = _optimiser(optimizer, nn.ModuleList([model, beside]), learning_rate, momentum, weight_decay)
 
-    data = Batches(train, seed, "attack", device)
+    augment = Augmentation(crop, flip)
+    data = Batches(train, seed, "attack", device, augment)
     held_out = Batches(validation, seed, "validation_attack", device)
-    others = Outliers(outliers, shape, outlier_batch_size, seed, device) if outliers else None
+    others = Outliers(outliers, shape, outlier_batch_size, seed, device, augment) if outliers else None
 
     def beyond_the_batch(epoch: int | None, index: int) -> dict[str, Any]:
         inputs = {"classifier": classifier, "companions": beside, **(others.batch(epoch, index) if others else {})}
