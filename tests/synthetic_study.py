@@ -476,6 +476,7 @@ NOUNS = {
     "examples": example_cells(),
     "checkpoints": checkpoint_cells(),
     "rival_outputs": output_cells(),
+    "rival_scores": attacked_score_cells(),
 }
 # Other cells for some components.
 ATTACKED = {"scores": attacked_score_cells()}  # for components about attacks on detectors' scores

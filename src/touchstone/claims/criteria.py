@@ -73,6 +73,8 @@ class Condition:
         stuck: the share of inputs at which the attack found no gradient, and its bound. Above the bound the attack was
             stuck, so the number is only an upper bound (docs/papers/shared.md, "Checks of an attack"). Of a difference
             between two networks, the shares of both attacks.
+        certified: what bounds on the networks prove the truth to be at least. If the attack was stuck, the truth lies
+            between this number and the attacked one.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Condition:
     optional: bool = False
     consequence: str = ""
     stuck: tuple[Condition, ...] = ()
+    certified: Condition | None = None
 
     @property
     def roles(self) -> list[str]:
@@ -145,11 +148,15 @@ class Criterion:
         }
         if self.breaks:
             conditions["breaks",] = self.breaks
-        return conditions | {
+        certified = {
+            (*place, "certified"): each.certified for place, each in conditions.items() if each.certified is not None
+        }
+        stuck = {
             (*place, "stuck", *["of what is subtracted"] * side): one
             for place, each in conditions.items()
             for side, one in enumerate(each.stuck)
         }
+        return conditions | certified | stuck
 
 
 def assignments(condition: Condition, criterion: Criterion, chosen: Chosen, many: str) -> Iterator[dict[str, str]]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from touchstone.claims.criteria import Book, Chosen, Condition, Criterion, Role
-from touchstone.claims.measurements import EQUAL, Measured, Missing, at_confidence, quantities
+from touchstone.claims.criteria import Book, Chosen, Criterion
+from touchstone.claims.judged_parts import judged_parts
+from touchstone.claims.measurements import Measured, at_confidence
 from touchstone.claims.multiplicity import with_holm
 from touchstone.claims.published_figures import published
 from touchstone.claims.verdicts import (
     BROKEN,
     CONFIRMED,
     DOES_NOT_APPLY,
-    FEWEST_SEEDS,
     INCONCLUSIVE,
     MISSING,
     NOT_ATTACKED,
@@ -28,11 +27,9 @@ from touchstone.claims.verdicts import (
     UPPER_BOUND,
     Part,
     Verdict,
-    ends_if_stuck,
     is_difference,
     sentence,
     slack,
-    status,
     stuck_note,
     weakness,
 )  # fmt: skip
@@ -91,8 +88,8 @@ def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdi
     chosen = _roles_filled(criterion, study.claims.get(criterion.id))
     if chosen is None:
         return Verdict(criterion, NOT_RUN, notes=(_reason(criterion, study.claims.get(criterion.id)),))
-    parts, missing = _parts(criterion.tests, criterion, chosen, study.data, measured)
-    needed, lacking = _parts(criterion.needs, criterion, chosen, study.data, measured)
+    parts, missing = judged_parts(criterion.tests, criterion, chosen, study.data, measured)
+    needed, lacking = judged_parts(criterion.needs, criterion, chosen, study.data, measured)
     if missing or lacking:
         return Verdict(criterion, NOT_RUN, notes=(MISSING + "; ".join(dict.fromkeys((*lacking, *missing))),))
     unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
@@ -122,61 +119,6 @@ def _reason(criterion: Criterion, chosen: str | Chosen | None) -> str:
         return chosen
     lacking = [f"{name} ({role.section})" for name, role in criterion.roles.items() if name not in (chosen or ())]
     return f"the study names nothing for {', '.join(lacking)}"
-
-
-def _parts(
-    conditions: Iterable[Condition], criterion: Criterion, chosen: Chosen, data: str, measured: Measured
-) -> tuple[tuple[Part, ...], list[str]]:
-    """Return the numbers with their words, of each seed's the weakest, and the rows that are missing."""
-    conditions = tuple(conditions)
-    parts: list[Part] = []
-    missing: list[str] = []
-    for condition in conditions:
-        try:
-            for part in _weakest_parts(condition, criterion, chosen, data, measured):
-                parts.append(part)  # noqa: PERF402 - one by one, so that those before a missing one count
-        except Missing as error:
-            if not condition.optional:
-                missing.append(str(error))
-    if conditions and not parts and not missing:
-        missing.append(", ".join(condition.name for condition in conditions))
-    return tuple(parts), missing
-
-
-def _weakest_parts(
-    condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured
-) -> Iterator[Part]:
-    """Yield, for each thing that a condition judges, the number of its weakest seed."""
-    bound, stuck = condition.bound(data), _stuck(condition, criterion, chosen, data, measured)
-    for group in quantities(condition, criterion, chosen, measured):
-        seeds = tuple(sorted({seed for one in group for seed in one.seeds}))
-        judged = []
-        for one in group:
-            ends = (one.low, one.high) if stuck is None else ends_if_stuck(one)
-            word = status(condition, bound, one._replace(low=ends[0], high=ends[1]))
-            decides = word in (CONFIRMED, NOT_CONFIRMED) and condition.comparison != EQUAL
-            few = decides and 0 < len(seeds) < FEWEST_SEEDS
-            judged.append(Part(condition, bound, one, INCONCLUSIVE if few else word, seeds, few, stuck))
-        yield min(judged, key=weakness)
-
-
-def _stuck(condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured) -> float | None:
-    """Return the share of inputs at which an attack met no gradient; None if no attack met it too often."""
-    # No number is judged here, so every set counts by itself, and their mean is taken.
-    each_set = replace(criterion, roles={name: Role(role.section, "each") for name, role in criterion.roles.items()})
-    too_many: list[float] = []
-    for side in condition.stuck:
-        try:
-            shares = [one for group in quantities(side, each_set, chosen, measured) for one in group]
-        except Missing:  # an attack that follows no gradient reports no share
-            continue
-        by_thing: dict[str, list[float]] = {}
-        for one in shares:
-            by_thing.setdefault(one.row.entry, []).append(one.value)
-        worst = max(math.fsum(values) / len(values) for values in by_thing.values())
-        if slack(side, side.bound(data), shares[0]._replace(value=worst)) < 0:
-            too_many.append(worst)
-    return max(too_many, default=None)
 
 
 def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdict:
@@ -213,7 +155,7 @@ def _built_in_attacker(criterion: Criterion, parts: tuple[Part, ...]) -> str:
         oblivious = any(part.quantity.row.threat.knowledge == OBLIVIOUS for part in parts)
         return NOT_ATTACKED if oblivious and criterion.kind != "counter" else DOES_NOT_APPLY
     words = {part.word for part in robust}
-    stuck = [part for part in robust if part.stuck is not None]
+    stuck = [part for part in robust if part.stuck is not None and not part.proved]
     if stuck and NOT_CONFIRMED not in words:
         return OPEN if any(is_difference(part.quantity) for part in stuck) else UPPER_BOUND
     return BROKEN if NOT_CONFIRMED in words else OPEN if words != {CONFIRMED} else SURVIVES
@@ -241,7 +183,7 @@ def _break(verdict: Verdict, study: StudyClaims, measured: Measured) -> Break:
         return Break(NOT_RUN, "", {})
     parts, own = verdict.parts, tuple[Part, ...]()
     if criterion.breaks:
-        breaking, _ = _parts([criterion.breaks], criterion, chosen, study.data, measured)
+        breaking, _ = judged_parts([criterion.breaks], criterion, chosen, study.data, measured)
         parts = own = tuple(sorted((replace(part, breaks=True) for part in breaking), key=_harm))
     judged = [part for part in parts if part.word != REPORTED]
     if not judged:

@@ -43,7 +43,8 @@ def _p_value(verdict: Verdict) -> float | None:
 
 def _sides(part: Part) -> tuple[float, float] | None:
     """Return the one-sided p-values of a number meeting its bound, and of its missing it."""
-    quantity, comparison = part.quantity, part.condition.comparison
+    comparison = part.condition.comparison
+    quantity = part.certified if part.proved and part.certified is not None else part.quantity
     if part.bound is None or comparison not in (*UP, *DOWN, "between") or ends_of(quantity.row, 0.5) is None:
         return None
 

@@ -38,7 +38,8 @@ CRITERION = (
     "otherwise", "says", "kind", "paper_scale", "revised",
 )  # fmt: skip
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
-NUMBER = ("name", *COLUMNS, "tolerance", "no_effect", "distance", "optional", "consequence", "stuck", *COMPARISONS)
+NUMBER = ("name", *COLUMNS, "tolerance", "no_effect", "distance", "optional", "consequence", "stuck", "certified",
+          *COMPARISONS)  # fmt: skip
 REVISION = ("date", "was", "why", "known")
 DISTANCE = 0.05  # of a paper that fixes none
 
@@ -229,20 +230,21 @@ def _condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Conditio
     """Return one number with its bound; what it does not say itself it inherits from its criterion."""
     _check_block(place, own)
     block = {**inherited, **own}
-    _check_names(place, block, NUMBER, "the key")
+    _check_block(place, block, NUMBER, required=("name",))
     comparisons = [name for name in COMPARISONS if name in block]
     if len(comparisons) > 1:
         raise ClaimError(place, f"compares by {' and '.join(comparisons)}; keep one of them")
     comparison = comparisons[0] if comparisons else ""
-    stuck = block.get("stuck")
-    if stuck is not None:
-        _check_block((*place, "stuck"), stuck, (*COLUMNS, *COMPARISONS))
-        unjudged = {
-            key: value for key, value in block.items() if key not in (*COMPARISONS, "no_effect", "optional", "stuck")
-        }
-        stuck = _condition((*place, "stuck"), unjudged | {"name": "stuck"}, stuck)
+    beside: dict[str, Condition | None] = {"stuck": None, "certified": None}
+    unjudged = {
+        key: value for key, value in block.items() if key not in (*COMPARISONS, *beside, "no_effect", "optional")
+    }
+    for part in beside:
+        if block.get(part) is not None:
+            _check_block((*place, part), block[part], (*COLUMNS, *COMPARISONS))
+            beside[part] = _condition((*place, part), unjudged | {"name": part}, block[part])
     return Condition(
-        name=_text(place, "name", block.get("name") or _missing(place, "name")),
+        name=_text(place, "name", block["name"]),
         rows=_rows(place, block),
         comparison=comparison,
         bounds=_bounds((*place, comparison), block.get(comparison), comparison),
@@ -251,12 +253,9 @@ def _condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Conditio
         distance=_number((*place, "distance"), block.get("distance", 0)),
         optional=block.get("optional", False),
         consequence=block.get("consequence", ""),
-        stuck=(stuck,) if stuck else (),
+        stuck=(beside["stuck"],) if beside["stuck"] else (),
+        certified=beside["certified"],
     )
-
-
-def _missing(place: Place, key: str) -> str:
-    raise ClaimError(place, f"{key} is missing; add it")
 
 
 def _text(place: Place, key: str, value: Any) -> str:

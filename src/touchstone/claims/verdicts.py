@@ -43,6 +43,7 @@ class Part:
     seeds: tuple[int, ...]  # every seed that was judged, also if one of them decides
     few: bool = False  # it has too few seeds to decide
     stuck: float | None = None  # the share of inputs at which its attack found no gradient, if that is too much
+    certified: Quantity | None = None  # what bounds prove the truth to be at least, if the attack was stuck
     breaks: bool = False  # meeting the bound breaks the claim
 
     @property
@@ -54,6 +55,11 @@ class Part:
     def name(self) -> str:
         """The title, and which of several things or seeds the number is about."""
         return ": ".join(filter(None, (self.title, self.quantity.which, self.decider)))
+
+    @property
+    def proved(self) -> bool:
+        """Whether bounds on the networks decided, and not an attack."""
+        return self.certified is not None and self.word == CONFIRMED
 
     @property
     def counted(self) -> str:
@@ -137,13 +143,20 @@ def is_difference(quantity: Quantity) -> bool:
     return quantity.unit.startswith("difference")
 
 
-def ends_if_stuck(quantity: Quantity) -> tuple[float, float]:
-    """Return where a number may lie whose attack was stuck: it may be lower, and a difference of two may be anything."""
-    return -math.inf, math.inf if is_difference(quantity) else quantity.high
+def ends_if_stuck(quantity: Quantity, certified: Quantity | None = None) -> tuple[float, float]:
+    """Return where a number may lie whose attack was stuck.
+
+    It may be lower, but not below what is certified. A difference of two may also be higher.
+    """
+    least = -math.inf if certified is None else certified.low
+    return least, math.inf if is_difference(quantity) else quantity.high
 
 
 def stuck_note(parts: Sequence[Part]) -> str:
     """Return in words which of a claim's numbers rest on attacks that were stuck; "" if none does."""
+    proved = [part for part in parts if part.proved]
+    if proved:
+        return "; ".join(filter(None, (stuck_note([part for part in parts if not part.proved]), _proof_note(proved))))
     shares = sorted(part.stuck for part in parts if part.stuck is not None)
     if not shares:
         return ""
@@ -151,6 +164,12 @@ def stuck_note(parts: Sequence[Part]) -> str:
     alone = "a difference under a stuck attack" if is_difference(parts[0].quantity) else "an upper bound"
     which = f"{len(shares)} of {len(parts)} numbers rest on stuck attacks" if len(parts) > 1 else alone
     return f"{which}: on {least_to_most} of the attacked OOD images the score's own gradient is 0"
+
+
+def _proof_note(parts: Sequence[Part]) -> str:
+    """Return in words which numbers bounds on the networks decided."""
+    numbers = (f"{part.title} at least {bounded(part.certified)}" for part in parts if part.certified is not None)
+    return f"proved by bounds on the networks, whatever the attack: {', '.join(numbers)}"
 
 
 def direction(part: Part) -> str:
@@ -164,7 +183,7 @@ def direction(part: Part) -> str:
         return ""
     low, high = part.quantity.low, part.quantity.high
     if part.stuck is not None:
-        low, high = ends_if_stuck(part.quantity)
+        low, high = ends_if_stuck(part.quantity, part.certified)
     elif part.few:
         return INCONCLUSIVE
     above, below = low > turn, high < turn
@@ -218,9 +237,13 @@ def required(part: Part) -> str:
 
 def number(part: Part) -> str:
     """Return a number with its interval: "91.4 % [88.0, 94.1]"."""
-    unit = part.quantity.unit
-    low, high = (end if math.isfinite(end) else None for end in (part.quantity.low, part.quantity.high))
-    return f"{written(part.quantity.value, unit)} {bracketed(low, high, unit)}".rstrip()
+    return bounded(part.quantity)
+
+
+def bounded(quantity: Quantity) -> str:
+    """Return a value with its interval: "91.4 % [88.0, 94.1]"."""
+    low, high = (end if math.isfinite(end) else None for end in (quantity.low, quantity.high))
+    return f"{written(quantity.value, quantity.unit)} {bracketed(low, high, quantity.unit)}".rstrip()
 
 
 def said(verdict: Verdict) -> str:

@@ -17,11 +17,12 @@ from touchstone.statistics.intervals import Interval, from_samples
 from touchstone.statistics.rows import MEAN, grouped, means_over_sets, only, row, with_means
 from touchstone.statistics.threats import network
 
-METRICS = ("certified_auroc", "attacked_auroc", "bracket_width")
+METRICS = ("certified_auroc", "attacked_auroc", "bracket_width", "certified_auroc_difference")
 
 
 def certified_detection(
     scores: list[Cell],
+    rival_scores: list[Cell],
     *,
     id_examples: str,
     high: list[str],
@@ -35,6 +36,7 @@ def certified_detection(
     Args:
         scores: of each classifier and an attackable detector on `id_examples` and on OOD sets, under an attack of each eps;
             and on the clean sets of the detectors `high` and `low`, which certify how far any attack can move its score.
+        rival_scores: of the same detector on networks to compare with, on the same sets and under the same attacks.
         id_examples: the in-distribution set.
         high: for each eps, the detector whose score no attack on the ID inputs can exceed.
         low: for each eps, the detector below whose score no attack on the OOD inputs can get.
@@ -46,6 +48,8 @@ def certified_detection(
         - certified_auroc: no attack of this eps leaves less. ID inputs are scored by `high`, OOD inputs by `low`.
         - attacked_auroc: what the attack left, so the AUROC under the best attack is not above it.
         - bracket_width: attacked minus certified, paired.
+        - certified_auroc_difference, on "SET/ATTACK less RIVAL": certified minus what the attack left of the rival, paired.
+          The difference under the best attacks on both is not below it.
 
         Images are resampled for the intervals, ID and OOD ones separately.
 
@@ -60,17 +64,27 @@ def certified_detection(
             f"high, low and eps name {len(high)}, {len(low)} and {len(eps)} entries, expected as many of each"
         )
     rows: list[MetricRow] = []
+    rivals = grouped(rival_scores, lambda cell: (cell.seed, cell.detector, cell.attack, cell.entry))
     for group in grouped(scores, network).values():
         for top, bottom, size in zip(high, low, eps, strict=True):
             attacked = [cell for cell in group if cell.attack and float(cell.settings["eps"]) == size]
             for under in grouped(attacked, lambda cell: (cell.detector, cell.attack)).values():
-                of_sets = []
+                of_sets: list[list[MetricRow]] = []
+                less: dict[str, list[list[MetricRow]]] = {}
                 for cell in sorted((c for c in under if c.examples != id_examples), key=lambda cell: cell.examples):
                     certified = _clean(group, top, id_examples), _clean(group, bottom, cell.examples)
                     normal = only((c for c in under if c.examples == id_examples), f"attacked scores of {id_examples}")
                     of_sets.append(list(_bracket(certified, (normal, cell), resamples, bootstrap_seed)))
-                rows += [one for of_set in of_sets for one in of_set]
-                rows += [replace(one, examples=f"{MEAN}/{under[0].attack}") for one in means_over_sets(of_sets)]
+                    for (*against, rival), theirs in rivals.items():
+                        if against == [cell.seed, cell.detector, cell.attack]:
+                            sides = _attacked_sides(theirs, id_examples, cell.examples)
+                            one = _difference(certified, sides, cell, resamples, bootstrap_seed)
+                            less.setdefault(rival, []).append([one])
+                rows += [one for sets in (of_sets, *less.values()) for of_set in sets for one in of_set]
+                mean = f"{MEAN}/{under[0].attack}"
+                rows += [replace(one, examples=mean) for one in means_over_sets(of_sets)]
+                for rival, differences in less.items():
+                    rows += [replace(one, examples=f"{mean} less {rival}") for one in means_over_sets(differences)]
     if not rows:
         raise ValueError(f"no attacked scores at eps {', '.join(map(str, eps))}")
     return with_means(rows)
@@ -79,6 +93,28 @@ def certified_detection(
 def _clean(group: list[Cell], detector: str, examples: str) -> Cell:
     clean = (c for c in group if (c.detector, c.examples, c.attack, c.translator) == (detector, examples, "", ""))
     return only(clean, f"scores of {network(group[0])} and {detector} on clean {examples}")
+
+
+def _attacked_sides(cells: list[Cell], id_examples: str, examples: str) -> tuple[Cell, Cell]:
+    of_rival = f"attacked scores of the rival {network(cells[0])} on"
+    normal, anomalous = (
+        only((cell for cell in cells if cell.examples == name), f"{of_rival} {name}") for name in (id_examples, examples)
+    )
+    return normal, anomalous
+
+
+def _difference(
+    certified: tuple[Cell, Cell], rival: tuple[Cell, Cell], cell: Cell, resamples: int, seed: int
+) -> MetricRow:
+    """Return the row of a certified AUROC minus what an attack left of a rival, drawn together."""
+    (below, below_samples), (theirs, samples) = (_auroc(sides, resamples, seed) for sides in (certified, rival))
+    sizes = (len(certified[0].noun.scores), len(certified[1].noun.scores))
+    interval = from_samples(below - theirs, below_samples - samples, sizes, SIGNED)
+    entry, examples = f"{cell.entry}+{cell.detector}", f"{cell.examples}/{cell.attack} less {rival[1].entry}"
+    return row(
+        "certified_auroc_difference", interval, cell=cell, entry=entry, examples=examples, n=sum(sizes),
+        files=(*certified, *rival), unit="difference",
+    )  # fmt: skip
 
 
 def _bracket(

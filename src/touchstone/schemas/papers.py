@@ -154,6 +154,7 @@ def _judged() -> dict[str, Schema]:
         "optional": {"type": "boolean"} | _says("Skip the condition if its rows are missing."),
         "consequence": TEXT | _says("What follows if this condition breaks its claim, in words."),
         "stuck": _block(stuck, "The share of inputs without a gradient; outside its bound, the attack was stuck."),
+        "certified": _block(_columns(), "What bounds on the networks prove; it counts if the attack was stuck."),
     }
 
 

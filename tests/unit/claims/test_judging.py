@@ -214,6 +214,51 @@ def test_a_certificate_does_not_excuse_an_attack_that_succeeds():
     assert words(one(rows, {"tests": [attacked, certified]})) == ("not confirmed", "broken")
 
 
+@pytest.mark.parametrize(
+    ("proved", "count", "found", "note"),
+    [
+        (
+            0.6,
+            3,
+            ("confirmed", "survives"),
+            "proved by bounds on the networks, whatever the attack: left at least 60.0",
+        ),
+        (
+            0.4,
+            3,
+            ("inconclusive", "upper bound only"),
+            "an upper bound: on 80% of",
+        ),  # bounds that are too loose say nothing
+        (0.51, 3, ("inconclusive", "upper bound only"), "an upper bound: on 80% of"),
+        (
+            0.6,
+            2,
+            ("inconclusive", "upper bound only"),
+            "an upper bound: on 80% of",
+        ),  # of other networks than the attack's
+    ],
+)
+def test_if_the_attack_was_stuck_the_truth_lies_between_what_is_proved_and_what_was_left(proved, count, found, note):
+    test = {"name": "left", "at_least": 0.5, "stuck": STUCK, "certified": {"metric": "certified"}}
+    rows = [
+        *networks(0.9),
+        *networks(0.8, metric="no_gradient"),
+        *networks(proved, metric="certified", seeds=range(count)),
+    ]
+
+    verdict = one(rows, {"tests": [test]})
+
+    assert words(verdict) == found
+    assert verdict.notes[0].startswith(note)
+
+
+def test_what_is_proved_does_not_count_if_the_attack_met_gradients():
+    test = {"name": "left", "at_least": 0.5, "stuck": STUCK, "certified": {"metric": "certified"}}
+    rows = [*networks(0.4), *networks(0.01, metric="no_gradient"), *networks(0.6, metric="certified")]
+
+    assert words(one(rows, {"tests": [test]})) == ("not confirmed", "broken")
+
+
 def test_on_few_networks_a_stuck_attack_is_told_beside_their_number():
     rows = [row(0.1), row(0.8, metric="no_gradient")]
 

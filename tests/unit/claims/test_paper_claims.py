@@ -16,7 +16,7 @@ HOW_MANY |= {"Ptrades": 10, "Strades": 7, "Pebo": 10, "Sebo": 11, "Pfast": 10, "
 IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [
     "S0-11",
     "S1-13",
-    "S1-14",
+    *("S1-14", "S1-15", "S1-16", "S1-17"),
 ]
 # Fixed before any run; a change here is a change of the question, and its criterion says so under `revised`.
 BOUNDS = {
@@ -90,7 +90,8 @@ SINCE_THE_FIRST_EDITION = {
     "S1-1": [("at_least", 0.8)],  # its second part is S1-13
     "S1-9": [("at_least", {"cifar10": 0.292, "cifar100": 0.233})],
     "S0-3": [("at_least", 0.0)] * 4,  # was of one detector, now of one per kind of anomaly
-    "S1-4": [("at_least", -0.02), ("at_least", -0.02), ("at_least", 0.3)] * 4,  # was of the softmax only, now of four scores
+    # S1-4 is of the softmax, as in the first edition. Between them it was of four scores, which have claims of their own now.
+    **dict.fromkeys(["S1-4", "S1-15", "S1-16", "S1-17"], [("at_least", -0.02), ("at_least", -0.02), ("at_least", 0.3)]),
     "S1-11": [("above", 0.0)] * 4,
     "S1-12": [("at_least", 0.3)] * 2,
     "S1-13": [("at_most", 0.2)],

@@ -27,6 +27,7 @@ ROLES |= {
     "fit_margins": "Margins",
     "calibration_scores": "Scores",
     "rival_outputs": "Outputs",
+    "rival_scores": "Scores",
 }
 
 

@@ -129,10 +129,15 @@ class Questions:
                             margin=margin,
                             **network,
                         )
-        for net in self._rivals(question) if "rival_outputs" in roles else []:
-            for examples in self._sets(question | {"detectors": [], "victims": [], "translators": []}, net):
-                file = self.layout.outputs_of(net, examples)
-                add("rival_outputs", file, examples, entry=net.entry, seed=net.seed)
+        for net in self._rivals(question):
+            network = {"entry": net.entry, "seed": net.seed}
+            for examples in self._sets(question | {"victims": [], "translators": []}, net):
+                if "rival_outputs" in roles and not examples.guard[0]:
+                    add("rival_outputs", self.layout.outputs_of(net, examples), examples, **network)
+                for detector in question["detectors"] if "rival_scores" in roles else []:
+                    if examples.guard[0] in ("", detector):
+                        file = self.layout.scores_of(net, detector, examples)
+                        add("rival_scores", file, examples, detector=detector, **network)
         return list(plans.values())
 
     def _rivals(self, question: dict[str, Any]) -> Iterator[Net]:
