@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import Direction, Observation
 from touchstone.adversary.losses import cross_entropy, margin_loss
-from touchstone.adversary.lowest_scores import lower_scores, lowest_of, selective
-from touchstone.contracts import NonNegativeFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import RandomStreams, per_row
+from touchstone.adversary.lowest_scores import as_stored, lower_scores, lowest_of, rank_at, selective
+from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.surrogates import Followed, search_ranks, smooth_guard
+from touchstone.contracts import NonNegativeFloat, NonNegativeInt, PositiveInt, UnitInterval
+from touchstone.numerics.tensors import RandomStreams, frozen, per_row
+
+_TARGETS = 2  # classes that the targeted runs aim for
 
 
 def evasion_suite(
@@ -24,6 +29,7 @@ def evasion_suite(
     steps: PositiveInt = 20,
     restarts: PositiveInt = 5,
     weights: list[NonNegativeFloat] = [0.3, 1.0],  # noqa: B006 - read as a setting, never changed
+    queries: NonNegativeInt = 200,
 ) -> Tensor:
     """Look for the misclassified point with the lowest score, by different attacks.
 
@@ -32,8 +38,11 @@ def evasion_suite(
     scaled to the same length first, so that a weight means the same for every network and detector.
 
     Each member finds points that the others miss: selective PGD where being wrong is hard, the weighted sums where the
-    score is hard to lower. Because the lowest score counts, one attack serves every threshold. It costs
+    score is hard to lower. Because the lowest score counts, one attack serves every threshold. This takes
     (restarts + 2 * weights) * (steps + 1) gradients of the class and of the score per image.
+
+    Images that are still right or flagged get more: runs that follow the gradients of a network with softplus instead of
+    ReLU, runs towards their likeliest wrong classes, and a search with squares, which needs no gradients.
 
     Args:
         defence: the classifier behind a detector.
@@ -44,6 +53,7 @@ def evasion_suite(
         steps: gradient steps per start.
         restarts: starts of selective PGD; the first is the image itself.
         weights: of the score against the class, each is tried.
+        queries: forward passes of the search with squares; 0 leaves it out.
 
     Returns:
         (N, C, H, W) in [0, 1]: per image, the best point of all members by `lowest_scores.rank`.
@@ -58,7 +68,48 @@ def evasion_suite(
         follow(both, loss=cross_entropy),
         follow(both, loss=margin_loss),
     ]
-    return lowest_of(defence, images, labels, members)
+    with frozen(defence.model):
+        best = lowest_of(defence, images, labels, members)
+        rows = torch.nonzero(rank_at(defence, best, labels) < 1)[:, 0]
+        if len(rows):
+            part = (images[rows], labels[rows], generator.take(rows))
+            more = _hard_images(defence, *part, best[rows], both, eps=eps, steps=steps, queries=queries)
+            best = best.index_copy(0, rows, more)
+    return best
+
+
+def _hard_images(
+    defence: Guarded,
+    images: Tensor,
+    labels: Tensor,
+    generator: RandomStreams,
+    best: Tensor,
+    both: list[Direction],
+    *,
+    eps: float,
+    steps: int,
+    queries: int,
+) -> Tensor:
+    """Return better points than the best ones of images that the first members did not bring past."""
+    candidates = [best]
+    smooth = smooth_guard(defence)
+    if smooth is not None:
+        followed = Followed(defence, smooth)
+        candidates.append(lower_scores(followed, images, labels, generator, [selective, *both], eps=eps, steps=steps))
+    wrong = defence.model(best).scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
+    for target in wrong[:, : min(_TARGETS, wrong.shape[1] - 1)].unbind(1):
+        towards = partial(_lead_of, target)
+        candidates.append(lower_scores(defence, images, labels, generator, both, eps=eps, steps=steps, loss=towards))
+    best = lowest_of(defence, images, labels, candidates)
+    if queries == 0:
+        return best
+    searched = search_ranks(defence, images, labels, generator, best, eps=eps, queries=queries)
+    return lowest_of(defence, images, labels, [best, as_stored(searched, Ball(images, eps))])
+
+
+def _lead_of(target: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return by how much the logits of `target` exceed those of the labels, (N,)."""
+    return (logits.gather(1, target[:, None]) - logits.gather(1, labels[:, None])).squeeze(1)
 
 
 def _both(observation: Observation, weight: float) -> Tensor:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
-from touchstone.adversary.defences import Pipeline, Straight
+from touchstone.adversary.defences import Pipeline
 from touchstone.adversary.evasion import Observation
 from touchstone.adversary.goals import Goal, strongest
-from touchstone.adversary.lowest_scores import as_stored, lower_scores, lowest_of
+from touchstone.adversary.lowest_scores import as_stored, lower_scores, lowest_of, rank_at
 from touchstone.adversary.perturbations import Ball
-from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
+from touchstone.adversary.surrogates import Followed, search_ranks, smooth_pipeline, straight_pipeline
+from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
 
@@ -28,7 +29,7 @@ def routed_pgd(
     steps: PositiveInt = 40,
     step_size: PositiveFloat | None = None,
     restarts: PositiveInt = 1,
-    translator_gradient: Literal["exact", "identity"] = "exact",
+    queries: NonNegativeInt = 200,
     objective: Literal["accuracy", "evasion"] = "accuracy",
 ) -> Tensor:
     """Attack both paths of a pipeline, and keep the point it is most wrong about.
@@ -41,6 +42,9 @@ def routed_pgd(
     PGD through the translators. Then Auto-PGD attacks the whole, each image on the path that it takes. Behind a translator
     the loss is rough: steps of a fixed size left 20 % of 200 Fashion-MNIST images right, Auto-PGD 9 %.
 
+    Images on which the defence still holds get more. The same runs follow gradients that replace the translators by the
+    identity (BPDA), and those of softplus in place of every ReLU. A search with squares needs no gradients.
+
     Args:
         pipeline: the classifier behind translators and a router.
         images: (N, C, H, W) in [0, 1].
@@ -50,8 +54,7 @@ def routed_pgd(
         steps: gradient steps per start.
         step_size: length of a step of PGD; None means 2.5 * eps / steps.
         restarts: starts per path, and runs of Auto-PGD.
-        translator_gradient: `identity` replaces the gradient of the translators by the identity (BPDA), for translators
-            whose clipping stops gradients.
+        queries: forward passes of the search with squares; 0 leaves it out.
         objective: which points to keep of those that all runs found.
 
     Returns:
@@ -66,37 +69,26 @@ def routed_pgd(
     """
     if objective == "evasion" and pipeline.router is None:
         raise ValueError("the pipeline has no router, so there is none to evade: use objective accuracy")
-    attacked = pipeline if translator_gradient == "exact" else _straight(pipeline)
-    paths = [_Path(attacked, translated) for translated in (True, False) if translated or pipeline.router]
-
-    def follow(observation: Observation) -> Tensor:
-        # After success it goes on raising the loss: a point that is only just wrong may be right again on the 1/255 grid.
-        return torch.where(
-            per_row(observation.wrong & observation.flagged, images),
-            -observation.score_gradient,
-            observation.class_gradient,
-        )
-
     with frozen(pipeline):
         candidates = [
             lower_scores(
-                path, images, labels, generator, [follow], eps=eps, steps=steps, step_size=step_size, restarts=restarts
+                path, images, labels, generator, [_follow], eps=eps, steps=steps, step_size=step_size, restarts=restarts
             )
-            for path in paths
+            for path in _paths(pipeline)
         ]
         ball, goal = Ball(images, eps), Goal(labels)
         for _ in range(restarts):
             start = ball.random(generator)
-            highest = ascend_with_step_halving(attacked, goal, ball, start, steps=steps)[0]
+            highest = ascend_with_step_halving(pipeline, goal, ball, start, steps=steps)[0]
             candidates.append(as_stored(highest, ball))
-        if objective == "evasion":
-            path = _Path(pipeline, translated=False)
-            return lowest_of(path, images, labels, candidates)
-        return strongest(pipeline, labels, [images, *candidates])
-
-
-def _straight(pipeline: Pipeline) -> Pipeline:
-    return Pipeline(pipeline.model, [Straight(translator) for translator in pipeline.translators], pipeline.router)
+        best = _best(pipeline, images, labels, candidates, objective)
+        rows = torch.nonzero(_holds(pipeline, best, labels, objective))[:, 0]
+        if len(rows):
+            part = (images[rows], labels[rows], generator.take(rows))
+            more = _hard_images(pipeline, *part, eps=eps, steps=steps, step_size=step_size, queries=queries)
+            hard = _best(pipeline, best[rows], labels[rows], more, objective)
+            best = best.index_copy(0, rows, hard)
+        return best
 
 
 @dataclass(frozen=True)
@@ -127,3 +119,57 @@ class _Path:
         if self.translated:
             return self.pipeline.translated(images), -scores
         return (logits if self.pipeline.encoder is None else self.pipeline.model(images)), scores
+
+
+def _paths(pipeline: Pipeline) -> list[_Path]:
+    return [_Path(pipeline, translated) for translated in (True, False) if translated or pipeline.router]
+
+
+def _follow(observation: Observation) -> Tensor:
+    # After success it goes on raising the loss: a point that is only just wrong may be right again on the 1/255 grid.
+    return torch.where(
+        per_row(observation.wrong & observation.flagged, observation.class_gradient),
+        -observation.score_gradient,
+        observation.class_gradient,
+    )
+
+
+def _best(pipeline: Pipeline, images: Tensor, labels: Tensor, candidates: list[Tensor], objective: str) -> Tensor:
+    """Return the best of images and candidates, (N, C, H, W)."""
+    if objective == "evasion":
+        return lowest_of(_Path(pipeline, translated=False), images, labels, candidates)
+    return strongest(pipeline, labels, [images, *candidates])
+
+
+def _holds(pipeline: Pipeline, points: Tensor, labels: Tensor, objective: str) -> Tensor:
+    """Return where the defence is right, or with `evasion` where it is right or translates, (N,) bool."""
+    if objective == "evasion":
+        return rank_at(_Path(pipeline, translated=False), points, labels) < 1
+    with torch.no_grad():
+        return pipeline(points).argmax(1) == labels
+
+
+def _hard_images(
+    pipeline: Pipeline,
+    images: Tensor,
+    labels: Tensor,
+    generator: RandomStreams,
+    *,
+    eps: float,
+    steps: int,
+    step_size: float | None,
+    queries: int,
+) -> list[Tensor]:
+    """Return more candidates for images on which the defence holds."""
+    ball = Ball(images, eps)
+    candidates = []
+    for surrogate in filter(None, (straight_pipeline(pipeline), smooth_pipeline(pipeline))):
+        for exact, near in zip(_paths(pipeline), _paths(surrogate), strict=True):
+            followed = Followed(exact, near)
+            candidates.append(
+                lower_scores(followed, images, labels, generator, [_follow], eps=eps, steps=steps, step_size=step_size)
+            )
+    for path in _paths(pipeline) if queries else []:
+        searched = search_ranks(path, images, labels, generator, images, eps=eps, queries=queries)
+        candidates.append(as_stored(searched, ball))
+    return candidates

@@ -73,9 +73,9 @@ def as_stored(points: Tensor, ball: Ball) -> Tensor:
 
 def lowest_of(defence: Defended, images: Tensor, labels: Tensor, candidates: Iterable[Tensor]) -> Tensor:
     """Return the best of each image and its candidates by `rank`, (N, C, H, W), from forward passes only."""
-    best, best_rank = images, _rank_at(defence, images, labels)
+    best, best_rank = images, rank_at(defence, images, labels)
     for points in candidates:
-        new_rank = _rank_at(defence, points, labels)
+        new_rank = rank_at(defence, points, labels)
         best = torch.where(per_row(new_rank > best_rank, images), points, best)
         best_rank = torch.maximum(best_rank, new_rank)
     return best
@@ -104,7 +104,8 @@ def _rank(observation: Observation) -> Tensor:
     return rank(observation.margin, observation.excess)
 
 
-def _rank_at(defence: Defended, points: Tensor, labels: Tensor) -> Tensor:
+def rank_at(defence: Defended, points: Tensor, labels: Tensor) -> Tensor:
+    """Return the rank of points (N, C, H, W) of a defence, (N,), from a forward pass; at least 1 if they get past it."""
     with torch.no_grad():
         logits, scores = defence.read(points)
     return rank(margin_loss(logits, labels), (scores - defence.threshold) / defence.spread)

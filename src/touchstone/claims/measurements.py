@@ -73,11 +73,10 @@ class Measured:
             components: {evaluation: its component}, so that a criterion need not know the study's names.
         """
         self.components = set(components.values())
-        self._rows: dict[tuple[str, ...], dict[int | None, MetricRow]] = {}
+        self._rows: dict[tuple[str, ...], list[MetricRow]] = {}
         for row in rows:
             names = (components.get(row.evaluation, ""), row.measured, row.entry, row.examples)
-            # Two evaluations may measure the same number; the first counts.
-            self._rows.setdefault(names, {}).setdefault(row.seed, row)
+            self._rows.setdefault(names, []).append(row)
 
     def of(self, rows: RowQuery, names: Mapping[str, str]) -> dict[int | None, MetricRow]:
         """Return {seed: row}, that of the mean with None; Missing names the rows that there are none of."""
@@ -85,8 +84,10 @@ class Measured:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
         metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
         entry, examples = rows.entry.format(**names), rows.examples.format(**names)
-        by_seed = self._rows.get((rows.evaluation, metric, entry, examples), {})
-        fitting = {seed: row for seed, row in by_seed.items() if _allowed(row, rows) and math.isfinite(row.value)}
+        fitting: dict[int | None, MetricRow] = {}
+        for row in self._rows.get((rows.evaluation, metric, entry, examples), []):
+            if _allowed(row, rows) and math.isfinite(row.value):
+                fitting.setdefault(row.seed, row)  # two evaluations may measure the same number; the first counts
         if not fitting:
             budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
             raise Missing(f"{metric} of {entry} on {examples}{budget}")

@@ -16,14 +16,15 @@ BLACK_BOX = ("square", "spsa", "joint_spsa")
 
 
 def check_rows(
-    check: str, value: float, main: Cell, files: list[Cell], *, entry: str | None = None
+    check: str, value: float, main: Cell, files: list[Cell], *, entry: str | None = None, examples: str | None = None
 ) -> Iterator[MetricRow]:
     """Yield the value of a check of the attack `main`, and whether it passed."""
     n = len(main.noun.example_ids)
     passed = float(CHECKS[check].passed(value))
     unit = "difference of fractions" if CHECKS[check].difference else "fraction"
     for name, number, of in ((check, value, unit), (f"{check}{PASSED}", passed, "passed")):
-        yield row(name, Interval(number, None, None), cell=main, n=n, files=files, unit=of, entry=entry)
+        interval = Interval(number, None, None)
+        yield row(name, interval, cell=main, n=n, files=files, unit=of, entry=entry, examples=examples)
 
 
 def ladder(cells: list[Cell], main: Cell, name: str) -> list[Cell]:

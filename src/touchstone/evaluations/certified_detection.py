@@ -98,7 +98,8 @@ def _clean(group: list[Cell], detector: str, examples: str) -> Cell:
 def _attacked_sides(cells: list[Cell], id_examples: str, examples: str) -> tuple[Cell, Cell]:
     of_rival = f"attacked scores of the rival {network(cells[0])} on"
     normal, anomalous = (
-        only((cell for cell in cells if cell.examples == name), f"{of_rival} {name}") for name in (id_examples, examples)
+        only((cell for cell in cells if cell.examples == name), f"{of_rival} {name}")
+        for name in (id_examples, examples)
     )
     return normal, anomalous
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from touchstone.records.metric_rows import ADAPTIVE, Threat
+from touchstone.evaluations._attack_checks import check_rows
+from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
@@ -17,17 +18,18 @@ from touchstone.statistics.rows import (
     clean_outputs,
     grouped,
     only,
+    place,
     rate_row,
     row,
     rows_of,
     with_means,
 )
-from touchstone.statistics.threats import network
+from touchstone.statistics.threats import budget, network
 from touchstone.statistics.threshold_intervals import Threshold, of_detector, share_at
 
 METRICS = (
     "evasion_rate_at_*", "wrong_rate", "flagged_rate_at_*", "no_score_gradient", "no_score_gradient_clean",
-    "oblivious_only_share_at_*",
+    "oblivious_only_share_at_*", "evades_less_than_oblivious", "*_passed",
 )  # fmt: skip
 
 
@@ -51,14 +53,16 @@ def evasion(
         Rows per classifier seed, detector and set, then means over seeds. Intervals of rates at a threshold also cover
         other calibration images, which would have given another threshold; those of other rates are exact binomial
         ones. Attacked images stay as they are, although an attack may have aimed at the threshold. Rows on SET/worst
-        count an input if any of the attacks got past, because an attacker who knows the detector can also use attacks
-        that ignore it. Only adaptive rows can support a claim. Metrics:
+        count an input if any attack of the same norm and eps succeeds, because an attacker who knows the detector can also
+        use attacks that ignore it. Only adaptive rows can support a claim. Metrics:
 
         - evasion_rate_at_F: the share of all inputs that are misclassified and not flagged, at the threshold of
           false-positive rate F on calibration data (SR@F).
         - oblivious_only_share_at_F: of the images that get past on SET/worst, the share that no adaptive attack brought
           past. If it is large, the adaptive attacks are weak.
         - wrong_rate: the share that is misclassified, flagged or not.
+        - evades_less_than_oblivious, a check: the most that an attack which ignores the detector gets past, minus the most
+          that an adaptive one does, at the threshold that the adaptive attacks know.
         - flagged_rate_at_F: of clean sets, the false-positive rate that was reached.
         - no_score_gradient, no_score_gradient_clean: the share of images, after and before an adaptive attack, at which
           the detector's score has a gradient of exactly zero. If it is large, an attack that follows gradients says
@@ -70,7 +74,8 @@ def evasion(
     rows: list[MetricRow] = []
     guards = {(network(cell), cell.detector): _guard(cell, calibration_scores) for cell in detectors}
     for group in grouped(scores, lambda cell: (network(cell), cell.detector, cell.examples)).values():
-        rows += _worst([cell for cell in group if cell.attack], outputs, guards)
+        for tried in grouped((cell for cell in group if cell.attack), budget).values():
+            rows += _worst(tried, outputs, guards)
     for cell in scores:
         out = attacked_outputs(outputs, cell) if cell.attack else clean_outputs(outputs, cell)
         guard = _guarding(guards, cell)
@@ -124,33 +129,47 @@ def _guarding(guards: dict[tuple[str, str], _Guard], cell: Cell) -> _Guard:
 
 
 def _worst(attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, str], _Guard]) -> list[MetricRow]:
-    """Return the evasion rates of all attacks on one set combined, if at least one of them is adaptive."""
+    """Return the rates of all attacks of one budget combined, if at least one of them is adaptive."""
     adaptive = [cell for cell in attacked if "+" in cell.victim]
-    if not adaptive or len(attacked) < 2:
+    norm, eps = budget(attacked[0])
+    if not adaptive or len(attacked) < 2 or eps is None:
         return []
     guard, ids = _guarding(guards, attacked[0]), np.sort(attacked[0].noun.example_ids)
-    names = tuple(sorted({cell.attack for cell in attacked}))
-    # The threshold at and above which at least one of the attacks gets past.
-    reach, by_adaptive = (
-        np.minimum.reduce(
-            [
-                _reach(attacked_outputs(outputs, cell), cell)[rows_of(cell.noun.example_ids, ids, cell.file)]
-                for cell in cells
-            ]
-        )
-        for cells in (attacked, adaptive)
-    )
-    rows = []
+    # Per attack, the threshold at and above which an image gets past.
+    each = {
+        cell.file: _reach(attacked_outputs(outputs, cell), cell)[rows_of(cell.noun.example_ids, ids, cell.file)]
+        for cell in attacked
+    }
+    reach, by_adaptive = (np.minimum.reduce([each[cell.file] for cell in cells]) for cells in (attacked, adaptive))
+    entry = f"{adaptive[0].entry}+{adaptive[0].detector}"
+    rows = [rate_row("wrong_rate", reach < np.inf, adaptive[0], ids=ids, files=attacked, entry=entry)]
     for rate, threshold in guard.thresholds.items():
         past = share_at(threshold, reach, below=True, above=False)
         files = [*attacked, *guard.cells]
         rows.append(_row(f"evasion_rate_at_{rate}", past, adaptive[0], files))
         if (gets_past := reach <= threshold.value).any():
             missed, metric = by_adaptive > threshold.value, f"oblivious_only_share_at_{rate}"
-            entry = f"{adaptive[0].entry}+{adaptive[0].detector}"
             rows.append(rate_row(metric, missed, adaptive[0], among=gets_past, ids=ids, files=files, entry=entry))
-    place, threat = f"{adaptive[0].examples}/worst", Threat(ADAPTIVE, worst_of=names)
-    return [replace(one, examples=place, threat=threat) for one in rows]
+    where = f"{adaptive[0].examples}/worst"
+    names = tuple(sorted(place(cell).removeprefix(f"{cell.examples}/") for cell in attacked))
+    threat = Threat(ADAPTIVE, worst_of=names, norm=norm, budget=(("eps", stated(eps)),))
+    union = [replace(one, examples=where, threat=threat) for one in rows]
+    return [*union, *_against_oblivious(attacked, adaptive, guard, each)]
+
+
+def _against_oblivious(
+    attacked: list[Cell], adaptive: list[Cell], guard: _Guard, reach: dict[str, Array]
+) -> list[MetricRow]:
+    """Return the check that no attack which ignores the detector gets past it more often than the adaptive ones do."""
+    rate = adaptive[0].victim.partition("@")[2]
+    oblivious = [cell for cell in attacked if "+" not in cell.victim]
+    if not oblivious or rate not in guard.thresholds:
+        return []
+    past = {cell.file: float((reach[cell.file] <= guard.thresholds[rate].value).mean()) for cell in attacked}
+    best = max(adaptive, key=lambda cell: past[cell.file])
+    value = max(past[cell.file] for cell in oblivious) - past[best.file]
+    entry = f"{best.entry}+{best.detector}"
+    return list(check_rows("evades_less_than_oblivious", value, best, [best, *oblivious], entry=entry))
 
 
 def _wrong(out: Cell, cell: Cell) -> Array:

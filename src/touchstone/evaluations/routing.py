@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations._attack_checks import check_rows
 from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
@@ -23,7 +24,8 @@ from touchstone.statistics.threshold_intervals import less_threshold, of_detecto
 METRICS = (
     "accuracy", "untranslated_accuracy", "translated_accuracy", "oracle_accuracy", "oracle_accuracy_minus_*",
     "translation_gain", "accuracy_minus_*", "fall_from_*_on_*", "relative_robustness", "routing_rate", "false_routing_rate",
-    "evasion_rate_at_*", "router_auroc", "routing_excess", "oblivious_only_share*",
+    "evasion_rate_at_*", "router_auroc", "routing_excess", "oblivious_only_share*", "worse_than_oblivious",
+    "evades_less_than_oblivious", "*_passed",
 )  # fmt: skip
 
 
@@ -59,6 +61,8 @@ def routing(
           each image by itself: adaptive, oblivious and transferred ones. The two count different images.
         - oblivious_only_share and oblivious_only_share_at_F, of what succeeds on SET/worst: the share that no attack on
           the whole defence achieved. If it is large, that attack is weak.
+        - worse_than_oblivious and evades_less_than_oblivious, checks: by how much the best attack that ignores the defence
+          beats the best one on all of it, in accuracy and in evasion.
         - routing_excess: the mean of score minus threshold, in spreads of the calibration scores.
         - paired differences of accuracy: translation_gain, translated minus untranslated path; accuracy_minus_NETWORK,
           pipeline minus the bare network; fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this
@@ -219,7 +223,10 @@ def _worst(
         return [values(cell)[rows_of(cell.noun.example_ids, ids, cell.file)] for cell in cells]
 
     wrong, by_known = (np.any(in_order(lambda cell: ~_right(cell), cells), axis=0) for cells in (tried, known))
-    rows = [new("accuracy", ~wrong)]
+    rows = [
+        new("accuracy", ~wrong),
+        *_against_oblivious("worse_than_oblivious", lambda cell: ~_right(cell), tried, known),
+    ]
     if wrong.any():
         rows.append(new("oblivious_only_share", ~by_known, among=wrong))
     if "routing_score" not in known[0].noun.features:
@@ -227,6 +234,7 @@ def _worst(
     router, calibration = _router(detectors, known[0]), _router(calibration_scores, known[0])
     rate = f"{router.settings['false_positive_rate']:g}"
     threshold = of_detector(router.noun, calibration.noun, **sampling)[rate]
+    rows += _against_oblivious("evades_less_than_oblivious", _past, tried, known)
     past, by_known = (np.any(in_order(_past, cells), axis=0) for cells in (tried, known))
     # The threshold at and above which at least one of the attacks gets past.
     reach = np.minimum.reduce(in_order(_reach, tried))
@@ -236,6 +244,20 @@ def _worst(
     if past.any():
         rows.append(new(f"oblivious_only_share_at_{rate}", ~by_known, among=past))
     return rows
+
+
+def _against_oblivious(
+    check: str, succeeds: Callable[[Cell], Array], tried: list[Cell], known: list[Cell]
+) -> list[MetricRow]:
+    """Return the check that no attack which ignores the defence succeeds more often than the attacks on all of it do."""
+    aware = {cell.file for cell in known}
+    oblivious = [cell for cell in tried if cell.file not in aware]
+    if not oblivious:
+        return []
+    rates = {cell.file: float(succeeds(cell).mean()) for cell in tried}
+    best = max(known, key=lambda cell: rates[cell.file])
+    value = max(rates[cell.file] for cell in oblivious) - rates[best.file]
+    return list(check_rows(check, value, best, [best, *oblivious]))
 
 
 def _past(cell: Cell) -> Array:

@@ -107,12 +107,15 @@ def _attack(examples: str) -> str:
 
 
 def _unchecked(rows: list[MetricRow], checked: Iterable[MetricRow]) -> dict[str, list[str]]:
-    """Return the white-box attacks whose numbers are reported, by classifier, if no check is about their component."""
+    """Return the white-box attacks whose numbers are reported, by classifier, if no check is about their component.
+
+    Classifiers are also defences, and classifiers with a detector.
+    """
     checked_kinds = {(row.entry, row.threat.use) for row in checked}
     attacks: dict[str, list[str]] = {}
     for row in rows:
         if (
-            (row.measured in ATTACKED or row.measured.startswith("evasion_rate"))
+            (row.measured in (*ATTACKED, "accuracy", "auroc_both") or row.measured.startswith("evasion_rate"))
             and row.threat.is_white_box
             and row.threat.use
             and (row.entry, row.threat.use) not in checked_kinds

@@ -13,7 +13,9 @@ from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics.wording import written
 
-EVALUATIONS = ("sanity", "detector_sanity")  # the components that only check attacks
+EVALUATIONS = ("sanity", "detector_sanity", "score_sanity")  # the components that only check attacks
+# The numbers that a failed check of their attack affects.
+ROBUST = ("robust_accuracy", "success_rate", "error_minus", "evasion_rate", "accuracy", "wrong_rate", "auroc_")
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
 
@@ -46,15 +48,16 @@ class Check(NamedTuple):
 
 
 CHECKS = {
-    "change_at_eps_0": Check("accuracy at eps 0 differs from the clean one by", 0.0),
-    "rise_with_eps": Check("accuracy rises with eps by", 0.005),
-    "rise_with_steps": Check("accuracy rises with steps by", 0.005),
-    "rise_with_restarts": Check("accuracy rises with restarts by", 0.005),
-    "change_with_doubled_steps": Check("twice the steps change accuracy by", 0.01),
-    "left_at_large_eps": Check("accuracy left at a large eps", 0.005, difference=False),
+    "change_at_eps_0": Check("what is left at eps 0 differs from the clean value by", 0.0),
+    "rise_with_eps": Check("more is left at a larger eps, by", 0.005),
+    "rise_with_steps": Check("more is left after more steps, by", 0.005),
+    "rise_with_restarts": Check("more is left after more restarts, by", 0.005),
+    "change_with_doubled_steps": Check("twice the steps change what is left by", 0.01),
+    "left_at_large_eps": Check("left at a large eps", 0.005, difference=False),
     "worse_than_single_step": Check("leaves more than one step does, by", 0.005),
     "worse_than_transfer": Check("leaves more than an attack on another network does, by", 0.005),
-    "worse_than_oblivious": Check("leaves more than an attack that ignores the detector does, by", 0.005),
+    "worse_than_oblivious": Check("leaves more than an attack that ignores the defence does, by", 0.005),
+    "evades_less_than_oblivious": Check("gets past less often than an attack that ignores the defence does, by", 0.005),
     "worse_than_another_attack": Check("leaves more than another attack on both does, by", 0.005),
     "worse_than_noise": Check("leaves more than random noise does, by", 0.005),
     "worse_than_black_box": Check("leaves more than a black-box attack does, by", 0.005),
@@ -89,13 +92,16 @@ class Doubts:
                 self.evaluation = row.evaluation
 
     def about(self, row: MetricRow) -> str:
-        """Return the failed checks of the attacks behind a robust number; "" if there are none, or for other numbers."""
-        if not row.metric.startswith(("robust_accuracy", "success_rate", "error_minus", "evasion_rate")):
+        """Return the failed checks of the attack behind a robust number; "" if there are none, or for other numbers.
+
+        A union of attacks is at least as strong as each of them, so it is doubted only if every one failed a check.
+        """
+        if not row.metric.startswith(ROBUST):
             return ""
         parts = (self._attacks.get((row.entry, f"{row.dataset}/{name}")) for name in row.threat.worst_of)
         attacks = list(parts) or [_attack(row)]
-        failures = [words for attack in attacks if attack for words in self._failed.get((row.entry, attack), [])]
-        return "; ".join(dict.fromkeys(failures))
+        failures = [self._failed.get((row.entry, attack), []) if attack else [] for attack in attacks]
+        return "; ".join(dict.fromkeys(words for each in failures for words in each)) if all(failures) else ""
 
     def shown(self, rows: Iterable[MetricRow]) -> list[str]:
         """Return one text per attack on a classifier among the rows: which checks it failed."""

@@ -1,3 +1,6 @@
+import sys
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -42,7 +45,25 @@ def test_the_suite_is_at_least_as_strong_as_its_first_member_at_every_threshold(
     assert (suite < member - 1e-2).float().mean() > 0.1
 
 
-def test_with_no_weights_only_selective_pgd_remains():
-    suite, member = scores_of_wrong_points(evasion_suite, weights=[]), scores_of_wrong_points(member_alone)
+def caught(attack, **settings):
+    return (scores_of_wrong_points(attack, **settings) > 0).float().mean()
 
-    assert torch.equal(suite, member)
+
+def test_images_that_the_first_members_bring_past_are_left_as_they_are():
+    short = {"weights": []}
+    suite, member = scores_of_wrong_points(evasion_suite, **short), scores_of_wrong_points(member_alone)
+
+    assert torch.equal(suite[member <= 0], member[member <= 0])
+    assert (suite[member > 0] <= member[member > 0]).all() and (suite < member).any()
+
+
+def test_a_score_without_a_gradient_is_searched_with_squares(monkeypatch):
+    def score(logits, images):  # the steps of a staircase are flat
+        return (60 * images.std((1, 2, 3))).floor() + 0 * logits.sum(1)
+
+    blind_to_gradients = replace(guarded(), score=score, threshold=16.0)
+    monkeypatch.setattr(sys.modules[__name__], "guarded", lambda: blind_to_gradients)
+
+    blind, searched = (caught(evasion_suite, queries=queries) for queries in (0, 500))
+
+    assert searched < blind - 0.05

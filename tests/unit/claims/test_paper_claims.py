@@ -91,7 +91,7 @@ SINCE_THE_FIRST_EDITION = {
     "S1-9": [("at_least", {"cifar10": 0.292, "cifar100": 0.233})],
     "S0-3": [("at_least", 0.0)] * 4,  # was of one detector, now of one per kind of anomaly
     # S1-4 is of the softmax, as in the first edition. Between them it was of four scores, which have claims of their own now.
-    **dict.fromkeys(["S1-4", "S1-15", "S1-16", "S1-17"], [("at_least", -0.02), ("at_least", -0.02), ("at_least", 0.3)]),
+    **{name: [("at_least", -0.02)] * 2 + [("at_least", 0.3)] for name in ("S1-4", "S1-15", "S1-16", "S1-17")},
     "S1-11": [("above", 0.0)] * 4,
     "S1-12": [("at_least", 0.3)] * 2,
     "S1-13": [("at_most", 0.2)],

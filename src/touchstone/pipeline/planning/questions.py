@@ -28,12 +28,14 @@ class Questions:
         sets = [Set(name) for name in question["examples"]]
         attacked = question["attacked"] or question["examples"]
         whole = {attack for attack in question["attacks"] if on_pipelines(self.study["attacks"][attack])}
+        direct = whole | set(question["direct_attacks"])
         plain = [attack for attack in question["attacks"] if not self.layout.adaptive(attack)]
-        # An attack on a whole defence targets the evaluated defence, whatever the victims of the other attacks are.
+        # An attack on a whole defence targets the evaluated defence, whatever the victims of the other attacks are. So does
+        # a direct attack.
         sets += [
             Set(name, str(victim), attack)
             for attack in plain
-            for victim in ([net] if attack in whole else dict.fromkeys(victims))
+            for victim in ([net] if attack in direct else dict.fromkeys(victims))
             for name in attacked
             if self.layout.fits(attack, victim.entry)
         ]

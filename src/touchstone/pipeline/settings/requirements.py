@@ -93,3 +93,13 @@ def scored_data(detectors: Entries) -> Iterator[Problem]:
                 f"{entry['use']}.py scores images by their labels, which nobody has at that time; read images or logits"
             )
             yield Problem(("detectors", name, "use"), reason)
+
+
+def direct_attacks(evaluations: Entries) -> Iterator[Problem]:
+    """Yield the direct attacks of evaluations that are not among their attacks."""
+    for name, entry in evaluations.items():
+        for attack in entry["direct_attacks"]:
+            if attack not in entry["attacks"]:
+                yield Problem(
+                    ("evaluations", name, "direct_attacks"), f"{attack} is not one of its attacks; name it there, too"
+                )

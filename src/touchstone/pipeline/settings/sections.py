@@ -154,6 +154,7 @@ def sections() -> dict[str, Section]:
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),
                 "victims": Reference(models, many=True, default=[], everything=("classifiers",)),
+                "direct_attacks": Reference(("attacks",), many=True, default=[]),
                 "fit": Reference(("examples",)),
                 "certificates": Reference(("detectors",), many=True, default=[]),
                 "rivals": Reference(("classifiers",), many=True, default=[]),
