@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from touchstone.commands._row_inputs import RowInputs
 from touchstone.commands.costs import costs
 from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.planning.parts import Rule
@@ -63,6 +64,7 @@ class Prices:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._inputs = RowInputs(plan)
         self._seconds = _recorded(Path("logs") / plan.study.name)
 
     def of(self, row: MetricRow) -> Price | None:
@@ -88,6 +90,7 @@ class Prices:
     def _kinds(self, row: MetricRow) -> dict[Job, _Kind]:
         """Return the jobs behind a number, by what they are without their seeds."""
         waiting, seen, kinds = files_of(row.files), set[str](), dict[Job, _Kind]()
+        sets = self._inputs.sets(row)
         while waiting:
             file = waiting.pop()
             if file in seen:
@@ -96,7 +99,7 @@ class Prices:
             tasks = self._plan.tasks(rule, **wildcards)
             seen.update({file}, files_of(task.output for task in tasks))
             waiting += files_of(name for task in tasks for name in task.input_files)
-            kind = kinds.setdefault(_alike(rule, wildcards), _Kind([], set(), _grows(rule, row.dataset)))
+            kind = kinds.setdefault(_alike(rule, wildcards), _Kind([], set(), _grows(rule, sets)))
             kind.jobs.append(_key(rule.name, wildcards))
             kind.seeds |= _seeds_in(wildcards)
         return kinds
@@ -139,8 +142,8 @@ def _seeds_in(wildcards: dict[str, str]) -> set[int]:
     return named | {int(wildcards["seed"])} if "seed" in wildcards else named
 
 
-def _grows(rule: Rule, dataset: str) -> bool:
-    return rule.batch is not None and any(examples.examples == dataset for examples in rule.batch.sets)
+def _grows(rule: Rule, sets: Collection[str]) -> bool:
+    return rule.batch is not None and any(examples.examples in sets for examples in rule.batch.sets)
 
 
 def _recorded(logs: Path) -> dict[Job, float]:

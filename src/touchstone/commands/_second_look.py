@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,12 @@ from touchstone.claims import paper_files
 from touchstone.claims.criteria import Book, Criterion, Role
 from touchstone.claims.judging import StudyClaims
 from touchstone.claims.measurements import Measured, Missing, quantities
-from touchstone.commands import power
 from touchstone.commands._extension_costs import minutes_more
+from touchstone.commands._larger_sets import LargerSets
+from touchstone.commands._row_inputs import NETWORKS, RowInputs
+from touchstone.commands._settling import Settling, read_rows, settlings
 from touchstone.messages import nearest
 from touchstone.pipeline.orchestration import snakemake_run
-from touchstone.pipeline.planning.parts import Net
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.files import read_yaml
@@ -33,7 +33,6 @@ from touchstone.statistics.power import SECOND_LOOK
 from touchstone.statistics.sanity_checks import only_checks
 
 STUDIES = Path("workflow/studies")
-NETWORKS = ("classifiers", "translators", "defences")
 HEAD = """\
 # yaml-language-server: $schema=../../src/touchstone/schemas/study.json
 # touchstone run {study} --settle {claim}: the only extension of {study} for this claim, at the size that was computed.
@@ -108,15 +107,16 @@ def _overlay(study: str, criterion: Criterion, plan: Plan) -> str:
     Raises:
         ValueError: the claim is not open, or nothing settles it.
     """
-    found = power.settlings(plan, criterion.id)
-    if not found:
+    numbers = settlings(plan, criterion.id)
+    if not numbers:
         raise ValueError(
             f"{criterion.id} is not inconclusive in reports/{plan.study.name}, so there is nothing to settle"
         )
-    if reasons := [f"{each.number}: {each.why_not}" for each in found if each.why_not]:
+    if reasons := [f"{each.number}: {each.why_not}" for each in numbers if each.why_not]:
         raise ValueError("\n".join([f"more seeds or images do not settle {criterion.id}:", *dict.fromkeys(reasons)]))
-    rows = list(_rows(criterion, plan))
-    seeds = max(each.seeds_needed or 0 for each in found)
+    measured = read_rows(plan.study.name)
+    rows = list(_rows(criterion, plan, measured))
+    seeds = max(each.seeds_needed or 0 for each in numbers)
     # Checks of attacks mark numbers that are not to be believed, so the extension keeps them.
     checks = [name for name, entry in plan.study["evaluations"].items() if only_checks(entry["use"])]
     questions = list(dict.fromkeys([*(row.evaluation for row in rows), *checks]))
@@ -126,19 +126,21 @@ def _overlay(study: str, criterion: Criterion, plan: Plan) -> str:
         "study": {"title": title, "second_look": [criterion.id]},
         "questions": questions,
     }
-    if sizes := _larger_sets(found, plan.study):
-        content["examples"] = {name: {"count": size} for name, size in sizes.items()}
+    if counts := _counts(numbers):
+        sets = LargerSets(plan.study["examples"], measured)
+        content["examples"] = {name: sets.settings(name, count) for name, count in counts.items()}
+    first = plan.study.first_seed  # which the extension inherits, and which is added to what it writes
     for section, entries in _more_seeds(rows, questions, seeds, plan).items():
-        content[section] = {name: {"seeds": longer} for name, longer in entries.items()}
+        content[section] = {name: {"seeds": [seed - first for seed in longer]} for name, longer in entries.items()}
     return yaml.safe_dump(content, default_flow_style=None, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _rows(criterion: Criterion, plan: Plan) -> Iterator[MetricRow]:
+def _rows(criterion: Criterion, plan: Plan, rows: list[MetricRow]) -> Iterator[MetricRow]:
     """Yield the rows that a criterion reads: its tests, needs, what breaks it, and checks of stuck attacks."""
     study = StudyClaims(**plan.questions.claims())
     chosen = study.claims[criterion.id]
     assert not isinstance(chosen, str)  # a claim that is not run is not open
-    measured = Measured(power.read_rows(plan.study.name), study.components)
+    measured = Measured(rows, study.components)
     each_set = replace(criterion, roles={name: Role(role.section, "each") for name, role in criterion.roles.items()})
     for place, condition in criterion.conditions.items():
         try:
@@ -148,16 +150,13 @@ def _rows(criterion: Criterion, plan: Plan) -> Iterator[MetricRow]:
             continue
 
 
-def _larger_sets(found: list[power.Settling], study: Study) -> dict[str, int]:
-    """Return the sets that have to grow, with their numbers of images."""
-    sizes: dict[str, int] = {}
-    for each in found:
-        if each.images and each.images_needed and each.images_needed > each.images:
-            present = int(study["examples"][each.dataset]["count"])
-            # A number of some of the set's images grows as the set does.
-            size = -(-each.images_needed * present // each.images)
-            sizes[each.dataset] = max(size, sizes.get(each.dataset, 0))
-    return sizes
+def _counts(numbers: list[Settling]) -> dict[str, int]:
+    """Return {subset: its images} of the sets that have to grow, each as far as one of the numbers needs."""
+    counts: dict[str, int] = {}
+    for each in numbers:
+        for name, count in each.counts.items():
+            counts[name] = max(count, counts.get(name, 0))
+    return counts
 
 
 def _more_seeds(
@@ -168,6 +167,7 @@ def _more_seeds(
     All numbers of the claim get the seeds, because all of them are judged again.
     """
     extended: dict[str, dict[str, list[int]]] = {}
+    inputs = RowInputs(plan)
 
     def extend(section: str, name: str, row: MetricRow) -> None:
         present = extended.get(section, {}).get(name) or plan.study[section][name]["seeds"]
@@ -178,38 +178,18 @@ def _more_seeds(
     for row in rows:
         if not 0 < len(row.seeds) < wanted:
             continue
-        for entry, seeds in _networks(row, plan).items():
-            for section in NETWORKS:
-                if entry in plan.study[section] and seeds >= set(row.seeds):  # else one network serves all seeds
-                    extend(section, entry, row)
+        for section, entry in inputs.extensible(row):
+            extend(section, entry, row)
         for name in questions:
             if set(plan.study["evaluations"][name]["seeds"] or ()) >= set(row.seeds):
                 extend("evaluations", name, row)
     return extended
 
 
-def _networks(row: MetricRow, plan: Plan) -> dict[str, set[int]]:
-    """Return {entry: its seeds} of the networks and defences behind a number."""
-    networks: dict[str, set[int]] = {}
-    waiting, seen = list(row.files), set[str]()
-    while waiting:
-        address = waiting.pop()
-        if address in seen:
-            continue
-        seen.add(address)
-        rule, wildcards = plan.maker(address)
-        for net in (Net.parse(wildcards[name]) for name in ("trained", "net", "victim") if name in wildcards):
-            networks.setdefault(net.entry, set()).add(net.seed)
-        # Only what made this very file: a job also treats other entries, which the number does not rest on.
-        waiting += [
-            name for task in plan.tasks(rule, **wildcards) if task.output == address for name in task.input_files
-        ]
-    return networks
-
-
 def _continued(seeds: tuple[int, ...], wanted: int) -> list[int]:
-    """Return the seeds and the smallest others, as many as are wanted: 0, 1, 2 and then 3."""
-    return [*seeds, *islice((seed for seed in count() if seed not in seeds), wanted - len(seeds))]
+    """Return the seeds and those that follow the largest, as many as are wanted: 3, 4, 5 and then 6."""
+    following = max(seeds) + 1
+    return [*seeds, *range(following, following + wanted - len(seeds))]
 
 
 # --- in the terminal ----------------------------------------------------------------------------------------------
@@ -217,18 +197,18 @@ def _continued(seeds: tuple[int, ...], wanted: int) -> list[int]:
 
 def _announcement(plan: Plan, extension: Plan, claim: str) -> str:
     """Return what is extended, what it costs, and how it will be judged."""
-    lines, growth = [], dict[str, float]()
+    lines, larger = [], dict[str, int]()
     for name, entry in extension.study["examples"].items():
         before, after = plan.study["examples"].get(name, {}).get("count"), entry.get("count")
         if before and after and before != after:
             lines.append(f"  examples.{name}: {before:,} -> {after:,} images")
-            growth[name] = after / before
+            larger[name] = after
     for section in NETWORKS:
         for name, entry in extension.study[section].items():
             before, after = plan.study[section][name]["seeds"], entry["seeds"]
             if before != after:
                 lines.append(f"  {section}.{name}: {len(before)} -> {len(after)} seeds")
-    minutes = minutes_more(plan, extension, growth)
+    minutes = minutes_more(plan, extension, LargerSets(plan.study["examples"], ()).growth(larger))
     cost = "unknown, as no run records of such jobs are here" if minutes is None else f"{minutes:.1f} of jobs, about"
     level = f"{claim} will be judged by {100 * SECOND_LOOK:g} % intervals. It is its second look and its last."
     return "\n".join([f"The second look at {claim} extends {plan.study.name}:", *lines, f"Minutes: {cost}.", level])

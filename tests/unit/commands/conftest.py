@@ -33,7 +33,8 @@ def project(tmp_path, monkeypatch):
         (tmp_path / "mine/questions.yaml").write_text(yaml.safe_dump(QUESTIONS | {"claims": casts}))
         plan = Plan(load("own"))
         whole = MetricRow(
-            "mine_robustness", "cnn_pgd", "digits_test", "accuracy", 0.9, "fraction", 0.8, 1.0, 360, None, 0, Threat(), ()
+            "mine_robustness", "cnn_pgd", "digits_test", "accuracy", 0.9, "fraction", 0.8, 1.0, 360, None, 0, Threat(), (),
+            images=360,
         )  # fmt: skip
         table = encode(Metrics([whole, *(row for make in rows for row in make(plan))]))
         (tmp_path / "reports/own").mkdir(parents=True)

@@ -5,19 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from open_claims import criterion, mean, record
+from open_claims import criterion, files_behind, mean, record
 
 from touchstone.__main__ import main
-from touchstone.commands import _extension_costs, power
+from touchstone.commands import _extension_costs, _settling
 from touchstone.commands._extension_costs import Price, Prices
 from touchstone.report import packing
+
+ENTRIES = ("cnn", "cnn_pgd", "mlp_pgd")
 
 
 def single(of, seed, **more):
     return replace(of, metric=of.measured, seed=seed, seeds=(), seed_variance=None, residual_variance=None, **more)
 
 
-def found(capsys):
+def open_numbers(capsys):
     capsys.readouterr()
     assert main(["power", "own", "--json"]) == 0
     return {each["claim"]: each for each in json.loads(capsys.readouterr().out)}
@@ -27,32 +29,73 @@ def test_an_open_claim_is_answered_in_seeds_images_and_minutes(project, capsys):
     plan = project({"Smine-1": (criterion(), "cnn_pgd")}, [lambda plan: [mean(plan=plan)]])
     record(plan)
 
-    one = found(capsys)["Smine-1"]
+    one = open_numbers(capsys)["Smine-1"]
 
     assert (one["seeds"], one["images"], one["distance"], one["why_not"]) == (3, 120, 0.05, "")
-    assert one["asked"] == "≥ 30 %"
+    assert one["bound"] == "≥ 30 %"
     assert 3 <= one["seeds_needed"] <= 60 and 120 < one["images_needed"] <= 360
     assert one["chance"] >= 0.8
+    assert one["counts"] == {"some": one["images_needed"]}
     price, images = Price(600, 36), one["images_needed"]
     assert one["minutes"] == pytest.approx(price.seconds((3, 120), (one["seeds_needed"], images)) / 60)
 
 
-def test_the_table_has_a_line_per_claim_and_says_what_the_distance_is(project, capsys):
+def test_a_claim_is_a_line_with_its_size_below_it_and_the_end_says_what_the_distance_is(project, capsys):
     record(project({"Smine-1": (criterion(), "cnn_pgd")}, [lambda plan: [mean(plan=plan)]]))
 
     assert main(["power", "own"]) == 0
 
-    said = capsys.readouterr().out
-    (line,) = [line for line in said.splitlines() if line.split()[:1] == ["Smine-1"]]
-    assert "robust_accuracy, asked ≥ 30 %" in line and "120 -> " in line and "0.05" in line
-    assert "1 inconclusive claims; more seeds or images would settle 1" in said and "97.5 % interval" in said
+    first, second, *notes = capsys.readouterr().out.splitlines()
+    assert first == "Smine-1  robust_accuracy, asked ≥ 30 %"
+    assert second.startswith("         distance 0.05: 3 ") and " 120 -> " in second and second.endswith(" minutes")
+    assert "Inconclusive claims: 1. More seeds or images would settle 1 of them." in notes[-1]
+    assert "97.5 % interval" in notes[-1] and "without minutes" not in notes[-1]
+
+
+def test_the_answers_fit_a_terminal_of_80_columns(project, monkeypatch, capsys):
+    long = criterion(metric="success_rate", distance=0.001)
+    long["tests"][0]["name"] = "share of images on which " + 7 * "the attack succeeds and "
+    claims = {"Smine-1": (criterion(), "cnn_pgd"), "Smine-12": (long, "cnn_pgd")}
+    project(claims, [lambda plan: [mean(plan=plan), mean(plan=plan, metric="success_rate")]])
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert main(["power", "own"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "Smine-1   robust_accuracy, asked ≥ 30 %"
+    assert lines[2].startswith("Smine-12  share of images on which the attack succeeds")
+    assert all(line.startswith(10 * " ") for line in lines[3 : lines.index("")])
+
+
+def test_the_markdown_table_is_the_same_whatever_was_recorded_here(project, capsys):
+    breaking = criterion(metric="success_rate", between=[0.1, 0.9])
+    breaking["breaks"] = {**criterion()["tests"][0], "name": "under *it*"}
+    claims = {"Smine-1": (criterion(), "cnn_pgd"), "Smine-2": (breaking, "cnn_pgd")}
+    plan = project(claims, [lambda plan: [mean(plan=plan), mean(plan=plan, metric="success_rate")]])
+
+    def printed():
+        assert main(["power", "own", "--markdown"]) == 0
+        return capsys.readouterr().out
+
+    table = printed()
+    record(plan)
+
+    assert printed() == table
+    head, rule, first, second = table.splitlines()
+    assert head == "| claim | what is open | what would settle it, or why nothing would |" and rule.count("---") == 3
+    assert first.startswith(r"| Smine-1 | robust\_accuracy, asked ≥ 30 % | distance 0.05: 3 ")
+    assert second == (
+        r"| Smine-2 | under \*it\*, broken if ≥ 30 % |"
+        " no size settles it; no distance: the paper's folder fixes none for this number |"
+    )
 
 
 def test_the_observed_value_changes_nothing(project, capsys):
     claims = {"Smine-1": (criterion(), "cnn_pgd"), "Smine-2": (criterion(metric="success_rate"), "cnn_pgd")}
     record(project(claims, [lambda plan: [mean(plan=plan), mean(plan=plan, metric="success_rate", value=0.28)]]))
 
-    first, second = found(capsys).values()
+    first, second = open_numbers(capsys).values()
 
     assert {**first, "claim": "", "number": ""} == {**second, "claim": "", "number": ""}
 
@@ -76,9 +119,10 @@ def test_minutes_are_those_of_the_jobs_behind_the_number_per_seed(project):
 def test_without_records_the_minutes_are_unknown(project, capsys):
     project({"Smine-1": (criterion(), "cnn_pgd")}, [lambda plan: [mean(plan=plan)]])
 
-    assert found(capsys)["Smine-1"]["minutes"] is None
+    assert open_numbers(capsys)["Smine-1"]["minutes"] is None
     assert main(["power", "own"]) == 0
-    assert " ? " in capsys.readouterr().out
+    assert "A size without minutes has the fewest seeds" in (text := capsys.readouterr().out)
+    assert " minutes\n" not in text
 
 
 def test_what_nothing_settles_is_explained(project, capsys):
@@ -99,13 +143,13 @@ def test_what_nothing_settles_is_explained(project, capsys):
         ]  # fmt: skip
 
     project(claims, [rows])
-    reasons = {claim: each["why_not"] for claim, each in found(capsys).items()}
+    reasons = {claim: each["why_not"] for claim, each in open_numbers(capsys).items()}
 
     assert reasons["Smine-1"] == "between: the bounds are closer than twice the distance of 0.05"
     assert reasons["Smine-2"].startswith("images: with all 360 of them")
     assert reasons["Smine-3"] == "too few seeds: 2 cannot show how much networks differ; run 3 first"
-    assert reasons["Smine-4"] == power.SEED_BY_SEED
-    assert reasons["Smine-5"] == power.NO_ESTIMATE
+    assert reasons["Smine-4"] == _settling.SEED_BY_SEED
+    assert reasons["Smine-5"] == _settling.NO_ESTIMATE
 
 
 def test_an_upper_bound_is_settled_by_no_seeds(project, capsys):
@@ -113,7 +157,31 @@ def test_an_upper_bound_is_settled_by_no_seeds(project, capsys):
     claims = {"Smine-1": (criterion(stuck=stuck), "cnn_pgd")}
     project(claims, [lambda plan: [mean(plan=plan, value=0.5), mean(plan=plan, metric="success_rate", value=0.6)]])
 
-    assert found(capsys)["Smine-1"]["why_not"] == power.NO_SEEDS_HELP
+    assert open_numbers(capsys)["Smine-1"]["why_not"] == _settling.NO_SEEDS_HELP
+
+
+def test_networks_that_are_entries_of_their_own_have_no_seeds_to_add(project, capsys):
+    def over_splits(plan, **more):
+        files = [name for seed, entry in enumerate(ENTRIES) for name in files_behind(plan, entry, (seed,))]
+        return replace(mean(plan=plan, **more), files=tuple(files))
+
+    claims = {"Smine-1": (criterion(), "cnn_pgd"), "Smine-2": (criterion(metric="success_rate"), "cnn_pgd")}
+    more_images = {"metric": "success_rate", "parts": (1e-6, 5e-4, 1e-6)}
+    project(claims, [lambda plan: [over_splits(plan, parts=(4e-4, 4e-4, 1e-4)), over_splits(plan, **more_images)]])
+
+    splits, images = open_numbers(capsys).values()
+
+    assert splits["why_not"].startswith("entries: each of its 3 networks is an entry of its own")
+    assert splits["seeds_needed"] is None and "; 5 would do, in an overlay of your own" in splits["why_not"]
+    assert images["seeds_needed"] == 3 and images["images_needed"] > 120  # more images need no seeds
+
+
+def test_a_number_of_other_settings_is_not_extended(project, capsys):
+    renamed = tuple(f"data/own/outputs/cnn_pgd.{seed}/gone.safetensors" for seed in (0, 1, 2))
+    claims = {"Smine-1": (criterion(), "cnn_pgd")}
+    project(claims, [lambda plan: [replace(mean(plan=plan, parts=(4e-4, 1e-6, 1e-6)), files=renamed)]])
+
+    assert open_numbers(capsys)["Smine-1"]["why_not"] == _settling.CHANGED
 
 
 def test_without_open_claims_it_says_so(project, capsys):

@@ -67,6 +67,32 @@ def test_the_extension_is_an_overlay_with_more_seeds_and_images_of_what_the_clai
     assert list(study["evaluations"]) == ["mine_robustness"]
 
 
+def test_the_extension_of_a_later_edition_keeps_its_seeds_and_adds_those_that_follow(project, started):
+    OVERLAY.with_name("own.yaml").write_text("papers: [./mine]\nstudy: {title: Own, first_seed: 3}\n")
+    finished(project, seeds=(3, 4, 5))
+
+    assert main(["run", "own", "--settle", "Smine-1"]) == 0
+
+    study = load("own_settle_smine_1")
+    assert study["classifiers"]["cnn_pgd"]["seeds"] == [3, 4, 5, 6, 7]
+    assert study["classifiers"]["cnn"]["seeds"] == [3, 4, 5]
+    assert "seeds: [0, 1, 2, 3, 4]" in OVERLAY.read_text()  # as the study's own files write them
+
+
+def test_a_subset_that_outgrows_another_takes_its_place(project, started):
+    OVERLAY.with_name("own.yaml").write_text(
+        "papers: [./mine]\nstudy: {title: Own}\n"
+        "examples: {pool: {use: subset, of: digits_test, skip: 20, count: 150}, some: {of: pool}}\n"
+    )
+    finished(project)
+
+    assert main(["run", "own", "--settle", "Smine-1"]) == 0
+
+    assert "some: {of: digits_test, skip: 20, count: 327}" in OVERLAY.read_text()
+    some = load("own_settle_smine_1")["examples"]["some"]
+    assert (some["of"], some["skip"], some["count"]) == ("digits_test", 20, 327)
+
+
 def test_before_it_runs_it_prints_what_is_extended_the_minutes_and_the_level(project, started, capsys):
     finished(project)
     main(["run", "own", "--settle", "Smine-1"])
@@ -166,6 +192,6 @@ def test_an_unknown_second_look_is_a_mistake(project, capsys):
     assert "study.second_look: no claim called Smine-7. Did you mean Smine-1?" in capsys.readouterr().err
 
 
-def test_seeds_continue_with_the_smallest_that_are_free():
+def test_seeds_continue_after_the_largest():
     assert _second_look._continued((0, 1, 2), 5) == [0, 1, 2, 3, 4]
-    assert _second_look._continued((1, 3, 5), 6) == [1, 3, 5, 0, 2, 4]
+    assert _second_look._continued((1, 3, 5), 6) == [1, 3, 5, 6, 7, 8]

@@ -7,12 +7,15 @@ from typing import Any
 SEEDED = ("classifiers", "translators", "defences", "evaluations")
 
 
-def shift(resolved: dict[str, Any]) -> None:
+def shift(resolved: dict[str, Any]) -> int:
     """Add study.first_seed to every seed, so that a study judges its claims on networks that no earlier run trained.
 
-    Afterwards nothing mentions first_seed: jobs depend on the seeds alone.
+    Afterwards the settings do not mention first_seed: jobs depend on the seeds alone.
+
+    Returns:
+        What was added.
     """
-    first = resolved["study"].pop("first_seed")
+    first: int = resolved["study"].pop("first_seed")
     for section in SEEDED:
         for entry in resolved[section].values():
             if entry["seeds"]:
@@ -20,6 +23,7 @@ def shift(resolved: dict[str, Any]) -> None:
     for figure in resolved["figures"].values():
         if "seed" in figure:
             figure["seed"] += first
+    return first
 
 
 def inherit(resolved: dict[str, Any]) -> None:

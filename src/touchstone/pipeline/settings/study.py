@@ -47,12 +47,14 @@ class Study:
         settings: section -> entry -> its settings.
         folders: of the user's own papers and plug-ins, as the study's files write them.
         remarks: on what a run will leave out of the user's own papers.
+        first_seed: what was added to every seed that the files write.
     """
 
     name: str
     settings: dict[str, Any]
     folders: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    first_seed: int = 0
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]
@@ -94,7 +96,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     problems.extend(chains(resolved["examples"]), inputs(resolved["examples"]))
     problems.stop()
-    seeds.shift(resolved)
+    first_seed = seeds.shift(resolved)
     seeds.inherit(resolved)
     problems.extend(
         attacked_classifiers(resolved["translators"]),
@@ -118,7 +120,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     folders = [paper for paper in files.listed if "/" in paper]
     own = [paper for paper in files.papers if not paper.is_shipped]
     remarks = (*open_roles(own, draft.roles), *untested(own, files.book, resolved))
-    return Study(name, resolved, (*folders, *files.plugins), remarks)
+    return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed)
 
 
 def _look_again(resolved: dict[str, Any], book: Book, problems: Problems) -> None:

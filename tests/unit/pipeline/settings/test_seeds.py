@@ -21,7 +21,7 @@ def resolved():
 
 
 def test_another_run_has_other_seeds_wherever_seeds_are_named(resolved):
-    seeds.shift(resolved)
+    assert seeds.shift(resolved) == 3
     seeds.inherit(resolved)
 
     named = {
@@ -43,3 +43,4 @@ def test_fashion_mnist_trains_no_network_of_the_first_edition():
         for seed in entry["seeds"]
     }
     assert trained.isdisjoint({0, 1, 2}) and 3 in trained
+    assert study.first_seed == 3 and "first_seed" not in study["study"]

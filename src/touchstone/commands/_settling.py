@@ -1,0 +1,178 @@
+"""What would settle each inconclusive number of a finished study, in seeds and images, or why nothing would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from touchstone.claims import paper_files
+from touchstone.claims.judging import StudyClaims, judge
+from touchstone.claims.verdicts import INCONCLUSIVE, Part, Verdict, required
+from touchstone.commands._extension_costs import Prices
+from touchstone.commands._larger_sets import LargerSets
+from touchstone.commands._row_inputs import RowInputs
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
+from touchstone.report import packing
+from touchstone.report.claim_table import EVALUATION
+from touchstone.statistics import crossed, power
+from touchstone.statistics.wording import plain
+
+NO_SEEDS_HELP = "only an upper bound: a stronger attack or a certificate would settle it, no seeds and no images"
+SEED_BY_SEED = "judged seed by seed: each further network is one more that has to pass"
+NO_ESTIMATE = "no estimate: its ends are the least and the greatest network, whatever their number"
+EXTENDED = "extended once already: this study is its second look, and a third would confirm too much"
+OWN_ENTRIES = (
+    "entries: each of its {now} networks is an entry of its own, such as a split of the classes, so there are no seeds to"
+    " add; {needed} would do, in an overlay of your own that adds entries (docs/verdicts.md)"
+)
+CHANGED = "changed: the study's settings no longer name what it was measured on; run the study again first"
+
+
+@dataclass(frozen=True)
+class Settling:
+    """What would settle one open number.
+
+    Attributes:
+        claim: its id.
+        number: what is open, in words.
+        bound: what the number has to meet, in words.
+        breaks: whether meeting it breaks the claim.
+        distance: from the bound, which the paper's folder fixes.
+        seeds, images: the present ones.
+        dataset: the set of the images.
+        seeds_needed, images_needed: those that settle it; None if none do.
+        counts: {subset: its images} of the sets that have to grow.
+        minutes: of jobs, on the machine of the run records; None if they do not say.
+        chance: that the design settles it.
+        why_not: why nothing would settle it; "" if something does.
+    """
+
+    claim: str
+    number: str
+    bound: str
+    breaks: bool
+    distance: float
+    seeds: int
+    images: int | None
+    dataset: str
+    seeds_needed: int | None = None
+    images_needed: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    minutes: float | None = None
+    chance: float | None = None
+    why_not: str = ""
+
+    @property
+    def size(self) -> tuple[bool, int, int]:
+        """A sort key: what settles last comes last."""
+        return bool(self.why_not), self.seeds_needed or 0, self.images_needed or 0
+
+
+def settlings(plan: Plan, claim: str = "", *, priced: bool = True) -> list[Settling]:
+    """Return what would settle each open number of a finished study, claim by claim.
+
+    Args:
+        plan: of the study.
+        claim: the only one to answer for; all if it is empty.
+        priced: whether the run records of this machine choose the cheapest size. Otherwise it has the fewest seeds.
+
+    Raises:
+        ValueError: the report is missing, or of a version whose numbers do not say what they vary by.
+    """
+    rows = read_rows(plan.study.name)
+    verdicts = judge(paper_files.book(plan.study["papers"]), StudyClaims(**plan.questions.claims()), rows)
+    chosen = [verdict for verdict in verdicts if claim in ("", verdict.claim.id)]
+    designs = _Designs(plan, rows, priced=priced)
+    return [designs.settling(verdict.claim.id, part) for verdict, part in _open_numbers(chosen)]
+
+
+def read_rows(study: str) -> list[MetricRow]:
+    """Return the rows that a finished study measured.
+
+    Raises:
+        ValueError: the report is missing, or of a version whose numbers do not say what they vary by.
+    """
+    path = Path("reports") / study / packing.METRICS
+    again = f"run the study first: touchstone run {study}"
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; {again}")
+    lines = packing.rows_of(path.read_bytes())
+    absent = [column for column in METRIC_COLUMNS if lines and column not in lines[0]]
+    if absent:
+        raise ValueError(f"{path}: has no {', '.join(absent)}, so it is of an earlier version; {again}")
+    return [row_of([line[column] for column in METRIC_COLUMNS]) for line in lines if line["evaluation"] != EVALUATION]
+
+
+def _open_numbers(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Part]]:
+    """Yield the inconclusive numbers of inconclusive criteria, and those that leave open whether a claim is broken."""
+    for verdict in verdicts:
+        for part in () if verdict.judged_by else verdict.parts:
+            if part.word == INCONCLUSIVE and (part.breaks or verdict.word == INCONCLUSIVE):
+                yield verdict, part
+
+
+class _Designs:
+    """The sizes that settle the numbers of a study."""
+
+    def __init__(self, plan: Plan, rows: list[MetricRow], *, priced: bool) -> None:
+        self._inputs = RowInputs(plan)
+        self._sets = LargerSets(plan.study["examples"], rows)
+        self._prices = Prices(plan) if priced else None
+        self._second_look = bool(plan.study["study"].get("second_look"))
+
+    def settling(self, claim: str, part: Part) -> Settling:
+        """Return what settles a number."""
+        row = part.quantity.row
+        words = plain(part.name), plain(required(part)), part.breaks
+        now = Settling(claim, *words, part.condition.distance, len(part.seeds), row.images, row.dataset)
+        why_not = self._excluded(part, row)
+        return replace(now, why_not=why_not) if why_not else replace(now, **self._answer(part, row))
+
+    def _excluded(self, part: Part, row: MetricRow) -> str:
+        """Return why no size is computed for a number; "" if one is."""
+        if self._second_look:
+            return EXTENDED
+        if part.stuck is not None:
+            return NO_SEEDS_HELP
+        if part.decider:
+            return SEED_BY_SEED
+        known = row.images is not None and row.image_variance is not None
+        return "" if known or part.condition.comparison == power.EQUAL else NO_ESTIMATE
+
+    def _answer(self, part: Part, row: MetricRow) -> dict[str, Any]:
+        """Return the fields of a Settling that a design, or the lack of one, fills in."""
+        condition = part.condition
+        method = crossed.PLAIN if condition.comparison == power.EQUAL else row.method  # power.py says why not
+        now = (max(len(row.seeds), 1), row.images or row.n)
+        spread = crossed.Spread(*now, row.seed_variance or 0.0, row.image_variance or 0.0, row.residual_variance or 0.0)
+        question = power.Question(
+            method, condition.comparison, part.bound or 0.0, condition.distance, power.SECOND_LOOK
+        )
+        price = self._prices.of(row) if self._prices else None
+        cost = None if price is None else lambda seeds, images: price.seconds(now, (seeds, images))
+        sets = self._inputs.sets(row)
+        design = power.smallest(spread, question, self._sets.images(row, sets), cost)
+        if isinstance(design, str):
+            return {"why_not": design}
+        if why_not := self._not_extensible(row, design.seeds):
+            return {"why_not": why_not}
+        return {
+            "seeds_needed": design.seeds,
+            "images_needed": design.images,
+            "counts": self._sets.enlarged(row, sets, design.images),
+            "minutes": None if cost is None else cost(design.seeds, design.images) / 60,
+            "chance": design.chance,
+        }
+
+    def _not_extensible(self, row: MetricRow, needed: int) -> str:
+        """Return why a mean cannot have so many seeds; "" if it can."""
+        if needed <= len(row.seeds):
+            return ""
+        try:
+            extensible = self._inputs.extensible(row)
+        except KeyError:  # no rule makes one of its files
+            return CHANGED
+        return "" if extensible else OWN_ENTRIES.format(now=len(row.seeds), needed=needed)
