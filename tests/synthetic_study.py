@@ -176,6 +176,16 @@ def attacked_score_cells(seeds=SEEDS, classifiers=tuple(CLASSIFIERS), detectors=
     return cells
 
 
+def checked_score_cells():
+    """The attacked scores, and those under twice the steps, under queries and under another attack that knows the score."""
+    cells = attacked_score_cells()
+    others = {"score_doubled": {"steps": 40}, "queries": {"use": "joint_spsa"}, "other": {"use": "mimicry"}}
+    for name, change in others.items():
+        for cell in [cell for cell in cells if cell.attack == "score_5"]:
+            cells.append(replace(cell, attack=name, file=f"{cell.file}/{name}", settings=cell.settings | change))
+    return cells
+
+
 def certified_score_cells():
     """The attacked scores, and beside the clean ones two ends that no attack of eps .05 passes."""
     cells = attacked_score_cells()
@@ -493,6 +503,7 @@ OWN_NOUNS = {
     "rubbish": {"outputs": rubbish_cells()},
     "sanity": {"outputs": checked_cells()},
     "detector_sanity": dict(zip(("outputs", "scores"), guarded_cells(), strict=True)),
+    "score_sanity": {"scores": checked_score_cells()},
     "linearity": {"outputs": straight_cells()},
     "closed_form": dict(zip(("checkpoints", "examples", "outputs"), logistic_cells(), strict=True)),
     "logit_lines": {"outputs": straight_cells()},
@@ -513,6 +524,7 @@ OWN_SETTINGS = {
     "chosen_baseline": {"sets": ["uniform"], "choice_id": "digits_test", "choice_sets": ["photographs"]},
     "detector_reduction": {"eps": 0.1},
     "detector_sanity": {"checked": ["aware_05", "aware_10", "aware_30"]},
+    "score_sanity": {"checked": ["score_5", "score_10", "score_20"]},
     "paired_detection": {"against": ["msp"]},
     "translation": {"against": ["denoiser"]},
     "linear_probe": {"against": ["cnn"]},

@@ -81,9 +81,36 @@ def test_the_worst_over_attacks_counts_an_input_that_any_of_them_got_past():
 
     worst = found["digits/worst", "evasion_rate_at_0.05"]
     assert worst.value == 0.5
-    assert str(worst.threat) == "white-box adaptive, the worst of pgd"
+    assert str(worst.threat) == "white-box adaptive, the worst of cnn+energy@0.05/pgd, pgd, linf eps=0.1"
+    assert found["digits/worst", "wrong_rate"].value == 0.75  # row 0 resists both
     assert " ".join(worst.files) == f"scorescnn.0 scores{victim} detector calibration"
     assert found["digits/cnn+energy@0.05/pgd", "evasion_rate_at_0.05"].value == 0.25
+
+
+@pytest.mark.parametrize(("aware", "passed"), [([1, 1, 0, 0], 1.0), ([1, 1, 1, 1], 0.0)])
+def test_an_attack_that_knows_the_detector_must_not_lose_to_one_that_ignores_it(aware, passed):
+    victim = "cnn.0+energy@0.05"
+    given = (
+        [outputs([1, 0, 1, 1], "cnn.0"), outputs(aware, victim)],
+        [scores([0.0] * 4, "cnn.0"), scores([0.0] * 4, victim)],
+    )
+
+    found = {(row.examples, row.metric): row.value for row in evasion(*given, [DETECTOR], [], CALIBRATION)}
+
+    place = "digits/cnn+energy@0.05/pgd"
+    assert found[place, "evades_less_than_oblivious_passed"] == passed
+    assert found[place, "evades_less_than_oblivious"] == (0.25 if passed == 0 else -0.25)
+
+
+def test_attacks_of_other_budgets_are_no_part_of_the_worst():
+    victim, wider = "cnn.0+energy@0.05", PGD | {"eps": 0.3}
+    given = (
+        [outputs([0] * 4, "cnn.0"), outputs([1] * 4, victim)],
+        [scores([0.0] * 4, "cnn.0"), scores([0.0] * 4, victim)],
+    )
+    given = [[replace(side[0], settings=wider), side[1]] for side in given]
+
+    assert "digits/worst" not in {row.examples for row in evasion(*given, [DETECTOR], [], CALIBRATION)}
 
 
 def test_the_share_of_images_whose_score_has_no_gradient_is_told_of_adaptive_attacks():

@@ -146,6 +146,26 @@ def test_what_only_attacks_succeed_at_that_ignore_the_defence_is_told():
     assert rows["digits/worst", "oblivious_only_share_at_0.05"].n == 2
 
 
+def test_an_attack_on_the_whole_defence_must_not_lose_to_one_that_ignores_it():
+    equal, weak = (
+        both_attacks(),
+        found(
+            CLEAN,
+            outputs([1, 1, 1, 1], [1, 1, 1, 1], [0.0] * 4, "routed.0", "knowing"),
+            replace(outputs([1, 0, 0, 1], [1, 1, 1, 1], [0.0, 1.0, 1.5, 0.0], "cnn.0", "ignoring"), **OTHER),
+        ),
+    )
+
+    assert equal["digits/pgd", "worse_than_oblivious_passed"].value == 1  # both make two images wrong
+    assert equal["digits/pgd", "evades_less_than_oblivious"].value == 0.25  # images 1 and 2 against image 1
+    assert (
+        weak["digits/pgd", "worse_than_oblivious"].value
+        == weak["digits/pgd", "evades_less_than_oblivious"].value
+        == 0.5
+    )
+    assert weak["digits/pgd", "evades_less_than_oblivious_passed"].value == 0
+
+
 def test_attacks_of_other_budgets_are_no_part_of_the_worst():
     knowing = outputs([0, 1, 1, 1], [0, 1, 1, 1], [0.0, 1.0, 0.0, 0.0], "routed.0", "knowing")
     wider = OTHER | {"settings": OTHER["settings"] | {"eps": 0.3}}

@@ -46,7 +46,11 @@ def test_a_sound_attack_passes_every_check():
 
     assert set(found.values()) == {1.0}
     others = {"planted_success_rate", "random_success_rate"}  # of evaluations/binarisation
-    others |= {"worse_than_oblivious", "worse_than_another_attack"}  # of evaluations/detector_sanity
+    others |= {
+        "worse_than_oblivious",
+        "worse_than_another_attack",
+        "evades_less_than_oblivious",
+    }  # of other evaluations
     assert set(found) == set(CHECKS) - others
 
 
@@ -110,8 +114,24 @@ def test_a_failed_check_marks_the_robust_numbers_of_that_attack_and_no_others():
             replace(some, entry=entry, metric=metric, threat=parse_threat(threat), examples="digits/pgd_20")
         )
 
-    assert about().startswith("accuracy left at a large eps ")
+    assert about().startswith("left at a large eps ")
     assert "(asked ≤ 0.5 %, n = " in about()
     assert doubts.evaluation == "checks"
     assert about(entry="mlp") == about(metric="clean_accuracy") == about(threat="white-box linf eps=0.2 (fgsm)") == ""
-    assert about(metric="robust_accuracy_union", threat="white-box, the worst of fgsm, pgd, linf eps=0.1") != ""
+    union = {"metric": "robust_accuracy_union", "threat": "white-box, the worst of fgsm, pgd, linf eps=0.1"}
+    assert about(**union) == "", "fgsm passed every check"
+
+
+def test_a_union_is_doubted_only_if_each_of_its_attacks_failed_a_check():
+    weak = [pgd(0.1, "large", eps=0.5) if c.attack == "large" else c for c in SOUND]
+    weak = [cell(0.97, "fgsm", use="attacks/fgsm") if c.attack == "fgsm" else c for c in weak]  # loses to noise
+    rows = sanity(weak)
+    union = replace(rows[0], metric="robust_accuracy_union", examples="digits/union")
+
+    def about(*names):
+        threat = parse_threat(f"white-box, the worst of {', '.join(names)}, linf eps=0.1")
+        return Doubts(rows).about(replace(union, threat=threat))
+
+    assert "large eps" in about("pgd") and "noise" in about("fgsm")
+    assert "large eps" in about("fgsm", "pgd") and "noise" in about("fgsm", "pgd")
+    assert about("fgsm", "pgd", "square") == ""

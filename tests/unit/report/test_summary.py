@@ -62,7 +62,7 @@ def test_each_budget_of_the_evaluation_has_a_line_and_a_union_of_attacks_comes_b
 def test_a_failed_check_is_named_in_words():
     rows = [*ROWS, row("rise_with_eps_passed", 0.0, "mine/pgd", threat=WHITE)]
 
-    assert "do not trust what they left: accuracy rises with eps by." in summary(rows, Doubts(rows)).checks
+    assert "do not trust what they left: more is left at a larger eps, by." in summary(rows, Doubts(rows)).checks
 
 
 def test_nothing_is_summed_up_of_several_classifiers_or_without_an_attack_that_knew_the_model():
