@@ -23,7 +23,7 @@ METRICS = (
     "kendall_tau_max_probability", "kendall_tau_max_logit", "kendall_tau_entropy", "kendall_tau_energy",
     "kendall_tau_gini", "kendall_tau_features", "kendall_tau_features_gain", "kendall_tau_difference",
     "robust_accuracy_at_*", "brittle_auroc_at_*", "brittle_aupr_at_*", "brittle_fpr95_at_*", "mean_excess",
-    "brittle_missed_at_*", "median_lower_bound", "median_bracket", "certified_accuracy_at_*",
+    "brittle_missed_at_*", "median_lower_bound", "median_bracket", "certified_accuracy_at_*", "accuracy_bracket_at_*",
 )  # fmt: skip
 RAREST = 0.05  # share of the rarer class below which no detection statistic is given (claim S2-5)
 FEWEST = 20  # inputs of a class below which its tau is not given
@@ -76,7 +76,8 @@ def margins(
 
         - median_margin and share_not_found of one method; if there are several, mean_excess over the kept margin and
           brittle_missed_at_EPS, the share of inputs that only another method finds brittle.
-        - of lower bounds: median_lower_bound, median_bracket (kept margin minus bound), certified_accuracy_at_EPS.
+        - of lower bounds: median_lower_bound, median_bracket (kept margin minus bound), certified_accuracy_at_EPS, and
+          accuracy_bracket_at_EPS, by how much the robust accuracy of the kept margins exceeds it.
 
     Raises:
         ValueError: margins and outputs disagree on a prediction, or a lower bound is above a margin that was found.
@@ -219,8 +220,10 @@ def _lower(subject: KeptMargins, margins: list[Cell], eps: list[float], sampling
         if finite.any():
             rows += _median(new, "median_bracket", (subject.margins - bounds)[finite], sampling)
         for radius in eps:
-            certified = intervals.share(subject.right & (bounds > radius))
-            rows.append(new(f"certified_accuracy_at_{radius:g}", certified))
+            proved = subject.right & (bounds > radius)
+            rows.append(new(f"certified_accuracy_at_{radius:g}", intervals.share(proved)))
+            open_cases = subject.right & (subject.margins > radius) & ~proved
+            rows.append(new(f"accuracy_bracket_at_{radius:g}", intervals.share(open_cases)))
     return rows
 
 

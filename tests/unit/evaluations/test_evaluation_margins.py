@@ -118,13 +118,16 @@ def test_lower_bounds_bracket_the_margin_and_change_nothing_else():
     given = cells([0.1, 0.2, 0.4], [1, 2, 3])
     bounds = cells([0.05, 0.2, 0.3], [1, 2, 3], method="certified_linear")
 
-    rows = margins(*joined(given, bounds), eps=[0.15], **QUICK)
+    rows = margins(*joined(given, bounds), eps=[0.15, 0.35], **QUICK)
 
-    alone = margins(*given, eps=[0.15], **QUICK)
+    alone = margins(*given, eps=[0.15, 0.35], **QUICK)
     found = values(rows, "digits/certified_linear")
     assert found["median_lower_bound"] == 0.2
     assert found["median_bracket"] == pytest.approx(0.05)  # .05, 0, .1
-    assert found["certified_accuracy_at_0.15"] == pytest.approx(2 / 3)
+    assert found["certified_accuracy_at_0.15"] == pytest.approx(2 / 3) and found["accuracy_bracket_at_0.15"] == 0
+    assert found["certified_accuracy_at_0.35"] == 0 and found["accuracy_bracket_at_0.35"] == pytest.approx(
+        1 / 3
+    )  # the third
     assert [row for row in rows if row.examples != "digits/certified_linear"] == alone
 
 

@@ -196,20 +196,21 @@ def lines_of(path: Path) -> dict[Place, int]:
 
 
 def study_file(study: str, root: Path) -> Path | None:
-    """Return the overlay of a study, by its name or its path; None for the default study.
+    """Return the overlay of a study, by its name or its path; None for a default study that has none.
 
     Raises:
         ParamsError: there is no such study.
     """
-    if study == DEFAULT_STUDY:
-        return None
     folder = root / "workflow" / "studies"
+    if study == DEFAULT_STUDY:
+        overlay = folder / f"{study}.yaml"
+        return overlay if overlay.is_file() else None
     if study.endswith((".yaml", ".yml")):
         path = Path(study) if Path(study).is_absolute() else root / study
         if not path.is_file():
             raise ParamsError(f"no such study file: {study}")
         return path
-    studies = [DEFAULT_STUDY, *sorted(path.stem for path in folder.glob("*.yaml"))]
+    studies = sorted({DEFAULT_STUDY, *(path.stem for path in folder.glob("*.yaml"))})
     if study not in studies:
         raise ParamsError(f"no study called {study}; there are {', '.join(studies)}.{nearest(study, studies)}")
     return folder / f"{study}.yaml"
