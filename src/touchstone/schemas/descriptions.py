@@ -144,6 +144,7 @@ SETTINGS = {
         "detectors": "what scores the images",
         "margins": "the ways to measure distances to the boundary",
         "victims": "the networks that the attacks see; without it, the measured one",
+        "direct_attacks": "those of `attacks` that see the measured network, whatever `victims` says",
         "fit": "held-out clean images, for a fit or a threshold",
         "certificates": "detectors that bound a score under any attack; they score clean images only",
         "rivals": "the networks that a detector's claim is compared with",
