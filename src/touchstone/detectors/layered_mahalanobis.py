@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.detectors._gaussians import fit_gaussians, squared_distances
+from touchstone.detectors._halves import halves
 from touchstone.detectors._layer_features import all_layer_features, layer_features
-from touchstone.numerics.tensors import derive
 
 
 def fit(
@@ -48,10 +48,7 @@ def fit(
     References:
         Lee et al. 2018, section 2.2; docs/papers/aloe.md, Deviations.
     """
-    if len(fit_images) < 4:
-        raise ValueError(f"{len(fit_images)} ID images cannot be halved: at least 4 are needed")
-    order = torch.randperm(len(fit_images), generator=torch.Generator().manual_seed(derive(seed, "order")))
-    first, second = order[: len(order) // 2], order[len(order) // 2 :]
+    first, second = halves(len(fit_images), seed)
     state: dict[str, Tensor] = {}
     for layer, features in enumerate(all_layer_features(model, fit_images[first], batch_size)):
         means, whitening = fit_gaussians(features, fit_labels[first], shrinkage=shrinkage)

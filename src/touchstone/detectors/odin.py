@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from touchstone.contracts import Model, NonNegativeFloat, PositiveFloat
-from touchstone.detectors._odin import direction, softmax_score
+from touchstone.detectors._odin import stepped_score
 
 
 def odin(
@@ -29,6 +29,4 @@ def odin(
     References:
         Liang et al. 2018, eq. 1 to 3.
     """
-    if magnitude > 0:
-        images = images - magnitude * direction(model, images, temperature)
-    return softmax_score(model, images, temperature)
+    return stepped_score(model, images, temperature, magnitude)

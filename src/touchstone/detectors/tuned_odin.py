@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.contracts import NonNegativeFloat, PositiveFloat, PositiveInt
-from touchstone.detectors._odin import direction, softmax_score
-from touchstone.numerics.tensors import batches
+from touchstone.detectors._input_steps import best_magnitude
+from touchstone.detectors._odin import direction, softmax_score, stepped_score
 
 
 def fit(
@@ -40,13 +40,16 @@ def fit(
     References:
         Liang et al. 2018, section 3 and appendix; docs/papers/aloe.md, Deviations.
     """
-    tried = torch.linspace(0, largest, choices, dtype=torch.float64)
-    known, anomalous = (
-        _scores(model, images, temperature, tried, batch_size) for images in (fit_images, anomalous_images)
+    magnitude = best_magnitude(
+        fit_images,
+        anomalous_images,
+        lambda images: direction(model, images, temperature),
+        lambda images: softmax_score(model, images, temperature),
+        largest=largest,
+        choices=choices,
+        batch_size=batch_size,
     )
-    thresholds = known.quantile(0.95, dim=1, keepdim=True)
-    best = (anomalous <= thresholds).double().mean(1).argmin()  # the first, and so the smallest
-    return {"temperature": torch.tensor([temperature], dtype=torch.float64), "magnitude": tried[best].view(1)}
+    return {"temperature": torch.tensor([temperature], dtype=torch.float64), "magnitude": magnitude}
 
 
 def tuned_odin(images: Tensor, model: nn.Module, state: dict[str, Tensor]) -> Tensor:
@@ -58,18 +61,4 @@ def tuned_odin(images: Tensor, model: nn.Module, state: dict[str, Tensor]) -> Te
     References:
         Liang et al. 2018, eq. 1 to 3.
     """
-    temperature, magnitude = float(state["temperature"]), float(state["magnitude"])
-    if magnitude > 0:
-        images = images - magnitude * direction(model, images, temperature)
-    return softmax_score(model, images, temperature)
-
-
-def _scores(model: nn.Module, images: Tensor, temperature: float, magnitudes: Tensor, batch_size: int) -> Tensor:
-    """Return the scores of images at each magnitude, (magnitudes, N); all share one gradient per image."""
-    columns = []
-    for (batch,) in batches(batch_size, images):
-        signs = direction(model, batch, temperature)
-        with torch.no_grad():
-            steps = (batch - float(magnitude) * signs for magnitude in magnitudes)
-            columns.append(torch.stack([softmax_score(model, step, temperature) for step in steps]))
-    return torch.cat(columns, dim=1)
+    return stepped_score(model, images, float(state["temperature"]), float(state["magnitude"]))

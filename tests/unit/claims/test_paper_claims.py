@@ -93,7 +93,7 @@ SINCE_THE_FIRST_EDITION = {
     # S1-4 is of the softmax, as in the first edition. Between them it was of four scores, which have claims of their own now.
     **{name: [("at_least", -0.02)] * 2 + [("at_least", 0.3)] for name in ("S1-4", "S1-15", "S1-16", "S1-17")},
     "S1-11": [("above", 0.0)] * 4,
-    "S1-12": [("at_least", 0.3)] * 2,
+    "S1-12": [("at_least", 0.3)] * 3,
     "S1-13": [("at_most", 0.2)],
     "S1-14": [("at_least", 0.5)],
     "S2-4": [("above", 0.0)],  # was a difference of two networks' tau, at least .05
