@@ -470,6 +470,16 @@ def guarded_cells(seeds=SEEDS, rows=ROWS):
     return given
 
 
+def free_cells():
+    """Outputs on images of an attack that declares no budget."""
+    settings = {"use": "attacks/carlini_wagner", "steps": 9}
+    return [
+        replace(cell, file=cell.file.replace("pgd", "cw"), attack="cw", settings=settings)
+        for cell in output_cells(attacks=("pgd",))
+        if cell.attack
+    ]
+
+
 def clean(cells):
     return [cell for cell in cells if not cell.attack and not cell.translator]
 
@@ -494,6 +504,7 @@ DEFENCES = dict(zip(("outputs", "detectors"), defence_cells(), strict=True))
 DEFENCES["calibration_scores"] = calibration_cells(DEFENCES["detectors"])
 OWN_NOUNS = {
     "binarisation": {"examples": planted_cells()},
+    "robustness": {"outputs": [*NOUNS["outputs"], *free_cells()]},
     "agreement": {"outputs": transfer_cells()},
     "chance_agreement": {"outputs": three_classifiers_on_one()},
     "tau_and_robustness": {"margins": survey_of(margin_cells()), "outputs": survey_of(clean(output_cells()))},

@@ -20,12 +20,11 @@ from touchstone.adversary.budgets import check_budget
 from touchstone.adversary.expectation import Expected
 from touchstone.adversary.losses import cross_entropy
 from touchstone.adversary.perturbations import check_inputs
-from touchstone.api import calls, evaluation_evidence
+from touchstone.api import calls, evaluation_evidence, suite_phases
 from touchstone.attacks.attack_suite import attack_suite
 from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.random_sign import random_sign
-from touchstone.attacks.square import square
 from touchstone.contracts import Attack, Model
 from touchstone.numerics.tensors import RandomStreams, batches, frozen
 from touchstone.statistics import intervals
@@ -80,8 +79,8 @@ def evaluate(
     """Return a model's clean accuracy and its accuracy under the worst of several L-inf attacks.
 
     The attacks are those of `attack_suite` (Auto-PGD on the cross-entropy, then on margins from up to `restarts` different
-    starts and towards the likeliest classes, then Square) and `attacks`. An image counts as robust if it is classified
-    correctly when clean and under all of them.
+    starts and towards the likeliest classes, then Square) and `attacks`. With the defaults it is the suite that was raced
+    against AutoAttack. An image counts as robust if it is classified correctly when clean and under all of them.
 
     Args:
         model: images to logits (N, K), a module, a function or a program (`torch.export.load(file).module()`), with its
@@ -91,7 +90,7 @@ def evaluate(
         eps: radius of the attacks, as a share of the pixel range; above 0 and below 0.5.
         steps: of Auto-PGD on the cross-entropy.
         restarts: of Auto-PGD on margins; images far from the boundary get three.
-        queries: of Square, for images that resist the rest.
+        queries: of Square, for images that resist the rest; those near the boundary get a third.
         attacks: further attacks. Each has to stay within `eps`.
         draws: calls of the model per forward pass of an attack, for a model that draws random numbers: attacks follow the
             expectation of its probabilities. Both accuracies are then those of one fresh draw per image, and the checks
@@ -183,7 +182,7 @@ def _attacked(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Return which rows are classified correctly, clean and under each attack, and the worst image of each row.
 
-    Square runs on the images that resist the gradients, and an image counts as fooled by it only if they failed.
+    The suite runs as it was raced, in two phases: a check compares what gradients leave with what Square then leaves.
 
     Args:
         effort: steps, restarts and queries of the suite.
@@ -192,30 +191,33 @@ def _attacked(
     """
     check_inputs(model, images, labels)
     steps, restarts, queries = effort
-    suite: dict[str, Attack] = {
-        "white_box": partial(attack_suite, eps=eps, steps=steps, restarts=restarts, queries=0),
-        "black_box": partial(square, eps=eps, queries=queries, stop_on_success=True),
+    every = torch.arange(len(images), device=images.device)
+
+    def right(changed: Tensor) -> Tensor:
+        step()
+        return model(changed).argmax(1) == labels
+
+    correct = {"clean": model(images).argmax(1) == labels}
+    streams = draws.take(every)  # the second phase of the suite goes on where the first has left them
+    followed = attack_suite(model, images, labels, streams, eps=eps, steps=steps, restarts=restarts, queries=0)
+    correct["white_box"] = right(followed)
+    rises = cross_entropy(model(followed), labels) > cross_entropy(model(images), labels)
+    correct["loss_rises"] = rises | ~correct["clean"]
+    chosen = suite_phases.search_on(model, images, labels, streams, followed, eps=eps, queries=queries)
+    correct["black_box"] = right(chosen)
+    robust = correct["clean"] & correct["black_box"]
+    controls: dict[str, Attack] = {
         "single_step": partial(fgsm, eps=eps),
         "noise": partial(random_sign, eps=eps),
         "large_eps": partial(pgd, eps=LARGE_EPS, steps=steps, stop_on_success=steady),
-    } | {f"attacks[{number}]": attack for number, attack in enumerate(attacks)}
-    correct = {"clean": model(images).argmax(1) == labels}
-    chosen, robust = images.clone(), correct["clean"].clone()
-    for name, attack in suite.items():
-        rows = torch.nonzero(robust if name == "black_box" else torch.ones_like(robust))[:, 0]
-        changed = attack(model, images[rows], labels[rows], draws.take(rows)) if len(rows) else images[rows]
-        if name.startswith("attacks["):
-            check_budget(name, images, changed, eps)
-        right = model(changed).argmax(1) == labels[rows]
-        correct[name] = robust.index_copy(0, rows, right)
-        if name == "white_box":
-            rises = cross_entropy(model(changed), labels) > cross_entropy(model(images), labels)
-            correct["loss_rises"] = rises | ~correct["clean"]
-            chosen = changed.clone()
-        if name in ("white_box", "black_box") or name.startswith("attacks["):
-            fooled = rows[robust[rows] & ~right]
-            chosen[fooled], robust[fooled] = changed[robust[rows] & ~right], False
-        step()
+    }
+    for name, attack in controls.items():
+        correct[name] = right(attack(model, images, labels, draws.take(every)))
+    for number, attack in enumerate(attacks):
+        changed = attack(model, images, labels, draws.take(every))
+        check_budget(f"attacks[{number}]", images, changed, eps)
+        fooled = robust & ~right(changed)
+        chosen, robust = torch.where(fooled[:, None, None, None], changed, chosen), robust & ~fooled
     return correct | {"robust": robust}, chosen
 
 

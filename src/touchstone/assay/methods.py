@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from touchstone import registry
 from touchstone.assay.facts import Facts
 
 ENDING_EPS = 0.5  # at which an attack has to fool every image, or it is broken
@@ -12,21 +13,45 @@ ENDING_EPS = 0.5  # at which an attack has to fool every image, or it is broken
 
 @dataclass(frozen=True)
 class Effort:
-    """How many images are attacked, and with how many steps."""
+    """How many images are attacked, and with how many steps.
+
+    suite: settings of `attack_suite` that differ from those that were raced against AutoAttack, its defaults.
+    """
 
     rows: int
     steps: int
-    queries: int
+    queries: int  # of Square, where it checks another attack
     adaptive_steps: int
     margin_steps: int
-    restarts: int
     resamples: int
+    suite: dict[str, int]
+
+    @property
+    def whole_suite(self) -> dict[str, Any]:
+        """All settings of `attack_suite` by name."""
+        return _raced() | self.suite
+
+    def weaker(self) -> tuple[str, ...]:
+        """Return a sentence that says by how much the suite is weaker than the one raced; nothing if it is not."""
+        less = {name: value for name, value in self.suite.items() if value < _raced()[name]}
+        if not less:
+            return ()
+        parts = (f"{value:,} {name} instead of {_raced()[name]:,}" for name, value in less.items())
+        return (
+            f"The attack suite of --quick is weaker than the one raced against AutoAttack: {', '.join(parts)}. Without"
+            " --quick it runs as raced.",
+        )
+
+
+def _raced() -> dict[str, Any]:
+    call = registry.component("attacks", "attack_suite").call
+    return {name: setting.default for name, setting in call.settings.items()}
 
 
 EFFORTS = {
-    "quick": Effort(100, 20, 100, 10, 15, 3, 200),
-    "usual": Effort(300, 50, 500, 20, 40, 7, 500),
-    "full": Effort(1000, 100, 2000, 50, 40, 20, 1000),
+    "quick": Effort(100, 20, 100, 10, 15, 200, {"restarts": 3, "queries": 100}),
+    "usual": Effort(300, 50, 500, 20, 40, 500, {}),
+    "full": Effort(1000, 100, 2000, 50, 40, 1000, {"queries": 2000}),
 }
 
 
@@ -35,15 +60,13 @@ def attacks(facts: Facts, effort: Effort) -> dict[str, Any]:
     eps, steps = facts.eps_written, effort.steps
     plain: dict[str, Any] = {"use": "pgd", "eps": eps, "steps": steps}
     published: dict[str, Any] = {}
-    worst: dict[str, Any] = {"use": "attack_suite", "eps": eps, "restarts": effort.restarts, "queries": effort.queries}
+    worst: dict[str, Any] = {"use": "attack_suite", "eps": eps} | effort.suite
     if facts.model.special:
         # The suite stops once the expectation is wrong; single draws may still be right there.
         worst = {"use": "highest_loss", "attacks": [worst, plain | {"steps": 2 * steps}]}
     if facts.published is not None and facts.other_budget:
         budget = {"eps": facts.published.eps, "norm": facts.published.norm}
-        published["published_budget"] = {"use": "attack_suite"} | budget | {
-            "restarts": effort.restarts, "queries": effort.queries
-        }  # fmt: skip
+        published["published_budget"] = {"use": "attack_suite"} | budget | effort.suite
     return published | {
         "worst": worst,
         "pgd": plain,

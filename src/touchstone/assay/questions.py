@@ -24,7 +24,7 @@ def evaluations(
             "use": "robustness",
             "question": f"How accurate is the model on clean images, and under attack within eps {facts.eps_written}?"
             + (f" ({facts.published.sentence()}.)" if facts.published else "")
-            + facts.model.seen(),
+            + facts.model.seen() + "".join(f" {sentence}" for sentence in effort.weaker()),
             **own, "examples": ["own_test", "own_attacked"], "attacked": ["own_attacked"], **few,
             "attacks": ["worst", "pgd", *(["published_budget"] if facts.other_budget else [])],
         },

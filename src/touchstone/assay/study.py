@@ -19,7 +19,8 @@ SMALL_SET = 200  # calibration images below which a false-positive rate of 1 % m
 class Study:
     """The text of a study and what it costs.
 
-    passes: the attacks' work in forward and backward passes of one image. left_out: sentences on what it lacks.
+    passes: the attacks' work in forward and backward passes of one image. left_out: sentences on what it lacks, or does
+    with less.
     """
 
     text: str
@@ -60,7 +61,7 @@ def write(facts: Facts) -> Study:
         "evaluations": questions.evaluations(facts, effort, detectors, list(attacks), list(ood)),
         "figures": questions.figures(facts),
     }
-    left_out = (*detectors.left_out, *[NO_MARGINS] * facts.model.random)
+    left_out = (*effort.weaker(), *detectors.left_out, *[NO_MARGINS] * facts.model.random)
     text = study_file.document(facts, sections, left_out)
     return Study(text, _passes(facts, effort, rows, len(detectors.guards)), left_out)
 
@@ -117,9 +118,10 @@ def _classifier(facts: Facts, program: ModelFacts | ProgramFile, source: str) ->
 def _passes(facts: Facts, effort: Effort, rows: int, guards: int) -> float:
     """Return the attacks' work in forward and backward passes of one image."""
     checks = 4 * effort.steps + effort.steps // 2 + effort.queries / 3 + 30
+    suite = effort.whole_suite
     per_image = (
         # attack_suite: 21 steps, at most `restarts` of 19, three of 26 and at most three of 51, then Square on what is left
-        252 + 19 * effort.restarts + effort.queries / 3 + effort.steps + checks
+        252 + 19 * suite["restarts"] + suite["queries"] / 3 + effort.steps + checks
         # evasion_suite: two starts, and two weights with two losses each
         + guards * 6 * effort.adaptive_steps * (1 if facts.model.no_gradient_norms else 3)
         + (0 if facts.model.random else 6 * effort.margin_steps)

@@ -9,7 +9,7 @@ from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Attack, Model
 from touchstone.numerics.tensors import RandomStreams, frozen
 
-BUDGET = None  # that of the widest of its attacks
+BUDGET = None  # those of its attacks
 
 
 def mix(model: Model, images: Tensor, labels: Tensor, generator: RandomStreams, *, attacks: list[Attack]) -> Tensor:

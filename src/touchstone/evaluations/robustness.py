@@ -11,15 +11,16 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals
+from touchstone.statistics import declared_budgets, intervals
 from touchstone.statistics.crossed import SCORE
 from touchstone.statistics.estimators import Array, confidence, correct
 from touchstone.statistics.rows import grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.threats import budget, network, white_box
 
 METRICS = (
-    "clean_accuracy", "robust_accuracy", "robust_accuracy_unquantised", "robust_accuracy_union", "success_rate",
-    "mean_confidence", "mean_confidence_on_errors", "confidence_above_quarter_of_clean",
+    "clean_accuracy", "robust_accuracy", "robust_accuracy_unquantised", "robust_accuracy_union", "attacked_accuracy",
+    "attacked_accuracy_unquantised", "success_rate", "mean_confidence", "mean_confidence_on_errors",
+    "confidence_above_quarter_of_clean",
 )  # fmt: skip
 
 
@@ -45,6 +46,9 @@ def robustness(
         - clean_accuracy.
         - robust_accuracy of images on the 1/255 grid; robust_accuracy_unquantised of the float images.
         - robust_accuracy_union: right under every white-box attack of one norm and eps, if there are at least two.
+        - attacked_accuracy, in place of robust_accuracy, if the attack declares no norm and eps that its images keep to:
+          carlini_wagner, colour_inversion. attacked_accuracy_unquantised of the float images, also if they may leave
+          [0, 1] (`clip: false`). Neither is in a union.
         - success_rate of the attack, on rows that are right when clean.
         - mean_confidence, the mean probability of the predicted class; mean_confidence_on_errors, on the wrong rows
           only.
@@ -76,10 +80,14 @@ def _right(cell: Cell) -> Array:
 def _accuracies(cell: Cell) -> list[MetricRow]:
     if not cell.attack:
         return [rate_row("clean_accuracy", _right(cell), cell)]
-    rows = [rate_row("robust_accuracy", _right(cell), cell)]
+    _, eps = budget(cell)
+    bounded = eps is not None
+    rows = [rate_row("robust_accuracy" if bounded else "attacked_accuracy", _right(cell), cell)]
     if cell.noun.unquantised_logits is not None:
+        robust = bounded and declared_budgets.stays_in_range(cell.settings)
         hits = correct(cell.noun.unquantised_logits.argmax(axis=1), cell.noun.labels)
-        rows.append(rate_row("robust_accuracy_unquantised", hits, cell))
+        metric = "robust_accuracy_unquantised" if robust else "attacked_accuracy_unquantised"
+        rows.append(rate_row(metric, hits, cell))
     return rows
 
 

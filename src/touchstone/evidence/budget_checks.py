@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from touchstone.adversary.budgets import ROUNDING, check_budget
-from touchstone.numerics.tensors import row_norms, to_grid_towards
-from touchstone.records.nouns import Array, Cell, ExampleSet
-from touchstone.statistics.threats import budget
+from touchstone.adversary.budgets import check_budgets, farthest
+from touchstone.numerics.tensors import to_grid_towards
+from touchstone.records.nouns import Array, ExampleSet
+from touchstone.statistics import declared_budgets
 
 
 def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -> bool:
@@ -34,21 +34,21 @@ def compare(attacked: ExampleSet, clean: ExampleSet, settings: dict[str, Any]) -
     levels = attacked.images * 255
     if not np.allclose(levels, np.rint(levels), atol=1e-3):
         raise ValueError("its images are not on the 1/255 grid")
-    norm, eps = budget(Cell(None, "", attack="attack", settings=settings))
+    budgets = declared_budgets.declared(settings)
     before = torch.from_numpy(clean.images)
     sets = {"its images": attacked.images, "its float images": attacked.unquantised}
     for what, images in sets.items():
-        if images is not None and eps is not None:
+        if images is not None and budgets:
             after = torch.from_numpy(images)
-            if settings.get("clip", True):
-                check_budget(what, before, after, eps, norm)  # type: ignore[arg-type]  # the settings allow only norms
-            elif (change := float(row_norms(after - before, norm).max())) > eps + ROUNDING:
-                raise ValueError(f"{what} moved by {change:g} ({norm}), more than eps {eps:g}")
+            if declared_budgets.stays_in_range(settings):
+                check_budgets(what, before, after, budgets)
+            elif excess := farthest(before, after, budgets):
+                raise ValueError(f"{what} {excess}")
     if attacked.unquantised is not None:
         rounded = to_grid_towards(torch.from_numpy(attacked.unquantised), before).numpy()
         if rows := int((np.abs(rounded - attacked.images) > 1e-6).any(axis=(1, 2, 3)).sum()):
             raise ValueError(f"{rows} of its images are not its float images rounded towards the clean ones")
-    return eps is not None
+    return bool(budgets)
 
 
 def check_rows(what: str, stated: Array, expected: Array) -> None:

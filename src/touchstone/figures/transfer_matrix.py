@@ -14,6 +14,7 @@ from touchstone.report import drawing
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.places import place_of
 
+METRICS = ("robust_accuracy", "attacked_accuracy")  # the latter is of attacks without an eps
 Accuracies = dict[tuple[str, str], MetricRow]  # (made to fool, classified by) -> its row
 
 
@@ -31,7 +32,9 @@ def transfer_matrix(metrics: list[MetricRow], *, attacks: list[str] | None = Non
     """
     maps = _maps(metrics, attacks)
     if not maps:
-        raise ValueError("no robust_accuracy row of a set that was made to fool another classifier")
+        raise ValueError(
+            "no robust_accuracy or attacked_accuracy row of a set that was made to fool another classifier"
+        )
     figure, panels = drawing.panels(len(maps), columns=2, height=3.0)
     for axes, (name, rows) in zip(panels, maps.items(), strict=True):
         _draw(axes, name, rows)
@@ -49,7 +52,7 @@ def _maps(metrics: list[MetricRow], attacks: list[str] | None) -> dict[str, Accu
     maps: dict[str, Accuracies] = {}
     for row in means_first(metrics):
         attack = place_of(row).last
-        if row.measured != "robust_accuracy" or (attacks is not None and attack not in attacks):
+        if row.measured not in METRICS or (attacks is not None and attack not in attacks):
             continue
         threat = row.threat.seedless
         if threat.knows == WHITE_BOX or threat.knowledge == TRANSFER:

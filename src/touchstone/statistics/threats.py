@@ -7,11 +7,11 @@ from typing import Any
 from touchstone.records import metric_rows
 from touchstone.records.metric_rows import Threat
 from touchstone.records.nouns import Cell
+from touchstone.statistics import declared_budgets
 
 seedless = metric_rows.seedless
 # The settings that are printed next to every robust number, in this order (docs/papers/shared.md, "Checks of an attack").
 STATED = ("eps", "steps", "step_size", "restarts", "imitations", "queries", "draws", "target")
-DEFAULT_NORM = "linf"  # of attacks without a setting `norm`
 
 
 def network(cell: Cell) -> str:
@@ -30,14 +30,23 @@ def use_of(cell: Cell) -> str:
 
 
 def threat(cell: Cell) -> Threat:
-    """Return the threat model of the cell; of several attacks combined in one, with the budget of the widest."""
+    """Return the threat model of the cell.
+
+    Of several attacks combined in one it states the budget of the widest, and no budget if they have no common norm or one
+    of them declares no eps.
+    """
     if not cell.attack:
         return Threat()
     knowledge, of = _knowledge(cell)
-    settings = _widest(cell.settings) | cell.settings
+    settings = cell.settings
+    if declared_budgets.is_nested(settings):
+        single = declared_budgets.single(settings)
+        if single is None:
+            return Threat(knowledge, of)
+        settings = settings | single._asdict()
     budget = tuple((name, metric_rows.stated(settings[name])) for name in STATED if _is_stated(settings.get(name)))
-    norm, use = str(cell.settings.get("norm", DEFAULT_NORM)), use_of(cell)
-    return Threat(knowledge, of, norm=norm, budget=budget, use=use)
+    norm = str(settings.get("norm", declared_budgets.DEFAULT_NORM))
+    return Threat(knowledge, of, norm=norm, budget=budget, use=use_of(cell))
 
 
 def _knowledge(cell: Cell) -> tuple[str, str]:
@@ -59,14 +68,11 @@ def _knowledge(cell: Cell) -> tuple[str, str]:
     return metric_rows.TRANSFER, cell.victim
 
 
-def _widest(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the greatest eps of an attack that is made of several; nothing for a single attack."""
-    budgets = [part["eps"] for part in settings.get("attacks", ()) if "eps" in part]
-    return {"eps": max(budgets)} if budgets else {}
-
-
 def budget(cell: Cell) -> tuple[str, float | None]:
-    """Return the norm and the eps of the cell's attack: two attacks with equal ones may be compared."""
+    """Return the norm and the eps of the cell's attack: two attacks with equal ones may be compared.
+
+    The eps is None if the attack declares no single budget.
+    """
     allowed = threat(cell)
     return allowed.norm, allowed.eps
 

@@ -38,20 +38,25 @@ def test_a_model_without_features_has_no_detectors_of_features_and_its_question_
     assert not {"knn", "mahalanobis", "vim"} & sections["detectors"].keys()
     assert {"gradient_network", "msp"} <= sections["detectors"].keys()
     assert "mahalanobis" not in sections["evaluations"]["evasion"]["detectors"]
-    assert made.left_out[0] in sections["evaluations"]["detection"]["question"]
+    assert made.left_out[1] in sections["evaluations"]["detection"]["question"]
 
 
 @pytest.mark.parametrize(("width", "fitted"), [(59, True), (60, False)])
 def test_vim_needs_more_images_than_features(width, fitted):
     made, sections = written(width=width)
 
-    assert ("vim" in sections["detectors"]) == fitted == (made.left_out == ())
+    assert ("vim" in sections["detectors"]) == fitted == (not any("vim" in sentence for sentence in made.left_out))
 
 
 def test_the_worst_case_is_the_attack_suite_of_every_study():
-    _, sections = written()
+    _, usual = written(effort="usual")
+    made, quick = written()
 
-    assert sections["attacks"]["worst"] == {"use": "attack_suite", "eps": "1/10", "restarts": 3, "queries": 100}
+    assert usual["attacks"]["worst"] == {"use": "attack_suite", "eps": "1/10"}
+    assert quick["attacks"]["worst"] == {"use": "attack_suite", "eps": "1/10", "restarts": 3, "queries": 100}
+    (weaker,) = (sentence for sentence in made.left_out if "weaker than the one raced" in sentence)
+    assert weaker in quick["evaluations"]["robustness"]["question"] and f"# {weaker}" in made.text
+    assert "weaker than the one raced" not in usual["evaluations"]["robustness"]["question"]
 
 
 def test_a_set_without_classes_is_read_like_the_images_and_not_larger_than_the_test_part():

@@ -108,6 +108,52 @@ def test_the_union_counts_what_no_attack_of_the_budget_beats():
     assert " ".join(row.files) == "fgsm.0 pgd.0"
 
 
+CW, INVERTED = {"use": "attacks/carlini_wagner", "steps": 9}, {"use": "attacks/colour_inversion"}
+FREE_PARTS = {"use": "attacks/worst_of", "attacks": [PGD, CW]}
+TWO_NORMS = {"use": "attacks/worst_of", "attacks": [PGD, PGD | {"norm": "l2", "eps": 0.5}]}
+
+
+@pytest.mark.parametrize("settings", [CW, INVERTED, FREE_PARTS, TWO_NORMS])
+def test_an_attack_without_one_budget_enters_no_robust_accuracy(settings):
+    cells = [
+        clean([0, 1, 2, 0]),
+        attacked([1, 0, 2, 0], "free", settings, unquantised=[1, 0, 0, 0]),
+        attacked([0, 1, 0, 0]),
+        attacked([1, 1, 2, 0], "fgsm", FGSM),
+        attacked([1, 0, 0, 1], "also_free", settings),
+    ]
+
+    rows = robustness(cells)
+
+    found = by_metric(rows, "digits/free")
+    assert (found["attacked_accuracy"].value, found["attacked_accuracy"].threat.eps) == (0.5, None)
+    assert found["attacked_accuracy_unquantised"].value == 0.25
+    assert found["success_rate"].value == 0.5
+    assert {row.examples for row in rows if row.metric.startswith("robust")} == {
+        "digits/pgd", "digits/fgsm", "digits/union_linf@0.1",
+    }  # fmt: skip
+    (union,) = [row for row in rows if row.metric == "robust_accuracy_union"]
+    assert (union.value, union.threat.worst_of) == (0.5, ("fgsm", "pgd"))
+
+
+@pytest.mark.parametrize("of", [lambda fgsm: fgsm, lambda fgsm: {"use": "attacks/worst_of", "attacks": [PGD, fgsm]}])
+def test_float_images_outside_the_pixel_range_enter_no_robust_accuracy_and_8_bit_images_do(of):
+    unclipped, clipped = (of(FGSM | {"clip": clip}) for clip in (False, True))
+    cells = [
+        clean([0, 1, 2, 0]),
+        attacked([1, 1, 2, 0], "unclipped", unclipped, unquantised=[1, 0, 2, 0]),
+        attacked([1, 1, 2, 0], "clipped", clipped, unquantised=[1, 0, 2, 0]),
+    ]
+
+    rows = robustness(cells)
+
+    outside, inside = (by_metric(rows, f"digits/{name}") for name in ("unclipped", "clipped"))
+    assert outside["attacked_accuracy_unquantised"].value == inside["robust_accuracy_unquantised"].value == 0.5
+    assert outside["robust_accuracy"].value == inside["robust_accuracy"].value == 0.75
+    assert "robust_accuracy_unquantised" not in outside and "attacked_accuracy_unquantised" not in inside
+    assert by_metric(rows, "digits/union_linf@0.1")["robust_accuracy_union"].value == 0.75
+
+
 def test_one_attack_of_a_budget_has_no_union():
     rows = robustness([clean([0, 1, 2, 0]), attacked([0, 1, 0, 0]), attacked([0] * 4, "pgd_20", {**PGD, "eps": 0.2})])
 

@@ -30,6 +30,14 @@ TRANSFER = [
 ]
 
 
+def test_the_heat_map_also_shows_attacks_without_an_eps():
+    free = [replace(each, metric=each.metric.replace("robust", "attacked")) for each in TRANSFER]
+
+    assert [text.get_text() for text in transfer_matrix(free).axes[0].texts] == [
+        text.get_text() for text in transfer_matrix(TRANSFER).axes[0].texts
+    ]
+
+
 def test_a_cell_of_the_heat_map_is_the_error_on_what_was_made_to_fool_its_row():
     figure = transfer_matrix(TRANSFER)
 

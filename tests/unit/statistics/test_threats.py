@@ -67,3 +67,26 @@ def test_a_budget_is_a_norm_and_an_eps_to_six_digits():
     assert budget(cell(settings={"use": "fgsm", "eps": 8 / 255})) == ("linf", 0.0313725)
     assert budget(cell(settings={"use": "cw", "norm": "l2"})) == ("l2", None)
     assert budget(cell(attack="", victim="")) == ("", None)
+
+
+FGSM, CW = {"use": "attacks/fgsm", "eps": 8 / 255}, {"use": "attacks/carlini_wagner"}
+ROUND = {"use": "attacks/pgd", "eps": 0.5, "norm": "l2"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected", "stated"),
+    [
+        ([FGSM, PGD], ("linf", 0.1), "white-box linf eps=0.1 (worst_of)"),
+        ([ROUND, ROUND | {"eps": 0.25}], ("l2", 0.5), "white-box l2 eps=0.5 (worst_of)"),
+        ([FGSM, {"use": "attacks/mix", "attacks": [PGD]}], ("linf", 0.1), "white-box linf eps=0.1 (worst_of)"),
+        ([PGD, CW], ("", None), "white-box"),
+        ([PGD, {"use": "attacks/mix", "attacks": [FGSM, CW]}], ("", None), "white-box"),
+        ([PGD, ROUND], ("", None), "white-box"),
+    ],
+)
+def test_attacks_combined_in_one_state_a_budget_only_if_all_of_them_keep_to_it(parts, expected, stated):
+    combined = cell(settings={"use": "attacks/worst_of", "attacks": parts})
+
+    assert budget(combined) == expected
+    assert str(threat(combined)) == stated
+    assert parse_threat(stated) == threat(combined)

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from touchstone.statistics import declared_budgets
+
 
 def check_declared_budget(block: dict[str, Any], examples: Any, attacked: Any) -> None:
     """Check that an attacked set has the labels and rows of its clean set, and stays within the budget of its attack.
 
-    An attack declares a budget by its settings `eps` and `norm`, which is L-inf if it has none. If it has `clip: false`,
-    only the images on the 1/255 grid must be pixels.
+    An attack declares a budget by its settings `eps` and `norm`, which is L-inf if it has none. An attack that is made of
+    others, such as `worst_of`, declares the budgets of all of them, and each image must lie within at least one. If any of
+    them has no eps, nothing is declared. With `clip: false`, only the images on the 1/255 grid must be pixels.
 
     Args:
         block: the settings of the attack.
@@ -23,19 +26,18 @@ def check_declared_budget(block: dict[str, Any], examples: Any, attacked: Any) -
     """
     import torch  # only jobs that attack need it
 
-    from touchstone.adversary.budgets import check_budget
+    from touchstone.adversary.budgets import check_budgets
 
     name = block["use"]
     if not np.array_equal(attacked.example_ids, examples.example_ids) or not np.array_equal(
         attacked.labels, examples.labels
     ):
         raise ValueError(f"{name} changed labels or the order of rows")
-    if block.get("eps") is None:
+    budgets = declared_budgets.declared(block)
+    if not budgets:
         return
     versions = [attacked.images]
-    if attacked.unquantised is not None and block.get("clip", True):
+    if attacked.unquantised is not None and declared_budgets.stays_in_range(block):
         versions.append(attacked.unquantised)
     for version in versions:
-        check_budget(
-            name, torch.from_numpy(examples.images), torch.from_numpy(version), block["eps"], block.get("norm", "linf")
-        )
+        check_budgets(name, torch.from_numpy(examples.images), torch.from_numpy(version), budgets)

@@ -1,0 +1,57 @@
+"""The attack suite in two phases, so that a check can compare gradients with queries."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from touchstone.adversary.goals import Goal
+from touchstone.adversary.losses import margin_loss
+from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.square_search import search_with_squares
+from touchstone.adversary.success import misclassified_on_grid
+from touchstone.attacks.attack_suite import _NEAR, _QUERIES_NEAR
+from touchstone.contracts import Model
+from touchstone.numerics.tensors import RandomStreams, frozen
+
+
+def search_on(
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    generator: RandomStreams,
+    followed: Tensor,
+    *,
+    eps: float,
+    queries: int,
+) -> Tensor:
+    """Go on where `attack_suite` without queries ended, with the L-inf suite's last phase, Square.
+
+    Both phases together return what one call of `attack_suite` with these queries returns, to the bit. Gradients are not
+    followed again.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        generator: the random streams, where the first phase left them.
+        followed: (N, C, H, W), the result of the first phase.
+        eps: radius in pixel units.
+        queries: of Square, for images that gradients have not come near to; the others get the suite's share of them.
+
+    Returns:
+        (N, C, H, W) in [0, 1], as `attack_suite` returns them.
+    """
+    with frozen(model), torch.no_grad():
+        ball, best, logits = Ball(images, eps, "linf"), followed.clone(), model(followed)
+        success, loss = misclassified_on_grid(model), margin_loss(logits, labels)
+        near = loss >= _NEAR * margin_loss(
+            model(images), labels
+        )  # of images that are not near, no loss has risen since
+        finished = success(Goal(labels), ball, followed, logits)
+        for among, tries in ((~near, queries), (near, round(_QUERIES_NEAR * queries))):
+            rows = torch.nonzero(among & ~finished)[:, 0]
+            if tries and len(rows):
+                part = (labels[rows], ball.take(rows), generator.take(rows), best[rows], loss[rows])
+                best[rows], _ = search_with_squares(model, *part, queries=tries, success=success)
+    return best
