@@ -146,7 +146,8 @@ def _holds(pipeline: Pipeline, points: Tensor, labels: Tensor, objective: str) -
     if objective == "evasion":
         return rank_at(_Path(pipeline, translated=False), points, labels) < 1
     with torch.no_grad():
-        return pipeline(points).argmax(1) == labels
+        logits: Tensor = pipeline(points)
+    return logits.argmax(1) == labels
 
 
 def _hard_images(
