@@ -147,9 +147,23 @@ def copy_of_repository(target: Path) -> Project:
     return Project(target)
 
 
+PARSE = """
+import sys
+sys.path.insert(0, "src")
+from pathlib import Path
+from touchstone.pipeline.provenance import code
+code.code_files(path.relative_to("src/touchstone").as_posix() for path in Path("src/touchstone").rglob("*.py"))
+"""
+
+
 def compiled(project: Project) -> None:
-    """Compile the code once: PYTHONDONTWRITEBYTECODE may keep each of hundreds of commands from leaving it compiled."""
+    """Compile and parse the code once, as a first command would leave it for the hundreds that follow.
+
+    PYTHONDONTWRITEBYTECODE may keep them from leaving it compiled, and a plan parses 260 files to hash them.
+    """
     compileall.compile_dir(project.root / "src", quiet=1)
+    (project.root / ".touchstone").mkdir()
+    project.forked(["-c", PARSE])
 
 
 def once(

@@ -27,15 +27,26 @@ def attack(
     batch_size: int,
     device: str,
 ) -> ExampleSet:
-    """Return `examples` with perturbed images: on the 1/255 grid, rounded towards the clean ones so that the budget
-    holds, and unquantised as the attack left them. Ids, labels and order are kept; the notes say how many passes through
-    the network the attack took per image.
+    """Perturb every image of a set.
 
-    defence: what is attacked, the model itself or the model behind a detector. Of the latter the notes say for what
-    share of the clean and of the attacked images the detector's score has no gradient at all. known: what `perturb`
-    takes beside the images: "labels", the true classes, or what the model says where an image has none; or
-    "in_distribution", whether it has one, (N,) bool.
-    Raises ContractError where `perturb` changes the shape, leaves [0, 1] or returns NaN.
+    Args:
+        examples: the clean set.
+        model: the network whose passes are counted; it also names the class of an image without a label.
+        defence: what is attacked, the model itself or the model behind a detector.
+        perturb: the attack with its settings bound.
+        known: what `perturb` takes beside the images: "labels", the classes (N,) int64; or "in_distribution", whether an
+            image has a label, (N,) bool.
+        seed: of the random streams, one per image.
+        batch_size: images per call of `perturb`.
+        device: where the network runs.
+
+    Returns:
+        The perturbed images on the 1/255 grid, rounded towards the clean ones so that the budget holds, and unquantised as
+        the attack returned them. Ids, labels and order are those of `examples`. The notes give the passes through the network
+        per image and, behind a detector, the share of clean and of attacked images at which its score has no gradient.
+
+    Raises:
+        ContractError: `perturb` changes the shape, leaves [0, 1] or returns NaN.
     """
     images = torch.from_numpy(examples.images).to(device)
     labels = torch.from_numpy(examples.labels).to(device)
@@ -67,7 +78,7 @@ def attack(
 
 
 def _classes(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) -> Tensor:
-    """Return the labels; where an image has none, the attack starts from what the network says."""
+    """Return the labels, and for an image without one the class that the network predicts."""
     if bool((labels >= 0).all()):
         return labels
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""attack_part: what attack makes of one shard of a set."""
+"""attack_part: perturb every image of one shard of a set."""
 
 from __future__ import annotations
 
@@ -20,9 +20,16 @@ def attack_part(
     perturb: Perturb,
     **settings: Any,
 ) -> ExampleSet:
-    """Return what `attack` returns; its notes say the passes in whole numbers too, as rounded means cannot be added up.
+    """Perturb every image of a shard, and count the passes in whole numbers.
 
-    settings: as of `attack`.
+    Args:
+        examples: the clean shard.
+        model: the network whose passes are counted.
+        perturb: the attack with its settings bound.
+        settings: further arguments of `attack`.
+
+    Returns:
+        What `attack` returns. The notes also hold the passes in whole numbers, because rounded means cannot be added.
     """
     passes = Effort()
     with counted(model) as spent:  # of all that is done here; the attack's own passes are those within `perturb`

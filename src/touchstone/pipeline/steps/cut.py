@@ -10,10 +10,22 @@ from touchstone.records.rows import Rows, joined
 
 
 def cut(examples: Rows, *, shard: int, shards: PositiveInt, batch_size: PositiveInt) -> Iterator[bytes]:
-    """Return the bytes of an ExampleSet that is one of `shards` parts of `examples`, counted from 0, some at a time.
+    """Take one shard out of a set.
 
-    Parts are rows in a row, as equal as whole batches allow: cut within a batch, the same image would go through a network
-    in other company, and its last bits may differ. ContractError where there are fewer batches than shards.
+    A shard is a run of consecutive rows. Shards are as equal as whole batches allow: if a batch were cut, an image would pass
+    through a network beside other images, and its last bits might differ.
+
+    Args:
+        examples: the set.
+        shard: which shard, from 0.
+        shards: how many there are.
+        batch_size: images per batch of the study.
+
+    Returns:
+        The bytes of the shard, an ExampleSet, some at a time.
+
+    Raises:
+        ContractError: there are fewer batches than shards.
     """
     batches = -(-len(examples) // batch_size)
     if batches < shards:

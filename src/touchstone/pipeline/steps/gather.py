@@ -1,4 +1,4 @@
-"""gather: put the shards of an artefact together, into the very bytes that one job would have made."""
+"""gather: join the shards of an artefact into the bytes that one job would have written."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ SHARES = ("no_score_gradient_clean", "no_score_gradient")  # of the images of an
 
 
 def gather(parts: Sequence[Rows]) -> Iterator[bytes]:
-    """Return the bytes of the artefact whose rows are those of `parts`, in that order, some at a time.
+    """Join the rows of shards, in their order.
 
-    What an attack notes per image is told of the whole set. ContractError where an example stands in two parts, or where
-    parts say different things of what they have in common.
+    Args:
+        parts: the shards.
+
+    Returns:
+        The bytes of the artefact, some at a time. Notes of an attack that are means over images are those of all images.
+
+    Raises:
+        ContractError: an example is in two shards, or shards differ in what they have in common.
     """
     ids = np.concatenate(
         [np.frombuffer(b"".join(part.values("example_ids", 0, len(part))), np.int64) for part in parts]
@@ -32,7 +38,7 @@ def gather(parts: Sequence[Rows]) -> Iterator[bytes]:
 
 
 def _said_alike(parts: Sequence[Rows]) -> dict[str, Any]:
-    """Return what every part says, without what is measured of its own images."""
+    """Return the facts that all shards share, without those that are measured on their own images."""
     said = []
     for part in parts:
         notes = {key: value for key, value in part.about.get("notes", {}).items() if key not in _measured(part)}
@@ -48,7 +54,7 @@ def _measured(part: Rows) -> tuple[str, ...]:
 
 
 def _noted_of_all(parts: Sequence[Rows]) -> dict[str, float]:
-    """Return the notes of the attack on the whole set, rounded as the attack itself does, from those of its parts."""
+    """Return the attack's notes about the whole set from those of its shards, rounded as the attack rounds them."""
     notes, counts = [part.about["notes"] for part in parts], [len(part) for part in parts]
     if PASSES not in notes[0]:
         return {}

@@ -21,10 +21,24 @@ def prepare(
     examples: ExampleSet | None = None,
     seed: int = 0,
 ) -> ExampleSet:
-    """Return the ExampleSet that `component` makes of the data it names; ContractError where it is off the grid.
+    """Create an ExampleSet from raw files, from another set, or from random numbers.
 
-    name: the component's, part of its random stream: two families of noise from one stream would be one another's
-    images in disguise. Raises DamagedFile where the raw folder's digest is not `sha256`.
+    Args:
+        component: the function of data/ with its settings bound.
+        data: what it takes, in order: "folder", "examples" or "generator".
+        name: of the component. It is part of the random stream, because two families of noise from one stream would be
+            the same images in disguise.
+        folder: the raw files, if it reads any.
+        sha256: the digest of that folder; None if it is not known.
+        examples: the set that it derives images from, if any.
+        seed: of the random stream.
+
+    Returns:
+        The set that the component returns, with images on the 1/255 grid.
+
+    Raises:
+        ContractError: the images are off the grid.
+        DamagedFile: the digest of the raw folder is not `sha256`.
     """
     if folder is not None and sha256 is not None:
         check_folder(folder, sha256, folder.name)

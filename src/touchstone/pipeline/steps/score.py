@@ -1,4 +1,4 @@
-"""score: one anomaly score per row, from what a detector asked to see."""
+"""score: compute one anomaly score per row from what a detector reads."""
 
 from collections.abc import Callable, Iterator
 
@@ -23,10 +23,21 @@ def score(
     batch_size: int,
     device: str,
 ) -> Scores:
-    """Return the scores of one ExampleSet: higher is more anomalous.
+    """Score every image of one set.
 
-    scorer: the detector's component, its settings bound; data: what it takes, in order; label: which confounding
-    label its gradient norms are of.
+    Args:
+        outputs: of the network on the set, if the detector reads any.
+        examples: the images, if it reads them.
+        detector: its fitted state.
+        scorer: the function of detectors/ with its settings bound.
+        data: what it takes, in order.
+        label: the confounding label of the gradient norms that it reads, if any.
+        model: the network, if it calls it.
+        batch_size: rows per call.
+        device: where it runs.
+
+    Returns:
+        One score per row, (N,); higher is more anomalous.
     """
     state = {name: torch.from_numpy(values).to(device) for name, values in detector.state.items()}
     columns = list(columns_of(outputs, examples, tuple(name for name in data if name not in APART), label))

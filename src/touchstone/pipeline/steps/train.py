@@ -59,7 +59,7 @@ def train(
     flip: bool = False,
     seed: NonNegativeInt = 0,
 ) -> Checkpoint:
-    """Return the trained network: its last weights, or with `choose: best` those of the lowest validation loss.
+    """Train one network.
 
     The validation loss is the objective itself on the validation set, in its order, in eval mode: adversarial for
     adversarial training. `momentum` is SGD's (Nesterov) or Adam's first decay rate; `weight_decay` is an L2 penalty.
@@ -70,14 +70,18 @@ def train(
     `flip` half of them are mirrored left to right. Validation images stay as they are.
 
     `companions` builds, from the input shape, what the objective trains beside the network (a discriminator): it is in
-    the state and not in the Checkpoint. One optimiser holds all; each network has the gradient that the objective gives.
+    the state and not in the Checkpoint. One optimiser updates all networks, by the gradients of the objective.
 
     `keep` gets the state after each epoch; a run that gets it back as `resume` ends in the same bytes.
-    `progress` gets (batches done, batches in all). Weights, order, draws and dropout depend on `seed` alone, so that
-    runs which differ in objective or settings are paired.
+    `progress` gets (batches done, batches in all). Weights, order, draws and dropout depend only on `seed`, so runs that
+    differ in objective or settings are paired.
 
-    ContractError where data and objective do not fit; FloatingPointError, naming epoch and batch, when the loss is not
-    finite.
+    Returns:
+        The last weights, or with `choose: best` those of the lowest validation loss, with the history of the training.
+
+    Raises:
+        ContractError: data and objective do not fit.
+        FloatingPointError: the loss is not finite; the message names epoch and batch.
     """
     asked = _asked(objective, outliers, classifier, companions)
     classes = _classes(architecture, train, validation)
@@ -153,7 +157,7 @@ def train(
 
 
 def _built(companions: Callable[..., nn.Module] | None, shape: tuple[int, int, int], seed: int) -> nn.Module:
-    """Return the freshly initialised companions, an empty module where there are none."""
+    """Return the freshly initialised companions; an empty module if there are none."""
     if companions is None:
         return nn.Module()
     with tensors.seeded(seed, "companions"):
@@ -166,7 +170,7 @@ def _asked(
     classifier: Model | None,
     companions: Callable[..., nn.Module] | None,
 ) -> set[str]:
-    """Return which inputs beyond the batch the objective asks for; ContractError unless exactly those are given."""
+    """Return which inputs beyond the batch the objective takes; ContractError unless exactly these are given."""
     further = {"outliers", "outlier_generator", "classifier", "companions"}
     asked = inspect.signature(objective).parameters.keys() & further
     known = (
@@ -183,7 +187,7 @@ def _asked(
 
 
 def _classes(architecture: Architecture, train: ExampleSet, validation: ExampleSet) -> int:
-    """Return the number of classes, 0 for a translator; ContractError where a classifier's labels are not classes."""
+    """Return the number of classes, 0 for a translator; ContractError if a classifier's labels are not classes."""
     if train.images.shape[1:] != validation.images.shape[1:]:
         raise ContractError(f"train images are {train.images.shape[1:]}, validation {validation.images.shape[1:]}")
     if "classes" not in inspect.signature(architecture).parameters:

@@ -11,10 +11,18 @@ from touchstone.records.nouns import ExampleSet
 
 
 def translate(examples: ExampleSet, translator: nn.Module, *, batch_size: PositiveInt = 256) -> ExampleSet:
-    """Return `examples` with translated images on the 1/255 grid; ids, labels and order are kept.
+    """Translate every image of a set.
 
-    translator: pixels in [0, 1] -> pixels of the same shape, on whatever device it lies.
-    ContractError where it changes the shape or leaves [0, 1].
+    Args:
+        examples: the images to translate.
+        translator: pixels in [0, 1] to pixels of the same shape, on any device.
+        batch_size: images per forward pass.
+
+    Returns:
+        The translated images on the 1/255 grid. Ids, labels and order are those of `examples`.
+
+    Raises:
+        ContractError: the translator changes the shape or leaves [0, 1].
     """
     device = next((parameter.device for parameter in translator.parameters()), torch.device("cpu"))
     translated = []
