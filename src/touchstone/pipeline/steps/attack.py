@@ -42,8 +42,9 @@ def attack(
 
     Returns:
         The perturbed images on the 1/255 grid, rounded towards the clean ones so that the budget holds, and unquantised as
-        the attack returned them. Ids, labels and order are those of `examples`. The notes give the passes through the network
-        per image and, behind a detector, the share of clean and of attacked images at which its score has no gradient.
+        the attack returned them. Ids, labels and order are those of `examples`. The notes give the passes through the
+        network per image. Behind a detector, they also give the share of clean and of attacked images at which its score
+        has no gradient.
 
     Raises:
         ContractError: `perturb` changes the shape, leaves [0, 1] or returns NaN.

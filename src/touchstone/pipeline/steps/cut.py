@@ -12,8 +12,8 @@ from touchstone.records.rows import Rows, joined
 def cut(examples: Rows, *, shard: int, shards: PositiveInt, batch_size: PositiveInt) -> Iterator[bytes]:
     """Take one shard out of a set.
 
-    A shard is a run of consecutive rows. Shards are as equal as whole batches allow: if a batch were cut, an image would pass
-    through a network beside other images, and its last bits might differ.
+    A shard is a run of consecutive rows. Shards are as equal as whole batches allow: if a batch were cut, an image would
+    pass through a network beside other images, and its last bits might differ.
 
     Args:
         examples: the set.
