@@ -96,7 +96,7 @@ MISTAKES = {
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
     "an unknown claim": ("claims: {S3-44: {softmax: softmax}}", "claims.S3-44: no such claim", "Did you mean S3-4?"),
     "a published claim": ("claims: {P3-8: {plain: cnn}}", "claims.P3-8: a published figure", "use what scales it down: S3-4"),
-    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, examples", "Did you mean robust?"),
+    "an unknown role": ("claims: {S2-1: {robbust: cnn_pgd}}", "claims.S2-1.robbust: not a role. Its roles are robust, measured", "Did you mean robust?"),
     "an unknown entry in a role": ("claims: {S2-1: {robust: cnn_pdg}}", "claims.S2-1.robust: no entry called cnn_pdg in classifiers", "Did you mean cnn_pgd?"),
     "an entry of another section in a role": ("claims: {S2-1: {robust: pgd}}", "no entry called pgd in classifiers", ""),
     "several entries where one plays": ("claims: {S4-1: {net: [cnn]}}", "claims.S4-1.net: expected an entry of classifiers, got ['cnn']", ""),

@@ -84,11 +84,12 @@ def test_the_questions_of_the_base_are_kept_unless_the_study_lists_its_own(proje
 
 
 def test_what_a_base_removed_can_come_back(project):
-    root = project(first="attacks: {bim: null}", mine="base: first\nattacks: {bim: {use: bim, eps: 0.1}}")
+    change = "base: first\nattacks: {bim: {use: bim, eps: 0.1}}"
+    root = project(first="attacks: {bim: null}", mine=change, plain="study: {threads: 1}")
 
     assert "bim" not in load("first", root)["attacks"]
     assert "bim" in load("mine", root)["attacks"]
-    assert load("mine", root)["evaluations"] == load("digits", root)["evaluations"]
+    assert load("mine", root)["evaluations"] == load("plain", root)["evaluations"]
 
 
 def test_an_unknown_base_names_the_nearest_study(project):
