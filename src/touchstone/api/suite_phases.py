@@ -1,4 +1,8 @@
-"""The attack suite in two phases, so that a check can compare gradients with queries."""
+"""The attack suite in two phases, so that a check can compare gradients with queries.
+
+The first phase is `attack_suite` without queries, the second is here. A split of `attack_suite` itself would change the
+digest of its code: finished studies would be recomputed, and the race would be one of other code.
+"""
 
 from __future__ import annotations
 
@@ -45,9 +49,8 @@ def search_on(
     with frozen(model), torch.no_grad():
         ball, best, logits = Ball(images, eps, "linf"), followed.clone(), model(followed)
         success, loss = misclassified_on_grid(model), margin_loss(logits, labels)
-        near = loss >= _NEAR * margin_loss(
-            model(images), labels
-        )  # of images that are not near, no loss has risen since
+        clean = margin_loss(model(images), labels)
+        near = loss >= _NEAR * clean  # as the suite saw it: of images that were not near, no loss has risen since
         finished = success(Goal(labels), ball, followed, logits)
         for among, tries in ((~near, queries), (near, round(_QUERIES_NEAR * queries))):
             rows = torch.nonzero(among & ~finished)[:, 0]
