@@ -89,7 +89,7 @@ def routing(
                 rows += _routes(cell, clean, _router(detectors, cell), _router(calibration_scores, cell), sampling)
         for allowed, known in grouped(filter(white_box, group), budget).items():
             tried = [cell for cell in group if cell.attack and budget(cell) == allowed]
-            if len(tried) > 1:
+            if len(tried) > 1 and allowed[1] is not None:  # without a budget there is no worst case of it
                 rows += _worst(tried, known, detectors, calibration_scores, sampling)
     return with_means(rows)
 
