@@ -1,19 +1,23 @@
 """Race: minimum L-inf margins, ours in two grades and those of adv-lib and torchattacks: excess, optimality, passes, time.
 
-    python benchmarks/margin_excess.py [--images 256] [--rounds 3] [--threads 1]
+    python benchmarks/margin_excess.py [--images 256] [--rounds 3] [--threads 1] [--keep-times]
 
 A small CNN trained with PGD, and softmax regression, on digits that they get right. The excess is over the smallest margin
 that any contestant found for the image. On softmax regression the smallest is known: the exact optimum inside [0, 1].
 Optimality is AttackBench's (Cina et al. 2025): 1 for the smallest margins of all images, 0 for an attack that finds none.
 Our quick grade may take as long as torchattacks' FAB with 10 steps. Our thorough grade, which adds `minimal_pgd`, may take
-2,000 passes, as adv-lib's attacks do; going back for several classes through one forward pass counts once. No contestant
-may find a margin below the exact optimum, and the peers' points are classified again. Writes margin_excess.json and .md
-into benchmarks/results/.
+2,000 propagations, forward and backward, as adv-lib's attacks may. Passes count all ways back through one forward pass as
+one; propagations count each. Contestants are all of adv-lib's attacks that minimise an L-inf margin, with settings of about
+2,000 passes, or fewer where more do not help. No contestant may find a margin below the exact optimum, and the peers'
+points are classified again. `--keep-times` takes the times from the earlier table, for a machine that is busy; the page
+names the machine that took them. Writes margin_excess.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -23,14 +27,14 @@ from torch import Tensor, nn
 
 import digits_networks
 import racing
-from adv_lib_attacks import fab, fmn, minimal_apgd, pdpgd
+from adv_lib_attacks import carlini_wagner, df, fab, fmn, minimal_apgd, pdpgd, trust_region
 from racing import Goal, Results, Rows
 from touchstone.adversary.effort import counted
 from touchstone.margins.minimal_pgd import minimal_pgd
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.numerics.tensors import RandomStreams, batches
 
-BATCH, PASSES, OPTIMALITY = 256, 2000, 0.99
+BATCH, PROPAGATIONS, OPTIMALITY = 256, 2000, 0.99
 OURS, THOROUGH = "touchstone nearest_classes, 3 x 40", "touchstone nearest_classes and minimal_pgd"
 PEER = "torchattacks FAB, 10 steps"
 Margins = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]  # model, images, labels, ids -> (N,), +inf: not found
@@ -80,7 +84,12 @@ CONTESTANTS: dict[str, Margins] = {
     "adv-lib FAB, 100 steps": adv_lib(partial(fab, n_iter=100)),
     "adv-lib PDPGD, 1,000 steps": adv_lib(partial(pdpgd, num_steps=1000)),
     "adv-lib minimal APGD, 10 x 100": adv_lib(partial(apgd_in_ten_bisections, n_iter=98)),
-    "adv-lib minimal APGD-T, 10 x 9 x 10": adv_lib(partial(apgd_in_ten_bisections, n_iter=10, targeted_version=True)),
+    "adv-lib minimal APGD-T, 10 x 9 x 20": adv_lib(partial(apgd_in_ten_bisections, n_iter=20, targeted_version=True)),
+    "adv-lib DeepFool, no overshoot": adv_lib(partial(df, steps=100, overshoot=0.0)),
+    "adv-lib Carlini & Wagner, 100 steps a round": adv_lib(
+        partial(carlini_wagner, max_iterations=100, initial_const=0.1, const_factor=10)
+    ),
+    "adv-lib trust region, steps of .00025": adv_lib(partial(trust_region, iter=1200, eps=0.00025)),
 }
 
 
@@ -116,13 +125,34 @@ def found_by(margins: Margins, model: nn.Module, rows: Rows) -> Tensor:
     return torch.cat([margins(model, *part) for part in batches(BATCH, *rows)]).double()
 
 
-def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Results:
-    """Return excess, optimality and passes of all contestants; NotEqual if a margin is too small to be true."""
+@contextmanager
+def ways_back(model: nn.Module) -> Iterator[list[int]]:
+    """Collect the number of images of each backward pass in the block; several may go through one forward pass."""
+    taken: list[int] = []
+
+    def watch(_: nn.Module, __: tuple[Tensor, ...], logits: Tensor) -> None:
+        if logits.requires_grad:
+            logits.register_hook(lambda gradient: taken.append(len(gradient)))
+
+    handle = model.register_forward_hook(watch)
+    try:
+        yield taken
+    finally:
+        handle.remove()
+
+
+def race(kind: str, model: nn.Module, rows: Rows, rounds: int, earlier: Results | None = None) -> Results:
+    """Return excess, optimality and passes of all contestants; NotEqual if a margin is too small to be true.
+
+    Times are those of an earlier race, if there is one.
+    """
     margins, passes = {}, {}
     for name, run in CONTESTANTS.items():
-        with counted(model) as effort:
+        with counted(model) as effort, ways_back(model) as back:
             margins[name] = found_by(run, model, rows)
-        passes[name] = (effort.forward + effort.gradient) / len(rows.ids)
+        each = effort.forward + effort.gradient, effort.forward + sum(back)
+        passes[name] = dict(zip(("passes", "propagations"), (count / len(rows.ids) for count in each), strict=True))
+        print(name, passes[name], flush=True)
     smallest = torch.stack(list(margins.values())).amin(0)
     if kind == "linear":
         optimum = exact(model, rows.images, rows.labels)
@@ -130,13 +160,13 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Results:
         racing.require(below <= 1e-6, f"a margin lies {below:.1e} below the exact optimum")
         smallest = optimum
     timed = {name: partial(found_by, CONTESTANTS[name], model, rows) for name in (OURS, THOROUGH, PEER)}
-    taken = racing.interleaved(timed, rounds)
+    taken = kept_times(earlier, passes) if earlier else racing.interleaved(timed, rounds)
     lines = [
         {
             "contestant": name,
             **excess(results, smallest),
             "optimality": optimality(results, smallest),
-            "passes": passes[name],
+            **passes[name],
             **taken.get(name, {}),
         }
         for name, results in margins.items()
@@ -146,7 +176,7 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Results:
         Goal(f"{kind} network, quick: mean excess", quick["mean_excess"], 0.001 if kind == "linear" else 0.003),
         Goal(f"{kind} network, quick: margins not found", quick["not_found"], 0),
         Goal(f"{kind} network, thorough: optimality", careful["optimality"], OPTIMALITY, "at least"),
-        Goal(f"{kind} network, thorough: passes", careful["passes"], PASSES),
+        Goal(f"{kind} network, thorough: propagations", careful["propagations"], PROPAGATIONS),
     ]
     if kind != "linear":  # if the margins are exact, nobody waits for them
         share = quick["seconds"] / taken[PEER]["seconds"]
@@ -158,6 +188,16 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Results:
         "lines": lines,
         "goals": [goal.as_json() for goal in goals],
     }
+
+
+def kept_times(earlier: Results, passes: dict[str, dict[str, float]]) -> dict[str, Results]:
+    """Return the times of an earlier race; ValueError if the passes of a timed contestant have changed by 5 % or more."""
+    timed = {line["contestant"]: line for line in earlier["lines"] if "seconds" in line}
+    for name, line in timed.items():
+        if abs(line["passes"] / passes[name]["passes"] - 1) >= 0.05:  # other processors train slightly other networks
+            raise ValueError(f"{name} takes other passes than in the earlier table; measure its times again")
+    columns = ("seconds", "least", "greatest", "rounds")
+    return {name: {column: line[column] for column in columns} for name, line in timed.items()}
 
 
 def excess(margins: Tensor, smallest: Tensor) -> Results:
@@ -185,16 +225,19 @@ def optimality(margins: Tensor, smallest: Tensor) -> float:
     return area_above(margins) / area_above(smallest)
 
 
-def measured(images: int, rounds: int, epochs: int = 20) -> Results:
-    """Return the race on both networks."""
+def measured(images: int, rounds: int, epochs: int = 20, earlier: Results | None = None) -> Results:
+    """Return the race on both networks, with the times of an earlier one if there is one."""
     races = []
+    here = {"command": racing.command(), "machine": racing.machine("torchattacks", "adv-lib")}
+    timed = {name: (earlier or here)[name] for name in here}
+    before = {one["network"]: one for one in earlier["races"]} if earlier else {}
     kinds: tuple[digits_networks.Kind, ...] = ("adversarial", "linear")
     for kind in kinds:
         model, rows = digits_networks.digits_network(kind, images, epochs)
-        races.append(race(kind, model, rows.right(model), rounds))
+        races.append(race(kind, model, rows.right(model), rounds, before.get(kind)))
     return {
-        "command": racing.command(),
-        "machine": racing.machine("torchattacks", "adv-lib"),
+        **here,
+        "timed": (earlier or {}).get("timed", timed),  # tables of before name one machine
         "races": races,
         "goals": [goal for results in races for goal in results["goals"]],
     }
@@ -211,18 +254,23 @@ def page(results: Results) -> str:
         "not found",
         "optimality",
         "passes",
+        "propagations",
         "seconds: median (least to greatest)",
     )
     for one in results["races"]:
         rows = [
             (line["contestant"], f"{line['median']:.5f}", f"{line['mean_excess']:.2%}", f"{line['worst_excess']:.1%}",
              line["not_found"], f"{line['optimality']:.4f}", f"{line['passes']:,.0f}",
+             f"{line['propagations']:,.0f}",
              racing.shown(line) if "seconds" in line else "–")
             for line in one["lines"]
         ]  # fmt: skip
         parts += [f"## {one['network']} network, {one['images']} digits, excess over {one['base']}"]
         parts += [racing.table(columns, rows)]
     what = "Minimum L-inf margins of digits that the network gets right, inside [0, 1]; excess is relative."
+    timed = results["timed"]
+    if timed["command"] != results["command"]:
+        what += f" Times are those of an earlier `{timed['command']}`. {racing.as_sentence(timed['machine'])}"
     return racing.page("Margins: how small, how fast", what, results, *parts)
 
 
@@ -230,9 +278,12 @@ def main() -> None:
     """Run the race and write its tables."""
     parser = racing.parser(__doc__, rounds=3)
     parser.add_argument("--images", type=int, default=256)
+    parser.add_argument("--keep-times", action="store_true", help="take the times from the earlier table")
     options = parser.parse_args()
     racing.begin(options.threads)
-    results = measured(options.images, options.rounds)
+    table = options.out / "margin_excess.json"
+    earlier = json.loads(table.read_text()) if options.keep_times else None
+    results = measured(options.images, options.rounds, earlier=earlier)
     racing.write(options.out, "margin_excess", results, page(results))
 
 
