@@ -1,6 +1,6 @@
 """Race: minimum L-inf margins, ours in two grades and those of adv-lib and torchattacks: excess, optimality, passes, time.
 
-    python benchmarks/margin_excess.py [--images 256] [--rounds 3] [--threads 1] [--keep-times]
+    python benchmarks/margin_excess.py [--images 256] [--rounds 3] [--threads 1]
 
 A small CNN trained with PGD, and softmax regression, on digits that they get right. The excess is over the smallest margin
 that any contestant found for the image. On softmax regression the smallest is known: the exact optimum inside [0, 1].
@@ -9,13 +9,11 @@ Our quick grade may take as long as torchattacks' FAB with 10 steps. Our thoroug
 2,000 propagations, forward and backward, as adv-lib's attacks may. Passes count all ways back through one forward pass as
 one; propagations count each. Contestants are all of adv-lib's attacks that minimise an L-inf margin, with settings of about
 2,000 passes, or fewer where more do not help. No contestant may find a margin below the exact optimum, and the peers'
-points are classified again. `--keep-times` takes the times from the earlier table, for a machine that is busy; the page
-names the machine that took them. Writes margin_excess.json and .md into benchmarks/results/.
+points are classified again. Writes margin_excess.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -141,18 +139,14 @@ def ways_back(model: nn.Module) -> Iterator[list[int]]:
         handle.remove()
 
 
-def race(kind: str, model: nn.Module, rows: Rows, rounds: int, earlier: Results | None = None) -> Results:
-    """Return excess, optimality and passes of all contestants; NotEqual if a margin is too small to be true.
-
-    Times are those of an earlier race, if there is one.
-    """
+def race(kind: str, model: nn.Module, rows: Rows, rounds: int) -> Results:
+    """Return excess, optimality and passes of all contestants; NotEqual if a margin is too small to be true."""
     margins, passes = {}, {}
     for name, run in CONTESTANTS.items():
         with counted(model) as effort, ways_back(model) as back:
             margins[name] = found_by(run, model, rows)
         each = effort.forward + effort.gradient, effort.forward + sum(back)
         passes[name] = dict(zip(("passes", "propagations"), (count / len(rows.ids) for count in each), strict=True))
-        print(name, passes[name], flush=True)
     smallest = torch.stack(list(margins.values())).amin(0)
     if kind == "linear":
         optimum = exact(model, rows.images, rows.labels)
@@ -160,7 +154,7 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int, earlier: Results 
         racing.require(below <= 1e-6, f"a margin lies {below:.1e} below the exact optimum")
         smallest = optimum
     timed = {name: partial(found_by, CONTESTANTS[name], model, rows) for name in (OURS, THOROUGH, PEER)}
-    taken = kept_times(earlier, passes) if earlier else racing.interleaved(timed, rounds)
+    taken = racing.interleaved(timed, rounds)
     lines = [
         {
             "contestant": name,
@@ -190,16 +184,6 @@ def race(kind: str, model: nn.Module, rows: Rows, rounds: int, earlier: Results 
     }
 
 
-def kept_times(earlier: Results, passes: dict[str, dict[str, float]]) -> dict[str, Results]:
-    """Return the times of an earlier race; ValueError if the passes of a timed contestant have changed by 5 % or more."""
-    timed = {line["contestant"]: line for line in earlier["lines"] if "seconds" in line}
-    for name, line in timed.items():
-        if abs(line["passes"] / passes[name]["passes"] - 1) >= 0.05:  # other processors train slightly other networks
-            raise ValueError(f"{name} takes other passes than in the earlier table; measure its times again")
-    columns = ("seconds", "least", "greatest", "rounds")
-    return {name: {column: line[column] for column in columns} for name, line in timed.items()}
-
-
 def excess(margins: Tensor, smallest: Tensor) -> Results:
     """Return by how much margins exceed the smallest known, of those that were found."""
     results = margins.isfinite()
@@ -225,19 +209,16 @@ def optimality(margins: Tensor, smallest: Tensor) -> float:
     return area_above(margins) / area_above(smallest)
 
 
-def measured(images: int, rounds: int, epochs: int = 20, earlier: Results | None = None) -> Results:
+def measured(images: int, rounds: int, epochs: int = 20) -> Results:
     """Return the race on both networks, with the times of an earlier one if there is one."""
     races = []
-    here = {"command": racing.command(), "machine": racing.machine("torchattacks", "adv-lib")}
-    timed = {name: (earlier or here)[name] for name in here}
-    before = {one["network"]: one for one in earlier["races"]} if earlier else {}
     kinds: tuple[digits_networks.Kind, ...] = ("adversarial", "linear")
     for kind in kinds:
         model, rows = digits_networks.digits_network(kind, images, epochs)
-        races.append(race(kind, model, rows.right(model), rounds, before.get(kind)))
+        races.append(race(kind, model, rows.right(model), rounds))
     return {
-        **here,
-        "timed": (earlier or {}).get("timed", timed),  # tables of before name one machine
+        "command": racing.command(),
+        "machine": racing.machine("torchattacks", "adv-lib"),
         "races": races,
         "goals": [goal for results in races for goal in results["goals"]],
     }
@@ -268,9 +249,6 @@ def page(results: Results) -> str:
         parts += [f"## {one['network']} network, {one['images']} digits, excess over {one['base']}"]
         parts += [racing.table(columns, rows)]
     what = "Minimum L-inf margins of digits that the network gets right, inside [0, 1]; excess is relative."
-    timed = results["timed"]
-    if timed["command"] != results["command"]:
-        what += f" Times are those of an earlier `{timed['command']}`. {racing.as_sentence(timed['machine'])}"
     return racing.page("Margins: how small, how fast", what, results, *parts)
 
 
@@ -278,12 +256,9 @@ def main() -> None:
     """Run the race and write its tables."""
     parser = racing.parser(__doc__, rounds=3)
     parser.add_argument("--images", type=int, default=256)
-    parser.add_argument("--keep-times", action="store_true", help="take the times from the earlier table")
     options = parser.parse_args()
     racing.begin(options.threads)
-    table = options.out / "margin_excess.json"
-    earlier = json.loads(table.read_text()) if options.keep_times else None
-    results = measured(options.images, options.rounds, earlier=earlier)
+    results = measured(options.images, options.rounds)
     racing.write(options.out, "margin_excess", results, page(results))
 
 

@@ -1,4 +1,4 @@
-"""The margins race runs all of adv-lib's L-inf attacks, counts every propagation, and keeps times only if they hold."""
+"""The margins race runs all of adv-lib's L-inf attacks and counts every propagation."""
 
 import pytest
 import torch
@@ -53,37 +53,3 @@ def test_three_ways_back_through_one_forward_pass_are_three():
     assert back == [5, 5, 5]
     torch.autograd.grad(model(images).sum(), images)
     assert back == [5, 5, 5]  # and none after the block
-
-
-def test_times_are_kept_only_for_the_same_passes():
-    line = {"contestant": "a", "passes": 10.0, "seconds": 2.0, "least": 1.0, "greatest": 3.0, "rounds": 3}
-    earlier = {"lines": [line, {"contestant": "b", "passes": 20.0}]}
-
-    kept = margin_excess.kept_times(earlier, {"a": {"passes": 10.4}})
-
-    assert kept == {"a": {"seconds": 2.0, "least": 1.0, "greatest": 3.0, "rounds": 3}}
-    with pytest.raises(ValueError, match="a takes other passes"):
-        margin_excess.kept_times(earlier, {"a": {"passes": 10.6}})
-
-
-def test_the_page_names_the_machine_that_took_the_times(monkeypatch):
-    monkeypatch.setattr(margin_excess.digits_networks, "digits_network", lambda *_: (torch.nn.Identity(), _Rows()))
-    monkeypatch.setattr(
-        margin_excess, "race", lambda kind, *_: {"network": kind, "images": 1, "base": "", "lines": [], "goals": []}
-    )
-    first = margin_excess.measured(1, 1)
-    abacus = first | {"command": "python abacus.py", "machine": first["machine"] | {"processor": "an abacus"}}
-    del abacus["timed"]  # as in tables of before
-
-    second = margin_excess.measured(1, 1, earlier=abacus)
-
-    third = margin_excess.measured(1, 1, earlier=second)
-    assert "Times are those" not in margin_excess.page(first)
-    for results in (second, third):
-        assert results["machine"] == first["machine"]
-        assert "Times are those of an earlier `python abacus.py`. an abacus" in margin_excess.page(results)
-
-
-class _Rows:
-    def right(self, model):
-        return self
