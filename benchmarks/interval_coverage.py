@@ -26,8 +26,8 @@ import racing
 from racing import Goal, Results
 from touchstone.records.nouns import Cell, Detector, Scores
 from touchstone.statistics import intervals, rank_intervals, rows
-from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.intervals import Interval
+from touchstone.statistics.seed_intervals import SIGNED
 from touchstone.statistics.threshold_intervals import Threshold, of_detector, share_at
 from touchstone.statistics.thresholds import threshold_at
 

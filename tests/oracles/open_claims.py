@@ -8,7 +8,7 @@ from pathlib import Path
 from touchstone.pipeline.jobs import run_records
 from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics import crossed
+from touchstone.statistics import seed_intervals
 
 TAKES = {"train": 600, "attack": 30, "infer": 6}  # seconds of a job of each step
 EASY = (1e-4, 4e-4, 1e-4)  # what the seeds, the images and the rest vary by
@@ -42,10 +42,17 @@ def criterion(metric="robust_accuracy", **more):
 
 
 def mean(
-    entry="cnn_pgd", *, metric="robust_accuracy", value=0.31, seeds=(0, 1, 2), parts=EASY, method=crossed.PLAIN, plan
+    entry="cnn_pgd",
+    *,
+    metric="robust_accuracy",
+    value=0.31,
+    seeds=(0, 1, 2),
+    parts=EASY,
+    method=seed_intervals.PLAIN,
+    plan,
 ):
-    spread = crossed.Spread(len(seeds), 120, *parts)
-    low, high = crossed.ends(value, spread.variance, spread.df, 120, method)
+    spread = seed_intervals.Spread(len(seeds), 120, *parts)
+    low, high = seed_intervals.ends(value, spread.variance, spread.df, 120, method)
     return MetricRow(
         "mine_robustness", entry, "some/pgd", f"{metric}_mean", value, "fraction", low, high, 120, None, None, Threat(),
         files_behind(plan, entry, seeds), method=method, seeds=seeds, images=120, seed_variance=parts[0],

@@ -35,8 +35,8 @@ from touchstone.claims.verdicts import (
 )  # fmt: skip
 from touchstone.records.metric_rows import OBLIVIOUS
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics.crossed import CONFIDENCE
 from touchstone.statistics.power import SECOND_LOOK
+from touchstone.statistics.seed_intervals import CONFIDENCE
 
 
 class StudyClaims(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from touchstone.claims.criteria import KINDS, Criterion
 from touchstone.claims.verdicts import CONFIRMED, DOWN, INCONCLUSIVE, NOT_CONFIRMED, UP, Part, Verdict
-from touchstone.statistics import crossed
+from touchstone.statistics import seed_intervals
 from touchstone.statistics.rows import ends_of
 
 DECIDED = (CONFIRMED, NOT_CONFIRMED)
@@ -19,7 +19,7 @@ def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     The family is every paper claim of the study that has a bound and an interval, decided or not.
     """
     p_values = {name: p for name, verdict in verdicts.items() if (p := _p_value(verdict)) is not None}
-    stands = crossed.holm(p_values)
+    stands = seed_intervals.holm(p_values)
     return {
         name: replace(verdict, holm=stands[name]) if name in stands and verdict.word in DECIDED else verdict
         for name, verdict in verdicts.items()
@@ -53,9 +53,11 @@ def _sides(part: Part) -> tuple[float, float] | None:
         return (1 - high, 1 - low) if quantity.complement else (low, high)
 
     least, most = part.bound if isinstance(part.bound, tuple) else (part.bound, part.bound)
-    above_least = crossed.p_value(find_ends, least, above=True)
-    below_most = crossed.p_value(find_ends, most, above=False)
+    above_least = seed_intervals.p_value(find_ends, least, above=True)
+    below_most = seed_intervals.p_value(find_ends, most, above=False)
     if comparison == "between":
-        missed = min(crossed.p_value(find_ends, most, above=True), crossed.p_value(find_ends, least, above=False))
+        missed = min(
+            seed_intervals.p_value(find_ends, most, above=True), seed_intervals.p_value(find_ends, least, above=False)
+        )
         return max(above_least, below_most), missed
     return (above_least, below_most) if comparison in UP else (below_most, above_least)

@@ -1,8 +1,8 @@
 """What a verdict is, and the word for one number by its whole interval.
 
 A verdict has two axes: whether a claim holds here, and whether it survives an attacker who knows the defence. How rows
-become numbers: measurements.py. How a claim's numbers become one verdict: judging.py. The rules in words:
-docs/verdicts.md.
+become numbers: measurements.py. What else makes a number inconclusive, such as too few seeds: judged_parts.py. How a
+claim's numbers become one verdict: judging.py. The rules in words: docs/verdicts.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from touchstone.claims.criteria import Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
-from touchstone.statistics.crossed import CONFIDENCE
+from touchstone.statistics.seed_intervals import CONFIDENCE
 from touchstone.statistics.wording import bracketed, limit, written
 
 # Axis 1: does the claim hold here?

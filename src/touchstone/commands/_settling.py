@@ -16,8 +16,8 @@ from touchstone.commands._row_inputs import RowInputs
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
 from touchstone.report import packing
-from touchstone.report.claim_table import EVALUATION
-from touchstone.statistics import crossed, power
+from touchstone.report.claim_files import EVALUATION
+from touchstone.statistics import power, seed_intervals
 from touchstone.statistics.wording import plain
 
 NO_SEEDS_HELP = "only an upper bound: a stronger attack or a certificate would settle it, no seeds and no images"
@@ -145,9 +145,11 @@ class _Designs:
     def _answer(self, part: Part, row: MetricRow) -> dict[str, Any]:
         """Return the fields of a Settling that a design, or the lack of one, fills in."""
         condition = part.condition
-        method = crossed.PLAIN if condition.comparison == power.EQUAL else row.method  # power.py says why not
+        method = seed_intervals.PLAIN if condition.comparison == power.EQUAL else row.method  # power.py says why not
         now = (max(len(row.seeds), 1), row.images or row.n)
-        spread = crossed.Spread(*now, row.seed_variance or 0.0, row.image_variance or 0.0, row.residual_variance or 0.0)
+        spread = seed_intervals.Spread(
+            *now, row.seed_variance or 0.0, row.image_variance or 0.0, row.residual_variance or 0.0
+        )
         question = power.Question(
             method, condition.comparison, part.bound or 0.0, condition.distance, power.SECOND_LOOK
         )

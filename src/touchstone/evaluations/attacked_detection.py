@@ -13,10 +13,10 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import estimators, intervals, rank_intervals
-from touchstone.statistics.crossed import SCORE, SIGNED
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval, from_samples
 from touchstone.statistics.rows import MEAN, grouped, only, row, with_means
+from touchstone.statistics.seed_intervals import SCORE, SIGNED
 from touchstone.statistics.threats import network
 
 METRICS = (

@@ -11,10 +11,10 @@ from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import estimators, rank_intervals
-from touchstone.statistics.crossed import SCORE, SIGNED
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval, from_samples
 from touchstone.statistics.rows import MEAN, grouped, means_over_sets, only, row, with_means
+from touchstone.statistics.seed_intervals import SCORE, SIGNED
 from touchstone.statistics.threats import network
 
 METRICS = ("certified_auroc", "attacked_auroc", "bracket_width", "certified_auroc_difference")

@@ -10,11 +10,11 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SIGNED, SIGNED_DIFFERENCE
 from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.pairing import require_outputs
 from touchstone.statistics.rows import grouped, only, row, rows_of, with_means
+from touchstone.statistics.seed_intervals import SIGNED, SIGNED_DIFFERENCE
 from touchstone.statistics.threats import network
 
 METRICS = ("agreement_beyond_chance", "agreement_beyond_chance_minus_*", "chance_agreement")

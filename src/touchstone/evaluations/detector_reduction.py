@@ -12,7 +12,6 @@ from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import (
@@ -26,6 +25,7 @@ from touchstone.statistics.rows import (
     with_means,
 )
 from touchstone.statistics.sanity_checks import PASSED
+from touchstone.statistics.seed_intervals import SIGNED
 from touchstone.statistics.threats import network, threat, white_box
 
 METRICS = ("implied_accuracy_at_half", "best_known_accuracy_at_half", "implied_minus_best_known", "*_passed")

@@ -15,10 +15,10 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.pairing import partner, require_outputs
 from touchstone.statistics.rows import rate_row, row, rows_of, with_means
+from touchstone.statistics.seed_intervals import SIGNED
 
 METRICS = ("probe_accuracy", "probe_accuracy_minus_*")
 INVERSE_PENALTIES = (0.001, 0.01, 0.1, 1.0)

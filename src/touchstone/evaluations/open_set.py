@@ -13,10 +13,10 @@ from touchstone.records.class_splits import class_order
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import rank_intervals
-from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval, from_samples
 from touchstone.statistics.rows import row, with_means
+from touchstone.statistics.seed_intervals import SIGNED
 from touchstone.statistics.threats import network
 
 METRICS = ("auroc", "auroc_minus_*", "auroc_class_*")

@@ -10,10 +10,10 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import correct
 from touchstone.statistics.pairing import partner
 from touchstone.statistics.rows import grouped, row, rows_of, with_means
+from touchstone.statistics.seed_intervals import SIGNED
 from touchstone.statistics.threats import budget, network, seedless
 
 METRICS = ("error_minus_*",)

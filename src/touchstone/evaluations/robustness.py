@@ -12,9 +12,9 @@ from touchstone.records.metric_rows import WHITE_BOX, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import declared_budgets, intervals
-from touchstone.statistics.crossed import SCORE
 from touchstone.statistics.estimators import Array, confidence, correct
 from touchstone.statistics.rows import grouped, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.seed_intervals import SCORE
 from touchstone.statistics.threats import budget, network, white_box
 
 METRICS = (

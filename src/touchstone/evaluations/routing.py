@@ -14,10 +14,10 @@ from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals, rank_intervals
-from touchstone.statistics.crossed import PLAIN, SIGNED
 from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Sampling, from_samples
 from touchstone.statistics.rows import clean_outputs, grouped, only, place, rate_row, row, rows_of, with_means
+from touchstone.statistics.seed_intervals import PLAIN, SIGNED
 from touchstone.statistics.threats import budget, network, seedless, white_box
 from touchstone.statistics.threshold_intervals import less_threshold, of_detector, share_at
 

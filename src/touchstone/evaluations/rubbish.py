@@ -10,10 +10,10 @@ from touchstone.contracts import NonNegativeInt, PositiveInt, UnitInterval
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SCORE, SIGNED
 from touchstone.statistics.estimators import Array, confidence
 from touchstone.statistics.pairing import partner, require_outputs
 from touchstone.statistics.rows import place, rate_row, row, with_means
+from touchstone.statistics.seed_intervals import SCORE, SIGNED
 
 METRICS = (
     "rubbish_error", "rubbish_error_in_range", "rubbish_confidence", "most_frequent_class", "rubbish_error_minus_*",

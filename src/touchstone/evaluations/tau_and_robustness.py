@@ -11,10 +11,10 @@ from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array, kendall_tau, logit_margins
 from touchstone.statistics.margin_cells import KeptMargins, kept
 from touchstone.statistics.rows import grouped, row
+from touchstone.statistics.seed_intervals import SIGNED
 
 METRICS = ("spearman_of_tau_and_robust_accuracy",)
 NETWORKS = "networks"  # in place of the name of one

@@ -10,10 +10,10 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SIGNED
 from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Sampling
 from touchstone.statistics.rows import grouped, of_images, only, rate_row, row, rows_of, with_means
+from touchstone.statistics.seed_intervals import SIGNED
 from touchstone.statistics.threats import network, seedless
 
 METRICS = (

@@ -8,9 +8,9 @@ from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
-from touchstone.statistics.crossed import SCORE
 from touchstone.statistics.estimators import confidence, correct
 from touchstone.statistics.rows import clean_outputs, rate_row, row, rows_of, with_means
+from touchstone.statistics.seed_intervals import SCORE
 
 METRICS = (
     "unclipped_error", "unclipped_confidence", "unclipped_confidence_on_errors",

@@ -16,7 +16,7 @@ from touchstone.pipeline.settings.papers import shipped_facts
 from touchstone.records import metric_tables
 from touchstone.records.metric_tables import Metrics
 from touchstone.report import packing
-from touchstone.report.claim_table import claim_rows, claims_csv
+from touchstone.report.claim_files import claim_rows, claims_csv
 from touchstone.report.tables import FIRST_LINE, numbered
 
 DECIDING = ("status", "attacker", "holm")

@@ -20,10 +20,10 @@ class MetricRow(metric_rows.MetricRow):
     """One measured number, its 95 % interval and how that was found, and what it is about.
 
     Attributes:
-        method: how the ends were found: "exact", "percentile", "range" or one of crossed.METHODS.
+        method: how the ends were found: "exact", "percentile", "range" or one of seed_intervals.METHODS.
         seeds: of a mean, those of its networks.
         images: how many were resampled for the interval; of two populations the fewer, at a threshold those tested on.
-        seed_variance, image_variance, residual_variance: what the number varies by, see statistics/crossed.py. Of one
+        seed_variance, image_variance, residual_variance: what the number varies by, see statistics/seed_intervals.py. Of one
             network only image_variance is known.
         resampled: in no table: what statistics/rows.py makes the interval of a mean from.
     """

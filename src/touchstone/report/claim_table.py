@@ -1,27 +1,61 @@
-"""The table of claims as claims.csv, as LaTeX and as the last rows of metrics.csv.gz."""
+"""The page's table of claims: a sentence, the numbers against their bounds, the verdict and the reason for it.
+
+The HTML is templates/claims.html.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import re
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from touchstone.claims.criteria import MARKS, Book, Criterion
-from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, said, sentence
+from markupsafe import Markup, escape
+
+from touchstone.claims.criteria import Book, Criterion
+from touchstone.claims.measurements import EQUAL
+from touchstone.claims.verdicts import (
+    CONFIRMED,
+    DOWN,
+    INCONCLUSIVE,
+    NOT_CONFIRMED,
+    NOT_RUN,
+    UP,
+    Part,
+    Verdict,
+    is_difference,
+    required,
+    said,
+)
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics.wording import NARROW, bracketed, plain, written
+from touchstone.report import markup
+from touchstone.report.claim_files import criterion_of, kind_of, published_figures
+from touchstone.report.tables import Number, Numbers
+from touchstone.statistics.sanity_checks import Doubts
 
-PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
-PUBLISHED = "published"  # the kind of a figure that a paper states; criteria have kinds of their own
-EVALUATION = "claims"  # the evaluation of a claim's row in metrics.csv.gz
+
+class ClaimNumber(NamedTuple):
+    """A number of a claim on the page: what it is, what it had to be, and where its interval and its band end."""
+
+    name: str
+    number: Number
+    required: str
+    low: float = -math.inf
+    high: float = math.inf
+    band: tuple[float, float] | None = None  # that the criterion asks for; None if nothing is asked
+    difference: bool = False
+    reason: str = ""  # why it cannot decide by itself
 
 
-@dataclass(frozen=True)
-class _Record:
-    """One claim as claims.csv stores it, with the number that decided; the fields are the columns, in order."""
+class ClaimLine(NamedTuple):
+    """One claim as the page shows it.
+
+    Attributes:
+        says: what was found, in plain words; "" if the criterion has no sentence of its own.
+        answer: the same with its numbers as buttons.
+        why: how the verdict follows from the number that decided.
+        when: when its criterion was fixed.
+        decides: (claim, what became of it under an attacker who knows), of the claims that this criterion may break.
+    """
 
     claim: str
     paper: str
@@ -29,159 +63,162 @@ class _Record:
     setting: str
     criterion: str
     published: str
-    number: str
-    measured: float | None
-    unit: str
-    low: float | None
-    high: float | None
-    method: str
-    n: int | None
-    images: int | None
-    seeds: str
-    status: str
+    numbers: tuple[ClaimNumber, ...]
+    word: str
     attacker: str
-    holm: str
+    holm: bool | None
     says: str
     note: str
-    files: str
+    answer: Markup = Markup()
+    why: str = ""
+    when: str = ""
+    decides: tuple[tuple[str, str], ...] = ()
+    comparable: bool = False  # measured on the data and the network of the paper
 
 
-COLUMNS = tuple(field.name for field in fields(_Record))
+def page_lines(
+    book: Book, verdicts: Iterable[Verdict], rows: Iterable[MetricRow], doubts: Doubts | None = None
+) -> tuple[list[ClaimLine], list[ClaimLine]]:
+    """Return the criteria that were judged by numbers, and every other claim, as the page shows them.
+
+    Args:
+        book: all claims.
+        verdicts: one per claim. Published claims show no numbers of their own.
+        rows: those of `claim_rows`, in their order.
+        doubts: the checks that attacks failed; numbers computed from those attacks are marked.
+    """
+    doubts, verdicts = doubts or Doubts(()), list(verdicts)
+    numbers, waiting = Numbers(()), iter(rows)
+    judged: list[ClaimLine] = []
+    others: list[ClaimLine] = []
+    for verdict in verdicts:
+        parts = () if verdict.judged_by else verdict.parts
+        shown = [_claim_number(part, _number(part, numbers.number(next(waiting)), verdict, doubts)) for part in parts]
+        criterion = verdict.claim if isinstance(verdict.claim, Criterion) else None
+        line = ClaimLine(
+            claim=verdict.claim.id,
+            paper=verdict.claim.paper,
+            kind=kind_of(verdict),
+            setting=verdict.claim.setting,
+            criterion=typeset(criterion_of(verdict)),
+            published=published_figures(book, verdict),
+            numbers=tuple(shown),
+            word=verdict.word,
+            attacker=verdict.attacker,
+            holm=verdict.holm,
+            says=said(verdict) if criterion and criterion.says else "",
+            note="; ".join(verdict.notes),
+            answer=_answer(criterion, parts, shown) if criterion and criterion.says and parts else Markup(),
+            why=_why(verdict.word, parts[0]) if parts else "",
+            when=_when(criterion) if criterion else "",
+            decides=tuple(_decided(verdict.claim.id, verdicts)),
+            comparable=criterion is not None and criterion.paper_scale,
+        )
+        by_numbers = criterion and line.numbers and line.word != NOT_RUN
+        (judged if by_numbers else others).append(line)
+    return judged, others
 
 
-# --- rows of metrics.csv.gz ---------------------------------------------------------------------------------------
+def _when(criterion: Criterion) -> str:
+    """Return when a criterion was fixed, in words."""
+    if not criterion.revised:
+        return "fixed before any run"
+    last = criterion.revised[-1]
+    return f"changed on {last.date}, {'after' if last.known else 'before'} an outcome was known"
 
 
-def claim_rows(verdicts: Iterable[Verdict], first_line: int) -> list[MetricRow]:
-    """Return one metrics row per number of the criteria, each with its `line` and the lines that it is `of`."""
-    parts = [(verdict.claim.id, part) for verdict in verdicts if not verdict.judged_by for part in verdict.parts]
-    return [_row(name, part, line) for line, (name, part) in enumerate(parts, first_line)]
+def _decided(attack: str, verdicts: list[Verdict]) -> Iterator[tuple[str, str]]:
+    """Yield the other claims that an attack may break, each with what became of it."""
+    for verdict in verdicts:
+        claim = verdict.claim
+        run = verdict.word != NOT_RUN
+        if run and isinstance(claim, Criterion) and claim.id != attack and attack in claim.broken_by:
+            yield claim.id, verdict.attacker
 
 
-def _row(claim: str, part: Part, line: int) -> MetricRow:
+def typeset(comparisons: str) -> str:
+    """Return a criterion with the signs of print; the CSV keeps those of a keyboard."""
+    return comparisons.replace(">=", "≥").replace("<=", "≤")
+
+
+def _claim_number(part: Part, number: Number) -> ClaimNumber:
     quantity = part.quantity
-    return replace(
-        quantity.row,
-        evaluation=EVALUATION,
-        entry=claim,
-        examples=quantity.about,
-        metric=part.title,
-        value=quantity.value,
-        low=_end(quantity.low),
-        high=_end(quantity.high),
-        base_rate=None,
-        seed=None,
-        seeds=tuple(quantity.seeds),
-        threat=quantity.row.threat.seedless,
-        method=part.method,
-        line=line,
-        of=tuple(row.line for row in dict.fromkeys((quantity.row, *quantity.each))),
+    return ClaimNumber(
+        part.name,
+        number,
+        required(part),
+        quantity.low,
+        quantity.high,
+        _band(part),
+        is_difference(quantity),
+        "; ".join(
+            filter(None, (part.counted if part.few else "", "" if part.stuck is None else "its attack was stuck"))
+        ),
     )
 
 
-def _end(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _band(part: Part) -> tuple[float, float] | None:
+    """Return the ends of the values that meet a bound."""
+    bound, comparison = part.bound, part.condition.comparison
+    if bound is None or not comparison:
+        return None
+    if isinstance(bound, tuple):
+        return bound
+    if comparison in UP:
+        return bound, math.inf
+    if comparison in DOWN:
+        return -math.inf, bound
+    return bound - part.condition.tolerance, bound + part.condition.tolerance
 
 
-def _files(part: Part) -> list[str]:
-    return list(part.quantity.row.files)
+def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumber]) -> Markup:
+    """Return the criterion's sentence with each number as a button; of several things, the weakest by its name."""
+
+    def button(condition: object) -> Markup:
+        for part, one in zip(parts, shown, strict=True):
+            if part.condition is condition:
+                which = Markup(" ({})").format(markup.breakable(part.quantity.which)) if part.quantity.which else ""
+                return markup.number(one.number, one.name) + which
+        return Markup("not measured")
+
+    numbers = [button(test) for test in criterion.tests]
+    breaking = button(criterion.breaks) if criterion.breaks else Markup()
+    return Markup(escape(criterion.says)).format(*numbers, breaks=breaking)
 
 
-# --- claims.csv ---------------------------------------------------------------------------------------------------
+def _why(word: str, part: Part) -> str:
+    """Return in one sentence how the verdict follows from the number that decided."""
+    asked = required(part)
+    if not asked:
+        return "The claim only reports this number and asks for no bound."
+    if part.notes:
+        return f"The number cannot decide by itself: {'; '.join(part.notes)}."
+    subject = "Every network" if part.condition.comparison == EQUAL else "The whole interval"
+    reasons = {
+        CONFIRMED: f"{subject} is {asked}.",
+        NOT_CONFIRMED: f"{'Not every network is' if part.condition.comparison == EQUAL else 'No part of the interval is'}"
+        f" {asked}.",
+        INCONCLUSIVE: f"The interval contains the bound, so it decides neither way ({asked}).",
+    }
+    return reasons.get(word, "")
 
 
-def claims_csv(book: Book, verdicts: Iterable[Verdict]) -> bytes:
-    """Return the table of all claims; the note names the numbers that did not decide."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for verdict in verdicts:
-        writer.writerow([_cell(value) for value in astuple(_record(book, verdict))])
-    return text.getvalue().encode()
+def _number(part: Part, number: Number, verdict: Verdict, doubts: Doubts) -> Number:
+    """Return the number with how it came about, and with the failed checks of the attacks behind it."""
+    doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
+    title = f"{_how(part, verdict.confidence)}; n = {part.quantity.n}"
+    title += f"; a check of an attack behind it failed: {doubt}" if doubt else ""
+    return number._replace(title=title, doubt=doubt)
 
 
-def _cell(value: object) -> object:
-    return "" if value is None else repr(value) if isinstance(value, float) else value
-
-
-def _record(book: Book, verdict: Verdict) -> _Record:
-    claim, deciding = verdict.claim, verdict.parts[0] if verdict.parts else None
-    quantity = deciding.quantity if deciding else None
-    return _Record(
-        claim=claim.id,
-        paper=claim.paper,
-        kind=kind_of(verdict),
-        setting=claim.setting,
-        criterion=criterion_of(verdict),
-        published=published_figures(book, verdict),
-        number=deciding.name if deciding else "",
-        measured=quantity.value if quantity else None,
-        unit=quantity.unit if quantity else "",
-        low=_end(quantity.low) if quantity else None,
-        high=_end(quantity.high) if quantity else None,
-        method=deciding.method if deciding else "",
-        n=quantity.n if quantity else None,
-        images=quantity.row.images if quantity else None,
-        seeds=" ".join(map(str, deciding.seeds)) if deciding else "",
-        status=verdict.word,
-        attacker=verdict.attacker,
-        holm={None: "", True: "stands", False: "does not stand"}[verdict.holm],
-        says=plain(said(verdict)),
-        note=plain("; ".join([*verdict.notes, *(sentence(part) for part in verdict.parts[1:])])),
-        files=" ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part))),
-    )
-
-
-def kind_of(verdict: Verdict) -> str:
-    """Return whose claim it is, one of KINDS or PUBLISHED."""
-    return verdict.claim.kind if isinstance(verdict.claim, Criterion) else PUBLISHED
-
-
-def criterion_of(verdict: Verdict) -> str:
-    """Return the criterion in words; of a published claim, the criteria that judge it."""
-    if isinstance(verdict.claim, Criterion):
-        return verdict.claim.text
-    return f"that of {', '.join(verdict.judged_by)}" if verdict.judged_by else ""
-
-
-def published_figures(book: Book, verdict: Verdict) -> str:
-    """Return the figure of a published claim, and of a criterion the figures of the claims that it scales down."""
-    claim = verdict.claim
-    if isinstance(claim, Criterion):
-        claims = [book.published[name] for name in claim.scales]
-        return "; ".join(f"{each.id}: {each.figure}" + f" ({MARKS['K']})" * ("K" in each.marks) for each in claims)
-    return f"{claim.figure} ({'; '.join([claim.source, *(MARKS[mark] for mark in claim.marks)])})"
-
-
-# --- LaTeX --------------------------------------------------------------------------------------------------------
-
-
-def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
-    r"""Return a LaTeX longtable of all claims, as wide as a text of one column; its first line says what it needs."""
-    heads = ("Claim", "Setting", "Published", "Measured", "Status")
-    # Ragged, because narrow columns of justified words leave gaps and fill LaTeX's log with warnings.
-    widths = (".26", ".23", ".19", ".14")
-    columns = "".join(rf">{{\raggedright\arraybackslash}}p{{{width}\textwidth}}" for width in widths)
-    columns = f"@{{}}l{columns}@{{}}"
-    lines = [rf"\begin{{longtable}}{{{columns}}}", _tex(heads) + r"\hline\noalign{\smallskip}\endhead"]
-    for verdict in verdicts:
-        record = _record(book, verdict)
-        measured = ""
-        if verdict.parts and record.measured is not None:
-            number = f"{written(record.measured, record.unit)} {bracketed(record.low, record.high, record.unit)}"
-            measured = f"{verdict.parts[0].name}: {number}".rstrip()
-        attacker = "" if verdict.attacker == DOES_NOT_APPLY else f"; attacker who knows: {verdict.attacker}"
-        lines.append(_tex((record.claim, record.setting, record.published, measured, record.status + attacker)))
-    opened = r"{\footnotesize\setlength{\tabcolsep}{4pt}"
-    return ("\n".join([PREAMBLE, opened, *lines, r"\end{longtable}}"]) + "\n").encode()
-
-
-def _tex(cells: Iterable[str]) -> str:
-    """Return a line of a LaTeX table, in characters that plain pdflatex can set, with paired quotes."""
-    named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
-    named |= {NARROW: r"\,", "≥": r"$\ge$", "≤": r"$\le$", "–": "--", "×": r"$\times$"}
-    special = re.compile(rf"[\\~^<>&%$#_{{}}{NARROW}≥≤–×]")
-    escaped = (special.sub(lambda match: named.get(match[0], "\\" + match[0]), cell) for cell in cells)
-    quoted = (re.sub('"([^"]*)"', r"``\1''", cell) for cell in escaped)
-    # A hyphen right before a number, at the start of a word, is a minus.
-    return " & ".join(re.sub(r"(?<![^\s\[(])-(?=[.\d])", "$-$", cell) for cell in quoted) + r" \\"
+def _how(part: Part, confidence: float) -> str:
+    """Return in words which numbers it is a mean of, and what its brackets show."""
+    interval = f"its {100 * confidence:g} % interval in brackets"
+    seeds = len(part.quantity.seeds)
+    if part.condition.comparison == EQUAL:
+        return "in brackets the least and the greatest seed"
+    if part.decider:
+        return f"{part.decider}, as each had to pass; {interval}"
+    if seeds > 1:
+        return f"mean of {seeds} seeds; {interval}"
+    return f"{f'seed {part.quantity.seeds[0]}; ' if seeds else ''}{interval}"

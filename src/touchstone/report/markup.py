@@ -14,7 +14,7 @@ from touchstone.report import packing
 from touchstone.report.tables import Number
 
 if TYPE_CHECKING:
-    from touchstone.report.claim_lines import ClaimNumber
+    from touchstone.report.claim_table import ClaimNumber
 
 CLAIM = re.compile(r"\b([PS][a-z0-9]+-\d+)\b")  # the name of one
 WIDTH, HEIGHT = 180, 24  # of an interval, in pixels

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NotRequired, TypedDict
 
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report.claim_lines import ClaimLine
+from touchstone.report.claim_table import ClaimLine
 from touchstone.report.tables import Number
 from touchstone.statistics.sanity_checks import Doubts
 

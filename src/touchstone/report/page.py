@@ -19,7 +19,7 @@ from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup, methods, packing
 from touchstone.report.attack_checks import Grid
 from touchstone.report.chapters import Chapter
-from touchstone.report.claim_lines import ClaimLine, typeset
+from touchstone.report.claim_table import ClaimLine, typeset
 from touchstone.report.docstrings import sections
 from touchstone.report.names import who_is_who
 from touchstone.report.origins import Maker, Source, compact, index, remarks, rows_behind, with_origins

@@ -8,7 +8,7 @@ from typing import Any
 
 from touchstone.claims.criteria import SHARED
 from touchstone.report.chapters import Chapter
-from touchstone.report.claim_lines import ClaimLine
+from touchstone.report.claim_table import ClaimLine
 from touchstone.report.pictures import Picture
 
 ANSWERS = 4  # sentences that open a chapter of a paper that chooses none

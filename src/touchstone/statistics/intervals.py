@@ -1,7 +1,7 @@
 """95 % intervals of one network's numbers: exact binomial for shares, else from resampled test images.
 
-How the intervals of several networks become that of their mean: crossed.py. See docs/papers/shared.md, "Intervals", and
-docs/verdicts.md.
+How the intervals of several networks become that of their mean: seed_intervals.py. See docs/papers/shared.md, "Intervals",
+and docs/verdicts.md.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from touchstone.statistics import crossed
-from touchstone.statistics.crossed import CONFIDENCE, PLAIN, SCORE
+from touchstone.statistics import seed_intervals
 from touchstone.statistics.estimators import checked
+from touchstone.statistics.seed_intervals import CONFIDENCE, PLAIN, SCORE
 
 Array = NDArray[Any]
-EXACT, PERCENTILE = "exact", "percentile"  # methods of one network's numbers; those of means are in crossed.py
+EXACT, PERCENTILE = "exact", "percentile"  # methods of one network's numbers; those of means are in seed_intervals.py
 RESAMPLES = 1000
 
 
@@ -36,12 +36,12 @@ CHUNK = 100_000  # draws in memory at once: they fit into the processor's cache,
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """A number on resampled images, from which crossed.py makes the interval of a mean over seeds.
+    """A number on resampled images, from which seed_intervals.py makes the interval of a mean over seeds.
 
     Attributes:
         samples: (B,) values of the number.
         drawn_from: the sizes of the populations that were resampled. Numbers with equal sizes had equal draws.
-        method: how the ends of the mean's interval are found, one of crossed.METHODS.
+        method: how the ends of the mean's interval are found, one of seed_intervals.METHODS.
         tested: how many images the number is about, if only one of the populations is.
     """
 
@@ -80,14 +80,14 @@ def from_samples(
         value: the number.
         samples: the number on resampled images, (B,).
         drawn_from: the sizes of the populations that were resampled.
-        method: one of crossed.METHODS.
+        method: one of seed_intervals.METHODS.
         counted: how many of the images drawn from count; all of them if None.
     """
     if np.isnan(samples).any():
         raise ValueError("a bootstrap sample is NaN")
     images = min(drawn_from)
     fewest = images if counted is None else min(images, counted)
-    ends = crossed.ends(value, float(np.var(samples, ddof=1)), max(images - 1, 1), fewest, method)
+    ends = seed_intervals.ends(value, float(np.var(samples, ddof=1)), max(images - 1, 1), fewest, method)
     return Interval(value, *ends, method, Resampled(samples, drawn_from, method))
 
 

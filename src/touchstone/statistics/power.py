@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from touchstone.statistics.crossed import CONFIDENCE, LARGEST, SCORE, Spread
+from touchstone.statistics.seed_intervals import CONFIDENCE, LARGEST, SCORE, Spread
 
 Array = NDArray[Any]
 POWER = 0.80
@@ -33,7 +33,7 @@ class Question(NamedTuple):
     """What a number is asked.
 
     Attributes:
-        method: one of crossed.METHODS: how its interval is made.
+        method: one of seed_intervals.METHODS: how its interval is made.
         comparison: with its bound, as a criterion writes it: "at_least", "between", ...
         bound: one number; two for "between".
         distance: how far from the bound the truth has to be for an answer to be worth its price.

@@ -12,7 +12,6 @@ import numpy as np
 from scipy import stats
 
 from touchstone.statistics import estimators
-from touchstone.statistics.crossed import CONFIDENCE, SCORE, SIGNED, SIGNED_DIFFERENCE
 from touchstone.statistics.estimators import Counts, checked, smallest_integers
 from touchstone.statistics.intervals import (
     CHUNK,
@@ -23,6 +22,7 @@ from touchstone.statistics.intervals import (
     multiplicities,
     times_drawn,
 )
+from touchstone.statistics.seed_intervals import CONFIDENCE, SCORE, SIGNED, SIGNED_DIFFERENCE
 
 ALL = tuple(estimators.STATISTICS)
 

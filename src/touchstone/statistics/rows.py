@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from touchstone.records.metric_rows import Threat, seedless
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
-from touchstone.statistics import crossed, intervals
-from touchstone.statistics.crossed import Spread
+from touchstone.statistics import intervals, seed_intervals
 from touchstone.statistics.intervals import Interval
+from touchstone.statistics.seed_intervals import Spread
 from touchstone.statistics.threats import network, threat
 
 Array = NDArray[Any]
@@ -185,7 +185,7 @@ def _over_sets(rows: tuple[MetricRow, ...]) -> MetricRow:
 def with_means(rows: list[MetricRow]) -> list[MetricRow]:
     """Return the rows, then one row "<metric>_mean" for each number that was measured with more than one seed.
 
-    Its interval is that of the mean over networks and images (crossed.py); its n is the smallest n. Numbers without
+    Its interval is that of the mean over networks and images (seed_intervals.py); its n is the smallest n. Numbers without
     resamples are no estimates: the ends of their mean are the least and the greatest value, and its method is RANGE.
     """
     groups: dict[tuple[str, str, Threat, str], list[MetricRow]] = {}
@@ -224,8 +224,8 @@ def _with_interval(mean: MetricRow, group: list[MetricRow]) -> MetricRow:
     drawn_from, method = parts[0].drawn_from, parts[0].method
     aligned = all(part.drawn_from == drawn_from for part in parts)
     images = min(part.images for part in parts)
-    spread = crossed.spread(values, np.stack([part.samples for part in parts]), images, aligned=aligned)
-    low, high = crossed.ends(mean.value, spread.variance, spread.df, min(images, mean.n), method)
+    spread = seed_intervals.spread(values, np.stack([part.samples for part in parts]), images, aligned=aligned)
+    low, high = seed_intervals.ends(mean.value, spread.variance, spread.df, min(images, mean.n), method)
     return replace(
         mean,
         low=low,
@@ -242,12 +242,12 @@ def ends_of(one: MetricRow, confidence: float) -> tuple[float, float] | None:
     """Return the ends of a row's interval with another confidence; None if its numbers are no estimates."""
     if one.method == intervals.EXACT:
         return intervals.exact(round(one.value * one.n), one.n, confidence)
-    if one.method not in crossed.METHODS or one.images is None or one.image_variance is None:
+    if one.method not in seed_intervals.METHODS or one.images is None or one.image_variance is None:
         return None
     seeds = max(len(one.seeds), 1)
     spread = Spread(seeds, one.images, one.seed_variance or 0.0, one.image_variance, one.residual_variance or 0.0)
     fewest = min(one.images, one.n)  # of a share among some images only these can show anything
-    return crossed.ends(one.value, spread.variance, spread.df, fewest, one.method, confidence)
+    return seed_intervals.ends(one.value, spread.variance, spread.df, fewest, one.method, confidence)
 
 
 def measured(metric: str) -> str:

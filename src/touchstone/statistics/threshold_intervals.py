@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from touchstone.records.nouns import Detector, Scores
-from touchstone.statistics import crossed, intervals
-from touchstone.statistics.crossed import PLAIN, SCORE, SIGNED
+from touchstone.statistics import intervals, seed_intervals
 from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import CHUNK, Interval, Resampled
+from touchstone.statistics.seed_intervals import PLAIN, SCORE, SIGNED
 from touchstone.statistics.thresholds import threshold_at
 
 CALIBRATION = 1  # the stream of random numbers; 0 is that of the images that are tested on
@@ -164,6 +164,6 @@ def difference(value: float, first: Interval, second: Interval, counted: int) ->
 
 def _interval(value: float, samples: Array, drawn_from: tuple[int, ...], method: str, counted: int) -> Interval:
     count = drawn_from[0]
-    ends = crossed.ends(value, float(np.var(samples, ddof=1)), max(count - 1, 1), counted, method)
+    ends = seed_intervals.ends(value, float(np.var(samples, ddof=1)), max(count - 1, 1), counted, method)
     # A share of 0 or 1 is bounded by the images that it is a share of, not by those that gave the threshold.
     return Interval(value, *ends, method, Resampled(samples, drawn_from, method, tested=count))

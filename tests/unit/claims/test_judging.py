@@ -4,8 +4,8 @@ import pytest
 from hand_made_claims import ASKED, SETS, asks, book, networks, one, role, row, verdicts
 
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.report.claim_lines import page_lines
-from touchstone.report.claim_table import claim_rows
+from touchstone.report.claim_files import claim_rows
+from touchstone.report.claim_table import page_lines
 
 GUARDED = asks(at_least=0.8) | {"broken_by": ["S9-2"], "scales": ["P9-1"]}
 ATTACK = {

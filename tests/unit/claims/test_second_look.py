@@ -9,19 +9,19 @@ from hand_made_claims import ASKED, asks, book, mean, one, row
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.claims.measurements import Quantity, at_confidence
 from touchstone.claims.verdicts import CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED, status
-from touchstone.report.claim_lines import page_lines
-from touchstone.report.claim_table import claim_rows, claims_csv
-from touchstone.statistics import crossed
+from touchstone.report.claim_files import claim_rows, claims_csv
+from touchstone.report.claim_table import page_lines
+from touchstone.statistics import seed_intervals
 from touchstone.statistics.power import SECOND_LOOK
 
 AT_LEAST = asks(at_least=0.8)
 
 
 def estimate(value, *, seeds=(0, 1, 2, 3, 4), images=1000, parts=(0.0, 1e-4, 0.0)):
-    spread = crossed.Spread(len(seeds), images, *parts)
-    low, high = crossed.ends(value, spread.variance, spread.df, images, crossed.PLAIN)
+    spread = seed_intervals.Spread(len(seeds), images, *parts)
+    low, high = seed_intervals.ends(value, spread.variance, spread.df, images, seed_intervals.PLAIN)
     return replace(
-        mean(value, low, high, seeds=seeds), method=crossed.PLAIN, images=images, seed_variance=parts[0],
+        mean(value, low, high, seeds=seeds), method=seed_intervals.PLAIN, images=images, seed_variance=parts[0],
         image_variance=parts[1], residual_variance=parts[2],
     )  # fmt: skip
 
@@ -110,7 +110,7 @@ def wrong_rate(second, seed_sd, confidence=SECOND_LOOK, rounds=5000):
         seeds, images = second
         values = draws.normal(0, seed_sd, (seeds, 1)) + draws.normal(0, 0.5, (1, images))
         values = values + draws.normal(0, 0.5, (seeds, images))
-        word = word_of(condition, values[:3, :60], crossed.CONFIDENCE, draws)
+        word = word_of(condition, values[:3, :60], seed_intervals.CONFIDENCE, draws)
         words.append(word_of(condition, values, confidence, draws) if word == INCONCLUSIVE else word)
     return (rounds - words.count(INCONCLUSIVE)) / rounds / 2
 
@@ -118,7 +118,7 @@ def wrong_rate(second, seed_sd, confidence=SECOND_LOOK, rounds=5000):
 def word_of(condition, values, confidence, draws):
     seeds, images = values.shape
     weights = draws.multinomial(images, np.full(images, 1 / images), size=60) / images
-    spread = crossed.spread(values.mean(axis=1), values @ weights.T, images)
+    spread = seed_intervals.spread(values.mean(axis=1), values @ weights.T, images)
     whole = estimate(float(values.mean()), seeds=range(seeds), images=images, parts=spread[2:])
     judged = at_confidence(whole, confidence)
     return status(condition, 0.0, Quantity(judged.value, judged.low, judged.high, judged))
@@ -130,4 +130,4 @@ def test_two_looks_together_are_wrong_in_less_than_five_per_cent(second, seed_sd
 
 
 def test_two_looks_by_the_first_interval_would_be_wrong_more_often():
-    assert wrong_rate((6, 60), 0.3, confidence=crossed.CONFIDENCE) > 0.05
+    assert wrong_rate((6, 60), 0.3, confidence=seed_intervals.CONFIDENCE) > 0.05

@@ -21,7 +21,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings import papers
 from touchstone.pipeline.settings.study import load
 from touchstone.records.nouns import Cell, Detector, Outputs, Scores
-from touchstone.report.claim_table import claims_csv
+from touchstone.report.claim_files import claims_csv
 
 ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))

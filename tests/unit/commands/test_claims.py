@@ -7,7 +7,7 @@ from hand_made_claims import ASKED, asks, book, networks
 
 from touchstone.__main__ import main
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.report.claim_table import claims_csv
+from touchstone.report.claim_files import claims_csv
 
 ROOT = Path(__file__).parents[3]
 

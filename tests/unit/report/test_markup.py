@@ -4,7 +4,7 @@ import re
 import pytest
 
 from touchstone.report import markup
-from touchstone.report.claim_lines import ClaimNumber
+from touchstone.report.claim_table import ClaimNumber
 from touchstone.report.tables import Number
 
 

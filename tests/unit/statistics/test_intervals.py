@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from touchstone.statistics import crossed, estimators, intervals, rank_intervals
+from touchstone.statistics import estimators, intervals, rank_intervals, seed_intervals
 
 SAMPLING = {"resamples": 400, "seed": 0}
 UNSEEN = stats.norm.ppf(0.975) ** 2  # UNSEEN / (n + UNSEEN): the difference that n rows without any can still hide
@@ -229,7 +229,7 @@ def test_a_share_among_some_images_is_exact_and_resamples_all_of_them():
 
     alone = intervals.binomial(int((hits & among).sum()), int(among.sum()))
     assert found[:4] == alone[:4]
-    assert (found.resampled.drawn_from, found.resampled.method) == ((300,), crossed.SCORE)
+    assert (found.resampled.drawn_from, found.resampled.method) == ((300,), seed_intervals.SCORE)
     # The variance of a ratio: that of its linear part over all images.
     linear = among * (hits - found.value) / among.mean()
     assert found.resampled.samples.var() == pytest.approx(linear.var() / 300, rel=0.15)
@@ -271,6 +271,6 @@ def test_a_mean_among_some_images_is_that_of_those_alone():
 
 
 def test_images_that_do_not_count_show_nothing_where_none_of_the_others_differs():
-    found = intervals.mean(np.zeros(359), **SAMPLING, method=crossed.SIGNED, among=np.arange(359) < 10)
+    found = intervals.mean(np.zeros(359), **SAMPLING, method=seed_intervals.SIGNED, among=np.arange(359) < 10)
 
     assert found[:3] == pytest.approx((0, -UNSEEN / (10 + UNSEEN), UNSEEN / (10 + UNSEEN)))

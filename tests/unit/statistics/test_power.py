@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import special
 
-from touchstone.statistics import crossed, power
-from touchstone.statistics.crossed import PLAIN, SCORE, SIGNED, Spread
+from touchstone.statistics import power, seed_intervals
 from touchstone.statistics.power import Design, Question, chance, grown, smallest
+from touchstone.statistics.seed_intervals import PLAIN, SCORE, SIGNED, Spread
 
 PARTS = [(4e-4, 1e-4, 1e-4), (1e-4, 4e-4, 1e-4), (0.0, 2e-4, 6e-4), (9e-4, 1e-5, 0.0)]  # of seeds, images, residual
 NOISE = 0.03  # three standard errors of a simulated chance near .8
@@ -32,7 +32,9 @@ def simulated(spread, asked, above=True, repetitions=1600):
         values = truth + shared + own
         between = max(float(np.var(values, ddof=1)) - spread.residual_variance, 0.0)
         seen = spread._replace(seed_variance=between)
-        ends = crossed.ends(float(values.mean()), seen.variance, seen.df, spread.images, asked.method, asked.confidence)
+        ends = seed_intervals.ends(
+            float(values.mean()), seen.variance, seen.df, spread.images, asked.method, asked.confidence
+        )
         hits += settled(*ends, asked, above)
     return hits / repetitions
 
@@ -81,7 +83,7 @@ def hits_of_networks(generator, seeds, images, share):
 
 def spread_of(hits, generator, resamples=150):
     times = generator.multinomial(hits.shape[1], np.full(hits.shape[1], 1 / hits.shape[1]), size=resamples)
-    return crossed.spread(hits.mean(axis=1), hits @ times.T / hits.shape[1], hits.shape[1])
+    return seed_intervals.spread(hits.mean(axis=1), hits @ times.T / hits.shape[1], hits.shape[1])
 
 
 @pytest.mark.parametrize("above", [True, False])
@@ -95,7 +97,9 @@ def test_the_design_of_a_share_holds_for_real_hits_and_misses(above):
     for _ in range(400):
         hits = hits_of_networks(generator, design.seeds, design.images, 0.9 + (0.06 if above else -0.06))
         seen = spread_of(hits, generator)
-        found += settled(*crossed.ends(float(hits.mean()), seen.variance, seen.df, seen.images, SCORE), asked, above)
+        found += settled(
+            *seed_intervals.ends(float(hits.mean()), seen.variance, seen.df, seen.images, SCORE), asked, above
+        )
 
     assert design.seeds > 3
     assert found / 400 >= power.POWER - 0.06

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from touchstone.statistics import crossed, estimators, rank_intervals
+from touchstone.statistics import estimators, rank_intervals, seed_intervals
 
 SAMPLING = {"resamples": 400, "seed": 0}
 
@@ -55,7 +55,7 @@ def test_one_population_that_is_split_has_the_statistics_of_both_parts_of_each_r
     assert found.value == of(scores[~anomalous], scores[anomalous])
     expected = [of(scores[rows][~anomalous[rows]], scores[rows][anomalous[rows]]) for rows in drawn]
     np.testing.assert_allclose(found.resampled.samples, expected, atol=1e-14)
-    assert (found.resampled.drawn_from, found.method) == ((30,), crossed.SCORE)
+    assert (found.resampled.drawn_from, found.method) == ((30,), seed_intervals.SCORE)
 
 
 def test_a_resample_that_misses_one_kind_of_row_has_the_statistic_of_them_all():

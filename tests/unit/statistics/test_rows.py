@@ -7,7 +7,7 @@ from scipy import stats
 
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import Cell
-from touchstone.statistics import crossed, intervals
+from touchstone.statistics import intervals, seed_intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import (
     ends_of,
@@ -97,9 +97,13 @@ def test_the_mean_of_shares_has_the_interval_of_networks_and_images():
 
     *rows, mean = with_means([hits_of(seed, one) for seed, one in enumerate(hits)])
 
-    spread = crossed.spread(hits.mean(axis=1), np.stack([intervals.share(one).resampled.samples for one in hits]), 400)
-    assert (mean.low, mean.high) == crossed.ends(mean.value, spread.variance, spread.df, 400, crossed.SCORE)
-    assert (mean.seeds, mean.images, mean.method) == ((0, 1, 2, 3, 4), 400, crossed.SCORE)
+    spread = seed_intervals.spread(
+        hits.mean(axis=1), np.stack([intervals.share(one).resampled.samples for one in hits]), 400
+    )
+    assert (mean.low, mean.high) == seed_intervals.ends(
+        mean.value, spread.variance, spread.df, 400, seed_intervals.SCORE
+    )
+    assert (mean.seeds, mean.images, mean.method) == ((0, 1, 2, 3, 4), 400, seed_intervals.SCORE)
     assert (mean.seed_variance, mean.image_variance, mean.residual_variance) == spread[2:]
     assert mean.high - mean.low < np.mean([one.high - one.low for one in rows])
     assert [one.resampled for one in (*rows, mean)] == [None] * 6

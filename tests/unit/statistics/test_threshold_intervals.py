@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from touchstone.records.nouns import Cell, Detector, Scores
-from touchstone.statistics import crossed, intervals, rows
+from touchstone.statistics import intervals, rows, seed_intervals
 from touchstone.statistics.threshold_intervals import (
     Threshold,
     difference,
@@ -114,7 +114,7 @@ def test_what_calibration_images_show_by_chance_does_not_average_out_over_networ
 def test_a_share_of_none_or_all_is_bounded_by_its_own_images(hit):
     far = share_at(FIXED, SCORES - 100, below=hit, above=not hit)  # of 400 images, at a threshold from 100
 
-    assert far[:3] == pytest.approx((float(hit), *crossed.ends(float(hit), 0, 399, 400, crossed.SCORE)))
+    assert far[:3] == pytest.approx((float(hit), *seed_intervals.ends(float(hit), 0, 399, 400, seed_intervals.SCORE)))
     cells = [Cell(None, f"net.{seed}", entry="net", seed=seed, examples="test") for seed in range(2)]
     table = rows.with_means([rows.row("it", far, cell=cell, n=400, files=[cell]) for cell in cells])
     assert [row.images for row in table] == [400, 400, 400]
@@ -138,7 +138,7 @@ def test_a_mean_less_its_threshold_varies_by_both():
     assert found.value == pytest.approx((SCORES - threshold.value).mean() / 2)
     expected = (SCORES.var() / 400 + threshold.samples.var()) / 4
     assert np.var(found.resampled.samples) == pytest.approx(expected, rel=0.15)
-    assert found.method == crossed.PLAIN
+    assert found.method == seed_intervals.PLAIN
 
 
 def test_a_paired_difference_at_one_threshold_knows_that_both_move_together():
@@ -148,6 +148,6 @@ def test_a_paired_difference_at_one_threshold_knows_that_both_move_together():
     found = difference(0.0, first, second, 400)
 
     assert np.var(found.resampled.samples) < 0.1 * np.var(first.resampled.samples)
-    assert (found.method, found.resampled.drawn_from) == (crossed.SIGNED, (400, 200))
+    assert (found.method, found.resampled.drawn_from) == (seed_intervals.SIGNED, (400, 200))
     with pytest.raises(ValueError, match="needs the same images"):
         difference(0.0, first, share_at(replace(threshold, images=7), SCORES, below=True, above=False), 400)

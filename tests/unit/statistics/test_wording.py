@@ -1,6 +1,6 @@
 import pytest
 
-from touchstone.statistics import crossed, intervals, rows
+from touchstone.statistics import intervals, rows, seed_intervals
 from touchstone.statistics.wording import METHODS, RANGE, bracketed, limit, plain, what_brackets_are, written
 
 
@@ -53,7 +53,7 @@ def test_plain_text_has_common_spaces_alone():
 
 
 def test_every_method_has_words():
-    assert set(METHODS) == {*crossed.METHODS, intervals.EXACT, intervals.PERCENTILE}
+    assert set(METHODS) == {*seed_intervals.METHODS, intervals.EXACT, intervals.PERCENTILE}
     assert rows.RANGE == RANGE
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from touchstone import registry
 from touchstone.numerics import precision
 from touchstone.pipeline.jobs import results
-from touchstone.pipeline.jobs.budgets import check_declared_budget
+from touchstone.pipeline.jobs.attack_budgets import check_declared_budget
 from touchstone.pipeline.jobs.independent_rows import check_independent_rows
 from touchstone.pipeline.jobs.job import Job, bound
 from touchstone.pipeline.jobs.reader import JobError

@@ -14,8 +14,8 @@ from touchstone.records.nouns import ContractError
 from touchstone.report import overview, packing
 from touchstone.report.attack_checks import grid
 from touchstone.report.chapters import Question, chapters
-from touchstone.report.claim_lines import page_lines
-from touchstone.report.claim_table import claim_rows, claims_csv, claims_tex
+from touchstone.report.claim_files import claim_rows, claims_csv, claims_tex
+from touchstone.report.claim_table import page_lines
 from touchstone.report.origins import Maker, Source
 from touchstone.report.page import Content, page
 from touchstone.report.pictures import Drawing, pictures

@@ -12,7 +12,7 @@ from touchstone.__main__ import main
 from touchstone.pipeline.auditing import comparison
 from touchstone.pipeline.auditing.comparison import APART, FILES, MOVED, Report
 from touchstone.records.metric_tables import METRIC_COLUMNS
-from touchstone.report.claim_table import COLUMNS as CLAIM_COLUMNS
+from touchstone.report.claim_files import COLUMNS as CLAIM_COLUMNS
 
 ROOT = Path(__file__).parents[4]
 

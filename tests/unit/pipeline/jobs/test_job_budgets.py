@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from touchstone.pipeline.jobs.budgets import check_declared_budget
+from touchstone.pipeline.jobs.attack_budgets import check_declared_budget
 from touchstone.records.nouns import ExampleSet
 
 

@@ -7,8 +7,8 @@ from scipy import stats
 
 import interval_coverage
 from interval_coverage import FORGETFUL, HULL, LEAST, REAL, SEEDS
-from touchstone.statistics import crossed, wording
-from touchstone.statistics.crossed import PLAIN, SCORE, SIGNED, SIGNED_DIFFERENCE, Spread, ends, spread
+from touchstone.statistics import seed_intervals, wording
+from touchstone.statistics.seed_intervals import PLAIN, SCORE, SIGNED, SIGNED_DIFFERENCE, Spread, ends, spread
 
 Z = stats.norm.ppf(0.975)
 
@@ -201,7 +201,7 @@ def test_a_difference_ends_where_no_difference_can_be(method, largest):
 
 
 def test_every_method_of_an_interval_has_words():
-    assert crossed.METHODS.keys() <= wording.METHODS.keys()
+    assert seed_intervals.METHODS.keys() <= wording.METHODS.keys()
 
 
 @pytest.mark.parametrize("method", [SCORE, SIGNED, SIGNED_DIFFERENCE, PLAIN])
@@ -223,14 +223,19 @@ def test_the_p_value_of_a_normal_number_is_its_tail(above):
     def normal(confidence):
         return ends(0.3, 0.1**2, np.inf, 100, PLAIN, confidence)
 
-    found = crossed.p_value(normal, 0.1, above=above)
+    found = seed_intervals.p_value(normal, 0.1, above=above)
 
     assert found == pytest.approx(stats.norm.sf(2) if above else 0.5, abs=1e-9)
 
 
 def test_holms_decisions_stand_until_the_first_that_does_not():
-    assert crossed.holm({"b": 0.02, "a": 0.01, "d": 0.04, "c": 0.03}) == {"a": True, "b": False, "c": False, "d": False}
-    assert crossed.holm({"a": 0.012, "b": 0.016, "c": 0.024, "d": 0.05}) == dict.fromkeys("abcd", True)
+    assert seed_intervals.holm({"b": 0.02, "a": 0.01, "d": 0.04, "c": 0.03}) == {
+        "a": True,
+        "b": False,
+        "c": False,
+        "d": False,
+    }
+    assert seed_intervals.holm({"a": 0.012, "b": 0.016, "c": 0.024, "d": 0.05}) == dict.fromkeys("abcd", True)
 
 
 # --- coverage: a small part of benchmarks/interval_coverage.py, with the same random numbers each time -------------

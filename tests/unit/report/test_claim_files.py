@@ -7,8 +7,8 @@ from dataclasses import replace
 from hand_made_claims import ASKED, asks, book, mean, row
 
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.report.claim_lines import page_lines
-from touchstone.report.claim_table import COLUMNS, claim_rows, claims_csv
+from touchstone.report.claim_files import COLUMNS, claim_rows, claims_csv
+from touchstone.report.claim_table import page_lines
 from touchstone.statistics.sanity_checks import Doubts
 
 ATTACK = {"tests": [{"name": "SR", "metric": "evasion_rate", "above": 0.5}]}

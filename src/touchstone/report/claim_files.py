@@ -1,0 +1,187 @@
+"""The table of claims as claims.csv, as LaTeX and as the last rows of metrics.csv.gz. For the page: claim_table.py."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields, replace
+
+from touchstone.claims.criteria import MARKS, Book, Criterion
+from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, said, sentence
+from touchstone.records.metric_tables import MetricRow
+from touchstone.statistics.wording import NARROW, bracketed, plain, written
+
+PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
+PUBLISHED = "published"  # the kind of a figure that a paper states; criteria have kinds of their own
+EVALUATION = "claims"  # the evaluation of a claim's row in metrics.csv.gz
+
+
+@dataclass(frozen=True)
+class _Record:
+    """One claim as claims.csv stores it, with the number that decided; the fields are the columns, in order."""
+
+    claim: str
+    paper: str
+    kind: str
+    setting: str
+    criterion: str
+    published: str
+    number: str
+    measured: float | None
+    unit: str
+    low: float | None
+    high: float | None
+    method: str
+    n: int | None
+    images: int | None
+    seeds: str
+    status: str
+    attacker: str
+    holm: str
+    says: str
+    note: str
+    files: str
+
+
+COLUMNS = tuple(field.name for field in fields(_Record))
+
+
+# --- rows of metrics.csv.gz ---------------------------------------------------------------------------------------
+
+
+def claim_rows(verdicts: Iterable[Verdict], first_line: int) -> list[MetricRow]:
+    """Return one metrics row per number of the criteria, each with its `line` and the lines that it is `of`."""
+    parts = [(verdict.claim.id, part) for verdict in verdicts if not verdict.judged_by for part in verdict.parts]
+    return [_row(name, part, line) for line, (name, part) in enumerate(parts, first_line)]
+
+
+def _row(claim: str, part: Part, line: int) -> MetricRow:
+    quantity = part.quantity
+    return replace(
+        quantity.row,
+        evaluation=EVALUATION,
+        entry=claim,
+        examples=quantity.about,
+        metric=part.title,
+        value=quantity.value,
+        low=_end(quantity.low),
+        high=_end(quantity.high),
+        base_rate=None,
+        seed=None,
+        seeds=tuple(quantity.seeds),
+        threat=quantity.row.threat.seedless,
+        method=part.method,
+        line=line,
+        of=tuple(row.line for row in dict.fromkeys((quantity.row, *quantity.each))),
+    )
+
+
+def _end(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _files(part: Part) -> list[str]:
+    return list(part.quantity.row.files)
+
+
+# --- claims.csv ---------------------------------------------------------------------------------------------------
+
+
+def claims_csv(book: Book, verdicts: Iterable[Verdict]) -> bytes:
+    """Return the table of all claims; the note names the numbers that did not decide."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for verdict in verdicts:
+        writer.writerow([_cell(value) for value in astuple(_record(book, verdict))])
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    return "" if value is None else repr(value) if isinstance(value, float) else value
+
+
+def _record(book: Book, verdict: Verdict) -> _Record:
+    claim, deciding = verdict.claim, verdict.parts[0] if verdict.parts else None
+    quantity = deciding.quantity if deciding else None
+    return _Record(
+        claim=claim.id,
+        paper=claim.paper,
+        kind=kind_of(verdict),
+        setting=claim.setting,
+        criterion=criterion_of(verdict),
+        published=published_figures(book, verdict),
+        number=deciding.name if deciding else "",
+        measured=quantity.value if quantity else None,
+        unit=quantity.unit if quantity else "",
+        low=_end(quantity.low) if quantity else None,
+        high=_end(quantity.high) if quantity else None,
+        method=deciding.method if deciding else "",
+        n=quantity.n if quantity else None,
+        images=quantity.row.images if quantity else None,
+        seeds=" ".join(map(str, deciding.seeds)) if deciding else "",
+        status=verdict.word,
+        attacker=verdict.attacker,
+        holm={None: "", True: "stands", False: "does not stand"}[verdict.holm],
+        says=plain(said(verdict)),
+        note=plain("; ".join([*verdict.notes, *(sentence(part) for part in verdict.parts[1:])])),
+        files=" ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part))),
+    )
+
+
+def kind_of(verdict: Verdict) -> str:
+    """Return whose claim it is, one of KINDS or PUBLISHED."""
+    return verdict.claim.kind if isinstance(verdict.claim, Criterion) else PUBLISHED
+
+
+def criterion_of(verdict: Verdict) -> str:
+    """Return the criterion in words; of a published claim, the criteria that judge it."""
+    if isinstance(verdict.claim, Criterion):
+        return verdict.claim.text
+    return f"that of {', '.join(verdict.judged_by)}" if verdict.judged_by else ""
+
+
+def published_figures(book: Book, verdict: Verdict) -> str:
+    """Return the figure of a published claim, and of a criterion the figures of the claims that it scales down."""
+    claim = verdict.claim
+    if isinstance(claim, Criterion):
+        claims = [book.published[name] for name in claim.scales]
+        return "; ".join(f"{each.id}: {each.figure}" + f" ({MARKS['K']})" * ("K" in each.marks) for each in claims)
+    return f"{claim.figure} ({'; '.join([claim.source, *(MARKS[mark] for mark in claim.marks)])})"
+
+
+# --- LaTeX --------------------------------------------------------------------------------------------------------
+
+
+def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
+    r"""Return a LaTeX longtable of all claims, as wide as a text of one column; its first line says what it needs."""
+    heads = ("Claim", "Setting", "Published", "Measured", "Status")
+    # Ragged, because narrow columns of justified words leave gaps and fill LaTeX's log with warnings.
+    widths = (".26", ".23", ".19", ".14")
+    columns = "".join(rf">{{\raggedright\arraybackslash}}p{{{width}\textwidth}}" for width in widths)
+    columns = f"@{{}}l{columns}@{{}}"
+    lines = [rf"\begin{{longtable}}{{{columns}}}", _tex(heads) + r"\hline\noalign{\smallskip}\endhead"]
+    for verdict in verdicts:
+        record = _record(book, verdict)
+        measured = ""
+        if verdict.parts and record.measured is not None:
+            number = f"{written(record.measured, record.unit)} {bracketed(record.low, record.high, record.unit)}"
+            measured = f"{verdict.parts[0].name}: {number}".rstrip()
+        attacker = "" if verdict.attacker == DOES_NOT_APPLY else f"; attacker who knows: {verdict.attacker}"
+        lines.append(_tex((record.claim, record.setting, record.published, measured, record.status + attacker)))
+    opened = r"{\footnotesize\setlength{\tabcolsep}{4pt}"
+    return ("\n".join([PREAMBLE, opened, *lines, r"\end{longtable}}"]) + "\n").encode()
+
+
+def _tex(cells: Iterable[str]) -> str:
+    """Return a line of a LaTeX table, in characters that plain pdflatex can set, with paired quotes."""
+    named = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
+    named |= {NARROW: r"\,", "≥": r"$\ge$", "≤": r"$\le$", "–": "--", "×": r"$\times$"}
+    special = re.compile(rf"[\\~^<>&%$#_{{}}{NARROW}≥≤–×]")
+    escaped = (special.sub(lambda match: named.get(match[0], "\\" + match[0]), cell) for cell in cells)
+    quoted = (re.sub('"([^"]*)"', r"``\1''", cell) for cell in escaped)
+    # A hyphen right before a number, at the start of a word, is a minus.
+    return " & ".join(re.sub(r"(?<![^\s\[(])-(?=[.\d])", "$-$", cell) for cell in quoted) + r" \\"
