@@ -157,7 +157,7 @@ def test_the_claims_stand_first(page):
 
 @pytest.mark.parametrize(
     ("name", "head"),
-    [("claims > details", "verdict"), ("chapter-planted_problems details.full", "planted success rate")],
+    [("claims > details", "verdict"), ("chapter-negative_controls details.full", "auroc halves")],
 )
 def test_a_table_sorts_up_and_down(page, name, head):
     table = opened(page, f"#{name} table:not([aria-label='Other criteria'])")
