@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from touchstone.api import calls
 from touchstone.contracts import Model
 from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.numerics.tensors import RandomStreams, batches, frozen
+from touchstone.statistics.thresholds import catching_threshold
 
 
 class BrittleInput(NamedTuple):
@@ -118,10 +120,10 @@ def brittle_threshold(
     if not 0 < caught <= 1:
         raise ValueError(f"caught must be above 0, at most 1, got {caught:g}")
     brittle = brittle_inputs(model, images, eps=eps, batch_size=batch_size, seed=seed, progress=progress)
-    leads = [one.logit_margin for one in brittle]
-    if not leads:
+    if not brittle:
         raise ValueError(f"no input is brittle at eps {eps:g}, so there is no threshold")
-    return float(torch.tensor(leads, dtype=torch.float64).quantile(caught, interpolation="higher"))
+    leads = np.array([one.logit_margin for one in brittle])
+    return catching_threshold(leads, np.ones(len(leads), dtype=np.bool_), caught)
 
 
 def _decided(model: Model, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Where every threshold is computed: of a detector's scores, and of logit margins that separate brittle inputs."""
+"""Where thresholds are computed: of a detector's scores, and of logit margins that separate brittle inputs."""
 
 from __future__ import annotations
 
