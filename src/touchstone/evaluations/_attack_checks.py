@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -25,6 +25,30 @@ def check_rows(
     for name, number, of in ((check, value, unit), (f"{check}{PASSED}", passed, "passed")):
         interval = Interval(number, None, None)
         yield row(name, interval, cell=main, n=n, files=files, unit=of, entry=entry, examples=examples)
+
+
+def against_oblivious(
+    check: str, rates: Mapping[str, float], attacked: list[Cell], known: list[Cell], *, entry: str | None = None
+) -> list[MetricRow]:
+    """Return the check that no attack which ignores the defence succeeds more often than those that know all of it.
+
+    Args:
+        check: its name.
+        rates: {file: the share of images on which that attack succeeds}.
+        attacked: all attacks of one budget.
+        known: those among them that know the whole defence.
+        entry: of the rows, if it is not that of the cells.
+
+    Returns:
+        The rows of the check; none if every attack knows the defence.
+    """
+    aware = {cell.file for cell in known}
+    oblivious = [cell for cell in attacked if cell.file not in aware]
+    if not oblivious:
+        return []
+    best = max(known, key=lambda cell: rates[cell.file])
+    value = max(rates[cell.file] for cell in oblivious) - rates[best.file]
+    return list(check_rows(check, value, best, [best, *oblivious], entry=entry))
 
 
 def ladder(cells: list[Cell], main: Cell, name: str) -> list[Cell]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from touchstone.evaluations._attack_checks import check_rows
+from touchstone.evaluations._attack_checks import against_oblivious
 from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
@@ -154,22 +154,11 @@ def _worst(attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, st
     names = tuple(sorted(place(cell).removeprefix(f"{cell.examples}/") for cell in attacked))
     threat = Threat(ADAPTIVE, worst_of=names, norm=norm, budget=(("eps", stated(eps)),))
     union = [replace(one, examples=where, threat=threat) for one in rows]
-    return [*union, *_against_oblivious(attacked, adaptive, guard, each)]
-
-
-def _against_oblivious(
-    attacked: list[Cell], adaptive: list[Cell], guard: _Guard, reach: dict[str, Array]
-) -> list[MetricRow]:
-    """Return the check that no attack which ignores the detector gets past it more often than the adaptive ones do."""
-    rate = adaptive[0].victim.partition("@")[2]
-    oblivious = [cell for cell in attacked if "+" not in cell.victim]
-    if not oblivious or rate not in guard.thresholds:
-        return []
-    past = {cell.file: float((reach[cell.file] <= guard.thresholds[rate].value).mean()) for cell in attacked}
-    best = max(adaptive, key=lambda cell: past[cell.file])
-    value = max(past[cell.file] for cell in oblivious) - past[best.file]
-    entry = f"{best.entry}+{best.detector}"
-    return list(check_rows("evades_less_than_oblivious", value, best, [best, *oblivious], entry=entry))
+    aimed_at = guard.thresholds.get(adaptive[0].victim.partition("@")[2])
+    if aimed_at is not None:
+        rates = {file: float((own <= aimed_at.value).mean()) for file, own in each.items()}
+        union += against_oblivious("evades_less_than_oblivious", rates, attacked, adaptive, entry=entry)
+    return union
 
 
 def _wrong(out: Cell, cell: Cell) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluations._attack_checks import check_rows
+from touchstone.evaluations._attack_checks import against_oblivious
 from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
@@ -225,7 +225,7 @@ def _worst(
     wrong, by_known = (np.any(in_order(lambda cell: ~_right(cell), cells), axis=0) for cells in (tried, known))
     rows = [
         new("accuracy", ~wrong),
-        *_against_oblivious("worse_than_oblivious", lambda cell: ~_right(cell), tried, known),
+        *against_oblivious("worse_than_oblivious", _rates(lambda cell: ~_right(cell), tried), tried, known),
     ]
     if wrong.any():
         rows.append(new("oblivious_only_share", ~by_known, among=wrong))
@@ -234,7 +234,7 @@ def _worst(
     router, calibration = _router(detectors, known[0]), _router(calibration_scores, known[0])
     rate = f"{router.settings['false_positive_rate']:g}"
     threshold = of_detector(router.noun, calibration.noun, **sampling)[rate]
-    rows += _against_oblivious("evades_less_than_oblivious", _past, tried, known)
+    rows += against_oblivious("evades_less_than_oblivious", _rates(_past, tried), tried, known)
     past, by_known = (np.any(in_order(_past, cells), axis=0) for cells in (tried, known))
     # The threshold at and above which at least one of the attacks gets past.
     reach = np.minimum.reduce(in_order(_reach, tried))
@@ -246,18 +246,9 @@ def _worst(
     return rows
 
 
-def _against_oblivious(
-    check: str, succeeds: Callable[[Cell], Array], tried: list[Cell], known: list[Cell]
-) -> list[MetricRow]:
-    """Return the check that no attack which ignores the defence succeeds more often than the attacks on all of it do."""
-    aware = {cell.file for cell in known}
-    oblivious = [cell for cell in tried if cell.file not in aware]
-    if not oblivious:
-        return []
-    rates = {cell.file: float(succeeds(cell).mean()) for cell in tried}
-    best = max(known, key=lambda cell: rates[cell.file])
-    value = max(rates[cell.file] for cell in oblivious) - rates[best.file]
-    return list(check_rows(check, value, best, [best, *oblivious]))
+def _rates(succeeds: Callable[[Cell], Array], tried: list[Cell]) -> dict[str, float]:
+    """Return {file: the share of images on which that attack succeeds}."""
+    return {cell.file: float(succeeds(cell).mean()) for cell in tried}
 
 
 def _past(cell: Cell) -> Array:
