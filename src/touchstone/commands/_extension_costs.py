@@ -89,16 +89,8 @@ class Prices:
 
     def _kinds(self, row: MetricRow) -> dict[Job, _Kind]:
         """Return the jobs behind a number, by what they are without their seeds."""
-        waiting, seen, kinds = files_of(row.files), set[str](), dict[Job, _Kind]()
-        sets = self._inputs.sets(row)
-        while waiting:
-            file = waiting.pop()
-            if file in seen:
-                continue
-            rule, wildcards = self._plan.maker(file)
-            tasks = self._plan.tasks(rule, **wildcards)
-            seen.update({file}, files_of(task.output for task in tasks))
-            waiting += files_of(name for task in tasks for name in task.input_files)
+        kinds, sets = dict[Job, _Kind](), self._inputs.sets(row)
+        for rule, wildcards in self._plan.jobs_behind(files_of(row.files)):
             kind = kinds.setdefault(_alike(rule, wildcards), _Kind([], set(), _grows(rule, sets)))
             kind.jobs.append(_key(rule.name, wildcards))
             kind.seeds |= _seeds_in(wildcards)

@@ -7,7 +7,7 @@ so it imports torch only once for many files. A plan depends only on the setting
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property, lru_cache
 from itertools import product
 
@@ -115,7 +115,17 @@ class Plan:
 
     @cached_property
     def _jobs(self) -> list[tuple[Rule, dict[str, str]]]:
-        waiting, done = {f"reports/{self.study.name}/report.html"}, set[str]()
+        order = {name: place for place, name in enumerate(self.rules)}
+        behind = self.jobs_behind([f"reports/{self.study.name}/report.html"])
+        return sorted(behind, key=lambda job: (order[job[0].name], *job[1].values()))
+
+    def jobs_behind(self, files: Iterable[str]) -> list[tuple[Rule, dict[str, str]]]:
+        """Return every job that these files depend on, each once, with those that make them.
+
+        Raises:
+            KeyError: the study does not make one of the files.
+        """
+        waiting, done = set(files), set[str]()
         jobs: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Rule, dict[str, str]]] = {}
         while waiting:
             rule, wildcards = self.maker(waiting.pop())
@@ -124,8 +134,7 @@ class Plan:
             done.update(files_of(task.output for task in tasks))
             waiting |= set(files_of(name for task in tasks for name in task.input_files))
             waiting -= done
-        order = {name: place for place, name in enumerate(self.rules)}
-        return sorted(jobs.values(), key=lambda job: (order[job[0].name], *job[1].values()))
+        return list(jobs.values())
 
     def maker(self, file: str) -> tuple[Rule, dict[str, str]]:
         """Return the rule that creates a file, and its wildcards' values.
