@@ -131,14 +131,21 @@ def attacked(suite: str, network: Network, rows: Rows, norm: str, eps: float, ke
         return kept["cell"]  # type: ignore[no-any-return]
     with counted(network.model) as effort:
         images = SUITES[suite](network.model, rows, eps, norm)
-    inside = Ball(rows.images, eps, norm).project(images)  # type: ignore[arg-type]  # both claim to keep the budget
-    right = set(rows.right(network.model).ids.tolist())
-    left = set(Rows(inside, rows.labels, rows.ids).right(network.model).ids.tolist())
-    cell = {"left": sorted(right & left), "passes": (effort.forward + effort.gradient) / len(rows.ids)}
+    cell = {
+        "left": left_right(network.model, rows, images, eps, norm),
+        "passes": (effort.forward + effort.gradient) / len(rows.ids),
+    }
     if file:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({"key": key, "cell": cell}))
     return cell
+
+
+def left_right(model: nn.Module, rows: Rows, images: Tensor, eps: float, norm: str) -> list[int]:
+    """Return the ids of the rows that are right, and stay right under an attack, whose images are clipped to the budget."""
+    inside = Ball(rows.images, eps, norm).project(images)  # type: ignore[arg-type]  # all claim to keep the budget
+    right = set(rows.right(model).ids.tolist())
+    return sorted(right & set(Rows(inside, rows.labels, rows.ids).right(model).ids.tolist()))
 
 
 def race(network: Network, rows: Rows, norm: str, eps: float, keep: Path | None) -> Results:
