@@ -15,15 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ALWAYS = "tests/unit/test_imports.py"
-STUDY_FIXTURES = {
-    "tiny",
-    "bare",
-    "copied",
-    "again",
-    "clone",
-    "made_once",
-    "with_one_figure",
-}  # a study or a copy of the repository
+# Fixtures of a study or of a copy of the repository.
+STUDY_FIXTURES = {"tiny", "bare", "copied", "again", "clone", "made_once", "with_one_figure"}
 MOST = 20  # test files: about a minute on two cores; a change that touches more is a case for `make test`
 
 

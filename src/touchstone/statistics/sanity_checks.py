@@ -16,15 +16,9 @@ from touchstone.statistics.wording import written
 EVALUATIONS = ("sanity", "detector_sanity", "score_sanity")  # the components that only check attacks
 # The numbers that a failed check of their attack affects.
 ROBUST = (
-    "robust_accuracy",
-    "attacked_accuracy",
-    "success_rate",
-    "error_minus",
-    "evasion_rate",
-    "accuracy",
-    "wrong_rate",
+    "robust_accuracy", "attacked_accuracy", "success_rate", "error_minus", "evasion_rate", "accuracy", "wrong_rate",
     "auroc_",
-)
+)  # fmt: skip
 PASSED = "_passed"  # after a check's name: the row that says 1 or 0
 
 
