@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,12 +11,10 @@ from torch import Tensor
 from touchstone.adaptive._surrogates import leaky_gradients
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import is_flat
-from touchstone.adversary.losses import keep_higher, loss_and_input_gradient, loss_at, margin_loss
+from touchstone.adversary.losses import keep_higher, loss_at, margin_loss
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import RandomStreams, frozen, per_row
-
-Aim = Callable[[Tensor], Tensor]  # images (N, C, H, W) -> what to raise, (N,)
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def score_pgd(
@@ -43,8 +42,8 @@ def score_pgd(
     Steps shrink linearly to 0. Steps of one length would only circle the optimum of an image between two classes, which is
     where they tie.
 
-    Cost per image: (restarts * (1 + classes, if every_class) + imitations) * steps gradients, twice as many while the score
-    is flat, and classes + 3 scores to choose the imitations.
+    Cost per image: (restarts * (1 + classes, if every_class) + imitations) * steps gradients, twice as many for an
+    image whose score is flat, and classes + 3 scores to choose the imitations.
 
     Args:
         defence: the classifier behind a detector.
@@ -82,19 +81,60 @@ def score_pgd(
 
     with frozen(defence.model):
         best, best_value = images, loss_at(wrongness, images)
-        for aim in _aims(defence, images, wrongness, in_distribution, every_class):
-            for points in starts(imitations if aim is wrongness else 0):
+        for aim in _aims(defence, images, sign, in_distribution, every_class):
+            for points in starts(imitations if aim.label is None else 0):
                 for step in range(steps):
-                    value, gradient = _climb(defence, aim, points)
-                    if aim is not wrongness:
-                        value = loss_at(wrongness, points)
-                    best, best_value = keep_higher(best, best_value, points, value)
+                    scores, gradient = _climb(defence, aim, points)
+                    best, best_value = keep_higher(best, best_value, points, sign * scores)
                     points = ball.step(points, gradient, 2 * size * (1 - step / steps))
                 best, best_value = keep_higher(best, best_value, points, loss_at(wrongness, points))
     return best
 
 
-def _imitations(defence: Guarded, ball: Ball, wrongness: Aim, count: int) -> Iterator[Tensor]:
+@dataclass(frozen=True)
+class _Aim:
+    """What an attack raises: the score, where `sign` is 1, or lowers, where it is -1; or the lead of the class `label`."""
+
+    sign: Tensor  # (N,)
+    label: int | None = None
+
+    def __call__(self, logits: Tensor, scores: Tensor) -> Tensor:
+        if self.label is None:
+            return self.sign * scores
+        return -margin_loss(logits, torch.full((len(logits),), self.label, device=logits.device))
+
+    def take(self, rows: Tensor) -> _Aim:
+        return replace(self, sign=self.sign[rows])
+
+
+def _aims(defence: Guarded, images: Tensor, sign: Tensor, in_distribution: Tensor, every_class: bool) -> Iterator[_Aim]:
+    """Yield what to raise: the score, then each class's margin if `every_class`."""
+    yield _Aim(sign)
+    if every_class and not bool(in_distribution.all()):
+        for label in range(defence.model(images[:1]).shape[1]):
+            yield _Aim(sign, label)
+
+
+def _climb(defence: Guarded, aim: _Aim, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the scores, (N,), and the gradient of what to raise; where it is flat, the leaky one."""
+    scores, gradient = _scores_and_gradient(defence, aim, points)
+    rows = torch.nonzero(is_flat(gradient))[:, 0]
+    if len(rows):
+        with leaky_gradients(defence.model):
+            leaky = _scores_and_gradient(defence, aim.take(rows), points[rows])[1]
+        gradient = gradient.index_copy(0, rows, leaky)
+    return scores, gradient
+
+
+def _scores_and_gradient(defence: Guarded, aim: _Aim, points: Tensor) -> tuple[Tensor, Tensor]:
+    points = points.detach().requires_grad_()
+    with torch.enable_grad():
+        logits, scores = defence.read(points)
+        (gradient,) = torch.autograd.grad(aim(logits, scores).sum(), points)
+    return scores.detach(), gradient
+
+
+def _imitations(defence: Guarded, ball: Ball, wrongness: Callable[[Tensor], Tensor], count: int) -> Iterator[Tensor]:
     """Yield `count` starts, each image's best first: points nearest to a prototype."""
     prototypes = _prototypes(defence, ball.images)
 
@@ -115,27 +155,3 @@ def _prototypes(defence: Guarded, images: Tensor) -> Tensor:
     if "images" not in defence.typical:
         return greys
     return torch.cat([defence.typical["images"][0].to(images).view(-1, *images.shape[1:]), greys])
-
-
-def _climb(defence: Guarded, aim: Aim, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the value to raise, (N,), and its gradient; leaky if it is flat."""
-    value, gradient = loss_and_input_gradient(aim, points)
-    flat = is_flat(gradient)
-    if bool(flat.any()):
-        with leaky_gradients(defence.model):
-            gradient = torch.where(per_row(flat, points), loss_and_input_gradient(aim, points)[1], gradient)
-    return value, gradient
-
-
-def _aims(
-    defence: Guarded, images: Tensor, wrongness: Aim, in_distribution: Tensor, every_class: bool
-) -> Iterator[Aim]:
-    """Yield what to raise: the score, then each class's margin if `every_class`."""
-    yield wrongness
-    if every_class and not bool(in_distribution.all()):
-        for label in range(defence.model(images[:1]).shape[1]):
-            yield _towards(defence, torch.full((len(images),), label, device=images.device))
-
-
-def _towards(defence: Guarded, targets: Tensor) -> Aim:
-    return lambda points: -margin_loss(defence.model(points), targets)

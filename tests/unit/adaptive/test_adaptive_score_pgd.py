@@ -6,6 +6,7 @@ from torch import nn
 
 from touchstone.adaptive.score_pgd import score_pgd
 from touchstone.adversary.defences import Guarded
+from touchstone.adversary.effort import counted
 from touchstone.detectors.energy import energy
 from touchstone.detectors.mahalanobis import mahalanobis
 from touchstone.detectors.max_logit import max_logit
@@ -225,3 +226,25 @@ def test_no_more_starts_are_made_than_there_are():
     most = attacked(defence, images, False, eps=0.1, imitations=prototypes)
 
     assert torch.equal(attacked(defence, images, False, eps=0.1, imitations=100), most)
+
+
+def passes(defence, images):
+    """Return how many forward passes and how many gradients an attack towards every class takes."""
+    with counted(defence.model) as effort:
+        attacked(defence, images, False, eps=0.02, steps=5, restarts=1, imitations=0, every_class=True)
+    return effort.forward, effort.gradient
+
+
+def test_a_gradient_takes_one_pass_and_only_flat_images_take_two():
+    defence = switched_off()
+    stripes = torch.tensor([0.9, 0.1, 0.9, 0.1], dtype=torch.float64).view(1, 1, 2, 2)
+    steep, flat = stripes.expand(6, 1, 2, 2), torch.full((4, 1, 2, 2), 0.5, dtype=torch.float64)
+    gradients = (1 + 2) * 5  # the score and two classes
+    looks = 1 + 3  # at the images and at the end of each run; one image more shows how many classes there are
+
+    assert passes(defence, steep) == (6 * (gradients + looks) + 1, 6 * gradients)
+    assert passes(defence, flat) == (4 * (2 * gradients + looks) + 1, 4 * 2 * gradients)
+    assert passes(defence, torch.cat([steep, flat])) == (
+        6 * (gradients + looks) + 4 * (2 * gradients + looks) + 1,
+        6 * gradients + 4 * 2 * gradients,
+    )
