@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
 from touchstone.adversary.defences import Pipeline
-from touchstone.adversary.evasion import Observation
+from touchstone.adversary.evasion import Observation, lower_or_raise
 from touchstone.adversary.goals import Goal, strongest
 from touchstone.adversary.lowest_scores import as_stored, lower_scores, lowest_of, rank_at
 from touchstone.adversary.perturbations import Ball
 from touchstone.adversary.surrogates import Followed, search_ranks, smooth_pipeline, straight_pipeline
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
-from touchstone.numerics.tensors import RandomStreams, frozen, per_row
+from touchstone.numerics.tensors import RandomStreams, frozen
 
 
 def routed_pgd(
@@ -127,11 +127,7 @@ def _paths(pipeline: Pipeline) -> list[_Path]:
 
 def _follow(observation: Observation) -> Tensor:
     # After success it goes on raising the loss: a point that is only just wrong may be right again on the 1/255 grid.
-    return torch.where(
-        per_row(observation.wrong & observation.flagged, observation.class_gradient),
-        -observation.score_gradient,
-        observation.class_gradient,
-    )
+    return lower_or_raise(observation, observation.wrong & observation.flagged)
 
 
 def _best(pipeline: Pipeline, images: Tensor, labels: Tensor, candidates: list[Tensor], objective: str) -> Tensor:

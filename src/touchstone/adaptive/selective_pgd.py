@@ -7,6 +7,7 @@ from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import Observation, evade
+from touchstone.adversary.lowest_scores import selective
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, per_row
 
@@ -50,13 +51,14 @@ def selective_pgd(
     """
 
     def follow(observation: Observation) -> Tensor:
+        if not orthogonal:
+            return selective(observation)
         towards_wrong, towards_unflagged = observation.class_gradient, -observation.score_gradient
-        if orthogonal:
-            towards_wrong, towards_unflagged = (
-                _without(towards_wrong, towards_unflagged),
-                _without(towards_unflagged, towards_wrong),
-            )
-        return torch.where(per_row(observation.wrong, images), towards_unflagged, towards_wrong)
+        return torch.where(
+            per_row(observation.wrong, images),
+            _without(towards_unflagged, towards_wrong),
+            _without(towards_wrong, towards_unflagged),
+        )
 
     return evade(
         defence,

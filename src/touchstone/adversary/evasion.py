@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -17,19 +18,29 @@ from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norm
 
 @dataclass(frozen=True)
 class Observation:
-    """What a white-box attacker observes at one point of each row.
+    """What a white-box attacker observes at one point of each row. A gradient is computed when it is first read.
 
     Attributes:
         margin: (N,), margin loss; above 0 exactly if the prediction is wrong.
         excess: (N,), score minus threshold in units of the detector's spread; above 0 exactly if flagged.
-        class_gradient: (N, C, H, W), of the cross-entropy or of the loss that the attack chose.
-        score_gradient: (N, C, H, W), of the excess.
+        class_slope: computes `class_gradient`.
+        score_slope: computes `score_gradient`.
     """
 
     margin: Tensor
     excess: Tensor
-    class_gradient: Tensor
-    score_gradient: Tensor
+    class_slope: Callable[[], Tensor]
+    score_slope: Callable[[], Tensor]
+
+    @cached_property
+    def class_gradient(self) -> Tensor:
+        """The gradient of the cross-entropy or of the loss that the attack chose, (N, C, H, W)."""
+        return self.class_slope()
+
+    @cached_property
+    def score_gradient(self) -> Tensor:
+        """The gradient of the excess, (N, C, H, W)."""
+        return self.score_slope()
 
     @property
     def wrong(self) -> Tensor:
@@ -43,6 +54,24 @@ class Observation:
 
 
 Direction = Callable[[Observation], Tensor]
+
+
+def lower_or_raise(observation: Observation, lower: Tensor) -> Tensor:
+    """Return the direction that lowers the score of some rows, and raises the loss of the others, (N, C, H, W).
+
+    A gradient that no row needs is not computed.
+
+    Args:
+        observation: of all rows.
+        lower: (N,) bool, the rows whose score is lowered.
+    """
+    if not bool(lower.any()):
+        return observation.class_gradient
+    if bool(lower.all()):
+        return -observation.score_gradient
+    return torch.where(
+        per_row(lower, observation.class_gradient), -observation.score_gradient, observation.class_gradient
+    )
 
 
 class Defended(Protocol):
@@ -129,10 +158,19 @@ def _observe(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogi
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         logits, scores = defence.read(points)
-        (class_gradient,) = torch.autograd.grad(loss(logits, labels).sum(), points, retain_graph=True)
+        loss_of_all = loss(logits, labels).sum()
         excess = (scores - defence.threshold) / defence.spread
-        (score_gradient,) = torch.autograd.grad(excess.sum(), points, materialize_grads=True, allow_unused=True)
-    return Observation(margin_loss(logits.detach(), labels), excess.detach(), class_gradient, score_gradient)
+        excess_of_all = excess.sum()
+
+    def class_slope() -> Tensor:
+        return torch.autograd.grad(loss_of_all, points, retain_graph=True)[0]
+
+    def score_slope() -> Tensor:
+        return torch.autograd.grad(excess_of_all, points, retain_graph=True, materialize_grads=True, allow_unused=True)[
+            0
+        ]
+
+    return Observation(margin_loss(logits.detach(), labels), excess.detach(), class_slope, score_slope)
 
 
 def _with_surrogate_gradient(
@@ -143,7 +181,7 @@ def _with_surrogate_gradient(
         return observation
     gradient = observation.score_gradient.clone()
     gradient[flat] = _observe(surrogate, points[flat], labels[flat], loss).score_gradient
-    return replace(observation, score_gradient=gradient)
+    return replace(observation, score_slope=lambda: gradient)
 
 
 def is_flat(gradient: Tensor) -> Tensor:

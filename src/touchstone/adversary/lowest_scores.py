@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from touchstone.adversary.evasion import Defended, Direction, Observation, _observe
+from touchstone.adversary.evasion import Defended, Direction, Observation, _observe, lower_or_raise
 from touchstone.adversary.losses import LossOfLogits, cross_entropy, margin_loss
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row, to_grid_towards
@@ -83,8 +83,7 @@ def lowest_of(defence: Defended, images: Tensor, labels: Tensor, candidates: Ite
 
 def selective(observation: Observation) -> Tensor:
     """Return the direction that raises the loss of a right point, and lowers the score of a wrong one."""
-    wrong = per_row(observation.wrong, observation.class_gradient)
-    return torch.where(wrong, -observation.score_gradient, observation.class_gradient)
+    return lower_or_raise(observation, observation.wrong)
 
 
 def rank(margin: Tensor, excess: Tensor) -> Tensor:
