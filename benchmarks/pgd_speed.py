@@ -9,7 +9,8 @@ most. `stop_on_success` only pays for survivors, so its goal is their share of t
 without it may take .9 of that time. A step is compared with a bare loop of forward pass and torch's input gradient, which
 moves nothing. A second bare loop, with the input gradients of our attacks (`input_gradients`), shows the cost of the rest
 of a step. A third makes the passes of `stop_on_success` and nothing else: at each step one of as many images as still stand.
-No attack that moves all images step by step, and drops an image at its first wrong point, can take less. Writes pgd_speed.json and .md into benchmarks/results/.
+No attack that moves all images step by step, and drops an image at its first wrong point, can take less. Writes
+pgd_speed.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ import racing
 import shard_memory
 import stored_detectors
 import training_epochs
+from touchstone.adversary.effort import counted
 from touchstone.models.preact_resnet18 import preact_resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.pipeline.planning.plan import Plan
@@ -114,7 +115,21 @@ def test_pgd_runs_small(tmp_path, monkeypatch):
     found = pgd_speed.measured(images=32, rounds=1, epochs=1, resnet_images=4)
 
     assert "adv-lib pgd_linf" in written(pgd_speed, found, tmp_path)
-    assert len(found["goals"]) == 7
+    assert len(found["goals"]) == 9
+
+
+def test_the_bare_passes_of_stopping_are_those_of_the_images_that_still_stand():
+    model, rows = digits_networks.digits_network("clean", 48, epochs=4)
+    run = partial(pgd_speed.ours, stop=True)
+
+    sizes = pgd_speed.passes_of_stopping(model, rows)
+
+    with counted(model) as effort:
+        attacked = pgd_speed.attacked(run, model, rows)
+    assert effort.gradient == sum(sizes) < pgd_speed.STEPS * len(rows.images)
+    assert sizes == sorted(sizes, reverse=True)
+    standing = int(rows.withstood(model, attacked, pgd_speed.EPS).sum())
+    assert sizes[-1] >= standing and len(sizes) == pgd_speed.STEPS
 
 
 def test_pgd_that_is_weaker_than_the_peers_is_not_timed(monkeypatch):
