@@ -81,16 +81,15 @@ def bare(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, *, ours:
 
 
 def passes_of_stopping(model: nn.Module, rows: Rows) -> list[int]:
-    """Return how many images each gradient of `stop_on_success` is of, step by step."""
+    """Return the number of images that `stop_on_success` computes a gradient of, step by step."""
     sizes: list[int] = []
 
     def note(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         if torch.is_grad_enabled() and arguments[0].requires_grad:
             sizes.append(len(arguments[0]))
 
-    handle = model.register_forward_pre_hook(note)
-    attacked(partial(ours, stop=True), model, rows)
-    handle.remove()
+    with model.register_forward_pre_hook(note):
+        attacked(partial(ours, stop=True), model, rows)
     return sizes
 
 

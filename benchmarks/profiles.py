@@ -31,6 +31,7 @@ import stored_detectors
 import training_epochs
 from racing import Results, Rows
 from touchstone.adversary.ascent import keep_better
+from touchstone.adversary.effort import counted
 from touchstone.adversary.goals import Goal
 from touchstone.adversary.losses import logits_loss_and_gradient
 from touchstone.adversary.perturbations import Ball, check_inputs
@@ -109,17 +110,12 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Results]:
 
 def passes(model: nn.Module, rows: Rows) -> Results:
     """Return the share of 40 passes over all images that stop_on_success makes, with gradients and without."""
-    seen = {"with gradients": 0, "without": 0}
-
-    def count(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        seen["with gradients" if torch.is_grad_enabled() else "without"] += len(given[0])
-
-    hook = model.register_forward_pre_hook(count)
-    images = pgd_speed.attacked(partial(pgd_speed.ours, stop=True), model, rows)
-    hook.remove()
+    with counted(model) as effort:
+        images = pgd_speed.attacked(partial(pgd_speed.ours, stop=True), model, rows)
     whole = pgd_speed.STEPS * len(rows.images)
     left = pgd_speed.survivors(model, rows, images)
-    return {"survive": left, **{name: number / whole for name, number in seen.items()}}
+    without = effort.forward - effort.gradient
+    return {"survive": left, "with gradients": effort.gradient / whole, "without": without / whole}
 
 
 MEMBERS: dict[str, Callable[..., Tensor]] = {

@@ -414,7 +414,7 @@ def test_the_passes_of_an_attack_that_stops_are_those_of_the_images_that_stand(m
 
     def stopping(model, images, labels, ids, *, stop):
         for standing in (8, 2):  # six fall at the first of forty steps
-            model(images[:standing])
+            model(images[:standing].requires_grad_())
         with torch.no_grad():
             model(images)
         return images
