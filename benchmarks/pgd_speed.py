@@ -8,7 +8,7 @@ every contestant's images are clipped to the budget and classified again: the nu
 most. `stop_on_success` only pays for survivors, so its goal is their share of the fastest peer's time. On the ResNet, pgd
 without it may take .9 of that time. A step is compared with a bare loop of forward pass and torch's input gradient, which
 moves nothing. A second bare loop, with the input gradients of our attacks (`input_gradients`), shows the cost of the rest
-of a step. A third makes the passes of `stop_on_success` and nothing else: at each step one of as many images as still stand.
+of a step. A third makes the passes of `stop_on_success` and nothing else: at each step one for each image that is still right.
 No attack that moves all images step by step, and drops an image at its first wrong point, can take less. Writes
 pgd_speed.json and .md into benchmarks/results/.
 """
@@ -208,7 +208,7 @@ def page(results: Results) -> str:
         f"L-inf PGD, {STEPS} steps of {STEP_SIZE:g}, eps {EPS:g}, small CNN, and a ResNet-18 on 3x32x32"
         " pixels. With `stop_on_success` the time may be the"
         " share that survives plus .05 of the fastest peer's; robust accuracies are equal within 2 images of 256."
-        " Its bare passes are one forward pass and input gradient per step of each image that still stands: no attack that"
+        " Its bare passes are one forward pass and input gradient per step of each image that is still right: no attack that"
         " moves all images step by step takes less."
     )
     return racing.page("PGD: ours, torchattacks', foolbox's and adv-lib's", what, results, *parts)
