@@ -8,7 +8,7 @@ every contestant's images are clipped to the budget and classified again: the nu
 most. `stop_on_success` only pays for survivors, so its goal is their share of the fastest peer's time. On the ResNet, pgd
 without it may take .9 of that time. A step is compared with a bare loop of forward pass and torch's input gradient, which
 moves nothing. A second bare loop, with the input gradients of our attacks (`input_gradients`), shows the cost of the rest
-of a step. A third makes the passes of `stop_on_success` and nothing else: at each step one for each image that is still right.
+of a step. A third makes only the passes of `stop_on_success`: at each step, one for each image that is still right.
 No attack that moves all images step by step, and drops an image at its first wrong point, can take less. Writes
 pgd_speed.json and .md into benchmarks/results/.
 """
