@@ -22,12 +22,14 @@ class Job:
     """One task, with the reader and the outputs of its job.
 
     Attributes:
+        files: Digests of the code files, as they are when the job begins. They may be edited while it runs.
         written: The bytes of the finished artefact, or the file that contains them.
         settings: The task's settings, with a smaller batch if memory ran out.
     """
 
     def __init__(self, task: Task, reader: Reader, outputs: Outputs, root: Path, logs: Path) -> None:
         self.task, self.reader, self.outputs, self.root, self.logs = task, reader, outputs, root, logs
+        self.files = code_files((task,))
         self.written: bytes | Path = Path(task.output)
         self.settings = task.settings
 
@@ -43,14 +45,13 @@ class Job:
     @functools.cached_property
     def facts(self) -> dict[str, Any]:
         """The facts of the sidecar, without the artefact's digest."""
-        files = code_files((self.task,))
         roles = self.task.as_json()["inputs"]
         facts: dict[str, Any] = {
             "step": self.task.step,
             "settings": self.task.settings,
             "inputs": {role: [self.reader.link(file) for file in files] for role, files in roles.items()},
-            "code": code.code_digest(files),
-            "files": files,
+            "code": code.code_digest(self.files),
+            "files": self.files,
             "lock": sidecar_files.lock_digest(self.root),
             "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         }

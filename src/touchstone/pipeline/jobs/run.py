@@ -36,11 +36,11 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
     ready, reused = False, 0
     last = {file: place for place, task in enumerate(tasks) for file in task.input_files}
     with Outputs() as outputs:
-        for place, task in enumerate(tasks):
+        jobs = [Job(task, reader, outputs, root, logs) for task in tasks]
+        for place, (task, job) in enumerate(zip(tasks, jobs, strict=True)):
             missing = [file for file in task.input_files if not sidecar_files.exists(Path(file))]
             if missing:
                 raise JobError(f"{task.output}: the input {missing[0]} is missing")
-            job = Job(task, reader, outputs, root, logs)
             if STEPS[task.step].cached and _reused(job, store):
                 reused += 1
                 continue

@@ -190,11 +190,12 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sid
         all_sidecars: Of the study, for the bundles that the job read.
     """
     tasks, files, checksums = [], dict[str, str](), dict[str, str]()
+    edited = ""  # a code file of which the job's tasks had different versions
     for output, sidecar in sidecars.items():
         links = sidecar["inputs"]
         inputs = {role: [link["file"] for link in group] for role, group in links.items()}
         tasks.append({"inputs": inputs, "output": output, "settings": sidecar["settings"]})
-        files |= sidecar["files"]
+        edited = next((name for name, one in sidecar["files"].items() if files.setdefault(name, one) != one), edited)
         for link in (link for group in links.values() for link in group):
             place = Address.parse(link["file"])
             beside = place.file + sidecar_files.SIDECAR
@@ -203,7 +204,7 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sid
             elif beside not in checksums and (today := all_sidecars.record_digest(place.file)):
                 checksums[beside] = checksum(today)
     settings = digests.sha256(digests.canonical(tasks).encode())
-    code_digest = code.code_digest(dict(sorted(files.items())))
+    code_digest = f"{edited} was edited" if edited else code.code_digest(dict(sorted(files.items())))
     return {
         "rule": rule.name,
         "input": sorted(checksums),

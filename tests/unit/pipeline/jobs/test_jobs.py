@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from touchstone.pipeline.jobs import adapters, run
+from touchstone.pipeline.jobs import adapters, job, run
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS, Step
 from touchstone.pipeline.provenance import sidecar_files
@@ -22,9 +22,11 @@ def test_a_job_holds_no_set_that_no_later_task_of_it_reads(files, tmp_path, monk
     monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
     held = []
 
-    def look(job):
-        assert job.noun("examples", "ExampleSet").source == job.task.inputs["examples"]
-        held.append("".join(sorted(job.reader._nouns)))
+    def look(one):
+        assert one.noun("examples", "ExampleSet").source == one.task.inputs["examples"]
+        held.append("".join(sorted(one.reader._nouns)))
+
+    monkeypatch.setattr(job, "code_files", lambda tasks: {})  # the step has no file
 
     monkeypatch.setitem(adapters.ADAPTERS, "look", look)
     monkeypatch.setitem(STEPS, "look", Step("look", torch=False, cached=False))
@@ -33,3 +35,21 @@ def test_a_job_holds_no_set_that_no_later_task_of_it_reads(files, tmp_path, monk
     run.run(tasks, tmp_path, tmp_path)
 
     assert held == ["a", "ab", "ab", "bc", "b"]
+
+
+def test_a_file_that_is_edited_during_a_job_is_recorded_as_it_was_before(files, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+    today = {"adversary/evasion.py": "before"}
+    recorded = []
+
+    def edit(one):
+        today["adversary/evasion.py"] = "after"
+        recorded.append(one.facts["files"])
+
+    monkeypatch.setattr(job, "code_files", lambda tasks: dict(today))
+    monkeypatch.setitem(adapters.ADAPTERS, "edit", edit)
+    monkeypatch.setitem(STEPS, "edit", Step("edit", torch=False, cached=False))
+
+    run.run(tuple(Task("edit", {"examples": name}, f"of {name}", {}) for name in files), tmp_path, tmp_path)
+
+    assert recorded == [{"adversary/evasion.py": "before"}] * 3
