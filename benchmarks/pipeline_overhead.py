@@ -5,9 +5,10 @@
 Three measurements. (1) For each of `studies` with run records under ROOT/logs: the share of cores x time that its jobs
 spent computing. The time outside jobs is Python's start, imports of torch, planning and waiting. Reading, checking and
 writing files is measured again on `sampled` jobs of each step and subtracted, and so is importing the steps.
-(2) `touchstone run` of each of `idle`, first in full, then with nothing to do. (3) Snakemake's dry run of the default
-study, with so many seeds that it has about 1,000 jobs, against that of as many trivial jobs of one file each, and of
-jobs without work that have the very files of the study's. Writes pipeline_overhead.json and .md.
+(2) `touchstone run` of each of `idle`, first in full, then with nothing to do: with its stamp, and without.
+(3) Snakemake's dry run of the default study, with so many seeds that it has about 1,000 jobs, against that of as many
+trivial jobs of one file each, and of jobs without work that have the very files of the study's. Writes
+pipeline_overhead.json and .md.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import racing
 from racing import Goal, Results
 from touchstone import digests
 from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.orchestration import stamps
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
@@ -166,15 +168,23 @@ def import_seconds() -> float:
 
 
 def idle(root: Path, study: str, rounds: int) -> Results:
-    """Return the time of `touchstone run` of a finished study; it is finished first. NotEqual where something is run."""
+    """Return the times of `touchstone run` of a finished study, which is finished first: with its stamp, and without.
 
-    def run() -> str:
+    NotEqual where something is run.
+    """
+
+    def run() -> None:
         line = [sys.executable, "-m", "touchstone", "run", study]
-        return subprocess.run(line, cwd=root, capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(line, cwd=root, capture_output=True, text=True, check=True).stdout
+        racing.require("Nothing to do" in said, f"{study}: a second run finds something to do")
 
+    def planned() -> None:
+        shutil.rmtree(root / stamps.STAMPS)
+        run()
+
+    subprocess.run([sys.executable, "-m", "touchstone", "run", study], cwd=root, capture_output=True, check=True)
     run()
-    racing.require("Nothing to do" in run(), f"{study}: a second run finds something to do")
-    return {"study": study, **racing.interleaved({"idle": run}, rounds, warm_up=False)["idle"]}
+    return {"study": study, **racing.interleaved({"planned": planned, "stamped": run}, rounds, warm_up=False)}
 
 
 # --- (3) planning -------------------------------------------------------------------------------------------------
@@ -276,7 +286,9 @@ def measured(options: argparse.Namespace) -> Results:
         for one in shares
         if one and one["from_cache"] <= FROM_CACHE
     ]
-    goals += [Goal(f"{one['study']}: seconds of a run with nothing to do", one["seconds"], 5) for one in idles]
+    goals += [
+        Goal(f"{one['study']}: seconds of a run with nothing to do", one["stamped"]["seconds"], 2) for one in idles
+    ]
     if plans and not options.alone:
         most = plans[-1]
         ratio = most["touchstone"]["seconds"] / most["trivial"]["seconds"]
@@ -316,8 +328,9 @@ def page(results: Results) -> str:
     if results["without_records"]:
         parts += [f"No run records, so no share: {', '.join(results['without_records'])}."]
     if results["idle"]:
-        idles = [(one["study"], racing.shown(one)) for one in results["idle"]]
-        parts += ["## Nothing to do", racing.table(("study", "seconds: median (least to greatest)"), idles)]
+        idles = [(one["study"], racing.shown(one["stamped"]), racing.shown(one["planned"])) for one in results["idle"]]
+        columns = ("study", "nothing changed since it had nothing to do", "planned, because something might have")
+        parts += ["## Nothing to do: seconds", racing.table(columns, idles)]
     if results["planning"]:
         rows = [
             (f"{DEFAULT_STUDY}, {line['seeds']} seeds", line["jobs"], line["files"],

@@ -17,7 +17,7 @@ import yaml
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
-from touchstone.pipeline.orchestration import display, freshness, locks, recovery
+from touchstone.pipeline.orchestration import display, freshness, locks, recovery, stamps
 from touchstone.pipeline.orchestration.events import EventFile
 from touchstone.pipeline.orchestration.restore import restore
 from touchstone.pipeline.planning.plan import Plan
@@ -46,13 +46,15 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
     Returns:
         Snakemake's exit code; 3 if another run is active in this folder.
     """
+    if finished := stamps.unchanged(study, cores, lock):
+        return _report_finished(finished)
     plan = Plan(load(study))
     name = plan.study.name
     logs = Path("logs") / name
     try:
         recovery.check_writable(plan)
     except PermissionError:
-        if _is_finished(plan, cores, lock, write=False):
+        if _is_finished(plan, study, cores, lock, write=False):
             return _report_finished(name)
         raise
     try:
@@ -61,7 +63,7 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
             logs.mkdir(parents=True, exist_ok=True)
             for leftover in progress_folder(logs).glob("*.json"):
                 leftover.unlink()
-            if _is_finished(plan, cores, lock):
+            if _is_finished(plan, study, cores, lock):
                 return _report_finished(name)
             if warning := devices.warning(plan.study["study"]["device"]):
                 print(f"touchstone: {warning}", file=sys.stderr)
@@ -83,16 +85,20 @@ def report_busy(error: locks.Busy) -> int:
     return 3
 
 
-def _is_finished(plan: Plan, cores: str, lock: str, write: bool = True) -> bool:
+def _is_finished(plan: Plan, study: str, cores: str, lock: str, write: bool = True) -> bool:
     """Return whether Snakemake would have nothing to do; print the restore's warnings.
 
     Snakemake runs the same restore later.
     """
+    stamp = stamps.Stamp(plan, study, cores, lock)  # first, so that it differs from what changes meanwhile
     restored = restore(plan, lock=lock, write=write)
     for message in restored.messages():
         print(f"touchstone: {message.replace('lock=rerun', 'LOCK=rerun')}", file=sys.stderr)
     comparable = freshness.vouched(plan.study.name) and freshness.enough_cores(cores, plan.study["study"]["threads"])
-    return comparable and freshness.nothing_to_do(plan, restored)
+    finished = comparable and freshness.nothing_to_do(plan, restored)
+    if finished and write and not restored.messages():
+        stamp.write()
+    return finished
 
 
 def _report_finished(name: str) -> int:

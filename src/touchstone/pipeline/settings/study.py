@@ -48,6 +48,7 @@ class Study:
         folders: of the user's own papers and plug-ins, as the study's files write them.
         remarks: on what a run will leave out of the user's own papers.
         first_seed: what was added to every seed that the files write.
+        files: the paths of its settings files.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Study:
     folders: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     first_seed: int = 0
+    files: tuple[str, ...] = ()
 
     def __getitem__(self, section: str) -> Any:
         return self.settings[section]
@@ -120,7 +122,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     folders = [paper for paper in files.listed if "/" in paper]
     own = [paper for paper in files.papers if not paper.is_shipped]
     remarks = (*open_roles(own, draft.roles), *untested(own, files.book, resolved))
-    return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed)
+    read = (*(layer.file for layer in files.layers), *(paper.folder / "paper.yaml" for paper in own))
+    return Study(name, resolved, (*folders, *files.plugins), remarks, first_seed, tuple(map(str, read)))
 
 
 def _look_again(resolved: dict[str, Any], book: Book, problems: Problems) -> None:

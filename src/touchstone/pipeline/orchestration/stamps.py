@@ -1,0 +1,127 @@
+"""Stamps: recognise a finished study whose files have not changed, without planning it.
+
+Reading the settings, planning and comparing every record takes seconds. The answer depends only on files. So "nothing to
+do" still holds if each of them has the times and the size that it had then. A stamp never says that there is something to
+do: if it is missing or differs, the caller plans.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from touchstone import plugins
+from touchstone.digests import sha256
+from touchstone.pipeline.orchestration import freshness
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import whole_files
+from touchstone.pipeline.provenance.sidecar_files import SIDECAR
+
+STAMPS = Path(".touchstone/stamps")
+PROJECT = ("params.yaml", "Snakefile", "requirements.lock", "workflow", "profiles")
+RECORDS = (".snakemake/metadata", ".snakemake/incomplete")
+# When this process started, or up to a second earlier: the kernel rounds it down. It may not know later changes to its code.
+STARTED = int(psutil.Process().create_time() * 1e9)
+
+File = tuple[str, os.stat_result]
+
+
+class Stamp:
+    """The state of a study's files, taken before they are compared with its plan.
+
+    Args:
+        plan: The plan of the study.
+        study: Its name or path, as the user wrote it.
+        cores: "all", or a number.
+        lock: What to do with files that were created under another requirements.lock.
+    """
+
+    def __init__(self, plan: Plan, study: str, cores: str, lock: str) -> None:
+        name, raw = plan.study.name, plan.layout.raw_folders
+        results = [plan.folder, f"reports/{name}", *raw, *(folder + SIDECAR for folder in raw)]
+        package, *others = map(str, plugins.places())
+        self._path = _path(study)
+        self._sources = [package, *PROJECT, *plan.study.files], others
+        places = [*self._sources[0], *results, *RECORDS]
+        self._facts: dict[str, Any] = {
+            "request": [study, cores, lock],
+            "name": name,
+            "threads": plan.study["study"]["threads"],
+            "places": places,
+            "plugins": others,
+            "files": _state(places, others),
+        }
+
+    def write(self) -> None:
+        """Write the stamp, unless code or settings have changed since this process started."""
+        if self._facts["files"] and all(facts.st_ctime_ns < STARTED for _, facts in _files(*self._sources)):
+            whole_files.write_whole(self._path, json.dumps(self._facts).encode(), lasting=False)
+
+
+def unchanged(study: str, cores: str, lock: str) -> str | None:
+    """Return the name of a study that was finished and has not changed since; None if it has to be planned.
+
+    Args:
+        study: Its name or path, as the user wrote it.
+        cores: "all", or a number.
+        lock: What to do with files that were created under another requirements.lock.
+    """
+    try:
+        stamp: dict[str, Any] = json.loads(_path(study).read_bytes())
+    except (OSError, ValueError):
+        return None
+    name = str(stamp["name"])
+    comparable = freshness.enough_cores(cores, stamp["threads"]) and freshness.vouched(name)
+    same = stamp["request"] == [study, cores, lock] and _state(stamp["places"], stamp["plugins"]) == stamp["files"]
+    return name if comparable and same else None
+
+
+def _path(study: str) -> Path:
+    return STAMPS / f"{sha256(study.encode()).removeprefix('sha256:')}.json"
+
+
+def _state(places: Iterable[str], plugin_folders: Iterable[str]) -> str:
+    """Return one digest of the names, sizes and times of all files; empty if a file vanishes meanwhile."""
+    try:
+        files = [(path, f.st_size, f.st_mtime_ns, f.st_ctime_ns) for path, f in _files(places, plugin_folders)]
+    except OSError:
+        return ""
+    return sha256(repr(sorted(files)).encode())
+
+
+def _files(places: Iterable[str], plugin_folders: Iterable[str]) -> Iterator[File]:
+    """Yield the path and stat of files, and of all files in folders.
+
+    A plug-in folder may be the whole disk. Only the files in which `plugins` searches are looked at.
+    """
+    linked = set[tuple[int, int]]()
+    for place in map(Path, places):
+        if place.is_dir():
+            yield from _walk(str(place), linked)
+        elif place.exists():
+            yield str(place), place.stat()
+    for folder in plugin_folders:
+        for pattern in ("*.py", "*/*.py"):
+            yield from ((str(path), path.stat()) for path in Path(folder).glob(pattern))
+
+
+def _walk(folder: str, linked: set[tuple[int, int]]) -> Iterator[File]:
+    """Yield the path and stat of all files below a folder. Links are followed, into each folder once."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if entry.is_symlink():
+                    folder_id = (entry.stat().st_dev, entry.stat().st_ino)
+                    if folder_id in linked:
+                        continue
+                    linked.add(folder_id)
+                if entry.name != "__pycache__":  # written by imports
+                    yield from _walk(entry.path, linked)
+            else:
+                dangling = entry.is_symlink() and not Path(entry.path).exists()
+                yield entry.path, entry.stat(follow_symlinks=not dangling)
