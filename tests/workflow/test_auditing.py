@@ -10,7 +10,7 @@ import pytest
 
 from touchstone import digests
 from touchstone.__main__ import main
-from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.auditing import audit, recomputation
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import chain, code, sidecar_files
 from touchstone.pipeline.settings.study import load
@@ -201,7 +201,7 @@ def test_forged_words_tables_and_figures_are_found_by_building_the_report_again(
     plan = Plan(load("tiny"))
     known = audit.audit(plan, quiet=True)
 
-    found = {it.file: it for it in audit.recomputed("tiny", plan, [], render=True, count=0, seed=0)}
+    found = {it.file: it for it in recomputation.of_jobs("tiny", plan, [], render=True, count=0, seed=0)}
 
     folder = "reports/tiny"
     assert [it for it in known if "not at all run" not in it.problem and "counts" not in it.problem] == []
@@ -237,7 +237,7 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
     assert findings(copied) == []
     assert "root digest" in findings(copied, expected_root=root)[0].problem
     seed = drawing(plan, ("evaluate", "margins"))
-    (found,) = audit.recomputed("tiny", plan, [], render=False, count=1, seed=seed)[1:]
+    (found,) = recomputation.of_jobs("tiny", plan, [], render=False, count=1, seed=seed)[1:]
     assert (found.file, found.unchecked) == ("data/tiny/metrics/margins.csv", False)
     assert found.problem.startswith("recomputed, its digest is sha256:")
 
@@ -258,7 +258,7 @@ def test_a_report_of_other_code_is_not_built_again_and_that_is_said(copied, monk
     monkeypatch.chdir(copied.root)
     known = [audit.Finding("reports/tiny/report.html", "was created by other code than today's: x")]
 
-    (found,) = audit.recomputed("tiny", Plan(load("tiny")), known, render=True, count=0, seed=0)
+    (found,) = recomputation.of_jobs("tiny", Plan(load("tiny")), known, render=True, count=0, seed=0)
 
     assert found.unchecked
     assert "was not rebuilt" in found.problem

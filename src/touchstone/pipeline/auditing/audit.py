@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from touchstone import digests
 from touchstone.pipeline.auditing import recomputation, report_pages
+from touchstone.pipeline.auditing.broken_links import Sidecars
 from touchstone.pipeline.auditing.findings import Finding, actual_digests, address_of
-from touchstone.pipeline.planning.parts import Rule
-from touchstone.pipeline.planning.plan import Plan, code_files
+from touchstone.pipeline.planning.plan import Plan, code_roots
 from touchstone.pipeline.provenance import chain, code, git, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.study import load
@@ -61,8 +61,9 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     files = _with_members(existing)
     digest_of = actual_digests(files, quiet)
     broken: dict[str, list[str]] = {}  # {missing input: files that were created from it}
+    inputs = Sidecars(root)
     for path in files:
-        findings += _against_sidecar(path, root, digest_of, broken)
+        findings += _against_sidecar(path, root, digest_of, inputs, broken)
     if chain.absent(root, plan.folder) and not committed:
         findings.append(Finding(plan.folder, "contains nothing to audit; run the study first"))
     elif chain.absent(root, plan.folder):
@@ -114,14 +115,15 @@ def audit_file(file: str, root: Path = Path(), quiet: bool = False) -> list[Find
     findings = [
         Finding(address_of(path, root), "is missing, but its sidecar exists") for path in paths if path not in digest_of
     ]
-    findings += [finding for path in existing for finding in _against_sidecar(path, root, digest_of, {})]
+    inputs = Sidecars(root)
+    findings += [finding for path in existing for finding in _against_sidecar(path, root, digest_of, inputs, {})]
     if "pages" in sidecar_files.read_sidecar(root / file):
         findings.append(Finding(file, "its text and numbers were not checked; audit its study", unchecked=True))
     return findings
 
 
 def _against_sidecar(
-    path: Path, root: Path, digest_of: dict[Path, str], broken: dict[str, list[str]]
+    path: Path, root: Path, digest_of: dict[Path, str], inputs: Sidecars, broken: dict[str, list[str]]
 ) -> Iterator[Finding]:
     """Yield what is wrong with one artefact; add its missing inputs to `broken`."""
     name = address_of(path, root)
@@ -136,12 +138,12 @@ def _against_sidecar(
         if code.code_digest(record["files"]) != record["code"]:
             yield Finding(name, "its sidecar was edited: the code digest does not match the files that it lists")
         for link in chain.links(record):
-            other = root / link["file"]
-            if not sidecar_files.exists(other) or not sidecar_files.sidecar_path(other).is_file():
+            today = inputs.record_digest(link["file"])
+            if today is None:
                 broken.setdefault(link["file"], []).append(name)
-            elif sidecar_files.record_digest(other) != link["sidecar"]:
+            elif today != link["sidecar"]:
                 yield Finding(name, f"was created from {link['file']} when that had another sidecar")
-            elif digest_of.get(other, link["artefact"]) != link["artefact"]:
+            elif digest_of.get(root / link["file"], link["artefact"]) != link["artefact"]:
                 yield Finding(name, f"was created from {link['file']} when that had other bytes")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         yield Finding(name, f"its sidecar is unreadable: {error}")
@@ -149,7 +151,7 @@ def _against_sidecar(
 
 def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
     """Yield the files that today's settings or code would not create, or differently."""
-    current: set[str] = set()
+    current, code_of = set[str](), cache(code.code_files)  # many tasks start from the same files
     for rule, wildcards in plan.jobs():
         for task in plan.tasks(rule, **wildcards):
             path = root / task.output
@@ -166,7 +168,10 @@ def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
                 yield Finding(task.output, "was created from other files than today's settings name")
             elif task.step == "fetch" and task.settings["sha256"] not in (None, sidecar["artefact"]):
                 yield Finding(task.output, f"is not the download that the settings pin: {task.settings['sha256']}")
-            elif isinstance(files := sidecar.get("files"), dict) and (today := code_files((task,))) != files:
+            elif (
+                isinstance(files := sidecar.get("files"), dict)
+                and (today := code_of(tuple(code_roots((task,))))) != files
+            ):
                 changed = sorted(f for f in today.keys() | files.keys() if today.get(f) != files.get(f))
                 then = {name: files.get(name) for name in changed}
                 commit = git.commit_of_code(root, tuple(then.items()))
@@ -186,49 +191,6 @@ def _inputs(sidecar: dict[str, Any]) -> set[str] | None:
         return {link["file"] for link in chain.links(sidecar)}
     except (KeyError, TypeError, AttributeError):
         return None
-
-
-def recomputed(
-    study: str, plan: Plan, findings_so_far: list[Finding], render: bool, count: int, seed: int, root: Path = Path()
-) -> list[Finding]:
-    """Rebuild the report, rerun random jobs, and return what differs.
-
-    Jobs whose files are wrong already are skipped. So are fetches, whose files are checked by their digests.
-
-    Args:
-        study: The name of a study, or the path of its file.
-        plan: The plan of that study.
-        findings_so_far: What the audit has reported.
-        render: Whether to rebuild the report.
-        count: How many other jobs to rerun.
-        seed: The random seed that selects these jobs.
-        root: The project's folder.
-    """
-    wrong = {finding.file for finding in findings_so_far}
-
-    def whole(rule: Rule, wildcards: dict[str, str]) -> bool:
-        outputs = [task.output for task in plan.tasks(rule, **wildcards)]
-        files = files_of(outputs)
-        return not wrong & {*outputs, *files} and all((root / file).exists() for file in files)
-
-    jobs = [job for job in plan.jobs() if job[0].step != "fetch" and whole(*job)]
-    report = [job for job in jobs if render and job[0].step == "report"]
-    others = [job for job in jobs if job[0].step != "report"]
-    drawn = random.Random(seed).sample(others, min(count, len(others)))
-    findings = []
-    if report:
-        print("Rebuilding the report", file=sys.stderr)
-    else:
-        reason = "it is missing, or has one of the findings above" if render else "--no-render"
-        file = f"reports/{plan.study.name}/report.html"
-        findings.append(Finding(file, f"was not rebuilt ({reason}), so it was not fully checked", unchecked=True))
-    for rule, wildcards in report + drawn:
-        if rule.step != "report":
-            print(f"Rerunning {rule.name} {' '.join(wildcards.values())}", file=sys.stderr)
-        findings += recomputation.differences(study, plan, rule, wildcards, root)
-    if count:
-        print(f"{len(drawn)} of {len(others)} jobs were rerun; --seed {seed} selects the same jobs", file=sys.stderr)
-    return findings
 
 
 def _stated(study: str) -> str:
@@ -276,7 +238,7 @@ def run_audit(
         findings = audit(plan, expected_root=expected_root, quiet=as_json)
         if not chain.absent(Path(), plan.folder):
             seed = random.randrange(1_000_000) if seed is None else seed
-            findings += recomputed(what, plan, findings, render, recompute, seed)
+            findings += recomputation.of_jobs(what, plan, findings, render, recompute, seed)
         elif recompute:
             findings.append(Finding(plan.folder, "is not here, so no job was rerun", unchecked=True))
         stated = "" if findings else _stated(study.name)

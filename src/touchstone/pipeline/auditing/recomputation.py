@@ -1,9 +1,10 @@
-"""Rerun a job of a finished study in a scratch folder, and compare its outputs."""
+"""Rerun jobs of a finished study in a scratch folder, and compare their outputs."""
 
 from __future__ import annotations
 
 import gzip
 import os
+import random
 import re
 import subprocess
 import sys
@@ -37,6 +38,49 @@ WIDTH = 60  # characters of text shown of a difference
 
 class Failed(Exception):
     """A job could not be rerun; the message is the reason."""
+
+
+def of_jobs(
+    study: str, plan: Plan, findings_so_far: list[Finding], render: bool, count: int, seed: int, root: Path = Path()
+) -> list[Finding]:
+    """Rebuild the report, rerun random jobs, and return what differs.
+
+    Jobs whose files are wrong already are skipped. So are fetches, whose files are checked by their digests.
+
+    Args:
+        study: The name of a study, or the path of its file.
+        plan: The plan of that study.
+        findings_so_far: What the audit has reported.
+        render: Whether to rebuild the report.
+        count: How many other jobs to rerun.
+        seed: The random seed that selects these jobs.
+        root: The project's folder.
+    """
+    wrong = {finding.file for finding in findings_so_far}
+
+    def whole(rule: Rule, wildcards: dict[str, str]) -> bool:
+        outputs = [task.output for task in plan.tasks(rule, **wildcards)]
+        files = files_of(outputs)
+        return not wrong & {*outputs, *files} and all((root / file).exists() for file in files)
+
+    jobs = [job for job in plan.jobs() if job[0].step != "fetch" and whole(*job)]
+    report = [job for job in jobs if render and job[0].step == "report"]
+    others = [job for job in jobs if job[0].step != "report"]
+    drawn = random.Random(seed).sample(others, min(count, len(others)))
+    findings = []
+    if report:
+        print("Rebuilding the report", file=sys.stderr)
+    else:
+        reason = "it is missing, or has one of the findings above" if render else "--no-render"
+        file = f"reports/{plan.study.name}/report.html"
+        findings.append(Finding(file, f"was not rebuilt ({reason}), so it was not fully checked", unchecked=True))
+    for rule, wildcards in report + drawn:
+        if rule.step != "report":
+            print(f"Rerunning {rule.name} {' '.join(wildcards.values())}", file=sys.stderr)
+        findings += differences(study, plan, rule, wildcards, root)
+    if count:
+        print(f"{len(drawn)} of {len(others)} jobs were rerun; --seed {seed} selects the same jobs", file=sys.stderr)
+    return findings
 
 
 def differences(study: str, plan: Plan, rule: Rule, wildcards: dict[str, str], root: Path) -> Iterator[Finding]:
