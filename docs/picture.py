@@ -42,7 +42,7 @@ class Idea:
 IDEAS = (
     Idea(
         "Margin consistency",
-        "brittle decisions with a low logit margin",
+        "brittle images, flagged or still right",
         (
             "no attack",
             ("margin_evasion", "cnn_pgd", "fashion_attacked/union", "share_above_threshold_unattacked_mean"),
