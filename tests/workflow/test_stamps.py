@@ -6,6 +6,7 @@ import time
 import pytest
 from tests.workflow.test_standing import run
 
+from touchstone import plugins
 from touchstone.pipeline.orchestration import freshness, stamps
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -91,6 +92,12 @@ def test_a_profile_in_the_environment_and_another_snakemake_are_noticed(stamped,
         patch.setenv("SNAKEMAKE_PROFILE", "mine")
         assert stamps.unchanged("tiny", "2", "keep") is None
     monkeypatch.setattr(freshness, "version", lambda name: "0")
+    assert stamps.unchanged("tiny", "2", "keep") is None
+
+
+def test_another_copy_of_touchstone_plans_for_itself(stamped, monkeypatch):
+    monkeypatch.setattr(plugins, "PACKAGE", plugins.PACKAGE.parent / "elsewhere")
+
     assert stamps.unchanged("tiny", "2", "keep") is None
 
 

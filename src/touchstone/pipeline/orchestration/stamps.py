@@ -49,7 +49,7 @@ class Stamp:
         self._sources = [package, *PROJECT, *plan.study.files], others
         places = [*self._sources[0], *results, *RECORDS]
         self._facts: dict[str, Any] = {
-            "request": [study, cores, lock],
+            "request": _request(study, cores, lock),
             "name": name,
             "threads": plan.study["study"]["threads"],
             "places": places,
@@ -77,8 +77,15 @@ def unchanged(study: str, cores: str, lock: str) -> str | None:
         return None
     name = str(stamp["name"])
     comparable = freshness.enough_cores(cores, stamp["threads"]) and freshness.vouched(name)
-    same = stamp["request"] == [study, cores, lock] and _state(stamp["places"], stamp["plugins"]) == stamp["files"]
+    same = (
+        stamp["request"] == _request(study, cores, lock) and _state(stamp["places"], stamp["plugins"]) == stamp["files"]
+    )
     return name if comparable and same else None
+
+
+def _request(study: str, cores: str, lock: str) -> list[str]:
+    """Return what was asked for, and of which copy of touchstone."""
+    return [study, cores, lock, str(plugins.PACKAGE)]
 
 
 def _path(study: str) -> Path:
