@@ -161,9 +161,10 @@ def test_a_link_to_itself_lets_the_study_be_planned(project):
     assert stamps.unchanged("tiny", "2", "keep") is None
 
 
-def test_a_damaged_stamp_is_none(stamped):
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"name": "tiny", "threads": "x", "files": ""}'])
+def test_a_damaged_stamp_is_none(stamped, content):
     for path in stamps.STAMPS.glob("*"):
-        path.write_text("{")
+        path.write_text(content)
 
     assert stamps.unchanged("tiny", "2", "keep") is None
 

@@ -73,14 +73,13 @@ def unchanged(study: str, cores: str, lock: str) -> str | None:
     """
     try:
         stamp: dict[str, Any] = json.loads(_path(study).read_bytes())
-    except (OSError, ValueError):
+        name, threads, files = str(stamp["name"]), int(stamp["threads"]), str(stamp["files"])
+        if stamp["request"] != _request(study, cores, lock) or not freshness.enough_cores(cores, threads):
+            return None
+        same = freshness.vouched(name) and _state(stamp["places"], stamp["plugins"]) == files
+    except (OSError, ValueError, KeyError, TypeError):  # there is none, or another version wrote it
         return None
-    name = str(stamp["name"])
-    comparable = freshness.enough_cores(cores, stamp["threads"]) and freshness.vouched(name)
-    same = (
-        stamp["request"] == _request(study, cores, lock) and _state(stamp["places"], stamp["plugins"]) == stamp["files"]
-    )
-    return name if comparable and same else None
+    return name if same else None
 
 
 def _request(study: str, cores: str, lock: str) -> list[str]:
