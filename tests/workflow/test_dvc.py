@@ -103,6 +103,17 @@ def test_papers_and_plugins_of_the_users_own_are_dependencies():
     assert {"./my_paper", "plugins/"} <= set(stages["tiny"]["deps"])
 
 
+def test_overlays_are_dependencies_also_those_that_a_study_is_based_on(copied):
+    studies = copied.root / "workflow/studies"
+    (studies / "further.yaml").write_text("base: tiny\n")
+
+    document = dvc.document([Plan(load(name, copied.root)) for name in ("digits", "further")], set())
+
+    params = {name: [file for entry in stage["params"] for file in entry] for name, stage in document["stages"].items()}
+    assert params["digits"] == ["params.yaml", "workflow/studies/digits.yaml"]
+    assert params["further"] == ["params.yaml", "workflow/studies/tiny.yaml", "workflow/studies/further.yaml"]
+
+
 def test_every_output_stays_when_dvc_runs_a_stage(recorded):
     stages = yaml.safe_load((recorded.root / "workflow/dvc.yaml").read_text())["stages"]
     outs = {name: kept for stage in stages.values() for out in stage["outs"] for name, kept in out.items()}

@@ -170,8 +170,10 @@ def _command(plan: Plan, targets: list[str]) -> str:
     return " ".join([SNAKEMAKE, *targets, *config])
 
 
-def _overlay(plan: Plan) -> list[str]:
-    return [] if plan.study.name == DEFAULT_STUDY else [f"{STUDIES}/{plan.study.name}.yaml"]
+def _overlays(plan: Plan) -> list[str]:
+    """Return the study's own overlay and those of the studies that it is based on."""
+    files = map(Path, plan.study.files)
+    return [f"{STUDIES}/{file.name}" for file in files if file.parent.as_posix().endswith(str(STUDIES))]
 
 
 def _kept(*files: str, cached: bool) -> list[dict[str, dict[str, bool]]]:
@@ -183,7 +185,7 @@ def _raw_stage(plan: Plan, raw: list[str]) -> dict[str, Any]:
     return {
         "desc": f"The raw files of the study {plan.study.name}",
         "cmd": _command(plan, raw),
-        "deps": [*FETCHING, *_overlay(plan)],
+        "deps": [*FETCHING, *_overlays(plan)],
         "params": [{"params.yaml": ["sources"]}],
         "outs": _kept(*files, cached=True),
     }
@@ -200,7 +202,7 @@ def _study_stage(plan: Plan) -> dict[str, Any]:
         "desc": f"The study {plan.study.name}, by the same Snakemake line as `make run`",
         "cmd": _command(plan, []),
         "deps": [*WORKFLOW, "requirements.lock", "src/touchstone", *plan.study.folders, *raw],
-        "params": [{file: None} for file in ("params.yaml", *_overlay(plan))],
+        "params": [{file: None} for file in ("params.yaml", *_overlays(plan))],
         "outs": [*_kept(f"{plan.folder}/", page, cached=True), *_kept(*pages, cached=False)],
         "metrics": _kept(metrics, cached=False),
     }
