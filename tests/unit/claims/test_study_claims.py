@@ -141,7 +141,7 @@ def test_the_claims_of_every_study_have_exactly_one_allowed_word_on_each_axis(st
 
 
 # Criteria that are newer than a committed report. After the next run of its study the test below fails until they are removed here.
-NEWER = {"fashion_mnist": {"S1-12", "S1-14", "S1-15", "S1-16", "S1-17"}}
+NEWER: dict[str, set[str]] = {}
 TABLES = sorted(path for path in (ROOT / "reports").glob("*/claims.csv") if path.parent.name in STUDIES)
 
 
