@@ -17,6 +17,12 @@ def read(study):
         return list(csv.DictReader(stream))
 
 
+def budget(row):
+    """The norm and the eps of a row's attack; a union counts attacks of one budget only."""
+    threat = parse_threat(row["threat"])
+    return threat.norm, dict(threat.budget).get("eps")
+
+
 def broken(rows):
     """Every part that is worse for the defence than the union it belongs to, and how many parts were compared."""
     parts = {}
@@ -29,7 +35,7 @@ def broken(rows):
         ):
             clean = worst["examples"].removesuffix(WORST)
             for part in same:
-                if not part["examples"].startswith(f"{clean}/") or part is worst:
+                if not part["examples"].startswith(f"{clean}/") or part is worst or budget(part) != budget(worst):
                     continue
                 compared += 1
                 gain = float(worst["value"]) - float(part["value"])
