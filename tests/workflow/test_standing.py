@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
 LOG = "logs/tiny/snakemake.log"  # written by each run that starts Snakemake
+CLAIM = ".touchstone/run.json"  # written by each run that looks further than the stamp
 
 
 def run(project, *arguments, check=True):
@@ -110,3 +112,26 @@ def test_a_changed_setting_runs_its_jobs_and_then_there_is_nothing_to_do(vouched
     assert started
     assert "jobs in" in told
     assert not again
+
+
+def test_runs_plan_until_nothing_was_to_do_and_after_each_change(copied):
+    planned = []
+    for changed in (None, None, None, "src/touchstone/commands/gc.py", None):
+        if changed:
+            (copied.root / changed).open("a").write("# changed\n")
+            time.sleep(1.1)  # the start of a process is known to a second
+        (copied.root / CLAIM).unlink(missing_ok=True)
+        words, _ = run(copied)
+        planned.append((copied.root / CLAIM).exists())
+        assert words == "Nothing to do: nothing has changed. The report: reports/tiny/report.html\n"
+
+    assert planned == [True, True, False, True, False]
+
+
+def test_what_a_run_has_to_say_each_time_is_said_each_time(copied):
+    with (copied.root / "requirements.lock").open("a") as lock:
+        lock.write("# changed\n")
+
+    words = [run(copied)[0] for _ in range(3)]
+
+    assert all("were created under another requirements.lock" in each for each in words)

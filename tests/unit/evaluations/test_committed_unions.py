@@ -20,7 +20,7 @@ def read(study):
 def budget(row):
     """The norm and the eps of a row's attack; a union counts attacks of one budget only."""
     threat = parse_threat(row["threat"])
-    return threat.norm, dict(threat.budget).get("eps")
+    return threat.norm, threat.eps
 
 
 def broken(rows):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -36,11 +37,12 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
     ready, reused = False, 0
     last = {file: place for place, task in enumerate(tasks) for file in task.input_files}
     with Outputs() as outputs:
-        jobs = [Job(task, reader, outputs, root, logs) for task in tasks]
-        for place, (task, job) in enumerate(zip(tasks, jobs, strict=True)):
+        jobs = deque(Job(task, reader, outputs, root, logs) for task in tasks)
+        for place, task in enumerate(tasks):
             missing = [file for file in task.input_files if not sidecar_files.exists(Path(file))]
             if missing:
                 raise JobError(f"{task.output}: the input {missing[0]} is missing")
+            job = jobs.popleft()  # let go of the artefact of the task before
             if STEPS[task.step].cached and _reused(job, store):
                 reused += 1
                 continue

@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,23 @@ def test_a_job_holds_no_set_that_no_later_task_of_it_reads(files, tmp_path, monk
     run.run(tasks, tmp_path, tmp_path)
 
     assert held == ["a", "ab", "ab", "bc", "b"]
+
+
+def test_a_job_holds_no_artefact_of_a_task_that_is_done(files, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+    done, held = [], []
+
+    def write(one):
+        held.append([task for task in done if task() is not None])
+        done.append(weakref.ref(one))  # it holds what it has written
+
+    monkeypatch.setattr(job, "code_files", lambda tasks: {})
+    monkeypatch.setitem(adapters.ADAPTERS, "write", write)
+    monkeypatch.setitem(STEPS, "write", Step("write", torch=False, cached=False))
+
+    run.run(tuple(Task("write", {"examples": name}, f"of {name}", {}) for name in files), tmp_path, tmp_path)
+
+    assert held == [[], [], []]
 
 
 def test_a_file_that_is_edited_during_a_job_is_recorded_as_it_was_before(files, tmp_path, monkeypatch):
