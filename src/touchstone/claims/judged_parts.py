@@ -14,6 +14,7 @@ from touchstone.claims.verdicts import (
     INCONCLUSIVE,
     NOT_CONFIRMED,
     Part,
+    Stuck,
     ends_if_stuck,
     slack,
     status,
@@ -49,8 +50,8 @@ def _weakest_parts(
         seeds = tuple(sorted({seed for one in group for seed in one.seeds}))
         judged = []
         for one in group:
-            proved = None if stuck is None else _certified(condition, criterion, chosen, measured, one)
-            ends = (one.low, one.high) if stuck is None else ends_if_stuck(one, proved)
+            proved = _certified(condition, criterion, chosen, measured, one) if stuck and stuck.first else None
+            ends = (one.low, one.high) if stuck is None else ends_if_stuck(one, stuck, proved)
             word = status(condition, bound, one._replace(low=ends[0], high=ends[1]))
             decides = word in (CONFIRMED, NOT_CONFIRMED) and condition.comparison != EQUAL
             few = decides and 0 < len(seeds) < FEWEST_SEEDS
@@ -72,20 +73,27 @@ def _certified(
     return next(alike, None)
 
 
-def _stuck(condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured) -> float | None:
-    """Return the share of inputs at which an attack met no gradient; None if no attack met it too often."""
+def _stuck(condition: Condition, criterion: Criterion, chosen: Chosen, data: str, measured: Measured) -> Stuck | None:
+    """Return which attacks met no gradient on too many inputs; None if none did."""
     # No number is judged here, so every set counts by itself, and their mean is taken.
     each_set = replace(criterion, roles={name: Role(role.section, "each") for name, role in criterion.roles.items()})
-    too_many: list[float] = []
-    for side in condition.stuck:
-        try:
-            shares = [one for group in quantities(side, each_set, chosen, measured) for one in group]
-        except Missing:  # an attack that follows no gradient reports no share
-            continue
-        by_thing: dict[str, list[float]] = {}
-        for one in shares:
-            by_thing.setdefault(one.row.entry, []).append(one.value)
-        worst = max(math.fsum(values) / len(values) for values in by_thing.values())
-        if slack(side, side.bound(data), shares[0]._replace(value=worst)) < 0:
-            too_many.append(worst)
-    return max(too_many, default=None)
+    sides = [_too_many(side, each_set, chosen, data, measured) for side in condition.stuck]
+    shares = [share for share in sides if share is not None]
+    if not shares:
+        return None
+    if len(sides) == 1:  # of a difference, that of both attacks
+        return Stuck(shares[0])
+    return Stuck(max(shares), first=sides[0] is not None, subtracted=sides[1] is not None)
+
+
+def _too_many(side: Condition, each_set: Criterion, chosen: Chosen, data: str, measured: Measured) -> float | None:
+    """Return the share of inputs at which an attack met no gradient, of the worst thing; None if it is within bounds."""
+    try:
+        shares = [one for group in quantities(side, each_set, chosen, measured) for one in group]
+    except Missing:  # an attack that follows no gradient reports no share
+        return None
+    by_thing: dict[str, list[float]] = {}
+    for one in shares:
+        by_thing.setdefault(one.row.entry, []).append(one.value)
+    worst = max(math.fsum(values) / len(values) for values in by_thing.values())
+    return worst if slack(side, side.bound(data), shares[0]._replace(value=worst)) < 0 else None

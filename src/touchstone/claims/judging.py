@@ -155,7 +155,7 @@ def _built_in_attacker(criterion: Criterion, parts: tuple[Part, ...]) -> str:
         oblivious = any(part.quantity.row.threat.knowledge == OBLIVIOUS for part in parts)
         return NOT_ATTACKED if oblivious and criterion.kind != "counter" else DOES_NOT_APPLY
     words = {part.word for part in robust}
-    stuck = [part for part in robust if part.stuck is not None and not part.proved]
+    stuck = [part for part in robust if part.stuck is not None and part.word != CONFIRMED]
     if stuck and NOT_CONFIRMED not in words:
         return OPEN if any(is_difference(part.quantity) for part in stuck) else UPPER_BOUND
     return BROKEN if NOT_CONFIRMED in words else OPEN if words != {CONFIRMED} else SURVIVES

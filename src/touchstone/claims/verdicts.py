@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from touchstone.claims.criteria import Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
@@ -32,6 +33,28 @@ FEWEST_SEEDS = 3  # with fewer, nothing about networks is decided
 MISSING = "missing: "  # how the first note begins if the study asks a claim but lacks the rows for it
 
 
+class Stuck(NamedTuple):
+    """That attacks behind a number found no gradient too often.
+
+    Attributes:
+        share: of the inputs, at the attack that it befell most.
+        first: whether it befell the attack on the number; of a difference, on what the other is subtracted from.
+        subtracted: of a difference, whether it befell the attack on what is subtracted.
+    """
+
+    share: float
+    first: bool = True
+    subtracted: bool = True
+
+    @property
+    def of_difference(self) -> str:
+        """What is wrong with a difference, in words."""
+        if self.first and self.subtracted:
+            return "a difference between stuck attacks"
+        way, which = ("lower", "first") if self.first else ("higher", "second")
+        return f"a difference that may be {way}, as its {which} attack was stuck"
+
+
 @dataclass(frozen=True)
 class Part:
     """One number of a claim, its bound, and the word for this number only."""
@@ -42,7 +65,7 @@ class Part:
     word: str
     seeds: tuple[int, ...]  # every seed that was judged, also if one of them decides
     few: bool = False  # it has too few seeds to decide
-    stuck: float | None = None  # the share of inputs at which its attack found no gradient, if that is too much
+    stuck: Stuck | None = None
     certified: Quantity | None = None  # what bounds prove the truth to be at least, if the attack was stuck
     breaks: bool = False  # meeting the bound breaks the claim
 
@@ -143,13 +166,15 @@ def is_difference(quantity: Quantity) -> bool:
     return quantity.unit.startswith("difference")
 
 
-def ends_if_stuck(quantity: Quantity, certified: Quantity | None = None) -> tuple[float, float]:
+def ends_if_stuck(quantity: Quantity, stuck: Stuck, certified: Quantity | None = None) -> tuple[float, float]:
     """Return where a number may lie whose attack was stuck.
 
-    It may be lower, but not below what is certified. A difference of two may also be higher.
+    It may be lower, but not below what is certified. A difference of two may be higher if the attack on what is subtracted
+    was stuck.
     """
     least = -math.inf if certified is None else certified.low
-    return least, math.inf if is_difference(quantity) else quantity.high
+    higher = stuck.subtracted and is_difference(quantity)
+    return (least if stuck.first else quantity.low), (math.inf if higher else quantity.high)
 
 
 def stuck_note(parts: Sequence[Part]) -> str:
@@ -157,11 +182,11 @@ def stuck_note(parts: Sequence[Part]) -> str:
     proved = [part for part in parts if part.proved]
     if proved:
         return "; ".join(filter(None, (stuck_note([part for part in parts if not part.proved]), _proof_note(proved))))
-    shares = sorted(part.stuck for part in parts if part.stuck is not None)
+    shares = sorted(part.stuck.share for part in parts if part.stuck is not None)
     if not shares:
         return ""
     least_to_most = " to ".join(dict.fromkeys(f"{share:.0%}" for share in (shares[0], shares[-1])))
-    alone = "a difference under a stuck attack" if is_difference(parts[0].quantity) else "an upper bound"
+    alone = parts[0].stuck.of_difference if parts[0].stuck and is_difference(parts[0].quantity) else "an upper bound"
     which = f"{len(shares)} of {len(parts)} numbers rest on stuck attacks" if len(parts) > 1 else alone
     return f"{which}: on {least_to_most} of the attacked OOD images the score's own gradient is 0"
 
@@ -183,7 +208,7 @@ def direction(part: Part) -> str:
         return ""
     low, high = part.quantity.low, part.quantity.high
     if part.stuck is not None:
-        low, high = ends_if_stuck(part.quantity, part.certified)
+        low, high = ends_if_stuck(part.quantity, part.stuck, part.certified)
     elif part.few:
         return INCONCLUSIVE
     above, below = low > turn, high < turn

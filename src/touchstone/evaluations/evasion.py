@@ -54,7 +54,8 @@ def evasion(
         other calibration images, which would have given another threshold; those of other rates are exact binomial
         ones. Attacked images stay as they are, although an attack may have aimed at the threshold. Rows on SET/worst
         count an input if any attack of the same norm and eps succeeds, because an attacker who knows the detector can also
-        use attacks that ignore it. Only adaptive rows can support a claim. Metrics:
+        use attacks that ignore it; with several budgets there is one such place each, like SET/worst_linf@0.1. Only
+        adaptive rows can support a claim. Metrics:
 
         - evasion_rate_at_F: the share of all inputs that are misclassified and not flagged, at the threshold of
           false-positive rate F on calibration data (SR@F).
@@ -74,8 +75,10 @@ def evasion(
     rows: list[MetricRow] = []
     guards = {(network(cell), cell.detector): _guard(cell, calibration_scores) for cell in detectors}
     for group in grouped(scores, lambda cell: (network(cell), cell.detector, cell.examples)).values():
-        for tried in grouped((cell for cell in group if cell.attack), budget).values():
-            rows += _worst(tried, outputs, guards)
+        by_budget = grouped((cell for cell in group if cell.attack), budget)
+        several = sum(eps is not None for _, eps in by_budget) > 1
+        for (norm, eps), tried in by_budget.items():
+            rows += _worst(tried, outputs, guards, f"worst_{norm}@{eps:g}" if several and eps is not None else "worst")
     for cell in scores:
         out = attacked_outputs(outputs, cell) if cell.attack else clean_outputs(outputs, cell)
         guard = _guarding(guards, cell)
@@ -128,8 +131,10 @@ def _guarding(guards: dict[tuple[str, str], _Guard], cell: Cell) -> _Guard:
     return guard
 
 
-def _worst(attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, str], _Guard]) -> list[MetricRow]:
-    """Return the rates of all attacks of one budget combined, if at least one of them is adaptive."""
+def _worst(
+    attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, str], _Guard], name: str
+) -> list[MetricRow]:
+    """Return the rates of all attacks of one budget combined, on SET/`name`, if at least one of them is adaptive."""
     adaptive = [cell for cell in attacked if "+" in cell.victim]
     norm, eps = budget(attacked[0])
     if not adaptive or len(attacked) < 2 or eps is None:
@@ -150,7 +155,7 @@ def _worst(attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, st
         if (gets_past := reach <= threshold.value).any():
             missed, metric = by_adaptive > threshold.value, f"oblivious_only_share_at_{rate}"
             rows.append(rate_row(metric, missed, adaptive[0], among=gets_past, ids=ids, files=files, entry=entry))
-    where = f"{adaptive[0].examples}/worst"
+    where = f"{adaptive[0].examples}/{name}"
     names = tuple(sorted(place(cell).removeprefix(f"{cell.examples}/") for cell in attacked))
     threat = Threat(ADAPTIVE, worst_of=names, norm=norm, budget=(("eps", stated(eps)),))
     union = [replace(one, examples=where, threat=threat) for one in rows]

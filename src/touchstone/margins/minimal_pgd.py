@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from touchstone.adversary.losses import logits_loss_and_gradient, margin_loss
-from touchstone.adversary.perturbations import Norm, check_images, shrink, unit_step
+from touchstone.adversary.perturbations import Norm, check_images, unit_step
 from touchstone.contracts import Model, PositiveInt
+from touchstone.margins._ascent import ascend
 from touchstone.margins._boundary import cut_back, verified
 from touchstone.margins._hyperplanes import dual_norms
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
@@ -65,7 +65,7 @@ def minimal_pgd(
         for index in range(rounds):
             lap, rank = divmod(index, targets.shape[1])
             start = best if lap % 2 else _random(images, radius, norm, generator)
-            change = _ascend(model, images, predictions, targets[:, rank], radius, start, steps, norm)
+            change = ascend(model, images, predictions, targets[:, rank], radius, start, steps, norm)
             change = cut_back(model, images, predictions, change, norm)
             size, _ = verified(model, images, predictions, change, norm)
             closer = size < best_norm
@@ -97,36 +97,3 @@ def _random(images: Tensor, radius: Tensor, norm: Norm, generator: RandomStreams
     if norm == "linf":
         return per_row(radius, images) * (2 * generator.uniform(shape, dtype) - 1)
     return per_row(radius, images) * unit_step(generator.normal(shape, dtype), "l2")
-
-
-def _ascend(
-    model: Model,
-    images: Tensor,
-    predictions: Tensor,
-    target: Tensor,
-    radius: Tensor,
-    start: Tensor,
-    steps: int,
-    norm: Norm,
-) -> Tensor:
-    """Return the change within `radius` at which `target` leads by most; a change that crosses comes first."""
-
-    def lead(logits: Tensor) -> Tensor:
-        return (logits.gather(1, target[:, None]) - logits.gather(1, predictions[:, None]))[:, 0]
-
-    def inside(moved: Tensor) -> Tensor:
-        return (images + shrink(moved, radius, norm)).clamp(0, 1) - images
-
-    change = previous = best = inside(start)
-    best_value = torch.full_like(radius, -torch.inf)
-    for step in range(steps + 1):
-        logits, value, gradient = logits_loss_and_gradient(model, lead, images + change)
-        value = torch.where(margin_loss(logits, predictions) > 0, value.clamp_min(0) + 1e6, value)
-        better = value > best_value
-        best, best_value = torch.where(per_row(better, best), change, best), torch.where(better, value, best_value)
-        if step < steps:
-            size = radius * (1 + math.cos(math.pi * step / steps)) / 2
-            ahead = inside(change + per_row(size, change) * unit_step(gradient, norm))
-            moved = inside(change + 0.75 * (ahead - change) + 0.25 * (change - previous))
-            previous, change = change, moved
-    return best

@@ -297,18 +297,29 @@ def test_of_several_networks_the_one_on_which_the_attack_was_stuck_most_counts()
 SIDES = {"roles": {"net": "classifiers", "other": "classifiers", "examples": "examples"}}
 
 
+LOWER = "a difference that may be lower, as its first attack was stuck: on 80% of"
+HIGHER = "a difference that may be higher, as its second attack was stuck: on 70% of"
+EITHER = "a difference between stuck attacks: on 80% of"
+
+
 @pytest.mark.parametrize(
-    ("own", "others", "word", "note"),
+    ("value", "own", "others", "word", "note"),
     [
-        (0.01, 0.01, "confirmed", None),
-        (0.8, 0.01, "inconclusive", "a difference under a stuck attack: on 80% of"),
-        (0.01, 0.7, "inconclusive", "a difference under a stuck attack: on 70% of"),
-        (0.8, 0.7, "inconclusive", "a difference under a stuck attack: on 80% of"),
+        (0.9, 0.01, 0.01, "confirmed", None),
+        (0.9, 0.8, 0.01, "inconclusive", LOWER),
+        (0.9, 0.01, 0.7, "confirmed", HIGHER),
+        (0.9, 0.8, 0.7, "inconclusive", EITHER),
+        (0.1, 0.01, 0.01, "not confirmed", None),
+        (0.1, 0.8, 0.01, "not confirmed", LOWER),
+        (0.1, 0.01, 0.7, "inconclusive", HIGHER),
+        (0.1, 0.8, 0.7, "inconclusive", EITHER),
     ],
 )
-def test_of_a_difference_a_stuck_attack_on_either_side_leaves_the_claim_open(own, others, word, note):
+def test_of_a_difference_a_stuck_attack_opens_the_end_to_which_a_better_one_would_move_it(
+    value, own, others, word, note
+):
     block = asks(at_least=0.5, examples="{examples} less {other}", stuck=STUCK | {"examples": "{examples}"}) | SIDES
-    rows = networks(0.9, examples="test less mlp", unit="difference")
+    rows = networks(value, examples="test less mlp", unit="difference")
     for entry, share in (("cnn", own), ("mlp", others)):
         rows += networks(share, metric="no_gradient", entry=entry)
 
@@ -316,6 +327,15 @@ def test_of_a_difference_a_stuck_attack_on_either_side_leaves_the_claim_open(own
 
     assert verdict.word == word
     assert [each.startswith(note) for each in verdict.notes] == [True] * bool(note)
+    decided = {"confirmed": "survives", "not confirmed": "broken", "inconclusive": "undecided"}
+    assert verdict.attacker == decided[word]
+
+
+def test_of_a_difference_between_attacks_on_one_network_a_stuck_one_opens_both_ends():
+    block = asks(at_least=0.5, examples="{examples} less pgd", stuck=STUCK | {"examples": "{examples}"})
+    rows = networks(0.1, examples="test less pgd", unit="difference") + networks(0.8, metric="no_gradient")
+
+    assert one(rows, block).word == "inconclusive"
 
 
 def test_several_numbers_that_rest_on_stuck_attacks_share_a_note():

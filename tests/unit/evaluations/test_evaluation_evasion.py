@@ -113,6 +113,23 @@ def test_attacks_of_other_budgets_are_no_part_of_the_worst():
     assert "digits/worst" not in {row.examples for row in evasion(*given, [DETECTOR], [], CALIBRATION)}
 
 
+def test_each_of_several_budgets_has_a_worst_of_its_own():
+    victim = "cnn.0+energy@0.05"
+    cells = []
+    for eps, right in ((0.1, [0, 1, 1, 1]), (0.3, [0, 0, 0, 1])):
+        settings = {"settings": PGD | {"eps": eps}, "attack": f"pgd_{eps:g}"}
+        cells += [(replace(outputs([1] * 4, "cnn.0"), **settings), replace(scores([0.0] * 4, "cnn.0"), **settings))]
+        cells += [(replace(outputs(right, victim), **settings), replace(scores([0.0] * 4, victim), **settings))]
+    given = [list(side) for side in zip(*cells, strict=True)]
+
+    rows = evasion(*given, [DETECTOR], [], CALIBRATION)
+
+    rates = {
+        row.examples: row.value for row in rows if row.metric == "evasion_rate_at_0.05" and "worst" in row.examples
+    }
+    assert rates == {"digits/worst_linf@0.1": 0.25, "digits/worst_linf@0.3": 0.75}
+
+
 def test_the_share_of_images_whose_score_has_no_gradient_is_told_of_adaptive_attacks():
     victim = "cnn.0+energy@0.05"
     notes = {"no_score_gradient": 0.5, "no_score_gradient_clean": 0.25, "licence": "none"}

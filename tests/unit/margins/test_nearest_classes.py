@@ -26,13 +26,22 @@ def test_nearest_classes_agrees_with_the_exact_linear_margin_within_a_thousandth
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_three_classes_of_forty_steps_are_within_one_percent_of_nine_of_a_hundred(cnn, images, draws, norm):
+def test_the_default_search_is_within_one_percent_of_nine_classes_of_a_hundred_steps(cnn, images, draws, norm):
     near = nearest_classes(cnn, images, None, draws, classes=9, steps=100, norm=norm)[0]
 
     margins, found = nearest_classes(cnn, images, None, draws, norm=norm)
 
     assert found.all()
     assert (margins / near - 1).mean() < 0.01
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_polishing_makes_up_for_a_search_that_stopped_early(cnn, images, draws, norm):
+    whole = nearest_classes(cnn, images, None, draws, norm=norm)[0]
+
+    polished = nearest_classes(cnn, images, None, draws, steps=1, norm=norm)[0]
+
+    assert (polished / whole).mean() < 1.04
 
 
 def test_a_margin_belongs_to_the_predicted_class_whatever_the_label(cnn, images, draws):

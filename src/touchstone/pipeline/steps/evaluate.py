@@ -28,7 +28,7 @@ def evaluate(name: str, question: Question, cells: Sequence[list[Cell]]) -> Metr
     if not rows:
         raise ContractError(f"{name}: nothing was measured")
     metrics = Metrics(rows)
-    counts = Counter((row.entry, row.examples, row.metric, row.seed, str(row.threat)) for row in rows)
+    counts = Counter((row.entry, row.examples, row.metric, row.seed) for row in rows)
     twice = [key for key, count in counts.items() if count > 1]
     if twice:
         raise ContractError(f"{name}: {len(twice)} things are measured twice, such as {twice[0]}")

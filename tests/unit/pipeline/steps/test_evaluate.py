@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from touchstone.pipeline.steps.evaluate import evaluate
+from touchstone.records.metric_rows import Threat
 from touchstone.records.nouns import Cell, ContractError
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import row
@@ -30,6 +31,7 @@ def test_cells_reach_the_question_in_the_order_of_its_nouns():
     [
         ([], "main: nothing was measured"),
         ([ROW, ROW], "main: 1 things are measured twice"),
+        ([ROW, replace(ROW, threat=Threat("oblivious", norm="l2"))], "main: 1 things are measured twice"),
         ([replace(ROW, n=0)], "n is 0"),
         ([replace(ROW, files=("other",))], "comes from 'other', which was not given"),
         ([replace(ROW, files=())], "comes from ''"),
