@@ -46,6 +46,18 @@ def test_the_interval_is_that_of_paired_inputs():
     assert apart.value == 0 and apart.low < -0.5 and apart.high > 0.5
 
 
+def test_two_directions_of_transfer_are_compared_on_the_same_inputs():
+    there = cell([0, 1, 2], attack="fgsm", settings=FGSM, victim="robust.0")
+    back = cell([0], "robust", attack="fgsm", settings=FGSM, victim="mlp.0")
+    of_another_seed = cell([0], "robust", seed=1, attack="fgsm", settings=FGSM, victim="mlp.1")
+
+    rows = paired_errors([there, back, of_another_seed])
+
+    assert found(rows, "error_minus_back") == [("digits/robust/fgsm", 0.25)]
+    assert found(rows, "error_minus_back", "robust") == [("digits/mlp/fgsm", -0.25)]
+    assert found(rows, "error_minus_back", "robust", 1) == []
+
+
 def test_rows_are_joined_by_id():
     cells = [cell([0, 1], attack="fgsm", settings=FGSM, ids=[5, 6, 7, 8]),
              cell([2, 3], attack="pgd", settings=PGD, ids=[8, 7, 6, 5])]  # fmt: skip
