@@ -4,6 +4,7 @@ Attacks that take labels have to get past classifier and detector at once; those
 the score on the wrong side.
 """
 
+import functools
 import importlib
 import inspect
 import sys
@@ -24,7 +25,15 @@ NAMES = sorted(path.stem for path in FILES if path.stem != "detector_binarisatio
 
 
 def component(name):
-    return getattr(importlib.import_module(f"touchstone.adaptive.{name}"), name)
+    attack = getattr(importlib.import_module(f"touchstone.adaptive.{name}"), name)
+    if "steps" in inspect.signature(attack).parameters:
+        return attack
+
+    @functools.wraps(attack)
+    def of_queries(*given, steps, **settings):  # 40 queries for each step that the others get
+        return attack(*given, queries=40 * steps, **settings)
+
+    return of_queries
 
 
 ON_PIPELINES = [name for name in NAMES if "pipeline" in inspect.signature(component(name)).parameters]

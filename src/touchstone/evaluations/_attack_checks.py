@@ -12,7 +12,7 @@ from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import row
 from touchstone.statistics.sanity_checks import CHECKS, PASSED
 
-BLACK_BOX = ("square", "spsa", "joint_spsa")
+BLACK_BOX = ("square", "spsa", "joint_spsa", "score_square")
 
 
 def check_rows(

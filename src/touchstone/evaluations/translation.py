@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -38,7 +39,8 @@ def translation(
         against: translators whose accuracy is subtracted from that of the others.
 
     Returns:
-        Accuracy rows per classifier and reconstruction rows per translator, then means over seeds. Metrics:
+        Accuracy rows per classifier and reconstruction rows per translator, the latter with the seed of the attacked network
+        if there is one; then means over seeds. Metrics:
 
         - accuracy of each set, with its exact binomial interval.
         - accuracy_gain: translated minus untranslated, paired.
@@ -117,7 +119,10 @@ def _reconstruction(cell: Cell, group: list[Cell], sampling: Sampling) -> list[M
             "identity_error": (identity, [before, clean]),
             "reconstruction_gain": (identity - error, [cell, before, clean]),
         }
-    new = partial(row, cell=of_images(cell), entry=seedless(cell.translator), n=len(ids), unit="pixels")
+    # A translator of one seed may translate images that were made on several networks.
+    of_victim = of_images(replace(cell, translator="")).seed if cell.victim else None
+    about = of_images(cell) if of_victim is None else replace(of_images(cell), seed=of_victim)
+    new = partial(row, cell=about, entry=seedless(cell.translator), n=len(ids), unit="pixels")
     return [
         new(metric, intervals.mean(values, **sampling), files=files) for metric, (values, files) in measurements.items()
     ]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,19 @@ EXAMPLES = [
 
 def one(rows, metric, name):
     return next(row for row in rows if (row.metric, row.examples) == (metric, name))
+
+
+def test_images_made_on_two_networks_and_restored_by_one_translator_are_two_numbers():
+    of_both = [
+        replace(cell, victim=f"cnn.{seed}", file=f"{cell.file}{seed}")
+        for seed in (0, 1)
+        for cell in (examples([0.6] * 4, "pgd"), examples([0.5 + seed / 10] * 4, "pgd", "unet.0"))
+    ]
+
+    rows = translation(OUTPUTS, [EXAMPLES[0], *of_both])
+
+    errors = {row.seed: row.value for row in rows if row.metric == "reconstruction_error"}
+    assert errors == pytest.approx({0: 0.0, 1: 0.1}, abs=1e-7)
 
 
 def test_accuracy_is_given_clean_attacked_and_translated():
