@@ -284,7 +284,7 @@ def test_no_job_asks_for_what_a_defence_cannot_give(plan):
     attacked = {wildcards["victim"] for rule, wildcards in plan.jobs() if rule.name == "attack_id_test_both_paths"}
 
     assert not {step for step, net in asked if net.split(".")[0] in plan.study["defences"]} - {"attack", "infer"}
-    three = {f"{name}.{seed}" for name in ("translated", "routed") for seed in (0, 1, 2)}
+    three = {f"{name}.{seed}" for name in ("translated", "translated_by_gan", "routed") for seed in (0, 1, 2)}
     assert attacked == three | {"denoised.0", "routed_by_gradients.0"}
 
 
