@@ -14,7 +14,7 @@ from touchstone.pipeline.settings.sections import sections
 HOW_MANY = {"P0": 6, "S0": 9, "P1": 5, "S1": 12, "P2": 8, "S2": 12, "P3": 18, "S3": 20, "P4": 4, "S4": 16}
 HOW_MANY |= {"Ptrades": 10, "Strades": 7, "Pebo": 10, "Sebo": 11, "Pfast": 10, "Sfast": 8}
 IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [
-    "S0-11",
+    *("S0-11", "S0-12"),
     "S1-13",
     *("S1-14", "S1-15", "S1-16", "S1-17", "S1-18", "S2-13", "S4-17"),
 ]
@@ -84,7 +84,8 @@ BOUNDS = {
 }  # fmt: skip
 # Bounds of the second edition that the first did not have, or had otherwise.
 SINCE_THE_FIRST_EDITION = {
-    "S0-2": [("at_least", 0.85), ("at_least", 0.05), ("at_least", 0.0), ("at_least", 0.0)],  # was without the last two
+    "S0-2": [("at_least", 0.85), ("at_least", 0.05), ("at_least", 0.0)],  # was without the last
+    "S0-12": [("at_least", 0.0)],  # for a time the last bound of S0-2
     "S0-9": [("at_least", 0.0)],
     "S0-8": [("at_least", {"cifar10": 0.0135}), ("at_least", {"cifar10": 0.099})],
     "S1-1": [("at_least", 0.8)],  # its second part is S1-13
