@@ -33,7 +33,7 @@ from touchstone.margins.nearest_classes import nearest_classes
 from touchstone.numerics.tensors import RandomStreams, batches
 
 BATCH, PROPAGATIONS, OPTIMALITY = 256, 2000, 0.99
-OURS, THOROUGH = "touchstone nearest_classes, 3 x 40", "touchstone nearest_classes and minimal_pgd"
+OURS, THOROUGH = "touchstone nearest_classes, 3 x 30 and 3 x 10", "touchstone nearest_classes and minimal_pgd"
 PEER = "torchattacks FAB, 10 steps"
 Margins = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]  # model, images, labels, ids -> (N,), +inf: not found
 LINF = float("inf")
