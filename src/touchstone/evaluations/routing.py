@@ -66,7 +66,8 @@ def routing(
         - routing_excess: the mean of score minus threshold, in spreads of the calibration scores.
         - paired differences of accuracy: translation_gain, translated minus untranslated path; accuracy_minus_NETWORK,
           pipeline minus the bare network; fall_from_ATTACK_on_NETWORK, that attack on the bare network minus this
-          attack on the pipeline, with equal norm and eps: what knowing the defence is worth;
+          attack on the pipeline, or on SET/worst the worst of all, with equal norm and eps: what knowing the defence is
+          worth;
           oracle_accuracy_minus_NETWORK.
 
     Raises:
@@ -106,10 +107,10 @@ def _right(cell: Cell, path: str = "") -> Array:
     return correct(predictions, cell.noun.labels)
 
 
-def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: Sampling) -> MetricRow:
+def _less(metric: str, first: Array, second: Array, files: list[Cell], sampling: Sampling, **about: Any) -> MetricRow:
     """Return the row of the first share of right predictions minus the second, both in the order of their ids."""
     interval = intervals.mean(first.astype(np.float64) - second, method=SIGNED, **sampling)
-    return row(metric, interval, cell=files[0], n=len(first), unit="difference of fractions", files=files)
+    return row(metric, interval, cell=files[0], n=len(first), unit="difference of fractions", files=files, **about)
 
 
 def _accuracies(cell: Cell, clean: Cell, sampling: Sampling) -> list[MetricRow]:
@@ -162,8 +163,13 @@ def _falls(cell: Cell, group: list[Cell], sampling: Sampling) -> list[MetricRow]
             f"fall_from_{other.attack}_{bare}", _right_on(other, cell), _right_on(cell, other), [cell, other], sampling
         )
         for other in group
-        if other.victim == other.settings["protects"] and not other.translator and budget(other) == budget(cell)
+        if _on_bare_network(other) and budget(other) == budget(cell)
     ]
+
+
+def _on_bare_network(cell: Cell) -> bool:
+    """Return whether the attack was made on the protected network alone."""
+    return cell.victim == cell.settings.get("protects") and not cell.translator
 
 
 def _right_on(cell: Cell, other: Cell) -> Array:
@@ -229,6 +235,9 @@ def _worst(
     ]
     if wrong.any():
         rows.append(new("oblivious_only_share", ~by_known, among=wrong))
+    for other in filter(_on_bare_network, tried):
+        fall = f"fall_from_{other.attack}_on_{_protected(other)}"
+        rows.append(_less(fall, in_order(_right, [other])[0], ~wrong, [known[0], *tried], sampling, **about))
     if "routing_score" not in known[0].noun.features:
         return rows
     router, calibration = _router(detectors, known[0]), _router(calibration_scores, known[0])

@@ -128,6 +128,9 @@ def test_the_worst_of_all_attacks_counts_accuracy_and_evasion_apart():
     assert rows["digits/worst", "evasion_rate_at_0.05"].value == 0.5  # images 1 and 2; image 0 is wrong but routed
     assert rows["digits/worst", "accuracy"].threat.worst_of == ("cnn/fgsm", "pgd")
     assert rows["digits/worst", "accuracy"].threat.eps == 0.1
+    fall = rows["digits/worst", "fall_from_fgsm_on_cnn"]
+    assert fall.value == rows["digits/cnn/fgsm", "accuracy"].value - 0.25
+    assert fall.threat == rows["digits/worst", "accuracy"].threat
     for metric in ("accuracy", "evasion_rate_at_0.05"):
         parts = [
             row.value

@@ -137,7 +137,7 @@ def test_a_state_dict_comes_out_as_it_went_in(tmp_path):
 
 
 def test_a_key_that_takes_for_ever_to_hash_ends_with_its_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(weight_files, "SECONDS", 10)
+    monkeypatch.setattr(weight_files, "SECONDS", 4)
     (tmp_path / "slow.pth").write_bytes(laughing())
     start = time.monotonic()
 
@@ -335,7 +335,7 @@ def test_an_onnx_bomb_is_refused_in_words(tmp_path, case):
 def test_an_onnx_loop_without_end_is_stopped(tmp_path, monkeypatch):
     from onnx import TensorProto, helper
 
-    monkeypatch.setattr(program_export, "ONNX_SECONDS", 20)
+    monkeypatch.setattr(program_export, "ONNX_SECONDS", 6)
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Add", ["state", "state"], ["next"])], "body",
         [helper.make_tensor_value_info("round", TensorProto.INT64, ()), helper.make_tensor_value_info("go", TensorProto.BOOL, ()),
