@@ -71,7 +71,7 @@ IDEAS = (
         "Translation",
         "accuracy",
         ("attacker knows the network", ("translation", "cnn", "fashion_attacked/pgd/unet", "accuracy_mean")),
-        ("attacker knows everything", ("claims", "S4-6", "translated on fashion_attacked/both_paths", "accuracy left")),
+        ("attacker knows everything", ("claims", "S4-6", "translated on fashion_attacked/worst", "accuracy left")),
         ("translation", "cnn", "fashion_attacked/pgd", "accuracy_mean"),
     ),
     Idea(
