@@ -65,7 +65,7 @@ class Part:
     word: str
     seeds: tuple[int, ...]  # every seed that was judged, also if one of them decides
     few: bool = False  # it has too few seeds to decide
-    stuck: Stuck | None = None
+    stuck: Stuck | None = None  # its attacks, if one found no gradient too often
     certified: Quantity | None = None  # what bounds prove the truth to be at least, if the attack was stuck
     breaks: bool = False  # meeting the bound breaks the claim
 

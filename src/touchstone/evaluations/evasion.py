@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from touchstone.evaluations._attack_checks import against_oblivious
-from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
+from touchstone.evaluations._unions import Union, unions
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals
@@ -18,13 +18,12 @@ from touchstone.statistics.rows import (
     clean_outputs,
     grouped,
     only,
-    place,
     rate_row,
     row,
     rows_of,
     with_means,
 )
-from touchstone.statistics.threats import budget, network
+from touchstone.statistics.threats import network
 from touchstone.statistics.threshold_intervals import Threshold, of_detector, share_at
 
 METRICS = (
@@ -75,10 +74,8 @@ def evasion(
     rows: list[MetricRow] = []
     guards = {(network(cell), cell.detector): _guard(cell, calibration_scores) for cell in detectors}
     for group in grouped(scores, lambda cell: (network(cell), cell.detector, cell.examples)).values():
-        by_budget = grouped((cell for cell in group if cell.attack), budget)
-        several = sum(eps is not None for _, eps in by_budget) > 1
-        for (norm, eps), tried in by_budget.items():
-            rows += _worst(tried, outputs, guards, f"worst_{norm}@{eps:g}" if several and eps is not None else "worst")
+        for union in unions(group, lambda cell: "+" in cell.victim):
+            rows += _worst(union, outputs, guards)
     for cell in scores:
         out = attacked_outputs(outputs, cell) if cell.attack else clean_outputs(outputs, cell)
         guard = _guarding(guards, cell)
@@ -131,14 +128,9 @@ def _guarding(guards: dict[tuple[str, str], _Guard], cell: Cell) -> _Guard:
     return guard
 
 
-def _worst(
-    attacked: list[Cell], outputs: list[Cell], guards: dict[tuple[str, str], _Guard], name: str
-) -> list[MetricRow]:
-    """Return the rates of all attacks of one budget combined, on SET/`name`, if at least one of them is adaptive."""
-    adaptive = [cell for cell in attacked if "+" in cell.victim]
-    norm, eps = budget(attacked[0])
-    if not adaptive or len(attacked) < 2 or eps is None:
-        return []
+def _worst(union: Union, outputs: list[Cell], guards: dict[tuple[str, str], _Guard]) -> list[MetricRow]:
+    """Return the rates of all attacks of one budget combined."""
+    attacked, adaptive = union.attacks, union.known
     guard, ids = _guarding(guards, attacked[0]), np.sort(attacked[0].noun.example_ids)
     # Per attack, the threshold at and above which an image gets past.
     each = {
@@ -155,15 +147,12 @@ def _worst(
         if (gets_past := reach <= threshold.value).any():
             missed, metric = by_adaptive > threshold.value, f"oblivious_only_share_at_{rate}"
             rows.append(rate_row(metric, missed, adaptive[0], among=gets_past, ids=ids, files=files, entry=entry))
-    where = f"{adaptive[0].examples}/{name}"
-    names = tuple(sorted(place(cell).removeprefix(f"{cell.examples}/") for cell in attacked))
-    threat = Threat(ADAPTIVE, worst_of=names, norm=norm, budget=(("eps", stated(eps)),))
-    union = [replace(one, examples=where, threat=threat) for one in rows]
+    combined = [replace(one, examples=union.place, threat=union.threat) for one in rows]
     aimed_at = guard.thresholds.get(adaptive[0].victim.partition("@")[2])
     if aimed_at is not None:
         rates = {file: float((own <= aimed_at.value).mean()) for file, own in each.items()}
-        union += against_oblivious("evades_less_than_oblivious", rates, attacked, adaptive, entry=entry)
-    return union
+        combined += against_oblivious("evades_less_than_oblivious", rates, attacked, adaptive, entry=entry)
+    return combined
 
 
 def _wrong(out: Cell, cell: Cell) -> Array:

@@ -10,13 +10,13 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._attack_checks import against_oblivious
-from touchstone.records.metric_rows import ADAPTIVE, Threat, stated
+from touchstone.evaluations._unions import Union, unions
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals, rank_intervals
 from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Sampling, from_samples
-from touchstone.statistics.rows import clean_outputs, grouped, only, place, rate_row, row, rows_of, with_means
+from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.seed_intervals import PLAIN, SIGNED
 from touchstone.statistics.threats import budget, network, seedless, white_box
 from touchstone.statistics.threshold_intervals import less_threshold, of_detector, share_at
@@ -58,7 +58,8 @@ def routing(
         - evasion_rate_at_F: the share of all inputs that are misclassified and not routed, at the threshold of
           false-positive rate F.
         - on SET/worst, accuracy and evasion_rate_at_F against the worst of all attacks of one norm and eps that were tried,
-          each image by itself: adaptive, oblivious and transferred ones. The two count different images.
+          each image by itself: adaptive, oblivious and transferred ones. The two count different images. With several
+          budgets there is one such place each, like SET/worst_linf@0.1.
         - oblivious_only_share and oblivious_only_share_at_F, of what succeeds on SET/worst: the share that no attack on
           the whole defence achieved. If it is large, that attack is weak.
         - worse_than_oblivious and evades_less_than_oblivious, checks: by how much the best attack that ignores the defence
@@ -88,10 +89,8 @@ def routing(
             rows += _falls(cell, group, sampling)
             if "routing_score" in cell.noun.features:
                 rows += _routes(cell, clean, _router(detectors, cell), _router(calibration_scores, cell), sampling)
-        for allowed, known in grouped(filter(white_box, group), budget).items():
-            tried = [cell for cell in group if cell.attack and budget(cell) == allowed]
-            if len(tried) > 1 and allowed[1] is not None:  # without a budget there is no worst case of it
-                rows += _worst(tried, known, detectors, calibration_scores, sampling)
+        for union in unions(group, white_box):
+            rows += _worst(union, detectors, calibration_scores, sampling)
     return with_means(rows)
 
 
@@ -157,14 +156,15 @@ def _falls(cell: Cell, group: list[Cell], sampling: Sampling) -> list[MetricRow]
     """Return by how much accuracy is lower than under attacks on the protected network alone, of the same budget."""
     if not white_box(cell):
         return []
-    bare = f"on_{_protected(cell)}"
     return [
-        _less(
-            f"fall_from_{other.attack}_{bare}", _right_on(other, cell), _right_on(cell, other), [cell, other], sampling
-        )
+        _less(_fall(other), _right_on(other, cell), _right_on(cell, other), [cell, other], sampling)
         for other in group
         if _on_bare_network(other) and budget(other) == budget(cell)
     ]
+
+
+def _fall(cell: Cell) -> str:
+    return f"fall_from_{cell.attack}_on_{_protected(cell)}"
 
 
 def _on_bare_network(cell: Cell) -> bool:
@@ -208,19 +208,11 @@ def _routes(cell: Cell, clean: Cell, router: Cell, calibration: Cell, sampling: 
     ]  # fmt: skip
 
 
-def _worst(
-    tried: list[Cell], known: list[Cell], detectors: list[Cell], calibration_scores: list[Cell], sampling: Sampling
-) -> list[MetricRow]:
-    """Return accuracy and evasion against the worst of all attacks tried; `known` are those on the whole defence."""
+def _worst(union: Union, detectors: list[Cell], calibration_scores: list[Cell], sampling: Sampling) -> list[MetricRow]:
+    """Return accuracy and evasion against the worst of all attacks tried; the known ones are those on the whole defence."""
+    tried, known = union.attacks, union.known
     ids = np.sort(known[0].noun.example_ids)
-    norm, eps = budget(known[0])
-    threat = Threat(
-        ADAPTIVE,
-        worst_of=tuple(sorted(place(cell).removeprefix(f"{cell.examples}/") for cell in tried)),
-        norm=norm,
-        budget=(("eps", stated(eps)),) if eps is not None else (),
-    )
-    about: dict[str, Any] = {"examples": f"{known[0].examples}/worst", "threat_model": threat}
+    about: dict[str, Any] = {"examples": union.place, "threat_model": union.threat}
 
     def new(metric: str, hits: Array, among: Array | None = None) -> MetricRow:
         return rate_row(metric, hits, known[0], among=among, ids=ids, files=tried, **about)
@@ -235,9 +227,10 @@ def _worst(
     ]
     if wrong.any():
         rows.append(new("oblivious_only_share", ~by_known, among=wrong))
-    for other in filter(_on_bare_network, tried):
-        fall = f"fall_from_{other.attack}_on_{_protected(other)}"
-        rows.append(_less(fall, in_order(_right, [other])[0], ~wrong, [known[0], *tried], sampling, **about))
+    rows += [
+        _less(_fall(other), in_order(_right, [other])[0], ~wrong, [known[0], *tried], sampling, **about)
+        for other in filter(_on_bare_network, tried)
+    ]
     if "routing_score" not in known[0].noun.features:
         return rows
     router, calibration = _router(detectors, known[0]), _router(calibration_scores, known[0])

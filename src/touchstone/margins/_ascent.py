@@ -1,4 +1,4 @@
-"""The ascent that looks for a shorter crossing: within a radius, towards one class."""
+"""The step that both searches share: an ascent towards one class that looks for a shorter crossing within a radius."""
 
 from __future__ import annotations
 
@@ -10,10 +10,47 @@ from torch import Tensor
 from touchstone.adversary.losses import logits_loss_and_gradient, margin_loss
 from touchstone.adversary.perturbations import Norm, shrink, unit_step
 from touchstone.contracts import Model
+from touchstone.margins._boundary import cut_back, verified
 from touchstone.numerics.tensors import per_row
 
 
-def ascend(
+def shorten(
+    model: Model,
+    images: Tensor,
+    predictions: Tensor,
+    target: Tensor,
+    radius: Tensor,
+    start: Tensor,
+    best: Tensor,
+    best_norm: Tensor,
+    steps: int,
+    norm: Norm,
+) -> tuple[Tensor, Tensor]:
+    """Ascend towards a class, and shorten what is found to the boundary.
+
+    Args:
+        model: images in [0, 1] to logits (N, K).
+        images: (N, C, H, W) in [0, 1].
+        predictions: (N,) int64, of the images.
+        target: (N,) int64, the class to reach.
+        radius: (N,), the norm that the ascent keeps to.
+        start: (N, C, H, W), the change that it starts from.
+        best: (N, C, H, W), the smallest change so far.
+        best_norm: (N,), its norm; +inf if there is none.
+        steps: gradient steps.
+        norm: of the distance.
+
+    Returns:
+        The smaller of the best change and the new one, (N, C, H, W), and its norm (N,).
+    """
+    change = _ascend(model, images, predictions, target, radius, start, steps, norm)
+    change = cut_back(model, images, predictions, change, norm)
+    size, _ = verified(model, images, predictions, change, norm)
+    closer = size < best_norm
+    return torch.where(per_row(closer, best), change, best), torch.where(closer, size, best_norm)
+
+
+def _ascend(
     model: Model,
     images: Tensor,
     predictions: Tensor,

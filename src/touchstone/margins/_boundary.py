@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,11 @@ from touchstone.adversary.losses import margin_loss
 from touchstone.adversary.perturbations import Norm, shrink
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import row_norms
+
+
+def largest(images: Tensor, norm: Norm) -> float:
+    """Return the norm that no change inside [0, 1] exceeds."""
+    return 1.0 if norm == "linf" else math.sqrt(images[0].numel())
 
 
 def crossed(model: Model, points: Tensor, predictions: Tensor) -> Tensor:

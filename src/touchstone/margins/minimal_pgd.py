@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -10,8 +9,8 @@ from torch import Tensor
 
 from touchstone.adversary.perturbations import Norm, check_images, unit_step
 from touchstone.contracts import Model, PositiveInt
-from touchstone.margins._ascent import ascend
-from touchstone.margins._boundary import cut_back, verified
+from touchstone.margins._ascent import shorten
+from touchstone.margins._boundary import largest, verified
 from touchstone.margins._hyperplanes import dual_norms
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
@@ -61,17 +60,13 @@ def minimal_pgd(
         predictions = model(images).argmax(1)
         targets, radius = _nearest(model, images, predictions, classes, norm)
         best, best_norm = torch.zeros_like(images), torch.full_like(radius, torch.inf)
-        limit = 1.0 if norm == "linf" else math.sqrt(images[0].numel())
         for index in range(rounds):
             lap, rank = divmod(index, targets.shape[1])
             start = best if lap % 2 else _random(images, radius, norm, generator)
-            change = ascend(model, images, predictions, targets[:, rank], radius, start, steps, norm)
-            change = cut_back(model, images, predictions, change, norm)
-            size, _ = verified(model, images, predictions, change, norm)
-            closer = size < best_norm
-            best = torch.where(per_row(closer, best), change, best)
-            best_norm = torch.where(closer, size, best_norm)
-            radius = torch.where(best_norm.isinf(), (_FARTHER * radius).clamp(max=limit), best_norm)
+            best, best_norm = shorten(
+                model, images, predictions, targets[:, rank], radius, start, best, best_norm, steps, norm
+            )
+            radius = torch.where(best_norm.isinf(), (_FARTHER * radius).clamp(max=largest(images, norm)), best_norm)
         return verified(model, images, predictions, best, norm)
 
 

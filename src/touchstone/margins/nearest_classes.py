@@ -11,8 +11,8 @@ from torch import Tensor
 from touchstone.adversary.losses import logits_loss_and_gradient, margin_loss
 from touchstone.adversary.perturbations import Norm, check_images, shrink, unit_step
 from touchstone.contracts import Model, PositiveInt
-from touchstone.margins._ascent import ascend
-from touchstone.margins._boundary import cut_back, verified
+from touchstone.margins._ascent import shorten
+from touchstone.margins._boundary import cut_back, largest, verified
 from touchstone.margins._hyperplanes import dual_norms, smallest_change
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms
 
@@ -75,12 +75,10 @@ def nearest_classes(
             closer = size < best_norm[rows]
             best[rows[closer]], best_norm[rows[closer]] = change[closer], size[closer]
         for target, radius in nearest:
-            within = torch.where(best_norm.isinf(), (_FAR * radius).clamp(max=_largest(images, norm)), best_norm)
-            change = ascend(model, images, predictions, target, within, best, polishing_steps, norm)
-            change = cut_back(model, images, predictions, change, norm)
-            size, _ = verified(model, images, predictions, change, norm)
-            closer = size < best_norm
-            best, best_norm = torch.where(per_row(closer, best), change, best), torch.where(closer, size, best_norm)
+            within = torch.where(best_norm.isinf(), (_FAR * radius).clamp(max=largest(images, norm)), best_norm)
+            best, best_norm = shorten(
+                model, images, predictions, target, within, best, best, best_norm, polishing_steps, norm
+            )
         return verified(model, images, predictions, best, norm)
 
 
@@ -102,11 +100,6 @@ def _nearest(
     ordered, order = torch.stack(distances, 1).sort(dim=1, stable=True)
     targets = candidates.gather(1, order)
     return [(targets[:, rank], ordered[:, rank]) for rank in range(min(classes, targets.shape[1]))]
-
-
-def _largest(images: Tensor, norm: Norm) -> float:
-    """Return the norm that no change inside [0, 1] exceeds."""
-    return 1.0 if norm == "linf" else math.sqrt(images[0].numel())
 
 
 def _search(
@@ -135,7 +128,7 @@ def _search(
         # Until a crossing is found, the radius is that of the linear model at this point.
         first = 1.02 * (size + ahead.clamp_min(0) / slope.clamp_min(1e-12))
         eps = torch.where(crossed, torch.minimum(eps * (1 - rate), best_norm), eps * (1 + rate))
-        eps = torch.where(best_norm.isinf(), first, eps).clamp(max=_largest(images, norm))
+        eps = torch.where(best_norm.isinf(), first, eps).clamp(max=largest(images, norm))
         length = per_row(torch.where(best_norm.isinf(), 2.0, step_size) * eps, change)
         change = shrink(change - length * unit_step(gradient, norm), eps, norm)
         change = (images + change).clamp(0, 1) - images

@@ -118,11 +118,11 @@ def both_attacks():
     """Knowing the defence, an attack makes images 0 (routed) and 1 wrong; ignoring it, another makes 1 and 2 wrong."""
     knowing = outputs([0, 0, 1, 1], [0, 1, 1, 1], [2.5, 1.0, 0.0, 0.0], "routed.0", "knowing", [3, 1, 0, 2])
     ignoring = replace(outputs([1, 0, 0, 1], [1, 1, 1, 1], [0.0, 1.0, 1.5, 0.0], "cnn.0", "ignoring"), **OTHER)
-    return found(CLEAN, knowing, ignoring)
+    return knowing, ignoring
 
 
 def test_the_worst_of_all_attacks_counts_accuracy_and_evasion_apart():
-    rows = both_attacks()
+    rows = found(CLEAN, *both_attacks())
 
     assert rows["digits/worst", "accuracy"].value == 0.25  # only image 3 resists both
     assert rows["digits/worst", "evasion_rate_at_0.05"].value == 0.5  # images 1 and 2; image 0 is wrong but routed
@@ -142,7 +142,7 @@ def test_the_worst_of_all_attacks_counts_accuracy_and_evasion_apart():
 
 
 def test_what_only_attacks_succeed_at_that_ignore_the_defence_is_told():
-    rows = both_attacks()
+    rows = found(CLEAN, *both_attacks())
 
     assert rows["digits/worst", "oblivious_only_share"].value == pytest.approx(1 / 3)  # image 2 of 0, 1 and 2
     assert rows["digits/worst", "oblivious_only_share_at_0.05"].value == 0.5  # image 2 of 1 and 2
@@ -151,7 +151,7 @@ def test_what_only_attacks_succeed_at_that_ignore_the_defence_is_told():
 
 def test_an_attack_on_the_whole_defence_must_not_lose_to_one_that_ignores_it():
     equal, weak = (
-        both_attacks(),
+        found(CLEAN, *both_attacks()),
         found(
             CLEAN,
             outputs([1, 1, 1, 1], [1, 1, 1, 1], [0.0] * 4, "routed.0", "knowing"),
@@ -175,3 +175,14 @@ def test_attacks_of_other_budgets_are_no_part_of_the_worst():
     ignoring = replace(outputs([0, 0, 0, 0], [0, 0, 0, 0], [0.0] * 4, "cnn.0", "ignoring"), **wider)
 
     assert ("digits/worst", "accuracy") not in found(CLEAN, knowing, ignoring)
+
+
+def test_each_of_several_budgets_has_a_worst_of_its_own():
+    cells = [
+        replace(cell, settings=cell.settings | {"eps": eps}, attack=f"{cell.attack}_{eps}", file=f"{cell.file}{eps}")
+        for eps in (0.1, 0.3)
+        for cell in both_attacks()
+    ]
+
+    places = {examples for examples, metric in found(CLEAN, *cells) if metric == "accuracy" and "worst" in examples}
+    assert places == {"digits/worst_linf@0.1", "digits/worst_linf@0.3"}
