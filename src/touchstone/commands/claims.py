@@ -7,7 +7,8 @@ import csv
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     parser.add_argument("--say", nargs="+", metavar="CLAIM", help="what these claims found, as Markdown sentences")
     parser.add_argument("--markdown", nargs="*", metavar="CLAIM", help="these claims as a Markdown table")
+    parser.add_argument("--notes", nargs="*", metavar="CLAIM", help="what the verdicts on these claims rest on (default: all)")
 
 
 def main(options: argparse.Namespace) -> int:
@@ -41,6 +43,10 @@ def main(options: argparse.Namespace) -> int:
         path, lines = read_lines(name)
         print(_markdown(lines, options.markdown, path), end="")
         return 0
+    if options.notes is not None:
+        path, lines = read_lines(name)
+        _print_notes(_wanted(lines, options.notes, path) or lines)
+        return 0
     return print_verdicts(name)
 
 
@@ -56,6 +62,8 @@ def print_verdicts(study: str) -> int:
     missing = [line["claim"] for line in lines if line["note"].startswith(MISSING)]
     without = f"; asked but without numbers: {', '.join(missing)}" if missing else ""
     print(f"{len(lines)} claims, {len(judged)} with a verdict{without}. The table: {path}")
+    if judged:
+        print(f"What a verdict rests on: touchstone claims {study} --notes {judged[0]['claim']}")
     return 1 if missing else 0
 
 
@@ -94,11 +102,21 @@ def _sentences(lines: Lines, wanted: list[str], path: Path) -> str:
 
 
 def _judged(lines: Lines) -> Table:
-    table = Table("claim", "setting", "measured", "holds?", "attacker who knows", "note", box=box.SIMPLE)
+    table = Table("claim", "setting", "measured", "holds?", "attacker who knows", box=box.SIMPLE)
     for line in lines:
-        words, note = (coloured(line["status"]), coloured(line["attacker"])), Text(line["note"])
-        table.add_row(line["claim"], Text(line["setting"]), Text(measured_text(line)), *words, note)
+        words = coloured(line["status"]), coloured(line["attacker"])
+        table.add_row(line["claim"], Text(line["setting"]), Text(measured_text(line)), *words)
     return table
+
+
+def _print_notes(lines: Lines) -> None:
+    """Print what each verdict rests on: the criterion, the number, and every note on a line of its own."""
+    console = Console()
+    for line in lines:
+        console.print(Text.assemble((line["claim"], "bold"), f"  {line['setting']}"))
+        about = {"asked": line["criterion"], "published": line["published"], "measured": measured_text(line)}
+        parts = [f"{name}: {text}" for name, text in about.items() if text] + [note for note in line["note"].split("; ") if note]
+        console.print(Padding(Group(coloured(line["status"]), *map(Text, parts)), (0, 0, 1, 4)))
 
 
 def coloured(status: str) -> Text:

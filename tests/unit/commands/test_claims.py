@@ -7,6 +7,7 @@ from hand_made_claims import ASKED, asks, book, networks
 
 from touchstone.__main__ import main
 from touchstone.claims.judging import StudyClaims, judge
+from touchstone.commands.claims import read_lines
 from touchstone.report.claim_files import claims_csv
 
 ROOT = Path(__file__).parents[3]
@@ -49,7 +50,7 @@ def test_claims_prints_a_word_for_each_axis(project, capsys):
     assert main(["claims"]) == 0
 
     heads, *lines = (line for line in capsys.readouterr().out.splitlines() if "holds?" in line or "S9-" in line)
-    assert heads.index("holds?") < heads.index("attacker who knows") < heads.index("note")
+    assert heads.index("holds?") < heads.index("attacker who knows")
     assert lines[0].index("confirmed") == heads.index("holds?")
     assert lines[0].index("broken") == heads.index("attacker who knows")
 
@@ -82,6 +83,29 @@ def test_in_markdown_the_second_word_stands_where_a_claim_is_about_an_attacker(p
         "**confirmed**; attacker who knows: broken |",
         "**confirmed** |",
     ]
+
+
+def test_claims_prints_every_note_of_a_claim_on_a_line_of_its_own(project, capsys):
+    broken(project)
+
+    assert main(["claims", "digits", "--notes", "S9-1"]) == 0
+
+    head, *lines = (line.strip() for line in capsys.readouterr().out.splitlines())
+    (claim,) = (line for line in read_lines("digits")[1] if line["claim"] == "S9-1")
+    assert head.startswith("S9-1 ")
+    assert lines[0] == "confirmed"
+    assert f"asked: {claim['criterion']}" in lines
+    assert claim["note"]
+    assert set(claim["note"].split("; ")) <= set(lines)
+
+
+def test_claims_prints_the_notes_of_all(project, capsys):
+    broken(project)
+
+    assert main(["claims", "digits", "--notes"]) == 0
+
+    printed = capsys.readouterr().out
+    assert [line.split()[0] for line in printed.splitlines() if line and not line.startswith(" ")] == ["P9-1", "S9-1", "S9-2"]
 
 
 def test_a_claim_that_is_not_there_is_told_with_the_nearest(project, capsys):
