@@ -42,12 +42,12 @@ class Idea:
 IDEAS = (
     Idea(
         "Margin consistency",
-        "brittle images, flagged or still right",
+        "brittle images, flagged or right",
         (
             "no attack",
-            ("margin_evasion", "cnn_pgd", "fashion_attacked/union", "share_above_threshold_unattacked_mean"),
+            ("margin_evasion", "cnn_pgd", "fashion_attacked/union", "share_wrong_unflagged_unattacked_mean"),
         ),
-        ("worst of the attacks", ("margin_evasion", "cnn_pgd", "fashion_attacked/union", "share_above_threshold_mean")),
+        ("worst of the attacks", ("margin_evasion", "cnn_pgd", "fashion_attacked/union", "share_wrong_unflagged_mean")),
         share_of="bad",
     ),
     Idea(

@@ -25,7 +25,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_study(parser)
     parser.add_argument("--say", nargs="+", metavar="CLAIM", help="what these claims found, as Markdown sentences")
     parser.add_argument("--markdown", nargs="*", metavar="CLAIM", help="these claims as a Markdown table")
-    parser.add_argument("--notes", nargs="*", metavar="CLAIM", help="what the verdicts on these claims rest on (default: all)")
+    parser.add_argument(
+        "--notes", nargs="*", metavar="CLAIM", help="what the verdicts on these claims rest on (default: all)"
+    )
 
 
 def main(options: argparse.Namespace) -> int:
@@ -115,7 +117,9 @@ def _print_notes(lines: Lines) -> None:
     for line in lines:
         console.print(Text.assemble((line["claim"], "bold"), f"  {line['setting']}"))
         about = {"asked": line["criterion"], "published": line["published"], "measured": measured_text(line)}
-        parts = [f"{name}: {text}" for name, text in about.items() if text] + [note for note in line["note"].split("; ") if note]
+        parts = [f"{name}: {text}" for name, text in about.items() if text] + [
+            note for note in line["note"].split("; ") if note
+        ]
         console.print(Padding(Group(coloured(line["status"]), *map(Text, parts)), (0, 0, 1, 4)))
 
 

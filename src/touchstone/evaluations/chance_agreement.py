@@ -30,13 +30,14 @@ def chance_agreement(
 ) -> list[MetricRow]:
     """Measure by how much classifiers agree on wrong classes beyond what their favourite wrong classes explain.
 
-    Of the images that both classifiers get wrong, let a_k and b_k be the shares that the first and the second take for
-    class k. Two classifiers that drew their wrong classes independently from these shares, without the true class y,
-    would agree on an image of class y with the probability
+    Of the images of class y that both classifiers get wrong, let a_k and b_k be the shares that the first and the second
+    take for class k. Two classifiers that drew the wrong classes of these images independently from these shares would
+    agree with the probability
 
-        c(y) = sum over k != y of a_k b_k / ((1 - a_y) (1 - b_y))
+        c(y) = sum over k of a_k b_k
 
-    Chance is the mean of c(y) over these images.
+    Chance is the mean of c(y) over the images that both get wrong. So classes that look alike, which every classifier takes
+    for each other, raise chance and not the agreement beyond it.
 
     Args:
         outputs: of each classifier seed on sets that attacked other classifiers (transfer), and of the attacked
@@ -82,7 +83,10 @@ class _Pair:
         self.images, self.count = len(ids), int(among.sum())
         if not self.count:
             return
-        columns = [_one_hot(values, cell.noun.logits.shape[1]) for values in (first, second, labels)]
+        classes = cell.noun.logits.shape[1]
+        columns = [_one_hot(values, count) for values, count in (
+            (labels, classes), (labels * classes + first, classes**2), (labels * classes + second, classes**2),
+        )]  # fmt: skip
         times = intervals.multiplicities(len(ids), resamples, seed) * among
         times[times.sum(1) == 0] = among  # a resample without any image that counts
         agree = (first == second).astype(np.float64)
@@ -120,12 +124,14 @@ def _one_hot(values: Array, classes: int) -> Array:
     return np.eye(classes)[values]
 
 
-def _statistics(times: Array, agree: Array, first: Array, second: Array, labels: Array) -> tuple[Array, Array]:
-    """Return agreement minus chance, and chance, of images drawn `times` (R, N) often: (R,) each."""
-    total = times.sum(1, keepdims=True)
-    a, b, truth = (times @ column / total for column in (first, second, labels))
-    both, others = a * b, (1 - a) * (1 - b)
-    # A class that is the true one of an image has others > 0, because both took the image for another class.
-    by_class = np.divide(both.sum(1, keepdims=True) - both, others, out=np.zeros_like(both), where=truth > 0)
-    chance = (truth * by_class).sum(1)
-    return (times @ agree) / total[:, 0] - chance, chance
+def _statistics(times: Array, agree: Array, labels: Array, first: Array, second: Array) -> tuple[Array, Array]:
+    """Return agreement minus chance, and chance, of images drawn `times` (R, N) often: (R,) each.
+
+    The columns are the true class, (N, C), and each classifier's class within the true one, (N, C * C).
+    """
+    total = times.sum(1)
+    of_class, of_first, of_second = (times @ column for column in (labels, first, second))
+    together = (of_first * of_second).reshape(*of_class.shape, -1).sum(2)
+    # truth * c(y) = (n_y / n) * sum_k (n_yk / n_y) (m_yk / n_y)
+    chance = np.divide(together, of_class, out=np.zeros_like(of_class), where=of_class > 0).sum(1) / total
+    return (times @ agree) / total - chance, chance

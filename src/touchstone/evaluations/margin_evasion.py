@@ -20,8 +20,8 @@ from touchstone.statistics.threshold_intervals import Threshold, difference, res
 from touchstone.statistics.thresholds import catching_threshold
 
 METRICS = (
-    "threshold", "share_above_threshold", "share_above_threshold_unattacked", "share_above_threshold_rise", "share_flagged",
-    "share_wrong",
+    "threshold", "share_above_threshold", "share_flagged", "share_wrong", "share_wrong_unflagged",
+    "share_wrong_unflagged_unattacked", "share_wrong_unflagged_rise", "share_wrong_unflagged_of_right",
 )  # fmt: skip
 
 
@@ -47,16 +47,16 @@ def margin_evasion(
         caught: share of the held-out brittle inputs that the threshold flags.
 
     Returns:
-        Rows per classifier seed and set, then means over seeds; no row if no input is brittle and right. Intervals of
-        numbers at the threshold also cover other held-out images; share_wrong has exact binomial ones. Metrics:
+        Rows per classifier seed and set, then means over seeds; no row if no input is brittle. Intervals of numbers at
+        the threshold also cover other held-out images; share_wrong has exact binomial ones. Metrics:
 
-        - on white-box attacked sets, of the brittle inputs that are right unattacked: share_wrong under attack;
-          share_above_threshold, wrong and with a logit margin above the threshold, so neither right nor flagged;
-          share_above_threshold_unattacked, the share of the same inputs that are above it without the attack;
-          share_above_threshold_rise, the difference of the two, paired.
-        - on SET/union, the same under every white-box attack within `eps` together: an input counts if any of them
-          succeeds.
-        - on clean sets: threshold, in logits; share_above_threshold of the brittle inputs; share_flagged of the others.
+        - on clean sets: threshold, in logits; share_above_threshold of the brittle inputs, right or wrong;
+          share_flagged of the others.
+        - on white-box attacked sets, of the brittle inputs: share_wrong; share_wrong_unflagged, wrong and with a logit
+          margin above the threshold; share_wrong_unflagged_unattacked, the same of these inputs without the attack;
+          share_wrong_unflagged_rise, the difference of the two, paired; share_wrong_unflagged_of_right, of the brittle
+          inputs that are right without the attack, where the unattacked share is 0 by choice of the inputs.
+        - on SET/union, the same under the worst, for each input, of no attack and every white-box attack within `eps`.
 
     Raises:
         ValueError: no held-out input is brittle.
@@ -117,25 +117,29 @@ def _attacked(
     threshold: Threshold,
     union: str | None = None,
 ) -> list[MetricRow]:
-    """Return the rows of one attack, or of several together on the set that `union` names."""
-    chosen = (subject.margins <= eps) & subject.right
-    if not chosen.any():
+    """Return the rows of one attack, or of the worst of several and none on the set that `union` names."""
+    brittle = subject.margins <= eps
+    if not brittle.any():
         return []
-    # Neither right nor flagged are wrong inputs whose logit margin is above the threshold.
-    leads = np.max([_wrong_leads(cell, subject) for cell in cells], axis=0)
-    wrong, before = np.isfinite(leads), logit_margins(subject.logits)
-    unflagged, earlier = (share_at(threshold, one, below=False, above=True, among=chosen) for one in (leads, before))
+    before = np.where(subject.right, -np.inf, logit_margins(subject.logits))
+    leads = np.max([*(_wrong_leads(cell, subject) for cell in cells), *([before] if union else [])], axis=0)
+    under, without = (share_at(threshold, one, below=False, above=True, among=brittle) for one in (leads, before))
     risen = (leads > threshold.value).astype(np.float64) - (before > threshold.value)
-    rise = difference(float(risen[chosen].mean()), unflagged, earlier, int(chosen.sum()))
+    rise = difference(float(risen[brittle].mean()), under, without, int(brittle.sum()))
     files = [*cells, *_files(subject, reference)]
     threat = _together(cells, eps) if union else None
-    new = partial(row, cell=cells[0], n=int(chosen.sum()), files=files, examples=union, threat_model=threat)
-    return [
-        new("share_wrong", intervals.share(wrong, chosen)),
-        new("share_above_threshold", unflagged),
-        new("share_above_threshold_unattacked", earlier),
-        new("share_above_threshold_rise", rise, unit="difference of fractions"),
+    new = partial(row, cell=cells[0], n=int(brittle.sum()), files=files, examples=union, threat_model=threat)
+    rows = [
+        new("share_wrong", intervals.share(np.isfinite(leads), brittle)),
+        new("share_wrong_unflagged", under),
+        new("share_wrong_unflagged_unattacked", without),
+        new("share_wrong_unflagged_rise", rise, unit="difference of fractions"),
     ]
+    right = brittle & subject.right
+    if right.any():
+        share = share_at(threshold, leads, below=False, above=True, among=right)
+        rows.append(new("share_wrong_unflagged_of_right", share, n=int(right.sum())))
+    return rows
 
 
 def _wrong_leads(cell: Cell, subject: KeptMargins) -> Array:

@@ -43,6 +43,8 @@ def paired_errors(
         - error_minus_own: under an attack made on another classifier, that under the attack made on itself;
           error_minus_from_VICTIM is the reverse.
         - error_minus_back: under an attack made on another classifier, that of the other under the attack made on this one.
+        - error_minus_CLASSIFIER_on_itself: under an attack made on another classifier, that of a classifier in `against`
+          under the same attack made on itself. The two attackers know different things.
         - error_minus_CLASSIFIER_under_ATTACK: that of a classifier in `against` under another attack on itself with
           equal norm and eps. It is given if no attack was made on both: an attack on a defence cannot be made on a bare
           network.
@@ -115,6 +117,15 @@ def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell,
                 yield f"from_{seedless(cell.victim)}", mine, cell
     transferred = [cell for cell in outputs if cell.victim not in ("", network(cell))]
     there = {(network(cell), cell.victim, cell.examples, cell.attack): cell for cell in transferred}
+    for cell in transferred:
+        for base in against:
+            same = [
+                other
+                for other in own
+                if (other.entry, other.examples, other.attack) == (base, cell.examples, cell.attack)
+            ]
+            if same and cell.entry != base:
+                yield f"{base}_on_itself", cell, partner({other.seed: other for other in same}, cell.seed)
     for cell in transferred:
         if back := there.get((cell.victim, network(cell), cell.examples, cell.attack)):
             yield "back", cell, back

@@ -18,13 +18,15 @@ from touchstone.statistics.rows import row, with_means
 from touchstone.statistics.thresholds import catching_threshold, matching_threshold
 
 METRICS = (
-    "robust_accuracy", "signed_error", "absolute_error", "absolute_error_caught_95", "absolute_error_sample",
-    "absolute_error_of_*", "absolute_error_caught_95_of_*", "absolute_error_sample_of_*",
+    "robust_accuracy", "signed_error", "absolute_error", "absolute_error_caught_95", "absolute_error_grid",
+    "absolute_error_sample", "absolute_error_of_*", "absolute_error_caught_95_of_*", "absolute_error_grid_of_*",
+    "absolute_error_sample_of_*",
     "absolute_error_above_half_of_sample", "absolute_error_caught_95_above_half_of_sample", "inputs_attacked",
     "attacks_saved",
 )  # fmt: skip
 DIFFERENCE = "difference of fractions"
-CAUGHT = 0.95  # share of the subset's brittle inputs that the paper's other threshold catches
+CAUGHT = 0.95  # share of the subset's brittle inputs that the threshold of the paper's review thread catches
+GRID = (0.80, 0.825, 0.85, 0.875, 0.90, 0.925, 0.95, 0.99)  # the shares that the paper's code chooses from
 
 
 def subset_robustness(
@@ -33,7 +35,7 @@ def subset_robustness(
     *,
     eps: PositiveFloat = 0.1,
     size: PositiveInt = 200,
-    sizes: list[PositiveInt] = [25, 50, 100, 200],  # noqa: B006 - a literal that the registry reads; never written to
+    sizes: list[PositiveInt] = [25, 50, 100, 200, 500],  # noqa: B006 - a literal that the registry reads; never written to
     subsets: PositiveInt = 20,
     resamples: PositiveInt = 1000,
     bootstrap_seed: NonNegativeInt = 0,
@@ -56,6 +58,8 @@ def subset_robustness(
         - robust_accuracy: of all inputs.
         - absolute_error, signed_error: of the estimate, means over subsets; the interval is that of the mean.
         - absolute_error_caught_95: with the threshold that catches 95 % of the subset's brittle inputs.
+        - absolute_error_grid: with the threshold of the paper's code, that of eight shares of the subset's brittle inputs
+          whose estimate for the subset is nearest to its robust accuracy.
         - absolute_error_sample: of the subset's own robust accuracy, without any logit margin.
         - absolute_error_above_half_of_sample, absolute_error_caught_95_above_half_of_sample: the error of either
           threshold minus half of absolute_error_sample, paired by subset.
@@ -101,7 +105,7 @@ def subset_robustness(
 def _absolute(
     new: Callable[..., MetricRow], errors: dict[str, Array], sampling: Sampling, ending: str
 ) -> list[MetricRow]:
-    names = {"quantile": "", "caught": "_caught_95", "sample": "_sample"}
+    names = {"quantile": "", "caught": "_caught_95", "grid": "_grid", "sample": "_sample"}
     return [
         new(f"absolute_error{names[name]}{ending}", intervals.mean(np.abs(of_rule), **sampling))
         for name, of_rule in errors.items()
@@ -109,20 +113,29 @@ def _absolute(
 
 
 def _errors(subject: KeptMargins, eps: float, size: int, subsets: int) -> dict[str, Array]:
-    """Return estimate minus truth, (subsets,), for both thresholds and for the subset's own robust accuracy.
+    """Return estimate minus truth, (subsets,), for each threshold and for the subset's own robust accuracy.
 
     Subsets depend only on the number of inputs, so that classifiers are paired. A smaller subset is part of a larger
     one.
     """
     proxies, robust = logit_margins(subject.logits), subject.right & (subject.margins > eps)
-    errors: dict[str, list[float]] = {"quantile": [], "caught": [], "sample": []}
+    errors: dict[str, list[float]] = {"quantile": [], "caught": [], "grid": [], "sample": []}
     for subset in range(subsets):
         rows = np.random.default_rng([subset]).permutation(len(robust))[:size]
+        few, right, brittle = proxies[rows], subject.right[rows], subject.margins[rows] <= eps
         thresholds = {
-            "quantile": matching_threshold(proxies[rows], subject.right[rows], int(robust[rows].sum())),
-            "caught": catching_threshold(proxies[rows], subject.margins[rows] <= eps, CAUGHT),
+            "quantile": matching_threshold(few, right, int(robust[rows].sum())),
+            "caught": catching_threshold(few, brittle, CAUGHT),
+            "grid": _nearest_of_grid(few, right, brittle),
         }
         for name, threshold in thresholds.items():
             errors[name].append(float((subject.right & (proxies > threshold)).mean() - robust.mean()))
         errors["sample"].append(float(robust[rows].mean() - robust.mean()))
     return {name: np.array(values) for name, values in errors.items()}
+
+
+def _nearest_of_grid(proxies: Array, right: Array, brittle: Array) -> float:
+    """Return the threshold of the grid at which the inputs' estimate is nearest to their own robust accuracy."""
+    robust = (right & ~brittle).mean()
+    thresholds = [catching_threshold(proxies, brittle, share) for share in GRID]
+    return min(thresholds, key=lambda threshold: abs((right & (proxies > threshold)).mean() - robust))

@@ -11,6 +11,7 @@ from touchstone.statistics.threats import seedless
 
 ESTIMATES = {
     "absolute_error": "threshold that matches the subset",
+    "absolute_error_grid": "threshold of the paper's code, one of eight",
     "absolute_error_caught_95": "threshold that catches 95 % of its brittle",
     "absolute_error_sample": "the subset alone, no logit margins",
 }

@@ -16,7 +16,7 @@ HOW_MANY |= {"Ptrades": 10, "Strades": 7, "Pebo": 10, "Sebo": 11, "Pfast": 10, "
 IDS = [f"{family}-{number}" for family, count in HOW_MANY.items() for number in range(1, count + 1)] + [
     *("S0-11", "S0-12"),
     "S1-13",
-    *("S1-14", "S1-15", "S1-16", "S1-17", "S1-18", "S2-13", "S4-17"),
+    *("S1-14", "S1-15", "S1-16", "S1-17", "S1-18", "S2-13", "S2-14", "S4-17", "S4-18"),
 ]
 # Fixed before any run; a change here is a change of the question, and its criterion says so under `revised`.
 BOUNDS = {
@@ -43,7 +43,6 @@ BOUNDS = {
     "S3-8": [("at_least", 0.4)],
     "S3-9": [("at_least", -0.01), ("at_least", 0.6)],
     "S3-10": [("at_least", 0.6), ("at_most", 0.01)],
-    "S3-11": [("at_most", 0.0)],
     "S3-12": [("at_least", -0.005)],
     "S3-13": [("at_least", 0.95)],
     "S4-1": [("at_least", 0.4)],
@@ -108,9 +107,12 @@ SINCE_THE_FIRST_EDITION = {
     "S2-12": [("at_least", 0.36)],
     "S1-18": [("at_least", 0.3)],
     "S2-13": [("at_most", 0.05)],
+    "S2-14": [("at_most", 0.025)],
     "S4-17": [("at_least", 0.4)],
+    "S4-18": [("below", 0.0)],
     "S3-4": [("at_least", 0.7), ("at_most", 0.4), ("above", 0.4)],  # was without the last, which breaks it
     "S3-5": [("below", {"mnist": 0.0})],
+    "S3-11": [("at_most", 0.0), ("above", 0.0)],  # was without the last, which breaks it
     "S3-14": [("at_most", 0.05)],  # was S3-5
     "S3-15": [("at_least", 0.3)],
     "S4-4": [("at_least", 0.8)],  # of another router; that of the first edition is S4-14

@@ -38,7 +38,7 @@ def of_papers(listed):
 
 
 PAIRED = {"routing": routing, "translation": translation, "paired_errors": paired_errors}
-OF_PAIRS = {"S1-5", "S3-5", "S3-14", "S4-2", "S4-3", "S4-5", "S4-6", "S4-9", "S4-10", "S4-11", "S4-17"}
+OF_PAIRS = {"S1-5", "S3-5", "S3-14", "S4-2", "S4-3", "S4-5", "S4-6", "S4-9", "S4-10", "S4-11", "S4-17", "S4-18"}
 ATTACKED_DETECTION = {"evaluation": "attacks", "entry": "plain+msp", "seed": 0}
 
 

@@ -105,7 +105,11 @@ def test_claims_prints_the_notes_of_all(project, capsys):
     assert main(["claims", "digits", "--notes"]) == 0
 
     printed = capsys.readouterr().out
-    assert [line.split()[0] for line in printed.splitlines() if line and not line.startswith(" ")] == ["P9-1", "S9-1", "S9-2"]
+    assert [line.split()[0] for line in printed.splitlines() if line and not line.startswith(" ")] == [
+        "P9-1",
+        "S9-1",
+        "S9-2",
+    ]
 
 
 def test_a_claim_that_is_not_there_is_told_with_the_nearest(project, capsys):

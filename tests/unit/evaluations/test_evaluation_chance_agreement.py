@@ -25,12 +25,21 @@ def test_one_true_class_worked_by_hand():
     assert {(row.entry, row.examples, row.n) for row in rows} == {("softmax", "digits/maxout/fgsm", 4)}
 
 
-def test_the_true_class_of_each_image_is_left_out():
-    # Classes 0 and 1 of four, always taken for each other: without the true class only the other one is left in the shares.
+def test_confusions_that_every_network_makes_are_chance():
+    # Classes 0 and 1 of four, always taken for each other, as shirts and T-shirts might be: the class explains all of it.
     labels, wrong = (0, 0, 1, 1), [1, 1, 0, 0]
     rows = chance_agreement([cell(wrong, "maxout", labels), cell(wrong, "softmax", labels)], resamples=20)
 
     assert by_metric(rows) == {"agreement_beyond_chance": 0, "chance_agreement": 1}
+
+
+def test_two_true_classes_worked_by_hand():
+    # Of class 0 both take one image for 1 and one for 2, and agree: c = 1/2. Of class 3 they never agree: c = 1/2, too.
+    rows = chance_agreement(
+        [cell([1, 2, 1, 2], "maxout", (0, 0, 3, 3)), cell([1, 2, 2, 1], "softmax", (0, 0, 3, 3))], resamples=20
+    )
+
+    assert by_metric(rows) == {"agreement_beyond_chance": 1 / 2 - 1 / 2, "chance_agreement": 1 / 2}
 
 
 def test_networks_that_err_independently_agree_by_chance():

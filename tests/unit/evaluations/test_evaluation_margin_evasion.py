@@ -39,20 +39,21 @@ def test_four_inputs_worked_by_hand():
     assert found["test", "share_above_threshold"] == (pytest.approx(1 / 3), 3)  # of 1, 3, .5
     assert found["test", "share_flagged"] == (0, 1)
     assert found["test/margin_pgd", "share_wrong"] == (pytest.approx(2 / 3), 3)  # the third is not brittle
-    assert found["test/margin_pgd", "share_above_threshold"] == (pytest.approx(1 / 3), 3)  # only the first leads by 5
+    assert found["test/margin_pgd", "share_wrong_unflagged"] == (pytest.approx(1 / 3), 3)  # only the first leads by 5
+    assert found["test/margin_pgd", "share_wrong_unflagged_unattacked"] == (0, 3)  # all are right
     assert str(rows[-1].threat) == "white-box linf (margin_pgd)"
 
 
 @pytest.mark.parametrize(
     ("attacked", "share", "rise"),
     [
-        ([-5.0, -5.0, -9.0, 0.2], 2 / 3, 1 / 3),  # two above, and one of them was above before
+        ([-5.0, -5.0, -9.0, 0.2], 2 / 3, 1 / 3),  # the first two, and the second was wrong before
         ([-5.0, -1.0, -9.0, 0.2], 1 / 3, 0.0),  # one in, one out
         ([-1.0, 5.0, -9.0, 0.2], 0.0, -1 / 3),  # still above, but right
     ],
 )
-def test_the_rise_is_of_the_same_brittle_inputs_before_the_attack(attacked, share, rise):
-    clean, near = [1.0, 3.0, 9.0, 0.5], [0.05, 0.05, 0.3, 0.05]  # the second leads by more than the threshold of 2
+def test_the_rise_is_of_the_same_event_without_the_attack(attacked, share, rise):
+    clean, near = [1.0, -3.0, 9.0, 0.5], [0.05, 0.05, 0.3, 0.05]  # the second is wrong by more than the threshold of 2
     cell = outputs(attacked, attack="margin_pgd", victim="cnn.0", settings={"use": "margin_pgd"})
     held_out = [0.05, 0.09, 0.5], [1.0, 2.0, 8.0]
 
@@ -62,19 +63,22 @@ def test_the_rise_is_of_the_same_brittle_inputs_before_the_attack(attacked, shar
     )  # fmt: skip
 
     found = {row.metric: row for row in rows if row.examples == "test/margin_pgd"}
-    assert found["share_above_threshold"].value == pytest.approx(share)
-    row = found["share_above_threshold_rise"]
+    assert found["share_wrong_unflagged"].value == pytest.approx(share)
+    assert found["share_wrong_unflagged_unattacked"].value == pytest.approx(1 / 3)
+    row = found["share_wrong_unflagged_rise"]
     assert (row.value, row.n) == (pytest.approx(rise), 3)
     assert (row.unit, row.method) == ("difference of fractions", "difference")
+    of_right = found["share_wrong_unflagged_of_right"]
+    assert (of_right.value, of_right.n) == (pytest.approx((attacked[0] < -2) / 2), 2)  # of the first and the last
 
 
-def test_the_union_counts_an_input_that_any_attack_within_eps_gets_past():
-    clean, near = [1.0, 3.0, 9.0, 0.5], [0.05, 0.05, 0.3, 0.05]
+def test_the_union_counts_an_input_that_any_attack_within_eps_gets_past_or_none():
+    clean, near = [1.0, 3.0, 9.0, 0.5, -4.0], [0.05, 0.05, 0.3, 0.05, 0.05]  # the last is past it without an attack
     settings = {"use": "pgd", "eps": 0.1}
     attacked = [
-        outputs([-5.0, -1.0, -9.0, 0.2], attack="one", victim="cnn.0", settings=settings),
-        outputs([4.0, -1.0, -9.0, -7.0], attack="two", victim="cnn.0", settings=settings),
-        outputs([-9.0, -9.0, -9.0, -9.0], attack="larger", victim="cnn.0", settings=settings | {"eps": 0.2}),
+        outputs([-5.0, -1.0, -9.0, 0.2, -1.0], attack="one", victim="cnn.0", settings=settings),
+        outputs([4.0, -1.0, -9.0, -7.0, 3.0], attack="two", victim="cnn.0", settings=settings),
+        outputs([-9.0] * 5, attack="larger", victim="cnn.0", settings=settings | {"eps": 0.2}),
     ]
     held_out = [0.05, 0.09, 0.5], [1.0, 2.0, 8.0]
 
@@ -85,9 +89,9 @@ def test_the_union_counts_an_input_that_any_attack_within_eps_gets_past():
 
     found = {row.metric: row for row in rows if row.examples == "test/union"}
     assert found["share_wrong"].value == 1
-    assert found["share_above_threshold"].value == pytest.approx(2 / 3)  # the first by one, the last by the other
-    assert found["share_above_threshold_unattacked"].value == pytest.approx(1 / 3)
-    assert found["share_above_threshold_rise"].value == pytest.approx(1 / 3)
+    assert found["share_wrong_unflagged"].value == pytest.approx(3 / 4)  # the first by one, the fourth by two, the last
+    assert found["share_wrong_unflagged_unattacked"].value == pytest.approx(1 / 4)
+    assert found["share_wrong_unflagged_rise"].value == pytest.approx(2 / 4)
     assert found["share_wrong"].threat.worst_of == ("one", "two")
 
 
@@ -122,6 +126,7 @@ def test_shares_at_the_threshold_vary_with_the_held_out_images():
     varying = {(row.examples, row.metric) for row in rows if row.image_variance}
     assert varying == {
         ("test", "share_above_threshold"),
-        ("test/margin_pgd", "share_above_threshold"),
-        ("test/margin_pgd", "share_above_threshold_unattacked"),
+        ("test/margin_pgd", "share_wrong_unflagged"),
+        ("test/margin_pgd", "share_wrong_unflagged_rise"),
+        ("test/margin_pgd", "share_wrong_unflagged_of_right"),
     }

@@ -58,6 +58,18 @@ def test_two_directions_of_transfer_are_compared_on_the_same_inputs():
     assert found(rows, "error_minus_back", "robust", 1) == []
 
 
+def test_a_defence_under_an_attack_on_its_network_is_compared_with_a_network_under_the_same_attack_on_itself():
+    around = cell([0, 1, 2], "routed", attack="fgsm", settings=FGSM, victim="mlp.0")
+    itself = cell([0], "robust", attack="fgsm", settings=FGSM)
+    from_mlp = cell(range(8), "robust", attack="fgsm", settings=FGSM, victim="mlp.0")
+    another = cell(range(8), "robust", attack="pgd", settings=PGD)
+
+    rows = paired_errors([around, itself, from_mlp, another], against=["robust"])
+
+    assert found(rows, "error_minus_robust_on_itself", "routed") == [("digits/mlp/fgsm", 0.25)]
+    assert found(rows, "error_minus_robust_on_itself", "robust") == []
+
+
 def test_rows_are_joined_by_id():
     cells = [cell([0, 1], attack="fgsm", settings=FGSM, ids=[5, 6, 7, 8]),
              cell([2, 3], attack="pgd", settings=PGD, ids=[8, 7, 6, 5])]  # fmt: skip

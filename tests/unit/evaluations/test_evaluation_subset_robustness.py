@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from touchstone.evaluations.subset_robustness import subset_robustness
+from touchstone.evaluations.subset_robustness import _nearest_of_grid, subset_robustness
 from touchstone.records.nouns import Cell, Margins, Outputs
 
 
@@ -62,3 +62,22 @@ def test_either_rule_is_compared_with_half_of_the_error_of_the_subset_alone():
     for ending in ("", "_caught_95"):
         difference = found[f"absolute_error{ending}"] - found["absolute_error_sample"] / 2
         assert found[f"absolute_error{ending}_above_half_of_sample"] == pytest.approx(difference)
+
+
+def test_the_grid_takes_the_share_whose_estimate_for_the_subset_is_nearest_to_its_robust_accuracy():
+    """Of ten inputs seven are brittle. Two brittle ones lead by more than the robust ones: at .80 one passes too many."""
+    leads = np.r_[[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.9], [0.7, 0.8, 1.0]]
+    brittle = np.r_[np.full(7, True), np.full(3, False)]
+
+    threshold = _nearest_of_grid(leads, np.full(10, True), brittle)
+
+    # .80 and .85 of seven are six inputs: .6, which leaves .7, .8, .9 and 1.0; all others are seven: .9, which leaves 1.0.
+    assert threshold == pytest.approx(0.6)  # .4 is nearer to the robust accuracy of .3 than .1
+
+
+def test_the_grid_finds_the_robust_accuracy_of_a_set_whose_orders_nearly_agree():
+    leads = np.linspace(1, 2, 300)
+    found = ask(cells(leads / 10 - 0.05, leads, np.ones(300, bool)), size=200, sizes=[100])
+
+    assert found["absolute_error_grid"] < found["absolute_error_caught_95"]
+    assert found["absolute_error_grid_of_100"] < 0.03
