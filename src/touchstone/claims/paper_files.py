@@ -28,7 +28,20 @@ from touchstone.claims.criteria import (
 )
 from touchstone.messages import nearest
 
-PAPER = ("name", "title", "cite", "url", "idea", "answers", "change", "contrast", "distance", "published", "criteria")
+PAPER = (
+    "name",
+    "title",
+    "cite",
+    "url",
+    "idea",
+    "answers",
+    "change",
+    "limits",
+    "contrast",
+    "distance",
+    "published",
+    "criteria",
+)
 CLAIM = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"S[a-z0-9]+-\d+")}
 FIGURE = ("setting", "figure", "source", "marks")
 UNMEASURED = "unmeasured"
@@ -89,6 +102,9 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
     for key in ("idea", "change"):
         if not isinstance(facts.get(key, ""), str):
             yield ClaimError((key,), "expected text")
+    limits = facts.get("limits", [])
+    if not isinstance(limits, list) or not all(isinstance(limit, str) and limit for limit in limits):
+        yield ClaimError(("limits",), "expected a list of sentences")
     answers = facts.get("answers", [])
     for name in answers if isinstance(answers, list) else [answers]:
         if name not in (facts.get("criteria") or ()):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
+from touchstone.evaluations._contests import FRACTIONS
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import estimators, intervals, rank_intervals
@@ -25,7 +26,6 @@ METRICS = (
     "auroc_id", "auroc_ood", "auroc_id_less_both", "auroc_ood_less_both", "auroc_clean_difference",
     "auroc_both_difference", "no_score_gradient",
 )  # fmt: skip
-FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 STUCK = "no_score_gradient"
 DIFFERENCE = "difference"  # the unit of differences of AUROC, which is not a share
 SIDES = ("id", "ood")

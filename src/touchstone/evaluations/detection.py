@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluations._contests import Contest, contests
+from touchstone.evaluations._contests import FRACTIONS, Contest, contests
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import rank_intervals
@@ -15,7 +15,6 @@ METRICS = (
     "auroc", "aupr_ood", "aupr_id", "fpr95_id", "fpr95_ood", "detection_error", "auroc_successes", "aupr_ood_successes",
     "aupr_id_successes", "fpr95_id_successes", "fpr95_ood_successes", "detection_error_successes",
 )  # fmt: skip
-FRACTIONS = ("fpr95_id", "fpr95_ood", "detection_error")
 
 
 def detection(

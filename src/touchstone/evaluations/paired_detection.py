@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluations._contests import Contest, contests
+from touchstone.evaluations._contests import FRACTIONS, Contest, contests
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import estimators, rank_intervals
@@ -98,6 +98,6 @@ def _row(metric: str, contest: Contest, second: Contest, difference: Interval) -
         cell=contest.anomalous,
         entry=contest.entry,
         n=contest.n,
-        unit="difference",
+        unit="difference of fractions" if metric.startswith(FRACTIONS) else "difference",
         files=[*contest.files, *second.files],
     )

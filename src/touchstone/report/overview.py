@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from touchstone.claims.contrasts import Contrast
+from touchstone.claims.measurements import Quantity
 from touchstone.claims.verdicts import Part, number
 from touchstone.report import drawing, marks, palette
 
 NAME = "overview"
 UNAWARE, AWARE = palette.COLOURS["sky blue"], palette.COLOURS["vermilion"]
 WEAKER, STRONGEST, WITHOUT = "no attack, or a weaker one", "the strongest one tried", "without the system"
+CHANCE = "chance, of an AUROC"
 WIDTH = 4.4  # inches: a phone shows it without scrolling, with text of 11 pixels
 ROW, TOP = 0.86, 1.35  # inches of one system, and of the rest
 TEXT, LETTERS = 10, 52  # points of the text, and letters of a line
@@ -28,8 +30,18 @@ def takeaway(contrasts: list[Contrast]) -> str:
     worst = max(contrasts, key=lambda contrast: contrast.fall)
     if worst.fall < SEVERE:
         return f"No system loses {SEVERE:.0%} or more to the strongest attack"
-    before, after = (f"{100 * part.quantity.value:.0f} %" for part in (worst.unaware, worst.aware))
-    return f"{worst.paper} falls from {before} to {after} under the strongest attack"
+    before, after = (_shown(part.quantity) for part in (worst.unaware, worst.aware))
+    measure = "'s AUROC" if _is_auroc(worst.unaware.quantity) else ""
+    return f"{worst.paper}{measure} falls from {before} to {after} under the strongest attack"
+
+
+def _is_auroc(quantity: Quantity) -> bool:
+    return "auroc" in quantity.row.measured
+
+
+def _shown(quantity: Quantity) -> str:
+    """Return a number as its measure is written: an AUROC of .79, a share of 79 %."""
+    return f"{quantity.value:.2f}" if _is_auroc(quantity) else f"{100 * quantity.value:.0f} %"
 
 
 def overview(contrasts: list[Contrast]) -> Figure:
@@ -52,6 +64,8 @@ def overview(contrasts: list[Contrast]) -> Figure:
     drawing.headline(figure, takeaway(contrasts), LETTERS - 8)
     for mark, colour, words in (("o", UNAWARE, WEAKER), ("o", AWARE, STRONGEST), ("|", drawing.INK, WITHOUT)):
         axes.plot([], [], marker=mark, color=colour, linestyle="none", markersize=8, label=words)
+    if any(_is_auroc(contrast.unaware.quantity) for contrast in contrasts):
+        axes.plot([], [], ":", color=drawing.FAINT, linewidth=2.2, label=CHANCE)
     if any(contrast.upper_bound for contrast in contrasts):
         axes.plot([], [], marker="o", color=AWARE, markerfacecolor="none", linestyle="none", label="upper bound only")
     figure.legend(loc="outside lower center", ncols=2, fontsize=TEXT, handletextpad=0.2, columnspacing=1.2)
@@ -60,6 +74,8 @@ def overview(contrasts: list[Contrast]) -> Figure:
 
 def _row(axes: Axes, height: int, contrast: Contrast) -> None:
     before, after = (part.quantity.value for part in (contrast.unaware, contrast.aware))
+    if _is_auroc(contrast.unaware.quantity):
+        axes.plot([0.5] * 2, [height - 0.2, height + 0.2], ":", color=drawing.FAINT, linewidth=2.2, label=f"_{CHANCE}")
     axes.annotate("", (after, height), (before, height), arrowprops=ARROW)
     for part, words, colour, shift in (
         (contrast.unaware, WEAKER, UNAWARE, 0.14),
@@ -77,17 +93,18 @@ def _row(axes: Axes, height: int, contrast: Contrast) -> None:
         look = {"color": drawing.INK, "markersize": 15, "markeredgewidth": 1.6}
         (tick,) = axes.plot([contrast.reference.quantity.value], [height], "|", label=f"_{WITHOUT}", **look)
         marks.shows(tick, contrast.reference.quantity.row)
-    _labels(axes, height, before, after)
+    _labels(axes, height, contrast.unaware.quantity, contrast.aware.quantity)
 
 
-def _labels(axes: Axes, height: int, before: float, after: float) -> None:
+def _labels(axes: Axes, height: int, unaware: Quantity, aware: Quantity) -> None:
     """Write both values below their dots; of two that would meet, each away from the other."""
-    close = abs(before - after) < 0.1
-    for value, other, colour in ((before, after, UNAWARE), (after, before, AWARE)):
+    close = abs(unaware.value - aware.value) < 0.1
+    for quantity, opposite, colour in ((unaware, aware, UNAWARE), (aware, unaware, AWARE)):
+        value, other = quantity.value, opposite.value
         side = "center" if not close else "left" if value > other or (value == other and colour == AWARE) else "right"
         beside = {"center": 0, "left": 3, "right": -3}[side]
         axes.annotate(
-            f"{100 * value:.0f} %",
+            _shown(quantity),
             (value, height),
             (beside, -9),
             textcoords="offset points",

@@ -21,6 +21,7 @@ class System:
     """One paper as the page shows it.
 
     Attributes:
+        limits: what a reviewer may still dispute.
         answers: claims whose sentences answer the paper's question, the most important first.
         hero: the picture that opens the chapter, the first of the paper's figures.
         folded: whether the chapter is closed when the page is opened.
@@ -30,6 +31,7 @@ class System:
     title: str
     idea: str
     change: str
+    limits: list[str]
     answers: list[ClaimLine]
     claims: list[ClaimLine]
     hero: Picture | None
@@ -79,6 +81,7 @@ def _system(
         title=facts.get("title", facts["name"]),
         idea=facts.get("idea", ""),
         change=facts.get("change", ""),
+        limits=list(facts.get("limits", ())),
         answers=[by_id[claim] for claim in chosen if claim in by_id],
         claims=claims,
         hero=next((picture for picture in pictures if picture.evaluation in evaluations), None),

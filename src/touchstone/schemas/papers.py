@@ -33,6 +33,8 @@ def paper_schema() -> Schema:
         "answers": _ids(CRITERION_ID)
         | _says("The criteria whose sentences (`says`) answer the paper's question; the first opens the report."),
         "change": TEXT | _says("Which result would change the answer."),
+        "limits": {"type": "array", "items": TEXT}
+        | _says("What a reviewer may still dispute, whatever the data: one sentence each, for the chapter."),
         "contrast": _contrast()
         | _says("One share, without an attack or against a weaker one, and against the strongest."),
         "distance": {"type": "number", "exclusiveMinimum": 0}

@@ -58,6 +58,13 @@ def test_a_change_of_a_criterion_says_when_what_why_and_whether_an_outcome_was_k
         read(criterion=asks() | {"revised": [lacking]})
 
 
+@pytest.mark.parametrize("limits", ["one sentence", [1], [""]])
+def test_limits_are_a_list_of_sentences(limits):
+    facts = {"name": "Paper", "cite": "c", "url": "https://example.org", "limits": limits}
+
+    assert [str(mistake) for mistake in paper_files.mistakes(facts)] == ["limits: expected a list of sentences"]
+
+
 def test_changes_are_read_in_their_order():
     changes = [CHANGE, CHANGE | {"was": "at least .95", "known": False}]
 

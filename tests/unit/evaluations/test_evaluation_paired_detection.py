@@ -68,6 +68,8 @@ def test_other_statistics_differ_by_what_each_detector_has_alone():
         f"{name}_minus_msp": pytest.approx(alone["cnn+gradient", name] - alone["cnn+msp", name]) for name in statistics
     }
     assert alone["cnn+gradient", "fpr95_id"] != alone["cnn+msp", "fpr95_id"]
+    shares = {row.metric.removesuffix("_minus_msp") for row in found if row.unit == "difference of fractions"}
+    assert shares == {"fpr95_id", "fpr95_ood", "detection_error"}  # to be read in points; the others are areas
 
 
 def test_a_statistic_that_there_is_not_is_named():

@@ -2,6 +2,7 @@ import base64
 import csv
 import gzip
 import hashlib
+import html
 import json
 import os
 import re
@@ -492,3 +493,12 @@ def test_a_picture_on_the_page_has_every_style_of_its_file(files, page):
     never_seen = {"fill:none"}  # a backdrop of the paper's colour
     assert {on_page(style[1]) for style in wanted if style} - never_seen == {rules[name[1]] for name in shown if name}
     assert re.search(r"<style[^>]*>(.*?)</style>", drawn, re.S)[1] in page
+
+
+def test_a_chapter_says_what_may_still_be_disputed(page):
+    limits = [limit for facts in FACTS.values() for limit in facts.get("limits", ())]
+
+    assert len(limits) >= 8  # a paper without any would be one that nobody has reviewed
+    shown = [limit for limit in limits if html.escape(limit, quote=True).replace("&#x27;", "&#39;") in page]
+    assert shown
+    assert page.count("What may still be disputed") == page.count('class="limits"') > 0
