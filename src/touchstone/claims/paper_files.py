@@ -29,19 +29,8 @@ from touchstone.claims.criteria import (
 from touchstone.messages import nearest
 
 PAPER = (
-    "name",
-    "title",
-    "cite",
-    "url",
-    "idea",
-    "answers",
-    "change",
-    "limits",
-    "contrast",
-    "distance",
-    "published",
-    "criteria",
-)
+    "name", "title", "cite", "url", "idea", "answers", "change", "limits", "contrast", "distance", "published", "criteria",
+)  # fmt: skip
 CLAIM = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"S[a-z0-9]+-\d+")}
 FIGURE = ("setting", "figure", "source", "marks")
 UNMEASURED = "unmeasured"

@@ -77,8 +77,9 @@ class Prices:
         except KeyError:  # the study's settings changed since its report
             return None
         fixed = growing = 0.0
+        own = set(row.seeds) or {row.seed}  # a number of one network has no list of seeds
         for kind in kinds:
-            if not set(row.seeds) <= kind.seeds:  # a network that all seeds share is there already
+            if not own <= kind.seeds:  # a network that all seeds share is there already
                 continue
             known = [self._seconds[job] for job in kind.jobs if job in self._seconds]
             if not known:

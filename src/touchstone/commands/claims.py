@@ -107,7 +107,8 @@ def _judged(lines: Lines) -> Table:
     table = Table("claim", "setting", "measured", "holds?", "attacker who knows", box=box.SIMPLE)
     for line in lines:
         words = coloured(line["status"]), coloured(line["attacker"])
-        table.add_row(line["claim"], Text(line["setting"]), Text(measured_text(line)), *words)
+        measured = Text.assemble(measured_text(line), ("\n" + line["number"] if line["number"] else "", "dim"))
+        table.add_row(line["claim"], Text(line["setting"]), measured, *words)
     return table
 
 
@@ -116,7 +117,8 @@ def _print_notes(lines: Lines) -> None:
     console = Console()
     for line in lines:
         console.print(Text.assemble((line["claim"], "bold"), f"  {line['setting']}"))
-        about = {"asked": line["criterion"], "published": line["published"], "measured": measured_text(line)}
+        name = line["number"] or "measured"
+        about = {"asked": line["criterion"], "published": line["published"], name: measured_text(line)}
         parts = [f"{name}: {text}" for name, text in about.items() if text] + [
             note for note in line["note"].split("; ") if note
         ]

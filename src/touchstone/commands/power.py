@@ -114,5 +114,5 @@ def _notes(by_claim: Claims) -> str:
         f"Inconclusive claims: {len(by_claim)}. More seeds or images would settle {settled} of them. A size settles a claim"
         f" with a chance of {100 * POWER:g} %, by a second look with a {100 * SECOND_LOOK:g} % interval, if the truth is as"
         f" far from the bound as the distance says. Minutes are those of all jobs together."
-        f"{' A size without minutes has the fewest seeds, because no run records are here.' if unknown else ''}"
+        f"{' A size without minutes has the fewest seeds: no run records here time all its jobs.' if unknown else ''}"
     )

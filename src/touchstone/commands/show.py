@@ -1,4 +1,4 @@
-"""`touchstone show ADDRESS`: print what an artefact holds, also if it is a member of a bundle."""
+"""`touchstone show ADDRESS`: check an artefact's bytes and print what it holds, also if it is a member of a bundle."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from safetensors import deserialize
 
 from touchstone.messages import nearest
+from touchstone.pipeline.auditing.findings import actual_digests
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address
 
@@ -22,12 +23,18 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Print an artefact's step, digest, inputs and arrays, or the members of a bundle."""
+    """Print an artefact's step, digest, inputs and arrays, or the members of a bundle.
+
+    Raises:
+        ValueError: It is not there, or its bytes were altered.
+    """
     address = Address.parse(options.address)
     path = Path(address.file)
     if not path.exists():
         raise ValueError(f"{path}: no such file; touchstone trace STUDY --number CLAIM names those behind a number")
     members = sidecar_files.members(path)
+    if altered := _altered(path if not address.member else Path(str(address))):
+        raise ValueError(altered)
     if members and not address.member:
         if options.out:
             raise ValueError(f"{path}: holds {len(members)} artefacts; name one of them, such as {path}#{members[0]}")
@@ -51,3 +58,14 @@ def main(options: argparse.Namespace) -> int:
         for name, array in sorted(deserialize(sidecar_files.read_artefact(artefact))):  # type: ignore[no-untyped-call]
             print(f"array: {name} {array['dtype']} {array['shape']}")
     return 0
+
+
+def _altered(artefact: Path) -> str:
+    """Return which bytes an artefact has instead of those that its sidecar records, or ""."""
+    if not sidecar_files.exists(artefact):
+        return ""
+    recorded, digest = sidecar_files.read_sidecar(artefact)["artefact"], actual_digests([artefact], True)[artefact]
+    if digest == recorded:
+        return ""
+    problem = f"its bytes have digest {digest}, its sidecar says {recorded}"
+    return f"{artefact}: ALTERED: {problem}; delete it and run the study again"

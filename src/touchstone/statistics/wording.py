@@ -49,7 +49,12 @@ def _signed(value: float, digits: int) -> str:
 
 def bracketed(low: float | None, high: float | None, unit: str) -> str:
     """Return the ends of an interval, "[51.5, 64.1]"; "?" for an open end, nothing if both are open."""
-    return "" if low is None and high is None else f"[{_end(low, unit)}, {_end(high, unit)}]"
+    if low is None and high is None:
+        return ""
+    lower = _end(low, unit)
+    if low is not None and low < 1:  # not above a value that is written as "> 0.999"
+        lower = {"1.000": "0.999", "100.0": "99.9"}.get(lower, lower)
+    return f"[{lower}, {_end(high, unit)}]"
 
 
 def _end(value: float | None, unit: str) -> str:

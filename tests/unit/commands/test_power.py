@@ -111,6 +111,9 @@ def test_minutes_are_those_of_the_jobs_behind_the_number_per_seed(project):
     assert price.seconds((3, 120), (5, 120)) == 2 * 636
     assert price.seconds((3, 120), (5, 240)) == 2 * 600 + 5 * 2 * 36
 
+    one_network = replace(row, metric=row.measured, seed=0, seeds=())
+    assert Prices(plan).of(one_network) == price
+
     record(plan, from_cache=1)
     assert Prices(plan).of(row) is None
     assert _extension_costs.NETWORK.findall("cnn_pgd.12") == ["12"]

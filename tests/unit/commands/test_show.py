@@ -1,5 +1,7 @@
 """`touchstone show` prints what an artefact holds, a member of a bundle too."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from safetensors.numpy import save
@@ -55,3 +57,18 @@ def test_what_is_not_there_is_said(bundle, capsys, typed, said):
     assert main(["show", *typed]) == 1
 
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", [[f"{BUNDLE}#knn/set_2"], [BUNDLE], [f"{BUNDLE}#knn/set_2", "--out", "x"]])
+def test_altered_bytes_are_not_shown_as_those_of_the_sidecar(bundle, capsys, typed):
+    path = Path(BUNDLE)
+    data = bytearray(path.read_bytes())
+    place = data.index(save({"scores": np.zeros(3)}))
+    data[place + 20] ^= 1
+    path.write_bytes(bytes(data))
+
+    assert main(["show", *typed]) == 1
+
+    said = capsys.readouterr()
+    assert said.out == "" and not Path("x").exists()
+    assert "ALTERED" in said.err

@@ -45,7 +45,7 @@ def test_an_interval_names_its_unit_no_second_time_and_an_open_end_is_a_question
     assert bracketed(0.4, 0.6, "fraction") == "[40.0, 60.0]"
     assert bracketed(None, -0.1, "difference of fractions") == "[?, -10.0]"
     assert bracketed(None, None, "fraction") == ""
-    assert bracketed(0.9999, 1.0, "") == "[1.000, 1.000]"
+    assert bracketed(0.9999, 1.0, "") == "[0.999, 1.000]"  # around "> 0.999"
 
 
 def test_plain_text_has_common_spaces_alone():

@@ -21,6 +21,8 @@ from touchstone.pipeline.provenance import chain, code, git, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.study import load
 
+CREATED = "was created from "
+
 
 def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, quiet: bool = False) -> list[Finding]:
     """Return what breaks a study's chain or contradicts today's settings and code.
@@ -142,9 +144,9 @@ def _against_sidecar(
             if today is None:
                 broken.setdefault(link["file"], []).append(name)
             elif today != link["sidecar"]:
-                yield Finding(name, f"was created from {link['file']} when that had another sidecar")
+                yield Finding(name, f"{CREATED}{link['file']} when that had another sidecar")
             elif digest_of.get(root / link["file"], link["artefact"]) != link["artefact"]:
-                yield Finding(name, f"was created from {link['file']} when that had other bytes")
+                yield Finding(name, f"{CREATED}{link['file']} when that had other bytes")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         yield Finding(name, f"its sidecar is unreadable: {error}")
 
@@ -203,6 +205,18 @@ def _stated(study: str) -> str:
     return f"{''.join(parts)}. Root digest: {(Path('reports') / study / chain.ROOT).read_text().strip()}"
 
 
+def _in_short(findings: list[Finding]) -> Iterator[str]:
+    """Yield a line per problem, what is wrong with files themselves before what was created from them."""
+    files: dict[str, list[str]] = {}
+    for finding in sorted(findings, key=lambda finding: finding.problem.startswith(CREATED)):
+        files.setdefault(finding.problem, []).append(finding.file)
+    for problem, (first, *others) in files.items():
+        if problem.startswith(CREATED) and len(others) > 1:
+            yield f"{first} and {len(others)} other files: {problem}"
+        else:
+            yield from (f"{file}: {problem}" for file in (first, *others))
+
+
 def run_audit(
     what: str,
     as_json: bool = False,
@@ -241,13 +255,12 @@ def run_audit(
             findings += recomputation.of_jobs(what, plan, findings, render, recompute, seed)
         elif recompute:
             findings.append(Finding(plan.folder, "is not here, so no job was rerun", unchecked=True))
-        stated = "" if findings else _stated(study.name)
+        stated = "" if findings else _stated(study.name) + (", which is the one you gave" if expected_root else "")
     wrong = [finding for finding in findings if not finding.unchecked]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
-        for finding in findings:
-            print(f"{finding.file}: {finding.problem}")
+        print("\n".join(_in_short(findings)))
         summary = (
             f"{len(wrong)} finding{'s' * (len(wrong) > 1)}" if wrong else "Nothing is wrong, but not all was checked"
         )

@@ -13,8 +13,10 @@ from typing import Any
 from touchstone.messages import nearest
 from touchstone.pipeline.auditing.findings import actual_digests
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
+from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.report import packing
+from touchstone.statistics.wording import bracketed, plain, written
 
 Sidecars = dict[str, dict[str, Any]]
 
@@ -36,7 +38,9 @@ def run_trace(what: str | None, number: str | None, as_json: bool, picture: str 
     """
     if number is None and what is None:
         raise ValueError("name a file, or a number with --number CLAIM (or a line of metrics.csv.gz)")
-    files = _artefacts(str(what)) if number is None else _behind(number, _report(what))
+    files, description = (_artefacts(str(what)), "") if number is None else _behind(number, _report(what))
+    if description:
+        print(description, file=sys.stderr if as_json else sys.stdout)
     if study := _without_data(files[0]):
         print(json.dumps(dict.fromkeys(files), indent=1) if as_json else "\n".join(files))
         message = f"data/{study}: is not here, so these files can be named, but not followed to raw data"
@@ -67,6 +71,10 @@ def _artefacts(file: str) -> list[str]:
     For any page of a report, return report.html, which has the sidecar.
     """
     path, page = Path(file), Path(file).parent / "report.html"
+    if not path.suffix and (Path("reports") / path.name / packing.METRICS).is_file():
+        raise ValueError(f"{file} is a study; name one of its numbers: touchstone trace {path.name} --number CLAIM")
+    if not Path(Address.parse(file).file).exists() and not sidecar_files.sidecar_path(path).is_file():
+        raise ValueError(f"{file}: no such file; touchstone trace STUDY --number CLAIM names those behind a number")
     if sidecar_files.sidecar_path(path).is_file():
         return sidecar_files.addresses(path)
     return [page.as_posix() if sidecar_files.sidecar_path(page).is_file() else path.as_posix()]
@@ -84,30 +92,41 @@ def _report(what: str | None) -> Path:
     path = Path(what or DEFAULT_STUDY)
     folder = path if path.is_dir() else path.parent if path.is_file() else Path("reports") / path.stem
     if not (folder / packing.METRICS).is_file():
-        raise ValueError(f"{folder / packing.METRICS}: does not exist; run the study first")
+        studies = [path.parent.name for path in Path("reports").glob(f"*/{packing.METRICS}")]
+        raise ValueError(
+            f"{folder / packing.METRICS}: does not exist; run the study first.{nearest(path.stem, studies)}"
+        )
     return folder
 
 
-def _behind(number: str, folder: Path) -> list[str]:
-    """Return the files from which a number was computed; print the number on stderr."""
+def _behind(number: str, folder: Path) -> tuple[list[str], str]:
+    """Return the files from which a number was computed, and the number in words."""
     if number.isdigit():
         table = folder / packing.METRICS
         rows = packing.rows_of(table.read_bytes())
         if not 2 <= int(number) <= len(rows) + 1:
             raise ValueError(f"{table}: has no row in line {number}; lines 2 to {len(rows) + 1} have one")
         row = rows[int(number) - 2]
-        description = f"{row['metric']} of {row['entry']} on {row['examples']}: {row['value']}"
+        description = f"{row['metric']} of {row['entry']} on {row['examples']}: {_in_words(row, 'value')}"
     else:
         with (folder / "claims.csv").open(newline="") as stream:
             claims = {row["claim"]: row for row in csv.DictReader(stream)}
         if number not in claims:
             raise ValueError(f"{folder / 'claims.csv'}: no claim {number}.{nearest(number, claims)}")
         row = claims[number]
-        description = f"{number}, {row['status']}: {row['measured'] or 'no number'}"
+        name = f"{row['number']} " if row["number"] else ""
+        description = f"{number}, {row['status']}: {name}{_in_words(row, 'measured')}"
         if not row["files"]:
             raise ValueError(f"{folder / 'claims.csv'}: {description}, which was computed from no file ({row['note']})")
-    print(description, file=sys.stderr)
-    return row["files"].split()
+    return row["files"].split(), description
+
+
+def _in_words(row: dict[str, str], column: str) -> str:
+    """Return a number of a table with its unit and its interval."""
+    if not row[column]:
+        return "no number"
+    low, high = (float(row[end]) if row[end] else None for end in ("low", "high"))
+    return plain(f"{written(float(row[column]), row['unit'])} {bracketed(low, high, row['unit'])}".strip())
 
 
 def _tree(file: str, sidecars: Sidecars, seen: set[str], depth: int) -> Iterator[str]:
