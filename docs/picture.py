@@ -79,7 +79,7 @@ IDEAS = (
         "attacked images that are right or flagged",
         (
             "attacker knows the network",
-            ("evasion", "cnn+gradient_network", "fashion_attacked/pgd", "evasion_rate_at_0.05_mean"),
+            ("evasion", "cnn+gradient_network", "fashion_attacked/reliable", "evasion_rate_at_0.05_mean"),
         ),
         (
             "attacker knows everything",

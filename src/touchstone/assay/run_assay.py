@@ -53,7 +53,7 @@ def run_assay(options: Namespace) -> int:
         if warning := devices.warning(options.device):
             print(f"touchstone: {warning}", file=sys.stderr)
         return 0
-    code = _run(name, options.cores)
+    code = run_here(name, options.cores)
     if code == 0:
         _print_summary(name)
         if facts.published:
@@ -61,11 +61,12 @@ def run_assay(options: Namespace) -> int:
     return code
 
 
-def _run(name: str, cores: str) -> int:
+def run_here(name: str, cores: str, lock: str = "keep") -> int:
+    """Run a study with Snakemake in a clone, without it in any other folder; return the exit code."""
     if arguments.in_clone():
         from touchstone.pipeline.orchestration import snakemake_run  # it needs packages of the extra `workflow`
 
-        return snakemake_run.run(name, cores)
+        return snakemake_run.run(name, cores, lock)
     try:
         return direct_run.run(name, cores)
     except locks.Busy as error:

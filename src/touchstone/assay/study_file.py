@@ -36,7 +36,7 @@ def document(facts: Facts, sections: dict[str, dict[str, Any]], left_out: tuple[
     """Return a study's text: comments, a seal, and one line of YAML per entry of each section."""
     lines = [
         comment(facts.command),
-        f"# Run it again: make run STUDY=PATH_OF_THIS_FILE. Pixels lie in [0, 1]; eps is {facts.eps:.4g} of that range.",
+        f"# Run it again: touchstone run PATH_OF_THIS_FILE. Pixels lie in [0, 1]; eps is {facts.eps:.4g} of that range.",
         *(comment(sentence) for sentence in (*facts.notes, *left_out)),
         "base: none",
     ]

@@ -1,11 +1,10 @@
-"""`touchstone run STUDY`: run a study with Snakemake and show its progress; with --settle, extend it for an open claim."""
+"""`touchstone run STUDY`: run a study and show its progress; with --settle, extend it for an open claim."""
 
 from __future__ import annotations
 
 import argparse
 
 from touchstone.commands._command_line import add_cores, add_study
-from touchstone.pipeline.orchestration import snakemake_run
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +18,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Run the study, or its extension, and return Snakemake's exit code."""
+    """Run the study, or its extension, and return the exit code.
+
+    In a clone Snakemake runs it, in any other folder touchstone itself, as `assay` does.
+    """
     if options.settle is not None:
         from touchstone.commands import _second_look  # it imports the plan and scipy
 
         return _second_look.settle(options.study, options.settle, options.cores, options.lock)
-    return snakemake_run.run(options.study, options.cores, options.lock)
+    from touchstone.assay.run_assay import run_here
+
+    return run_here(options.study, options.cores, options.lock)
