@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
     from touchstone.statistics.rows import measured
     from touchstone.statistics.threats import seedless
 
-    path = Path("reports") / options.study / packing.METRICS
+    path = Path("reports") / Path(options.study).stem / packing.METRICS
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the study first: touchstone run {options.study}")
     rows = packing.rows_of(path.read_bytes())
