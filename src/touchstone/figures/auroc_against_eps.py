@@ -70,7 +70,9 @@ def _takeaway(lines: dict[str, Curve]) -> str:
     last = {entry: curve[max(curve)] for entry, curve in lines.items()}
     best = max(last, key=lambda entry: last[entry].value)
     eps = max(max(curve) for curve in lines.values())
-    return f"At eps {eps:g}, the most that is left is an AUROC of {last[best].value:.2f} ({best})"
+    most = f"{last[best].value:.2f}"
+    tied = sum(f"{row.value:.2f}" == most for row in last.values()) > 1
+    return f"At eps {eps:g}, the most that is left is an AUROC of {most}{'' if tied else f' ({best})'}"
 
 
 def _stuck(rows: list[MetricRow], detector: str) -> set[tuple[str, str, float]]:
