@@ -74,8 +74,8 @@ def test_the_whole_command_line_has_the_arguments_of_every_command():
         (["job", "train", "net=cnn.0"], "the rule train takes trained"),
         (["job", "evaluate", "evaluation=detectio"], "no evaluation called detectio. Did you mean detection?"),
         (["check", "digitz"], "no study called digitz"),
-        (["trace", "nowhere.safetensors"], "nowhere.safetensors.prov.json: missing"),
-        (["trace", "\x1b[2Jnowhere"], r"\x1b[2Jnowhere.prov.json: missing"),  # it would clear the screen
+        (["trace", "nowhere.safetensors"], "nowhere.safetensors: no such file"),
+        (["trace", "\x1b[2Jnowhere"], r"\x1b[2Jnowhere: no such file"),  # it would clear the screen
     ],
 )
 def test_a_mistake_ends_in_a_message_and_exit_code_1(capsys, arguments, words):

@@ -91,8 +91,7 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
     for key in ("idea", "change"):
         if not isinstance(facts.get(key, ""), str):
             yield ClaimError((key,), "expected text")
-    limits = facts.get("limits", [])
-    if not isinstance(limits, list) or not all(isinstance(limit, str) and limit for limit in limits):
+    if not isinstance(limits := facts.get("limits", []), list) or any(not isinstance(x, str) or not x for x in limits):
         yield ClaimError(("limits",), "expected a list of sentences")
     answers = facts.get("answers", [])
     for name in answers if isinstance(answers, list) else [answers]:
@@ -106,9 +105,7 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
         for name, block in claims.items():
             if not CLAIM[part].fullmatch(name):
                 example = f"{CLAIM[part].pattern[0]}mypaper-1"
-                yield ClaimError(
-                    (part, name), f"an id is {example[0]}, the paper's letters or digits, -, a number: {example}"
-                )
+                yield ClaimError((part, name), f"an id is {example[0]}, the paper's name, -, a number: {example}")
                 return
             try:
                 _published(name, facts, block) if part == "published" else criterion(name, facts, block)

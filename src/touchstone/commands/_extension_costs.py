@@ -77,7 +77,7 @@ class Prices:
         except KeyError:  # the study's settings changed since its report
             return None
         fixed = growing = 0.0
-        own = set(row.seeds) or {row.seed}  # a number of one network has no list of seeds
+        own = set[int | None](row.seeds) or {row.seed}  # a number of one network has no list of seeds
         for kind in kinds:
             if not own <= kind.seeds:  # a network that all seeds share is there already
                 continue

@@ -66,7 +66,7 @@ def attacked_detection(
         id_examples: the in-distribution set.
         leaders: classifiers that are compared with every other one.
         every_statistic: also measure aupr_id (the paper's AUIN), aupr_ood (AUOUT), fpr95_id, fpr95_ood and
-            detection_error, clean and with both sides attacked.
+            detection_error, clean and with both sides attacked, and how much one side by itself leaves.
 
     Returns:
         Rows per classifier seed, detector, OOD set and attack on SET/ATTACK, then means over seeds. n counts both
@@ -77,7 +77,7 @@ def attacked_detection(
         - no_score_gradient: of the images that an adaptive attack left, the share at which the score's gradient is
           still exactly 0; on mean_of_sets/ATTACK for all OOD images together. An attacker who follows gradients was
           stuck there, so an AUROC with them attacked is only an upper bound.
-        - auroc_id_less_both, auroc_ood_less_both: differences on the same inputs, paired.
+        - auroc_id_less_both, auroc_ood_less_both: differences on the same inputs, paired; with `every_statistic`.
         - auroc_both_difference on "SET/ATTACK less OTHER", paired: an attack and the next larger eps of its kind; an
           adaptive attack and one on the bare network of equal eps; each of `leaders` and every other classifier (for
           these also auroc_clean_difference).
@@ -180,7 +180,7 @@ class _Measure:
 
     def __init__(self, resamples: int, seed: int, every_statistic: bool) -> None:
         self.resamples, self.seed = resamples, seed
-        self.every_statistic = every_statistic
+        self.every_statistic, self.compared = every_statistic, SIDES if every_statistic else ()
         self._samples: dict[tuple[str, str], tuple[dict[str, float], dict[str, Array]]] = {}
 
     def measured(self, sides: Sides) -> tuple[dict[str, float], dict[str, Array]]:
@@ -214,6 +214,7 @@ class _Measure:
         for side in SIDES:
             sides = one.sides[side]
             rows.append(_row(f"auroc_{side}", self.interval(*self.auroc(sides), [sides]), cell, examples, sides))
+        for side in self.compared:
             ((value, samples, _, files),) = self._less([one], side)
             less = self.interval(value, samples, [one.clean], SIGNED)
             rows.append(_row(f"auroc_{side}_less_both", less, cell, examples, files, DIFFERENCE))
@@ -223,9 +224,8 @@ class _Measure:
         values, samples = self.measured(sides)
         for name in values if self.every_statistic else ["auroc"]:
             unit = "fraction" if name in FRACTIONS else ""
-            one = _row(
-                f"{name}_{state}", self.interval(values[name], samples[name], [sides]), cell, examples, sides, unit
-            )
+            interval = self.interval(values[name], samples[name], [sides])
+            one = _row(f"{name}_{state}", interval, cell, examples, sides, unit)
             counts = [len(side.noun.scores) for side in sides]
             yield replace(one, base_rate=counts[name != "aupr_id"] / sum(counts))
 
@@ -237,10 +237,10 @@ class _Measure:
         cell = sets[0].attacked[1]
         examples = f"{MEAN}/{cell.attack}"
         means = [
-            self._mean(f"auroc_{side}", [one.sides[side] for one in sets], cell, examples)
-            for side in ("id", "ood", "both")
+            self._mean(f"auroc_{each}", [one.sides[each] for one in sets], cell, examples) for each in (*SIDES, "both")
         ]
-        return [*means, *(self._mean_of(f"auroc_{side}_less_both", self._less(sets, side), examples) for side in SIDES)]
+        less = (self._mean_of(f"auroc_{side}_less_both", self._less(sets, side), examples) for side in self.compared)
+        return [*means, *less]
 
     def _less(self, sets: list[_Set], side: str) -> list[Difference]:
         """Return per OOD set the AUROC with one side attacked minus that with both."""

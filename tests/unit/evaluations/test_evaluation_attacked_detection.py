@@ -172,3 +172,9 @@ def test_a_side_without_attacked_scores_is_refused_by_name():
 def test_a_leader_without_scores_is_refused():
     with pytest.raises(ValueError, match="aloe"):
         measured([*clean(), *both_sides()], leaders=["aloe"])
+
+
+def test_without_every_statistic_only_aurocs_are_measured():
+    rows = attacked_detection([*clean(), *both_sides()], [], id_examples="digits", every_statistic=False, resamples=20)
+
+    assert {row.metric for row in rows} == {"auroc_clean", "auroc_both", "auroc_id", "auroc_ood"}
