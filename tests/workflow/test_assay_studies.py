@@ -196,6 +196,21 @@ def test_outside_a_clone_the_study_is_written_here_and_runs_without_snakemake(fi
     assert load("assay_cnn.yaml")["study"]["title"] == "Assay of assay_cnn"
 
 
+def test_outside_a_clone_an_assay_is_run_again_checked_and_known_by_its_bare_name(files, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(files, tmp_path, dirs_exist_ok=True)
+    started = []
+    monkeypatch.setattr(direct_run, "run", lambda *given: started.append(given) or 1)
+    main(["assay", "cnn.pt2", "--data", "images.npz", "--quick"])
+
+    assert "touchstone run PATH_OF_THIS_FILE" in Path("assay_cnn.yaml").read_text()
+    assert main(["run", "assay_cnn.yaml", "--cores", "1"]) == main(["run", "assay_cnn"]) == 1
+    assert started[1:] == [("assay_cnn.yaml", "1"), ("assay_cnn", "all")]
+    capsys.readouterr()
+    assert main(["check", "assay_cnn"]) == 0
+    assert re.search(r"\n\d+ jobs, of which a run skips", capsys.readouterr().out)
+
+
 @pytest.fixture
 def gpu(monkeypatch, tmp_path):
     """A function that puts a GPU's driver on this machine, or takes it away."""

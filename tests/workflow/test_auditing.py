@@ -384,7 +384,24 @@ def test_the_command_prints_json_and_ends_in_1_where_something_is_wrong(copied, 
 
     flip(copied.root / EXAMPLES)
     assert main(["audit", "tiny", "--json"]) == 1
-    assert EXAMPLES in {finding["file"] for finding in json.loads(capsys.readouterr().out)}
+    found = json.loads(capsys.readouterr().out)
+    assert EXAMPLES in {finding["file"] for finding in found}
+
+    assert main(["audit", "tiny", "--no-render"]) == 1
+    first, *others, last = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{EXAMPLES}: its bytes have digest")
+    assert any(f" other files: was created from {EXAMPLES} when that had other bytes" in line for line in others)
+    assert len(others) < len(found) / 3
+    assert last == f"{len(found)} findings"
+
+
+def test_a_root_digest_that_is_the_one_given_is_said_to_be(tiny, monkeypatch, capsys):
+    root = (tiny.root / "reports/tiny/ROOT").read_text().strip()
+    monkeypatch.chdir(tiny.root)
+
+    main(["audit", "tiny", "--root", root])
+
+    assert capsys.readouterr().out.strip().endswith(f"Root digest: {root}, which is the one you gave")
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 from xml.etree import ElementTree
 
@@ -62,6 +63,30 @@ def test_a_line_of_the_metrics_leads_to_its_files(inside, capsys):
 def test_a_number_that_leads_nowhere_is_told(inside, number, told):
     with pytest.raises(ValueError, match=told):
         trace.run_trace("tiny", number, False, None)
+
+
+@pytest.mark.parametrize(
+    ("what", "number", "told"),
+    [
+        ("tiny", None, "tiny is a study; name one of its numbers: touchstone trace tiny --number CLAIM"),
+        ("reports/tiny", None, "is a study; name one of its numbers"),
+        ("data/tiny/checkpoints/cnn.7.safetensors", None, "no such file; touchstone trace STUDY --number CLAIM"),
+        ("tyni", "S4-1", "run the study first. Did you mean tiny?"),
+    ],
+)
+def test_what_is_no_file_is_told_with_what_to_type(inside, what, number, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        trace.run_trace(what, number, False, None)
+
+
+def test_a_number_has_its_name_its_unit_and_its_interval_before_its_chain(inside, capsys):
+    trace.run_trace("tiny", "S4-1", False, None)
+
+    head, *chain_lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"S4-1, [a-z ]+: gain in accuracy as deployed [+-][\d.]+ points \[[+-][\d.]+, [+-][\d.]+\]", head
+    )
+    assert chain_lines[0].startswith("data/tiny/")
 
 
 def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):

@@ -194,3 +194,13 @@ def test_of_two_evaluations_that_measure_the_same_number_the_first_counts():
 
 def test_numbers_of_another_evaluation_than_the_studys_own_are_not_seen():
     assert verdicts([row(0.9, evaluation="elsewhere")], S9_1=asks())["S9-1"].missing
+
+
+def test_of_two_evaluations_the_number_under_the_worst_of_most_attacks_counts():
+    """Both measure what is left under every attack that they have; an evaluation that has fewer overstates it."""
+    few = row(0.8, 0.7, 0.9, seed=0, threat="white-box, the worst of fgsm, pgd")
+    all_of_them = row(0.6, 0.5, 0.7, seed=0, threat="white-box, the worst of fgsm, pgd, suite")
+
+    for rows in ([few, all_of_them], [all_of_them, few]):
+        (part,) = one(rows, asks(at_least=0.75)).parts
+        assert part.quantity.value == 0.6

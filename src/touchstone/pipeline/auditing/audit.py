@@ -260,7 +260,8 @@ def run_audit(
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
-        print("\n".join(_in_short(findings)))
+        for line in _in_short(findings):
+            print(line)
         summary = (
             f"{len(wrong)} finding{'s' * (len(wrong) > 1)}" if wrong else "Nothing is wrong, but not all was checked"
         )

@@ -73,7 +73,8 @@ def _artefacts(file: str) -> list[str]:
     path, page = Path(file), Path(file).parent / "report.html"
     if not path.suffix and (Path("reports") / path.name / packing.METRICS).is_file():
         raise ValueError(f"{file} is a study; name one of its numbers: touchstone trace {path.name} --number CLAIM")
-    if not Path(Address.parse(file).file).exists() and not sidecar_files.sidecar_path(path).is_file():
+    here = Path(Address.parse(file).file).exists() or sidecar_files.sidecar_path(path).is_file()
+    if not here and not _without_data(path.as_posix()):
         raise ValueError(f"{file}: no such file; touchstone trace STUDY --number CLAIM names those behind a number")
     if sidecar_files.sidecar_path(path).is_file():
         return sidecar_files.addresses(path)
