@@ -1,5 +1,6 @@
 """The command line, without torch: one file per word, and mistakes that end in a message and an exit code."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,7 @@ def test_list_prints_components_with_their_settings(capsys):
     assert main(["list", "attacks"]) == 0
 
     out = capsys.readouterr().out
-    assert "pgd" in out
+    assert re.search(r"^  pgd +Projected gradient descent \(PGD\)\.$", out, re.MULTILINE)  # the first line of its file
     assert "eps: float from 0 to 1 (default 0.1)" in out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 
 from touchstone import registry
 from touchstone.signatures import Setting
@@ -19,10 +20,16 @@ def main(options: argparse.Namespace) -> int:
         print(f"{folder}:")
         for name in registry.names(folder):
             component = registry.component(folder, name)
-            print(f"  {name:<22} {component.call.summary.split('. ')[0].rstrip('.')}.")
+            print(f"  {name:<22} {_about(component)}")
             for line in _lines(component) if options.folder else []:
                 print(line)
     return 0
+
+
+def _about(component: registry.Component) -> str:
+    """Return what a component is: the first line of its file, or of its function if a plugin's file says nothing."""
+    described = ast.get_docstring(ast.parse(component.path.read_bytes())) or f"{component.call.summary.rstrip('.')}."
+    return described.splitlines()[0].removeprefix(f"{component.name}: ")
 
 
 def _lines(component: registry.Component) -> list[str]:
