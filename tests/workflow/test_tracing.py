@@ -89,6 +89,15 @@ def test_a_number_has_its_name_its_unit_and_its_interval_before_its_chain(inside
     assert chain_lines[0].startswith("data/tiny/")
 
 
+def test_a_chain_is_printed_only_as_deep_as_asked(inside, capsys):
+    trace.run_trace(SCORES, None, False, None)
+    whole = capsys.readouterr().out.splitlines()
+    trace.run_trace(SCORES, None, False, None, 1)
+
+    assert capsys.readouterr().out.splitlines() == [line for line in whole if not line.startswith("    ")]
+    assert any(line.startswith("    ") for line in whole)
+
+
 def test_altered_bytes_are_pointed_out(copied, monkeypatch, capsys):
     monkeypatch.chdir(copied.root)
     path = copied.root / "data/tiny/examples/digits_test.safetensors"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from touchstone.commands._command_line import count
 from touchstone.pipeline.auditing.trace import run_trace
 
 
@@ -12,9 +13,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", help="an artefact or a page of a report; with --number a study")
     parser.add_argument("--number", help="a claim's id, or a line of the report's metrics.csv.gz")
     parser.add_argument("--picture", metavar="SVG", help="also draw the chain into this file")
+    parser.add_argument("--depth", type=count, help="how many links back from the file or the number (default: all)")
     parser.add_argument("--json", action="store_true", help="print the sidecars as JSON")
 
 
 def main(options: argparse.Namespace) -> int:
     """Print the tree of inputs; return 1 if bytes were altered and 4 if the data is not here."""
-    return run_trace(options.file, options.number, options.json, options.picture)
+    return run_trace(options.file, options.number, options.json, options.picture, options.depth)

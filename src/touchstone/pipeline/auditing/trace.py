@@ -21,7 +21,9 @@ from touchstone.statistics.wording import bracketed, plain, written
 Sidecars = dict[str, dict[str, Any]]
 
 
-def run_trace(what: str | None, number: str | None, as_json: bool, picture: str | None) -> int:
+def run_trace(
+    what: str | None, number: str | None, as_json: bool, picture: str | None, depth: int | None = None
+) -> int:
     """Print the chain of inputs behind a file, or behind a number of a study's report.
 
     Args:
@@ -29,6 +31,7 @@ def run_trace(what: str | None, number: str | None, as_json: bool, picture: str 
         number: A claim's id, or a line of metrics.csv.gz.
         as_json: Whether to print JSON.
         picture: An SVG file to which the chain is drawn as well.
+        depth: How many links back to print; None for all. Bytes are checked back to raw data in any case.
 
     Returns:
         0, 1 if a file of the chain was altered, or chain.PARTLY if the study's data is missing.
@@ -59,9 +62,10 @@ def run_trace(what: str | None, number: str | None, as_json: bool, picture: str 
         print()
     else:
         seen: set[str] = set()
-        for line in (line for file in files for line in _tree(file, sidecars, seen, 0)):
-            name = line.strip().split("  ")[0]
-            print(line + ("  ALTERED: its bytes differ from its sidecar" if name in altered else ""))
+        for level, line in (each for file in files for each in _tree(file, sidecars, seen, 0)):
+            name = line.split("  ")[0]
+            if depth is None or level <= depth or name in altered:
+                print("  " * level + line + ("  ALTERED: its bytes differ from its sidecar" if name in altered else ""))
     return 1 if altered else 0
 
 
@@ -131,10 +135,10 @@ def _in_words(row: dict[str, str], column: str) -> str:
     return plain(f"{written(float(row[column]), row['unit'])} {bracketed(low, high, row['unit'])}".strip())
 
 
-def _tree(file: str, sidecars: Sidecars, seen: set[str], depth: int) -> Iterator[str]:
+def _tree(file: str, sidecars: Sidecars, seen: set[str], depth: int) -> Iterator[tuple[int, str]]:
     sidecar = sidecars[file]
     again = file in seen
-    yield f"{'  ' * depth}{file}  {str(sidecar['artefact'])[:19]}  {sidecar['step']}" + _marks(sidecar, again)
+    yield depth, f"{file}  {str(sidecar['artefact'])[:19]}  {sidecar['step']}" + _marks(sidecar, again)
     if not again:
         seen.add(file)
         for link in _inputs(sidecar):
