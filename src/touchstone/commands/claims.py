@@ -15,7 +15,7 @@ from rich.text import Text
 from touchstone.commands._command_line import add_study
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.study import load
-from touchstone.statistics.wording import bracketed, plain, written
+from touchstone.statistics.wording import of_line
 
 Lines = list[dict[str, str]]  # of claims.csv
 
@@ -85,7 +85,7 @@ def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:
     for line in shown:
         published = line["published"].partition(";")[0] or "–"
         claim = f"{line['claim']}: {line['setting']}; asked: {line['criterion']}"
-        rows.append((line["paper"], claim, published, measured_text(line) or "–", verdict_text(line)))
+        rows.append((line["paper"], claim, published, of_line(line, "measured") or "–", verdict_text(line)))
     return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |\n" for row in rows)
 
 
@@ -107,7 +107,7 @@ def _judged(lines: Lines) -> Table:
     table = Table("claim", "setting", "measured", "holds?", "attacker who knows", box=box.SIMPLE)
     for line in lines:
         words = coloured(line["status"]), coloured(line["attacker"])
-        measured = Text.assemble(measured_text(line), ("\n" + line["number"] if line["number"] else "", "dim"))
+        measured = Text.assemble(of_line(line, "measured"), ("\n" + line["number"] if line["number"] else "", "dim"))
         table.add_row(line["claim"], Text(line["setting"]), measured, *words)
     return table
 
@@ -117,11 +117,10 @@ def _print_notes(lines: Lines) -> None:
     console = Console()
     for line in lines:
         console.print(Text.assemble((line["claim"], "bold"), f"  {line['setting']}"))
-        name = line["number"] or "measured"
-        about = {"asked": line["criterion"], "published": line["published"], name: measured_text(line)}
-        parts = [f"{name}: {text}" for name, text in about.items() if text] + [
-            note for note in line["note"].split("; ") if note
-        ]
+        number = line["number"] or "measured"
+        about = {"asked": line["criterion"], "published": line["published"], number: of_line(line, "measured")}
+        parts = [f"{name}: {text}" for name, text in about.items() if text]
+        parts += filter(None, line["note"].split("; "))
         console.print(Padding(Group(coloured(line["status"]), *map(Text, parts)), (0, 0, 1, 4)))
 
 
@@ -146,12 +145,3 @@ def verdict_text(line: dict[str, str]) -> str:
 
     attacker = "" if line["attacker"] == DOES_NOT_APPLY else f"; attacker who knows: {line['attacker']}"
     return f"**{line['status']}**{attacker}"
-
-
-def measured_text(line: dict[str, str]) -> str:
-    """Return a line's number with its interval, as the report shows it; "" without a number."""
-    if not line["measured"]:
-        return ""
-    low, high = (float(line[end]) if line[end] else None for end in ("low", "high"))
-    value = written(float(line["measured"]), line["unit"])
-    return plain(f"{value} {bracketed(low, high, line['unit'])}".strip())

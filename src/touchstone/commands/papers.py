@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from touchstone.commands._paper_check import is_check
-from touchstone.commands.claims import coloured, measured_text, read_lines
+from touchstone.commands.claims import coloured, read_lines
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.papers import shipped_facts
 from touchstone.pipeline.settings.study import load
+from touchstone.statistics.wording import of_line
 
 PARTS = ("published", "criteria")
 Verdicts = dict[str, dict[str, dict[str, str]]]  # study -> claim -> its line of claims.csv
@@ -86,5 +87,5 @@ def _cell(line: dict[str, str] | None) -> Iterator[Text]:
     """Yield the status of a claim in a study, and what was measured."""
     if line is not None:
         yield coloured(line["status"])
-        if measured := measured_text(line):
+        if measured := of_line(line, "measured"):
             yield Text(measured)

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from touchstone.commands.claims import measured_text
 from touchstone.messages import nearest
 from touchstone.report import packing
+from touchstone.statistics.wording import of_line
 
 Rows = list[dict[str, str]]  # of metrics.csv.gz
 
@@ -72,4 +72,4 @@ def _cell(rows: Rows) -> str:
     if not rows:
         return "–"
     shown = next((row for row in rows if not row["seed"]), rows[0])
-    return measured_text({**shown, "measured": shown["value"]})
+    return of_line(shown, "value")

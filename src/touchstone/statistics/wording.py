@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 NARROW = "\u202f"  # narrow no-break space, before a unit
 RANGE = "range"  # the method of a mean of numbers that are no estimates
 # How the ends of an interval were found, by the column `method` of its row.
@@ -59,6 +61,14 @@ def bracketed(low: float | None, high: float | None, unit: str) -> str:
 
 def _end(value: float | None, unit: str) -> str:
     return "?" if value is None else _rounded(value, unit).split(NARROW)[0]
+
+
+def of_line(line: Mapping[str, str], column: str) -> str:
+    """Return a number of a table's line with its unit and its interval, in ordinary spaces; "" if there is none."""
+    if not line[column]:
+        return ""
+    low, high = (float(line[end]) if line[end] else None for end in ("low", "high"))
+    return plain(f"{written(float(line[column]), line['unit'])} {bracketed(low, high, line['unit'])}".strip())
 
 
 def what_brackets_are(method: str) -> str:

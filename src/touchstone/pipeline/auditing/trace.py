@@ -16,7 +16,7 @@ from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.report import packing
-from touchstone.statistics.wording import bracketed, plain, written
+from touchstone.statistics.wording import of_line
 
 Sidecars = dict[str, dict[str, Any]]
 
@@ -113,7 +113,7 @@ def _behind(number: str, folder: Path) -> tuple[list[str], str]:
         if not 2 <= int(number) <= len(rows) + 1:
             raise ValueError(f"{table}: has no row in line {number}; lines 2 to {len(rows) + 1} have one")
         row = rows[int(number) - 2]
-        description = f"{row['metric']} of {row['entry']} on {row['examples']}: {_in_words(row, 'value')}"
+        description = f"{row['metric']} of {row['entry']} on {row['examples']}: {of_line(row, 'value')}"
     else:
         with (folder / "claims.csv").open(newline="") as stream:
             claims = {row["claim"]: row for row in csv.DictReader(stream)}
@@ -121,18 +121,10 @@ def _behind(number: str, folder: Path) -> tuple[list[str], str]:
             raise ValueError(f"{folder / 'claims.csv'}: no claim {number}.{nearest(number, claims)}")
         row = claims[number]
         name = f"{row['number']} " if row["number"] else ""
-        description = f"{number}, {row['status']}: {name}{_in_words(row, 'measured')}"
+        description = f"{number}, {row['status']}: {name}{of_line(row, 'measured') or 'no number'}"
         if not row["files"]:
             raise ValueError(f"{folder / 'claims.csv'}: {description}, which was computed from no file ({row['note']})")
     return row["files"].split(), description
-
-
-def _in_words(row: dict[str, str], column: str) -> str:
-    """Return a number of a table with its unit and its interval."""
-    if not row[column]:
-        return "no number"
-    low, high = (float(row[end]) if row[end] else None for end in ("low", "high"))
-    return plain(f"{written(float(row[column]), row['unit'])} {bracketed(low, high, row['unit'])}".strip())
 
 
 def _tree(file: str, sidecars: Sidecars, seen: set[str], depth: int) -> Iterator[tuple[int, str]]:
