@@ -304,7 +304,7 @@ TABLE = [
         "an entry removed",
         [
             (PARAMS, "  margin_pgd: {use: margin_pgd, eps: 0.1, restarts: 3}  # makes a wrong class look safe: criterion S2-9\n", ""),
-            (PARAMS, EVALUATIONS, "\nclaims: {S2-9: It is not asked here.}\n" + EVALUATIONS + "  margin_evasion: {attacks: [pgd]}\n"),
+            (PARAMS, EVALUATIONS, "\nclaims: {S2-9: It is not asked here.}\n" + EVALUATIONS + "  margin_evasion: {attacks: [pgd, reliable]}\n"),
         ],
         wanted=named("Evaluate margin_evasion"),
         planned_after=True,
