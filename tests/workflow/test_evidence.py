@@ -358,6 +358,7 @@ def test_the_evidence_of_the_whole_study_holds_and_says_what_it_takes_on_trust(t
     assert main(["verify", str(tmp_path / "e"), "--root", root, "--study", "tiny"]) == 0
     text = capsys.readouterr().out
     assert "no stronger attack exists" in text
+    assert "the report has the root digest that you gave" in text
     assert "S1-13: inconclusive" in text
     assert main(["evidence", "tiny", "-o", str(tmp_path / "again")]) == 0
     assert file_digest(tmp_path / "e") == file_digest(tmp_path / "again")

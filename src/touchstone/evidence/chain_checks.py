@@ -119,6 +119,8 @@ def check_pages(selection: Selection, records: Records, folder: Path, stated: st
             result.add(
                 ROOT, report, f"has root digest {actual}, not {expected}: it is not the study that you were told of"
             )
+        elif expected is not None:
+            result.proved.append("the report has the root digest that you gave")
         pages = records.get(report, {}).get("pages", {})
         for path in sorted(directory.iterdir()):
             if path.name in pages and digests.file_digest(path) != pages[path.name]:
