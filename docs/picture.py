@@ -64,7 +64,10 @@ IDEAS = (
         "FGSM training",
         "accuracy",
         ("one step", ("single_step", "mlp_fgsm", "fashion_attacked/fgsm_10", "robust_accuracy_mean")),
-        ("forty steps", ("single_step", "mlp_fgsm", "fashion_attacked/pgd_10", "robust_accuracy_mean")),
+        (
+            "worst of the attacks",
+            ("one_step_training", "mlp_fgsm", "fashion_attacked/union_linf@0.1", "robust_accuracy_union_mean"),
+        ),
         ("single_step", "mlp", "fashion_attacked/pgd_10", "robust_accuracy_mean"),
     ),
     Idea(
