@@ -10,6 +10,7 @@ from pathlib import Path
 
 from touchstone.assay import model_zoo
 from touchstone.ingest.user_images import Shaping
+from touchstone.pipeline.orchestration import study_run
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
 
@@ -103,11 +104,6 @@ def parsed(options: Namespace) -> Arguments:
     )
 
 
-def in_clone() -> bool:
-    """Return whether the current folder is a clone of touchstone, in which Snakemake runs studies."""
-    return Path("Snakefile").is_file() and Path("params.yaml").is_file()
-
-
 def _subject(options: Namespace) -> str:
     path = Path(options.model).expanduser()
     words = [str(path.resolve()) if path.is_file() else options.model]
@@ -121,7 +117,7 @@ def _target(options: Namespace) -> Path:
     """Return the file to write the study to; ValueError for a name that no study can have."""
     stem = re.sub(r"[^a-z0-9]+", "_", Path(options.model).stem.lower()).strip("_")
     name, flag = options.study or f"assay_{stem or 'model'}", f"--name {options.study}"
-    target = (STUDIES if in_clone() else Path()) / f"{name}.yaml"
+    target = (STUDIES if study_run.in_clone() else Path()) / f"{name}.yaml"
     if options.out:
         target, flag = Path(options.out), f"--out {options.out}"
         name = target.stem

@@ -12,7 +12,7 @@ from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
 from touchstone.numerics import devices
-from touchstone.pipeline.orchestration import direct_run, locks
+from touchstone.pipeline.orchestration import locks, study_run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
 from touchstone.pipeline.settings.study import load
@@ -40,7 +40,7 @@ def run_assay(options: Namespace) -> int:
         try:
             locks.check_free()
         except locks.Busy as error:
-            return _report_busy(error)
+            return locks.report_busy(error)
         _check_gpu(options.device)
     from touchstone.assay.inspection import inspect  # it imports torch, which takes seconds
 
@@ -53,29 +53,12 @@ def run_assay(options: Namespace) -> int:
         if warning := devices.warning(options.device):
             print(f"touchstone: {warning}", file=sys.stderr)
         return 0
-    code = run_here(name, options.cores)
+    code = study_run.run(name, options.cores)
     if code == 0:
         _print_summary(name)
         if facts.published:
             print(f"{facts.published.sentence()}.")
     return code
-
-
-def run_here(name: str, cores: str, lock: str = "keep") -> int:
-    """Run a study with Snakemake in a clone, without it in any other folder; return the exit code."""
-    if arguments.in_clone():
-        from touchstone.pipeline.orchestration import snakemake_run  # it needs packages of the extra `workflow`
-
-        return snakemake_run.run(name, cores, lock)
-    try:
-        return direct_run.run(name, cores)
-    except locks.Busy as error:
-        return _report_busy(error)
-
-
-def _report_busy(error: locks.Busy) -> int:
-    print(f"touchstone: {error}; wait until it ends, or end it, then rerun", file=sys.stderr)
-    return 3
 
 
 def _check_gpu(device: str) -> None:

@@ -105,7 +105,7 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
         for name, block in claims.items():
             if not CLAIM[part].fullmatch(name):
                 example = f"{CLAIM[part].pattern[0]}mypaper-1"
-                yield ClaimError((part, name), f"an id is {example[0]}, the paper's name, -, a number: {example}")
+                yield ClaimError((part, name), f"an id is {example[0]}, letters or digits, -, a number: {example}")
                 return
             try:
                 _published(name, facts, block) if part == "published" else criterion(name, facts, block)

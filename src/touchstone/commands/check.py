@@ -10,11 +10,12 @@ import sys
 
 import yaml
 
-from touchstone.assay import arguments
 from touchstone.commands import _paper_check
 from touchstone.commands._command_line import add_cores
 from touchstone.messages import nearest
 from touchstone.numerics import devices
+from touchstone.pipeline.orchestration import study_run
+from touchstone.pipeline.orchestration.snakemake_run import configuration
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.pipeline.settings.study import Study, load
@@ -47,12 +48,10 @@ def main(options: argparse.Namespace) -> int:
         print(f"remark: {remark}")
     for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
         print(f"{section:<12} {', '.join(settings[section]) or '-'}")
-    if not arguments.in_clone():
+    if not study_run.in_clone():
         print(f"\n{sum(1 for _ in Plan(settings).jobs())} jobs, of which a run skips those whose files are current.")
         return 0
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--cores", "all"]
-    from touchstone.pipeline.orchestration.snakemake_run import configuration  # it needs the extra `workflow`
-
     command += configuration(options.study_or_paper)
     dry_run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     text = dry_run.stdout + dry_run.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from touchstone.commands._command_line import add_cores, add_study
+from touchstone.pipeline.orchestration import study_run
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,4 @@ def main(options: argparse.Namespace) -> int:
         from touchstone.commands import _second_look  # it imports the plan and scipy
 
         return _second_look.settle(options.study, options.settle, options.cores, options.lock)
-    from touchstone.assay.run_assay import run_here
-
-    return run_here(options.study, options.cores, options.lock)
+    return study_run.run(options.study, options.cores, options.lock)

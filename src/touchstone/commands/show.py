@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import deserialize
 
 from touchstone.messages import nearest
-from touchstone.pipeline.auditing.findings import actual_digests
+from touchstone.pipeline.auditing.findings import actual_digests, altered_bytes, no_such_file
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address
 
@@ -31,7 +31,7 @@ def main(options: argparse.Namespace) -> int:
     address = Address.parse(options.address)
     path = Path(address.file)
     if not path.exists():
-        raise ValueError(f"{path}: no such file; touchstone trace STUDY --number CLAIM names those behind a number")
+        raise no_such_file(str(path))
     members = sidecar_files.members(path)
     if altered := _altered(path if not address.member else Path(str(address))):
         raise ValueError(altered)
@@ -61,11 +61,8 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _altered(artefact: Path) -> str:
-    """Return which bytes an artefact has instead of those that its sidecar records, or ""."""
+    """Return that an artefact's bytes are not those of its sidecar, or ""."""
     if not sidecar_files.exists(artefact):
         return ""
-    recorded, digest = sidecar_files.read_sidecar(artefact)["artefact"], actual_digests([artefact], True)[artefact]
-    if digest == recorded:
-        return ""
-    problem = f"its bytes have digest {digest}, its sidecar says {recorded}"
-    return f"{artefact}: ALTERED: {problem}; delete it and run the study again"
+    problem = altered_bytes(actual_digests([artefact], True)[artefact], sidecar_files.read_sidecar(artefact))
+    return problem and f"{artefact}: ALTERED: {problem}; delete it and run the study again"

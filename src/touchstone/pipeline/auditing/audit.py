@@ -15,7 +15,7 @@ from typing import Any
 from touchstone import digests
 from touchstone.pipeline.auditing import recomputation, report_pages
 from touchstone.pipeline.auditing.broken_links import Sidecars
-from touchstone.pipeline.auditing.findings import Finding, actual_digests, address_of
+from touchstone.pipeline.auditing.findings import Finding, actual_digests, address_of, altered_bytes
 from touchstone.pipeline.planning.plan import Plan, code_roots
 from touchstone.pipeline.provenance import chain, code, git, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
@@ -131,8 +131,8 @@ def _against_sidecar(
     name = address_of(path, root)
     try:
         record = sidecar_files.read_sidecar(path)
-        if digest_of[path] != record["artefact"]:
-            yield Finding(name, f"its bytes have digest {digest_of[path]}, its sidecar says {record['artefact']}")
+        if problem := altered_bytes(digest_of[path], record):
+            yield Finding(name, problem)
         if "members" in record:  # each member has a separate record
             if problem := sidecar_files.bundle_problem(path):
                 yield Finding(name, problem)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.messages import nearest
-from touchstone.pipeline.auditing.findings import actual_digests
+from touchstone.pipeline.auditing.findings import actual_digests, no_such_file
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
@@ -79,7 +79,7 @@ def _artefacts(file: str) -> list[str]:
         raise ValueError(f"{file} is a study; name one of its numbers: touchstone trace {path.name} --number CLAIM")
     here = Path(Address.parse(file).file).exists() or sidecar_files.sidecar_path(path).is_file()
     if not here and not _without_data(path.as_posix()):
-        raise ValueError(f"{file}: no such file; touchstone trace STUDY --number CLAIM names those behind a number")
+        raise no_such_file(file)
     if sidecar_files.sidecar_path(path).is_file():
         return sidecar_files.addresses(path)
     return [page.as_posix() if sidecar_files.sidecar_path(page).is_file() else path.as_posix()]

@@ -55,6 +55,12 @@ class Claim:
         whole_files.write_whole(HOLDER, json.dumps(facts).encode(), lasting=False)
 
 
+def report_busy(error: Busy) -> int:
+    """Print that another run is active in this folder; return the exit code."""
+    print(f"touchstone: {error}; wait until it ends, or end it, then rerun", file=sys.stderr)
+    return 3
+
+
 @contextmanager
 def claimed() -> Iterator[Claim]:
     """Hold the run lock of this folder inside the block.

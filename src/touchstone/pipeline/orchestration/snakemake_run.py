@@ -76,13 +76,7 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
                 recovery.clear(plan, logs)  # a job that ignored SIGTERM was killed and may leave half-written files
             return code
     except locks.Busy as error:
-        return report_busy(error)
-
-
-def report_busy(error: locks.Busy) -> int:
-    """Print that another run is active in this folder; return the exit code."""
-    print(f"touchstone: {error}; wait until it ends, or end it, then rerun", file=sys.stderr)
-    return 3
+        return locks.report_busy(error)
 
 
 def _is_finished(plan: Plan, study: str, cores: str, lock: str, write: bool = True) -> bool:

@@ -211,8 +211,8 @@ def study_file(study: str, root: Path) -> Path | None:
             raise ParamsError(f"no such study file: {study}")
         return path
     studies = sorted({DEFAULT_STUDY, *(path.stem for path in folder.glob("*.yaml"))})
-    if study not in studies and (beside := root / f"{study}.yaml").is_file():  # an assay outside a clone
+    if study in studies:
+        return folder / f"{study}.yaml"
+    if (beside := root / f"{study}.yaml").is_file():  # an assay outside a clone
         return beside
-    if study not in studies:
-        raise ParamsError(f"no study called {study}; there are {', '.join(studies)}.{nearest(study, studies)}")
-    return folder / f"{study}.yaml"
+    raise ParamsError(f"no study called {study}; there are {', '.join(studies)}.{nearest(study, studies)}")
