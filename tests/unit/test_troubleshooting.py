@@ -27,7 +27,7 @@ STUDIES = {
 # Messages that need a second run, a network, or a training: {what the page shows: the file that prints it}.
 ELSEWHERE = {
     "another run is active in this folder (process ": "pipeline/orchestration/locks.py",
-    "; wait until it ends, or end it, then rerun": "pipeline/orchestration/snakemake_run.py",
+    "; wait until it ends, or end it, then rerun": "pipeline/orchestration/locks.py",
     ": could not download ": "ingest/downloads.py",
     "Without network, put these files, as they are, into a folder:": "ingest/downloads.py",
     ": not the raw files of ": "ingest/raw_files.py",
