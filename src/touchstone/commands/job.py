@@ -10,9 +10,8 @@ from pathlib import Path
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, run, run_records
 from touchstone.pipeline.jobs.reader import JobError
-from touchstone.pipeline.planning.plan import Plan, digests_of
+from touchstone.pipeline.planning.plan import digests_of, plan_of
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
-from touchstone.pipeline.settings.study import load
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +33,8 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> int:
-    study = load(options.study)
-    plan = Plan(study)
+    plan = plan_of(options.study)
+    study = plan.study
     name, _, planned = options.rule.partition(":")
     rule = plan.rules.get(name)
     if rule is None:

@@ -57,7 +57,7 @@ class Job:
         }
         with_torch = STEPS[self.task.step].torch
         if code.computes(self.task.step):
-            facts["cpu"] = cpu_paths.record(torch=with_torch)
+            facts["cpu"] = _cpu_paths(with_torch)
         if with_torch:
             facts |= {key: self.task.settings[key] for key in ("device", "threads")}
         return facts
@@ -121,6 +121,11 @@ class Job:
         if "draws" not in self.settings and any(getattr(module, "random", False) for module in network.modules()):
             raise JobError(f"{file}: the program draws random numbers; give its classifier draws: 20 or more")
         return precision.laid_out(network, self.settings)
+
+
+@functools.cache  # it looks through the libraries of the process, which takes longer than reading a task's inputs
+def _cpu_paths(with_torch: bool) -> str:
+    return cpu_paths.record(torch=with_torch)
 
 
 def bound(block: dict[str, Any], names: tuple[str, ...] | None = None, function: Any = None) -> Callable[..., Any]:

@@ -10,28 +10,50 @@ import signal
 import sys
 import tempfile
 import types
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from touchstone.pipeline.jobs import warm
 
-Code = dict[str, tuple[int, int, int]]  # {file: (modification time, size, inode)}
+Stamps = dict[str, tuple[int, int, int]]  # {file: (modification time, size, inode)}
 
 
-def code_on_disk() -> Code:
-    """Return the files of touchstone with their modification time, size and inode."""
-    code = {}
-    for pattern in ("*.py", "*.yaml"):
-        for path in Path(warm.__file__).parents[2].rglob(pattern):
+@dataclass(frozen=True)
+class Imported:
+    """What the warm process has imported and read.
+
+    Attributes:
+        settings: The settings files of the study outside the package.
+        files: These and the package's files, as they were before.
+    """
+
+    settings: tuple[str, ...]
+    files: Stamps
+
+    def is_current(self) -> bool:
+        """Return whether no file has changed since."""
+        return self.files == stamps(self.settings)
+
+
+def stamps(settings: Iterable[str] = ()) -> Stamps:
+    """Return the files of touchstone, and of a study's settings, with their modification time, size and inode."""
+    package = Path(warm.__file__).parents[2]
+    paths = [path for pattern in ("*.py", "*.yaml") for path in package.rglob(pattern)]
+    files = {}
+    for path in (*paths, *map(Path, settings)):
+        with suppress(FileNotFoundError):
             stat = path.stat()
-            code[str(path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    return code
+            files[str(path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return files
 
 
-def become(request: dict[str, Any], files: list[int], code: Code | None) -> None:
+def become(request: dict[str, Any], files: list[int], imported: Imported | None) -> None:
     """Take over the streams, environment and arguments of a job.
 
-    If the code of touchstone has changed, also unload its modules.
+    If the code of touchstone or the study's settings have changed, also unload touchstone's modules.
     """
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -42,11 +64,11 @@ def become(request: dict[str, Any], files: list[int], code: Code | None) -> None
     tempfile.tempdir = None
     sys.argv = ["-m", *request["arguments"]]
     sys.orig_argv = [sys.executable, "-m", "touchstone", *request["arguments"]]
-    if code is None or code != code_on_disk():
+    if imported is None or not imported.is_current():
         for name in [name for name in sys.modules if name.partition(".")[0] == "touchstone"]:
             del sys.modules[name]
+        importlib.invalidate_caches()
     sys.modules["__main__"] = types.ModuleType("__main__")
-    importlib.invalidate_caches()
 
 
 def work() -> NoReturn:

@@ -1,7 +1,8 @@
 """The warm process: wait for jobs at a socket and fork a child for each.
 
 It runs no torch operation, so a child starts like a new Python that has just imported its packages. It also imports the
-modules that plan a job, and reads the settings once. A child unloads these modules if the code has changed since.
+modules that plan a job, and plans the study once. A child unloads these modules, and with them the plan, if the code or the
+settings have changed since.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.pipeline.jobs import warm, warm_child
-from touchstone.pipeline.jobs.warm_child import Code
+from touchstone.pipeline.jobs.warm_child import Imported
 from touchstone.pipeline.planning.steps import STEPS
 
 # Packages that jobs import. The first optimiser imports the compiler, which takes as long as torch itself; every evaluation
@@ -32,9 +33,9 @@ PACKAGES = (
     "psutil", "threadpoolctl", "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect",
     "subprocess",
 )  # fmt: skip
-# Modules that every job needs for planning: 0.2 s per job. No steps, no components.
+# Modules that every job needs before it computes. No steps, no components.
 PLANNING = (
-    "touchstone.pipeline.settings.study",
+    "touchstone.commands.job",
     "touchstone.pipeline.planning.plan",
     "touchstone.pipeline.jobs.run",
     "touchstone.pipeline.jobs.run_records",
@@ -66,7 +67,7 @@ class Server:
         self.waker, self.woken = socket.socketpair()
         self.deadline = float("inf")  # when children that ignore SIGTERM are killed
         self.loaded = False
-        self.code: Code | None = None  # the code of touchstone that this process imported
+        self.imported: Imported | None = None
         self.environment = dict(os.environ)  # packages add to it when they are imported
         for end in (self.waker, self.woken):
             end.setblocking(False)
@@ -154,7 +155,7 @@ class Server:
                 return "torch is not imported for this step"
             for name in PACKAGES:
                 importlib.import_module(name)
-            self.code = _plan_ahead(request["arguments"])
+            self.imported = _plan_ahead(request["arguments"])
             gc.freeze()  # the children share these pages
             self.loaded = True
         return "" if len(list(Path("/proc/self/task").iterdir())) == 1 else "threads were started here"
@@ -167,7 +168,7 @@ class Server:
         if not child:
             try:
                 self._let_go(ours)
-                warm_child.become(request, files, self.code)
+                warm_child.become(request, files, self.imported)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, every)
                 warm_child.work()
             finally:
@@ -233,21 +234,23 @@ def _well_formed(request: dict[str, Any], files: list[int]) -> bool:
         return False
 
 
-def _plan_ahead(arguments: list[str]) -> Code | None:
-    """Import the modules that plan a job, and read the study's settings once.
+def _plan_ahead(arguments: list[str]) -> Imported | None:
+    """Import the modules that plan a job, and plan the study.
 
     Returns:
-        The imported code. None if that failed, or if the study has components in other folders. Then each job imports
-        the modules itself and reports any error.
+        What was imported and read. None if that failed, or if the study has components in other folders. Then each job
+        imports the modules itself and reports any error.
     """
-    code = warm_child.code_on_disk()
+    package = warm_child.stamps()  # first, so that an edit meanwhile is noticed
     try:
-        modules = [importlib.import_module(name) for name in PLANNING]
-        modules[0].load(next(word.removeprefix("--study=") for word in arguments if word.startswith("--study=")))
+        study = next(word.removeprefix("--study=") for word in arguments if word.startswith("--study="))
+        modules = {name: importlib.import_module(name) for name in PLANNING}
+        plan = modules["touchstone.pipeline.planning.plan"].plan_of(study)
         plugins = importlib.import_module("touchstone.plugins")
     except (ImportError, ValueError, SyntaxError, StopIteration):
         return None
-    return None if len(plugins.places()) > 1 else code
+    settings = tuple(plan.study.files)  # of an edit meanwhile a job notices that its digest is not what Snakemake planned
+    return None if len(plugins.places()) > 1 else Imported(settings, warm_child.stamps(settings) | package)
 
 
 def _say(client: Client, message: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from touchstone.pipeline.planning.shards import SHARD, cutting, gathering, on_sh
 from touchstone.pipeline.planning.tasks import Tasks
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.addresses import Address, files_of
-from touchstone.pipeline.settings.study import Study
+from touchstone.pipeline.settings.study import Study, load
 
 NETWORKS = ("trained", "net", "victim", "seed")  # wildcards for a network or its seed
 OPEN = (*NETWORKS, SHARD)  # wildcards with too many values for one pattern each
@@ -235,6 +235,12 @@ class Plan:
     def _cut(self, batch: Batch) -> Iterator[Task]:
         for examples in batch.sets:
             yield from cutting(self.layout.set_file(examples), batch.shards, self.study["study"]["batch_size"])
+
+
+@cache
+def plan_of(study: str) -> Plan:
+    """Return the plan of a study in this folder; a process reads its settings once."""
+    return Plan(load(study))
 
 
 def digests_of(tasks: tuple[Task, ...]) -> tuple[str, str]:

@@ -167,13 +167,14 @@ def test_the_code_that_is_on_disk_when_a_job_starts_is_run(toy):
 
 PLANNING = """
 import os
+from types import SimpleNamespace
 
 PROCESS = os.getpid()
-WORDS = "first"
 
 
-def load(study):
+def plan_of(study):
     assert study == "x"
+    return SimpleNamespace(study=SimpleNamespace(files=("params.yaml",)))
 
 
 def places():
@@ -181,23 +182,23 @@ def places():
 """
 
 
-def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy):
+@pytest.mark.parametrize("changed", ["src/touchstone/pipeline/planning/plan.py", "params.yaml"])
+def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy, changed):
     package = toy.root / "src/touchstone"
     for module in (*warm_server.PLANNING, "touchstone.plugins"):
         path = toy.root / "src" / f"{module.replace('.', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(PLANNING)
+    (toy.root / "params.yaml").write_text("study: {title: First}")
     main = (package / "__main__.py").read_text()
-    line = (
-        "from touchstone.pipeline.settings import study; print(study.WORDS, study.PROCESS == os.getppid(), flush=True)"
-    )
+    line = "from touchstone.pipeline.planning import plan; print(plan.PROCESS == os.getppid(), flush=True)"
     (package / "__main__.py").write_text(main.replace("    elif kind", f"        {line}\n    elif kind", 1))
 
-    before = toy.do("train:tell", "--study=x")[1].splitlines()[-1]
-    (package / "pipeline/settings/study.py").write_text(PLANNING.replace("first", "second"))
+    before = [toy.do("train:tell", "--study=x")[1].splitlines()[-1] for _ in range(2)]
+    (toy.root / changed).write_text(PLANNING + "# edited\n")
     after = toy.do("train:tell", "--study=x")[1].splitlines()[-1]
 
-    assert (before, after) == ("first True", "second False")
+    assert (before, after) == (["True", "True"], "False")
 
 
 @pytest.mark.parametrize("kind", ["raise", "words", "seven", "killed"])
