@@ -273,7 +273,7 @@ TABLE = [
         [("src/touchstone/margins/_hyperplanes.py", "\nfrom touchstone", "\nUNUSED = 1\nfrom touchstone")],
         wanted=either(uses("margins/nearest_classes"), uses("margins/minimal_pgd")),
     ),
-    Change("a setting", [(PARAMS, FAMILY, FAMILY + "  pgd_02: {steps: 41}\n")], wanted=makes_attack("pgd_02")),
+    Change("a setting", [(PARAMS, FAMILY, FAMILY + "  pgd_10: {steps: 41}\n")], wanted=makes_attack("pgd_10")),
     Change("a setting of a detector", [(PARAMS, "energy: {use: energy}", "energy: {use: energy, temperature: 2}")], wanted=of_the_entry_energy),
     Change("other raw data", [(PARAMS, "sha256:b70c05f0", "sha256:b70c05f1")], wanted=named("Fetch skimage_faces", "Prepare faces")),
     Change(
