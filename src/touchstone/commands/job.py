@@ -10,7 +10,7 @@ from pathlib import Path
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, run, run_records
 from touchstone.pipeline.jobs.reader import JobError
-from touchstone.pipeline.planning.plan import digests_of, plan_of
+from touchstone.pipeline.planning.plan import Plan, digests_of, plan_of
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 
 

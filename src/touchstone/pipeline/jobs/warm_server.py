@@ -249,7 +249,8 @@ def _plan_ahead(arguments: list[str]) -> Imported | None:
         plugins = importlib.import_module("touchstone.plugins")
     except (ImportError, ValueError, SyntaxError, StopIteration):
         return None
-    settings = tuple(plan.study.files)  # of an edit meanwhile a job notices that its digest is not what Snakemake planned
+    # An edit meanwhile changes the settings digest, which Snakemake passes to each job.
+    settings = tuple(plan.study.files)
     return None if len(plugins.places()) > 1 else Imported(settings, warm_child.stamps(settings) | package)
 
 
