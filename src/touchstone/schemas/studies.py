@@ -94,7 +94,9 @@ def _section(section: str, kind: Section) -> Schema:
     if has_families(kind.folders):
         family = {"description": ENTRIES["families"], "allOf": [entry, ref("family-eps")]}
         schema["additionalProperties"] = {"allOf": [entry, ref("entry-eps")]}
-    schema["patternProperties"] = {r"\*": {"if": {"required": [EACH]}, "then": _pattern(), "else": family}}
+    schema["patternProperties"] = {
+        r"\*": {"if": {"type": "object", "required": [EACH]}, "then": _pattern(), "else": family}
+    }
     return schema
 
 

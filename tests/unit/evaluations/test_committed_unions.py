@@ -70,12 +70,12 @@ def better_than_a_part(rows):
     return found, compared
 
 
-@pytest.mark.parametrize("study", ["digits", "fashion_mnist"])
-def test_no_robust_accuracy_of_a_union_is_above_that_of_an_attack_in_it(study):
+@pytest.mark.parametrize(("study", "least"), [("digits", 100), ("fashion_mnist", 400)])
+def test_no_robust_accuracy_of_a_union_is_above_that_of_an_attack_in_it(study, least):
     found, compared = better_than_a_part(read(study))
 
     assert found == []
-    assert compared > 400
+    assert compared > least
 
 
 def test_a_robust_accuracy_of_a_union_above_that_of_an_attack_in_it_is_noticed():
