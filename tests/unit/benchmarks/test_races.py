@@ -361,7 +361,7 @@ def test_a_pause_between_two_goes_is_not_time_at_work():
 
 
 def test_a_study_without_run_records_has_no_share(tmp_path):
-    assert pipeline_overhead.share(tmp_path, "digits", 2, 1) == {}
+    assert pipeline_overhead.share(tmp_path, "digits", 2) == {}
 
 
 def test_more_seeds_are_more_jobs_of_the_same_study():
