@@ -54,7 +54,7 @@ def picture(results: Path) -> Figure:
             axes.plot([1, goal.distance], [place, place], color=colour, linewidth=1)
             axes.plot(goal.distance, place, mark, color=colour)
         axes.set_xscale("log")
-        axes.set_xticks([0.1, 0.25, 0.5, 1, 2, 4, 10], ["1/10", "1/4", "1/2", "as asked", "2", "4", "10"], minor=False)
+        axes.set_xticks([0.01, 0.1, 1, 10], ["1/100", "1/10", "as asked", "10"], minor=False)
         axes.tick_params(axis="x", which="minor", length=0)
         axes.xaxis.set_minor_formatter("")
         axes.set_yticks(range(len(shown)), [f"{name}: {goal.text}" for name, goal in shown], fontsize=6)
