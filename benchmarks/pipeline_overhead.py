@@ -3,9 +3,8 @@
     python benchmarks/pipeline_overhead.py [--root .] [--studies digits fashion_mnist] [--idle tiny] [--seeds 1 3 6]
 
 Three measurements. (1) For each of `studies` with run records under ROOT/logs: the share of cores x time that went into
-computing. Everything else is what the same run takes in a new folder if every output comes from ROOT's action cache:
-Python's start, planning, waiting, reading, checking and writing files. The report is written in both, so the share is a
-lower bound.
+computing. The rest is what the same run takes in a new folder with every output from ROOT's action cache: Python's start,
+planning, waiting, reading, checking and writing files. Both runs write the report, so the share is a lower bound.
 (2) `touchstone run` of each of `idle`, first in full, then with nothing to do: with its stamp, and without.
 (3) Snakemake's dry run of the default study, with so many seeds that it has about 1,000 jobs, against that of as many
 trivial jobs of one file each, and of jobs without work that have the very files of the study's. Writes
@@ -71,7 +70,7 @@ def share(root: Path, study: str, cores: int) -> Results:
     wall, goes = time_at_work(results)
     with bare(root) as folder:
         wall += goes * racing.seconds(partial(dry_run, folder, study))
-        copying = racing.seconds(partial(run_from_cache, root, folder, study))
+        copying = racing.seconds(partial(run_from_cache, root, folder, study, cores))
     return {
         "study": study,
         "cores": cores,
@@ -84,10 +83,10 @@ def share(root: Path, study: str, cores: int) -> Results:
     }
 
 
-def run_from_cache(root: Path, folder: Path, study: str) -> None:
+def run_from_cache(root: Path, folder: Path, study: str, cores: int) -> None:
     """Run a study with the action cache of the folder where it was run before. NotEqual if a network is trained."""
     cache = {"TOUCHSTONE_CACHE": str(root.resolve() / ".touchstone/cache")}
-    line = [sys.executable, "-m", "touchstone", "run", study]
+    line = [sys.executable, "-m", "touchstone", "run", study, "--cores", str(cores)]
     subprocess.run(line, cwd=folder, env=os.environ | cache, capture_output=True, check=True)
     trained = [record for record in run_records.read(folder / "logs" / study) if record["step"] == "train"]
     computed = sum(len(record["outputs"]) - record.get("from_cache", 0) for record in trained)

@@ -2,12 +2,15 @@
 
 import gzip
 import json
+from collections import Counter
 
 import pytest
 import yaml
 
+import pipeline_overhead
 from touchstone.digests import SNAKEMAKE_MARK, file_digest
 from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.settings.study import load
@@ -34,6 +37,16 @@ def test_jobs_share_a_warm_process_and_those_that_ran_alone_did_not(tiny, again,
     chosen = [tasks for tasks in ran_alone if STEPS[tasks[0].step].torch]
     assert alone == {tuple(task.output for task in tasks) for tasks in chosen}
     assert {tasks[0].step for tasks in chosen} >= {"train", "attack", "infer", "translate", "measure", "fit", "score"}
+
+
+def test_the_share_of_computing_counts_the_jobs_of_every_step(tiny, monkeypatch):
+    monkeypatch.setattr(pipeline_overhead, "dry_run", lambda *_: None)  # both only take time
+    monkeypatch.setattr(pipeline_overhead, "run_from_cache", lambda *_: None)
+
+    lines = pipeline_overhead.share(tiny.root, "tiny", 2)["lines"]
+
+    jobs = Counter(rule.step for rule, _ in Plan(load("tiny", tiny.root)).jobs())
+    assert {line["step"]: line["jobs"] for line in lines} == jobs
 
 
 def test_a_second_run_does_nothing(tiny):

@@ -32,6 +32,7 @@ ENTRIES = (
     "commands/assay",
     "commands/list",
     "commands/contract",
+    "commands/run",
     "pipeline/jobs/run",
     "pipeline/orchestration/direct_run",
 )

@@ -18,36 +18,40 @@ from typing import Any, NoReturn
 
 from touchstone.pipeline.jobs import warm
 
-Stamps = dict[str, tuple[int, int, int]]  # {file: (modification time, size, inode)}
+States = dict[str, tuple[int, int, int]]  # {file: (modification time, size, inode)}
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What the warm process has imported and read.
+    """The files from which the warm process has imported code and read settings.
 
     Attributes:
-        settings: The settings files of the study outside the package.
-        files: These and the package's files, as they were before.
+        settings: Those of the study.
+        states: Of these files and of the package's, when they were read.
     """
 
     settings: tuple[str, ...]
-    files: Stamps
+    states: States
 
     def is_current(self) -> bool:
         """Return whether no file has changed since."""
-        return self.files == stamps(self.settings)
+        return self.states == package_states() | states(self.settings)
 
 
-def stamps(settings: Iterable[str] = ()) -> Stamps:
-    """Return the files of touchstone, and of a study's settings, with their modification time, size and inode."""
+def package_states() -> States:
+    """Return the states of touchstone's own files."""
     package = Path(warm.__file__).parents[2]
-    paths = [path for pattern in ("*.py", "*.yaml") for path in package.rglob(pattern)]
-    files = {}
-    for path in (*paths, *map(Path, settings)):
+    return states(path for pattern in ("*.py", "*.yaml") for path in package.rglob(pattern))
+
+
+def states(files: Iterable[Path | str]) -> States:
+    """Return the state of each file; a file that is gone has none."""
+    result = {}
+    for path in map(Path, files):
         with suppress(FileNotFoundError):
             stat = path.stat()
-            files[str(path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    return files
+            result[str(path)] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    return result
 
 
 def become(request: dict[str, Any], files: list[int], imported: Imported | None) -> None:

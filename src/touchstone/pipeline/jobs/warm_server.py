@@ -33,13 +33,7 @@ PACKAGES = (
     "psutil", "threadpoolctl", "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect",
     "subprocess",
 )  # fmt: skip
-# Modules that every job needs before it computes. No steps, no components.
-PLANNING = (
-    "touchstone.commands.job",
-    "touchstone.pipeline.planning.plan",
-    "touchstone.pipeline.jobs.run",
-    "touchstone.pipeline.jobs.run_records",
-)
+JOB = "touchstone.commands.job"  # with it come the modules that every job needs before it computes: no steps, no components
 # Variables that differ between jobs; no package reads them on import.
 JOB_VARIABLES = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
 PATIENCE = 10.0  # seconds between SIGTERM and SIGKILL for the children
@@ -241,17 +235,16 @@ def _plan_ahead(arguments: list[str]) -> Imported | None:
         What was imported and read. None if that failed, or if the study has components in other folders. Then each job
         imports the modules itself and reports any error.
     """
-    package = warm_child.stamps()  # first, so that an edit meanwhile is noticed
+    package = warm_child.package_states()  # first, so that an edit meanwhile is noticed
     try:
         study = next(word.removeprefix("--study=") for word in arguments if word.startswith("--study="))
-        modules = {name: importlib.import_module(name) for name in PLANNING}
-        plan = modules["touchstone.pipeline.planning.plan"].plan_of(study)
+        plan = importlib.import_module(JOB).plan_of(study)
         plugins = importlib.import_module("touchstone.plugins")
     except (ImportError, ValueError, SyntaxError, StopIteration):
         return None
     # An edit meanwhile changes the settings digest, which Snakemake passes to each job.
     settings = tuple(plan.study.files)
-    return None if len(plugins.places()) > 1 else Imported(settings, warm_child.stamps(settings) | package)
+    return None if len(plugins.places()) > 1 else Imported(settings, package | warm_child.states(settings))
 
 
 def _say(client: Client, message: dict[str, Any]) -> None:

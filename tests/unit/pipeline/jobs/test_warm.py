@@ -182,16 +182,16 @@ def places():
 """
 
 
-@pytest.mark.parametrize("changed", ["src/touchstone/pipeline/planning/plan.py", "params.yaml"])
+@pytest.mark.parametrize("changed", ["src/touchstone/commands/job.py", "params.yaml"])
 def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy, changed):
     package = toy.root / "src/touchstone"
-    for module in (*warm_server.PLANNING, "touchstone.plugins"):
+    for module in (warm_server.JOB, "touchstone.plugins"):
         path = toy.root / "src" / f"{module.replace('.', '/')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(PLANNING)
     (toy.root / "params.yaml").write_text("study: {title: First}")
     main = (package / "__main__.py").read_text()
-    line = "from touchstone.pipeline.planning import plan; print(plan.PROCESS == os.getppid(), flush=True)"
+    line = "from touchstone.commands import job; print(job.PROCESS == os.getppid(), flush=True)"
     (package / "__main__.py").write_text(main.replace("    elif kind", f"        {line}\n    elif kind", 1))
 
     before = [toy.do("train:tell", "--study=x")[1].splitlines()[-1] for _ in range(2)]
