@@ -22,13 +22,13 @@ TARGETS = [
     f"{DATA}/{address}"
     for address in (
         "attacked/digits_test/cnn.0/pgd.safetensors",
-        "attacked/uniform/cnn.0/fgsm.safetensors",  # images of no class
+        "attacked/uniform/cnn.0+msp@0.05/score.safetensors",  # images of no class
         "attacked/digits_test/cnn.0+msp@0.05/score.safetensors",  # on a network behind a detector
         "translated/digits_test/cnn.0/pgd/unet.0.safetensors",
         "outputs/cnn.0/tested.zip#digits_test",
         "outputs/cnn.0/tested_plain/cnn.0.zip#digits_test/cnn.0/pgd",
         "outputs/cnn.0/tested_plain_translating/cnn.0/0.zip#digits_test/cnn.0/pgd/unet.0",
-        "outputs/routed.0/tested.zip#uniform",
+        "outputs/routed.0/tested.zip#digits_test",
         "margins/cnn.0/fab/tested.zip#digits_test",
     )
 ]
@@ -107,8 +107,9 @@ def test_a_shard_reads_the_shard_of_its_set_and_not_the_set(plan):
 def test_every_rules_outputs_are_those_of_its_tasks_and_it_is_found_by_each_of_them(plan):
     for rule, wildcards in plan.jobs():
         outputs = [pattern.format(**wildcards) for pattern in plan.outputs(rule)]
+        made = [task.output for task in plan.tasks(rule, **wildcards)]
 
-        assert outputs == [task.output for task in plan.tasks(rule, **wildcards)], rule.name
+        assert made == [output for output in outputs if output in made], rule.name
         assert all(plan.maker(output) == (rule, wildcards) for output in outputs), rule.name
 
 

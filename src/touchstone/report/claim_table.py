@@ -6,6 +6,7 @@ The HTML is templates/claims.html.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ from touchstone.report import markup
 from touchstone.report.claim_files import criterion_of, kind_of, published_figures
 from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.sanity_checks import Doubts
+
+PUNCTUATED = re.compile(r"\{\w+\}[,.;:)]+")  # a number's place and what must stay on its line
 
 
 class ClaimNumber(NamedTuple):
@@ -177,13 +180,15 @@ def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumb
     def button(condition: object) -> Markup:
         for part, one in zip(parts, shown, strict=True):
             if part.condition is condition:
-                which = Markup(" ({})").format(markup.breakable(part.quantity.which)) if part.quantity.which else ""
+                name = markup.breakable(part.quantity.which)
+                which = Markup(" <span>({})</span>").format(name) if part.quantity.which else ""
                 return markup.number(one.number, one.name) + which
         return Markup("not measured")
 
     numbers = [button(test) for test in criterion.tests]
     breaking = button(criterion.breaks) if criterion.breaks else Markup()
-    return Markup(escape(criterion.says)).format(*numbers, breaks=breaking)
+    sentence = PUNCTUATED.sub(r'<span class="kept">\g<0></span>', str(escape(criterion.says)))
+    return Markup(sentence).format(*numbers, breaks=breaking)
 
 
 def _why(word: str, part: Part) -> str:

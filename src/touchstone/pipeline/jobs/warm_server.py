@@ -239,6 +239,7 @@ def _plan_ahead(arguments: list[str]) -> Imported | None:
     try:
         study = next(word.removeprefix("--study=") for word in arguments if word.startswith("--study="))
         plan = importlib.import_module(JOB).plan_of(study)
+        plan.jobs()  # now, because each child would forget it
         plugins = importlib.import_module("touchstone.plugins")
     except (ImportError, ValueError, SyntaxError, StopIteration):
         return None

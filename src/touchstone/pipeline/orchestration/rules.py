@@ -14,7 +14,8 @@ from touchstone import plugins
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment
 from touchstone.pipeline.planning.parts import Rule
-from touchstone.pipeline.planning.plan import NUMBERS, OPEN, Plan, code_roots, settings_digest
+from touchstone.pipeline.planning.patterns import NUMBERS, OPEN
+from touchstone.pipeline.planning.plan import Plan, code_roots, settings_digest
 from touchstone.pipeline.planning.shards import SHARD
 from touchstone.pipeline.provenance import code as code_files
 from touchstone.pipeline.provenance.addresses import files_of

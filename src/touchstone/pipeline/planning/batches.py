@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from itertools import product
 
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import Batch, Set
@@ -63,7 +64,6 @@ class Batches:
         The victim is a wildcard. An adaptive attack has one victim per detector that an evaluation combines it with.
         """
         groups = self.study["groups"]
-        adaptive_pairs = {triple[1:] for triple in self.attacked}
         batches = []
         for examples, attacks, detectors in self.attacked_groups:
             sets = [
@@ -71,43 +71,45 @@ class Batches:
                 for guard in (groups["detectors"][detectors] if detectors else [""])
                 for entry in groups["examples"][examples]
                 for attack in groups["attacks"][attacks]
-                if not guard or (attack, guard) in adaptive_pairs
+                if (entry, attack, guard) in self.attacked
             ]
             name = "_".join(part for part in (examples, attacks, detectors) if part)
             batches.append(Batch(name, tuple(sets), detectors, self.layout.shards_of(groups["examples"][examples])))
         return batches
 
-    def translatable_batches(self, translators: list[str]) -> list[Batch]:
-        """Return the clean and attacked batches that these translators translate."""
-        names = set()
+    @cached_property
+    def translated(self) -> frozenset[tuple[str, str, str]]:
+        """The translations that some evaluation requires.
+
+        Each is a triple: example set, attack ("" for none), translator.
+        """
+        triples = set()
         for question in self.study["evaluations"].values():
-            if set(translators) & set(question["translators"]):
-                groups = {self.layout.group_of("examples", name) for name in question["examples"]}
-                attacked = {
-                    self.layout.group_of("examples", name) for name in question["attacked"] or question["examples"]
-                }
-                attacks = {
-                    self.layout.group_of("attacks", name)
-                    for name in question["attacks"]
-                    if not self.layout.adaptive(name)
-                }
-                names |= groups | {f"{e}_{a}" for e in attacked for a in attacks}
-        return [batch for batch in [*self.clean_batches(), *self.attacked_batches()] if batch.name in names]
+            attacked = product(
+                question["attacked"] or question["examples"],
+                (name for name in question["attacks"] if not self.layout.adaptive(name)),
+            )
+            for examples, attack in [*((name, "") for name in question["examples"]), *attacked]:
+                triples |= {(examples, attack, translator) for translator in question["translators"]}
+        return frozenset(triples)
 
     def translated_batches(self) -> list[Batch]:
         """Return the batches that each group of translators creates.
 
         The seed of the translators is a wildcard.
         """
-        return [
-            Batch(
-                f"{batch.name}_{group}",
-                tuple(replace(s, translator=f"{name}.{{seed}}") for s in batch.sets for name in members),
-                shards=batch.shards,
-            )
-            for group, members in self.study["groups"]["translators"].items()
-            for batch in self.translatable_batches(members)
-        ]
+        batches = []
+        for group, members in self.study["groups"]["translators"].items():
+            for batch in [*self.clean_batches(), *self.attacked_batches()]:
+                sets = [
+                    replace(one, translator=f"{name}.{{seed}}")
+                    for one in batch.sets
+                    for name in members
+                    if not one.guard[0] and (one.examples, one.attack, name) in self.translated
+                ]
+                if sets:
+                    batches.append(Batch(f"{batch.name}_{group}", tuple(sets), shards=batch.shards))
+        return batches
 
     def all_batches(self) -> list[Batch]:
         """Return every batch that jobs run networks on."""

@@ -16,16 +16,14 @@ from touchstone.numerics import precision
 from touchstone.pipeline.planning.batches import Batches
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import Batch, Rule, Set, Task
+from touchstone.pipeline.planning.patterns import OPEN, as_pattern, starred
 from touchstone.pipeline.planning.questions import Questions
+from touchstone.pipeline.planning.readers import Readers, find_readers
 from touchstone.pipeline.planning.shards import SHARD, cutting, gathering, on_shard, shard_of, sharded
 from touchstone.pipeline.planning.tasks import Tasks
 from touchstone.pipeline.provenance import code
 from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import Study, load
-
-NETWORKS = ("trained", "net", "victim", "seed")  # wildcards for a network or its seed
-OPEN = (*NETWORKS, SHARD)  # wildcards with too many values for one pattern each
-NUMBERS = ("seed", SHARD)
 
 
 class Plan:
@@ -52,6 +50,7 @@ class Plan:
             "report": self.questions.report,
         }
         self._cached = lru_cache(maxsize=None)(self._tasks)
+        self._used = lru_cache(maxsize=None)(lambda *job: self._readers.used(self._cached(*job)))
 
     @cached_property
     def rules(self) -> dict[str, Rule]:
@@ -136,6 +135,14 @@ class Plan:
             waiting -= done
         return list(jobs.values())
 
+    @cached_property
+    def _readers(self) -> Readers:
+        def made_with(address: str) -> tuple[Task, ...]:
+            rule, wildcards = self.maker(address)
+            return self._cached(rule, tuple(sorted(wildcards.items())))
+
+        return find_readers(f"reports/{self.study.name}/report.html", made_with)
+
     def maker(self, file: str) -> tuple[Rule, dict[str, str]]:
         """Return the rule that creates a file, and its wildcards' values.
 
@@ -145,8 +152,8 @@ class Plan:
             KeyError: No rule creates the file.
         """
         file = Address.parse(file).file
-        for rule, fixed, pattern in self._makers.get(_starred(file), []):
-            if match := re.fullmatch(_as_pattern(pattern), file):
+        for rule, fixed, pattern in self._makers.get(starred(file), []):
+            if match := re.fullmatch(as_pattern(pattern), file):
                 values = fixed | match.groupdict()
                 return rule, {name: values[name] for name in rule.wildcards}
         raise KeyError(file)
@@ -163,7 +170,7 @@ class Plan:
                 filled = fixed | {name: f"{{{name}}}" for name in OPEN}
                 for output in self.files(rule):
                     pattern = output.format(**filled)
-                    makers.setdefault(_starred(pattern), []).append((rule, fixed, pattern))
+                    makers.setdefault(starred(pattern), []).append((rule, fixed, pattern))
         return makers
 
     def outputs(self, rule: Rule) -> list[str]:
@@ -216,8 +223,8 @@ class Plan:
         return members
 
     def tasks(self, rule: Rule, **wildcards: str) -> tuple[Task, ...]:
-        """Return the tasks of one job, in the order of its outputs."""
-        return self._cached(rule, tuple(sorted(wildcards.items())))
+        """Return the tasks of one job, in the order of its outputs: of a bundle, those that the report depends on."""
+        return self._used(rule, tuple(sorted(wildcards.items())))
 
     def _tasks(self, rule: Rule, items: tuple[tuple[str, str], ...]) -> tuple[Task, ...]:
         wildcards = dict(items)
@@ -268,31 +275,3 @@ def code_roots(tasks: tuple[Task, ...]) -> list[str]:
     if any({"draws", "backward_architecture"} & block.keys() for block in settings):
         unusual.append("adversary/expectation.py")
     return [*unusual, *code.roots(tasks[0].step, settings)]
-
-
-def _starred(path: str) -> str:
-    """Return a path with a star for each network, and for a shard or seed.
-
-    Each may be a name or a wildcard: cnn.0, {net}, unet.{seed}; 3.safetensors, {seed}.zip.
-    """
-    networks = r"\{(?:trained|net|victim)\}|[a-z][a-z0-9_]*\.(?:\d+|\{seed\})"
-    return re.sub(rf"{networks}|(?<=/)(?:\d+|\{{(?:shard|seed)\}})(?=/|\.[a-z]+$)", "*", path)
-
-
-@cache
-def _as_pattern(path: str) -> str:
-    """Return the regular expression of a path with wildcards.
-
-    A wildcard has the same value wherever it occurs.
-    """
-    parts, seen = [], set[str]()
-    for part in re.split(r"(\{[a-z]+\})", path):
-        name = part[1:-1]
-        if not part.startswith("{"):
-            parts.append(re.escape(part))
-        elif name in seen:
-            parts.append(f"(?P={name})")
-        else:
-            seen.add(name)
-            parts.append(rf"(?P<{name}>\d+)" if name in NUMBERS else rf"(?P<{name}>[a-z][a-z0-9_]*\.\d+)")
-    return "".join(parts)

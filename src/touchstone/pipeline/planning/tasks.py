@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 from touchstone import registry
@@ -171,32 +170,6 @@ class Tasks:
         label = self.study["detectors"][detector].get("label")
         return [label] if label else []
 
-    @cached_property
-    def labels_of(self) -> dict[str, set[str]]:
-        """The confounding labels whose gradient norms are read, by classifier.
-
-        Jobs fit and score whole groups of detectors, so one required detector adds the labels of its whole group.
-        """
-        return {entry: self._labels_read(entry) for entry in self.study["classifiers"]}
-
-    def _labels_read(self, entry: str) -> set[str]:
-        detectors, labels = set[str](), set[str]()
-        for name, question in self.study["evaluations"].items():
-            if entry in question["classifiers"]:
-                detectors |= {*question["detectors"], *question["certificates"]}
-                figures = [figure for figure in self.study["figures"].values() if figure["evaluation"] == name]
-                labels |= {block["label"] for block in (question, *figures) if block.get("label")}
-        detectors |= {name for name, detector in self.study["detectors"].items() if detector["classifier"] == entry}
-        detectors |= {
-            defence["router"]
-            for defence in self.study["defences"].values()
-            if defence["router"] and entry in (defence["encoder"], defence["classifier"])
-        }
-        for members in self.study["groups"]["detectors"].values():
-            if detectors & set(members):
-                labels |= {label for member in members for label in self._label_of(member)}
-        return labels
-
     def translate(self, batch: Batch, seed: str, victim: str = "") -> Iterator[Task]:
         """Yield the tasks that translate the sets of a batch."""
         for pattern in batch.sets:
@@ -212,10 +185,13 @@ class Tasks:
             yield Task("translate", inputs, self.layout.set_file(translated), settings)
 
     def infer(self, batch: Batch, net: str, victim: str = "", seed: str = "") -> Iterator[Task]:
-        """Yield the tasks that run a network on the sets of a batch."""
+        """Yield the tasks that run a network on the sets of a batch.
+
+        They compute the gradient norms of all confounding labels. A plan leaves out those that nothing reads.
+        """
         inputs, settings = self._model(Net.parse(net))
         settings |= self._torch(batch_size=self.study["study"]["batch_size"]) | self._drawn(Net.parse(net))
-        settings["confounding"] = self._labels(self.labels_of.get(Net.parse(net).entry, []))
+        settings["confounding"] = {} if Net.parse(net).entry in self.study["defences"] else self.study["confounding"]
         for pattern in batch.sets:
             examples = pattern.of({"net": net, "victim": victim, "seed": seed})
             read = inputs | {"examples": self.layout.set_file(examples)}

@@ -174,7 +174,7 @@ PROCESS = os.getpid()
 
 def plan_of(study):
     assert study == "x"
-    return SimpleNamespace(study=SimpleNamespace(files=("params.yaml",)))
+    return SimpleNamespace(study=SimpleNamespace(files=("params.yaml",)), jobs=list)
 
 
 def places():
