@@ -45,13 +45,11 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     """
     from touchstone.pipeline.auditing import leakage
 
-    folders = [root / plan.folder, *(root / folder for folder in sorted(plan.layout.raw_folders))]
-    present = {
-        path for folder in folders for path in ([folder] if folder.name in _sources(plan) else folder.rglob("*"))
-    }
-    present = {path for path in present if path.exists() and (path.is_file() or path in folders[1:])}
+    raw = [root / folder for folder in plan.layout.raw_folders]
+    present = {path for path in (root / plan.folder).rglob("*") if path.is_file()}
+    present |= {folder for folder in raw if folder.exists()}
     sidecars = {path for path in present if path.name.endswith(sidecar_files.SIDECAR)}
-    sidecars |= {path for folder in folders[1:] if (path := sidecar_files.sidecar_path(folder)).is_file()}
+    sidecars |= {path for folder in raw if (path := sidecar_files.sidecar_path(folder)).is_file()}
     artefacts = {path.with_name(path.name.removesuffix(sidecar_files.SIDECAR)) for path in sidecars}
     report = root / "reports" / plan.study.name / "report.html"
     findings = [Finding(address_of(path, root), "has no sidecar, so its bytes cannot be checked")
@@ -83,10 +81,6 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     elif expected_root is not None:
         findings.append(Finding(address_of(report, root), "is missing, so there is no root digest to compare"))
     return findings
-
-
-def _sources(plan: Plan) -> set[str]:
-    return {Path(folder).name for folder in plan.layout.raw_folders}
 
 
 def _with_members(paths: list[Path]) -> list[Path]:

@@ -1,0 +1,26 @@
+"""Which files an audit looks at."""
+
+from pathlib import Path
+
+import pytest
+
+from touchstone.pipeline.auditing import audit
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.mark.parametrize(
+    "study", ["digits", "fashion_mnist", "cifar10"]
+)  # the last two have a source of their own name
+def test_a_file_in_the_folder_of_a_study_is_seen_whatever_the_study_is_called(study, tmp_path):
+    stray = tmp_path / "data" / study / "checkpoints" / "cnn.0.safetensors"
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"who made this?")
+
+    findings = audit.audit(Plan(load(study, ROOT)), tmp_path, quiet=True)
+
+    assert (f"data/{study}/checkpoints/cnn.0.safetensors", "has no sidecar, so its bytes cannot be checked") in [
+        (finding.file, finding.problem) for finding in findings
+    ]
