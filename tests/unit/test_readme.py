@@ -1,5 +1,6 @@
 """README and docs: tables equal what their commands print, links lead to tracked files, and reports in git stay small."""
 
+import csv
 import os
 import re
 import runpy
@@ -21,6 +22,8 @@ SHOWN = [
     for page in PAGES
     for found in TABLES["TABLE"].finditer(page.read_text())
 ]
+FIVE = ROOT / "src/touchstone/papers"
+WEAK = ("confirmed", "does not stand")
 LARGEST_IN_GIT = 2_500_000  # bytes, for metrics.csv.gz of the largest study; pages stay out of git, DVC stores them
 
 
@@ -45,6 +48,38 @@ def test_the_picture_shows_the_committed_metrics_and_they_support_its_title():
     assert PICTURE["PICTURE"].read_text() == PICTURE["picture"](rows), "run `make tables`"
     assert all(left[name] > 0.5 for name in ("Margin consistency", "FGSM training")), left
     assert all(left[name] < 0.25 for name in ("ALOE", "Translation", "Gradient detection")), left
+
+
+def claims_of(study):
+    with (ROOT / "reports" / study / "claims.csv").open(newline="") as stream:
+        return {row["claim"]: row for row in csv.DictReader(stream)}
+
+
+def test_readme_and_findings_count_the_criteria_whose_earlier_outcome_was_known():
+    papers = [yaml.safe_load((FIVE / name / "paper.yaml").read_text()) for name in load("digits", ROOT)["papers"]]
+    criteria = {name: criterion for paper in papers for name, criterion in paper["criteria"].items()}
+    known = {name for name, one in criteria.items() if any(change["known"] for change in one.get("revised", []))}
+
+    for page in ("README.md", "docs/findings.md"):
+        text = " ".join((ROOT / page).read_text().split())
+        assert f"{len(known)} of the {len(criteria)} criteria of the five papers" in text
+    assert {"S0-2", "S1-4", "S3-4", "S4-1"} <= known
+
+
+def test_readme_says_on_which_of_its_claims_digits_differs():
+    digits, flagship = claims_of("digits"), claims_of("fashion_mnist")
+    shown = TABLES["FIVE"].search((ROOT / "README.md").read_text())["claims"].split()
+
+    differ = {name: digits[name]["status"] for name in shown if digits[name]["status"] != flagship[name]["status"]}
+
+    assert differ == {"S0-2": "not confirmed", "S3-4": "not confirmed", "S4-1": "inconclusive"}
+
+
+def test_findings_name_the_claims_that_do_not_stand_if_all_are_tested_together():
+    fall = [n for n, row in claims_of("fashion_mnist").items() if (row["status"], row["holm"]) == WEAK]
+    text = " ".join((ROOT / "docs" / "findings.md").read_text().split())
+
+    assert f"{', '.join(fall[:-1])} and {fall[-1]}. The column `holm`" in text
 
 
 def test_the_picture_of_the_steps_is_drawn_and_leaves_out_only_what_the_page_names():

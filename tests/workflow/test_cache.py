@@ -3,6 +3,9 @@
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from touchstone import digests
 from touchstone.pipeline.provenance import sidecar_files
@@ -37,6 +40,38 @@ def test_a_damaged_entry_is_dropped_and_not_used(tmp_path):
 
     assert cache.fetch("sha256:key") is None
     assert not entry.exists()
+
+
+@pytest.mark.parametrize("damaged", [b"\xff\xfe", b"[]", b"{}", b'{"artefact"'])
+def test_an_unreadable_record_of_an_action_is_a_miss(damaged, tmp_path):
+    cache = kept(tmp_path)
+    (record,) = (tmp_path / "cache" / "actions").iterdir()
+    record.write_bytes(damaged)
+
+    assert cache.fetch("sha256:key") is None
+
+
+def test_an_output_that_another_user_kept_is_used(tmp_path, monkeypatch):
+    cache = kept(tmp_path)
+
+    def refuse(*_):
+        raise PermissionError(1, "not the owner")
+
+    monkeypatch.setattr("touchstone.pipeline.provenance.cache.os.utime", refuse)
+
+    assert cache.fetch("sha256:key").read_bytes() == b"artefact"
+
+
+def test_nothing_is_left_of_an_output_that_does_not_fit_on_the_disk(tmp_path, monkeypatch):
+    def refuse(source, target):
+        Path(target).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("touchstone.pipeline.provenance.cache.shutil.copyfile", refuse)
+
+    with pytest.raises(OSError, match="No space"):
+        kept(tmp_path)
+    assert list((tmp_path / "cache" / "objects").iterdir()) == []
 
 
 def test_pruning_removes_what_was_used_longest_ago(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -12,6 +11,7 @@ from touchstone.assay.facts import Facts
 from touchstone.assay.study import Study, write
 from touchstone.assay.study_file import Place
 from touchstone.numerics import devices
+from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.orchestration import locks, study_run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
@@ -77,8 +77,8 @@ def _announce(facts: Facts, study: Study, name: str, place: Place, cores: str) -
     print(f"Model: {kind}, {channels} x {height} x {width} pixels in, {facts.model.classes} classes out.")
     for sentence in (*facts.notes, *study.left_out, *place.kept):
         print(f"  - {sentence}")
-    jobs = sum(1 for _ in Plan(load(name)).jobs())
-    used = min(os.cpu_count() or 1, int(cores) if cores.isdigit() else 10**6)
+    jobs = len(Plan(load(name)).jobs())
+    used = min(processes.available_cores(), int(cores) if cores.isdigit() else 10**6)
     minutes = (jobs * JOB_SECONDS + study.passes * facts.model.seconds * OVERHEAD) / used / 60
     print(
         f"Study: {place.target}{', in place of the one written before' if place.replaces else ''}. {jobs} jobs, about"

@@ -49,7 +49,7 @@ def main(options: argparse.Namespace) -> int:
     for section in ("examples", "classifiers", "translators", "attacks", "margins", "detectors", "evaluations"):
         print(f"{section:<12} {', '.join(settings[section]) or '-'}")
     if not study_run.in_clone():
-        print(f"\n{sum(1 for _ in Plan(settings).jobs())} jobs, of which a run skips those whose files are current.")
+        print(f"\n{len(Plan(settings).jobs())} jobs, of which a run skips those whose files are current.")
         return 0
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--cores", "all"]
     command += configuration(options.study_or_paper)

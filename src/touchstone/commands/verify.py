@@ -50,6 +50,10 @@ def main(options: argparse.Namespace) -> int:
     path = Path(options.file)
     manifest = archive.read_manifest(path)
     if manifest.kind == evaluation_checks.KIND:
+        if options.root or options.study or options.share < 1:
+            raise ValueError(
+                f"{path}: evidence of one call of evaluate; --root, --study and --share are for that of a study"
+            )
         result = evaluation_checks.verify(path, options.model, options.device)
     else:
         brought = verification.Options(
@@ -83,6 +87,8 @@ def _networks(texts: list[str]) -> list[tuple[str, Path]]:
     for _, path in pairs:
         if not path.is_file():
             raise FileNotFoundError(2, "--model: no such file", str(path))
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("--model: names a network twice; write NETWORK=FILE for each")
     return pairs
 
 

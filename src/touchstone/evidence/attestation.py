@@ -19,14 +19,13 @@ from touchstone.digests import canonical, file_digest
 from touchstone.evidence.problems import SIGNATURE, Result
 from touchstone.evidence_files.archive import Evidence
 from touchstone.messages import first_line
-from touchstone.pipeline.provenance import whole_files
+from touchstone.pipeline.provenance import sidecar_files, whole_files
 
 STATEMENT, SIGNATURE_FILE = ".statement.json", ".sig"
 NAMESPACE = "touchstone"  # ssh signatures name their purpose, so that one for another purpose is no use here
 TYPE, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
 BUILD = "urn:touchstone:evidence:1"
 MISSING = "ssh-keygen is not installed; it comes with OpenSSH"
-SUFFIX = ".prov.json"
 
 
 def statement(path: Path, evidence: Evidence) -> dict[str, Any]:
@@ -40,7 +39,11 @@ def statement(path: Path, evidence: Evidence) -> dict[str, Any]:
     made = {"name": "evidence.json", "digest": _digest(evidence.digest)}
     root = [{"name": "root", "digest": _digest(about["root"])}] if "root" in about else []
     inputs = [
-        {"uri": name.removesuffix(SUFFIX), "digest": _digest(entry.digest), "annotations": {"of": "its record"}}
+        {
+            "uri": name.removesuffix(sidecar_files.SIDECAR),
+            "digest": _digest(entry.digest),
+            "annotations": {"of": "its record"},
+        }
         for name, entry in evidence.entries.items()
         if name.startswith("data/raw/")
     ]
@@ -71,6 +74,11 @@ def _digest(text: str) -> dict[str, str]:
     return {"sha256": text.removeprefix("sha256:")}
 
 
+def _check_installed(flag: str) -> None:
+    if shutil.which("ssh-keygen") is None:
+        raise ValueError(f"{flag}: {MISSING}")
+
+
 def check_key(key: Path) -> None:
     """Check, before evidence is written, that it can be signed.
 
@@ -78,8 +86,7 @@ def check_key(key: Path) -> None:
         ValueError: There is no ssh-keygen.
         FileNotFoundError: There is no such key.
     """
-    if shutil.which("ssh-keygen") is None:
-        raise ValueError(f"--sign: {MISSING}")
+    _check_installed("--sign")
     if not key.is_file():
         raise FileNotFoundError(2, "no such key; `ssh-keygen -t ed25519 -f KEY` creates one", str(key))
 
@@ -112,6 +119,10 @@ def check(path: Path, evidence: Evidence, signers: Path | None, result: Result) 
         evidence: Its manifest.
         signers: The keys that may have signed it, in ssh's format allowed_signers; None to check no signature.
         result: Receives what was proved, or the problem.
+
+    Raises:
+        ValueError: A signature is to be checked, and there is no ssh-keygen.
+        FileNotFoundError: There is no such file of signers.
     """
     target = path.with_name(path.name + STATEMENT)
     signature = target.with_name(target.name + SIGNATURE_FILE)
@@ -125,6 +136,7 @@ def check(path: Path, evidence: Evidence, signers: Path | None, result: Result) 
         return
     if not signers.is_file():
         raise FileNotFoundError(2, "no such file of allowed signers", str(signers))
+    _check_installed("--signers")
     missing = [file.name for file in (target, signature) if not file.is_file()]
     if missing:
         result.add(SIGNATURE, path.name, f"is not signed: {', '.join(missing)} is not beside it")
@@ -142,8 +154,6 @@ def check(path: Path, evidence: Evidence, signers: Path | None, result: Result) 
 
 def _run(arguments: Sequence[str], data: bytes | None = None) -> str:
     """Run ssh-keygen; ValueError with its message if it fails."""
-    if shutil.which("ssh-keygen") is None:
-        raise ValueError(MISSING)
     done = subprocess.run(["ssh-keygen", *arguments], input=data, capture_output=True)
     if done.returncode:
         text = (done.stderr or done.stdout).decode(errors="replace")

@@ -16,6 +16,11 @@ WOBBLE = 2.0  # seconds: the kernel rounds the boot time, so two readings of one
 LOCKLESS = {"-n", "--dry-run", "--dryrun", "--unlock", "--lint", "--report"}  # a Snakemake that takes no lock
 
 
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Process:
     """A process, distinct from any later process with the same id.

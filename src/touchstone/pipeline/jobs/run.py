@@ -45,13 +45,13 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
             job = jobs.popleft()  # let go of the artefact of the task before
             if STEPS[task.step].cached and _reused(job, store):
                 reused += 1
-                continue
-            if STEPS[task.step].torch and not ready:
-                _set_up_torch(task.settings)
-                ready = True
-            _do(job)
-            if store is not None and STEPS[task.step].cached:
-                _keep(store, job)
+            else:
+                if STEPS[task.step].torch and not ready:
+                    _set_up_torch(task.settings)
+                    ready = True
+                _do(job)
+                if store is not None and STEPS[task.step].cached:
+                    _keep(store, job)
             reader.forget(file for file in task.input_files if last[file] == place)
     return reused
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 from touchstone import extras, plugins
-from touchstone.pipeline.jobs import environment, run_records, warm
+from touchstone.pipeline.jobs import environment, processes, run_records, warm
 from touchstone.pipeline.orchestration import locks, recovery
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan
@@ -55,8 +56,7 @@ def run(study: str, cores: str) -> int:
 
 def _at_once(cores: str, threads: int) -> int:
     """Return how many jobs may run at a time."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max((available if cores == "all" else int(cores)) // threads, 1)
+    return max((processes.available_cores() if cores == "all" else int(cores)) // threads, 1)
 
 
 def graph(plan: Plan, *, pages: bool) -> dict[Node, set[Node]]:
@@ -88,6 +88,7 @@ class _Run:
         self.plan, self.study, self.logs = plan, study, logs
         self.threads: int = plan.study["study"]["threads"]
         self.running: set[subprocess.Popen[bytes]] = set()
+        self.starting, self.ended = threading.Lock(), False
 
     def jobs(self, at_once: int) -> int:
         """Run every job; return the exit code."""
@@ -135,19 +136,24 @@ class _Run:
         values = ",".join(f"{name}={value}" for name, value in wildcards)
         threads = self.threads if STEPS[rule.step].torch else 1
         with log.open("wb") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "touchstone", "job", rule.name, values, f"--study={self.study}"],
-                env=os.environ | environment.environment(threads),
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-            )
-            self.running.add(process)
+            with self.starting:  # after a failure a worker may still take the next job
+                if self.ended:
+                    return 1
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "touchstone", "job", rule.name, values, f"--study={self.study}"],
+                    env=os.environ | environment.environment(threads),
+                    stdout=stream,
+                    stderr=subprocess.STDOUT,
+                )
+                self.running.add(process)
             code = process.wait()
             self.running.discard(process)
         return code
 
     def _end(self) -> None:
-        """End the jobs that still run after a failure or an interrupt."""
+        """End the jobs that still run after a failure or an interrupt, and start no other."""
+        with self.starting:
+            self.ended = True
         for process in list(self.running):
             with suppress(ProcessLookupError):
                 process.terminate()

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from touchstone import digests
+from touchstone.pipeline.jobs import processes
 from touchstone.pipeline.orchestration import rules
 from touchstone.pipeline.orchestration.restore import checksum, params_of, record_name
 from touchstone.pipeline.orchestration.restored import Finished, Restored
@@ -111,8 +112,7 @@ def enough_cores(cores: str, threads: int) -> bool:
         threads: The threads of a torch job.
     """
     if cores == "all":
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return available >= threads
+        return processes.available_cores() >= threads
     return cores.isdigit() and int(cores) >= threads
 
 

@@ -9,8 +9,6 @@ from itertools import product
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import Batch, Set
 
-SUFFIX = ".safetensors"
-
 
 class Batches:
     """Example sets as they are attacked, translated and run together."""

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,14 +65,17 @@ class Cache:
         Copy or read the file, but do not link to it: editing the link would damage the cache.
         """
         try:
-            digest = str(json.loads(self._action(key).read_text())["artefact"])
+            digest = _artefact(self._action(key))
+            if digest is None:
+                return None
             source = self._object(digest)
             if digests.file_digest(source) != digest:
                 source.unlink()
                 return None
-        except (FileNotFoundError, KeyError, json.JSONDecodeError):
+            with suppress(PermissionError):  # of another user
+                os.utime(source)  # gc removes the least recently used
+        except FileNotFoundError:
             return None
-        os.utime(source)  # gc removes the least recently used
         return source
 
     def keep(self, key: str, made: Path | bytes) -> None:
@@ -84,13 +88,11 @@ class Cache:
         digest = digests.sha256(made) if isinstance(made, bytes) else digests.file_digest(made)
         source = self._object(digest)
         if not source.is_file():
-            source.parent.mkdir(parents=True, exist_ok=True)
-            temporary = source.with_name(f".{source.name}.{os.getpid()}")
-            if isinstance(made, bytes):
-                temporary.write_bytes(made)
-            else:
-                shutil.copyfile(made, temporary)
-            temporary.replace(source)
+            with whole_files.replaced(source, lasting=False) as temporary:
+                if isinstance(made, bytes):
+                    temporary.write_bytes(made)
+                else:
+                    shutil.copyfile(made, temporary)
         whole_files.write_whole(self._action(key), json.dumps({"artefact": digest}).encode(), lasting=False)
 
     def prune(self, limit: float, dry: bool) -> Pruned:

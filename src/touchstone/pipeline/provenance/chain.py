@@ -59,4 +59,4 @@ def absent(root: Path, folder: str) -> bool:
 
 def how_to_get(study: str) -> str:
     """Return advice for a user without the study's data."""
-    return f"`make run STUDY={study}` computes the data, `dvc pull` downloads it"
+    return f"`make run STUDY={study}` computes the data; `dvc pull` downloads it from a remote that has it"

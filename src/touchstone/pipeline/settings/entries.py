@@ -112,7 +112,7 @@ class EntryReader:
 
     def _file_entry(self, place: Place, _: Section, block: dict[str, Any], component: Component) -> dict[str, Any]:
         """Return a classifier that is read from a file of a source: nothing trains it, so it has one seed and no sets."""
-        values = {key: value for key, value in block.items() if key not in ("source", "backward")}
+        values = {key: value for key, value in block.items() if key not in FILE_REFERENCES}
         resolved = self.settings(place, values, FILE_SETTINGS | component.settings, component)
         for key, reference in FILE_REFERENCES.items():
             resolved[key] = read_reference((*place, key), block, reference, self.problems)

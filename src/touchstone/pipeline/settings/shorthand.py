@@ -7,7 +7,7 @@ from typing import Any
 from touchstone import registry
 from touchstone.pipeline.settings.files import NAME
 from touchstone.pipeline.settings.problems import Problems
-from touchstone.pipeline.settings.sections import FILE_SETTINGS, Section
+from touchstone.pipeline.settings.sections import FILE_REFERENCES, FILE_SETTINGS, Section
 from touchstone.pipeline.settings.values import shown
 from touchstone.registry import Component
 
@@ -123,7 +123,7 @@ def with_defaults(
 def takes(kind: Section, component: Component | None, key: str) -> bool:
     """Return whether an entry with this component, or without any, may have a setting."""
     if component is not None and component.folder == "pretrained":
-        return key == "source" or key in FILE_SETTINGS | component.settings
+        return key in {*FILE_REFERENCES, *FILE_SETTINGS, *component.settings}
     return key in kind.references or key in kind.settings or (component is not None and key in component.settings)
 
 

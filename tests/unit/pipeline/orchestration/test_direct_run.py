@@ -55,6 +55,19 @@ def test_a_failed_job_is_named_with_its_log_and_nothing_after_it_runs(folder, ca
     assert not Path("data/sheet").exists()
 
 
+def test_a_worker_that_is_late_starts_no_job_after_a_failure(folder, monkeypatch):
+    plan = Plan(load("sheet.yaml"))
+    run = direct_run._Run(plan, "sheet.yaml", Path("logs/sheet"))
+    run._end()
+
+    def start(*_, **__):
+        raise AssertionError("a job was started")
+
+    monkeypatch.setattr(direct_run.subprocess, "Popen", start)
+
+    assert run._job((plan.rules["fetch"], (("source", "digits"),))) == 1
+
+
 def test_one_folder_has_one_run(folder):
     with locks.claimed(), pytest.raises(locks.Busy):
         direct_run.run("sheet.yaml", "1")
