@@ -123,7 +123,7 @@ def picture(rows: dict[Row, tuple[float, float, float]]) -> str:
 
 
 def _header(height: int) -> str:
-    title = "Adversarial training helps. Detectors and translators fail."
+    title = "What is left of five ideas once an attacker knows everything"
     words = "Fashion-MNIST, three networks each, changes of at most 0.1 per pixel. Bars are 95 % intervals."
     legend = (
         f'<circle cx="26" cy="76" r="6" class="weak"/>{_text(38, 81, "weaker test")}'
