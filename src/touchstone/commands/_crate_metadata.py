@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from touchstone import digests
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import chain, sidecar_files
 
 Entity = dict[str, Any]
@@ -30,10 +31,6 @@ FORMATS = {
     ".html": "text/html", ".csv": "text/csv", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png",
     ".yaml": "application/yaml", ".py": "text/x-python", ".safetensors": "application/octet-stream",
 }  # fmt: skip
-STEPS = (
-    "fetch", "prepare", "convert", "train", "cut", "attack", "attack_part", "translate", "measure", "infer", "gather", "fit",
-    "score", "evaluate", "report",
-)  # fmt: skip
 
 
 def metadata(

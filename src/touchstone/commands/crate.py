@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
@@ -20,7 +19,7 @@ from touchstone.commands._command_line import add_study
 from touchstone.commands._crate_metadata import METADATA, metadata
 from touchstone.commands._croissant import croissant
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
+from touchstone.pipeline.provenance import chain, git, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import load
 
@@ -66,7 +65,9 @@ def write(plan: Plan, target: Path, root: Path = Path()) -> int:
     """
     report = f"reports/{plan.study.name}/report.html"
     sidecars = _by_file(root, chain.reached(root, [report]))
-    files = sorted({*_artefacts(root, sidecars), *_pages(root, plan), *_sources(root)})
+    names = [*sidecars, *(name + sidecar_files.SIDECAR for name in sidecars), *plan.layout.more_pages]
+    names += [name for name in SOURCES if (root / name).exists()]
+    files = sorted(set(_files(root, names)))
     content = {name: digests.file_digest(root / name) for name in files}
     for name, sidecar in sidecars.items():
         digest = digests.folder_digest(root / name) if (root / name).is_dir() else content[name]
@@ -103,62 +104,32 @@ def published(root: Path, plan: Plan) -> str:
     """
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
         return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
-    line = ["git", "log", "-1", "--format=%cs", "--", f"reports/{plan.study.name}/{chain.ROOT}"]
-    try:
-        done = subprocess.run(line, cwd=root, capture_output=True, text=True)
-    except FileNotFoundError:
-        return date(*ZERO_DATE[:3]).isoformat()
-    return done.stdout.strip() or date(*ZERO_DATE[:3]).isoformat()
+    line = git.output(root, "log", "-1", "--format=%cs", "--", f"reports/{plan.study.name}/{chain.ROOT}") or b""
+    return line.decode().strip() or date(*ZERO_DATE[:3]).isoformat()
 
 
-def _artefacts(root: Path, sidecars: Iterable[str]) -> Iterator[str]:
-    for name in sidecars:
-        yield name + sidecar_files.SIDECAR
-        if (root / name).is_dir():
-            yield from _inside(root, name)
-        else:
+def _files(root: Path, names: Iterable[str]) -> Iterator[str]:
+    """Yield these files, and for a folder the files in it that are not hidden."""
+    for name in names:
+        if not (root / name).is_dir():
             yield name
-
-
-def _inside(root: Path, folder: str) -> Iterator[str]:
-    for path in sorted((root / folder).rglob("*")):
-        hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root / folder).parts)
-        if path.is_file() and not hidden:
-            yield path.relative_to(root).as_posix()
-
-
-def _pages(root: Path, plan: Plan) -> Iterator[str]:
-    for name in plan.layout.more_pages:
-        if (root / name).is_dir():
-            yield from _inside(root, name)
-        else:
-            yield name
-
-
-def _sources(root: Path) -> Iterator[str]:
-    for name in SOURCES:
-        if (root / name).is_dir():
-            yield from _inside(root, name)
-        elif (root / name).is_file():
-            yield name
+            continue
+        for path in sorted((root / name).rglob("*")):
+            hidden = any(part.startswith((".", "__pycache__")) for part in path.relative_to(root / name).parts)
+            if path.is_file() and not hidden:
+                yield path.relative_to(root).as_posix()
 
 
 def _zip(target: Path, root: Path, files: list[str], folders: list[str], text: bytes) -> None:
     """Write the whole zip or nothing, without compression, because zlib's output differs between its versions."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(temporary, "w") as archive:
-            archive.writestr(_entry(METADATA, len(text)), text)
-            for folder in folders:
-                archive.writestr(_entry(folder + "/", 0), b"")
-            for name in files:
-                path = root / name
-                with path.open("rb") as source, archive.open(_entry(name, path.stat().st_size), "w") as part:
-                    shutil.copyfileobj(source, part)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_files.replaced(target, lasting=False) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr(_entry(METADATA, len(text)), text)
+        for folder in folders:
+            archive.writestr(_entry(folder + "/", 0), b"")
+        for name in files:
+            path = root / name
+            with path.open("rb") as source, archive.open(_entry(name, path.stat().st_size), "w") as part:
+                shutil.copyfileobj(source, part)
 
 
 def _entry(name: str, size: int) -> zipfile.ZipInfo:

@@ -7,7 +7,6 @@ decides what to run. `persist` keeps DVC from deleting files that Snakemake woul
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +17,7 @@ import yaml
 from touchstone.commands._command_line import add_study
 from touchstone.pipeline.planning.parts import Net
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files, whole_files
+from touchstone.pipeline.provenance import git, sidecar_files, whole_files
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, ParamsError
 from touchstone.pipeline.settings.study import load
 
@@ -119,11 +118,7 @@ def _changes(status: dict[str, Any]) -> list[str]:
 def hidden_from_git(study: str) -> str | None:
     """Return the report's folder if git ignores it: its tables and figures are committed, and only its page is DVC's."""
     folder = f"reports/{study}"
-    try:
-        check = subprocess.run(["git", "check-ignore", "--quiet", f"{folder}/ROOT"], capture_output=True)
-    except FileNotFoundError:
-        return None
-    return folder if check.returncode == 0 else None
+    return folder if git.output(Path(), "check-ignore", "--quiet", f"{folder}/ROOT") is not None else None
 
 
 def _studies(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
 
-TAKEN = ("fetch", "prepare", "convert", "train", "attack", "measure")  # steps that verification does not run again
+TAKEN = ("fetch", "prepare", "convert", "train", "attack", "measure")  # `inputs` says what verification needs of them
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,8 @@ class Selection:
         task = self.tasks[output]
         if task.step not in TAKEN:
             return task.input_files
-        named = [
-            task.inputs[role] for role in ("examples",) if role in task.inputs and task.step in ("attack", "prepare")
-        ]
-        if task.step == "measure":
-            named = [task.inputs[role] for role in ("examples", "checkpoint")]
-        return [str(file) for file in named]
+        roles = {"attack": ("examples",), "prepare": ("examples",), "measure": ("examples", "checkpoint")}
+        return [str(task.inputs[role]) for role in roles.get(task.step, ()) if role in task.inputs]
 
     @cached_property
     def stated(self) -> set[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import touchstone
-from touchstone import digests
 from touchstone.evidence import margin_points
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.evidence.selection import Selection
@@ -66,7 +65,7 @@ def write(
     about = {
         "study": study.name,
         "claims": list(selection.claims),
-        "root": digests.file_digest(sidecar_files.sidecar_path(root / report)),
+        "root": chain.root_digest(root / report),
         "touchstone": touchstone.__version__,
         "verdict_code": code.code_digest(code_files((selection.report,))),
         "weights": weights,

@@ -1,6 +1,6 @@
 """The warm process of a run has imported torch, so its children start at once.
 
-It works only on Linux, and only if Snakemake itself starts the jobs. If anything fails, a job runs without it.
+It works only on Linux, and only if the run starts its jobs on this machine. If anything fails, a job runs without it.
 """
 
 from __future__ import annotations

@@ -74,8 +74,7 @@ class Questions:
             facts |= {key: getattr(examples, key) for key in ("examples", "victim", "attack", "translator")}
             plans.setdefault((role, file), CellPlan(role, file, facts))
 
-        nets = [net for name in question["classifiers"] for net in self.layout.models(name)]
-        nets = [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
+        nets = self._nets(question, "classifiers")
         for name in question["examples"] if "examples" in roles else []:
             add("examples", self.layout.file("examples", name), Set(name))
         translators = [
@@ -122,16 +121,9 @@ class Questions:
                     if examples.guard[0] in ("", detector):
                         file = self.layout.scores_of(net, detector, examples)
                         add("scores", file, examples, detector=detector, **network)
-                if "margins" in roles and examples.kind == "examples":
-                    for margin in question["margins"]:
-                        add(
-                            "margins",
-                            self.layout.margins_of(net, margin, examples),
-                            examples,
-                            margin=margin,
-                            **network,
-                        )
-        for net in self._rivals(question):
+                for margin in question["margins"] if "margins" in roles and clean else []:
+                    add("margins", self.layout.margins_of(net, margin, examples), examples, margin=margin, **network)
+        for net in self._nets(question, "rivals"):
             network = {"entry": net.entry, "seed": net.seed}
             for examples in self._sets(question | {"victims": [], "translators": []}, net):
                 if "rival_outputs" in roles and not examples.guard[0]:
@@ -142,12 +134,10 @@ class Questions:
                         add("rival_scores", file, examples, detector=detector, **network)
         return list(plans.values())
 
-    def _rivals(self, question: dict[str, Any]) -> Iterator[Net]:
-        """Yield the networks that an evaluation compares with, of its seeds."""
-        for name in question["rivals"]:
-            yield from (
-                net for net in self.layout.models(name) if question["seeds"] is None or net.seed in question["seeds"]
-            )
+    def _nets(self, question: dict[str, Any], role: str) -> list[Net]:
+        """Return the networks and defences that an evaluation names in a role, of its seeds."""
+        nets = (net for name in question[role] for net in self.layout.models(name))
+        return [net for net in nets if question["seeds"] is None or net.seed in question["seeds"]]
 
     def _cells_task(self, cells: list[CellPlan]) -> tuple[list[str], list[dict[str, Any]]]:
         return [cell.file for cell in cells], [{"role": cell.role, "file": cell.file, **cell.facts} for cell in cells]
