@@ -154,7 +154,7 @@ def test_the_disk_that_a_study_is_said_to_need_is_what_dvc_recorded_of_it():
     said = {
         "docs/install.md": r"The default study takes (\d+\.\d) GB",
         "docs/studies.md": r"default study: (\d+\.\d) GB more",
-        "params.yaml": r"Disk: (\d+\.\d) GB",
+        "workflow/studies/digits.yaml": r"Disk: (\d+\.\d) GB",
     }
     found = [float(re.search(words, (ROOT / file).read_text())[1]) for file, words in said.items()]
 

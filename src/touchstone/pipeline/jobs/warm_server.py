@@ -36,6 +36,7 @@ PACKAGES = (
 JOB = "touchstone.commands.job"  # with it come the modules that every job needs before it computes: no steps, no components
 # Variables that differ between jobs; no package reads them on import.
 JOB_VARIABLES = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
+ALONE = 4  # jobs that do not run torch, and that run alone before the packages are loaded for them
 PATIENCE = 10.0  # seconds between SIGTERM and SIGKILL for the children
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 NOT_UNDERSTOOD = "not understood"
@@ -60,7 +61,7 @@ class Server:
         self.parent = os.pidfd_open(parent)
         self.waker, self.woken = socket.socketpair()
         self.deadline = float("inf")  # when children that ignore SIGTERM are killed
-        self.loaded = False
+        self.loaded, self.alone = False, 0
         self.imported: Imported | None = None
         self.environment = dict(os.environ)  # packages add to it when they are imported
         for end in (self.waker, self.woken):
@@ -135,7 +136,8 @@ class Server:
     def _refusal(self, request: dict[str, Any]) -> str:
         """Return why a job cannot run here exactly as in its own process, or "".
 
-        The first accepted job loads the packages.
+        The first accepted job loads the packages. It is the first job that runs torch, or the first after several others:
+        by then, these have taken as long as loading.
         """
         if request["python"] != json.loads(json.dumps(warm.identity())) or request["folder"] != str(Path.cwd()):
             return "another Python or folder"
@@ -145,7 +147,8 @@ class Server:
             return f"another environment: {', '.join(sorted(names))}"
         if not self.loaded:
             step = request["arguments"][1].partition(":")[0].partition("_")[0]
-            if step not in STEPS or not STEPS[step].torch:
+            if step not in STEPS or (not STEPS[step].torch and self.alone < ALONE):
+                self.alone += step in STEPS
                 return "torch is not imported for this step"
             for name in PACKAGES:
                 importlib.import_module(name)

@@ -227,6 +227,12 @@ def test_torch_is_imported_for_no_job_that_does_without(toy):
     assert " True " in toy.do("evaluate:tell")[1]
 
 
+def test_torch_is_imported_after_several_jobs_that_do_without(toy):
+    told = [toy.do("prepare:tell")[1] for _ in range(warm_server.ALONE + 1)]
+
+    assert [" True " in words for words in told] == [False] * warm_server.ALONE + [True]
+
+
 def test_what_the_warm_process_does_not_understand_a_job_does_alone(toy):
     toy.do("train:tell")
     path = toy.root / "src/touchstone/pipeline/jobs/warm.py"
