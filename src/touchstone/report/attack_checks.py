@@ -75,10 +75,10 @@ def grid(rows: Iterable[MetricRow], doubts: Doubts) -> Grid | None:
     """
     rows = list(rows)
     numbers = Numbers((row for row in rows if row.measured.removesuffix(PASSED) in CHECKS), doubts)
-    values = {_check(row): row for row in numbers.overall() if row.measured in CHECKS}
+    values = {_check(row): row for row in numbers.overall if row.measured in CHECKS}
     if not values:
         return None
-    passed = {_check(row): row.value == 1 for row in numbers.overall() if row.measured.endswith(PASSED)}
+    passed = {_check(row): row.value == 1 for row in numbers.overall if row.measured.endswith(PASSED)}
     names = [name for name in CHECKS if any(check == name for _, _, check in values)]
     lines = []
     for entry, examples in dict.fromkeys((entry, examples) for entry, examples, _ in values):

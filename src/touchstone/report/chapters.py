@@ -74,7 +74,7 @@ def chapters(
 def _chapter(
     name: str, question: Question, numbers: Numbers, pictures: list[Picture], supervised: Collection[str]
 ) -> Chapter:
-    whole = pivot(numbers, numbers.overall(), "All that was measured")
+    whole = pivot(numbers, numbers.overall, "All that was measured")
     return Chapter(
         name=name,
         question=question["question"],

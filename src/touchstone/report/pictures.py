@@ -140,9 +140,9 @@ def _drawn(name: str, draw: Callable[[], Figure]) -> _Drawn:
         plot = draw()
     marks.name_series(plot, parts)
     png = drawing.png(plot) if drawing.is_raster(plot) else None
-    return _Drawn(
-        drawing.description(plot), drawing.takeaway(plot), drawing.svg(plot, name), drawing.pdf(plot), png, parts
-    )
+    svg = drawing.svg(plot, name)
+    plot.set_layout_engine("none")  # the parts stay where they are; finding their places takes as long as drawing them
+    return _Drawn(drawing.description(plot), drawing.takeaway(plot), svg, drawing.pdf(plot), png, parts)
 
 
 def _image(png: bytes, alt: str) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from touchstone.records.metric_rows import NONE, Threat, seedless
@@ -77,8 +78,9 @@ class Numbers:
             if not row.is_mean:
                 self._seeds.setdefault(_key(row), []).append(row)
 
+    @cached_property
     def overall(self) -> list[MetricRow]:
-        """Return one row per thing measured: its mean over seeds, or the only row there is."""
+        """One row per thing measured: its mean over seeds, or the only row there is."""
         means = {_key(row) for row in self.rows if row.is_mean}
         return [row for row in self.rows if row.is_mean or _key(row) not in means]
 
@@ -88,7 +90,7 @@ class Numbers:
 
     def of(self, *metrics: str) -> list[MetricRow]:
         """Return the overall rows of some metrics."""
-        return [row for row in self.overall() if row.measured in metrics]
+        return [row for row in self.overall if row.measured in metrics]
 
     def number(self, row: MetricRow, **more: Any) -> Number:
         """Return the row as a number.
@@ -176,7 +178,7 @@ def nested(rows: Iterable[MetricRow]) -> dict[str, dict[str, dict[str, dict[str,
         groups.setdefault(row.evaluation, []).append(row)
     tree: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for name, group in groups.items():
-        for row in Numbers(group).overall():
+        for row in Numbers(group).overall:
             entry, examples = seedless(row.entry), seedless(row.examples)
             values = tree.setdefault(name, {}).setdefault(entry, {}).setdefault(examples, {})
             values[row.measured] = float(f"{row.value:.6g}")

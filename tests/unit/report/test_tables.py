@@ -53,7 +53,7 @@ def test_the_brackets_of_a_mean_are_its_own_interval():
     seeds = [measured(0, 5), measured(1, 7), measured(2, 6)]
     given = numbers(*with_means(seeds))
 
-    (mean,) = given.overall()
+    (mean,) = given.overall
     number = given.number(mean)
     assert (number.text, number.interval) == ("60.0\u202f%", bracketed(mean.low, mean.high, "fraction"))
     assert mean.low > min(row.low for row in seeds) and mean.high < max(row.high for row in seeds)
@@ -66,7 +66,7 @@ def test_the_brackets_of_a_mean_are_its_own_interval():
 def test_the_brackets_of_a_mean_that_is_no_estimate_are_the_least_and_the_greatest_seed():
     given = numbers(*with_means([accuracy(0, 0.5), accuracy(1, 0.7)]))  # without resamples
 
-    (mean,) = given.overall()
+    (mean,) = given.overall
     number = given.number(mean)
     assert (number.text, number.interval) == ("60.0\u202f%", "[50.0, 70.0]")
     assert number.title == "mean of 2 seeds; least and greatest seed in brackets; n = 10"
@@ -75,7 +75,7 @@ def test_the_brackets_of_a_mean_that_is_no_estimate_are_the_least_and_the_greate
 def test_equal_seeds_of_a_number_that_is_no_estimate_have_no_brackets():
     given = numbers(*with_means([accuracy(0, 0.5), accuracy(1, 0.5)]))
 
-    (mean,) = given.overall()
+    (mean,) = given.overall
     assert given.number(mean)[1:3] == ("50.0\u202f%", "")
     assert given.number(mean).title == "mean of 2 seeds; n = 10"
 
@@ -89,7 +89,7 @@ def test_a_mean_without_rows_of_its_seeds_names_no_least_seed():
 def test_overall_is_the_mean_or_the_only_row():
     given = numbers(*with_means([accuracy(0), accuracy(1), accuracy(0, metric="other")]))
 
-    assert [row.metric for row in given.overall()] == ["other", "accuracy_mean"]
+    assert [row.metric for row in given.overall] == ["other", "accuracy_mean"]
     assert [row.seed for row in given.single()] == [0, 1, 0]
 
 
