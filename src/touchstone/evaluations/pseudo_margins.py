@@ -49,7 +49,7 @@ def pseudo_margins(
 
     The regressor is an MLP with two hidden layers on standardised penultimate features or logits. Its target is the
     margin divided by the largest one, or the square root of the margin, and is then standardised. Unlike the paper's,
-    it has no sigmoid at its output and is smaller, because there are hundreds of images to fit on and not thousands.
+    it has no sigmoid at its output and is smaller, because it has a few hundred to 2,000 images to fit on.
 
     Args:
         margins, outputs: of the classifiers on test sets.
