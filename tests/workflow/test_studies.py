@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,9 @@ def needed_jobs(plan):
     """Return the jobs that the report needs, found from the tasks' inputs alone; KeyError where nothing makes one."""
     makers = jobs_by_file(plan)
     tasks = {task.output: task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)}
+    read = defaultdict(list)
+    for address, task in tasks.items():
+        read[makers[address]] += task.input_files
     waiting, found = [f"reports/{plan.study.name}/report.html"], set()
     while waiting:
         address = waiting.pop()
@@ -43,8 +47,7 @@ def needed_jobs(plan):
         assert address in tasks, f"{job} leaves out {address}"
         if job not in found:
             found.add(job)
-            files = [file for file, maker in makers.items() if maker == job]
-            waiting += [name for file in files if file in tasks for name in tasks[file].input_files]
+            waiting += read[job]
     return found
 
 
