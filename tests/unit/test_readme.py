@@ -75,6 +75,13 @@ def test_readme_says_on_which_of_its_claims_digits_differs():
     assert differ == {"S0-2": "not confirmed", "S3-4": "not confirmed", "S4-1": "inconclusive"}
 
 
+def test_findings_have_the_gains_of_translation_on_digits():
+    gains = re.findall(r"[+-][\d.]+ points \[\S+ \S+\]", claims_of("digits")["S4-1"]["says"])
+    text = " ".join((ROOT / "docs" / "findings.md").read_text().split())
+
+    assert f"keeps most of it, {' of '.join(gains)} (S4-1)" in text
+
+
 def test_findings_name_the_claims_that_do_not_stand_if_all_are_tested_together():
     fall = [n for n, row in claims_of("fashion_mnist").items() if (row["status"], row["holm"]) == WEAK]
     text = " ".join((ROOT / "docs" / "findings.md").read_text().split())
