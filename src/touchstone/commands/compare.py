@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from touchstone.commands._command_line import count
 from touchstone.pipeline.auditing.comparison import run_compare
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 
@@ -12,7 +13,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `compare`."""
     parser.add_argument("first", help="a study, a git revision, REVISION:STUDY, or a folder with metrics.csv.gz")
     parser.add_argument("second", nargs="?", default=DEFAULT_STUDY, help="the same (default: digits)")
-    parser.add_argument("--most", type=int, default=30, help="how many numbers to show (default: 30)")
+    parser.add_argument("--most", type=count, default=30, help="how many numbers to show (default: 30)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
 

@@ -172,7 +172,7 @@ def _differences(
     if len(key) > 1:  # the remaining rows may differ only in the last part of the key
         more, unpaired = _paired(*unpaired, key[:-1])
         pairs += more
-    changes = [(change, exact) for change, exact in (_change(about(before), before, after) for before, after in pairs)]
+    changes = [_change(about(before), before, after) for before, after in pairs]
     return Differences(
         same=sum(exact for _, exact in changes),
         rounded=sum(not (exact or change.columns) for change, exact in changes),

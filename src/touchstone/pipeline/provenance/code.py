@@ -21,9 +21,6 @@ CPU_PATHS = "numerics/cpu_paths.py"  # its pins determine the last bits of every
 TEMPLATES = {"report/page.py": "report/templates"}
 
 
-# --- code ---------------------------------------------------------------------------------------------------------
-
-
 def source_digest(source: bytes) -> str:
     """Return the digest of a Python file's code without its comments and docstrings.
 

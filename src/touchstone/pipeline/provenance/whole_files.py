@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# --- files --------------------------------------------------------------------------------------------------------
-
 
 def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """Write a file so that it is never incomplete.
