@@ -13,6 +13,7 @@ from touchstone import digests
 from touchstone.__main__ import main
 from touchstone.commands import crate
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import bundles
 from touchstone.pipeline.settings.study import load
 
 PROFILE = "provenance-run-crate-0.5"  # it extends workflow-run-crate, process-run-crate and ro-crate-1.1
@@ -109,7 +110,7 @@ def test_no_clock_host_or_path_of_this_machine_is_in_it(packed, tiny):
         metadata = made.read(crate.METADATA).decode()
 
         assert str(tiny.root) not in metadata
-        assert {entry.date_time for entry in made.infolist()} == {crate.ZERO_DATE}
+        assert {entry.date_time for entry in made.infolist()} == {bundles.DATE}
 
 
 def test_a_file_that_its_sidecar_does_not_vouch_for_is_not_packed(copied, tmp_path):

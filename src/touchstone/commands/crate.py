@@ -19,7 +19,7 @@ from touchstone.commands._command_line import add_study
 from touchstone.commands._crate_metadata import METADATA, metadata
 from touchstone.commands._croissant import croissant
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import chain, git, sidecar_files, whole_files
+from touchstone.pipeline.provenance import bundles, chain, git, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import load
 
@@ -33,7 +33,6 @@ SOURCES = (
     "workflow",
     "src/touchstone",
 )
-ZERO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +104,7 @@ def published(root: Path, plan: Plan) -> str:
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
         return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
     line = git.output(root, "log", "-1", "--format=%cs", "--", f"reports/{plan.study.name}/{chain.ROOT}") or b""
-    return line.decode().strip() or date(*ZERO_DATE[:3]).isoformat()
+    return line.decode().strip() or date(*bundles.DATE[:3]).isoformat()
 
 
 def _files(root: Path, names: Iterable[str]) -> Iterator[str]:
@@ -123,16 +122,10 @@ def _files(root: Path, names: Iterable[str]) -> Iterator[str]:
 def _zip(target: Path, root: Path, files: list[str], folders: list[str], text: bytes) -> None:
     """Write the whole zip or nothing, without compression, because zlib's output differs between its versions."""
     with whole_files.replaced(target, lasting=False) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        archive.writestr(_entry(METADATA, len(text)), text)
+        archive.writestr(bundles.entry(METADATA, len(text)), text)
         for folder in folders:
-            archive.writestr(_entry(folder + "/", 0), b"")
+            archive.writestr(bundles.entry(folder + "/"), b"")
         for name in files:
             path = root / name
-            with path.open("rb") as source, archive.open(_entry(name, path.stat().st_size), "w") as part:
+            with path.open("rb") as source, archive.open(bundles.entry(name, path.stat().st_size), "w") as part:
                 shutil.copyfileobj(source, part)
-
-
-def _entry(name: str, size: int) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, ZERO_DATE)
-    entry.external_attr, entry.create_system, entry.file_size = 0o644 << 16, 3, size
-    return entry

@@ -18,11 +18,10 @@ from touchstone.digests import canonical, sha256
 from touchstone.evidence_files import pixel_planes
 from touchstone.messages import first_line
 from touchstone.network_files.zip_archives import NOT_WHOLE
-from touchstone.pipeline.provenance import whole_files
+from touchstone.pipeline.provenance import bundles, whole_files
 
 FORMAT = "touchstone evidence 1"
 MANIFEST = "evidence.json"
-DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
 LEVEL = 1  # of deflate: three times as fast as its default, for 5 % more bytes
 LARGEST_MANIFEST = 2**26  # bytes
 MOST_FILES = 200_000
@@ -82,17 +81,11 @@ def write(path: Path, kind: str, about: dict[str, Any], files: Iterable[tuple[st
             data = read()
             packing, packed = pixel_planes.pack(name, data)
             entries[name] = Entry(sha256(data), len(data), packing)
-            archive.writestr(_info(name), packed, zipfile.ZIP_DEFLATED, LEVEL)
+            archive.writestr(bundles.entry(name), packed, zipfile.ZIP_DEFLATED, LEVEL)
         listed = {name: entry._asdict() for name, entry in entries.items()}
         text = canonical({"format": FORMAT, "kind": kind, "about": about, "files": listed}).encode()
-        archive.writestr(_info(MANIFEST), text, zipfile.ZIP_DEFLATED)
+        archive.writestr(bundles.entry(MANIFEST), text, zipfile.ZIP_DEFLATED)
     return Evidence(kind, about, entries, sha256(text))
-
-
-def _info(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name, DATE)
-    info.external_attr, info.create_system = 0o644 << 16, 3
-    return info
 
 
 def read_manifest(path: Path) -> Evidence:

@@ -31,7 +31,7 @@ class Writer:
     def add(self, member: str, data: bytes) -> None:
         """Write the next member."""
         with whole_files.naming(self._path):
-            self._archive.writestr(_entry(member), data)
+            self._archive.writestr(entry(member), data)
 
     def add_pieces(self, member: str, pieces: Iterable[bytes]) -> str:
         """Write the next member piece by piece; return the digest of its bytes.
@@ -43,18 +43,23 @@ class Writer:
             for piece in pieces:
                 digest.update(piece)
                 spool.write(piece)
-            entry = _entry(member)
-            entry.file_size = spool.tell()
+            made = entry(member, size=spool.tell())
             spool.seek(0)
-            with self._archive.open(entry, "w") as target:
+            with self._archive.open(made, "w") as target:
                 shutil.copyfileobj(spool, target)
         return "sha256:" + digest.hexdigest()
 
 
-def _entry(member: str) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(member, DATE)
-    entry.external_attr = 0o644 << 16
-    return entry
+def entry(name: str, size: int = 0) -> zipfile.ZipInfo:
+    """Return what a zip says of a member: nothing of the clock or of the system that writes it.
+
+    Args:
+        name: The member's.
+        size: Its bytes, if they are written piece by piece.
+    """
+    made = zipfile.ZipInfo(name, DATE)
+    made.external_attr, made.create_system, made.file_size = 0o644 << 16, 3, size
+    return made
 
 
 @contextmanager
