@@ -32,6 +32,7 @@ def test_stale_locks_of_snakemake_are_removed_with_a_message(plan, capsys):
 def test_half_written_files_go_and_whole_ones_stay(plan):
     half = [
         "data/tiny/scores/.msp.safetensors.ab12_xyz",
+        "data/tiny/.x.csv.linked",
         "data/raw/.digits.abcdefgh/digits.csv",
     ]
     whole = ["data/tiny/scores/msp.safetensors", "reports/tiny/figures/.snakemake_timestamp", "data/raw/digits/.hidden"]
