@@ -36,7 +36,7 @@ PACKAGES = (
 JOB = "touchstone.commands.job"  # with it come the modules that every job needs before it computes: no steps, no components
 # Variables that differ between jobs; no package reads them on import.
 JOB_VARIABLES = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
-ALONE = 4  # jobs that do not run torch, and that run alone before the packages are loaded for them
+COLD_JOBS = 4  # so many jobs without torch run in processes of their own; the packages are loaded for those that follow
 PATIENCE = 10.0  # seconds between SIGTERM and SIGKILL for the children
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 NOT_UNDERSTOOD = "not understood"
@@ -61,7 +61,8 @@ class Server:
         self.parent = os.pidfd_open(parent)
         self.waker, self.woken = socket.socketpair()
         self.deadline = float("inf")  # when children that ignore SIGTERM are killed
-        self.loaded, self.alone = False, 0
+        self.loaded = False
+        self.cold_jobs = 0  # jobs without torch that had to run in processes of their own
         self.imported: Imported | None = None
         self.environment = dict(os.environ)  # packages add to it when they are imported
         for end in (self.waker, self.woken):
@@ -136,8 +137,8 @@ class Server:
     def _refusal(self, request: dict[str, Any]) -> str:
         """Return why a job cannot run here exactly as in its own process, or "".
 
-        The first accepted job loads the packages. It is the first job that runs torch, or the first after several others:
-        by then, these have taken as long as loading.
+        The first accepted job loads the packages. It is the first job that runs torch, or one that follows several jobs
+        without torch: together, these have taken as long as loading.
         """
         if request["python"] != json.loads(json.dumps(warm.identity())) or request["folder"] != str(Path.cwd()):
             return "another Python or folder"
@@ -147,8 +148,8 @@ class Server:
             return f"another environment: {', '.join(sorted(names))}"
         if not self.loaded:
             step = request["arguments"][1].partition(":")[0].partition("_")[0]
-            if step not in STEPS or (not STEPS[step].torch and self.alone < ALONE):
-                self.alone += step in STEPS
+            if step not in STEPS or (not STEPS[step].torch and self.cold_jobs < COLD_JOBS):
+                self.cold_jobs += step in STEPS
                 return "torch is not imported for this step"
             for name in PACKAGES:
                 importlib.import_module(name)

@@ -228,9 +228,9 @@ def test_torch_is_imported_for_no_job_that_does_without(toy):
 
 
 def test_torch_is_imported_after_several_jobs_that_do_without(toy):
-    told = [toy.do("prepare:tell")[1] for _ in range(warm_server.ALONE + 1)]
+    told = [toy.do("prepare:tell")[1] for _ in range(warm_server.COLD_JOBS + 1)]
 
-    assert [" True " in words for words in told] == [False] * warm_server.ALONE + [True]
+    assert [" True " in words for words in told] == [False] * warm_server.COLD_JOBS + [True]
 
 
 def test_what_the_warm_process_does_not_understand_a_job_does_alone(toy):
