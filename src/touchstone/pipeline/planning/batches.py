@@ -87,8 +87,8 @@ class Batches:
                 question["attacked"] or question["examples"],
                 (name for name in question["attacks"] if not self.layout.adaptive(name)),
             )
-            for examples, attack in [*((name, "") for name in question["examples"]), *attacked]:
-                triples |= {(examples, attack, translator) for translator in question["translators"]}
+            sets = [*((name, "") for name in question["examples"]), *attacked]
+            triples |= {(*one, translator) for one in sets for translator in question["translators"]}
         return frozenset(triples)
 
     def translated_batches(self) -> list[Batch]:
@@ -103,7 +103,7 @@ class Batches:
                     replace(one, translator=f"{name}.{{seed}}")
                     for one in batch.sets
                     for name in members
-                    if not one.guard[0] and (one.examples, one.attack, name) in self.translated
+                    if (one.examples, one.attack, name) in self.translated
                 ]
                 if sets:
                     batches.append(Batch(f"{batch.name}_{group}", tuple(sets), shards=batch.shards))

@@ -13,25 +13,26 @@ from touchstone.pipeline.provenance.addresses import Address
 class Readers:
     """The tasks behind a report that read each artefact.
 
-    Jobs write bundles, and a job's list of sets and detectors is that of its group. These readers say which members of a
-    bundle anything reads, and of which confounding labels it reads the gradient norms, so that a job makes no others.
+    A job works on all sets and detectors of its groups, and writes a bundle. The readers tell which of its members are read,
+    and the gradient norms of which confounding labels. The job makes no others.
     """
 
     of: dict[str, list[Task]] = field(default_factory=dict)
 
     def used(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
-        """Return the tasks of a job whose artefact has readers, all if none has; each without labels that nobody reads.
+        """Return the tasks of a job whose artefacts are read, or all if none is read, without labels that nothing reads.
 
-        Files that are no bundles are made in any case, because the rule of the workflow promises them.
+        Whole files are made in any case, because the rule of the workflow promises them.
         """
         if Address.parse(tasks[0].output).member:
             tasks = tuple(task for task in tasks if task.output in self.of) or tasks
         return tuple(self._with_labels_read(task) for task in tasks)
 
     def _with_labels_read(self, task: Task) -> Task:
-        if task.step != "infer" or not self.readers(task.output):
+        readers = self.readers(task.output) if task.step == "infer" else []
+        if not readers:
             return task
-        read = {label for reader in self.readers(task.output) for label in labels_read(reader, task.output)}
+        read = {label for reader in readers for label in labels_read(reader, task.output)}
         labels = {name: block for name, block in task.settings["confounding"].items() if name in read}
         return replace(task, settings=task.settings | {"confounding": labels})
 
