@@ -52,7 +52,7 @@ def main(options: argparse.Namespace) -> int:
     if manifest.kind == evaluation_checks.KIND:
         if options.root or options.study or options.share < 1:
             raise ValueError(
-                f"{path}: evidence of one call of evaluate; --root, --study and --share are for that of a study"
+                f"{path}: --root, --study and --share are for evidence of a study, and this is of `evaluate`"
             )
         result = evaluation_checks.verify(path, options.model, options.device)
     else:

@@ -13,7 +13,7 @@ from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
 
-TAKEN = ("fetch", "prepare", "convert", "train", "attack", "measure")  # `inputs` says what verification needs of them
+TAKEN = ("fetch", "prepare", "convert", "train", "attack", "measure")  # verification needs only some of their inputs
 
 
 @dataclass(frozen=True)

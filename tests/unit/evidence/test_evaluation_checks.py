@@ -50,7 +50,7 @@ def test_honest_evidence_holds_with_the_model_and_half_without(honest, capsys):
 @pytest.mark.parametrize("option", [["--root", "sha256:0"], ["--study", "digits"], ["--share", "0.5"]])
 def test_an_option_that_would_compare_nothing_is_refused(honest, option, capsys):
     assert main(["verify", str(honest[0] / "e"), *option]) != 0
-    assert "for that of a study" in capsys.readouterr().err
+    assert "for evidence of a study" in capsys.readouterr().err
 
 
 def noun(name, **change):
