@@ -245,6 +245,22 @@ def classes_of(folder, numbers, empty=()):
     return place
 
 
+def branching(folder):
+    """Weights of a network that turns its logits round for dark images, as these are and noise is not."""
+    (folder / "branching.py").write_text(
+        "import torch\n"
+        "class Branching(torch.nn.Sequential):\n"
+        "    def forward(self, images):\n"
+        "        logits = super().forward(images)\n"
+        "        return -logits if images[:, :, :6].mean() < images[:, :, 6:].mean() - 0.01 else logits\n"
+        "def network():\n"
+        "    return Branching(torch.nn.Flatten(), torch.nn.Linear(144, 3))\n"
+    )
+    torch.manual_seed(0)
+    save_file(nn.Sequential(nn.Flatten(), nn.Linear(144, 3)).state_dict(), folder / "branching.safetensors")
+    return folder / "branching.safetensors"
+
+
 def colour(folder):
     np.savez(folder / "colour.npz", images=np.random.default_rng(0).integers(0, 256, (60, 12, 12, 3), np.uint8),
              labels=np.arange(60) % 3)  # fmt: skip
@@ -305,6 +321,14 @@ MISTAKES = {
     ),
     "ONNX of rows": (lambda p, t: [onnx_file(p / "r.onnx", ("n", 144)), t / "pictures"], "its input is any x 144"),
     "torn ONNX": (lambda p, t: [torn_onnx(p), t / "pictures"], "torn.onnx: not a whole ONNX file ("),
+    "classes of an array": (
+        lambda p, t: [t / "any.pt2", t / "arrays.npz", "--classes", "b,a,c"],
+        "holds an array of class numbers, not folders; renumber it",
+    ),
+    "a branch": (
+        lambda p, t: [branching(p), t / "pictures", "--architecture", "branching:network"],
+        "its code branches on the images, and only one branch is exported",
+    ),
     "weights alone": (lambda p, t: [t / "state.pt", t / "pictures"], "--architecture module:function"),
 }
 
@@ -315,6 +339,7 @@ EARLY = {
         "--eps 8: expected a share of the pixel range above 0 and below 1, such as 8/255; 8 of",
     ),
     "eps in words": (["--eps", "eight"], "--eps eight: expected a share of the pixel range"),
+    "eps of no level": (["--eps", "0.003"], "--eps 0.003: images have 8 bits, so a budget below 1/255 changes no pixel"),
     "no eps": (["--eps", "0"], "--eps 0: expected a share of the pixel range above 0"),
     "std": (["--std", "0.5,0"], "--std 0.5,0: expected numbers above 0"),
     "mean": (["--mean", "a"], "--mean a: expected numbers with commas"),
@@ -492,6 +517,30 @@ def test_broken_images_may_be_left_out_and_are_named(project, their_folder, caps
 
     assert "left out of torn: 1 broken image: b/01.png" in capsys.readouterr().out
     assert load("mine")["examples"]["own_fit"]["broken"] == "leave_out"
+
+
+def test_the_parts_of_images_without_the_broken_ones_are_counted(project, their_folder):
+    levels = np.random.default_rng(0).random((200, 12, 12), np.float32)
+    levels[60:, 0, 0] = np.where(np.arange(140) < 70, np.nan, 0)
+    np.savez("torn.npz", images=levels, labels=np.arange(200) % 3)
+
+    assert assay(their_folder / "any.pt2", "torn.npz", "--leave-out-broken", "--name", "mine") == 0
+
+    entry = load("mine")["detectors"]["lid"]
+    assert 0 < entry["k"] <= entry["references"] < 60
+
+
+def test_images_are_not_read_from_a_folder_that_the_assay_writes_into(their_folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(their_folder / "pictures", tmp_path / "own")
+    monkeypatch.chdir(tmp_path / "own")
+
+    assert assay(their_folder / "any.pt2", ".", "--out", str(tmp_path / "mine.yaml")) == 1
+    assert "the assay writes its study and its results into this folder of images" in capsys.readouterr().err
+    assert not (tmp_path / "mine.yaml").exists()
+
+    monkeypatch.chdir(tmp_path)
+    assert assay(their_folder / "any.pt2", "own", "--out", "own/mine.yaml") == 1
+    assert assay(their_folder / "any.pt2", "own", "--out", "mine.yaml") == 0
 
 
 def test_the_normalisation_that_a_model_was_trained_with_is_suggested(project, their_folder, capsys):

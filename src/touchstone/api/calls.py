@@ -27,7 +27,7 @@ def check_tensors(**values: object) -> None:
 
     Raises:
         TypeError: If a value is not a tensor; the message names the conversion.
-        ValueError: If images are not floats, or labels not int64.
+        ValueError: If images are not floats of 32 or 64 bits, or labels not int64.
     """
     for name, value in values.items():
         if value is None:
@@ -38,7 +38,7 @@ def check_tensors(**values: object) -> None:
             raise TypeError(f"{name}: expected a torch.Tensor, got {kind}: torch.as_tensor({name}, dtype={dtype})")
         if name.endswith("labels") and value.dtype != torch.int64:
             raise ValueError(f"{name} are {value.dtype}, expected int64: {name}.long()")
-        if name.endswith("images") and not value.is_floating_point():
+        if name.endswith("images") and value.dtype not in (torch.float32, torch.float64):
             scale = " / 255" if value.dtype == torch.uint8 else ""
             raise ValueError(f"{name} are {value.dtype}, expected floats in [0, 1]: {name}.float(){scale}")
 
@@ -56,16 +56,15 @@ def without_modes(model: Model) -> Model:
 
 
 def check_steady(model: Model, images: Tensor) -> None:
-    """Warn about a model in train mode.
+    """Warn about a model in train mode, and about one that answers differently when it is called again.
 
-    A module is evaluated in eval mode anyway. A function cannot be switched, so it is called twice and compared.
+    A module is evaluated in eval mode anyway. The network in a function cannot be switched.
     """
     if isinstance(model, nn.Module) and any(module.training for module in model.modules()):
         _warn("the model is in train mode; it is evaluated in eval mode and switched back afterwards")
-        return
     if len(images) == 0:
         return
-    with torch.no_grad():
+    with frozen(model), torch.no_grad():
         first, again, in_batch = model(images[:2]), model(images[:2]), model(images[:4])[:2]
     for logits, when in ((again, "when it is called again"), (in_batch, "when other images are in the batch")):
         if bool((logits - first).abs().max() > SAME * first.abs().max()):

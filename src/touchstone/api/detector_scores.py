@@ -13,6 +13,7 @@ from touchstone import registry
 from touchstone.api import calls
 from touchstone.api.components import component
 from touchstone.messages import nearest
+from touchstone.networks import penultimate
 from touchstone.networks.readouts import Confounding, read_out
 from touchstone.numerics.tensors import batches, frozen
 from touchstone.statistics import rank_intervals
@@ -122,13 +123,29 @@ def _required(value: Tensor | None, detector: str, name: str) -> Tensor:
     return value
 
 
+def _check_features(model: nn.Module, images: Tensor) -> None:
+    """Raise ValueError for a model in which the features cannot be found."""
+    try:
+        penultimate.features_of(model, images, model(images))
+    except ValueError as error:
+        raise ValueError(
+            f"the detector reads penultimate features, and {error}. Use a detector of logits, images or gradients, or build"
+            " the model so that its nn.Linear for the logits comes last"
+        ) from error
+
+
 def _read(model: nn.Module, images: Tensor, names: Sequence[str], label: str, batch_size: int) -> dict[str, Tensor]:
     """Return what a detector reads of all images, by name: one row per image, (N, ...)."""
     keys = {name: f"gradient_norms.{label}" if name == "gradient_norms" else name for name in names}
     computed = [key for key in keys.values() if key != "images"]
     parts: dict[str, list[Tensor]] = {name: [] for name in names}
+    if "features" in computed:
+        _check_features(model, images[:2])
     for (batch,) in batches(batch_size, images):
-        read = read_out(model, batch, {label: LABELS[label]}, names=computed) if computed else {}
+        if computed == ["logits"]:  # of any network, whatever its layers
+            read = {"logits": model(batch)}
+        else:
+            read = read_out(model, batch, {label: LABELS[label]}, names=computed) if computed else {}
         for name, key in keys.items():
             parts[name].append(batch if name == "images" else read[key].detach())
     return {name: torch.cat(rows) for name, rows in parts.items()}

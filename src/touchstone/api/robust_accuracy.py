@@ -97,15 +97,15 @@ def evaluate(
             allow for the noise of the draws.
         backward: the model that attacks differentiate in place of `model`, for a purifier without a useful gradient: the
             same defence with a differentiable stand-in for the purifier, such as the bare network.
-        batch_size: images per forward pass; it changes no result.
+        batch_size: images per forward pass; it changes no result if `draws` is 1.
         seed: of all random numbers.
         progress: whether a call that takes longer than a few seconds shows its progress on stderr. None: on a terminal.
         evidence: a file to write, from which others can check the result: `touchstone verify FILE --model MODEL`.
 
     Raises:
         TypeError: If images or labels are not tensors.
-        ValueError: If `eps` or `draws` is out of range, if there are no images, if images or labels do not fit the model, or
-            if one of `attacks` leaves the budget or the pixel range.
+        ValueError: If `eps` or `draws` is out of range, if there are no images, if images or labels do not fit the model, if
+            the model returns NaN, or if one of `attacks` leaves the budget or the pixel range.
     """
     calls.check_tensors(images=images, labels=labels)
     model, backward = calls.without_modes(model), backward and calls.without_modes(backward)
@@ -122,6 +122,8 @@ def evaluate(
     hits: dict[str, list[Tensor]] = {}
     worst = []
     ids = torch.arange(len(images), device=images.device)
+    with frozen(model):
+        check_inputs(model, images, labels)
     if draws == 1:
         calls.check_steady(model, images)
     seen = model if draws == 1 and backward is None else Expected(model, draws, backward)
@@ -189,7 +191,6 @@ def _attacked(
         step: called after each attack.
         steady: whether the model draws no random numbers, so that an attack may stop at its first success.
     """
-    check_inputs(model, images, labels)
     steps, restarts, queries = effort
     every = torch.arange(len(images), device=images.device)
 
@@ -197,7 +198,10 @@ def _attacked(
         step()
         return model(changed).argmax(1) == labels
 
-    correct = {"clean": model(images).argmax(1) == labels}
+    logits = model(images)
+    if nan := int(logits.isnan().any(1).sum()):
+        raise ValueError(f"the model returns NaN for {nan} of {len(images)} images")
+    correct = {"clean": logits.argmax(1) == labels}
     streams = draws.take(every)  # the second phase of the suite goes on where the first has left them
     followed = attack_suite(model, images, labels, streams, eps=eps, steps=steps, restarts=restarts, queries=0)
     correct["white_box"] = right(followed)
@@ -214,7 +218,7 @@ def _attacked(
     for name, attack in controls.items():
         correct[name] = right(attack(model, images, labels, draws.take(every)))
     for number, attack in enumerate(attacks):
-        changed = attack(model, images, labels, draws.take(every))
+        changed = attack(model, images.clone(), labels, draws.take(every))  # it may work in place
         check_budget(f"attacks[{number}]", images, changed, eps)
         fooled = robust & ~right(changed)
         chosen, robust = torch.where(fooled[:, None, None, None], changed, chosen), robust & ~fooled

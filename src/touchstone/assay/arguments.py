@@ -144,6 +144,8 @@ def _eps(text: str) -> float:
     if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 < eps < 1:
         meant = f"; {eps} of 255 levels is {eps}/255" if isinstance(eps, int) and 0 < eps <= 255 else ""
         raise ValueError(f"--eps {text}: expected a share of the pixel range above 0 and below 1, such as 8/255{meant}")
+    if eps * 255 < 1 - 1e-9:
+        raise ValueError(f"--eps {text}: images have 8 bits, so a budget below 1/255 changes no pixel")
     return float(eps)
 
 

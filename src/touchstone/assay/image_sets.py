@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from touchstone.assay.arguments import Arguments
 from touchstone.assay.class_order import Numbering
 from touchstone.data.own_images import SHARES
@@ -38,14 +40,17 @@ def labelled_images(arguments: Arguments) -> LabelledImages:
     """Read every image of --data once; ValueError if a study could not use them."""
     place, order = arguments.data, arguments.classes
     stored = own_images(place, order)
+    if order and stored.arrays is not None:
+        raise ValueError(f"--classes: {place} holds an array of class numbers, not folders; renumber it, or omit --classes")
     present = sorted(set(stored.labels.tolist()))
     if len(present) < 2:
         only = stored.classes[present[0]]
         raise ValueError(f"{place}: all {len(stored)} images are of one class, {only}; a classifier needs two")
     images, broken, good = stored.read(range(len(stored)), arguments.shaping)
     _check_broken(place, broken, arguments)
-    if len(good) < FEWEST:
-        raise ValueError(f"{place}: {len(good)} images; an assay needs at least {FEWEST} to split into three parts")
+    counts = {part: int(np.isin(rows_of_part(stored.labels, SHARES, part, seed=0), good).sum()) for part in SHARES}
+    if len(good) < FEWEST or not min(counts.values()):
+        raise ValueError(f"{place}: {len(good)} images that can be read; an assay needs at least {FEWEST} to split into three parts")
     notes = [f"left out of {place.name}: {named(broken)}"] if broken else []
     contents = frozenset(_content(image) for image in images)
     if copies := len(images) - len(contents):
@@ -58,8 +63,7 @@ def labelled_images(arguments: Arguments) -> LabelledImages:
         images=images[rows],
         labels=stored.labels[good][rows],
         settings=_settings(arguments, bool(broken)),
-        # The broken images may all be in one part.
-        counts={part: len(rows_of_part(stored.labels, SHARES, part, seed=0)) - len(broken) for part in SHARES},
+        counts=counts,
         notes=tuple(notes),
         numbering=Numbering(
             place=place.name,

@@ -15,7 +15,9 @@ from touchstone.assay.facts import Facts, ImageFacts, ModelFacts, OODFacts, Prog
 from touchstone.assay.file_digests import raw_digest
 from touchstone.assay.study_file import Place
 from touchstone.assay.user_models import UserModel
+from touchstone.numerics import tensors
 
+COMPARED = 64  # images that a network and its exported program are compared on
 Shape = tuple[int, int, int]
 
 
@@ -28,6 +30,8 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         ValueError: the model or the images cannot be used; the message says why and what to do.
     """
     torch.set_num_threads(1)
+    for images in (arguments.data, *map(Path, arguments.ood)):
+        _check_outside(images.expanduser(), place.target)
     model = user_models.open_model(
         arguments.model,
         architecture=arguments.architecture,
@@ -80,6 +84,16 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
     )
 
 
+def _check_outside(images: Path, study: Path) -> None:
+    """Raise ValueError if what the assay writes would be among the images, which would change them."""
+    written = (study.resolve(), Path.cwd() / "data" / study.stem)
+    if images.is_dir() and any(path.is_relative_to(images.resolve()) for path in written):
+        raise ValueError(
+            f"{images}: the assay writes its study and its results into this folder of images; move the images into a"
+            " folder of their own, or work in another folder"
+        )
+
+
 def _program_file(model: UserModel) -> ProgramFile:
     """Return the facts of a model's file."""
     assert model.file is not None
@@ -104,11 +118,14 @@ def _tried(
     with tempfile.TemporaryDirectory() as folder:
         program = program_export.put_into_file(model, shape, Path(folder) / place.target.name)
         other = None if backward is None else program_export.put_into_file(backward, shape, Path(folder) / beside.name)
+        opened, images = program.program(shape), torch.from_numpy(labelled.images.astype("float32") / scale)
+        if program.network is not None:
+            program_export.check_same(program.network, opened, tensors.Normalise(mean, std)(images[:COMPARED]))
         findings = probe.probe(
-            program.program(shape),
+            opened,
             mean,
             std,
-            torch.from_numpy(labelled.images.astype("float32") / scale),
+            images,
             torch.from_numpy(labelled.labels),
             labelled.numbering,
             draws=arguments.draws,

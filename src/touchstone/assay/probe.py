@@ -13,7 +13,7 @@ from touchstone.adversary.expectation import Expected
 from touchstone.assay.class_order import Numbering, right_order
 from touchstone.assay.steadiness import check_steady, varies
 from touchstone.messages import first_line
-from touchstone.networks.checkpoints import penultimate
+from touchstone.networks import penultimate
 from touchstone.numerics import tensors
 
 SCORED = 256  # images that accuracy is estimated on
@@ -205,30 +205,20 @@ def _differentiable(model: Callable[[Tensor], Tensor], images: Tensor) -> None:
 
 def _internals(model: nn.Module, network: nn.Module, images: Tensor, logits: Tensor, findings: Findings) -> None:
     """Note whether the network has penultimate features, and gradients of its parameters."""
-    layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
     if not list(network.parameters()) or isinstance(getattr(network, "inner", None), torch.jit.ScriptModule):
         findings.no_features = findings.no_gradient_norms = (
             "the layers of a TorchScript file are not accessible; those of a .pt2 file are"
         )
         return
     if getattr(network, "batch", None) is not None:
-        findings.no_gradient_norms = "the program was exported for a fixed number of images; export it for any"
-    if not layers:
-        findings.no_features = "the network has no linear layer"
+        findings.no_features = findings.no_gradient_norms = (
+            "the program was exported for a fixed number of images; export it for any"
+        )
         return
-    passed: list[tuple[Tensor, Tensor]] = []
-    hook = penultimate(model).register_forward_hook(lambda _, inputs, output: passed.append((inputs[0], output)))
     try:
-        with torch.no_grad():
-            model(images)
-    finally:
-        hook.remove()
-    features, output = passed[-1] if passed else (images, images)
-    if getattr(network, "batch", None) is not None:
-        findings.no_features = findings.no_gradient_norms
-    elif features.dim() != 2 or output.shape != logits.shape or not torch.allclose(output, logits, atol=1e-4):
-        findings.no_features = "its last linear layer does not make the logits"
-    findings.width = features.flatten(1).shape[1]
+        findings.width = penultimate.features_of(model, images, logits).shape[1]
+    except ValueError as error:
+        findings.no_features = str(error)
 
 
 def _predictions(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:

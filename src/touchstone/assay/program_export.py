@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch._dynamo.exc import TorchDynamoException
 
 from touchstone.assay.user_models import UserModel, program_model, script_model
@@ -20,6 +20,7 @@ from touchstone.network_files.pt2_archive import is_program, read_program
 from touchstone.network_files.weight_files import EXPORT
 
 ONNX_SECONDS = 1800
+TOLERANCE = 1e-3  # of the largest logit: between a network and its exported program
 
 
 def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -> UserModel:
@@ -40,8 +41,22 @@ def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -
         return replace(program_model(file), network=model.network, exported=True, notes=notes)
     file = target.with_suffix(".ts")  # traced here, from code that has run already
     if model.onnx is not None:
-        notes += ("torch.export cannot follow the converted network, so it was traced to TorchScript",)
+        notes += ("torch.export cannot follow the converted network, so it was traced to TorchScript, which keeps one branch of each condition",)
     return replace(script_model(file, trust_code=True), network=model.network, exported=True, notes=notes)
+
+
+def check_same(network: nn.Module, program: nn.Module, images: Tensor) -> None:
+    """Raise ValueError if a program does something else than the network that it was exported from.
+
+    Tracing keeps only the branches that noise took. A network that draws random numbers cannot be compared.
+    """
+    with torch.no_grad():
+        own, again, exported = network(images), network(images), program(images)
+    if torch.equal(own, again) and not torch.allclose(own, exported, atol=TOLERANCE * float(own.abs().max())):
+        raise ValueError(
+            "the program that torch exports from the network returns other logits than the network: its code branches on"
+            " the images, and only one branch is exported. Choose with torch.where instead"
+        )
 
 
 def _check_float(network: nn.Module) -> None:

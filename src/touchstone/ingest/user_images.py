@@ -119,9 +119,9 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def _shaped(picture: Image.Image, shaping: Shaping) -> Array:
-    mode = {"gray": "L", "rgb": "RGB"}.get(shaping.colour) or (
-        "L" if picture.mode in ("1", "L", "I;16", "I", "F") else "RGB"
-    )
+    if picture.mode.startswith(("I", "F")):
+        raise ValueError(f"its pixels are not of 8 bits (mode {picture.mode}); convert it first")
+    mode = {"gray": "L", "rgb": "RGB"}.get(shaping.colour) or ("L" if picture.mode in ("1", "L") else "RGB")
     picture = picture.convert(mode)
     if shaping.size is not None and picture.size != shaping.size[::-1]:
         picture = picture.resize(shaping.size[::-1], Image.Resampling.BILINEAR)

@@ -132,8 +132,9 @@ def _graph(content: dict[str, Any]) -> Graph:
             trained += [fields["parameter_name"]] if kind == "parameter" else []
         else:
             raise DamagedFile(f"takes a {kind.replace('_', ' ')}, which is no tensor")
-    outputs = [spec["user_output"]["arg"].get("as_tensor", {}).get("name")
-               for spec in signature["output_specs"] if "user_output" in spec]  # fmt: skip
+    if changed := sorted({kind for spec in signature["output_specs"] for kind in spec} - {"user_output"}):
+        raise DamagedFile(f"changes its own state when it runs ({', '.join(changed)}), so each run would be of another model")
+    outputs = [spec["user_output"]["arg"].get("as_tensor", {}).get("name") for spec in signature["output_specs"]]
     if len(inputs) != 1 or inputs[0] is None or len(outputs) != 1 or outputs[0] is None:
         raise DamagedFile(f"takes {len(inputs)} inputs and returns {len(outputs)} outputs; expected images and logits")
     shape = [size.get("as_int") for size in graph["tensor_values"][inputs[0]]["sizes"]]

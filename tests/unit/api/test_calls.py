@@ -29,6 +29,11 @@ def network(*layers):
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16, 3)).eval()
 
 
+class Noise(nn.Module):
+    def forward(self, images):
+        return images + torch.randn_like(images)
+
+
 MODEL = network()
 
 
@@ -69,6 +74,14 @@ def test_a_network_in_train_mode_is_evaluated_in_eval_mode_and_this_is_said(call
         call(model)
 
     assert model.training
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_network_that_always_draws_is_told_apart_in_train_mode_too(call):
+    model = network(Noise()).train()
+
+    with pytest.warns(UserWarning, match="the model answers differently when it is called again"):
+        call(model)
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -38,6 +38,30 @@ def test_settings_reach_the_fit_and_the_score(world):
     assert (far >= near).all() and (far > near).any()
 
 
+class Elsewhere(torch.nn.Module):
+    """Its last linear layer, in module order, is its first, or is not called."""
+
+    def __init__(self, called):
+        super().__init__()
+        self.head = torch.nn.Linear(16, 3)
+        self.body, self.called = torch.nn.Linear(16, 16), called
+
+    def forward(self, images):
+        rows = images.flatten(1)
+        return self.head(torch.relu(self.body(rows) if self.called else rows))
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_features_are_not_read_from_a_layer_that_does_not_make_the_logits(world, called):
+    _, (fit_images, _), (images, _) = world
+    model = Elsewhere(called)
+
+    with pytest.raises(ValueError, match="and its last linear layer does not make the logits"):
+        detector_scores("knn", model, images, fit_images=fit_images, k=3)
+
+    assert detector_scores("msp", model, images).shape == (120,)
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "told"),
     [

@@ -104,6 +104,41 @@ def test_an_attack_that_leaves_its_budget_is_an_error(world, cheat, told):
         )  # fmt: skip
 
 
+def test_an_attack_that_works_in_place_is_held_to_its_budget_and_leaves_the_images(world):
+    model, (images, labels), _ = world
+    before = images.clone()
+
+    with pytest.raises(ValueError, match=r"attacks\[0\] changed row \d+ by"):
+        evaluate(model, images, labels, eps=0.02, steps=1, restarts=1, queries=1, attacks=[lambda m, x, *_: x.fill_(0.5)])
+
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "told"),
+    [
+        (torch.rand(20, *SHAPE), torch.zeros(30, dtype=torch.int64), r"labels are torch.int64 \(30,\), expected"),
+        (torch.rand(20, *SHAPE), torch.arange(20), r"labels are in \[0, 19\], the model has 3 classes"),
+        (torch.rand(20, *SHAPE).half(), torch.arange(20) % 3, r"images are torch.float16, expected floats"),
+    ],
+)
+def test_images_and_labels_are_checked_before_any_attack(images, labels, told):
+    def model(x):
+        assert len(x) == 1, "an attack has begun"
+        return x.flatten(1)[:, :3].float()
+
+    with pytest.raises(ValueError, match=told):
+        evaluate(model, images, labels, eps=0.02, steps=1, restarts=1, queries=1, batch_size=10, draws=2)
+
+
+def test_a_model_that_returns_nan_is_an_error(world):
+    _, (images, labels), _ = world
+    model = lambda x: torch.where(x[:, :, 0, :3].flatten(1) > 0.75, torch.nan, x[:, :, 0, :3].flatten(1))  # noqa: E731
+
+    with pytest.raises(ValueError, match=r"the model returns NaN for \d+ of 90 images"):
+        evaluate(model, images, labels, eps=0.02, steps=1, restarts=1, queries=1)
+
+
 @pytest.mark.parametrize(("eps", "rows", "told"), [(8, 90, "share of the pixel range"), (0.1, 0, "no images")])
 def test_what_cannot_be_evaluated_is_told(world, eps, rows, told):
     model, (images, labels), _ = world

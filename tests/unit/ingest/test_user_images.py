@@ -44,6 +44,16 @@ def test_pictures_are_read_as_they_are_or_as_asked(tmp_path):
     assert asked.shape == (2, 3, 4, 3)
 
 
+@pytest.mark.parametrize("levels", [np.arange(36, dtype=np.uint16) * 1700, np.linspace(0, 1, 36, dtype=np.float32)])
+def test_pictures_of_other_than_8_bits_are_not_clipped(tmp_path, levels):
+    write(tmp_path, ["a/1.png"])
+    Image.fromarray(levels.reshape(6, 6)).save(tmp_path / "a/2.tiff")
+
+    _, broken, good = own_images(tmp_path).read(range(2), Shaping(colour="gray"))
+
+    assert good == [0] and broken[0][0] == "a/2.tiff" and "its pixels are not of 8 bits" in broken[0][1]
+
+
 def test_another_shape_is_named_with_both_shapes(tmp_path):
     write(tmp_path, ["a/1.png", "b/1.png"])
     write(tmp_path, ["b/2.png"], side=7)

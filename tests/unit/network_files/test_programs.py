@@ -248,3 +248,25 @@ def test_a_file_that_is_cut_is_told(net, tmp_path):
 
     with pytest.raises(DamagedFile, match=r"not a whole torch\.export program"):
         read_program(tmp_path / "weights.pt")
+
+
+class Counting(nn.Module):
+    """A network whose third answer is another one."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(128, 3)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def forward(self, images):
+        self.calls.add_(1)
+        logits = self.head(images.flatten(1))
+        return torch.where(self.calls > 2, -logits, logits)
+
+
+def test_a_program_that_changes_its_own_state_is_refused(tmp_path):
+    program = torch.export.export(Counting(), (torch.rand(2, *SHAPE),)).run_decompositions()
+    torch.export.save(program, tmp_path / "counting.pt2")
+
+    with pytest.raises(DamagedFile, match=r"changes its own state when it runs \(buffer_mutation\)"):
+        read_program(tmp_path / "counting.pt2")
