@@ -339,7 +339,10 @@ EARLY = {
         "--eps 8: expected a share of the pixel range above 0 and below 1, such as 8/255; 8 of",
     ),
     "eps in words": (["--eps", "eight"], "--eps eight: expected a share of the pixel range"),
-    "eps of no level": (["--eps", "0.003"], "--eps 0.003: images have 8 bits, so a budget below 1/255 changes no pixel"),
+    "eps of no level": (
+        ["--eps", "0.003"],
+        "--eps 0.003: images have 8 bits, so a budget below 1/255 changes no pixel",
+    ),
     "no eps": (["--eps", "0"], "--eps 0: expected a share of the pixel range above 0"),
     "std": (["--std", "0.5,0"], "--std 0.5,0: expected numbers above 0"),
     "mean": (["--mean", "a"], "--mean a: expected numbers with commas"),

@@ -33,6 +33,20 @@ def test_another_action_is_not_found(tmp_path):
     assert kept(tmp_path).fetch("sha256:other") is None
 
 
+def test_an_entry_cannot_lead_out_of_the_cache(tmp_path):
+    """Evidence of others is unpacked into a folder in which a cache would be looked for."""
+    cache, victim = kept(tmp_path), tmp_path / "victim"
+    victim.write_text("mine")
+    (record,) = (tmp_path / "cache" / "actions").iterdir()
+
+    for place in (str(victim), "../../victim", f"sha256:../../{victim.name}"):
+        record.write_text(json.dumps({"artefact": place}))
+        assert cache.fetch("sha256:key") is None
+        cache.prune(0, dry=False)
+
+    assert victim.read_text() == "mine"
+
+
 def test_a_damaged_entry_is_dropped_and_not_used(tmp_path):
     cache = kept(tmp_path)
     (entry,) = (tmp_path / "cache" / "objects").iterdir()

@@ -1,5 +1,6 @@
 """Honest evidence of a study is verified, also elsewhere; forged files are each named by the check that catches them."""
 
+import gzip
 import json
 import os
 import re
@@ -23,9 +24,11 @@ from touchstone.evidence_files import archive
 from touchstone.numerics import cpu_paths
 from touchstone.pipeline.orchestration.restore import restore
 from touchstone.pipeline.planning.plan import Plan
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance import bundles, sidecar_files
 from touchstone.pipeline.settings.study import load
 from touchstone.records import encoding
+from touchstone.records.selection import select_rows
+from touchstone.report import packing
 from touchstone.statistics.thresholds import threshold_at
 
 FORGED = runpy.run_path(str(Path(__file__).parents[1] / "forged_evidence.py"))
@@ -237,6 +240,7 @@ LEFT_BEHIND = [
     ("a record of nested JSON", lambda f: (f.folder / f"{MSP.split('#')[0]}.prov.json").write_text("[" * 9999), "bytes", "all_detectors.zip.prov.json"),
     ("a pickle instead of a network", lambda f: (f.folder / NET).write_bytes(b"\x80\x04."), "chain", NET),
     ("settings that name Python code", lambda f: f.text("params.yaml", "\nsources:", "\nplugins: [/tmp]\nsources:"), "settings", "plugins"),
+    ("Python code named by what could be a base of the settings", lambda f: (f.folder / "mine.yaml").write_text("plugins: [/tmp]\n"), "settings", "plugins"),
 ]  # fmt: skip
 
 
@@ -321,6 +325,7 @@ HOSTILE = [
     ("a zip bomb", lambda path, data: zipped(path, {"data/a.csv": b"0" * 10**7}), "zip bomb"),
     ("a name above the folder", lambda path, data: zipped(path, {"../../a.csv": b""}), "inside its own folder"),
     ("an absolute name", lambda path, data: zipped(path, {"/etc/a.csv": b""}), "inside its own folder"),
+    ("a hidden file", lambda path, data: zipped(path, {".touchstone/cache/actions/0.json": b"{}"}), "inside its own folder"),
     ("Python code", lambda path, data: zipped(path, {"src/evil.py": b""}), "only data and settings"),
     ("a pickle", lambda path, data: zipped(path, {"data/a.pkl": b""}), "only data and settings"),
     ("a manifest of nested JSON", lambda path, data: zipped(path, {}, "[" * 10**6), "cannot be read"),
@@ -419,6 +424,14 @@ def test_of_a_share_verify_says_which_rows_and_trainings_it_did_not_draw(trained
     assert caught(verify(forger.packed(), Options(share=0.1)), "recomputation", CLEAN)
 
 
+def test_of_a_share_rows_that_are_left_out_are_caught(trained, tmp_path):
+    forger = Forger(trained, tmp_path / "forged")
+    forger.write(CLEAN, encoding.encode(select_rows(encoding.decode(forger.read(CLEAN)), np.arange(40))))
+    forger.rehash()
+
+    assert caught(verify(forger.packed(), Options(share=0.1)), "recomputation", CLEAN)
+
+
 def test_margins_without_points_are_taken_on_trust(honest, tmp_path):
     forger = Forger(honest, tmp_path / "without")
     (forger.folder / POINTS).unlink()
@@ -460,3 +473,40 @@ def test_a_verified_study_is_adopted_marked_and_only_its_report_is_left_to_run(t
     (clone.root / PGD).write_bytes(b"other")
     with pytest.raises(ValueError, match="bytes"):
         adoption.adopt(Selection(Plan(load("tiny"))), tiny.root, "sha256:0", clone.root)
+
+
+def test_a_bundle_that_the_project_has_in_part_keeps_its_records(tiny, clone, monkeypatch):
+    monkeypatch.chdir(tiny.root)
+    main(["evidence", "tiny", "-o", str(clone.root / "e")])
+    monkeypatch.chdir(clone.root)
+    shutil.copytree(tiny.root / "data/raw", "data/raw")
+    partial = Path(MSP.split("#")[0])
+    partial.parent.mkdir(parents=True)
+    with bundles.written(partial) as bundle:
+        bundle.add("msp", sidecar_files.read_artefact(tiny.root / MSP))
+    sidecar_files.write_bundle_sidecar(partial, {"msp": sidecar_files.read_sidecar(tiny.root / MSP)})
+
+    assert main(["adopt", "e"]) == 0
+
+    assert sidecar_files.bundle_problem(partial) == ""
+    assert "adopted" not in sidecar_files.read_sidecar(Path(MSP))
+
+
+def test_the_numbers_of_a_study_without_claims_are_compared(clone, study, tmp_path):
+    study()
+    clone.run(clone.touchstone("run", "few"))
+    folder = tmp_path / "few"
+    study_evidence.write(
+        Selection(Plan(load("few", clone.root))), "few", folder.with_suffix(".evidence"), root=clone.root
+    )
+    folder.mkdir()
+    archive.unpack(folder.with_suffix(".evidence"), folder)
+    forger = Forger(folder, tmp_path / "forged")
+    table = forger.folder / "reports/few" / packing.METRICS
+    text = gzip.decompress(table.read_bytes()).decode()
+    table.write_bytes(gzip.compress(re.sub(r"(?m)^(sheet,.*?),60\b", r"\1,61", text, count=1).encode()))
+    assert gzip.decompress(table.read_bytes()).decode() != text
+    forger.rehash()
+
+    assert verify(folder.with_suffix(".evidence"), Options()).problems == []
+    assert caught(verify(forger.packed(), Options()), "recomputation", packing.METRICS)

@@ -101,6 +101,25 @@ def of_part(part, seed=0, limit=None):
     return set(rows_of_part(labels, SHARES, part, seed=seed, limit=limit).tolist())
 
 
+@pytest.mark.parametrize(("role", "learner"), [
+    ("classifiers", "other"), ("victims", "other"), ("rivals", "other"), ("detectors", "knn"), ("certificates", "knn"),
+])  # fmt: skip
+def test_nothing_that_an_evaluation_reads_may_have_learned_from_its_test_set(project, role, learner):
+    study = planned(
+        "examples: {again: {use: digits, source: sklearn_digits, part: test, limit: 30},"
+        " noise: {use: uniform_noise, count: 20}}\n"
+        "classifiers: {other: {use: clean, model: {use: small_cnn}, train: again, validation: validation}}\n"
+        "detectors: {knn: {use: knn, k: 3, fit: again}}\n"
+        "evaluations: {others: {use: robustness, question: How, classifiers: [other], examples: [noise]}}\n"
+    ).study
+    del study["evaluations"]["detection"]
+    assert ("test", "again") not in leakage.pairs(study)
+
+    study["evaluations"]["robustness"][role] = ["cnn", learner] if role == "classifiers" else [learner]
+
+    assert ("test", "again") in leakage.pairs(study)
+
+
 def test_disjoint_sets_share_nothing(project):
     assert found() == []
 

@@ -41,7 +41,9 @@ def labelled_images(arguments: Arguments) -> LabelledImages:
     place, order = arguments.data, arguments.classes
     stored = own_images(place, order)
     if order and stored.arrays is not None:
-        raise ValueError(f"--classes: {place} holds an array of class numbers, not folders; renumber it, or omit --classes")
+        raise ValueError(
+            f"--classes: {place} holds an array of class numbers, not folders; renumber it, or omit --classes"
+        )
     present = sorted(set(stored.labels.tolist()))
     if len(present) < 2:
         only = stored.classes[present[0]]
@@ -50,7 +52,9 @@ def labelled_images(arguments: Arguments) -> LabelledImages:
     _check_broken(place, broken, arguments)
     counts = {part: int(np.isin(rows_of_part(stored.labels, SHARES, part, seed=0), good).sum()) for part in SHARES}
     if len(good) < FEWEST or not min(counts.values()):
-        raise ValueError(f"{place}: {len(good)} images that can be read; an assay needs at least {FEWEST} to split into three parts")
+        raise ValueError(
+            f"{place}: {len(good)} images that can be read; an assay needs at least {FEWEST} to split into three parts"
+        )
     notes = [f"left out of {place.name}: {named(broken)}"] if broken else []
     contents = frozenset(_content(image) for image in images)
     if copies := len(images) - len(contents):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from torch import Tensor, nn
 from touchstone.messages import nearest
 from touchstone.network_files.weight_files import tensors, unpickled
 
-MOST_CLASSES = 100_000  # that the last weights of a file may be for
+MOST_CLASSES = 100_000  # that the weights of a file may be for
+EARLIER_NAMES = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")  # in published weights of DenseNets
 WRAPPERS = ("module.", "model.")  # what DataParallel and wrapped networks put before every name
 
 
@@ -47,8 +50,9 @@ def published(name: str, weights: str | None) -> nn.Module:
     torchvision_names = models.list_models(module=models)
     if name in torchvision_names:
         file = _download(name) if weights is None else Path(weights)
-        state = _state(file)
-        return _with_weights(models.get_model(name, weights=None, **_heads(state)), state, file)
+        state = {EARLIER_NAMES.sub(r"\1\2", key): value for key, value in _state(file).items()}
+        settings = _published_settings(name) if weights is None else {}
+        return _built(partial(models.get_model, name, weights=None, **settings), state, file)
     if importlib.util.find_spec("timm") is not None:
         timm: Any = importlib.import_module("timm")
         if name in timm.list_models():
@@ -56,8 +60,17 @@ def published(name: str, weights: str | None) -> nn.Module:
                 pretrained: nn.Module = timm.create_model(name, pretrained=True).eval()
                 return pretrained
             state = _state(Path(weights))
-            return _with_weights(timm.create_model(name, pretrained=False, **_heads(state)), state, Path(weights))
+            return _built(partial(timm.create_model, name, pretrained=False), state, Path(weights))
     raise ValueError(f"{name} is no file here and no network of torchvision.{nearest(name, torchvision_names)}")
+
+
+def _published_settings(name: str) -> dict[str, Any]:
+    """Return what torchvision itself sets for its published weights of a network."""
+    from torchvision import models
+
+    if name in ("googlenet", "inception_v3"):
+        return {"transform_input": True}
+    return {"image_size": models.get_model_weights(name).DEFAULT.meta["min_size"][0]} if name.startswith("vit_") else {}
 
 
 def _download(name: str) -> Path:
@@ -112,13 +125,16 @@ def _state(weights: Path) -> dict[str, Tensor]:
     return dict(tensors(path) if path.suffix == ".safetensors" else unpickled(path, False))
 
 
-def _heads(state: dict[str, Tensor]) -> dict[str, int]:
-    """Return the number of classes that the last weights are for, as an argument; ValueError if they are not logits'."""
-    if not state:
-        return {}
-    last = list(state.values())[-1]
-    if last.dim() == 0 or not 1 < len(last) <= MOST_CLASSES or not last.numel():
-        raise ValueError(
-            f"the last weights, of shape {tuple(last.shape)}, are not those of a layer that makes the logits"
-        )
-    return {"num_classes": len(last)}
+def _built(build: Callable[..., nn.Module], state: dict[str, Tensor], file: Path) -> nn.Module:
+    """Return the network that `build` makes, with these weights and as many classes as they have.
+
+    The last weights of the network are those of the layer that makes the logits. A file need not keep their order.
+    """
+    network = build()
+    head, usual = list(network.state_dict().items())[-1]
+    found = [value for name, value in state.items() if name == head or name.endswith(f".{head}")]
+    if len(found) != 1 or found[0].dim() == 0 or not 1 < len(found[0]) <= MOST_CLASSES:
+        raise ValueError(f"{file}: there are no weights {head} of a layer that makes the logits")
+    if len(found[0]) != len(usual):
+        network = build(num_classes=len(found[0]))
+    return _with_weights(network, state, file)

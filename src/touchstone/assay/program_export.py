@@ -41,7 +41,10 @@ def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -
         return replace(program_model(file), network=model.network, exported=True, notes=notes)
     file = target.with_suffix(".ts")  # traced here, from code that has run already
     if model.onnx is not None:
-        notes += ("torch.export cannot follow the converted network, so it was traced to TorchScript, which keeps one branch of each condition",)
+        notes += (
+            "torch.export cannot follow the converted network, so it was traced to TorchScript, which"
+            " keeps one branch of each condition",
+        )
     return replace(script_model(file, trust_code=True), network=model.network, exported=True, notes=notes)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from touchstone.evidence.selection import Selection
 from touchstone.pipeline.planning.plan import code_files
-from touchstone.pipeline.provenance import chain, sidecar_files
+from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 
 Record = dict[str, Any]
@@ -40,9 +40,12 @@ def adopt(selection: Selection, folder: Path, evidence: str, root: Path = Path()
     written = files_of(records)
     for name in written:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / name, root / name)
+        with whole_files.replaced(root / name) as temporary:
+            shutil.copyfile(folder / name, temporary)
         own = {file: record for file, record in records.items() if Address.parse(file).file == name}
         if Address.parse(next(iter(own))).member:
+            kept = (file for file in files if Address.parse(file).file == name and file not in own)
+            own |= {file: sidecar_files.read_sidecar(root / file) for file in kept}
             sidecar_files.write_bundle_sidecar(
                 root / name, {Address.parse(file).member: one for file, one in own.items()}
             )

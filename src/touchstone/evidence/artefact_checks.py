@@ -104,6 +104,7 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
         elif reader.computable(task):
             rows = reader.draw(len(stated.example_ids)) if task.step in BY_ROW else None
             if rows is not None:
+                _check_every_row(reader, stated, task)
                 stated = select_rows(stated, rows)
                 counts.sampled += 1
             trials = TRIALS if task.step in BY_ROW and len(result.problems) < MOST_PROBLEMS else 0
@@ -112,6 +113,14 @@ def _check(reader: Recomputation, task: Task, counts: Counts, result: Result) ->
             counts.lower += len(stated.found) if task.step == "measure" else 0
         counts.rows[task.step] += len(getattr(stated, "example_ids", ()))
         counts.files[task.step] += 1
+
+
+def _check_every_row(reader: Recomputation, stated: Any, task: Task) -> None:
+    """Check that no row is left out, which a sample of the stated rows would not show."""
+    for role, kind in (("examples", "ExampleSet"), ("outputs", "Outputs")):
+        if role in task.inputs:
+            given = reader.noun(str(task.inputs[role]), kind)
+            budget_checks.check_rows("example_ids", stated.example_ids, given.example_ids)
 
 
 def _compare_with_recomputation(

@@ -97,7 +97,7 @@ def _check(
         for name in SETS:
             with result.reading(RECOMPUTATION, f"{name}_logits.safetensors", f"is not what {model} gives"):
                 own_models.compare(network, examples[name], outputs[name], device)
-        result.proved.append(f"{counted(2 * len(clean), 'prediction')} are what {model} gives")
+                result.proved.append(f"{counted(len(clean), 'prediction')} of {name} images are what {model} gives")
     right = {}
     for name in SETS:
         with result.reading(RECOMPUTATION, f"{name}_logits.safetensors", "belongs to other rows"):

@@ -99,7 +99,7 @@ class Selection:
         for tested, learned in leakage.pairs(self.plan.study):
             files = [self.plan.layout.file("examples", name) for name in (tested, learned)]
             if files[0] in ordered:
-                self._add(files, ordered)
+                self._add([file for file in files if file in self.tasks], ordered)  # no job may need the other
         return list(ordered)
 
     def _add(self, outputs: Iterable[str], ordered: dict[str, None]) -> None:

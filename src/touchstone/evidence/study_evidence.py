@@ -16,7 +16,7 @@ from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.provenance import chain, code, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.bases import read_sources
-from touchstone.pipeline.settings.files import study_file
+from touchstone.pipeline.settings.files import NAME, study_file
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.records import encoding
 from touchstone.report import packing
@@ -125,6 +125,8 @@ def about_study(evidence: Evidence) -> dict[str, Any]:
     about = evidence.about
     if about.keys() != kinds.keys() or any(not isinstance(about[name], kind) for name, kind in kinds.items()):
         raise archive.EvidenceError(f"its manifest is not that of a study: it needs {', '.join(kinds)}")
+    if not NAME.fullmatch(about["study"]):
+        raise archive.EvidenceError(f"its manifest names the study {about['study']!a}, which no study can be called")
     if not all(isinstance(claim, str) for claim in about["claims"]):
         raise archive.EvidenceError("its manifest lists claims that are no text")
     return about

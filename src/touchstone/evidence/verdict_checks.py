@@ -39,10 +39,10 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     if metrics.keys() != selection.metrics.keys():
         return
     rows = numbered(metrics)
-    verdicts: list[Verdict] = []
+    verdicts: list[Verdict] | None = None
     with result.reading(CRITERIA, f"{directory}/claims.csv", "the claims cannot be judged from the rows"):
         verdicts = judge(selection.book, StudyClaims(**selection.plan.questions.claims()), rows)
-    if not verdicts:
+    if verdicts is None:
         return
     chosen = set(selection.claims) or {verdict.claim.id for verdict in verdicts}
     result.verdicts = [

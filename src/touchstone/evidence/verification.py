@@ -102,7 +102,7 @@ def _refuse_code(folder: Path) -> None:
     Raises:
         ValueError: The settings name such files.
     """
-    for file in [*folder.glob(PARAMS), *sorted((folder / OVERLAYS).glob("*.yaml"))]:
+    for file in sorted(folder.rglob("*.yaml")):  # a base may be any of them
         content = read_yaml(file)
         if content.get("plugins"):
             raise ValueError(

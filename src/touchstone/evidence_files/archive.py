@@ -28,8 +28,8 @@ MOST_FILES = 200_000
 MOST_EXPANSION = 500  # times the archive's size; black images with one digit shrink to 1/200
 SMALL = 2**26  # bytes that any archive may expand to
 # Data and settings only. Nothing that a Python process imports can be in an evidence file.
-_PART = r"[A-Za-z0-9_.+@=-]+"
-NAME = re.compile(rf"(?:(?!\.{{1,2}}/){_PART}/)*{_PART}\.(?:safetensors|zip|csv|json|yaml|gz)|reports/[a-z0-9_]+/ROOT")
+_PART = r"(?!\.)[A-Za-z0-9_.+@=-]+"  # no hidden file
+NAME = re.compile(rf"(?:{_PART}/)*{_PART}\.(?:safetensors|zip|csv|json|yaml|gz)|reports/[a-z0-9_]+/ROOT")
 
 
 class EvidenceError(ValueError):

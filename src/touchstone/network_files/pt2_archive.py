@@ -133,7 +133,9 @@ def _graph(content: dict[str, Any]) -> Graph:
         else:
             raise DamagedFile(f"takes a {kind.replace('_', ' ')}, which is no tensor")
     if changed := sorted({kind for spec in signature["output_specs"] for kind in spec} - {"user_output"}):
-        raise DamagedFile(f"changes its own state when it runs ({', '.join(changed)}), so each run would be of another model")
+        raise DamagedFile(
+            f"changes its own state when it runs ({', '.join(changed)}), so each run would be of another model"
+        )
     outputs = [spec["user_output"]["arg"].get("as_tensor", {}).get("name") for spec in signature["output_specs"]]
     if len(inputs) != 1 or inputs[0] is None or len(outputs) != 1 or outputs[0] is None:
         raise DamagedFile(f"takes {len(inputs)} inputs and returns {len(outputs)} outputs; expected images and logits")

@@ -109,7 +109,9 @@ def test_an_attack_that_works_in_place_is_held_to_its_budget_and_leaves_the_imag
     before = images.clone()
 
     with pytest.raises(ValueError, match=r"attacks\[0\] changed row \d+ by"):
-        evaluate(model, images, labels, eps=0.02, steps=1, restarts=1, queries=1, attacks=[lambda m, x, *_: x.fill_(0.5)])
+        evaluate(
+            model, images, labels, eps=0.02, steps=1, restarts=1, queries=1, attacks=[lambda m, x, *_: x.fill_(0.5)]
+        )
 
     assert torch.equal(images, before)
 

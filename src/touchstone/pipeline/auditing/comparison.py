@@ -126,7 +126,7 @@ def read(name: str, root: Path = Path()) -> Report:
         ValueError: There is no such report.
     """
     revision, _, study = name.rpartition(":")
-    folder = root / name if (root / name).is_dir() else root / "reports" / name
+    folder = root / name if (root / name / packing.METRICS).is_file() else root / "reports" / name
     if not revision and (folder / packing.METRICS).is_file():
         return _report(name, lambda file: (folder / file).read_bytes())
     revision, study = (revision, study) if revision else (name, DEFAULT_STUDY)

@@ -38,7 +38,8 @@ from touchstone.pipeline.settings.study import Study
 from touchstone.records.encoding import decode
 from touchstone.records.nouns import Array, ExampleSet
 
-LEARNERS = ("classifiers", "victims", "translators", "detectors")  # the settings of an evaluation that name learners
+# The settings of an evaluation that name learners.
+LEARNERS = ("classifiers", "victims", "rivals", "translators", "detectors", "certificates")
 # Settings of data components that select rows and change no image.
 CHOOSING = frozenset({"part", "limit", "count", "split_seed", "classes", "labelled", "broken"})
 ROW = np.dtype([("pixels", "<u8"), ("more", "<u8"), ("id", "<i8")])  # 128 bits of the image's digest

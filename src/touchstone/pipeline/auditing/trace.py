@@ -96,7 +96,8 @@ def _report(what: str | None) -> Path:
     """Return the folder of a report that is named by its study or by a file in it."""
     path = Path(what or DEFAULT_STUDY)
     named = path.suffix in (".yaml", ".yml") or not path.is_file()  # a study, by its name or its file
-    folder = path if path.is_dir() else Path("reports") / path.stem if named else path.parent
+    folder = Path("reports") / path.stem if named else path.parent
+    folder = path if (path / packing.METRICS).is_file() else folder
     if not (folder / packing.METRICS).is_file():
         studies = [path.parent.name for path in Path("reports").glob(f"*/{packing.METRICS}")]
         raise ValueError(

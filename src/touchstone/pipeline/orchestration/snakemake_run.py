@@ -145,7 +145,8 @@ def _terminable() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)  # only the first signal counts
         raise Terminated
 
-    before = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) != signal.SIG_IGN]  # nohup
+    before = {each: signal.signal(each, stop) for each in heard}
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from contextlib import suppress
@@ -20,6 +21,7 @@ from touchstone.pipeline.provenance import whole_files
 
 FOLDER = ".touchstone/cache"
 OFF = "off"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")  # of an output; anything else could be a path out of the cache
 YOUNG = 3600  # seconds; a running job may be using a file younger than this
 
 
@@ -132,6 +134,7 @@ class Cache:
 def _artefact(entry: Path) -> str | None:
     """Return the digest of an entry's output; None if the entry is unreadable."""
     try:
-        return str(json.loads(entry.read_bytes())["artefact"])
+        digest = str(json.loads(entry.read_bytes())["artefact"])
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
         return None
+    return digest if DIGEST.fullmatch(digest) else None

@@ -1,6 +1,8 @@
 """How a run of Snakemake is ended and concluded: the last line, the exit code, a Snakemake that ignores SIGTERM."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -89,3 +91,14 @@ def test_messages_of_snakemake_are_shown_without_the_rest_of_its_log(conclude, c
     message = capsys.readouterr().err
     assert "the settings of study x are wrong" in message
     assert "greeting" not in message
+
+
+def test_a_run_under_nohup_outlives_its_terminal():
+    """nohup ignores SIGHUP, and its commands inherit that."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with snakemake_run._terminable():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

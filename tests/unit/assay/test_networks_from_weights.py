@@ -1,0 +1,55 @@
+"""Networks of torchvision with weights: those of a file, and the published ones with what torchvision sets for them."""
+
+import pytest
+import torch
+from torchvision import models
+
+from touchstone.assay import networks_from_weights
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A function that saves weights where the published ones of a network are looked for."""
+    file = tmp_path / "weights.pth"
+    monkeypatch.setattr(networks_from_weights, "_download", lambda name: file)
+    return lambda state: torch.save(state, file)
+
+
+@pytest.mark.filterwarnings("ignore:The default weight initialization")
+def test_published_weights_of_googlenet_take_the_input_that_torchvision_transforms(weights):
+    weights(models.googlenet(weights=None, init_weights=False).state_dict())
+
+    assert networks_from_weights.published("googlenet", None).transform_input
+
+
+def test_published_weights_of_a_densenet_fit_by_their_earlier_names(weights):
+    state = models.densenet121().state_dict()
+    weights({key.replace("norm1", "norm.1").replace("conv2", "conv.2"): value for key, value in state.items()})
+
+    network = networks_from_weights.published("densenet121", None)
+
+    assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "squeezenet1_1", "shufflenet_v2_x0_5"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_weights_of_any_number_of_classes_fill_the_network_that_is_named(tmp_path, name, prefix):
+    own = models.get_model(name, weights=None, num_classes=7).eval()
+    torch.save({prefix + key: value for key, value in own.state_dict().items()}, tmp_path / "own.pth")
+    images = torch.rand(2, 3, 64, 64)
+
+    filled = networks_from_weights.published(name, str(tmp_path / "own.pth"))
+
+    assert torch.equal(filled(images), own(images))
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    torch.save({"last.weight": torch.zeros(3, 4)}, tmp_path / "own.pth")
+
+    with pytest.raises(ValueError, match=r"own.pth: there are no weights fc.bias of a layer that makes the logits"):
+        networks_from_weights.published("resnet18", str(tmp_path / "own.pth"))
+
+
+@pytest.mark.parametrize(("name", "size"), [("vit_b_16", 224), ("vit_h_14", 518)])
+def test_published_weights_of_a_vision_transformer_are_for_images_of_their_size(name, size):
+    assert networks_from_weights._published_settings(name) == {"image_size": size}
