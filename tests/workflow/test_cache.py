@@ -162,3 +162,14 @@ def test_a_hit_writes_a_sidecar_that_names_the_new_chain(copied):
     assert {link["file"] for links in content["inputs"].values() for link in links} >= {
         "data/tiny/examples/digits_train.safetensors"
     }
+
+
+def test_what_another_user_keeps_to_themselves_is_not_found(tmp_path, monkeypatch):
+    cache = kept(tmp_path)
+
+    def refuse(path):
+        raise PermissionError(13, "not yours", str(path))
+
+    monkeypatch.setattr(digests, "file_digest", refuse)
+
+    assert cache.fetch("sha256:key") is None

@@ -413,3 +413,12 @@ def test_no_attack_is_made_on_a_certificate_and_it_is_calibrated_by_its_own_smal
     read = {file for task in fits.values() for file in task.input_files}
     assert any("few_calibration" in file for file in read)
     assert not any("digits_calibration" in file for file in read)
+
+
+def test_the_code_of_a_job_that_loads_a_network_includes_what_loads_it(plan):
+    """Evaluations read checkpoints as weights, and build no network."""
+    tasks = [task for rule, wildcards in plan.jobs() for task in plan.tasks(rule, **wildcards)]
+    loading = [t for t in tasks if t.step != "evaluate" and any("/checkpoints/" in file for file in t.input_files)]
+
+    assert {"train", "attack", "translate", "infer", "measure", "fit", "score"} <= {task.step for task in loading}
+    assert [task.output for task in loading if "networks/checkpoints.py" not in code_files((task,))] == []

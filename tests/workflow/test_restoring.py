@@ -168,3 +168,16 @@ def test_forged_raw_files_are_named_like_any_other(copied):
     (told,) = restore.restore(Plan(load("tiny", copied.root)), copied.root).messages()
 
     assert told.startswith("data/raw/sklearn_digits: its bytes changed after ")
+
+
+def test_an_altered_table_and_a_missing_figure_of_the_report_are_made_again(copied):
+    table, figure = copied.root / "reports/tiny/claims.csv", next((copied.root / "reports/tiny/figures").glob("*.svg"))
+    before = table.read_bytes()
+    table.write_bytes(before.replace(b"S1-13", b"S1-14"))
+    figure.unlink()
+
+    told = " ".join(restore.restore(Plan(load("tiny", copied.root)), copied.root).messages())
+    assert "reports/tiny/claims.csv" in told and f"figures/{figure.name}" in told
+    assert set(copied.planned()) == {"Write the report"}
+    copied.run(copied.touchstone("run", "tiny"))
+    assert table.read_bytes() == before and figure.exists()

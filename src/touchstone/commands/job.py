@@ -33,9 +33,11 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _job(options: argparse.Namespace) -> int:
+    name, _, planned = options.rule.partition(":")
+    if planned:  # by a run, for which Ctrl-C is meant: its jobs finish, as those of the warm process do
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     plan = plan_of(options.study)
     study = plan.study
-    name, _, planned = options.rule.partition(":")
     rule = plan.rules.get(name)
     if rule is None:
         raise ValueError(f"study {study.name} has no rule {name}.{nearest(name, plan.rules)}")

@@ -22,7 +22,7 @@ class Job:
     """One task, with the reader and the outputs of its job.
 
     Attributes:
-        files: Digests of the code files, as they are when the job begins. They may be edited while it runs.
+        files: Digests of the code files, as they are when the job begins.
         written: The bytes of the finished artefact, or the file that contains them.
         settings: The task's settings, with a smaller batch if memory ran out.
     """
@@ -68,9 +68,15 @@ class Job:
         return action_of(self.facts)
 
     def write(self, noun: Any) -> None:
-        """Write the task's artefact and its record."""
+        """Write the task's artefact and its record.
+
+        Raises:
+            JobError: Its code was edited meanwhile. What was imported after that is not what the record would name.
+        """
         from touchstone.records import encoding, metric_tables
 
+        if code_files((self.task,)) != self.files:
+            raise JobError(f"{self.task.output}: its code changed while the job ran; run the study again")
         data = metric_tables.encode(noun) if isinstance(noun, metric_tables.Metrics) else encoding.encode(noun)
         self.written = self.outputs.write(self.task.output, data, self.facts)
 

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -103,9 +103,9 @@ class Lines:
         now = time.monotonic()
         if total and (done, total) != self._last and (done == total or now - self._when >= INTERVAL):
             self._last, self._when = (done, total), now
-            print(
-                f"{done} of {total} jobs done{time_left(done, total, now - self._start)}", file=self._stream, flush=True
-            )
+            line = f"{done} of {total} jobs done{time_left(done, total, now - self._start)}"
+            with suppress(OSError):  # nobody reads it any more, or the disk of a log is full: the run goes on
+                print(line, file=self._stream, flush=True)
 
 
 def time_left(done: int, total: int, seconds: float) -> str:

@@ -32,7 +32,8 @@ def clear(plan: Plan, logs: Path) -> None:
     """
     if locks.remove_stale():
         _print("an earlier run was killed; removed its lock on this folder")
-    orphans = run_records.running(logs)
+    every = [folder.parent for folder in logs.parent.glob(f"*/{run_records.FOLDER}")]  # also of other studies
+    orphans = [orphan for each in every for orphan in run_records.running(each)]
     processes.end(orphans)
     if orphans:
         pids = ", ".join(str(orphan.pid) for orphan in orphans)

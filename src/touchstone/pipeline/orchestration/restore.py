@@ -80,6 +80,7 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
         kept = _kept(root, files, record)
         touched = _touched_since(root, outputs, kept) if kept else {}
         broken = _damaged(root, sorted({*_changed_since(root, outputs), *touched}) if kept else outputs)
+        broken += _altered_pages(root, sidecars) if rule.step == "report" else []
         _reset_times(root, {output: end for output, end in touched.items() if not broken})
         if broken:
             record["params"] = [f"{broken[0].file} is damaged"]
@@ -176,6 +177,18 @@ def _damaged(root: Path, outputs: list[str]) -> list[Damage]:
         for part in _later(path):
             with contextlib.suppress(OSError):  # the file belongs to another user
                 os.utime(part, ns=(written, written))
+    return broken
+
+
+def _altered_pages(root: Path, sidecars: dict[str, dict[str, Any]]) -> list[Damage]:
+    """Return the report's tables and figures that are gone or do not match its sidecar."""
+    broken = []
+    for report, sidecar in sidecars.items():
+        for name, expected in sidecar.get("pages", {}).items():
+            path = (root / report).parent / name
+            actual = digests.file_digest(path) if path.is_file() else "no file"
+            if actual != expected and path != root / report:
+                broken.append(Damage(path.relative_to(root).as_posix(), expected, actual))
     return broken
 
 

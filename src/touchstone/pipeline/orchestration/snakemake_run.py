@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ NOTHING = "Nothing to do: nothing has changed"
 POLL = 0.3  # seconds
 REMINDER = 5.0  # seconds between two reminders of what the run waits for
 PATIENCE = 30.0  # seconds that Snakemake may take to end
+FULL = 2**20  # bytes; a disk with less free space counts as full
 LAST_LINES = 20  # shown from the end of Snakemake's log if it reports no error
 
 
@@ -110,13 +112,16 @@ def _run(study: str, cores: str, lock: str, logs: Path, claim: locks.Claim, devi
     start = time.monotonic()
     with log.open("wb") as stream, _terminable():
         snakemake = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
-        claim.name_snakemake(snakemake.pid)
         try:
+            claim.name_snakemake(snakemake.pid)
             _follow_to_the_end(snakemake, events, logs)
         except Terminated:
             print("touchstone: terminated: ending the running jobs; the next run continues from there", file=sys.stderr)
             _take_down(snakemake, logs)
             return 128 + signal.SIGTERM
+        except Exception:  # this process cannot follow Snakemake any more, so it must not leave it behind
+            _take_down(snakemake, logs)
+            raise
     if snakemake.returncode < 0:
         processes.end(run_records.running(logs))  # no process waits for these jobs any more
         message = f"Snakemake was killed (signal {-snakemake.returncode}); the next run continues from there"
@@ -209,5 +214,7 @@ def _conclude(code: int, log: Path, events: EventFile, seconds: float) -> int:
         display.print_failures(state)
     else:  # it failed before it could log, for example because of a mistyped option
         print("\n".join(log.read_text(errors="replace").strip().splitlines()[-LAST_LINES:]), file=sys.stderr)
+    if shutil.disk_usage(log.parent).free < FULL:  # no job could say so in its log
+        print(f"touchstone: the disk of {log.parent} is full", file=sys.stderr)
     print(f"touchstone: the study did not finish; Snakemake's log: {log}", file=sys.stderr)
     return code

@@ -274,4 +274,6 @@ def code_roots(tasks: tuple[Task, ...]) -> list[str]:
     unusual = ["numerics/precision.py"] if any(precision.SETTINGS & block.keys() for block in settings) else []
     if any({"draws", "backward_architecture"} & block.keys() for block in settings):
         unusual.append("adversary/expectation.py")
+    if any("architecture" in name for block in settings for name in block):  # the job loads a network
+        unusual.append("networks/checkpoints.py")
     return [*unusual, *code.roots(tasks[0].step, settings)]

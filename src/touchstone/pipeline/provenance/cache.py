@@ -76,7 +76,7 @@ class Cache:
                 return None
             with suppress(PermissionError):  # of another user
                 os.utime(source)  # gc removes the least recently used
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # the latter of another user
             return None
         return source
 

@@ -33,7 +33,10 @@ def source_digest(source: bytes) -> str:
 @cache
 def _parsed(path: Path, stamp: int) -> tuple[str, tuple[str, ...]]:
     """Return the digest of a file's code, and the package files that it imports."""
-    digest, modules = parsed_code.parsed(path.read_bytes())
+    try:
+        digest, modules = parsed_code.parsed(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     files = (Path(*module.split(".")[1:]).with_suffix(".py").as_posix() for module in modules)
     return digest, tuple(file for file in files if plugins.located(file, PACKAGE) is not None)
 

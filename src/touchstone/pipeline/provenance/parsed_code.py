@@ -23,10 +23,13 @@ def parsed(source: bytes) -> Parsed:
 
     Raises:
         SyntaxError: The bytes are not Python code.
+        ValueError: A relative import, which would lead out of the digest.
     """
     store, key = _store(), sha256(source)
     if key not in store:
         tree = ast.parse(source)
+        if any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)):
+            raise ValueError("a relative import; write `from touchstone.NAME import ...`")
         modules = sorted({name for name in imported(tree) if name.startswith("touchstone.")})
         store[key] = digest_of(tree), tuple(modules)
     return store[key]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+from touchstone.pipeline.settings.problems import Problem
 
 SEEDED = ("classifiers", "translators", "defences", "evaluations")
 
@@ -30,3 +33,19 @@ def inherit(resolved: dict[str, Any]) -> None:
     """Give every defence without seeds those of its classifier."""
     for entry in resolved["defences"].values():
         entry["seeds"] = entry["seeds"] or resolved["classifiers"][entry["classifier"]]["seeds"]
+
+
+def absent(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
+    """Yield the evaluations with a seed that none of their networks has: it would be left out without a word.
+
+    Args:
+        resolved: The settings, after `shift` and `inherit`.
+        first: What `shift` added.
+    """
+    networks = resolved["classifiers"] | resolved["defences"]
+    for name, entry in resolved["evaluations"].items():
+        present = {seed for net in (*entry["classifiers"], *entry["rivals"]) for seed in networks[net]["seeds"]}
+        lacking = sorted(set(entry["seeds"] or ()) - present)
+        if entry["classifiers"] and lacking:
+            have, lack = (", ".join(str(seed - first) for seed in sorted(each)) for each in (present, lacking))
+            yield Problem(("evaluations", name, "seeds"), f"its networks have the seeds {have}, and not {lack}")

@@ -8,6 +8,7 @@ from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS, Step
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.records.encoding import encode
+from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import ExampleSet
 
 
@@ -56,19 +57,19 @@ def test_a_job_holds_no_artefact_of_a_task_that_is_done(files, tmp_path, monkeyp
     assert held == [[], [], []]
 
 
-def test_a_file_that_is_edited_during_a_job_is_recorded_as_it_was_before(files, tmp_path, monkeypatch):
+def test_code_that_is_edited_during_a_job_ends_it_before_anything_is_recorded(files, tmp_path, monkeypatch):
+    """What a task imports after the edit is not what its record would name."""
     monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
     today = {"adversary/evasion.py": "before"}
-    recorded = []
 
     def edit(one):
         today["adversary/evasion.py"] = "after"
-        recorded.append(one.facts["files"])
+        one.write(Metrics(()))
 
     monkeypatch.setattr(job, "code_files", lambda tasks: dict(today))
     monkeypatch.setitem(adapters.ADAPTERS, "edit", edit)
     monkeypatch.setitem(STEPS, "edit", Step("edit", torch=False, cached=False))
 
-    run.run(tuple(Task("edit", {"examples": name}, f"of {name}", {}) for name in files), tmp_path, tmp_path)
-
-    assert recorded == [{"adversary/evasion.py": "before"}] * 3
+    with pytest.raises(job.JobError, match="of a: its code changed while the job ran; run the study again"):
+        run.run(tuple(Task("edit", {"examples": name}, f"of {name}", {}) for name in files), tmp_path, tmp_path)
+    assert not list(tmp_path.glob("of *"))

@@ -111,3 +111,11 @@ def test_without_a_failed_job_snakemakes_messages_are_shown(capsys):
     display.print_failures(RunState(errors=["WorkflowError: the settings of study x are wrong"]))
 
     assert capsys.readouterr().err == "WorkflowError: the settings of study x are wrong\n"
+
+
+def test_a_run_goes_on_when_nobody_reads_its_lines_any_more():
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    display.Lines(Closed()).show(1, 1)

@@ -3,9 +3,11 @@
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.orchestration import locks, recovery
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -58,3 +60,16 @@ def test_a_record_of_a_process_that_is_no_more_ends_nobody(plan, capsys):
     recovery.clear(plan, Path("logs/tiny"))
 
     assert capsys.readouterr().err == ""
+
+
+def test_orphans_of_every_study_are_ended(plan, monkeypatch, capsys):
+    """All studies of a folder share data/raw, whose half-written files are removed next."""
+    for study in ("tiny", "digits"):
+        (Path("logs") / study / run_records.FOLDER).mkdir(parents=True)
+    ended = []
+    monkeypatch.setattr(run_records, "running", lambda logs: [SimpleNamespace(pid=logs.name)])
+    monkeypatch.setattr(recovery.processes, "end", ended.extend)
+
+    recovery.clear(plan, Path("logs/tiny"))
+
+    assert {orphan.pid for orphan in ended} == {"tiny", "digits"}

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -102,3 +104,31 @@ def test_a_run_under_nohup_outlives_its_terminal():
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_run_that_cannot_follow_snakemake_ends_it(tmp_path, monkeypatch):
+    started = []
+
+    def start(*_, **options):
+        started.append(popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return started[0]
+
+    def torn(*_):
+        raise ValueError("a torn line")
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(snakemake_run.subprocess, "Popen", start)
+    monkeypatch.setattr(snakemake_run, "_follow", torn)
+
+    with pytest.raises(ValueError, match="a torn line"):
+        snakemake_run._run("x", "1", "keep", tmp_path, SimpleNamespace(name_snakemake=lambda pid: None), "cpu")
+
+    assert started[0].returncode == -signal.SIGTERM
+
+
+def test_a_full_disk_is_named_where_no_log_could_name_it(conclude, monkeypatch, capsys):
+    monkeypatch.setattr(snakemake_run.shutil, "disk_usage", lambda folder: SimpleNamespace(free=4096))
+
+    assert conclude(1) == 1
+
+    assert re.search(r"the disk of \S+/logs/x is full", capsys.readouterr().err)

@@ -30,6 +30,11 @@ def test_the_digest_covers_the_code_and_the_imports_are_those_of_touchstone():
     assert digest != parsed_code.parsed(SOURCE.replace(b"x = 1", b"x = 2"))[0]
 
 
+def test_a_relative_import_is_refused_because_the_digest_would_not_cover_it():
+    with pytest.raises(ValueError, match=r"a relative import; write `from touchstone\.NAME import"):
+        parsed_code.parsed(b"from ..scale import SCALE\n")
+
+
 def test_without_the_folder_of_a_run_nothing_is_written(tmp_path):
     parsed_code.parsed(SOURCE)
     parsed_code.save()

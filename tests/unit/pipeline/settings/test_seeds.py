@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from touchstone.pipeline.settings import seeds
+from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import load
 
 
@@ -44,3 +45,24 @@ def test_fashion_mnist_trains_no_network_of_the_first_edition():
     }
     assert trained.isdisjoint({0, 1, 2}) and 3 in trained
     assert study.first_seed == 3 and "first_seed" not in study["study"]
+
+
+@pytest.mark.parametrize(("role", "net", "seed", "words"), [
+    ("classifiers", "net", 4, "its networks have the seeds 0, 1, and not 4"),
+    ("classifiers", "part", 0, "its networks have the seeds 1, and not 0"),
+    ("rivals", "net", 1, ""),
+])  # fmt: skip
+def test_a_seed_that_no_network_of_an_evaluation_has_is_named_as_it_is_written(resolved, role, net, seed, words):
+    resolved["evaluations"] = {"one": {"seeds": [seed], "classifiers": ["part"], "rivals": []}}
+    resolved["evaluations"]["one"][role] = [net]
+    first = seeds.shift(resolved)
+    seeds.inherit(resolved)
+
+    assert [problem.message for problem in seeds.absent(resolved, first)] == [words] * bool(words)
+
+
+def test_no_study_may_be_called_like_the_folder_of_raw_files(tmp_path):
+    (tmp_path / "raw.yaml").write_text("study: {title: Raw}\n")
+
+    with pytest.raises(ParamsError, match="a study cannot be called raw, because data/raw has the sources of all"):
+        load(str(tmp_path / "raw.yaml"))
