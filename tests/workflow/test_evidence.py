@@ -240,7 +240,7 @@ LEFT_BEHIND = [
     ("a record of nested JSON", lambda f: (f.folder / f"{MSP.split('#')[0]}.prov.json").write_text("[" * 9999), "bytes", "all_detectors.zip.prov.json"),
     ("a pickle instead of a network", lambda f: (f.folder / NET).write_bytes(b"\x80\x04."), "chain", NET),
     ("settings that name Python code", lambda f: f.text("params.yaml", "\nsources:", "\nplugins: [/tmp]\nsources:"), "settings", "plugins"),
-    ("Python code named by what could be a base of the settings", lambda f: (f.folder / "mine.yaml").write_text("plugins: [/tmp]\n"), "settings", "plugins"),
+    ("another settings file that names Python code", lambda f: (f.folder / "mine.yaml").write_text("plugins: [/tmp]\n"), "settings", "plugins"),
 ]  # fmt: skip
 
 

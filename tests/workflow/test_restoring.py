@@ -176,8 +176,8 @@ def test_an_altered_table_and_a_missing_figure_of_the_report_are_made_again(copi
     table.write_bytes(before.replace(b"S1-13", b"S1-14"))
     figure.unlink()
 
-    told = " ".join(restore.restore(Plan(load("tiny", copied.root)), copied.root).messages())
-    assert "reports/tiny/claims.csv" in told and f"figures/{figure.name}" in told
+    messages = " ".join(restore.restore(Plan(load("tiny", copied.root)), copied.root).messages())
+    assert "reports/tiny/claims.csv" in messages and f"figures/{figure.name}" in messages
     assert set(copied.planned()) == {"Write the report"}
     copied.run(copied.touchstone("run", "tiny"))
     assert table.read_bytes() == before and figure.exists()

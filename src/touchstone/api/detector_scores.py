@@ -144,8 +144,10 @@ def _read(model: nn.Module, images: Tensor, names: Sequence[str], label: str, ba
     for (batch,) in batches(batch_size, images):
         if computed == ["logits"]:  # of any network, whatever its layers
             read = {"logits": model(batch)}
+        elif computed:
+            read = read_out(model, batch, {label: LABELS[label]}, names=computed)
         else:
-            read = read_out(model, batch, {label: LABELS[label]}, names=computed) if computed else {}
+            read = {}
         for name, key in keys.items():
             parts[name].append(batch if name == "images" else read[key].detach())
     return {name: torch.cat(rows) for name, rows in parts.items()}

@@ -30,8 +30,8 @@ def inspect(arguments: Arguments, place: Place) -> Facts:
         ValueError: the model or the images cannot be used; the message says why and what to do.
     """
     torch.set_num_threads(1)
-    for images in (arguments.data, *map(Path, arguments.ood)):
-        _check_outside(images.expanduser(), place.target)
+    for folder in (arguments.data, *map(Path, arguments.ood)):
+        _check_outside(folder.expanduser(), place.target)
     model = user_models.open_model(
         arguments.model,
         architecture=arguments.architecture,

@@ -132,9 +132,9 @@ def _built(build: Callable[..., nn.Module], state: dict[str, Tensor], file: Path
     """
     network = build()
     head, usual = list(network.state_dict().items())[-1]
-    found = [value for name, value in state.items() if name == head or name.endswith(f".{head}")]
-    if len(found) != 1 or found[0].dim() == 0 or not 1 < len(found[0]) <= MOST_CLASSES:
+    heads = [value for name, value in state.items() if name == head or name.endswith(f".{head}")]
+    if len(heads) != 1 or heads[0].dim() == 0 or not 1 < len(heads[0]) <= MOST_CLASSES:
         raise ValueError(f"{file}: there are no weights {head} of a layer that makes the logits")
-    if len(found[0]) != len(usual):
-        network = build(num_classes=len(found[0]))
+    if len(heads[0]) != len(usual):
+        network = build(num_classes=len(heads[0]))
     return _with_weights(network, state, file)

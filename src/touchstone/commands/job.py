@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from touchstone.messages import nearest
-from touchstone.pipeline.jobs import environment, run, run_records
+from touchstone.pipeline.jobs import environment, processes, run, run_records
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.planning.plan import Plan, digests_of, plan_of
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
@@ -55,9 +55,7 @@ def _job(options: argparse.Namespace) -> int:
         if expected and expected != digest:
             raise ValueError(f"the {what} changed since this job was planned; run the study again")
     logs = Path("logs") / study.name
-    # SIGTERM leaves through every `finally`, so that no file is left half written.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with run_records.recorded(logs, rule.name, wildcards, tasks) as record:
+    with processes.leaving_at_sigterm(), run_records.recorded(logs, rule.name, wildcards, tasks) as record:
         stop = logs / run_records.LEAK
         if stop.is_file() and rule.step not in ("fetch", "prepare"):
             raise ValueError(f"not started: {stop.read_text()}")

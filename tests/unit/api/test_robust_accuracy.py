@@ -117,19 +117,19 @@ def test_an_attack_that_works_in_place_is_held_to_its_budget_and_leaves_the_imag
 
 
 @pytest.mark.parametrize(
-    ("images", "labels", "told"),
+    ("images", "labels", "message"),
     [
         (torch.rand(20, *SHAPE), torch.zeros(30, dtype=torch.int64), r"labels are torch.int64 \(30,\), expected"),
         (torch.rand(20, *SHAPE), torch.arange(20), r"labels are in \[0, 19\], the model has 3 classes"),
         (torch.rand(20, *SHAPE).half(), torch.arange(20) % 3, r"images are torch.float16, expected floats"),
     ],
 )
-def test_images_and_labels_are_checked_before_any_attack(images, labels, told):
+def test_images_and_labels_are_checked_before_any_attack(images, labels, message):
     def model(x):
         assert len(x) == 1, "an attack has begun"
         return x.flatten(1)[:, :3].float()
 
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         evaluate(model, images, labels, eps=0.02, steps=1, restarts=1, queries=1, batch_size=10, draws=2)
 
 

@@ -74,16 +74,14 @@ def _used() -> dict[str, float]:
     return {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_bytes": used.ru_maxrss * unit}
 
 
-# Without git's lock: a commit of the user's at that moment would fail.
-STATUS = ("--no-optional-locks", "status", "--porcelain", "-uno")
-
-
 def _commit() -> dict[str, Any]:
     """Return the commit, and whether tracked files differ; None without git."""
     commit = git.output(Path(), "rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "dirty": None}
-    return {"commit": commit.decode().strip(), "dirty": bool(git.output(Path(), *STATUS))}
+    # Without git's lock: a commit of the user's at that moment would fail.
+    changed = git.output(Path(), "--no-optional-locks", "status", "--porcelain", "-uno")
+    return {"commit": commit.decode().strip(), "dirty": bool(changed)}
 
 
 def _versions() -> dict[str, str]:

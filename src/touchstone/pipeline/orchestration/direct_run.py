@@ -7,13 +7,11 @@ files are current ends at once, so an interrupted run continues where it stopped
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -50,23 +48,10 @@ def run(study: str, cores: str) -> int:
     name = plan.study.name
     logs = Path("logs") / name
     recovery.check_writable(plan)
-    with locks.claimed(), _terminable():
+    with locks.claimed(), processes.leaving_at_sigterm():
         recovery.clear(plan, logs)
         (logs / run_records.LEAK).unlink(missing_ok=True)
         return _Run(plan, study, logs).jobs(_at_once(cores, plan.study["study"]["threads"]))
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM leave through every `finally`, one of which ends the jobs; in a notebook's thread, do nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _at_once(cores: str, threads: int) -> int:

@@ -21,7 +21,7 @@ from touchstone.pipeline.provenance import whole_files
 
 FOLDER = ".touchstone/cache"
 OFF = "off"
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")  # of an output; anything else could be a path out of the cache
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 YOUNG = 3600  # seconds; a running job may be using a file younger than this
 
 
@@ -137,4 +137,4 @@ def _artefact(entry: Path) -> str | None:
         digest = str(json.loads(entry.read_bytes())["artefact"])
     except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError):
         return None
-    return digest if DIGEST.fullmatch(digest) else None
+    return digest if DIGEST.fullmatch(digest) else None  # anything else could be a path out of the cache

@@ -37,8 +37,6 @@ from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SE
 from touchstone.pipeline.settings.unmeasured import open_roles, untested
 from touchstone.pipeline.settings.values import shown
 
-RAW = "raw"  # the folder in data/ that all studies share
-
 
 @dataclass(frozen=True)
 class Study:
@@ -80,10 +78,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     name = study if overlay is None else overlay.stem
     if not NAME.fullmatch(name):
         raise ParamsError(f"{overlay}: a study is named [a-z][a-z0-9_]*, got {name!r}")
-    if name == RAW:
-        raise ParamsError(
-            f"{overlay}: a study cannot be called {RAW}, because data/{RAW} has the sources of all studies"
-        )
+    if name == "raw":
+        raise ParamsError(f"{overlay}: a study cannot be called raw, because data/raw has the sources of all studies")
     kinds, problems = sections(), Problems(root / "params.yaml", overlay)
 
     files = read_files(problems, kinds, root)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import reprlib
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from touchstone.messages import LONGEST_WORD, nearest
+from touchstone.pipeline.provenance.cache import DIGEST
 from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.limits import largest
 from touchstone.signatures import Type, fold, within
 
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = LONGEST_WORD
 

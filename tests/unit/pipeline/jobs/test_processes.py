@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 
 import psutil
+import pytest
 
 from touchstone.pipeline.jobs import processes
 
@@ -118,3 +120,16 @@ def test_a_snakemake_in_the_folder_is_found_unless_it_takes_no_lock(tmp_path):
     for each in both:
         each.kill()
         each.wait()
+
+
+def test_sigterm_leaves_a_block_through_what_ends_its_jobs():
+    before = signal.getsignal(signal.SIGTERM)
+    ended = []
+
+    with pytest.raises(SystemExit, match="143"), processes.leaving_at_sigterm():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            ended.append(True)
+
+    assert ended and signal.getsignal(signal.SIGTERM) == before

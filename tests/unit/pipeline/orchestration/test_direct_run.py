@@ -1,8 +1,6 @@
 """A study without Snakemake: the same jobs in order, one folder, a failure that names its log."""
 
 import json
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -85,16 +83,3 @@ def test_every_job_comes_after_the_jobs_whose_files_it_reads():
         read = {file for task in plan.tasks(job[0], **dict(job[1])) for file in task.input_files}
         assert read <= set().union(*(written[other] for other in before)), job
     assert not any(rule.step == "report" for rule, _ in direct_run.graph(plan, pages=False))
-
-
-def test_sigterm_leaves_a_run_through_what_ends_its_jobs():
-    before = signal.getsignal(signal.SIGTERM)
-    ended = []
-
-    with pytest.raises(SystemExit, match="143"), direct_run._terminable():
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-        finally:
-            ended.append(True)
-
-    assert ended and signal.getsignal(signal.SIGTERM) == before
