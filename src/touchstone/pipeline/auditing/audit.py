@@ -15,7 +15,7 @@ from typing import Any
 from touchstone import digests
 from touchstone.pipeline.auditing import recomputation, report_pages
 from touchstone.pipeline.auditing.broken_links import Sidecars
-from touchstone.pipeline.auditing.findings import Finding, actual_digests, address_of, altered_bytes
+from touchstone.pipeline.auditing.findings import Finding, actual_digests, address_of, altered_bytes, computed_digests
 from touchstone.pipeline.planning.plan import Plan, code_roots
 from touchstone.pipeline.provenance import chain, code, git, sidecar_files
 from touchstone.pipeline.provenance.addresses import files_of
@@ -59,26 +59,29 @@ def audit(plan: Plan, root: Path = Path(), expected_root: str | None = None, qui
     committed = report.exists() or sidecar_files.sidecar_path(report).is_file()  # the page itself is not in git
     existing = sorted(path for path in artefacts if path.exists()) + ([report] if report.exists() else [])
     files = _with_members(existing)
-    digest_of = actual_digests(files, quiet)
+    with computed_digests(files, quiet) as wait:
+        differences = list(_against_today(plan, root))
+        overlaps = leakage.overlaps(plan, root, stale=True)
+        clone = chain.absent(root, plan.folder)
+        of_pages = report_pages.differences(report, root, expected_root, clone) if committed else []
+        digest_of = wait()
     broken: dict[str, list[str]] = {}  # {missing input: files that were created from it}
     inputs = Sidecars(root)
     for path in files:
         findings += _against_sidecar(path, root, digest_of, inputs, broken)
-    if chain.absent(root, plan.folder) and not committed:
+    if clone and not committed:
         findings.append(Finding(plan.folder, "contains nothing to audit; run the study first"))
-    elif chain.absent(root, plan.folder):
+    elif clone:
         problem = "is not here: the pages and ROOT were checked, the chain behind them was not"
         findings.append(Finding(plan.folder, f"{problem}; {chain.how_to_get(plan.study.name)}", unchecked=True))
     else:
         reported = {finding.file for finding in findings}
         findings += [Finding(file, f"is missing; {len(outputs)} files were created from it, such as {outputs[0]}")
                      for file, outputs in sorted(broken.items()) if file not in reported]  # fmt: skip
-    findings += _against_today(plan, root)
-    overlaps = leakage.overlaps(plan, root, stale=True)
+    findings += differences
     findings += [Finding(overlap.file, str(overlap)) for overlap in overlaps if overlap.leaks]
-    if committed:
-        findings += report_pages.differences(report, root, expected_root, clone=chain.absent(root, plan.folder))
-    elif expected_root is not None:
+    findings += of_pages
+    if not committed and expected_root is not None:
         findings.append(Finding(address_of(report, root), "is missing, so there is no root digest to compare"))
     return findings
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,9 @@ from rich.console import Console
 from rich.progress import track
 
 from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance.addresses import files_of
+
+LARGE = 64e6  # bytes; fewer are digested at once
 
 
 @dataclass(frozen=True)
@@ -45,18 +52,41 @@ def no_such_file(name: str) -> ValueError:
     return ValueError(f"{name}: no such file; touchstone trace STUDY --number CLAIM names those behind a number")
 
 
+@contextmanager
+def computed_digests(paths: list[Path], quiet: bool) -> Iterator[Callable[[], dict[Path, str]]]:
+    """Compute the digest of each file, folder or member on disk; large ones in other processes, while the block runs.
+
+    Args:
+        paths: The artefacts.
+        quiet: Whether to hide the progress bar.
+
+    Yields:
+        A function that waits for the digests and returns them.
+    """
+    terminal = Console(stderr=True)
+    shown = partial(
+        track, description="checking bytes", total=len(paths), console=terminal, transient=True, disable=quiet
+    )
+    pool = None
+    if sum(Path(file).stat().st_size for file in files_of(map(str, paths))) >= LARGE:
+        # Threads would wait for the interpreter's lock, which the block holds. A forked process need import nothing.
+        pool = ProcessPoolExecutor(os.cpu_count(), get_context("fork"))
+    computed = pool.map(_digest, paths, chunksize=32) if pool else map(_digest, paths)
+    try:
+        yield lambda: dict(zip(paths, shown(computed), strict=True))
+    finally:
+        if pool:
+            pool.shutdown(cancel_futures=True)
+
+
 def actual_digests(paths: list[Path], quiet: bool) -> dict[Path, str]:
-    """Return the digest of each file, folder or member on disk, read in parallel."""
+    """Return the digest of each file, folder or member on disk."""
+    with computed_digests(paths, quiet) as wait:
+        return wait()
 
-    def digest(path: Path) -> str:
-        try:
-            return sidecar_files.artefact_digest(path)
-        except ValueError as error:  # an incomplete bundle
-            return f"none ({error})"
 
-    with ThreadPoolExecutor() as pool:
-        computed = pool.map(digest, paths)
-        shown = track(
-            computed, "checking bytes", len(paths), console=Console(stderr=True), transient=True, disable=quiet
-        )
-        return dict(zip(paths, shown, strict=True))
+def _digest(path: Path) -> str:
+    try:
+        return sidecar_files.artefact_digest(path)
+    except ValueError as error:  # an incomplete bundle
+        return f"none ({error})"
