@@ -72,6 +72,12 @@ MISTAKES = {
     "data for a detector that is not fitted": ("detectors: {msp: {fit: digits_train}}", "detectors.msp.fit: detectors/msp.py is not fitted on anything; leave it out", ""),
     "no anomalies for a detector that learns from them": ("detectors: {gradient_network: {anomalous: []}}", "detectors.gradient_network.anomalous: detectors/gradient_network.py learns from anomalies: must name entries of examples or attacks", ""),
     "anomalies for a detector that does not": ("detectors: {mahalanobis: {anomalous: [pgd]}}", "detectors.mahalanobis.anomalous: detectors/mahalanobis.py learns from no anomalies; leave it out", ""),
+    "a network for a detector that is not fitted": ("detectors: {msp: {classifier: cnn}}", "detectors.msp.classifier: detectors/msp.py is not fitted on anything; leave it out", ""),
+    "held-out images that nothing reads": ("evaluations: {robustness: {fit: digits_detector_train}}", "evaluations.robustness.fit: neither evaluations/robustness.py nor a figure of it reads held-out images; leave it out", ""),
+    "margins that nothing reads": ("evaluations: {robustness: {margins: [nearest_classes]}}", "evaluations.robustness.margins: neither evaluations/robustness.py nor a figure of it reads margins; leave it out", ""),
+    "certificates that nothing reads": ("evaluations: {robustness: {certificates: [msp_high_02]}}", "evaluations.robustness.certificates: neither evaluations/robustness.py nor a figure of it reads certificates; leave it out", ""),
+    "rivals that nothing reads": ("evaluations: {robustness: {rivals: [cnn]}}", "evaluations.robustness.rivals: neither evaluations/robustness.py nor a figure of it reads rivals; leave it out", ""),
+    "a direct attack that is not made": ("evaluations: {robustness: {direct_attacks: [fgsm_02]}}", "evaluations.robustness.direct_attacks: fgsm_02 is not one of its attacks; name it there, too", ""),
     "no static networks": ("classifiers: {cnn_ensemble_pgd: {static_networks: []}}", "classifiers.cnn_ensemble_pgd.static_networks: must name entries of classifiers", ""),
     "an unknown static network": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, maxuot]}}", "classifiers.cnn_ensemble_pgd.static_networks: no entry called maxuot in classifiers", "Did you mean maxout?"),
     "a static network that is a defence": ("classifiers: {cnn_ensemble_pgd: {static_networks: [routed]}}", "classifiers.cnn_ensemble_pgd.static_networks: no entry called routed in classifiers", ""),
@@ -136,6 +142,14 @@ def test_a_mistake_is_reported_with_file_key_value_and_nearest_word(project, mis
     assert "workflow/studies/mine.yaml" in error
     for word in words:
         assert word in error
+
+
+def test_an_evaluation_may_name_margins_that_only_a_figure_of_it_reads(project):
+    figure = "figures: {drawn: {use: margin_scatter, evaluation: robustness, caption: Margins.}}"
+
+    study = overlay(project, "evaluations: {robustness: {margins: [nearest_classes]}}\n" + figure)
+
+    assert study["evaluations"]["robustness"]["margins"] == ["nearest_classes"]
 
 
 def test_a_mistake_in_the_base_file_names_the_base_file(project):

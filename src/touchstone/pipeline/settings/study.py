@@ -28,8 +28,10 @@ from touchstone.pipeline.settings.references import expand_all, unused, wrong_na
 from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import (
     attacked_classifiers,
+    direct_attacks,
     fitting_data,
     inputs,
+    read_data,
     scored_data,
     static_networks,
 )
@@ -107,6 +109,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         static_networks(resolved["classifiers"], resolved["translators"]),
         fitting_data(resolved["detectors"]),
         scored_data(resolved["detectors"]),
+        read_data(resolved["evaluations"], resolved["figures"]),
+        direct_attacks(resolved["evaluations"]),
         wrong_defences(resolved),
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
