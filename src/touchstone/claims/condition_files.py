@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from touchstone.claims.criteria import COMPARISONS, Bound, Condition, RowQuery
-from touchstone.claims.file_checks import ClaimError, Place, check_block, number, text
+from touchstone.claims.file_checks import ClaimError, Place, check_block, number, text, truth
 
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
+# The numbers that a threat model states, as in statistics/threats.py, which imports numpy.
+THREAT = ("eps", "steps", "step_size", "restarts", "imitations", "queries", "draws")
 NUMBER = ("name", *COLUMNS, "tolerance", "no_effect", "distance", "optional", "consequence", "stuck", "certified",
           *COMPARISONS)  # fmt: skip
 
@@ -43,7 +45,7 @@ def read_condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Cond
         tolerance=number((*place, "tolerance"), block.get("tolerance", 0)),
         no_effect=None if block.get("no_effect") is None else number((*place, "no_effect"), block["no_effect"]),
         distance=number((*place, "distance"), block.get("distance", 0)),
-        optional=block.get("optional", False),
+        optional=truth((*place, "optional"), block.get("optional", False)),
         consequence=block.get("consequence", ""),
         stuck=(beside["stuck"],) if beside["stuck"] else (),
         certified=beside["certified"],
@@ -56,7 +58,7 @@ def _rows(place: Place, block: Mapping[str, Any]) -> RowQuery:
             raise ClaimError(place, f"{column} is missing; add it here or under the criterion's rows")
     evaluation, metric, entry, examples = (text(place, column, block[column]) for column in COLUMNS[:-1])
     threat = block.get("threat") or {}
-    check_block((*place, "threat"), threat)
+    check_block((*place, "threat"), threat, THREAT)
     threat = tuple((key, number((*place, "threat", key), value)) for key, value in threat.items())
     return RowQuery(evaluation, metric, entry, examples, threat)
 
@@ -72,4 +74,7 @@ def _bound(place: Place, value: Any, comparison: str) -> Bound:
         return number(place, value)
     if not isinstance(value, list) or len(value) != 2:
         raise ClaimError(place, "expected two ends, [lowest, highest]")
-    return (number(place, value[0]), number(place, value[1]))
+    lowest, highest = (number(place, end) for end in value)
+    if lowest > highest:
+        raise ClaimError(place, f"expected two ends, [lowest, highest], got [{lowest:g}, {highest:g}]; swap them")
+    return lowest, highest

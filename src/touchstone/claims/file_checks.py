@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -59,7 +60,16 @@ def text(place: Place, key: str, value: Any) -> str:
 
 
 def number(place: Place, value: Any) -> float:
-    """Return a number as a float."""
+    """Return a number as a float, which is finite."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ClaimError(place, f"expected a number, got {value!r}")
+    if not abs(value) <= sys.float_info.max:
+        raise ClaimError(place, f"expected a finite number, got {value}")
     return float(value)
+
+
+def truth(place: Place, value: Any) -> bool:
+    """Return a truth value."""
+    if not isinstance(value, bool):
+        raise ClaimError(place, f"expected true or false, got {value!r}")
+    return value

@@ -16,6 +16,7 @@ from touchstone.claims.criteria import (
     KINDS,
     MANY,
     MARKS,
+    MET,
     Book,
     Criterion,
     Published,
@@ -24,7 +25,7 @@ from touchstone.claims.criteria import (
     roles_in,
     with_both_sides,
 )
-from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names, text
+from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names, text, truth
 from touchstone.messages import nearest
 
 PAPER = (
@@ -131,7 +132,8 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
     roles = {role: _role((*place, "roles", role), words) for role, words in block.get("roles", {}).items()}
     unjudged = {key: value for key, value in rows.items() if key not in (*COMPARISONS, "no_effect", "optional")}
     check_names((*place, "kind"), [block.get("kind", KINDS[0])], KINDS)
-    for key in ("setting", "criterion", "met", "otherwise", "says"):
+    check_names((*place, "met"), [block.get("met", MET[0])], MET)
+    for key in ("setting", "criterion", "otherwise", "says"):
         if not isinstance(block.get(key, ""), str):
             raise ClaimError((*place, key), "expected text")
     check_names((*place, "seeds"), [block["seeds"]] if "seeds" in block else [], ["each"])
@@ -141,8 +143,6 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
             raise ClaimError((*place, key), "expected a list")
     if not block.get("tests"):
         raise ClaimError(place, "needs tests: the numbers that it judges")
-    if not isinstance(block.get("paper_scale", False), bool):
-        raise ClaimError((*place, "paper_scale"), "expected true or false")
     inherited = {"distance": facts.get("distance", DISTANCE)} | rows
     tests = read_conditions((*place, "tests"), block.get("tests", []), inherited)
     read = Criterion(
@@ -158,11 +158,11 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         broken_by=tuple(block.get("broken_by", ())),
         each_seed=block.get("seeds") == "each",
         together=tuple(block.get("together", ())),
-        met=block.get("met", "confirmed"),
+        met=block.get("met", MET[0]),
         otherwise=block.get("otherwise", ""),
         says=block.get("says", ""),
         kind=block.get("kind", KINDS[0]),
-        paper_scale=block.get("paper_scale", False),
+        paper_scale=truth((*place, "paper_scale"), block.get("paper_scale", False)),
         revised=tuple(
             _revision((*place, "revised", str(index)), each) for index, each in enumerate(block.get("revised", []))
         ),
