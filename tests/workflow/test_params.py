@@ -72,6 +72,12 @@ MISTAKES = {
     "data for a detector that is not fitted": ("detectors: {msp: {fit: digits_train}}", "detectors.msp.fit: detectors/msp.py is not fitted on anything; leave it out", ""),
     "no anomalies for a detector that learns from them": ("detectors: {gradient_network: {anomalous: []}}", "detectors.gradient_network.anomalous: detectors/gradient_network.py learns from anomalies: must name entries of examples or attacks", ""),
     "anomalies for a detector that does not": ("detectors: {mahalanobis: {anomalous: [pgd]}}", "detectors.mahalanobis.anomalous: detectors/mahalanobis.py learns from no anomalies; leave it out", ""),
+    "a network for a detector that is not fitted": ("detectors: {msp: {classifier: cnn}}", "detectors.msp.classifier: detectors/msp.py is not fitted on anything; leave it out", ""),
+    "held-out images that nothing reads": ("evaluations: {robustness: {fit: digits_detector_train}}", "evaluations.robustness.fit: neither evaluations/robustness.py nor a figure of it reads held-out images; leave it out", ""),
+    "margins that nothing reads": ("evaluations: {robustness: {margins: [nearest_classes]}}", "evaluations.robustness.margins: neither evaluations/robustness.py nor a figure of it reads margins; leave it out", ""),
+    "certificates that nothing reads": ("evaluations: {robustness: {certificates: [msp_high_02]}}", "evaluations.robustness.certificates: neither evaluations/robustness.py nor a figure of it reads certificates; leave it out", ""),
+    "rivals that nothing reads": ("evaluations: {robustness: {rivals: [cnn]}}", "evaluations.robustness.rivals: neither evaluations/robustness.py nor a figure of it reads rivals; leave it out", ""),
+    "a direct attack that is not made": ("evaluations: {robustness: {direct_attacks: [fgsm_02]}}", "evaluations.robustness.direct_attacks: fgsm_02 is not one of its attacks; name it there, too", ""),
     "no static networks": ("classifiers: {cnn_ensemble_pgd: {static_networks: []}}", "classifiers.cnn_ensemble_pgd.static_networks: must name entries of classifiers", ""),
     "an unknown static network": ("classifiers: {cnn_ensemble_pgd: {static_networks: [cnn, maxuot]}}", "classifiers.cnn_ensemble_pgd.static_networks: no entry called maxuot in classifiers", "Did you mean maxout?"),
     "a static network that is a defence": ("classifiers: {cnn_ensemble_pgd: {static_networks: [routed]}}", "classifiers.cnn_ensemble_pgd.static_networks: no entry called routed in classifiers", ""),
@@ -93,6 +99,12 @@ MISTAKES = {
     "an unknown study setting": ("study: {device: gpu}", "study.device: expected one of cpu, cuda, auto", ""),
     "a threshold without data": ("study: {calibration: nowhere}", "study.calibration: no example set called nowhere", ""),
     "an unknown confounding label": ("detectors: {gradient_network: {label: sofmax_all}}", "detectors.gradient_network.label", "Did you mean softmax_all?"),
+    "unknown networks in the settings of an evaluation": ("evaluations: {single_step: {own_probabilities: [rfb]}}", "evaluations.single_step.own_probabilities: no entry called rfb in classifiers or defences", "Did you mean rbf?"),
+    "an unknown entry to compare with": ("evaluations: {agreement_beyond_chance: {against: [cnnn]}}", "evaluations.agreement_beyond_chance.against: no entry called cnnn in classifiers or", "Did you mean cnn?"),
+    "an unknown in-distribution set": ("evaluations: {detection: {id_examples: digits_tets}}", "evaluations.detection.id_examples: no entry called digits_tets in examples", "Did you mean digits_test?"),
+    "an unknown label of an evaluation": ("evaluations: {expressivity: {label: sofmax_all}}", "evaluations.expressivity.label: no entry called sofmax_all in confounding", "Did you mean softmax_all?"),
+    "an unknown network of a figure": ("figures: {gradients: {classifier: cnnn}}", "figures.gradients.classifier: no entry called cnnn in classifiers or defences", "Did you mean cnn?"),
+    "an unknown attack on a set of a figure": ("figures: {gradients: {sets: [digits_test/pdg]}}", "figures.gradients.sets: no entry called pdg in", "Did you mean pgd?"),
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
     "an unknown claim": ("claims: {S3-44: {softmax: softmax}}", "claims.S3-44: no such claim", "Did you mean S3-4?"),
     "a published claim": ("claims: {P3-8: {plain: cnn}}", "claims.P3-8: a published figure", "use what scales it down: S3-4"),
@@ -130,6 +142,14 @@ def test_a_mistake_is_reported_with_file_key_value_and_nearest_word(project, mis
     assert "workflow/studies/mine.yaml" in error
     for word in words:
         assert word in error
+
+
+def test_an_evaluation_may_name_margins_that_only_a_figure_of_it_reads(project):
+    figure = "figures: {drawn: {use: margin_scatter, evaluation: robustness, caption: Margins.}}"
+
+    study = overlay(project, "evaluations: {robustness: {margins: [nearest_classes]}}\n" + figure)
+
+    assert study["evaluations"]["robustness"]["margins"] == ["nearest_classes"]
 
 
 def test_a_mistake_in_the_base_file_names_the_base_file(project):

@@ -7,7 +7,7 @@ from typing import Any
 
 from touchstone.claims import paper_files
 from touchstone.claims.criteria import Criterion
-from touchstone.claims.paper_files import ClaimError, Place
+from touchstone.claims.file_checks import ClaimError, Place
 
 PLACE: Place = ("contrast",)
 NUMBERS = ("unaware", "aware", "reference")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 # Whose claim a criterion is: the paper's; the opposite of it, which we claim; a check of our own attacks; or background.
 KINDS = ("paper", "counter", "check", "context")
 COMPARISONS = ("at_least", "at_most", "above", "below", "between", "equals")
+MET = ("confirmed", "true by construction")  # what a claim may be called if its tests are met
 MANY = ("each", "mean")  # entries that are judged one by one, entries that are averaged before they are judged
 MARKS = {"P": "read in published text", "C": "read in released code", "R": "read in the public review",
          "K": "from notes, not read again"}  # fmt: skip

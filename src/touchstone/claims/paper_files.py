@@ -7,25 +7,25 @@ criterion's `rows:`, which its tests, needs and breaks inherit in three differen
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from touchstone.claims.condition_files import NUMBER, read_condition, read_conditions
 from touchstone.claims.criteria import (
     COMPARISONS,
     KINDS,
     MANY,
     MARKS,
+    MET,
     Book,
-    Bound,
-    Condition,
     Criterion,
     Published,
     Revision,
     Role,
-    RowQuery,
     roles_in,
     with_both_sides,
 )
+from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names, text, truth
 from touchstone.messages import nearest
 
 PAPER = (
@@ -39,21 +39,8 @@ CRITERION = (
     "setting", "criterion", "scales", "roles", "tests", "needs", "rows", "breaks", "broken_by", "seeds", "together", "met",
     "otherwise", "says", "kind", "paper_scale", "revised",
 )  # fmt: skip
-COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
-NUMBER = ("name", *COLUMNS, "tolerance", "no_effect", "distance", "optional", "consequence", "stuck", "certified",
-          *COMPARISONS)  # fmt: skip
 REVISION = ("date", "was", "why", "known")
 DISTANCE = 0.05  # of a paper that fixes none
-
-Place = tuple[str, ...]
-
-
-class ClaimError(ValueError):
-    """A mistake in a paper.yaml: the keys that lead to it, and what is wrong."""
-
-    def __init__(self, place: Place, message: str) -> None:
-        super().__init__(f"{'.'.join(place)}: {message}")
-        self.place, self.message = place, message
 
 
 def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
@@ -74,8 +61,8 @@ def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
             criteria[name] = criterion(name, facts, block)
     for one in criteria.values():
         own = [name for name, figure in published.items() if figure.paper == one.paper]
-        _check_names(("criteria", one.id, "scales"), one.scales, own)
-        _check_names(("criteria", one.id, "broken_by"), one.broken_by, criteria)
+        check_names(("criteria", one.id, "scales"), one.scales, own)
+        check_names(("criteria", one.id, "broken_by"), one.broken_by, criteria)
     return Book(published, criteria)
 
 
@@ -115,11 +102,11 @@ def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:
 
 def _published(name: str, facts: Mapping[str, Any], block: Any) -> Published:
     place = ("published", name)
-    _check_block(place, block, (*FIGURE, UNMEASURED), required=FIGURE)
+    check_block(place, block, (*FIGURE, UNMEASURED), required=FIGURE)
     marks = block["marks"]
     if not isinstance(marks, list) or not marks:
         raise ClaimError((*place, "marks"), f"expected a list of {', '.join(MARKS)}: what was read")
-    _check_names((*place, "marks"), marks, MARKS)
+    check_names((*place, "marks"), marks, MARKS)
     for key in (*FIGURE[:3], UNMEASURED):
         if key in block and (not isinstance(block[key], str) or not block[key].strip()):
             raise ClaimError((*place, key), "must be given, as text")
@@ -138,27 +125,26 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         ClaimError: it is wrong.
     """
     place = ("criteria", name)
-    _check_block(place, block, CRITERION, required=("setting", "criterion"))
+    check_block(place, block, CRITERION, required=("setting", "criterion"))
     rows = block.get("rows", {})
-    _check_block((*place, "rows"), rows, NUMBER)
-    _check_block((*place, "roles"), block.get("roles", {}))
+    check_block((*place, "rows"), rows, NUMBER)
+    check_block((*place, "roles"), block.get("roles", {}))
     roles = {role: _role((*place, "roles", role), words) for role, words in block.get("roles", {}).items()}
     unjudged = {key: value for key, value in rows.items() if key not in (*COMPARISONS, "no_effect", "optional")}
-    _check_names((*place, "kind"), [block.get("kind", KINDS[0])], KINDS)
-    for key in ("setting", "criterion", "met", "otherwise", "says"):
+    check_names((*place, "kind"), [block.get("kind", KINDS[0])], KINDS)
+    check_names((*place, "met"), [block.get("met", MET[0])], MET)
+    for key in ("setting", "criterion", "otherwise", "says"):
         if not isinstance(block.get(key, ""), str):
             raise ClaimError((*place, key), "expected text")
-    _check_names((*place, "seeds"), [block["seeds"]] if "seeds" in block else [], ["each"])
-    _check_names((*place, "together"), block.get("together") or [], block.get("roles") or {})
+    check_names((*place, "seeds"), [block["seeds"]] if "seeds" in block else [], ["each"])
+    check_names((*place, "together"), block.get("together") or [], block.get("roles") or {})
     for key in ("tests", "needs", "scales", "broken_by", "together", "revised"):
         if not isinstance(block.get(key, []), list):
             raise ClaimError((*place, key), "expected a list")
     if not block.get("tests"):
         raise ClaimError(place, "needs tests: the numbers that it judges")
-    if not isinstance(block.get("paper_scale", False), bool):
-        raise ClaimError((*place, "paper_scale"), "expected true or false")
     inherited = {"distance": facts.get("distance", DISTANCE)} | rows
-    tests = _conditions((*place, "tests"), block.get("tests", []), inherited)
+    tests = read_conditions((*place, "tests"), block.get("tests", []), inherited)
     read = Criterion(
         id=name,
         paper=str(facts.get("name", "")),
@@ -167,31 +153,31 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         scales=tuple(block.get("scales", ())),
         roles=roles,
         tests=tuple(with_both_sides(each, roles) for each in tests),
-        needs=_conditions((*place, "needs"), block.get("needs", []), unjudged),
-        breaks=_condition((*place, "breaks"), unjudged, block["breaks"]) if "breaks" in block else None,
+        needs=read_conditions((*place, "needs"), block.get("needs", []), unjudged),
+        breaks=read_condition((*place, "breaks"), unjudged, block["breaks"]) if "breaks" in block else None,
         broken_by=tuple(block.get("broken_by", ())),
         each_seed=block.get("seeds") == "each",
         together=tuple(block.get("together", ())),
-        met=block.get("met", "confirmed"),
+        met=block.get("met", MET[0]),
         otherwise=block.get("otherwise", ""),
         says=block.get("says", ""),
         kind=block.get("kind", KINDS[0]),
-        paper_scale=block.get("paper_scale", False),
+        paper_scale=truth((*place, "paper_scale"), block.get("paper_scale", False)),
         revised=tuple(
             _revision((*place, "revised", str(index)), each) for index, each in enumerate(block.get("revised", []))
         ),
     )
     placeholders = [*map(str, range(len(read.tests))), *(["breaks"] if read.breaks else [])]
-    _check_names((*place, "says"), roles_in(_text(place, "says", read.says)), placeholders, "the number")
+    check_names((*place, "says"), roles_in(text(place, "says", read.says)), placeholders, "the number")
     for condition in (*read.tests, *read.needs, *([read.breaks] if read.breaks else [])):
-        _check_names(place, condition.roles, roles, f"{condition.name}: the role")
+        check_names(place, condition.roles, roles, f"{condition.name}: the role")
         not_averaged = [role for role in condition.roles if roles[role].many != "mean"]
-        _check_names(place, roles_in(condition.name), not_averaged, f"{condition.name}: the role")
+        check_names(place, roles_in(condition.name), not_averaged, f"{condition.name}: the role")
     return read
 
 
 def _revision(place: Place, block: Any) -> Revision:
-    _check_block(place, block, REVISION, required=REVISION)
+    check_block(place, block, REVISION, required=REVISION)
     if not isinstance(block["known"], bool):
         raise ClaimError((*place, "known"), "expected true or false: was the outcome of a run known?")
     return Revision(str(block["date"]), str(block["was"]), str(block["why"]), block["known"])
@@ -201,100 +187,6 @@ def _role(place: Place, words: Any) -> Role:
     if not isinstance(words, str) or not 1 <= len(words.split()) <= 2:
         raise ClaimError(place, "expected a section, such as classifiers, or each or mean before it")
     *many, section = words.split()
-    _check_names(place, many, MANY)
-    _check_names(place, [section], SECTIONS, "the section")
+    check_names(place, many, MANY)
+    check_names(place, [section], SECTIONS, "the section")
     return Role(section, many[0] if many else "")
-
-
-def _check_block(place: Place, block: Any, allowed: Iterable[str] = (), required: Iterable[str] = ()) -> None:
-    if not isinstance(block, dict):
-        raise ClaimError(place, "expected a block of keys")
-    if allowed:
-        _check_names(place, block, allowed, "the key")
-    for key in required:
-        if key not in block:
-            raise ClaimError(place, f"{key} is missing; add it")
-
-
-def _check_names(place: Place, names: Iterable[Any], allowed: Iterable[str], what: str = "") -> None:
-    allowed = list(allowed)
-    for name in names:
-        if name not in allowed:
-            listed = ", ".join(allowed) or "nothing"
-            raise ClaimError(place, f"{what} {name} is not among {listed}.{nearest(str(name), allowed)}".lstrip())
-
-
-def _conditions(place: Place, blocks: list[Any], inherited: Mapping[str, Any]) -> tuple[Condition, ...]:
-    return tuple(_condition((*place, str(index)), inherited, block) for index, block in enumerate(blocks))
-
-
-def _condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Condition:
-    """Return one number with its bound; what it does not say itself it inherits from its criterion."""
-    _check_block(place, own)
-    block = {**inherited, **own}
-    _check_block(place, block, NUMBER, required=("name",))
-    comparisons = [name for name in COMPARISONS if name in block]
-    if len(comparisons) > 1:
-        raise ClaimError(place, f"compares by {' and '.join(comparisons)}; keep one of them")
-    comparison = comparisons[0] if comparisons else ""
-    beside: dict[str, Condition | None] = {"stuck": None, "certified": None}
-    unjudged = {
-        key: value for key, value in block.items() if key not in (*COMPARISONS, *beside, "no_effect", "optional")
-    }
-    for part in beside:
-        if block.get(part) is not None:
-            _check_block((*place, part), block[part], (*COLUMNS, *COMPARISONS))
-            beside[part] = _condition((*place, part), unjudged | {"name": part}, block[part])
-    return Condition(
-        name=_text(place, "name", block["name"]),
-        rows=_rows(place, block),
-        comparison=comparison,
-        bounds=_bounds((*place, comparison), block.get(comparison), comparison),
-        tolerance=_number((*place, "tolerance"), block.get("tolerance", 0)),
-        no_effect=None if block.get("no_effect") is None else _number((*place, "no_effect"), block["no_effect"]),
-        distance=_number((*place, "distance"), block.get("distance", 0)),
-        optional=block.get("optional", False),
-        consequence=block.get("consequence", ""),
-        stuck=(beside["stuck"],) if beside["stuck"] else (),
-        certified=beside["certified"],
-    )
-
-
-def _text(place: Place, key: str, value: Any) -> str:
-    """Return a text whose braces, if it has any, hold roles."""
-    try:
-        roles_in(str(value))
-    except ValueError as error:
-        raise ClaimError((*place, key), f"{error}; a role is written {{role}}") from None
-    return str(value)
-
-
-def _rows(place: Place, block: Mapping[str, Any]) -> RowQuery:
-    for column in COLUMNS:
-        if column not in block and column != "threat":
-            raise ClaimError(place, f"{column} is missing; add it here or under the criterion's rows")
-    evaluation, metric, entry, examples = (_text(place, column, block[column]) for column in COLUMNS[:-1])
-    threat = block.get("threat") or {}
-    _check_block((*place, "threat"), threat)
-    threat = tuple((key, _number((*place, "threat", key), value)) for key, value in threat.items())
-    return RowQuery(evaluation, metric, entry, examples, threat)
-
-
-def _bounds(place: Place, value: Any, comparison: str) -> Mapping[str, Bound] | Bound | None:
-    if isinstance(value, dict):
-        return {data: _bound((*place, data), bound, comparison) for data, bound in value.items()}
-    return None if value is None else _bound(place, value, comparison)
-
-
-def _bound(place: Place, value: Any, comparison: str) -> Bound:
-    if comparison != "between":
-        return _number(place, value)
-    if not isinstance(value, list) or len(value) != 2:
-        raise ClaimError(place, "expected two ends, [lowest, highest]")
-    return (_number(place, value[0]), _number(place, value[1]))
-
-
-def _number(place: Place, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ClaimError(place, f"expected a number, got {value!r}")
-    return float(value)

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from touchstone.claims.criteria import Bound, Condition, Criterion, Published
+from touchstone.claims.criteria import MET, Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
 from touchstone.statistics.seed_intervals import CONFIDENCE
 from touchstone.statistics.wording import bracketed, limit, written
 
 # Axis 1: does the claim hold here?
-CONFIRMED, INCONCLUSIVE, NOT_CONFIRMED = "confirmed", "inconclusive", "not confirmed"
-BY_CONSTRUCTION, REPORTED, NOT_RUN = "true by construction", "reported", "not run"
+CONFIRMED, BY_CONSTRUCTION = MET
+INCONCLUSIVE, NOT_CONFIRMED, REPORTED, NOT_RUN = "inconclusive", "not confirmed", "reported", "not run"
 SAME, OPPOSITE = "same direction", "opposite direction"  # of published figures on other data or another network
 # If several apply, the first is the word: a claim is as good as the weakest of what it asks for.
 STATUSES = (BY_CONSTRUCTION, NOT_CONFIRMED, OPPOSITE, NOT_RUN, INCONCLUSIVE, CONFIRMED, SAME, REPORTED)

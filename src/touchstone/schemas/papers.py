@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from touchstone.claims.criteria import COMPARISONS, KINDS, MANY, MARKS
+from touchstone.claims.condition_files import THREAT
+from touchstone.claims.criteria import COMPARISONS, KINDS, MANY, MARKS, MET
 from touchstone.claims.paper_files import SECTIONS
 from touchstone.schemas.values import CRITERION_ID, DRAFT, NAME, PUBLISHED_ID, Schema, ref
 
@@ -108,7 +109,7 @@ def _criterion() -> Schema:
         "seeds": {"enum": ["each"]} | _says("Judge every seed; without it, the mean over seeds."),
         "together": {"type": "array", "items": TEXT, "minItems": 2}
         | _says("`each` roles whose entries go in pairs: the first with the first."),
-        "met": TEXT | _says("The status word if the tests are met."),
+        "met": {"enum": [*MET], "default": MET[0]} | _says("The status word if the tests are met."),
         "otherwise": TEXT | _says("The label if they are not met."),
         "says": TEXT
         | _says("The result as a sentence; {0} is the number of the first test, {breaks} that of `breaks`."),
@@ -140,8 +141,7 @@ def _columns() -> dict[str, Schema]:
         "metric": TEXT | _says("Its metric; `1 - robust_accuracy` is the error." + PATTERN),
         "entry": TEXT | _says("The network, and its detector if it has one: {net}+{detector}." + PATTERN),
         "examples": TEXT | _says("The images: {ood}, or {ood}/{attack} if they are attacked." + PATTERN),
-        "threat": {"type": "object", "additionalProperties": NUMBER}
-        | _says("The budget of the attack, such as {eps: 0.1}."),
+        "threat": _block(dict.fromkeys(THREAT, NUMBER)) | _says("The budget of the attack, such as {eps: 0.1}."),
     }
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from touchstone.claims import contrast_files, contrasts
+from touchstone.claims.file_checks import ClaimError
 from touchstone.claims.judging import StudyClaims
-from touchstone.claims.paper_files import ClaimError
 from touchstone.pipeline.settings import papers
 
 STUDY = runpy.run_path(str(Path(__file__).parents[2] / "synthetic_study.py"))

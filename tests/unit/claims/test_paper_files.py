@@ -5,8 +5,9 @@ import re
 import pytest
 from hand_made_claims import ROLES, ROWS, asks, book
 
-from touchstone.claims import paper_files
+from touchstone.claims import condition_files, paper_files
 from touchstone.claims.criteria import Revision
+from touchstone.statistics import threats
 
 FIGURE = {"setting": "s", "figure": "99%", "source": "s.1", "marks": ["P"]}
 CHANGE = {"date": "2026-11-21", "was": "at least .9", "why": "too little", "known": True}
@@ -34,6 +35,17 @@ def read(figure=None, criterion=None, **paper):
         (asks() | {"roles": ROLES | {"net": "every classifiers"}}, "every is not among each, mean"),
         (asks() | {"kind": "against"}, "kind: against is not among paper, counter, check, context"),
         (asks() | {"paper_scale": "yes"}, "criteria.S9-1.paper_scale: expected true or false"),
+        (asks(between=[0.9, 0.1]), "tests.0.between: expected two ends, [lowest, highest], got [0.9, 0.1]; swap them"),
+        (asks(between={"digits": [0.9, 0.1]}), "tests.0.between.digits: expected two ends, [lowest, highest]"),
+        (asks(between=[0, float("inf")]), "tests.0.between: expected a finite number, got inf"),
+        (asks(at_least=float("nan")), "tests.0.at_least: expected a finite number, got nan"),
+        (asks(at_least=10**400), "tests.0.at_least: expected a finite number"),
+        (asks(optional="no"), "tests.0.optional: expected true or false, got 'no'"),
+        (asks() | {"rows": ROWS | {"optional": 1}}, "tests.0.optional: expected true or false, got 1"),
+        (asks(threat={"epss": 0.1}), "tests.0.threat: the key epss is not among eps, steps, step_size, restarts"),
+        (asks(threat={"step_sise": 0.1}), "Did you mean step_size?"),
+        (asks() | {"met": "confirmd"}, "met: confirmd is not among confirmed, true by construction. Did you mean"),
+        (asks() | {"met": ""}, "S9-1.met: is not among confirmed, true by construction"),
         (asks() | {"fixed": "not run"}, "the key fixed is not among"),
         (asks(minus={"entry": "mlp"}), "the key minus is not among"),
         (asks(no_effect="half"), "tests.0.no_effect: expected a number"),
@@ -63,6 +75,18 @@ def test_limits_are_a_list_of_sentences(limits):
     facts = {"name": "Paper", "cite": "c", "url": "https://example.org", "limits": limits}
 
     assert [str(mistake) for mistake in paper_files.mistakes(facts)] == ["limits: expected a list of sentences"]
+
+
+def test_a_threat_may_state_each_number_that_the_threat_model_of_a_row_states():
+    assert set(condition_files.THREAT) == set(threats.STATED) - {"target"}  # a target is a word
+
+    [test] = read(criterion=asks(threat=dict.fromkeys(condition_files.THREAT, 1))).criteria["S9-1"].tests
+
+    assert dict(test.rows.threat).keys() == set(condition_files.THREAT)
+
+
+def test_the_ends_of_a_bound_may_be_equal():
+    assert read(criterion=asks(between=[0.5, 0.5])).criteria["S9-1"].tests[0].bounds == (0.5, 0.5)
 
 
 def test_changes_are_read_in_their_order():

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from touchstone import plugins, registry
-from touchstone.claims import paper_files
+from touchstone.claims import condition_files, paper_files
 from touchstone.pipeline.settings.files import read_yaml
 from touchstone.pipeline.settings.sections import sections
 from touchstone.schemas import files
@@ -257,7 +257,7 @@ def test_a_criterion_has_the_keys_that_the_reader_of_papers_accepts():
     assert set(schema("paper")["properties"]) == set(paper_files.PAPER)
     assert set(definitions["published"]["properties"]) == {*paper_files.FIGURE, paper_files.UNMEASURED}
     assert set(definitions["criterion"]["properties"]) == set(paper_files.CRITERION)
-    assert set(definitions["condition"]["properties"]) == set(paper_files.NUMBER)
+    assert set(definitions["condition"]["properties"]) == set(condition_files.NUMBER)
 
 
 # --- questions ----------------------------------------------------------------------------------------------------

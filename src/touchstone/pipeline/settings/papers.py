@@ -9,6 +9,7 @@ from typing import Any
 
 from touchstone.claims import contrast_files, paper_files
 from touchstone.claims.criteria import SHARED, Book, Criterion
+from touchstone.claims.file_checks import ClaimError
 from touchstone.messages import nearest
 from touchstone.pipeline.settings.files import NAME, read_yaml
 from touchstone.pipeline.settings.problems import Problems
@@ -117,7 +118,7 @@ def read_papers(listed: Iterable[str], root: Path, problems: Problems) -> tuple[
     book = Book({}, {})
     try:
         book = paper_files.book({paper.name: paper.facts for paper in papers})
-    except paper_files.ClaimError as error:
+    except ClaimError as error:
         (owner,) = [paper for paper in papers if error.place[1] in (paper.facts.get("criteria") or {})]
         problems.add(error.place, error.message, owner.folder / "paper.yaml")
     problems.stop()

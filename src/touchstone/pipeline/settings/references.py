@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,8 +11,10 @@ from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.limits import most
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.roles import names_role, role_in
-from touchstone.pipeline.settings.sections import Entry, Reference, Section
-from touchstone.pipeline.settings.values import shown
+from touchstone.pipeline.settings.sections import MEASURED, Entry, Reference, Section
+from touchstone.pipeline.settings.values import shown, words
+
+JOINTS = re.compile(r"[/+]|@[0-9.]+")  # between the entries of a place or of a measured pair; @0.05 is a threshold
 
 
 def read_reference(place: Place, block: dict[str, Any], reference: Reference, problems: Problems) -> Any:
@@ -53,18 +56,32 @@ def wrong_names(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator
     for section, kind in kinds.items():
         for name, entry in resolved[section].items():
             for key, reference in kind.references.items():
-                names = [other for target in reference.sections for other in resolved[target]]
                 for other in _names(entry, key, reference):
-                    if other not in names:
-                        reason = f"no entry called {other} in {' or '.join(reference.sections)}.{nearest(other, names)}"
-                        yield Problem((section, name, key), reason)
-    labels = resolved["confounding"]
-    for name, detector in resolved["detectors"].items():
-        label = detector.get("label")
-        if label is not None and label not in labels:
-            reason = f"no label called {label} in confounding.{nearest(label, labels)}"
-            yield Problem(("detectors", name, "label"), reason)
+                    yield from _unknown((section, name, key), other, reference.sections, resolved)
     yield from _wrong_thresholds(resolved["study"], resolved["examples"])
+
+
+def wrong_words(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
+    """Yield the names in settings of components that lead nowhere, such as those of `against`.
+
+    Of what several entries make, such as `digits_test/pgd` or `cnn+msp`, each is looked up.
+    """
+    for section, kind in kinds.items():
+        for name, entry in resolved[section].items():
+            for key, sections in kind.names.items():
+                for word in words(entry.get(key)):
+                    first, *others = [part for part in JOINTS.split(word) if part] or [word]
+                    place = (section, name, key)
+                    yield from _unknown(place, first, sections, resolved)
+                    for other in others:
+                        yield from _unknown(place, other, MEASURED, resolved)
+
+
+def _unknown(place: Place, name: str, sections: tuple[str, ...], resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield a name that no entry of some sections has."""
+    names = [other for section in sections for other in resolved[section]]
+    if name not in names:
+        yield Problem(place, f"no entry called {name} in {' or '.join(sections)}.{nearest(name, names)}")
 
 
 def _taken_names(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
@@ -113,7 +130,8 @@ def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Prob
 def reached_from(entries: Iterable[Entry], resolved: dict[str, Any], kinds: dict[str, Section]) -> set[Entry]:
     """Return the entries that evaluations, figures, thresholds and the given entries need, themselves included.
 
-    A name that leads nowhere, and `all` before it is expanded, reach nothing.
+    A name that leads nowhere reaches nothing. Before it is expanded, `all` reaches only what other settings of the same
+    entry name: what is compared with has to stay.
     """
     reached = {Entry(section, name) for section in ("evaluations", "figures") for name in resolved[section]}
     reached |= {Entry("examples", resolved["study"]["calibration"]), *entries}
@@ -127,9 +145,10 @@ def reached_from(entries: Iterable[Entry], resolved: dict[str, Any], kinds: dict
 
 def _named(entry: Entry, resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Entry]:
     """Yield the entries that an entry names."""
-    settings = resolved[entry.section][entry.name]
-    for key, reference in kinds[entry.section].references.items():
-        for name in _names(settings, key, reference) if settings.get(key) != "all" else ():
+    settings, kind = resolved[entry.section][entry.name], kinds[entry.section]
+    elsewhere = [word for key in kind.names for word in words(settings.get(key))]
+    for key, reference in kind.references.items():
+        for name in elsewhere if settings.get(key) == "all" else _names(settings, key, reference):
             yield from (Entry(section, name) for section in reference.sections if name in resolved[section])
 
 

@@ -10,6 +10,13 @@ from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
 
 Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
+# What an evaluation may name only if something reads it: the data by which it is read, and what it is in words.
+READ = {
+    "fit": (("fit_outputs", "fit_margins"), "held-out images"),
+    "margins": (("margins", "fit_margins"), "margins"),
+    "certificates": (("scores",), "certificates"),
+    "rivals": (("rival_outputs", "rival_scores"), "rivals"),
+}
 
 
 def _mismatch(place: Place, needed: bool, value: object, missing: str, idle: str) -> Iterator[Problem]:
@@ -79,6 +86,8 @@ def fitting_data(detectors: Entries) -> Iterator[Problem]:
         missing = f"{file} is fitted: must name an entry of examples"
         idle = f"{file} is not fitted on anything; leave it out"
         yield from _mismatch(("detectors", name, "fit"), fit is not None, entry["fit"], missing, idle)
+        if fit is None and entry["classifier"]:
+            yield Problem(("detectors", name, "classifier"), idle)
         learns = fit is not None and any(data.startswith("anomalous_") for data in fit.data)
         missing = f"{file} learns from anomalies: must name entries of examples or attacks"
         idle = f"{file} learns from no anomalies; leave it out"
@@ -93,6 +102,17 @@ def scored_data(detectors: Entries) -> Iterator[Problem]:
                 f"{entry['use']}.py scores images by their labels, which nobody has at that time; read images or logits"
             )
             yield Problem(("detectors", name, "use"), reason)
+
+
+def read_data(evaluations: Entries, figures: Entries) -> Iterator[Problem]:
+    """Yield what an evaluation names and neither its component nor a figure of it reads."""
+    for name, entry in evaluations.items():
+        uses = [entry["use"], *(figure["use"] for figure in figures.values() if figure["evaluation"] == name)]
+        read = {data for use in uses for data in registry.used(use).data}
+        for key, (data, noun) in READ.items():
+            if entry[key] and read.isdisjoint(data):
+                reason = f"neither {entry['use']}.py nor a figure of it reads {noun}; leave it out"
+                yield Problem(("evaluations", name, key), reason)
 
 
 def direct_attacks(evaluations: Entries) -> Iterator[Problem]:

@@ -49,11 +49,13 @@ class Section:
         folders: the component folders that `use:` may name; without any, entries use no component.
         settings: by name.
         references: the settings that name other entries, by name.
+        names: the settings of components whose texts name entries, and the sections that may hold these.
     """
 
     folders: tuple[str, ...]
     settings: dict[str, Setting] = field(default_factory=dict)
     references: dict[str, Reference] = field(default_factory=dict)
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def needs_use(self) -> bool:
@@ -73,6 +75,19 @@ FILE_SETTINGS: dict[str, Setting] = {
     "std": Setting(Type("list", item=Type("float", Interval(gt=0)))),
 }
 FILE_REFERENCES = {"source": Reference(("sources",), required=True), "backward": Reference(("classifiers",))}
+MODELS = ("classifiers", "defences")
+MEASURED = (*MODELS, "translators", "attacks", "detectors")  # what numbers on a set are about
+LABEL: dict[str, tuple[str, ...]] = {"label": ("confounding",)}
+NAMED = LABEL | {  # what evaluations and figures name besides their references
+    **dict.fromkeys(("id_examples", "ood_examples", "examples", "sets", "choice_id", "choice_sets"), ("examples",)),
+    **dict.fromkeys(("own_probabilities", "leaders", "random", "baseline"), MODELS),
+    **dict.fromkeys(("classifier", "classifiers", "entry", "entries", "about", "oracle"), MODELS),
+    **dict.fromkeys(("high", "low", "learned", "peers", "turned"), ("detectors",)),
+    **dict.fromkeys(("detector", "only_detectors", "trivial"), ("detectors",)),
+    **dict.fromkeys(("attack", "attacks", "checked"), ("attacks",)),
+    "networks": (*MODELS, "translators"),
+    "against": MEASURED,  # each evaluation subtracts entries of another section
+}
 PLANNED = ("seed", "device", "architecture")  # settings of the step `train` that the plan gives, not an entry
 
 _count = Type("int", Interval(ge=1))
@@ -100,14 +115,13 @@ def sections() -> dict[str, Section]:
         name: Reference((name,), many=True, default=[])
         for name in ("examples", "attacks", "translators", "detectors", "margins")
     }
-    models = ("classifiers", "defences")
     classifiers = _trained(
         ("calibration", Reference(("examples",))),
         ("source", Reference(("sources",))),
         ("static_networks", Reference(("classifiers",), many=True, default=[])),
         ("backward", Reference(("classifiers",))),
     )
-    crossed["classifiers"] = Reference(models, many=True, default=[], everything=("classifiers",))
+    crossed["classifiers"] = Reference(MODELS, many=True, default=[], everything=("classifiers",))
     return {
         "sources": Section(("sources",), {"sha256": Setting(Type("digest", optional=True), required=True)}),
         "examples": Section(
@@ -129,6 +143,7 @@ def sections() -> dict[str, Section]:
                 "classifier": Reference(("classifiers",)),
                 "anomalous": Reference(("examples", "attacks"), many=True, default=[]),
             },
+            names=LABEL,
         ),
         "defences": Section(
             (),
@@ -153,12 +168,13 @@ def sections() -> dict[str, Section]:
             crossed
             | {
                 "attacked": Reference(("examples",), many=True, default=[]),
-                "victims": Reference(models, many=True, default=[], everything=("classifiers",)),
+                "victims": Reference(MODELS, many=True, default=[], everything=("classifiers",)),
                 "direct_attacks": Reference(("attacks",), many=True, default=[]),
                 "fit": Reference(("examples",)),
                 "certificates": Reference(("detectors",), many=True, default=[]),
                 "rivals": Reference(("classifiers",), many=True, default=[]),
             },
+            NAMED,
         ),
         "figures": Section(
             ("figures",),
@@ -167,6 +183,7 @@ def sections() -> dict[str, Section]:
                 "evaluation": Reference(("evaluations",), required=True),
                 "also": Reference(("evaluations",), many=True, default=[]),
             },
+            NAMED,
         ),
     }
 

@@ -24,16 +24,18 @@ from touchstone.pipeline.settings.limits import chains, sizes
 from touchstone.pipeline.settings.paper_questions import check_papers
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.random_networks import omit_defaults, random_networks
-from touchstone.pipeline.settings.references import expand_all, unused, wrong_names
+from touchstone.pipeline.settings.references import expand_all, unused, wrong_names, wrong_words
 from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import (
     attacked_classifiers,
+    direct_attacks,
     fitting_data,
     inputs,
+    read_data,
     scored_data,
     static_networks,
 )
-from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, sections
+from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, Section, sections
 from touchstone.pipeline.settings.unmeasured import open_roles, untested
 from touchstone.pipeline.settings.values import shown
 
@@ -96,7 +98,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     removed = draft.removed | without_unreached(resolved, kinds, draft.own)
     expand_all(resolved, kinds)
-    problems.extend(wrong_names(resolved, kinds))
+    problems.extend(wrong_names(resolved, kinds), _wrong_words(resolved, kinds, files, problems))
     problems.stop()
     problems.extend(chains(resolved["examples"]), inputs(resolved["examples"]))
     problems.stop()
@@ -107,6 +109,8 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         static_networks(resolved["classifiers"], resolved["translators"]),
         fitting_data(resolved["detectors"]),
         scored_data(resolved["detectors"]),
+        read_data(resolved["evaluations"], resolved["figures"]),
+        direct_attacks(resolved["evaluations"]),
         wrong_defences(resolved),
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
@@ -159,6 +163,19 @@ def _wrong_systems(resolved: dict[str, Any], files: Files) -> Iterator[Problem]:
         if (system := question["system"]) not in systems:
             reason = f"expected a paper of the study or {SHARED}, got {shown(system)}.{nearest(str(system), systems)}"
             yield Problem(("evaluations", name, "system"), reason)
+
+
+def _wrong_words(
+    resolved: dict[str, Any], kinds: dict[str, Section], files: Files, problems: Problems
+) -> Iterator[Problem]:
+    """Yield the names in settings of components that lead nowhere.
+
+    A figure that only a shipped paper writes may name networks of params.yaml, which a study of its own need not have.
+    """
+    shipped = [paper.questions_file for paper in files.papers if paper.is_shipped]
+    for problem in wrong_words(resolved, kinds):
+        if problem.place[0] != "figures" or problems.file_of(problem.place) not in shipped:
+            yield problem
 
 
 def _resolve(draft: Draft, reader: EntryReader) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""One number of a criterion with its bound, as a paper.yaml writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from touchstone.claims.criteria import COMPARISONS, Bound, Condition, RowQuery
+from touchstone.claims.file_checks import ClaimError, Place, check_block, number, text, truth
+
+COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
+# The numbers that a threat model states, as in statistics/threats.py, which imports numpy.
+THREAT = ("eps", "steps", "step_size", "restarts", "imitations", "queries", "draws")
+NUMBER = ("name", *COLUMNS, "tolerance", "no_effect", "distance", "optional", "consequence", "stuck", "certified",
+          *COMPARISONS)  # fmt: skip
+
+
+def read_conditions(place: Place, blocks: list[Any], inherited: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Return the numbers of a list; each inherits from its criterion."""
+    return tuple(read_condition((*place, str(index)), inherited, block) for index, block in enumerate(blocks))
+
+
+def read_condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Condition:
+    """Return one number with its bound; what it does not say itself it inherits from its criterion."""
+    check_block(place, own)
+    block = {**inherited, **own}
+    check_block(place, block, NUMBER, required=("name",))
+    comparisons = [name for name in COMPARISONS if name in block]
+    if len(comparisons) > 1:
+        raise ClaimError(place, f"compares by {' and '.join(comparisons)}; keep one of them")
+    comparison = comparisons[0] if comparisons else ""
+    beside: dict[str, Condition | None] = {"stuck": None, "certified": None}
+    unjudged = {
+        key: value for key, value in block.items() if key not in (*COMPARISONS, *beside, "no_effect", "optional")
+    }
+    for part in beside:
+        if block.get(part) is not None:
+            check_block((*place, part), block[part], (*COLUMNS, *COMPARISONS))
+            beside[part] = read_condition((*place, part), unjudged | {"name": part}, block[part])
+    return Condition(
+        name=text(place, "name", block["name"]),
+        rows=_rows(place, block),
+        comparison=comparison,
+        bounds=_bounds((*place, comparison), block.get(comparison), comparison),
+        tolerance=number((*place, "tolerance"), block.get("tolerance", 0)),
+        no_effect=None if block.get("no_effect") is None else number((*place, "no_effect"), block["no_effect"]),
+        distance=number((*place, "distance"), block.get("distance", 0)),
+        optional=truth((*place, "optional"), block.get("optional", False)),
+        consequence=block.get("consequence", ""),
+        stuck=(beside["stuck"],) if beside["stuck"] else (),
+        certified=beside["certified"],
+    )
+
+
+def _rows(place: Place, block: Mapping[str, Any]) -> RowQuery:
+    for column in COLUMNS:
+        if column not in block and column != "threat":
+            raise ClaimError(place, f"{column} is missing; add it here or under the criterion's rows")
+    evaluation, metric, entry, examples = (text(place, column, block[column]) for column in COLUMNS[:-1])
+    threat = block.get("threat") or {}
+    check_block((*place, "threat"), threat, THREAT)
+    threat = tuple((key, number((*place, "threat", key), value)) for key, value in threat.items())
+    return RowQuery(evaluation, metric, entry, examples, threat)
+
+
+def _bounds(place: Place, value: Any, comparison: str) -> Mapping[str, Bound] | Bound | None:
+    if isinstance(value, dict):
+        return {data: _bound((*place, data), bound, comparison) for data, bound in value.items()}
+    return None if value is None else _bound(place, value, comparison)
+
+
+def _bound(place: Place, value: Any, comparison: str) -> Bound:
+    if comparison != "between":
+        return number(place, value)
+    if not isinstance(value, list) or len(value) != 2:
+        raise ClaimError(place, "expected two ends, [lowest, highest]")
+    lowest, highest = (number(place, end) for end in value)
+    if lowest > highest:
+        raise ClaimError(place, f"expected two ends, [lowest, highest], got [{lowest:g}, {highest:g}]; swap them")
+    return lowest, highest
