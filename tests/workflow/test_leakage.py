@@ -166,7 +166,7 @@ LEAKS = {
     "a source under two names": ("sources: {again: {use: sklearn_digits, sha256: null}}\nexamples: {other: {use: digits, source: again, part: train, limit: 20}, test: {use: corruption, of: other, kind: gaussian_noise, severity: 5}}", {("test", "train"): 20}),
     "thresholds of what was learned": ("examples: {calibration: {part: train, limit: 15}}", {("calibration", "train"): 15}),
     "what chooses the weights": ("examples: {validation: {part: train, limit: 25}}", {("validation", "train"): 25}),
-    "a threshold of an evaluation": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nevaluations: {robustness: {fit: other}}", {("test", "other"): 20}),
+    "what an evaluation fits": ("examples: {other: {use: digits, source: sklearn_digits, part: test, limit: 20}}\nevaluations: {probe: {use: linear_probe, question: How, classifiers: [cnn], examples: [test], fit: other}}", {("test", "other"): 20}),
 }  # fmt: skip
 
 
