@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import fcntl
+import gc
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import psutil
@@ -24,6 +26,7 @@ import yaml
 
 import command_server
 from command_server import CommandServer
+from forks import in_fork
 from touchstone import digests, plugins
 from touchstone.pipeline.jobs import environment, warm_server
 from touchstone.pipeline.planning.parts import Rule, Task
@@ -59,6 +62,10 @@ def use_memory() -> None:
 
 
 use_memory()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is there before the first test stays: tests need not look through it for garbage
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -133,6 +140,16 @@ class Project:
     def digests(self, *folders: str) -> dict[str, bytes]:
         files = (path for folder in folders for path in (self.root / folder).rglob("*") if path.is_file())
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def forking(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], None]:
+    """A function that has a module of touchstone start its Python commands with `in_fork`."""
+
+    def fork(module: ModuleType) -> None:
+        monkeypatch.setattr(module, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": in_fork}))
+
+    return fork
 
 
 def copy_of_repository(target: Path) -> Project:
