@@ -14,7 +14,7 @@ from touchstone.pipeline.jobs import environment, warm_server
 def in_fork(command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
     """Do as subprocess.run does with `python -m ...`, with the variables of a job, in a fork that has torch and pytest."""
     variables = environment.environment(1)
-    server = command_server.server(("pytest", "hypothesis", *warm_server.PACKAGES))
+    server = command_server.server(("pytest", "hypothesis", "onnx2pytorch", *warm_server.PACKAGES))
     words = command[2:] if command[1] == "-P" else command[1:]
     done = server.run(words, options.get("cwd") or Path.cwd(), dict(options.get("env") or os.environ) | variables)
     if not options.get("text"):
