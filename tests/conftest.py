@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import fcntl
+import gc
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import psutil
@@ -23,7 +25,10 @@ import torch
 import yaml
 
 import command_server
+from command_server import CommandServer
+from forks import in_fork
 from touchstone import digests, plugins
+from touchstone.pipeline.jobs import environment, warm_server
 from touchstone.pipeline.planning.parts import Rule, Task
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
@@ -59,6 +64,10 @@ def use_memory() -> None:
 use_memory()
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what is there before the first test stays: tests need not look through it for garbage
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="a test that is skipped has failed: for CI")
 
@@ -89,8 +98,7 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
 
     def snakemake(self, *arguments: str, study: str = "tiny", check: bool = True) -> subprocess.CompletedProcess[str]:
-        words = ["-m", "snakemake", "--nocolor", *arguments, "--config", f"study={study}"]
-        return self.forked(words, check) if "--dry-run" in arguments else self.run([sys.executable, *words], check)
+        return self.forked(["-m", "snakemake", "--nocolor", *arguments, "--config", f"study={study}"], check)
 
     def touchstone(self, *arguments: str) -> list[str]:
         """The command line of touchstone itself, of this copy."""
@@ -101,9 +109,11 @@ class Project:
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
 
-    def forked(self, words: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `python WORDS` in a process that has its libraries already: for plans, which are many and short."""
-        done = command_server.server().run(words, self.root, self.variables())
+    def forked(
+        self, words: list[str], check: bool = True, server: CommandServer | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python WORDS` in a process that has its libraries already: those of Snakemake, unless a server is given."""
+        done = (server or command_server.server()).run(words, self.root, self.variables())
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
 
@@ -130,6 +140,16 @@ class Project:
     def digests(self, *folders: str) -> dict[str, bytes]:
         files = (path for folder in folders for path in (self.root / folder).rglob("*") if path.is_file())
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def forking(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], None]:
+    """A function that has a module of touchstone start its Python commands with `in_fork`."""
+
+    def fork(module: ModuleType) -> None:
+        monkeypatch.setattr(module, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": in_fork}))
+
+    return fork
 
 
 def copy_of_repository(target: Path) -> Project:
@@ -245,15 +265,22 @@ def jobs_of_every_component(root: Path) -> list[tuple[Rule, dict[str, str], tupl
 
 
 def run_again(project: Project) -> None:
-    """Run the tiny study with its warm process, and then those jobs once more without, each in a Python of its own."""
+    """Run the tiny study with its warm process, and then those jobs once more without, each in a process of its own.
+
+    It is the fork of one that has imported torch, but nothing of touchstone, with the variables of a job.
+    """
     project.snakemake("--cores", "1")
-    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}  # as the workflow sets them
-    alone = Project(project.root, threads | {"TOUCHSTONE_WARM": "off", "TOUCHSTONE_CACHE": "off"})
+    variables = environment.environment(1)
+    server = CommandServer(warm_server.PACKAGES, os.environ | variables)
+    variables |= {"PYTHONPATH": str(project.root / "src")}
+    alone = Project(project.root, variables | {"TOUCHSTONE_WARM": "off", "TOUCHSTONE_CACHE": "off"})
     for rule, wildcards, tasks in jobs_of_every_component(project.root):
         for file in files_of(task.output for task in tasks):
             (project.root / file).unlink()
         named = ",".join(f"{name}={value}" for name, value in wildcards.items())
-        alone.run(alone.touchstone("job", rule.name, *[named] * bool(named), "--study", "tiny"))
+        words = ["-m", "touchstone", "job", rule.name, *[named] * bool(named), "--study", "tiny"]
+        alone.forked(words, server=server)
+    server.close()
 
 
 @pytest.fixture(scope="session")

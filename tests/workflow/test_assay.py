@@ -14,7 +14,7 @@ from torch import nn
 
 from touchstone.__main__ import main
 from touchstone.assay import program_export, user_models
-from touchstone.network_files import onnx_conversion, weight_files
+from touchstone.network_files import confined, onnx_conversion, weight_files
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -61,6 +61,11 @@ def exported(path, net, shape=SHAPE):
     images = torch.export.Dim("images", min=1)
     torch.export.save(torch.export.export(net, (torch.rand(2, *shape),), dynamic_shapes=({0: images},)), path)
     return path
+
+
+@pytest.fixture(autouse=True)
+def readers_with_torch(forking):
+    forking(confined)
 
 
 @pytest.fixture

@@ -395,9 +395,9 @@ def test_the_command_prints_json_and_ends_in_1_where_something_is_wrong(copied, 
     assert last == f"{len(found)} findings"
 
 
-def test_a_root_digest_that_is_the_one_given_is_said_to_be(tiny, monkeypatch, capsys):
-    root = (tiny.root / "reports/tiny/ROOT").read_text().strip()
-    monkeypatch.chdir(tiny.root)
+def test_a_root_digest_that_is_the_one_given_is_said_to_be(with_one_figure, monkeypatch, capsys):
+    root = (with_one_figure.root / "reports/tiny/ROOT").read_text().strip()
+    monkeypatch.chdir(with_one_figure.root)
 
     main(["audit", "tiny", "--root", root])
 

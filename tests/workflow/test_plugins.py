@@ -13,6 +13,7 @@ import yaml
 from touchstone import plugins, registry
 from touchstone.__main__ import main
 from touchstone.api.detector_scores import detector_scores
+from touchstone.commands import contract as contract_command
 from touchstone.pipeline.planning.plan import Plan, code_files
 from touchstone.pipeline.settings.files import ParamsError
 from touchstone.pipeline.settings.study import load
@@ -109,9 +110,10 @@ def test_a_plugin_cannot_hide_a_file_of_touchstone(project):
 
 
 @pytest.fixture
-def contract(monkeypatch, capsys):
+def contract(monkeypatch, capsys, forking):
     """A function that holds a file to the contract of its kind: (exit code, what was printed)."""
     monkeypatch.chdir(ROOT)
+    forking(contract_command)
 
     def held(path):
         capsys.readouterr()

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from forks import in_fork
 from touchstone import plugins, registry, third_party
 from touchstone.__main__ import main
 from touchstone.numerics.tensors import RandomStreams
@@ -52,7 +52,7 @@ def test_they_keep_the_contract(folder, kind, library, classes):
     ]
     environment = os.environ | {"TOUCHSTONE_PLUGINS": str(folder), "PYTHONPATH": str(ROOT / "src")}
 
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = in_fork(command, cwd=ROOT, env=environment, text=True)
 
     assert done.returncode == 0, done.stdout[-3000:]
 
