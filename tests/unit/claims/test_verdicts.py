@@ -160,6 +160,16 @@ def test_what_is_optional_may_be_missing_but_not_all_of_it():
     assert (some.word, none.word, none.missing) == ("confirmed", "not run", True)
 
 
+@pytest.mark.parametrize("nets", [["cnn", "mlp"], ["mlp", "cnn"]])
+def test_of_several_networks_one_without_an_optional_number_hides_none_of_the_others(nets):
+    tests = [{"name": name, "metric": name, "at_least": 0.8, "optional": True} for name in ("rare", "usual")]
+    rows = [*networks(0.5, metric="rare", entry="mlp"), *networks(0.9, metric="usual")]
+
+    verdict = one(rows, {"tests": tests} | role(net="each classifiers"), claims={"S9-1": ASKED | {"net": nets}})
+
+    assert (verdict.word, [part.name for part in verdict.parts]) == ("not confirmed", ["rare: mlp", "usual: cnn"])
+
+
 def test_what_cannot_come_out_otherwise_is_true_by_construction_unless_it_does():
     block = asks(equals=0.9) | {"met": "true by construction"}
 
