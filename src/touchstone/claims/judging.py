@@ -126,11 +126,13 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
     by_weakness = tuple(sorted(parts, key=weakness))
     weakest = by_weakness[0].word
     notes = [criterion.otherwise] if criterion.otherwise and weakest == NOT_CONFIRMED else []
-    fixed = [test.bounds for test in criterion.tests if test.comparison and test.bound(data) is None]
-    if fixed:
-        data_sets = " and ".join(fixed[0]) if isinstance(fixed[0], Mapping) else "none"
-        notes.append(f"its bound was fixed for {data_sets}, not for {data}")
-        weakest = REPORTED
+    asked = {"its bound": criterion.tests, "the bound of its precondition": criterion.needs}
+    for bound, conditions in asked.items():
+        fixed = [each.bounds for each in conditions if each.comparison and each.bound(data) is None]
+        if fixed:
+            data_sets = " and ".join(fixed[0]) if isinstance(fixed[0], Mapping) else "none"
+            notes.append(f"{bound} was fixed for {data_sets}, not for {data}")
+            weakest = REPORTED
     notes += dict.fromkeys(part.counted for part in by_weakness if part.few)
     notes += filter(None, [stuck_note(by_weakness)])
     word = criterion.met if weakest == CONFIRMED else weakest

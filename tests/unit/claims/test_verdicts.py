@@ -152,6 +152,15 @@ def test_what_a_claim_needs_is_met_by_its_value_whatever_its_interval():
     assert one(networks(0.9), AT_LEAST | {"needs": [need]}).word == "confirmed"
 
 
+def test_what_a_claim_needs_is_not_met_where_no_bound_was_fixed_for_the_data():
+    need = {"name": "accuracy", "at_least": {"digits": 0.95, "mnist": 0.88}}
+
+    verdict = one(networks(0.9), AT_LEAST | {"needs": [need]})
+
+    assert verdict.word == "reported"
+    assert verdict.notes == ("the bound of its precondition was fixed for digits and mnist, not for other",)
+
+
 def test_what_is_optional_may_be_missing_but_not_all_of_it():
     tests = [{"name": name, "entry": name, "at_least": 0.8, "optional": True} for name in ("cnn", "mlp")]
 
