@@ -101,7 +101,9 @@ def test_of_several_networks_one_that_an_attack_breaks_is_enough(rates, attacker
 
 
 @pytest.mark.parametrize("nets", [["cnn", "mlp"], ["mlp", "cnn"]])
-@pytest.mark.parametrize(("rate", "attacker", "note"), [(0.7, "broken", "SR: cnn 70.0"), (0.1, "undecided", "of mlp on")])
+@pytest.mark.parametrize(
+    ("rate", "attacker", "note"), [(0.7, "broken", "SR: cnn 70.0"), (0.1, "undecided", "of mlp on")]
+)
 def test_a_claim_about_several_networks_survives_no_attack_that_spared_one_of_them(nets, rate, attacker, note):
     each, who = role(net="each classifiers"), ASKED | {"net": nets}
     every = [*networks(0.9), *networks(0.9, entry="mlp")]
