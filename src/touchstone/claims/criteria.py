@@ -69,7 +69,7 @@ class Condition:
         tolerance: of "equals".
         no_effect: where the paper's direction ends: a number on the same side of it as the bound has the same direction.
         distance: how far beyond its bound the truth has to be for the claim to be worth settling (`touchstone power`).
-        optional: skip the condition if its rows are missing.
+        optional: skip the condition for each thing whose row is missing.
         consequence: what follows if this condition breaks its claim, in words.
         stuck: the share of inputs at which the attack found no gradient, and its bound. Above the bound the attack was
             stuck, so the number is only an upper bound (docs/papers/shared.md, "Checks of an attack"). Of a difference

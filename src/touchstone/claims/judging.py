@@ -126,11 +126,13 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
     by_weakness = tuple(sorted(parts, key=weakness))
     weakest = by_weakness[0].word
     notes = [criterion.otherwise] if criterion.otherwise and weakest == NOT_CONFIRMED else []
-    fixed = [test.bounds for test in criterion.tests if test.comparison and test.bound(data) is None]
-    if fixed:
-        data_sets = " and ".join(fixed[0]) if isinstance(fixed[0], Mapping) else "none"
-        notes.append(f"its bound was fixed for {data_sets}, not for {data}")
-        weakest = REPORTED
+    asked = {"its bound": criterion.tests, "the bound of its precondition": criterion.needs}
+    for bound, conditions in asked.items():
+        fixed = [each.bounds for each in conditions if each.comparison and each.bound(data) is None]
+        if fixed:
+            data_sets = " and ".join(fixed[0]) if isinstance(fixed[0], Mapping) else "none"
+            notes.append(f"{bound} was fixed for {data_sets}, not for {data}")
+            weakest = REPORTED
     notes += dict.fromkeys(part.counted for part in by_weakness if part.few)
     notes += filter(None, [stuck_note(by_weakness)])
     word = criterion.met if weakest == CONFIRMED else weakest
@@ -182,14 +184,20 @@ def _break(verdict: Verdict, study: StudyClaims, measured: Measured) -> Break:
     if verdict.word == NOT_RUN or isinstance(chosen, str):
         return Break(NOT_RUN, "", {})
     parts, own = verdict.parts, tuple[Part, ...]()
+    missing: list[str] = []
     if criterion.breaks:
-        breaking, _ = judged_parts([criterion.breaks], criterion, chosen, study.data, measured)
-        parts = own = tuple(sorted((replace(part, breaks=True) for part in breaking), key=_harm))
+        _, missing = judged_parts([criterion.breaks], criterion, chosen, study.data, measured)
+        # Of several networks every one that was attacked counts, also those named after one that was not.
+        there, _ = judged_parts([replace(criterion.breaks, optional=True)], criterion, chosen, study.data, measured)
+        own = tuple(replace(part, condition=criterion.breaks, breaks=True) for part in there)
+        parts = own = tuple(sorted(own, key=_harm))
     judged = [part for part in parts if part.word != REPORTED]
     if not judged:
         return Break(NOT_RUN, "", {}, own)
     # Tests have to be met by everything that they judge. What breaks one of several networks breaks the claim about them.
     deciding = min(judged, key=_harm if own else weakness)
+    if missing and deciding.word == NOT_CONFIRMED:
+        return Break(INCONCLUSIVE, f"{MISSING}{'; '.join(missing)}", chosen, own)
     consequence = deciding.condition.consequence if deciding.word == CONFIRMED else ""
     label = f", so {consequence}" if consequence else ""
     return Break(deciding.word, f"{sentence(deciding)}{label}", chosen, own)

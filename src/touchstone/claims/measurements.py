@@ -121,15 +121,24 @@ def _quantity(row: MetricRow, each: tuple[MetricRow, ...], condition: Condition)
 def quantities(
     condition: Condition, criterion: Criterion, chosen: Chosen, measured: Measured
 ) -> Iterator[list[Quantity]]:
-    """Yield, for each thing that is judged, its mean over seeds, or every seed if each is judged."""
+    """Yield, for each thing that is judged, its mean over seeds, or every seed if each is judged.
+
+    Raises:
+        Missing: a thing has no row, unless the condition is optional.
+    """
     single = list(assignments(condition, criterion, chosen, "each"))
     differ = [role for role in condition.roles if len({names.get(role) for names in single}) > 1]
     for names in single:
         sets = [names | more for more in assignments(condition, criterion, chosen, "mean")]
-        if len(sets) == 1:
-            rows = measured.of(condition.rows, sets[0])
-        else:
-            rows = _mean_over_sets(condition, criterion, sets, measured)
+        try:
+            if len(sets) == 1:
+                rows = measured.of(condition.rows, sets[0])
+            else:
+                rows = _mean_over_sets(condition, criterion, sets, measured)
+        except Missing:
+            if condition.optional:  # of one thing: those that follow it are judged all the same
+                continue
+            raise
         each = tuple(row for row in rows.values() if not row.is_mean)
         if not criterion.each_seed and len(each) > 1 and None not in rows:
             raise Missing(f"the mean over seeds of {each[0].metric} of {each[0].entry} on {each[0].examples}")

@@ -33,12 +33,14 @@ def _p_value(verdict: Verdict) -> float | None:
         return None
     if verdict.word not in DECIDED:
         return 1.0 if verdict.word == INCONCLUSIVE else None
-    sides = [side for part in verdict.parts if not part.breaks and (side := _sides(part)) is not None]
-    if not sides:
+    judged = [(part, side) for part in verdict.parts if not part.breaks and (side := _sides(part)) is not None]
+    if not judged:
         return None
-    # Every number has to meet its bound; one of them that misses it is enough.
-    one_sided = max(met for met, _ in sides) if verdict.word == CONFIRMED else len(sides) * min(out for _, out in sides)
-    return min(1.0, 2 * one_sided)
+    if verdict.word == CONFIRMED:  # every number has to meet its bound
+        return min(1.0, 2 * max(met for _, (met, _) in judged))
+    # One number that misses its bound is enough, also if it is that of the worst seed.
+    looks = sum(len(part.seeds) if criterion.each_seed else 1 for part, _ in judged)
+    return min(1.0, 2 * looks * min(missed for _, (_, missed) in judged))
 
 
 def _sides(part: Part) -> tuple[float, float] | None:

@@ -206,11 +206,11 @@ def direction(part: Part) -> str:
     turn = condition.no_effect if condition.no_effect is not None else 0.0 if is_difference(part.quantity) else None
     if turn is None or condition.comparison not in (*UP, *DOWN):
         return ""
+    if 0 < len(part.seeds) < FEWEST_SEEDS:
+        return INCONCLUSIVE
     low, high = part.quantity.low, part.quantity.high
     if part.stuck is not None:
         low, high = ends_if_stuck(part.quantity, part.stuck, part.certified)
-    elif part.few:
-        return INCONCLUSIVE
     above, below = low > turn, high < turn
     if not (above or below):
         return INCONCLUSIVE

@@ -32,6 +32,7 @@ from touchstone.report import markup
 from touchstone.report.claim_files import criterion_of, kind_of, published_figures
 from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.sanity_checks import Doubts
+from touchstone.statistics.wording import RANGE, what_brackets_are
 
 PUNCTUATED = re.compile(r"\{\w+\}[,.;:)]+")  # a number's place and what must stay on its line
 
@@ -196,7 +197,7 @@ def _why(word: str, part: Part) -> str:
     asked = required(part)
     if not asked:
         return "The claim only reports this number and asks for no bound."
-    if part.notes:
+    if part.notes and (word == INCONCLUSIVE or part.proved):  # else it decides in spite of them
         return f"The number cannot decide by itself: {'; '.join(part.notes)}."
     subject = "Every network" if part.condition.comparison == EQUAL else "The whole interval"
     reasons = {
@@ -222,6 +223,8 @@ def _how(part: Part, confidence: float) -> str:
     seeds = len(part.quantity.seeds)
     if part.condition.comparison == EQUAL:
         return "in brackets the least and the greatest seed"
+    if part.method == RANGE:
+        return f"mean of {seeds} seeds; {what_brackets_are(RANGE)}"
     if part.decider:
         return f"{part.decider}, as each had to pass; {interval}"
     if seeds > 1:

@@ -97,7 +97,9 @@ def detection(
     kept = ood_scores if counted is None else ood_scores[counted]
     drawn_from = (len(id_scores), len(ood_scores))
     return {
-        name: from_samples(getattr(estimators, name)(id_scores, kept), samples[name], drawn_from, SCORE)
+        name: from_samples(
+            getattr(estimators, name)(id_scores, kept), samples[name], drawn_from, SCORE, counted=len(kept)
+        )
         for name in samples
     }
 
@@ -121,7 +123,8 @@ def split_detection(scores: Array, anomalous: Array, *, resamples: int, seed: in
             values.append(estimators.STATISTICS[name](Counts(counts[:, 0], counts[:, 1])))
     values_of = {name: getattr(estimators, name)(scores[~anomalous], scores[anomalous]) for name in ALL}
     samples = {name: np.concatenate(values) for name, values in parts.items()}
-    return {name: from_samples(values_of[name], samples[name], (len(scores),), SCORE) for name in ALL}
+    rarer = min(int(anomalous.sum()), int((~anomalous).sum()))
+    return {name: from_samples(values_of[name], samples[name], (len(scores),), SCORE, counted=rarer) for name in ALL}
 
 
 def roc_band(id_scores: Array, ood_scores: Array, *, resamples: int, seed: int) -> tuple[Array, Array, Array]:
@@ -169,6 +172,7 @@ def detection_difference(
             samples[0][name] - samples[1][name],
             (len(first[0]), len(first[1])),
             SIGNED,
+            counted=len(kept[0][1]),
         )
         for name in statistics
     }

@@ -225,7 +225,7 @@ def _with_interval(mean: MetricRow, group: list[MetricRow]) -> MetricRow:
     aligned = all(part.drawn_from == drawn_from for part in parts)
     images = min(part.images for part in parts)
     spread = seed_intervals.spread(values, np.stack([part.samples for part in parts]), images, aligned=aligned)
-    low, high = seed_intervals.ends(mean.value, spread.variance, spread.df, min(images, mean.n), method)
+    low, high = seed_intervals.ends(mean.value, spread.variance, spread.df, _fewest(mean, images), method)
     return replace(
         mean,
         low=low,
@@ -246,8 +246,19 @@ def ends_of(one: MetricRow, confidence: float) -> tuple[float, float] | None:
         return None
     seeds = max(len(one.seeds), 1)
     spread = Spread(seeds, one.images, one.seed_variance or 0.0, one.image_variance, one.residual_variance or 0.0)
-    fewest = min(one.images, one.n)  # of a share among some images only these can show anything
-    return seed_intervals.ends(one.value, spread.variance, spread.df, fewest, one.method, confidence)
+    return seed_intervals.ends(one.value, spread.variance, spread.df, _fewest(one, one.images), one.method, confidence)
+
+
+def _fewest(one: MetricRow, images: int) -> int:
+    """Return how many images bound what a number can show if its variance is 0.
+
+    They are those that count, if only some of the drawn images do. If n counts known and anomalous images together, the
+    second population is what n exceeds the images by. In one population with a base rate, the rarer kind counts.
+    """
+    if one.n > images:
+        return min(images, one.n - images)
+    rarer = 1.0 if one.base_rate is None else min(one.base_rate, 1 - one.base_rate)
+    return max(round(min(images, one.n) * rarer), 1)
 
 
 def measured(metric: str) -> str:

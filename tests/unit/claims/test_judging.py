@@ -100,6 +100,21 @@ def test_of_several_networks_one_that_an_attack_breaks_is_enough(rates, attacker
     assert named in "".join(found["S9-1"].notes)
 
 
+@pytest.mark.parametrize("nets", [["cnn", "mlp"], ["mlp", "cnn"]])
+@pytest.mark.parametrize(
+    ("rate", "attacker", "note"), [(0.7, "broken", "SR: cnn 70.0"), (0.1, "undecided", "of mlp on")]
+)
+def test_a_claim_about_several_networks_survives_no_attack_that_spared_one_of_them(nets, rate, attacker, note):
+    each, who = role(net="each classifiers"), ASKED | {"net": nets}
+    every = [*networks(0.9), *networks(0.9, entry="mlp")]
+    reported = ATTACK | {"tests": [{"name": "accuracy"}]}
+
+    found = verdicts([*every, *attacked(rate)], {"S9-1": who, "S9-2": who}, S9_1=GUARDED | each, S9_2=reported | each)
+
+    assert words(found["S9-1"]) == ("confirmed", attacker)
+    assert note in "".join(found["S9-1"].notes)
+
+
 @pytest.mark.parametrize("breaks", [{}, {"breaks": ATTACK["breaks"] | {"above": {"mnist": 0.5}}}])
 def test_an_attack_without_a_bound_for_these_data_says_nothing(breaks):
     attack = {"tests": ATTACK["tests"]} | breaks

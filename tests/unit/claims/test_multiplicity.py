@@ -177,3 +177,15 @@ def test_where_each_seed_has_to_pass_the_weakest_seed_gives_the_p_value():
         opened = {f"S9_{place + 2}": asks(metric="open", **AT_LEAST) for place in range(undecided)}
         rows = [*each, mean(**ONE_OF_MANY | OPEN, metric="open")]
         assert verdicts(rows, S9_1=block, **opened)["S9-1"].holm is stands
+
+
+def test_a_claim_that_any_of_three_seeds_can_fail_is_a_third_as_sure_to_fail():
+    numbers = (number(0.01, met=False), number(0.02), number(0.02))
+    each = [replace(row(**ONE_OF_MANY | one), seed=seed) for seed, one in enumerate(numbers)]
+    block = asks(**AT_LEAST) | {"seeds": "each"}
+
+    for undecided, stands in ((0, True), (1, False)):  # .05 and .05/2 beside 3 * .01
+        opened = {f"S9_{place + 2}": asks(metric="open", **AT_LEAST) for place in range(undecided)}
+        rows = [*each, mean(**ONE_OF_MANY | OPEN, metric="open")]
+        verdict = verdicts(rows, S9_1=block, **opened)["S9-1"]
+        assert (verdict.word, verdict.holm) == ("not confirmed", stands)

@@ -199,3 +199,16 @@ def test_a_figure_that_no_criterion_scales_down_gives_the_papers_reason_why():
     made = replace(made, published={"P9-1": replace(made.published["P9-1"], unmeasured=reason)})
     found, _ = judge(made, StudyClaims("other", {"main": "robustness"}, {"S9-1": ASKED}), networks(0.9))
     assert (found.word, found.notes) == ("not run", (reason,))
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+@pytest.mark.parametrize(
+    ("value", "more"),
+    [(0.8, {}), (0.9, {"at_least": {"mnist": 0.8}}), (0.3, {"stuck": {"metric": "no_gradient", "at_most": 0.05}})],
+    ids=["open", "reported", "stuck"],
+)
+def test_fewer_than_three_networks_point_nowhere_whatever_else_is_open(value, more, seeds):
+    block = asks(**{"at_least": 0.8, "no_effect": 0.5} | more) | SCALES
+    rows = [*networks(value, seeds=seeds), *networks(0.5, metric="no_gradient", seeds=seeds)]
+
+    assert figure(rows, S9_1=block).word == "inconclusive"

@@ -152,12 +152,31 @@ def test_what_a_claim_needs_is_met_by_its_value_whatever_its_interval():
     assert one(networks(0.9), AT_LEAST | {"needs": [need]}).word == "confirmed"
 
 
+def test_what_a_claim_needs_is_not_met_where_no_bound_was_fixed_for_the_data():
+    need = {"name": "accuracy", "at_least": {"digits": 0.95, "mnist": 0.88}}
+
+    verdict = one(networks(0.9), AT_LEAST | {"needs": [need]})
+
+    assert verdict.word == "reported"
+    assert verdict.notes == ("the bound of its precondition was fixed for digits and mnist, not for other",)
+
+
 def test_what_is_optional_may_be_missing_but_not_all_of_it():
     tests = [{"name": name, "entry": name, "at_least": 0.8, "optional": True} for name in ("cnn", "mlp")]
 
     some, none = (one(rows, {"tests": tests}) for rows in (networks(0.9), networks(0.9, entry="other")))
 
     assert (some.word, none.word, none.missing) == ("confirmed", "not run", True)
+
+
+@pytest.mark.parametrize("nets", [["cnn", "mlp"], ["mlp", "cnn"]])
+def test_of_several_networks_one_without_an_optional_number_hides_none_of_the_others(nets):
+    tests = [{"name": name, "metric": name, "at_least": 0.8, "optional": True} for name in ("rare", "usual")]
+    rows = [*networks(0.5, metric="rare", entry="mlp"), *networks(0.9, metric="usual")]
+
+    verdict = one(rows, {"tests": tests} | role(net="each classifiers"), claims={"S9-1": ASKED | {"net": nets}})
+
+    assert (verdict.word, [part.name for part in verdict.parts]) == ("not confirmed", ["rare: mlp", "usual: cnn"])
 
 
 def test_what_cannot_come_out_otherwise_is_true_by_construction_unless_it_does():

@@ -4,7 +4,8 @@ import csv
 import math
 from dataclasses import replace
 
-from hand_made_claims import ASKED, asks, book, mean, row
+import pytest
+from hand_made_claims import ASKED, asks, book, mean, networks, row
 
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.report.claim_files import COLUMNS, claim_rows, claims_csv
@@ -153,3 +154,29 @@ def test_a_number_of_a_claim_says_how_it_came_about_and_that_an_attack_behind_it
         line.numbers[0].number.doubt
         == "leaves more than random noise does, by +1.5\u202fpoints (asked ≤ 0.5 points, n = 500)"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "word", "why"),
+    [
+        ({"at_least": 0.95}, "not confirmed", "No part of the interval is ≥ 95\u202f%."),
+        ({"at_most": 0.95}, "confirmed", "The whole interval is ≤ 95\u202f%."),
+        ({"at_least": 0.8}, "inconclusive", "The number cannot decide by itself: an upper bound"),
+    ],
+)
+def test_a_stuck_attack_is_the_reason_of_a_verdict_only_where_it_leaves_the_number_open(asked, word, why):
+    made = book(S9_1=asks(**asked, stuck={"metric": "no_gradient", "at_most": 0.05}))
+    rows = [*networks(0.9), *networks(0.5, metric="no_gradient")]
+    found = judge(made, StudyClaims("digits", {"main": "robustness"}, {"S9-1": ASKED}), rows)
+
+    ((line,), _) = page_lines(made, found, claim_rows(found, 20))
+
+    assert (line.word, line.why[: len(why)]) == (word, why)
+
+
+def test_the_brackets_of_a_number_that_is_no_estimate_are_not_called_an_interval():
+    made, found = told("range")
+
+    ((line, _), _) = page_lines(made, found, claim_rows(found, 20))
+
+    assert line.numbers[0].number.title == "mean of 3 seeds; least and greatest seed in brackets; n = 500"

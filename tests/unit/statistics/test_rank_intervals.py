@@ -63,3 +63,28 @@ def test_a_resample_that_misses_one_kind_of_row_has_the_statistic_of_them_all():
 
     assert set(found["auroc"].resampled.samples) == {0.0}
     assert found["auroc"].low == 0 < found["auroc"].high
+
+
+def perfectly_found(images=300, few=10):
+    """Return the statistics of scores by which `few` anomalous images are found, of resampled successes and of a split."""
+    anomalous = np.arange(images) < few
+    scores = np.where(anomalous, 9.0, 0.0) + np.linspace(0, 1, images)
+    counted = rank_intervals.detection(np.linspace(0, 1, images), scores, **SAMPLING, counted=anomalous)
+    return counted, rank_intervals.split_detection(scores, anomalous, **SAMPLING)
+
+
+def test_ten_images_that_all_are_found_show_no_more_than_ten_can():
+    for found in perfectly_found():
+        low, high = seed_intervals.ends(1.0, 0.0, 299, 10, seed_intervals.SCORE)
+        assert found["auroc"][:3] == (1.0, low, high) and low < 0.75
+        assert found["fpr95_id"].high == pytest.approx(1 - low)
+
+
+def test_two_detectors_that_agree_on_ten_images_may_differ_as_much_as_ten_images_allow():
+    scores = np.linspace(0, 1, 300)
+
+    same = rank_intervals.detection_difference(
+        (scores, scores), (scores, scores), **SAMPLING, statistics=("auroc",), counted=np.arange(300) < 10
+    )["auroc"]
+
+    assert same.value == 0 and -same.low == same.high == pytest.approx(1.96**2 / (10 + 1.96**2), abs=1e-3)

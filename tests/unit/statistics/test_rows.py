@@ -7,7 +7,7 @@ from scipy import stats
 
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import Cell
-from touchstone.statistics import intervals, seed_intervals
+from touchstone.statistics import intervals, rank_intervals, seed_intervals
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import (
     ends_of,
@@ -193,3 +193,21 @@ def test_groups_keep_the_order_of_first_occurrence():
     cells = [attacked(1), CLEAN, attacked(1)]
 
     assert [len(group) for group in grouped(cells, lambda cell: cell.seed).values()] == [2, 1]
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_of_images_of_which_few_count_a_row_and_a_mean_show_no_more_than_these(split):
+    anomalous = np.arange(300) < 10
+    scores = np.where(anomalous, 9.0, 0.0) + np.linspace(0, 1, 300)
+    sampling: dict[str, Any] = {"resamples": 100, "seed": 0}
+    auroc = (
+        rank_intervals.split_detection(scores, anomalous, **sampling)
+        if split
+        else rank_intervals.detection(np.linspace(0, 1, 300), scores, **sampling, counted=anomalous)
+    )["auroc"]
+    n, rate = (300, 10 / 300) if split else (310, 10 / 310)
+    rows = [row("auroc", auroc, cell=attacked(seed), n=n, base_rate=rate, files=[CLEAN]) for seed in range(3)]
+
+    for one in with_means(rows):
+        assert one.low < 0.75
+        assert ends_of(one, 0.95) == pytest.approx((one.low, one.high))
