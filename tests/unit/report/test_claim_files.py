@@ -8,6 +8,7 @@ import pytest
 from hand_made_claims import ASKED, asks, book, mean, networks, row
 
 from touchstone.claims.judging import StudyClaims, judge
+from touchstone.claims.verdicts import sentence
 from touchstone.report.claim_files import COLUMNS, claim_rows, claims_csv
 from touchstone.report.claim_table import page_lines
 from touchstone.statistics.sanity_checks import Doubts
@@ -180,3 +181,14 @@ def test_the_brackets_of_a_number_that_is_no_estimate_are_not_called_an_interval
     ((line, _), _) = page_lines(made, found, claim_rows(found, 20))
 
     assert line.numbers[0].number.title == "mean of 3 seeds; least and greatest seed in brackets; n = 500"
+
+
+def test_no_rounding_moves_an_end_over_the_bound_beside_it():
+    made = book(S9_1=asks(at_least=0.9))
+    rows = networks(0.92, 0.8996, 0.94)
+    found = judge(made, StudyClaims("digits", {"main": "robustness"}, {"S9-1": ASKED}), rows)
+
+    ((line,), _) = page_lines(made, found, claim_rows(found, 20))
+
+    assert (line.word, line.numbers[0].number.interval) == ("inconclusive", "[89.96, 94.00]")
+    assert sentence(found[1].parts[0]) == "accuracy 92.00\u202f% [89.96, 94.00], asked ≥ 90\u202f%"
