@@ -107,9 +107,7 @@ def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell,
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.victim)).values():
         for base in against:
             for other in (cell for cell in group if cell.attack == base):
-                yield from (
-                    (base, cell, other) for cell in group if cell.attack != base and equal_budgets(cell, other)
-                )
+                yield from ((base, cell, other) for cell in group if cell.attack != base and equal_budgets(cell, other))
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.attack)).values():
         for mine in (cell for cell in group if cell.attack and cell.victim == network(cell)):
             for cell in (cell for cell in group if cell is not mine):
