@@ -126,8 +126,8 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
     by_weakness = tuple(sorted(parts, key=weakness))
     weakest = by_weakness[0].word
     notes = [criterion.otherwise] if criterion.otherwise and weakest == NOT_CONFIRMED else []
-    asked = {"its bound": criterion.tests, "the bound of its precondition": criterion.needs}
-    for bound, conditions in asked.items():
+    of_what = {"its bound": criterion.tests, "the bound of its precondition": criterion.needs}
+    for bound, conditions in of_what.items():
         fixed = [each.bounds for each in conditions if each.comparison and each.bound(data) is None]
         if fixed:
             data_sets = " and ".join(fixed[0]) if isinstance(fixed[0], Mapping) else "none"

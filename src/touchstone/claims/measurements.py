@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from touchstone.claims.criteria import COMPLEMENT, Chosen, Condition, Criterion, RowQuery, assignments
+from touchstone.claims.criteria import COMPLEMENT, Bound, Chosen, Condition, Criterion, RowQuery, assignments
 from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics.rows import MEAN, ends_of
+from touchstone.statistics.wording import more_digits
 
 EQUAL = "equals"  # of criteria.COMPARISONS
 
@@ -61,6 +62,11 @@ class Quantity(NamedTuple):
     def n(self) -> int:
         """The number of inputs."""
         return self.row.n
+
+    def digits_beside(self, bound: Bound | None) -> int:
+        """Return how many digits more than usual it and its ends need beside a bound."""
+        bounds = () if bound is None else bound if isinstance(bound, tuple) else (bound,)
+        return more_digits([end for end in self[:3] if math.isfinite(end)], bounds, self.unit)
 
 
 class Measured:

@@ -261,14 +261,14 @@ def required(part: Part) -> str:
 
 
 def number(part: Part) -> str:
-    """Return a number with its interval: "91.4 % [88.0, 94.1]"."""
-    return bounded(part.quantity)
+    """Return a number with its interval: "91.4 % [88.0, 94.1]"; no rounding hides on which side of its bound it is."""
+    return bounded(part.quantity, part.quantity.digits_beside(part.bound))
 
 
-def bounded(quantity: Quantity) -> str:
+def bounded(quantity: Quantity, more: int = 0) -> str:
     """Return a value with its interval: "91.4 % [88.0, 94.1]"."""
     low, high = (end if math.isfinite(end) else None for end in (quantity.low, quantity.high))
-    return f"{written(quantity.value, quantity.unit)} {bracketed(low, high, quantity.unit)}".rstrip()
+    return f"{written(quantity.value, quantity.unit, more)} {bracketed(low, high, quantity.unit, more)}".rstrip()
 
 
 def said(verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
+from touchstone.statistics.declared_budgets import DEFAULT_NORM
 from touchstone.statistics.intervals import Interval
 from touchstone.statistics.rows import row
 from touchstone.statistics.sanity_checks import CHECKS, PASSED
@@ -61,3 +62,13 @@ def ladder(cells: list[Cell], main: Cell, name: str) -> list[Cell]:
 def eps_of(cell: Cell) -> float:
     """Return the eps of the cell's attack; NaN if it has none."""
     return float(cell.settings.get("eps", np.nan))
+
+
+def norm_of(cell: Cell) -> str:
+    """Return the norm of the cell's attack."""
+    return str(cell.settings.get("norm", DEFAULT_NORM))
+
+
+def equal_budget(one: Cell, other: Cell) -> bool:
+    """Return whether two attacks may change as much: an eps of one norm says nothing about another norm."""
+    return (norm_of(one), eps_of(one)) == (norm_of(other), eps_of(other))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from touchstone.contracts import PositiveFloat, UnitInterval
-from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, ladder
+from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, equal_budget, ladder
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
@@ -87,7 +87,7 @@ def _checks(
         yield "rise_with_eps", max(kept[more.file] - kept[less.file] for less, more in pairwise(rungs)), rungs
     if eps_of(main) >= large_eps:
         yield "left_at_large_eps", left, [main]
-    rivals = [cell for cell in cells if cell.attack not in checked and eps_of(cell) == eps_of(main)]
+    rivals = [cell for cell in cells if cell.attack not in checked and equal_budget(cell, main)]
     for check, others in (
         ("worse_than_oblivious", [cell for cell in rivals if not _adaptive(cell)]),
         ("worse_than_black_box", [cell for cell in rivals if _adaptive(cell) and use_of(cell) in BLACK_BOX]),

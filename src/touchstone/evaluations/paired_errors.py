@@ -14,7 +14,7 @@ from touchstone.statistics.estimators import correct
 from touchstone.statistics.pairing import partner
 from touchstone.statistics.rows import grouped, row, rows_of, with_means
 from touchstone.statistics.seed_intervals import SIGNED
-from touchstone.statistics.threats import budget, network, seedless
+from touchstone.statistics.threats import equal_budgets, network, seedless
 
 METRICS = ("error_minus_*",)
 UNIT = "difference of fractions"
@@ -86,7 +86,7 @@ def _under_other_attacks(own: list[Cell], against: list[str]) -> Iterator[tuple[
                 and other.entry != cell.entry
                 and other.examples == cell.examples
                 and not {(cell.entry, cell.examples, other.attack), (other.entry, cell.examples, cell.attack)} & made
-                and budget(other) == budget(cell)
+                and equal_budgets(other, cell)
             ),
             lambda other: (other.entry, other.attack),
         )
@@ -107,9 +107,7 @@ def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell,
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.victim)).values():
         for base in against:
             for other in (cell for cell in group if cell.attack == base):
-                yield from (
-                    (base, cell, other) for cell in group if cell.attack != base and budget(cell) == budget(other)
-                )
+                yield from ((base, cell, other) for cell in group if cell.attack != base and equal_budgets(cell, other))
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.attack)).values():
         for mine in (cell for cell in group if cell.attack and cell.victim == network(cell)):
             for cell in (cell for cell in group if cell is not mine):

@@ -18,7 +18,7 @@ from touchstone.statistics.estimators import Array, correct
 from touchstone.statistics.intervals import Sampling, from_samples
 from touchstone.statistics.rows import clean_outputs, grouped, only, rate_row, row, rows_of, with_means
 from touchstone.statistics.seed_intervals import PLAIN, SIGNED
-from touchstone.statistics.threats import budget, network, seedless, white_box
+from touchstone.statistics.threats import equal_budgets, network, seedless, white_box
 from touchstone.statistics.threshold_intervals import less_threshold, of_detector, share_at
 
 METRICS = (
@@ -159,7 +159,7 @@ def _falls(cell: Cell, group: list[Cell], sampling: Sampling) -> list[MetricRow]
     return [
         _less(_fall(other), _right_on(other, cell), _right_on(cell, other), [cell, other], sampling)
         for other in group
-        if _on_bare_network(other) and budget(other) == budget(cell)
+        if _on_bare_network(other) and equal_budgets(other, cell)
     ]
 
 

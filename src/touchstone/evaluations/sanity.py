@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from touchstone.contracts import PositiveFloat
-from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, ladder
+from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, equal_budget, ladder, norm_of
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics.estimators import Array, accuracy
@@ -60,10 +60,10 @@ def sanity(
         transferred = [
             c for c in outputs if _same_inputs(c, clean) and c.attack and not white_box(c) and not c.translator
         ]
-        for use, cells in grouped(own, use_of).items():
+        for (use, _), cells in grouped(own, lambda cell: (use_of(cell), norm_of(cell))).items():
             main = _main(cells, main_eps)
             if main is not None and use not in NOISE:
-                others = [cell for cell in own if use_of(cell) != use and eps_of(cell) == eps_of(main)]
+                others = [cell for cell in own if use_of(cell) != use and equal_budget(cell, main)]
                 for check, value, files in _checks(main, cells, others, transferred, clean, large_eps):
                     rows += check_rows(check, value, main, files)
                 if main.entry not in random:

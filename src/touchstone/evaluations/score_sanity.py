@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, eps_of, ladder
+from touchstone.evaluations._attack_checks import BLACK_BOX, check_rows, equal_budget, ladder
 from touchstone.records.metric_rows import ADAPTIVE
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
@@ -77,7 +77,7 @@ def _checks(main: Cell, attacks: list[Cell], left: Left, checked: list[str]) -> 
     for doubled in ladder(aware, main, "steps"):
         if doubled.settings["steps"] == 2 * main.settings["steps"]:
             yield "change_with_doubled_steps", abs(left[doubled.attack] - own), [main, doubled]
-    rivals = [cell for cell in attacks if cell.attack not in checked and eps_of(cell) == eps_of(main)]
+    rivals = [cell for cell in attacks if cell.attack not in checked and equal_budget(cell, main)]
     for check, others in (
         ("worse_than_oblivious", [cell for cell in rivals if cell.attack not in knows]),
         ("worse_than_black_box", [cell for cell in rivals if cell.attack in knows and use_of(cell) in BLACK_BOX]),

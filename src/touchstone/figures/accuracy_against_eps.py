@@ -89,7 +89,7 @@ def _takeaway(curves: dict[tuple[str, str], dict[str, Curve]], about: list[str] 
         values = sorted((curve[eps].value, entry) for entry, curve in lines.items() if eps in curve)
         return *values[0], *values[-1]
 
-    eps = max(sorted(places), key=lambda eps: ends(eps)[2] - ends(eps)[0])
+    eps = max(sorted(places - {0.0} or places), key=lambda eps: ends(eps)[2] - ends(eps)[0])
     least, worst, most, best = ends(eps)
     other = f", {worst} on {least:.0%}" if worst != best else ""
     return f"At eps {eps:g}, {best} is right on {most:.0%} of attacked images{other}"

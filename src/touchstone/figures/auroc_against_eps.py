@@ -67,9 +67,9 @@ def auroc_against_eps(metrics: list[MetricRow], *, detector: str | None = None, 
 
 
 def _takeaway(lines: dict[str, Curve]) -> str:
-    last = {entry: curve[max(curve)] for entry, curve in lines.items()}
-    best = max(last, key=lambda entry: last[entry].value)
     eps = max(max(curve) for curve in lines.values())
+    last = {entry: curve[eps] for entry, curve in lines.items() if eps in curve}  # of those that were attacked there
+    best = max(last, key=lambda entry: last[entry].value)
     most = f"{last[best].value:.2f}"
     tied = sum(f"{row.value:.2f}" == most for row in last.values()) > 1
     return f"At eps {eps:g}, the most that is left is an AUROC of {most}{'' if tied else f' ({best})'}"

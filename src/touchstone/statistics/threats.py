@@ -77,5 +77,10 @@ def budget(cell: Cell) -> tuple[str, float | None]:
     return allowed.norm, allowed.eps
 
 
+def equal_budgets(one: Cell, other: Cell) -> bool:
+    """Return whether two attacks declare one and the same norm and eps; two without an eps are not alike."""
+    return budget(one) == budget(other) and budget(one)[1] is not None
+
+
 def _is_stated(value: Any) -> bool:
     return isinstance(value, int | float | str) and not isinstance(value, bool) and value != "none"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 
 NARROW = "\u202f"  # narrow no-break space, before a unit
 RANGE = "range"  # the method of a mean of numbers that are no estimates
@@ -15,33 +16,63 @@ METHODS = {
     "t": "t interval",
     "percentile": "bootstrap percentiles",
 }
+MOST_DIGITS = 3  # more than usual, of a number near its bound
 
 
-def written(value: float, unit: str) -> str:
+def written(value: float, unit: str, more: int = 0) -> str:
     """Return a value in words: shares in percent, differences of shares in points, differences with their sign.
 
     A value just below 1 is not rounded up to 1: "> 0.999", never 1.000 for 0.99992.
+
+    Args:
+        value: in its unit; a share from 0 to 1.
+        unit: of its metric row.
+        more: digits more than usual.
     """
-    text = _rounded(value, unit)
+    text = _rounded(value, unit, more)
     if value < 1 and text in ("1.000", f"100.0{NARROW}%"):
         return f">{NARROW}0.999" if unit == "" else f">{NARROW}99.9{NARROW}%"
     return text
 
 
-def _rounded(value: float, unit: str) -> str:
+def more_digits(values: Iterable[float], bounds: Iterable[float], unit: str) -> int:
+    """Return how many digits more numbers need so that none is rounded onto a bound or past it: 0 for most.
+
+    "94.96 %" beside "≥ 95 %" and not "95.0 %", which would seem to meet it.
+
+    Args:
+        values: a number and the ends of its interval, if they are finite.
+        bounds: that they are compared with.
+        unit: of all of them.
+    """
+    scale = 100 if "fraction" in unit else 1
+    pairs = [(value, bound) for value in values for bound in bounds]
+    for more in range(MOST_DIGITS):
+        shown = [(float(_rounded(value, unit, more).split(NARROW)[0]), scale * bound) for value, bound in pairs]
+        if all(_side(*pair) == _side(*rounded) for pair, rounded in zip(pairs, shown, strict=True)):
+            return more
+    return MOST_DIGITS
+
+
+def _side(value: float, bound: float) -> float:
+    return 0.0 if math.isclose(value, bound, rel_tol=0, abs_tol=1e-9) else math.copysign(1.0, value - bound)
+
+
+def _rounded(value: float, unit: str, more: int = 0) -> str:
     if unit == "fraction":
-        return f"{100 * value:.1f}{NARROW}%"
+        return f"{100 * value:.{1 + more}f}{NARROW}%"
     if unit == "difference of fractions":
-        return f"{_signed(100 * value, 1)}{NARROW}points"
+        return f"{_signed(100 * value, 1 + more)}{NARROW}points"
     if unit == "difference":
-        return _signed(value, 3)
+        return _signed(value, 3 + more)
     if unit == "pixels":
-        return f"{value:.4f}"
+        return f"{value:.{4 + more}f}"
     if unit == "passes":
         return f"{value:g}"
-    if unit == "passed":
-        return "yes" if value == 1 else "no" if value == 0 else f"{value:.2f}"  # a mean over seeds may lie between
-    return f"{value:.0f}" if unit in ("images", "inputs", "classes") else f"{value:.3f}"
+    if unit == "passed" and value in (0, 1):
+        return "yes" if value else "no"
+    digits = {"passed": 2, "images": 0, "inputs": 0, "classes": 0}.get(unit, 3)  # a mean over seeds lies between
+    return f"{value:.{digits + more}f}"
 
 
 def _signed(value: float, digits: int) -> str:
@@ -49,18 +80,18 @@ def _signed(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
 
 
-def bracketed(low: float | None, high: float | None, unit: str) -> str:
+def bracketed(low: float | None, high: float | None, unit: str, more: int = 0) -> str:
     """Return the ends of an interval, "[51.5, 64.1]"; "?" for an open end, nothing if both are open."""
     if low is None and high is None:
         return ""
-    lower = _end(low, unit)
+    lower = _end(low, unit, more)
     if low is not None and low < 1:  # not above a value that is written as "> 0.999"
         lower = {"1.000": "0.999", "100.0": "99.9"}.get(lower, lower)
-    return f"[{lower}, {_end(high, unit)}]"
+    return f"[{lower}, {_end(high, unit, more)}]"
 
 
-def _end(value: float | None, unit: str) -> str:
-    return "?" if value is None else _rounded(value, unit).split(NARROW)[0]
+def _end(value: float | None, unit: str, more: int) -> str:
+    return "?" if value is None else _rounded(value, unit, more).split(NARROW)[0]
 
 
 def of_line(line: Mapping[str, str], column: str) -> str:

@@ -109,10 +109,10 @@ def test_a_claim_about_several_networks_survives_no_attack_that_spared_one_of_th
     every = [*networks(0.9), *networks(0.9, entry="mlp")]
     reported = ATTACK | {"tests": [{"name": "accuracy"}]}
 
-    found = verdicts([*every, *attacked(rate)], {"S9-1": who, "S9-2": who}, S9_1=GUARDED | each, S9_2=reported | each)
+    judged = verdicts([*every, *attacked(rate)], {"S9-1": who, "S9-2": who}, S9_1=GUARDED | each, S9_2=reported | each)
 
-    assert words(found["S9-1"]) == ("confirmed", attacker)
-    assert note in "".join(found["S9-1"].notes)
+    assert words(judged["S9-1"]) == ("confirmed", attacker)
+    assert note in "".join(judged["S9-1"].notes)
 
 
 @pytest.mark.parametrize("breaks", [{}, {"breaks": ATTACK["breaks"] | {"above": {"mnist": 0.5}}}])

@@ -34,6 +34,14 @@ def test_attacks_of_one_budget_are_compared_and_no_others():
     assert rows[0].unit == "difference of fractions"
 
 
+def test_attacks_without_a_budget_have_none_in_common():
+    unlimited = {name: {"use": name} for name in ("carlini_wagner", "colour_inversion")}
+    cells = [cell([row], attack=name, settings=settings) for row, (name, settings) in enumerate(unlimited.items())]
+    cells += [cell([0], "cnn", attack="elsewhere", settings={"use": "deepfool"})]
+
+    assert paired_errors(cells, against=["carlini_wagner", "cnn"]) == []
+
+
 def test_the_interval_is_that_of_paired_inputs():
     # Wrong on the very same half under both: what eight inputs without a difference can still hide is all there is.
     same = [cell([0, 1, 2, 3], attack="fgsm", settings=FGSM), cell([0, 1, 2, 3], attack="pgd", settings=PGD)]

@@ -135,3 +135,11 @@ def test_a_union_is_doubted_only_if_each_of_its_attacks_failed_a_check():
     assert "large eps" in about("pgd") and "noise" in about("fgsm")
     assert "large eps" in about("fgsm", "pgd") and "noise" in about("fgsm", "pgd")
     assert about("fgsm", "pgd", "square") == ""
+
+
+@pytest.mark.parametrize("name", ["a_sphere", "sphere"])
+def test_an_attack_of_another_norm_is_compared_with_none_and_hides_none(name):
+    cells = [*SOUND, pgd(0.9, name, norm="l2")]
+
+    assert verdicts(cells) == verdicts(SOUND)
+    assert set(verdicts(cells, f"digits/{name}")) == {"loss_rises"}

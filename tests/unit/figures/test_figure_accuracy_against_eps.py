@@ -76,6 +76,14 @@ def test_the_title_compares_the_classifiers_that_it_is_about():
         accuracy_against_eps(rows, about=["mlp"])
 
 
+def test_the_title_is_about_attacked_images_although_clean_ones_differ_more():
+    rows = [clean(0.9), attacked(0.5, 0.1), clean(0.3, entry="robust"), attacked(0.4, 0.1, entry="robust")]
+
+    figure = accuracy_against_eps(rows)
+
+    assert figure.get_suptitle() == "At eps 0.1, cnn is right on 50% of attacked images, robust on 40%"
+
+
 def test_rows_without_eps_are_refused():
     with pytest.raises(ValueError, match="no robust_accuracy row with an eps"):
         accuracy_against_eps([clean(0.9)])

@@ -8,6 +8,7 @@ import pytest
 from hand_made_claims import ASKED, asks, book, mean, networks, row
 
 from touchstone.claims.judging import StudyClaims, judge
+from touchstone.claims.verdicts import sentence
 from touchstone.report.claim_files import COLUMNS, claim_rows, claims_csv
 from touchstone.report.claim_table import page_lines
 from touchstone.statistics.sanity_checks import Doubts
@@ -157,26 +158,37 @@ def test_a_number_of_a_claim_says_how_it_came_about_and_that_an_attack_behind_it
 
 
 @pytest.mark.parametrize(
-    ("asked", "word", "why"),
+    ("bound", "word", "why"),
     [
         ({"at_least": 0.95}, "not confirmed", "No part of the interval is ≥ 95\u202f%."),
         ({"at_most": 0.95}, "confirmed", "The whole interval is ≤ 95\u202f%."),
         ({"at_least": 0.8}, "inconclusive", "The number cannot decide by itself: an upper bound"),
     ],
 )
-def test_a_stuck_attack_is_the_reason_of_a_verdict_only_where_it_leaves_the_number_open(asked, word, why):
-    made = book(S9_1=asks(**asked, stuck={"metric": "no_gradient", "at_most": 0.05}))
+def test_a_stuck_attack_is_the_reason_of_a_verdict_only_where_it_leaves_the_number_open(bound, word, why):
+    made = book(S9_1=asks(**bound, stuck={"metric": "no_gradient", "at_most": 0.05}))
     rows = [*networks(0.9), *networks(0.5, metric="no_gradient")]
-    found = judge(made, StudyClaims("digits", {"main": "robustness"}, {"S9-1": ASKED}), rows)
+    judged = judge(made, StudyClaims("digits", {"main": "robustness"}, {"S9-1": ASKED}), rows)
 
-    ((line,), _) = page_lines(made, found, claim_rows(found, 20))
+    ((line,), _) = page_lines(made, judged, claim_rows(judged, 20))
 
     assert (line.word, line.why[: len(why)]) == (word, why)
 
 
 def test_the_brackets_of_a_number_that_is_no_estimate_are_not_called_an_interval():
-    made, found = told("range")
+    made, judged = told("range")
 
-    ((line, _), _) = page_lines(made, found, claim_rows(found, 20))
+    ((line, _), _) = page_lines(made, judged, claim_rows(judged, 20))
 
     assert line.numbers[0].number.title == "mean of 3 seeds; least and greatest seed in brackets; n = 500"
+
+
+def test_no_rounding_moves_an_end_over_the_bound_beside_it():
+    made = book(S9_1=asks(at_least=0.9))
+    rows = networks(0.92, 0.8996, 0.94)
+    judged = judge(made, StudyClaims("digits", {"main": "robustness"}, {"S9-1": ASKED}), rows)
+
+    ((line,), _) = page_lines(made, judged, claim_rows(judged, 20))
+
+    assert (line.word, line.numbers[0].number.interval) == ("inconclusive", "[89.96, 94.00]")
+    assert sentence(judged[1].parts[0]) == "accuracy 92.00\u202f% [89.96, 94.00], asked ≥ 90\u202f%"

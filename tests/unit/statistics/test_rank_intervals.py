@@ -65,19 +65,19 @@ def test_a_resample_that_misses_one_kind_of_row_has_the_statistic_of_them_all():
     assert found["auroc"].low == 0 < found["auroc"].high
 
 
-def perfectly_found(images=300, few=10):
-    """Return the statistics of scores by which `few` anomalous images are found, of resampled successes and of a split."""
+def perfectly_caught(images=300, few=10):
+    """Return the statistics of scores by which `few` anomalous images are caught, of resampled successes and of a split."""
     anomalous = np.arange(images) < few
     scores = np.where(anomalous, 9.0, 0.0) + np.linspace(0, 1, images)
     counted = rank_intervals.detection(np.linspace(0, 1, images), scores, **SAMPLING, counted=anomalous)
     return counted, rank_intervals.split_detection(scores, anomalous, **SAMPLING)
 
 
-def test_ten_images_that_all_are_found_show_no_more_than_ten_can():
-    for found in perfectly_found():
+def test_ten_images_that_all_are_caught_show_no_more_than_ten_can():
+    for caught in perfectly_caught():
         low, high = seed_intervals.ends(1.0, 0.0, 299, 10, seed_intervals.SCORE)
-        assert found["auroc"][:3] == (1.0, low, high) and low < 0.75
-        assert found["fpr95_id"].high == pytest.approx(1 - low)
+        assert caught["auroc"][:3] == (1.0, low, high) and low < 0.75
+        assert caught["fpr95_id"].high == pytest.approx(1 - low)
 
 
 def test_two_detectors_that_agree_on_ten_images_may_differ_as_much_as_ten_images_allow():

@@ -1,7 +1,16 @@
 import pytest
 
 from touchstone.statistics import intervals, rows, seed_intervals
-from touchstone.statistics.wording import METHODS, RANGE, bracketed, limit, plain, what_brackets_are, written
+from touchstone.statistics.wording import (
+    METHODS,
+    RANGE,
+    bracketed,
+    limit,
+    more_digits,
+    plain,
+    what_brackets_are,
+    written,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +70,27 @@ def test_brackets_are_named_by_the_method_of_their_row():
     assert what_brackets_are("score") == "95 % interval in brackets (score interval)"
     assert what_brackets_are("range") == "least and greatest seed in brackets"
     assert what_brackets_are("") == "95 % interval in brackets"
+
+
+@pytest.mark.parametrize(
+    ("values", "bounds", "unit", "more"),
+    [
+        ((0.9496, 0.9), [0.95], "fraction", 1),  # 94.96 % misses 95 %
+        ((0.95, 0.9), [0.95], "fraction", 0),  # 95 % is 95 %
+        ((0.1 + 0.2, 0.9), [0.3], "fraction", 0),  # but for rounding of the machine
+        ((0.944, 0.9), [0.95], "fraction", 0),
+        ((0.0102, -0.0054), [-0.005], "difference of fractions", 1),  # -.54 points are below -.5
+        ((0.0064, -0.00038), [0.0], "difference of fractions", 1),
+        ((0.95004,), [0.95], "", 2),
+        ((0.95, 0.0500001), [0.05, 0.9], "difference", 3),  # no more than that
+        ((5.0,), [5.0], "images", 0),
+        ((0.9496,), [], "fraction", 0),
+    ],
+)
+def test_a_number_near_its_bound_has_as_many_digits_as_show_the_side_of_it(values, bounds, unit, more):
+    assert more_digits(values, bounds, unit) == more
+
+
+def test_further_digits_follow_the_usual_ones():
+    assert written(0.9496, "fraction", 1) == "94.96\u202f%"
+    assert bracketed(-0.0054, 0.0102, "difference of fractions", 1) == "[-0.54, +1.02]"
