@@ -63,7 +63,7 @@ class Problems:
             file: the file that holds the keys, if not the one that wrote the place.
         """
         written = place if file else self._written(place)
-        file = file or self.file_of(written)
+        file = file or self._file(written)
         if len(self._errors) == MOST_ERRORS:
             self._errors.append(f"and more: these are the first {MOST_ERRORS}")
             self.stop()
@@ -90,8 +90,7 @@ class Problems:
                 return self._places[place[:length]] + place[length:]
         return place
 
-    def file_of(self, place: Place) -> Path:
-        """Return the file that last changed the entry at a place."""
+    def _file(self, place: Place) -> Path:
         for length in range(len(place), 0, -1):
             if place[:length] in self._files:
                 return self._files[place[:length]]

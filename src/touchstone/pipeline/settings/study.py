@@ -35,7 +35,7 @@ from touchstone.pipeline.settings.requirements import (
     scored_data,
     static_networks,
 )
-from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, Section, sections
+from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, sections
 from touchstone.pipeline.settings.unmeasured import open_roles, untested
 from touchstone.pipeline.settings.values import shown
 
@@ -98,7 +98,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
     problems.stop()
     removed = draft.removed | without_unreached(resolved, kinds, draft.own)
     expand_all(resolved, kinds)
-    problems.extend(wrong_names(resolved, kinds), _wrong_words(resolved, kinds, files, problems))
+    problems.extend(wrong_names(resolved, kinds), wrong_words(resolved, kinds))
     problems.stop()
     problems.extend(chains(resolved["examples"]), inputs(resolved["examples"]))
     problems.stop()
@@ -163,19 +163,6 @@ def _wrong_systems(resolved: dict[str, Any], files: Files) -> Iterator[Problem]:
         if (system := question["system"]) not in systems:
             reason = f"expected a paper of the study or {SHARED}, got {shown(system)}.{nearest(str(system), systems)}"
             yield Problem(("evaluations", name, "system"), reason)
-
-
-def _wrong_words(
-    resolved: dict[str, Any], kinds: dict[str, Section], files: Files, problems: Problems
-) -> Iterator[Problem]:
-    """Yield the names in settings of components that lead nowhere.
-
-    A figure that only a shipped paper writes may name networks of params.yaml, which a study of its own need not have.
-    """
-    shipped = [paper.questions_file for paper in files.papers if paper.is_shipped]
-    for problem in wrong_words(resolved, kinds):
-        if problem.place[0] != "figures" or problems.file_of(problem.place) not in shipped:
-            yield problem
 
 
 def _resolve(draft: Draft, reader: EntryReader) -> dict[str, Any]:
