@@ -25,10 +25,9 @@ import torch
 import yaml
 
 import command_server
+import forks
 from command_server import CommandServer
-from forks import in_fork
 from touchstone import digests, plugins
-from touchstone.pipeline.jobs import environment, warm_server
 from touchstone.pipeline.planning.parts import Rule, Task
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
@@ -144,10 +143,10 @@ class Project:
 
 @pytest.fixture
 def forking(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], None]:
-    """A function that has a module of touchstone start its Python commands with `in_fork`."""
+    """A function that has a module of touchstone start its Python commands with `forks.in_fork`."""
 
     def fork(module: ModuleType) -> None:
-        monkeypatch.setattr(module, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": in_fork}))
+        monkeypatch.setattr(module, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": forks.in_fork}))
 
     return fork
 
@@ -270,17 +269,14 @@ def run_again(project: Project) -> None:
     It is the fork of one that has imported torch, but nothing of touchstone, with the variables of a job.
     """
     project.snakemake("--cores", "1")
-    variables = environment.environment(1)
-    server = CommandServer(warm_server.PACKAGES, os.environ | variables)
-    variables |= {"PYTHONPATH": str(project.root / "src")}
+    variables = forks.VARIABLES | {"PYTHONPATH": str(project.root / "src")}
     alone = Project(project.root, variables | {"TOUCHSTONE_WARM": "off", "TOUCHSTONE_CACHE": "off"})
     for rule, wildcards, tasks in jobs_of_every_component(project.root):
         for file in files_of(task.output for task in tasks):
             (project.root / file).unlink()
         named = ",".join(f"{name}={value}" for name, value in wildcards.items())
         words = ["-m", "touchstone", "job", rule.name, *[named] * bool(named), "--study", "tiny"]
-        alone.forked(words, server=server)
-    server.close()
+        alone.forked(words, server=forks.server())
 
 
 @pytest.fixture(scope="session")

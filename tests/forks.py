@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import command_server
+from command_server import CommandServer
 from touchstone.pipeline.jobs import environment, warm_server
+
+VARIABLES = environment.environment(1)  # those of a job
+MODULES = ("pytest", "hypothesis", "onnx2pytorch", *warm_server.PACKAGES)
+
+
+@cache
+def server() -> CommandServer:
+    return CommandServer(MODULES, os.environ | VARIABLES)
 
 
 def in_fork(command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
     """Do as subprocess.run does with `python -m ...`, with the variables of a job, in a fork that has torch and pytest."""
-    variables = environment.environment(1)
-    server = command_server.server(("pytest", "hypothesis", "onnx2pytorch", *warm_server.PACKAGES))
     words = command[2:] if command[1] == "-P" else command[1:]
-    done = server.run(words, options.get("cwd") or Path.cwd(), dict(options.get("env") or os.environ) | variables)
+    variables = dict(options.get("env") or os.environ) | VARIABLES
+    done = server().run(words, options.get("cwd") or Path.cwd(), variables)
     if not options.get("text"):
         done.stdout, done.stderr = done.stdout.encode(), done.stderr.encode()
     return done

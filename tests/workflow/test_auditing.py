@@ -19,6 +19,11 @@ CHECKPOINT = "data/tiny/checkpoints/cnn.0.safetensors"
 EXAMPLES = "data/tiny/examples/digits_test.safetensors"
 
 
+@pytest.fixture(autouse=True)
+def jobs_with_torch(forking):
+    forking(recomputation)
+
+
 def findings(project, **options):
     return audit.audit(Plan(load("tiny", project.root)), project.root, quiet=True, **options)
 
