@@ -3,6 +3,7 @@
 import os
 import re
 import runpy
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,6 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
-from forks import in_fork
 from touchstone.__main__ import main
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
@@ -130,8 +130,12 @@ def test_whoever_has_the_model_verifies_its_assay(assayed, evidence, tmp_path, m
 
     # In a process of its own, because it pins the CPU paths of jobs.
     command = [sys.executable, "-m", "touchstone", "verify", file, "--model", model]
-    variables = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
-    run = in_fork(command, env=variables, text=True)
+    run = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+    )
     text = run.stdout
     assert run.returncode == 0, text + run.stderr
     assert f"predictions of own_model.0 are also what {model} gives" in text
