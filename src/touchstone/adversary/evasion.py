@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.adversary.defences import Guarded, smoothed
-from touchstone.adversary.losses import LossOfLogits, cross_entropy, margin_loss
+from touchstone.adversary.losses import LossOfLogits, cross_entropy, keep_higher, margin_loss
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row, row_norms
 
@@ -147,8 +147,7 @@ def evade(
                     if surrogate is not None:
                         observation = _with_surrogate_gradient(observation, surrogate, points, labels, loss)
                     new_rank = _rank(observation)
-                    best = torch.where(per_row(new_rank > best_rank, images), points, best)
-                    best_rank = torch.maximum(best_rank, new_rank)
+                    best, best_rank = keep_higher(best, best_rank, points, new_rank)
                     if step < steps:
                         points = ball.step(points, direction(observation), size)
     return best
@@ -207,8 +206,7 @@ def best_of(defence: Guarded, images: Tensor, labels: Tensor, candidates: Iterab
     best, best_rank = images, rank(*margin_and_excess(defence, images, labels))
     for points in candidates:
         new_rank = rank(*margin_and_excess(defence, points, labels))
-        best = torch.where(per_row(new_rank > best_rank, images), points, best)
-        best_rank = torch.maximum(best_rank, new_rank)
+        best, best_rank = keep_higher(best, best_rank, points, new_rank)
     return best
 
 
@@ -229,8 +227,8 @@ def _rank(observation: Observation) -> Tensor:
 def rank(margin: Tensor, excess: Tensor) -> Tensor:
     """Return the rank of a point, (N,): higher is better for the attacker.
 
-    Evading points rank above 1, wrong but flagged ones in (0, 1), and points that are still right at most 0.
+    Evading points rank at least 1, the surest of a wrong class first; wrong but flagged ones in (0, 1), the least flagged
+    first; and points that are still right at most 0, the nearest to being wrong first. Nothing saturates: a rank that is
+    flat on confident rows would be no guide.
     """
-    evading = 1 + torch.sigmoid(margin)
-    caught = 1 / (1 + excess.clamp_min(1e-9))
-    return torch.where(margin > 0, torch.where(excess > 0, caught, evading), torch.tanh(margin))
+    return torch.where(margin > 0, torch.where(excess > 0, 1 / (2 + excess), 1 + margin), margin)

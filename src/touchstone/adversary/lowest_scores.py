@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.evasion import Defended, Direction, Observation, _observe, lower_or_raise
-from touchstone.adversary.losses import LossOfLogits, cross_entropy, margin_loss
+from touchstone.adversary.losses import LossOfLogits, cross_entropy, keep_higher, margin_loss
 from touchstone.adversary.perturbations import Ball, resolve_step_size
-from touchstone.numerics.tensors import RandomStreams, frozen, per_row, to_grid_towards
+from touchstone.numerics.tensors import RandomStreams, frozen, to_grid_towards
 
 
 def lower_scores(
@@ -59,8 +59,7 @@ def lower_scores(
                     stored = as_stored(points, ball)
                     observation = _observe(defence, stored, labels, loss)
                     new_rank = _rank(observation)
-                    best = torch.where(per_row(new_rank > best_rank, images), stored, best)
-                    best_rank = torch.maximum(best_rank, new_rank)
+                    best, best_rank = keep_higher(best, best_rank, stored, new_rank)
                     if step < steps:
                         points = ball.step(points, direction(observation), 2 * size * (1 - step / steps))
     return best
@@ -76,8 +75,7 @@ def lowest_of(defence: Defended, images: Tensor, labels: Tensor, candidates: Ite
     best, best_rank = images, rank_at(defence, images, labels)
     for points in candidates:
         new_rank = rank_at(defence, points, labels)
-        best = torch.where(per_row(new_rank > best_rank, images), points, best)
-        best_rank = torch.maximum(best_rank, new_rank)
+        best, best_rank = keep_higher(best, best_rank, points, new_rank)
     return best
 
 
@@ -90,13 +88,14 @@ def rank(margin: Tensor, excess: Tensor) -> Tensor:
     """Return the rank of a point, (N,): higher is better for the attacker.
 
     Wrong points rank above 0, the lower their score the higher, and at least 1 exactly if they are not flagged. Points that
-    are still right rank at most 0, the nearest to being wrong first.
+    are still right rank at most 0, the nearest to being wrong first. Nothing saturates, or the search with squares would be
+    lost on confident rows.
 
     Args:
         margin: (N,), margin loss; above 0 exactly if the prediction is wrong.
         excess: (N,), score minus threshold, in units of the detector's spread.
     """
-    return torch.where(margin > 0, 1 - excess / (1 + excess.abs()), torch.tanh(margin))
+    return torch.where(margin > 0, torch.where(excess > 0, 1 / (2 + excess), 1 - excess), margin)
 
 
 def _rank(observation: Observation) -> Tensor:

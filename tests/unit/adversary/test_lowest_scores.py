@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -54,6 +56,29 @@ def test_lower_scores_rank_higher_among_wrong_points_and_every_wrong_point_above
     assert len(set(ranks.tolist())) == 6
     assert (ranks >= 1).tolist() == [True, True, True, False, False, False]
     assert (ranks > 0).tolist() == [True, True, True, True, False, False]
+
+
+def test_ranks_tell_points_apart_however_sure_the_network_or_the_detector_is():
+    margins = torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -9.0, -20.0, -21.0, -500.0])
+    excesses = torch.tensor([-torch.inf, -90_000.0, -80_000.0, 0.0, 1e-9, 1e9, 1e10, torch.inf, 0.0, 0.0, 0.0, 0.0])
+
+    ranks = rank(margins, excesses)
+
+    assert ranks.tolist() == sorted(ranks.tolist(), reverse=True)
+    assert len(set(ranks.tolist())) == 12
+    assert (ranks >= 1).tolist() == [True] * 4 + [False] * 8
+
+
+def test_a_score_that_is_not_a_number_on_the_way_does_not_end_the_search():
+    defence = replace(
+        guarded(), score=lambda points: points.mean((1, 2, 3)).where(points.mean((1, 2, 3)) < 0.48, torch.nan)
+    )
+    candidates = [torch.full((3, 1, 2, 2), value / 255) for value in (125, 100)]
+
+    best = lowest_of(defence, torch.full((3, 1, 2, 2), 90 / 255), LABELS, candidates)
+
+    assert torch.allclose(best, torch.full((3, 1, 2, 2), 90 / 255))
+    assert torch.allclose(lowest_of(defence, candidates[1], LABELS, [candidates[0], best]), best)
 
 
 @pytest.mark.parametrize("order", [1, -1])
