@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from touchstone.networks.readouts import Confounding, read_out
 
 OF_THE_NETWORK = ("logits", "features", "gradient_norms")
+SOFTPLUS_BETA = 10.0  # of the softplus that takes the place of ReLU, as in models/small_cnn
 
 
 @dataclass(frozen=True)
@@ -140,10 +141,22 @@ class Straight(nn.Module):
         self.part = part
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return part(images)."""
+        """Return part(images), to the bit."""
         with torch.no_grad():
-            change = self.part(images) - images
-        return images + change
+            changed = self.part(images)
+        return changed + (images - images.detach())
+
+
+def with_softplus(model: nn.Module, beta: float = SOFTPLUS_BETA) -> nn.Module | None:
+    """Return a frozen copy of a network with softplus in place of each ReLU module; None if it has no such module."""
+    if not any(isinstance(module, nn.ReLU) for module in model.modules()):
+        return None
+    smooth = copy.deepcopy(model).requires_grad_(False)
+    for parent in list(smooth.modules()):
+        for name, child in list(parent._modules.items()):  # named_children omits the second place of a shared ReLU
+            if isinstance(child, nn.ReLU):
+                setattr(parent, name, nn.Softplus(beta=beta))
+    return smooth.eval()
 
 
 def smoothed(defence: Guarded, beta: float) -> Guarded:
@@ -152,13 +165,9 @@ def smoothed(defence: Guarded, beta: float) -> Guarded:
     Raises:
         ValueError: the network has no ReLU module. A ReLU that is called as a function cannot be replaced.
     """
-    model = copy.deepcopy(defence.model)
-    relus = [(parent, name) for parent in model.modules() for name, child in parent.named_children()
-             if isinstance(child, nn.ReLU)]  # fmt: skip
-    if not relus:
+    model = with_softplus(defence.model, beta)
+    if model is None:
         raise ValueError("the network has no ReLU module, so there is none to smooth: omit softplus_beta")
-    for parent, name in relus:
-        setattr(parent, name, nn.Softplus(beta=beta))
     return replace(defence, model=model)
 
 

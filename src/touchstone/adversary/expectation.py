@@ -39,4 +39,4 @@ class Expected(nn.Module):
         stand_in = self.backward(images)
         with torch.no_grad():
             own = self.model(images)
-        return stand_in + (own - stand_in).detach()
+        return own + (stand_in - stand_in.detach())  # in this order it is `own` to the bit

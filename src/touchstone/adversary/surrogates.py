@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from touchstone.adversary.defences import Guarded, Pipeline, Straight
+from touchstone.adversary.defences import Guarded, Pipeline, Straight, with_softplus
 from touchstone.adversary.evasion import Defended
 from touchstone.adversary.losses import margin_loss
 from touchstone.adversary.lowest_scores import rank_at
 from touchstone.adversary.perturbations import Ball
 from touchstone.adversary.square_search import search_with_squares
 from touchstone.numerics.tensors import RandomStreams
-
-SOFTPLUS_BETA = 10.0  # of the softplus that takes the place of ReLU, as in models/small_cnn
 
 
 @dataclass(frozen=True)
@@ -47,25 +44,13 @@ class Followed:
         return self.exact.spread
 
     def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return exact logits (N, K) and scores (N,), with the surrogate's graph back to the images."""
+        """Return exact logits (N, K) and scores (N,), to the bit, with the surrogate's graph back to the images."""
         with torch.no_grad():
             exact = self.exact.read(images)
         logits, scores = (
-            near + (true - near).detach() for true, near in zip(exact, self.surrogate.read(images), strict=True)
+            true + (near - near.detach()) for true, near in zip(exact, self.surrogate.read(images), strict=True)
         )
         return logits, scores
-
-
-def with_softplus(model: nn.Module) -> nn.Module | None:
-    """Return a frozen copy of a network with softplus in place of each ReLU module; None if it has no such module."""
-    if not any(isinstance(module, nn.ReLU) for module in model.modules()):
-        return None
-    smooth = copy.deepcopy(model).eval().requires_grad_(False)
-    for parent in list(smooth.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, nn.ReLU):
-                setattr(parent, name, nn.Softplus(beta=SOFTPLUS_BETA))
-    return smooth
 
 
 def smooth_guard(defence: Guarded) -> Guarded | None:

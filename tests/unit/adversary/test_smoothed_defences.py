@@ -46,6 +46,12 @@ def test_a_step_along_the_surrogate_lowers_a_score_that_has_no_gradient():
     assert (visited[-1] > 0).all()
 
 
+def test_the_surrogate_of_a_network_in_train_mode_draws_nothing():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.ReLU(), nn.Dropout(0.5)).train()
+
+    assert not any(module.training for module in smoothed(with_dead_relu(network), 1.0).model.modules())
+
+
 def test_smoothing_leaves_the_defence_alone_and_refuses_a_network_without_relu_modules():
     defence = with_dead_relu()
 
