@@ -82,12 +82,15 @@ def score_pgd(
     with frozen(defence.model):
         best, best_value = images, loss_at(wrongness, images)
         for aim in _aims(defence, images, sign, in_distribution, every_class):
+            # The classes are only for images out of distribution, whatever else is in the batch.
+            counts = torch.ones_like(in_distribution) if aim.label is None else ~in_distribution
             for points in starts(imitations if aim.label is None else 0):
                 for step in range(steps):
                     scores, gradient = _climb(defence, aim, points)
-                    best, best_value = keep_higher(best, best_value, points, sign * scores)
+                    best, best_value = keep_higher(best, best_value, points, (sign * scores).where(counts, -torch.inf))
                     points = ball.step(points, gradient, 2 * size * (1 - step / steps))
-                best, best_value = keep_higher(best, best_value, points, loss_at(wrongness, points))
+                last = loss_at(wrongness, points).where(counts, -torch.inf)
+                best, best_value = keep_higher(best, best_value, points, last)
     return best
 
 

@@ -84,14 +84,22 @@ def test_no_score_gets_better_for_the_defender(score, in_distribution):
     assert float(change.abs().min()) > 0
 
 
-def test_one_call_attacks_both_sides_as_two_calls_do():
-    defence, images = guarded(linear(), msp), images_around_the_middle(6)
-    flags = torch.tensor([True, False] * 3)
+def coarse(logits):
+    """A score without a gradient, which runs towards classes can still move."""
+    return msp((logits * 4).round())
 
-    both = score_pgd(defence, images, flags, RandomStreams(0, "attack", torch.arange(6)), eps=0.1, restarts=2)
 
-    torch.testing.assert_close(both[flags], attacked(defence, images, True, eps=0.1, restarts=2)[flags])
-    torch.testing.assert_close(both[~flags], attacked(defence, images, False, eps=0.1, restarts=2)[~flags])
+@pytest.mark.parametrize("score", [msp, coarse])
+@pytest.mark.parametrize("every_class", [False, True])
+def test_one_call_attacks_both_sides_as_two_calls_do(score, every_class):
+    """What an image gets must not depend on which other images are in its batch."""
+    defence, images = guarded(linear(0.3), score), images_around_the_middle(6)
+    flags, settings = torch.tensor([True, False] * 3), {"eps": 0.1, "restarts": 2, "every_class": every_class}
+
+    both = score_pgd(defence, images, flags, RandomStreams(0, "attack", torch.arange(6)), **settings)
+
+    torch.testing.assert_close(both[flags], attacked(defence, images, True, **settings)[flags])
+    torch.testing.assert_close(both[~flags], attacked(defence, images, False, **settings)[~flags])
 
 
 def test_the_distance_to_one_gaussian_is_moved_along_every_axis():
@@ -122,12 +130,7 @@ def test_odin_is_attacked_through_its_own_step():
 
 def test_a_run_towards_every_class_finds_what_the_score_alone_cannot_see():
     """Where the softmax is flat to the last bit its gradient is 0; the margin of a class still points somewhere."""
-    model = linear()
-
-    def stepped(logits):
-        return msp((logits * 4).round())
-
-    defence, images = guarded(model, stepped), images_around_the_middle()
+    defence, images = guarded(linear(), coarse), images_around_the_middle()
 
     alone = defence.read(attacked(defence, images, False, eps=0.2))[1]
     with_classes = defence.read(attacked(defence, images, False, eps=0.2, every_class=True))[1]
