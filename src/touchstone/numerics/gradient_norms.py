@@ -37,7 +37,7 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
 
     Args:
         model: run in eval mode; its modes, flags and gradients are restored.
-        images: (N, ...); every layer must keep the examples in its first dimension.
+        images: (N, ...); no layer may change the order of the examples.
         loss: of logits (N, K), one value per row, (N,).
         create_graph: make the result differentiable in `images`.
 
@@ -155,11 +155,18 @@ class _Tape:
 
     def _record(self, name: str, module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
         self.times_called[name] += 1
+        if self._is_ambiguous(module, arguments):
+            return
         if len(arguments) == 1 and len(arguments[0]) == len(output) == self.count and output.requires_grad:
             inputs = arguments[0] if self.create_graph else arguments[0].detach()
             first = not arguments[0].requires_grad
             self.calls[name] = _Call(inputs, inputs._version, get_gradient_edge(output), first)
             output.register_hook(partial(self._take, name))  # type: ignore[no-untyped-call]
+
+    def _is_ambiguous(self, module: nn.Module, arguments: tuple[Tensor, ...]) -> bool:
+        """Return whether another dimension than the first may hold the examples, as in a sequence (T, N, D) with T = N."""
+        free = isinstance(module, nn.Linear | nn.LayerNorm) and len(arguments) == 1 and self.count > 1
+        return free and self.count in arguments[0].shape[1:-1]
 
     def _take(self, name: str, deltas: Tensor) -> None:
         call, (module, form) = self.calls.pop(name, None), self.layers[name]

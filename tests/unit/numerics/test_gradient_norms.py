@@ -211,14 +211,14 @@ class Attention(nn.Module):
 
 
 class TimeFirst(nn.Module):
-    """A linear layer whose first dimension is not the batch."""
+    """Layers whose first dimension is not the batch."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.step, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+        self.norm, self.step, self.head = nn.LayerNorm(4), nn.Linear(4, 4), nn.Linear(4, 3)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.head(self.step(images.flatten(2).permute(2, 0, 1)).tanh().mean(0))
+        return self.head(self.step(self.norm(images.flatten(2).permute(2, 0, 1))).tanh().mean(0))
 
 
 class ForwardOfItsOwn(nn.Linear):
@@ -285,6 +285,17 @@ def test_norms_equal_those_of_one_backward_pass_per_example(name):
     torch.testing.assert_close(precise, expected, rtol=1e-9, atol=1e-14)
     # Under spectral norm the float32 gradient itself cancels, in one pass per example just as much.
     torch.testing.assert_close(found.double(), expected, rtol=1e-3 if name == "old spectral norm" else 1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("name", ["time first", "linear over many positions", "attention"])
+def test_as_many_examples_as_positions_are_not_confused_with_them(name, create_graph):
+    model, _ = build(name)
+    images = torch.rand(42, 4, 7, 6)
+
+    norms = gradient_norms(model, images, loss, create_graph=create_graph)
+
+    torch.testing.assert_close(norms.detach(), reference(model, images), rtol=1e-4, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ALL)
