@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from touchstone.adversary.defences import Pipeline
+
 
 @dataclass
 class Effort:
@@ -32,12 +34,13 @@ class Effort:
 
 @contextmanager
 def counted(model: nn.Module) -> Iterator[Effort]:
-    """Count the passes through a network or a whole pipeline in the block.
+    """Count the passes through a network in the block; of a pipeline, those through its classifier, on every path.
 
     A pass counts as a gradient pass if gradients are enabled and the images require one. Copies that an attack makes of
     the network count too.
     """
     effort = Effort()
+    network = model.model if isinstance(model, Pipeline) else model  # an attack on one path never calls the whole
 
     def count(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         images = arguments[0]
@@ -45,7 +48,7 @@ def counted(model: nn.Module) -> Iterator[Effort]:
         if torch.is_grad_enabled() and images.requires_grad:
             effort.gradient += len(images)
 
-    handle = model.register_forward_pre_hook(count)
+    handle = network.register_forward_pre_hook(count)
     try:
         yield effort
     finally:

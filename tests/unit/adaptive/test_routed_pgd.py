@@ -4,6 +4,7 @@ from torch import nn
 
 from touchstone.adaptive.routed_pgd import routed_pgd
 from touchstone.adversary.defences import Guarded, Pipeline
+from touchstone.adversary.effort import counted
 from touchstone.numerics.tensors import RandomStreams
 
 
@@ -53,3 +54,18 @@ def test_without_a_router_there_is_none_to_evade():
 
     with pytest.raises(ValueError, match="no router"):
         routed_pgd(pipeline(router=False), IMAGES, LABELS, draws, objective="evasion")
+
+
+@pytest.mark.parametrize("router", [True, False])
+def test_the_passes_on_single_paths_and_on_copies_are_counted(router):
+    """An attack on one path calls classifier, translators and router by themselves, never the pipeline."""
+    defence, draws, passes = pipeline(router), RandomStreams(0, "attack", torch.arange(20)), []
+    defence.model.register_forward_pre_hook(lambda _, arguments: passes.append(len(arguments[0])))
+
+    with counted(defence) as effort:
+        routed_pgd(defence, IMAGES, LABELS, draws, eps=0.06, steps=5, queries=10)
+
+    assert effort.forward == sum(passes)
+    assert effort.gradient >= 5 * len(IMAGES) * (
+        3 if router else 2
+    )  # 5 steps on each path, and of Auto-PGD on the whole
