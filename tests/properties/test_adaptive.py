@@ -17,6 +17,7 @@ from torch import nn
 
 from touchstone import registry
 from touchstone.adversary.defences import Guarded, Pipeline, typical_of
+from touchstone.adversary.evasion import flat_scores
 from touchstone.numerics.tensors import RandomStreams
 
 FILES = (Path(__file__).parents[2] / "src/touchstone/adaptive").glob("[a-z]*.py")
@@ -135,6 +136,26 @@ def test_nothing_evades_a_detector_that_flags_everything(name):
     )
 
     assert (defence.read(found)[1] > defence.threshold).all()
+
+
+def bright_pixels(images):
+    """A score that compares, and so has no gradient at all: autograd knows of no way from it to the images."""
+    return (images > 0.5).float().mean((1, 2, 3))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_detector_without_any_gradient_is_attacked_all_the_same(name):
+    images, labels = images_and_labels()
+    attack, guard = component(name), guarded(0.4, score=bright_pixels)
+    defence = Pipeline(guard.model, [Dimmed()], guard) if name in ON_PIPELINES else guard
+
+    found = attack(defence, images, labels == 0 if name in ON_SCORES else labels,
+                   RandomStreams(0, "attack", torch.arange(len(images))), eps=0.1, steps=20)  # fmt: skip
+
+    assert (found - images).abs().max() <= 0.1 + 1e-6
+    assert flat_scores(guard, found).all()
+    if name == "evasion_suite":
+        assert beaten(defence, found, labels).float().mean() >= 0.9
 
 
 def on_gradients(seed=0):

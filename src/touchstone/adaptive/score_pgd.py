@@ -10,7 +10,7 @@ from torch import Tensor
 
 from touchstone.adaptive._surrogates import leaky_gradients
 from touchstone.adversary.defences import Guarded
-from touchstone.adversary.evasion import is_flat
+from touchstone.adversary.evasion import is_flat, slope_of
 from touchstone.adversary.losses import keep_higher, loss_at, margin_loss
 from touchstone.adversary.perturbations import Ball, resolve_step_size
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
@@ -133,7 +133,7 @@ def _scores_and_gradient(defence: Guarded, aim: _Aim, points: Tensor) -> tuple[T
     points = points.detach().requires_grad_()
     with torch.enable_grad():
         logits, scores = defence.read(points)
-        (gradient,) = torch.autograd.grad(aim(logits, scores).sum(), points)
+        gradient = slope_of(aim(logits, scores).sum(), points)
     return scores.detach(), gradient
 
 

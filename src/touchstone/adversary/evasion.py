@@ -165,11 +165,17 @@ def _observe(defence: Defended, points: Tensor, labels: Tensor, loss: LossOfLogi
         return torch.autograd.grad(loss_of_all, points, retain_graph=True)[0]
 
     def score_slope() -> Tensor:
-        return torch.autograd.grad(excess_of_all, points, retain_graph=True, materialize_grads=True, allow_unused=True)[
-            0
-        ]
+        return slope_of(excess_of_all, points)
 
     return Observation(margin_loss(logits.detach(), labels), excess.detach(), class_slope, score_slope)
+
+
+def slope_of(total: Tensor, points: Tensor) -> Tensor:
+    """Return the gradient of a sum in points (N, ...); 0 if it does not depend on them, or only through a comparison."""
+    if not total.requires_grad:
+        return torch.zeros_like(points)
+    (slope,) = torch.autograd.grad(total, points, retain_graph=True, materialize_grads=True, allow_unused=True)
+    return slope
 
 
 def _with_surrogate_gradient(
