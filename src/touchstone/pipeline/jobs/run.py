@@ -66,7 +66,7 @@ def _reused(job: Job, store: cache.Cache | None) -> bool:
     cached = None if store is None else store.fetch(job.action)
     if cached is None:
         return False
-    job.write_pieces(_pieces(cached))
+    job.outputs.write_pieces(job.task.output, _pieces(cached), job.facts)
     return True
 
 
