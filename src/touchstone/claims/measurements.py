@@ -94,9 +94,7 @@ class Measured:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
         metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
         entry, examples = rows.entry.format(**names), rows.examples.format(**names)
-        allowed = [
-            row for row in self._rows.get((rows.evaluation, metric, entry, examples), []) if _allowed(row, rows)
-        ]
+        allowed = [row for row in self._rows.get((rows.evaluation, metric, entry, examples), []) if _allowed(row, rows)]
         fitting: dict[int | None, MetricRow] = {}
         for row in allowed:
             if math.isfinite(row.value):

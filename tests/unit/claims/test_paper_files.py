@@ -70,7 +70,9 @@ def test_a_criterion_and_what_breaks_it_name_what_is_attacked_by_one_role():
     """The roles that both have tell whether both are about the same network."""
     rows, roles = ROWS | {"entry": "{robust}"}, {"robust": "classifiers", "examples": "examples"}
     attack = asks(at_least=0.8) | {"rows": rows, "roles": roles}
-    words = "S9-1.broken_by: S9-2 attacks robust, but this criterion is about net. Give what both are about the same role"
+    words = (
+        "S9-1.broken_by: S9-2 attacks robust, but this criterion is about net. Give what both are about the same role"
+    )
 
     with pytest.raises(ValueError, match=re.escape(words)):
         book(S9_1=asks(at_least=0.8) | {"broken_by": ["S9-2"]}, S9_2=attack)

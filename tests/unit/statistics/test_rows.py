@@ -158,7 +158,9 @@ def test_no_interval_of_a_share_reaches_beyond_0_or_1(unit):
     rare = np.r_[np.zeros(60), 0.01]
     for values, beyond in ((rare, lambda one: one.low < 0), (1 - rare, lambda one: one.high > 1)):
         interval = intervals.mean(values, resamples=200, seed=0)
-        rows = with_means([row("m", interval, cell=replace(CLEAN, seed=seed), n=61, files=[], unit=unit) for seed in (0, 1)])
+        rows = with_means(
+            [row("m", interval, cell=replace(CLEAN, seed=seed), n=61, files=[], unit=unit) for seed in (0, 1)]
+        )
         again = [ends_of(one, 0.99) for one in rows]
 
         assert [beyond(one) for one in rows] == [unit == ""] * 3

@@ -90,9 +90,9 @@ def test_code_that_is_edited_while_a_report_is_drawn_leaves_the_report_before_as
 
     monkeypatch.setattr(job, "code_files", lambda tasks: dict(today))
     monkeypatch.setattr(report, "report", draw)
-    settings = dict.fromkeys(("papers", "evaluations", "figures", "components"), {})
+    settings = {key: {} for key in ("papers", "evaluations", "figures", "components")}
     settings |= {"study": "made", "claims": {"data": "digits", "components": {}, "claims": {}}}
-    settings |= {"settings": dict.fromkeys(("classifiers", "defences", "detectors", "evaluations"), {})}
+    settings |= {"settings": {key: {} for key in ("classifiers", "defences", "detectors", "evaluations")}}
     task = Task("report", {"metrics": [], "cells": []}, "reports/made/report.html", settings)
 
     with pytest.raises(job.JobError, match="its code changed while the job ran"):
