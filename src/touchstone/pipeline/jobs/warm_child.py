@@ -54,10 +54,16 @@ def states(files: Iterable[Path | str]) -> States:
     return result
 
 
-def become(request: dict[str, Any], files: list[int], imported: Imported | None) -> None:
+def become(request: dict[str, Any], files: list[int], imported: Imported | None, missing: bool) -> None:
     """Take over the streams, environment and arguments of a job.
 
     If the code of touchstone or the study's settings have changed, also unload touchstone's modules.
+
+    Args:
+        request: What the job's own process has sent.
+        files: Its streams.
+        imported: What the warm process has imported and read.
+        missing: Whether the warm process lacks packages that the job needs if it has to compute.
     """
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -65,6 +71,8 @@ def become(request: dict[str, Any], files: list[int], imported: Imported | None)
     sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
     os.environ.clear()
     os.environ.update({name: value for name, value in request["environment"].items() if name != warm.VARIABLE})
+    if missing:
+        os.environ[warm.VARIABLE] = warm.MISSING
     tempfile.tempdir = None
     sys.argv = ["-m", *request["arguments"]]
     sys.orig_argv = [sys.executable, "-m", "touchstone", *request["arguments"]]

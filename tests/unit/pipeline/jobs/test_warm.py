@@ -39,7 +39,9 @@ import toy
 
 def main():
     kind = sys.argv[1 + 1].partition(":")[2]
-    if kind == "tell":
+    if kind != "cached":
+        warm.ready_to_compute()
+    if kind in ("tell", "cached"):
         print(toy.WORDS, sys.argv[1:], "torch" in sys.modules, os.environ.get("TOUCHSTONE_WARM"), flush=True)
         print("and this", file=sys.stderr)
     elif kind == "raise":
@@ -142,7 +144,7 @@ def toy(tmp_path):
     for name in ("__init__.py", "_dynamo.py", "func.py", "nn/__init__.py", "nn/attention.py"):
         (torch / name).write_text("")
     scipy.mkdir()
-    for name in ("__init__.py", "stats.py"):  # the real one looks at torch's tensors
+    for name in ("__init__.py", "special.py", "stats.py"):  # the real one looks at torch's tensors
         (scipy / name).write_text("")
     made = Toy(tmp_path)
     yield made
@@ -227,10 +229,21 @@ def test_torch_is_imported_for_no_job_that_does_without(toy):
     assert " True " in toy.do("evaluate:tell")[1]
 
 
-def test_torch_is_imported_after_several_jobs_that_do_without(toy):
-    told = [toy.do("prepare:tell")[1] for _ in range(warm_server.COLD_JOBS + 1)]
+def test_torch_is_imported_when_a_job_has_to_compute_and_not_for_what_is_cached(toy):
+    told = [toy.do(f"train:{kind}")[1] for kind in ("cached", "tell", "cached")]
 
-    assert [" True " in words for words in told] == [False] * warm_server.COLD_JOBS + [True]
+    assert [" True " in words for words in told] == [False, True, True]
+
+
+def test_the_warm_process_keeps_no_file_of_a_job_that_has_ended(toy):
+    files = Path(f"/proc/{toy.server.pid}/fd")
+    toy.do("prepare:tell")
+    before = len(list(files.iterdir()))
+
+    for kind in ("train:cached", "train:tell", "evaluate:tell"):
+        toy.do(kind)
+
+    wait_for(lambda: len(list(files.iterdir())) == before)
 
 
 def test_what_the_warm_process_does_not_understand_a_job_does_alone(toy):
