@@ -27,21 +27,28 @@ class Imported:
 
     Attributes:
         settings: Those of the study.
+        folders: Those of its components that do not come with touchstone.
         states: Of these files and of the package's, when they were read.
     """
 
     settings: tuple[str, ...]
+    folders: tuple[Path, ...]
     states: States
 
     def is_current(self) -> bool:
         """Return whether no file has changed since."""
-        return self.states == package_states() | states(self.settings)
+        return self.states == package_states() | states(self.settings) | plugin_states(self.folders)
 
 
 def package_states() -> States:
     """Return the states of touchstone's own files."""
     package = Path(warm.__file__).parents[2]
     return states(path for pattern in ("*.py", "*.yaml") for path in package.rglob(pattern))
+
+
+def plugin_states(folders: Iterable[Path]) -> States:
+    """Return the states of the files from which components of these folders are imported."""
+    return states(path for folder in folders for pattern in ("*.py", "*/*.py") for path in folder.glob(pattern))
 
 
 def states(files: Iterable[Path | str]) -> States:

@@ -260,8 +260,7 @@ def _plan_ahead(arguments: list[str]) -> Imported | None:
     """Import the modules that plan a job, and plan the study.
 
     Returns:
-        What was imported and read. None if that failed, or if the study has components in other folders. Then each job
-        imports the modules itself and reports any error.
+        What was imported and read. None if that failed; then each job imports the modules itself and reports the error.
     """
     package = warm_child.package_states()  # first, so that an edit meanwhile is noticed
     try:
@@ -272,8 +271,9 @@ def _plan_ahead(arguments: list[str]) -> Imported | None:
     except (ImportError, ValueError, SyntaxError, StopIteration):
         return None
     # An edit meanwhile changes the settings digest, which Snakemake passes to each job.
-    settings = tuple(plan.study.files)
-    return None if len(plugins.places()) > 1 else Imported(settings, package | warm_child.states(settings))
+    settings, folders = tuple(plan.study.files), tuple(plugins.places()[1:])
+    states = package | warm_child.states(settings) | warm_child.plugin_states(folders)
+    return Imported(settings, folders, states)
 
 
 def _say(client: Client, message: dict[str, Any]) -> None:

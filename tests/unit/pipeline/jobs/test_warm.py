@@ -169,6 +169,7 @@ def test_the_code_that_is_on_disk_when_a_job_starts_is_run(toy):
 
 PLANNING = """
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 PROCESS = os.getpid()
@@ -180,11 +181,13 @@ def plan_of(study):
 
 
 def places():
-    return ["the package"]
+    return [Path("the package"), Path("mine")]
 """
 
 
-@pytest.mark.parametrize("changed", ["src/touchstone/commands/job.py", "params.yaml"])
+@pytest.mark.parametrize(
+    "changed", ["src/touchstone/commands/job.py", "params.yaml", "mine/attacks/own.py", "mine/new.py"]
+)
 def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy, changed):
     package = toy.root / "src/touchstone"
     for module in (warm_server.JOB, "touchstone.plugins"):
@@ -192,6 +195,8 @@ def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy, changed):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(PLANNING)
     (toy.root / "params.yaml").write_text("study: {title: First}")
+    (toy.root / "mine/attacks").mkdir(parents=True)
+    (toy.root / "mine/attacks/own.py").write_text("")
     main = (package / "__main__.py").read_text()
     line = "from touchstone.commands import job; print(job.PROCESS == os.getppid(), flush=True)"
     (package / "__main__.py").write_text(main.replace("    elif kind", f"        {line}\n    elif kind", 1))
