@@ -28,15 +28,17 @@ class Imported:
 
     Attributes:
         settings: Those of the study.
+        folders: Those of its components that do not come with touchstone.
         states: Of these files and of the package's, when they were read.
     """
 
     settings: tuple[str, ...]
+    folders: tuple[Path, ...]
     states: States
 
     def is_current(self) -> bool:
         """Return whether no file has changed since."""
-        return self.states == package_states() | states(self.settings)
+        return self.states == package_states() | states(self.settings) | plugin_states(self.folders)
 
 
 def package_states() -> States:
@@ -50,6 +52,11 @@ def package_states() -> States:
     )
 
 
+def plugin_states(folders: Iterable[Path]) -> States:
+    """Return the states of the files from which components of these folders are imported."""
+    return states(path for folder in folders for pattern in ("*.py", "*/*.py") for path in folder.glob(pattern))
+
+
 def states(files: Iterable[Path | str]) -> States:
     """Return the state of each file; a file that is gone has none."""
     result = {}
@@ -60,10 +67,16 @@ def states(files: Iterable[Path | str]) -> States:
     return result
 
 
-def become(request: dict[str, Any], files: list[int], imported: Imported | None) -> None:
+def become(request: dict[str, Any], files: list[int], imported: Imported | None, missing: bool) -> None:
     """Take over the streams, environment and arguments of a job.
 
     If the code of touchstone or the study's settings have changed, also unload touchstone's modules.
+
+    Args:
+        request: What the job's own process has sent.
+        files: Its streams.
+        imported: What the warm process has imported and read.
+        missing: Whether the warm process lacks packages that the job needs if it has to compute.
     """
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -71,6 +84,8 @@ def become(request: dict[str, Any], files: list[int], imported: Imported | None)
     sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
     os.environ.clear()
     os.environ.update({name: value for name, value in request["environment"].items() if name != warm.VARIABLE})
+    if missing:
+        os.environ[warm.VARIABLE] = warm.MISSING
     tempfile.tempdir = None
     sys.argv = ["-m", *request["arguments"]]
     sys.orig_argv = [sys.executable, "-m", "touchstone", *request["arguments"]]
