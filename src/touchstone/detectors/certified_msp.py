@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.contracts import NonNegativeFloat
-from touchstone.numerics.layer_graphs import layer_graph
-from touchstone.numerics.linear_bounds import Bounds
+from touchstone.numerics.linear_bounds import Bounds, checked_graph
 from touchstone.numerics.tensors import frozen
 
 LEADERS = 3  # of these many classes, the greatest logits: more tighten nothing
@@ -39,7 +38,7 @@ def certified_msp(
         Zhang et al. 2018 (CROWN), for the bounds on differences of logits.
     """
     with frozen(model):
-        bounds = Bounds(layer_graph(model, images), (images - eps).clamp_min(0), (images + eps).clamp_max(1))
+        bounds = Bounds(checked_graph(model, images), (images - eps).clamp_min(0), (images + eps).clamp_max(1))
         logits = model(images).double()
         largest = least_maximum(bounds, logits) if end == "high" else greatest_maximum(bounds, logits)
     return -largest.to(images)

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from touchstone.adversary.perturbations import check_images
 from touchstone.contracts import Model, PositiveFloat, PositiveInt
-from touchstone.numerics.layer_graphs import layer_graph
-from touchstone.numerics.linear_bounds import least_lead
+from touchstone.numerics.linear_bounds import checked_graph, least_lead
 from touchstone.numerics.tensors import RandomStreams, frozen, per_row
 
 
@@ -48,7 +47,7 @@ def certified_linear(
     if not isinstance(model, torch.nn.Module):
         raise ValueError("linear bounds need the network itself, not a function")
     with frozen(model), torch.no_grad():
-        graph, predictions = layer_graph(model, images), model(images).argmax(1)
+        graph, predictions = checked_graph(model, images), model(images).argmax(1)
         reached = images.new_zeros(len(images), dtype=torch.float64)
         size = largest
         for _ in range(rounds):

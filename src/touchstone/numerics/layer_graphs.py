@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from touchstone.numerics.overwritten_layers import read_after_overwriting
 from touchstone.numerics.tensors import Normalise
 
 Box = tuple[Tensor, Tensor]  # the least and the greatest value of each unit, (N, *shape)
@@ -126,7 +127,8 @@ def layer_graph(model: nn.Module, images: Tensor) -> list[Node]:
         images: (N, C, H, W); only their shape is used.
 
     Raises:
-        ValueError: names the first layer that is neither affine nor a ReLU, a maximum over positions or a sum.
+        ValueError: names the first layer that is neither affine nor a ReLU, a maximum over positions or a sum, or that
+            changes in place what another layer reads.
     """
     try:
         graph = _Tracer().trace(model)
@@ -151,6 +153,8 @@ def layer_graph(model: nn.Module, images: Tensor) -> list[Node]:
                 if isinstance(module, nn.Identity | nn.Dropout | nn.Dropout2d):  # the identity in eval mode
                     places[node] = sources[0]
                     continue
+                if read_after_overwriting(node, module, modules):
+                    raise Unbounded(f"no linear bounds for {node.name}: it changes in place what another layer reads")
                 layer = _layer(module, shapes[sources[0]])
                 shape = _shape(layer, shapes[sources[0]])
                 if any(shapes[source] != shapes[sources[0]] for source in sources):
@@ -214,9 +218,9 @@ def _layer(module: nn.Module | type[Sum], shape: torch.Size) -> Affine | Maximum
         )
     if isinstance(module, nn.Conv2d) and module.padding_mode == "zeros":
         if isinstance(module.padding, str):
-            raise Unbounded(
-                f"no linear bounds for a convolution with padding {module.padding!r}: give the padding in pixels"
-            )
+            raise Unbounded(f"no linear bounds for a convolution with padding {module.padding!r}: give it in pixels")
+        if any(p > d * (k - 1) for p, d, k in zip(module.padding, module.dilation, module.kernel_size, strict=True)):
+            raise Unbounded("no linear bounds for a convolution of which a unit sees nothing but padding")
         weight, bias = module.weight.detach().double(), _bias(module.bias, module.weight)
         return _convolution(weight, bias, module.stride, module.padding, module.dilation, module.groups, shape)
     if isinstance(module, nn.AvgPool2d | nn.AdaptiveAvgPool2d):

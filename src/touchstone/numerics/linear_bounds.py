@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from touchstone.numerics.layer_graphs import Affine, Box, Maximum, Node, Relu, Rows, Sum
+from touchstone.numerics.layer_graphs import Affine, Box, Maximum, Node, Relu, Rows, Sum, Unbounded, layer_graph
 
+SAME = 1e-3  # of the largest logit: rounding changes less
 LARGEST = 2**20  # coefficients of one layer that are held at a time: 8 MB, which a cache holds
 
 
@@ -105,6 +106,28 @@ class Bounds:
             return first._replace(values=first.values + second.values)
         shape = self.boxes[place][0].shape[1:]
         return Rows(first.padded(shape) + second.padded(shape))
+
+
+def checked_graph(model: nn.Module, images: Tensor) -> list[Node]:
+    """Return the layers of a network, checked on its logits.
+
+    A hook, or a sum in place whose old value is read again, leaves no trace in the graph. Bounds would not hold then.
+
+    Args:
+        model: in eval mode.
+        images: (N, C, H, W), on which graph and network are compared.
+
+    Raises:
+        ValueError: a layer has no bounds, see `layer_graph`; or the layers do not compute what the network returns.
+    """
+    graph, values = layer_graph(model, images), [images.double()]
+    with torch.no_grad():
+        for node in graph[1:]:
+            values.append(Bounds._box(node, [(values[source], values[source]) for source in node.inputs])[1])
+        logits = model(images).double()
+    if bool(((values[-1] - logits).abs() > SAME * logits.abs().amax(1, keepdim=True).clamp_min(SAME)).any()):
+        raise Unbounded("no linear bounds: the network returns other logits than its layers, one after the other")
+    return graph
 
 
 def least_lead(graph: list[Node], low: Tensor, high: Tensor, classes: Tensor) -> Tensor:

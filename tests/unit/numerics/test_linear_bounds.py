@@ -7,7 +7,7 @@ from torch import nn
 
 from touchstone.models._residual import PreactBlock
 from touchstone.numerics.layer_graphs import Maximum, layer_graph
-from touchstone.numerics.linear_bounds import Bounds, least_lead
+from touchstone.numerics.linear_bounds import Bounds, checked_graph, least_lead
 from touchstone.numerics.tensors import seeded
 
 SHAPE = (2, 7, 6)
@@ -196,3 +196,68 @@ def test_what_a_network_computes_itself_is_refused_by_name():
     for model, name in ((Squared(), "mul"), (Branching(), "Branching")):
         with pytest.raises(ValueError, match=f"no linear bounds for {name}"):
             layer_graph(model, torch.zeros(1, *SHAPE))
+
+
+class InPlace(nn.Module):
+    """A block that changes its input in place before the shortcut reads it."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.linear, self.relu, self.change = nn.Linear(12, 12), nn.ReLU(inplace=True), change
+
+    def forward(self, features):
+        if self.change == "module":
+            return self.linear(self.relu(features)) + features
+        return self.linear(nn.functional.relu(torch.flatten(features, 1), True)) + features
+
+
+class SumInPlace(nn.Module):
+    """A sum in place that changes the shortcut; the traced graph shows a plain sum."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(12, 12)
+
+    def forward(self, features):
+        shortcut = features
+        features += self.linear(features)
+        return features + shortcut
+
+
+def hooked():
+    layer = nn.Linear(12, 12)
+    layer.register_forward_hook(lambda _, arguments, output: output.relu())
+    return layer
+
+
+@pytest.mark.parametrize("change", ["module", "function"])
+def test_a_network_that_reads_what_it_has_overwritten_has_no_bounds(change):
+    """The traced graph shows the values of before, and bounds on it are violated by images of the box."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(84, 12), InPlace(change), nn.Linear(12, 3)).eval()
+
+    with pytest.raises(ValueError, match="changes in place what another layer reads"):
+        layer_graph(model, torch.zeros(1, *SHAPE))
+
+
+@pytest.mark.parametrize("part", [SumInPlace, hooked])
+def test_a_network_that_is_more_than_its_layers_has_no_bounds(part):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(84, 12), part(), nn.Linear(12, 3)).eval()
+
+    with pytest.raises(ValueError, match="returns other logits than its layers"):
+        checked_graph(model, torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0)))
+
+
+def test_layers_that_overwrite_what_nobody_else_reads_have_bounds():
+    model = nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.Dropout(0.5), nn.ReLU(inplace=True), nn.Flatten(), nn.LazyLinear(3)
+    ).eval()
+    model(torch.zeros(1, *SHAPE))
+
+    assert len(checked_graph(model, torch.ones(1, *SHAPE))) == 5
+
+
+def test_a_convolution_of_which_a_unit_sees_only_padding_is_named():
+    model = nn.Sequential(nn.Conv2d(2, 4, 2), nn.ReLU(), nn.Conv2d(4, 4, 1, padding=1), nn.Flatten(), nn.LazyLinear(3))
+
+    with pytest.raises(ValueError, match="a unit sees nothing but padding"):
+        layer_graph(model.eval(), torch.zeros(1, *SHAPE))
