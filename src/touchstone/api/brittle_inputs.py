@@ -51,8 +51,8 @@ def brittle_inputs(
         progress: whether a call that takes longer than a few seconds shows its progress on stderr. None: on a terminal.
 
     Raises:
-        TypeError: If images are not a tensor.
-        ValueError: If `eps` is not positive, or if images are out of range.
+        TypeError: If images are not a tensor, or if the model returns none.
+        ValueError: If `eps` is not positive, if images are out of range, or if the model has one class only.
 
     >>> import torch
     >>> weights = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
@@ -69,6 +69,7 @@ def brittle_inputs(
     model = calls.without_modes(model)
     brittle: list[BrittleInput] = []
     ids = torch.arange(len(images), device=images.device)
+    calls.check_logits(model, images)
     calls.check_steady(model, images)
     count = math.ceil(len(images) / batch_size)
     with frozen(model), torch.no_grad(), calls.counted("brittle_inputs", count, progress) as step:

@@ -55,6 +55,26 @@ def without_modes(model: Model) -> Model:
         return lambda images: model(images)
 
 
+def check_logits(model: Model, images: Tensor) -> None:
+    """Check that a model returns one logit for each class.
+
+    Raises:
+        TypeError: If it returns anything but a tensor.
+        ValueError: If it returns another shape, or one class only.
+    """
+    if len(images) == 0:
+        return
+    with frozen(model), torch.no_grad():
+        logits: object = model(images[:1])
+    if not isinstance(logits, Tensor):
+        raise TypeError(f"the model returns a {type(logits).__name__}, expected logits (N, K): wrap it in a function")
+    if logits.dim() != 2 or logits.shape[1] < 2:
+        raise ValueError(
+            f"the model returns shape {tuple(logits.shape)}, expected logits (N, K) of at least two classes; if it has one"
+            " output z for two classes, return torch.cat([-z, z], 1)"
+        )
+
+
 def check_steady(model: Model, images: Tensor) -> None:
     """Warn about a model in train mode, and about one that answers differently when it is called again.
 

@@ -79,8 +79,9 @@ def evaluate(
     """Return a model's clean accuracy and its accuracy under the worst of several L-inf attacks.
 
     The attacks are those of `attack_suite` (Auto-PGD on the cross-entropy, then on margins from up to `restarts` different
-    starts and towards the likeliest classes, then Square) and `attacks`. With the defaults it is the suite that was raced
-    against AutoAttack. An image counts as robust if it is classified correctly when clean and under all of them.
+    starts and towards the likeliest classes, then Square), the two controls that they are checked against, one FGSM step and
+    random signs, and `attacks`. With the defaults the suite is the one that was raced against AutoAttack. An image counts as
+    robust if it is classified correctly when clean and under all of them.
 
     Args:
         model: images to logits (N, K), a module, a function or a program (`torch.export.load(file).module()`), with its
@@ -103,7 +104,7 @@ def evaluate(
         evidence: a file to write, from which others can check the result: `touchstone verify FILE --model MODEL`.
 
     Raises:
-        TypeError: If images or labels are not tensors.
+        TypeError: If images or labels are not tensors, or if the model returns none.
         ValueError: If `eps` or `draws` is out of range, if there are no images, if images or labels do not fit the model, if
             the model returns NaN, or if one of `attacks` leaves the budget or the pixel range.
     """
@@ -122,6 +123,7 @@ def evaluate(
     hits: dict[str, list[Tensor]] = {}
     worst = []
     ids = torch.arange(len(images), device=images.device)
+    calls.check_logits(model, images)
     with frozen(model):
         check_inputs(model, images, labels)
     if draws == 1:
@@ -210,17 +212,15 @@ def _attacked(
     chosen = suite_phases.search_on(model, images, labels, streams, followed, eps=eps, queries=queries)
     correct["black_box"] = right(chosen)
     robust = correct["clean"] & correct["black_box"]
-    controls: dict[str, Attack] = {
-        "single_step": partial(fgsm, eps=eps),
-        "noise": partial(random_sign, eps=eps),
-        "large_eps": partial(pgd, eps=LARGE_EPS, steps=steps, stop_on_success=steady),
-    }
-    for name, attack in controls.items():
-        correct[name] = right(attack(model, images, labels, draws.take(every)))
-    for number, attack in enumerate(attacks):
+    large = pgd(model, images, labels, draws.take(every), eps=LARGE_EPS, steps=steps, stop_on_success=steady)
+    correct["large_eps"] = right(large)
+    within: dict[str, Attack] = {"single_step": partial(fgsm, eps=eps), "noise": partial(random_sign, eps=eps)}
+    within |= {f"attacks[{number}]": attack for number, attack in enumerate(attacks)}
+    for name, attack in within.items():
         changed = attack(model, images.clone(), labels, draws.take(every))  # it may work in place
-        check_budget(f"attacks[{number}]", images, changed, eps)
-        fooled = robust & ~right(changed)
+        check_budget(name, images, changed, eps)
+        correct[name] = right(changed)
+        fooled = robust & ~correct[name]
         chosen, robust = torch.where(fooled[:, None, None, None], changed, chosen), robust & ~fooled
     return correct | {"robust": robust}, chosen
 

@@ -94,7 +94,7 @@ def _nearest_boundary(model: Model, points: Tensor, predictions: Tensor, norm: N
             nearest = torch.where(closer, distance, nearest)
             gap = torch.where(closer, -leads[:, other].detach(), gap)
             slope = torch.where(per_row(closer, slope), slopes, slope)
-    return gap.detach(), slope.detach()
+    return gap.detach().to(points.dtype), slope.detach()
 
 
 def _project(points: Tensor, slopes: Tensor, gaps: Tensor, norm: Norm) -> tuple[Tensor, Tensor]:

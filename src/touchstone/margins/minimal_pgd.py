@@ -81,7 +81,7 @@ def _nearest(model: Model, images: Tensor, predictions: Tensor, classes: int, no
         for candidate in candidates.T:
             lead = (logits.gather(1, predictions[:, None]) - logits.gather(1, candidate[:, None]))[:, 0]
             (slopes,) = torch.autograd.grad(lead.sum(), points, retain_graph=True)
-            distances.append(lead.detach() / dual_norms(slopes, norm).clamp_min(1e-12))
+            distances.append(lead.detach().to(images.dtype) / dual_norms(slopes, norm).clamp_min(1e-12))
     ordered, order = torch.stack(distances, 1).sort(dim=1, stable=True)
     return candidates.gather(1, order)[:, :classes], ordered[:, 0].clamp(1e-6, 1.0)
 

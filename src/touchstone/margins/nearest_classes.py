@@ -96,7 +96,7 @@ def _nearest(
         for candidate in candidates.T:
             lead = logits.gather(1, candidate[:, None])[:, 0] - own
             (slopes,) = torch.autograd.grad(lead.sum(), points, retain_graph=True)
-            distances.append(smallest_change(images, slopes, -lead.detach(), norm)[1])
+            distances.append(smallest_change(images, slopes, -lead.detach().to(images.dtype), norm)[1])
     ordered, order = torch.stack(distances, 1).sort(dim=1, stable=True)
     targets = candidates.gather(1, order)
     return [(targets[:, rank], ordered[:, rank]) for rank in range(min(classes, targets.shape[1]))]
@@ -126,7 +126,7 @@ def _search(
         gradient = torch.where((points - gradient.sign()).clamp(0, 1) == points, 0, gradient)
         slope = dual_norms(gradient, norm)
         # Until a crossing is found, the radius is that of the linear model at this point.
-        first = 1.02 * (size + ahead.clamp_min(0) / slope.clamp_min(1e-12))
+        first = 1.02 * (size + ahead.clamp_min(0).to(size.dtype) / slope.clamp_min(1e-12))
         eps = torch.where(crossed, torch.minimum(eps * (1 - rate), best_norm), eps * (1 + rate))
         eps = torch.where(best_norm.isinf(), first, eps).clamp(max=largest(images, norm))
         length = per_row(torch.where(best_norm.isinf(), 2.0, step_size) * eps, change)

@@ -193,6 +193,22 @@ def test_a_call_counts_to_its_end(monkeypatch, call, expected):
     assert steps == [expected] * expected
 
 
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (lambda logits: (logits, logits), TypeError, "the model returns a tuple, expected logits (N, K)"),
+        (lambda logits: logits[:, :1], ValueError, "return torch.cat([-z, z], 1)"),
+        (lambda logits: logits[:, 0], ValueError, "the model returns shape (1,), expected logits (N, K)"),
+    ],
+)
+def test_a_model_that_returns_no_logits_is_refused_with_what_it_returns(answer, error, message):
+    model = network()
+
+    for call in (lambda seen: evaluate(seen, IMAGES, 0 * LABELS), lambda seen: brittle_inputs(seen, IMAGES)):
+        with pytest.raises(error, match=re.escape(message)):
+            call(lambda images: answer(model(images)))
+
+
 def test_no_thread_is_left_behind():
     with calls.counted("words", 1, True):
         assert [thread for thread in threading.enumerate() if thread.name == "touchstone progress"]

@@ -147,3 +147,29 @@ def test_what_cannot_be_evaluated_is_told(world, eps, rows, told):
 
     with pytest.raises(ValueError, match=told):
         evaluate(model, images[:rows], labels[:rows], eps=eps)
+
+
+def of_fine_noise(images):
+    """Logits of a network without gradients: class 1 for images whose neighbouring pixels differ."""
+    noisy = (images.diff(dim=2).abs().mean((1, 2, 3)) > 0.025).float()
+    return torch.stack([1 - noisy, noisy], 1) + 0 * images.flatten(1).sum(1, keepdim=True)
+
+
+def test_an_image_that_only_a_control_fools_is_not_robust():
+    images, labels = torch.full((4, 1, 16, 16), 0.5), torch.zeros(4, dtype=torch.int64)
+
+    found = evaluate(of_fine_noise, images, labels, eps=8 / 255, steps=2, restarts=1, queries=2)
+
+    assert found.clean_accuracy.value == 1 and found.robust_accuracy.value == 0
+    assert of_fine_noise(found.attacked).argmax(1).tolist() == [1] * 4
+    assert (found.attacked - images).abs().max() <= 8 / 255 + 1e-6
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_logits_may_have_another_dtype_than_the_images(world, dtype):
+    model, (images, labels), _ = world
+
+    found = evaluate(lambda points: model(points).to(dtype), images, labels, eps=0.3, steps=5, restarts=2, queries=20)
+
+    assert found.attacked.dtype == images.dtype
+    assert found.robust_accuracy.value <= found.clean_accuracy.value - 0.3

@@ -1,11 +1,14 @@
-"""Against torchattacks' FAB and foolbox's FMN on the same network and images: never looser on average."""
+"""Against torchattacks' FAB and foolbox's FMN on the same network and images: never looser on average. And dtypes."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import pytest
 import torch
 
 from touchstone.margins.fab import fab
+from touchstone.margins.minimal_pgd import minimal_pgd
 from touchstone.margins.nearest_classes import nearest_classes
 
 
@@ -42,3 +45,16 @@ def test_nearest_classes_is_not_looser_than_fmn_of_foolbox(cnn, images, draws, n
     near = nearest_classes(cnn, images, labels, draws, norm=norm)[0]
 
     assert (near / theirs).mean() < 1.0 and (near / theirs).max() < 1.05
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize(
+    "method", [partial(fab, steps=4), partial(minimal_pgd, rounds=2, steps=4), partial(nearest_classes, steps=4)]
+)
+def test_logits_may_have_another_dtype_than_the_images(linear_net, images, draws, method, norm):
+    expected, _ = method(linear_net, images, None, draws.take(torch.arange(100)), norm=norm)
+
+    margins, _ = method(lambda points: linear_net(points).double(), images, None, draws, norm=norm)
+
+    assert margins.dtype == images.dtype
+    torch.testing.assert_close(margins, expected, rtol=0.1, atol=1e-2)
