@@ -18,7 +18,7 @@ from torch import Tensor
 
 from touchstone.adversary.budgets import check_budget
 from touchstone.adversary.expectation import Expected
-from touchstone.adversary.losses import cross_entropy
+from touchstone.adversary.losses import cross_entropy, margin_loss
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.api import calls, evaluation_evidence, suite_phases
 from touchstone.attacks.attack_suite import attack_suite
@@ -230,12 +230,12 @@ def _attacked(
 def _pushed(
     model: Model, images: Tensor, labels: Tensor, streams: RandomStreams, eps: float, steps: int, chosen: Tensor
 ) -> Tensor:
-    """Return each row's image with the larger expected loss: the chosen one, or that of a PGD that takes all its steps.
+    """Return each row's image with the larger expected margin loss: the chosen one, or that of PGD with all its steps.
 
     The suite stops at an image that the expectation misclassifies. Single draws may still be right there.
     """
     further = pgd(model, images, labels, streams, eps=eps, steps=2 * steps)
-    losses = [cross_entropy(model(changed), labels) for changed in (chosen, further)]
+    losses = [margin_loss(model(changed), labels) for changed in (chosen, further)]
     return torch.where((losses[1] > losses[0])[:, None, None, None], further, chosen)
 
 

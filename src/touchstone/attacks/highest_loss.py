@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from touchstone.adversary.losses import cross_entropy
+from touchstone.adversary.losses import margin_loss
 from touchstone.adversary.perturbations import check_inputs
 from touchstone.contracts import Attack, Model
 from touchstone.numerics.tensors import RandomStreams, frozen
@@ -21,10 +21,11 @@ def highest_loss(
     *,
     attacks: list[Attack],
 ) -> Tensor:
-    """Run several attacks on every image, and keep the result with the highest cross-entropy.
+    """Run several attacks on every image, and keep the result with the highest margin loss.
 
     For networks that draw random numbers (`draws` above 1). An image that their expectation misclassifies by a hair is still
     right on almost half of the draws, so an attack that stops there leaves too much. `worst_of` stops there; this does not.
+    Cross-entropy would not do: with three classes or more it can be higher where the label still wins.
 
     Args:
         model: images in [0, 1] to logits (N, K).
@@ -50,7 +51,7 @@ def highest_loss(
         highest = torch.full_like(images.flatten(1)[:, 0], -torch.inf)
         for attack in attacks:
             attacked = attack(model, images, labels, generator.take(torch.arange(len(images), device=images.device)))
-            loss = cross_entropy(model(attacked), labels).to(highest.dtype)
+            loss = margin_loss(model(attacked), labels).to(highest.dtype)
             better = loss > highest
             worst[better], highest[better] = attacked[better], loss[better]
     return worst

@@ -54,6 +54,20 @@ def test_a_random_choice_of_heads_leaves_the_share_that_the_budget_does_not_reac
     assert result.failed_checks == ()
 
 
+def test_a_point_that_fools_is_not_given_up_for_one_with_a_higher_cross_entropy():
+    """A bright image turns class 0 into class 1 by a hair; a dark one keeps it, with two close rivals."""
+
+    def three(images):
+        brighter = 20 * (images.flatten(1).mean(1) - 0.5)
+        return torch.stack([0 * brighter, -0.025 + 0.075 * brighter, -1.55 - 1.45 * brighter], 1)
+
+    images, labels = torch.full((8, 1, 2, 2), 0.5), torch.zeros(8, dtype=torch.int64)
+
+    result = touchstone.evaluate(three, images, labels, eps=0.05, draws=2, steps=10, restarts=3, queries=10)
+
+    assert result.clean_accuracy.value == 1 and result.robust_accuracy.value == 0
+
+
 def test_a_purifier_without_a_gradient_falls_through_its_stand_in_and_only_then():
     images = pictures(*[0.15] * 8)
     levels = 5  # 0.65 is rounded to 0.75; a change of 0.3 brings it to 0.25

@@ -51,6 +51,21 @@ def test_the_loss_of_every_image_decides():
     assert torch.allclose(attacked, IMAGES - 0.2)
 
 
+def test_a_wrong_prediction_comes_before_a_higher_cross_entropy():
+    """At .7 class 2 wins narrowly; at .5 class 1 wins over two rivals that are close, with the higher cross-entropy."""
+
+    def three(images):
+        brighter = 10 * (images.flatten() - 0.6)
+        return torch.stack([-1.55 - 1.45 * brighter, 0 * brighter, -0.025 + 0.075 * brighter], 1)
+
+    attacks = [partial(darker, -0.1), partial(darker, 0.1)]
+    streams = RandomStreams(0, "attack", torch.arange(N))
+
+    attacked = highest_loss(three, IMAGES, LABELS, streams, attacks=attacks)
+
+    assert torch.allclose(attacked, IMAGES + 0.1)
+
+
 def test_no_attack_at_all_is_an_error():
     with pytest.raises(ValueError, match="highest_loss needs at least one attack"):
         highest_loss(noisy, IMAGES, LABELS, RandomStreams(0, "attack", torch.arange(N)), attacks=[])
