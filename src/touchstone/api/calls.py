@@ -55,12 +55,12 @@ def without_modes(model: Model) -> Model:
         return lambda images: model(images)
 
 
-def check_logits(model: Model, images: Tensor) -> None:
-    """Check that a model returns one logit for each class.
+def check_logits(model: Model, images: Tensor, backward: Model | None = None) -> None:
+    """Check that a model returns one logit for each class, with a gradient: its own, or that of `backward`.
 
     Raises:
         TypeError: If it returns anything but a tensor.
-        ValueError: If it returns another shape, or one class only.
+        ValueError: If it returns another shape, or one class only, or if there is no gradient in the images.
     """
     if len(images) == 0:
         return
@@ -72,6 +72,14 @@ def check_logits(model: Model, images: Tensor) -> None:
         raise ValueError(
             f"the model returns shape {tuple(logits.shape)}, expected logits (N, K) of at least two classes; if it has one"
             " output z for two classes, return torch.cat([-z, z], 1)"
+        )
+    followed = model if backward is None else backward
+    with frozen(followed), torch.enable_grad():
+        differentiable = followed(images[:1].detach().requires_grad_()).requires_grad
+    if not differentiable:
+        raise ValueError(
+            "the logits have no gradient in the images, and attacks follow it: compute them in torch, or give evaluate() a"
+            " differentiable stand-in as backward"
         )
 
 

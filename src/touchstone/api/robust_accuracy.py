@@ -123,7 +123,7 @@ def evaluate(
     hits: dict[str, list[Tensor]] = {}
     worst = []
     ids = torch.arange(len(images), device=images.device)
-    calls.check_logits(model, images)
+    calls.check_logits(model, images, backward)
     with frozen(model):
         check_inputs(model, images, labels)
     if draws == 1:

@@ -199,9 +199,10 @@ def test_a_call_counts_to_its_end(monkeypatch, call, expected):
         (lambda logits: (logits, logits), TypeError, "the model returns a tuple, expected logits (N, K)"),
         (lambda logits: logits[:, :1], ValueError, "return torch.cat([-z, z], 1)"),
         (lambda logits: logits[:, 0], ValueError, "the model returns shape (1,), expected logits (N, K)"),
+        (lambda logits: logits.detach(), ValueError, "the logits have no gradient in the images"),
     ],
 )
-def test_a_model_that_returns_no_logits_is_refused_with_what_it_returns(answer, error, message):
+def test_a_model_that_attacks_cannot_follow_is_refused_with_what_it_returns(answer, error, message):
     model = network()
 
     for call in (lambda seen: evaluate(seen, IMAGES, 0 * LABELS), lambda seen: brittle_inputs(seen, IMAGES)):
