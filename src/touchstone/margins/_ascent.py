@@ -60,7 +60,7 @@ def _ascend(
     steps: int,
     norm: Norm,
 ) -> Tensor:
-    """Return the change within `radius` at which `target` leads by most; a change that crosses comes first."""
+    """Return the change within `radius` that crosses by most; if none does, the one at which `target` leads by most."""
 
     def lead(logits: Tensor) -> Tensor:
         return (logits.gather(1, target[:, None]) - logits.gather(1, predictions[:, None]))[:, 0]
@@ -69,12 +69,14 @@ def _ascend(
         return (images + shrink(moved, radius, norm)).clamp(0, 1) - images
 
     change = previous = best = inside(start)
-    best_value = torch.full_like(radius, -torch.inf)
+    best_value, best_over = torch.full_like(radius, -torch.inf), torch.zeros_like(radius, dtype=torch.bool)
     for step in range(steps + 1):
         logits, value, gradient = logits_loss_and_gradient(model, lead, images + change)
-        value = torch.where(margin_loss(logits, predictions) > 0, value.clamp_min(0) + 1e6, value)
-        better = value > best_value
+        margin = margin_loss(logits, predictions)
+        over, value = margin > 0, torch.where(margin > 0, margin, value)
+        better = torch.where(over == best_over, value > best_value, over)
         best, best_value = torch.where(per_row(better, best), change, best), torch.where(better, value, best_value)
+        best_over = best_over | over
         if step < steps:
             size = radius * (1 + math.cos(math.pi * step / steps)) / 2
             ahead = inside(change + per_row(size, change) * unit_step(gradient, norm))
