@@ -49,12 +49,12 @@ def ascend_with_step_halving(
             loss = torch.where(success(goal, ball, points, logits), torch.inf, loss)
         return loss, gradient
 
+    finished, finished_loss = start.clone(), torch.full_like(start.flatten(1)[:, 0], torch.inf)
     rows = torch.arange(len(start), device=start.device)
     loss, gradient = observe(start)
-    finished, finished_loss = start.clone(), torch.full_like(loss, torch.inf)
     points, previous = start, start
     best, best_loss, best_gradient = start, loss, gradient
-    size = start.new_full((len(start),), 2 * ball.eps)  # the logits may have another dtype than the images
+    size = torch.full_like(loss, 2 * ball.eps)
     last, best_at_last, halved = 0, loss, torch.ones_like(loss, dtype=torch.bool)
     rises = torch.zeros_like(loss)
     checkpoints = _checkpoints(steps)
