@@ -214,12 +214,10 @@ def _attacked(
     robust = correct["clean"] & correct["black_box"]
     large = pgd(model, images, labels, draws.take(every), eps=LARGE_EPS, steps=steps, stop_on_success=steady)
     correct["large_eps"] = right(large)
-    controls: dict[str, Attack] = {"single_step": partial(fgsm, eps=eps), "noise": partial(random_sign, eps=eps)}
-    own = {f"attacks[{number}]": attack for number, attack in enumerate(attacks)}
-    for name, attack in (controls | own).items():
+    within: dict[str, Attack] = {"single_step": partial(fgsm, eps=eps), "noise": partial(random_sign, eps=eps)}
+    within |= {f"attacks[{number}]": attack for number, attack in enumerate(attacks)}
+    for name, attack in within.items():
         changed = attack(model, images.clone(), labels, draws.take(every))  # it may work in place
-        if name in controls:  # where the gradient is NaN, FGSM has no step
-            changed = changed.where(changed.isfinite(), images)
         check_budget(name, images, changed, eps)
         correct[name] = right(changed)
         fooled = robust & ~correct[name]

@@ -165,20 +165,6 @@ def test_an_image_that_only_a_control_fools_is_not_robust():
     assert (found.attacked - images).abs().max() <= 8 / 255 + 1e-6
 
 
-def test_a_step_along_a_gradient_that_is_not_a_number_fools_nobody():
-    """The gradient of the square root of a variance of 0 is NaN."""
-    images, labels = torch.full((3, *SHAPE), 0.5), torch.zeros(3, dtype=torch.int64)
-
-    def model(points):
-        spread = points.flatten(1).var(1).sqrt()
-        return torch.stack([1 - spread, spread], 1)
-
-    found = evaluate(model, images, labels, eps=0.01, steps=2, restarts=1, queries=2)
-
-    assert found.robust_accuracy.value == 1
-    assert found.attacked.isfinite().all()
-
-
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_logits_may_have_another_dtype_than_the_images(world, dtype):
     model, (images, labels), _ = world
