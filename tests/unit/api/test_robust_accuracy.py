@@ -163,13 +163,3 @@ def test_an_image_that_only_a_control_fools_is_not_robust():
     assert found.clean_accuracy.value == 1 and found.robust_accuracy.value == 0
     assert of_fine_noise(found.attacked).argmax(1).tolist() == [1] * 4
     assert (found.attacked - images).abs().max() <= 8 / 255 + 1e-6
-
-
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_logits_may_have_another_dtype_than_the_images(world, dtype):
-    model, (images, labels), _ = world
-
-    found = evaluate(lambda points: model(points).to(dtype), images, labels, eps=0.3, steps=5, restarts=2, queries=20)
-
-    assert found.attacked.dtype == images.dtype
-    assert found.robust_accuracy.value <= found.clean_accuracy.value - 0.3
