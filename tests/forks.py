@@ -12,7 +12,8 @@ from command_server import CommandServer
 from touchstone.pipeline.jobs import environment, warm_server
 
 VARIABLES = environment.environment(1)  # those of a job
-MODULES = ("pytest", "hypothesis", "onnx2pytorch", *warm_server.PACKAGES)
+OF_STEPS = sum(warm_server.OF_STEPS.values(), ())
+MODULES = ("pytest", "hypothesis", "onnx2pytorch", *warm_server.PACKAGES, *warm_server.TORCH, *OF_STEPS)
 
 
 @cache

@@ -104,7 +104,8 @@ def check_axes_have_words(function):
 def check_the_same_bytes_again(function):
     first, second = draw(function), draw(function)
     assert drawing.svg(first, "name") == drawing.svg(second, "name")
-    assert drawing.png(first) == drawing.png(second)
+    if drawing.is_raster(first):  # of the others no PNG is made
+        assert drawing.png(first) == drawing.png(second)
 
 
 def check_no_global_state(function):

@@ -151,6 +151,14 @@ def test_data_evaluation_and_figures_never_reach_torch(name):
             assert "torch" not in {other.split(".")[0] for other in at_import}, module
 
 
+def test_no_module_imports_the_compiler_of_torch_when_it_is_imported():
+    """It takes as long as torch itself."""
+    compilers = ("torch._dynamo", "torch._inductor", "torch._export")
+
+    for path in modules():
+        assert not [name for name in imports(path, everywhere=False) if name.startswith(compilers)], named(path)
+
+
 def test_the_check_sees_an_upward_arrow():
     assert upward("pipeline/planning/plan", {"records/nouns", "pipeline/jobs/run"}) == {"pipeline/jobs/run"}
     assert "pipeline/planning/plan" in own(PACKAGE / "pipeline/jobs/run.py") | own(PACKAGE / "pipeline/jobs/job.py")

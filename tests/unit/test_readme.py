@@ -24,6 +24,7 @@ SHOWN = [
 ]
 FIVE = ROOT / "src/touchstone/papers"
 WEAK = ("confirmed", "does not stand")
+MEASURED, ALOE_TRAINED = "2026-11-22", "2026-11-24"  # days of Fashion-MNIST's networks: the first report, and ALOE's once more
 LARGEST_IN_GIT = 2_500_000  # bytes, for metrics.csv.gz of the largest study; pages stay out of git, DVC stores them
 
 
@@ -64,6 +65,25 @@ def test_readme_and_findings_count_the_criteria_whose_earlier_outcome_was_known(
         text = " ".join((ROOT / page).read_text().split())
         assert f"{len(known)} of the {len(criteria)} criteria of the five papers" in text
     assert {"S0-2", "S1-4", "S3-4", "S4-1"} <= known
+
+
+def test_readme_and_findings_count_the_criteria_that_their_own_networks_had_answered():
+    papers = [yaml.safe_load((FIVE / name / "paper.yaml").read_text()) for name in load("digits", ROOT)["papers"]]
+    last = {
+        name: max((str(change["date"]) for change in one.get("revised", []) if change["known"]), default="")
+        for paper in papers
+        for name, one in paper["criteria"].items()
+    }
+    late = {name for name, date in last.items() if date > MEASURED}
+    trained_again = {name for name in late if name.startswith("S1-") and last[name] <= ALOE_TRAINED}
+    readme, findings = (" ".join((ROOT / page).read_text().split()) for page in ("README.md", "docs/findings.md"))
+
+    assert f"{len(late)} of these changed since 2026-11-23" in findings
+    assert (len(trained_again), len(late - trained_again)) == (6, 20)
+    assert "Six of ALOE" in findings
+    assert "The other 20 are judged on the same networks" in findings
+    assert "for 20 of them, such as S0-2 and S3-4," in readme
+    assert {"S0-2", "S3-4"} <= late
 
 
 def test_readme_says_on_which_of_its_claims_digits_differs():

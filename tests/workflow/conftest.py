@@ -26,6 +26,17 @@ def clone(bare: Any, tmp_path: Path) -> Any:
     return bare.copy(tmp_path / "a clone")
 
 
+@pytest.fixture(scope="session")
+def few(made_once: Callable[[str, Callable[[Any], object]], Any]) -> Any:
+    """A copy of the repository with the study run in it. Tests that change anything copy it."""
+
+    def fill(project: Any) -> None:
+        (project.root / "workflow/studies/few.yaml").write_text(FEW)
+        project.run(project.touchstone("run", "workflow/studies/few.yaml", "--cores", "1"))
+
+    return made_once("few", fill)
+
+
 @pytest.fixture
 def study(clone: Any) -> Callable[[str], str]:
     """A function that puts the study into a folder of the clone and returns its path from there."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+LINE = ("run", "workflow/studies/few.yaml", "--cores", "1")
+
 
 def modes(root, *folders):
     """{mode: a file of it} of all files and folders below some folders."""
@@ -22,6 +24,13 @@ def test_every_file_of_a_study_obeys_the_umask(clone, study, mask):
 
     found = modes(clone.root, "data", "reports", "logs", ".touchstone")
     assert found.keys() == {(True, oct(0o777 & ~mask)), (False, oct(0o666 & ~mask))}, found
+
+
+@pytest.fixture
+def finished(few, tmp_path):
+    """A copy of a clone in which a study was run, and the line that runs it."""
+    project = few.copy(tmp_path / "a clone")
+    return project, project.touchstone(*LINE)
 
 
 @pytest.fixture
@@ -47,32 +56,31 @@ def read_only():
         path.chmod(0o755)
 
 
-def test_a_finished_study_in_a_read_only_folder_has_nothing_to_do(clone, study, read_only):
-    line = clone.touchstone("run", study(), "--cores", "1")
-    clone.run(line)
-    read_only(clone.root)
+def test_a_finished_study_in_a_read_only_folder_has_nothing_to_do(finished, read_only):
+    project, line = finished
+    read_only(project.root)
 
-    done = clone.run(line)
+    done = project.run(line)
 
     assert done.stdout == "Nothing to do: nothing has changed. The report: reports/few/report.html\n"
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize("folder", ["", "data/few"])
-def test_a_study_that_is_not_finished_cannot_run_in_a_read_only_folder_and_says_which(clone, study, read_only, folder):
-    line = clone.touchstone("run", study(), "--cores", "1")
-    clone.run(line)
-    (clone.root / "data/few/metrics/sheet.csv").unlink()
-    read_only(clone.root / folder)
+def test_a_study_that_is_not_finished_cannot_run_in_a_read_only_folder_and_says_which(finished, read_only, folder):
+    project, line = finished
+    (project.root / "data/few/metrics/sheet.csv").unlink()
+    read_only(project.root / folder)
 
-    done = clone.run(line, check=False)
+    done = project.run(line, check=False)
 
     assert done.returncode == 1
     assert done.stderr == f"touchstone: {folder or 'data/raw'}: this folder is not writable; nothing was run\n"
 
 
 def test_a_study_that_never_ran_in_a_read_only_folder_is_refused_before_any_job(clone, study, read_only):
-    line = clone.touchstone("run", study(), "--cores", "1")
+    study()
+    line = clone.touchstone(*LINE)
     read_only(clone.root)
 
     done = clone.run(line, check=False)

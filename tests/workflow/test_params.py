@@ -105,6 +105,8 @@ MISTAKES = {
     "an unknown label of an evaluation": ("evaluations: {expressivity: {label: sofmax_all}}", "evaluations.expressivity.label: no entry called sofmax_all in confounding", "Did you mean softmax_all?"),
     "an unknown network of a figure": ("figures: {gradients: {classifier: cnnn}}", "figures.gradients.classifier: no entry called cnnn in classifiers or defences", "Did you mean cnn?"),
     "an unknown attack on a set of a figure": ("figures: {gradients: {sets: [digits_test/pdg]}}", "figures.gradients.sets: no entry called pdg in", "Did you mean pgd?"),
+    "a set that the evaluation of a figure does not have": ("figures: {trained_on_tested_on: {examples: few_test}}", "figures.trained_on_tested_on.examples: few_test is not named in evaluations.translation; name it there, or set examples to what is", ""),
+    "a network that no evaluation of a figure has": ("figures: {defences_against_knowledge: {entries: [cnn, cnn_hundred]}}", "figures.defences_against_knowledge.entries: cnn_hundred is not named in evaluations.routing or always_translated or robustness", ""),
     "an empty list": ("evaluations: {margins: {eps: []}}", "evaluations.margins.eps: expected list of float", ""),
     "an unknown claim": ("claims: {S3-44: {softmax: softmax}}", "claims.S3-44: no such claim", "Did you mean S3-4?"),
     "a published claim": ("claims: {P3-8: {plain: cnn}}", "claims.P3-8: a published figure", "use what scales it down: S3-4"),

@@ -1,8 +1,10 @@
 """Every shipped study plans whole, without its data at hand: no job is missing, and none is there that nothing needs."""
 
 import json
+import re
 import shutil
 from collections import defaultdict
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,17 @@ def test_a_study_opens_with_its_command_its_minutes_and_its_device(study):
     assert opening.partition("\n")[2].startswith(f"# make run{command}: ")  # the first line is for editors
     assert "minute" in opening or "hour" in opening
     assert "GPU" in opening
+
+
+@pytest.mark.parametrize("study", [DEFAULT_STUDY, *JOBS])
+def test_attackers_that_know_a_detector_or_not_have_one_budget_which_the_caption_states(study):
+    settings = load(study, ROOT)
+    for figure in settings["figures"].values():
+        if figure["use"] == "figures/evasion_by_knowledge":
+            attacks = settings["evaluations"][figure["evaluation"]]["attacks"]
+            budgets = {round(settings["attacks"][attack]["eps"], 6) for attack in attacks}
+            stated = {round(float(Fraction(eps)), 6) for eps in re.findall(r"eps (\S+)", figure["caption"])}
+            assert len(budgets) == 1 and stated <= budgets, (budgets, stated)
 
 
 def fetching(bare, tmp_path, source):

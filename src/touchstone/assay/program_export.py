@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch._dynamo.exc import TorchDynamoException
 
 from touchstone.assay.user_models import UserModel, program_model, script_model
 from touchstone.messages import first_line
@@ -80,6 +79,8 @@ def convert_onnx(path: Path, target: Path) -> None:
 
 def _write_program(network: nn.Module, shape: tuple[int, int, int], target: Path) -> tuple[str, ...]:
     """Write a network beside `target` as .pt2, or as .ts if .pt2 fails; return notes for the user."""
+    from torch._dynamo.exc import TorchDynamoException  # the compiler takes as long as torch itself; exporting needs it
+
     file = target.with_suffix(".pt2")
     try:
         _export(network, shape, file)

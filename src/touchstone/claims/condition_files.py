@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from touchstone.claims.criteria import COMPARISONS, Bound, Condition, RowQuery
-from touchstone.claims.file_checks import ClaimError, Place, check_block, number, text, truth
+from touchstone.claims.file_checks import ClaimError, Place, check_block, number, size, text, truth
 
 COLUMNS = ("evaluation", "metric", "entry", "examples", "threat")
 # The numbers that a threat model states, as in statistics/threats.py, which imports numpy.
@@ -29,6 +29,8 @@ def read_condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Cond
     if len(comparisons) > 1:
         raise ClaimError(place, f"compares by {' and '.join(comparisons)}; keep one of them")
     comparison = comparisons[0] if comparisons else ""
+    if not isinstance(block.get("consequence", ""), str):
+        raise ClaimError((*place, "consequence"), "expected text")
     beside: dict[str, Condition | None] = {"stuck": None, "certified": None}
     unjudged = {
         key: value for key, value in block.items() if key not in (*COMPARISONS, *beside, "no_effect", "optional")
@@ -42,9 +44,9 @@ def read_condition(place: Place, inherited: Mapping[str, Any], own: Any) -> Cond
         rows=_rows(place, block),
         comparison=comparison,
         bounds=_bounds((*place, comparison), block.get(comparison), comparison),
-        tolerance=number((*place, "tolerance"), block.get("tolerance", 0)),
+        tolerance=size((*place, "tolerance"), block.get("tolerance", 0)),
         no_effect=None if block.get("no_effect") is None else number((*place, "no_effect"), block["no_effect"]),
-        distance=number((*place, "distance"), block.get("distance", 0)),
+        distance=size((*place, "distance"), block.get("distance", 0)),
         optional=truth((*place, "optional"), block.get("optional", False)),
         consequence=block.get("consequence", ""),
         stuck=(beside["stuck"],) if beside["stuck"] else (),
@@ -64,6 +66,8 @@ def _rows(place: Place, block: Mapping[str, Any]) -> RowQuery:
 
 
 def _bounds(place: Place, value: Any, comparison: str) -> Mapping[str, Bound] | Bound | None:
+    if value == {}:
+        raise ClaimError(place, "expected a bound, or one for each data set")
     if isinstance(value, dict):
         return {data: _bound((*place, data), bound, comparison) for data, bound in value.items()}
     return None if value is None else _bound(place, value, comparison)

@@ -68,6 +68,13 @@ def number(place: Place, value: Any) -> float:
     return float(value)
 
 
+def size(place: Place, value: Any) -> float:
+    """Return a number that is not negative."""
+    if (read := number(place, value)) < 0:
+        raise ClaimError(place, f"expected a number of at least 0, got {value}")
+    return read
+
+
 def truth(place: Place, value: Any) -> bool:
     """Return a truth value."""
     if not isinstance(value, bool):

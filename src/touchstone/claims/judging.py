@@ -211,8 +211,7 @@ def _harm(part: Part) -> tuple[int, float]:
 
 def _with_own_break(verdict: Verdict, attack: Break) -> Verdict:
     """Return the verdict with the numbers that say whether an attack breaks something."""
-    shown = [part.quantity for part in verdict.parts]
-    return replace(verdict, parts=(*verdict.parts, *(part for part in attack.parts if part.quantity not in shown)))
+    return replace(verdict, parts=(*verdict.parts, *attack.parts))
 
 
 def _attacked(verdict: Verdict, study: StudyClaims, breaks: Mapping[str, Break]) -> Verdict:

@@ -85,21 +85,28 @@ class Measured:
             self._rows.setdefault(names, []).append(row)
 
     def of(self, rows: RowQuery, names: Mapping[str, str]) -> dict[int | None, MetricRow]:
-        """Return {seed: row}, that of the mean with None; Missing names the rows that there are none of."""
+        """Return {seed: row}, that of the mean with None.
+
+        Raises:
+            Missing: names the rows that there are none of, or the seeds for which the number is not defined.
+        """
         if rows.evaluation not in self.components:
             raise Missing(f"an evaluation that uses {rows.evaluation}")
         metric = rows.metric.removeprefix(COMPLEMENT).format(**names)
         entry, examples = rows.entry.format(**names), rows.examples.format(**names)
+        allowed = [row for row in self._rows.get((rows.evaluation, metric, entry, examples), []) if _allowed(row, rows)]
         fitting: dict[int | None, MetricRow] = {}
-        for row in self._rows.get((rows.evaluation, metric, entry, examples), []):
-            if _allowed(row, rows) and math.isfinite(row.value):
+        for row in allowed:
+            if math.isfinite(row.value):
                 # Two evaluations may measure the same number; that under the worst of most attacks counts.
                 before = fitting.setdefault(row.seed, row)
                 if len(row.threat.worst_of) > len(before.threat.worst_of):
                     fitting[row.seed] = row
-        if not fitting:
+        undefined = sorted({row.seed for row in allowed if row.seed is not None} - fitting.keys())
+        if undefined or not fitting:
             budget = "".join(f", {key} {value:g}" for key, value in rows.threat)
-            raise Missing(f"{metric} of {entry} on {examples}{budget}")
+            seeds = f", which is not defined for seed {', '.join(map(str, undefined))}" if undefined else ""
+            raise Missing(f"{metric} of {entry} on {examples}{budget}{seeds}")
         return fitting
 
 

@@ -35,6 +35,7 @@ CLAIM = {"published": re.compile(r"P[a-z0-9]+-\d+"), "criteria": re.compile(r"S[
 FIGURE = ("setting", "figure", "source", "marks")
 UNMEASURED = "unmeasured"
 SECTIONS = ("classifiers", "defences", "translators", "examples", "attacks", "detectors", "margins")
+ATTACKED = ("classifiers", "defences", "translators", "detectors")  # whose entries an attack is made on
 CRITERION = (
     "setting", "criterion", "scales", "roles", "tests", "needs", "rows", "breaks", "broken_by", "seeds", "together", "met",
     "otherwise", "says", "kind", "paper_scale", "revised",
@@ -63,7 +64,25 @@ def book(papers: Mapping[str, Mapping[str, Any]]) -> Book:
         own = [name for name, figure in published.items() if figure.paper == one.paper]
         check_names(("criteria", one.id, "scales"), one.scales, own)
         check_names(("criteria", one.id, "broken_by"), one.broken_by, criteria)
+        for attack in one.broken_by:
+            _check_common_role(one, criteria[attack])
     return Book(published, criteria)
+
+
+def _check_common_role(attacked: Criterion, attack: Criterion) -> None:
+    """Refuse an attack that names what it attacks by other roles than the criterion that it may break.
+
+    An attack is one on the same network if the roles that both name are played by the same entries.
+    """
+    own, other = (
+        [name for name, role in each.roles.items() if role.section in ATTACKED] for each in (attacked, attack)
+    )
+    if own and other and not set(own) & set(other):
+        raise ClaimError(
+            ("criteria", attacked.id, "broken_by"),
+            f"{attack.id} attacks {', '.join(other)}, but this criterion is about {', '.join(own)}. "
+            "Give what both are about the same role",
+        )
 
 
 def mistakes(facts: Mapping[str, Any]) -> Iterator[ClaimError]:

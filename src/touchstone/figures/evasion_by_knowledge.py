@@ -24,8 +24,8 @@ def evasion_by_knowledge(
 ) -> Figure:
     """Return one row per detector: the share misclassified and not flagged if the attacker knows it, and if not.
 
-    Of several attacks the most successful one. Lines are 95 % intervals. The vertical line is the share that fools the
-    network if there is no detector.
+    Of several attacks the most successful one; those of both attackers have the same norm and eps. Lines are 95 %
+    intervals. The vertical line is the share that fools the network if there is no detector.
 
     Args:
         metrics: rows of an evasion evaluation, with means over seeds if there are several.
@@ -33,25 +33,27 @@ def evasion_by_knowledge(
         false_positive_rate: of the detectors, on calibration images.
 
     Raises:
-        ValueError: no detector was attacked both ways.
+        ValueError: no detector was attacked both ways within one budget.
     """
     metric = f"evasion_rate_at_{false_positive_rate:g}"
     entry = classifier or next((row.classifier for row in metrics if row.detector), "")
     rows = [row for row in metrics if row.classifier == entry and row.detector and row.threat.knowledge]
+    oblivious = [row for row in rows if row.threat.knowledge == OBLIVIOUS]
     worst = {
         detector: (unaware, aware)
         for detector in dict.fromkeys(row.detector for row in rows)
-        if (unaware := _worst(rows, detector, metric, white_box=False))
-        and (aware := _worst(rows, detector, metric, white_box=True))
+        if (aware := _worst((row for row in rows if row.threat.is_white_box), detector, metric))
+        and (unaware := _worst(_of_budget(oblivious, aware), detector, metric))
     }
     if not worst:
-        raise ValueError("no detector with an attack that knows it and one that does not")
+        raise ValueError("no detector with an attack that knows it and one of its budget that does not")
     order = sorted(worst, key=lambda name: worst[name][1].value)
     figure, (axes,) = drawing.panels(1, height=1.5 + 0.34 * len(order))
     figure.set_figwidth(drawing.WIDTH)
     for height, detector in enumerate(reversed(order)):
         _row(axes, height, *worst[detector])
-    bare = max((row.value for row in rows if row.measured == WRONG and row.threat.knowledge == OBLIVIOUS), default=None)
+    alike = (row for _, aware in worst.values() for row in _of_budget(oblivious, aware))
+    bare = max((row.value for row in alike if row.measured == WRONG), default=None)
     if bare is not None:
         axes.axvline(bare, color=drawing.FAINT, linestyle="--", linewidth=1)
         axes.annotate(
@@ -71,11 +73,12 @@ def evasion_by_knowledge(
     return drawing.described(figure, _words(entry, worst, order))
 
 
-def _worst(rows: Iterable[MetricRow], detector: str, metric: str, *, white_box: bool) -> MetricRow | None:
+def _of_budget(rows: Iterable[MetricRow], aware: MetricRow) -> list[MetricRow]:
+    return [row for row in rows if (row.threat.norm, row.threat.eps) == (aware.threat.norm, aware.threat.eps)]
+
+
+def _worst(rows: Iterable[MetricRow], detector: str, metric: str) -> MetricRow | None:
     own = [row for row in means_first(rows) if row.detector == detector and row.measured == metric]
-    own = [
-        row for row in own if row.threat.is_white_box == white_box and (white_box or row.threat.knowledge == OBLIVIOUS)
-    ]
     own = [row for row in own if row.seed == own[0].seed]
     return max(own, key=lambda row: row.value, default=None)
 

@@ -26,7 +26,7 @@ def accuracy(numbers: Numbers) -> Table | None:
     if not clean or not attacked:
         return None
     white = [row for row in attacked if row.threat.is_white_box]
-    column = _budget_in_words if white else attack_of
+    column = budget_in_words if white else attack_of
     columns = tuple(dict.fromkeys(column(row) for row in sorted(white or attacked, key=budget_of)))
     uses = {name: {row.threat.use for row in white if column(row) == name} for name in columns}
     most = max(map(len, uses.values()))
@@ -63,7 +63,8 @@ def budget_of(row: MetricRow) -> Budget:
     return row.threat.norm, row.threat.eps or 0.0
 
 
-def _budget_in_words(row: MetricRow) -> str:
+def budget_in_words(row: MetricRow) -> str:
+    """Return the norm and the eps of an attack in words: "linf eps 0.1"."""
     norm, eps = budget_of(row)
     return f"{norm} eps {eps:g}"
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from touchstone.records.metric_rows import NONE
+from touchstone.records.metric_rows import NONE, WORST_OF
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report.accuracies import accuracy
+from touchstone.report.accuracies import accuracy, budget_in_words, budget_of
 from touchstone.report.tables import Line, Number, Numbers, Table
 from touchstone.statistics.places import place_of
 
 EVASION, FLAGGED = "evasion_rate_at_", "flagged_rate_at_"
 RATE = "0.05"  # the false positive rate that is shown, if it was measured
+TOGETHER = "all attackers together"
 
 
 def headlines(numbers: Numbers) -> list[Table]:
@@ -25,23 +26,48 @@ def headlines(numbers: Numbers) -> list[Table]:
 
 
 def _evasion(numbers: Numbers) -> Table | None:
-    """Per detector, the greatest share of inputs that an attacker of each kind gets past it and the classifier."""
+    """Per detector, the greatest share of inputs that an attacker of each kind or budget gets past it and the classifier."""
     evading = [row for row in numbers.single() if row.metric.startswith(EVASION) and row.detector]  # not past a router
     rates = dict.fromkeys(row.metric.removeprefix(EVASION) for row in evading)
     if not rates:
         return None
     rate = RATE if RATE in rates else next(iter(rates))
     rows = numbers.of(EVASION + rate)
-    worst = {(row.entry, row.threat.kind): row for row in sorted(rows, key=_value)}
+    column = _column_of(rows)
+    worst = {(row.entry, column(row)): row for row in sorted(rows, key=_value)}
     clean = {row.entry: row for row in numbers.of(FLAGGED + rate)}
-    kinds = tuple(sorted({row.threat.kind for row in rows}))
+    kinds = _columns(rows)
     lines = []
     for entry in dict.fromkeys(row.entry for row in rows):
         attacked = [worst.get((entry, kind)) for kind in kinds]
-        cells = [numbers.maybe(row, label=place_of(row).last if row else "") for row in attacked]
+        cells = [numbers.maybe(row, label=_attack_of(row) if row else "") for row in attacked]
         lines.append(Line((entry,), (numbers.maybe(clean.get(entry)), *cells)))
     caption = f"Greatest share of inputs misclassified and not flagged, at the threshold set for {float(rate):.0%} FPR"
     return Table(caption, ("classifier + detector",), ("clean inputs flagged", *kinds), tuple(lines))
+
+
+def _column_of(rows: Iterable[MetricRow]) -> Callable[[MetricRow], str]:
+    """Return the column that a number belongs to: its budget if the rows have several, else the kind of attacker."""
+    return budget_in_words if len({budget_of(row) for row in rows if row.threat.eps}) > 1 else _attacker
+
+
+def _columns(rows: Collection[MetricRow]) -> tuple[str, ...]:
+    """Return the columns of attacked numbers, the smallest budget or the simplest attacker first."""
+    column = _column_of(rows)
+    attacked = [row for row in rows if row.threat.kind != NONE]
+    by_attacker = sorted(attacked, key=lambda row: (bool(row.threat.worst_of), row.threat.kind))
+    return tuple(dict.fromkeys(map(column, sorted(by_attacker, key=budget_of))))
+
+
+def _attacker(row: MetricRow) -> str:
+    return TOGETHER if row.threat.worst_of else row.threat.kind
+
+
+def _attack_of(row: MetricRow) -> str:
+    """Return the name of an attack, or of those of which each input meets the worst; the detector is that of the line."""
+    attacks = (name.rpartition("/")[2] if "+" in name else name for name in row.threat.worst_of)
+    place = place_of(row)
+    return WORST_OF + ", ".join(attacks) if row.threat.worst_of else place.last if row.detector else place.how
 
 
 def _value(row: MetricRow) -> float:
@@ -86,31 +112,35 @@ def _translation(numbers: Numbers) -> Table | None:
 
 
 def _routing(numbers: Numbers) -> Table | None:
-    """Return what the strongest attack of each kind leaves of a defence, as deployed and with an oracle router."""
+    """Return what the strongest attack of each kind or budget leaves of a defence, as deployed and with an oracle router."""
     oracle = numbers.of("oracle_accuracy")
     if not oracle:
         return None
-    kinds = (NONE, *sorted({row.threat.kind for row in oracle} - {NONE}))
     rates = {row.entry: row for row in reversed(numbers.of("false_routing_rate"))}
-    deployed = numbers.of("accuracy")
+    entries = dict.fromkeys(row.entry for row in oracle)
+    deployed = [row for row in numbers.of("accuracy") if row.entry in entries]
+    column, columns = _column_of(deployed), _columns(deployed)
     # An attack on the deployed router is no attack on the oracle.
     ideal = [row for row in oracle if not row.threat.is_white_box]
     lines = []
-    for entry in dict.fromkeys(row.entry for row in oracle):
+    for entry in entries:
         router = "as deployed" if entry in rates else "none: every image is translated"
-        cells = _least(numbers, deployed, entry, kinds)
+        cells = _least(numbers, [row for row in deployed if row.entry == entry], column, columns)
         lines.append(Line((entry, router), (*cells, numbers.maybe(rates.get(entry)))))
         if entry in rates:
-            cells = _least(numbers, ideal, entry, kinds)
+            cells = _least(numbers, [row for row in ideal if row.entry == entry], column, columns)
             lines.append(Line((entry, "oracle, not deployable"), (*cells, None)))
-    columns = ("clean", *kinds[1:], "clean images translated")
-    caption = "Accuracy under the attack of each kind that leaves least; no one attacked the oracles"
-    return Table(caption, ("defence", "router"), columns, tuple(lines))
+    which = "budget" if column is budget_in_words else "kind"
+    caption = f"Accuracy under the attack of each {which} that leaves least; no one attacked the oracles"
+    heads = ("clean", *columns, "clean images translated")
+    return Table(caption, ("defence", "router"), heads, tuple(lines))
 
 
-def _least(numbers: Numbers, rows: Iterable[MetricRow], entry: str, kinds: Iterable[str]) -> list[Number | None]:
-    """Return, per kind of attacker, the lowest number of an entry, labelled with the attack."""
-    own = sorted((row for row in rows if row.entry == entry), key=_value, reverse=True)
-    least = {row.threat.kind: row for row in own}
-    cells = [least.get(kind) for kind in kinds]
-    return [numbers.maybe(row, label=place_of(row).how if row else "") for row in cells]
+def _least(
+    numbers: Numbers, rows: Iterable[MetricRow], column: Callable[[MetricRow], str], columns: Iterable[str]
+) -> list[Number | None]:
+    """Return the clean number of an entry's rows, then the lowest of each column, labelled with the attack."""
+    clean = [row for row in rows if row.threat.kind == NONE]
+    least = {column(row): row for row in sorted(rows, key=_value, reverse=True) if row not in clean}
+    cells = [min(clean, key=_value, default=None), *map(least.get, columns)]
+    return [numbers.maybe(row, label=_attack_of(row) if row else "") for row in cells]

@@ -231,4 +231,5 @@ def _pairs(times: Array, values: Array) -> Array:
 
 
 def _tau(first: Array, second: Array) -> float:
-    return estimators.kendall_tau(first, second) if np.ptp(first) != 0 and np.ptp(second) != 0 else 0.0
+    """Return tau-b of two columns of ranks, or 0 if one is constant; to rank them again would take as long."""
+    return float(stats.kendalltau(first, second).statistic) if np.ptp(first) != 0 and np.ptp(second) != 0 else 0.0

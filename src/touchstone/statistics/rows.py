@@ -24,6 +24,7 @@ from touchstone.statistics.threats import network, threat
 Array = NDArray[Any]
 MEAN = "mean_of_sets"  # in place of the name of a set
 RANGE = "range"  # the method of a mean of numbers that are no estimates: its ends are the least and the greatest
+End = TypeVar("End", float, float | None)
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
 
@@ -48,6 +49,7 @@ def row(
         entry, examples, threat_model: those of `cell` if None.
     """
     drawn = interval.resampled
+    low, high = _possible(interval.low, interval.high, unit)
     return MetricRow(
         evaluation="",
         entry=cell.entry if entry is None else entry,
@@ -55,8 +57,8 @@ def row(
         metric=metric,
         value=float(interval.value),
         unit=unit,
-        low=_finite(interval.low),
-        high=_finite(interval.high),
+        low=_finite(low),
+        high=_finite(high),
         n=int(n),
         base_rate=base_rate,
         seed=cell.seed,
@@ -90,6 +92,13 @@ def rate_row(
     counted = np.ones(len(hits), dtype=bool) if among is None else among
     interval = intervals.share(hits[order], counted[order])
     return row(metric, interval, cell=cell, n=int(counted.sum()), files=list(files) or [cell], **about)
+
+
+def _possible(low: End, high: End, unit: str) -> tuple[End, End]:
+    """Return the ends of an interval; no share is below 0 or above 1, though a t interval may be."""
+    if unit != "fraction" or low is None or high is None:
+        return low, high
+    return max(low, 0.0), min(high, 1.0)
 
 
 def _finite(end: float | None) -> float | None:
@@ -225,7 +234,8 @@ def _with_interval(mean: MetricRow, group: list[MetricRow]) -> MetricRow:
     aligned = all(part.drawn_from == drawn_from for part in parts)
     images = min(part.images for part in parts)
     spread = seed_intervals.spread(values, np.stack([part.samples for part in parts]), images, aligned=aligned)
-    low, high = seed_intervals.ends(mean.value, spread.variance, spread.df, _fewest(mean, images), method)
+    ends = seed_intervals.ends(mean.value, spread.variance, spread.df, _fewest(mean, images), method)
+    low, high = _possible(*ends, mean.unit)
     return replace(
         mean,
         low=low,
@@ -246,7 +256,8 @@ def ends_of(one: MetricRow, confidence: float) -> tuple[float, float] | None:
         return None
     seeds = max(len(one.seeds), 1)
     spread = Spread(seeds, one.images, one.seed_variance or 0.0, one.image_variance, one.residual_variance or 0.0)
-    return seed_intervals.ends(one.value, spread.variance, spread.df, _fewest(one, one.images), one.method, confidence)
+    ends = seed_intervals.ends(one.value, spread.variance, spread.df, _fewest(one, one.images), one.method, confidence)
+    return _possible(*ends, one.unit)
 
 
 def _fewest(one: MetricRow, images: int) -> int:

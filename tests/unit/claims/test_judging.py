@@ -4,6 +4,7 @@ import pytest
 from hand_made_claims import ASKED, SETS, asks, book, networks, one, role, row, verdicts
 
 from touchstone.claims.judging import StudyClaims, judge
+from touchstone.claims.verdicts import required, said
 from touchstone.report.claim_files import claim_rows
 from touchstone.report.claim_table import page_lines
 
@@ -44,6 +45,17 @@ def test_whether_a_claim_survives_does_not_depend_on_whether_it_holds(value, wor
 
     assert words(verdict) == (word, attacker)
     assert tuple(each[: len(start)] for each, start in zip(verdict.notes, note, strict=True)) == note
+
+
+def test_a_number_that_a_test_reports_is_shown_once_more_with_the_bound_that_breaks_the_claim():
+    says = ATTACK | {"says": "the attack succeeds on {0}; {breaks}"}
+
+    verdict = verdicts([*networks(0.9), *attacked(0.7)], S9_1=GUARDED, S9_2=says)["S9-2"]
+
+    assert [(part.quantity.value, required(part)) for part in verdict.parts] == [
+        (0.7, ""), (0.7, "broken if > 50\u202f%"),
+    ]  # fmt: skip
+    assert "not measured" not in said(verdict)
 
 
 def test_an_attack_on_fewer_than_three_networks_breaks_nothing_and_clears_nothing():

@@ -58,6 +58,15 @@ def test_where_each_seed_has_to_pass_the_weakest_decides_whatever_their_mean():
     assert verdict.parts[0].quantity.each == (rows[1],) and verdict.notes == ()
 
 
+def test_where_each_seed_has_to_pass_none_may_be_undefined():
+    rows = [*networks(0.9), row(float("nan"), None, None, seed=7)]
+
+    verdict = one(rows, asks(at_least=0.75) | {"seeds": "each"})
+
+    assert (verdict.word, verdict.missing) == ("not run", True)
+    assert verdict.notes == ("missing: clean_accuracy of cnn on test, which is not defined for seed 7",)
+
+
 def test_a_complement_turns_the_value_and_its_ends():
     rows = networks(0.9, 0.8, 0.95)
 
@@ -173,12 +182,18 @@ def test_only_rows_under_the_threat_that_is_asked_count():
     assert wrong.notes == ("missing: clean_accuracy of cnn on test, eps 0.0313725",)
 
 
-@pytest.mark.parametrize("rows", [[], [row(NAN, NAN, NAN)], [row(0.9, entry="mlp")], [row(0.9, examples="other")]])
-def test_rows_that_are_missing_or_not_a_number_are_named(rows):
+UNDEFINED = ", which is not defined for seed 0"
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [([], ""), ([row(NAN, NAN, NAN)], UNDEFINED), ([row(0.9, entry="mlp")], ""), ([row(0.9, examples="other")], "")],
+)
+def test_rows_that_are_missing_or_not_a_number_are_named(rows, why):
     verdict = one(rows, asks(at_least=0.8))
 
     assert verdict.word == "not run" and verdict.missing
-    assert verdict.notes == ("missing: clean_accuracy of cnn on test",)
+    assert verdict.notes == (f"missing: clean_accuracy of cnn on test{why}",)
 
 
 def test_an_evaluation_that_the_study_has_not_is_named():

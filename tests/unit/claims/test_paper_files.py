@@ -40,6 +40,10 @@ def read(figure=None, criterion=None, **paper):
         (asks(between=[0, float("inf")]), "tests.0.between: expected a finite number, got inf"),
         (asks(at_least=float("nan")), "tests.0.at_least: expected a finite number, got nan"),
         (asks(at_least=10**400), "tests.0.at_least: expected a finite number"),
+        (asks(at_least={}), "tests.0.at_least: expected a bound, or one for each data set"),
+        (asks(equals=1, tolerance=-0.1), "tests.0.tolerance: expected a number of at least 0, got -0.1"),
+        (asks(at_least=0.8, distance=-1), "tests.0.distance: expected a number of at least 0, got -1"),
+        (asks(at_least=0.8, consequence=3), "tests.0.consequence: expected text"),
         (asks(optional="no"), "tests.0.optional: expected true or false, got 'no'"),
         (asks() | {"rows": ROWS | {"optional": 1}}, "tests.0.optional: expected true or false, got 1"),
         (asks(threat={"epss": 0.1}), "tests.0.threat: the key epss is not among eps, steps, step_size, restarts"),
@@ -60,6 +64,21 @@ def read(figure=None, criterion=None, **paper):
 def test_a_mistake_in_the_claims_is_told_with_its_place(block, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         book(S9_1=block)
+
+
+def test_a_criterion_and_what_breaks_it_name_what_is_attacked_by_one_role():
+    """The roles that both have tell whether both are about the same network."""
+    rows, roles = ROWS | {"entry": "{robust}"}, {"robust": "classifiers", "examples": "examples"}
+    attack = asks(at_least=0.8) | {"rows": rows, "roles": roles}
+    words = (
+        "S9-1.broken_by: S9-2 attacks robust, but this criterion is about net. Give what both are about the same role"
+    )
+
+    with pytest.raises(ValueError, match=re.escape(words)):
+        book(S9_1=asks(at_least=0.8) | {"broken_by": ["S9-2"]}, S9_2=attack)
+
+    both = attack | {"roles": roles | {"net": "classifiers"}}
+    assert book(S9_1=asks(at_least=0.8) | {"broken_by": ["S9-2"]}, S9_2=both).criteria["S9-1"].broken_by == ("S9-2",)
 
 
 @pytest.mark.parametrize("key", CHANGE)

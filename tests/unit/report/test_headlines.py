@@ -7,7 +7,9 @@ import pytest
 from touchstone.evaluations.evasion import evasion
 from touchstone.evaluations.margins import margins
 from touchstone.evaluations.robustness import robustness
+from touchstone.evaluations.routing import routing
 from touchstone.evaluations.translation import translation
+from touchstone.records.metric_rows import Threat
 from touchstone.records.metric_tables import Metrics
 from touchstone.report.headlines import headlines
 from touchstone.report.matrices import matrices
@@ -52,6 +54,49 @@ def test_evasion_is_headed_by_the_strongest_attacker_of_each_kind_at_5_percent(n
     assert worst.value == max(
         value(numbers, "evasion_rate_at_0.05_mean", "cnn+energy", f"digits_test/{attack}") for attack in ("fgsm", "pgd")
     )
+
+
+def together(numbers, eps):
+    """Return the rows of an evaluation with this eps, and that of the worst of both attacks, which is a little worse."""
+    rows = [one for one in numbers.rows if one.metric.startswith(("evasion_rate_at_0.05", "flagged_rate_at_0.05"))]
+    rows = [
+        replace(one, threat=replace(one.threat, budget=(("eps", eps),)) if one.threat.use else one.threat)
+        for one in rows
+    ]
+    attacked = [one for one in rows if one.is_mean and one.threat.use and one.entry == "cnn+energy"]
+    worst = max(attacked, key=lambda one: one.value)
+    attacks = ("cnn+energy@0.05/adaptive", "mlp/fgsm", "pgd")
+    threat = Threat("white-box adaptive", worst_of=attacks, norm="linf", budget=(("eps", eps),))
+    return [*rows, replace(worst, value=worst.value + 0.01, threat=threat, examples=f"digits_test/worst_linf@{eps}")]
+
+
+def test_evasion_is_headed_by_all_attackers_together_and_by_each_budget_if_there_are_several(numbers_of):
+    rows = together(numbers_of(evasion), 0.1)
+
+    (table,) = headlines(Numbers(rows))
+    (of_budgets,) = headlines(Numbers([*together(numbers_of(evasion), 0.2), *rows]))
+
+    assert table.columns == ("clean inputs flagged", "oblivious", "all attackers together")
+    assert table.lines[0].numbers[2].label == "the worst of adaptive, mlp/fgsm, pgd"
+    assert of_budgets.columns == ("clean inputs flagged", "linf eps 0.1", "linf eps 0.2")
+    assert [number.value for number in of_budgets.lines[0].numbers[1:]] == [table.lines[0].numbers[2].value] * 2
+
+
+def test_routing_is_headed_by_each_budget_if_there_are_several(numbers_of):
+    numbers = numbers_of(routing)
+    attacked = [one for one in numbers.rows if one.threat.eps]
+    weaker = [
+        replace(one, value=one.value + 0.1, threat=replace(one.threat, budget=(("eps", 0.01),))) for one in attacked
+    ]
+
+    (of_one,) = headlines(numbers)
+    assert of_one.columns == ("clean", "oblivious", "white-box", "all attackers together", "clean images translated")
+    assert of_one.lines[0].numbers[3].label == "the worst of cnn/fgsm, cnn/pgd, fgsm, pgd"
+    (of_two,) = headlines(Numbers([*numbers.rows, *weaker]))
+
+    assert of_two.columns == ("clean", "linf eps 0.01", "linf eps 0.1", "clean images translated")
+    lowest = min(number.value for number in of_one.lines[0].numbers[1:-1])
+    assert [number.value for number in of_two.lines[0].numbers[1:3]] == pytest.approx([lowest + 0.1, lowest])
 
 
 def test_margins_are_headed_by_median_tau_and_share_not_found(numbers_of):

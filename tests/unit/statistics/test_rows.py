@@ -152,6 +152,21 @@ def test_the_ends_are_found_again_from_the_columns_of_a_row(seeds):
     assert wide[0] < row.low < narrow[0] and narrow[1] < row.high < wide[1]
 
 
+@pytest.mark.parametrize("unit", ["fraction", ""])
+def test_no_interval_of_a_share_reaches_beyond_0_or_1(unit):
+    """A t interval does, of a share that is almost always 0 or 1."""
+    rare = np.r_[np.zeros(60), 0.01]
+    for values, beyond in ((rare, lambda one: one.low < 0), (1 - rare, lambda one: one.high > 1)):
+        interval = intervals.mean(values, resamples=200, seed=0)
+        rows = with_means(
+            [row("m", interval, cell=replace(CLEAN, seed=seed), n=61, files=[], unit=unit) for seed in (0, 1)]
+        )
+        again = [ends_of(one, 0.99) for one in rows]
+
+        assert [beyond(one) for one in rows] == [unit == ""] * 3
+        assert all(low >= 0 and high <= 1 for low, high in again) == (unit == "fraction")
+
+
 def test_a_single_seed_has_no_mean():
     rows = [accuracy(attacked(0), 0.5)]
 

@@ -67,21 +67,26 @@ class Job:
         """The task's key in the action cache."""
         return action_of(self.facts)
 
-    def write(self, noun: Any) -> None:
-        """Write the task's artefact and its record.
+    def check_code(self) -> None:
+        """Check that the code is that of the record, before an artefact is written.
 
         Raises:
-            JobError: Its code was edited meanwhile. What was imported after that is not what the record would name.
+            JobError: It was edited meanwhile. What was imported after that is not what the record would name.
         """
-        from touchstone.records import encoding, metric_tables
-
         if code_files((self.task,)) != self.files:
             raise JobError(f"{self.task.output}: its code changed while the job ran; run the study again")
+
+    def write(self, noun: Any) -> None:
+        """Write the task's artefact and its record."""
+        from touchstone.records import encoding, metric_tables
+
+        self.check_code()
         data = metric_tables.encode(noun) if isinstance(noun, metric_tables.Metrics) else encoding.encode(noun)
         self.written = self.outputs.write(self.task.output, data, self.facts)
 
     def write_pieces(self, pieces: Iterable[bytes]) -> None:
         """Write the task's artefact piece by piece, and its sidecar."""
+        self.check_code()
         self.outputs.write_pieces(self.task.output, pieces, self.facts)
 
     def rows(self, role: str) -> list[Any]:

@@ -96,6 +96,7 @@ def report(job: Job) -> None:
         components=job.settings["components"],
         maker={"code": job.facts["code"], "code_files": sorted(job.facts["files"]), "lock": job.facts["lock"]},
     )
+    job.check_code()
     folder = Path(job.task.output).parent
     shutil.rmtree(folder / "figures", ignore_errors=True)
     (folder / "figures").mkdir(parents=True)  # the rule has this output even in a study without figures

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from touchstone.messages import first_line
 from touchstone.numerics import precision
+from touchstone.pipeline.jobs import warm
 from touchstone.pipeline.jobs.adapters import ADAPTERS
 from touchstone.pipeline.jobs.environment import _set_up_torch
 from touchstone.pipeline.jobs.job import Job
@@ -46,6 +47,7 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
             if STEPS[task.step].cached and _reused(job, store):
                 reused += 1
             else:
+                warm.ready_to_compute()
                 if STEPS[task.step].torch and not ready:
                     _set_up_torch(task.settings)
                     ready = True
@@ -66,7 +68,7 @@ def _reused(job: Job, store: cache.Cache | None) -> bool:
     cached = None if store is None else store.fetch(job.action)
     if cached is None:
         return False
-    job.write_pieces(_pieces(cached))
+    job.outputs.write_pieces(job.task.output, _pieces(cached), job.facts)
     return True
 
 

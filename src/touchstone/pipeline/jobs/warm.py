@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # every job imports this file first, so it imports little
 
 VARIABLE = "TOUCHSTONE_WARM"  # the path of its socket, or OFF to start none
 OFF = "off"
+MISSING = "missing"  # in a child: the warm process has yet to import what the job needs if it has to compute
+TO_COMPUTE = 79  # such a child ends with this code when it has to compute
 FOLDER = ".touchstone"
 LONGEST = 1 << 20  # bytes of a message
 LOADED = 60.0  # seconds that a job waits for torch to be imported
@@ -175,16 +177,19 @@ def _status(server: socket.socket, arguments: list[str]) -> int | None:
         "python": identity(),
     }
     socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2])
-    child = _received(server).get("pid")
-    if child is None:
-        return None
+    watched = None
     try:
-        watched = os.pidfd_open(child)
-    except ProcessLookupError:
-        watched = None
-    try:
-        server.settimeout(None)
-        status = _received(server).get("status")
+        answer = _received(server)
+        while (child := answer.get("pid")) is not None:  # a second one if the first was forked too early to compute
+            if watched is not None:
+                os.close(watched)
+            try:
+                watched = os.pidfd_open(child)
+            except ProcessLookupError:
+                watched = None
+            server.settimeout(None)
+            answer = _received(server)
+        status = answer.get("status")
         if status is None and watched is not None:
             import select
 
@@ -193,6 +198,15 @@ def _status(server: socket.socket, arguments: list[str]) -> int | None:
     finally:
         if watched is not None:
             os.close(watched)
+
+
+def ready_to_compute() -> None:
+    """End this process if it is a child of a warm process that has not imported what the job needs.
+
+    The warm process then imports it and forks again. So a run that computes nothing spends no time on torch.
+    """
+    if os.environ.get(VARIABLE) == MISSING:
+        sys.exit(TO_COMPUTE)
 
 
 def _received(server: socket.socket) -> dict[str, int]:

@@ -1,8 +1,8 @@
 """The warm process: wait for jobs at a socket and fork a child for each.
 
-It runs no torch operation, so a child starts like a new Python that has just imported its packages. It also imports the
-modules that plan a job, and plans the study once. A child unloads these modules, and with them the plan, if the code or the
-settings have changed since.
+It runs no torch operation, so a child starts like a new Python that has just imported its packages. Torch is imported when
+the first job has to compute with it. The warm process also imports the modules that plan a job, and plans the study once. A
+child unloads these modules, and with them the plan, if the code or the settings have changed since.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,20 @@ from touchstone.pipeline.jobs import warm, warm_child
 from touchstone.pipeline.jobs.warm_child import Imported
 from touchstone.pipeline.planning.steps import STEPS
 
-# Packages that jobs import. The first optimiser imports the compiler, which takes as long as torch itself; every evaluation
-# imports scipy.stats, which takes longer than most of them compute.
+# Packages that every job imports.
 PACKAGES = (
-    "numpy", "torch", "torch._dynamo", "torch.func", "torch.nn.attention", "safetensors.numpy", "scipy.stats", "yaml",
-    "psutil", "threadpoolctl", "argparse", "ast", "csv", "difflib", "fcntl", "hashlib", "importlib.metadata", "inspect",
-    "subprocess",
+    "numpy", "scipy.special", "safetensors.numpy", "yaml", "psutil", "threadpoolctl", "argparse", "ast", "csv", "difflib",
+    "fcntl", "hashlib", "importlib.metadata", "inspect", "subprocess",
 )  # fmt: skip
+# Of jobs that compute. The first optimiser imports the compiler, which takes as long as torch itself; every evaluation
+# imports scipy.stats, which takes longer than most of them compute.
+TORCH = ("torch", "torch.func", "torch.nn.attention")
+OF_STEPS = {"train": ("torch._dynamo",), "fit": ("torch._dynamo",), "evaluate": ("scipy.stats",)}
 JOB = "touchstone.commands.job"  # with it come the modules that every job needs before it computes: no steps, no components
 # Variables that differ between jobs; no package reads them on import.
 JOB_VARIABLES = frozenset({"_", "SHLVL", "PWD", "OLDPWD", "TMPDIR", "TMP", "TEMPDIR", "TEMP", warm.VARIABLE})
-COLD_JOBS = 4  # so many jobs without torch run in processes of their own; the packages are loaded for those that follow
 PATIENCE = 10.0  # seconds between SIGTERM and SIGKILL for the children
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
-NOT_UNDERSTOOD = "not understood"
 
 
 @dataclass
@@ -47,6 +47,9 @@ class Client:
     """A process that has handed over its job, and the child that runs the job."""
 
     connection: socket.socket
+    request: dict[str, Any] = field(default_factory=dict)
+    files: list[int] = field(default_factory=list)  # its streams
+    missing: tuple[str, ...] = ()  # packages that its child lacks, and needs if it has to compute
     child: int = 0
     watched: int = -1
 
@@ -61,8 +64,7 @@ class Server:
         self.parent = os.pidfd_open(parent)
         self.waker, self.woken = socket.socketpair()
         self.deadline = float("inf")  # when children that ignore SIGTERM are killed
-        self.loaded = False
-        self.cold_jobs = 0  # jobs without torch that had to run in processes of their own
+        self.planned = False
         self.imported: Imported | None = None
         self.environment = dict(os.environ)  # packages add to it when they are imported
         for end in (self.waker, self.woken):
@@ -109,6 +111,7 @@ class Server:
         except ConnectionError:
             data, files = b"", []
         if not data and client.child:
+            client.missing = ()  # no further child
             os.kill(client.child, signal.SIGKILL)
             self.selector.unregister(client.connection)
         elif not data:
@@ -120,53 +123,59 @@ class Server:
             self._begin(client, _parsed(data), files)
 
     def _begin(self, client: Client, request: dict[str, Any], files: list[int]) -> None:
-        try:
-            refused = self._refusal(request) if _well_formed(request, files) else NOT_UNDERSTOOD
-        except ImportError as error:
-            refused = f"{error}"  # the job will report the same error
-        if not refused:
-            client.child = self._forked(request, files)
-            client.watched = os.pidfd_open(client.child)
-            self.selector.register(client.watched, selectors.EVENT_READ, lambda: self._ended(client))
-        for file in files:
-            os.close(file)
-        _say(client, {"refused": refused} if refused else {"pid": client.child})
-        if refused:
-            self._forget(client)
+        client.request, client.files = request, files
+        if refused := self._refusal(request) if _well_formed(request, files) else "not understood":
+            self._refuse(client, refused)
+            return
+        step = STEPS[_step(request)]
+        needed = (*(TORCH if step.torch else ()), *OF_STEPS.get(step.name, ()))
+        client.missing = tuple(name for name in needed if name not in sys.modules)
+        self._fork_for(client, PACKAGES)
 
     def _refusal(self, request: dict[str, Any]) -> str:
-        """Return why a job cannot run here exactly as in its own process, or "".
-
-        The first accepted job loads the packages. It is the first job that runs torch, or one that follows several jobs
-        without torch: together, these have taken as long as loading.
-        """
+        """Return why a job cannot run here exactly as in its own process, or ""."""
         if request["python"] != json.loads(json.dumps(warm.identity())) or request["folder"] != str(Path.cwd()):
             return "another Python or folder"
         theirs, ours = request["environment"], self.environment
         names = {name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name)} - JOB_VARIABLES
         if names:
             return f"another environment: {', '.join(sorted(names))}"
-        if not self.loaded:
-            step = request["arguments"][1].partition(":")[0].partition("_")[0]
-            if step not in STEPS or (not STEPS[step].torch and self.cold_jobs < COLD_JOBS):
-                self.cold_jobs += step in STEPS
-                return "torch is not imported for this step"
-            for name in PACKAGES:
-                importlib.import_module(name)
-            self.imported = _plan_ahead(request["arguments"])
-            gc.freeze()  # the children share these pages
-            self.loaded = True
-        return "" if len(list(Path("/proc/self/task").iterdir())) == 1 else "threads were started here"
+        return "" if _step(request) in STEPS else "no such step"
 
-    def _forked(self, request: dict[str, Any], files: list[int]) -> int:
+    def _refuse(self, client: Client, why: str) -> None:
+        _say(client, {"refused": why})
+        self._forget(client)
+
+    def _fork_for(self, client: Client, packages: tuple[str, ...]) -> None:
+        """Import packages, and fork a child for a client. The first time, also plan the study."""
+        try:
+            for name in packages:
+                importlib.import_module(name)
+        except ImportError as error:
+            self._refuse(client, f"{error}")  # the job will report the same error
+            return
+        if not self.planned:
+            self.imported, self.planned = _plan_ahead(client.request["arguments"]), True
+        if len(list(Path("/proc/self/task").iterdir())) > 1:
+            self._refuse(client, "threads were started here")
+            return
+        gc.freeze()  # the children share these pages
+        client.child = self._forked(client)
+        client.watched = os.pidfd_open(client.child)
+        self.selector.register(client.watched, selectors.EVENT_READ, lambda: self._ended(client))
+        if not client.missing:
+            _close_files(client)
+        _say(client, {"pid": client.child})
+
+    def _forked(self, client: Client) -> int:
         """Fork a child that runs the job; return its id."""
         ours, every = os.getpid(), signal.valid_signals()
         signal.pthread_sigmask(signal.SIG_BLOCK, every)  # until the child no longer has the handlers of this process
         child = os.fork()
         if not child:
             try:
-                self._let_go(ours)
-                warm_child.become(request, files, self.imported)
+                self._let_go(ours, client)
+                warm_child.become(client.request, client.files, self.imported, missing=bool(client.missing))
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, every)
                 warm_child.work()
             finally:
@@ -174,7 +183,7 @@ class Server:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, every)
         return child
 
-    def _let_go(self, parent: int) -> None:
+    def _let_go(self, parent: int, own: Client) -> None:
         """In the child: arrange to end with the warm process, and close its open files."""
         ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != parent:
@@ -189,11 +198,18 @@ class Server:
         os.close(self.parent)
         for client in self.clients:
             client.connection.close()
-            if client.watched >= 0:
-                os.close(client.watched)
+            for file in (*(() if client is own else client.files), *([client.watched] if client.watched >= 0 else ())):
+                os.close(file)
 
     def _ended(self, client: Client) -> None:
+        """Pass on how a child ended. If it ended because it has to compute, import what it misses and fork another."""
         _, status = os.waitpid(client.child, 0)
+        if client.missing and os.waitstatus_to_exitcode(status) == warm.TO_COMPUTE and self.deadline == float("inf"):
+            self.selector.unregister(client.watched)
+            os.close(client.watched)
+            client.child, client.watched, missing, client.missing = 0, -1, client.missing, ()
+            self._fork_for(client, missing)
+            return
         _say(client, {"status": status})
         self._forget(client)
 
@@ -204,7 +220,14 @@ class Server:
         client.connection.close()
         if client.watched >= 0:
             os.close(client.watched)
+        _close_files(client)
         self.clients.remove(client)
+
+
+def _close_files(client: Client) -> None:
+    for file in client.files:
+        os.close(file)
+    client.files = []
 
 
 def _parsed(data: bytes) -> dict[str, Any]:
@@ -216,11 +239,12 @@ def _parsed(data: bytes) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-def _well_formed(request: dict[str, Any], files: list[int]) -> bool:
-    """Return whether a message describes a job.
+def _step(request: dict[str, Any]) -> str:
+    return str(request["arguments"][1]).partition(":")[0].partition("_")[0]  # of the rule attack_main:sha256:...
 
-    Any process of this user can write to the socket.
-    """
+
+def _well_formed(request: dict[str, Any], files: list[int]) -> bool:
+    """Return whether a message describes a job: any process of this user can write to the socket."""
     arguments, environment = request.get("arguments"), request.get("environment")
     if len(files) != 3 or not {"folder", "python"} <= request.keys():
         return False
@@ -236,8 +260,7 @@ def _plan_ahead(arguments: list[str]) -> Imported | None:
     """Import the modules that plan a job, and plan the study.
 
     Returns:
-        What was imported and read. None if that failed, or if the study has components in other folders. Then each job
-        imports the modules itself and reports any error.
+        What was imported and read. None if that failed; then each job imports the modules itself and reports the error.
     """
     package = warm_child.package_states()  # first, so that an edit meanwhile is noticed
     try:
@@ -248,8 +271,9 @@ def _plan_ahead(arguments: list[str]) -> Imported | None:
     except (ImportError, ValueError, SyntaxError, StopIteration):
         return None
     # An edit meanwhile changes the settings digest, which Snakemake passes to each job.
-    settings = tuple(plan.study.files)
-    return None if len(plugins.places()) > 1 else Imported(settings, package | warm_child.states(settings))
+    settings, folders = tuple(plan.study.files), tuple(plugins.places()[1:])
+    states = package | warm_child.states(settings) | warm_child.plugin_states(folders)
+    return Imported(settings, folders, states)
 
 
 def _say(client: Client, message: dict[str, Any]) -> None:
@@ -272,3 +296,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    os._exit(0)  # torch takes 0.4 s to free what it holds

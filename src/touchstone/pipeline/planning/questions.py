@@ -116,7 +116,7 @@ class Questions:
                 if "outputs" in roles:
                     add("outputs", self.layout.outputs_of(net, examples), examples, **network)
                 clean = examples.kind == "examples"  # no attack is made on a certificate
-                scorers = [*question["detectors"], *(question["certificates"] if clean else [])]
+                scorers = [*question["detectors"], *(_certificates(question, examples.examples) if clean else [])]
                 for detector in scorers if "scores" in roles else []:
                     if examples.guard[0] in ("", detector):
                         file = self.layout.scores_of(net, detector, examples)
@@ -200,6 +200,16 @@ class Questions:
         }
         looks = self.study["study"].get("second_look")
         return settings | {"second_look": looks} if looks else settings
+
+
+def _certificates(question: dict[str, Any], examples: str) -> list[str]:
+    """Return the certificates that an evaluation reads on a clean set.
+
+    Those of `high` bound the scores of ID images, those of `low` the scores of other images. Computing them takes minutes.
+    """
+    ends = [set(question.get(end, ())) for end in ("low", "high")]
+    other, read = ends if examples == question.get("id_examples") else reversed(ends)
+    return [name for name in question["certificates"] if name not in other - read]
 
 
 def _pictured(cell: CellPlan, component: dict[str, Any]) -> bool:

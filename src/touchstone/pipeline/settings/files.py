@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +19,7 @@ DEFAULT_STUDY = "digits"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Far more than a study needs, and far less than what crashes the YAML reader: 50,000 nested brackets kill the process.
 MOST_BYTES, MOST_VALUES, DEEPEST, LONGEST_KEY, LONGEST_NUMBER = 1_000_000, 100_000, 20, 200, 30
+KEPT = 32  # files whose content is kept in memory
 TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "merge")}
 NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "null"}
@@ -151,15 +154,13 @@ class _Walk:
             self._sizes[event.anchor] = 0
 
 
-def _walked(path: Path) -> tuple[str, dict[Place, int]]:
-    """Return a settings file's text and the lines of its keys. ParamsError if the file must not be read."""
+def _text(path: Path) -> str:
     if not path.is_file():
         raise ParamsError(f"{path}: no such file here; run touchstone in the folder of the Snakefile")
     if (size := path.stat().st_size) > MOST_BYTES:
         raise ParamsError(f"{path}: {size:,} bytes; settings have at most {MOST_BYTES:,}")
     with _as_params_error(path):
-        text = path.read_text()
-        return text, _Walk(path, text).lines
+        return path.read_text()
 
 
 @contextmanager
@@ -176,13 +177,15 @@ def _as_params_error(path: Path) -> Iterator[None]:
         raise ParamsError(f"{path}{line}: not readable as YAML: {problem}") from None
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file.
+@lru_cache(KEPT)
+def _lines(path: Path, text: str) -> dict[Place, int]:
+    with _as_params_error(path):
+        return _Walk(path, text).lines
 
-    Raises:
-        ParamsError: with file and line, if the file is missing, too large, no plain YAML, or no mapping.
-    """
-    text, _ = _walked(path)
+
+@lru_cache(KEPT)  # a command may read a paper twice, and copying takes a twentieth of the time of reading
+def _content(path: Path, text: str) -> dict[str, Any]:
+    _lines(path, text)
     with _as_params_error(path):
         content = yaml.load(text, _Plain)
     if not isinstance(content, dict):
@@ -190,9 +193,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        ParamsError: with file and line, if the file is missing, too large, no plain YAML, or no mapping.
+    """
+    return copy.deepcopy(_content(path, _text(path)))
+
+
 def lines_of(path: Path) -> dict[Place, int]:
     """Return the line of every key and list item in a YAML file, from 1 on, by the keys that lead to it."""
-    return _walked(path)[1]
+    return _lines(path, _text(path))
 
 
 def study_file(study: str, root: Path) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from touchstone.messages import nearest
@@ -75,6 +75,18 @@ def wrong_words(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator
                     yield from _unknown(place, first, sections, resolved)
                     for other in others:
                         yield from _unknown(place, other, MEASURED, resolved)
+
+
+def unmeasured_words(resolved: dict[str, Any], names: Collection[str]) -> Iterator[Problem]:
+    """Yield what figures name in their settings `names`, and none of their evaluations names: there is no number to draw."""
+    for figure, entry in resolved["figures"].items():
+        evaluations = [entry["evaluation"], *entry["also"]]
+        measured = {word for name in evaluations for word in words(list(resolved["evaluations"][name].values()))}
+        for key in names:
+            for part in filter(None, (part for word in words(entry.get(key)) for part in JOINTS.split(word))):
+                if part not in measured:
+                    reason = f"{part} is not named in evaluations.{' or '.join(evaluations)}"
+                    yield Problem(("figures", figure, key), f"{reason}; name it there, or set {key} to what is")
 
 
 def _unknown(place: Place, name: str, sections: tuple[str, ...], resolved: dict[str, Any]) -> Iterator[Problem]:

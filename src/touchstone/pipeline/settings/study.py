@@ -24,7 +24,7 @@ from touchstone.pipeline.settings.limits import chains, sizes
 from touchstone.pipeline.settings.paper_questions import check_papers
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.random_networks import omit_defaults, random_networks
-from touchstone.pipeline.settings.references import expand_all, unused, wrong_names, wrong_words
+from touchstone.pipeline.settings.references import expand_all, unmeasured_words, unused, wrong_names, wrong_words
 from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import (
     attacked_classifiers,
@@ -35,7 +35,7 @@ from touchstone.pipeline.settings.requirements import (
     scored_data,
     static_networks,
 )
-from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, STUDY_SETTINGS, sections
+from touchstone.pipeline.settings.sections import CONFOUNDING_SETTINGS, LABEL, STUDY_SETTINGS, sections
 from touchstone.pipeline.settings.unmeasured import open_roles, untested
 from touchstone.pipeline.settings.values import shown
 
@@ -110,6 +110,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         fitting_data(resolved["detectors"]),
         scored_data(resolved["detectors"]),
         read_data(resolved["evaluations"], resolved["figures"]),
+        unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
         direct_attacks(resolved["evaluations"]),
         wrong_defences(resolved),
         seeds.absent(resolved, first_seed),

@@ -7,6 +7,7 @@ from touchstone.pipeline.jobs import adapters, job, run
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS, Step
 from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.steps import report
 from touchstone.records.encoding import encode
 from touchstone.records.metric_tables import Metrics
 from touchstone.records.nouns import ExampleSet
@@ -57,14 +58,15 @@ def test_a_job_holds_no_artefact_of_a_task_that_is_done(files, tmp_path, monkeyp
     assert held == [[], [], []]
 
 
-def test_code_that_is_edited_during_a_job_ends_it_before_anything_is_recorded(files, tmp_path, monkeypatch):
+@pytest.mark.parametrize("write", [lambda one: one.write(Metrics(())), lambda one: one.write_pieces([b"all of it"])])
+def test_code_that_is_edited_during_a_job_ends_it_before_anything_is_recorded(files, tmp_path, monkeypatch, write):
     """What a task imports after the edit is not what its record would name."""
     monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
     today = {"adversary/evasion.py": "before"}
 
     def edit(one):
         today["adversary/evasion.py"] = "after"
-        one.write(Metrics(()))
+        write(one)
 
     monkeypatch.setattr(job, "code_files", lambda tasks: dict(today))
     monkeypatch.setitem(adapters.ADAPTERS, "edit", edit)
@@ -73,3 +75,26 @@ def test_code_that_is_edited_during_a_job_ends_it_before_anything_is_recorded(fi
     with pytest.raises(job.JobError, match="of a: its code changed while the job ran; run the study again"):
         run.run(tuple(Task("edit", {"examples": name}, f"of {name}", {}) for name in files), tmp_path, tmp_path)
     assert not list(tmp_path.glob("of *"))
+
+
+def test_code_that_is_edited_while_a_report_is_drawn_leaves_the_report_before_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    today = {"report/page.py": "before"}
+    page = tmp_path / "reports/made/report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("the report before")
+
+    def draw(**settings):
+        today["report/page.py"] = "after"
+        return {"report.html": b"a new page"}
+
+    monkeypatch.setattr(job, "code_files", lambda tasks: dict(today))
+    monkeypatch.setattr(report, "report", draw)
+    settings = {key: {} for key in ("papers", "evaluations", "figures", "components")}
+    settings |= {"study": "made", "claims": {"data": "digits", "components": {}, "claims": {}}}
+    settings |= {"settings": {key: {} for key in ("classifiers", "defences", "detectors", "evaluations")}}
+    task = Task("report", {"metrics": [], "cells": []}, "reports/made/report.html", settings)
+
+    with pytest.raises(job.JobError, match="its code changed while the job ran"):
+        run.run((task,), tmp_path, tmp_path)
+    assert page.read_text() == "the report before" and [file.name for file in page.parent.iterdir()] == ["report.html"]

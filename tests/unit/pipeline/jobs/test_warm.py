@@ -39,7 +39,9 @@ import toy
 
 def main():
     kind = sys.argv[1 + 1].partition(":")[2]
-    if kind == "tell":
+    if kind != "cached":
+        warm.ready_to_compute()
+    if kind in ("tell", "cached"):
         print(toy.WORDS, sys.argv[1:], "torch" in sys.modules, os.environ.get("TOUCHSTONE_WARM"), flush=True)
         print("and this", file=sys.stderr)
     elif kind == "raise":
@@ -142,7 +144,7 @@ def toy(tmp_path):
     for name in ("__init__.py", "_dynamo.py", "func.py", "nn/__init__.py", "nn/attention.py"):
         (torch / name).write_text("")
     scipy.mkdir()
-    for name in ("__init__.py", "stats.py"):  # the real one looks at torch's tensors
+    for name in ("__init__.py", "special.py", "stats.py"):  # the real one looks at torch's tensors
         (scipy / name).write_text("")
     made = Toy(tmp_path)
     yield made
@@ -167,6 +169,7 @@ def test_the_code_that_is_on_disk_when_a_job_starts_is_run(toy):
 
 PLANNING = """
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 PROCESS = os.getpid()
@@ -178,11 +181,13 @@ def plan_of(study):
 
 
 def places():
-    return ["the package"]
+    return [Path("the package"), Path("mine")]
 """
 
 
-@pytest.mark.parametrize("changed", ["src/touchstone/commands/job.py", "params.yaml"])
+@pytest.mark.parametrize(
+    "changed", ["src/touchstone/commands/job.py", "params.yaml", "mine/attacks/own.py", "mine/new.py"]
+)
 def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy, changed):
     package = toy.root / "src/touchstone"
     for module in (warm_server.JOB, "touchstone.plugins"):
@@ -190,6 +195,8 @@ def test_what_jobs_plan_with_is_imported_once_until_it_changes(toy, changed):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(PLANNING)
     (toy.root / "params.yaml").write_text("study: {title: First}")
+    (toy.root / "mine/attacks").mkdir(parents=True)
+    (toy.root / "mine/attacks/own.py").write_text("")
     main = (package / "__main__.py").read_text()
     line = "from touchstone.commands import job; print(job.PROCESS == os.getppid(), flush=True)"
     (package / "__main__.py").write_text(main.replace("    elif kind", f"        {line}\n    elif kind", 1))
@@ -227,10 +234,21 @@ def test_torch_is_imported_for_no_job_that_does_without(toy):
     assert " True " in toy.do("evaluate:tell")[1]
 
 
-def test_torch_is_imported_after_several_jobs_that_do_without(toy):
-    told = [toy.do("prepare:tell")[1] for _ in range(warm_server.COLD_JOBS + 1)]
+def test_torch_is_imported_when_a_job_has_to_compute_and_not_for_what_is_cached(toy):
+    told = [toy.do(f"train:{kind}")[1] for kind in ("cached", "tell", "cached")]
 
-    assert [" True " in words for words in told] == [False] * warm_server.COLD_JOBS + [True]
+    assert [" True " in words for words in told] == [False, True, True]
+
+
+def test_the_warm_process_keeps_no_file_of_a_job_that_has_ended(toy):
+    files = Path(f"/proc/{toy.server.pid}/fd")
+    toy.do("prepare:tell")
+    before = len(list(files.iterdir()))
+
+    for kind in ("train:cached", "train:tell", "evaluate:tell"):
+        toy.do(kind)
+
+    wait_for(lambda: len(list(files.iterdir())) == before)
 
 
 def test_what_the_warm_process_does_not_understand_a_job_does_alone(toy):

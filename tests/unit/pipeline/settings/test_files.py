@@ -1,0 +1,37 @@
+"""A settings file is parsed once, however often it is read."""
+
+import os
+
+import pytest
+import yaml
+
+from touchstone.pipeline.settings import files
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The texts that were parsed."""
+    texts, load = [], yaml.load
+    monkeypatch.setattr(yaml, "load", lambda text, loader: texts.append(text) or load(text, loader))
+    return texts
+
+
+def test_a_file_that_is_read_again_is_not_parsed_again_until_its_text_changes(tmp_path, parsed):
+    path = tmp_path / "params.yaml"
+    for text in ("attacks: {pgd: {eps: 1}}", "attacks: {pgd: {eps: 2}}"):
+        path.write_text(text)
+        os.utime(path, (0, 0))  # as if both were written within one tick of the clock
+        assert files.read_yaml(path) == files.read_yaml(path) == {"attacks": {"pgd": {"eps": int(text[-3])}}}
+
+    assert len(parsed) == 2
+
+
+def test_what_a_reader_does_to_the_content_is_its_own(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("attacks: {pgd: &pgd {eps: 1}, again: *pgd}")
+
+    first = files.read_yaml(path)
+    first["attacks"]["pgd"]["eps"] = 2
+
+    assert first["attacks"]["again"] is first["attacks"]["pgd"], "an alias stays one"
+    assert files.read_yaml(path)["attacks"]["pgd"]["eps"] == 1
