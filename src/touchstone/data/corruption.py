@@ -49,7 +49,7 @@ def corruption(
 
     Args:
         examples: with 1 or 3 channels for pixelate and jpeg.
-        generator: of the noises.
+        generator: of the noises, which also depend on the ids: a detector must not learn the noise that it is tested on.
         kind: of the corruption.
         severity: from 1 to 5, of all images.
         severities: instead of `severity`, one for each image in turn. With as many images of each, the AUROC of a
@@ -65,6 +65,7 @@ def corruption(
     for each in severities or [severity]:
         if kind not in LEVELS or each not in range(1, 6):
             raise ValueError(f"kind must be one of {', '.join(LEVELS)}, severity 1 to 5; got {kind!r}, {each}")
+    generator = np.random.default_rng([int(generator.integers(2**63)), *examples.example_ids.tolist()])
     if not severities:
         return derived(examples, _corrupted(examples.images, generator, kind, severity), f"{kind}_{severity}")
     images = np.empty(examples.images.shape)

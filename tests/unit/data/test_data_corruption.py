@@ -128,6 +128,19 @@ def test_several_severities_take_turns(generator):
         corruption(flat(0.2), generator, kind="contrast", severities=[1, 6])
 
 
+@pytest.mark.parametrize("kind", ["gaussian_noise", "shot_noise", "impulse_noise"])
+def test_other_images_get_other_noise_from_the_same_stream_and_the_same_images_the_same(kind):
+    def changed(first, count):
+        rows = np.arange(first, first + count)
+        images = prepared(np.full((count, 1, 28, 28), 0.4), rows % 10, rows, "flat", licence="CC0", origin="here")
+        return corruption(images, np.random.default_rng(0), kind=kind, severity=5).images != images.images
+
+    learned, again, tested = changed(0, 50), changed(0, 50), changed(50, 40)
+
+    np.testing.assert_array_equal(learned, again)
+    assert not (learned[:40] == tested).all(axis=(1, 2, 3)).any()
+
+
 @pytest.mark.parametrize(("kind", "severity"), [("fog", 1), ("contrast", 0), ("contrast", 6)])
 def test_unknown_kinds_and_severities_are_refused(generator, kind, severity):
     with pytest.raises(ValueError, match="severity 1 to 5"):
