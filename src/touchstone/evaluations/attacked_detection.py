@@ -18,7 +18,7 @@ from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval, from_samples
 from touchstone.statistics.rows import MEAN, grouped, only, row, with_means
 from touchstone.statistics.seed_intervals import SCORE, SIGNED
-from touchstone.statistics.threats import network
+from touchstone.statistics.threats import budget, equal_budgets, network
 
 METRICS = (
     "auroc_clean", "aupr_ood_clean", "aupr_id_clean", "fpr95_id_clean", "fpr95_ood_clean", "detection_error_clean",
@@ -78,9 +78,9 @@ def attacked_detection(
           still exactly 0; on mean_of_sets/ATTACK for all OOD images together. An attacker who follows gradients was
           stuck there, so an AUROC with them attacked is only an upper bound.
         - auroc_id_less_both, auroc_ood_less_both: differences on the same inputs, paired; with `every_statistic`.
-        - auroc_both_difference on "SET/ATTACK less OTHER", paired: an attack and the next larger eps of its kind; an
-          adaptive attack and one on the bare network of equal eps; each of `leaders` and every other classifier (for
-          these also auroc_clean_difference).
+        - auroc_both_difference on "SET/ATTACK less OTHER", paired: an attack and the next larger eps of its kind and
+          norm; an adaptive attack and one on the bare network of equal norm and eps; each of `leaders` and every other
+          classifier (for these also auroc_clean_difference).
 
         Intervals are bootstrapped, ID and OOD rows separately.
 
@@ -161,18 +161,15 @@ def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:
 
 def _pairs(sets: dict[str, list[_Set]]) -> Iterator[tuple[str, str]]:
     """Yield attacks to compare: each with the next larger eps of its kind, adaptive ones with others of equal eps."""
-    cells = {attack: under[0].attacked[0] for attack, under in sets.items()}
-    kinds = grouped(cells.values(), lambda cell: (cell.settings["use"], "+" in cell.victim))
+    cells = [under[0].attacked[0] for under in sets.values()]
+    bounded = [(eps, norm, cell) for cell in cells for norm, eps in [budget(cell)] if eps is not None]
+    kinds = grouped(bounded, lambda one: (one[2].settings["use"], one[1], "+" in one[2].victim))
     for alike in kinds.values():
-        by_eps = sorted(alike, key=_eps)
-        yield from ((a.attack, b.attack) for a, b in pairwise(by_eps) if _eps(a) < _eps(b))
-    for strong, weak in product(cells.values(), cells.values()):
-        if "+" in strong.victim and "+" not in weak.victim and _eps(strong) == _eps(weak):
+        by_eps = sorted(alike, key=lambda one: one[0])
+        yield from ((a.attack, b.attack) for (small, _, a), (large, _, b) in pairwise(by_eps) if small < large)
+    for strong, weak in product(cells, cells):
+        if "+" in strong.victim and "+" not in weak.victim and equal_budgets(strong, weak):
             yield strong.attack, weak.attack
-
-
-def _eps(cell: Cell) -> float:
-    return float(cell.settings["eps"])
 
 
 class _Measure:

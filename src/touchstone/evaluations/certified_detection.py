@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt
+from touchstone.records.metric_rows import stated
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import estimators, rank_intervals
@@ -15,7 +16,7 @@ from touchstone.statistics.estimators import Array
 from touchstone.statistics.intervals import Interval, from_samples
 from touchstone.statistics.rows import MEAN, grouped, means_over_sets, only, row, with_means
 from touchstone.statistics.seed_intervals import SCORE, SIGNED
-from touchstone.statistics.threats import network
+from touchstone.statistics.threats import budget, network
 
 METRICS = ("certified_auroc", "attacked_auroc", "bracket_width", "certified_auroc_difference")
 
@@ -67,7 +68,7 @@ def certified_detection(
     rivals = grouped(rival_scores, lambda cell: (cell.seed, cell.detector, cell.attack, cell.entry))
     for group in grouped(scores, network).values():
         for top, bottom, size in zip(high, low, eps, strict=True):
-            attacked = [cell for cell in group if cell.attack and float(cell.settings["eps"]) == size]
+            attacked = [cell for cell in group if cell.attack and budget(cell)[1] == stated(size)]
             for under in grouped(attacked, lambda cell: (cell.detector, cell.attack)).values():
                 of_sets: list[list[MetricRow]] = []
                 less: dict[str, list[list[MetricRow]]] = {}

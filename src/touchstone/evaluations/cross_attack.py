@@ -39,9 +39,9 @@ def cross_attack(
         Rows per supervised detector and anomalous set, then means over seeds. Metrics:
 
         - auroc, auroc_successes: as `detection` gives them.
-        - auroc_drop_from_A: AUROC on attack A, the only one in training, minus that on another attack, paired on the
-          same images; auroc_successes_drop_from_A on the images for which both attacks succeeded, if there are at least
-          10.
+        - auroc_drop_from_A: AUROC on attack A on this network, the only one in training, minus that on another attack,
+          paired on the same images; auroc_successes_drop_from_A on the images for which both attacks succeeded, if there
+          are at least 10.
         - success_rate: of each attack on images that are right when clean; images whose attack fails are hardly
           anomalous.
 
@@ -63,7 +63,7 @@ def cross_attack(
         )["auroc"]
         rows.append(_row("auroc" + contest.suffix, value, contest, contest, ""))
         trained_on = trained[network(contest.normal), contest.normal.detector].settings["anomalous"]
-        before = [other for other in pairs if _of_the_same(other, contest) and [other.anomalous.attack] == trained_on]
+        before = [other for other in pairs if _of_the_same(other, contest) and _is_of_training(other, trained_on)]
         if before and contest.anomalous.attack not in ("", *trained_on):
             rows += _drop(before[0], contest, trained_on[0], resamples, bootstrap_seed)
     return with_means(rows)
@@ -73,6 +73,12 @@ def _of_the_same(one: Contest, other: Contest) -> bool:
     """Return whether two contests of one detector are about versions of the same images."""
     same = one.normal is other.normal and one.suffix == other.suffix
     return same and one.anomalous.examples == other.anomalous.examples
+
+
+def _is_of_training(contest: Contest, trained_on: list[str]) -> bool:
+    """Return whether the attack is the only one in training, made on the detector's network and on no other."""
+    cell = contest.anomalous
+    return [cell.attack] == trained_on and cell.victim == network(cell)
 
 
 def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int) -> list[MetricRow]:

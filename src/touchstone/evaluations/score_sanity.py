@@ -39,7 +39,7 @@ def score_sanity(scores: list[Cell], *, id_examples: str, checked: list[str]) ->
         inputs, so they have no interval.
 
     Raises:
-        ValueError: there is nothing to check.
+        ValueError: there is nothing to check, or an attack was made on no OOD set.
 
     References:
         Carlini et al. 2019; docs/papers/shared.md, "Checks of an attack".
@@ -48,7 +48,7 @@ def score_sanity(scores: list[Cell], *, id_examples: str, checked: list[str]) ->
     attacked = [cell for cell in scores if cell.attack and not cell.translator]
     for cells in grouped(attacked, lambda cell: (network(cell), cell.detector)).values():
         by_attack = grouped(cells, lambda cell: cell.attack)
-        mains = {attack: next(c for c in under if c.examples != id_examples) for attack, under in by_attack.items()}
+        mains = {attack: _on_ood(under, id_examples)[0] for attack, under in by_attack.items()}
         left = {attack: _left(under, id_examples) for attack, under in by_attack.items()}
         for main in (main for attack, main in mains.items() if attack in checked):
             for check, value, others in _checks(main, list(mains.values()), left, checked):
@@ -62,8 +62,15 @@ def score_sanity(scores: list[Cell], *, id_examples: str, checked: list[str]) ->
 
 def _left(cells: list[Cell], id_examples: str) -> float:
     normal = only((cell for cell in cells if cell.examples == id_examples), f"attacked scores of {id_examples}")
-    others = [cell for cell in cells if cell.examples != id_examples]
-    return float(np.mean([auroc(normal.noun.scores, cell.noun.scores) for cell in others]))
+    return float(np.mean([auroc(normal.noun.scores, cell.noun.scores) for cell in _on_ood(cells, id_examples)]))
+
+
+def _on_ood(cells: list[Cell], id_examples: str) -> list[Cell]:
+    """Return the scores of one attack on OOD sets."""
+    if others := [cell for cell in cells if cell.examples != id_examples]:
+        return others
+    about = f"{network(cells[0])} and {cells[0].detector} under {cells[0].attack}"
+    raise ValueError(f"no attacked scores of {about} on an OOD set: name one in attacked")
 
 
 def _checks(main: Cell, attacks: list[Cell], left: Left, checked: list[str]) -> Iterator[tuple[str, float, list[Cell]]]:

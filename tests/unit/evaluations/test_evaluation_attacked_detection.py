@@ -178,3 +178,20 @@ def test_without_every_statistic_only_aurocs_are_measured():
     rows = attacked_detection([*clean(), *both_sides()], [], id_examples="digits", every_statistic=False, resamples=20)
 
     assert {row.metric for row in rows} == {"auroc_clean", "auroc_both", "auroc_id", "auroc_ood"}
+
+
+def test_attacks_are_compared_within_one_norm_and_one_without_an_eps_with_none():
+    euclidean = {"settings": {"use": "pgd", "eps": 1.0, "norm": "l2"}, "guarded": False}
+    near = {"settings": {"use": "pgd", "eps": 0.1}, "guarded": False}
+    endless = {"settings": {"use": "colour_inversion"}, "guarded": False}
+    cells = [
+        *clean(),
+        *both_sides("near", **near),
+        *both_sides("ball", **euclidean),
+        *both_sides("inverted", **endless),
+    ]
+
+    rows = measured(cells)
+
+    assert value(rows, "noise/inverted", "auroc_both") == 0
+    assert not [metric for _, _, metric in rows if metric.endswith("_difference")]

@@ -98,3 +98,9 @@ def test_a_rival_is_compared_seed_by_seed():
 def test_what_is_missing_is_named(given, settings, message):
     with pytest.raises(ValueError, match=message):
         measured(given, **settings)
+
+
+def test_an_attack_without_an_eps_has_no_bracket():
+    endless = [replace(one, attack="inverted", settings={"use": "attacks/colour_inversion"}) for one in cells()[1:6:4]]
+
+    assert measured([*cells(), *endless]).keys() == measured(cells()).keys()

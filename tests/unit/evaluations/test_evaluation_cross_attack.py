@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,15 @@ def test_a_detector_trained_on_several_anomalies_has_no_drop():
     found = values(cross_attack(SCORES, OUTPUTS, [detector(["fgsm", "pgd"])], **SETTINGS))
 
     assert not [metric for metric, _ in found if "drop" in metric]
+
+
+def test_the_drop_is_from_the_attack_on_the_detectors_network_not_from_the_same_attack_on_another():
+    def transferred(cell):
+        return replace(cell, victim="mlp.0", file=f"{cell.file}/mlp")
+
+    given = [scores("", 0), transferred(scores("fgsm", 0)), *SCORES[1:]]
+
+    found = values(cross_attack(given, [*OUTPUTS, transferred(OUTPUTS[1])], [detector(["fgsm"])], **SETTINGS))
+
+    assert found["auroc", "digits/mlp/fgsm"] == 0.5
+    assert found["auroc_drop_from_fgsm", "digits/pgd"] == 0.5

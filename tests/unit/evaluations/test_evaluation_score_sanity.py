@@ -97,3 +97,8 @@ def test_a_failed_check_marks_the_auroc_under_that_attack():
 def test_nothing_to_check_is_refused():
     with pytest.raises(ValueError, match="no score was attacked by score and by another attack"):
         rows_of({"score": SOUND["score"]}, ["score"])
+
+
+def test_an_attack_on_no_ood_set_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"no attacked scores of aloe\.0 and msp under score on an OOD set"):
+        rows_of({"score": SOUND["score"][:1], "transfer": SOUND["transfer"]})
