@@ -20,7 +20,7 @@ from touchstone.records.nouns import Array
 SIDE = 32
 FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "WEBP")  # not PostScript, which PIL passes to another program
 TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # above 89 million pixels
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, *TOO_LARGE)
+UNDECODABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, struct.error, zlib.error, *TOO_LARGE)
 NOT_MAT = (
     OSError,
     ValueError,

@@ -239,3 +239,17 @@ def test_spoilt_files_are_refused_in_words(tmp_path):
             held.read(range(min(len(held), 10)), Shaping())
         except (DamagedFile, ValueError) as error:
             assert str(folder.parent) in str(error) or "give a size" in str(error)
+
+
+def test_a_tiff_whose_places_of_pixels_are_fractions_is_broken_and_no_crash(tmp_path):
+    file = io.BytesIO()
+    Image.new("L", (3, 3)).save(file, "TIFF")
+    data = bytearray(file.getvalue())
+    place = data.index((273).to_bytes(2, "little"), int.from_bytes(data[4:8], "little"))  # the tag StripOffsets
+    data[place + 2 : place + 4] = (11).to_bytes(2, "little")  # of type float
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "odd.tif").write_bytes(data)
+
+    images, broken, good = own_images(tmp_path).read([0], Shaping())
+
+    assert (len(images), [name for name, _ in broken], good) == (0, ["0/odd.tif"], [])
