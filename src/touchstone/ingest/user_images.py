@@ -75,6 +75,7 @@ class OwnImages:
         Raises:
             ValueError: If images differ in shape, or are too large together.
         """
+        rows = list(rows)
         read: list[Array] = []
         broken: list[tuple[str, str]] = []
         good: list[int] = []
@@ -84,10 +85,10 @@ class OwnImages:
             except UNDECODABLE as error:
                 broken.append((self.names[row], first_line(error).split(" <")[0]))
                 continue
-            if not read and len(self) * pixels.size > MOST_BYTES:
+            if not read and len(rows) * pixels.size > MOST_BYTES:
                 raise ValueError(
-                    f"{len(self)} images of {_times(pixels.shape)} (channels x height x width) are"
-                    f" {len(self) * pixels.size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} GB: give a size to resize to"
+                    f"{len(rows)} images of {_times(pixels.shape)} (channels x height x width) are"
+                    f" {len(rows) * pixels.size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} GB: give a size to resize to"
                 )
             if read and pixels.shape != read[0].shape:
                 raise ValueError(

@@ -253,3 +253,14 @@ def test_a_tiff_whose_places_of_pixels_are_fractions_is_broken_and_no_crash(tmp_
     images, broken, good = own_images(tmp_path).read([0], Shaping())
 
     assert (len(images), [name for name, _ in broken], good) == (0, ["0/odd.tif"], [])
+
+
+def test_only_the_images_that_are_read_count_towards_the_limit_of_memory(tmp_path, monkeypatch):
+    write(tmp_path, [f"0/{number}.png" for number in range(20)])
+    monkeypatch.setattr("touchstone.ingest.user_images.MOST_BYTES", 100)
+
+    images, _, _ = own_images(tmp_path).read(iter([3, 7]), Shaping())
+
+    assert len(images) == 2
+    with pytest.raises(ValueError, match=r"3 images of 1 x 6 x 6 .* give a size to resize to"):
+        own_images(tmp_path).read([0, 1, 2], Shaping())
