@@ -126,8 +126,8 @@ def _stuck(examples: list[Cell], id_examples: str) -> Iterator[MetricRow]:
             share = intervals.binomial(round(cell.noun.notes[STUCK] * len(cell.noun)), len(cell.noun))
             yield _share([cell], cell.examples, share)
         if anomalous := [cell for cell in group if cell.examples != id_examples]:
-            mean = float(np.mean([cell.noun.notes[STUCK] for cell in anomalous]))
-            yield _share(anomalous, MEAN, Interval(mean, None, None))
+            shares = [cell.noun.notes[STUCK] for cell in anomalous]
+            yield _share(anomalous, MEAN, Interval(float(np.mean(shares)), None, None))
 
 
 def _share(cells: list[Cell], examples: str, share: Interval) -> MetricRow:
