@@ -38,7 +38,7 @@ def study(entry=ENTRY % "", is_pinned=True):
     digest = sha256(f"{sha256(data).removeprefix('sha256:')}  weights.pt\n".encode())
     pin = f'"{digest}"' if is_pinned else "null"
     Path("workflow/studies/own.yaml").write_text(
-        f'sources: {{their_file: {{use: checkpoint_file, location: theirs.pt, sha256: {pin}}}}}\n'
+        f"sources: {{their_file: {{use: checkpoint_file, location: theirs.pt, sha256: {pin}}}}}\n"
         f"classifiers: {{theirs: {entry}}}\n"
         "evaluations: {their_accuracy: {use: robustness, question: 'How accurate?', classifiers: [theirs],"
         " examples: [digits_test]}}\n"
