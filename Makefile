@@ -22,7 +22,7 @@ BENCH := $(BIN)/python benchmarks
 RUN_TIME := --extra workflow --extra data --extra reports
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-cluster check bench bench-full docs dvc ci tables locks
+.PHONY: run setup cluster test quick test-library test-snakemake test-faults test-studies test-cluster check bench bench-full docs dvc ci tables locks
 
 run: .venv/run-time                     ## run a study: make run STUDY=digits CORES=all LOCK=keep
 	@$(BIN)/touchstone run --cores "$$CORES" --lock "$$LOCK" -- "$$STUDY"
@@ -63,6 +63,9 @@ test-snakemake: .venv/development       ## the workflow's tests on another Snake
 
 test-faults: .venv/development          ## kill runs at random moments, fill disks: make test-faults KILLS=20
 	@$(BIN)/python -m pytest -m faults tests/faults
+
+test-studies: .venv/development         ## a study whole, to its report and audit, on small files in the formats of its downloads; minutes
+	@$(BIN)/python tests/whole_studies.py -- "$$STUDY"
 
 test-cluster: .venv/development .venv/cluster  ## a real Slurm of one node, and a real conda; minutes; needs root on Debian
 	@dpkg -s $(CLUSTER) >/dev/null 2>&1 || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLUSTER) >/dev/null)

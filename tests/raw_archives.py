@@ -94,39 +94,62 @@ def colours(*shape):
     return RANDOM.integers(0, 256, shape, np.uint8)
 
 
-def contents():
-    """Return {source: {archive: bytes}}, each source with enough rows for every part of it."""
-    labels = np.arange(500) % 10
+def striped(labels, height, width, channels=3):
+    """Pixels (N, H, W, C): noisy stripes by which a network can tell the classes apart."""
+    across, down = np.meshgrid(np.linspace(0, 2 * np.pi, width), np.linspace(0, 2 * np.pi, height))
+    labels = np.asarray(labels)[:, None, None]
+    stripes = np.sin(across * (labels % 10) / 3 + down * (labels // 10 + labels % 3) / 2 + labels)
+    noise = RANDOM.normal(0, 25, (*labels.shape[:1], height, width, channels))
+    return (128 + 80 * stripes[..., None] + noise).clip(0, 255).astype(np.uint8)
+
+
+def gray(times=1):
+    """The four files of MNIST or Fashion-MNIST."""
+    files = {}
+    for name in ("train", "t10k"):
+        labels = (np.arange(240 * times) % 10).astype(np.uint8)
+        files[f"{name}-images-idx3-ubyte.gz"] = gzip.compress(idx(striped(labels, 28, 28, 1)[..., 0]), mtime=0)
+        files[f"{name}-labels-idx1-ubyte.gz"] = gzip.compress(idx(labels), mtime=0)
+    return files
+
+
+def contents(times=1, fine=20, signs=10):
+    """Return {source: {archive: bytes}}, each source with enough rows for every part of it.
+
+    Labelled images are `times` the fewest that will do, of `fine` classes in CIFAR-100 and `signs` in GTSRB.
+    """
+    rows = np.arange(500 * times)
     batches = {
-        f"cifar-10-batches-bin/{name}.bin": cifar(labels[:count], colours(count, 3, 32, 32))
+        f"cifar-10-batches-bin/{name}.bin": cifar(labels, striped(labels, 32, 32).transpose(0, 3, 1, 2))
         for name, count in [*((f"data_batch_{number}", 110) for number in range(1, 6)), ("test_batch", 40)]
+        for labels in [rows[: count * times] % 10]
     }
     batches |= {"cifar-10-batches-bin/batches.meta.txt": b"airplane\n", "cifar-10-batches-bin/readme.html": b"<html>"}
     hundred = {
-        f"cifar-100-binary/{name}.bin": cifar(np.stack([labels, labels * 2 + 1], 1)[:count], colours(count, 3, 32, 32))
+        f"cifar-100-binary/{name}.bin": cifar(
+            np.stack([labels // 5, labels], 1), striped(labels, 32, 32).transpose(0, 3, 1, 2)
+        )
         for name, count in (("train", 500), ("test", 40))
+        for labels in [rows[: count * times] % fine]
     }
     house = {
         f"{name}_32x32.mat": mat(
-            {"X": colours(32, 32, 3, count), "y": (np.arange(count, dtype=np.uint8) % 10 + 1)[:, None]}
+            {"X": striped(digits, 32, 32).transpose(1, 2, 3, 0), "y": (digits + 1)[:, None].astype(np.uint8)}
         )
-        for name, count in (("train", 730), ("test", 40))
+        for name, count in (("train", 730), ("test", 40 * times))
+        for digits in [np.arange(count) % 10]
     }
-    signs = {
-        f"GTSRB/Training/{kind:05d}/{track:05d}_{frame:05d}.ppm": ppm(colours(9 + track, 12, 3))
-        for kind in range(10)
-        for track in range(8)
-        for frame in range(5)
+    tracks = {
+        f"GTSRB/Training/{kind:05d}/{track:05d}_{frame:05d}.ppm": ppm(striped([kind], 9 + track, 12)[0])
+        for kind in range(signs)
+        for track in range(16 if kind else 5)  # as in the real set, a class may have five tracks
+        for frame in range(3)
     }
-    signs["GTSRB/Training/00000/GT-00000.csv"] = b"Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n"
-    rows = "".join(f"{row:05d}.ppm;12;9;5;5;8;8;{row % 10}\r\n" for row in range(40))
-    table = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n" + rows
-    pixels = {name: colours(count, 28, 28) for name, count in (("train", 240), ("t10k", 240))}
-    clothes = {}
-    for name, images in pixels.items():
-        clothes[f"{name}-images-idx3-ubyte.gz"] = gzip.compress(idx(images), mtime=0)
-        digits = (np.arange(len(images)) % 10).astype(np.uint8)
-        clothes[f"{name}-labels-idx1-ubyte.gz"] = gzip.compress(idx(digits), mtime=0)
+    tracks["GTSRB/Training/00000/GT-00000.csv"] = b"Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n"
+    tested = range(40 * times)
+    lines = "".join(f"{row:05d}.ppm;12;9;5;5;8;8;{row % signs}\r\n" for row in tested)
+    table = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId\r\n" + lines
+    clothes = gray(times)
     textures = {
         f"dtd/images/{kind}/{kind}_{number:04d}.jpg": jpeg(colours(40, 60, 3))
         for kind in ("dotted", "woven")
@@ -137,9 +160,9 @@ def contents():
         "cifar100": {"cifar-100-binary.tar.gz": tar(hundred)},
         "svhn": house,
         "gtsrb": {
-            "GTSRB-Training_fixed.zip": zipped(signs),
+            "GTSRB-Training_fixed.zip": zipped(tracks),
             "GTSRB_Final_Test_Images.zip": zipped(
-                {f"GTSRB/Final_Test/Images/{row:05d}.ppm": ppm(colours(10, 11, 3)) for row in range(40)}
+                {f"GTSRB/Final_Test/Images/{row:05d}.ppm": ppm(striped([row % signs], 10, 11)[0]) for row in tested}
             ),
             "GTSRB_Final_Test_GT.zip": zipped({"GT-final_test.csv": table.encode()}),
         },
@@ -147,7 +170,7 @@ def contents():
         "fashion_mnist": clothes,
         "textures": {"dtd-r1.0.1.tar.gz": tar(textures | {"dtd/labels/train1.txt": b"dotted/dotted_0000.jpg\n"})},
         "places365": {
-            "val_256.tar": tar({f"val_256/Places365_val_{n:08d}.jpg": jpeg(colours(50, 50, 3)) for n in range(1, 16)}, "w")
+            "val_256.tar": tar({f"val_256/Places365_val_{n:08d}.jpg": jpeg(colours(50, 50, 3)) for n in range(1, 45 * times + 1)}, "w")
         },
         "lsun_crop": {"LSUN.tar.gz": tar({f"LSUN/test/{n}.jpg": jpeg(colours(36, 36, 3)) for n in range(15)})},
         "lsun_resize": {

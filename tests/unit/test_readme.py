@@ -24,7 +24,8 @@ SHOWN = [
 ]
 FIVE = ROOT / "src/touchstone/papers"
 WEAK = ("confirmed", "does not stand")
-MEASURED, ALOE_TRAINED = "2026-11-22", "2026-11-24"  # days of Fashion-MNIST's networks: the first report, and ALOE's once more
+MEASURED = "2026-11-22"  # the first report of Fashion-MNIST's present networks
+ALOE_TRAINED = "2026-11-24"  # those of ALOE were trained again
 LARGEST_IN_GIT = 2_500_000  # bytes, for metrics.csv.gz of the largest study; pages stay out of git, DVC stores them
 
 

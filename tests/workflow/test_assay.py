@@ -273,8 +273,16 @@ def colour(folder):
     return folder / "colour.npz"
 
 
+def written(path, text):
+    path.write_text(text)
+    return path
+
+
 MISTAKES = {
     "missing file": (lambda p, t: ["nowhere.pt2", t / "pictures"], "no model file nowhere.pt2"),
+    "misspelt file": (lambda p, t: [t / "anny.pt2", t / "pictures"], "any.pt2?"),
+    "no folder": (lambda p, t: [t / "none/any.pt2", t / "pictures"], "none/any.pt2: there is no folder"),
+    "no model": (lambda p, t: [written(p / "model.pt", "words"), t / "pictures"], "model.pt is no file of torch.save"),
     "missing data": (lambda p, t: [t / "any.pt2", "nowhere"], "--data nowhere: there is no such folder"),
     "wrong shape": (lambda p, t: [t / "any.pt2", colour(p)], "does not take your images, 3 x 12 x 12"),
     "no classes": (lambda p, t: [t / "any.pt2", no_classes(p)], "put each picture into a folder named for its class"),

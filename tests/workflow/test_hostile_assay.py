@@ -51,7 +51,7 @@ ATTACKS = {
     "letters.pt2": (of_nodes(h.node("aten.\x1b]0;owned\x07.default")), "which touchstone does not run"),
     "script.pt": (script, "TorchScript can read and write all that you can"),
     "zip.pt": (lambda path: path.write_bytes(b"PK\5\6" + b"\xff" * 18), "not a whole zip archive"),
-    "text.pt": (lambda path: path.write_text("import os"), "is damaged or contains more than weights"),
+    "text.pt": (lambda path: path.write_text("import os"), "is no file of torch.save; export it instead"),
     "noise.onnx": (lambda path: path.write_bytes(b"\xff" * 100), "not a whole ONNX file"),
     "noise.safetensors": (lambda path: path.write_bytes(b"\xff" * 100), "not a whole safetensors file"),
 }

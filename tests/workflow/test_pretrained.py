@@ -33,11 +33,12 @@ def project(tmp_path, monkeypatch):
     return net
 
 
-def study(entry=ENTRY % ""):
+def study(entry=ENTRY % "", is_pinned=True):
     data = Path("theirs.pt").read_bytes()
     digest = sha256(f"{sha256(data).removeprefix('sha256:')}  weights.pt\n".encode())
+    pin = f'"{digest}"' if is_pinned else "null"
     Path("workflow/studies/own.yaml").write_text(
-        f'sources: {{their_file: {{use: checkpoint_file, location: theirs.pt, sha256: "{digest}"}}}}\n'
+        f"sources: {{their_file: {{use: checkpoint_file, location: theirs.pt, sha256: {pin}}}}}\n"
         f"classifiers: {{theirs: {entry}}}\n"
         "evaluations: {their_accuracy: {use: robustness, question: 'How accurate?', classifiers: [theirs],"
         " examples: [digits_test]}}\n"
@@ -55,8 +56,9 @@ def test_a_file_is_a_classifier_of_one_seed_like_any_other(project):
     assert {cell.facts["entry"] for cell in plan.questions.cells("their_accuracy", ("outputs",))} == {"theirs"}
 
 
-def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project):
-    plan = Plan(study())
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_the_job_makes_a_checkpoint_that_says_what_the_file_says(project, is_pinned):
+    plan = Plan(study(is_pinned=is_pinned))
 
     for rule, wildcards in (("fetch", {"source": "their_file"}), ("train", {"trained": "theirs.0"})):
         run.run(plan.tasks(plan.rules[rule], **wildcards), Path(), Path("logs"))

@@ -83,6 +83,13 @@ def test_attackers_that_know_a_detector_or_not_have_one_budget_which_the_caption
             assert len(budgets) == 1 and stated <= budgets, (budgets, stated)
 
 
+@pytest.mark.parametrize(("study", "side"), [("digits", 28), ("fashion_mnist", 28), ("cifar10", 32)])
+def test_patches_that_are_shuffled_fit_the_images_of_the_study(study, side):
+    shuffled = [entry for entry in load(study, ROOT)["examples"].values() if entry["use"] == "data/patch_shuffled"]
+
+    assert shuffled and all(side % entry["patch"] == 0 for entry in shuffled)
+
+
 def fetching(bare, tmp_path, source):
     """Fetch one source under an overlay of its own, in a copy of the repository; return (what Snakemake said, its log)."""
     project = type(bare)(tmp_path / "project")

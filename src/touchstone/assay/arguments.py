@@ -10,6 +10,7 @@ from pathlib import Path
 
 from touchstone.assay import model_zoo
 from touchstone.ingest.user_images import Shaping
+from touchstone.messages import nearest
 from touchstone.pipeline.orchestration import study_run
 from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME
 from touchstone.signatures import fold
@@ -167,13 +168,23 @@ def _numbers(flag: str, text: str | None) -> tuple[float, ...]:
         raise ValueError(f"{flag} {text}: expected numbers with commas between them, such as 0.5,0.5,0.5") from None
 
 
+def missing_model(model: str) -> FileNotFoundError:
+    """Return the error about a model file that does not exist, with the nearest name beside it."""
+    folder = Path(model).expanduser().parent
+    if not folder.is_dir():
+        return FileNotFoundError(f"no model file {model}: there is no folder {folder}")
+    return FileNotFoundError(
+        f"no model file {model}.{nearest(Path(model).name, (path.name for path in folder.iterdir()))}"
+    )
+
+
 def _check_files(options: Namespace) -> None:
     """Raise FileNotFoundError for the first file that is missing."""
     is_path = bool(Path(options.model).suffix or "/" in options.model) and not options.model.startswith(
         model_zoo.PREFIX
     )
     if is_path and not Path(options.model).expanduser().is_file():
-        raise FileNotFoundError(f"no model file {options.model}")
+        raise missing_model(options.model)
     for flag, place in [("--data", options.data), *(("--ood", place) for place in options.ood or [])]:
         if not Path(place).expanduser().exists():
             raise FileNotFoundError(f"{flag} {place}: there is no such folder or file")

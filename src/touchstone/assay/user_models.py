@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from touchstone.assay import model_zoo, networks_from_weights
+from touchstone.assay.arguments import missing_model
 from touchstone.assay.model_zoo import Published
 from touchstone.network_files import trust
 from touchstone.network_files.onnx_conversion import check_libraries
@@ -94,7 +95,7 @@ def open_model(
     path = Path(model).expanduser()
     if not path.is_file():
         if path.suffix or "/" in model:
-            raise FileNotFoundError(f"no model file {model}")
+            raise missing_model(model)
         return UserModel("exported_program", network=networks_from_weights.published(model, weights))
     if path.suffix == ".onnx":
         check_libraries(path, EXPORT)

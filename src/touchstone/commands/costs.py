@@ -54,7 +54,9 @@ def show(study: str, checks: Collection[str] = ()) -> int:
     records = run_records.read(logs)
     finished = [record for record in records if "end" in record]
     if not finished:
-        raise ValueError(f"{logs / run_records.FOLDER}: no run records; run the study first")
+        raise ValueError(
+            f"{logs / run_records.FOLDER}: no run records; run the study first, or name one that was run here"
+        )
     rows = [cost.cells() for cost in costs(finished)]
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
     for row in (COLUMNS, *rows):

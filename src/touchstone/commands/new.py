@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> int:
     files = _paper_files(options) if options.kind == "paper" else _component_files(options)
     for path in files:
         if path.exists():
-            raise FileExistsError(f"{path} is there already")
+            raise FileExistsError(f"{path} is there already; choose another name, or delete it")
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -75,8 +75,8 @@ def attacked_detection(
 
         - auroc_clean, auroc_both, auroc_id, auroc_ood: nothing, both sides, only ID or only OOD inputs attacked.
         - no_score_gradient: of the images that an adaptive attack left, the share at which the score's gradient is
-          still exactly 0; on mean_of_sets/ATTACK for all OOD images together. An attacker who follows gradients was
-          stuck there, so an AUROC with them attacked is only an upper bound.
+          still exactly 0; on mean_of_sets/ATTACK the mean over the OOD sets. An attacker who follows gradients was stuck
+          there, so an AUROC with them attacked is only an upper bound.
         - auroc_id_less_both, auroc_ood_less_both: differences on the same inputs, paired; with `every_statistic`.
         - auroc_both_difference on "SET/ATTACK less OTHER", paired: an attack and the next larger eps of its kind and
           norm; an adaptive attack and one on the bare network of equal norm and eps; each of `leaders` and every other
@@ -119,21 +119,21 @@ def attacked_detection(
 
 
 def _stuck(examples: list[Cell], id_examples: str) -> Iterator[MetricRow]:
-    """Yield the share of images without a gradient, of each attacked set and of all OOD sets together."""
+    """Yield the share of images without a gradient, of each attacked set and in the mean of the OOD sets."""
     noted = [cell for cell in examples if cell.attack and STUCK in cell.noun.notes]
     for group in grouped(noted, lambda cell: (cell.victim, cell.attack)).values():
         for cell in group:
-            yield _share([cell], cell.examples)
+            share = intervals.binomial(round(cell.noun.notes[STUCK] * len(cell.noun)), len(cell.noun))
+            yield _share([cell], cell.examples, share)
         if anomalous := [cell for cell in group if cell.examples != id_examples]:
-            yield _share(anomalous, MEAN)
+            shares = [cell.noun.notes[STUCK] for cell in anomalous]
+            yield _share(anomalous, MEAN, Interval(float(np.mean(shares)), None, None))
 
 
-def _share(cells: list[Cell], examples: str) -> MetricRow:
-    count = sum(round(cell.noun.notes[STUCK] * len(cell.noun)) for cell in cells)
-    n, cell = sum(len(cell.noun) for cell in cells), cells[0]
+def _share(cells: list[Cell], examples: str, share: Interval) -> MetricRow:
+    cell, n = cells[0], sum(len(cell.noun) for cell in cells)
     entry = f"{cell.entry}+{cell.victim.partition('+')[2].partition('@')[0]}"
-    rate = intervals.binomial(count, n)
-    return row(STUCK, rate, cell=cell, entry=entry, examples=f"{examples}/{cell.attack}", n=n, files=cells)
+    return row(STUCK, share, cell=cell, entry=entry, examples=f"{examples}/{cell.attack}", n=n, files=cells)
 
 
 def _sets(group: list[Cell], id_examples: str) -> dict[str, list[_Set]]:

@@ -71,6 +71,9 @@ def plain_weights(path: Path, target: Path) -> None:
     if zipfile.is_zipfile(path):
         with opened(path):
             pass  # checks that it does not unpack to more than its size
+    with path.open("rb") as stream:
+        if not stream.read(2).startswith((b"PK", b"\x80")):
+            raise ValueError(f"{path} is no file of torch.save; {EXPORT}")
     try:
         state = _unwrapped(torch.load(path, map_location="cpu", weights_only=True))
     except (pickle.UnpicklingError, OSError, *NOT_WHOLE) as error:

@@ -120,7 +120,7 @@ def word_of(condition, values, confidence, draws):
     weights = draws.multinomial(images, np.full(images, 1 / images), size=60) / images
     spread = seed_intervals.spread(values.mean(axis=1), values @ weights.T, images)
     whole = estimate(float(values.mean()), seeds=range(seeds), images=images, parts=spread[2:])
-    judged = at_confidence(whole, confidence)
+    judged = at_confidence(replace(whole, unit="difference of fractions"), confidence)  # no share is below 0
     return status(condition, 0.0, Quantity(judged.value, judged.low, judged.high, judged))
 
 

@@ -233,7 +233,7 @@ def run_audit(
         seed: The random seed that selects these jobs; None for a random seed.
 
     Returns:
-        0 if the chain is whole, 1 if something is wrong, chain.PARTLY if nothing is wrong but not all was checked.
+        0 if the chain is whole, 1 if something is wrong, chain.PARTLY if nothing is wrong but not everything was checked.
 
     Raises:
         ValueError: `expected_root` or `recompute` is set for a file, or a sidecar is missing or unreadable.
@@ -260,7 +260,9 @@ def run_audit(
         for line in _in_short(findings):
             print(line)
         summary = (
-            f"{len(wrong)} finding{'s' * (len(wrong) > 1)}" if wrong else "Nothing is wrong, but not all was checked"
+            f"{len(wrong)} finding{'s' * (len(wrong) > 1)}"
+            if wrong
+            else "Nothing is wrong, but not everything was checked"
         )
         print(summary if findings else f"The chain is whole{stated}")
     return 1 if wrong else chain.PARTLY if findings else 0

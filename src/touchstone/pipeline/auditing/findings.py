@@ -65,7 +65,12 @@ def computed_digests(paths: list[Path], quiet: bool) -> Iterator[Callable[[], di
     """
     terminal = Console(stderr=True)
     shown = partial(
-        track, description="checking bytes", total=len(paths), console=terminal, transient=True, disable=quiet
+        track,
+        description="checking bytes",
+        total=len(paths),
+        console=terminal,
+        transient=True,
+        disable=quiet or not terminal.is_terminal,  # where it would leave an empty line
     )
     pool = None
     if sum(Path(file).stat().st_size for file in files_of(map(str, paths))) >= LARGE:

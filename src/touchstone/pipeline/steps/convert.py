@@ -17,7 +17,7 @@ def convert(
     *,
     reader: Callable[[Path], dict[str, Array]],
     name: str,
-    sha256: str,
+    sha256: str | None,
     architecture: Architecture,
     architecture_settings: dict[str, Any],
     input_shape: Sequence[int],
@@ -28,10 +28,11 @@ def convert(
     """Return the Checkpoint of the weights that `reader` finds in the raw `folder`.
 
     Every weight of the architecture has to be there under its name and with its shape, and no other. mean and std, one
-    per channel, normalise the pixels in front of the network; 0 and 1 where it does that itself. DamagedFile where the
-    folder's digest is not `sha256` or the weights do not fit.
+    per channel, normalise the pixels in front of the network; 0 and 1 where it does that itself. `sha256` None takes the
+    folder as it is. DamagedFile where the folder's digest is not `sha256` or the weights do not fit.
     """
-    check_folder(folder, sha256, folder.name)
+    if sha256 is not None:
+        check_folder(folder, sha256, folder.name)
     weights = reader(folder)
     shape = (int(input_shape[0]), int(input_shape[1]), int(input_shape[2]))
     model = checkpoints.build(architecture, shape, classes, mean, std)

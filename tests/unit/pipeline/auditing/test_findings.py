@@ -63,3 +63,9 @@ def test_an_error_in_the_block_ends_the_other_processes(artefacts, monkeypatch):
 
     with pytest.raises(KeyError), findings.computed_digests(list(artefacts) * 1000, quiet=True):
         raise KeyError
+
+
+def test_where_no_progress_can_be_shown_nothing_is_printed(artefacts, capsys):
+    findings.actual_digests(list(artefacts), quiet=False)
+
+    assert capsys.readouterr() == ("", "")
