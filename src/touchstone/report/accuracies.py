@@ -70,7 +70,7 @@ def budget_in_words(row: MetricRow) -> str:
 
 
 def attack_of(row: MetricRow) -> str:
-    """Return the name of an attack, or of the attacks that a union is made of."""
-    if row.measured == UNION:
-        return WORST_OF + ", ".join(row.threat.worst_of)
-    return place_of(row).how
+    """Return the name of an attack, or of those of which each image meets the worst; that on a detector without its name."""
+    if row.threat.worst_of:
+        return WORST_OF + ", ".join(name.rpartition("/")[2] if "+" in name else name for name in row.threat.worst_of)
+    return place_of(row).last if row.detector else place_of(row).how

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from touchstone.records.metric_rows import NONE, WORST_OF
+from touchstone.records.metric_rows import NONE
 from touchstone.records.metric_tables import MetricRow
-from touchstone.report.accuracies import accuracy, budget_in_words, budget_of
+from touchstone.report.accuracies import accuracy, attack_of, budget_in_words, budget_of
 from touchstone.report.tables import Line, Number, Numbers, Table
 from touchstone.statistics.places import place_of
 
@@ -40,7 +40,7 @@ def _evasion(numbers: Numbers) -> Table | None:
     lines = []
     for entry in dict.fromkeys(row.entry for row in rows):
         attacked = [worst.get((entry, kind)) for kind in kinds]
-        cells = [numbers.maybe(row, label=_attack_of(row) if row else "") for row in attacked]
+        cells = [numbers.maybe(row, label=attack_of(row) if row else "") for row in attacked]
         lines.append(Line((entry,), (numbers.maybe(clean.get(entry)), *cells)))
     caption = f"Greatest share of inputs misclassified and not flagged, at the threshold set for {float(rate):.0%} FPR"
     return Table(caption, ("classifier + detector",), ("clean inputs flagged", *kinds), tuple(lines))
@@ -61,13 +61,6 @@ def _columns(rows: Collection[MetricRow]) -> tuple[str, ...]:
 
 def _attacker(row: MetricRow) -> str:
     return TOGETHER if row.threat.worst_of else row.threat.kind
-
-
-def _attack_of(row: MetricRow) -> str:
-    """Return the name of an attack, or of those of which each input meets the worst; the detector is that of the line."""
-    attacks = (name.rpartition("/")[2] if "+" in name else name for name in row.threat.worst_of)
-    place = place_of(row)
-    return WORST_OF + ", ".join(attacks) if row.threat.worst_of else place.last if row.detector else place.how
 
 
 def _value(row: MetricRow) -> float:
@@ -143,4 +136,4 @@ def _least(
     clean = [row for row in rows if row.threat.kind == NONE]
     least = {column(row): row for row in sorted(rows, key=_value, reverse=True) if row not in clean}
     cells = [min(clean, key=_value, default=None), *map(least.get, columns)]
-    return [numbers.maybe(row, label=_attack_of(row) if row else "") for row in cells]
+    return [numbers.maybe(row, label=attack_of(row) if row else "") for row in cells]

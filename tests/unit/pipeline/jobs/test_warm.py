@@ -235,9 +235,9 @@ def test_torch_is_imported_for_no_job_that_does_without(toy):
 
 
 def test_torch_is_imported_when_a_job_has_to_compute_and_not_for_what_is_cached(toy):
-    told = [toy.do(f"train:{kind}")[1] for kind in ("cached", "tell", "cached")]
+    printed = [toy.do(f"train:{kind}")[1] for kind in ("cached", "tell", "cached")]
 
-    assert [" True " in words for words in told] == [False, True, True]
+    assert [" True " in words for words in printed] == [False, True, True]
 
 
 def test_the_warm_process_keeps_no_file_of_a_job_that_has_ended(toy):
