@@ -1,4 +1,4 @@
-"""The subjects of `one_gpu.py`: our functions, their networks and digits, and a study's verdicts on one device."""
+"""What `one_gpu.py` races: our functions, networks and digits; verdicts on one device; a counter of operations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import gradient_features
 import racing
@@ -165,3 +166,23 @@ def verdicts(one: Subject, count: int, batch: int, device: str) -> dict[str, flo
         found[f"AUROC of {name}"] = estimators.auroc(*scores)
         found[f"attacked images flagged by {name} at 5 %"] = (scores[1] > threshold_at(np.sort(scores[0]), 0.05)).mean()
     return {name: 100 * float(value) for name, value in found.items()}
+
+
+class Counting(TorchDispatchMode):
+    """Count the operations of a block, and those for which Python waits for the device.
+
+    On a CPU this includes the scalars of Adam, which are never on a GPU.
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device, self.operations, self.waits = device, 0, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count one operation, and do it."""
+        places = args[1] if func.__name__.startswith("index") and isinstance(args[1], list | tuple) else []
+        masked = any(place is not None and place.dtype == torch.bool for place in places)  # as many as are True
+        read = func.__name__.split(".")[0] in ("_local_scalar_dense", "nonzero", "equal")
+        self.operations += 1
+        self.waits += (masked or read) and args[0].device.type == self.device
+        return func(*args, **(kwargs or {}))

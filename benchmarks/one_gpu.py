@@ -6,8 +6,8 @@
 Networks: a small CNN on digits of 1x28x28 and a ResNet-18 on digits of 3x32x32, both trained with PGD.
 
 - Races: the loops of `bare_loops.py` run under the settings of our jobs (float32, TF32 off, deterministic algorithms), and
-  again with torch's defaults. Before any time is measured, both must give the same result. The bare loop for gradient norms
-  does less work: a forward and a backward pass of the batch, without norms.
+  again with torch's defaults. Before any time is measured, both must give the same result; our margins may be
+  smaller. The bare loop for gradient norms does less work: a forward and a backward pass of the batch, without norms.
 - Operations: the number of torch operations per batch. Waits: the operations for which Python waits for the device.
 - Formats: values of `study.precision` and `study.memory_format`.
 - Verdicts: the same trained network and images on the CPU and on the device.
@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import bare_loops
 import gpu_subjects
@@ -35,9 +35,11 @@ import gradient_features
 import racing
 from gpu_subjects import BATCH, EPS, RATE, STEPS, TRAINING_STEPS, Subject, rows_of, settle, settled, until_done
 from racing import Goal, Results, Rows
+from touchstone.adversary.perturbations import Ball
 from touchstone.models.resnet18 import resnet18
 from touchstone.models.small_cnn import small_cnn
 from touchstone.numerics import precision, tensors
+from touchstone.numerics.tensors import RandomStreams
 
 SLOWEST, POINTS = 0.8, 1.0  # least share of the bare loop's throughput; most points between verdicts
 OURS, BARE, DEFAULTS = "touchstone", "bare loop", "bare loop, torch's defaults"
@@ -80,24 +82,27 @@ def in_batches(run: Run, model: nn.Module, rows: Rows, batch: int) -> list[Any]:
 
 
 def compare(work: str, model: nn.Module, rows: Rows) -> None:
-    """Raise NotEqual if the two loops of a kind of work give different results."""
+    """Raise NotEqual if our loop gives a worse result than the bare loop, or PGD another accuracy."""
     ours, bare = BARE_LOOPS[work]
     if work == "gradient norms":  # of the first images, against float64
         few = [column[: gradient_features.CHECKED] for column in (rows.images, rows.labels)]
         exact = gradient_features.loop(copy.deepcopy(model).double().requires_grad_(True), few[0].double(), few[1])
         error = gradient_features.worst_error(gradient_features.touchstone(model, *few), exact)
-        racing.require(error <= gradient_features.TOLERANCE, f"gradient norms are wrong by {error:.1e}")
+        plain = gradient_features.worst_error(gradient_features.loop(model.requires_grad_(True), *few), exact)
+        allowed = max(gradient_features.TOLERANCE, 2 * plain)  # where p is near 1, float32 rounds 1 - p
+        racing.require(error <= allowed, f"gradient norms are wrong by {error:.1e}, those of a loop by {plain:.1e}")
         return
-    mine, other = ours(model, rows), bare(model, rows)
-    if work == "PGD":
+    same = {"start": Ball(rows.images, EPS).random(RandomStreams(0, "attack", rows.ids))} if work == "PGD" else {}
+    mine, other = ours(model, rows), bare(model, rows, **same)
+    if work == "PGD":  # from the same starts: others move the accuracy of few images by points
         gap = (rows.withstood(model, mine, EPS).float() - rows.withstood(model, other, EPS).float()).mean().abs()
         racing.require(float(gap) <= max(0.01, 2 / len(mine)), f"PGD: robust accuracies differ by {float(gap):.3f}")
     else:
         both = mine.isfinite() & other.isfinite()
-        excess = float((other[both] / mine[both]).log().mean().nan_to_num().abs())  # none found: nothing to differ
-        lost = int(mine.isfinite().sum() - other.isfinite().sum())
+        larger = float((mine[both] / other[both]).log().mean().nan_to_num())  # none in both: nothing to compare
+        lost = int(other.isfinite().sum() - mine.isfinite().sum())  # the bare loop may be less exact, ours may not
         racing.require(
-            excess <= 0.05 and abs(lost) <= 0.01 * len(mine), f"margins: {excess:.2f} apart, {lost} not found"
+            larger <= 0.05 and lost <= 0.01 * len(mine), f"our margins are {larger:.2f} larger, {lost} not found"
         )
 
 
@@ -118,42 +123,22 @@ def compare_training(one: Subject, attacked: bool, device: str) -> None:
 # --- the race -----------------------------------------------------------------------------------------------------
 
 
-class Counting(TorchDispatchMode):
-    """Count the operations of a block, and those for which Python waits for the device.
-
-    On a CPU this includes the scalars of Adam, which are never on a GPU.
-    """
-
-    def __init__(self, device: str) -> None:
-        super().__init__()
-        self.device, self.operations, self.waits = device, 0, 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count one operation, and do it."""
-        places = args[1] if func.__name__.startswith("index") and isinstance(args[1], list | tuple) else []
-        masked = any(place is not None and place.dtype == torch.bool for place in places)  # as many as are True
-        read = func.__name__.split(".")[0] in ("_local_scalar_dense", "nonzero", "equal")
-        self.operations += 1
-        self.waits += (masked or read) and args[0].device.type == self.device
-        return func(*args, **(kwargs or {}))
-
-
 def race(work: str, one: Subject, batch: int, images: int, runs: Runs, rounds: int, device: str) -> Results:
     """Return times, images a second, and operations and waits per batch, for each contestant."""
     turns = {name: partial(settled, run, {}, name != DEFAULTS) for name, run in runs.items()}
     lines = []
     for name, taken in racing.interleaved(turns, rounds, clock=until_done).items():
         settle({})
-        with Counting(device) as count:
+        with gpu_subjects.Counting(device) as count:
             runs[name]()
         per_batch = {key: getattr(count, key) / math.ceil(images / batch) for key in ("operations", "waits")}
         lines.append({"contestant": name, "rate": images / taken["seconds"], **taken, **per_batch})
+        print(f"{work}, {one.name}, batch {batch}, {name}: {racing.shown(taken)}", file=sys.stderr, flush=True)
     return {"work": work, "network": one.name, "batch": batch, "images": images, "lines": lines}
 
 
-def races(one: Subject, images: int, batches: Sequence[int], rounds: int, device: str) -> list[Results]:
-    """Return the races of all kinds of work on one network; margins use a quarter of the images."""
-    results = []
+def races(one: Subject, images: int, batches: Sequence[int], rounds: int, device: str) -> Iterator[Results]:
+    """Yield the races of all kinds of work on one network; margins use a quarter of the images."""
     model = one.model(device)
     for work, (ours, bare) in BARE_LOOPS.items():
         rows = rows_of(one.test, device, images // 4 if work == "margins" else images)
@@ -161,14 +146,13 @@ def races(one: Subject, images: int, batches: Sequence[int], rounds: int, device
         compare(work, model, rows)
         for batch in sorted({min(batch, len(rows.ids)) for batch in batches}):
             runs: Runs = {n: partial(in_batches, run, model, rows, batch) for n, run in ((OURS, ours), (BARE, bare))}
-            results.append(race(work, one, batch, len(rows.ids), {**runs, DEFAULTS: runs[BARE]}, rounds, device))
+            yield race(work, one, batch, len(rows.ids), {**runs, DEFAULTS: runs[BARE]}, rounds, device)
     for attacked, work in ((False, "clean training"), (True, "PGD training")):
         settle({})
         compare_training(one, attacked, device)
         loops: tuple[Run, Run] = (gpu_subjects.our_training, bare_training)
         runs = {name: partial(run, one, attacked, device) for name, run in zip((OURS, BARE), loops, strict=True)}
-        results.append(race(work, one, BATCH, len(one.training), {**runs, DEFAULTS: runs[BARE]}, rounds, device))
-    return results
+        yield race(work, one, BATCH, len(one.training), {**runs, DEFAULTS: runs[BARE]}, rounds, device)
 
 
 def formats(one: Subject, images: int, batch: int, rounds: int, device: str) -> list[Results]:
@@ -215,35 +199,33 @@ def goals(races: Sequence[Results], verdicts: Sequence[Results], device: str) ->
     return required
 
 
-def measured(images: int, batches: Sequence[int], rounds: int, device: str, width: int) -> Results:
-    """Return all races, formats and verdicts on one device."""
+def measured(images: int, batches: Sequence[int], rounds: int, device: str, width: int) -> Iterator[Results]:
+    """Yield the results so far, after each race, the verdicts of each network, and the formats."""
     settle({})
     deep = f"ResNet-18 of width {width}"
     subjects = [
         gpu_subjects.subject("small CNN", small_cnn, (1, 28), images, device),
         gpu_subjects.subject(deep, partial(resnet18, width=width), (3, 32), images, device),
     ]
-    verdicts = [
-        {"network": one.name, "images": images // 8}
-        | {name: gpu_subjects.verdicts(one, images // 8, max(batches), name) for name in ("cpu", device)}
-        for one in subjects
-    ]
-    raced = [line for one in subjects for line in races(one, images, batches, rounds, device)]
     where = racing.machine("scikit-learn", "scipy")
     if device == "cuda":
         where["processor"] = f"{torch.cuda.get_device_name()} and {where['processor']}"
         where["versions"] |= {"CUDA": torch.version.cuda, "cuDNN": torch.backends.cudnn.version()}
-    return {
-        "command": racing.command(),
-        "machine": where,
-        "device": device,
-        "races": raced,
-        "formats": formats(subjects[-1], images, max(batches), rounds, device),
-        "verdicts": verdicts,
-        "goals": [goal.as_json() for goal in goals(raced, verdicts, device)]
-        if device == "cuda"
-        else [],  # goals are for a GPU
-    }
+    results: Results = {"command": racing.command(), "machine": where, "device": device}
+    results |= {"races": [], "formats": [], "verdicts": [], "goals": []}
+    for one in subjects:
+        for raced in races(one, images, batches, rounds, device):
+            results["races"].append(raced)
+            yield results
+    judged = min(128, images // 2)  # the CPU needs a second for each on ResNet-18
+    for one in subjects:
+        points = {name: gpu_subjects.verdicts(one, judged, max(batches), name) for name in ("cpu", device)}
+        results["verdicts"].append({"network": one.name, "images": judged, **points})
+        yield results
+    if device == "cuda":  # goals are for a GPU
+        results["goals"] = [goal.as_json() for goal in goals(results["races"], results["verdicts"], device)]
+    results["formats"] = formats(subjects[-1], images, max(batches), rounds, device)
+    yield results
 
 
 def page(results: Results) -> str:
@@ -297,8 +279,9 @@ def main() -> None:
         return
     racing.begin(options.threads)
     width = options.width or (64 if options.device == "cuda" else 8)
-    results = measured(options.images, options.batches, options.rounds, options.device, width)
-    racing.write(options.out, "one_gpu", results, page(results))
+    for results in measured(options.images, options.batches, options.rounds, options.device, width):
+        racing.save(options.out, "one_gpu", results, page(results))  # a GPU may be lent for minutes
+    print(page(results))
 
 
 if __name__ == "__main__":

@@ -266,11 +266,16 @@ def command() -> str:
     return " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
 
 
-def write(out: Path, name: str, results: Results, text: str) -> None:
-    """Write a race's measurements as JSON and as Markdown, and print the latter."""
+def save(out: Path, name: str, results: Results, text: str) -> None:
+    """Write a race's measurements as JSON and as Markdown."""
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
     (out / f"{name}.md").write_text(text)
+
+
+def write(out: Path, name: str, results: Results, text: str) -> None:
+    """Write a race's measurements as JSON and as Markdown, and print the latter."""
+    save(out, name, results, text)
     print(text)
 
 

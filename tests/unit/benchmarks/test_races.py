@@ -1,5 +1,6 @@
 """Every race runs small, and its gate lets no contestant through whose result is another."""
 
+import copy
 import cProfile
 import itertools
 import json
@@ -321,7 +322,8 @@ def test_the_race_of_one_gpu_runs_small_on_a_cpu(tmp_path, monkeypatch):
     kept = ("float32", "bfloat16, channels_last")
     monkeypatch.setattr(one_gpu, "FORMATS", {name: one_gpu.FORMATS[name] for name in kept})
 
-    found = one_gpu.measured(8, [8], 1, "cpu", width=2)
+    *parts, found = (copy.deepcopy(part) for part in one_gpu.measured(8, [8], 1, "cpu", width=2))
+    assert [len(part["races"]) for part in parts] == [*range(1, 11), 10, 10] and parts[0]["verdicts"] == []
 
     page = written(one_gpu, found, tmp_path)
     assert "| PGD training, ResNet-18 of width 2 | bfloat16, channels_last |" in page
@@ -337,14 +339,15 @@ def test_loops_of_one_gpu_that_give_something_else_are_not_timed(monkeypatch):
     subject = gpu_subjects.subject("small CNN", one_gpu.small_cnn, (1, 28), 64, "cpu")
     model, rows = subject.model("cpu"), gpu_subjects.rows_of(subject.test, "cpu", 64)
     twice = {
-        work: (ours, lambda *data, bare=bare: 2 * bare(*data)) for work, (ours, bare) in one_gpu.BARE_LOOPS.items()
+        work: (lambda *data, ours=ours: 2 * ours(*data), bare) for work, (ours, bare) in one_gpu.BARE_LOOPS.items()
     }
-    monkeypatch.setattr(one_gpu, "BARE_LOOPS", twice | {"PGD": (gpu_subjects.our_pgd, lambda model, rows: rows.images)})
+    unmoved = {"PGD": (gpu_subjects.our_pgd, lambda model, rows, start: rows.images)}
+    monkeypatch.setattr(one_gpu, "BARE_LOOPS", twice | unmoved)
     monkeypatch.setattr(one_gpu, "RATE", 2 * one_gpu.RATE)
 
     with pytest.raises(racing.NotEqual, match="robust accuracies differ"):
         one_gpu.compare("PGD", model, rows)
-    with pytest.raises(racing.NotEqual, match=r"margins: 0\.69 apart"):
+    with pytest.raises(racing.NotEqual, match=r"our margins are 0\.69 larger"):
         one_gpu.compare("margins", model, rows)
     with pytest.raises(racing.NotEqual, match="weights differ"):
         one_gpu.compare_training(subject, False, "cpu")
