@@ -123,3 +123,18 @@ def direct_attacks(evaluations: Entries) -> Iterator[Problem]:
                 yield Problem(
                     ("evaluations", name, "direct_attacks"), f"{attack} is not one of its attacks; name it there, too"
                 )
+
+
+def certificates(evaluations: Entries, detectors: Entries) -> Iterator[Problem]:
+    """Yield the certifying detectors whose end or eps is not the one that an evaluation reads them for.
+
+    With another, its certificate would be none.
+    """
+    for name, entry in evaluations.items():
+        for end in ("high", "low"):
+            for detector, eps in zip(entry[end], entry["eps"], strict=False) if end in entry else ():
+                one = detectors.get(detector, {})
+                if (one.get("end"), one.get("eps")) != (end, eps):
+                    reason = f"{detector} must certify the {end} end at eps {eps:g}"
+                    has = f"it has end {one['end']}, eps {one['eps']:g}" if "end" in one else "it certifies nothing"
+                    yield Problem(("evaluations", name, end), f"{reason}; {has}")

@@ -28,6 +28,7 @@ from touchstone.pipeline.settings.references import expand_all, unmeasured_words
 from touchstone.pipeline.settings.removals import without_unreached
 from touchstone.pipeline.settings.requirements import (
     attacked_classifiers,
+    certificates,
     direct_attacks,
     fitting_data,
     inputs,
@@ -112,6 +113,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         read_data(resolved["evaluations"], resolved["figures"]),
         unmeasured_words(resolved, kinds["figures"].names.keys() - LABEL.keys()),
         direct_attacks(resolved["evaluations"]),
+        certificates(resolved["evaluations"], resolved["detectors"]),
         wrong_defences(resolved),
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
