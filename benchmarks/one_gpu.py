@@ -1,6 +1,6 @@
 """Race on one GPU: PGD, margins, gradient norms and training against bare torch loops, and verdicts against the CPU.
 
-    python benchmarks/one_gpu.py [--images 1024] [--batches 256 1024] [--rounds 5] [--threads 16]
+    python benchmarks/one_gpu.py [--images 1024] [--batches 256 1024] [--rounds 5] [--threads 16] [--parts verdicts formats]
     python benchmarks/one_gpu.py --device cpu --images 64 --rounds 1        test the code on a machine without a GPU
 
 Networks: a small CNN on digits of 1x28x28 and a ResNet-18 on digits of 3x32x32, both trained with PGD.
@@ -43,6 +43,7 @@ from touchstone.numerics.tensors import RandomStreams
 
 SLOWEST, POINTS = 0.8, 1.0  # least share of the bare loop's throughput; most points between verdicts
 OURS, BARE, DEFAULTS = "touchstone", "bare loop", "bare loop, torch's defaults"
+PARTS = ("races", "verdicts", "formats")
 FORMATS: dict[str, dict[str, str]] = {
     "float32": {},
     "tf32": {"precision": "tf32"},
@@ -199,7 +200,9 @@ def goals(races: Sequence[Results], verdicts: Sequence[Results], device: str) ->
     return required
 
 
-def measured(images: int, batches: Sequence[int], rounds: int, device: str, width: int) -> Iterator[Results]:
+def measured(
+    images: int, batches: Sequence[int], rounds: int, device: str, width: int, parts: Sequence[str] = PARTS
+) -> Iterator[Results]:
     """Yield the results so far, after each race, the verdicts of each network, and the formats."""
     settle({})
     deep = f"ResNet-18 of width {width}"
@@ -213,18 +216,19 @@ def measured(images: int, batches: Sequence[int], rounds: int, device: str, widt
         where["versions"] |= {"CUDA": torch.version.cuda, "cuDNN": torch.backends.cudnn.version()}
     results: Results = {"command": racing.command(), "machine": where, "device": device}
     results |= {"races": [], "formats": [], "verdicts": [], "goals": []}
-    for one in subjects:
+    for one in subjects if "races" in parts else ():
         for raced in races(one, images, batches, rounds, device):
             results["races"].append(raced)
             yield results
     judged = min(128, images // 2)  # the CPU needs a second for each on ResNet-18
-    for one in subjects:
+    for one in subjects if "verdicts" in parts else ():
         points = {name: gpu_subjects.verdicts(one, judged, max(batches), name) for name in ("cpu", device)}
         results["verdicts"].append({"network": one.name, "images": judged, **points})
         yield results
     if device == "cuda":  # goals are for a GPU
         results["goals"] = [goal.as_json() for goal in goals(results["races"], results["verdicts"], device)]
-    results["formats"] = formats(subjects[-1], images, max(batches), rounds, device)
+    if "formats" in parts:
+        results["formats"] = formats(subjects[-1], images, max(batches), rounds, device)
     yield results
 
 
@@ -272,6 +276,7 @@ def main() -> None:
     parser.add_argument(
         "--batches", type=int, nargs="+", default=[256, 1024], help="of PGD, margins and gradient norms"
     )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--width", type=int, help="of ResNet-18; 64, or 8 on a CPU")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
@@ -279,7 +284,7 @@ def main() -> None:
         return
     racing.begin(options.threads)
     width = options.width or (64 if options.device == "cuda" else 8)
-    for results in measured(options.images, options.batches, options.rounds, options.device, width):
+    for results in measured(options.images, options.batches, options.rounds, options.device, width, options.parts):
         racing.save(options.out, "one_gpu", results, page(results))  # a GPU may be lent for minutes
     print(page(results))
 

@@ -323,6 +323,8 @@ def test_the_race_of_one_gpu_runs_small_on_a_cpu(tmp_path, monkeypatch):
     monkeypatch.setattr(one_gpu, "FORMATS", {name: one_gpu.FORMATS[name] for name in kept})
 
     *parts, found = (copy.deepcopy(part) for part in one_gpu.measured(8, [8], 1, "cpu", width=2))
+    (alone,) = one_gpu.measured(8, [8], 1, "cpu", width=2, parts=["formats"])
+    assert alone["races"] == alone["verdicts"] == [] and len(alone["formats"]) == 4
     assert [len(part["races"]) for part in parts] == [*range(1, 11), 10, 10] and parts[0]["verdicts"] == []
 
     page = written(one_gpu, found, tmp_path)
