@@ -247,4 +247,9 @@ def _statements(path: Path) -> list[ast.stmt]:
 
 @lru_cache(maxsize=1)  # a component's signatures and its words are read one after another, and a tree is large
 def _parsed(path: Path, time: int) -> list[ast.stmt]:
-    return ast.parse(path.read_text()).body
+    try:
+        return ast.parse(path.read_text()).body
+    except (SyntaxError, UnicodeDecodeError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
+        why = error.msg if isinstance(error, SyntaxError) else error
+        raise ComponentError(f"{path}{line}: not readable as Python: {why}") from None

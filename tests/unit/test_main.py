@@ -108,3 +108,10 @@ def test_outside_the_repository_it_says_where_to_run(tmp_path, monkeypatch, caps
     assert main(["check"]) == 1
 
     assert "params.yaml: no such file here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("typed", ["sha256:a2edc95d", "a2" * 32, "DIGEST"])
+def test_a_part_of_a_root_digest_is_a_mistake_of_the_reader_and_no_forgery(capsys, typed):
+    assert main(["audit", "digits", "--root", typed]) == 1
+
+    assert f"--root {typed}: expected a whole digest, sha256: and 64 hexadecimal digits" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt
 
-from touchstone.signatures import ComponentError, fold, interval, range_text, read_words, within
+from touchstone.signatures import ComponentError, fold, interval, range_text, read_signature, read_words, within
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,14 @@ def test_a_constant_that_holds_anything_but_words_is_refused(tmp_path):
 
     with pytest.raises(ComponentError, match=r"own\.py: METRICS may hold words in quotes only"):
         read_words(tmp_path / "own.py", "METRICS")
+
+
+@pytest.mark.parametrize("text", [b"import os\ndef spread(logits\n", b"\xff"])
+def test_a_file_that_is_no_python_is_named_with_its_line(tmp_path, text):
+    file = tmp_path / "spread.py"
+    file.write_bytes(text)
+
+    with pytest.raises(
+        ComponentError, match=r"spread\.py(:2: not readable as Python: '\(' was|: not readable as Python: 'utf-8')"
+    ):
+        read_signature(file, "spread")

@@ -52,7 +52,8 @@ def brittle_inputs(
 
     Raises:
         TypeError: If images are not a tensor, or if the model returns none.
-        ValueError: If `eps` is not positive, if images are out of range, or if the model has one class only.
+        ValueError: If `eps` is not positive, if images are out of range, or if the model does not take them or has one
+            class only.
 
     >>> import torch
     >>> weights = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
@@ -63,6 +64,7 @@ def brittle_inputs(
     2 1 0.005 0.02
     0 0 0.015 0.06
     """
+    calls.check_eps(eps)
     if eps <= 0:
         raise ValueError(f"eps must be > 0, got {eps:g}")
     calls.check_tensors(images=images)

@@ -6,13 +6,14 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from touchstone.contracts import Model
+from touchstone.messages import first_line
 from touchstone.numerics.tensors import frozen
 
 AFTER, EVERY = 3.0, 0.5  # seconds until the line of progress appears, and between its updates
@@ -43,11 +44,35 @@ def check_tensors(**values: object) -> None:
             raise ValueError(f"{name} are {value.dtype}, expected floats in [0, 1]: {name}.float(){scale}")
 
 
+def check_eps(eps: object) -> None:
+    """Raise TypeError for a budget that is text, as on the command line."""
+    if isinstance(eps, str):
+        raise TypeError(f"eps: expected a number such as 8 / 255, got the text {eps!r}")
+
+
+def check_attacks(attacks: Sequence[object]) -> None:
+    """Raise TypeError for an attack that cannot be called, such as the name of one."""
+    for number, attack in enumerate(attacks):
+        if not callable(attack):
+            raise TypeError(
+                f"attacks[{number}]: expected a function, got {type(attack).__name__}: touchstone.component('attacks/pgd',"
+                " eps=8 / 255) returns one"
+            )
+
+
 def without_modes(model: Model) -> Model:
     """Return a program of torch.export as a function, and any other model as it is.
 
     Such a program has only the mode in which it was exported, but it reports train mode, and its `eval()` raises an error.
+
+    Raises:
+        TypeError: If it is no model, such as the name of a file.
     """
+    if not callable(model):
+        raise TypeError(
+            f"model: expected a network, or a function from images to logits, got {type(model).__name__}:"
+            " torch.export.load(file).module() opens a .pt2 file"
+        )
     try:
         with frozen(model):
             return model
@@ -55,19 +80,35 @@ def without_modes(model: Model) -> Model:
         return lambda images: model(images)
 
 
+def first_logits(model: Model, images: Tensor, count: int = 1) -> Tensor:
+    """Return what a model returns for the first images.
+
+    Raises:
+        TypeError: If it returns anything but a tensor.
+        ValueError: If it cannot take such images.
+    """
+    try:
+        with frozen(model), torch.no_grad():
+            logits: object = model(images[:count])
+    except (AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        kind = f"{' x '.join(map(str, images.shape[1:]))}, {str(images.dtype).removeprefix('torch.')}"
+        raise ValueError(f"the model does not take your images ({kind}): {first_line(error)}") from error
+    if not isinstance(logits, Tensor):
+        raise TypeError(f"the model returns a {type(logits).__name__}, expected logits (N, K): wrap it in a function")
+    return logits
+
+
 def check_logits(model: Model, images: Tensor, backward: Model | None = None) -> None:
     """Check that a model returns one logit for each class, with a gradient: its own, or that of `backward`.
 
     Raises:
         TypeError: If it returns anything but a tensor.
-        ValueError: If it returns another shape, or one class only, or if there is no gradient in the images.
+        ValueError: If it cannot take such images, if it returns another shape or one class only, or if there is no
+            gradient in the images.
     """
     if len(images) == 0:
         return
-    with frozen(model), torch.no_grad():
-        logits: object = model(images[:1])
-    if not isinstance(logits, Tensor):
-        raise TypeError(f"the model returns a {type(logits).__name__}, expected logits (N, K): wrap it in a function")
+    logits = first_logits(model, images)
     if logits.dim() != 2 or logits.shape[1] < 2:
         raise ValueError(
             f"the model returns shape {tuple(logits.shape)}, expected logits (N, K) of at least two classes; if it has one"
@@ -80,6 +121,16 @@ def check_logits(model: Model, images: Tensor, backward: Model | None = None) ->
         raise ValueError(
             "the logits have no gradient in the images, and attacks follow it: compute them in torch, or give evaluate() a"
             " differentiable stand-in as backward"
+        )
+
+
+def check_no_probabilities(model: Model, images: Tensor) -> None:
+    """Warn about a model that returns probabilities: if it is sure, attacks on it fail only for that reason."""
+    logits = first_logits(model, images, 8)
+    if bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-3).all()):
+        _warn(
+            "the model returns probabilities (each row sums to 1): if it is sure, their gradients are zero, and attacks"
+            " fail for that reason only. Return logits: remove the softmax at its end"
         )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from touchstone import registry
 from touchstone.api import calls
 from touchstone.api.components import component
+from touchstone.contracts import Model
 from touchstone.messages import nearest
 from touchstone.networks import penultimate
 from touchstone.networks.readouts import Confounding, read_out
@@ -52,12 +53,13 @@ def evaluate_scores(
         np.asarray(scores.detach().cpu() if isinstance(scores, Tensor) else scores, dtype=np.float64)
         for scores in (id_scores, ood_scores)
     )
-    return rank_intervals.detection(in_distribution, anomalous, resamples=resamples, seed=seed)
+    metrics = rank_intervals.detection(in_distribution, anomalous, resamples=resamples, seed=seed)
+    return {name: metric._replace(resampled=None) for name, metric in metrics.items()}  # else a thousand numbers each
 
 
 def detector_scores(
     detector: str,
-    model: nn.Module,
+    model: Model,
     images: Tensor,
     *,
     fit_images: Tensor | None = None,
@@ -73,7 +75,8 @@ def detector_scores(
 
     Args:
         detector: a name that `touchstone list detectors` prints.
-        model: a classifier, with its normalisation inside.
+        model: a classifier, with its normalisation inside. A function or a program of torch.export has only detectors of
+            logits and images.
         images: (N, C, H, W), floats in [0, 1].
         fit_images: in-distribution images to fit a fitted detector on. The model must not have been trained on them.
         fit_labels: their classes, (M,) int64, for a detector that needs them.
@@ -83,8 +86,9 @@ def detector_scores(
         settings: of the detector.
 
     Raises:
-        TypeError: If images or labels are not tensors.
-        ValueError: If there is no such detector or setting, or if something that the fit needs is missing.
+        TypeError: If images or labels are not tensors, or if the detector reads more of the model than it shows.
+        ValueError: If there is no such detector or setting, if the model does not take the images, or if something that the
+            fit needs is missing.
     """
     calls.check_tensors(images=images, fit_images=fit_images, fit_labels=fit_labels, anomalous_images=anomalous_images)
     bound = component(f"detectors/{detector}", **settings)
@@ -93,6 +97,9 @@ def detector_scores(
     label = str((defaults | bound.settings).get("label", "softmax_all"))
     if label not in LABELS:
         raise ValueError(f"detectors/{detector}: label: expected one of {', '.join(LABELS)}.{nearest(label, LABELS)}")
+    model = calls.without_modes(model)
+    calls.first_logits(model, images)
+    _check_shown(model, detector, signature.call.data + (signature.fit.data if signature.fit is not None else ()))
     with frozen(model):
         state = {}
         if bound.fit is not None and signature.fit is not None:
@@ -123,6 +130,16 @@ def _required(value: Tensor | None, detector: str, name: str) -> Tensor:
     return value
 
 
+def _check_shown(model: Model, detector: str, data: Sequence[str]) -> None:
+    """Raise TypeError if a detector reads layers or parameters of something that is no module."""
+    read = [kind for kind in ("features", "gradient_norms") if any(name.endswith(kind) for name in data)]
+    if read and not isinstance(model, nn.Module):
+        raise TypeError(
+            f"detectors/{detector}: it reads {' and '.join(read)} inside the network, and a function or a program of"
+            " torch.export shows none: give the nn.Module"
+        )
+
+
 def _check_features(model: nn.Module, images: Tensor) -> None:
     """Raise ValueError for a model in which the features cannot be found."""
     try:
@@ -134,17 +151,17 @@ def _check_features(model: nn.Module, images: Tensor) -> None:
         ) from error
 
 
-def _read(model: nn.Module, images: Tensor, names: Sequence[str], label: str, batch_size: int) -> dict[str, Tensor]:
+def _read(model: Model, images: Tensor, names: Sequence[str], label: str, batch_size: int) -> dict[str, Tensor]:
     """Return what a detector reads of all images, by name: one row per image, (N, ...)."""
     keys = {name: f"gradient_norms.{label}" if name == "gradient_norms" else name for name in names}
     computed = [key for key in keys.values() if key != "images"]
     parts: dict[str, list[Tensor]] = {name: [] for name in names}
-    if "features" in computed:
+    if "features" in computed and isinstance(model, nn.Module):
         _check_features(model, images[:2])
     for (batch,) in batches(batch_size, images):
         if computed == ["logits"]:  # of any network, whatever its layers
             read = {"logits": model(batch)}
-        elif computed:
+        elif computed and isinstance(model, nn.Module):
             read = read_out(model, batch, {label: LABELS[label]}, names=computed)
         else:
             read = {}

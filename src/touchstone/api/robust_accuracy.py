@@ -104,11 +104,13 @@ def evaluate(
         evidence: a file to write, from which others can check the result: `touchstone verify FILE --model MODEL`.
 
     Raises:
-        TypeError: If images or labels are not tensors, or if the model returns none.
+        TypeError: If images or labels are not tensors, if the model returns none, or if an attack is no function.
         ValueError: If `eps` or `draws` is out of range, if there are no images, if images or labels do not fit the model, if
             the model returns NaN, or if one of `attacks` leaves the budget or the pixel range.
     """
     calls.check_tensors(images=images, labels=labels)
+    calls.check_eps(eps)
+    calls.check_attacks(attacks)
     model, backward = calls.without_modes(model), backward and calls.without_modes(backward)
     if not 0 < eps < LARGE_EPS:
         raise ValueError(f"eps must be above 0 and below {LARGE_EPS}, got {eps:g}: it is a share of the pixel range")
@@ -128,6 +130,7 @@ def evaluate(
         check_inputs(model, images, labels)
     if draws == 1:
         calls.check_steady(model, images)
+        calls.check_no_probabilities(model, images)
     seen = model if draws == 1 and backward is None else Expected(model, draws, backward)
     count = (ATTACKS + len(attacks)) * math.ceil(len(images) / batch_size)
     counting = calls.counted("evaluate", count, progress)

@@ -187,7 +187,11 @@ def _check_files(options: Namespace) -> None:
         raise missing_model(options.model)
     for flag, place in [("--data", options.data), *(("--ood", place) for place in options.ood or [])]:
         if not Path(place).expanduser().exists():
-            raise FileNotFoundError(f"{flag} {place}: there is no such folder or file")
+            folder = Path(place).expanduser().parent
+            beside = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+            raise FileNotFoundError(
+                f"{flag} {place}: there is no such folder or file.{nearest(Path(place).name, beside)}"
+            )
     if options.backward and not Path(options.backward).expanduser().is_file():
         raise FileNotFoundError(f"--backward {options.backward}: there is no such file")
     if options.weights and not Path(options.weights).expanduser().is_file():

@@ -95,14 +95,25 @@ def _download(name: str) -> Path:
 def _function(name: str) -> Callable[[], nn.Module]:
     """Return the function that "module:function" names, in the current folder or an installed package."""
     module, _, function = name.partition(":")
+    dotted = module.removeprefix("./").removesuffix(".py").strip("/").replace("/", ".")
     sys.path.insert(0, str(Path.cwd()))
     try:
+        if module != dotted:
+            raise ValueError("that is a path")
         network: Callable[[], nn.Module] = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"--architecture {name}: {error}; expected module:function, seen from {Path.cwd()}") from error
+        meant = f" Did you mean {dotted}:{function}?" if module != dotted else nearest(function, _names(module))
+        raise ValueError(
+            f"--architecture {name}: {error}; expected module:function, seen from {Path.cwd()}.{meant}"
+        ) from error
     finally:
         sys.path.pop(0)
     return network
+
+
+def _names(module: str) -> list[str]:
+    """Return the names in a module; none if it was not imported."""
+    return [name for name in vars(sys.modules.get(module, object)) if not name.startswith("_")]
 
 
 def _with_weights(network: nn.Module, weights: dict[str, Tensor], path: Path) -> nn.Module:

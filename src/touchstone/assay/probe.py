@@ -86,7 +86,10 @@ def probe(
     if draws == 1:
         check_steady(model, some, logits)
     elif not varies(model, some, logits):
-        findings.notes.append("the model returns the same logits each time, so --draws costs time and changes nothing")
+        findings.notes.append(
+            "the model returns the same logits each time, so leave out --draws: it costs time, and detectors and margins are"
+            " left out with it"
+        )
     _sees(model, images, logits)
     _unbounded(logits, findings)
     _differentiable(seen, some)
@@ -130,7 +133,7 @@ def _logits(model: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
         raised = (line.partition("RuntimeError: ")[2] for line in lines if "RuntimeError: " in line)
         reason = next(raised, lines[0] if lines else "")
         raise ValueError(
-            f"the model does not take your images, {shape} (channels x height x width): {reason}."
+            f"the model does not take your images, {shape} (channels x height x width): {reason.rstrip('.')}."
             " --resize HEIGHTxWIDTH, --gray or --rgb change the images"
         ) from error
     if not isinstance(logits, Tensor):

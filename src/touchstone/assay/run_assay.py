@@ -33,6 +33,7 @@ def run_assay(options: Namespace) -> int:
     """
     if not options.dry_run and devices.missing(options.device):
         raise ValueError(NO_GPU)
+    arguments.parsed(Namespace(**vars(options) | {"data": "."}))  # so that a mistake costs no download
     options.data = str(named_data.located(options.data))
     typed = arguments.parsed(options)
     place = study_file.choose(typed.target, typed.subject, named=typed.named, force=typed.force)

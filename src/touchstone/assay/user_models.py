@@ -70,7 +70,7 @@ class UserModel:
         except ValueError as error:
             raise ValueError(
                 f"{self.file.name}: the model does not take your images, {' x '.join(map(str, shape))} (channels x height"
-                f" x width): {error}. --resize HEIGHTxWIDTH, --gray or --rgb change the images"
+                f" x width): {str(error).rstrip('.')}. --resize HEIGHTxWIDTH, --gray or --rgb change the images"
             ) from error
         return program
 
@@ -140,5 +140,5 @@ def script_model(path: Path, trust_code: bool) -> UserModel:
     if trust_code:
         trust.trust(data, path.name)
     if not trust.trusted(data):
-        raise ValueError(f"{path}: {trust.refusal(data)}; {EXPORT}")
+        raise ValueError(f"{path}: {trust.refusal(data)}. Better, {EXPORT}")
     return UserModel("torchscript", path, notes=("TorchScript runs its own code, as you trusted it to",))

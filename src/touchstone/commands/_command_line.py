@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any, NoReturn
 
 from touchstone.messages import nearest
@@ -52,6 +53,12 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 1 or more")
     return int(text)
+
+
+def check_digest(flag: str, text: str | None) -> None:
+    """Raise ValueError for a digest that was typed in part: nothing has it, and nothing is forged for that."""
+    if text is not None and not re.fullmatch("sha256:[0-9a-f]{64}", text):
+        raise ValueError(f"{flag} {text}: expected a whole digest, sha256: and 64 hexadecimal digits")
 
 
 def _cores(text: str) -> str:

@@ -13,6 +13,7 @@ from touchstone.claims.verdicts import INCONCLUSIVE, Part, Verdict, required
 from touchstone.commands._extension_costs import Prices
 from touchstone.commands._larger_sets import LargerSets
 from touchstone.commands._row_inputs import RowInputs
+from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.records.metric_tables import METRIC_COLUMNS, MetricRow, row_of
 from touchstone.report import packing
@@ -99,7 +100,7 @@ def read_rows(study: str) -> list[MetricRow]:
     again = f"run the study first: touchstone run {study}"
     if not path.is_file():
         raise ValueError(f"{path} is missing; {again}")
-    lines = packing.rows_of(path.read_bytes())
+    lines = report_tables.numbers(path)
     absent = [column for column in METRIC_COLUMNS if lines and column not in lines[0]]
     if absent:
         raise ValueError(f"{path}: has no {', '.join(absent)}, so it is of an earlier version; {again}")

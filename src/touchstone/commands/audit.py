@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from touchstone.commands._command_line import add_study, count
+from touchstone.commands._command_line import add_study, check_digest, count
 from touchstone.pipeline.auditing.audit import run_audit
 
 
@@ -24,4 +24,5 @@ def main(options: argparse.Namespace) -> int:
 
     Returns 0 if the chain is whole, 1 if it is broken, 4 if not everything could be checked.
     """
+    check_digest("--root", options.root)
     return run_audit(options.study, options.json, options.root, options.render, options.recompute, options.seed)

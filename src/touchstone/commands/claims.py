@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 from rich import box
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from touchstone.commands._command_line import add_study
 from touchstone.messages import nearest
+from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.settings.study import load
 from touchstone.statistics.wording import of_line
 
@@ -74,8 +74,7 @@ def read_lines(study: str) -> tuple[Path, Lines]:
     path = Path("reports") / study / "claims.csv"
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
-    with path.open(newline="") as stream:
-        return path, list(csv.DictReader(stream))
+    return path, report_tables.claims(path)
 
 
 def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from touchstone.messages import nearest
+from touchstone.pipeline.auditing import report_tables
 from touchstone.report import packing
 from touchstone.statistics.wording import of_line
 
@@ -38,8 +39,11 @@ def main(options: argparse.Namespace) -> int:
 
     path = Path("reports") / Path(options.study).stem / packing.METRICS
     if not path.is_file():
-        raise ValueError(f"{path} is missing; run the study first: touchstone run {options.study}")
-    rows = packing.rows_of(path.read_bytes())
+        known = (each.parent.name for each in Path("reports").glob(f"*/{packing.METRICS}"))
+        raise ValueError(
+            f"{path} is missing; run the study first: touchstone run {options.study}.{nearest(path.parent.name, known)}"
+        )
+    rows = report_tables.numbers(path)
     if rows and "method" not in rows[0]:
         raise ValueError(f"{path} has no intervals of means; run the study again: touchstone run {options.study}")
     evaluation, metric = options.evaluation, options.metric

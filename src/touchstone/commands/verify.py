@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from touchstone.commands._command_line import positive
+from touchstone.commands._command_line import check_digest, positive
 from touchstone.pipeline.provenance import chain
 from touchstone.pipeline.settings.study import load
 
@@ -56,6 +56,7 @@ def main(options: argparse.Namespace) -> int:
             )
         result = evaluation_checks.verify(path, options.model, options.device)
     else:
+        check_digest("--root", options.root)
         brought = verification.Options(
             root=options.root,
             networks=dict(_networks(options.model)),

@@ -116,9 +116,7 @@ def check_pages(selection: Selection, records: Records, folder: Path, stated: st
             if digest != actual:
                 result.add(ROOT, where, f"says {digest}, the records give {actual}")
         if expected is not None and expected != actual:
-            result.add(
-                ROOT, report, f"has root digest {actual}, not {expected}: it is not the study that you were told of"
-            )
+            result.add(ROOT, report, f"has root digest {actual}, not {expected}: it is not the study that --root names")
         elif expected is not None:
             result.proved.append("the report has the root digest that you gave")
         pages = records.get(report, {}).get("pages", {})

@@ -40,6 +40,7 @@ def confined(function: str, path: Path, target: Path, *, seconds: int) -> None:
         raise ValueError(f"{path}: the process that read it was killed (signal {-done.returncode})")
     if done.returncode:
         *_, last = done.stderr.decode(errors="replace").splitlines() or [f"exit code {done.returncode}"]
+        last = last.replace(str(path.absolute()), str(path))  # as it was typed
         raise ValueError(last if str(path) in last else f"{path}: it cannot be read ({last})")
 
 

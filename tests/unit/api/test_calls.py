@@ -226,3 +226,65 @@ def test_a_call_that_fails_clears_its_line(monkeypatch):
         raise ZeroDivisionError
 
     assert sys.stderr.getvalue().endswith("\r")
+
+
+CALLABLE = [
+    lambda model, images: evaluate(model, images, LABELS, **FEW),
+    lambda model, images: brittle_inputs(model, images),
+    lambda model, images: detector_scores("msp", model, images),
+]
+
+
+@pytest.mark.parametrize("call", CALLABLE)
+def test_a_path_in_place_of_a_model_is_answered_with_what_to_write(call):
+    with pytest.raises(TypeError, match=r"model: expected .* got str: torch.export.load\(file\).module\(\)"):
+        call("model.pt2", IMAGES)
+
+
+@pytest.mark.parametrize("call", CALLABLE)
+def test_images_of_another_precision_than_the_network_are_answered_with_what_to_write(call):
+    with pytest.raises(ValueError, match=r"does not take your images \(1 x 4 x 4, float64\): "):
+        call(MODEL, IMAGES.double())
+
+
+def test_a_network_of_double_precision_takes_such_images():
+    assert brittle_inputs(network().double(), IMAGES.double(), eps=0.9)
+
+
+@pytest.mark.parametrize("call", [partial(evaluate, labels=LABELS, **FEW), brittle_inputs])
+def test_eps_as_text_is_answered_with_what_to_write(call):
+    with pytest.raises(TypeError, match=r"eps: expected a number such as 8 / 255, got the text '8/255'"):
+        call(MODEL, IMAGES, eps="8/255")
+
+
+def test_an_attack_by_name_is_refused_before_any_attack_runs():
+    calls_of_the_model = []
+
+    def counted_model(images):
+        calls_of_the_model.append(len(images))
+        return MODEL(images)
+
+    with pytest.raises(TypeError, match=r"attacks\[0\]: expected a function, got str: touchstone.component\("):
+        evaluate(counted_model, IMAGES, LABELS, attacks=["pgd"], **FEW)
+    assert calls_of_the_model == []
+
+
+def test_a_model_that_returns_probabilities_is_evaluated_with_a_warning():
+    with pytest.warns(UserWarning, match=r"the model returns probabilities \(each row sums to 1\)"):
+        evaluate(nn.Sequential(MODEL, nn.Softmax(1)).eval(), IMAGES, LABELS, **FEW)
+
+
+def exported():
+    count = ({0: torch.export.Dim("images", min=1)},)
+    return torch.export.export(MODEL, (IMAGES[:2],), dynamic_shapes=count).module()
+
+
+def test_a_program_has_scores_of_detectors_of_logits():
+    assert torch.allclose(detector_scores("msp", exported(), IMAGES), detector_scores("msp", MODEL, IMAGES))
+
+
+@pytest.mark.parametrize("model", [exported, lambda: lambda images: MODEL(images)], ids=["program", "function"])
+@pytest.mark.parametrize("detector", ["knn", "gradient_sum"])
+def test_a_detector_that_reads_inside_a_network_names_what_it_needs(model, detector):
+    with pytest.raises(TypeError, match=f"detectors/{detector}: it reads .* inside the network, and .* shows none"):
+        detector_scores(detector, model(), IMAGES, **({"fit_images": IMAGES, "k": 3} if detector == "knn" else {}))

@@ -76,3 +76,9 @@ def test_a_detector_that_cannot_be_used_is_told(world, name, settings, told):
 
     with pytest.raises(ValueError, match=told):
         detector_scores(name, model, images, **settings)
+
+
+def test_metrics_of_scores_print_in_a_few_lines():
+    metrics = evaluate_scores(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 5.0]))
+
+    assert len(repr(metrics)) < 1000

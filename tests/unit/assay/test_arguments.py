@@ -3,7 +3,8 @@
 import pytest
 
 from touchstone.__main__ import command_line
-from touchstone.assay import arguments
+from touchstone.assay import arguments, named_data
+from touchstone.assay.run_assay import run_assay
 
 
 @pytest.fixture
@@ -38,3 +39,18 @@ def test_neither_one_mean_nor_one_for_each_channel_is_refused(parsed):
 
 def test_a_size_of_one_number_is_a_square(parsed):
     assert (parsed("--resize", "32").shaping.size, parsed("--resize", "32x16").shaping.size) == ((32, 32), (32, 16))
+
+
+@pytest.mark.parametrize("flag", ["--data", "--ood"])
+def test_a_mistyped_folder_is_answered_with_the_nearest_one(parsed, tmp_path, flag):
+    (tmp_path / "pictures").mkdir()
+
+    with pytest.raises(FileNotFoundError, match=rf"{flag} .*picturs: there is no such .* Did you mean pictures\?"):
+        parsed(flag, str(tmp_path / "picturs"))
+
+
+def test_a_mistake_is_reported_before_the_images_are_downloaded(monkeypatch):
+    monkeypatch.setattr(named_data, "located", lambda data: pytest.fail("images were downloaded"))
+
+    with pytest.raises(ValueError, match="Did you mean Carmon2019Unlabeled"):
+        run_assay(command_line("assay").parse_args(["assay", "robustbench:Carmon2019Unlabelled", "--data", "cifar10"]))

@@ -1,5 +1,8 @@
 """Networks of torchvision with weights: those of a file, and the published ones with what torchvision sets for them."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torchvision import models
@@ -53,3 +56,25 @@ def test_weights_of_another_network_are_refused(tmp_path):
 @pytest.mark.parametrize(("name", "size"), [("vit_b_16", 224), ("vit_h_14", 518)])
 def test_published_weights_of_a_vision_transformer_are_for_images_of_their_size(name, size):
     assert networks_from_weights._published_settings(name) == {"image_size": size}
+
+
+@pytest.fixture
+def network_file(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "network.py").write_text("def build():\n    pass\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    monkeypatch.delitem(sys.modules, "mine.network", raising=False)
+
+
+@pytest.mark.usefixtures("network_file")
+@pytest.mark.parametrize("typed", ["mine/network.py:build", "./mine/network.py:build", "mine/network:build"])
+def test_a_path_in_place_of_a_module_is_answered_with_the_module(typed):
+    with pytest.raises(ValueError, match=r"expected module:function, .*\. Did you mean mine\.network:build\?"):
+        networks_from_weights.filled(typed, {}, Path("weights.pt"))
+
+
+@pytest.mark.usefixtures("network_file")
+def test_a_mistyped_function_is_answered_with_the_nearest_one():
+    with pytest.raises(ValueError, match=r"has no attribute 'biuld'.* Did you mean build\?"):
+        networks_from_weights.filled("mine.network:biuld", {}, Path("weights.pt"))

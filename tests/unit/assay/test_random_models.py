@@ -82,7 +82,9 @@ def test_a_purifier_is_refused_with_the_flag_that_accepts_it(program):
 
 
 def test_draws_of_a_steady_model_are_called_useless(program):
-    assert "--draws costs time and changes nothing" in " ".join(probed(program(Lead()), draws=4).notes)
+    assert "so leave out --draws: it costs time, and detectors and margins are left out with it" in " ".join(
+        probed(program(Lead()), draws=4).notes
+    )
 
 
 def test_the_study_attacks_the_expectation_and_plans_only_what_an_attack_can_follow(tmp_path):

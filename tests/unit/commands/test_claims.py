@@ -8,6 +8,7 @@ from hand_made_claims import ASKED, asks, book, networks
 from touchstone.__main__ import main
 from touchstone.claims.judging import StudyClaims, judge
 from touchstone.commands.claims import read_lines
+from touchstone.report import packing
 from touchstone.report.claim_files import claims_csv
 
 ROOT = Path(__file__).parents[3]
@@ -124,3 +125,16 @@ def test_claims_before_a_run_says_what_to_do(project, capsys):
     assert main(["claims"]) == 1
 
     assert "run the study first: touchstone run digits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["claims", "digits"], ["trace", "digits", "--number", "S9-2"], ["compare", "digits", "digits"]]
+)
+def test_a_damaged_table_of_claims_is_named_with_what_restores_it(project, capsys, command):
+    written(project, networks(0.9))
+    table = project / "reports/digits/claims.csv"
+    table.write_text(table.read_text().rstrip()[:-5].rpartition(",")[0])
+    (table.parent / packing.METRICS).write_bytes(packing.compressed(b"evaluation\n"))
+
+    assert main(command) == 1
+    assert "claims.csv: is damaged: not every row has all columns; run the study again" in capsys.readouterr().err

@@ -77,9 +77,19 @@ def test_a_table_whose_means_have_no_intervals_is_refused(project, capsys):
         (["digits", "main", "accuracy", "--entries", "mpl"], "main has no entry mpl. Did you mean mlp?"),
         (["digits", "main", "accuracy", "--examples", "tset"], "main has no examples tset. Did you mean test?"),
         (["other", "main", "accuracy"], "run the study first: touchstone run other"),
+        (["digit", "main", "accuracy"], "run the study first: touchstone run digit. Did you mean digits?"),
     ],
 )
 def test_a_missing_name_is_answered_with_the_nearest(project, capsys, typed, message):
     assert main(["table", *typed]) == 1
 
     assert message in capsys.readouterr().err
+
+
+def test_a_damaged_table_is_named_with_what_restores_it(project, capsys):
+    table = project / "reports/digits" / packing.METRICS
+    table.write_bytes(table.read_bytes()[:-9])
+
+    assert main(["table", "digits", "main", "accuracy"]) == 1
+    assert f"reports/digits/{packing.METRICS}: not a whole gzipped table" in (said := capsys.readouterr().err)
+    assert "run the study again, or restore the file with git" in said

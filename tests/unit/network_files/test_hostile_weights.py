@@ -136,6 +136,14 @@ def test_a_state_dict_comes_out_as_it_went_in(tmp_path):
     assert all(torch.equal(found[name], state[name]) and found[name].dtype == state[name].dtype for name in state)
 
 
+def test_a_refused_file_is_named_as_it_was_typed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(torch.nn.Linear(2, 2), "whole.pt")
+
+    with pytest.raises(ValueError, match=r"^whole\.pt is damaged or contains more than weights"):
+        weight_files.unpickled(Path("whole.pt"), trust_code=False)
+
+
 def test_a_key_that_takes_for_ever_to_hash_ends_with_its_time(tmp_path, monkeypatch):
     monkeypatch.setattr(weight_files, "SECONDS", 4)
     (tmp_path / "slow.pth").write_bytes(laughing())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections import Counter
@@ -16,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.provenance import git
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 from touchstone.report import packing
@@ -147,8 +146,10 @@ def read(name: str, root: Path = Path()) -> Report:
 
 
 def _report(name: str, read: Callable[[str], bytes]) -> Report:
-    claims = csv.DictReader(io.StringIO(read("claims.csv").decode()))
-    return Report(name, packing.rows_of(read(packing.METRICS)), list(claims))
+    numbers = report_tables.numbers(f"{name}: {packing.METRICS}", lambda: read(packing.METRICS))
+    return Report(
+        name, numbers, report_tables.claims(f"{name}: {report_tables.CLAIMS}", lambda: read(report_tables.CLAIMS))
+    )
 
 
 def compare(first: Report, second: Report) -> Comparison:

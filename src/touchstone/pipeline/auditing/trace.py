@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from touchstone.messages import nearest
+from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.auditing.findings import actual_digests, no_such_file
 from touchstone.pipeline.provenance import chain, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address
@@ -110,14 +110,13 @@ def _behind(number: str, folder: Path) -> tuple[list[str], str]:
     """Return the files from which a number was computed, and the number in words."""
     if number.isdigit():
         table = folder / packing.METRICS
-        rows = packing.rows_of(table.read_bytes())
+        rows = report_tables.numbers(table)
         if not 2 <= int(number) <= len(rows) + 1:
             raise ValueError(f"{table}: has no row in line {number}; lines 2 to {len(rows) + 1} have one")
         row = rows[int(number) - 2]
         description = f"{row['metric']} of {row['entry']} on {row['examples']}: {of_line(row, 'value')}"
     else:
-        with (folder / "claims.csv").open(newline="") as stream:
-            claims = {row["claim"]: row for row in csv.DictReader(stream)}
+        claims = {row["claim"]: row for row in report_tables.claims(folder / report_tables.CLAIMS)}
         if number not in claims:
             raise ValueError(f"{folder / 'claims.csv'}: no claim {number}.{nearest(number, claims)}")
         row = claims[number]

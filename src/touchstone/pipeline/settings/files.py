@@ -189,7 +189,8 @@ def _content(path: Path, text: str) -> dict[str, Any]:
     with _as_params_error(path):
         content = yaml.load(text, _Plain)
     if not isinstance(content, dict):
-        raise ParamsError(f"{path}: expected sections, found {type(content).__name__}")
+        what = "the file is empty" if content is None else f"it contains a {type(content).__name__}"
+        raise ParamsError(f"{path}: expected sections, such as study: {{title: Mine}}, but {what}")
     return content
 
 
