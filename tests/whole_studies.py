@@ -31,13 +31,14 @@ BUILD = ROOT / "build/whole_studies"
 COPIED = ("Snakefile", "params.yaml", "profiles", "pyproject.toml", "requirements.lock", "src", "workflow")
 TIMES, FINE, SIGNS = 2, 20, 43  # of raw_archives.contents
 FEWER, FEWEST = 125, 8  # images: one of so many, but no fewer than these
+MOST_TRAINED = 320  # images that a network is trained on
 IMAGES = ("count", "limit", "skip")
 MOST = {
     "classifiers": {"epochs": 2, "steps": 2, "width": 4, "depth": 10, "growth": 4, "hidden": 32, "units": 16, "pieces": 2,
                     "batch_size": 32, "outlier_batch_size": 32},
     "translators": {"epochs": 1, "steps": 2, "filters": 4, "blocks": 1, "searches": 1, "samples": 2},
     "attacks": {"steps": 3, "restarts": 1, "restart_steps": 2, "queries": 20, "samples": 2, "draws": 5, "searches": 2,
-                "inner_points": 20, "candidates": 20, "corners": 10, "imitations": 1},
+                "inner_points": 20, "candidates": 20, "corners": 10, "imitations": 1, "every_class": False},
     "margins": {"steps": 4, "polishing_steps": 2, "restarts": 1, "rounds": 2},
     "detectors": {"epochs": 5, "k": 5, "references": 20, "tail": 5},
     "evaluations": {"resamples": 100, "epochs": 5, "iterations": 10, "subsets": 5, "hidden": 16},
@@ -96,6 +97,8 @@ def smaller_set(entry: dict[str, Any]) -> dict[str, Any]:
     small = {name: max(entry[name] // FEWER, FEWEST) for name in IMAGES if entry.get(name)}
     if "limit" in entry and entry["part"] == "test":
         small.setdefault("limit", 10_000 // FEWER)
+    if "limit" in entry and entry["part"] == "train":
+        small.setdefault("limit", MOST_TRAINED)
     return small
 
 
