@@ -63,7 +63,7 @@ class Resume:
 
     def __init__(self, artefact: str, logs: Path, key: str) -> None:
         self.path = logs / "resume" / (Path(artefact).stem + ".safetensors")
-        self.key = digests.sha256(key.encode())
+        self.key = key
 
     def read(self) -> Any:
         """Return the state with the same key; None if there is none or it is damaged."""
@@ -74,17 +74,23 @@ class Resume:
             state = load(self.path.read_bytes())
         except (FileNotFoundError, SafetensorError):
             return None
-        key = state.pop("resume.key", None)
-        return state if key is not None and bytes(key).decode() == self.key else None
+        mark = state.pop("resume.mark", None)
+        return state if mark is not None and bytes(mark) == self._mark(state) else None
 
     def keep(self, state: dict[str, Any]) -> None:
         """Store the state in place of the previous one."""
         import numpy as np
         from safetensors.numpy import save
 
-        marked = {**state, "resume.key": np.frombuffer(self.key.encode(), dtype=np.uint8)}
-        data = save({name: np.ascontiguousarray(value) for name, value in marked.items()})
-        whole_files.write_whole(self.path, data, lasting=False)  # `read` ignores a state that a power cut damaged
+        state = {name: np.ascontiguousarray(value) for name, value in state.items()}
+        marked = {**state, "resume.mark": np.frombuffer(self._mark(state), dtype=np.uint8)}
+        whole_files.write_whole(self.path, save(marked), lasting=False)  # `read` ignores what a power cut damaged
+
+    def _mark(self, state: dict[str, Any]) -> bytes:
+        """Return the digest of a state and of its action: a power cut can leave a file whose middle is zeros."""
+        from safetensors.numpy import save
+
+        return digests.sha256(self.key.encode() + save(state)).encode()
 
     def done(self) -> None:
         """Delete the state, because the artefact is complete."""
