@@ -62,7 +62,8 @@ def train(
     """Train one network.
 
     The validation loss is the objective itself on the validation set, in its order, in eval mode: adversarial for
-    adversarial training. `momentum` is SGD's (Nesterov) or Adam's first decay rate; `weight_decay` is an L2 penalty.
+    adversarial training. Outliers have no validation part: it sees the first ones of those trained on, unchanged.
+    `momentum` is SGD's (Nesterov) or Adam's first decay rate; `weight_decay` is an L2 penalty.
     `schedule: cosine` falls from `learning_rate` to 0, batch by batch. An architecture without `classes` is a
     translator: its Checkpoint has `classes` 0 and it sees pixels as they are, whatever `normalise` says.
 
