@@ -162,7 +162,7 @@ def formats(one: Subject, images: int, batch: int, rounds: int, device: str) -> 
     settings = {name: {"device": device, **options} for name, options in FORMATS.items()}
     attacks = {}
     for name, options in settings.items():
-        model = precision.laid_out(one.model(device), options)
+        model = precision.adapted(one.model(device), options)
         attacks[name] = partial(in_batches, precision.objective(gpu_subjects.our_pgd, options), model, rows, batch)
     trainings = {
         name: partial(gpu_subjects.our_training, one, True, device, options) for name, options in settings.items()

@@ -27,24 +27,31 @@ def set_up(settings: dict[str, Any]) -> None:
     torch.backends.cuda.matmul.allow_tf32 = allowed
 
 
-def laid_out(network: Any, settings: dict[str, Any]) -> Any:
-    """Return the network with its weights in the memory order of the settings.
+def adapted(network: Any, settings: dict[str, Any]) -> Any:
+    """Return the network as the settings say: the memory order of its weights, and float32 outputs.
 
-    Convolutions pass that order on to their outputs.
+    Convolutions pass that order on to their outputs. In bfloat16 a loss that autocast does not know, such as a sum of
+    log-probabilities, would be rounded to bfloat16, and no attack could compare it with one in float32.
     """
     import torch
 
     if settings.get("memory_format") == CHANNELS_LAST:
         network.to(memory_format=torch.channels_last)
+    if settings.get("precision") == BFLOAT16:
+        network.register_forward_hook(_in_float32)
     return network
 
 
+def _in_float32(network: Any, arguments: Any, outputs: Any) -> Any:
+    return outputs.float()
+
+
 def architecture(make: Callable[..., Any], settings: dict[str, Any]) -> Callable[..., Any]:
-    """Return an architecture whose networks have the memory order of the settings."""
+    """Return an architecture whose networks are `adapted` to the settings."""
 
     @functools.wraps(make)
     def made(*arguments: Any, **more: Any) -> Any:
-        return laid_out(make(*arguments, **more), settings)
+        return adapted(make(*arguments, **more), settings)
 
     return made
 

@@ -25,11 +25,14 @@ def folder(twelve_images):
     twelve_images(SHAPE)
 
 
-def trained(output, **settings):
-    component = {"use": "training/adversarial", "attack": {"use": "attacks/fgsm", "eps": 0.1}, "clean_weight": 0.5}
+FGSM = {"use": "training/adversarial", "attack": {"use": "attacks/fgsm", "eps": 0.1}, "clean_weight": 0.5}
+
+
+def trained(output, component=FGSM, outliers=(), **settings):
     loop = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01}
     own = {"component": component, "architecture": CNN, "seed": 0, "device": "cpu", "threads": 1, "loop": loop}
-    task = Task("train", {"train": "images", "validation": "images"}, output, own | settings)
+    inputs = {"train": "images", "validation": "images"} | ({"outliers": list(outliers)} if outliers else {})
+    task = Task("train", inputs, output, own | settings)
     run.run((task,), Path(), Path("logs"))
     return decode(Path(output).read_bytes(), Checkpoint)
 
@@ -48,7 +51,7 @@ def test_channels_last_gives_the_same_logits_from_weights_in_another_order():
     images = torch.rand(5, *SHAPE)
     usual = network().eval()(images)
 
-    laid = precision.laid_out(network().eval(), {"memory_format": "channels_last"})
+    laid = precision.adapted(network().eval(), {"memory_format": "channels_last"})
 
     convolutions = [part for part in laid.modules() if isinstance(part, torch.nn.Conv2d)]
     assert all(part.weight.is_contiguous(memory_format=torch.channels_last) for part in convolutions)
@@ -72,6 +75,32 @@ def test_training_in_bfloat16_keeps_float32_weights_that_differ_by_its_rounding_
     assert 1e-6 < apart(usual, once) < 0.05
     assert Path("once").read_bytes() == Path("again").read_bytes()
     assert again.history["validation_loss"][-1] == pytest.approx(usual.history["validation_loss"][-1], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("component", "outliers"),
+    [
+        ({"use": "training/trades", "eps": 0.1, "steps": 2}, []),
+        ({"use": "training/outlier_exposed", "eps": 0.1, "steps": 2}, ["images"]),
+    ],
+)
+def test_attacks_on_losses_that_autocast_does_not_know_run_in_bfloat16_and_compute_them_in_float32(
+    folder, component, outliers
+):
+    usual, rounded = (trained(number, component, outliers, precision=number) for number in ("float32", "bfloat16"))
+
+    assert apart(usual, rounded) > 1e-6
+    assert rounded.history["train_loss"] == pytest.approx(usual.history["train_loss"], abs=0.02)
+
+
+def test_a_network_in_bfloat16_returns_float32():
+    model = checkpoints.build(
+        precision.architecture(lambda shape, classes: small_cnn(shape, classes), {"precision": "bfloat16"}),
+        SHAPE, 3, (0.5,), (0.2,),
+    )  # fmt: skip
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert model(torch.rand(5, *SHAPE)).dtype == torch.float32
+        assert network()(torch.rand(5, *SHAPE)).dtype == torch.bfloat16
 
 
 def test_an_objective_in_bfloat16_computes_products_in_it_and_says_the_same_of_itself():

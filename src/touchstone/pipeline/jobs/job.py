@@ -131,7 +131,7 @@ class Job:
             raise JobError(f"{file}: {error}") from error
         if "draws" not in self.settings and any(getattr(module, "random", False) for module in network.modules()):
             raise JobError(f"{file}: the program draws random numbers; give its classifier draws: 20 or more")
-        return precision.laid_out(network, self.settings)
+        return precision.adapted(network, self.settings)
 
 
 @functools.cache  # it looks through the libraries of the process, which takes longer than reading a task's inputs

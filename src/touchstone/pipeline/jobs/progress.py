@@ -82,7 +82,8 @@ class Resume:
         import numpy as np
         from safetensors.numpy import save
 
-        state = {name: np.ascontiguousarray(value) for name, value in state.items()}
+        # Not ascontiguousarray: it gives scalars a dimension, and then Adam's moments no longer fit a scalar weight.
+        state = {name: np.asarray(value, order="C") for name, value in state.items()}
         marked = {**state, "resume.mark": np.frombuffer(self._mark(state), dtype=np.uint8)}
         whole_files.write_whole(self.path, save(marked), lasting=False)  # `read` ignores what a power cut damaged
 
