@@ -58,6 +58,24 @@ def test_a_study_says_of_every_criterion_who_plays_its_roles_or_why_it_is_not_ru
     assert set(BOOK.criteria) & of_papers(settings["papers"]) <= set(settings["claims"])
 
 
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_gives_a_criterion_attacks_of_its_eps(study):
+    settings = load(study, ROOT)
+    asked = {name: roles for name, roles in settings["claims"].items() if not isinstance(roles, str)}
+
+    wrong = {
+        (name, roles[role], value)
+        for name, roles in asked.items()
+        for condition in BOOK.criteria[name].tests
+        for role, player in BOOK.criteria[name].roles.items()
+        if player.section == "attacks" and f"/{{{role}}}" in condition.rows.examples
+        for key, value in condition.rows.threat
+        if key == "eps" and settings["attacks"][roles[role]].get("eps") != pytest.approx(value, rel=1e-3)
+    }
+
+    assert not wrong
+
+
 def made_up(planned, with_router):
     """An artefact of six images where a plan has one of an evaluation about accuracy."""
     if planned.role == "detectors":
