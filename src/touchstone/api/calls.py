@@ -124,10 +124,14 @@ def check_logits(model: Model, images: Tensor, backward: Model | None = None) ->
         )
 
 
+def are_probabilities(logits: Tensor) -> bool:
+    """Return whether no value is negative and each row sums to 1."""
+    return bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-3).all())
+
+
 def check_no_probabilities(model: Model, images: Tensor) -> None:
     """Warn about a model that returns probabilities: if it is sure, attacks on it fail only for that reason."""
-    logits = first_logits(model, images, 8)
-    if bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-3).all()):
+    if are_probabilities(first_logits(model, images, 8)):
         _warn(
             "the model returns probabilities (each row sums to 1): if it is sure, their gradients are zero, and attacks"
             " fail for that reason only. Return logits: remove the softmax at its end"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from touchstone.adversary.expectation import Expected
+from touchstone.api.calls import are_probabilities
 from touchstone.assay.class_order import Numbering, right_order
 from touchstone.assay.steadiness import check_steady, varies
 from touchstone.messages import first_line
@@ -170,8 +171,7 @@ def _sees(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> 
 
 def _unbounded(logits: Tensor, findings: Findings) -> None:
     """Raise ValueError for probabilities: if the model is sure, their gradients vanish, and attacks fail only for that."""
-    sums = logits.sum(1)
-    if bool((logits >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all()):
+    if are_probabilities(logits):
         raise ValueError(
             "the model returns probabilities (each row sums to 1): if it is sure, their gradients are zero, and attacks"
             " would fail for that reason only. Remove the softmax at its end, so that it returns logits"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any, NoReturn
 
 from touchstone.messages import nearest
+from touchstone.pipeline.provenance.cache import DIGEST
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 
 
@@ -57,7 +57,7 @@ def positive(text: str) -> int:
 
 def check_digest(flag: str, text: str | None) -> None:
     """Raise ValueError for a digest that was typed in part: nothing has it, and nothing is forged for that."""
-    if text is not None and not re.fullmatch("sha256:[0-9a-f]{64}", text):
+    if text is not None and not DIGEST.fullmatch(text):
         raise ValueError(f"{flag} {text}: expected a whole digest, sha256: and 64 hexadecimal digits")
 
 

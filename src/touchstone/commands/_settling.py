@@ -100,7 +100,7 @@ def read_rows(study: str) -> list[MetricRow]:
     again = f"run the study first: touchstone run {study}"
     if not path.is_file():
         raise ValueError(f"{path} is missing; {again}")
-    lines = report_tables.numbers(path)
+    lines = report_tables.numbers(path, path.read_bytes())
     absent = [column for column in METRIC_COLUMNS if lines and column not in lines[0]]
     if absent:
         raise ValueError(f"{path}: has no {', '.join(absent)}, so it is of an earlier version; {again}")

@@ -71,10 +71,10 @@ def print_verdicts(study: str) -> int:
 
 def read_lines(study: str) -> tuple[Path, Lines]:
     """Return the path of a finished study's table of claims, and its lines."""
-    path = Path("reports") / study / "claims.csv"
+    path = Path("reports") / study / report_tables.CLAIMS
     if not path.is_file():
         raise ValueError(f"{path} is missing; run the study first: touchstone run {study}")
-    return path, report_tables.claims(path)
+    return path, report_tables.claims(path, path.read_bytes())
 
 
 def _markdown(lines: Lines, wanted: list[str], path: Path) -> str:

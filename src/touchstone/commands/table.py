@@ -43,7 +43,7 @@ def main(options: argparse.Namespace) -> int:
         raise ValueError(
             f"{path} is missing; run the study first: touchstone run {options.study}.{nearest(path.parent.name, known)}"
         )
-    rows = report_tables.numbers(path)
+    rows = report_tables.numbers(path, path.read_bytes())
     if rows and "method" not in rows[0]:
         raise ValueError(f"{path} has no intervals of means; run the study again: touchstone run {options.study}")
     evaluation, metric = options.evaluation, options.metric

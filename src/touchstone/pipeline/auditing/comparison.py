@@ -146,10 +146,8 @@ def read(name: str, root: Path = Path()) -> Report:
 
 
 def _report(name: str, read: Callable[[str], bytes]) -> Report:
-    numbers = report_tables.numbers(f"{name}: {packing.METRICS}", lambda: read(packing.METRICS))
-    return Report(
-        name, numbers, report_tables.claims(f"{name}: {report_tables.CLAIMS}", lambda: read(report_tables.CLAIMS))
-    )
+    numbers = report_tables.numbers(f"{name}: {packing.METRICS}", read(packing.METRICS))
+    return Report(name, numbers, report_tables.claims(f"{name}: {report_tables.CLAIMS}", read(report_tables.CLAIMS)))
 
 
 def compare(first: Report, second: Report) -> Comparison:

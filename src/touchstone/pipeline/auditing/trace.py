@@ -108,22 +108,22 @@ def _report(what: str | None) -> Path:
 
 def _behind(number: str, folder: Path) -> tuple[list[str], str]:
     """Return the files from which a number was computed, and the number in words."""
+    table = folder / (packing.METRICS if number.isdigit() else report_tables.CLAIMS)
     if number.isdigit():
-        table = folder / packing.METRICS
-        rows = report_tables.numbers(table)
+        rows = report_tables.numbers(table, table.read_bytes())
         if not 2 <= int(number) <= len(rows) + 1:
             raise ValueError(f"{table}: has no row in line {number}; lines 2 to {len(rows) + 1} have one")
         row = rows[int(number) - 2]
         description = f"{row['metric']} of {row['entry']} on {row['examples']}: {of_line(row, 'value')}"
     else:
-        claims = {row["claim"]: row for row in report_tables.claims(folder / report_tables.CLAIMS)}
+        claims = {row["claim"]: row for row in report_tables.claims(table, table.read_bytes())}
         if number not in claims:
-            raise ValueError(f"{folder / 'claims.csv'}: no claim {number}.{nearest(number, claims)}")
+            raise ValueError(f"{table}: no claim {number}.{nearest(number, claims)}")
         row = claims[number]
         name = f"{row['number']} " if row["number"] else ""
         description = f"{number}, {row['status']}: {name}{of_line(row, 'measured') or 'no number'}"
         if not row["files"]:
-            raise ValueError(f"{folder / 'claims.csv'}: {description}, which was computed from no file ({row['note']})")
+            raise ValueError(f"{table}: {description}, which was computed from no file ({row['note']})")
     return row["files"].split(), description
 
 
