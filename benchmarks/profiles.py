@@ -30,10 +30,9 @@ import racing
 import stored_detectors
 import training_epochs
 from racing import Results, Rows
-from touchstone.adversary.ascent import keep_better
 from touchstone.adversary.effort import counted
 from touchstone.adversary.goals import Goal
-from touchstone.adversary.losses import logits_loss_and_gradient
+from touchstone.adversary.losses import keep_higher, logits_loss_and_gradient
 from touchstone.adversary.perturbations import Ball, check_inputs
 from touchstone.attacks.apgd import apgd
 from touchstone.attacks.attack_suite import attack_suite
@@ -84,7 +83,7 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Results]:
     images, labels = rows.images, rows.labels
     goal, ball = Goal(labels), Ball(images, pgd_speed.EPS)
     points = ball.random(RandomStreams(0, "attack", rows.ids))
-    best, best_loss, every = images.clone(), torch.zeros(len(images)), torch.arange(len(images))
+    best, best_loss = images.clone(), torch.zeros(len(images))
 
     def look() -> Tensor:
         with torch.no_grad():
@@ -100,7 +99,7 @@ def pgd_pieces(model: nn.Module, rows: Rows, rounds: int) -> list[Results]:
                 model, goal, points
             ),
             "ours: step and projection": lambda: ball.step(points, gradient, pgd_speed.STEP_SIZE),
-            "ours: keep what is better": lambda: keep_better(best, best_loss, every, points, loss),
+            "ours: keep what is better": lambda: keep_higher(best, best_loss, points, loss),
             "ours, twice in a call: a look at logits": look,
             "ours, once in a call: checks of the input": lambda: check_inputs(model, images, labels),
         }

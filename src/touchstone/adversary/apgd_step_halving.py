@@ -59,7 +59,7 @@ def ascend_with_step_halving(
     rises = torch.zeros_like(loss)
     checkpoints = _checkpoints(steps)
     for step in range(1, steps + 1):
-        if bool(torch.isposinf(best_loss).all()):
+        if success is not None and bool(torch.isposinf(best_loss).all()):
             break
         momentum = 0.25 if step > 1 else 0.0
         ahead = ball.step(points, gradient, per_row(size, points))
@@ -79,12 +79,13 @@ def ascend_with_step_halving(
             points, gradient = torch.where(back, best, points), torch.where(back, best_gradient, gradient)
             loss = torch.where(halved, best_loss, loss)
             last, best_at_last, rises = step, best_loss, torch.zeros_like(rises)
-            if bool((over := torch.isposinf(best_loss)).any()):
+            if success is not None and len(over := torch.nonzero(torch.isposinf(best_loss))[:, 0]):
                 finished[rows[over]] = best[over]
-                rows, goal, ball = rows[~over], goal.take(~over), ball.take(~over)
-                points, previous, gradient, loss, rises = (x[~over] for x in (points, previous, gradient, loss, rises))
-                best, best_loss, best_gradient = best[~over], best_loss[~over], best_gradient[~over]
-                size, best_at_last, halved = size[~over], best_at_last[~over], halved[~over]
+                left = torch.nonzero(~torch.isposinf(best_loss))[:, 0]  # an index by a mask would wait for a GPU
+                rows, goal, ball = rows[left], goal.take(left), ball.take(left)
+                points, previous, gradient, loss, rises = (x[left] for x in (points, previous, gradient, loss, rises))
+                best, best_loss, best_gradient = best[left], best_loss[left], best_gradient[left]
+                size, best_at_last, halved = size[left], best_at_last[left], halved[left]
     finished[rows], finished_loss[rows] = best, best_loss
     return finished, finished_loss
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from touchstone.adversary.goals import Goal, strongest
-from touchstone.adversary.losses import logits_loss_and_gradient
+from touchstone.adversary.losses import keep_higher, logits_loss_and_gradient
 from touchstone.adversary.perturbations import Ball
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import per_row
@@ -48,9 +48,9 @@ def ascend(
         The better of `best` and the highest-loss point visited, (N, C, H, W), and its loss (N,). With
         `stop_on_success`, a row that is misclassified returns that point with the loss +inf.
     """
-    best, best_loss = best.clone(), best_loss.clone()
+    finished, finished_loss = best.clone(), best_loss.clone()
     rows = torch.nonzero(best_loss < torch.inf)[:, 0]
-    points, goal, ball = start[rows], goal.take(rows), ball.take(rows)
+    points, best, best_loss, goal, ball = start[rows], best[rows], best_loss[rows], goal.take(rows), ball.take(rows)
     for step in range(steps + 1):
         if len(rows) == 0:
             break
@@ -60,28 +60,16 @@ def ascend(
                 loss = goal(logits)
         else:
             logits, loss, gradient = logits_loss_and_gradient(model, goal, points)
-        keep_better(best, best_loss, rows, points, loss)
-        if stop_on_success and bool((won := goal.reached(logits)).any()):
-            best[rows[won]], best_loss[rows[won]] = points[won], torch.inf
-            rows, points, gradient = rows[~won], points[~won], gradient[~won]
-            goal, ball = goal.take(~won), ball.take(~won)
+        best, best_loss = keep_higher(best, best_loss, points, loss)
+        if stop_on_success and len(won := torch.nonzero(goal.reached(logits))[:, 0]):
+            finished[rows[won]], finished_loss[rows[won]] = points[won], torch.inf
+            left = torch.nonzero(~goal.reached(logits))[:, 0]  # an index by a mask would wait for a GPU
+            rows, points, gradient, best, best_loss = (x[left] for x in (rows, points, gradient, best, best_loss))
+            goal, ball = goal.take(left), ball.take(left)
         if step < steps:
             points = ball.step(points, gradient, step_size)
-    return best, best_loss
-
-
-def keep_better(best: Tensor, best_loss: Tensor, rows: Tensor, points: Tensor, loss: Tensor) -> None:
-    """Write points and losses, in place, for the rows whose loss is higher.
-
-    Args:
-        best: (N, C, H, W), changed in place.
-        best_loss: (N,), changed in place.
-        rows: (M,) indices of the rows that `points` belong to.
-        points: (M, C, H, W).
-        loss: (M,).
-    """
-    better = loss > best_loss[rows]
-    best[rows[better]], best_loss[rows[better]] = points[better], loss[better]
+    finished[rows], finished_loss[rows] = best, best_loss
+    return finished, finished_loss
 
 
 def ascend_each(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -19,9 +20,9 @@ def check_images(images: Tensor) -> None:
     """Raise ValueError unless `images` are finite floats in [0, 1]."""
     if not images.is_floating_point():
         raise ValueError(f"images are {images.dtype}, expected floats in [0, 1]")
-    if not bool(torch.isfinite(images).all()):
+    low, high = (float(end) for end in images.aminmax()) if images.numel() else (0.0, 1.0)  # NaN if any pixel is
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("images contain NaN or infinity")
-    low, high = (float(end) for end in images.aminmax()) if images.numel() else (0.0, 1.0)
     if low < 0 or high > 1:
         raise ValueError(f"images are in [{low:g}, {high:g}], expected [0, 1]")
 
