@@ -593,3 +593,10 @@ def test_the_norm_of_a_square_of_one_product_is_known_on_paper():
     norms = gradient_norms(model, torch.tensor([[2.0]]), lambda logits: logits[:, 0] ** 2 / 2)  # gradient: w x * x
 
     assert norms.item() == (3 * 2 * 2) ** 2
+
+
+@pytest.mark.parametrize(("device", "chunks"), [("cpu", 16), ("meta", 1)])  # meta: as on a GPU
+def test_convolutions_take_examples_in_large_chunks_but_on_a_cpu(device, chunks):
+    values = torch.empty(64, 1, device=device)
+
+    assert len(list(convolution_norms._chunks(2**16, values, values))) == chunks
