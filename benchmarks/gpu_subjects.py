@@ -169,7 +169,7 @@ def verdicts(one: Subject, count: int, batch: int, device: str) -> dict[str, flo
 
 
 class Counting(TorchDispatchMode):
-    """Count the operations of a block, and those for which Python waits for the device.
+    """Count the operations of a block, and those for which Python waits for the device, copies to and from it included.
 
     On a CPU this includes the scalars of Adam, which are never on a GPU.
     """
@@ -180,9 +180,14 @@ class Counting(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Count one operation, and do it."""
-        places = args[1] if func.__name__.startswith("index") and isinstance(args[1], list | tuple) else []
+        name, source = func.__name__.split(".")[0], args[0] if args and isinstance(args[0], Tensor) else None
+        places = args[1] if name.startswith("index") and isinstance(args[1], list | tuple) else []
         masked = any(place is not None and place.dtype == torch.bool for place in places)  # as many as are True
-        read = func.__name__.split(".")[0] in ("_local_scalar_dense", "nonzero", "equal")
+        read = masked or name in ("_local_scalar_dense", "nonzero", "equal")
+        result = func(*args, **(kwargs or {}))
         self.operations += 1
-        self.waits += (masked or read) and args[0].device.type == self.device
-        return func(*args, **(kwargs or {}))
+        if source is not None and name == "_to_copy" and result.device != source.device:
+            self.waits += self.device in (source.device.type, result.device.type)
+        elif source is not None:
+            self.waits += read and source.device.type == self.device
+        return result

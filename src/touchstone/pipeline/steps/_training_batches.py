@@ -39,34 +39,38 @@ class Augmentation:
 
 
 UNCHANGED = Augmentation()
+MOST_NUMBERS = 2**28  # of images that stay on the device; 1 GiB in float32, and all of CIFAR-10 is 0.6
 
 
 class Batches:
-    """The rows of one ExampleSet as batches on the device, each with the random streams of its examples."""
+    """The rows of one ExampleSet as batches on the device, each with the random streams of its examples.
+
+    Images that fit are copied to the device once, because Python waits for each copy to a GPU.
+    """
 
     def __init__(
         self, examples: ExampleSet, seed: int, stream: str, device: str, augment: Augmentation = UNCHANGED
     ) -> None:
         self.augment = augment
-        self.images = torch.tensor(examples.images)
-        self.labels = torch.tensor(examples.labels)
-        self.ids = torch.tensor(examples.example_ids)
+        self.images = _near(torch.tensor(examples.images), device)
+        self.labels = torch.tensor(examples.labels, device=device)
+        self.ids = torch.tensor(examples.example_ids, device=device)
         self.seed, self.stream, self.device = seed, stream, device
 
     def shuffled(self, epoch: int, size: int) -> Iterator[Tensor]:
         """Yield the rows of each batch of an epoch, in the epoch's random order."""
-        yield from torch.split(_permutation(self.seed, f"order.{epoch}", len(self.ids)), size)
+        yield from torch.split(_permutation(self.seed, f"order.{epoch}", len(self.ids)).to(self.device), size)
 
     def in_order(self, size: int) -> Iterator[Tensor]:
         """Yield the rows of each batch as they come."""
-        yield from torch.split(torch.arange(len(self.ids)), size)
+        yield from torch.split(torch.arange(len(self.ids), device=self.device), size)
 
     def batch(self, rows: Tensor, epoch: int) -> tuple[Tensor, Tensor, RandomStreams]:
         """Return images, labels and random streams of some rows, on the device."""
-        ids = self.ids[rows].to(self.device)
+        ids = self.ids[rows]
         views = RandomStreams(self.seed, f"augment.{epoch}", ids)
         draws = RandomStreams(self.seed, f"{self.stream}.{epoch}", ids)
-        return self.augment(self.images[rows].to(self.device), views), self.labels[rows].to(self.device), draws
+        return self.augment(_rows(self.images, rows), views), self.labels[rows], draws
 
 
 class Outliers:
@@ -85,25 +89,34 @@ class Outliers:
         for one in sets:
             if one.images.shape[1:] != shape:
                 raise ContractError(f"outliers {one.source} are {one.images.shape[1:]}, training images {shape}")
-        self.images = torch.tensor(np.concatenate([one.images for one in sets]))
+        self.images = _near(torch.tensor(np.concatenate([one.images for one in sets])), device)
         # Ids are rows of their own source: sets are told apart by the high bits.
         ids = [one.example_ids + (position << 40) for position, one in enumerate(sets)]
-        self.ids = torch.tensor(np.concatenate(ids))
+        self.ids = torch.tensor(np.concatenate(ids), device=device)
         self.size, self.seed, self.device = size, seed, device
-        self.epoch, self.order = -1, torch.arange(0)
+        self.epoch, self.order = -1, torch.arange(0, device=device)
 
     def batch(self, epoch: int | None, index: int) -> dict[str, Any]:
         """Return the inputs of an objective for one batch; epoch None is validation, in the order given."""
         count = len(self.ids)
-        places = (index * self.size + torch.arange(self.size)) % count
+        places = (index * self.size + torch.arange(self.size, device=self.device)) % count
         if epoch is not None and epoch != self.epoch:
-            self.epoch, self.order = epoch, _permutation(self.seed, f"outlier_order.{epoch}", count)
+            self.epoch, self.order = epoch, _permutation(self.seed, f"outlier_order.{epoch}", count).to(self.device)
         rows = places if epoch is None else self.order[places]
-        ids = self.ids[rows].to(self.device)
-        outliers = self.images[rows].to(self.device)
+        ids, outliers = self.ids[rows], _rows(self.images, rows)
         if epoch is not None:
             outliers = self.augment(outliers, RandomStreams(self.seed, f"outlier_augment.{epoch}", ids))
         return {"outliers": outliers, "outlier_generator": RandomStreams(self.seed, f"outlier_attack.{epoch}", ids)}
+
+
+def _near(images: Tensor, device: str) -> Tensor:
+    """Return images on the device, or where they are if they would take too much of its memory."""
+    return images.to(device) if images.numel() <= MOST_NUMBERS else images
+
+
+def _rows(images: Tensor, rows: Tensor) -> Tensor:
+    """Return some images on the device of the row numbers."""
+    return images[rows.to(images.device)].to(rows.device)
 
 
 def _permutation(seed: int, stream: str, count: int) -> Tensor:

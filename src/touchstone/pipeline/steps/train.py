@@ -23,6 +23,7 @@ from touchstone.contracts import (
 from touchstone.networks import checkpoints
 from touchstone.numerics import tensors
 from touchstone.pipeline.steps._training_batches import Augmentation, Batches, Outliers
+from touchstone.pipeline.steps._training_losses import Losses
 from touchstone.records.nouns import Array, Checkpoint, ContractError, ExampleSet
 
 Objective = Callable[..., Tensor]  # (model, images, labels, generator, ...) -> mean loss of the batch
@@ -111,7 +112,7 @@ def train(
 
     steps = math.ceil(len(train) / batch_size)
     for epoch in range(first, epochs):
-        total = 0.0
+        losses = Losses(learning_rate)
         model.train()
         with tensors.seeded(seed, f"dropout.{epoch}"):
             for index, rows in enumerate(data.shuffled(epoch, batch_size)):
@@ -120,31 +121,32 @@ def train(
                 images, labels, draws = data.batch(rows, epoch)
                 optimiser.zero_grad(set_to_none=True)
                 loss = objective(model, images, labels, draws, **beyond_the_batch(epoch, index))
-                total += _finite(loss, f"epoch {epoch + 1}, batch {index + 1}", learning_rate) * len(rows)
+                losses.add(loss, len(rows), f"epoch {epoch + 1}, batch {index + 1}")
                 torch.autograd.backward(loss)
                 optimiser.step()
                 if progress is not None:
                     progress(epoch * steps + index + 1, epochs * steps)
-        history["train_loss"].append(total / len(train))
+        history["train_loss"].append(losses.total() / len(train))
 
-        total, right = 0.0, 0
+        losses, right = Losses(learning_rate), torch.zeros((), dtype=torch.int64, device=device)
         with tensors.frozen(model), tensors.frozen(beside):
             for index, rows in enumerate(held_out.in_order(batch_size)):
                 images, labels, draws = held_out.batch(rows, 0)  # the same draws in every epoch: epochs compare
                 loss = objective(model, images, labels, draws, **beyond_the_batch(None, index))
-                total += _finite(loss, f"validation after epoch {epoch + 1}", learning_rate) * len(rows)
+                losses.add(loss, len(rows), f"validation after epoch {epoch + 1}")
                 if classes:
-                    right += int((model(images).argmax(1) == labels).sum())
-        if choose == "best" and total / len(validation) < min(history["validation_loss"], default=math.inf):
+                    right += (model(images).argmax(1) == labels).sum()
+        validation_loss = losses.total() / len(validation)
+        if choose == "best" and validation_loss < min(history["validation_loss"], default=math.inf):
             best = checkpoints.weights_of(model)
-        history["validation_loss"].append(total / len(validation))
+        history["validation_loss"].append(validation_loss)
         if classes:
-            history["validation_accuracy"].append(right / len(validation))
+            history["validation_accuracy"].append(int(right) / len(validation))
         if keep is not None:
             keep(_state(epoch + 1, model, beside, optimiser, history, best))
 
-    losses = history["validation_loss"]
-    chosen = losses.index(min(losses)) + 1 if choose == "best" else epochs
+    curve = history["validation_loss"]
+    chosen = curve.index(min(curve)) + 1 if choose == "best" else epochs
     return Checkpoint(
         weights=best if choose == "best" else checkpoints.weights_of(model),
         architecture=architecture_settings,
@@ -208,13 +210,6 @@ def _channel_statistics(train: ExampleSet, standardised: bool) -> tuple[tuple[fl
     mean = tuple(round(float(value), 6) for value in pixels.mean((0, 2, 3)))
     std = tuple(round(max(float(value), 1e-3), 6) for value in pixels.std((0, 2, 3)))
     return mean, std
-
-
-def _finite(loss: Tensor, where: str, rate: float) -> float:
-    value = loss.item()
-    if not math.isfinite(value):
-        raise FloatingPointError(f"training diverged: the loss is {value} in {where}; learning_rate is {rate:g}")
-    return value
 
 
 def _optimiser(name: str, model: nn.Module, rate: float, momentum: float, decay: float) -> torch.optim.Optimizer:
