@@ -87,7 +87,12 @@ def wide(values: Tensor) -> Tensor:
     return values[:, None, None, None]
 
 
-def gradients(model: nn.Module, rows: Rows) -> None:
+def norms(model: nn.Module, rows: Rows) -> Tensor:
+    """Return the squared norms of each image's gradients, (N, P), from a vectorised map over 128 images at once."""
+    return torch.stack(list(gradient_features.vmapped(128)(model, rows.images, rows.labels).values()), 1)
+
+
+def plain_pass(model: nn.Module, rows: Rows) -> None:
     """Take one forward and one backward pass with the gradients of all parameters, and no norms."""
     gradient_features.plain(model.requires_grad_(True), rows.images, rows.labels)
 
@@ -102,9 +107,10 @@ def training(
     eps: float,
     batch: int,
     rate: float,
+    epochs: int = 1,
     our_start: bool = False,
 ) -> dict[str, Array]:
-    """Return the weights that an epoch ends in, from our initial weights and in our order.
+    """Return the weights that some epochs end in, from our initial weights and in our order.
 
     The data lie where the network does, and no batch is waited for. attack: (model, rows, start) -> images.
     """
@@ -115,20 +121,23 @@ def training(
         start = Ball(part.images, eps).random(RandomStreams(0, stream, part.ids)) if our_start else None
         return part.images if attack is None else attack(model.eval(), part, start=start)
 
-    order = torch.Generator().manual_seed(tensors.derive(0, "order.0"))
-    turns = torch.randperm(len(data.ids), generator=order).to(data.ids.device).split(batch)
-    for turn, places in enumerate(turns):
-        optimiser.param_groups[0]["lr"] = rate * 0.5 * (1 + math.cos(math.pi * turn / len(turns)))
-        part = data.take(places)
-        images = seen(part, "attack.0")
-        model.train().requires_grad_(True)
-        optimiser.zero_grad()
-        functional.cross_entropy(model(images), part.labels, reduction="none").mean().backward()
-        optimiser.step()
-    model.eval().requires_grad_(False)
-    losses, right = [], []
-    for part in (Rows(*columns) for columns in tensors.batches(batch, *unseen)):
-        losses.append(functional.cross_entropy(model(seen(part, "validation_attack.0")), part.labels, reduction="sum"))
-        right.append((model(part.images).argmax(1) == part.labels).sum())
-    _ = torch.stack(losses).sum().item(), torch.stack(right).sum().item()  # what a log would show
+    for epoch in range(epochs):
+        order = torch.Generator().manual_seed(tensors.derive(0, f"order.{epoch}"))
+        turns = torch.randperm(len(data.ids), generator=order).to(data.ids.device).split(batch)
+        for turn, places in enumerate(turns):
+            share = (epoch + turn / len(turns)) / epochs
+            optimiser.param_groups[0]["lr"] = rate * 0.5 * (1 + math.cos(math.pi * share))
+            part = data.take(places)
+            images = seen(part, f"attack.{epoch}")
+            model.train().requires_grad_(True)
+            optimiser.zero_grad()
+            functional.cross_entropy(model(images), part.labels, reduction="none").mean().backward()
+            optimiser.step()
+        model.eval().requires_grad_(False)
+        losses, right = [], []
+        for part in (Rows(*columns) for columns in tensors.batches(batch, *unseen)):
+            logits = model(seen(part, "validation_attack.0"))
+            losses.append(functional.cross_entropy(logits, part.labels, reduction="sum"))
+            right.append((model(part.images).argmax(1) == part.labels).sum())
+        _ = torch.stack(losses).sum().item(), torch.stack(right).sum().item()  # what a log would show
     return checkpoints.weights_of(model)

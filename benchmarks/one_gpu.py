@@ -7,7 +7,8 @@ Networks: a small CNN on digits of 1x28x28 and a ResNet-18 on digits of 3x32x32,
 
 - Races: the loops of `bare_loops.py` run under the settings of our jobs (float32, TF32 off, deterministic algorithms), and
   again with torch's defaults. Before any time is measured, both must give the same result; our margins may be
-  smaller. The bare loop for gradient norms does less work: a forward and a backward pass of the batch, without norms.
+  smaller. The bare loop for gradient norms is `torch.func.vmap`. Beside it stands a plain pass: one forward and one
+  backward pass of the batch, without norms. Trainings take three epochs.
 - Operations: the number of torch operations per batch. Waits: the operations for which Python waits for the device.
 - Formats: values of `study.precision` and `study.memory_format`.
 - Verdicts: the same trained network and images on the CPU and on the device.
@@ -42,7 +43,8 @@ from touchstone.numerics import precision, tensors
 from touchstone.numerics.tensors import RandomStreams
 
 SLOWEST, POINTS = 0.8, 1.0  # least share of the bare loop's throughput; most points between verdicts
-OURS, BARE, DEFAULTS = "touchstone", "bare loop", "bare loop, torch's defaults"
+EPOCHS = 3  # of a training that is raced
+OURS, BARE, DEFAULTS, PLAIN = "touchstone", "bare loop", "bare loop, torch's defaults", "plain pass, no norms"
 PARTS = ("races", "verdicts", "formats")
 FORMATS: dict[str, dict[str, str]] = {
     "float32": {},
@@ -58,19 +60,21 @@ Runs = Mapping[str, Run]
 # --- contestants --------------------------------------------------------------------------------------------------
 
 
-def bare_training(one: Subject, attacked: bool, device: str, our_start: bool = False) -> dict[str, Any]:
+def bare_training(
+    one: Subject, attacked: bool, device: str, epochs: int = 1, our_start: bool = False
+) -> dict[str, Any]:
     """Return the final weights of a plain loop whose data are on the device from the start."""
     data, unseen = rows_of(one.training, device), rows_of(one.validation, device)
     attack = partial(bare_loops.pgd, eps=EPS, steps=TRAINING_STEPS) if attacked else None
     assert one.checkpoint is not None
     settings: Results = {"attack": attack, "eps": EPS, "batch": BATCH, "rate": RATE, "our_start": our_start}
-    return bare_loops.training(one.architecture, one.checkpoint, data, unseen, **settings)
+    return bare_loops.training(one.architecture, one.checkpoint, data, unseen, epochs=epochs, **settings)
 
 
 BARE_LOOPS: dict[str, tuple[Run, Run]] = {  # ours first
     "PGD": (gpu_subjects.our_pgd, partial(bare_loops.pgd, eps=EPS, steps=STEPS)),
     "margins": (gpu_subjects.our_margins, bare_loops.margins),
-    "gradient norms": (gpu_subjects.our_norms, bare_loops.gradients),
+    "gradient norms": (gpu_subjects.our_norms, bare_loops.norms),
 }
 
 
@@ -92,6 +96,10 @@ def compare(work: str, model: nn.Module, rows: Rows) -> None:
         plain = gradient_features.worst_error(gradient_features.loop(model.requires_grad_(True), *few), exact)
         allowed = max(gradient_features.TOLERANCE, 2 * plain)  # where p is near 1, float32 rounds 1 - p
         racing.require(error <= allowed, f"gradient norms are wrong by {error:.1e}, those of a loop by {plain:.1e}")
+        first = rows.take(torch.arange(len(few[1]), device=rows.ids.device))
+        theirs, mine = bare(model, first), ours(model, first)
+        apart = float(((theirs - mine).abs() / mine.clamp_min(1e-12)).max())
+        racing.require(apart <= 2 * allowed, f"gradient norms of the loops differ by {apart:.1e}")
         return
     same = {"start": Ball(rows.images, EPS).random(RandomStreams(0, "attack", rows.ids))} if work == "PGD" else {}
     mine, other = ours(model, rows), bare(model, rows, **same)
@@ -146,14 +154,17 @@ def races(one: Subject, images: int, batches: Sequence[int], rounds: int, device
         settle({})
         compare(work, model, rows)
         for batch in sorted({min(batch, len(rows.ids)) for batch in batches}):
-            runs: Runs = {n: partial(in_batches, run, model, rows, batch) for n, run in ((OURS, ours), (BARE, bare))}
-            yield race(work, one, batch, len(rows.ids), {**runs, DEFAULTS: runs[BARE]}, rounds, device)
+            contestants = {OURS: ours, BARE: bare, DEFAULTS: bare}
+            if work == "gradient norms":
+                contestants[PLAIN] = bare_loops.plain_pass
+            runs = {name: partial(in_batches, run, model, rows, batch) for name, run in contestants.items()}
+            yield race(work, one, batch, len(rows.ids), runs, rounds, device)
     for attacked, work in ((False, "clean training"), (True, "PGD training")):
         settle({})
         compare_training(one, attacked, device)
-        loops: tuple[Run, Run] = (gpu_subjects.our_training, bare_training)
-        runs = {name: partial(run, one, attacked, device) for name, run in zip((OURS, BARE), loops, strict=True)}
-        yield race(work, one, BATCH, len(one.training), {**runs, DEFAULTS: runs[BARE]}, rounds, device)
+        loops: Runs = {OURS: gpu_subjects.our_training, BARE: bare_training, DEFAULTS: bare_training}
+        runs = {name: partial(run, one, attacked, device, epochs=EPOCHS) for name, run in loops.items()}
+        yield race(work, one, BATCH, EPOCHS * len(one.training), runs, rounds, device)
 
 
 def formats(one: Subject, images: int, batch: int, rounds: int, device: str) -> list[Results]:
