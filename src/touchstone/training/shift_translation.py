@@ -57,7 +57,7 @@ def _blend(first: Tensor, second: Tensor, factor: float) -> Tensor:
 def _dark(levels: Tensor) -> Tensor:
     gray = levels
     if levels.shape[1] == 3:
-        gray = ((levels * levels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True) / 65536).round()
+        gray = ((levels * levels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True) / 65536 + 0.5).floor()
     mean = (gray.double().mean((1, 2, 3), keepdim=True) + 0.5).floor().to(levels.dtype)
     return _blend(torch.zeros_like(levels), _blend(mean, levels, 3.8), 0.1)
 

@@ -3,6 +3,7 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -124,3 +125,17 @@ def test_shifted_training_images_are_those_of_the_natural_shift(shift, channels)
 
     expected = torch.from_numpy(natural_shift(examples, shift=shift).images)
     assert (seen[0] - expected).abs().max() * 255 < 1e-3
+
+
+def test_a_colour_whose_gray_lies_between_two_levels_is_darkened_as_the_natural_shift_does():
+    every = np.stack(np.meshgrid(*[np.arange(256)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    colours = every[every @ shift_translation.LUMA % 65536 == 32768]
+    pixels = torch.tensor(colours / np.float32(255), dtype=torch.float32).view(-1, 3, 1, 1).expand(-1, -1, 4, 4)
+    labels = torch.zeros(len(colours), dtype=torch.int64)
+    examples = ExampleSet(pixels.numpy(), labels.numpy(), np.arange(len(colours)), "here")
+    seen = []
+
+    shift_translation.shift_translation(lambda points: seen.append(points) or points, pixels, labels, None)
+
+    assert len(colours) > 200
+    assert np.array_equal((seen[0] * 255).round(), (natural_shift(examples, shift="darker").images * 255).round())
