@@ -12,6 +12,7 @@ from touchstone.data.natural_shift import natural_shift
 from touchstone.models.patch_discriminator import patch_discriminator
 from touchstone.models.unet import unet
 from touchstone.networks import checkpoints
+from touchstone.numerics import precision
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.records.nouns import ExampleSet
 from touchstone.training import cycle_gan, pix2pix, shift_translation
@@ -113,13 +114,15 @@ def test_two_generators_that_undo_each_other_have_no_cycle_loss():
 
 @pytest.mark.parametrize("shift", ["darker", "sharper"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_shifted_training_images_are_those_of_the_natural_shift(shift, channels):
+@pytest.mark.parametrize("number", ["float32", "bfloat16"])
+def test_shifted_training_images_are_those_of_the_natural_shift(shift, channels, number):
     pixels = (torch.rand(5, channels, 9, 9, generator=torch.Generator().manual_seed(3)) * 255).round() / 255
     labels = torch.zeros(5, dtype=torch.int64)
     examples = ExampleSet(pixels.numpy(), labels.numpy(), torch.arange(5).numpy(), "here")
     seen = []
 
-    shift_translation.shift_translation(
+    objective = precision.objective(shift_translation.shift_translation, {"precision": number, "device": "cpu"})
+    objective(
         lambda points: seen.append(points) or points, pixels, labels, RandomStreams(0, "", torch.arange(5)), shift=shift
     )
 
