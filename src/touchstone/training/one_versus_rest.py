@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -23,7 +25,22 @@ def one_versus_rest(model: Model, images: Tensor, labels: Tensor, generator: Ran
     if bool((log_probabilities > 0).any()):
         raise ValueError("one_versus_rest needs log-probabilities at most 0, such as those of shallow_rbf")
     own = log_probabilities.gather(1, labels[:, None])[:, 0]
-    # log(1 - p); the bound keeps the gradient finite at p = 1.
-    against = torch.log(-torch.expm1(log_probabilities.clamp(max=-1e-6)))
-    others = against.sum(1) - against.gather(1, labels[:, None])[:, 0]
+    others = _log_of_rest(log_probabilities).scatter(1, labels[:, None], 0.0).sum(1)
     return -(own + others).mean()
+
+
+def _log_of_rest(log_probabilities: Tensor) -> Tensor:
+    """Return log(1 - p) of each log p <= 0, with a finite gradient, which does not vanish at p near 1.
+
+    Near 1, 1 / log p is the gradient. Behind a sigmoid it is multiplied by 1 - p, and the product is -p: a class that is
+    confidently wrong is pushed down with full force. So nothing is cut off before log p is no longer a normal number,
+    at z = 87 in float32. From there on the value is that of the smallest one, and the gradient passes.
+    """
+    smallest = torch.finfo(log_probabilities.dtype).tiny
+    beyond = log_probabilities > -smallest
+    bounded = torch.where(beyond, log_probabilities - log_probabilities.detach() - smallest, log_probabilities)
+    # Each form is exact on its side of p = 1/2. Each sees a harmless -1 on the other, where its gradient may be infinite.
+    likely = bounded > -math.log(2)
+    above = torch.log(-torch.expm1(bounded.where(likely, -1.0)))
+    below = torch.log1p(-torch.exp(bounded.where(~likely, -1.0)))
+    return torch.where(likely, above, below)

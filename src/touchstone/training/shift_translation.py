@@ -6,12 +6,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from touchstone.contracts import Model
 from touchstone.numerics.tensors import RandomStreams
 
-SMOOTH = ((1.0, 1.0, 1.0), (1.0, 5.0, 1.0), (1.0, 1.0, 1.0))  # PIL.ImageFilter.SMOOTH, over 13
 LUMA = (19595, 38470, 7471)  # PIL's weights of red, green and blue, over 65536
 
 
@@ -57,14 +55,16 @@ def _blend(first: Tensor, second: Tensor, factor: float) -> Tensor:
 def _dark(levels: Tensor) -> Tensor:
     gray = levels
     if levels.shape[1] == 3:
-        gray = ((levels * levels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True) / 65536).round()
+        gray = ((levels * levels.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True) / 65536 + 0.5).floor()
     mean = (gray.double().mean((1, 2, 3), keepdim=True) + 0.5).floor().to(levels.dtype)
     return _blend(torch.zeros_like(levels), _blend(mean, levels, 3.8), 0.1)
 
 
 def _sharp(levels: Tensor) -> Tensor:
-    channels = levels.shape[1]
-    kernel = (levels.new_tensor(SMOOTH) / 13).expand(channels, 1, 3, 3)
+    # PIL.ImageFilter.SMOOTH: 5 for the pixel and 1 for each neighbour, over 13. Sums are whole numbers in float32, while a
+    # convolution would round to what study.precision says.
+    rows = levels[..., :-2, :] + levels[..., 1:-1, :] + levels[..., 2:, :]
+    squares = rows[..., :-2] + rows[..., 1:-1] + rows[..., 2:]
     smooth = levels.clone()  # PIL does not change the border
-    smooth[..., 1:-1, 1:-1] = (functional.conv2d(levels, kernel, groups=channels) + 0.5).floor().clamp(0, 255)
+    smooth[..., 1:-1, 1:-1] = ((squares + 4 * levels[..., 1:-1, 1:-1]) / 13 + 0.5).floor()
     return _blend(smooth, levels, 15.0)

@@ -5,9 +5,11 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from touchstone.models.ensemble import ensemble
 from touchstone.models.mlp import mlp
+from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.networks import checkpoints
 from touchstone.numerics.tensors import RandomStreams
@@ -83,6 +85,48 @@ def test_one_versus_rest_has_finite_gradients_at_probability_one():
     loss.backward()
 
     assert bool(torch.isfinite(loss)) and bool(torch.isfinite(logits.grad).all())
+
+
+SATURATED = [5.0, 12.0, 20.0, 40.0, 80.0]
+
+
+@pytest.mark.parametrize("z", [*SATURATED, *(-z for z in SATURATED), 0.0, -0.5, 0.5])
+def test_one_versus_rest_of_sigmoids_is_their_binary_cross_entropy_however_saturated(z):
+    logits = torch.tensor([[z, 0.3, -z]], requires_grad=True)
+    exact = logits.detach().double().requires_grad_()
+    draws, label = RandomStreams(0, "a", torch.arange(1)), torch.tensor([1])
+
+    loss = one_versus_rest(lambda _: functional.logsigmoid(logits), torch.zeros(1, 1, 1, 1), label, draws)
+    closed_form = (
+        functional.softplus(exact[0, 0]) + functional.softplus(-exact[0, 1]) + functional.softplus(exact[0, 2])
+    )
+    loss.backward()
+    closed_form.backward()
+
+    assert loss.item() == pytest.approx(closed_form.item(), rel=1e-5)
+    torch.testing.assert_close(logits.grad.double(), exact.grad, rtol=1e-4, atol=0)
+
+
+def test_one_versus_rest_has_the_gradient_of_the_logarithm_near_an_rbf_centre_of_another_class():
+    network = shallow_rbf((1, 2, 2), 2)
+    images = network.centres.detach()[1].view(1, 1, 2, 2) + 1e-4
+    draws = RandomStreams(0, "a", torch.arange(1))
+
+    one_versus_rest(network, images, torch.tensor([0]), draws).backward()
+
+    # log(1 - p) is log(sum of a d^2) there, and falls with 2 a d / (sum of a d^2) = 1 / (2 d) in each of four pixels.
+    torch.testing.assert_close(network.centres.grad[1], torch.full((4,), 5000.0), rtol=1e-3, atol=0)
+
+
+def test_one_versus_rest_has_finite_gradients_at_certainty_and_impossibility():
+    logits = torch.tensor([[0.0, -0.0, 0.0, -torch.inf]], requires_grad=True)
+    draws = RandomStreams(0, "a", torch.arange(1))
+
+    loss = one_versus_rest(lambda _: logits, torch.zeros(1, 1, 1, 1), torch.tensor([0]), draws)
+    loss.backward()
+
+    assert bool(torch.isfinite(loss)) and bool(torch.isfinite(logits.grad).all())
+    assert bool((logits.grad[0, 1:3] > 1e30).all())
 
 
 def test_one_versus_rest_refuses_ordinary_logits(batch):

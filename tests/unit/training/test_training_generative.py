@@ -3,6 +3,7 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from touchstone.data.natural_shift import natural_shift
 from touchstone.models.patch_discriminator import patch_discriminator
 from touchstone.models.unet import unet
 from touchstone.networks import checkpoints
+from touchstone.numerics import precision
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.records.nouns import ExampleSet
 from touchstone.training import cycle_gan, pix2pix, shift_translation
@@ -112,15 +114,31 @@ def test_two_generators_that_undo_each_other_have_no_cycle_loss():
 
 @pytest.mark.parametrize("shift", ["darker", "sharper"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_shifted_training_images_are_those_of_the_natural_shift(shift, channels):
+@pytest.mark.parametrize("number", ["float32", "bfloat16"])
+def test_shifted_training_images_are_those_of_the_natural_shift(shift, channels, number):
     pixels = (torch.rand(5, channels, 9, 9, generator=torch.Generator().manual_seed(3)) * 255).round() / 255
     labels = torch.zeros(5, dtype=torch.int64)
     examples = ExampleSet(pixels.numpy(), labels.numpy(), torch.arange(5).numpy(), "here")
     seen = []
 
-    shift_translation.shift_translation(
+    objective = precision.objective(shift_translation.shift_translation, {"precision": number, "device": "cpu"})
+    objective(
         lambda points: seen.append(points) or points, pixels, labels, RandomStreams(0, "", torch.arange(5)), shift=shift
     )
 
     expected = torch.from_numpy(natural_shift(examples, shift=shift).images)
     assert (seen[0] - expected).abs().max() * 255 < 1e-3
+
+
+def test_a_colour_whose_gray_lies_between_two_levels_is_darkened_as_the_natural_shift_does():
+    every = np.stack(np.meshgrid(*[np.arange(256)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    colours = every[every @ shift_translation.LUMA % 65536 == 32768]
+    pixels = torch.tensor(colours / np.float32(255), dtype=torch.float32).view(-1, 3, 1, 1).expand(-1, -1, 4, 4)
+    labels = torch.zeros(len(colours), dtype=torch.int64)
+    examples = ExampleSet(pixels.numpy(), labels.numpy(), np.arange(len(colours)), "here")
+    seen = []
+
+    shift_translation.shift_translation(lambda points: seen.append(points) or points, pixels, labels, None)
+
+    assert len(colours) > 200
+    assert np.array_equal((seen[0] * 255).round(), (natural_shift(examples, shift="darker").images * 255).round())

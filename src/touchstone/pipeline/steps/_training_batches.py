@@ -74,7 +74,10 @@ class Batches:
 
 
 class Outliers:
-    """All outlier sets as one, in the order of each epoch; batch after batch, from the start again at the end."""
+    """All outlier sets as one, in the order of each epoch; batch after batch, from the start again at the end.
+
+    An outlier that comes again in the same epoch draws anew: it has another view, and its attack another start.
+    """
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class Outliers:
             if one.images.shape[1:] != shape:
                 raise ContractError(f"outliers {one.source} are {one.images.shape[1:]}, training images {shape}")
         self.images = _near(torch.tensor(np.concatenate([one.images for one in sets])), device)
-        # Ids are rows of their own source: sets are told apart by the high bits.
+        # Ids are rows of their own source: sets differ from bit 40 on, and the turns of an epoch from bit 48 on.
         ids = [one.example_ids + (position << 40) for position, one in enumerate(sets)]
         self.ids = torch.tensor(np.concatenate(ids), device=device)
         self.size, self.seed, self.device = size, seed, device
@@ -99,11 +102,12 @@ class Outliers:
     def batch(self, epoch: int | None, index: int) -> dict[str, Any]:
         """Return the inputs of an objective for one batch; epoch None is validation, in the order given."""
         count = len(self.ids)
-        places = (index * self.size + torch.arange(self.size, device=self.device)) % count
+        position = index * self.size + torch.arange(self.size, device=self.device)  # since the start of the epoch
+        places, turns = position % count, position // count
         if epoch is not None and epoch != self.epoch:
             self.epoch, self.order = epoch, _permutation(self.seed, f"outlier_order.{epoch}", count).to(self.device)
         rows = places if epoch is None else self.order[places]
-        ids, outliers = self.ids[rows], _rows(self.images, rows)
+        ids, outliers = self.ids[rows] + (turns << 48), _rows(self.images, rows)
         if epoch is not None:
             outliers = self.augment(outliers, RandomStreams(self.seed, f"outlier_augment.{epoch}", ids))
         return {"outliers": outliers, "outlier_generator": RandomStreams(self.seed, f"outlier_attack.{epoch}", ids)}

@@ -129,7 +129,8 @@ def train(
         history["train_loss"].append(losses.total() / len(train))
 
         losses, right = Losses(learning_rate), torch.zeros((), dtype=torch.int64, device=device)
-        with tensors.frozen(model), tensors.frozen(beside):
+        # A network or attack that draws from torch's generator draws the same in every epoch, too.
+        with tensors.seeded(seed, "validation"), tensors.frozen(model), tensors.frozen(beside):
             for index, rows in enumerate(held_out.in_order(batch_size)):
                 images, labels, draws = held_out.batch(rows, 0)  # the same draws in every epoch: epochs compare
                 loss = objective(model, images, labels, draws, **beyond_the_batch(None, index))

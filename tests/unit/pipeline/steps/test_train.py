@@ -154,6 +154,19 @@ def test_validation_is_never_shuffled_and_draws_the_same_in_every_epoch():
     assert torch.equal(draws[0], draws[1]) and torch.equal(draws[0], draws[2])
 
 
+def test_what_validation_draws_from_the_global_generator_depends_on_the_seed_alone():
+    def drawing(model, images, labels, generator):
+        return 0 * model[1].weight + torch.rand(())
+
+    def curve(seed):
+        return run(drawing, constant, seed=seed).history["validation_loss"].tolist()
+
+    first, again, other = curve(0), curve(0), curve(1)
+
+    assert first == again and len(set(first)) == 1
+    assert first != other
+
+
 def brightness(model, images, labels, generator):
     return images.mean() + 0 * model[1].weight
 
