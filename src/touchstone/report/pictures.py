@@ -46,7 +46,7 @@ class Picture(NamedTuple):
     doubts: list[str]  # each an attack behind the figure and the checks that it failed
     lines: list[int]  # of the rows that its marks show
     svg: bytes
-    pdf: bytes
+    pdf: bytes | None
     png: bytes | None
 
     @property
@@ -63,17 +63,20 @@ class Picture(NamedTuple):
     @property
     def files(self) -> dict[str, bytes]:
         """The figure's own files, by their paths in the report's folder."""
-        files = {"svg": self.svg, "pdf": self.pdf} | ({"png": self.png} if self.png else {})
-        return {f"figures/{self.name}.{ending}": data for ending, data in files.items()}
+        files = {"svg": self.svg, "pdf": self.pdf, "png": self.png}
+        return {f"figures/{self.name}.{ending}": data for ending, data in files.items() if data}
 
 
-def pictures(figures: Mapping[str, Drawing], rows: list[MetricRow], doubts: Doubts) -> tuple[list[Picture], Markup]:
+def pictures(
+    figures: Mapping[str, Drawing], rows: list[MetricRow], doubts: Doubts, pdf: bool = True
+) -> tuple[list[Picture], Markup]:
     """Draw every figure, each method in one colour throughout.
 
     Args:
         figures: {name: what draws it}.
         rows: all metrics rows; their order decides the methods' colours.
         doubts: the checks that attacks failed.
+        pdf: whether to draw each figure as PDF, too.
 
     Returns:
         The pictures in the order of `figures`, and the style sheet that their SVG on the page needs.
@@ -82,7 +85,7 @@ def pictures(figures: Mapping[str, Drawing], rows: list[MetricRow], doubts: Doub
     styles: dict[str, str] = {}
     with drawing.style(), palette.methods(_methods(rows), together):
         places = {_quantity(row): row.line for row in rows}
-        drawn = [_picture(name, figure, doubts, rows, places, styles) for name, figure in figures.items()]
+        drawn = [_picture(name, figure, doubts, rows, places, styles, pdf) for name, figure in figures.items()]
     return drawn, Markup("\n".join(f".{name}{rule}" if name else rule for rule, name in styles.items()))
 
 
@@ -102,8 +105,9 @@ def _picture(
     rows: list[MetricRow],
     places: Mapping[tuple[object, ...], int],
     styles: dict[str, str],
+    with_pdf: bool,
 ) -> Picture:
-    alt, title, svg, pdf, png, parts = _drawn(name, figure["draw"])
+    alt, title, svg, pdf, png, parts = _drawn(name, figure["draw"], with_pdf)
     lines = {part: [places.get(_quantity(row)) for row in own] for part, own in parts.rows.items()}
     shown = [row for own in parts.rows.values() for row in own]
     # Only figures drawn from metrics can be doubted: no check is about images, scores or weights.
@@ -130,19 +134,20 @@ class _Drawn(NamedTuple):
     alt: str
     title: str
     svg: bytes
-    pdf: bytes
+    pdf: bytes | None
     png: bytes | None
     parts: marks.Marks
 
 
-def _drawn(name: str, draw: Callable[[], Figure]) -> _Drawn:
+def _drawn(name: str, draw: Callable[[], Figure], with_pdf: bool) -> _Drawn:
     with marks.collected() as parts:
         plot = draw()
     marks.name_series(plot, parts)
     png = drawing.png(plot) if drawing.is_raster(plot) else None
     svg = drawing.svg(plot, name)
     plot.set_layout_engine("none")  # the parts stay where they are; finding their places takes as long as drawing them
-    return _Drawn(drawing.description(plot), drawing.takeaway(plot), svg, drawing.pdf(plot), png, parts)
+    pdf = drawing.pdf(plot) if with_pdf else None
+    return _Drawn(drawing.description(plot), drawing.takeaway(plot), svg, pdf, png, parts)
 
 
 def _image(png: bytes, alt: str) -> Markup:

@@ -66,6 +66,7 @@ SETTINGS = {
         "precision": "number format of matrix products",
         "memory_format": "order of image tensors in memory",
         "batch_size": "images at a time in attacks and inference; results do not depend on it",
+        "pdf": "also write each figure as PDF, which takes half of the report's time",
         "calibration": "the set of held-out images that gives every detection threshold",
         "absent": "sources that are not available; what needs them leaves the study",
         "first_seed": "added to every seed of the study, so that none of its networks is one of an earlier run",

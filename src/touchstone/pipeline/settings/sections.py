@@ -196,6 +196,7 @@ STUDY_SETTINGS: dict[str, dict[str, Setting]] = {
         "precision": Setting(Type("word", words=precision.PRECISIONS), precision.FLOAT32),
         "memory_format": Setting(Type("word", words=precision.MEMORY_FORMATS), precision.CONTIGUOUS),
         "batch_size": Setting(_count, 256),
+        "pdf": Setting(Type("bool"), True),
         "calibration": _text,
         "absent": Setting(Type("list", item=Type("str")), []),  # sources that are not available
         "first_seed": Setting(_seed, 0),  # added to every seed

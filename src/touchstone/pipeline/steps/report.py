@@ -58,7 +58,7 @@ def report(
 
     Returns:
         {name: bytes}: report.html, metrics.csv.gz (the claims' numbers are its last rows), metrics.json, claims.csv,
-        claims.tex, figures/NAME.svg and .pdf, and .png of figures that show images.
+        claims.tex, figures/NAME.svg, .pdf unless `pdf` of the study is false, and .png of figures that show images.
 
     Raises:
         ContractError: a figure belongs to no evaluation.
@@ -74,7 +74,7 @@ def report(
     opposed = contrasts(papers, claims, rows)
     if opposed:
         figures = {overview.NAME: _overview(opposed, study)} | figures
-    drawn, styles = pictures(figures, rows, doubts)
+    drawn, styles = pictures(figures, rows, doubts, settings["study"].get("pdf", True))
     supervised = {name for name, detector in settings.get("detectors", {}).items() if detector.get("anomalous")}
     # A study that asks nothing of the published claims, such as an assay, opens with a summary instead.
     shown, others = page_lines(book, verdicts, judged, doubts) if claims.claims else ([], [])

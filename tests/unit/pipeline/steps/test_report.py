@@ -142,6 +142,17 @@ def test_the_report_is_a_page_its_tables_and_its_figures(files):
     ]  # fmt: skip
 
 
+def test_without_pdf_the_report_has_neither_the_files_nor_links_to_them(files):
+    settings = arguments()["settings"]
+
+    others = report(**arguments() | {"settings": settings | {"study": settings["study"] | {"pdf": False}}})
+
+    assert files.keys() - others.keys() == {"figures/curve.pdf", "figures/images.pdf", "figures/scores.pdf"}
+    assert "curve.pdf" in packing.unpacked(files["report.html"].decode())
+    page = packing.unpacked(others["report.html"].decode())
+    assert ".pdf" not in page and "figures/curve.svg" in page
+
+
 def test_the_same_report_is_the_same_bytes(files):
     assert report(**arguments()) == files
 
