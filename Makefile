@@ -84,6 +84,7 @@ bench: .venv/development                ## every race, small, into build/bench; 
 	@$(BENCH)/pgd_speed.py --images 128 --rounds 3 --out build/bench
 	@$(BENCH)/attack_strength.py --images 64 --networks plain --norms linf --out build/bench
 	@$(BENCH)/newer_attacks.py --images 32 --networks plain --eps 0.15 --out build/bench
+	@$(BENCH)/evaluate_call.py --images 20 --rounds 1 --out build/bench
 	@$(BENCH)/margin_excess.py --images 64 --rounds 1 --out build/bench
 	@$(BENCH)/stored_detectors.py --rows 2000 --width 128 --rounds 3 --out build/bench
 	@$(BENCH)/training_epochs.py --images 4000 --epochs 2 --rounds 3 --out build/bench
@@ -103,6 +104,7 @@ bench-full: .venv/development           ## every race, whole, into benchmarks/re
 	@$(BENCH)/pgd_speed.py
 	@$(BENCH)/attack_strength.py
 	@$(BENCH)/newer_attacks.py
+	@$(BENCH)/evaluate_call.py
 	@$(BENCH)/margin_excess.py
 	@$(BENCH)/stored_detectors.py
 	@$(BENCH)/training_epochs.py

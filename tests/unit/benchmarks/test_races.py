@@ -8,6 +8,7 @@ import mmap
 import subprocess
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import all_races
 import attack_strength
 import bootstrap_auroc
 import digits_networks
+import evaluate_call
 import first_convolution
 import gpu_subjects
 import gradient_features
@@ -353,6 +355,24 @@ def test_loops_of_one_gpu_that_give_something_else_are_not_timed(monkeypatch):
         one_gpu.compare("margins", model, rows)
     with pytest.raises(racing.NotEqual, match="weights differ"):
         one_gpu.compare_training(subject, False, "cpu")
+
+
+def test_one_call_of_evaluate_runs_small_and_is_not_timed_where_it_leaves_more_than_autoattack(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate_call, "EPOCHS", 1)
+    monkeypatch.setattr(evaluate_call, "TRAINING_IMAGES", 32)
+    monkeypatch.setattr(attack_strength, "theirs", attack_strength.ours)  # theirs takes seconds
+
+    found = evaluate_call.measured(images=4, rounds=1)
+
+    page = written(evaluate_call, found, tmp_path)
+    assert "| clean, eps 0.1 |" in page and len(found["goals"]) == 4
+    passes = [line["passes"] for line in found["lines"]]
+    assert all(one["forward_passes"] > one["gradient_passes"] > 0 for one in passes)
+    monkeypatch.setattr(attack_strength, "theirs", lambda model, rows, *_: 1 - rows.images)
+    monkeypatch.setattr(evaluate_call, "evaluate", lambda model, images, *_, **__: SimpleNamespace(attacked=images))
+    monkeypatch.setattr(racing.Rows, "withstood", lambda rows, model, attacked, eps: attacked.mean((1, 2, 3)) < 0.5)
+    with pytest.raises(racing.NotEqual, match="evaluate leaves"):
+        evaluate_call.measured(images=4, rounds=1)
 
 
 def test_without_a_gpu_nothing_is_raced_or_written(tmp_path, monkeypatch, capsys):
