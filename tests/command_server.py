@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,10 +43,16 @@ class CommandServer:
         self.process.stdin.close()
         self.process.wait()
 
-    def run(self, words: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        """Return what `python WORDS` says and ends in, in a folder; words begin with -m or -c."""
+    def run(
+        self, words: list[str], folder: Path, environment: dict[str, str], seconds: int = 0
+    ) -> subprocess.CompletedProcess[str]:
+        """Return what `python WORDS` says and ends in, in a folder; words begin with -m or -c.
+
+        After `seconds`, SIGALRM ends it; 0 is no limit.
+        """
         files = [Path(self.folder.name, name) for name in ("stdout", "stderr")]
         request = {"words": words, "folder": str(folder), "environment": environment, "files": list(map(str, files))}
+        request["seconds"] = seconds
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         code = int(self.process.stdout.readline())
@@ -55,8 +62,9 @@ class CommandServer:
 server = cache(CommandServer)
 
 
-def prepared(words: list[str], folder: str, environment: dict[str, str], files: list[str]) -> list[str]:
+def prepared(words: list[str], folder: str, environment: dict[str, str], files: list[str], seconds: int) -> list[str]:
     """Make a forked process what Python is at the beginning of a command, and return the command."""
+    signal.alarm(seconds)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from touchstone.pipeline.jobs import environment, warm_server
 
 VARIABLES = environment.environment(1)  # those of a job
 OF_STEPS = sum(warm_server.OF_STEPS.values(), ())
-MODULES = ("pytest", "hypothesis", "onnx2pytorch", *warm_server.PACKAGES, *warm_server.TORCH, *OF_STEPS)
+ONNX = ("onnx2pytorch",) if find_spec("onnx2pytorch") else ()  # the library does without
+MODULES = ("pytest", "hypothesis", *ONNX, *warm_server.PACKAGES, *warm_server.TORCH, *OF_STEPS)
 
 
 @cache
@@ -22,10 +25,15 @@ def server() -> CommandServer:
 
 
 def in_fork(command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
-    """Do as subprocess.run does with `python -m ...`, with the variables of a job, in a fork that has torch and pytest."""
+    """Do as subprocess.run does with `python -m ...`, with the variables of a job, in a fork that has torch and pytest.
+
+    Only whole seconds of a time-out count.
+    """
     words = command[2:] if command[1] == "-P" else command[1:]
     variables = dict(options.get("env") or os.environ) | VARIABLES
-    done = server().run(words, options.get("cwd") or Path.cwd(), variables)
+    done = server().run(words, options.get("cwd") or Path.cwd(), variables, options.get("timeout") or 0)
+    if options.get("timeout") and done.returncode == -signal.SIGALRM:
+        raise subprocess.TimeoutExpired(command, options["timeout"])
     if not options.get("text"):
         done.stdout, done.stderr = done.stdout.encode(), done.stderr.encode()
     return done

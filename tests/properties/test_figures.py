@@ -102,7 +102,7 @@ def check_axes_have_words(function):
 
 
 def check_the_same_bytes_again(function):
-    first, second = draw(function), draw(function)
+    first, second = drawn(function), draw(function)
     assert drawing.svg(first, "name") == drawing.svg(second, "name")
     if drawing.is_raster(first):  # of the others no PNG is made
         assert drawing.png(first) == drawing.png(second)

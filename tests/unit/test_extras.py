@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -38,12 +39,13 @@ ENTRIES = (
 )
 
 
+@cache
 def imports(path, lazy):
     """The modules that a file imports, or only those that it imports when it is imported itself."""
     tree = ast.parse(path.read_text())
     if not lazy:
         tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    return set(parsed_code.imported(tree))
+    return frozenset(parsed_code.imported(tree))
 
 
 def names(requirements):

@@ -1,6 +1,8 @@
 """Who may import whom: a package imports only from lower floors, a component only its folder's own helpers."""
 
 import ast
+from collections.abc import Set
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,20 +49,22 @@ PLANNING = (
 LARGEST_ROOT, LONGEST_FILE = 12, 300
 
 
-def imports(path: Path, everywhere: bool = True) -> set[str]:
+@cache
+def imports(path: Path, everywhere: bool = True) -> frozenset[str]:
     """The modules that a file imports when it runs; without `everywhere`, when it is imported."""
     tree = ast.parse(path.read_text())
     if not everywhere:
         tree.body = [node for node in tree.body if not isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    return set(parsed_code.imported(tree))
+    return frozenset(parsed_code.imported(tree))
 
 
-def own(path: Path) -> set[str]:
+@cache
+def own(path: Path) -> frozenset[str]:
     """The package's modules that a file imports, as paths without suffix: attacks/pgd."""
     names = {
         name.removeprefix("touchstone.").replace(".", "/") for name in imports(path) if name.startswith("touchstone.")
     }
-    return {name for name in names if (PACKAGE / f"{name}.py").is_file()}
+    return frozenset(name for name in names if (PACKAGE / f"{name}.py").is_file())
 
 
 def reached(name: str, seen: set[str] | None = None) -> set[str]:
@@ -91,7 +95,7 @@ def room(name: str) -> str:
     return "/".join(parts[:2]) if parts[0] == "pipeline" else parts[0]
 
 
-def upward(name: str, imported: set[str]) -> set[str]:
+def upward(name: str, imported: Set[str]) -> set[str]:
     """What a module imports from its own floor or above, its own package apart."""
     return {other for other in imported if room(other) != room(name) and LEVEL[room(other)] >= LEVEL[room(name)]}
 

@@ -5,11 +5,13 @@ import os
 import re
 import runpy
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
+from touchstone.pipeline.auditing import report_tables
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.settings.study import load
 
@@ -26,6 +28,7 @@ FIVE = ROOT / "src/touchstone/papers"
 WEAK = ("confirmed", "does not stand")
 MEASURED = "2026-11-22"  # the first report of Fashion-MNIST's present networks
 ALOE_TRAINED = "2026-11-24"  # those of ALOE were trained again
+NUMBERS = cache(report_tables.numbers)  # many commands read one table of 50,000 lines
 LARGEST_IN_GIT = 2_500_000  # bytes, for metrics.csv.gz of the largest study; pages stay out of git, DVC stores them
 
 
@@ -131,6 +134,7 @@ def test_the_readme_is_short_and_names_the_commands_that_it_promises():
 @pytest.mark.parametrize(("page", "command", "table"), SHOWN, ids=lambda value: str(value)[:60])
 def test_what_a_page_shows_is_what_its_command_prints(page, command, table, monkeypatch):
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(report_tables, "numbers", NUMBERS)
 
     assert TABLES["printed"](command) == table
 

@@ -14,6 +14,7 @@ from touchstone.commands import assay
 from touchstone.network_files import zoo_networks
 
 torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("readers_with_torch")
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 

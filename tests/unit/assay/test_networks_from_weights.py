@@ -9,6 +9,8 @@ from torchvision import models
 
 from touchstone.assay import networks_from_weights
 
+pytestmark = pytest.mark.usefixtures("readers_with_torch")
+
 
 @pytest.fixture
 def weights(tmp_path, monkeypatch):

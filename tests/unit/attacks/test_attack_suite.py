@@ -26,7 +26,7 @@ def test_it_fools_what_its_first_attack_fools_and_no_attack_of_the_same_work_mor
     assert 0 < left < 100
 
 
-@pytest.mark.parametrize(("norm", "budgets"), [("linf", (0.06, 0.08, 0.1, 0.12)), ("l2", (0.3, 0.4, 0.5, 0.6))])
+@pytest.mark.parametrize(("norm", "budgets"), [("linf", (0.08, 0.12)), ("l2", (0.4, 0.6))])
 def test_what_it_fools_stays_fooled_on_the_grid_of_eight_bits(victim, norm, budgets, monkeypatch):
     clean = to_grid(victim.images)
 
@@ -43,7 +43,7 @@ def test_what_it_fools_stays_fooled_on_the_grid_of_eight_bits(victim, norm, budg
     monkeypatch.setattr(suite, "misclassified_on_grid", lambda model: misclassified)
     hasty = lost()
 
-    assert kept <= 4 and hasty > 2 * kept  # it keeps those that it could not bring onto the grid
+    assert kept <= 2 and hasty > 2 * kept  # it keeps those that it could not bring onto the grid
 
 
 def test_a_network_that_hides_its_gradients_is_left_to_square(victim):

@@ -5,7 +5,7 @@ import cProfile
 import itertools
 import json
 import mmap
-import subprocess
+import os
 import sys
 from functools import partial
 from types import SimpleNamespace
@@ -16,10 +16,12 @@ import torch
 
 import all_races
 import attack_strength
+import bare_loops
 import bootstrap_auroc
 import digits_networks
 import evaluate_call
 import first_convolution
+import forks
 import gpu_subjects
 import gradient_features
 import growth
@@ -47,6 +49,12 @@ def written(race, found, folder):
     again = json.loads((folder / f"{name}.json").read_text())
     assert race.page(again) == (folder / f"{name}.md").read_text()
     return race.page(again)
+
+
+@pytest.fixture
+def no_warm_up(monkeypatch):
+    """Each contestant takes one turn a round, and none before: these races are not about times."""
+    monkeypatch.setattr(racing, "interleaved", partial(racing.interleaved, warm_up=False))
 
 
 # --- racing -------------------------------------------------------------------------------------------------------
@@ -117,7 +125,10 @@ def test_a_contestant_with_wrong_norms_takes_no_turn(monkeypatch):
     assert line["seconds"] is None and line["why"].startswith("wrong: relative error")
 
 
+@pytest.mark.usefixtures("no_warm_up")
 def test_pgd_runs_small(tmp_path, monkeypatch):
+    monkeypatch.setattr(pgd_speed, "STEPS", 12)
+    monkeypatch.setitem(pgd_speed.ours.__kwdefaults__, "steps", 12)
     monkeypatch.setitem(digits_networks.ARCHITECTURES, "resnet", (partial(preact_resnet18, width=2), "preact_resnet18"))
     measured = pgd_speed.measured(images=8, rounds=1, epochs=1, resnet_images=2)
 
@@ -166,7 +177,7 @@ def test_the_attack_suites_run_small(tmp_path, monkeypatch):
 
 
 def test_a_race_of_attack_suites_goes_on_from_what_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(attack_strength, "EPS", {"linf": (0.1,)})
+    monkeypatch.setattr(attack_strength, "EPS", {"linf": (0.3,)})
     first = attack_strength.measured(8, ["plain"], ["linf"], epochs=1, keep=tmp_path)
     monkeypatch.setitem(attack_strength.SUITES, attack_strength.THEIRS, lambda *_: 1 / 0)
 
@@ -195,12 +206,13 @@ def test_networks_are_added_to_a_table_of_the_same_suites_only(tmp_path, monkeyp
         attack_strength.same_race(first | {"suite": "of yesterday"}, 8)
 
 
+@pytest.mark.usefixtures("no_warm_up")
 def test_margins_run_small_and_the_linear_ones_are_the_optimum(tmp_path, monkeypatch):
     names = (margin_excess.OURS, margin_excess.THOROUGH, margin_excess.PEER)
     peers = {"adv-lib FMN": margin_excess.adv_lib(partial(margin_excess.fmn, steps=5))}
     monkeypatch.setattr(margin_excess, "CONTESTANTS", {name: margin_excess.CONTESTANTS[name] for name in names} | peers)
 
-    measured = margin_excess.measured(images=8, rounds=1, epochs=1)
+    measured = margin_excess.measured(images=4, rounds=1, epochs=1)
 
     assert "adv-lib FMN" in written(margin_excess, measured, tmp_path)
     thorough = next(line for line in measured["races"][1]["lines"] if line["contestant"] == margin_excess.THOROUGH)
@@ -272,16 +284,19 @@ def test_aurocs_of_other_resamples_are_not_timed(monkeypatch):
         bootstrap_auroc.measured(count=300, resamples=40, looped=10, rounds=1)
 
 
-def test_peaks_in_shards_are_measured_small(tmp_path):
-    """In a process of its own: the jobs are forked of it."""
-    script = racing.HERE / "shard_memory.py"
-    options = ["--images", "300", "600", "--shard", "300", "--steps", "attack", "infer", "--out", str(tmp_path)]
+def test_peaks_in_shards_are_measured_small(tmp_path, monkeypatch):
+    """In a process of its own, because the jobs are forked of it; shards cut across batches."""
+    code = "import shard_memory; shard_memory.BATCH = 32; shard_memory.main()"
+    options = ["--images", "40", "80", "--shard", "40", "--steps", "attack", "infer", "--out", str(tmp_path)]
+    folders = {"PYTHONPATH": os.pathsep.join(map(str, (racing.HERE, shard_memory.ROOT / "src")))}
 
-    subprocess.run([sys.executable, str(script), *options], check=True, capture_output=True)
+    done = forks.in_fork([sys.executable, "-c", code, *options], env=os.environ | folders, text=True)
 
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(shard_memory, "BATCH", 32)
     found = json.loads((tmp_path / "shard_memory.json").read_text())
     assert shard_memory.page(found) == (tmp_path / "shard_memory.md").read_text()
-    assert [(run["images"], run["shards"]) for run in found["runs"]] == [(300, 1), (600, 1), (600, 2)]
+    assert [(run["images"], run["shards"]) for run in found["runs"]] == [(40, 1), (80, 1), (80, 2)]
     assert found["runs"][1]["made"] == found["runs"][2]["made"]
 
 
@@ -315,12 +330,15 @@ def computes_as_before():
     torch.backends.cudnn.allow_tf32 = True
 
 
-@pytest.mark.usefixtures("computes_as_before")
+@pytest.mark.usefixtures("computes_as_before", "no_warm_up")
 def test_the_race_of_one_gpu_runs_small_on_a_cpu(tmp_path, monkeypatch):
     def shallow(input_shape, classes, *, width):  # the ResNet takes a minute, and runs in `make bench`
         return small_cnn(input_shape, classes, width=width)
 
     monkeypatch.setattr(one_gpu, "resnet18", shallow)
+    monkeypatch.setattr(gpu_subjects, "STEPS", 8)
+    pgd = (gpu_subjects.our_pgd, partial(bare_loops.pgd, eps=one_gpu.EPS, steps=8))
+    monkeypatch.setattr(one_gpu, "BARE_LOOPS", one_gpu.BARE_LOOPS | {"PGD": pgd})
     kept = ("float32", "bfloat16, channels_last")
     monkeypatch.setattr(one_gpu, "FORMATS", {name: one_gpu.FORMATS[name] for name in kept})
 
@@ -435,7 +453,10 @@ def test_first_convolutions_are_the_same_function_or_are_refused(tmp_path):
 # --- profiles -----------------------------------------------------------------------------------------------------
 
 
-def test_every_profile_runs_small(tmp_path):
+@pytest.mark.usefixtures("no_warm_up")
+def test_every_profile_runs_small(tmp_path, forking):
+    forking(racing)  # peaks of memory are those of forks then
+
     found = profiles.measured(images=16, rows=40, width=32, scores=40, rounds=1, epochs=1, batch=4)
 
     page = written(profiles, found, tmp_path)

@@ -55,7 +55,7 @@ def server(tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "TIMEOUT", 5)
     handler = type("Handler", (Server,), {"cut": list[int](), "asked": list[str | None]()})
     served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=served.serve_forever, daemon=True).start()
+    threading.Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
     handler.url = f"http://127.0.0.1:{served.server_port}/data.bin"
     yield handler
     served.shutdown()

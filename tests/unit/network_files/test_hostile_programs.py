@@ -31,7 +31,7 @@ MEMORY = 3 * 2**30  # more than any of these may take
 
 
 @pytest.fixture(autouse=True)
-def little_memory():
+def little_memory(readers_with_torch):
     """What asks for more than the test has fails in the allocator, and not the machine."""
     with h.limited_memory(MEMORY):
         yield

@@ -5,6 +5,7 @@ import json
 import pickle
 import runpy
 import struct
+import subprocess
 import tarfile
 import time
 import zipfile
@@ -17,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from touchstone.assay import program_export, user_models
-from touchstone.network_files import onnx_conversion, weight_files
+from touchstone.network_files import confined, onnx_conversion, weight_files
 from touchstone.records.encoding import DamagedFile, decode, encode
 from touchstone.records.nouns import Checkpoint, Outputs
 
@@ -26,7 +27,7 @@ MEMORY = 4 * 2**30
 
 
 @pytest.fixture(autouse=True)
-def little_memory():
+def little_memory(readers_with_torch):
     with limited_memory(MEMORY):
         yield
 
@@ -145,6 +146,8 @@ def test_a_refused_file_is_named_as_it_was_typed(tmp_path, monkeypatch):
 
 
 def test_a_key_that_takes_for_ever_to_hash_ends_with_its_time(tmp_path, monkeypatch):
+    """In a process of its own, which subprocess.run ends."""
+    monkeypatch.setattr(confined, "subprocess", subprocess)
     monkeypatch.setattr(weight_files, "SECONDS", 4)
     (tmp_path / "slow.pth").write_bytes(laughing())
     start = time.monotonic()
@@ -343,7 +346,7 @@ def test_an_onnx_bomb_is_refused_in_words(tmp_path, case):
 def test_an_onnx_loop_without_end_is_stopped(tmp_path, monkeypatch):
     from onnx import TensorProto, helper
 
-    monkeypatch.setattr(program_export, "ONNX_SECONDS", 6)
+    monkeypatch.setattr(program_export, "ONNX_SECONDS", 2)
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Add", ["state", "state"], ["next"])], "body",
         [helper.make_tensor_value_info("round", TensorProto.INT64, ()), helper.make_tensor_value_info("go", TensorProto.BOOL, ()),

@@ -14,7 +14,7 @@ from touchstone.papers.known_answers.world import DISTANCE, NEAR, SIGMA
 from touchstone.records.nouns import Cell, Detector, Outputs, Scores
 from touchstone.statistics.thresholds import threshold_at
 
-SEEDS, TEMPERED, IMAGES = 12, 120, 600
+SEEDS, TEMPERED, IMAGES = 8, 120, 600
 PLACE, SUITE = {"examples": "blocks_test"}, {"use": "attacks/attack_suite", "eps": NEAR}
 PGD = {"use": "attacks/pgd", "eps": NEAR}
 IDS, LABELS = np.arange(IMAGES), np.arange(IMAGES) % 2
@@ -74,14 +74,20 @@ def tempered(seed):
     return [replace(row, evaluation="robustness") for row in robustness(cells, resamples=100)]
 
 
+def judged(book, study, drawn, *mutants):
+    """What the judge and some mutants say, as bench.trial returns it."""
+    variants = {bench.JUDGE: drawn} | {name: bench.MUTANTS[name](drawn) for name in mutants}
+    return {name: bench.words(book, study, changed) for name, changed in variants.items()}
+
+
 @pytest.fixture(scope="module")
 def trials():
     book, study = bench.claims_of_study()
     study = StudyClaims(study.data, {name: name for name in ("robustness", "detection", "evasion")}, study.claims)
-    tried = [bench.trial(book, study, rows(seed)) for seed in range(SEEDS)]
+    tried = [judged(book, study, rows(seed), bench.OBLIVIOUS, bench.TESTED) for seed in range(SEEDS)]
     own = {name: block for name, block in book.criteria.items() if "scale varies" in block.setting}
     book = replace(book, criteria=own, published={})
-    return tried, [bench.trial(book, study, tempered(seed)) for seed in range(TEMPERED)]
+    return tried, [judged(book, study, tempered(seed), bench.HULL) for seed in range(TEMPERED)]
 
 
 def test_the_judge_is_wrong_about_few_claims_and_settles_the_clear_ones(trials):

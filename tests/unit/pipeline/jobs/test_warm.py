@@ -125,9 +125,9 @@ def wait_for(condition, seconds=30):
         time.sleep(0.05)
 
 
-@pytest.fixture
-def toy(tmp_path):
-    package, torch, scipy = (tmp_path / "src" / name for name in ("touchstone", "torch", "scipy"))
+@contextlib.contextmanager
+def toy_in(root):
+    package, torch, scipy = (root / "src" / name for name in ("touchstone", "torch", "scipy"))
     package.mkdir(parents=True)
     for name in (
         "__init__.py",
@@ -139,19 +139,32 @@ def toy(tmp_path):
         (package / name).parent.mkdir(parents=True, exist_ok=True)
         (package / name).write_text((PACKAGE / name).read_text().replace("PATIENCE = 10.0", "PATIENCE = 1.0"))
     (package / "__main__.py").write_text(TOY)
-    (tmp_path / "src/toy.py").write_text("WORDS = 'first'\n")
+    (root / "src/toy.py").write_text("WORDS = 'first'\n")
     (torch / "nn").mkdir(parents=True)
     for name in ("__init__.py", "_dynamo.py", "func.py", "nn/__init__.py", "nn/attention.py"):
         (torch / name).write_text("")
     scipy.mkdir()
     for name in ("__init__.py", "special.py", "stats.py"):  # the real one looks at torch's tensors
         (scipy / name).write_text("")
-    made = Toy(tmp_path)
+    made = Toy(root)
     yield made
     made.run.kill()
     made.run.wait()
     made.run.stdout.close()
     wait_for(lambda: not processes.is_alive(made.server))
+
+
+@pytest.fixture
+def toy(tmp_path):
+    with toy_in(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lasting_toy(tmp_path_factory):
+    """One warm process for all messages that it must outlive."""
+    with toy_in(tmp_path_factory.mktemp("toy")) as made:
+        yield made
 
 
 def test_a_job_is_done_by_the_warm_process_with_its_own_streams_and_arguments(toy):
@@ -288,7 +301,7 @@ def test_a_job_that_is_told_to_end_leaves_in_good_order(toy):
 
 
 def test_ctrl_c_lets_a_job_finish(toy):
-    client, _ = toy.waiting("a", 2)
+    client, _ = toy.waiting("a", 1)
 
     client.send_signal(signal.SIGINT)
 
@@ -306,7 +319,7 @@ def test_a_killed_client_takes_its_child_along(toy):
 
 
 def test_a_killed_warm_process_takes_its_children_along_and_their_jobs_are_done_alone(toy):
-    client, child = toy.waiting("a", 2)
+    client, child = toy.waiting("a", 1)
 
     os.kill(toy.server.pid, signal.SIGKILL)
 
@@ -405,12 +418,12 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("message", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_message_is_refused_and_the_next_job_is_done(toy, message):
-    answer = said(toy, message, files=[0, 1, 2])
+def test_a_malformed_message_is_refused_and_the_next_job_is_done(lasting_toy, message):
+    answer = said(lasting_toy, message, files=[0, 1, 2])
 
     assert "not understood" in json.loads(answer)["refused"]
-    assert processes.is_alive(toy.server)
-    assert " True " in toy.do("train:tell")[1]
+    assert processes.is_alive(lasting_toy.server)
+    assert " True " in lasting_toy.do("train:tell")[1]
 
 
 @pytest.mark.parametrize(
@@ -421,14 +434,14 @@ def test_a_malformed_message_is_refused_and_the_next_job_is_done(toy, message):
         {"environment": []}, {"environment": {"_": "\ud800"}},
     ],
 )  # fmt: skip
-def test_a_message_of_the_wrong_types_is_refused(toy, changes):
+def test_a_message_of_the_wrong_types_is_refused(lasting_toy, changes):
     if isinstance(changes.get("environment"), dict):
-        changes = {"environment": toy.environment | changes["environment"]}
+        changes = {"environment": lasting_toy.environment | changes["environment"]}
 
-    answer = said(toy, well_formed(toy, **changes), files=[0, 1, 2])
+    answer = said(lasting_toy, well_formed(lasting_toy, **changes), files=[0, 1, 2])
 
     assert "not understood" in json.loads(answer)["refused"]
-    assert processes.is_alive(toy.server)
+    assert processes.is_alive(lasting_toy.server)
 
 
 def test_where_torch_cannot_be_imported_a_job_is_done_alone(toy):
@@ -439,19 +452,19 @@ def test_where_torch_cannot_be_imported_a_job_is_done_alone(toy):
 
 
 @pytest.mark.parametrize("files", [[], [0], [0, 1]])
-def test_a_job_without_its_three_streams_is_refused(toy, files):
-    answer = said(toy, well_formed(toy), files=files)
+def test_a_job_without_its_three_streams_is_refused(lasting_toy, files):
+    answer = said(lasting_toy, well_formed(lasting_toy), files=files)
 
     assert "not understood" in json.loads(answer)["refused"]
-    assert processes.is_alive(toy.server)
+    assert processes.is_alive(lasting_toy.server)
 
 
 @pytest.mark.parametrize("message", [b"x", b"[]", b"{}", b'{"signal": "9"}', b'{"signal": 4711}', b'{"signal": -1}',
                                      b'{"signal": 1e99}', b"[" * 200_000, b'{"signal": 99999999999999999999}'])  # fmt: skip
-def test_a_malformed_signal_leaves_the_job_at_work_until_its_client_is_gone(toy, message):
-    first = said(toy, well_formed(toy), message, message, files=[0, 1, 2])
+def test_a_malformed_signal_leaves_the_job_at_work_until_its_client_is_gone(lasting_toy, message):
+    first = said(lasting_toy, well_formed(lasting_toy), message, message, files=[0, 1, 2])
 
     child = json.loads(first)["pid"]
-    assert processes.is_alive(toy.server)
+    assert processes.is_alive(lasting_toy.server)
     wait_for(lambda: processes.current(child) is None)
-    assert " True " in toy.do("train:tell")[1]
+    assert " True " in lasting_toy.do("train:tell")[1]

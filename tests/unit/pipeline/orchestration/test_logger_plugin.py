@@ -2,14 +2,14 @@
 
 import json
 import logging
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
+import command_server
 import snakemake_logger_plugin_touchstone as plugin
 from touchstone.pipeline.orchestration.events import EventFile, Failure, RunState
 
@@ -75,10 +75,14 @@ def test_a_file_of_events_is_read_as_it_grows_by_whole_lines(tmp_path):
         assert file.read().done == 4
 
 
+def snakemake(folder, *arguments):
+    """What `snakemake ARGUMENTS` says and ends in, in a fork that has its libraries."""
+    return command_server.server().run(["-m", "snakemake", *arguments], folder, dict(os.environ))
+
+
 def run(folder, *arguments):
     (folder / "Snakefile").write_text(SNAKEFILE)
-    line = [sys.executable, "-m", "snakemake", "--cores", "1", "--keep-going", "--logger", "touchstone", *arguments]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
+    return snakemake(folder, "--cores", "1", "--keep-going", "--logger", "touchstone", *arguments)
 
 
 def test_a_snakemake_writes_its_events_to_the_file(tmp_path):
@@ -105,8 +109,7 @@ def test_without_a_file_a_snakemake_prints_lines_and_failures_for_people(tmp_pat
 
 def test_a_mistake_in_the_snakefile_is_an_error_in_the_events(tmp_path):
     (tmp_path / "Snakefile").write_text("rule all:\n    input: 'nobody makes this'\n")
-    line = [sys.executable, "-m", "snakemake", "-c1", "--logger", "touchstone", "--logger-touchstone-events", "events"]
-    subprocess.run(line, cwd=tmp_path, capture_output=True, check=False)
+    snakemake(tmp_path, "-c1", "--logger", "touchstone", "--logger-touchstone-events", "events")
 
     (event,) = map(json.loads, Path(tmp_path / "events").read_text().splitlines())
     assert "MissingInputException" in event["error"]

@@ -374,7 +374,7 @@ def test_the_index_has_the_digest_settings_code_and_inputs_of_every_file(files):
 def test_sources_that_were_absent_are_told_as_not_run(page):
     settings = {"study": {"title": "Digits", "absent": ["isun", "svhn"]}}
 
-    text = report(**arguments(settings=settings))["report.html"].decode()
+    text = report(**arguments(settings=settings, figures={}))["report.html"].decode()
 
     assert "<strong>Not run</strong>" in text and "<code>isun</code>, <code>svhn</code>" in text
     assert "<strong>Not run</strong>" not in page
@@ -396,7 +396,7 @@ def test_the_script_has_the_row_of_every_number_on_the_page_as_the_csv_has_it(pa
 def test_a_table_too_long_for_the_page_is_left_to_the_csv(monkeypatch):
     monkeypatch.setattr(chapters, "LONGEST", 3)
 
-    page = packing.unpacked(report(**arguments())["report.html"].decode())
+    page = packing.unpacked(report(**arguments(figures={}))["report.html"].decode())
 
     assert re.search(r"\d+ lines, too many for this page; they are in <a [^>]*><code>metrics.csv.gz</code>", page)
     Reader(page)
