@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.func import functional_call
+from torch.fx import GraphModule
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -45,12 +46,14 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
         (N, P), at least 0, with the columns of `parameter_names`.
 
     Raises:
+        TypeError: `model` is no torch module, or has no layers that can be called, as a program loaded from a file.
         ValueError: batch norm has no running statistics, which ties the examples of a batch together; or the loss is not
             one value per row.
 
     References:
         docs/papers/gradient_detection.md, "Gradient features".
     """
+    _refuse_loaded_programs(model)
     _refuse_coupled_examples(model)
     images = images if create_graph else images.detach()
     with frozen(model), torch.enable_grad(), _twice_differentiable(create_graph):
@@ -77,6 +80,26 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
         if rest:
             norms |= _own_gradients(network, leaves, rest, images, logits.detach(), loss, create_graph)
     return torch.stack([norms[name] for name in leaves], dim=1)
+
+
+def _refuse_loaded_programs(model: object) -> None:
+    """Refuse a model whose parameters cannot be replaced, or whose mode cannot be set: a function, or a program."""
+    kind = ""
+    if not isinstance(model, nn.Module):
+        kind = type(model).__name__
+    elif any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        kind = "TorchScript program"
+    elif any(isinstance(module, GraphModule) for module in model.modules()):
+        try:
+            with frozen(model):
+                pass
+        except NotImplementedError:
+            kind = "torch.export program"
+    if kind:
+        raise TypeError(
+            f"model: expected a torch.nn.Module with layers, got a {kind}: build the network in Python and load its weights"
+            " with load_state_dict; or run `touchstone assay` on a .pt2 file, which reads gradient norms from it"
+        )
 
 
 def _refuse_coupled_examples(model: nn.Module) -> None:
