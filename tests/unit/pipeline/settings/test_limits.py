@@ -40,7 +40,9 @@ def test_a_name_may_not_be(name):
 @pytest.mark.parametrize(("optimizer", "momentum", "problems"), [("adam", 1, 1), ("adam", 0.9, 0), ("sgd", 1, 0)])
 @pytest.mark.parametrize("section", ["classifiers", "translators"])
 def test_adam_needs_a_momentum_below_1(section, optimizer, momentum, problems):
-    resolved = {"classifiers": {}, "translators": {}} | {section: {"net": {"optimizer": optimizer, "momentum": momentum}}}
+    resolved = {"classifiers": {}, "translators": {}} | {
+        section: {"net": {"optimizer": optimizer, "momentum": momentum}}
+    }
 
     places = [problem.place for problem in momenta(resolved)]
 
