@@ -53,8 +53,7 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
     References:
         docs/papers/gradient_detection.md, "Gradient features".
     """
-    _refuse_loaded_programs(model)
-    _refuse_coupled_examples(model)
+    _check(model)
     images = images if create_graph else images.detach()
     with frozen(model), torch.enable_grad(), _twice_differentiable(create_graph):
         # Our own leaves replace the parameters, so that a later backward pass writes nothing to their `grad`.
@@ -82,28 +81,20 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
     return torch.stack([norms[name] for name in leaves], dim=1)
 
 
-def _refuse_loaded_programs(model: object) -> None:
-    """Refuse a model whose parameters cannot be replaced, or whose mode cannot be set: a function, or a program."""
-    kind = ""
-    if not isinstance(model, nn.Module):
-        kind = type(model).__name__
-    elif any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
-        kind = "TorchScript program"
-    elif any(isinstance(module, GraphModule) for module in model.modules()):
-        try:
-            with frozen(model):
-                pass
-        except NotImplementedError:
-            kind = "torch.export program"
+def _check(model: object) -> None:
+    """Refuse a function, a program from a file, and a network whose layers tie examples together."""
+    modules = dict(model.named_modules()) if isinstance(model, nn.Module) else {}
+    kind = "" if modules else type(model).__name__
+    if any(isinstance(module, torch.jit.ScriptModule) for module in modules.values()):
+        kind = "a TorchScript program"
+    elif any(isinstance(module, GraphModule) and "eval" in vars(module) for module in modules.values()):
+        kind = "a torch.export program"  # its own `eval` only raises an error
     if kind:
         raise TypeError(
-            f"model: expected a torch.nn.Module with layers, got a {kind}: build the network in Python and load its weights"
+            f"model: expected a torch.nn.Module with layers, got {kind}: build the network in Python and load its weights"
             " with load_state_dict; or run `touchstone assay` on a .pt2 file, which reads gradient norms from it"
         )
-
-
-def _refuse_coupled_examples(model: nn.Module) -> None:
-    for name, module in model.named_modules():
+    for name, module in modules.items():
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             raise ValueError(f"{name}: {type(module).__name__} without running statistics ties the examples together")
 

@@ -625,5 +625,5 @@ def test_a_program_from_a_file_is_refused_with_what_to_do(kind):
 
 
 def test_what_is_no_network_is_refused_with_its_type():
-    with pytest.raises(TypeError, match=r"expected a torch.nn.Module with layers, got a function"):
+    with pytest.raises(TypeError, match=r"expected a torch.nn.Module with layers, got function"):
         gradient_norms(lambda images: images.flatten(1), torch.rand(2, 1, 2, 2), loss)
