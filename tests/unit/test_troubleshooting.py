@@ -31,7 +31,7 @@ ELSEWHERE = {
     ": could not download ": "ingest/downloads.py",
     "Without network, put these files, as they are, into a folder:": "ingest/downloads.py",
     ": not the raw files of ": "ingest/raw_files.py",
-    "training diverged: the loss is ": "pipeline/steps/train.py",
+    "training diverged: the loss is ": "pipeline/steps/_training_losses.py",
 }
 
 

@@ -74,6 +74,7 @@ HOSTILE = {
     "too large a seed of a set": (f"examples: {{uniform: {{seed: {2**32}}}}}", 1, "examples.uniform.seed", "at most 4,294,967,295"),
     "too many shards": ("examples: {digits_test: {shards: 1001}}", 1, "examples.digits_test.shards", "at most 1,000"),
     "too fast a rate": ("classifiers: {cnn: {learning_rate: 1.0e+30}}", 1, "classifiers.cnn.learning_rate", "above 0, at most 1,000,000"),
+    "a momentum that keeps Adam from moving": ("classifiers: {cnn: {momentum: 1}}", 1, "classifiers.cnn.momentum", "must be less than 1 with optimizer: adam"),
     "a class far below zero": ("examples: {few_classes: {use: held_out_classes, of: digits_train, keep: false, classes: [-2000000]}}", 1, "examples.few_classes.classes.0", "from -1,000,000 to 1,000,000"),
     "infinity": ("attacks: {pgd: {step_size: .inf}}", 1, "attacks.pgd.step_size", "at most 1,000,000"),
     "minus infinity": ("attacks: {pgd: {step_size: -.inf}}", 1, "attacks.pgd.step_size", "at most 1,000,000"),

@@ -1,6 +1,6 @@
 """The archives that a source publishes: read from a folder or downloaded, and checked before they are opened.
 
-Downloads are stored in .touchstone/downloads, or in the folder that TOUCHSTONE_DOWNLOADS names, so that clones can
+Downloads are stored in .touchstone/downloads/SOURCE, or in the folder that TOUCHSTONE_DOWNLOADS names, so that clones can
 share them. That folder may be deleted at any time.
 """
 
@@ -96,9 +96,11 @@ def _listed(archives: Sequence[Archive]) -> str:
 
 
 def _downloaded(archive: Archive, archives: Sequence[Archive], source: str, mirror: str | None) -> Path:
-    path = Path(os.environ.get("TOUCHSTONE_DOWNLOADS") or FOLDER) / archive.name
-    if path.is_file() and _digest(path, archive.digest) == archive.digest:
-        return path
+    folder = Path(os.environ.get("TOUCHSTONE_DOWNLOADS") or FOLDER)
+    path = folder / source / archive.name  # two sources may publish files of the same name
+    for stored in (path, folder / archive.name):  # users may put a file directly into the folder
+        if stored.is_file() and _digest(stored, archive.digest) == archive.digest:
+            return stored
     part = path.with_name(f"{path.name}.{archive.digest.rpartition(':')[2][:8]}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     urls = (f"{mirror.rstrip('/')}/{archive.name}",) if mirror else archive.urls

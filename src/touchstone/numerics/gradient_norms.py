@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 from torch.func import functional_call
+from torch.fx import GraphModule
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -45,13 +46,14 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
         (N, P), at least 0, with the columns of `parameter_names`.
 
     Raises:
+        TypeError: `model` is no torch module, or has no layers that can be called, as a program loaded from a file.
         ValueError: batch norm has no running statistics, which ties the examples of a batch together; or the loss is not
             one value per row.
 
     References:
         docs/papers/gradient_detection.md, "Gradient features".
     """
-    _refuse_coupled_examples(model)
+    _check(model)
     images = images if create_graph else images.detach()
     with frozen(model), torch.enable_grad(), _twice_differentiable(create_graph):
         # Our own leaves replace the parameters, so that a later backward pass writes nothing to their `grad`.
@@ -79,8 +81,20 @@ def gradient_norms(model: nn.Module, images: Tensor, loss: Loss, *, create_graph
     return torch.stack([norms[name] for name in leaves], dim=1)
 
 
-def _refuse_coupled_examples(model: nn.Module) -> None:
-    for name, module in model.named_modules():
+def _check(model: object) -> None:
+    """Refuse a function, a program from a file, and a network whose layers tie examples together."""
+    modules = dict(model.named_modules()) if isinstance(model, nn.Module) else {}
+    kind = "" if modules else type(model).__name__
+    if any(isinstance(module, torch.jit.ScriptModule) for module in modules.values()):
+        kind = "a TorchScript program"
+    elif any(isinstance(module, GraphModule) and "eval" in vars(module) for module in modules.values()):
+        kind = "a torch.export program"  # its own `eval` only raises an error
+    if kind:
+        raise TypeError(
+            f"model: expected a torch.nn.Module with layers, got {kind}: build the network in Python and load its weights"
+            " with load_state_dict; or run `touchstone assay` on a .pt2 file, which reads gradient norms from it"
+        )
+    for name, module in modules.items():
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             raise ValueError(f"{name}: {type(module).__name__} without running statistics ties the examples together")
 

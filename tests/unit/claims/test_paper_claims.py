@@ -246,6 +246,10 @@ def test_at_the_scale_of_a_paper_a_bound_is_for_the_papers_data_only():
     assert data == {"mnist", "cifar10", "cifar100"}  # none of those that the papers' figures are not about
 
 
+def test_every_claim_of_a_paper_and_against_it_has_a_sentence():
+    assert {name for name in of_kind("paper") | of_kind("counter") if not BOOK.criteria[name].says} == set()
+
+
 def test_a_precondition_is_a_claim_of_its_own():
     clean, attacked = BOOK.criteria["S1-1"], BOOK.criteria["S1-13"]
 

@@ -23,9 +23,10 @@ MD5 = f"md5:{hashlib.md5(DATA).hexdigest()}"
 
 
 class Server(http.server.BaseHTTPRequestHandler):
-    """Serves DATA as /data.bin; `cut` answers end after that many bytes; `ranges` honours Range."""
+    """Serves `data` as /data.bin; `cut` answers end after that many bytes; `ranges` honours Range."""
 
     ranges = True
+    data = DATA
 
     def do_GET(self):
         start = 0
@@ -36,13 +37,13 @@ class Server(http.server.BaseHTTPRequestHandler):
             return
         if asked and self.ranges:
             start = int(asked.removeprefix("bytes=").rstrip("-"))
-            if start >= len(DATA):
+            if start >= len(self.data):
                 self.send_error(416)
                 return
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(DATA) - start))
+        self.send_header("Content-Length", str(len(self.data) - start))
         self.end_headers()
-        body = DATA[start:]
+        body = self.data[start:]
         self.wfile.write(body[: self.cut.pop(0)] if self.cut else body)
 
     def log_message(self, *arguments):
@@ -100,8 +101,8 @@ def test_a_server_without_ranges_starts_anew(server):
 
 
 def test_a_rest_that_is_too_long_starts_anew(server, tmp_path):
-    part = tmp_path / "downloads" / f"data.bin.{MD5[4:12]}.part"
-    part.parent.mkdir()
+    part = tmp_path / "downloads" / "mine" / f"data.bin.{MD5[4:12]}.part"
+    part.parent.mkdir(parents=True)
     part.write_bytes(DATA + b"more")
 
     assert get(server).read_bytes() == DATA
@@ -111,7 +112,7 @@ def test_other_bytes_are_refused_and_not_kept(server, tmp_path):
     with pytest.raises(FileNotFoundError, match=f"sent another file .*found {MD5}"):
         get(server, digest="md5:" + "0" * 32)
 
-    assert list((tmp_path / "downloads").iterdir()) == []
+    assert list((tmp_path / "downloads" / "mine").iterdir()) == []
 
 
 def test_a_kept_file_that_was_spoiled_is_fetched_again(server):
@@ -119,6 +120,23 @@ def test_a_kept_file_that_was_spoiled_is_fetched_again(server):
     path.write_bytes(b"spoiled")
 
     assert get(server).read_bytes() == DATA
+
+
+def test_two_sources_keep_their_files_of_the_same_name(server):
+    first = get(server)
+    server.data = b"of another source"
+    archive = Archive("data.bin", (server.url,), f"md5:{hashlib.md5(server.data).hexdigest()}")
+    (second,) = published([archive], "theirs", local_folder=None, mirror=None)
+
+    assert (first.read_bytes(), second.read_bytes()) == (DATA, server.data)
+
+
+def test_a_file_that_a_user_puts_directly_into_the_folder_is_read(server, tmp_path):
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "data.bin").write_bytes(DATA)
+
+    assert get(server).read_bytes() == DATA
+    assert server.asked == []
 
 
 def test_the_next_address_is_tried(server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from types import MethodType
 
 import pytest
@@ -600,3 +601,29 @@ def test_convolutions_take_examples_in_large_chunks_but_on_a_cpu(device, chunks)
     values = torch.empty(64, 1, device=device)
 
     assert len(list(convolution_norms._chunks(2**16, values, values))) == chunks
+
+
+def loaded(kind, net, images):
+    """Return what a program of `kind` is after it was loaded from a file."""
+    file = BytesIO()
+    if kind == "torch.export":
+        torch.export.save(torch.export.export(net, (images,)), file)
+        file.seek(0)
+        return torch.export.load(file).module()
+    torch.jit.save(torch.jit.trace(net, images), file)
+    file.seek(0)
+    return torch.jit.load(file)
+
+
+@pytest.mark.parametrize("kind", ["torch.export", "TorchScript"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_program_from_a_file_is_refused_with_what_to_do(kind):
+    net, images = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval(), torch.rand(2, 1, 2, 2)
+
+    with pytest.raises(TypeError, match=f"got a {kind} program: build the network in Python"):
+        gradient_norms(loaded(kind, net, images), images, loss)
+
+
+def test_what_is_no_network_is_refused_with_its_type():
+    with pytest.raises(TypeError, match=r"expected a torch.nn.Module with layers, got function"):
+        gradient_norms(lambda images: images.flatten(1), torch.rand(2, 1, 2, 2), loss)

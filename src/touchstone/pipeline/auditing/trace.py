@@ -19,6 +19,7 @@ from touchstone.report import packing
 from touchstone.statistics.wording import of_line
 
 Sidecars = dict[str, dict[str, Any]]
+DAMAGED = "Restore the sidecar from a copy, or delete it and its artefact and run the study again."
 
 
 def run_trace(
@@ -37,10 +38,17 @@ def run_trace(
         0, 1 if a file of the chain was altered, or chain.PARTLY if the study's data is missing.
 
     Raises:
-        ValueError: Neither a file nor a number was named, or the number or the report does not exist.
+        ValueError: Neither a file nor a number was named, the number or the report does not exist, or a sidecar is damaged.
     """
     if number is None and what is None:
         raise ValueError("name a file, or a number with --number CLAIM (or a line of metrics.csv.gz)")
+    try:
+        return _run_trace(what, number, as_json, picture, depth)
+    except sidecar_files.DamagedSidecar as error:
+        raise ValueError(f"{error}. {DAMAGED}") from error
+
+
+def _run_trace(what: str | None, number: str | None, as_json: bool, picture: str | None, depth: int | None) -> int:
     files, description = (_artefacts(str(what)), "") if number is None else _behind(number, _report(what))
     if description:
         print(description, file=sys.stderr if as_json else sys.stdout)

@@ -27,20 +27,31 @@ def reached(root: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return {file: sidecar} of these files and of everything behind them.
 
     Raises:
-        ValueError: A sidecar is missing or unreadable.
+        DamagedSidecar: A sidecar is not what a job writes.
+        ValueError: A sidecar is missing.
     """
     waiting, sidecars = list(files), dict[str, dict[str, Any]]()
     while waiting:
         file = waiting.pop()
         if file not in sidecars:
             sidecars[file] = sidecar_files.read_sidecar(root / file)
+            sidecar = sidecar_files.sidecar_path(root / file)
+            if not isinstance(sidecars[file].get("step"), str):
+                raise sidecar_files.DamagedSidecar(f"{sidecar}: not a sidecar: its step is missing or malformed")
             try:
-                waiting += [link["file"] for link in links(sidecars[file])]
+                waiting += [_file(link) for link in links(sidecars[file])]
             except (KeyError, TypeError, AttributeError):
-                raise ValueError(
-                    f"{sidecar_files.sidecar_path(root / file)}: not a sidecar: its inputs are missing or malformed"
+                raise sidecar_files.DamagedSidecar(
+                    f"{sidecar}: not a sidecar: its inputs are missing or malformed"
                 ) from None
     return sidecars
+
+
+def _file(link: dict[str, str]) -> str:
+    """Return the file of a link; TypeError if it is no name."""
+    if not isinstance(link["file"], str):
+        raise TypeError
+    return link["file"]
 
 
 def root_digest(report: Path) -> str:

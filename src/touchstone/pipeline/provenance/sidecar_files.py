@@ -23,6 +23,10 @@ COMPUTING = ("torch", "numpy", "scipy", "safetensors")  # the packages that ever
 Record = dict[str, Any]
 
 
+class DamagedSidecar(ValueError):
+    """The bytes of a sidecar are not what a job writes; the message names the file."""
+
+
 def sidecar_path(path: Path) -> Path:
     """Return the path of the sidecar of an artefact or of its bundle."""
     path = Path(Address.parse(path).file)
@@ -55,14 +59,16 @@ def parse_sidecar(path: Path, data: bytes) -> Record:
     """Return the sidecar of the artefact at `path` from the sidecar's bytes.
 
     Raises:
-        ValueError: The bytes are not a sidecar.
+        DamagedSidecar: The bytes are not a sidecar.
     """
     try:
         content = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{sidecar_path(path)}: invalid JSON: {error}") from None
-    if not isinstance(content, dict) or "artefact" not in content:
-        raise ValueError(f"{sidecar_path(path)}: not a sidecar")
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DamagedSidecar(f"{sidecar_path(path)}: invalid JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise DamagedSidecar(f"{sidecar_path(path)}: not a sidecar: expected a JSON object")
+    if "artefact" not in content:
+        raise DamagedSidecar(f"{sidecar_path(path)}: not a sidecar: it has no digest of the artefact")
     return content
 
 

@@ -54,6 +54,14 @@ def chains(examples: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(("examples", name, "of"), reason)
 
 
+def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
+    """Yield the networks that Adam would train with a momentum of 1, which would keep the gradient out of its mean."""
+    for section in ("classifiers", "translators"):
+        for name, entry in resolved[section].items():
+            if (entry.get("optimizer"), entry.get("momentum")) == ("adam", 1):
+                yield Problem((section, name, "momentum"), "must be less than 1 with optimizer: adam")
+
+
 def sizes(resolved: dict[str, Any]) -> Iterator[Problem]:
     """Yield the evaluation that reads the most files, if all evaluations together read too many."""
     files = {name: _files_read(question, resolved) for name, question in resolved["evaluations"].items()}

@@ -20,7 +20,7 @@ from touchstone.pipeline.settings.files import DEFAULT_STUDY, NAME, ParamsError,
 from touchstone.pipeline.settings.groups import derived_groups
 from touchstone.pipeline.settings.layers import Files, read_files
 from touchstone.pipeline.settings.leaks import leaks
-from touchstone.pipeline.settings.limits import chains, sizes
+from touchstone.pipeline.settings.limits import chains, momenta, sizes
 from touchstone.pipeline.settings.paper_questions import check_papers
 from touchstone.pipeline.settings.problems import Problem, Problems
 from touchstone.pipeline.settings.random_networks import omit_defaults, random_networks
@@ -117,6 +117,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
         wrong_defences(resolved),
         seeds.absent(resolved, first_seed),
         random_networks(resolved),
+        momenta(resolved),
         sizes(resolved),
         leaks(resolved),
     )

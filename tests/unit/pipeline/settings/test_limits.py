@@ -1,6 +1,6 @@
 import pytest
 
-from touchstone.pipeline.settings.limits import CHAIN, LETTERS, chains, wrong_name
+from touchstone.pipeline.settings.limits import CHAIN, LETTERS, chains, momenta, wrong_name
 
 
 def of(**entries):
@@ -35,3 +35,15 @@ def test_a_name_may_be(name):
 @pytest.mark.parametrize("name", ["", "A", "1a", "_a", "a-b", "a.b", "a b", "ä", "a" * (LETTERS + 1)])
 def test_a_name_may_not_be(name):
     assert "a name consists of" in wrong_name(name)
+
+
+@pytest.mark.parametrize(("optimizer", "momentum", "problems"), [("adam", 1, 1), ("adam", 0.9, 0), ("sgd", 1, 0)])
+@pytest.mark.parametrize("section", ["classifiers", "translators"])
+def test_adam_needs_a_momentum_below_1(section, optimizer, momentum, problems):
+    resolved = {"classifiers": {}, "translators": {}} | {
+        section: {"net": {"optimizer": optimizer, "momentum": momentum}}
+    }
+
+    places = [problem.place for problem in momenta(resolved)]
+
+    assert places == [(section, "net", "momentum")] * problems
