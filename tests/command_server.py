@@ -28,6 +28,12 @@ SNAKEMAKE = (
     "snakemake.report.html_reporter", "snakemake.storage", "yaml",
 )  # fmt: skip
 
+# What DVC imports for the commands of our tests.
+DVC = (
+    "dvc.cli.parser", "dvc.repo.artifacts", "dvc.repo.brancher", "dvc.repo.experiments.run", "dvc.repo.worktree",
+    "dvc_data.index.checkout", "dvc_data.index.push", "networkx", "numpy", "yaml",
+)  # fmt: skip
+
 
 class CommandServer:
     """The server, as its client sees it."""
@@ -60,6 +66,12 @@ class CommandServer:
 
 
 server = cache(CommandServer)
+
+
+@cache
+def dvc_server() -> CommandServer:
+    """The server for commands of DVC, and for those of touchstone that import it."""
+    return CommandServer(DVC)
 
 
 def prepared(words: list[str], folder: str, environment: dict[str, str], files: list[str], seconds: int) -> list[str]:

@@ -68,19 +68,21 @@ def every(root, selector):
     return root.find_elements(By.CSS_SELECTOR, selector)
 
 
-def unfold(page):
-    """Open every folded part of the page, also those inside of others, and wait until what it holds is unpacked."""
+def unfold(page, within="body"):
+    """Open every folded part, also those inside of others, and wait until what it holds is unpacked."""
+    open_all = "for (const part of document.querySelectorAll(arguments[0])) part.open = true;"
+    parts = f"{within} details"
 
     def none_is_left(driver):
-        driver.execute_script("for (const part of document.querySelectorAll('details')) part.open = true;")
-        return not every(driver, "details > script.packed, details:not([open])")
+        driver.execute_script(open_all, parts)
+        return not every(driver, f"{parts} > script.packed, {parts}:not([open])")
 
     WebDriverWait(page, 20).until(none_is_left)
 
 
-def opened(page, selector):
-    """The first part that matches, everything unfolded."""
-    unfold(page)
+def opened(page, selector, within="body"):
+    """The first part that matches, everything within another part unfolded."""
+    unfold(page, within)
     return one(page, selector)
 
 
@@ -156,11 +158,11 @@ def test_the_claims_stand_first(page):
 
 
 @pytest.mark.parametrize(
-    ("name", "head"),
-    [("claims > details", "verdict"), ("chapter-negative_controls details.full", "auroc halves")],
+    ("name", "head", "within"),
+    [("claims > details", "verdict", "#claims"), ("chapter-negative_controls details.full", "auroc halves", "body")],
 )
-def test_a_table_sorts_up_and_down(page, name, head):
-    table = opened(page, f"#{name} table:not([aria-label='Other criteria'])")
+def test_a_table_sorts_up_and_down(page, name, head, within):
+    table = opened(page, f"#{name} table:not([aria-label='Other criteria'])", within)
     column = [cell.text for cell in every(table, "thead th")].index(head)
 
     def cells():
@@ -192,7 +194,8 @@ def test_the_browsers_back_closes_a_number_and_leaves_the_page_open(page):
 
 
 def test_a_filter_leaves_the_lines_that_hold_every_word(page):
-    box = next(part for part in every(opened(page, "#claims"), ".table") if every(part, "[data-filter]"))
+    claims = opened(page, "#claims", within="#claims")
+    box = next(part for part in every(claims, ".table") if every(part, "[data-filter]"))
     lines = every(box, "tbody tr")
 
     one(box, "[data-filter]").send_keys("softmax eps P3")

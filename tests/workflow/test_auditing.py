@@ -249,14 +249,16 @@ def test_a_whole_chain_that_was_hashed_again_is_found_by_root_and_by_recomputing
 
 def test_random_jobs_that_are_run_again_give_the_same_bytes(with_one_figure, monkeypatch, capsys):
     monkeypatch.chdir(with_one_figure.root)
+    root = (with_one_figure.root / "reports/tiny/ROOT").read_text().strip()
 
-    assert audit.run_audit("tiny", recompute=3, seed=1) == 0
+    assert main(["audit", "tiny", "--root", root, "--recompute", "3", "--seed", "1"]) == 0
 
     said = capsys.readouterr()
     assert "Rebuilding the report" in said.err
     assert said.err.count("Rerunning ") == 3
     assert re.search(r"3 of \d+ jobs were rerun; --seed 1 selects the same jobs", said.err)
     assert said.out.startswith("The chain is whole")
+    assert said.out.strip().endswith(f"Root digest: {root}, which is the one you gave")
 
 
 def test_a_report_of_other_code_is_not_built_again_and_that_is_said(copied, monkeypatch):
@@ -398,15 +400,6 @@ def test_the_command_prints_json_and_ends_in_1_where_something_is_wrong(copied, 
     assert any(f" other files: was created from {EXAMPLES} when that had other bytes" in line for line in others)
     assert len(others) < len(found) / 3
     assert last == f"{len(found)} findings"
-
-
-def test_a_root_digest_that_is_the_one_given_is_said_to_be(with_one_figure, monkeypatch, capsys):
-    root = (with_one_figure.root / "reports/tiny/ROOT").read_text().strip()
-    monkeypatch.chdir(with_one_figure.root)
-
-    main(["audit", "tiny", "--root", root])
-
-    assert capsys.readouterr().out.strip().endswith(f"Root digest: {root}, which is the one you gave")
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,7 @@
 """DVC carries a study: what a stage records is pushed, pulled into a clone, planned right there, compared, taken back."""
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
+from command_server import dvc_server
 from touchstone.commands import dvc
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -41,9 +40,11 @@ class Versioned:
         return self.project.root
 
     def type(self, line: str, check: bool = True) -> str:
-        command, *rest = line.split(" ")
-        start = [sys.executable, "-m", "dvc"] if command == "dvc" else [command]
-        done = subprocess.run([*start, *rest], cwd=self.root, capture_output=True, text=True, env=os.environ | QUIET)
+        quiet, words = replace(self.project, environment=QUIET), line.split(" ")
+        if words[0] == "dvc":
+            done = quiet.forked(["-m", *words], check=False, server=dvc_server())
+        else:
+            done = quiet.run(words, check=False)
         assert not check or done.returncode == 0, f"{line}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
         return done.stdout + done.stderr
 
