@@ -25,7 +25,7 @@ study:
   second_look: [Smine-1]
 questions: [mine_robustness]
 examples:
-  some: {count: 327}
+  some: {of: digits_test, count: 327}
 classifiers:
   cnn_pgd:
     seeds: [0, 1, 2, 3, 4]
