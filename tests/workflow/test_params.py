@@ -202,7 +202,7 @@ def test_an_overlay_with_its_own_use_replaces_the_entry(project):
 
 def test_roles_are_filled_from_the_shared_ones(project):
     assert load("digits", project)["claims"]["S4-1"] == {
-        "net": "cnn", "translator": "unet", "defence": "routed", "attack": "pgd", "examples": "digits_test",
+        "net": "cnn", "translator": "unet", "defence": "routed", "attack": "pgd", "examples": "digits_attacked",
     }  # fmt: skip
 
 

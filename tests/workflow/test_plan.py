@@ -52,8 +52,8 @@ def test_a_network_is_run_for_the_gradient_norms_that_something_reads_and_no_oth
         for address in read.keys() & set(task.input_files):
             read[address] |= set(task.settings["confounding"])
 
-    assert made["data/digits/outputs/cnn.0/id_test.zip#digits_test"] == set(plan.study["confounding"])
-    assert made["data/digits/outputs/mlp.0/id_test.zip#digits_test"] == {"softmax_all"}  # of expressivity alone
+    assert made["data/digits/outputs/cnn.0/id_test.zip#digits_attacked"] == set(plan.study["confounding"])
+    assert made["data/digits/outputs/mlp.0/id_test.zip#digits_attacked"] == {"softmax_all"}  # of expressivity alone
     assert made == read
 
 
@@ -139,7 +139,7 @@ def test_how_numbers_are_held_is_part_of_the_jobs_that_it_changes_and_so_is_its_
 def test_transfer_is_the_outputs_of_one_network_on_the_attack_of_another(plan):
     files = [cell.file for cell in plan.questions.cells("transfer", ("outputs",))]
 
-    assert plan.layout.outputs_of("mlp.1", Set("digits_test", "softmax.1", "fgsm_25")) in files
+    assert plan.layout.outputs_of("mlp.1", Set("digits_attacked", "softmax.1", "fgsm_25")) in files
 
 
 def test_checkpoints_can_be_asked_for_of_classifiers_and_of_translators(plan):
@@ -251,7 +251,7 @@ def test_a_defence_has_its_classifiers_seeds_and_is_run_from_classifier_translat
         "checkpoint": "data/digits/checkpoints/cnn.1.safetensors",
         "translators": ["data/digits/checkpoints/unet.1.safetensors"],
         "router": plan.layout.detector_of("cnn.1", plan.study["defences"]["routed"]["router"]),
-        "examples": "data/digits/examples/digits_test.safetensors",
+        "examples": "data/digits/examples/digits_attacked.safetensors",
     }
 
 
@@ -265,9 +265,9 @@ def test_a_defence_without_a_router_needs_no_detector(plan):
 def test_defences_are_attacked_whole_and_through_the_network_that_they_protect(plan):
     files = {cell.file for cell in plan.questions.cells("routing", ("outputs",)) if cell.facts["seed"] == 1}
 
-    assert plan.layout.outputs_of("routed.1", Set("digits_test", "routed.1", "both_paths")) in files
-    assert plan.layout.outputs_of("routed.1", Set("digits_test", "cnn.1", "pgd")) in files
-    assert plan.layout.outputs_of("routed.1", Set("digits_test", "mlp.1", "pgd")) in files
+    assert plan.layout.outputs_of("routed.1", Set("digits_attacked", "routed.1", "both_paths")) in files
+    assert plan.layout.outputs_of("routed.1", Set("digits_attacked", "cnn.1", "pgd")) in files
+    assert plan.layout.outputs_of("routed.1", Set("digits_attacked", "mlp.1", "pgd")) in files
     assert not [file for file in files if "routed.1/pgd" in file or "cnn.1/both_paths" in file]
 
 

@@ -136,7 +136,7 @@ def sharded(bare, folder):
 
 
 def small_batches(project):
-    project.edit("workflow/studies/tiny.yaml", "{title: Tiny}", "{title: Tiny, batch_size: 16}")
+    project.edit("workflow/studies/tiny.yaml", "{title: Tiny, pdf: false}", "{title: Tiny, pdf: false, batch_size: 16}")
 
 
 def cut_sets(project):
