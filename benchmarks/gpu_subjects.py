@@ -100,10 +100,15 @@ def our_norms(model: nn.Module, rows: Rows) -> Tensor:
 
 
 def our_training(
-    one: Subject, attacked: bool, device: str, settings: dict[str, str] | None = None, epochs: int = 1
+    one: Subject,
+    attacked: bool,
+    device: str,
+    settings: dict[str, str] | None = None,
+    epochs: int = 1,
+    eps: float = EPS,
 ) -> Checkpoint:
     """Return what our training loop ends in."""
-    objective = partial(adversarial, attack=partial(pgd, eps=EPS, steps=TRAINING_STEPS)) if attacked else clean
+    objective = partial(adversarial, attack=partial(pgd, eps=eps, steps=TRAINING_STEPS)) if attacked else clean
     as_set = {"device": device, **(settings or {})}
     return train(
         one.training,
