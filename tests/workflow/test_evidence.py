@@ -17,7 +17,7 @@ import pytest
 
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
-from touchstone.evidence import adoption, attestation, study_evidence
+from touchstone.evidence import adoption, artefact_checks, attestation, study_evidence
 from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
@@ -216,20 +216,43 @@ MARGIN = [
     ("margins in another norm", lambda f: f.noun(MARGINS, norm=lambda norm: "l2"), "recomputation", MARGINS),
 ]  # fmt: skip
 CONSISTENT = [*MARGIN, *BUDGETS, *SPLITS, *FORWARD, *NUMBERS]
+# They are tried together, because they change different files and none leads to the finding that another has to. Together
+# they lead to fewer than MOST_PROBLEMS findings, so none is caught only because trials with nudged weights have stopped.
+TOGETHER = [
+    ("one margin doubled", "a perturbation over the budget by 1/255", "a calibration set with brighter images"),
+    ("margins doubled with their points", "pixels off the 1/255 grid", "features of one row"),
+    ("margins halved with their points", "float images over the budget", "gradient norms of one row", "a threshold fitted on test data"),
+    ("margins of other predictions", "images that are not the float ones", "one score"),
+    ("margins in another norm", "labels of an attacked set swapped", "scores with the wrong sign"),
+    ("ids of an attacked set swapped", "a loosened threshold", "a better number"),
+    ("an attacked set under another source", "one prediction flipped", "a threshold for another rate", "a narrower interval", "a dropped seed"),
+    ("the hardest rows left out", "a detector's spread", "more images"),
+    ("images outside [0, 1]", "a detector called supervised", "the files of a dropped seed", "another budget in a record", "other inputs in a record", "a criterion loosened"),
+    ("one logit moved by 1 %", "a row left out"),
+    ("one logit of a float image moved", "another budget in the settings", "a better verdict"),
+    ("labels of the outputs", "a better number of a claim"),
+]  # fmt: skip
+FORGERIES = {row[0]: row[1:] for row in CONSISTENT}
+ROUNDS = [*TOGETHER, *((name,) for name in FORGERIES if name not in sum(TOGETHER, ()))]
 
 
-@pytest.mark.parametrize(
-    ("change", "check", "named"), [row[1:] for row in CONSISTENT], ids=[row[0] for row in CONSISTENT]
-)
-def test_a_forgery_whose_digests_all_agree_is_caught_where_it_is(honest, raw, tmp_path, change, check, named):
+def test_each_forgery_is_tried_once():
+    assert sorted(sum(ROUNDS, ())) == sorted(row[0] for row in CONSISTENT)
+
+
+@pytest.mark.parametrize("names", ROUNDS, ids=" + ".join)
+def test_a_forgery_whose_digests_all_agree_is_caught_where_it_is(honest, raw, tmp_path, names):
     forger = Forger(honest, tmp_path / "forged")
-    change(forger)
+    for name in names:
+        change, _, _ = FORGERIES[name]
+        change(forger)
     forger.rehash()
 
     result = verify(forger.packed(), Options(raw=raw))
 
-    assert caught(result, check, named), result.problems
+    assert [name for name in names if not caught(result, *FORGERIES[name][1:])] == [], result.problems
     assert not [problem for problem in result.problems if problem.check in ("bytes", "chain", "root")]
+    assert len(names) == 1 or len(result.problems) < artefact_checks.MOST_PROBLEMS
 
 
 LEFT_BEHIND = [
