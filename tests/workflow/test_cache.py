@@ -155,7 +155,11 @@ def test_switching_a_setting_forth_and_back_computes_nothing(copied):
 
 def test_a_hit_writes_a_sidecar_that_names_the_new_chain(copied):
     """The classifier is remade with equal bytes under another sidecar: what is downstream is linked, its chain is new."""
-    copied.edit("workflow/studies/tiny.yaml", "study: {title: Tiny, pdf: false}", "# a comment\nstudy: {title: Tiny, pdf: false}")
+    copied.edit(
+        "workflow/studies/tiny.yaml",
+        "study: {title: Tiny, pdf: false}",
+        "# a comment\nstudy: {title: Tiny, pdf: false}",
+    )
     path = copied.root / "data/tiny/checkpoints/cnn.0.safetensors"
     content = json.loads(sidecar_files.sidecar_path(path).read_text())
     assert content["step"] == "train"
