@@ -19,7 +19,9 @@ from touchstone.pipeline.settings.study import load
 ROOT = Path(__file__).parents[2]
 STAGE = "workflow/dvc.yaml:tiny"
 STEPS = ("fab: {use: fab, steps: 2}", "fab: {use: fab, steps: 41}")
-FEWER = ("eps: [0.02, 0.05, 0.1], baseline: null", "eps: [0.02, 0.05], baseline: null")  # it reruns no job with torch
+FEWER = ("part: test, limit: 60", "part: test, limit: 50")
+FILE = "workflow/studies/few.yaml"
+RESAMPLES = ("resamples: 10", "resamples: 20")
 REMEASURED = {"Measure margins of cnn.0 by fab: tested", "Evaluate margins", "Write the report"}
 S3 = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}
 QUIET = {
@@ -49,21 +51,39 @@ class Versioned:
         return done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def recorded(with_one_figure, tmp_path_factory):
-    """The finished tiny study with one figure, its stage committed and its files pushed to a remote that is a folder."""
-    folder = tmp_path_factory.mktemp("dvc")
-    made = Versioned(with_one_figure.copy(folder / "project"))
+def versioned(finished, study, folder):
+    """A copy of a project in which a study was run, its stage committed; the remote is a folder."""
+    made = Versioned(finished.copy(folder / "project"))
     (made.root / "dvc.yaml").unlink()  # the default study was not run here
     (made.root / ".venv").symlink_to(sys.prefix)
     with (made.root / ".gitignore").open("a") as ignored:
-        ignored.write("/.venv\n!/reports/tiny/\n")
-    dvc.write_stages("tiny", made.root)
+        ignored.write(f"/.venv\n!/reports/{study}/\n")
+    dvc.write_stages(study, made.root)
     for line in ("git init -q .", f"dvc remote add -q -d folder {folder / 'remote'}", "dvc commit -q -f"):
         made.type(line)
-    for line in ("git add -A", "git commit -q -m one", "dvc push -q"):
+    for line in ("git add -A", "git commit -q -m one"):
         made.type(line)
     return made
+
+
+@pytest.fixture(scope="module")
+def recorded(with_one_figure, tmp_path_factory):
+    """The finished tiny study with one figure, its stage committed and its files pushed to a remote that is a folder."""
+    made = versioned(with_one_figure, "tiny", tmp_path_factory.mktemp("dvc"))
+    made.type("dvc push -q")
+    return made
+
+
+@pytest.fixture(scope="module")
+def few_versioned(few, tmp_path_factory):
+    """The finished study of four jobs, its stage committed."""
+    return versioned(few, "few", tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture
+def own_few(few_versioned, tmp_path):
+    """A copy of the project with the study of four jobs that a test may change."""
+    return Versioned(few_versioned.project.copy(tmp_path / "own"))
 
 
 @pytest.fixture
@@ -189,21 +209,21 @@ def test_a_pulled_file_that_does_not_match_its_sidecar_is_made_again(cloned):
     assert "Measure margins of cnn.0 by fab: tested" in cloned.project.planned()
 
 
-def test_two_versions_are_compared_and_checked_out_both_ways(own):
-    own.project.edit("workflow/studies/tiny.yaml", *FEWER)
-    own.type(f"dvc repro -q {STAGE}")
-    changed = json.loads(own.type("dvc metrics diff --json"))["reports/tiny/metrics.json"]
-    own.type("git commit -q -a -m two")
+def test_two_versions_are_compared_and_checked_out_both_ways(own_few):
+    own_few.project.edit(FILE, *FEWER)
+    own_few.type("dvc repro -q workflow/dvc.yaml:few")
+    changed = json.loads(own_few.type("dvc metrics diff --json"))["reports/few/metrics.json"]
+    own_few.type("git commit -q -a -m two")
 
     assert changed
-    assert all(name.startswith("margins.cnn.") for name in changed)
+    assert all(name.startswith("sheet.") for name in changed)
     for version in ("HEAD~1", "-"):
-        own.type(f"git checkout -q {version}")
-        own.type("dvc checkout -q")
-        assert "up to date" in own.type("dvc status")
-        assert not own.project.planned(), version
-    own.project.edit("workflow/studies/tiny.yaml", *STEPS)
-    assert set(own.project.planned()) == REMEASURED
+        own_few.type(f"git checkout -q {version}")
+        own_few.type("dvc checkout -q")
+        assert "up to date" in own_few.type("dvc status")
+        assert not own_few.project.planned(study="few"), version
+    own_few.project.edit(FILE, *RESAMPLES)
+    assert set(own_few.project.planned(study="few")) == {"Evaluate sheet", "Write the report"}
 
 
 def test_a_stage_gives_the_bytes_and_the_root_of_a_plain_run(own):
@@ -236,13 +256,13 @@ def test_metrics_plots_and_checkpoints_are_shown(recorded, tmp_path):
     assert all(entry["desc"] and entry["type"] == "model" for entry in artifacts.values())
 
 
-def test_an_experiment_changes_a_setting_by_name(own):
-    own.type(f"dvc exp run -q -n fewer -S workflow/studies/tiny.yaml:evaluations.margins.resamples=90 {STAGE}")
+def test_an_experiment_changes_a_setting_by_name(own_few):
+    own_few.type(f"dvc exp run -q -n more -S {FILE}:evaluations.sheet.resamples=20 workflow/dvc.yaml:few")
 
-    assert "fewer" in own.type("dvc exp list")
-    shown = json.loads(own.type("dvc params diff --json"))["workflow/studies/tiny.yaml"]
-    assert shown == {"evaluations.margins.resamples": {"old": 100, "new": 90, "diff": -10}}
-    assert not own.project.planned()
+    assert "more" in own_few.type("dvc exp list")
+    shown = json.loads(own_few.type("dvc params diff --json"))[FILE]
+    assert shown == {"evaluations.sheet.resamples": {"old": 10, "new": 20, "diff": 10}}
+    assert not own_few.project.planned(study="few")
 
 
 @pytest.mark.parametrize("kind", ["hardlink", "symlink"])

@@ -25,6 +25,8 @@ JOBS = {
     "gtsrb": 224,
 }  # a look at each study's size; change the figure with the study
 
+LARGEST = "fashion_mnist_resnet"
+
 
 def jobs_by_file(plan):
     """Return {file: job} for all that the rules can make, and the job as (rule, wildcards)."""
@@ -53,13 +55,26 @@ def needed_jobs(plan):
     return found
 
 
+def with_fewer_seeds(study, folder):
+    """Write a study with one seed for five, so that Snakemake plans the same rules in a third of the time; return its path."""
+    text, path = study_file(study, ROOT).read_text(), folder / f"{study}.yaml"
+    assert text.count("&five [0, 1, 2, 3, 4]") == 1
+    path.write_text(text.replace("&five [0, 1, 2, 3, 4]", "&five [0]"))
+    return str(path)
+
+
 @pytest.mark.parametrize("study", JOBS)
-def test_a_study_plans_every_job_that_its_report_needs(bare, study):
-    needed = needed_jobs(Plan(load(study, ROOT)))
+def test_a_study_plans_every_job_that_its_report_needs(bare, study, tmp_path):
+    whole = Plan(load(study, ROOT))
+    name = with_fewer_seeds(study, tmp_path) if study == LARGEST else study
+    plan = Plan(load(name, ROOT))
+    needed = needed_jobs(plan)
 
-    planned = bare.planned(study=study)
+    planned = bare.planned(study=name)
 
-    assert planned.total() == len(needed) == JOBS[study]
+    assert planned.total() == len(needed)
+    assert len(needed_jobs(whole)) == JOBS[study]
+    assert plan.rules.keys() == whole.rules.keys()
 
 
 @pytest.mark.parametrize("study", [DEFAULT_STUDY, *JOBS])

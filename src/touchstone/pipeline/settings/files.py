@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -154,7 +154,12 @@ class _Walk:
             self._sizes[event.anchor] = 0
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a file of settings.
+
+    Raises:
+        ParamsError: with the file, if it is missing, too large, or no text.
+    """
     if not path.is_file():
         raise ParamsError(f"{path}: no such file here; run touchstone in the folder of the Snakefile")
     if (size := path.stat().st_size) > MOST_BYTES:
@@ -183,14 +188,25 @@ def _lines(path: Path, text: str) -> dict[Place, int]:
         return _Walk(path, text).lines
 
 
-@lru_cache(KEPT)  # a command may read a paper twice, and copying takes a twentieth of the time of reading
-def _content(path: Path, text: str) -> dict[str, Any]:
+@lru_cache(KEPT)  # a command may read a paper twice, and unpickling takes a fraction of the time of reading or copying
+def _content(path: Path, text: str) -> bytes:
+    """Return the pickled content of a YAML file."""
     _lines(path, text)
     with _as_params_error(path):
         content = yaml.load(text, _Plain)
     if not isinstance(content, dict):
         what = "the file is empty" if content is None else f"it contains a {type(content).__name__}"
         raise ParamsError(f"{path}: expected sections, such as study: {{title: Mine}}, but {what}")
+    return pickle.dumps(content)
+
+
+def content_of(path: Path, text: str) -> dict[str, Any]:
+    """Return the mapping in the text of a YAML file.
+
+    Raises:
+        ParamsError: with file and line, if it is no plain YAML, or no mapping.
+    """
+    content: dict[str, Any] = pickle.loads(_content(path, text))
     return content
 
 
@@ -200,12 +216,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ParamsError: with file and line, if the file is missing, too large, no plain YAML, or no mapping.
     """
-    return copy.deepcopy(_content(path, _text(path)))
+    return content_of(path, text_of(path))
 
 
 def lines_of(path: Path) -> dict[Place, int]:
     """Return the line of every key and list item in a YAML file, from 1 on, by the keys that lead to it."""
-    return _lines(path, _text(path))
+    return _lines(path, text_of(path))
 
 
 def study_file(study: str, root: Path) -> Path | None:

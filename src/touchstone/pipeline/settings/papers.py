@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from touchstone.claims import contrast_files, paper_files
 from touchstone.claims.criteria import SHARED, Book, Criterion
 from touchstone.claims.file_checks import ClaimError
 from touchstone.messages import nearest
-from touchstone.pipeline.settings.files import NAME, read_yaml
+from touchstone.pipeline.settings.files import KEPT, NAME, content_of, read_yaml, text_of
 from touchstone.pipeline.settings.problems import Problems
 from touchstone.pipeline.settings.shorthand import DEFAULTS
 from touchstone.pipeline.settings.values import shown
@@ -117,7 +118,7 @@ def read_papers(listed: Iterable[str], root: Path, problems: Problems) -> tuple[
     problems.stop()
     book = Book({}, {})
     try:
-        book = paper_files.book({paper.name: paper.facts for paper in papers})
+        book = _book(tuple(_read(paper.folder) for paper in papers))
     except ClaimError as error:
         (owner,) = [paper for paper in papers if error.place[1] in (paper.facts.get("criteria") or {})]
         problems.add(error.place, error.message, owner.folder / "paper.yaml")
@@ -130,11 +131,33 @@ def criteria_of(paper: Paper, book: Book) -> list[Criterion]:
     return [book.criteria[name] for name in paper.facts.get("criteria") or {}]
 
 
+def _read(folder: Path) -> tuple[Path, str]:
+    """Return the file of a paper's claims and its text."""
+    return folder / "paper.yaml", text_of(folder / "paper.yaml")
+
+
+@lru_cache(KEPT)  # of the time of reading a second study in a process, checks of the same papers would take a quarter
+def _mistakes(file: Path, text: str) -> tuple[ClaimError, ...]:
+    """Return what is wrong with the claims of a paper."""
+    facts = content_of(file, text)
+    return (*paper_files.mistakes(facts), *contrast_files.mistakes(facts))
+
+
+@lru_cache(KEPT)
+def _book(files: tuple[tuple[Path, str], ...]) -> Book:
+    """Return the claims of several papers.
+
+    Raises:
+        ClaimError: a claim is wrong.
+    """
+    return paper_files.book({str(file): content_of(file, text) for file, text in files})
+
+
 def read_paper(folder: Path, problems: Problems) -> Paper:
     """Return one paper; every mistake goes to `problems`."""
     name = folder.resolve().name
     facts, questions = read_yaml(folder / "paper.yaml"), read_yaml(folder / "questions.yaml")
-    for mistake in (*paper_files.mistakes(facts), *contrast_files.mistakes(facts)):
+    for mistake in _mistakes(*_read(folder)):
         problems.add(mistake.place, mistake.message, folder / "paper.yaml")
     roles = questions.pop("roles", None) or {}
     if not isinstance(roles, dict) or not all(isinstance(text, str) for text in roles.values()):

@@ -1,0 +1,32 @@
+"""The papers of a study: read from their files as these are now, however often a process reads them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from touchstone.pipeline.settings.files import ParamsError
+from touchstone.pipeline.settings.papers import SHIPPED, read_papers
+from touchstone.pipeline.settings.problems import Problems
+
+
+def test_a_paper_that_changes_is_read_as_it_is_now(tmp_path):
+    shutil.copytree(SHIPPED / "energy", tmp_path / "mine")
+    file = tmp_path / "mine/paper.yaml"
+    right = file.read_text()
+    assert right.count("\ncriteria:") == 1
+
+    def book():
+        return read_papers(["./mine"], tmp_path, Problems(Path("params.yaml")))[1]
+
+    before = book()
+    file.write_text(right.replace("\ncriteria:", "\ncriterions:"))
+    with pytest.raises(ParamsError, match="criterions: no such key"):
+        book()
+    file.write_text(right.replace("criterion: FPR95 lower by >= 5 points", "criterion: FPR95 lower by any points", 1))
+    after = book()
+    file.write_text(right)
+
+    assert "any points" in after.criteria["Sebo-1"].text
+    assert "any points" not in before.criteria["Sebo-1"].text
+    assert book() == before
