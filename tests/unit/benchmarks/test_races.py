@@ -383,7 +383,7 @@ def test_one_call_of_evaluate_runs_small_and_is_not_timed_where_it_leaves_more_t
     found = evaluate_call.measured(images=4, rounds=1)
 
     page = written(evaluate_call, found, tmp_path)
-    assert "| clean, width 4, eps 0.1 |" in page and len(found["goals"]) == 4
+    assert "| clean, eps 0.1 |" in page and len(found["goals"]) == 4
     passes = [line["passes"] for line in found["lines"]]
     assert all(one["forward_passes"] > one["gradient_passes"] > 0 for one in passes)
     monkeypatch.setattr(attack_strength, "theirs", lambda model, rows, *_: 1 - rows.images)
