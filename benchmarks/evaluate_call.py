@@ -2,10 +2,10 @@
 
     python benchmarks/evaluate_call.py [--images 200] [--rounds 3] [--threads 2]
 
-Small CNNs, trained on digits of 3x32x32 without an attack and with PGD of eps 8/255, and the digits that each gets right.
-They have width 4. The attacks have eps 8/255 and .1. AutoAttack runs once; it is
-`pyautoattack`, in its standard version. The bare passes are as many as `evaluate` takes, in batches of all images, without
-any attack: no attack with these passes can be faster. `evaluate` may leave .2 points more than AutoAttack, or two images.
+Two small CNNs of width 4 are trained on digits of 3x32x32, one without an attack and one with PGD of eps 8/255. Both are
+attacked at eps 8/255 and .1, on the digits that each gets right. AutoAttack is `pyautoattack` in its standard version; it
+runs once. The bare passes are as many as those of `evaluate`, in batches of all images, without any attack: no attack with
+these passes can be faster. `evaluate` may leave .2 points more than AutoAttack, or two images.
 Writes evaluate_call.json and .md into benchmarks/results/.
 """
 
@@ -33,7 +33,7 @@ SECONDS = 8.0  # for 200 images
 WIDTH = 4
 TRAINING_EPS = 8 / 255
 EPS = (TRAINING_EPS, 0.1)
-OURS, THEIRS, PASSES = "evaluate", attack_strength.THEIRS, "the passes of evaluate alone"
+OURS, THEIRS, PASSES = "evaluate", attack_strength.THEIRS, "bare passes"
 EPOCHS, TRAINING_IMAGES = 10, 250
 
 

@@ -53,7 +53,9 @@ def test_a_network_is_run_for_the_gradient_norms_that_something_reads_and_no_oth
             read[address] |= set(task.settings["confounding"])
 
     assert made["data/digits/outputs/cnn.0/id_test.zip#digits_attacked"] == set(plan.study["confounding"])
-    assert made["data/digits/outputs/mlp.0/id_test.zip#digits_attacked"] == {"softmax_all"}  # of expressivity alone
+    assert made["data/digits/outputs/mlp.0/id_test.zip#digits_attacked"] == {
+        "softmax_all"
+    }  # only expressivity reads them
     assert made == read
 
 

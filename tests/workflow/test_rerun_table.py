@@ -167,7 +167,7 @@ class Change:
     done: object = None
     wanted: object = lambda rule, wildcards, tasks: False
     options: tuple = ()
-    told: str = ""
+    warning: str = ""
     with_one_before: bool = False  # tried in one plan with the row before: no job but the report follows from both
 
 
@@ -287,7 +287,7 @@ TABLE = [
         "a raw byte",
         done=upper("data/raw/skimage_faces/raw"),
         wanted=named("Fetch skimage_faces"),
-        told="data/raw/skimage_faces: these are not the raw files that were fetched: expected sha256:",
+        warning="data/raw/skimage_faces: these are not the raw files that were fetched: expected sha256:",
     ),
     Change("a byte of a table", done=upper("data/digits/metrics/margins.csv"), wanted=named("Evaluate margins"), with_one_before=True),
     Change(
@@ -301,7 +301,7 @@ TABLE = [
         "a byte of an example set",
         done=upper("data/digits/examples/digits_test.safetensors"),
         wanted=named("Prepare digits_test"),
-        told="data/digits/examples/digits_test.safetensors: its bytes do not match its sidecar; it will be recomputed",
+        warning="data/digits/examples/digits_test.safetensors: its bytes do not match its sidecar; it will be recomputed",
     ),
     REMOVED := Change(
         "an entry removed",
@@ -320,13 +320,13 @@ TABLE = [
         wanted=either(lambda rule, *_: rule.name == "attack_id_test_square", named("Evaluate robustness")),
         with_one_before=True,
     ),
-    Change("another lock", done=lock, told="files were created under another requirements.lock: kept (lock=rerun recomputes them)"),
+    Change("another lock", done=lock, warning="files were created under another requirements.lock: kept (lock=rerun recomputes them)"),
     Change(
         "another lock, rerun",
         done=lock,
         wanted=lambda *_: True,
         options=("lock=rerun",),
-        told="files were created under another requirements.lock: they will be recomputed",
+        warning="files were created under another requirements.lock: they will be recomputed",
     ),
     Change("with conda", done=conda, options=("--use-conda",)),
 ]  # fmt: skip
@@ -388,7 +388,7 @@ def test_a_change_reruns_exactly_its_jobs(own, graph, changes):
         assert one & other == Counter(["Write the report"]), "a job of both would not say which change calls for it"
     assert jobs == reduce(or_, follows)
     assert nothing == (not jobs), "what answers without Snakemake answers as Snakemake"
-    assert all(change.told in text for change in changes)
+    assert all(change.warning in text for change in changes)
     if options or any(change.done for change in changes):  # those in which a plan writes records or times
         assert planned(own, *options)[0] == jobs, "a plan changes nothing"
 

@@ -156,9 +156,10 @@ def _book(files: tuple[tuple[Path, str], ...]) -> Book:
 def read_paper(folder: Path, problems: Problems) -> Paper:
     """Return one paper; every mistake goes to `problems`."""
     name = folder.resolve().name
-    facts, questions = read_yaml(folder / "paper.yaml"), read_yaml(folder / "questions.yaml")
-    for mistake in _mistakes(*_read(folder)):
-        problems.add(mistake.place, mistake.message, folder / "paper.yaml")
+    file, text = _read(folder)
+    facts, questions = content_of(file, text), read_yaml(folder / "questions.yaml")
+    for mistake in _mistakes(file, text):
+        problems.add(mistake.place, mistake.message, file)
     roles = questions.pop("roles", None) or {}
     if not isinstance(roles, dict) or not all(isinstance(text, str) for text in roles.values()):
         problems.add(("roles",), "expected role: what plays it, in a sentence", folder / "questions.yaml")

@@ -76,7 +76,7 @@ class Batches:
 class Outliers:
     """All outlier sets as one, in the order of each epoch; batch after batch, from the start again at the end.
 
-    An outlier that comes again in the same epoch draws anew: it has another view, and its attack another start.
+    Each time that an outlier is repeated within an epoch, it is cropped and flipped anew, and its attack starts elsewhere.
     """
 
     def __init__(
