@@ -124,7 +124,7 @@ def layer_graph(model: nn.Module, images: Tensor) -> list[Node]:
 
     Args:
         model: in eval mode.
-        images: (N, C, H, W); only their shape is used.
+        images: (N, C, H, W); only their shape and device are used.
 
     Raises:
         ValueError: names the first layer that is neither affine nor a ReLU, a maximum over positions or a sum, or that
@@ -155,8 +155,8 @@ def layer_graph(model: nn.Module, images: Tensor) -> list[Node]:
                     continue
                 if read_after_overwriting(node, module, modules):
                     raise Unbounded(f"no linear bounds for {node.name}: it changes in place what another layer reads")
-                layer = _layer(module, shapes[sources[0]])
-                shape = _shape(layer, shapes[sources[0]])
+                layer = _layer(module, shapes[sources[0]], images.device)
+                shape = _shape(layer, shapes[sources[0]], images.device)
                 if any(shapes[source] != shapes[sources[0]] for source in sources):
                     raise Unbounded("no linear bounds for the sum of layers of different shapes")
             if isinstance(layer, Sum) and len(sources) == 1:
@@ -191,14 +191,14 @@ def _as_module(node: fx.Node) -> nn.Module | type[Sum]:
 ALLOWED = "a network has to consist of affine layers, ReLUs, poolings and sums"
 
 
-def _shape(layer: Affine | Maximum | Relu | Sum, before: torch.Size) -> torch.Size:
-    example = torch.zeros(1, *before, dtype=torch.float64)
+def _shape(layer: Affine | Maximum | Relu | Sum, before: torch.Size, device: torch.device) -> torch.Size:
+    example = torch.zeros(1, *before, dtype=torch.float64, device=device)
     if isinstance(layer, Affine):
         return layer.middle(example).shape[1:]
     return layer.windows(example).amax(2).shape[1:] if isinstance(layer, Maximum) else before
 
 
-def _layer(module: nn.Module | type[Sum], shape: torch.Size) -> Affine | Maximum | Relu | Sum:
+def _layer(module: nn.Module | type[Sum], shape: torch.Size, device: torch.device) -> Affine | Maximum | Relu | Sum:
     if module is Sum:
         return Sum()
     if isinstance(module, nn.ReLU):
@@ -224,7 +224,7 @@ def _layer(module: nn.Module | type[Sum], shape: torch.Size) -> Affine | Maximum
         weight, bias = module.weight.detach().double(), _bias(module.bias, module.weight)
         return _convolution(weight, bias, module.stride, module.padding, module.dilation, module.groups, shape)
     if isinstance(module, nn.AvgPool2d | nn.AdaptiveAvgPool2d):
-        return _mean(module, shape)
+        return _mean(module, shape, device)
     if isinstance(module, nn.MaxPool2d):
         if module.ceil_mode or module.return_indices:
             raise Unbounded("no linear bounds for MaxPool2d with ceil_mode or return_indices")
@@ -253,7 +253,7 @@ def _scaled(scale: Tensor, shift: Tensor) -> Affine:
     )
 
 
-def _mean(module: nn.AvgPool2d | nn.AdaptiveAvgPool2d, shape: torch.Size) -> Affine:
+def _mean(module: nn.AvgPool2d | nn.AdaptiveAvgPool2d, shape: torch.Size, device: torch.device) -> Affine:
     """Return the convolution that takes the mean of each channel."""
     if isinstance(module, nn.AdaptiveAvgPool2d):
         if module.output_size not in (1, (1, 1)):
@@ -263,7 +263,7 @@ def _mean(module: nn.AvgPool2d | nn.AdaptiveAvgPool2d, shape: torch.Size) -> Aff
         kernel, stride = _pair(module.kernel_size), _pair(module.stride)
         if _pair(module.padding) != (0, 0) or module.ceil_mode or module.divisor_override:
             raise Unbounded("no linear bounds for AvgPool2d with padding, ceil_mode or divisor_override")
-    weight = torch.full((shape[0], 1, *kernel), 1 / (kernel[0] * kernel[1]), dtype=torch.float64)
+    weight = torch.full((shape[0], 1, *kernel), 1 / (kernel[0] * kernel[1]), dtype=torch.float64, device=device)
     return _convolution(weight, weight.new_zeros(shape[0]), stride, (0, 0), (1, 1), shape[0], shape)
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from relu_programs import exact_least
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from touchstone.models._residual import PreactBlock
 from touchstone.numerics.layer_graphs import Maximum, layer_graph
@@ -32,11 +33,11 @@ NETWORKS = {
     ),
     "convolutions": lambda: nn.Sequential(
         *(nn.Conv2d(2, 4, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(4, 6, 3, padding=(2, 1), dilation=(2, 1), groups=2)),
-        *(nn.ReLU(), nn.Conv2d(6, 4, 2, stride=(2, 1)), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4)),
+        *(nn.ReLU(), nn.Conv2d(6, 4, 2, stride=(2, 1)), nn.ReLU(), nn.Flatten(), nn.Linear(16, 4)),
     ),
     "maximum": lambda: nn.Sequential(
         *(nn.Conv2d(2, 4, 3, padding=1), nn.MaxPool2d(3, stride=2, padding=1), nn.Conv2d(4, 4, 2), nn.ReLU()),
-        *(nn.MaxPool2d(2), nn.Flatten(), nn.LazyLinear(4)),
+        *(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(4, 4)),
     ),
     "means": lambda: nn.Sequential(
         *(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.AvgPool2d(2, stride=1), nn.Conv2d(4, 6, 2), nn.ReLU()),
@@ -94,6 +95,18 @@ def test_the_bounds_of_a_box_without_width_are_the_differences_themselves(name):
         bounds = Bounds(layer_graph(model, images), images, images).lower(differences()[None])
 
         torch.testing.assert_close(bounds, model(images) @ differences().T)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bounds_are_computed_on_the_device_of_the_network(name):
+    # Fake tensors hold no numbers, but refuse to mix those of a GPU with those of the processor.
+    with FakeTensorMode(), torch.no_grad():
+        with torch.device("cuda"):
+            model = NETWORKS[name]().eval()
+        images = torch.zeros(2, *SHAPE, dtype=torch.float64, device="cuda")
+        bounds = Bounds(layer_graph(model, images), images, images + 0.1).lower(differences()[None].to("cuda"))
+
+    assert bounds.device.type == "cuda"
 
 
 @pytest.mark.parametrize("name", ["linear", "convolutions", "maximum", "means", "residual", "shared"])
