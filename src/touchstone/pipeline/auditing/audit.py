@@ -149,7 +149,7 @@ def _against_sidecar(
 
 
 def _against_today(plan: Plan, root: Path) -> Iterator[Finding]:
-    """Yield the files that today's settings or code would not create, or differently."""
+    """Yield the files that today's settings or code would not create, or would create differently."""
     current, code_of = set[str](), cache(code.code_files)  # many tasks start from the same files
     for rule, wildcards in plan.jobs():
         for task in plan.tasks(rule, **wildcards):
@@ -203,7 +203,7 @@ def _stated(study: str) -> str:
 
 
 def _in_short(findings: list[Finding]) -> Iterator[str]:
-    """Yield a line per problem, what is wrong with files themselves before what was created from them."""
+    """Yield a line per problem: first files that are wrong themselves, then files that were created from changed ones."""
     files: dict[str, list[str]] = {}
     for finding in sorted(findings, key=lambda finding: finding.problem.startswith(CREATED)):
         files.setdefault(finding.problem, []).append(finding.file)

@@ -59,7 +59,7 @@ class Sidecars:
         return records
 
     def record_digest(self, address: str) -> str | None:
-        """Return the digest of an artefact's record; None if one of both is gone, which is a broken link."""
+        """Return the digest of an artefact's record; None if the artefact or its record is missing: a broken link."""
         if address not in self._digests:
             self._read(address)
         return self._digests[address]

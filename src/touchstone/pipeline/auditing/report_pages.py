@@ -79,7 +79,7 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
             yield f"says that {claim} is {word}; claims.csv says {claims.get(claim)}"
     papers = [row for row in lines if row.get("kind", {"S": KINDS[0]}.get(row["claim"][0])) == KINDS[0]]
     counts = Counter(row["status"] for row in papers)
-    counts += Counter(row.get("attacker") for row in papers if row["measured"])  # words that no status is
+    counts += Counter(row.get("attacker") for row in papers if row["measured"])  # these words differ from every status
     for word, count in COUNT.findall(page):
         if int(count) != counts[word]:
             yield f"counts {count} claims that are {word}; claims.csv has {counts[word]}"

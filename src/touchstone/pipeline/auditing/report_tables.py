@@ -1,4 +1,4 @@
-"""The two tables of a report, whole: a damaged one is named, with what restores it."""
+"""Read the two tables of a report. The error about a damaged table names it, and says how to restore it."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _tree(file: str, sidecars: Sidecars, seen: set[str], depth: int) -> Iterator
 
 
 def _marks(sidecar: dict[str, Any], again: bool) -> str:
-    """Return what else a line says: that the artefact was adopted from another machine, that it was printed above."""
+    """Return the remarks on a line: that the artefact was adopted from another machine, or that it was printed above."""
     adopted = f"  adopted from {str(sidecar[chain.ADOPTED])[:19]}" if chain.ADOPTED in sidecar else ""
     return adopted + ("  (above)" if again else "")
 

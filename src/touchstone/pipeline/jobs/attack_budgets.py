@@ -1,4 +1,4 @@
-"""Whether an attacked set keeps what its attack declares."""
+"""Check an attacked set against the budget that its attack declares."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from touchstone.statistics import declared_budgets
 def check_declared_budget(block: dict[str, Any], examples: Any, attacked: Any) -> None:
     """Check that an attacked set has the labels and rows of its clean set, and stays within the budget of its attack.
 
-    An attack declares a budget by its settings `eps` and `norm`, which is L-inf if it has none. An attack that is made of
-    others, such as `worst_of`, declares the budgets of all of them, and each image must lie within at least one. If any of
-    them has no eps, nothing is declared. With `clip: false`, only the images on the 1/255 grid must be pixels.
+    An attack declares a budget by its settings `eps` and `norm`; without `norm`, the norm is L-inf. An attack that
+    combines others, such as `worst_of`, declares all their budgets, and each image must be within at least one. If any of
+    them has no `eps`, no budget is declared. With `clip: false`, only the images on the 1/255 grid are checked.
 
     Args:
         block: the settings of the attack.
         examples: the clean ExampleSet.
-        attacked: the ExampleSet that the attack made of it.
+        attacked: the ExampleSet that the attack returned for it.
 
     Raises:
-        ValueError: names the attack and what it did.
+        ValueError: names the attack and what is wrong with its result.
     """
     import torch  # only jobs that attack need it
 

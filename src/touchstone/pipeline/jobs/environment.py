@@ -43,10 +43,10 @@ def prepare_process(step: str, threads: int) -> None:
 
 
 def prepare_command(threads: int) -> None:
-    """Restart this command in the environment of jobs unless it is already set, so that its results are theirs.
+    """Restart this command in the environment of jobs unless it is already set, so that it computes the same numbers.
 
     Args:
-        threads: Of torch and of the BLAS libraries.
+        threads: The number of threads of torch and of the BLAS libraries.
     """
     if set_environment(threads):
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
@@ -58,7 +58,7 @@ def _set_up_torch(settings: dict[str, Any]) -> None:
     if settings["device"] == "cuda":
         gpus.claim()
     torch.set_num_threads(settings["threads"])
-    # As torch.use_deterministic_algorithms(True), but without importing the compiler, which takes 1.1 s.
+    # The same as torch.use_deterministic_algorithms(True), but without importing the compiler, which takes 1.1 s.
     torch._C._set_deterministic_algorithms(True, warn_only=False)
     torch.backends.cudnn.benchmark = False
     precision.set_up(settings)

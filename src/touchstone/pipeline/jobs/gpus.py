@@ -1,7 +1,7 @@
 """One GPU for each job: which GPUs this machine has, and a claim that ends with its process.
 
-A claim is a lock on a file outside the project's folder, so two runs in two folders never share a GPU either. The kernel
-releases it whenever its process ends, also after kill -9.
+A claim is a lock on a file outside the project's folder, so runs in different folders do not share a GPU either. The
+kernel releases it whenever its process ends, also after kill -9.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _claimed: list[int] = []  # the open lock of this process; it ends with the proc
 
 
 def visible() -> list[str]:
-    """Return the GPUs that jobs may use, by UUID if nvidia-smi tells them; empty if none is listed.
+    """Return the GPUs that jobs may use, by UUID if nvidia-smi lists them; empty if none is known.
 
-    CUDA_VISIBLE_DEVICES, which clusters set, limits them. Its numbers count as nvidia-smi's do.
+    CUDA_VISIBLE_DEVICES, which clusters set, limits them. A number in it is a position in nvidia-smi's list.
     """
     try:
         listed = subprocess.run(LIST, capture_output=True, text=True, check=False, timeout=60).stdout.split()

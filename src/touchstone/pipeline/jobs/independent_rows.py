@@ -10,8 +10,8 @@ import numpy as np
 from touchstone.records.nouns import ContractError
 from touchstone.records.selection import select_rows
 
-ALONE = 4  # rows that are scored once more, each by itself
-TOLERANCE = 0.01  # of the spread of a set's scores; the size of a batch changes the last bits of a network
+ALONE = 4  # rows that are scored again, each by itself
+TOLERANCE = 0.01  # of the spread of a set's scores; the size of a batch changes the last bits of a network's outputs
 
 
 def check_independent_rows(
@@ -20,7 +20,7 @@ def check_independent_rows(
     """Score the first rows of a set one by one, and compare.
 
     Args:
-        name: of the detector, for the message.
+        name: the name of the detector, for the message.
         score: returns the Scores of Outputs and an ExampleSet, either of which may be None.
         outputs: the Outputs that were scored.
         examples: the ExampleSet that was scored.

@@ -68,10 +68,10 @@ class Job:
         return action_of(self.facts)
 
     def check_code(self) -> None:
-        """Check that the code is that of the record, before an artefact is written.
+        """Check, before an artefact is written, that the code is still the code that its record names.
 
         Raises:
-            JobError: It was edited meanwhile. What was imported after that is not what the record would name.
+            JobError: The code was edited while the job ran, so the job may have imported other code than recorded.
         """
         if code_files((self.task,)) != self.files:
             raise JobError(f"{self.task.output}: its code changed while the job ran; run the study again")
@@ -104,7 +104,11 @@ class Job:
         return None if file is None else self._network(str(file), self.settings[architecture])
 
     def as_attacked(self, model: Any) -> Any:
-        """Return a network as attacks see it: its expectation if it draws random numbers, or with another's gradient."""
+        """Return the model that attacks see.
+
+        If a network draws random numbers, it is the network's expectation. If the task has a `backward` network, its
+        gradient is that of this network.
+        """
         draws, backward = self.settings.get("draws", 1), self.model("backward", "backward_architecture")
         if draws == 1 and backward is None:
             return model
@@ -134,7 +138,7 @@ class Job:
         return precision.adapted(network, self.settings)
 
 
-@functools.cache  # it looks through the libraries of the process, which takes longer than reading a task's inputs
+@functools.cache  # listing the libraries of the process takes longer than reading a task's inputs
 def _cpu_paths(with_torch: bool) -> str:
     return cpu_paths.record(torch=with_torch)
 

@@ -43,7 +43,7 @@ def run(tasks: tuple[Task, ...], root: Path, logs: Path) -> int:
             missing = [file for file in task.input_files if not sidecar_files.exists(Path(file))]
             if missing:
                 raise JobError(f"{task.output}: the input {missing[0]} is missing")
-            job = jobs.popleft()  # let go of the artefact of the task before
+            job = jobs.popleft()  # frees the artefact of the previous task
             if STEPS[task.step].cached and _reused(job, store):
                 reused += 1
             else:
@@ -106,10 +106,10 @@ def _do(job: Job) -> None:
 
 
 def _drawn(job: Job) -> AbstractContextManager[None]:
-    """Return a context in which a network that draws random numbers draws the same in every run of a task.
+    """Return a context in which a network that draws random numbers draws the same numbers in every run of a task.
 
-    Each step has draws of its own: an attack never sees those of the prediction that is judged. Predictions on equally many
-    images share theirs, so a clean and an attacked image differ by the attack only.
+    The draws differ between steps, so an attack never sees the draws of the prediction that is judged. They are the same
+    for sets of equally many images, so a clean and an attacked image differ only by the attack.
     """
     if "draws" not in job.settings:
         return nullcontext()

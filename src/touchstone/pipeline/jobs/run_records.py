@@ -79,7 +79,7 @@ def _commit() -> dict[str, Any]:
     commit = git.output(Path(), "rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "dirty": None}
-    # Without git's lock: a commit of the user's at that moment would fail.
+    # Without git's lock, because a commit that the user makes at that moment would fail.
     changed = git.output(Path(), "--no-optional-locks", "status", "--porcelain", "-uno")
     return {"commit": commit.decode().strip(), "dirty": bool(changed)}
 

@@ -1,4 +1,4 @@
-"""The warm process of a run has imported torch, so its children start at once.
+"""The warm process of a run imports packages once and forks a child for each job, so jobs start at once.
 
 It works only on Linux, and only if the run starts its jobs on this machine. If anything fails, a job runs without it.
 """
@@ -17,10 +17,10 @@ if TYPE_CHECKING:  # every job imports this file first, so it imports little
     import subprocess
     from types import FrameType
 
-VARIABLE = "TOUCHSTONE_WARM"  # the path of its socket, or OFF to start none
+VARIABLE = "TOUCHSTONE_WARM"  # the path of the warm process's socket, or OFF to start no warm process
 OFF = "off"
-MISSING = "missing"  # in a child: the warm process has yet to import what the job needs if it has to compute
-TO_COMPUTE = 79  # such a child ends with this code when it has to compute
+MISSING = "missing"  # in a child: the warm process has not yet imported what the job needs in order to compute
+TO_COMPUTE = 79  # such a child exits with this code when it has to compute
 FOLDER = ".touchstone"
 LONGEST = 1 << 20  # bytes of a message
 LOADED = 60.0  # seconds that a job waits for torch to be imported
@@ -103,7 +103,7 @@ def _listener() -> tuple[socket.socket, str]:
 
 
 def _stop(process: subprocess.Popen[bytes], starter: int) -> None:
-    if os.getpid() == starter:  # not a fork of it that ends
+    if os.getpid() == starter:  # a forked copy of this process must not end the warm process
         process.terminate()
         process.wait()
 

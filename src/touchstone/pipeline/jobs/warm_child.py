@@ -27,9 +27,9 @@ class Imported:
     """The files from which the warm process has imported code and read settings.
 
     Attributes:
-        settings: Those of the study.
-        folders: Those of its components that do not come with touchstone.
-        states: Of these files and of the package's, when they were read.
+        settings: The study's settings files.
+        folders: The plug-in folders, whose components do not come with touchstone.
+        states: The states of these files and of touchstone's own files when they were read.
     """
 
     settings: tuple[str, ...]
@@ -42,7 +42,7 @@ class Imported:
 
 
 def package_states() -> States:
-    """Return the states of touchstone's own files. Every job asks for them, and pathlib would take five times as long."""
+    """Return the states of touchstone's own files; for every job, so without pathlib, which takes five times as long."""
     package = Path(warm.__file__).parents[2]
     return states(
         os.path.join(folder, name)  # noqa: PTH118
@@ -98,10 +98,10 @@ def become(request: dict[str, Any], files: list[int], imported: Imported | None,
 
 
 def drop_exit_functions() -> None:
-    """Leave to the warm process what its packages want done when it ends, which would take each child 50 ms.
+    """Drop the exit functions of the warm process's packages, which would take each child 50 ms.
 
-    What the job itself registers is done when it ends, as in a process of its own. As in forks of `multiprocessing`, this
-    relies on parts of CPython that have no public name; where they are missing, a child ends more slowly.
+    Exit functions that the job itself registers still run when it ends. As `multiprocessing` does in forks, this relies
+    on parts of CPython that have no public name. If they are missing, a child ends more slowly.
     """
     with suppress(AttributeError):
         weakref.finalize._registry.clear()  # type: ignore[attr-defined]

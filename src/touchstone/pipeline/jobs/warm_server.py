@@ -31,8 +31,8 @@ PACKAGES = (
     "numpy", "scipy.special", "safetensors.numpy", "yaml", "psutil", "threadpoolctl", "argparse", "ast", "csv", "difflib",
     "fcntl", "hashlib", "importlib.metadata", "inspect", "subprocess",
 )  # fmt: skip
-# Of jobs that compute. The first optimiser imports the compiler, which takes as long as torch itself; every evaluation
-# imports scipy.stats, which takes longer than most of them compute.
+# Packages of jobs that compute. The first optimiser imports the compiler, which takes as long as torch itself. Every
+# evaluation imports scipy.stats, which takes longer than most evaluations compute.
 TORCH = ("torch", "torch.func", "torch.nn.attention")
 OF_STEPS = {"train": ("torch._dynamo",), "fit": ("torch._dynamo",), "evaluate": ("scipy.stats",)}
 JOB = "touchstone.commands.job"  # with it come the modules that every job needs before it computes: no steps, no components
@@ -202,7 +202,7 @@ class Server:
                 os.close(file)
 
     def _ended(self, client: Client) -> None:
-        """Pass on how a child ended. If it ended because it has to compute, import what it misses and fork another."""
+        """Report how a child ended. If it ended because it has to compute, import what it lacks and fork another."""
         _, status = os.waitpid(client.child, 0)
         if client.missing and os.waitstatus_to_exitcode(status) == warm.TO_COMPUTE and self.deadline == float("inf"):
             self.selector.unregister(client.watched)

@@ -1,7 +1,7 @@
 """Run a study without Snakemake: every job in its own process, after the jobs whose files it reads.
 
-For the library without its workflow, on one machine. Jobs, files and sidecars are those of a run by Snakemake. A job whose
-files are current ends at once, so an interrupted run continues where it stopped.
+It serves installations without the workflow, on one machine. Jobs, files and sidecars are those of a run by Snakemake. A
+job whose files are current ends at once, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations

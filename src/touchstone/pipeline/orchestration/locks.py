@@ -39,7 +39,7 @@ class Busy(Exception):
 
 
 class Claim:
-    """The exclusive right to run in a folder, until this process ends."""
+    """The exclusive right to run in a folder, for the duration of a block of `claimed`."""
 
     def __init__(self) -> None:
         self._write(None)

@@ -143,7 +143,7 @@ def _reset_times(root: Path, ends: dict[str, float]) -> None:
     """Give verified files the time at which their job ended, so that they are not hashed again."""
     for output, end in ends.items():
         for path in (root / output, root / (output + sidecar_files.SIDECAR)):
-            with contextlib.suppress(OSError):  # not ours to touch
+            with contextlib.suppress(OSError):  # another user's file keeps its time
                 if path.is_file():
                     os.utime(path, (end, end))
 
@@ -239,7 +239,7 @@ def record_of(rule: Rule, sidecars: dict[str, dict[str, Any]], all_sidecars: Sid
 
 
 def checksum(digest: str) -> str:
-    """Return a digest as every tested Snakemake reads it: 9.3 knows no prefix, and 9.27 takes its absence for SHA-256."""
+    """Return a digest as every tested Snakemake reads it: 9.3 expects no prefix, and 9.27 assumes SHA-256 without one."""
     return digest.removeprefix("sha256:")
 
 

@@ -33,9 +33,9 @@ def with_sidecars(files: Iterable[str]) -> list[str]:
 def constraints(plan: Plan) -> dict[str, str]:
     """Return a regular expression for each wildcard.
 
-    It matches exactly the names in the study, so that nobody can request an impossible path. Networks are the
-    exception: they are so many that Snakemake's matching would take minutes. Their expression describes only the form,
-    and the input function rejects networks that the study does not have.
+    It matches exactly the names in the study, so that nobody can request an impossible path. Networks, seeds and shards
+    are the exception, because there are so many that Snakemake's matching would take minutes. Their expression describes
+    only the form, and the input function rejects those that the study does not have.
     """
     names = {name: "|".join(map(re.escape, values)) or "(?!)" for name, values in plan.wildcard_values.items()}
     return names | {name: r"\d+" if name in NUMBERS else r"[a-z][a-z0-9_]*\.\d+" for name in OPEN}
@@ -44,7 +44,8 @@ def constraints(plan: Plan) -> dict[str, str]:
 def inputs(plan: Plan, rule: Rule) -> Callable[[Wildcards], list[str]]:
     """Return the input function of a rule: the sidecars of what its jobs read.
 
-    A sidecar names the digest of its file, so it changes with it. That halves the files that Snakemake looks at.
+    A sidecar contains the digest of its file, so it changes whenever the file does. Without the files themselves,
+    Snakemake has half as many inputs to check.
     """
 
     def input_files(wildcards: Wildcards) -> list[str]:
@@ -96,8 +97,8 @@ def set_environment(root: str, threads: int) -> None:
     Jobs import the package that planned them, whatever the working folder is.
 
     Snakemake's folder comes first on the path, so that .venv/bin/snakemake starts jobs with .venv/bin/python. A conda
-    environment, which the job activates itself, still precedes it. Without torch's settings, each torch job would start
-    its Python twice.
+    environment, which the job activates itself, still precedes it. Without torch's variables in the environment, each
+    torch job would restart its Python to set them.
 
     Args:
         root: The project's folder.

@@ -25,7 +25,7 @@ from touchstone.pipeline.provenance.sidecar_files import SIDECAR
 STAMPS = Path(".touchstone/stamps")
 PROJECT = ("params.yaml", "Snakefile", "requirements.lock", "workflow", "profiles")
 RECORDS = (".snakemake/metadata", ".snakemake/incomplete")
-# When this process started, or up to a second earlier: the kernel rounds it down. It may not know later changes to its code.
+# The start of this process, rounded down by up to a second. The process may run the code from before any later change.
 STARTED = int(psutil.Process().create_time() * 1e9)
 
 File = tuple[str, os.stat_result]
@@ -83,7 +83,7 @@ def unchanged(study: str, cores: str, lock: str) -> str | None:
 
 
 def _request(study: str, cores: str, lock: str) -> list[str]:
-    """Return what was asked for, and of which copy of touchstone."""
+    """Return the arguments of a run and the path of the copy of touchstone that handles it."""
     return [study, cores, lock, str(plugins.PACKAGE)]
 
 
@@ -103,7 +103,7 @@ def _state(places: Iterable[str], plugin_folders: Iterable[str]) -> str:
 def _files(places: Iterable[str], plugin_folders: Iterable[str]) -> Iterator[File]:
     """Yield the path and stat of files, and of all files in folders.
 
-    A plug-in folder may be the whole disk. Only the files in which `plugins` searches are looked at.
+    A plug-in folder may be the whole disk, so only the files that `plugins` would import are included.
     """
     linked = set[tuple[int, int]]()
     for place in map(Path, places):

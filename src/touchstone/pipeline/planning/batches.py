@@ -11,7 +11,7 @@ from touchstone.pipeline.planning.parts import Batch, Set
 
 
 class Batches:
-    """Example sets as they are attacked, translated and run together."""
+    """The groups of example sets that one job attacks, translates or runs a network on."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout, self.study = layout, layout.study

@@ -95,7 +95,7 @@ class Layout:
         return str(Address(self._bundle(*parts, self._batch_of(examples)), member))
 
     def _batch_of(self, examples: Set) -> str:
-        """Return a path: the set's batch, then the networks that its jobs differ in."""
+        """Return the set's batch as a path: its groups, then the victim and the translator's seed if there are any."""
         detector, translator = examples.guard[0], Net.parse_open(examples.translator)
         groups = [
             self.group_of("examples", examples.examples),

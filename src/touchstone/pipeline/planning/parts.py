@@ -24,9 +24,7 @@ class Task:
     def as_json(self) -> dict[str, Any]:
         """Return the task as JSON.
 
-        Snakemake reruns a job if the digest of this form changes.
-
-        The sidecar of the output records all of it.
+        Snakemake reruns a job if the digest of this form changes. The sidecar of the output records all of it.
         """
         inputs = {role: [files] if isinstance(files, str) else files for role, files in self.inputs.items()}
         return {"inputs": inputs, "output": self.output, "settings": self.settings}
@@ -142,7 +140,7 @@ class Net:
 
     @staticmethod
     def parse_open(text: str) -> tuple[str, str]:
-        """Return a network's entry and seed; the seed may be a wildcard, "" is none."""
+        """Return a network's entry and seed. The seed may be a wildcard; both are "" if the text is empty."""
         entry, _, seed = text.rpartition(".")
         return entry, seed
 

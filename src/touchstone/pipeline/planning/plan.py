@@ -119,7 +119,7 @@ class Plan:
         return sorted(behind, key=lambda job: (order[job[0].name], *job[1].values()))
 
     def jobs_behind(self, files: Iterable[str]) -> list[tuple[Rule, dict[str, str]]]:
-        """Return every job that these files depend on, each once, with those that make them.
+        """Return every job that makes one of these files or something that they depend on, each job once.
 
         Raises:
             KeyError: the study does not make one of the files.
@@ -223,7 +223,7 @@ class Plan:
         return members
 
     def tasks(self, rule: Rule, **wildcards: str) -> tuple[Task, ...]:
-        """Return the tasks of one job, in the order of its outputs: of a bundle, those that the report depends on."""
+        """Return the tasks of one job, in the order of its outputs; for a bundle, only those that the report needs."""
         return self._used(rule, tuple(sorted(wildcards.items())))
 
     def _tasks(self, rule: Rule, items: tuple[tuple[str, str], ...]) -> tuple[Task, ...]:
@@ -246,7 +246,7 @@ class Plan:
 
 @cache
 def plan_of(study: str) -> Plan:
-    """Return the plan of a study in this folder; a process reads its settings once."""
+    """Return the plan of a study in this folder; each process reads the settings only once."""
     return Plan(load(study))
 
 

@@ -30,8 +30,8 @@ class Questions:
         whole = {attack for attack in question["attacks"] if on_pipelines(self.study["attacks"][attack])}
         direct = whole | set(question["direct_attacks"])
         plain = [attack for attack in question["attacks"] if not self.layout.adaptive(attack)]
-        # An attack on a whole defence targets the evaluated defence, whatever the victims of the other attacks are. So does
-        # a direct attack.
+        # Direct attacks and attacks on a whole defence target the evaluated network or defence, whatever the victims of
+        # the other attacks are.
         sets += [
             Set(name, str(victim), attack)
             for attack in plain
@@ -97,7 +97,7 @@ class Questions:
             elif "checkpoints" in roles:
                 add("checkpoints", self.layout.file("checkpoints", net), Set(""), **network)
             for detector in question["detectors"] if "detectors" in roles else []:
-                # The anomalous data that it was fitted on; its name need not show that.
+                # A detector's name need not show on which anomalous data it was fitted.
                 trained = {"anomalous": self.study["detectors"][detector]["anomalous"]}
                 file = self.layout.detector_of(net, detector)
                 add("detectors", file, Set(""), detector=detector, **network | {"settings": trained})
@@ -115,7 +115,7 @@ class Questions:
                     add("examples", self.layout.set_file(examples), examples, **network)
                 if "outputs" in roles:
                     add("outputs", self.layout.outputs_of(net, examples), examples, **network)
-                clean = examples.kind == "examples"  # no attack is made on a certificate
+                clean = examples.kind == "examples"  # certificates and margins are computed on clean sets only
                 scorers = [*question["detectors"], *(_certificates(question, examples.examples) if clean else [])]
                 for detector in scorers if "scores" in roles else []:
                     if examples.guard[0] in ("", detector):

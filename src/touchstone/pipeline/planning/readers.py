@@ -1,4 +1,4 @@
-"""What the report depends on: which tasks read an artefact, and what of it they read."""
+"""What the report depends on: which tasks read an artefact, and which parts of it they read."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from touchstone.pipeline.provenance.addresses import Address
 class Readers:
     """The tasks behind a report that read each artefact.
 
-    A job works on all sets and detectors of its groups, and writes a bundle. The readers tell which of its members are read,
-    and the gradient norms of which confounding labels. The job makes no others.
+    A job works on all sets and detectors of its groups, and writes a bundle. The readers decide which members the bundle
+    has, and gradient norms of which confounding labels. The job computes no others.
     """
 
     of: dict[str, list[Task]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Readers:
         return replace(task, settings=task.settings | {"confounding": labels})
 
     def readers(self, address: str) -> list[Task]:
-        """Return the tasks that read an artefact; of a shard, those that read the whole."""
+        """Return the tasks that read an artefact; for a shard, those that read the gathered artefact."""
         tasks = self.of.get(address, [])
         return [one for task in tasks for one in (self.readers(task.output) if task.step == "gather" else [task])]
 

@@ -22,7 +22,7 @@ def sharded(rule: Rule) -> list[Rule]:
 
 
 def shard_of(file: str, shard: object) -> str:
-    """Return the path of one shard of an artefact, which is always a file.
+    """Return the path of one shard of an artefact. A shard is always a whole file, never a member of a bundle.
 
     The shards of data/STUDY/attacked/SET.safetensors are data/STUDY/shards/attacked/SET/SHARD.safetensors, those of the
     member SET of a bundle data/STUDY/outputs/NET/BATCH.zip are data/STUDY/shards/outputs/NET/BATCH/SET/SHARD.safetensors.

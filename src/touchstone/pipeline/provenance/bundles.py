@@ -18,7 +18,7 @@ from pathlib import Path
 from touchstone.pipeline.provenance import whole_files
 
 DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip, so its bytes depend on no clock
-SPOOL = 2**24  # bytes of a member that wait in memory
+SPOOL = 2**24  # bytes of a member that are buffered in memory; a larger one goes to a temporary file
 OPEN = 32  # bundles that stay open for the next read
 
 
@@ -36,7 +36,7 @@ class Writer:
     def add_pieces(self, member: str, pieces: Iterable[bytes]) -> str:
         """Write the next member piece by piece; return the digest of its bytes.
 
-        A zip says the size of a member before its bytes, so they wait in memory, or if they are many, in a file.
+        A zip stores the size of a member before its bytes. So all pieces are buffered first, in memory or in a file.
         """
         digest = hashlib.sha256()
         with whole_files.naming(self._path), tempfile.SpooledTemporaryFile(max_size=SPOOL) as spool:
@@ -51,11 +51,11 @@ class Writer:
 
 
 def entry(name: str, size: int = 0) -> zipfile.ZipInfo:
-    """Return what a zip says of a member: nothing of the clock or of the system that writes it.
+    """Return the zip entry of a member. It depends neither on the clock nor on the operating system.
 
     Args:
-        name: The member's.
-        size: Its bytes, if they are written piece by piece.
+        name: The name of the member.
+        size: The number of its bytes, if they are written piece by piece.
     """
     made = zipfile.ZipInfo(name, DATE)
     made.external_attr, made.create_system, made.file_size = 0o644 << 16, 3, size
@@ -74,7 +74,7 @@ def written(path: Path) -> Iterator[Writer]:
         try:
             yield Writer(path, archive)
         except BaseException:
-            with suppress(OSError):  # what was written is deleted, so it need not be whole
+            with suppress(OSError):  # the temporary file is deleted in any case
                 archive.close()
             raise
         with whole_files.naming(path):

@@ -74,9 +74,9 @@ class Cache:
             if digests.file_digest(source) != digest:
                 source.unlink()
                 return None
-            with suppress(PermissionError):  # of another user
+            with suppress(PermissionError):  # the file belongs to another user
                 os.utime(source)  # gc removes the least recently used
-        except (FileNotFoundError, PermissionError):  # the latter of another user
+        except (FileNotFoundError, PermissionError):  # PermissionError: the file belongs to another user
             return None
         return source
 
@@ -100,11 +100,11 @@ class Cache:
     def prune(self, limit: float, dry: bool) -> Pruned:
         """Remove unused outputs, then least recently used ones, then dead entries.
 
-        No entry leads to an unused output, and a dead entry leads to no output. Unused outputs
-        and damaged entries do not count if they are younger than an hour: they may belong to a running job.
+        An output is unused if no entry refers to it. An entry is dead if it is damaged or its output is missing. Unused
+        outputs and damaged entries are kept for an hour, because they may belong to a running job.
 
         Args:
-            limit: The most bytes that remain.
+            limit: The maximum number of bytes to keep.
             dry: Whether to count only.
 
         Returns:

@@ -10,7 +10,7 @@ from touchstone import digests
 from touchstone.pipeline.provenance import sidecar_files
 
 ROOT = "ROOT"  # the file next to the report with the digest of everything that the report was made from
-ADOPTED = "adopted"  # the key of a record of another machine: the digest of the evidence that the artefact came in
+ADOPTED = "adopted"  # the key, in the record of an adopted artefact, of the digest of the evidence that contained it
 PARTLY = 4  # exit code if nothing is wrong, but some checks were impossible
 
 
@@ -48,7 +48,7 @@ def reached(root: Path, files: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def _file(link: dict[str, str]) -> str:
-    """Return the file of a link; TypeError if it is no name."""
+    """Return the file of a link; TypeError if it is not text."""
     if not isinstance(link["file"], str):
         raise TypeError
     return link["file"]

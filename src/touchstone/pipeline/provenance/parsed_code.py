@@ -1,4 +1,4 @@
-"""The code digest and the imports of Python files, remembered by the files' bytes: parsing 200 files takes a second."""
+"""The code digests and imports of Python files, cached by the files' bytes: parsing 200 files takes a second."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from touchstone.digests import sha256
 from touchstone.pipeline.provenance import whole_files
 
 STORE = Path(".touchstone/parsed_code.json")  # written only if a run has created its folder
-MOST = 5000  # entries, before it starts again
+MOST = 5000  # entries; a store with more is not read, so it starts again
 Parsed = tuple[str, tuple[str, ...]]
 
 
@@ -23,7 +23,7 @@ def parsed(source: bytes) -> Parsed:
 
     Raises:
         SyntaxError: The bytes are not Python code.
-        ValueError: A relative import, which would lead out of the digest.
+        ValueError: The file has a relative import, which the digest would not cover.
     """
     store, key = _store(), sha256(source)
     if key not in store:
@@ -36,7 +36,7 @@ def parsed(source: bytes) -> Parsed:
 
 
 def save() -> None:
-    """Write what is new to the store, if there is a folder for it and it may be written to."""
+    """Write the store if it has new entries and its folder exists; ignore errors of the file system."""
     if len(_store()) != _saved[0] and STORE.parent.is_dir():
         _saved[0] = len(_store())
         with suppress(OSError):
@@ -49,7 +49,7 @@ _saved = [0]  # how many entries the store on disk has
 
 @cache
 def _store() -> dict[str, Parsed]:
-    """Return {digest of a file's bytes: what was parsed}, as this parser left it on disk."""
+    """Return {digest of a file's bytes: its code digest and imports}; from disk if the same parser wrote them."""
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         content = json.loads(STORE.read_bytes())
         files = {str(key): (str(digest), tuple(map(str, names))) for key, (digest, names) in content["files"].items()}
@@ -61,7 +61,7 @@ def _store() -> dict[str, Parsed]:
 
 @cache
 def _parser() -> str:
-    """Return what decides the result besides a file's bytes: this file, and the Python that parses."""
+    """Return one digest of this file and of Python's version, on which the results depend too."""
     return sha256(Path(__file__).read_bytes() + sys.version.encode())
 
 

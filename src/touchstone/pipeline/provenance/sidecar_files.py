@@ -189,7 +189,10 @@ def write_bundle_sidecar(path: Path, records: Mapping[str, Record]) -> None:
 
 
 def digest_of_records(members: Any, files: Any) -> str:
-    """Return the digest of all records in a bundle's sidecar: no link covers those of members that no job reads."""
+    """Return the digest of all records in a bundle's sidecar.
+
+    No link covers the record of a member that no job reads, so the sidecar contains this digest.
+    """
     return sha256(canonical([members, files]).encode())
 
 

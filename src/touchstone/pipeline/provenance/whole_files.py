@@ -13,7 +13,7 @@ from pathlib import Path
 def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """Write a file so that it is never incomplete.
 
-    The bytes go to a temporary file, which is synced and renamed.
+    The bytes go to a temporary file, which is synced if it is to be `lasting`, and then renamed.
 
     Args:
         path: The file.
@@ -62,7 +62,7 @@ def replaced(path: Path, *, lasting: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an OSError of the block name the file that was not written, instead of its temporary name or none."""
+    """Make an OSError of the block name the file that was not written, instead of a temporary name or none."""
     try:
         yield
     except OSError as error:
@@ -71,6 +71,6 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
-    # Opened with the mode that the umask leaves, unlike a file of `tempfile`.
+    # `open` gives the file the mode that the umask allows; `tempfile` would hide it from other users.
     with replaced(path, lasting=lasting) as temporary, naming(path), temporary.open("xb") as stream:
         stream.writelines(pieces)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-# They change no image.
+# These components select rows and change no image.
 SELECTING = ("data/subset", "data/held_out_classes", "data/class_split", "data/two_classes", "data/without_rows")
 
 Settings = Mapping[str, Any]  # of an entry of examples: its "use", and its "source" or the set that it is made "of"

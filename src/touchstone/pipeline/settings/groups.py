@@ -45,7 +45,7 @@ def derived_groups(roles: Roles, resolved: dict[str, Any], problems: Problems) -
 
 
 def _fits(entry: str, first: str, section: str, resolved: dict[str, Any]) -> bool:
-    """Return whether one job can treat two entries: they have the same kind, victims, seeds and shards."""
+    """Return whether one job can treat two entries: attacks of one kind, translators with equal seeds, or equal shards."""
     return _kind(resolved[section][entry], section) == _kind(resolved[section][first], section)
 
 

@@ -137,13 +137,16 @@ def _with_inherited(own: Any, base: dict[str, Any]) -> Any:
 
 
 def _heads(players: Any) -> set[str]:
-    """Return what a role names, whatever was done to it: of `digits_test/pgd` the set, of `$id_test/pgd` the role."""
+    """Return the first parts of what a role names: the set in `digits_test/pgd`, the role in `$id_test/pgd`."""
     listed = players if isinstance(players, list) else [players]
     return {re.split(r"[/+]", player)[0] for player in listed if isinstance(player, str)}
 
 
 def _inherited_list(key: str, sources: list[Source], problems: Problems) -> list[str] | None:
-    """Return the list of the last file that has one; inherited `questions` keep what the other files ask themselves."""
+    """Return the list of the last file that has one.
+
+    To an inherited list of `questions`, add the evaluations that its own file and later files write.
+    """
     place = max((place for place, source in enumerate(sources) if key in source.content), default=None)
     if place is None:
         return None

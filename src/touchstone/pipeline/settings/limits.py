@@ -55,7 +55,7 @@ def chains(examples: dict[str, Any]) -> Iterator[Problem]:
 
 
 def momenta(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield the networks that Adam would train with a momentum of 1, which would keep the gradient out of its mean."""
+    """Yield the networks that Adam would train with a momentum of 1: its mean would then ignore every gradient."""
     for section in ("classifiers", "translators"):
         for name, entry in resolved[section].items():
             if (entry.get("optimizer"), entry.get("momentum")) == ("adam", 1):

@@ -1,4 +1,4 @@
-"""Papers against questions: whether some question makes each number of a claim or a figure, looked up before any job."""
+"""Check, before any job, that some question measures each number that a paper's claims or figures need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from touchstone.pipeline.settings.problems import Problems
 
 
 def check_papers(files: Files, problems: Problems) -> None:
-    """Record the criteria of a study's papers that no study could judge, and evaluations that figures name in vain.
+    """Record criteria of a study's papers that no study could judge, and evaluations of figures that do not exist.
 
     A question that the study leaves out is no mistake: the report then says that the claim is not run. The same holds for
     a shipped paper without the other shipped papers, because they share questions.
@@ -71,7 +71,7 @@ def _check_cast(criterion: Criterion, paper: Paper, problems: Problems) -> None:
 
 
 def _check_figures(paper: Paper, names: Collection[str], problems: Problems) -> None:
-    """Record evaluations that a figure also draws and that there are nowhere; those of other papers may be absent."""
+    """Record the evaluations in a figure's `also` that exist in no paper; those of other shipped papers may be absent."""
     for figure, block in (paper.sections.get("figures") or {}).items():
         for other in set(block.get("also") or ()) - set(names):
             asked = {name for questions in _shipped_questions().values() for name in questions}

@@ -64,7 +64,7 @@ def shipped() -> list[str]:
 def shipped_facts() -> dict[str, dict[str, Any]]:
     """Return {paper: the content of its paper.yaml} of the shipped papers that publish figures, in the order of their ids.
 
-    Known answers, which try the judge, publish none.
+    The paper of known answers, which tests the judging of claims, publishes none.
     """
     facts = {name: read_yaml(SHIPPED / name / "paper.yaml") for name in shipped()}
     publishing = {name: content for name, content in facts.items() if content.get("published")}
@@ -136,7 +136,7 @@ def _read(folder: Path) -> tuple[Path, str]:
     return folder / "paper.yaml", text_of(folder / "paper.yaml")
 
 
-@lru_cache(KEPT)  # of the time of reading a second study in a process, checks of the same papers would take a quarter
+@lru_cache(KEPT)  # otherwise a quarter of the time of reading a second study would go into checks of the same papers
 def _mistakes(file: Path, text: str) -> tuple[ClaimError, ...]:
     """Return what is wrong with the claims of a paper."""
     facts = content_of(file, text)

@@ -21,9 +21,9 @@ def omit_defaults(classifiers: dict[str, dict[str, Any]]) -> None:
 
 
 def random_networks(resolved: dict[str, Any]) -> Iterator[Problem]:
-    """Yield what attacks could not follow, and margins of networks that draw random numbers.
+    """Yield uses of such networks that attacks cannot follow, and margins of networks that draw random numbers.
 
-    Attacks cannot follow chains of `backward`, nor detectors and defences that look inside.
+    Attacks cannot follow a `backward` network of the same sort, nor detectors that read more than logits, nor defences.
     """
     classifiers = resolved["classifiers"]
     special = {name: key for name, entry in classifiers.items() for key in ("backward", "draws") if _is_set(entry, key)}

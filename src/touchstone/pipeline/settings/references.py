@@ -64,7 +64,7 @@ def wrong_names(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator
 def wrong_words(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
     """Yield the names in settings of components that lead nowhere, such as those of `against`.
 
-    Of what several entries make, such as `digits_test/pgd` or `cnn+msp`, each is looked up.
+    A name that consists of several entries, such as `digits_test/pgd` or `cnn+msp`, is looked up part by part.
     """
     for section, kind in kinds.items():
         for name, entry in resolved[section].items():
@@ -78,7 +78,7 @@ def wrong_words(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator
 
 
 def unmeasured_words(resolved: dict[str, Any], names: Collection[str]) -> Iterator[Problem]:
-    """Yield what figures name in their settings `names`, and none of their evaluations names: there is no number to draw."""
+    """Yield the entries in a figure's settings `names` that none of its evaluations names: it has no number to draw."""
     for figure, entry in resolved["figures"].items():
         evaluations = [entry["evaluation"], *entry["also"]]
         measured = {word for name in evaluations for word in words(list(resolved["evaluations"][name].values()))}
@@ -126,7 +126,7 @@ def _wrong_thresholds(study: dict[str, Any], examples: dict[str, Any]) -> Iterat
 def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Problem]:
     """Yield the entries that no evaluation reaches: they would look measured, but are not.
 
-    If sources are absent, none: what only their evaluations used stays in the settings, and no job makes it.
+    If sources are absent, yield none: entries that only the deleted evaluations used stay, and no job needs them.
     """
     if resolved["study"]["absent"]:
         return
@@ -142,8 +142,8 @@ def unused(resolved: dict[str, Any], kinds: dict[str, Section]) -> Iterator[Prob
 def reached_from(entries: Iterable[Entry], resolved: dict[str, Any], kinds: dict[str, Section]) -> set[Entry]:
     """Return the entries that evaluations, figures, thresholds and the given entries need, themselves included.
 
-    A name that leads nowhere reaches nothing. Before it is expanded, `all` reaches only what other settings of the same
-    entry name: what is compared with has to stay.
+    A name that leads nowhere reaches nothing. An `all` that is not yet expanded reaches only entries that other settings
+    of the same entry name, such as `against`: they must not be deleted.
     """
     reached = {Entry(section, name) for section in ("evaluations", "figures") for name in resolved[section]}
     reached |= {Entry("examples", resolved["study"]["calibration"]), *entries}

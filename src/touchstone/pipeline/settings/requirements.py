@@ -10,7 +10,7 @@ from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
 
 Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
-# What an evaluation may name only if something reads it: the data by which it is read, and what it is in words.
+# What an evaluation may name only if something reads it: {setting: (the data that read it, the setting in words)}.
 READ = {
     "fit": (("fit_outputs", "fit_margins"), "held-out images"),
     "margins": (("margins", "fit_margins"), "margins"),
@@ -95,7 +95,7 @@ def fitting_data(detectors: Entries) -> Iterator[Problem]:
 
 
 def scored_data(detectors: Entries) -> Iterator[Problem]:
-    """Yield the detectors whose score reads the labels, which would make it the answer."""
+    """Yield the detectors whose score reads the true labels, which are unknown when a detector is used."""
     for name, entry in detectors.items():
         if "labels" in registry.used(entry["use"]).call.data:
             reason = (
@@ -126,9 +126,9 @@ def direct_attacks(evaluations: Entries) -> Iterator[Problem]:
 
 
 def certificates(evaluations: Entries, detectors: Entries) -> Iterator[Problem]:
-    """Yield the certifying detectors whose end or eps is not the one that an evaluation reads them for.
+    """Yield the certifying detectors whose end or eps is not the one that an evaluation needs.
 
-    With another, its certificate would be none.
+    The evaluation's certificate would then not hold.
     """
     for name, entry in evaluations.items():
         for end in ("high", "low"):

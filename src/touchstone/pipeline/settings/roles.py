@@ -26,7 +26,7 @@ Roles = dict[str, Role]
 
 
 def names_role(value: object) -> bool:
-    """Return whether a value names a role. Once roles are filled in, it is one that the study does not give."""
+    """Return whether a value names a role. After roles are filled in, it is a role that the study does not define."""
     return isinstance(value, str) and ROLE.fullmatch(value) is not None
 
 

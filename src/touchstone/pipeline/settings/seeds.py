@@ -36,7 +36,7 @@ def inherit(resolved: dict[str, Any]) -> None:
 
 
 def absent(resolved: dict[str, Any], first: int) -> Iterator[Problem]:
-    """Yield the evaluations with a seed that none of their networks has: it would be left out without a word.
+    """Yield the evaluations with a seed that none of their networks has: it would be skipped silently.
 
     Args:
         resolved: The settings, after `shift` and `inherit`.

@@ -138,7 +138,7 @@ def load(study: str = DEFAULT_STUDY, root: Path = Path()) -> Study:
 
 
 def _look_again(resolved: dict[str, Any], book: Book, problems: Problems) -> None:
-    """Leave a second look only its own claims: no other claim may be judged twice by the way."""
+    """Keep only the claims that a second look is about, so that no other claim is judged twice."""
     looks = resolved["study"]["second_look"]
     if not looks:
         del resolved["study"]["second_look"]  # a first look does not mention it, so that its jobs stay the same
@@ -170,7 +170,7 @@ def _wrong_systems(resolved: dict[str, Any], files: Files) -> Iterator[Problem]:
 
 
 def _resolve(draft: Draft, reader: EntryReader) -> dict[str, Any]:
-    """Return the settings of every section but groups and claims, each value checked by itself."""
+    """Return the settings of every section but groups, claims and papers, each value checked by itself."""
     resolved = {section: reader.section(section, draft.blocks.get(section) or {}) for section in reader.kinds}
     study = draft.blocks.get("study") or {}
     if isinstance(study, dict) and study.get("device") == "mps":

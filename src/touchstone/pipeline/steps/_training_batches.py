@@ -1,4 +1,4 @@
-"""What `train` sees: batches of images with their random streams, and of outliers beside them."""
+"""The batches of `train`: images with their random streams, and outliers."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ class Batches:
 
 
 class Outliers:
-    """All outlier sets as one, in the order of each epoch; batch after batch, from the start again at the end.
+    """All outlier sets as one sequence of batches, in a new random order each epoch; it repeats when it ends.
 
-    Each time that an outlier is repeated within an epoch, it is cropped and flipped anew, and its attack starts elsewhere.
+    If an outlier is repeated within an epoch, it is cropped and flipped anew, and its attack starts from another point.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Outliers:
 
 
 def _near(images: Tensor, device: str) -> Tensor:
-    """Return images on the device, or where they are if they would take too much of its memory."""
+    """Return the images on the device; if they would take too much of its memory, return them where they are."""
     return images.to(device) if images.numel() <= MOST_NUMBERS else images
 
 

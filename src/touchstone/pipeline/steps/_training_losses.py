@@ -1,4 +1,4 @@
-"""The losses of a training's batches: their mean, and the first that is not finite."""
+"""The losses of a training run's batches: their sum, and the first that is not finite."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ READ_EVERY = 16  # batches whose losses are read together
 
 
 class Losses:
-    """The sum of the losses of batches, read a few at a time, because Python waits for a GPU at each reading.
+    """The sum of the losses of batches, read several at a time, because Python waits for the GPU at each read.
 
-    rate: of learning, for the message.
+    Args:
+        rate: The learning rate, for the error message.
     """
 
     def __init__(self, rate: float) -> None:
@@ -21,7 +22,7 @@ class Losses:
         self.unread: list[tuple[Tensor, int, str]] = []
 
     def add(self, loss: Tensor, count: int, where: str) -> None:
-        """Add the mean loss of a batch of `count` examples; FloatingPointError, soon, if it is not finite."""
+        """Add the mean loss of a batch of `count` examples; within READ_EVERY batches, one that is not finite raises."""
         self.unread.append((loss.detach().clone(), count, where))
         if len(self.unread) == READ_EVERY:
             self.total()

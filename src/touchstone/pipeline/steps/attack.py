@@ -90,9 +90,9 @@ def _classes(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int) 
 def typical(
     outputs: Outputs | None, examples: ExampleSet | None, data: tuple[str, ...], label: str | None, device: str
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return the mean per class and the spread of what a detector reads of clean images, by its name in `data`.
+    """Return {name in `data`: (mean per class, spread)} of what a detector reads of clean images.
 
-    Of the images themselves too where they are given, whether the detector reads them or not.
+    If `examples` are given, the images themselves are included, whether the detector reads them or not.
     """
     source = outputs if outputs is not None else examples
     if source is None:

@@ -32,7 +32,7 @@ def attack_part(
         What `attack` returns. The notes also hold the passes in whole numbers, because rounded means cannot be added.
     """
     passes = Effort()
-    with counted(model) as spent:  # of all that is done here; the attack's own passes are those within `perturb`
+    with counted(model) as spent:  # all passes in this block; the attack's own passes are those within `perturb`
 
         def watched(attacked: object, images: Tensor, told: Tensor, generator: tensors.RandomStreams) -> Tensor:
             forward, gradient = spent.forward, spent.gradient

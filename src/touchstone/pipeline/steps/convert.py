@@ -27,9 +27,12 @@ def convert(
 ) -> Checkpoint:
     """Return the Checkpoint of the weights that `reader` finds in the raw `folder`.
 
-    Every weight of the architecture has to be there under its name and with its shape, and no other. mean and std, one
-    per channel, normalise the pixels in front of the network; 0 and 1 where it does that itself. `sha256` None takes the
-    folder as it is. DamagedFile where the folder's digest is not `sha256` or the weights do not fit.
+    The file must contain exactly the weights of the architecture, by their names and with their shapes. `mean` and `std`,
+    one value per channel, normalise the pixels before the network; use 0 and 1 if the network does that itself. If
+    `sha256` is None, the folder is not checked.
+
+    Raises:
+        DamagedFile: the folder's digest is not `sha256`, or the weights do not fit.
     """
     if sha256 is not None:
         check_folder(folder, sha256, folder.name)

@@ -1,4 +1,4 @@
-"""fetch: bring the raw files of a source into a folder. The one step that may touch the network."""
+"""fetch: put the raw files of a source into a folder. Only this step may use the network."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from touchstone.ingest.raw_files import check_folder
 
 
 def fetch(folder: Path, *, source: Callable[[Path], None], sha256: str | None, name: str) -> str:
-    """Have `source` fill the empty folder with its raw files; return their digest.
+    """Let `source` write its raw files into the empty folder; return their digest.
 
-    Raises DamagedFile where it is not `sha256`: the source changed, or a download was cut or altered. `sha256` None takes
-    what comes: the source itself has checked its archives against the digests that their publisher states.
+    If `sha256` is None, any files are accepted. The source itself checks its archives against their publisher's digests.
+
+    Raises:
+        DamagedFile: the digest is not `sha256`: the source changed, or a download was cut or altered.
     """
     source(folder)
     if sha256 is None:

@@ -29,8 +29,8 @@ def fit(
 ) -> Detector:
     """Return the fitted detector with one threshold per false-positive rate.
 
-    scored: scores the calibration set with a given detector; data: what `fitter` takes, in order. A detector that
-    takes `anomalous_` data is recorded as supervised.
+    `scored` scores the calibration set with the detector that it is given. `data` names what `fitter` takes, in order. A
+    detector that takes `anomalous_` data is recorded as supervised.
     """
     state: dict[str, np.ndarray] = {}
     if fitter is not None:

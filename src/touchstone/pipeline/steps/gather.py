@@ -21,7 +21,7 @@ def gather(parts: Sequence[Rows]) -> Iterator[bytes]:
         parts: the shards.
 
     Returns:
-        The bytes of the artefact, some at a time. Notes of an attack that are means over images are those of all images.
+        The bytes of the artefact, some at a time. An attack's notes that are means over images cover all images.
 
     Raises:
         ContractError: an example is in two shards, or shards differ in what they have in common.
@@ -54,7 +54,7 @@ def _measured(part: Rows) -> tuple[str, ...]:
 
 
 def _noted_of_all(parts: Sequence[Rows]) -> dict[str, float]:
-    """Return the attack's notes about the whole set from those of its shards, rounded as the attack rounds them."""
+    """Return the attack's notes about the whole set, from the notes of its shards and rounded as the attack does."""
     notes, counts = [part.about["notes"] for part in parts], [len(part) for part in parts]
     if PASSES not in notes[0]:
         return {}
@@ -64,7 +64,8 @@ def _noted_of_all(parts: Sequence[Rows]) -> dict[str, float]:
         for kind in ("forward", "gradient")
     }
     for name in (name for name in SHARES if name in notes[0]):
-        # A share of 800,000 images or fewer, rounded to 6 digits, gives their number back; its mean is one of float32.
+        # A share of at most 800,000 images gives their number back, even if it is rounded to 6 digits. The attack step
+        # computes this mean in float32.
         images = sum(round(note[name] * count) for note, count in zip(notes, counts, strict=True))
         told[name] = round(float(np.float32(images) / np.float32(total)), 6)
     return told

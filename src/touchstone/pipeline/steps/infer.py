@@ -14,9 +14,9 @@ from touchstone.records.nouns import Array, ExampleSet, Outputs
 def infer(examples: ExampleSet, model: nn.Module, *, confounding: Confounding, batch_size: int, device: str) -> Outputs:
     """Return logits, penultimate features and, per confounding label, the squared gradient norms of `examples`.
 
-    Attacked sets also get the logits of their float images. Of a defence: its logits, and as features what each path
-    gives ("untranslated" and "translated" logits), whether the translated one was taken ("routed", 0 or 1), and where
-    there is a router its "routing_score".
+    Attacked sets also get the logits of their float images. For a defence, the features are the logits of both paths
+    ("untranslated" and "translated"), which path was taken ("routed", 1 for the translated one) and, if the defence has
+    a router, its "routing_score".
     """
     images = torch.from_numpy(examples.images).to(device)
     if isinstance(model, Pipeline):

@@ -22,7 +22,7 @@ def measure(
     batch_size: int,
     device: str,
 ) -> Margins:
-    """Return the input margins of `examples`, of the predicted class; +inf where the method found no other class."""
+    """Return the distance of each image to another class than the predicted one; +inf if the method found none."""
     images = torch.from_numpy(examples.images).to(device)
     ids = torch.from_numpy(examples.example_ids).to(device)
     margins, found, predictions = [], [], []

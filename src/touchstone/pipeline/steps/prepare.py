@@ -26,8 +26,8 @@ def prepare(
     Args:
         component: the function of data/ with its settings bound.
         data: what it takes, in order: "folder", "examples" or "generator".
-        name: of the component. It is part of the random stream, because two families of noise from one stream would be
-            the same images in disguise.
+        name: the name of the component. It is part of the random stream. Otherwise two families of noise would be computed
+            from the same random numbers.
         folder: the raw files, if it reads any.
         sha256: the digest of that folder; None if it is not known.
         examples: the set that it derives images from, if any.

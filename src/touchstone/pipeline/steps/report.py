@@ -76,7 +76,7 @@ def report(
         figures = {overview.NAME: _overview(opposed, study)} | figures
     drawn, styles = pictures(figures, rows, doubts, settings["study"].get("pdf", True))
     supervised = {name for name, detector in settings.get("detectors", {}).items() if detector.get("anomalous")}
-    # A study that asks nothing of the published claims, such as an assay, opens with a summary instead.
+    # A study without published claims, such as an assay, opens with a summary instead.
     shown, others = page_lines(book, verdicts, judged, doubts) if claims.claims else ([], [])
     every = [*rows, *judged]
     content = Content(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from touchstone.numerics import tensors
 from touchstone.records.nouns import Detector, ExampleSet, Outputs, Scores
 
-APART = ("state", "model")  # of what a detector takes, all that is not one value per row
+APART = ("state", "model")  # the arguments of a detector that are not one value per row
 
 
 def score(
@@ -26,13 +26,13 @@ def score(
     """Score every image of one set.
 
     Args:
-        outputs: of the network on the set, if the detector reads any.
-        examples: the images, if it reads them.
-        detector: its fitted state.
+        outputs: the network's outputs on the set, if the detector reads any.
+        examples: the images, if the detector reads them.
+        detector: the fitted state.
         scorer: the function of detectors/ with its settings bound.
-        data: what it takes, in order.
-        label: the confounding label of the gradient norms that it reads, if any.
-        model: the network, if it calls it.
+        data: the arguments that `scorer` takes, in order.
+        label: the confounding label of the gradient norms that the detector reads, if any.
+        model: the network, if the detector calls it.
         batch_size: rows per call.
         device: where it runs.
 

@@ -27,7 +27,7 @@ from touchstone.pipeline.steps._training_losses import Losses
 from touchstone.records.nouns import Array, Checkpoint, ContractError, ExampleSet
 
 Objective = Callable[..., Tensor]  # (model, images, labels, generator, ...) -> mean loss of the batch
-State = dict[str, Array]  # all that a killed run needs to go on; flat, plain arrays
+State = dict[str, Array]  # everything that a killed run needs to continue, as plain arrays without nesting
 
 
 def train(
@@ -36,7 +36,7 @@ def train(
     outliers: Sequence[ExampleSet] = (),
     classifier: Model | None = None,
     *,
-    # what __main__ resolves
+    # what the job's adapter resolves
     architecture: Architecture,
     architecture_settings: dict[str, Any],
     objective: Objective,
@@ -62,20 +62,20 @@ def train(
 ) -> Checkpoint:
     """Train one network.
 
-    The validation loss is the objective itself on the validation set, in its order, in eval mode: adversarial for
-    adversarial training. Outliers have no validation part: it sees the first ones of those trained on, unchanged.
+    The validation loss is the objective on the validation set, in its order and in eval mode. So it is adversarial for
+    adversarial training. Outliers have no validation part: validation uses the first training outliers, unchanged.
     `momentum` is SGD's (Nesterov) or Adam's first decay rate; `weight_decay` is an L2 penalty.
     `schedule: cosine` falls from `learning_rate` to 0, batch by batch. An architecture without `classes` is a
-    translator: its Checkpoint has `classes` 0 and it sees pixels as they are, whatever `normalise` says.
+    translator: its Checkpoint has `classes` 0, and its pixels are never normalised, whatever `normalise` says.
 
-    Training images and outliers are padded with `crop` black pixels and cropped to their size at a random place; with
-    `flip` half of them are mirrored left to right. Validation images stay as they are.
+    Training images and outliers are padded with `crop` black pixels and cropped to their size at a random place. With
+    `flip`, a random half of them is mirrored left to right. Validation images are not changed.
 
-    `companions` builds, from the input shape, what the objective trains beside the network (a discriminator): it is in
-    the state and not in the Checkpoint. One optimiser updates all networks, by the gradients of the objective.
+    `companions` builds, from the input shape, further networks that the objective trains, such as a discriminator. They
+    are in the state, but not in the Checkpoint. One optimiser updates all networks, by the gradients of the objective.
 
-    `keep` gets the state after each epoch; a run that gets it back as `resume` ends in the same bytes.
-    `progress` gets (batches done, batches in all). Weights, order, draws and dropout depend only on `seed`, so runs that
+    `keep` gets the state after each epoch. A run that gets this state as `resume` ends with the same bytes.
+    `progress` gets (batches done, all batches). Weights, order, draws and dropout depend only on `seed`, so runs that
     differ in objective or settings are paired.
 
     Returns:
