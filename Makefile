@@ -1,4 +1,4 @@
-# Short doors to the tools; the tools hold the logic.
+# Short names for commands. The tools that they call contain the logic.
 STUDY ?= digits
 CORES ?= all
 LOCK ?= keep
@@ -6,7 +6,7 @@ PYTHON ?= 3.13
 SNAKEMAKE ?= 9.3.5
 KILLS ?= 20
 SINCE ?= HEAD
-# Recipes take these from the environment: neither make nor a shell expands what somebody typed.
+# Recipes read these from the environment, so that neither make nor a shell expands what a user typed.
 override STUDY := $(value STUDY)
 override CORES := $(value CORES)
 override LOCK := $(value LOCK)
@@ -36,7 +36,7 @@ setup: .venv/run-time                   ## make .venv from the hash-locked requi
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-cluster: .venv/cluster                  ## add what submits to Slurm; then: .venv/bin/snakemake --workflow-profile profiles/slurm
+cluster: .venv/cluster                  ## install the Slurm plugin; then: .venv/bin/snakemake --workflow-profile profiles/slurm
 
 .venv/cluster: .venv/run-time requirements-cluster.lock
 	@$(PIP) install --no-deps --require-hashes -r requirements-cluster.lock
@@ -53,25 +53,25 @@ test: .venv/development                 ## run the tests
 quick: .venv/development                ## run the unit tests that uncommitted changes touch; a minute. SINCE=main: changes since then
 	@$(BIN)/python tests/quick.py "$$SINCE"
 
-test-library: .venv/development         ## the library without the workflow, on another Python: make test-library PYTHON=3.13
+test-library: .venv/development         ## test the library without the workflow, on another Python: make test-library PYTHON=3.13
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/python tests/library.py "$$PYTHON"
 
-test-snakemake: .venv/development       ## the workflow's tests on another Snakemake: make test-snakemake SNAKEMAKE=9.3.5
+test-snakemake: .venv/development       ## run the workflow's tests on another Snakemake: make test-snakemake SNAKEMAKE=9.3.5
 	@rm -rf build/snakemake && mkdir -p build && cp -al .venv build/snakemake
 	@build/snakemake/bin/python -m pip --disable-pip-version-check --quiet install "snakemake==$$SNAKEMAKE"
 	@PYTHONPATH="$$PWD/src" PATH="$$PWD/build/snakemake/bin:$$PATH" build/snakemake/bin/python -m pytest tests/unit/pipeline tests/workflow
 
-test-faults: .venv/development          ## kill runs at random moments, fill disks: make test-faults KILLS=20
+test-faults: .venv/development          ## kill runs at random moments and fill disks: make test-faults KILLS=20
 	@$(BIN)/python -m pytest -m faults tests/faults
 
-test-studies: .venv/development         ## a study whole, to its report and audit, on small files in the formats of its downloads; minutes
+test-studies: .venv/development         ## run a whole study, with its report and audit, on small files in the formats of its downloads; minutes
 	@$(BIN)/python tests/whole_studies.py -- "$$STUDY"
 
-test-cluster: .venv/development .venv/cluster  ## a real Slurm of one node, and a real conda; minutes; needs root on Debian
+test-cluster: .venv/development .venv/cluster  ## test on a real Slurm with one node and with a real conda; minutes; needs root on Debian
 	@dpkg -s $(CLUSTER) >/dev/null 2>&1 || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(CLUSTER) >/dev/null)
 	@$(BIN)/python -m pytest -m cluster tests/cluster
 
-check: .venv/development                ## lint, format, types, workflow lint, is dvc.lock up to date?
+check: .venv/development                ## check lint, format, types, the workflow, and whether dvc.lock is up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -79,7 +79,7 @@ check: .venv/development                ## lint, format, types, workflow lint, i
 	@$(BIN)/snakemake --lint
 	@$(BIN)/touchstone dvc --check
 
-bench: .venv/development                ## every race, small, into build/bench; minutes
+bench: .venv/development                ## run every benchmark at a small size, into build/bench; minutes
 	@$(BENCH)/gradient_features.py --rounds 3 --cnn-batch 128 --resnet-batch 8 --attention-batch 32 --skip loop --out build/bench
 	@$(BENCH)/pgd_speed.py --images 128 --rounds 3 --out build/bench
 	@$(BENCH)/attack_strength.py --images 64 --networks plain --norms linf --out build/bench
@@ -99,7 +99,7 @@ bench: .venv/development                ## every race, small, into build/bench; 
 	-@$(BENCH)/known_answers.py --seeds 1 --out build/bench
 	@$(BENCH)/all_races.py --out build/bench
 
-bench-full: .venv/development           ## every race, whole, into benchmarks/results; on a machine that does nothing else
+bench-full: .venv/development           ## run every benchmark at full size, into benchmarks/results; needs an idle machine
 	@$(BENCH)/gradient_features.py
 	@$(BENCH)/pgd_speed.py
 	@$(BENCH)/attack_strength.py
@@ -122,7 +122,7 @@ bench-full: .venv/development           ## every race, whole, into benchmarks/re
 docs: .venv/development                 ## write the site of docs/ to build/docs; a broken link fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-ci: check test                          ## what .ci/run runs first; then test-faults and test-cluster
+ci: check test                          ## run what .ci/run runs first; it then runs test-faults and test-cluster
 
 dvc: .venv/run-time                     ## write the DVC stages of a study whose run is committed: make dvc STUDY=NAME
 	@$(BIN)/touchstone dvc -- "$$STUDY"

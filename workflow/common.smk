@@ -51,7 +51,7 @@ TORCH_THREADS = PLAN.study["study"]["threads"]
 
 
 def growing(amount):
-    """Return the resources of a job; each further attempt on a cluster, after it ran out of them, gets more."""
+    """Return a function that gives a job this amount, and on a cluster more at each attempt after it ran out of it."""
     return lambda wildcards, attempt: amount * attempt
 
 

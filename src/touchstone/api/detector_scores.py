@@ -75,8 +75,8 @@ def detector_scores(
 
     Args:
         detector: a name that `touchstone list detectors` prints.
-        model: a classifier, with its normalisation inside. A function or a program of torch.export has only detectors of
-            logits and images.
+        model: a classifier, with its normalisation inside. A function or a program of torch.export works only with
+            detectors that read logits or images.
         images: (N, C, H, W), floats in [0, 1].
         fit_images: in-distribution images to fit a fitted detector on. The model must not have been trained on them.
         fit_labels: their classes, (M,) int64, for a detector that needs them.

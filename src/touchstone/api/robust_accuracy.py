@@ -78,10 +78,10 @@ def evaluate(
 ) -> EvaluationResult:
     """Return a model's clean accuracy and its accuracy under the worst of several L-inf attacks.
 
-    The attacks are those of `attack_suite` (Auto-PGD on the cross-entropy, then on margins from up to `restarts` different
-    starts and towards the likeliest classes, then Square), the two controls that they are checked against, one FGSM step and
-    random signs, and `attacks`. With the defaults the suite is the one that was raced against AutoAttack. An image counts as
-    robust if it is classified correctly when clean and under all of them.
+    The attacks are those of `attack_suite`, two controls that check them (one FGSM step and random signs), and `attacks`.
+    The suite runs Auto-PGD on the cross-entropy, then on margins from up to `restarts` different starts and towards the
+    likeliest classes, then Square. With the defaults the suite is the one that was raced against AutoAttack. An image
+    counts as robust if it is classified correctly when clean and under all attacks.
 
     Args:
         model: images to logits (N, K), a module, a function or a program (`torch.export.load(file).module()`), with its

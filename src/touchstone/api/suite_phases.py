@@ -1,7 +1,7 @@
 """The attack suite in two phases, so that a check can compare gradients with queries.
 
-The first phase is `attack_suite` without queries, the second is here. A split of `attack_suite` itself would change the
-digest of its code: finished studies would be recomputed, and the race would be one of other code.
+The first phase is `attack_suite` without queries, the second is here. Splitting `attack_suite` itself would change the
+digest of its code. Then finished studies would be recomputed, and the race against AutoAttack would be of other code.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def search_on(
     eps: float,
     queries: int,
 ) -> Tensor:
-    """Go on where `attack_suite` without queries ended, with the L-inf suite's last phase, Square.
+    """Continue where `attack_suite` without queries ended, with the L-inf suite's last phase, Square.
 
-    Both phases together return what one call of `attack_suite` with these queries returns, to the bit. Gradients are not
-    followed again.
+    Both phases together return what one call of `attack_suite` with these queries returns, to the bit. No gradient is
+    computed again.
 
     Args:
         model: images in [0, 1] to logits (N, K).
@@ -50,7 +50,7 @@ def search_on(
         ball, best, logits = Ball(images, eps, "linf"), followed.clone(), model(followed)
         success, loss = misclassified_on_grid(model), margin_loss(logits, labels)
         clean = margin_loss(model(images), labels)
-        near = loss >= _NEAR * clean  # as the suite saw it: of images that were not near, no loss has risen since
+        near = loss >= _NEAR * clean  # as in the suite, which has since attacked only images that were near
         finished = success(Goal(labels), ball, followed, logits)
         for among, tries in ((~near, queries), (near, round(_QUERIES_NEAR * queries))):
             rows = torch.nonzero(among & ~finished)[:, 0]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 SHOWN = 6  # classes that a message names
 Rows = NDArray[Any]
-# Another order is accepted if it is right on most images, and if most of the classes that it moves gain, by far and beyond
-# chance.
+# Another order is accepted only if it is right on most images, if most of the classes that it moves gain accuracy, if
+# their mean gain is large, and if chance does not explain the gain.
 MOST, GAINING, MEAN_GAIN, CHANCE = 0.5, 0.8, 0.3, 1e-3
 
 
@@ -72,7 +72,7 @@ class Numbering:
 
 
 class Order(NamedTuple):
-    """The output that each class belongs to, and the share of images that it makes right."""
+    """An order of the classes: the output of each class, and the share of images that the order makes right."""
 
     outputs: dict[int, int]
     accuracy: float

@@ -8,14 +8,14 @@ from typing import Any
 from touchstone import registry
 from touchstone.assay.facts import Facts
 
-ENDING_EPS = 0.5  # at which an attack has to fool every image, or it is broken
+ENDING_EPS = 0.5  # an attack that does not fool every image at this eps is broken
 
 
 @dataclass(frozen=True)
 class Effort:
     """How many images are attacked, and with how many steps.
 
-    suite: settings of `attack_suite` that differ from those that were raced against AutoAttack, its defaults.
+    suite: settings of `attack_suite` that differ from its defaults, which were raced against AutoAttack.
     """
 
     rows: int

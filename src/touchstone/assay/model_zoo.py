@@ -1,4 +1,4 @@
-"""RobustBench's model zoo by name: a network, its file, and the published figures beside which the measured ones stand."""
+"""RobustBench's model zoo by name: a network, its file, and its published figures, to compare with measured ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from touchstone.signatures import fold
 if TYPE_CHECKING:  # arguments are checked without torch
     from torch import Tensor, nn
 
-PREFIX = "robustbench:"  # of the model that is typed
+PREFIX = "robustbench:"  # of the command's argument MODEL
 TABLE = Path(__file__).with_name("model_zoo.yaml")
 FOLDERS = (Path("models"), Path(".touchstone/models"))  # the first is RobustBench's own default
 ADDRESS = "https://drive.google.com/uc?export=download&id={}"

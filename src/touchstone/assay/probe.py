@@ -170,7 +170,7 @@ def _sees(model: Callable[[Tensor], Tensor], images: Tensor, logits: Tensor) -> 
 
 
 def _unbounded(logits: Tensor, findings: Findings) -> None:
-    """Raise ValueError for probabilities: if the model is sure, their gradients vanish, and attacks fail only for that."""
+    """Raise ValueError for probabilities: their gradients vanish if the model is sure, which makes attacks fail."""
     if are_probabilities(logits):
         raise ValueError(
             "the model returns probabilities (each row sums to 1): if it is sure, their gradients are zero, and attacks"

@@ -50,7 +50,8 @@ def put_into_file(model: UserModel, shape: tuple[int, int, int], target: Path) -
 def check_same(network: nn.Module, program: nn.Module, images: Tensor) -> None:
     """Raise ValueError if a program does something else than the network that it was exported from.
 
-    Tracing keeps only the branches that noise took. A network that draws random numbers cannot be compared.
+    Tracing records only the branches that its example input, noise, has taken. A network that draws random numbers cannot
+    be compared.
     """
     with torch.no_grad():
         own, again, exported = network(images), network(images), program(images)

@@ -22,7 +22,7 @@ from touchstone.report.tables import numbered
 from touchstone.statistics.sanity_checks import Doubts
 
 JOB_SECONDS = 3.2  # of one job besides its attacks: Python, torch, reading and writing
-OVERHEAD = 2.0  # of an attack's step over one forward and one backward pass
+OVERHEAD = 2.0  # the time of an attack's step, relative to one forward and one backward pass
 NO_GPU = "--device cuda: there is no GPU here that torch can use; omit --device to compute on the CPU"
 
 

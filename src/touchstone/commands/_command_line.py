@@ -56,7 +56,7 @@ def positive(text: str) -> int:
 
 
 def check_digest(flag: str, text: str | None) -> None:
-    """Raise ValueError for a digest that was typed in part: nothing has it, and nothing is forged for that."""
+    """Raise ValueError for an incomplete digest, which would otherwise be reported as a forgery."""
     if text is not None and not DIGEST.fullmatch(text):
         raise ValueError(f"{flag} {text}: expected a whole digest, sha256: and 64 hexadecimal digits")
 

@@ -39,7 +39,7 @@ class Price(NamedTuple):
     per_images: float
 
     def seconds(self, now: tuple[int, int], then: tuple[int, int]) -> float:
-        """Return what a design takes more; with more images every seed needs all of them again.
+        """Return the additional seconds of a design. If images are added, every seed processes all images again.
 
         Args:
             now: the present seeds and images.
@@ -79,7 +79,7 @@ class Prices:
         fixed = growing = 0.0
         own = set[int | None](row.seeds) or {row.seed}  # a number of one network has no list of seeds
         for kind in kinds:
-            if not own <= kind.seeds:  # a network that all seeds share is there already
+            if not own <= kind.seeds:  # these jobs are about a network that all seeds share, and need no repetition
                 continue
             known = [self._seconds[job] for job in kind.jobs if job in self._seconds]
             if not known:
@@ -99,7 +99,7 @@ class Prices:
 
 
 def minutes_more(base: Plan, extension: Plan, growth: Mapping[str, float]) -> float | None:
-    """Return what an extension's own jobs take together; None if a job like one of them has no recorded time.
+    """Return the minutes of an extension's own jobs together; None if the time of one cannot be taken from a similar job.
 
     Args:
         base: the plan of the study that is extended.

@@ -8,7 +8,7 @@ from typing import Any
 from touchstone.records.metric_tables import MetricRow
 
 SUBSET = "data/subset"
-IMAGE_BY_IMAGE = ("data/corruption", "data/natural_shift")  # components whose sets have an image for each of another
+IMAGE_BY_IMAGE = ("data/corruption", "data/natural_shift")  # components that make one image from each image of a set
 PLACE = ("of", "skip", "split_seed")  # the settings of a subset that say which images come next
 
 
@@ -36,15 +36,15 @@ class LargerSets:
         self._examples = examples
         self._counted: dict[str, int] = {}
         for row in rows:
-            # Not of two populations, whose images are fewer than n.
+            # Skip numbers about two populations, which have fewer images than n.
             if row.base_rate is None and row.examples == row.dataset and row.images == row.n:
                 self._counted[row.dataset] = max(row.n, self._counted.get(row.dataset, 0))
 
     def images(self, row: MetricRow, sets: Iterable[str]) -> int:
         """Return how many images a number could have; the present ones if one of its sets cannot grow.
 
-        All sets of a number grow in proportion, because its variance is taken to fall with the images of each. So the
-        set with the least room decides, also of a mean over sets.
+        All sets of a number grow in proportion, because its variance is assumed to fall with the images of each. So the
+        set that can grow least decides, even for a mean over sets.
 
         Args:
             row: the number.

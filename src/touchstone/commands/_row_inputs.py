@@ -10,7 +10,7 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.records.metric_tables import MetricRow
 
 NETWORKS = ("classifiers", "translators", "defences")  # the sections of what has seeds
-LEARNED_FROM = ("fit_", "calibration_")  # how the roles of cells begin that a number was not measured on
+LEARNED_FROM = ("fit_", "calibration_")  # prefixes of the roles of cells that a number was not measured on
 
 
 class RowInputs:

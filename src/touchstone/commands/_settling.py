@@ -41,7 +41,7 @@ class Settling:
         number: what is open, in words.
         bound: what the number has to meet, in words.
         breaks: whether meeting it breaks the claim.
-        distance: from the bound, which the paper's folder fixes.
+        distance: the assumed distance of the truth from the bound, which the paper's folder fixes.
         seeds, images: the present ones.
         dataset: the set of the images.
         seeds_needed, images_needed: those that settle it; None if none do.

@@ -1,4 +1,4 @@
-"""`touchstone crate STUDY`: pack a finished study, with what made what from what, into one zip.
+"""`touchstone crate STUDY`: pack a finished study and its provenance into one zip.
 
 Everything comes from the sidecars, without clock, host or user, so one study gives one zip, byte for byte.
 """

@@ -34,7 +34,7 @@ WORKFLOW = (
     "workflow/envs",
 )
 FETCHING = ("src/touchstone/sources", "src/touchstone/pipeline/steps/fetch.py")
-RAW = "_raw"  # how the name of a stage ends that fetches a study's raw data
+RAW = "_raw"  # the suffix of the name of a stage that fetches a study's raw data
 HEADER = """\
 # What DVC versions: raw data, example sets, checkpoints, everything made of them, and the report's tables and pictures.
 # Written by `make dvc STUDY=NAME`. After `make run`, which leaves DVC alone, `dvc commit` records what it made.

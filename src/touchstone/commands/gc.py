@@ -28,9 +28,9 @@ def main(options: argparse.Namespace) -> int:
 
 
 def collect(study: str, limit_gb: float, delete: bool, root: Path = Path()) -> int:
-    """Print, or delete, files that no rule makes and cached outputs without use.
+    """List the files that no rule creates and count the unused outputs in the cache; with `delete`, delete both.
 
-    Outputs that the cache holds above its limit go too, those that were used longest ago first.
+    If the cache is still above its limit, its least recently used outputs are included.
     """
     plan = Plan(load(study, root))
     leftovers = left_behind(plan, root)

@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> int:
 
 def _job(options: argparse.Namespace) -> int:
     name, _, planned = options.rule.partition(":")
-    if planned:  # by a run, for which Ctrl-C is meant: its jobs finish, as those of the warm process do
+    if planned:  # Ctrl-C is meant for the run that started this job: the job finishes, as in the warm process
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     plan = plan_of(options.study)
     study = plan.study

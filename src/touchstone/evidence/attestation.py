@@ -22,7 +22,7 @@ from touchstone.messages import first_line
 from touchstone.pipeline.provenance import sidecar_files, whole_files
 
 STATEMENT, SIGNATURE_FILE = ".statement.json", ".sig"
-NAMESPACE = "touchstone"  # ssh signatures name their purpose, so that one for another purpose is no use here
+NAMESPACE = "touchstone"  # an ssh signature names its purpose, so one that was made for another purpose is refused
 TYPE, PREDICATE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
 BUILD = "urn:touchstone:evidence:1"
 MISSING = "ssh-keygen is not installed; it comes with OpenSSH"
@@ -97,7 +97,7 @@ def sign(path: Path, evidence: Evidence, key: Path) -> list[Path]:
     Args:
         path: The evidence file.
         evidence: Its manifest.
-        key: An SSH key. ssh-keygen asks for its passphrase, or ssh-agent's, if it has one.
+        key: The file of an SSH key. If the key has a passphrase, ssh-keygen asks for it or uses ssh-agent.
 
     Raises:
         ValueError: ssh-keygen did not sign; the message is its own.

@@ -14,7 +14,7 @@ from touchstone.records.nouns import Array, Detector, ExampleSet, Margins, Outpu
 
 # Of an array's largest value. Between code paths of one processor, logits move by 1e-6; on GPUs with TF32 by 1e-3.
 TOLERANCES = {"cpu": 1e-4, "cuda": 5e-3}
-FITTED = 0.05  # of a detector's spread, by which the scores of a network fitted elsewhere may move
+FITTED = 0.05  # of a fitted detector's spread or of a tensor's largest value: what fitting elsewhere may change
 NUMBERS = ("value", "low", "high", "base_rate", "seed_variance", "image_variance", "residual_variance")
 ROUNDING = 1e-7  # of a metric: sums in another order
 

@@ -24,8 +24,8 @@ from touchstone.statistics.margin_cells import CERTIFIED
 
 FOLDER = "margin_points"  # in an evidence file; the rest of the name is that of the margins
 EQUAL = 1e-5  # of a margin, by which the distance of its point may differ: float32 stores both
-NEARER = 0.99  # of a change must not cross any more, because every search bisects the last step
-MOST_NEARER = 0.01  # of a file's points; along a line a prediction may change more than once
+NEARER = 0.99  # this part of a point's change must not cross the boundary, because every search bisects its last step
+MOST_NEARER = 0.01  # the share of points that may fail this: along a line, a prediction may change more than once
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,9 @@ def _refuse(what: str, wrong: Array | Tensor, rows: Array | None = None) -> None
     """Raise ValueError if something is wrong with any row.
 
     Args:
-        what: Is wrong.
-        wrong: (N,) bool.
-        rows: Their numbers, if they are not all rows.
+        what: What is wrong, for the message.
+        wrong: Which rows are wrong, (N,) bool.
+        rows: The numbers of these N rows; None if they are all rows.
     """
     places = np.flatnonzero(np.asarray(wrong))
     if len(places):

@@ -33,7 +33,7 @@ KINDS = {
     "evaluate": METRICS,
 }
 BY_ROW = ("translate", "infer", "measure", "score")  # steps that compute each row of a set by itself
-SET = ("examples", "outputs")  # their roles of that set
+SET = ("examples", "outputs")  # the roles in which these steps read that set
 PROBES = ("linear_probe", "pseudo_margins")  # evaluations that train: rounding decides some of their predictions
 NUDGE = 1e-5  # of each weight, a tenth of the tolerance for logits: a number at a tie then falls to either side
 MOST_KEPT = 24  # nouns in memory: a job's inputs are read again by its neighbours
@@ -47,7 +47,7 @@ class _Recent:
         self.most, self.values = most, OrderedDict[Any, Any]()
 
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
-        """Return the value of a key, which is made if it is not among them."""
+        """Return the value of a key; call `make` if it is not stored."""
         value = self.values.pop(key) if key in self.values else make()
         self.values[key] = value
         while len(self.values) > self.most:
@@ -133,7 +133,7 @@ class Recomputation(Reader):
         return task.step not in TAKEN
 
     def draw(self, count: int) -> Array | None:
-        """Return the sorted places of what is computed again, of so many; None for all of it."""
+        """Return the sorted places of a random sample of `count` things to compute again; None for all of them."""
         size = math.ceil(self.share * count)
         return None if size >= count else np.sort(self.random.choice(count, size, replace=False))
 
@@ -145,7 +145,7 @@ class Recomputation(Reader):
 
     @cached_property
     def refitted(self) -> set[str]:
-        """Those of them that are trained again."""
+        """The members of `fitted` that are trained again."""
         drawn = self.draw(len(self.fitted))
         return set(self.fitted if drawn is None else (self.fitted[place] for place in drawn))
 

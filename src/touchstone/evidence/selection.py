@@ -13,7 +13,7 @@ from touchstone.pipeline.auditing import leakage
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import Plan
 
-TAKEN = ("fetch", "prepare", "convert", "train", "attack", "measure")  # verification needs only some of their inputs
+TAKEN = ("fetch", "prepare", "convert", "train", "attack", "measure")  # verification needs few of their inputs, or none
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Selection:
         return [name for name in every if self.plan.study["evaluations"][name]["use"].split("/")[1] in read]
 
     def _criteria(self) -> Iterator[Criterion]:
-        """Yield the criteria behind the claims, and the criteria that these are broken by.
+        """Yield the criteria behind the claims, and the criteria that may break these.
 
         Raises:
             ValueError: There is no such claim.
@@ -92,14 +92,14 @@ class Selection:
 
     @cached_property
     def addresses(self) -> list[str]:
-        """The artefacts behind the claims, each after its inputs; for all claims, every artefact of the study."""
+        """The artefacts behind the claims, each after its inputs; for all claims, all but raw files and the report."""
         ordered = dict[str, None]()
         every = [file for file in self.tasks if file != self.report.output and self.tasks[file].step != "fetch"]
         self._add([self.metrics[name] for name in self.evaluations] if self.claims else every, ordered)
         for tested, learned in leakage.pairs(self.plan.study):
             files = [self.plan.layout.file("examples", name) for name in (tested, learned)]
             if files[0] in ordered:
-                self._add([file for file in files if file in self.tasks], ordered)  # no job may need the other
+                self._add([file for file in files if file in self.tasks], ordered)  # perhaps no job needs the second
         return list(ordered)
 
     def _add(self, outputs: Iterable[str], ordered: dict[str, None]) -> None:
@@ -113,7 +113,7 @@ class Selection:
                 ordered[waiting.pop()] = None
 
     def inputs(self, output: str) -> list[str]:
-        """Return the artefacts that verifying an artefact needs: all inputs, or the images before an attack."""
+        """Return the artefacts that verifying an artefact needs: all its inputs, or some of them for steps in TAKEN."""
         task = self.tasks[output]
         if task.step not in TAKEN:
             return task.input_files

@@ -11,7 +11,7 @@ from touchstone.figures._curves import Curve, draw, label_ends, legend_below, me
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import drawing, palette
 
-CROWD = 7  # lines that can have their names beside their ends
+CROWD = 7  # the most lines whose names fit beside their ends
 
 
 def accuracy_against_eps(

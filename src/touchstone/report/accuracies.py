@@ -30,7 +30,7 @@ def accuracy(numbers: Numbers) -> Table | None:
     columns = tuple(dict.fromkeys(column(row) for row in sorted(white or attacked, key=budget_of)))
     uses = {name: {row.threat.use for row in white if column(row) == name} for name in columns}
     most = max(map(len, uses.values()))
-    # Fewer kinds of attack leave more: the network is not better there, so the heading names the only one.
+    # With fewer kinds of attack, more accuracy is left, although the network is no better: name the only kind.
     alone = {name: f" ({next(iter(kinds))} only)" if len(kinds) == 1 < most else "" for name, kinds in uses.items()}
     lines = []
     for row in clean:
@@ -70,7 +70,7 @@ def budget_in_words(row: MetricRow) -> str:
 
 
 def attack_of(row: MetricRow) -> str:
-    """Return the name of an attack, or of those of which each image meets the worst; that on a detector without its name."""
+    """Return the name of an attack, or of all attacks of a worst case; an attack on a detector omits the detector."""
     if row.threat.worst_of:
         return WORST_OF + ", ".join(name.rpartition("/")[2] if "+" in name else name for name in row.threat.worst_of)
     return place_of(row).last if row.detector else place_of(row).how

@@ -45,7 +45,7 @@ class ClaimNumber(NamedTuple):
     required: str
     low: float = -math.inf
     high: float = math.inf
-    band: tuple[float, float] | None = None  # that the criterion asks for; None if nothing is asked
+    band: tuple[float, float] | None = None  # the values that meet the criterion; None if it requires nothing
     difference: bool = False
     reason: str = ""  # why it cannot decide by itself
 

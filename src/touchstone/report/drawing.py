@@ -62,7 +62,7 @@ HEADLINE = 82  # characters of a line of bold text as wide as the page
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw figures in the look of the report within it, whatever the machine's own matplotlib settings are."""
+    """Draw the figures of the block in the report's look, whatever the machine's own matplotlib settings are."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)

@@ -51,7 +51,7 @@ def collected() -> Iterator[Marks]:
 
 
 def shows(artist: Artist, *rows: MetricRow) -> None:
-    """Say which rows the points of an artist show, in their order. Outside of `collected` this does nothing."""
+    """Record which rows the points of an artist show, in their order. Outside of `collected` this does nothing."""
     marks = _MARKS.get()
     if marks is not None:
         name = f"mark{len(marks.rows)}"

@@ -127,7 +127,7 @@ def rounded(value: float | None, digits: int) -> float | None:
 
 
 def index(files: list[str], provenance: Mapping[str, Source], study: str) -> dict[str, Any]:
-    """Return where files came from, as the page's script reads it: what many of them share is there once.
+    """Return where files came from, as the page's script reads it: values that many files share are stored once.
 
     Args:
         files: their names.

@@ -28,7 +28,7 @@ _METHODS: ContextVar[dict[str, int]] = ContextVar("methods", default={})  # noqa
 
 @contextmanager
 def methods(names: Iterable[str], together: Iterable[Iterable[str]] = ()) -> Iterator[None]:
-    """Give every method its own colour and line within it, whichever of them a figure shows.
+    """Give every method its own colour and line in the block, whichever of them a figure shows.
 
     Args:
         names: all methods; the first ones get the first colours.

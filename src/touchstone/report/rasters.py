@@ -11,7 +11,7 @@ COLOURS = 32  # on the page; a figure's files have more
 
 
 def address(png: bytes) -> str:
-    """Return a PNG as a data address of a WebP in its most frequent colours, which is a third as large or less."""
+    """Return a PNG as the data URL of a WebP with few colours, which is at most a third as large."""
     whole, stream = Image.open(io.BytesIO(png)), io.BytesIO()
     if whole.mode == "RGBA":  # the only method that keeps transparency
         fewer = whole.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).convert("RGBA")
