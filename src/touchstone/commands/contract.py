@@ -56,7 +56,7 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _passes(tests: Path, name: str, environment: dict[str, str], trace: bool) -> bool:
-    """Run the tests that are about one component, and print what failed."""
+    """Run the tests whose ids contain a component's name, and print what failed."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.xml"
         command = [sys.executable, "-m", "pytest", str(tests), "-q", "-k", name, "-p", "no:cacheprovider"]

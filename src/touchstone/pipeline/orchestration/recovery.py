@@ -12,7 +12,7 @@ from touchstone.pipeline.jobs import processes, run_records
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 
-# Names of temporary files, as `whole_files.replaced` and the step `fetch` choose them, and as earlier versions did (linked).
+# Names of temporary files from `whole_files.replaced` and the step `fetch`, and from earlier versions (linked).
 HALF_WRITTEN = re.compile(r"\..+\.([a-z0-9_]{8}|linked)")
 
 

@@ -26,7 +26,7 @@ from touchstone.pipeline.provenance import code, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
 
 RECORDS = Path(".snakemake/metadata")
-TICK = 0.01  # seconds by which times may differ that are equal
+TICK = 0.01  # seconds; times that differ by less count as equal
 FORMAT = 6  # of Snakemake 9.27.1; a test compares a restored record with one that Snakemake wrote
 TIMES = re.compile(rb'time": ([\d.e+-]+)')  # the only difference between Snakemake's records of one job's files
 
@@ -95,7 +95,7 @@ def restore(plan: Plan, root: Path = Path(), *, lock: str = KEEP, write: bool = 
 def _mark_missing(root: Path, rule: Rule, planned: list[str], all_sidecars: Sidecars) -> int:
     """Let Snakemake rerun a job that has lost an artefact but not its sidecar; return the number of records written.
 
-    Jobs read sidecars, as far as Snakemake knows, so it does not look for the artefacts.
+    The inputs that Snakemake knows of are sidecars, so it does not look for the artefacts.
     """
     files = files_of(planned)
     lost = [file for file in files if not (root / file).exists()]
@@ -106,7 +106,7 @@ def _mark_missing(root: Path, rule: Rule, planned: list[str], all_sidecars: Side
 
 
 def _write(root: Path, files: list[str], record: dict[str, Any]) -> int:
-    """Write the record of a job for each of its files; return how many that were."""
+    """Write the record of a job for each of its files; return the number of files."""
     data = json.dumps(record, sort_keys=True).encode()
     for file in files:
         whole_files.write_whole(_path(root, file), data, lasting=False)
