@@ -65,7 +65,7 @@ def brittle_images(
         return class_name(cell.noun, int(label))
 
     figure = Figure(figsize=(drawing.WIDTH, 1.35 * len(rows)))
-    figure.set_layout_engine("none")  # a layout engine places this many axes slightly differently in each process
+    figure.set_layout_engine("none")  # a layout engine would place this many axes slightly differently each time
     place = {"left": 0, "right": 0.995, "bottom": 0.01, "top": 0.88, "wspace": 0.12, "hspace": 1.05}
     grid = {"width_ratios": [1.55] + [1] * columns} | place
     axes_grid = figure.subplots(len(rows), columns + 1, squeeze=False, gridspec_kw=grid)

@@ -26,7 +26,7 @@ def headlines(numbers: Numbers) -> list[Table]:
 
 
 def _evasion(numbers: Numbers) -> Table | None:
-    """Return, per detector, the most inputs that an attacker of each kind or budget gets past it and the classifier."""
+    """Return the largest share of inputs that each kind or budget of attack gets past a detector and its classifier."""
     evading = [row for row in numbers.single() if row.metric.startswith(EVASION) and row.detector]  # not past a router
     rates = dict.fromkeys(row.metric.removeprefix(EVASION) for row in evading)
     if not rates:

@@ -10,7 +10,7 @@ from touchstone.pipeline.settings.files import Place
 from touchstone.pipeline.settings.problems import Problem
 
 Entries = dict[str, dict[str, Any]]  # one section of a study: entry -> its settings
-# What an evaluation may name only if something reads it: {setting: (the data that read it, the setting in words)}.
+# What an evaluation may name only if a component reads it: {setting: (the data that it becomes, the setting in words)}.
 READ = {
     "fit": (("fit_outputs", "fit_margins"), "held-out images"),
     "margins": (("margins", "fit_margins"), "margins"),

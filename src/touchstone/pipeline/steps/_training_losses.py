@@ -22,7 +22,11 @@ class Losses:
         self.unread: list[tuple[Tensor, int, str]] = []
 
     def add(self, loss: Tensor, count: int, where: str) -> None:
-        """Add the mean loss of a batch of `count` examples; within READ_EVERY batches, one that is not finite raises."""
+        """Add the mean loss of a batch of `count` examples.
+
+        Raises:
+            FloatingPointError: one of the last READ_EVERY losses is not finite.
+        """
         self.unread.append((loss.detach().clone(), count, where))
         if len(self.unread) == READ_EVERY:
             self.total()
