@@ -96,7 +96,9 @@ def _hard_images(
     if smooth is not None:
         followed = Followed(defence, smooth)
         candidates.append(lower_scores(followed, images, labels, generator, [selective, *both], eps=eps, steps=steps))
-    wrong = defence.model(best).scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
+    with torch.no_grad():
+        logits = defence.read(best)[0]  # not those of the network: a planted problem has a readout of its own
+    wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
     for target in wrong[:, : min(_TARGETS, wrong.shape[1] - 1)].unbind(1):
         towards = partial(_lead_of, target)
         candidates.append(lower_scores(defence, images, labels, generator, both, eps=eps, steps=steps, loss=towards))

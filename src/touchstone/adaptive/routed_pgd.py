@@ -12,8 +12,10 @@ from touchstone.adversary.apgd_step_halving import ascend_with_step_halving
 from touchstone.adversary.defences import Pipeline
 from touchstone.adversary.evasion import Observation, lower_or_raise
 from touchstone.adversary.goals import Goal, strongest
+from touchstone.adversary.losses import margin_loss
 from touchstone.adversary.lowest_scores import as_stored, lower_scores, lowest_of, rank_at
 from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.success import misclassified_on_grid
 from touchstone.adversary.surrogates import Followed, search_ranks, smooth_pipeline, straight_pipeline
 from touchstone.contracts import NonNegativeInt, PositiveFloat, PositiveInt, UnitInterval
 from touchstone.numerics.tensors import RandomStreams, frozen
@@ -40,10 +42,12 @@ def routed_pgd(
     On each path it runs selective PGD: if the path's logits are wrong but the router sends the image the other way, a step
     moves the router's score; otherwise a step raises the cross-entropy. Without a router there is one path, and this is
     PGD through the translators. Then Auto-PGD attacks the whole, each image on the path that it takes. Behind a translator
-    the loss is rough: steps of a fixed size left 20 % of 200 Fashion-MNIST images right, Auto-PGD 9 %.
+    the loss is rough: steps of a fixed size left 20 % of 200 Fashion-MNIST images right, Auto-PGD 9 %. Attacking accuracy,
+    Auto-PGD stops at a misclassified point, because a point of higher cross-entropy may be right.
 
-    Images on which the defence still holds get more. The same runs follow gradients that replace the translators by the
-    identity (BPDA), and those of softplus in place of every ReLU. A search with squares needs no gradients.
+    Images on which the defence still holds get more. The same runs raise the margin, whose gradient a confident softmax
+    does not round away. They follow gradients that replace the translators by the identity (BPDA), and those of softplus
+    in place of every ReLU. A search with squares needs no gradients.
 
     Args:
         pipeline: the classifier behind translators and a router.
@@ -77,9 +81,10 @@ def routed_pgd(
             for path in _paths(pipeline)
         ]
         ball, goal = Ball(images, eps), Goal(labels)
+        success = misclassified_on_grid(pipeline) if objective == "accuracy" else None
         for _ in range(restarts):
             start = ball.random(generator)
-            highest = ascend_with_step_halving(pipeline, goal, ball, start, steps=steps)[0]
+            highest = ascend_with_step_halving(pipeline, goal, ball, start, steps=steps, success=success)[0]
             candidates.append(as_stored(highest, ball))
         best = _best(pipeline, images, labels, candidates, objective)
         rows = torch.nonzero(_holds(pipeline, best, labels, objective))[:, 0]
@@ -159,7 +164,12 @@ def _hard_images(
 ) -> list[Tensor]:
     """Return more candidates for images on which the defence holds."""
     ball = Ball(images, eps)
-    candidates = []
+    candidates = [
+        lower_scores(
+            path, images, labels, generator, [_follow], eps=eps, steps=steps, step_size=step_size, loss=margin_loss
+        )
+        for path in _paths(pipeline)
+    ]
     for surrogate in filter(None, (straight_pipeline(pipeline), smooth_pipeline(pipeline))):
         for exact, near in zip(_paths(pipeline), _paths(surrogate), strict=True):
             followed = Followed(exact, near)

@@ -1,5 +1,5 @@
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import torch
 from torch import nn
@@ -8,6 +8,7 @@ from touchstone.adaptive.evasion_suite import evasion_suite
 from touchstone.adversary.defences import Guarded
 from touchstone.adversary.evasion import margin_and_excess
 from touchstone.adversary.lowest_scores import lower_scores, selective
+from touchstone.adversary.planted import PlantedDefence, Readout, logits_and_features
 from touchstone.numerics.tensors import RandomStreams
 
 
@@ -67,3 +68,16 @@ def test_a_score_without_a_gradient_is_searched_with_squares(monkeypatch):
     blind, searched = (caught(evasion_suite, queries=queries) for queries in (0, 500))
 
     assert searched < blind - 0.05
+
+
+def test_a_planted_problem_that_the_first_members_leave_is_attacked_towards_its_own_two_classes():
+    defence, draws = guarded(), RandomStreams(0, "attack", torch.arange(1))
+    image = torch.full((1, 1, 4, 4), 0.5)
+    features = logits_and_features(defence.model, image)[1][0]
+    unreachable = Readout(features / features.norm(), threshold=100.0, scale=1.0)
+    settings = {field.name: getattr(defence, field.name) for field in fields(defence)}
+    planted = PlantedDefence(**settings, readout=unreachable)
+
+    points = evasion_suite(planted, image, torch.zeros(1, dtype=torch.int64), draws, steps=1, restarts=1, queries=0)
+
+    assert int(planted.read(points)[0].argmax(1)) == 0
