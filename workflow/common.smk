@@ -124,7 +124,7 @@ onstart:
     gc.enable()
     # Only if jobs are processes on this machine that use this Python.
     if workflow.is_main_process and workflow.local_exec and not METHODS:
-        warm.start(TORCH_THREADS)
+        warm.start()
 
 
 wildcard_constraints:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from touchstone.numerics import cpu_paths, precision
-from touchstone.pipeline.jobs import gpus
+from touchstone.pipeline.jobs import gpus, warm
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.planning.steps import STEPS
 
@@ -16,8 +16,11 @@ ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return the environment variables of every job: threads, CPU paths, allocator."""
-    counts = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "OPENBLAS", "MKL")}
+    """Return the environment variables of every job: threads, CPU paths, allocator.
+
+    The thread variables are those that Snakemake sets, so the warm process accepts jobs of either kind of run.
+    """
+    counts = dict.fromkeys(warm.THREADS, str(threads))
     return cpu_paths.pinned() | ALLOCATOR | counts | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
 
