@@ -56,10 +56,13 @@ def prepare_command(threads: int) -> None:
 
 
 def _set_up_torch(settings: dict[str, Any]) -> None:
+    """Set torch up in the process of one job; the device is resolved, so it is never auto."""
     import torch
 
     if settings["device"] == "cuda":
         gpus.claim()
+    else:  # torch reads it at its first use of a GPU, which seeding would be
+        os.environ[gpus.VISIBLE] = ""
     torch.set_num_threads(settings["threads"])
     # The same as torch.use_deterministic_algorithms(True), but without importing the compiler, which takes 1.1 s.
     torch._C._set_deterministic_algorithms(True, warn_only=False)
