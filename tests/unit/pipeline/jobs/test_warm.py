@@ -187,9 +187,9 @@ from types import SimpleNamespace
 PROCESS = os.getpid()
 
 
-def plan_of(study):
+def plan_ahead(study):
     assert study == "x"
-    return SimpleNamespace(study=SimpleNamespace(files=("params.yaml",)), jobs=list)
+    return SimpleNamespace(study=SimpleNamespace(files=("params.yaml",)))
 
 
 def places():
