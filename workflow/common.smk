@@ -61,13 +61,7 @@ TORCH_RESOURCES = {
     "mem_mb": growing(4000),
     "runtime": growing(240),
 }
-# The command of every job. The job plans its tasks from the same settings and fails if they or the code have changed.
-# The study is quoted for the shell, with its braces doubled, because Snakemake formats the command.
-QUOTED = shlex.quote(STUDY).replace("{", "{{").replace("}", "}}")
-RUN = (
-    "python -m touchstone job {params.settings} {wildcards}"
-    f" --study={QUOTED} --code {{params.code}} 2> {{log}}"
-)
+RUN = rule_functions.command(STUDY)
 VALUES = rule_functions.constraints(PLAN)
 
 inputs, settings, code = (
@@ -130,7 +124,7 @@ onstart:
     gc.enable()
     # Only if jobs are processes on this machine that use this Python.
     if workflow.is_main_process and workflow.local_exec and not METHODS:
-        warm.start(TORCH_THREADS)
+        warm.start()
 
 
 wildcard_constraints:

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 import time
@@ -205,8 +206,8 @@ class Conda:
 def conda(tmp_path_factory: pytest.TempPathFactory) -> Conda:
     """The conda that conda-lock carries inside, the one that PyPI has, with a channel that is called conda-forge.
 
-    Its package python 3.11 starts the Python of these tests and writes down that it did; the hash-locked packages are
-    there already, so that what fills the environment has nothing to fetch.
+    Its package python 3.11 starts a Python without touchstone and records the start. The hash-locked packages are there
+    already, so the script that fills the environment has nothing to fetch.
     """
     root, channels = tmp_path_factory.mktemp("conda"), tmp_path_factory.mktemp("channels")
     used = root / "used.txt"
@@ -225,11 +226,22 @@ def conda(tmp_path_factory: pytest.TempPathFactory) -> Conda:
     (root / "bin/conda").chmod(0o755)
     (root / "bin/activate").write_text(ACTIVATE)  # Snakemake calls it with the environment's folder
     (root / ".condarc").write_text(CONDARC.format(channels=channels, root=root))
-    python = f'#!/bin/sh\necho "$CONDA_PREFIX" >>"{used}"\nexec "{sys.executable}" "$@"\n'
+    python = f'#!/bin/sh\necho "$CONDA_PREFIX" >>"{used}"\nexec "{without_touchstone(root / "python")}" "$@"\n'
     _channel(
         channels / "conda-forge", {"python": ("3.11.9", {"bin/python": python}), "pip": ("24.0", {"share/pip": "pip"})}
     )
     return Conda(root, used)
+
+
+def without_touchstone(folder: Path) -> Path:
+    """Create a Python that has the packages of these tests, but not the editable install of touchstone.
+
+    That install is a .pth file, and Python ignores such files in a folder that another .pth file names.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    packages, own = (sysconfig.get_path("purelib", vars=paths) for paths in ({}, {"base": str(folder)}))
+    Path(own, "packages.pth").write_text(f"{packages}\n")
+    return folder / "bin/python"
 
 
 def _channel(folder: Path, packages: dict[str, tuple[str, dict[str, str]]]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from touchstone import digests
+from touchstone.pipeline.jobs import run_records
 from touchstone.pipeline.provenance import sidecar_files
 from touchstone.pipeline.provenance.cache import Cache, Pruned
 
@@ -148,9 +149,13 @@ def test_switching_a_setting_forth_and_back_computes_nothing(copied):
     replace(copied, environment={"TOUCHSTONE_WARM": "off"}).snakemake("--cores", "2")  # so that its memory is seen
 
     assert copied.digests("data", "reports") == before
-    benchmark = (copied.root / "logs/tiny/measure_tested/cnn.0/fab.tsv").read_text().splitlines()
-    memory = float(benchmark[1].split("\t")[2]) if benchmark[1].split("\t")[2] not in ("-", "NA") else 0.0
-    assert memory < 300, "torch (660 MB) was imported for a file that the cache held"
+    (record,) = (
+        record
+        for record in run_records.read(copied.root / "logs/tiny")
+        if record["rule"] == "measure_tested" and record["wildcards"] == {"net": "cnn.0", "margin": "fab"}
+    )
+    assert record["from_cache"] == len(record["outputs"])
+    assert record["peak_bytes"] < 300e6, "torch (660 MB) was imported for a file that the cache held"
 
 
 def test_a_hit_writes_a_sidecar_that_names_the_new_chain(copied):

@@ -7,8 +7,6 @@ rule fetch:
         sidecar="data/raw/{source}.prov.json",
     log:
         "logs/fetch/{source}.log",
-    benchmark:
-        "logs/fetch/{source}.tsv"
     priority: 1  # before networks, so that a leaking set is detected before anything is trained
     conda:
         "../envs/touchstone.yaml"
@@ -31,8 +29,6 @@ rule prepare:
         with_sidecars(PLAN.files(PLAN.rules["prepare"])),
     log:
         f"{LOGS}/prepare/{{examples}}.log",
-    benchmark:
-        f"{LOGS}/prepare/{{examples}}.tsv"
     priority: 1
     conda:
         "../envs/touchstone.yaml"

@@ -12,8 +12,6 @@ for RULE in PLAN.rules_of("attack"):
             update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
-        benchmark:
-            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
         conda:
             "../envs/touchstone.yaml"
         threads: TORCH_THREADS
@@ -39,8 +37,6 @@ for RULE in PLAN.rules_of("translate"):
             with_sidecars(PLAN.files(RULE)),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
-        benchmark:
-            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
         conda:
             "../envs/touchstone.yaml"
         threads: TORCH_THREADS

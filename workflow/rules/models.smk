@@ -8,8 +8,6 @@ rule train:
         with_sidecars(PLAN.files(PLAN.rules["train"])),
     log:
         f"{LOGS}/train/{{trained}}.log",
-    benchmark:
-        f"{LOGS}/train/{{trained}}.tsv"
     conda:
         "../envs/touchstone.yaml"
     threads: TORCH_THREADS

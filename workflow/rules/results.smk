@@ -11,8 +11,6 @@ for RULE in PLAN.rules_of("infer"):
             update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
-        benchmark:
-            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
         conda:
             "../envs/touchstone.yaml"
         threads: TORCH_THREADS
@@ -38,8 +36,6 @@ for RULE in PLAN.rules_of("measure"):
             update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
-        benchmark:
-            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
         conda:
             "../envs/touchstone.yaml"
         threads: TORCH_THREADS
@@ -65,8 +61,6 @@ for RULE in PLAN.rules_of("fit"):
             update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
-        benchmark:
-            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
         conda:
             "../envs/touchstone.yaml"
         threads: TORCH_THREADS
@@ -92,8 +86,6 @@ for RULE in PLAN.rules_of("score"):
             update(with_sidecars(PLAN.files(RULE))),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
-        benchmark:
-            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
         conda:
             "../envs/touchstone.yaml"
         threads: TORCH_THREADS
@@ -115,8 +107,6 @@ rule evaluate:
         update(with_sidecars(PLAN.files(PLAN.rules["evaluate"]))),
     log:
         f"{LOGS}/evaluate/{{evaluation}}.log",
-    benchmark:
-        f"{LOGS}/evaluate/{{evaluation}}.tsv"
     conda:
         "../envs/touchstone.yaml"
     threads: 1
@@ -151,8 +141,6 @@ rule report:
         ),
     log:
         f"{LOGS}/report.log",
-    benchmark:
-        f"{LOGS}/report.tsv"
     conda:
         "../envs/touchstone.yaml"
     threads: 1

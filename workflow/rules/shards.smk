@@ -11,8 +11,6 @@ for RULE in PLAN.rules_of("cut"):
             with_sidecars(PLAN.files(RULE)),
         log:
             f"{LOGS}/{RULE.name}.log",
-        benchmark:
-            f"{LOGS}/{RULE.name}.tsv"
         conda:
             "../envs/touchstone.yaml"
         threads: 1
@@ -38,8 +36,6 @@ for RULE in PLAN.rules_of("gather"):
             with_sidecars(PLAN.files(RULE)),
         log:
             f"{LOGS}/{RULE.name}/{RULE.slots}.log",
-        benchmark:
-            f"{LOGS}/{RULE.name}/{RULE.slots}.tsv"
         conda:
             "../envs/touchstone.yaml"
         threads: 1

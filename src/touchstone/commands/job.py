@@ -9,6 +9,7 @@ from pathlib import Path
 
 from touchstone.messages import nearest
 from touchstone.pipeline.jobs import environment, processes, run, run_records
+from touchstone.pipeline.jobs.job import code_paths
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.planning.plan import Plan, digests_of, plan_of
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
@@ -22,6 +23,23 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("wildcards", nargs="?", default="", help="the rule's wildcards: net=cnn.0,victim=cnn.0")
     parser.add_argument("--study", default=DEFAULT_STUDY)
     parser.add_argument("--code", help="refuse to run if the job's code has another digest")
+
+
+def plan_ahead(study: str) -> Plan:
+    """Plan a study, and compute what all its jobs record, before they are forked from this process.
+
+    Args:
+        study: The name of a study, or the path of its file.
+
+    Returns:
+        The plan, which `plan_of` also keeps.
+    """
+    plan = plan_of(study)
+    plan.jobs()  # now, because each child would forget it
+    run_records.read_ahead()
+    for with_torch in (False, True):  # the same before torch is imported and after
+        code_paths(with_torch)
+    return plan
 
 
 def main(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from touchstone.numerics import cpu_paths, precision
-from touchstone.pipeline.jobs import gpus
+from touchstone.pipeline.jobs import gpus, warm
 from touchstone.pipeline.jobs.reader import JobError
 from touchstone.pipeline.planning.steps import STEPS
 
@@ -16,8 +16,11 @@ ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "1000000000", "MALLOC_MMAP_THRESHOLD_": "
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return the environment variables of every job: threads, CPU paths, allocator."""
-    counts = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "OPENBLAS", "MKL")}
+    """Return the environment variables of every job: threads, CPU paths, allocator.
+
+    The thread variables are those that Snakemake sets, so the warm process accepts jobs of either kind of run.
+    """
+    counts = dict.fromkeys(warm.THREADS, str(threads))
     return cpu_paths.pinned() | ALLOCATOR | counts | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
 
@@ -53,10 +56,13 @@ def prepare_command(threads: int) -> None:
 
 
 def _set_up_torch(settings: dict[str, Any]) -> None:
+    """Set torch up in the process of one job; the device is resolved, so it is never auto."""
     import torch
 
     if settings["device"] == "cuda":
         gpus.claim()
+    else:  # torch reads it at its first use of a GPU, which seeding would be
+        os.environ[gpus.VISIBLE] = ""
     torch.set_num_threads(settings["threads"])
     # The same as torch.use_deterministic_algorithms(True), but without importing the compiler, which takes 1.1 s.
     torch._C._set_deterministic_algorithms(True, warn_only=False)

@@ -57,7 +57,7 @@ class Job:
         }
         with_torch = STEPS[self.task.step].torch
         if code.computes(self.task.step):
-            facts["cpu"] = _cpu_paths(with_torch)
+            facts["cpu"] = code_paths(with_torch)
         if with_torch:
             facts |= {key: self.task.settings[key] for key in ("device", "threads")}
         return facts
@@ -139,7 +139,8 @@ class Job:
 
 
 @functools.cache  # listing the libraries of the process takes longer than reading a task's inputs
-def _cpu_paths(with_torch: bool) -> str:
+def code_paths(with_torch: bool) -> str:
+    """Return the code paths of this processor that decide the bytes of a job, with torch or without."""
     return cpu_paths.record(torch=with_torch)
 
 

@@ -1,11 +1,15 @@
 """Run records: when, where, by which process and at what cost a job ran.
 
 They are in logs/. They enter no digest and are no inputs of a job.
+
+The commit, and whether tracked files differ from it, are those of the run's start if the warm process runs the job, and
+otherwise those of the job's start. The digests in `source` are always those of the job's start.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import platform
 import resource
 import socket
@@ -13,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -45,7 +50,7 @@ def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task
         "start": _now(),
         "host": socket.gethostname(),
         "process": {"pid": process.pid, "start": process.start, "command": list(process.command)},
-        **_commit(),
+        **_commit(os.getcwd()),  # noqa: PTH109
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": platform.platform(),
         # Digests of all bytes; a sidecar's digests of the same files ignore comments.
@@ -58,6 +63,12 @@ def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task
     finally:
         record.setdefault("failed", True)
         _write(path, record | {"end": _now(), **_used()})
+
+
+def read_ahead() -> None:
+    """Read the commit and the versions, so that the jobs which are forked from this process need not."""
+    _commit(os.getcwd())  # noqa: PTH109
+    _versions()
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
@@ -74,16 +85,18 @@ def _used() -> dict[str, float]:
     return {"cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "peak_bytes": used.ru_maxrss * unit}
 
 
-def _commit() -> dict[str, Any]:
-    """Return the commit, and whether tracked files differ; None without git."""
-    commit = git.output(Path(), "rev-parse", "HEAD")
+@cache
+def _commit(folder: str) -> dict[str, Any]:
+    """Return the commit of a folder, and whether tracked files differ; None without git."""
+    commit = git.output(Path(folder), "rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "dirty": None}
     # Without git's lock, because a commit that the user makes at that moment would fail.
-    changed = git.output(Path(), "--no-optional-locks", "status", "--porcelain", "-uno")
+    changed = git.output(Path(folder), "--no-optional-locks", "status", "--porcelain", "-uno")
     return {"commit": commit.decode().strip(), "dirty": bool(changed)}
 
 
+@cache
 def _versions() -> dict[str, str]:
     versions = {}
     for name in PACKAGES:

@@ -26,7 +26,10 @@ LONGEST = 1 << 20  # bytes of a message
 LOADED = 60.0  # seconds that a job waits for torch to be imported
 GONE = 10.0  # seconds that the kernel may take to end a child with its parent
 # Snakemake sets these to a job's threads. numpy's BLAS starts its threads when it is imported.
-THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
+THREADS = (
+    *(f"{name}_NUM_THREADS" for name in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")),
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 
 def identity() -> list[Any]:
@@ -37,13 +40,11 @@ def identity() -> list[Any]:
 # --- the run: start it ----------------------------------------------------------------------------------------------
 
 
-def start(threads: int) -> subprocess.Popen[bytes] | None:
+def start() -> subprocess.Popen[bytes] | None:
     """Start the warm process, and set its address for the jobs of this process.
 
-    It ends with this process, however that ends.
-
-    Args:
-        threads: The threads of a torch job.
+    It ends with this process, however that ends. It serves jobs of one thread only, because a process whose libraries
+    have started threads must not fork. If a study gives its torch jobs more threads, they run by themselves.
 
     Returns:
         The process; None if there can be none.
@@ -54,14 +55,13 @@ def start(threads: int) -> subprocess.Popen[bytes] | None:
     if sys.platform != "linux" or os.environ.get(VARIABLE) == OFF:
         return None
     os.environ.pop(VARIABLE, None)
-    counts = {f"{name}_NUM_THREADS": str(threads) for name in THREADS} | {"VECLIB_MAXIMUM_THREADS": str(threads)}
     try:
         listener, path = _listener()
         with listener:
             descriptor = str(listener.fileno())
             process = subprocess.Popen(
                 [sys.executable, "-m", "touchstone.pipeline.jobs.warm_server", descriptor, str(os.getpid()), path],
-                env=os.environ | counts,
+                env=os.environ | dict.fromkeys(THREADS, "1"),
                 pass_fds=[listener.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

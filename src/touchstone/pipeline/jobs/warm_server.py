@@ -2,7 +2,7 @@
 
 It runs no torch operation, so a child starts like a new Python that has just imported its packages. Torch is imported when
 the first job has to compute with it. The warm process also imports the modules that plan a job, and plans the study once. A
-child unloads these modules, and with them the plan, if the code or the settings have changed since.
+child unloads these modules, and with them the plan and what all jobs record, if the code or the settings have changed since.
 """
 
 from __future__ import annotations
@@ -265,8 +265,7 @@ def _plan_ahead(arguments: list[str]) -> Imported | None:
     package = warm_child.package_states()  # first, so that an edit meanwhile is noticed
     try:
         study = next(word.removeprefix("--study=") for word in arguments if word.startswith("--study="))
-        plan = importlib.import_module(JOB).plan_of(study)
-        plan.jobs()  # now, because each child would forget it
+        plan = importlib.import_module(JOB).plan_ahead(study)
         plugins = importlib.import_module("touchstone.plugins")
     except (ImportError, ValueError, SyntaxError, StopIteration):
         return None

@@ -98,7 +98,7 @@ class _Run:
         order.prepare()
         os.environ["PYTHONPATH"] = str(plugins.PACKAGE.parent)  # jobs run the code that planned them
         environment.set_environment(self.threads)
-        warm.start(self.threads)
+        warm.start()
         failed: list[Node] = []
         futures: dict[Future[int], Node] = {}
         pool = ThreadPoolExecutor(at_once)

@@ -116,9 +116,15 @@ def enough_cores(cores: str, threads: int) -> bool:
     return cores.isdigit() and int(cores) >= threads
 
 
-def vouch(study: str, root: Path = Path()) -> None:
-    """Record that Snakemake succeeded with the study under today's workflow files."""
-    whole_files.write_whole(root / VOUCHED / study, _workflow(root).encode(), lasting=False)
+def vouch(study: str, workflow: str, root: Path = Path()) -> None:
+    """Record that Snakemake succeeded with the study.
+
+    Args:
+        study: The study's name.
+        workflow: The `workflow_digest` from before the run, since an edit during the run was not run.
+        root: The project's folder.
+    """
+    whole_files.write_whole(root / VOUCHED / study, workflow.encode(), lasting=False)
 
 
 def vouched(study: str, root: Path = Path()) -> bool:
@@ -129,10 +135,10 @@ def vouched(study: str, root: Path = Path()) -> bool:
     if any(name.startswith("SNAKEMAKE_") for name in os.environ):  # such as the user's profile
         return False
     path = root / VOUCHED / study
-    return path.is_file() and path.read_text() == _workflow(root)
+    return path.is_file() and path.read_text() == workflow_digest(root)
 
 
-def _workflow(root: Path) -> str:
+def workflow_digest(root: Path = Path()) -> str:
     """Return one digest of the workflow's files and Snakemake's version."""
     files = sorted(path for pattern in WORKFLOW for path in root.glob(pattern) if path.is_file())
     names = {path.relative_to(root).as_posix(): digests.file_digest(path) for path in files}

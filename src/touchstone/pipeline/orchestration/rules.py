@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -91,10 +92,27 @@ def _code_digest(roots: tuple[str, ...]) -> str:
     return code_files.code_digest(code_files.code_files(roots))
 
 
-def set_environment(root: str, threads: int) -> None:
-    """Set the environment that jobs inherit: the paths, torch's threads and code paths.
+def command(study: str) -> str:
+    """Return the shell command of every job, which Snakemake formats.
 
-    Jobs import the package that planned them, whatever the working folder is.
+    The job plans its tasks from the same settings, and fails if they or the code have changed. The command itself names
+    the package that planned the job, because Snakemake deletes PYTHONPATH from the environment of jobs in conda.
+
+    Args:
+        study: The study's name or the path of its file, as the user wrote it.
+    """
+    package, name = (shlex.quote(word).replace("{", "{{").replace("}", "}}") for word in (_source(), study))
+    job = "python -m touchstone job {params.settings} {wildcards}"
+    return f"PYTHONPATH={package} {job} --study={name} --code {{params.code}} 2> {{log}}"
+
+
+def _source() -> str:
+    """Return the folder from which the package in use is imported."""
+    return str(plugins.PACKAGE.parent)
+
+
+def set_environment(root: str, threads: int) -> None:
+    """Set the environment that jobs and the warm process inherit: the paths, torch's threads and code paths.
 
     Snakemake's folder comes first on the path, so that .venv/bin/snakemake starts jobs with .venv/bin/python. A conda
     environment, which the job activates itself, still precedes it. Without torch's variables in the environment, each
@@ -105,6 +123,6 @@ def set_environment(root: str, threads: int) -> None:
         threads: The threads of a torch job.
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    os.environ["PYTHONPATH"] = str(plugins.PACKAGE.parent)
-    os.environ["TOUCHSTONE_ROOT"] = root  # the conda environment's script reads requirements.lock there
+    os.environ["PYTHONPATH"] = _source()
+    os.environ["TOUCHSTONE_ROOT"] = root  # the script of the conda environment reads requirements.lock there
     environment.set_environment(threads)

@@ -71,9 +71,10 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
                 print(f"touchstone: {warning}", file=sys.stderr)
             for remark in plan.study.remarks:
                 print(f"touchstone: {remark}", file=sys.stderr)
+            workflow = freshness.workflow_digest()
             code = _run(study, cores, lock, logs, claim, plan.study["study"]["device"])
             if code == 0:
-                freshness.vouch(name)
+                freshness.vouch(name, workflow)
             if code > 128:
                 recovery.clear(plan, logs)  # a job that ignored SIGTERM was killed and may leave half-written files
             return code

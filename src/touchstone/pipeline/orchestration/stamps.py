@@ -1,7 +1,8 @@
 """Stamps: recognise a finished study whose files have not changed, without planning it.
 
-Reading the settings, planning and comparing every record takes seconds. The answer depends only on files. So "nothing to
-do" still holds if each of them has the times and the size that it had then. A stamp never says that there is something to
+Reading the settings, planning and comparing every record takes seconds. The answer depends only on files, and on the device
+that `device: auto` means. So "nothing to do" still holds if the device is the same, and each file has the times and the size
+that it had then. A stamp never says that there is something to
 do: if it is missing or differs, the caller plans.
 """
 
@@ -17,6 +18,7 @@ import psutil
 
 from touchstone import plugins
 from touchstone.digests import sha256
+from touchstone.numerics import devices
 from touchstone.pipeline.orchestration import freshness
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
@@ -83,8 +85,12 @@ def unchanged(study: str, cores: str, lock: str) -> str | None:
 
 
 def _request(study: str, cores: str, lock: str) -> list[str]:
-    """Return the arguments of a run and the path of the copy of touchstone that handles it."""
-    return [study, cores, lock, str(plugins.PACKAGE)]
+    """Return what an answer depends on apart from files.
+
+    These are the arguments of a run, the path of the copy of touchstone that handles it, and what `device: auto` means.
+    """
+    auto = os.environ.get(devices.VARIABLE) or ("cuda" if devices.DRIVER.exists() else "cpu")
+    return [study, cores, lock, str(plugins.PACKAGE), auto]
 
 
 def _path(study: str) -> Path:

@@ -117,6 +117,15 @@ def test_a_job_claims_its_gpu_before_torch_looks_for_one(machine, monkeypatch):
         environment._set_up_torch({"device": "cuda", "threads": torch.get_num_threads()})
 
 
+def test_a_job_on_the_cpu_hides_the_gpus_from_torch(machine, monkeypatch):
+    monkeypatch.setenv(gpus.VISIBLE, "0")
+
+    environment._set_up_torch({"device": "cpu", "threads": torch.get_num_threads()})
+
+    assert os.environ[gpus.VISIBLE] == ""
+    assert gpus.visible() == []
+
+
 @pytest.mark.parametrize(("device", "words"), [("cuda", ["--resources", "gpu=2"]), ("cpu", [])])
 def test_a_run_starts_as_many_jobs_on_gpus_as_there_are_gpus(tmp_path, monkeypatch, device, words):
     commands = []

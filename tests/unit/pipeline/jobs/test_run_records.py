@@ -3,12 +3,17 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from touchstone.commands import costs
+from touchstone.commands import job as job_command
+from touchstone.numerics import cpu_paths
 from touchstone.pipeline.jobs import run_records
+from touchstone.pipeline.jobs.job import code_paths
 from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.provenance import git
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[4]
@@ -54,6 +59,24 @@ def test_a_failed_job_is_recorded_as_failed(tmp_path, job):
         raise RuntimeError
 
     assert only(tmp_path)["failed"]
+
+
+def test_jobs_of_the_warm_process_do_not_read_again_what_they_share(tmp_path, job, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("read in the job")
+
+    for function in (run_records._commit, run_records._versions, code_paths):
+        function.cache_clear()
+    monkeypatch.setattr(job_command, "plan_of", lambda study: SimpleNamespace(jobs=list))
+    job_command.plan_ahead("digits")
+    for place, name in ((git, "output"), (run_records, "version"), (cpu_paths, "record")):
+        monkeypatch.setattr(place, name, refuse)
+
+    with run_records.recorded(tmp_path, *job):
+        pass
+
+    assert only(tmp_path)["versions"]["numpy"]
+    assert all("numpy=" in code_paths(with_torch) for with_torch in (False, True))
 
 
 def test_a_record_of_another_machine_names_no_process_of_this_one(tmp_path, job):

@@ -72,7 +72,7 @@ RUN = """
 import os, sys
 sys.path.insert(0, "src")
 from touchstone.pipeline.jobs import warm
-print(warm.start(1).pid, os.environ[warm.VARIABLE], flush=True)
+print(warm.start().pid, os.environ[warm.VARIABLE], flush=True)
 sys.stdin.read()
 """
 
@@ -83,8 +83,7 @@ class Toy:
     def __init__(self, root):
         self.root = root
         self.environment = {name: value for name, value in os.environ.items() if name != warm.VARIABLE}
-        self.environment |= environment.environment(1) | {f"{name}_NUM_THREADS": "1" for name in warm.THREADS}
-        self.environment |= {"VECLIB_MAXIMUM_THREADS": "1", "PYTHONPATH": "src"}
+        self.environment |= environment.environment(1) | {"PYTHONPATH": "src"}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self.run = subprocess.Popen([sys.executable, "-c", RUN], cwd=root, env=self.environment, **pipes)
         pid, self.socket = self.run.stdout.readline().split()
@@ -188,9 +187,9 @@ from types import SimpleNamespace
 PROCESS = os.getpid()
 
 
-def plan_of(study):
+def plan_ahead(study):
     assert study == "x"
-    return SimpleNamespace(study=SimpleNamespace(files=("params.yaml",)), jobs=list)
+    return SimpleNamespace(study=SimpleNamespace(files=("params.yaml",)))
 
 
 def places():
@@ -376,7 +375,7 @@ def test_none_is_started_where_it_is_off(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(warm.VARIABLE, warm.OFF)
 
-    assert warm.start(1) is None
+    assert warm.start() is None
     assert warm.pass_on(["job", "train:x"]) is None
     assert not list(tmp_path.iterdir())
 

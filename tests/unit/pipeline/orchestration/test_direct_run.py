@@ -1,12 +1,16 @@
 """A study without Snakemake: the same jobs in order, one folder, a failure that names its log."""
 
 import json
+import subprocess
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from touchstone import extras
+from touchstone.pipeline.jobs import environment, warm, warm_server
 from touchstone.pipeline.orchestration import direct_run, locks
+from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
@@ -28,7 +32,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOUCHSTONE_WARM", "off")
     monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
-    for name in ("OMP_NUM_THREADS", "PYTHONPATH"):  # a run sets these for its jobs; restored after the test
+    for name in (*environment.environment(1), "PYTHONPATH"):  # a run sets these for its jobs; restored after the test
         monkeypatch.setenv(name, "1")
     Path("sheet.yaml").write_text(STUDY)
     return tmp_path
@@ -66,6 +70,33 @@ def test_a_worker_that_is_late_starts_no_job_after_a_failure(folder, monkeypatch
     monkeypatch.setattr(direct_run.subprocess, "Popen", start)
 
     assert run._job((plan.rules["fetch"], (("source", "digits"),))) == 1
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, set()), (2, {"train"})])
+def test_the_warm_process_refuses_only_jobs_of_several_threads(folder, monkeypatch, threads, expected):
+    started = []
+
+    def start(command, **options):
+        started.append((command, options["env"]))
+        return Mock(**{"wait.return_value": 0})
+
+    monkeypatch.delenv("TOUCHSTONE_WARM")
+    monkeypatch.setattr(subprocess, "Popen", start)
+    Path("sheet.yaml").write_text(STUDY.replace("study: {", f"study: {{threads: {threads}, "))
+    run, other = (direct_run._Run(Plan(load("sheet.yaml")), "sheet.yaml", Path("logs/sheet")) for _ in range(2))
+    run.jobs(1)
+    other._job((Rule("train", "train"), ()))  # the study itself trains no network
+
+    (_, variables), *jobs = started
+    server = warm_server.Server.__new__(warm_server.Server)
+    server.environment = variables
+    request = {"python": json.loads(json.dumps(warm.identity())), "folder": str(Path.cwd())}
+    refused = {
+        command[4] for command, own in jobs if server._refusal(request | {"environment": own, "arguments": command[3:]})
+    }
+
+    assert {command[4] for command, _ in jobs} >= {"fetch", "prepare", "evaluate", "train"}
+    assert refused == expected
 
 
 def test_one_folder_has_one_run(folder):

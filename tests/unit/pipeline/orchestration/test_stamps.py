@@ -1,0 +1,49 @@
+"""The stamp of a finished study of one job, on machines that are made up: with and without a GPU's driver."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from touchstone.numerics import devices
+from touchstone.pipeline.orchestration import freshness, stamps
+from touchstone.pipeline.planning.plan import Plan
+from touchstone.pipeline.settings.study import load
+
+STUDY = """base: none
+study: {title: "Digits", device: auto, calibration: held_out}
+sources:
+  digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
+examples:
+  held_out: {use: digits, source: digits, part: calibration, limit: 20}
+evaluations:
+  sheet: {use: data_sheet, question: "What do they look like?", examples: [held_out], resamples: 20}
+"""
+
+
+@pytest.fixture
+def stamped(tmp_path, monkeypatch):
+    """A study with `device: auto` that was finished on a machine without a GPU."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(devices.VARIABLE, "cpu")  # what planning sets; restored after the test
+    monkeypatch.setattr(devices, "DRIVER", tmp_path / "nvidiactl")
+    monkeypatch.setattr(stamps, "STARTED", time.time_ns() + 10**9)
+    monkeypatch.setattr(freshness, "vouched", lambda study: True)
+    Path("sheet.yaml").write_text(STUDY)
+    stamps.Stamp(Plan(load("sheet.yaml")), "sheet.yaml", "2", "keep").write()
+    monkeypatch.delenv(devices.VARIABLE)
+    return tmp_path
+
+
+def test_a_gpu_that_was_added_changes_the_device_of_a_finished_study(stamped):
+    assert stamps.unchanged("sheet.yaml", "2", "keep") == "sheet"
+
+    devices.DRIVER.touch()
+
+    assert stamps.unchanged("sheet.yaml", "2", "keep") is None
+
+
+def test_the_environment_can_name_the_device_of_a_finished_study(stamped, monkeypatch):
+    monkeypatch.setenv(devices.VARIABLE, "cuda")
+
+    assert stamps.unchanged("sheet.yaml", "2", "keep") is None
