@@ -120,7 +120,9 @@ class _Run:
             return 1
         report = f"reports/{self.plan.study.name}/report.html"
         print(
-            f"The report: {report}" if pages else f"For {report}: pip install 'touchstone[reports]', and run it again"
+            f"The report: {report}"
+            if pages
+            else f"For {report}: pip install '.[reports]' in the clone of touchstone, and run it again"
         )
         return 0
 

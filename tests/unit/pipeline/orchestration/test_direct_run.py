@@ -38,7 +38,7 @@ def test_a_study_runs_in_an_empty_folder_and_a_second_run_computes_nothing(folde
     monkeypatch.setattr(extras, "is_installed", lambda extra: False)  # matplotlib would take seconds
 
     assert direct_run.run("sheet.yaml", "2") == 0
-    assert "pip install 'touchstone[reports]'" in capsys.readouterr().out
+    assert "pip install '.[reports]' in the clone of touchstone" in capsys.readouterr().out
     metrics = Path("data/sheet/metrics/sheet.csv")
     assert metrics.read_text().count("tested") > 0
     assert direct_run.run("sheet.yaml", "2") == 0
