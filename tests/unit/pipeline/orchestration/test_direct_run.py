@@ -1,11 +1,13 @@
 """A study without Snakemake: the same jobs in order, one folder, a failure that names its log."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from touchstone import extras
+from touchstone.numerics import devices
 from touchstone.pipeline.orchestration import direct_run, locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -66,6 +68,20 @@ def test_a_worker_that_is_late_starts_no_job_after_a_failure(folder, monkeypatch
     monkeypatch.setattr(direct_run.subprocess, "Popen", start)
 
     assert run._job((plan.rules["fetch"], (("source", "digits"),))) == 1
+
+
+def test_a_missing_gpu_and_the_remarks_are_printed_before_the_jobs(folder, monkeypatch, capsys):
+    Path("sheet.yaml").write_text(STUDY.replace("device: cpu", "device: cuda"))
+    study = replace(load("sheet.yaml"), remarks=("a remark",))
+    monkeypatch.setattr(devices, "GPUS", ())
+    monkeypatch.setattr(direct_run, "load", lambda written: study)
+    monkeypatch.setattr(direct_run._Run, "jobs", lambda run, at_once: 0)
+
+    assert direct_run.run("sheet.yaml", "1") == 0
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("touchstone: study.device is cuda, and this machine has no GPU")
+    assert second == "touchstone: a remark"
 
 
 def test_one_folder_has_one_run(folder):
