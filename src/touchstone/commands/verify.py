@@ -64,7 +64,7 @@ def main(options: argparse.Namespace) -> int:
             share=options.share,
         )
         result = verification.verify(path, brought)
-    attestation.check(path, manifest, Path(options.signers) if options.signers else None, result)
+    attestation.check(path, Path(options.signers) if options.signers else None, result)
     if options.json:
         print(json.dumps(asdict(result), indent=1))
     else:
