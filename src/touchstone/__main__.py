@@ -14,7 +14,7 @@ import os
 from importlib import import_module
 
 from touchstone import extras
-from touchstone.commands._command_line import Parser
+from touchstone.commands._command_line import Parser, WrongArguments
 from touchstone.pipeline.settings.files import printable
 
 COMMANDS = {
@@ -64,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
 
                 environment.prepare_command(options.threads)
             return int(options.main(options))
+    except WrongArguments as error:
+        parser.commands[options.word].error(printable(str(error)))
     except ValueError as error:
         message = str(error)
     except BrokenPipeError:  # the reader of our output closed it: touchstone list | head

@@ -40,5 +40,6 @@ def explained(what: str) -> Iterator[None]:
         if module not in EXTRAS:
             raise
         raise MissingPackage(
-            f"{what} needs the package {module}, which is not installed: pip install 'touchstone[{EXTRAS[module]}]'"
+            f"{what} needs the package {module}, which is not installed: pip install '.[{EXTRAS[module]}]'"
+            " in the clone of touchstone"
         ) from error

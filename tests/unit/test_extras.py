@@ -100,7 +100,8 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch, capsys):
 
     assert main(["claims"]) == 1
     assert capsys.readouterr().err == (
-        "touchstone: touchstone claims needs the package rich, which is not installed: pip install 'touchstone[workflow]'\n"
+        "touchstone: touchstone claims needs the package rich, which is not installed: pip install '.[workflow]'"
+        " in the clone of touchstone\n"
     )
 
 

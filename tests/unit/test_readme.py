@@ -82,7 +82,9 @@ def test_no_criterion_changed_after_the_networks_that_judge_it_were_measured():
     study = load("fashion_mnist", ROOT)
     seeds = {int(seed) for row in claims_of("fashion_mnist").values() for seed in row["seeds"].split()}
 
-    assert not late, "README and findings say that Fashion-MNIST's networks are a fresh test: give it another first_seed"
+    assert not late, (
+        "README and findings say that Fashion-MNIST's networks are a fresh test: give it another first_seed"
+    )
     assert min(seeds) == study.first_seed == FIRST_SEED
     assert study["examples"]["fashion_second"]["skip"] == SKIPPED
 

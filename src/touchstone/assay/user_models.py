@@ -25,6 +25,7 @@ from touchstone.networks.checkpoints import Program
 from touchstone.records.encoding import DamagedFile
 
 Kind = Literal["exported_program", "torchscript"]
+TAKEN_BY = {"weights": "a network of torchvision or timm", "architecture": "a file of weights"}  # {option: its models}
 REHEARSED = (1, 8, 64)  # numbers of images that an assay runs a model on
 
 
@@ -88,7 +89,7 @@ def open_model(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the model cannot be opened; the message says what to do.
+        ValueError: the model cannot be opened, or does not use an option; the message says what to do.
     """
     if model.startswith(model_zoo.PREFIX):
         return zoo_model(model)
@@ -96,19 +97,32 @@ def open_model(
     if not path.is_file():
         if path.suffix or "/" in model:
             raise missing_model(model)
+        _refuse_unused(model, architecture=architecture)
         return UserModel("exported_program", network=networks_from_weights.published(model, weights))
+    _refuse_unused(model, weights=weights)
     if path.suffix == ".onnx":
+        _refuse_unused(model, architecture=architecture)
         check_libraries(path, EXPORT)
         return UserModel("exported_program", onnx=path, notes=("it was converted from ONNX",))
     if is_program(path):
+        _refuse_unused(model, architecture=architecture)
         return program_model(path)
     if any("/code/" in name for name in names(path)):
+        _refuse_unused(model, architecture=architecture)
         return script_model(path, trust_code)
     content = tensors(path) if path.suffix == ".safetensors" else unpickled(path, trust_code)
     if isinstance(content, nn.Module):
+        _refuse_unused(model, architecture=architecture)
         note = f"{path.name} was unpickled, so its code was run"
         return UserModel("exported_program", network=content.eval(), notes=(note,))
     return UserModel("exported_program", network=networks_from_weights.filled(architecture, content, path))
+
+
+def _refuse_unused(model: str, **options: str | None) -> None:
+    """Raise ValueError for an option that a model of this kind would ignore."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"--{name} {value}: is only for {TAKEN_BY[name]}, and {model} is not one; omit it")
 
 
 def zoo_model(model: str) -> UserModel:

@@ -10,6 +10,10 @@ from touchstone.pipeline.provenance.cache import DIGEST
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
 
 
+class WrongArguments(ValueError):
+    """Arguments that do not go together; the command line reports them as argparse reports its own errors."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that suggests the nearest word for an unknown one.
 
@@ -36,9 +40,12 @@ def add_study(parser: argparse.ArgumentParser, text: str | None = None) -> None:
     parser.add_argument("study", nargs="?", default=DEFAULT_STUDY, help=text)
 
 
-def add_cores(parser: argparse.ArgumentParser) -> None:
-    """Add --cores: "all", or a number as text."""
-    parser.add_argument("--cores", type=_cores, default="all", help="how many cores to use (default: all)")
+def add_cores(parser: argparse.ArgumentParser, subject: str = "") -> None:
+    """Add --cores: "all", or a number as text.
+
+    subject: The first words of its help, such as "of a paper: ".
+    """
+    parser.add_argument("--cores", type=_cores, default="all", help=f"{subject}how many cores to use (default: all)")
 
 
 def count(text: str) -> int:
@@ -53,6 +60,20 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 1 or more")
     return int(text)
+
+
+def refuse_unused(typed: dict[str, bool], reason: str) -> None:
+    """Refuse options that would have no effect.
+
+    Args:
+        typed: {option: whether it was typed}.
+        reason: Why these options would have no effect.
+
+    Raises:
+        WrongArguments: One of them was typed.
+    """
+    if unused := [name for name, is_typed in typed.items() if is_typed]:
+        raise WrongArguments(f"argument {unused[0]}: {reason}")
 
 
 def check_digest(flag: str, text: str | None) -> None:

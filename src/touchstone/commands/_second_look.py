@@ -22,10 +22,10 @@ from touchstone.commands._larger_sets import LargerSets
 from touchstone.commands._row_inputs import NETWORKS, RowInputs
 from touchstone.commands._settling import Settling, read_rows, settlings
 from touchstone.messages import nearest
-from touchstone.pipeline.orchestration import snakemake_run
+from touchstone.pipeline.orchestration import snakemake_run, study_run
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import whole_files
-from touchstone.pipeline.settings.files import read_yaml
+from touchstone.pipeline.settings.files import ParamsError, read_yaml, study_file
 from touchstone.pipeline.settings.study import Study, load
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import packing
@@ -53,9 +53,11 @@ def settle(study: str, claim: str, cores: str, lock: str = "keep") -> int:
         Snakemake's exit code.
 
     Raises:
-        ValueError: the study is not finished, the claim is not open, nothing settles it, or it was extended before.
-            Nothing is written then.
+        ValueError: this folder is no clone, the study is not finished, the claim is not open, nothing settles it, or it
+            was extended before. Nothing is written then.
     """
+    if not study_run.in_clone():
+        raise ValueError(f"--settle {claim}: only Snakemake runs an extension; run this in a clone of touchstone")
     plan = Plan(load(study))
     book = paper_files.book(plan.study["papers"])
     criterion = _criterion(claim, book, plan.study)
@@ -94,8 +96,19 @@ def _check_resumed(path: Path, study: str, claim: str) -> None:
     content = read_yaml(path)
     settings = content.get("study")
     looks = settings.get("second_look") if isinstance(settings, dict) else None
-    if content.get("base") != study or looks != [claim]:
+    if looks != [claim] or not _is_same(content.get("base"), study):
         raise ValueError(f"{path}: not the second look of {study} at {claim}; give that file another name, then rerun")
+
+
+def _is_same(base: Any, study: str) -> bool:
+    """Return whether a `base:` is this study; either may be a name or a path."""
+    if not isinstance(base, str):
+        return False
+    try:
+        first, second = (study_file(written, Path()) for written in (base, study))
+    except ParamsError:  # the base is no study
+        return False
+    return (first and first.resolve()) == (second and second.resolve())
 
 
 # --- the overlay --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
@@ -19,7 +20,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """Verify the evidence, copy its artefacts, and write Snakemake's records; return 1 if it is not verified."""
+    """Adopt the evidence; return 1 if it is not verified, 3 if another run is active in this folder."""
+    try:
+        with locks.claimed():
+            return _adopt(options)
+    except locks.Busy as error:
+        return locks.report_busy(error)
+
+
+def _adopt(options: argparse.Namespace) -> int:
+    """Verify the evidence, copy its artefacts, and write Snakemake's records."""
     from touchstone.evidence import adoption, verification
     from touchstone.evidence.selection import Selection
     from touchstone.evidence.study_evidence import about_study

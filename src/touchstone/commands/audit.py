@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from touchstone.commands._command_line import add_study, check_digest, count
+from touchstone.commands._command_line import add_study, check_digest, count, refuse_unused
 from touchstone.pipeline.auditing.audit import run_audit
+from touchstone.pipeline.provenance import sidecar_files
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -24,5 +26,10 @@ def main(options: argparse.Namespace) -> int:
 
     Returns 0 if the chain is whole, 1 if it is broken, 4 if not everything could be checked.
     """
+    if sidecar_files.sidecar_path(Path(options.study)).is_file():
+        typed = {"--root": options.root is not None, "--no-render": not options.render}
+        typed |= {"--recompute": options.recompute > 0, "--seed": options.seed is not None}
+        refuse_unused(typed, f"is only for a study, and {options.study} is a file")
+    refuse_unused({"--seed": options.seed is not None and not options.recompute}, "needs --recompute N")
     check_digest("--root", options.root)
     return run_audit(options.study, options.json, options.root, options.render, options.recompute, options.seed)

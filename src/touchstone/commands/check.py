@@ -11,7 +11,7 @@ import sys
 import yaml
 
 from touchstone.commands import _paper_check
-from touchstone.commands._command_line import add_cores
+from touchstone.commands._command_line import add_cores, refuse_unused
 from touchstone.messages import nearest
 from touchstone.numerics import devices
 from touchstone.pipeline.orchestration import study_run
@@ -31,14 +31,19 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--entry", metavar="NAME", help="of a study: print the settings of this entry, with every default"
     )
     parser.add_argument("--no-run", action="store_true", help="of a paper: only read it")
-    add_cores(parser)
+    add_cores(parser, "of a paper: ")
+    parser.set_defaults(cores=None)  # so that it is known whether --cores was typed
 
 
 def main(options: argparse.Namespace) -> int:
     """Print what is wrong with a study or a paper, and what it would run or has run; return 1 if it is refused."""
-    if _paper_check.is_paper(options.study_or_paper):
-        return _paper_check.check(options.study_or_paper, None if options.no_run else options.cores)
-    settings = load(options.study_or_paper)
+    cores, no_run, word = options.cores, options.no_run, options.study_or_paper
+    if _paper_check.is_paper(word):
+        refuse_unused({"--entry": options.entry is not None}, f"is only for a study, and {word} is a paper")
+        refuse_unused({"--cores": no_run and cores is not None}, "not allowed with argument --no-run")
+        return _paper_check.check(word, None if no_run else cores or "all")
+    refuse_unused({"--no-run": no_run, "--cores": cores is not None}, f"is only for a paper, and {word} is a study")
+    settings = load(word)
     if options.entry is not None:
         print(_entry(settings, options.entry), end="")
         return 0
@@ -52,7 +57,7 @@ def main(options: argparse.Namespace) -> int:
         print(f"\n{len(Plan(settings).jobs())} jobs, of which a run skips those whose files are current.")
         return 0
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", "--cores", "all"]
-    command += configuration(options.study_or_paper)
+    command += configuration(word)
     dry_run = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"})
     text = dry_run.stdout + dry_run.stderr
     if dry_run.returncode != 0:

@@ -23,9 +23,10 @@ Lines = list[dict[str, str]]  # of claims.csv
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `claims`."""
     add_study(parser)
-    parser.add_argument("--say", nargs="+", metavar="CLAIM", help="what these claims found, as Markdown sentences")
-    parser.add_argument("--markdown", nargs="*", metavar="CLAIM", help="these claims as a Markdown table")
-    parser.add_argument(
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--say", nargs="+", metavar="CLAIM", help="what these claims found, as Markdown sentences")
+    form.add_argument("--markdown", nargs="*", metavar="CLAIM", help="these claims as a Markdown table")
+    form.add_argument(
         "--notes", nargs="*", metavar="CLAIM", help="what the verdicts on these claims rest on (default: all)"
     )
 

@@ -18,6 +18,7 @@ NO_GRAD = (
     "attacks are called under torch.no_grad(): take gradients with touchstone.adversary.losses.loss_and_input_gradient,"
     " or inside `with torch.enable_grad():`"
 )
+NO_TESTS = 5  # pytest's exit code if it ran no test
 HINTS = {  # words of an error -> what helps
     "detectors": {"same dtype": SAME_TYPE, "but found Double": SAME_TYPE},
     "attacks": {"does not require grad": NO_GRAD},
@@ -56,13 +57,15 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _passes(tests: Path, name: str, environment: dict[str, str], trace: bool) -> bool:
-    """Run the tests whose ids contain a component's name, and print what failed."""
+    """Run the tests that take a component, and print what failed; without such a test it does not pass."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.xml"
-        command = [sys.executable, "-m", "pytest", str(tests), "-q", "-k", name, "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", str(tests), "-q", "--component", name, "-p", "no:cacheprovider"]
         command += [f"--junitxml={results}"]
         done = subprocess.run(command, env=environment, capture_output=not trace, text=True)
-        if not trace:
+        if done.returncode == NO_TESTS:
+            print(f"{tests}: no test takes a component called {name}")
+        elif not trace:
             hints = HINTS.get(tests.stem.removeprefix("test_"), {})
             print(_sentences(results, hints) if results.is_file() else done.stdout + done.stderr)
     return done.returncode == 0

@@ -38,8 +38,9 @@ SOURCES = (
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `crate`."""
     add_study(parser)
-    parser.add_argument("--out", help="the zip to write (default: build/STUDY.crate.zip)")
-    parser.add_argument("--croissant", metavar="FILE", help="only write Croissant metadata of the example sets")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--out", help="the zip to write (default: build/STUDY.crate.zip)")
+    target.add_argument("--croissant", metavar="FILE", help="only write Croissant metadata of the example sets")
 
 
 def main(options: argparse.Namespace) -> int:

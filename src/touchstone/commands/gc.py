@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from touchstone.commands._command_line import add_study
+from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import bundles, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address, files_of
@@ -23,8 +24,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> int:
-    """List the files, and delete them with --delete."""
-    return collect(options.study, options.limit, options.delete)
+    """List the files, and delete them with --delete; return 3 if another run is active in this folder."""
+    if not options.delete:
+        return collect(options.study, options.limit, options.delete)
+    try:
+        with locks.claimed():
+            return collect(options.study, options.limit, options.delete)
+    except locks.Busy as error:
+        return locks.report_busy(error)
 
 
 def collect(study: str, limit_gb: float, delete: bool, root: Path = Path()) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from touchstone.commands._command_line import add_cores, add_study
+from touchstone.commands._command_line import add_cores, add_study, refuse_unused
 from touchstone.pipeline.orchestration import study_run
 
 
@@ -23,6 +23,10 @@ def main(options: argparse.Namespace) -> int:
 
     In a clone Snakemake runs it, in any other folder touchstone itself, as `assay` does.
     """
+    if not study_run.in_clone():
+        refuse_unused(
+            {"--lock": options.lock != "keep"}, "is only for a clone of touchstone, which has a requirements.lock"
+        )
     if options.settle is not None:
         from touchstone.commands import _second_look  # it imports the plan and scipy
 

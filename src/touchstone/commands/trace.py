@@ -13,8 +13,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", help="an artefact or a page of a report; with --number a study")
     parser.add_argument("--number", help="a claim's id, or a line of the report's metrics.csv.gz")
     parser.add_argument("--picture", metavar="SVG", help="also draw the chain into this file")
-    parser.add_argument("--depth", type=count, help="how many links back from the file or the number (default: all)")
-    parser.add_argument("--json", action="store_true", help="print the sidecars as JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--depth", type=count, help="how many links back from the file or the number (default: all)")
+    form.add_argument("--json", action="store_true", help="print the sidecars as JSON")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -27,9 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--root", metavar="DIGEST", help="the study's root digest, from a paper or another trusted place"
     )
     parser.add_argument("--study", metavar="STUDY", help="a study of this project whose settings it must have")
-    parser.add_argument(
-        "--raw", default=RAW, metavar="FOLDER", help=f"prepare the data again from here (default: {RAW})"
-    )
+    parser.add_argument("--raw", metavar="FOLDER", help=f"prepare the data again from here (default: {RAW})")
     parser.add_argument("--signers", metavar="FILE", help="the keys that may have signed it, as ssh's allowed_signers")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--share", type=_share, default=1.0, metavar="SHARE",
@@ -50,9 +48,9 @@ def main(options: argparse.Namespace) -> int:
     path = Path(options.file)
     manifest = archive.read_manifest(path)
     if manifest.kind == evaluation_checks.KIND:
-        if options.root or options.study or options.share < 1:
+        if options.root or options.study or options.raw is not None or options.share < 1:
             raise ValueError(
-                f"{path}: --root, --study and --share are for evidence of a study, and this is of `evaluate`"
+                f"{path}: --root, --study, --raw and --share are for evidence of a study, and this is of `evaluate`"
             )
         result = evaluation_checks.verify(path, options.model, options.device)
     else:
@@ -60,13 +58,13 @@ def main(options: argparse.Namespace) -> int:
         brought = verification.Options(
             root=options.root,
             networks=dict(_networks(options.model)),
-            raw={folder.name: folder for folder in _folders(Path(options.raw))},
+            raw={folder.name: folder for folder in _folders(Path(options.raw or RAW))},
             study=load(options.study) if options.study else None,
             device=options.device,
             share=options.share,
         )
         result = verification.verify(path, brought)
-    attestation.check(path, manifest, Path(options.signers) if options.signers else None, result)
+    attestation.check(path, Path(options.signers) if options.signers else None, result)
     if options.json:
         print(json.dumps(asdict(result), indent=1))
     else:
@@ -82,15 +80,19 @@ def _share(text: str) -> float:
 
 
 def _networks(texts: list[str]) -> list[tuple[str, Path]]:
-    pairs = [
-        (name if mark else "", Path(file if mark else name)) for name, mark, file in (t.partition("=") for t in texts)
-    ]
+    pairs = [_network(text) for text in texts]
     for _, path in pairs:
         if not path.is_file():
             raise FileNotFoundError(2, "--model: no such file", str(path))
     if len(dict(pairs)) < len(pairs):
         raise ValueError("--model: names a network twice; write NETWORK=FILE for each")
     return pairs
+
+
+def _network(text: str) -> tuple[str, Path]:
+    """Return NETWORK and FILE; no NETWORK if the whole text is a file, whose name may contain "="."""
+    name, mark, file = text.partition("=")
+    return (name, Path(file)) if mark and not Path(text).is_file() else ("", Path(text))
 
 
 def _folders(raw: Path) -> list[Path]:

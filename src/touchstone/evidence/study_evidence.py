@@ -13,7 +13,7 @@ from touchstone.evidence.selection import Selection
 from touchstone.evidence_files import archive
 from touchstone.evidence_files.archive import Evidence
 from touchstone.pipeline.planning.plan import code_files
-from touchstone.pipeline.provenance import chain, code, sidecar_files
+from touchstone.pipeline.provenance import chain, code, sidecar_files, whole_files
 from touchstone.pipeline.provenance.addresses import files_of
 from touchstone.pipeline.settings.bases import read_sources
 from touchstone.pipeline.settings.files import NAME, study_file
@@ -46,7 +46,7 @@ def write(
 
     Raises:
         ValueError: The study is not finished, a file does not match its sidecar or changed meanwhile, or the study runs
-            code of its own.
+            code of its own. A file that was there before stays as it is.
     """
     study = selection.plan.study
     report = selection.report.output
@@ -71,12 +71,13 @@ def write(
         "weights": weights,
     }
     files = [(name, file.read_bytes) for name, file in every.items()]
-    evidence = archive.write(path, KIND, about, files + (list(_points(selection, root)) if points else []))
-    if changed := [name for name, time in _times(every).items() if time != times[name]]:
-        path.unlink()
-        raise ValueError(
-            f"{changed[0]}: changed while the evidence was written; wait until no run is active, and repeat"
-        )
+    searched = list(_points(selection, root)) if points else []
+    with whole_files.replaced(path) as temporary:
+        evidence = archive.write(temporary, KIND, about, files + searched)
+        if changed := [name for name, time in _times(every).items() if time != times[name]]:
+            raise ValueError(
+                f"{changed[0]}: changed while the evidence was written; wait until no run is active, and repeat"
+            )
     return evidence
 
 

@@ -21,6 +21,7 @@ def project(tmp_path, monkeypatch):
     """A folder with a study over a paper of its own; it yields what finishes the study with given rows."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "400")
+    (tmp_path / "Snakefile").touch()  # it is a clone
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (tmp_path / "workflow/studies").mkdir(parents=True)
     (tmp_path / "workflow/studies/own.yaml").write_text("papers: [./mine]\nstudy: {title: Own}\n")

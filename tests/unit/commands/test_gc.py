@@ -8,6 +8,7 @@ import pytest
 from touchstone import digests
 from touchstone.__main__ import main
 from touchstone.commands import gc
+from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.provenance import bundles, sidecar_files
 from touchstone.pipeline.provenance.addresses import Address
@@ -88,3 +89,14 @@ def test_what_left_the_study_goes_with_its_sidecar_and_of_the_cache_what_was_use
     assert len(gone) == 4, "and the output's entry"
     assert Cache.at(project).fetch("sha256:new") is not None
     assert Cache.at(project).fetch("sha256:old") is None
+
+
+@pytest.mark.parametrize("line", [("gc", "digits", "--delete"), ("adopt", "own.evidence")])
+def test_beside_a_run_nothing_is_removed_or_adopted(project, capsys, line):
+    with locks.claimed():
+        before = files(project)
+
+        assert main(list(line)) == 3
+
+    assert files(project) >= before
+    assert "another run is active in this folder" in capsys.readouterr().err

@@ -195,3 +195,18 @@ def test_an_unknown_second_look_is_a_mistake(project, capsys):
 def test_seeds_continue_after_the_largest():
     assert _second_look._continued((0, 1, 2), 5) == [0, 1, 2, 3, 4]
     assert _second_look._continued((1, 3, 5), 6) == [1, 3, 5, 6, 7, 8]
+
+
+def test_outside_a_clone_nothing_is_written(project, started, capsys):
+    finished(project)
+    Path("Snakefile").unlink()
+
+    assert "--settle Smine-1: only Snakemake runs an extension; run this in a clone" in refused(capsys)
+    assert started == []
+
+
+@pytest.mark.parametrize("typed", [("workflow/studies/own.yaml", "own"), ("own", "./workflow/studies/own.yaml")])
+def test_an_extension_is_resumed_by_the_name_of_its_study_and_by_its_path(project, started, typed):
+    finished(project)
+
+    assert [main(["run", study, "--settle", "Smine-1"]) for study in typed] == [0, 0]

@@ -1,9 +1,12 @@
-"""Signed statements on a machine that cannot check them."""
+"""Signed statements: of renamed files, of other bytes, and on a machine that cannot check them."""
+
+import subprocess
 
 import pytest
 
 from touchstone.evidence import attestation
 from touchstone.evidence.problems import Result
+from touchstone.evidence_files.archive import Evidence
 
 
 def test_without_ssh_keygen_a_signature_is_not_called_forged(tmp_path, monkeypatch):
@@ -15,5 +18,23 @@ def test_without_ssh_keygen_a_signature_is_not_called_forged(tmp_path, monkeypat
     result = Result("evidence")
 
     with pytest.raises(ValueError, match="--signers: ssh-keygen is not installed"):
-        attestation.check(tmp_path / "e", None, signers, result)
+        attestation.check(tmp_path / "e", signers, result)
     assert result.problems == []
+
+
+def test_a_renamed_file_keeps_its_signature_and_other_bytes_do_not(tmp_path):
+    key, signers, signed = tmp_path / "key", tmp_path / "signers", tmp_path / "signed"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "author", "-f", key], check=True)
+    signers.write_text(f"author@example.org {key.with_suffix('.pub').read_text()}")
+    signed.write_bytes(b"evidence")
+    files = [signed, *attestation.sign(signed, Evidence("evaluation", {}), key)]
+    for file in files:
+        file.rename(file.with_name(file.name.replace("signed", "renamed")))
+    renamed, result, forged = tmp_path / "renamed", Result("evidence"), Result("evidence")
+
+    attestation.check(renamed, signers, result)
+    renamed.write_bytes(b"forged")
+    attestation.check(renamed, signers, forged)
+
+    assert (result.proved, result.problems) == (["author@example.org signed it, says ssh-keygen"], [])
+    assert "other bytes" in str(forged.problems[0])

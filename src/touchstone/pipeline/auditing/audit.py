@@ -227,21 +227,19 @@ def run_audit(
     Args:
         what: A study, or an artefact.
         as_json: Whether to print JSON.
-        expected_root: The root digest that the report should have; None to compare none.
-        render: Whether to rebuild the report.
-        recompute: How many other jobs to rerun.
+        expected_root: The root digest that the report of a study should have; None to compare none.
+        render: Whether to rebuild the report of a study.
+        recompute: How many other jobs of a study to rerun.
         seed: The random seed that selects these jobs; None for a random seed.
 
     Returns:
         0 if the chain is whole, 1 if something is wrong, chain.PARTLY if nothing is wrong but not everything was checked.
 
     Raises:
-        ValueError: `expected_root` or `recompute` is set for a file, or a sidecar is missing or unreadable.
+        ValueError: A sidecar is missing or unreadable.
     """
     path = Path(what)
     if sidecar_files.sidecar_path(path).is_file():
-        if expected_root is not None or recompute:
-            raise ValueError(f"{what}: --root and --recompute need a study, not a file; name the study")
         findings, stated = audit_file(path.as_posix(), quiet=as_json), ""
     else:
         study = load(what)

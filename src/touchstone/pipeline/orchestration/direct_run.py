@@ -17,7 +17,7 @@ from pathlib import Path
 
 from touchstone import extras, plugins
 from touchstone.pipeline.jobs import environment, processes, run_records, warm
-from touchstone.pipeline.orchestration import locks, recovery
+from touchstone.pipeline.orchestration import locks, recovery, remarks
 from touchstone.pipeline.planning.parts import Rule
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.planning.steps import STEPS
@@ -51,6 +51,7 @@ def run(study: str, cores: str) -> int:
     with locks.claimed(), processes.leaving_at_sigterm():
         recovery.clear(plan, logs)
         (logs / run_records.LEAK).unlink(missing_ok=True)
+        remarks.print_remarks(plan.study)
         return _Run(plan, study, logs).jobs(_at_once(cores, plan.study["study"]["threads"]))
 
 
@@ -120,7 +121,9 @@ class _Run:
             return 1
         report = f"reports/{self.plan.study.name}/report.html"
         print(
-            f"The report: {report}" if pages else f"For {report}: pip install 'touchstone[reports]', and run it again"
+            f"The report: {report}"
+            if pages
+            else f"For {report}: pip install '.[reports]' in the clone of touchstone, and run it again"
         )
         return 0
 

@@ -15,10 +15,9 @@ from types import FrameType
 
 import yaml
 
-from touchstone.numerics import devices
 from touchstone.pipeline.jobs import gpus, processes, run_records
 from touchstone.pipeline.jobs.progress import progress_folder
-from touchstone.pipeline.orchestration import display, freshness, locks, recovery, stamps
+from touchstone.pipeline.orchestration import display, freshness, locks, recovery, remarks, stamps
 from touchstone.pipeline.orchestration.events import EventFile
 from touchstone.pipeline.orchestration.restore import restore
 from touchstone.pipeline.planning.plan import Plan
@@ -67,10 +66,7 @@ def run(study: str, cores: str, lock: str = "keep") -> int:
                 leftover.unlink()
             if _is_finished(plan, study, cores, lock):
                 return _report_finished(name)
-            if warning := devices.warning(plan.study["study"]["device"]):
-                print(f"touchstone: {warning}", file=sys.stderr)
-            for remark in plan.study.remarks:
-                print(f"touchstone: {remark}", file=sys.stderr)
+            remarks.print_remarks(plan.study)
             workflow = freshness.workflow_digest()
             code = _run(study, cores, lock, logs, claim, plan.study["study"]["device"])
             if code == 0:

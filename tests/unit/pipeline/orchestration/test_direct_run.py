@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
 from touchstone import extras
+from touchstone.numerics import devices
 from touchstone.pipeline.jobs import environment, warm, warm_server
 from touchstone.pipeline.orchestration import direct_run, locks
 from touchstone.pipeline.planning.parts import Rule
@@ -42,7 +44,7 @@ def test_a_study_runs_in_an_empty_folder_and_a_second_run_computes_nothing(folde
     monkeypatch.setattr(extras, "is_installed", lambda extra: False)  # matplotlib would take seconds
 
     assert direct_run.run("sheet.yaml", "2") == 0
-    assert "pip install 'touchstone[reports]'" in capsys.readouterr().out
+    assert "pip install '.[reports]' in the clone of touchstone" in capsys.readouterr().out
     metrics = Path("data/sheet/metrics/sheet.csv")
     assert metrics.read_text().count("tested") > 0
     assert direct_run.run("sheet.yaml", "2") == 0
@@ -97,6 +99,20 @@ def test_the_warm_process_refuses_only_jobs_of_several_threads(folder, monkeypat
 
     assert {command[4] for command, _ in jobs} >= {"fetch", "prepare", "evaluate", "train"}
     assert refused == expected
+
+
+def test_a_missing_gpu_and_the_remarks_are_printed_before_the_jobs(folder, monkeypatch, capsys):
+    Path("sheet.yaml").write_text(STUDY.replace("device: cpu", "device: cuda"))
+    study = replace(load("sheet.yaml"), remarks=("a remark",))
+    monkeypatch.setattr(devices, "GPUS", ())
+    monkeypatch.setattr(direct_run, "load", lambda written: study)
+    monkeypatch.setattr(direct_run._Run, "jobs", lambda run, at_once: 0)
+
+    assert direct_run.run("sheet.yaml", "1") == 0
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("touchstone: study.device is cuda, and this machine has no GPU")
+    assert second == "touchstone: a remark"
 
 
 def test_one_folder_has_one_run(folder):

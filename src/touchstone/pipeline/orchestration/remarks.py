@@ -1,0 +1,15 @@
+"""What a run prints about its study before the first job."""
+
+from __future__ import annotations
+
+import sys
+
+from touchstone.numerics import devices
+from touchstone.pipeline.settings.study import Study
+
+
+def print_remarks(study: Study) -> None:
+    """Print a warning if the study's GPU is not on this machine, and the remarks on the user's own papers."""
+    warning = devices.warning(study["study"]["device"])
+    for line in filter(None, (warning, *study.remarks)):
+        print(f"touchstone: {line}", file=sys.stderr)

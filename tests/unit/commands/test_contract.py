@@ -1,0 +1,52 @@
+"""`touchstone contract`: the tests of one component, and of no other."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from touchstone.commands import contract
+
+CONFTEST = Path(__file__).parents[2] / "properties/conftest.py"
+TESTS = """import pytest
+
+
+def check_the_pgd_step(name):
+    assert name == "pgd"
+
+
+@pytest.mark.parametrize("check", [check_the_pgd_step], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", ["apgd", "minimal_pgd", "pgd"])
+def test_every_attack_keeps_the_contract(name, check):
+    check(name)
+
+
+@pytest.mark.parametrize("mutant", ["pgd", "step"])
+def test_the_contract_rejects(mutant):
+    raise AssertionError("of no component")
+"""
+
+
+@pytest.fixture
+def tests(tmp_path, monkeypatch):
+    """Tests of three attacks, of which only pgd passes."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "tests/properties"
+    folder.mkdir(parents=True)
+    shutil.copy(CONFTEST, folder)
+    (folder / "test_attacks.py").write_text(TESTS)
+    return folder / "test_attacks.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "passes", "words"),
+    [
+        ("pgd", True, "1 promises kept, 0 broken"),
+        ("apgd", False, "0 promises kept, 1 broken"),
+        ("step", False, "no test takes a component called step"),
+    ],
+)
+def test_a_component_is_judged_by_its_own_tests(tests, capsys, name, passes, words):
+    assert contract._passes(tests, name, dict(os.environ), trace=False) == passes
+    assert words in capsys.readouterr().out

@@ -1,0 +1,44 @@
+"""Options that would have no effect are refused before anything runs, as argparse refuses wrong arguments."""
+
+from pathlib import Path
+
+import pytest
+
+from touchstone.__main__ import main
+from touchstone.pipeline.provenance import sidecar_files
+
+ARTEFACT = "data/own/examples/tested.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder outside a clone, with one artefact."""
+    monkeypatch.chdir(tmp_path)
+    Path(ARTEFACT).parent.mkdir(parents=True)
+    Path(ARTEFACT).write_bytes(b"")
+    sidecar_files.sidecar_path(Path(ARTEFACT)).write_text("{}")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("run own --lock rerun", "argument --lock: is only for a clone of touchstone, which has a requirements.lock"),
+        ("check own --no-run", "argument --no-run: is only for a paper, and own is a study"),
+        ("check own --cores 2", "argument --cores: is only for a paper, and own is a study"),
+        ("check ./mine --entry pgd", "argument --entry: is only for a study, and ./mine is a paper"),
+        ("check ./mine --no-run --cores 2", "argument --cores: not allowed with argument --no-run"),
+        ("crate own --croissant a.json --out b.zip", "argument --out: not allowed with argument --croissant"),
+        ("trace a --json --depth 1", "argument --depth: not allowed with argument --json"),
+        (f"audit {ARTEFACT} --no-render", f"argument --no-render: is only for a study, and {ARTEFACT} is a file"),
+        (f"audit {ARTEFACT} --recompute 1", f"argument --recompute: is only for a study, and {ARTEFACT} is a file"),
+        (f"audit {ARTEFACT} --seed 0", f"argument --seed: is only for a study, and {ARTEFACT} is a file"),
+        ("audit own --seed 0", "argument --seed: needs --recompute N"),
+        ("claims own --say P1-1 --markdown P1-1", "argument --markdown: not allowed with argument --say"),
+        ("claims own --notes --markdown", "argument --markdown: not allowed with argument --notes"),
+    ],
+)
+def test_an_option_without_an_effect_is_refused(capsys, line, message):
+    with pytest.raises(SystemExit, match="2"):
+        main(line.split())
+
+    assert f"error: {message}" in capsys.readouterr().err
