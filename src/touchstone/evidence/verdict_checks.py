@@ -67,10 +67,13 @@ def _words(verdict: Verdict) -> str:
 
 
 def _compare_claims(stated: str, computed: str, file: str, result: Result) -> None:
-    first, second = (list(csv.DictReader(io.StringIO(text, newline=""))) for text in (stated, computed))
-    lines = {line.get("claim", ""): line for line in first}
-    if [line["claim"] for line in second] != list(lines):
-        result.add(CRITERIA, file, "lists other claims, or in another order, than the papers")
+    tables = [csv.DictReader(io.StringIO(text, newline="")) for text in (stated, computed)]
+    first, second = map(list, tables)
+    if tables[0].fieldnames != tables[1].fieldnames or any(None in line for line in first):
+        result.add(CRITERIA, file, "has other columns than the table of claims")
+    if [line["claim"] for line in second] != [line.get("claim") for line in first]:
+        result.add(CRITERIA, file, "lists other claims than the papers, or one twice, or in another order")
+    lines = {line.get("claim"): line for line in first}
     for line in second:
         claim = line["claim"]
         other = lines.get(claim, {})

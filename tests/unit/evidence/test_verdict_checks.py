@@ -1,0 +1,34 @@
+"""The tables of a report: every line of the table of claims is compared."""
+
+import pytest
+
+from touchstone.evidence import verdict_checks
+from touchstone.evidence.problems import Result
+
+HONEST = "claim,status,measured\nS1-1,inconclusive,0.5\nS1-2,confirmed,0.7\n"
+
+
+def problems(stated):
+    result = Result()
+    verdict_checks._compare_claims(stated, HONEST, "claims.csv", result)
+    return [str(problem) for problem in result.problems]
+
+
+def test_the_honest_table_of_claims_has_no_problem():
+    assert problems(HONEST) == []
+    assert problems(HONEST.replace("0.7", "0.70000000001")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("S1-1,inc", "S1-1,confirmed,0.5\nS1-1,inc", "lists other claims than the papers, or one twice"),
+        ("S1-1,inconclusive,0.5\n", "", "lists other claims"),
+        ("claim,status,measured\nS1-1,", "claim,status,status,measured\nS1-1,confirmed,", "other columns"),
+        ("0.5\n", "0.5,confirmed\n", "other columns"),
+        ("inconclusive", "confirmed", "its status is 'confirmed'; judged again it is 'inconclusive'"),
+    ],
+)
+def test_a_line_more_or_less_or_otherwise_is_named(old, new, words):
+    assert HONEST.count(old) == 1
+    assert words in problems(HONEST.replace(old, new))[0]
