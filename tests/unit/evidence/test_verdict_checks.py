@@ -3,7 +3,7 @@
 import pytest
 
 from touchstone.evidence import verdict_checks
-from touchstone.evidence.problems import Result
+from touchstone.evidence.problems import CRITERIA, Result
 
 HONEST = "claim,status,measured\nS1-1,inconclusive,0.5\nS1-2,confirmed,0.7\n"
 
@@ -32,3 +32,12 @@ def test_the_honest_table_of_claims_has_no_problem():
 def test_a_line_more_or_less_or_otherwise_is_named(old, new, words):
     assert HONEST.count(old) == 1
     assert words in problems(HONEST.replace(old, new))[0]
+
+
+def test_a_cell_that_is_too_long_for_a_table_is_a_problem():
+    result = Result()
+
+    with result.reading(CRITERIA, "claims.csv", "cannot be compared"):
+        verdict_checks._compare_claims(HONEST + "0" * 200_000, HONEST, "claims.csv", result)
+
+    assert "claims.csv: cannot be compared: field larger than field limit" in str(result.problems[0])
