@@ -17,7 +17,7 @@ import pytest
 
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
-from touchstone.evidence import adoption, artefact_checks, attestation, study_evidence
+from touchstone.evidence import adoption, artefact_checks, attestation, study_evidence, verification
 from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
@@ -505,7 +505,12 @@ def test_a_verified_study_is_adopted_marked_and_only_its_report_is_left_to_run(t
     assert "data/raw/sklearn_digits: is not here" in capsys.readouterr().err
     shutil.copytree(tiny.root / "data/raw", "data/raw")
 
+    brought = []
+    monkeypatch.setattr(
+        verification, "verify", lambda path, own, folder: brought.append(own) or verify(path, own, folder)
+    )
     assert main(["adopt", "e"]) == 0
+    assert brought[0].raw["sklearn_digits"] == (clone.root / "data/raw/sklearn_digits").resolve()
     assert set(clone.planned()) == {"Write the report"}
     record = sidecar_files.read_sidecar(clone.root / PGD)
     assert record["adopted"] == archive.read_manifest(Path("e")).digest

@@ -8,14 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from touchstone.commands._command_line import check_digest, positive
+from touchstone.commands._command_line import RAW, check_digest, positive, raw_folders
 from touchstone.pipeline.provenance import chain
 from touchstone.pipeline.settings.study import load
 
 if TYPE_CHECKING:
     from touchstone.evidence.problems import Result
-
-RAW = "data/raw"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +58,7 @@ def main(options: argparse.Namespace) -> int:
         brought = verification.Options(
             root=options.root,
             networks=dict(_networks(options.model)),
-            raw={folder.name: folder for folder in _folders(Path(options.raw))},
+            raw=raw_folders(Path(options.raw)),
             study=load(options.study) if options.study else None,
             device=options.device,
             share=options.share,
@@ -91,10 +89,6 @@ def _networks(texts: list[str]) -> list[tuple[str, Path]]:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("--model: names a network twice; write NETWORK=FILE for each")
     return pairs
-
-
-def _folders(raw: Path) -> list[Path]:
-    return [folder.resolve() for folder in sorted(raw.iterdir()) if folder.is_dir()] if raw.is_dir() else []
 
 
 def _print(path: Path, result: Result) -> None:
