@@ -1,4 +1,4 @@
-"""Networks that draw random numbers: their honest evidence holds."""
+"""Networks that draw random numbers or have a stand-in for their gradient: their honest evidence holds."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,18 +8,20 @@ import pytest
 import torch
 
 from touchstone import plugins
-from touchstone.evidence import artefact_checks
+from touchstone.evidence import artefact_checks, margin_points
 from touchstone.evidence.problems import Result
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.pipeline.jobs import run
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.provenance import sidecar_files
-from touchstone.records.encoding import encode
-from touchstone.records.nouns import Checkpoint, ExampleSet
+from touchstone.records.encoding import decode, encode
+from touchstone.records.nouns import Checkpoint, ExampleSet, Margins
 
 N = 40
 LEAD = {  # of the second class
     "noisy": "sums(images) + 0.1 * torch.randn(len(images))",
+    "smooth": "sums(images)",
+    "quantised": "sums((images * 16).round() / 16)",
 }
 PLUGIN = """
 import torch
@@ -83,3 +85,18 @@ def test_a_network_draws_for_the_verifier_what_it_drew_for_the_author_in_whole_f
 
     assert result.problems == []
     assert (counts.exact, counts.sampled) == (1, 0)
+
+
+def test_margins_that_were_found_through_a_stand_in_get_their_points():
+    settings = SHARED | {"architecture": {"use": "models/quantised"}, "backward_architecture": {"use": "models/smooth"}}
+    settings["component"] = {"use": "margins/minimal_pgd", "rounds": 4, "steps": 10}
+    inputs = {"examples": "images", "checkpoint": "quantised", "backward": "smooth"}
+    task = Task("measure", inputs, "margins", settings)
+    reader = reader_after(task)
+    stated, job = decode(Path("margins").read_bytes(), Margins), reader.job(task)
+
+    points = margin_points.search(job)
+
+    tally = margin_points.check(stated, points, job.noun("examples", "ExampleSet"), job.model(), 1e-4, 16)
+    assert stated.found.sum() > N / 2
+    assert (tally.proved, tally.without) == (stated.found.sum(), 0)
