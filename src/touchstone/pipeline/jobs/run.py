@@ -66,14 +66,13 @@ def _reused(job: Job, store: cache.Cache | None) -> bool:
     cached = None if store is None else store.fetch(job.action)
     if cached is None:
         return False
-    job.outputs.write_pieces(job.task.output, _pieces(cached), job.facts)
+    try:
+        stream = cached.open("rb")
+    except FileNotFoundError:  # `touchstone gc` has just removed it
+        return False
+    with stream:
+        job.outputs.write_pieces(job.task.output, iter(lambda: stream.read(PIECE), b""), job.facts)
     return True
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while piece := stream.read(PIECE):
-            yield piece
 
 
 def _do(job: Job) -> None:
