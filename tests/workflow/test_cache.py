@@ -133,6 +133,35 @@ def test_what_a_job_at_work_has_just_kept_is_not_taken_for_unused(tmp_path):
     assert "no_entry_yet" in files(cache, "objects")
 
 
+def test_a_limit_removes_nothing_of_a_job_at_work(tmp_path):
+    """A temporary file is no output yet, and neither is an output whose entry is not written yet."""
+    cache = kept(tmp_path, b"a" * 100)
+    for name in ("objects/.half.0123", "objects/no_entry_yet"):
+        (cache.folder / name).write_bytes(b"b" * 100)
+    (entry,) = (cache.folder / "actions").iterdir()
+    written = entry.with_name(".written.json.4567")  # but not renamed yet, and its output was removed
+    written.write_text(json.dumps({"artefact": digests.sha256(b"removed")}))
+
+    assert cache.prune(limit=150, dry=False) == Pruned(outputs=0, size=0, entries=0)
+    assert cache.prune(limit=0, dry=False) == Pruned(outputs=1, size=100, entries=1)
+    assert files(cache, "objects") == {".half.0123", "no_entry_yet"}
+    assert files(cache, "actions") == {written.name}
+
+
+@pytest.mark.parametrize("folder", ["actions", "objects"])
+def test_what_a_job_removes_while_the_cache_is_pruned_is_left_out(tmp_path, monkeypatch, folder):
+    """As a job renames its temporary files, and drops a damaged output."""
+    cache, glob = kept(tmp_path), Path.glob
+
+    def meanwhile(path, pattern):
+        removed = path / ".temporary"
+        return [*glob(path, pattern), *([removed] if path.name == folder else [])]
+
+    monkeypatch.setattr(Path, "glob", meanwhile)
+
+    assert cache.prune(limit=1e9, dry=False) == Pruned(outputs=0, size=0, entries=0)
+
+
 def test_it_can_be_switched_off(tmp_path, monkeypatch):
     monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
 

@@ -17,7 +17,7 @@ import pytest
 
 from touchstone.__main__ import main
 from touchstone.digests import file_digest
-from touchstone.evidence import adoption, artefact_checks, attestation, study_evidence
+from touchstone.evidence import adoption, artefact_checks, attestation, study_evidence, verification
 from touchstone.evidence.selection import Selection
 from touchstone.evidence.verification import Options, verify
 from touchstone.evidence_files import archive
@@ -128,6 +128,21 @@ def of_row(metric, **columns):
     return change
 
 
+def claims_twice(forger):
+    """List every claim twice, with a better verdict first."""
+    path = forger.folder / CLAIM_TABLE
+    head, lines = path.read_text().split("\n", 1)
+    assert "inconclusive" in lines
+    path.write_text(f"{head}\n{lines.replace('inconclusive', 'confirmed')}{lines}")
+
+
+def not_a_number(values):
+    """The same values, the first one NaN."""
+    values = values.copy()
+    values[0, 0] = np.nan
+    return values
+
+
 def another_net(forger):
     forger.write(NET, forger.read(OTHER_NET))
 
@@ -178,6 +193,7 @@ FORWARD = [
     ("one prediction flipped", lambda f: f.noun(ATTACKED, logits=flipped), "recomputation", ATTACKED),
     ("one logit moved by 1 %", lambda f: f.noun(ATTACKED, logits=lambda x: bumped(x, 0.01 * np.abs(x).max())), "recomputation", ATTACKED),
     ("one logit of a float image moved", lambda f: f.noun(ATTACKED, unquantised_logits=flipped), "recomputation", ATTACKED),
+    ("a logit of a float image that is NaN", lambda f: f.noun(ATTACKED, unquantised_logits=not_a_number), "recomputation", ATTACKED),
     ("features of one row", lambda f: f.noun(CLEAN, features=lambda x: {"penultimate": bumped(x["penultimate"], 0.1)}), "recomputation", CLEAN),
     ("gradient norms of one row", lambda f: f.noun(CLEAN, gradient_norms=lambda x: {n: v * 1.01 for n, v in x.items()}), "recomputation", CLEAN),
     ("labels of the outputs", lambda f: f.noun(ATTACKED, labels=lambda x: np.roll(x, 1)), "recomputation", ATTACKED),
@@ -206,6 +222,7 @@ NUMBERS = [
     ("a criterion loosened", lambda f: f.record(REPORT, settings=loosened), "plan", REPORT),
     ("a better verdict", lambda f: f.claims("S1-13", status="confirmed"), "criteria", "S1-13"),
     ("a better number of a claim", lambda f: f.claims("S1-13", measured="0.01"), "criteria", "S1-13"),
+    ("every claim listed twice, first with a better verdict", claims_twice, "criteria", CLAIM_TABLE),
     ("an attacker left out", lambda f: f.claims("S1-13", attacker="survives"), "criteria", "S1-13"),
 ]  # fmt: skip
 MARGIN = [
@@ -488,7 +505,12 @@ def test_a_verified_study_is_adopted_marked_and_only_its_report_is_left_to_run(t
     assert "data/raw/sklearn_digits: is not here" in capsys.readouterr().err
     shutil.copytree(tiny.root / "data/raw", "data/raw")
 
+    brought = []
+    monkeypatch.setattr(
+        verification, "verify", lambda path, own, folder: brought.append(own) or verify(path, own, folder)
+    )
     assert main(["adopt", "e"]) == 0
+    assert brought[0].raw["sklearn_digits"] == (clone.root / "data/raw/sklearn_digits").resolve()
     assert set(clone.planned()) == {"Write the report"}
     record = sidecar_files.read_sidecar(clone.root / PGD)
     assert record["adopted"] == archive.read_manifest(Path("e")).digest

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any, NoReturn
 
 from touchstone.messages import nearest
 from touchstone.pipeline.provenance.cache import DIGEST
 from touchstone.pipeline.settings.files import DEFAULT_STUDY
+
+RAW = "data/raw"  # the folder of a project with the raw files of each source
 
 
 class WrongArguments(ValueError):
@@ -80,6 +83,11 @@ def check_digest(flag: str, text: str | None) -> None:
     """Raise ValueError for an incomplete digest, which would otherwise be reported as a forgery."""
     if text is not None and not DIGEST.fullmatch(text):
         raise ValueError(f"{flag} {text}: expected a whole digest, sha256: and 64 hexadecimal digits")
+
+
+def raw_folders(raw: Path) -> dict[str, Path]:
+    """Return the folders of raw files in `raw`, by the name of their source; none if there is no such folder."""
+    return {place.name: place.resolve() for place in sorted(raw.iterdir()) if place.is_dir()} if raw.is_dir() else {}
 
 
 def _cores(text: str) -> str:

@@ -6,6 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from touchstone.commands._command_line import RAW, raw_folders
 from touchstone.pipeline.orchestration import locks
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
@@ -29,7 +30,11 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _adopt(options: argparse.Namespace) -> int:
-    """Verify the evidence, copy its artefacts, and write Snakemake's records."""
+    """Verify the evidence, copy its artefacts, and write Snakemake's records.
+
+    The clean sets are prepared again from the raw files here. Otherwise labels that were swapped everywhere would be
+    adopted.
+    """
     from touchstone.evidence import adoption, verification
     from touchstone.evidence.selection import Selection
     from touchstone.evidence.study_evidence import about_study
@@ -43,14 +48,17 @@ def _adopt(options: argparse.Namespace) -> int:
         raise ValueError(f"{path}: is of the study {about['study']}, not of {study.name}")
     if about["claims"]:
         raise ValueError(f"{path}: is of some claims only; adopting needs the evidence of the whole study")
+    plan, raw = Plan(study), raw_folders(Path(RAW))
+    selection = Selection(plan)
+    adoption.check_raw(selection, raw)
     with tempfile.TemporaryDirectory(prefix="touchstone-adopt-") as name:
-        result = verification.verify(path, verification.Options(study=study, device=options.device), Path(name))
+        brought = verification.Options(study=study, raw=raw, device=options.device)
+        result = verification.verify(path, brought, Path(name))
         if result.problems or result.unchecked:
             print("\n".join([*map(str, result.problems), *result.unchecked]))
             print(f"{path}: nothing was adopted, because it could not be verified")
             return 1
-        plan = Plan(study)
-        files = adoption.adopt(Selection(plan), Path(name), result.evidence)
+        files = adoption.adopt(selection, Path(name), result.evidence)
     restored = restore(plan)
     print(
         f"{len(files):,} files adopted from {path} ({result.evidence}); {restored.written:,} of Snakemake's records written"

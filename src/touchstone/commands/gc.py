@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from touchstone.commands._command_line import add_study
@@ -20,7 +21,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `gc`."""
     add_study(parser)
     parser.add_argument("--delete", action="store_true", help="delete them; without it, they are only listed")
-    parser.add_argument("--limit", type=float, default=20.0, help="GB that the action cache may hold (default: 20)")
+    parser.add_argument("--limit", type=_limit, default=20.0, help="GB that the action cache may hold (default: 20)")
+
+
+def _limit(text: str) -> float:
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = math.nan
+    if not limit >= 0:  # above NaN is nothing, so the whole cache would go
+        raise argparse.ArgumentTypeError(f"{text}: expected a number of GB, 0 or more")
+    return limit
 
 
 def main(options: argparse.Namespace) -> int:

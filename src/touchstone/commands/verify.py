@@ -8,14 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from touchstone.commands._command_line import check_digest, positive
+from touchstone.commands._command_line import RAW, check_digest, positive, raw_folders
 from touchstone.pipeline.provenance import chain
 from touchstone.pipeline.settings.study import load
 
 if TYPE_CHECKING:
     from touchstone.evidence.problems import Result
-
-RAW = "data/raw"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +56,7 @@ def main(options: argparse.Namespace) -> int:
         brought = verification.Options(
             root=options.root,
             networks=dict(_networks(options.model)),
-            raw={folder.name: folder for folder in _folders(Path(options.raw or RAW))},
+            raw=raw_folders(Path(options.raw or RAW)),
             study=load(options.study) if options.study else None,
             device=options.device,
             share=options.share,
@@ -93,10 +91,6 @@ def _network(text: str) -> tuple[str, Path]:
     """Return NETWORK and FILE; no NETWORK if the whole text is a file, whose name may contain "="."""
     name, mark, file = text.partition("=")
     return (name, Path(file)) if mark and not Path(text).is_file() else ("", Path(text))
-
-
-def _folders(raw: Path) -> list[Path]:
-    return [folder.resolve() for folder in sorted(raw.iterdir()) if folder.is_dir()] if raw.is_dir() else []
 
 
 def _print(path: Path, result: Result) -> None:

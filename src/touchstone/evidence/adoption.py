@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,28 @@ def adopt(selection: Selection, folder: Path, evidence: str, root: Path = Path()
     return written
 
 
+def check_raw(selection: Selection, raw: Collection[str]) -> None:
+    """Check that every clean set can be prepared again, which alone reveals labels that were swapped everywhere.
+
+    Args:
+        selection: The study of the project.
+        raw: The sources whose raw files the project has.
+
+    Raises:
+        ValueError: Lists the raw files that are missing, and how to fetch them.
+    """
+    needed = [task.inputs["folder"] for task in selection.planned.values() if "folder" in task.inputs]
+    missing = [str(file) for file in dict.fromkeys(map(str, needed)) if Path(file).name not in raw]
+    if missing:
+        lines = [_not_here(selection, file) for file in missing[:10]]
+        raise ValueError("nothing was adopted, because clean sets cannot be prepared again:\n" + "\n".join(lines))
+
+
+def _not_here(selection: Selection, file: str) -> str:
+    study = selection.plan.study.name
+    return f"{file}: is not here; fetch it first: snakemake --cores 1 --config study={study} -- {file}"
+
+
 def _marked(files: list[str], folder: Path, evidence: str, root: Path) -> dict[str, Record]:
     """Return the new records of the artefacts that the project lacks, each linked to the new records of its inputs."""
     records: dict[str, Record] = {}
@@ -102,12 +124,11 @@ def _check(selection: Selection, files: list[str], folder: Path, root: Path) -> 
 
 def _missing_raw(selection: Selection, folder: Path, root: Path) -> Iterator[str]:
     """Yield the raw files that the project lacks, or has in another version."""
-    study = selection.plan.study.name
     for file, task in selection.planned.items():
         if task.step != "fetch":
             continue
         if not sidecar_files.exists(root / file):
-            yield f"{file}: is not here; fetch it first: snakemake --cores 1 --config study={study} -- {file}"
+            yield _not_here(selection, file)
         elif (
             sidecar_files.read_sidecar(folder / file)["artefact"] != sidecar_files.read_sidecar(root / file)["artefact"]
         ):

@@ -66,7 +66,7 @@ def search(job: Job) -> ExampleSet:
         One point per image: the point at its margin, or the image itself if the search found no such point again.
     """
     examples: ExampleSet = job.noun("examples", "ExampleSet")
-    model = job.model()
+    model = job.as_attacked(job.model())
     stated: Margins = job.reader.noun(job.task.output, "Margins")
     block, last = job.settings["component"], list[Tensor]()
     method, points = bound(block), list[Tensor]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from touchstone.pipeline.jobs.reader import JobError
 # The checks, in the order in which they are made.
 BYTES, SETTINGS, CHAIN, PLAN, SPLITS = "bytes", "settings", "chain", "plan", "splits"
 BUDGET, RECOMPUTATION, CRITERIA, ROOT, SIGNATURE = "budget", "recomputation", "criteria", "root", "signature"
-UNREADABLE = (*NOT_WHOLE, JobError, OSError, AssertionError, StopIteration)  # what forged data makes readers raise
+# What forged data makes readers raise.
+UNREADABLE = (*NOT_WHOLE, JobError, OSError, AssertionError, StopIteration, csv.Error)
 
 
 @dataclass(frozen=True, order=True)

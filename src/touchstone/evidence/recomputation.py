@@ -174,7 +174,8 @@ class Recomputation(Reader):
         job.sample, job.nudged = sample, nudged
         if task.step == "score":  # without the check that rows are independent: the detector is one of those installed
             return scorer(job)(*scored_rows(job), job.noun("detector", "Detector"))
-        ADAPTERS[task.step](job)
+        with job.drawn():
+            ADAPTERS[task.step](job)
         return job.result
 
     def calibrated(self, task: Task, detector: Detector) -> Detector:

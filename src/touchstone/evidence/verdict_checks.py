@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from touchstone.report.tables import FIRST_LINE, numbered
 
 DECIDING = ("status", "attacker", "holm")
 MEASURED = ("measured", "low", "high")
+LONGER = 2  # times the table that the rows give: what an honest table may unpack to, on another processor
 
 
 def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
@@ -50,9 +52,10 @@ def check_verdicts(selection: Selection, folder: Path, result: Result) -> None:
     ]
     name = f"{directory}/{packing.METRICS}"
     with result.reading(RECOMPUTATION, name, "is not the table of the evaluations' rows"):
-        table = packing.rows_of((folder / name).read_bytes())
+        computed = [*rows, *claim_rows(verdicts, FIRST_LINE + len(rows))]
+        table = _table((folder / name).read_bytes(), LONGER * len(metric_tables.encode(Metrics(computed))))
         stated = [metric_tables.row_of([row[column] for column in metric_tables.METRIC_COLUMNS]) for row in table]
-        compare_rows(stated, [*rows, *claim_rows(verdicts, FIRST_LINE + len(rows))])
+        compare_rows(stated, computed)
     with result.reading(CRITERIA, f"{directory}/claims.csv", "cannot be compared"):
         text = (folder / directory / "claims.csv").read_text()
         _compare_claims(text, claims_csv(selection.book, verdicts).decode(), f"{directory}/claims.csv", result)
@@ -66,11 +69,32 @@ def _words(verdict: Verdict) -> str:
     return f"{verdict.word}{attacker}"
 
 
+def _table(data: bytes, most: int) -> list[dict[str, str]]:
+    """Return the rows of a gzipped table.
+
+    Args:
+        data: The table.
+        most: The bytes that it may unpack to. No more than these are unpacked.
+
+    Raises:
+        ValueError: It unpacks to more, or is not whole.
+    """
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # of gzip
+    if len(unpacking.decompress(data, most + 1)) > most:
+        raise ValueError(f"it unpacks to more than {most:,} bytes, {LONGER} times what the rows need: a zip bomb")
+    if unpacking.unused_data:  # gzip would unpack that, too
+        raise ValueError(f"{len(unpacking.unused_data):,} bytes follow its table; no touchstone writes them")
+    return packing.rows_of(data)
+
+
 def _compare_claims(stated: str, computed: str, file: str, result: Result) -> None:
-    first, second = (list(csv.DictReader(io.StringIO(text, newline=""))) for text in (stated, computed))
-    lines = {line.get("claim", ""): line for line in first}
-    if [line["claim"] for line in second] != list(lines):
-        result.add(CRITERIA, file, "lists other claims, or in another order, than the papers")
+    tables = [csv.DictReader(io.StringIO(text, newline="")) for text in (stated, computed)]
+    first, second = map(list, tables)
+    if tables[0].fieldnames != tables[1].fieldnames or any(None in line for line in first):
+        result.add(CRITERIA, file, "has other columns than the table of claims")
+    if [line["claim"] for line in second] != [line.get("claim") for line in first]:
+        result.add(CRITERIA, file, "lists other claims than the papers, or one twice, or in another order")
+    lines = {line.get("claim"): line for line in first}
     for line in second:
         claim = line["claim"]
         other = lines.get(claim, {})

@@ -78,6 +78,18 @@ def test_nothing_is_removed_unless_it_is_said(project, capsys):
     ]
 
 
+@pytest.mark.parametrize("limit", ["nan", "-1", "much"])
+def test_a_limit_that_is_no_size_is_refused(project, limit, capsys):
+    before = files(project)
+
+    with pytest.raises(SystemExit) as end:
+        main(["gc", "digits", f"--limit={limit}", "--delete"])
+
+    assert end.value.code == 2
+    assert f"{limit}: expected a number of GB, 0 or more" in capsys.readouterr().err
+    assert files(project) == before
+
+
 def test_what_left_the_study_goes_with_its_sidecar_and_of_the_cache_what_was_used_longest_ago(project):
     before = files(project)
 

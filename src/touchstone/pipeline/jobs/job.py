@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,18 @@ class Job:
         from touchstone.adversary.expectation import Expected
 
         return Expected(model, draws, backward).eval()
+
+    def drawn(self) -> AbstractContextManager[None]:
+        """Return a context in which a network that draws random numbers draws the same numbers in every run of a task.
+
+        The draws differ between steps, so an attack never sees the draws of the prediction that is judged. They are the
+        same for sets of equally many images, so a clean and an attacked image differ only by the attack.
+        """
+        if "draws" not in self.settings:
+            return nullcontext()
+        from touchstone.numerics import tensors
+
+        return tensors.seeded(self.settings["seed"], f"draws.{self.task.step}")
 
     def models(self, role: str, architectures: str) -> list[Any]:
         """Return the networks of a role with several checkpoints."""

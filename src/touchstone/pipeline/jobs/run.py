@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from touchstone.messages import first_line
@@ -68,14 +66,13 @@ def _reused(job: Job, store: cache.Cache | None) -> bool:
     cached = None if store is None else store.fetch(job.action)
     if cached is None:
         return False
-    job.outputs.write_pieces(job.task.output, _pieces(cached), job.facts)
+    try:
+        stream = cached.open("rb")
+    except FileNotFoundError:  # `touchstone gc` has just removed it
+        return False
+    with stream:
+        job.outputs.write_pieces(job.task.output, iter(lambda: stream.read(PIECE), b""), job.facts)
     return True
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while piece := stream.read(PIECE):
-            yield piece
 
 
 def _do(job: Job) -> None:
@@ -88,7 +85,7 @@ def _do(job: Job) -> None:
     """
     while True:
         try:
-            with _drawn(job):
+            with job.drawn():
                 ADAPTERS[job.task.step](job)
             return
         except (MemoryError, RuntimeError) as error:
@@ -103,19 +100,6 @@ def _do(job: Job) -> None:
         job.settings = job.settings | {"batch_size": batch // 2}
         change = f"memory ran out at {batch} images at a time; continuing with {batch // 2} (study.batch_size)"
         print(f"touchstone: {job.task.output}: {change}", file=sys.stderr)
-
-
-def _drawn(job: Job) -> AbstractContextManager[None]:
-    """Return a context in which a network that draws random numbers draws the same numbers in every run of a task.
-
-    The draws differ between steps, so an attack never sees the draws of the prediction that is judged. They are the same
-    for sets of equally many images, so a clean and an attacked image differ only by the attack.
-    """
-    if "draws" not in job.settings:
-        return nullcontext()
-    from touchstone.numerics import tensors
-
-    return tensors.seeded(job.settings["seed"], f"draws.{job.task.step}")
 
 
 def _keep(store: cache.Cache, job: Job) -> None:

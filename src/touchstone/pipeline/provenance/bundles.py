@@ -85,7 +85,7 @@ def read(path: Path, member: str) -> bytes:
     """Return the bytes of a member.
 
     Raises:
-        ValueError: The bundle is damaged or has no such member.
+        ValueError: The bundle is damaged, compressed, or has no such member.
     """
     with _whole(path) as bundle:
         try:
@@ -98,7 +98,7 @@ def names(path: Path) -> list[str]:
     """Return the names of a bundle's members.
 
     Raises:
-        ValueError: The bundle is damaged.
+        ValueError: The bundle is damaged or compressed.
     """
     with _whole(path) as bundle:
         return bundle.namelist()
@@ -115,4 +115,10 @@ def _whole(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @lru_cache(maxsize=OPEN)
 def _opened(path: str, changed: int, size: int, inode: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(os.fspath(path))
+    """Return a bundle to read. Its members are stored, so none can unpack to more bytes than the bundle has."""
+    bundle = zipfile.ZipFile(os.fspath(path))
+    packed = [entry.filename for entry in bundle.infolist() if entry.compress_type != zipfile.ZIP_STORED]
+    if packed:
+        bundle.close()
+        raise ValueError(f"{path}: its member {packed[0]!a} is compressed, and touchstone compresses none")
+    return bundle

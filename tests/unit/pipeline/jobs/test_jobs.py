@@ -6,7 +6,7 @@ import pytest
 from touchstone.pipeline.jobs import adapters, job, run
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.steps import STEPS, Step
-from touchstone.pipeline.provenance import sidecar_files
+from touchstone.pipeline.provenance import cache, sidecar_files
 from touchstone.pipeline.steps import report
 from touchstone.records.encoding import encode
 from touchstone.records.metric_tables import Metrics
@@ -56,6 +56,17 @@ def test_a_job_holds_no_artefact_of_a_task_that_is_done(files, tmp_path, monkeyp
     run.run(tuple(Task("write", {"examples": name}, f"of {name}", {}) for name in files), tmp_path, tmp_path)
 
     assert held == [[], [], []]
+
+
+def test_an_output_that_gc_removes_while_a_job_copies_it_is_computed(files, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOUCHSTONE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache.Cache, "fetch", lambda store, key: tmp_path / "removed")
+    monkeypatch.setattr(job, "code_files", lambda tasks: {})
+    monkeypatch.setitem(adapters.ADAPTERS, "make", lambda one: one.write(Metrics(())))
+    monkeypatch.setitem(STEPS, "make", Step("make", torch=False, cached=True))
+
+    assert run.run((Task("make", {"examples": "a"}, "made", {}),), tmp_path, tmp_path) == 0
+    assert sidecar_files.read_artefact(tmp_path / "made")
 
 
 @pytest.mark.parametrize("write", [lambda one: one.write(Metrics(())), lambda one: one.write_pieces([b"all of it"])])

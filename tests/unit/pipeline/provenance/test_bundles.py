@@ -2,6 +2,7 @@
 
 import errno
 import json
+import zipfile
 
 import pytest
 
@@ -105,6 +106,19 @@ def test_a_damaged_bundle_is_named(tmp_path, place):
 
     with pytest.raises(ValueError, match=r"one\.zip"):
         sidecar_files.read_artefact(at(path, "one"))
+
+
+def test_a_compressed_bundle_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w") as bundle:
+        bundle.writestr("small", b"1")
+        bundle.writestr("large", b"0" * 10**6, zipfile.ZIP_DEFLATED)
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *arguments: pytest.fail("unpacked"))
+
+    for member in ("small", "large"):
+        with pytest.raises(ValueError, match=r"bomb\.zip: its member 'large' is compressed"):
+            bundles.read(tmp_path / "bomb.zip", member)
+    with pytest.raises(ValueError, match="is compressed"):
+        bundles.names(tmp_path / "bomb.zip")
 
 
 def test_what_no_job_writes_is_a_problem(tmp_path):

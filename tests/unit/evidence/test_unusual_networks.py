@@ -1,0 +1,102 @@
+"""Networks that draw random numbers or have a stand-in for their gradient: their honest evidence holds."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from touchstone import plugins
+from touchstone.evidence import artefact_checks, margin_points
+from touchstone.evidence.problems import Result
+from touchstone.evidence.recomputation import Recomputation
+from touchstone.pipeline.jobs import run
+from touchstone.pipeline.planning.parts import Task
+from touchstone.pipeline.provenance import sidecar_files
+from touchstone.records.encoding import decode, encode
+from touchstone.records.nouns import Checkpoint, ExampleSet, Margins
+
+N = 40
+LEAD = {  # of the second class
+    "noisy": "sums(images) + 0.1 * torch.randn(len(images))",
+    "smooth": "sums(images)",
+    "quantised": "sums((images * 16).round() / 16)",
+}
+PLUGIN = """
+import torch
+from torch import nn
+
+def sums(images):
+    return (images - 0.5).flatten(1).sum(1)
+
+class Planted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.slope = nn.Parameter(torch.tensor([20.0]))
+
+    def forward(self, images):
+        lead = self.slope * ({lead})
+        return torch.stack([-lead, lead], 1)
+
+def {name}(input_shape, classes):
+    return Planted()
+"""
+SHARED = {"seed": 0, "batch_size": 16, "device": "cpu", "threads": 1}
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """A folder with images and planted networks, and a cache that is off."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
+    torch.set_num_threads(1)
+    Path("plugins/models").mkdir(parents=True)
+    images = np.random.default_rng(0).uniform(0.2, 0.8, (N, 1, 1, 3))
+    write(
+        "images", ExampleSet(np.float32(np.round(images * 255) / 255), np.zeros(N, np.int64), np.arange(N), "planted")
+    )
+    for name, lead in LEAD.items():
+        Path(f"plugins/models/{name}.py").write_text(PLUGIN.format(name=name, lead=lead))
+        weights = {"slope": np.array([20.0], np.float32)}
+        write(name, Checkpoint(weights, {"use": f"models/{name}"}, (1, 1, 3), 2, (0.0,), (1.0,)))
+    plugins.use([tmp_path / "plugins"])
+    yield
+    plugins.use([])
+
+
+def write(file, noun):
+    sidecar_files.write_with_sidecar(Path(file), encode(noun), {"inputs": {}})
+
+
+def reader_after(task, share=1.0):
+    """Run a task as a job of a study does; return the reader of a verifier."""
+    run.run((task,), Path(), Path("logs"))
+    selection = SimpleNamespace(tasks={task.output: task}, addresses=[task.output])
+    return Recomputation(selection, Path(), "cpu", {}, share)
+
+
+def test_a_network_draws_for_the_verifier_what_it_drew_for_the_author_in_whole_files():
+    settings = SHARED | {"architecture": {"use": "models/noisy"}, "draws": 20, "confounding": {}}
+    task = Task("infer", {"checkpoint": "noisy", "examples": "images"}, "outputs", settings)
+    reader, counts, result = reader_after(task, share=0.1), artefact_checks.Counts(), Result()
+
+    artefact_checks._check(reader, task, counts, result)
+
+    assert result.problems == []
+    assert (counts.exact, counts.sampled) == (1, 0)
+
+
+def test_margins_that_were_found_through_a_stand_in_get_their_points():
+    settings = SHARED | {"architecture": {"use": "models/quantised"}, "backward_architecture": {"use": "models/smooth"}}
+    settings["component"] = {"use": "margins/minimal_pgd", "rounds": 4, "steps": 10}
+    inputs = {"examples": "images", "checkpoint": "quantised", "backward": "smooth"}
+    task = Task("measure", inputs, "margins", settings)
+    reader = reader_after(task)
+    stated, job = decode(Path("margins").read_bytes(), Margins), reader.job(task)
+
+    points = margin_points.search(job)
+
+    tally = margin_points.check(stated, points, job.noun("examples", "ExampleSet"), job.model(), 1e-4, 16)
+    assert stated.found.sum() > N / 2
+    assert (tally.proved, tally.without) == (stated.found.sum(), 0)
