@@ -73,8 +73,8 @@ def test_a_larger_subset_has_all_images_of_the_smaller(count):
 def test_the_images_of_fashion_mnist_can_grow():
     sets = LargerSets(load("fashion_mnist")["examples"], [row("fashion_test", 10_000, 10_000)])
 
-    assert sets.limit("fashion_attacked") == 9_000
-    assert sets.settings("fashion_attacked", 2_063) == {"of": "fashion_test", "skip": 1000, "count": 2_063}
+    assert sets.limit("fashion_attacked") == 8_000
+    assert sets.settings("fashion_attacked", 2_063) == {"of": "fashion_test", "skip": 2000, "count": 2_063}
 
 
 def test_a_subset_that_skips_images_of_another_does_not_outgrow_it():

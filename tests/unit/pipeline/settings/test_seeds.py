@@ -34,7 +34,7 @@ def test_another_run_has_other_seeds_wherever_seeds_are_named(resolved):
     assert resolved["study"] == {}  # jobs of a network do not depend on the first seed, only on their own
 
 
-def test_fashion_mnist_trains_no_network_of_the_first_edition():
+def test_fashion_mnist_trains_no_network_of_an_earlier_run():
     study = load("fashion_mnist")
 
     trained = {
@@ -43,8 +43,8 @@ def test_fashion_mnist_trains_no_network_of_the_first_edition():
         for entry in study[section].values()
         for seed in entry["seeds"]
     }
-    assert trained.isdisjoint({0, 1, 2}) and 3 in trained
-    assert study.first_seed == 3 and "first_seed" not in study["study"]
+    assert trained.isdisjoint(range(6)) and 6 in trained
+    assert study.first_seed == 6 and "first_seed" not in study["study"]
 
 
 @pytest.mark.parametrize(("role", "net", "seed", "words"), [
