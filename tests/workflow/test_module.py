@@ -5,17 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sheet_study import STUDY
+
 ROOT = Path(__file__).parents[2]
-STUDY = """base: none
-study: {title: "Digits", device: cpu, calibration: held_out}
-sources:
-  digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
-examples:
-  tested: {use: digits, source: digits, part: test, limit: 20}
-  held_out: {use: digits, source: digits, part: calibration, limit: 20}
-evaluations:
-  sheet: {use: data_sheet, question: "What do they look like?", examples: [tested, held_out], resamples: 20}
-"""
 OTHER = f"""
 module touchstone:
     snakefile: "{ROOT}/workflow/Snakefile"

@@ -7,41 +7,22 @@ import numpy as np
 import pytest
 import torch
 
+from planted_networks import WEIGHTS, plant, write
 from touchstone import plugins
 from touchstone.evidence import artefact_checks, margin_points
 from touchstone.evidence.problems import Result
 from touchstone.evidence.recomputation import Recomputation
 from touchstone.pipeline.jobs import run
 from touchstone.pipeline.planning.parts import Task
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.records.encoding import decode, encode
+from touchstone.records.encoding import decode
 from touchstone.records.nouns import Checkpoint, ExampleSet, Margins
 
 N = 40
 LEAD = {  # of the second class
-    "noisy": "sums(images) + 0.1 * torch.randn(len(images))",
-    "smooth": "sums(images)",
-    "quantised": "sums((images * 16).round() / 16)",
+    "noisy": "self.slope * (sums(images) + 0.1 * torch.randn(len(images)))",
+    "smooth": "self.slope * sums(images)",
+    "quantised": "self.slope * sums((images * 16).round() / 16)",
 }
-PLUGIN = """
-import torch
-from torch import nn
-
-def sums(images):
-    return (images - 0.5).flatten(1).sum(1)
-
-class Planted(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.slope = nn.Parameter(torch.tensor([20.0]))
-
-    def forward(self, images):
-        lead = self.slope * ({lead})
-        return torch.stack([-lead, lead], 1)
-
-def {name}(input_shape, classes):
-    return Planted()
-"""
 SHARED = {"seed": 0, "batch_size": 16, "device": "cpu", "threads": 1}
 
 
@@ -51,22 +32,16 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
     torch.set_num_threads(1)
-    Path("plugins/models").mkdir(parents=True)
+    plant(LEAD)
     images = np.random.default_rng(0).uniform(0.2, 0.8, (N, 1, 1, 3))
     write(
         "images", ExampleSet(np.float32(np.round(images * 255) / 255), np.zeros(N, np.int64), np.arange(N), "planted")
     )
-    for name, lead in LEAD.items():
-        Path(f"plugins/models/{name}.py").write_text(PLUGIN.format(name=name, lead=lead))
-        weights = {"slope": np.array([20.0], np.float32)}
-        write(name, Checkpoint(weights, {"use": f"models/{name}"}, (1, 1, 3), 2, (0.0,), (1.0,)))
+    for name in LEAD:
+        write(name, Checkpoint(WEIGHTS, {"use": f"models/{name}"}, (1, 1, 3), 2, (0.0,), (1.0,)))
     plugins.use([tmp_path / "plugins"])
     yield
     plugins.use([])
-
-
-def write(file, noun):
-    sidecar_files.write_with_sidecar(Path(file), encode(noun), {"inputs": {}})
 
 
 def reader_after(task, share=1.0):

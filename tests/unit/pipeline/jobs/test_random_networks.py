@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from planted_networks import WEIGHTS, plant, write
 from touchstone import plugins
 from touchstone.pipeline.jobs import run
 from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import code_roots
-from touchstone.pipeline.provenance import sidecar_files
-from touchstone.records.encoding import decode, encode
+from touchstone.records.encoding import decode
 from touchstone.records.nouns import Checkpoint, ExampleSet, Outputs
 
 N = 600
@@ -25,26 +25,6 @@ PLANTED = {
     "bare": "self.slope * sums(images)",
     "quantised": "self.slope * sums((images * 4).round() / 4)",
 }
-WEIGHTS = {"slope": np.array([20.0], np.float32)}
-PLUGIN = """
-import torch
-from torch import nn
-
-def sums(images):
-    return (images - 0.5).flatten(1).sum(1)
-
-class Planted(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.slope = nn.Parameter(torch.tensor([20.0]))
-
-    def forward(self, images):
-        lead = {formula}
-        return torch.stack([-lead, lead], 1)
-
-def {name}(input_shape, classes):
-    return Planted()
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -53,16 +33,10 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOUCHSTONE_CACHE", "off")
     torch.set_num_threads(1)
-    Path("plugins/models").mkdir(parents=True)
-    for name, formula in PLANTED.items():
-        Path(f"plugins/models/{name}.py").write_text(PLUGIN.format(name=name, formula=formula))
+    plant(PLANTED)
     plugins.use([tmp_path / "plugins"])
     yield
     plugins.use([])
-
-
-def write(file, noun):
-    sidecar_files.write_with_sidecar(Path(file), encode(noun), {"inputs": {}})
 
 
 def left(defence, leads, *, eps, draws=1, backward="", output="attacked"):

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from sheet_study import STUDY
 from touchstone import extras
 from touchstone.numerics import devices
 from touchstone.pipeline.jobs import environment, warm, warm_server
@@ -17,16 +18,6 @@ from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
 
 ROOT = Path(__file__).parents[4]
-STUDY = """base: none
-study: {title: "Digits", device: cpu, calibration: held_out}
-sources:
-  digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
-examples:
-  tested: {use: digits, source: digits, part: test, limit: 20}
-  held_out: {use: digits, source: digits, part: calibration, limit: 20}
-evaluations:
-  sheet: {use: data_sheet, question: "What do they look like?", examples: [tested, held_out], resamples: 20}
-"""
 
 
 @pytest.fixture

@@ -1,24 +1,15 @@
-"""The stamp of a finished study of one job, on machines that are made up: with and without a GPU's driver."""
+"""The stamp of a finished study, on machines that are made up: with and without a GPU's driver."""
 
 import time
 from pathlib import Path
 
 import pytest
 
+from sheet_study import STUDY
 from touchstone.numerics import devices
 from touchstone.pipeline.orchestration import freshness, stamps
 from touchstone.pipeline.planning.plan import Plan
 from touchstone.pipeline.settings.study import load
-
-STUDY = """base: none
-study: {title: "Digits", device: auto, calibration: held_out}
-sources:
-  digits: {use: sklearn_digits, sha256: "sha256:e34d9899136e13080fb109e32926b3834fe0fff9e83100089bb8e09c9e47ac94"}
-examples:
-  held_out: {use: digits, source: digits, part: calibration, limit: 20}
-evaluations:
-  sheet: {use: data_sheet, question: "What do they look like?", examples: [held_out], resamples: 20}
-"""
 
 
 @pytest.fixture
@@ -29,7 +20,7 @@ def stamped(tmp_path, monkeypatch):
     monkeypatch.setattr(devices, "DRIVER", tmp_path / "nvidiactl")
     monkeypatch.setattr(stamps, "STARTED", time.time_ns() + 10**9)
     monkeypatch.setattr(freshness, "vouched", lambda study: True)
-    Path("sheet.yaml").write_text(STUDY)
+    Path("sheet.yaml").write_text(STUDY.replace("device: cpu", "device: auto"))
     stamps.Stamp(Plan(load("sheet.yaml")), "sheet.yaml", "2", "keep").write()
     monkeypatch.delenv(devices.VARIABLE)
     return tmp_path
