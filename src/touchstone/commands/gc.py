@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from contextlib import nullcontext
 from pathlib import Path
 
 from touchstone.commands._command_line import add_study
@@ -36,10 +37,8 @@ def _limit(text: str) -> float:
 
 def main(options: argparse.Namespace) -> int:
     """List the files, and delete them with --delete; return 3 if another run is active in this folder."""
-    if not options.delete:
-        return collect(options.study, options.limit, options.delete)
     try:
-        with locks.claimed():
+        with locks.claimed() if options.delete else nullcontext():
             return collect(options.study, options.limit, options.delete)
     except locks.Busy as error:
         return locks.report_busy(error)

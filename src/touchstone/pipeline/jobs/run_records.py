@@ -9,7 +9,6 @@ otherwise those of the job's start. The digests in `source` are always those of 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import resource
 import socket
@@ -50,7 +49,7 @@ def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task
         "start": _now(),
         "host": socket.gethostname(),
         "process": {"pid": process.pid, "start": process.start, "command": list(process.command)},
-        **_commit(os.getcwd()),  # noqa: PTH109
+        **_commit(Path.cwd()),
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": platform.platform(),
         # Digests of all bytes; a sidecar's digests of the same files ignore comments.
@@ -67,7 +66,7 @@ def recorded(logs: Path, rule: str, wildcards: dict[str, str], tasks: tuple[Task
 
 def read_ahead() -> None:
     """Read the commit and the versions, so that the jobs which are forked from this process need not."""
-    _commit(os.getcwd())  # noqa: PTH109
+    _commit(Path.cwd())
     _versions()
 
 
@@ -86,13 +85,13 @@ def _used() -> dict[str, float]:
 
 
 @cache
-def _commit(folder: str) -> dict[str, Any]:
+def _commit(folder: Path) -> dict[str, Any]:
     """Return the commit of a folder, and whether tracked files differ; None without git."""
-    commit = git.output(Path(folder), "rev-parse", "HEAD")
+    commit = git.output(folder, "rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "dirty": None}
     # Without git's lock, because a commit that the user makes at that moment would fail.
-    changed = git.output(Path(folder), "--no-optional-locks", "status", "--porcelain", "-uno")
+    changed = git.output(folder, "--no-optional-locks", "status", "--porcelain", "-uno")
     return {"commit": commit.decode().strip(), "dirty": bool(changed)}
 
 
