@@ -47,6 +47,7 @@ def tests(tmp_path, monkeypatch):
         ("step", False, "no test takes a component called step"),
     ],
 )
-def test_a_component_is_judged_by_its_own_tests(tests, capsys, name, passes, words):
+def test_a_component_is_judged_by_its_own_tests(tests, capsys, monkeypatch, name, passes, words):
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
     assert contract._passes(tests, name, dict(os.environ), trace=False) == passes
     assert words in capsys.readouterr().out
