@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from touchstone.adversary.defences import Guarded
@@ -53,8 +54,9 @@ def joint_pgd(
     def direction(weight: float) -> Direction:
         def follow(observation: Observation) -> Tensor:
             counts = observation.flagged & observation.wrong if once_wrong else observation.flagged
-            counted = per_row(counts.to(images.dtype), images)
-            return observation.class_gradient - weight * counted * observation.score_gradient
+            # Not a product with 0, which makes a NaN of an infinite gradient of the score.
+            lowered = torch.where(per_row(counts, images), weight * observation.score_gradient, 0)
+            return observation.class_gradient - lowered
 
         return follow
 

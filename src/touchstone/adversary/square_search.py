@@ -40,10 +40,11 @@ def search_with_squares(
         best: (N, C, H, W), the best point of each row so far.
         best_loss: (N,), its margin loss; a row with +inf is finished and stays as it is.
         queries: forward passes per image.
-        success: an image at whose best point it holds is finished, with the loss +inf; None finishes none.
+        success: an image is finished at the first point for which it holds, with the loss +inf; None finishes none.
 
     Returns:
-        The better of `best` and the point with the highest margin loss, (N, C, H, W), and its loss (N,).
+        The point of a finished image, otherwise the better of `best` and the point with the highest margin loss,
+        (N, C, H, W), and its loss (N,).
 
     References:
         Andriushchenko et al. 2020, algorithms 1 and 2 (L-inf), with squares placed per image.
@@ -56,29 +57,28 @@ def search_with_squares(
     channels, height, width = best.shape[1:]
     # Vertical stripes first; the search starts from them even if they are worse than the image.
     points = ball.project(ball.images + ball.eps * generator.signs((channels, 1, width), best.dtype))
-    logits = model(points)
-    loss = margin_loss(logits, goal.labels)
-    for query in range(1, queries):
-        improved = loss > best_loss[rows]
-        best[rows[improved]], best_loss[rows[improved]] = points[improved], loss[improved]
-        if success is not None and bool((improved & (loss > 0)).any()):
-            over = torch.zeros_like(improved)
-            new = torch.nonzero(improved & (loss > 0))[:, 0]
-            over[new] = success(goal.take(new), ball.take(new), points[new], logits[new])
-            best_loss[rows[over]] = torch.inf
-            rows, points, loss, generator = rows[~over], points[~over], loss[~over], generator.take(~over)
-            ball, goal, logits = ball.take(~over), goal.take(~over), logits[~over]
+    loss = torch.full_like(best_loss[rows], -torch.inf)
+    for query in range(queries):
+        tried = points
+        if query > 0:
+            side = _side(query, queries, height, width)
+            change = 2 * ball.eps * _squares(generator, channels, height, width, side, best.dtype)
+            tried = ball.project(points + change)
+        logits = model(tried)
+        tried_loss = margin_loss(logits, goal.labels)
+        higher, improved = tried_loss > loss, tried_loss > best_loss[rows]
+        points[higher], loss[higher] = tried[higher], tried_loss[higher]
+        best[rows[improved]], best_loss[rows[improved]] = tried[improved], tried_loss[improved]
+        if success is not None and len(wrong := torch.nonzero(tried_loss > 0)[:, 0]):
+            # Not only where the loss rises: the wrong point of a higher loss may be right on the 8-bit grid.
+            over = torch.zeros_like(higher)
+            over[wrong] = success(goal.take(wrong), ball.take(wrong), tried[wrong], logits[wrong])
+            best[rows[over]], best_loss[rows[over]] = tried[over], torch.inf
+            left = ~over
+            rows, points, loss, generator = rows[left], points[left], loss[left], generator.take(left)
+            ball, goal = ball.take(left), goal.take(left)
             if len(rows) == 0:
                 break
-        side = _side(query, queries, height, width)
-        change = 2 * ball.eps * _squares(generator, channels, height, width, side, best.dtype)
-        tried = ball.project(points + change)
-        tried_logits = model(tried)
-        tried_loss = margin_loss(tried_logits, goal.labels)
-        higher = tried_loss > loss
-        points[higher], loss[higher], logits[higher] = tried[higher], tried_loss[higher], tried_logits[higher]
-    improved = loss > best_loss[rows]
-    best[rows[improved]], best_loss[rows[improved]] = points[improved], loss[improved]
     return best, best_loss
 
 

@@ -118,8 +118,9 @@ class _Search:
     def run(self, rows: Tensor, loss: LossOfLogits, steps: int, *, diverse: int = 0) -> None:
         """Raise a loss of some images, from uniform points; with `diverse` classes, these first part in their logits."""
         start = self.ball.random(self.generator)[rows]
-        if diverse and len(rows):
-            start = _diverse(self.model, self.ball.take(rows), start, self.generator.take(rows), diverse)
+        if diverse:
+            direction = 2 * self.generator.uniform((diverse,), start.dtype)[rows] - 1
+            start = _diverse(self.model, self.ball.take(rows), start, direction)
         self._ascend(rows, Goal(self.labels[rows], loss), start, steps)
 
     def run_towards(self, rows: Tensor, rank: int, loss: LossOfLogits, starts: Tensor, steps: int) -> None:
@@ -149,10 +150,9 @@ class _Search:
         self.best[rows], self.loss[rows] = keep_higher(self.best[rows], self.loss[rows], points, loss)
 
 
-def _diverse(model: Model, ball: Ball, points: Tensor, generator: RandomStreams, classes: int) -> Tensor:
-    """Return `points` after steps that move the logits along a random direction."""
-    direction = 2 * generator.uniform((classes,), points.dtype) - 1
-    for _ in range(_DIVERSE_STEPS):
+def _diverse(model: Model, ball: Ball, points: Tensor, direction: Tensor) -> Tensor:
+    """Return `points` after steps that move the logits along a direction (N, K)."""
+    for _ in range(_DIVERSE_STEPS if len(points) else 0):
         _, gradient = loss_and_input_gradient(lambda moved: (model(moved) * direction).sum(1), points)
         points = ball.step(points, gradient, ball.eps)
     return points

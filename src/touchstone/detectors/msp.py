@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from touchstone.contracts import PositiveFloat
 
@@ -18,4 +20,8 @@ def msp(logits: Tensor, *, temperature: PositiveFloat = 1.0) -> Tensor:
     References:
         Hendrycks & Gimpel 2017, section 2.
     """
-    return -(logits / temperature).softmax(dim=1).amax(dim=1)
+    scaled = logits / temperature
+    top, winner = scaled.max(dim=1)
+    others = scaled.scatter(1, winner[:, None], -torch.inf).logsumexp(dim=1)
+    # As a softmax this would be the same number. But where its gradient rounds to 0 for the winner, it turns.
+    return -functional.logsigmoid(top - others).exp()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 
 class PreactBlock(nn.Module):
@@ -19,6 +18,7 @@ class PreactBlock(nn.Module):
 
     def __init__(self, channels: int, filters: int, stride: int, dropout: float) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.first_norm = nn.BatchNorm2d(channels)
         self.first = nn.Conv2d(channels, filters, 3, stride=stride, padding=1, bias=False)
         self.second_norm = nn.BatchNorm2d(filters)
@@ -29,9 +29,9 @@ class PreactBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features (N, filters, H / stride, W / stride)."""
-        active = functional.relu(self.first_norm(features))
+        active = self.relu(self.first_norm(features))
         shortcut = features if self.shortcut is None else self.shortcut(active)
-        inner = functional.relu(self.second_norm(self.first(active)))
+        inner = self.relu(self.second_norm(self.first(active)))
         outputs: Tensor = shortcut + self.second(self.dropout(inner))
         return outputs
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from touchstone.contracts import PositiveInt
 
@@ -13,6 +12,7 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.conv1 = nn.Conv2d(channels, filters, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(filters)
         self.conv2 = nn.Conv2d(filters, filters, 3, padding=1, bias=False)
@@ -22,13 +22,15 @@ class _Block(nn.Module):
         self.shortcut = nn.Sequential(*(shortcut if changes else []))
 
     def forward(self, features: Tensor) -> Tensor:
-        inner = functional.relu(self.bn1(self.conv1(features)))
-        return functional.relu(self.bn2(self.conv2(inner)) + self.shortcut(features))
+        inner = self.relu(self.bn1(self.conv1(features)))
+        outputs: Tensor = self.relu(self.bn2(self.conv2(inner)) + self.shortcut(features))
+        return outputs
 
 
 class _ResNet(nn.Module):
     def __init__(self, channels: int, classes: int, width: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.layer1 = nn.Sequential(_Block(width, width, 1), _Block(width, width, 1))
@@ -38,7 +40,7 @@ class _ResNet(nn.Module):
         self.linear = nn.Linear(8 * width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        features = functional.relu(self.bn1(self.conv1(images)))
+        features = self.relu(self.bn1(self.conv1(images)))
         features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
         logits: Tensor = self.linear(features.mean((2, 3)))
         return logits

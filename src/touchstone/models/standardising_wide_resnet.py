@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from touchstone.contracts import PositiveInt
 
@@ -16,6 +15,7 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv1 = nn.Conv2d(channels, filters, 3, stride=stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(filters)
@@ -24,9 +24,9 @@ class _Block(nn.Module):
         self.convShortcut = nn.Conv2d(channels, filters, 1, stride=stride, bias=False) if changes else None
 
     def forward(self, features: Tensor) -> Tensor:
-        active = functional.relu(self.bn1(features))
+        active = self.relu(self.bn1(features))
         shortcut = features if self.convShortcut is None else self.convShortcut(active)
-        outputs: Tensor = shortcut + self.conv2(functional.relu(self.bn2(self.conv1(active))))
+        outputs: Tensor = shortcut + self.conv2(self.relu(self.bn2(self.conv1(active))))
         return outputs
 
 
@@ -44,6 +44,7 @@ class _Stage(nn.Module):
 class _WideResNet(nn.Module):
     def __init__(self, channels: int, classes: int, blocks: int, width: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.conv1 = nn.Conv2d(channels, 16, 3, padding=1, bias=False)
         self.block1 = _Stage(16, 16 * width, blocks, 1)
         self.block2 = _Stage(16 * width, 32 * width, blocks, 2)
@@ -55,7 +56,7 @@ class _WideResNet(nn.Module):
         mean, std = images.mean((1, 2, 3), keepdim=True), images.std((1, 2, 3), keepdim=True)
         least = 1 / math.sqrt(images[0].numel())
         features = self.conv1((images - mean) / torch.clamp_min(std, least))
-        features = functional.relu(self.bn1(self.block3(self.block2(self.block1(features)))))
+        features = self.relu(self.bn1(self.block3(self.block2(self.block1(features)))))
         logits: Tensor = self.fc(features.mean((2, 3)))
         return logits
 

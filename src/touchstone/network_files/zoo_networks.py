@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Activation = Callable[[Tensor], Tensor]
-ACTIVATIONS: dict[str, Activation] = {"relu": functional.relu, "silu": functional.silu}
+# Activations are modules, because smooth surrogates of an adaptive attack replace modules.
+Activation = Callable[[], nn.Module]
+ACTIVATIONS: dict[str, Activation] = {"relu": nn.ReLU, "silu": nn.SiLU}
 
 
 def _convolution(channels: int, filters: int, size: int, stride: int = 1, padding: int = 0) -> nn.Conv2d:
@@ -24,6 +25,7 @@ def _convolution(channels: int, filters: int, size: int, stride: int = 1, paddin
 class _WideBlock(nn.Module):
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv1 = _convolution(channels, filters, 3, stride, 1)
         self.bn2 = nn.BatchNorm2d(filters)
@@ -31,9 +33,9 @@ class _WideBlock(nn.Module):
         self.convShortcut = _convolution(channels, filters, 1, stride) if channels != filters else None
 
     def forward(self, features: Tensor) -> Tensor:
-        active = functional.relu(self.bn1(features))
+        active = self.relu(self.bn1(features))
         shortcut = features if self.convShortcut is None else self.convShortcut(active)
-        outputs: Tensor = shortcut + self.conv2(functional.relu(self.bn2(self.conv1(active))))
+        outputs: Tensor = shortcut + self.conv2(self.relu(self.bn2(self.conv1(active))))
         return outputs
 
 
@@ -63,6 +65,7 @@ def _stages(make: Callable[[int, int, int], nn.Module], widths: Sequence[int], c
 class _WideResNet(nn.Module):
     def __init__(self, classes: int, depth: int, width: int, standardise: bool) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         widths = [16 * width, 32 * width, 64 * width]
         stages = _stages(_WideBlock, widths, [(depth - 4) // 6] * 3, 16, [1, 2, 2])
         self.standardise = standardise
@@ -76,7 +79,7 @@ class _WideResNet(nn.Module):
             mean, std = images.mean((1, 2, 3), keepdim=True), images.std((1, 2, 3), keepdim=True)
             images = (images - mean) / torch.clamp_min(std, 1 / math.sqrt(images[0].numel()))
         features = self.block3(self.block2(self.block1(self.conv1(images))))
-        logits: Tensor = self.fc(functional.relu(self.bn1(features)).mean((2, 3)))
+        logits: Tensor = self.fc(self.relu(self.bn1(features)).mean((2, 3)))
         return logits
 
 
@@ -88,7 +91,7 @@ def _padded(features: Tensor, stride: int) -> Tensor:
 class _DeepMindBlock(nn.Module):
     def __init__(self, channels: int, filters: int, stride: int, activation: Activation) -> None:
         super().__init__()
-        self.stride, self.activation = stride, activation
+        self.stride, self.activation = stride, activation()
         self.batchnorm_0 = nn.BatchNorm2d(channels)
         self.conv_0 = _convolution(channels, filters, 3, stride)
         self.batchnorm_1 = nn.BatchNorm2d(filters)
@@ -107,7 +110,7 @@ class _DeepMindWideResNet(nn.Module):
     def __init__(self, classes: int, depth: int, width: int, activation: Activation) -> None:
         super().__init__()
         widths = [16 * width, 32 * width, 64 * width]
-        self.activation = activation
+        self.activation = activation()
         self.init_conv = _convolution(3, 16, 3, 1, 1)
         stages = _stages(partial(_DeepMindBlock, activation=activation), widths, [(depth - 4) // 6] * 3, 16, [1, 2, 2])
         self.layer = nn.Sequential(*(_Group("block", stage) for stage in stages))
@@ -123,7 +126,7 @@ class _DeepMindWideResNet(nn.Module):
 class _DeepMindPreactBlock(nn.Module):
     def __init__(self, channels: int, filters: int, stride: int, activation: Activation) -> None:
         super().__init__()
-        self.stride, self.activation = stride, activation
+        self.stride, self.activation = stride, activation()
         self.batchnorm_0 = nn.BatchNorm2d(channels)
         self.conv_2d_1 = _convolution(channels, filters, 3, stride)
         self.batchnorm_1 = nn.BatchNorm2d(filters)
@@ -143,7 +146,7 @@ class _DeepMindPreactResNet(nn.Module):
     def __init__(self, classes: int, activation: Activation, width: int) -> None:
         super().__init__()
         widths = [width, 2 * width, 4 * width, 8 * width]
-        self.activation = activation
+        self.activation = activation()
         self.conv_2d = _convolution(3, width, 3, 1, 1)
         stages = _stages(partial(_DeepMindPreactBlock, activation=activation), widths, [2] * 4, width, [1, 2, 2, 2])
         self.layer_0, self.layer_1, self.layer_2, self.layer_3 = (nn.Sequential(*stage) for stage in stages)
@@ -161,6 +164,7 @@ class _Bottleneck(nn.Module):
 
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         inside = filters // 4
         self.conv1, self.bn1 = _convolution(channels, inside, 1), nn.BatchNorm2d(inside)
         self.conv2, self.bn2 = _convolution(inside, inside, 3, stride, 1), nn.BatchNorm2d(inside)
@@ -171,14 +175,16 @@ class _Bottleneck(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        inner = functional.relu(self.bn1(self.conv1(features)))
-        inner = functional.relu(self.bn2(self.conv2(inner)))
-        return functional.relu(self.bn3(self.conv3(inner)) + self.shortcut(features))
+        inner = self.relu(self.bn1(self.conv1(features)))
+        inner = self.relu(self.bn2(self.conv2(inner)))
+        outputs: Tensor = self.relu(self.bn3(self.conv3(inner)) + self.shortcut(features))
+        return outputs
 
 
 class _BasicBlock(nn.Module):
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.conv1, self.bn1 = _convolution(channels, filters, 3, stride, 1), nn.BatchNorm2d(filters)
         self.conv2, self.bn2 = _convolution(filters, filters, 3, 1, 1), nn.BatchNorm2d(filters)
         changes = stride != 1 or channels != filters
@@ -187,13 +193,15 @@ class _BasicBlock(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        inner = functional.relu(self.bn1(self.conv1(features)))
-        return functional.relu(self.bn2(self.conv2(inner)) + self.shortcut(features))
+        inner = self.relu(self.bn1(self.conv1(features)))
+        outputs: Tensor = self.relu(self.bn2(self.conv2(inner)) + self.shortcut(features))
+        return outputs
 
 
 class _PreactBlock(nn.Module):
     def __init__(self, channels: int, filters: int, stride: int, active_shortcut: bool) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.active_shortcut = active_shortcut
         self.bn1, self.conv1 = nn.BatchNorm2d(channels), _convolution(channels, filters, 3, stride, 1)
         self.bn2, self.conv2 = nn.BatchNorm2d(filters), _convolution(filters, filters, 3, 1, 1)
@@ -201,9 +209,9 @@ class _PreactBlock(nn.Module):
         self.shortcut = nn.Sequential(*([_convolution(channels, filters, 1, stride)] if changes else []))
 
     def forward(self, features: Tensor) -> Tensor:
-        active = functional.relu(self.bn1(features))
+        active = self.relu(self.bn1(features))
         source = active if self.active_shortcut and len(self.shortcut) else features
-        outputs: Tensor = self.shortcut(source) + self.conv2(functional.relu(self.bn2(self.conv1(active))))
+        outputs: Tensor = self.shortcut(source) + self.conv2(self.relu(self.bn2(self.conv1(active))))
         return outputs
 
 
@@ -212,6 +220,7 @@ class _ResNet(nn.Module):
 
     def __init__(self, stages: Sequence[Sequence[nn.Module]], stem: int, width: int, classes: int, norm: str) -> None:
         super().__init__()
+        self.relu = nn.ReLU()
         self.norm = norm
         self.conv1 = _convolution(3, stem, 3, 1, 1)
         self.layer1, self.layer2, self.layer3, self.layer4 = (nn.Sequential(*stage) for stage in stages)
@@ -222,10 +231,10 @@ class _ResNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         features = self.conv1(images)
         if self.norm == "bn1":
-            features = functional.relu(self.get_submodule("bn1")(features))
+            features = self.relu(self.get_submodule("bn1")(features))
         features = self.layer4(self.layer3(self.layer2(self.layer1(features))))
         if self.norm == "bn":
-            features = functional.relu(self.get_submodule("bn")(features))
+            features = self.relu(self.get_submodule("bn")(features))
         logits: Tensor = self.linear(features.mean((2, 3)))
         return logits
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from touchstone.adaptive.joint_pgd import joint_pgd
 from touchstone.adaptive.mimicry import mimicry
 from touchstone.adversary.defences import Guarded, smoothed, typical_of
 from touchstone.adversary.evasion import evade, flat_scores
@@ -78,3 +79,17 @@ def test_gradient_norms_are_compared_as_logarithms():
 def test_mimicry_refuses_a_defence_of_which_nothing_typical_is_known():
     with pytest.raises(ValueError, match="no typical values of logits"):
         mimicry(with_dead_relu(), torch.zeros(1, 1, 2, 2), torch.zeros(1, dtype=torch.int64), draws(1))
+
+
+def test_joint_pgd_moves_an_unflagged_image_whose_score_has_an_infinite_gradient():
+    images, labels = torch.full((1, 1, 2, 2), 0.5), torch.zeros(1, dtype=torch.int64)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([[0.0] * 4, [1.0] * 4]))
+        model[1].bias.copy_(torch.tensor([0.0, -2.1]))
+    # The score is 0 below the flag, where its square root has an infinite slope.
+    defence = Guarded(model, lambda logits: (0 * logits[:, 0]).sqrt(), ("logits",), {}, 1.0, 1.0, {})
+
+    found = joint_pgd(defence, images, labels, draws(1), eps=0.1, steps=5)
+
+    assert found.isfinite().all() and model(found).argmax(1).tolist() == [1]

@@ -120,3 +120,17 @@ def test_two_and_three_classes_are_attacked(victim):
             clean = model(victim.images).argmax(1) == labels
         found = attack_suite(model, victim.images, labels, victim.draws(), eps=0.15, **FEW)
         assert (model(found).argmax(1) == labels).sum() < clean.sum() - 5
+
+
+def test_no_two_draws_of_an_image_are_the_same(victim, monkeypatch):
+    drawn, bits = [], RandomStreams._bits
+
+    def counting(streams, shape):
+        values = bits(streams, shape)
+        drawn.append(streams.count)
+        return values
+
+    monkeypatch.setattr(RandomStreams, "_bits", counting)
+    run(victim, eps=0.02, **FEW | {"restarts": 5, "queries": 0})
+
+    assert len(drawn) > 8 and len(set(drawn)) == len(drawn)

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from touchstone.adversary.losses import margin_loss
-from touchstone.adversary.square_search import _side, _squares
+from touchstone.adversary.perturbations import Ball
+from touchstone.adversary.square_search import _side, _squares, search_with_squares
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.random_sign import random_sign
 from touchstone.attacks.square import square
@@ -78,3 +79,24 @@ def test_stopping_at_success_gives_the_same_robust_accuracy(victim):
     full, stopped = [victim.still_right(run(victim, eps=0.1, queries=100, stop_on_success=stop)) for stop in (0, 1)]
 
     assert torch.equal(full, stopped)
+
+
+def test_a_wrong_point_of_a_lower_loss_still_ends_the_search_if_it_is_a_success():
+    images, labels = torch.full((2, 1, 4, 4), 0.5), torch.zeros(2, dtype=torch.int64)
+    earlier = torch.tensor([5.0, -5.0])  # the first image has a wrong point, which was right on the grid
+
+    def every_wrong_point(goal, ball, points, logits):
+        return goal.reached(logits)
+
+    found, loss = search_with_squares(
+        lambda points: torch.tensor([[0.0, 1.0]]).expand(len(points), 2),
+        labels,
+        Ball(images, 0.1),
+        RandomStreams(0, "attack", torch.arange(2)),
+        images,
+        earlier,
+        queries=3,
+        success=every_wrong_point,
+    )
+
+    assert loss.isinf().all() and (found != images).flatten(1).any(1).all()

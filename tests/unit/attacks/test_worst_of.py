@@ -8,6 +8,7 @@ from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.uniform_noise import uniform_noise
 from touchstone.attacks.worst_of import worst_of
+from touchstone.numerics.tensors import RandomStreams
 
 
 def test_worst_of_fools_exactly_what_any_of_its_attacks_fools(victim):
@@ -53,3 +54,20 @@ def test_an_image_that_was_fooled_is_not_attacked_again(victim):
 def test_worst_of_nothing_is_an_error(victim):
     with pytest.raises(ValueError, match="at least one attack"):
         worst_of(victim.model, victim.images, victim.labels, victim.draws(), attacks=[])
+
+
+def test_a_success_that_the_rounding_to_eight_bits_undoes_does_not_end_the_search():
+    def brighter(model, images, labels, generator, *, steps):
+        return images + steps / 255
+
+    def model(images):
+        return torch.stack([torch.zeros(len(images)), images.flatten(1).sum(1) - images[0].numel() * 100.2 / 255], 1)
+
+    images, labels = torch.full((3, 1, 2, 2), 100 / 255), torch.zeros(3, dtype=torch.int64)
+    draws = RandomStreams(0, "attack", torch.arange(3))
+
+    found = worst_of(
+        model, images, labels, draws, attacks=[partial(brighter, steps=0.5), partial(brighter, steps=2.0)]
+    )
+
+    torch.testing.assert_close(found, images + 2 / 255)

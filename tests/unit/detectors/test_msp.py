@@ -33,3 +33,15 @@ def test_msp_agrees_with_pytorch_ood(temperature):
     logits = 4 * torch.randn(30, 10, generator=torch.Generator().manual_seed(0))
 
     torch.testing.assert_close(msp(logits, temperature=temperature), reference.score(logits, temperature))
+
+
+@pytest.mark.parametrize("lead", [3.0, 17.0, 40.0])
+def test_the_gradient_of_a_confident_row_leads_where_that_of_double_precision_does(lead):
+    exact = torch.tensor([[lead, 0.0, -1.0]], dtype=torch.float64, requires_grad=True)
+    top, others = exact[0, 0], exact[0, 1:].logsumexp(0)
+    (expected,) = torch.autograd.grad(-1 / (1 + (others - top).exp()), exact)
+    row = exact.detach().float().requires_grad_()
+
+    (gradient,) = torch.autograd.grad(msp(row).sum(), row)
+
+    torch.testing.assert_close(gradient.double(), expected, rtol=1e-5, atol=0)

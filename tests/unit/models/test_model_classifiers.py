@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from touchstone.adversary.defences import with_softplus
 from touchstone.models._residual import PreactBlock
 from touchstone.models.densenet_bc import densenet_bc
 from touchstone.models.ensemble import ensemble
@@ -14,10 +15,12 @@ from touchstone.models.logistic_regression import logistic_regression
 from touchstone.models.maxout import maxout
 from touchstone.models.mlp import mlp
 from touchstone.models.preact_resnet18 import preact_resnet18
+from touchstone.models.resnet18 import resnet18
 from touchstone.models.shallow_rbf import shallow_rbf
 from touchstone.models.sigmoid_top import sigmoid_top
 from touchstone.models.small_cnn import small_cnn
 from touchstone.models.softmax_regression import softmax_regression
+from touchstone.models.standardising_wide_resnet import standardising_wide_resnet
 from touchstone.models.wide_resnet import wide_resnet
 from touchstone.numerics.tensors import RandomStreams
 from touchstone.training.one_versus_rest import one_versus_rest
@@ -181,3 +184,20 @@ def test_a_preactivation_block_without_weights_is_the_identity():
     features = torch.rand(2, 3, 4, 4)
 
     torch.testing.assert_close(block(features), features)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        partial(preact_resnet18, COLOUR, width=2),
+        partial(wide_resnet, COLOUR, depth=10, width=1),
+        partial(resnet18, COLOUR, width=2),
+        partial(standardising_wide_resnet, COLOUR, depth=10, width=1),
+    ],
+)
+def test_every_relu_of_a_residual_network_is_a_module_that_a_smooth_surrogate_replaces(network, monkeypatch):
+    smooth = with_softplus(network(10))
+    monkeypatch.setattr(torch, "relu", pytest.fail)
+    monkeypatch.setattr(functional, "relu", pytest.fail)
+
+    assert smooth(torch.rand(2, *COLOUR)).shape == (2, 10)
