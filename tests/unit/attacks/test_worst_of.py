@@ -8,7 +8,7 @@ from touchstone.attacks.fgsm import fgsm
 from touchstone.attacks.pgd import pgd
 from touchstone.attacks.uniform_noise import uniform_noise
 from touchstone.attacks.worst_of import worst_of
-from touchstone.numerics.tensors import RandomStreams
+from touchstone.numerics.tensors import RandomStreams, to_grid_towards
 
 
 def test_worst_of_fools_exactly_what_any_of_its_attacks_fools(victim):
@@ -26,7 +26,11 @@ def test_worst_of_returns_the_first_success_and_else_the_highest_margin_loss(vic
     attacks = [partial(uniform_noise, eps=0.1), partial(fgsm, eps=0.1), partial(pgd, eps=0.1, steps=5)]
     single = [attack(victim.model, victim.images, victim.labels, victim.draws()) for attack in attacks]
     with torch.no_grad():
-        margins = torch.stack([margin_loss(victim.model(images), victim.labels) for images in single], 1)
+        as_it_is, rounded = (
+            torch.stack([margin_loss(victim.model(images), victim.labels) for images in sets], 1)
+            for sets in (single, [to_grid_towards(images, victim.images) for images in single])
+        )
+    margins = torch.minimum(as_it_is, rounded)
 
     found = worst_of(victim.model, victim.images, victim.labels, victim.draws(), attacks=attacks)
 
