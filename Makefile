@@ -136,6 +136,7 @@ tables: .venv/development               ## rewrite the tables and pictures of RE
 
 locks: .venv/development                ## resolve the locks again from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml $(RUN_TIME) --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
+	@sed -i "s/^# requirements.lock: .*/# requirements.lock: sha256:$$(sha256sum requirements.lock | cut -d' ' -f1)/" workflow/envs/touchstone.post-deploy.sh
 	@$(BIN)/uv pip compile pyproject.toml --group library-tests --constraint requirements.lock --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-library.lock
 	@$(BIN)/uv pip compile pyproject.toml $(RUN_TIME) --extra dev --constraint requirements.lock --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-dev.lock
 	@$(BIN)/uv pip compile --group pyproject.toml:cluster --no-deps --constraint requirements.lock --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-cluster.lock

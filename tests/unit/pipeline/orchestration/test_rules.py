@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from touchstone import plugins
+from touchstone.digests import file_digest
 from touchstone.pipeline.orchestration import rules
 
 SCRIPT = Path(__file__).parents[4] / "workflow/envs/touchstone.post-deploy.sh"
@@ -50,3 +51,9 @@ def test_the_conda_environment_is_filled_from_touchstones_lock_not_from_the_user
     done = subprocess.run(["bash", str(copy)], env=variables, capture_output=True, text=True, check=True)
 
     assert Path(done.stdout.splitlines()[-1]).resolve() == tmp_path / lock / "requirements.lock"
+
+
+def test_a_new_lock_makes_a_new_conda_environment():
+    digest = file_digest(SCRIPT.parents[2] / "requirements.lock")
+
+    assert f"\n# requirements.lock: {digest}\n" in SCRIPT.read_text(), "renew it: `make locks` does, by sed"
