@@ -70,8 +70,6 @@ def test_a_success_that_the_rounding_to_eight_bits_undoes_does_not_end_the_searc
     images, labels = torch.full((3, 1, 2, 2), 100 / 255), torch.zeros(3, dtype=torch.int64)
     draws = RandomStreams(0, "attack", torch.arange(3))
 
-    found = worst_of(
-        model, images, labels, draws, attacks=[partial(brighter, steps=0.5), partial(brighter, steps=2.0)]
-    )
+    found = worst_of(model, images, labels, draws, attacks=[partial(brighter, steps=0.5), partial(brighter, steps=2.0)])
 
     torch.testing.assert_close(found, images + 2 / 255)
