@@ -31,11 +31,13 @@ def _p_value(verdict: Verdict) -> float | None:
     criterion = verdict.claim
     if not isinstance(criterion, Criterion) or criterion.kind != KINDS[0]:
         return None
-    if verdict.word not in DECIDED:
-        return 1.0 if verdict.word == INCONCLUSIVE else None
+    if verdict.word not in (*DECIDED, INCONCLUSIVE):
+        return None
     judged = [(part, side) for part in verdict.parts if not part.breaks and (side := _sides(part)) is not None]
     if not judged:
         return None
+    if verdict.word == INCONCLUSIVE:
+        return 1.0
     if verdict.word == CONFIRMED:  # every number has to meet its bound
         return min(1.0, 2 * max(met for _, (met, _) in judged))
     # One number that misses its bound is enough, also if it is that of the worst seed.

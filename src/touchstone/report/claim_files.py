@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields, replace
 
 from touchstone.claims.criteria import MARKS, Book, Criterion
-from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, said, sentence
+from touchstone.claims.sentences import said
+from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, sentence
 from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics.wording import NARROW, bracketed, plain, written
 

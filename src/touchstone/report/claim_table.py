@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from touchstone.claims.criteria import Book, Criterion
 from touchstone.claims.measurements import EQUAL
+from touchstone.claims.sentences import said
 from touchstone.claims.verdicts import (
     CONFIRMED,
     DOWN,
@@ -25,7 +26,6 @@ from touchstone.claims.verdicts import (
     Verdict,
     is_difference,
     required,
-    said,
 )
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup

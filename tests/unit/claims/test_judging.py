@@ -4,7 +4,8 @@ import pytest
 from hand_made_claims import ASKED, SETS, asks, book, networks, one, role, row, verdicts
 
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import required, said
+from touchstone.claims.sentences import said
+from touchstone.claims.verdicts import required
 from touchstone.report.claim_files import claim_rows
 from touchstone.report.claim_table import page_lines
 

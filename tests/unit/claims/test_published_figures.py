@@ -147,6 +147,10 @@ def test_fewer_than_three_networks_have_no_direction():
     assert figure(networks(0.9, seeds=(0, 1)), S9_1=asks(at_least=0.8, no_effect=0.5) | SCALES).word == "inconclusive"
 
 
+def test_the_range_of_the_seeds_has_no_direction():
+    assert figure(networks(0.9, method="range"), S9_1=asks(at_least=0.8, no_effect=0.5) | SCALES).word == "inconclusive"
+
+
 def test_a_stuck_attack_has_no_direction():
     stuck = {"metric": "no_gradient", "at_most": 0.05}
     rows = [*networks(0.9), *networks(0.8, metric="no_gradient")]

@@ -3,7 +3,8 @@
 import pytest
 from hand_made_claims import ASKED, asks, mean, networks, one, role, row
 
-from touchstone.claims.verdicts import ATTACKERS, FEWEST_SEEDS, STATUSES, said
+from touchstone.claims.sentences import said
+from touchstone.claims.verdicts import ATTACKERS, FEWEST_SEEDS, STATUSES
 
 AT_LEAST = asks(at_least=0.8)
 
@@ -58,6 +59,29 @@ def test_three_networks_are_needed_also_where_each_has_to_pass(seeds, word):
     verdict = one(networks(0.9, seeds=seeds), AT_LEAST | {"seeds": "each"})
 
     assert (verdict.word, verdict.notes) == (word, () if word == "confirmed" else ("2 seeds",))
+
+
+@pytest.mark.parametrize("comparison", [{"at_least": 0.8}, {"at_most": 0.8}, {"between": [0.1, 0.3]}])
+@pytest.mark.parametrize("value", [0.2, 0.9])
+def test_the_range_of_the_seeds_is_no_interval_and_decides_nothing(comparison, value):
+    verdict = one(networks(value, method="range"), asks(**comparison, no_effect=0.5))
+
+    assert (verdict.word, verdict.holm) == ("inconclusive", None)
+    assert verdict.notes == ("the brackets are the least and the greatest seed, not an interval",)
+    assert verdict.parts[0].notes == verdict.notes
+
+
+def test_the_range_of_the_seeds_is_enough_where_every_seed_has_to_be_equal():
+    assert one(networks(0.9, method="range"), asks(equals=0.9)).word == "confirmed"
+
+
+def test_the_range_of_one_number_of_two_is_named():
+    tests = [{"name": "accuracy", "at_least": 0.8}, {"name": "a count", "metric": "b", "at_least": 0.8}]
+    rows = [*networks(0.9), *networks(0.9, metric="b", method="range")]
+
+    assert one(rows, {"tests": tests}).notes == (
+        "the brackets of a count are the least and the greatest seed, not an interval",
+    )
 
 
 def test_a_number_without_a_network_needs_no_seeds():
