@@ -263,7 +263,7 @@ def test_holms_decisions_stand_until_the_first_that_does_not():
 
 # --- coverage: a small part of benchmarks/interval_coverage.py, with the same random numbers each time -------------
 
-CELLS = [("share", 0.05), ("difference", 0.0), ("difference", 0.05), ("difference", 0.1), ("sr", 0.0)]
+CELLS = [("share", 0.05), ("difference", 0.0), ("difference", 0.05), ("difference", 0.1), ("sr", 0.0), ("opposed", 0.0)]
 REPLICATIONS = 150
 ENOUGH = LEAST - 2 * np.sqrt(LEAST * (1 - LEAST) / REPLICATIONS)  # two standard errors below, with so few
 
