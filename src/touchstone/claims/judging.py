@@ -45,13 +45,15 @@ class StudyClaims(NamedTuple):
 
     data: its in-distribution data, by which bounds differ. components: {evaluation: its component}. claims: {criterion:
     the entries that play its roles, or the reason why the study does not ask it}. second_look: the claims that another
-    study left open and that this one extends; it judges no others.
+    study left open and that this one extends; it judges no others. at_paper_scale: {criterion: the published figures
+    that the study measures on the paper's own data and network}.
     """
 
     data: str
     components: Mapping[str, str]
     claims: Mapping[str, str | Chosen]
     second_look: Collection[str] = ()
+    at_paper_scale: Mapping[str, Collection[str]] = {}
 
 
 def judge(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> list[Verdict]:
@@ -96,7 +98,7 @@ def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdi
     unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
     if unmet:
         return Verdict(criterion, NOT_RUN, notes=tuple(f"asked only where {sentence(part)}" for part in unmet))
-    verdict = _weighed(criterion, parts, study.data)
+    verdict = replace(_weighed(criterion, parts, study.data), itself=tuple(study.at_paper_scale.get(criterion.id, ())))
     open_needs = [part for part in needed if part.word == INCONCLUSIVE]
     return replace(
         verdict,

@@ -117,6 +117,7 @@ class Verdict:
             is no decision.
         judged_by: of a published figure, the criteria that scale it down.
         confidence: of the intervals that decided.
+        itself: of a criterion, the published figures that it measures on the paper's own data and network.
     """
 
     claim: Published | Criterion
@@ -127,6 +128,7 @@ class Verdict:
     holm: bool | None = None
     judged_by: tuple[str, ...] = ()
     confidence: float = CONFIDENCE
+    itself: tuple[str, ...] = ()
 
     @property
     def missing(self) -> bool:

@@ -77,7 +77,7 @@ class ClaimLine(NamedTuple):
     why: str = ""
     when: str = ""
     decides: tuple[tuple[str, str], ...] = ()
-    comparable: bool = False  # measured on the data and the network of the paper
+    incomparable: str = ""  # why its numbers cannot be compared with the published figures, and with which of them
 
 
 def page_lines(
@@ -116,11 +116,17 @@ def page_lines(
             why=_why(verdict.word, parts[0]) if parts else "",
             when=_when(criterion) if criterion else "",
             decides=tuple(_decided(verdict.claim.id, verdicts)),
-            comparable=criterion is not None and criterion.paper_scale,
+            incomparable=_incomparable(criterion, verdict) if criterion else "",
         )
         by_numbers = criterion and line.numbers and line.word != NOT_RUN
         (judged if by_numbers else others).append(line)
     return judged, others
+
+
+def _incomparable(criterion: Criterion, verdict: Verdict) -> str:
+    others = [name for name in criterion.scales if name not in verdict.itself]
+    which = f" than those of {', '.join(others)}" if verdict.itself else ""
+    return f"other data and networks{which}" if others else ""
 
 
 def _when(criterion: Criterion) -> str:

@@ -86,8 +86,12 @@ def test_a_number_whose_interval_has_no_other_confidence_is_not_in_the_family(me
 
 
 def test_a_published_figure_neither_stands_nor_falls():
-    block = asks(metric="m0", **AT_LEAST) | {"scales": ["P9-1"], "paper_scale": True}
-    found = verdicts([mean(**ONE_OF_MANY | number(0.01), metric="m0")], S9_1=block)
+    block = (
+        asks(metric="m0", **AT_LEAST)
+        | {"scales": ["P9-1"]}
+        | {"paper_scale": {"P9-1": {"data": "mnist", "settings": {"net": {"model": {"component": "maxout"}}}}}}
+    )
+    found = verdicts([mean(**ONE_OF_MANY | number(0.01), metric="m0")], itself=["S9-1"], S9_1=block)
 
     assert (found["S9-1"].holm, found["P9-1"].word, found["P9-1"].holm) == (True, "confirmed", None)
 
