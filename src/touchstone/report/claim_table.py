@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from touchstone.claims.criteria import Book, Criterion
+from touchstone.claims.criteria import Book, Condition, Criterion
 from touchstone.claims.measurements import EQUAL
-from touchstone.claims.sentences import said
+from touchstone.claims.sentences import farthest, said
 from touchstone.claims.verdicts import (
     CONFIRMED,
     DOWN,
@@ -182,15 +182,16 @@ def _band(part: Part) -> tuple[float, float] | None:
 
 
 def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumber]) -> Markup:
-    """Return the criterion's sentence with each number as a button; of several things, the weakest by its name."""
+    """Return the criterion's sentence with each number as a button; of several things, the farthest from its bound."""
 
-    def button(condition: object) -> Markup:
-        for part, one in zip(parts, shown, strict=True):
-            if part.condition is condition:
-                name = markup.breakable(part.quantity.which)
-                which = Markup(" <span>({})</span>").format(name) if part.quantity.which else ""
-                return markup.number(one.number, one.name) + which
-        return Markup("not measured")
+    def button(condition: Condition) -> Markup:
+        part = farthest(condition, parts)
+        if part is None:
+            return Markup("not measured")
+        one = shown[parts.index(part)]
+        name = markup.breakable(part.quantity.which)
+        which = Markup(" <span>({})</span>").format(name) if part.quantity.which else ""
+        return markup.number(one.number, one.name) + which
 
     numbers = [button(test) for test in criterion.tests]
     breaking = button(criterion.breaks) if criterion.breaks else Markup()

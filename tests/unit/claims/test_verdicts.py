@@ -253,3 +253,34 @@ def test_the_sentence_of_a_claim_about_several_things_names_the_weakest():
     verdict = one(rows, block, claims={"S9-1": ASKED | {"net": ["cnn", "mlp"]}})
 
     assert "50.0\u202f% [48.0, 52.0]" in said(verdict) and "90.0" not in said(verdict)
+
+
+@pytest.mark.parametrize(
+    ("asked", "extreme", "other"),
+    [({"at_most": 0.3}, 0.5, 0.4), ({"at_least": 0.7}, 0.5, 0.6), ({"above": 0.7}, 0.5, 0.6)],
+)
+def test_a_sentence_has_the_number_farthest_from_its_bound_whichever_is_surest(asked, extreme, other):
+    """ "At most 40 %" is wrong beside 50 %, also if only the 40 % miss their bound for certain."""
+    block = asks(**asked) | role(net="each classifiers") | {"says": "{0}"}
+    rows = [*networks(extreme, 0.2, 0.8, entry="unsure"), *networks(other, entry="sure")]
+
+    verdict = one(rows, block, claims={"S9-1": ASKED | {"net": ["sure", "unsure"]}})
+
+    assert (verdict.word, verdict.parts[0].quantity.which) == ("not confirmed", "sure")
+    assert said(verdict).startswith("50.0") and said(verdict).endswith("(unsure)")
+
+
+def test_a_sentence_has_the_number_that_breaks_its_claim_most():
+    breaks = {"name": "left", "metric": "left", "above": 0.4}
+    block = asks(at_least=0.1) | role(net="each classifiers") | {"breaks": breaks, "says": "{0} {breaks}"}
+    nets = {"surely": (0.5, 0.45, 0.55), "most": (0.6, 0.3, 0.9)}
+    rows = [
+        row
+        for net, ends in nets.items()
+        for row in (*networks(0.5, entry=net), *networks(*ends, entry=net, metric="left"))
+    ]
+
+    verdict = one(rows, block | {"broken_by": ["S9-1"]}, claims={"S9-1": ASKED | {"net": list(nets)}})
+
+    assert verdict.attacker == "broken"
+    assert said(verdict).endswith("60.0\u202f% [30.0, 90.0] (most)")
