@@ -32,7 +32,7 @@ from touchstone.report import markup
 from touchstone.report.claim_files import criterion_of, kind_of, published_figures
 from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.sanity_checks import Doubts
-from touchstone.statistics.wording import RANGE, bracketed, what_brackets_are
+from touchstone.statistics.wording import RANGE, bracketed, what_brackets_are, written
 
 PUNCTUATED = re.compile(r"\{\w+\}[,.;:)]+")  # a number's place and what must stay on its line
 
@@ -221,10 +221,11 @@ def _number(part: Part, number: Number, verdict: Verdict, doubts: Doubts) -> Num
     doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
     title = f"{_how(part, verdict.confidence)}; n = {part.quantity.n}"
     title += f"; a check of an attack behind it failed: {doubt}" if doubt else ""
-    more = part.quantity.digits_beside(part.bound)  # of the ends, which decide; an audit compares the number's own text
+    more = part.quantity.digits_beside(part.bound)
+    text = written(part.quantity.value, part.quantity.unit, more)
     low, high = (end if math.isfinite(end) else None for end in part.quantity[1:3])
     interval = bracketed(low, high, part.quantity.unit, more) if more and number.interval else number.interval
-    return number._replace(title=title, doubt=doubt, interval=interval)
+    return number._replace(text=text, title=title, doubt=doubt, interval=interval)
 
 
 def _how(part: Part, confidence: float) -> str:
