@@ -258,3 +258,10 @@ def test_a_precondition_is_a_claim_of_its_own():
     assert (attacked.kind, attacked.scales) == ("paper", ("P1-3",))
     bounded = [test.rows.metric for test in attacked.tests if test.comparison]
     assert bounded == ["auroc_both"]  # the clean AUROC only stands beside it
+
+
+def test_the_text_of_s0_2_names_what_its_detector_has_to_exceed_first():
+    criterion = BOOK.criteria["S0-2"]
+
+    assert [condition.name for condition in criterion.needs][1:] == ["AUROC minus that of mean intensity"]
+    assert criterion.text.endswith("asked only if it beats mean intensity")
