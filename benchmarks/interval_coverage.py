@@ -33,6 +33,7 @@ from touchstone.statistics.thresholds import threshold_at
 
 Array = NDArray[Any]
 SEED_DEVIATIONS, IMAGES, SEEDS = (0.0, 0.02, 0.05, 0.10), (200, 1000), (3, 5, 10)
+OPPOSED = -0.8  # the correlation of an attacked image's score with that of the clean image
 SHARED = 0.5  # the correlation of an image's latent values between networks
 FARTHEST = 1.9  # deviations at most, on both sides, so that no share leaves [0, 1] and the mean stays what it is
 RATE = 0.05  # of false positives, for the threshold of SR
@@ -42,10 +43,11 @@ SAMPLING = intervals.Sampling(resamples=200, seed=0)
 LEAST, GREATEST = 0.91, 0.98
 
 # The mean of all networks on all images. That of "sr" is a little lower, see `truth`.
-CENTRES = {"share": 0.8, "difference": 0.05, "auroc": 0.75, "fpr95": 0.5, "tau": 0.5, "sr": 0.4}
+CENTRES = {"share": 0.8, "difference": 0.05, "auroc": 0.75, "fpr95": 0.5, "tau": 0.5, "sr": 0.4, "opposed": 0.75}
 WORDS = {
     "share": "a share", "difference": "a paired difference of shares", "auroc": "AUROC", "fpr95": "FPR95",
     "tau": "Kendall's tau", "sr": "SR@5%FPR, threshold estimated from calibration images",
+    "opposed": "AUROC of attacked versions of the same images, ranked the other way round",
 }  # fmt: skip
 REAL, HULL, FORGETFUL = "interval", "hull of the seeds' intervals", "bootstrap that forgets seeds"
 Ends = tuple[float, float]
@@ -114,6 +116,19 @@ def detection(population: Population) -> dict[str, list[Interval]]:
     return {"auroc": [one["auroc"] for one in found], "fpr95": [one["fpr95_id"] for one in found]}
 
 
+def opposed(population: Population) -> dict[str, list[Interval]]:
+    """Return the AUROC of each network's detector on images and their attacked versions.
+
+    The higher the score of a clean image, the lower that of its attacked version: their correlation is OPPOSED. Such
+    are scores of confidence, if an attack moves doubtful images furthest.
+    """
+    centre = np.sqrt(2) * stats.norm.ppf(CENTRES["opposed"] + population.shifts)
+    clean, own = population.latent(), population.latent()
+    attacked = centre[:, None] + OPPOSED * clean + np.sqrt(1 - OPPOSED**2) * own
+    pairs = zip(clean, attacked, strict=True)
+    return {"opposed": [rank_intervals.detection(*scores, **SAMPLING, paired=True)["auroc"] for scores in pairs]}
+
+
 def binormal(auroc: Array, fpr95: Array) -> tuple[Array, Array]:
     """Return mean and s.d. of normal anomalous scores that give AUROC and FPR95 if ID scores are standard normal.
 
@@ -160,9 +175,10 @@ def evading_means(of_networks: Array) -> Array:
 
 EXPERIMENTS: dict[str, Callable[[Population], dict[str, list[Interval]]]] = {
     "share": share, "difference": difference, "sr": evasion, "detection": detection, "tau": tau,
+    "opposed": opposed,
 }  # fmt: skip
 # Replications of each, in units of those that are asked for: what costs less is done more often.
-WEIGHTS = {"share": 2, "difference": 2, "sr": 2, "detection": 4, "tau": 4}
+WEIGHTS = {"share": 2, "difference": 2, "sr": 2, "detection": 4, "tau": 4, "opposed": 4}
 
 
 # --- the intervals of their mean ----------------------------------------------------------------------------------

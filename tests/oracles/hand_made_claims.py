@@ -49,15 +49,17 @@ def book(**blocks):
     return paper_files.book({"made": yaml.safe_load(yaml.safe_dump(content, sort_keys=False))})
 
 
-def verdicts(rows, claims=None, data="other", **blocks):
+def verdicts(rows, claims=None, data="other", itself=(), **blocks):
     """Return the verdicts by claim.
 
     Args:
+        itself: the criteria that measure P9-1 on its own data and network.
         rows: of the evaluation `main`, a robustness.
         claims: who plays the roles of each; by default the network cnn and the set test.
     """
     made = book(**blocks)
-    asked = StudyClaims(data, {"main": "robustness"}, dict.fromkeys(made.criteria, ASKED) if claims is None else claims)
+    chosen = dict.fromkeys(made.criteria, ASKED) if claims is None else claims
+    asked = StudyClaims(data, {"main": "robustness"}, chosen, at_paper_scale={name: ["P9-1"] for name in itself})
     return {verdict.claim.id: verdict for verdict in judge(made, asked, rows)}
 
 

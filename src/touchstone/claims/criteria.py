@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from string import Formatter
 from typing import NamedTuple
@@ -117,6 +117,20 @@ class Revision(NamedTuple):
     known: bool
 
 
+class PaperScale(NamedTuple):
+    """What a study must have for a criterion to measure a published figure itself.
+
+    Attributes:
+        data: the paper's data.
+        settings: {role: what is the paper's of the entry that plays it}.
+        tests: the numbers that the figure is about; all of the criterion if empty.
+    """
+
+    data: str
+    settings: Mapping[str, Mapping[str, object]]
+    tests: tuple[Condition, ...] = ()
+
+
 @dataclass(frozen=True)
 class Criterion:
     """A scaled-down claim: what is measured, and its bounds, fixed before any run."""
@@ -137,7 +151,9 @@ class Criterion:
     otherwise: str  # the label if they are not
     says: str = ""  # the result as a sentence; {0} is the number of the first test, {breaks} that of `breaks`
     kind: str = "paper"  # one of KINDS
-    paper_scale: bool = False  # it measures the published figures themselves: the paper's data and network
+    paper_scale: Mapping[str, PaperScale] = field(
+        default_factory=dict
+    )  # by the published figure that it measures itself
     revised: tuple[Revision, ...] = ()
 
     @property

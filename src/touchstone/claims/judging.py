@@ -28,6 +28,7 @@ from touchstone.claims.verdicts import (
     Part,
     Verdict,
     is_difference,
+    range_note,
     sentence,
     slack,
     stuck_note,
@@ -44,13 +45,15 @@ class StudyClaims(NamedTuple):
 
     data: its in-distribution data, by which bounds differ. components: {evaluation: its component}. claims: {criterion:
     the entries that play its roles, or the reason why the study does not ask it}. second_look: the claims that another
-    study left open and that this one extends; it judges no others.
+    study left open and that this one extends; it judges no others. at_paper_scale: {criterion: the published figures
+    that the study measures on the paper's own data and network}.
     """
 
     data: str
     components: Mapping[str, str]
     claims: Mapping[str, str | Chosen]
     second_look: Collection[str] = ()
+    at_paper_scale: Mapping[str, Collection[str]] = {}
 
 
 def judge(book: Book, study: StudyClaims, rows: Iterable[MetricRow]) -> list[Verdict]:
@@ -95,7 +98,7 @@ def _held(criterion: Criterion, study: StudyClaims, measured: Measured) -> Verdi
     unmet = [part for part in needed if slack(part.condition, part.bound, part.quantity) < 0]
     if unmet:
         return Verdict(criterion, NOT_RUN, notes=tuple(f"asked only where {sentence(part)}" for part in unmet))
-    verdict = _weighed(criterion, parts, study.data)
+    verdict = replace(_weighed(criterion, parts, study.data), itself=tuple(study.at_paper_scale.get(criterion.id, ())))
     open_needs = [part for part in needed if part.word == INCONCLUSIVE]
     return replace(
         verdict,
@@ -134,7 +137,7 @@ def _weighed(criterion: Criterion, parts: tuple[Part, ...], data: str) -> Verdic
             notes.append(f"{bound} was fixed for {data_sets}, not for {data}")
             weakest = REPORTED
     notes += dict.fromkeys(part.counted for part in by_weakness if part.few)
-    notes += filter(None, [stuck_note(by_weakness)])
+    notes += filter(None, [range_note(by_weakness), stuck_note(by_weakness)])
     word = criterion.met if weakest == CONFIRMED else weakest
     return Verdict(criterion, word, by_weakness, tuple(notes), _built_in_attacker(criterion, by_weakness))
 

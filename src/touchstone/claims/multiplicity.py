@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from touchstone.claims.criteria import KINDS, Criterion
+from touchstone.claims.measurements import EQUAL
 from touchstone.claims.verdicts import CONFIRMED, DOWN, INCONCLUSIVE, NOT_CONFIRMED, UP, Part, Verdict
 from touchstone.statistics import seed_intervals
 from touchstone.statistics.rows import ends_of
@@ -16,7 +17,8 @@ DECIDED = (CONFIRMED, NOT_CONFIRMED)
 def with_holm(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     """Return the verdicts, each decision on a paper's claim with whether it stands.
 
-    The family is every paper claim of the study that has a bound and an interval, decided or not.
+    The family is every paper claim of the study that has a bound and an interval, decided or not. A claim that chance does
+    not decide stands, and changes nothing for the others.
     """
     p_values = {name: p for name, verdict in verdicts.items() if (p := _p_value(verdict)) is not None}
     stands = seed_intervals.holm(p_values)
@@ -31,21 +33,29 @@ def _p_value(verdict: Verdict) -> float | None:
     criterion = verdict.claim
     if not isinstance(criterion, Criterion) or criterion.kind != KINDS[0]:
         return None
-    if verdict.word not in DECIDED:
-        return 1.0 if verdict.word == INCONCLUSIVE else None
+    if verdict.word not in (*DECIDED, INCONCLUSIVE):
+        return None
     judged = [(part, side) for part in verdict.parts if not part.breaks and (side := _sides(part)) is not None]
     if not judged:
         return None
+    if verdict.word == INCONCLUSIVE:
+        return 1.0
     if verdict.word == CONFIRMED:  # every number has to meet its bound
         return min(1.0, 2 * max(met for _, (met, _) in judged))
     # One number that misses its bound is enough, also if it is that of the worst seed.
-    looks = sum(len(part.seeds) if criterion.each_seed else 1 for part, _ in judged)
+    estimates = [part for part, _ in judged if part.condition.comparison != EQUAL]
+    looks = sum(len(part.seeds) if criterion.each_seed else 1 for part in estimates)
     return min(1.0, 2 * looks * min(missed for _, (_, missed) in judged))
 
 
 def _sides(part: Part) -> tuple[float, float] | None:
-    """Return the one-sided p-values of a number meeting its bound, and of its missing it."""
+    """Return the one-sided p-values of a number meeting its bound, and of its missing it; None if it has no interval.
+
+    Chance has no part in whether a number is equal to another one.
+    """
     comparison = part.condition.comparison
+    if comparison == EQUAL and part.bound is not None:
+        return (0.0, 1.0) if part.word == CONFIRMED else (1.0, 0.0)
     quantity = part.certified if part.proved and part.certified is not None else part.quantity
     if part.bound is None or comparison not in (*UP, *DOWN, "between") or ends_of(quantity.row, 0.5) is None:
         return None

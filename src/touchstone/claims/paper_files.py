@@ -25,7 +25,8 @@ from touchstone.claims.criteria import (
     roles_in,
     with_both_sides,
 )
-from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names, text, truth
+from touchstone.claims.file_checks import ClaimError, Place, check_block, check_names, text
+from touchstone.claims.paper_scales import read_scales
 from touchstone.messages import nearest
 
 PAPER = (
@@ -164,6 +165,7 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         raise ClaimError(place, "needs tests: the numbers that it judges")
     inherited = {"distance": facts.get("distance", DISTANCE)} | rows
     tests = read_conditions((*place, "tests"), block.get("tests", []), inherited)
+    both_sides = tuple(with_both_sides(each, roles) for each in tests)
     read = Criterion(
         id=name,
         paper=str(facts.get("name", "")),
@@ -171,7 +173,7 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         text=block["criterion"],
         scales=tuple(block.get("scales", ())),
         roles=roles,
-        tests=tuple(with_both_sides(each, roles) for each in tests),
+        tests=both_sides,
         needs=read_conditions((*place, "needs"), block.get("needs", []), unjudged),
         breaks=read_condition((*place, "breaks"), unjudged, block["breaks"]) if "breaks" in block else None,
         broken_by=tuple(block.get("broken_by", ())),
@@ -181,7 +183,9 @@ def criterion(name: str, facts: Mapping[str, Any], block: Any) -> Criterion:
         otherwise=block.get("otherwise", ""),
         says=block.get("says", ""),
         kind=block.get("kind", KINDS[0]),
-        paper_scale=truth((*place, "paper_scale"), block.get("paper_scale", False)),
+        paper_scale=read_scales(
+            (*place, "paper_scale"), block.get("paper_scale", {}), block.get("scales", ()), roles, both_sides
+        ),
         revised=tuple(
             _revision((*place, "revised", str(index)), each) for index, each in enumerate(block.get("revised", []))
         ),

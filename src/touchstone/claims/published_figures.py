@@ -8,12 +8,14 @@ from touchstone.claims.criteria import Criterion, Published
 from touchstone.claims.verdicts import (
     ATTACKERS,
     BY_CONSTRUCTION,
+    CONFIRMED,
     INCONCLUSIVE,
     NOT_RUN,
     OPPOSITE,
     REPORTED,
     SAME,
     STATUSES,
+    Part,
     Verdict,
     direction,
 )  # fmt: skip
@@ -24,8 +26,8 @@ NO_DIRECTION = "its criteria measure no direction"
 def published(figure: Published, verdicts: Iterable[Verdict]) -> Verdict:
     """Return the verdict on a published figure.
 
-    Only a criterion on the paper's own data and network confirms a figure. Measurements on other data can point in the
-    same or in the opposite direction.
+    Only numbers on the paper's own data and network confirm a figure. Others can point in the same or in the opposite
+    direction.
 
     Args:
         figure: that a paper states.
@@ -42,19 +44,31 @@ def published(figure: Published, verdicts: Iterable[Verdict]) -> Verdict:
     if not run:
         return Verdict(figure, NOT_RUN, notes=(summary, *own[0].notes), judged_by=names)
     attacker = min((verdict.attacker for verdict in run), key=ATTACKERS.index)
-    itself = [verdict for verdict in run if _at_paper_scale(verdict) and verdict.word != REPORTED]
-    if itself:
-        deciding = min(itself, key=lambda verdict: STATUSES.index(verdict.word))
-        word = deciding.word
-    else:
-        word, deciding = _direction(run)
+    itself = [(word, verdict) for verdict in run if (word := _own_word(figure, verdict)) != REPORTED]
+    word, deciding = min(itself, key=lambda pair: STATUSES.index(pair[0])) if itself else _direction(run)
     notes = (summary, *([NO_DIRECTION] if word == REPORTED else []))
-    parts = sorted(deciding.parts, key=lambda part: direction(part) != word)  # the number that decides stands first
+    own_parts = _own_parts(figure, deciding)
+    # The number that decides stands first.
+    parts = sorted(deciding.parts, key=lambda part: part not in own_parts if itself else direction(part) != word)
     return Verdict(figure, word, tuple(parts), notes, attacker, None, names)
 
 
-def _at_paper_scale(verdict: Verdict) -> bool:
-    return isinstance(verdict.claim, Criterion) and verdict.claim.paper_scale
+def _own_parts(figure: Published, verdict: Verdict) -> list[Part]:
+    """Return the numbers of a criterion that are of a figure's own data and network."""
+    criterion = verdict.claim
+    if not isinstance(criterion, Criterion) or figure.id not in verdict.itself:
+        return []
+    tests = criterion.paper_scale[figure.id].tests or criterion.tests
+    return [part for part in verdict.parts if any(part.condition is test for test in tests)]
+
+
+def _own_word(figure: Published, verdict: Verdict) -> str:
+    """Return the word of the numbers that measure a figure itself; "reported" if none does."""
+    words = [part.word for part in _own_parts(figure, verdict)]
+    if verdict.word == REPORTED or not words:
+        return REPORTED
+    weakest = min(words, key=STATUSES.index)
+    return verdict.claim.met if weakest == CONFIRMED and isinstance(verdict.claim, Criterion) else weakest
 
 
 def _direction(verdicts: list[Verdict]) -> tuple[str, Verdict]:

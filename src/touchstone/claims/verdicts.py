@@ -15,7 +15,7 @@ from typing import NamedTuple
 from touchstone.claims.criteria import MET, Bound, Condition, Criterion, Published
 from touchstone.claims.measurements import EQUAL, Quantity
 from touchstone.statistics.seed_intervals import CONFIDENCE
-from touchstone.statistics.wording import bracketed, limit, written
+from touchstone.statistics.wording import RANGE, bracketed, limit, written
 
 # Axis 1: does the claim hold here?
 CONFIRMED, BY_CONSTRUCTION = MET
@@ -92,7 +92,7 @@ class Part:
     @property
     def notes(self) -> tuple[str, ...]:
         """Why the number says less than it seems to."""
-        return tuple(filter(None, (self.counted if self.few else "", stuck_note([self]))))
+        return tuple(filter(None, (self.counted if self.few else "", range_note([self]), stuck_note([self]))))
 
     @property
     def decider(self) -> str:
@@ -117,6 +117,7 @@ class Verdict:
             is no decision.
         judged_by: of a published figure, the criteria that scale it down.
         confidence: of the intervals that decided.
+        itself: of a criterion, the published figures that it measures on the paper's own data and network.
     """
 
     claim: Published | Criterion
@@ -127,6 +128,7 @@ class Verdict:
     holm: bool | None = None
     judged_by: tuple[str, ...] = ()
     confidence: float = CONFIDENCE
+    itself: tuple[str, ...] = ()
 
     @property
     def missing(self) -> bool:
@@ -138,10 +140,12 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
     """Return the word for one number: inconclusive unless its whole interval is on one side of the bound.
 
     A number without a comparison is reported. A number that has to be equal is no estimate: its ends are the least and
-    the greatest network, and every one has to meet it.
+    the greatest network, and every one has to meet it. The range of the networks is no interval, so it decides nothing else.
     """
     if not condition.comparison or bound is None:
         return REPORTED
+    if is_range(condition, quantity):
+        return INCONCLUSIVE
     low, high = quantity.low, quantity.high
     least, most = bound if isinstance(bound, tuple) else (bound, bound)
     match condition.comparison:
@@ -159,6 +163,18 @@ def status(condition: Condition, bound: Bound | None, quantity: Quantity) -> str
             met = max(abs(end - least) for end in (low, high)) <= condition.tolerance
             failed = not met
     return CONFIRMED if met else NOT_CONFIRMED if failed else INCONCLUSIVE
+
+
+def is_range(condition: Condition, quantity: Quantity) -> bool:
+    """Return whether a number that is compared has no interval: its ends are the least and the greatest seed."""
+    return condition.comparison not in ("", EQUAL) and quantity.row.method == RANGE
+
+
+def range_note(parts: Sequence[Part]) -> str:
+    """Return in words which of a claim's numbers have no interval; "" if all have one."""
+    names = [part.title for part in parts if is_range(part.condition, part.quantity)]
+    subject = "the brackets" if len(parts) == 1 else f"the brackets of {', '.join(dict.fromkeys(names))}"
+    return f"{subject} are the least and the greatest seed, not an interval" if names else ""
 
 
 def is_difference(quantity: Quantity) -> bool:
@@ -206,7 +222,7 @@ def direction(part: Part) -> str:
     turn = condition.no_effect if condition.no_effect is not None else 0.0 if is_difference(part.quantity) else None
     if turn is None or condition.comparison not in (*UP, *DOWN):
         return ""
-    if 0 < len(part.seeds) < FEWEST_SEEDS:
+    if 0 < len(part.seeds) < FEWEST_SEEDS or is_range(condition, part.quantity):
         return INCONCLUSIVE
     low, high = part.quantity.low, part.quantity.high
     if part.stuck is not None:
@@ -269,28 +285,3 @@ def bounded(quantity: Quantity, more: int = 0) -> str:
     """Return a value with its interval: "91.4 % [88.0, 94.1]"."""
     low, high = (end if math.isfinite(end) else None for end in (quantity.low, quantity.high))
     return f"{written(quantity.value, quantity.unit, more)} {bracketed(low, high, quantity.unit, more)}".rstrip()
-
-
-def said(verdict: Verdict) -> str:
-    """Return what a criterion found, as a sentence with its numbers; "" if nothing was measured.
-
-    Without a sentence of its own, it is what was measured and every number. Of several things that a test judges, it is
-    the weakest, by its name.
-    """
-    criterion = verdict.claim
-    if not isinstance(criterion, Criterion) or not verdict.parts:
-        return ""
-    if not criterion.says:
-        numbers = "; ".join(f"{part.name} {number(part)}" for part in verdict.parts)
-        return f"{criterion.setting}: {numbers}"
-    in_order = [_number_of(test, verdict.parts) for test in criterion.tests]
-    breaking = _number_of(criterion.breaks, verdict.parts) if criterion.breaks else ""
-    return criterion.says.format(*in_order, breaks=breaking)
-
-
-def _number_of(condition: Condition, parts: tuple[Part, ...]) -> str:
-    """Return the weakest number of a condition, which comes first."""
-    part = next((part for part in parts if part.condition is condition), None)
-    if part is None:
-        return "not measured"
-    return f"{number(part)} ({part.quantity.which})" if part.quantity.which else number(part)

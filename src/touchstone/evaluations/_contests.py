@@ -43,6 +43,11 @@ class Contest:
         return None if self.keep is None else np.isin(np.sort(self.anomalous.noun.example_ids), self.keep)
 
     @property
+    def paired(self) -> bool:
+        """Whether anomalous row i is the attacked version of in-distribution row i."""
+        return are_pairs(self.normal, self.anomalous)
+
+    @property
     def sizes(self) -> tuple[int, int]:
         """How many in-distribution and anomalous rows count."""
         anomalous = self.anomalous.noun.example_ids if self.keep is None else self.keep
@@ -112,6 +117,12 @@ def successes(cell: Cell, outputs: Iterable[Cell]) -> tuple[Array, tuple[Cell, C
         for out in (clean, attacked)
     ]
     return np.sort(ids[right[0] & ~right[1]]), (clean, attacked)
+
+
+def are_pairs(clean: Cell, other: Cell) -> bool:
+    """Return whether two cells are about versions of the same images, such as clean and attacked ones."""
+    same_set = clean.examples == other.examples
+    return same_set and np.array_equal(np.sort(clean.noun.example_ids), np.sort(other.noun.example_ids))
 
 
 def by_id(cell: Cell) -> Array:

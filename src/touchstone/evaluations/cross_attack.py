@@ -59,7 +59,11 @@ def cross_attack(
     rows = _success_rates(pairs, outputs)
     for contest in pairs:
         value = rank_intervals.detection(
-            *contest.scores, resamples=resamples, seed=bootstrap_seed, counted=contest.counted
+            *contest.scores,
+            resamples=resamples,
+            seed=bootstrap_seed,
+            counted=contest.counted,
+            paired=contest.paired,
         )["auroc"]
         rows.append(_row("auroc" + contest.suffix, value, contest, contest, ""))
         trained_on = trained[network(contest.normal), contest.normal.detector].settings["anomalous"]
@@ -88,7 +92,13 @@ def _drop(before: Contest, after: Contest, name: str, resamples: int, seed: int)
             return []
         before, after = replace(before, keep=both), replace(after, keep=both)
     drop = rank_intervals.detection_difference(
-        before.scores, after.scores, resamples=resamples, seed=seed, statistics=("auroc",), counted=after.counted
+        before.scores,
+        after.scores,
+        resamples=resamples,
+        seed=seed,
+        statistics=("auroc",),
+        counted=after.counted,
+        paired=after.paired,
     )["auroc"]
     return [_row(f"auroc{after.suffix}_drop_from_{name}", drop, after, before, "difference")]
 

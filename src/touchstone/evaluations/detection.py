@@ -38,7 +38,8 @@ def detection(
         of `id_examples` are measured twice: all attempts, and as <metric>_successes the images that are right when
         clean and wrong when attacked, if there are at least 10. n counts both populations; base_rate is the share of
         the positive class: ID for aupr_id, else anomalous. On mean_of_sets is the mean over the anomalous sets that
-        nobody attacked, if there are several. Images are resampled for the intervals, ID and anomalous ones separately.
+        nobody attacked, if there are several. Images are resampled for the intervals: ID and anomalous ones
+        separately, a clean image and its attacked version together.
 
     Raises:
         ValueError: scores or outputs are missing.
@@ -57,7 +58,9 @@ def detection(
 
 def _rows(contest: Contest, resamples: int, seed: int) -> list[MetricRow]:
     (normal, anomalous), n = contest.sizes, contest.n
-    statistics = rank_intervals.detection(*contest.scores, resamples=resamples, seed=seed, counted=contest.counted)
+    statistics = rank_intervals.detection(
+        *contest.scores, resamples=resamples, seed=seed, counted=contest.counted, paired=contest.paired
+    )
     return [
         row(
             metric + contest.suffix,

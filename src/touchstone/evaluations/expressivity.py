@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
-from touchstone.evaluations._contests import is_id
+from touchstone.evaluations._contests import are_pairs, is_id
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
 from touchstone.statistics import intervals, rank_intervals
@@ -65,7 +65,9 @@ def expressivity(
                     (share, total),
                     strict=True,
                 ):
-                    statistics = rank_intervals.detection(ours, theirs, resamples=resamples, seed=bootstrap_seed)
+                    statistics = rank_intervals.detection(
+                        ours, theirs, resamples=resamples, seed=bootstrap_seed, paired=are_pairs(normal, cell)
+                    )
                     intervals_of[metric] = statistics["auroc"]
             rows += [
                 row(

@@ -41,7 +41,7 @@ def linear_probe(
 
     Args:
         fit_outputs: of the networks on held-out images with labels.
-        against: networks whose accuracy is subtracted: the one of the same seed, or the first.
+        against: networks whose accuracy is subtracted: the one of the same seed, or the only one.
         iterations: of the solver, at most.
         split_seed: of the halves, which are the same for all networks.
 
@@ -64,7 +64,9 @@ def linear_probe(
         rows.append(rate_row("probe_accuracy", right, cell, ids=ids))
         for name in against if cell.entry not in against else []:
             others = {other.seed: (other, hits) for other, hits, _ in tested if other.entry == name}
-            other, hits = partner(others, cell.seed)
+            if (pair := partner(others, cell.seed)) is None:
+                continue
+            other, hits = pair
             interval = intervals.mean(
                 right.astype(np.float64) - hits, method=SIGNED, resamples=resamples, seed=bootstrap_seed
             )

@@ -87,7 +87,13 @@ def _differences(
     normal, anomalous = other.scores
     second = (sign * normal, sign * anomalous)
     return rank_intervals.detection_difference(
-        one.scores, second, resamples=resamples, seed=seed, statistics=statistics, counted=one.counted
+        one.scores,
+        second,
+        resamples=resamples,
+        seed=seed,
+        statistics=statistics,
+        counted=one.counted,
+        paired=one.paired,
     )
 
 

@@ -38,7 +38,7 @@ def paired_errors(
         the difference itself. Metrics, the error minus
 
         - error_minus_CLASSIFIER: that of a classifier in `against` on the same set, each under the attack on itself;
-          the same seed, or the first.
+          the same seed, or the only one.
         - error_minus_ATTACK: that of the same classifier under an attack in `against` with equal norm and eps.
         - error_minus_own: under an attack made on another classifier, that under the attack made on itself;
           error_minus_from_VICTIM is the reverse.
@@ -91,7 +91,8 @@ def _under_other_attacks(own: list[Cell], against: list[str]) -> Iterator[tuple[
             lambda other: (other.entry, other.attack),
         )
         for (entry, attack), group in others.items():
-            yield f"{entry}_under_{attack}", cell, partner({other.seed: other for other in group}, cell.seed)
+            if other := partner({other.seed: other for other in group}, cell.seed):
+                yield f"{entry}_under_{attack}", cell, other
 
 
 def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell, Cell]]:
@@ -101,8 +102,8 @@ def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell,
         for base in against:
             seeds = {cell.seed: cell for cell in group if cell.entry == base}
             for cell in group if seeds else []:
-                if cell.entry != base:
-                    yield base, cell, partner(seeds, cell.seed)
+                if cell.entry != base and (other := partner(seeds, cell.seed)):
+                    yield base, cell, other
     yield from _under_other_attacks([cell for cell in own if cell.attack], against)
     for group in grouped(outputs, lambda cell: (network(cell), cell.examples, cell.victim)).values():
         for base in against:
@@ -122,8 +123,9 @@ def _pairs(outputs: list[Cell], against: list[str]) -> Iterator[tuple[str, Cell,
                 for other in own
                 if (other.entry, other.examples, other.attack) == (base, cell.examples, cell.attack)
             ]
-            if same and cell.entry != base:
-                yield f"{base}_on_itself", cell, partner({other.seed: other for other in same}, cell.seed)
+            seeds = {other.seed: other for other in same}
+            if same and cell.entry != base and (other := partner(seeds, cell.seed)):
+                yield f"{base}_on_itself", cell, other
     for cell in transferred:
         if back := there.get((cell.victim, network(cell), cell.examples, cell.attack)):
             yield "back", cell, back

@@ -10,6 +10,7 @@ import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.evaluations._attack_checks import against_oblivious
+from touchstone.evaluations._contests import are_pairs
 from touchstone.evaluations._unions import Union, unions
 from touchstone.records.metric_tables import MetricRow
 from touchstone.records.nouns import Cell
@@ -196,7 +197,7 @@ def _routes(cell: Cell, clean: Cell, router: Cell, calibration: Cell, sampling: 
     past = share_at(
         threshold, scores, below=wrong, above=False, value=float((~_right(cell) & ~routed).mean()), seed=seed
     )
-    auroc = rank_intervals.detection(_scores(clean), scores, **sampling)["auroc"]
+    auroc = rank_intervals.detection(_scores(clean), scores, **sampling, paired=are_pairs(clean, cell))["auroc"]
     attacked = len(scores) / (len(scores) + len(clean.noun.example_ids))
     files = [clean, cell]
     return [

@@ -47,7 +47,7 @@ def rubbish(
         - rubbish_confidence: the mean of that probability over the images counted.
         - most_frequent_class: the largest share of them that one class has.
         - rubbish_error_minus_CLASSIFIER: rubbish_error minus that of a classifier in `against`, paired by image; the same
-          seed, or the first.
+          seed, or the only one.
 
     Raises:
         ValueError: images have a class, or no outputs have a name in `against`.
@@ -93,12 +93,11 @@ def _as_drawn(cell: Cell) -> Array:
 
 
 def _partners(cell: Cell, outputs: list[Cell], against: list[str]) -> Iterator[Cell]:
-    """Yield, of each classifier in `against`, the outputs on the cell's set: the same seed, or the first."""
+    """Yield, of each classifier in `against`, the outputs on the cell's set: the same seed, or the only one."""
     for entry in against:
         alike = (one for one in outputs if one.entry == entry and place(one) == place(cell))
         seeds = {one.seed: one for one in alike}
-        if seeds and entry != cell.entry:
-            other = partner(seeds, cell.seed)
+        if seeds and entry != cell.entry and (other := partner(seeds, cell.seed)):
             if not np.array_equal(np.sort(other.noun.example_ids), np.sort(cell.noun.example_ids)):
                 raise ValueError(f"{cell.file} and {other.file} are not of the same images")
             yield other

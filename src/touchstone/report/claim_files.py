@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields, replace
 
 from touchstone.claims.criteria import MARKS, Book, Criterion
-from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, said, sentence
+from touchstone.claims.sentences import said
+from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, number, sentence
 from touchstone.records.metric_tables import MetricRow
-from touchstone.statistics.wording import NARROW, bracketed, plain, written
+from touchstone.statistics.wording import NARROW, plain
 
 PREAMBLE = r"% \input this in a document of one column, in UTF-8, whose preamble has \usepackage{array,longtable}"
 PUBLISHED = "published"  # the kind of a figure that a paper states; criteria have kinds of their own
@@ -167,9 +168,8 @@ def claims_tex(book: Book, verdicts: Iterable[Verdict]) -> bytes:
     for verdict in verdicts:
         record = _record(book, verdict)
         measured = ""
-        if verdict.parts and record.measured is not None:
-            number = f"{written(record.measured, record.unit)} {bracketed(record.low, record.high, record.unit)}"
-            measured = f"{verdict.parts[0].name}: {number}".rstrip()
+        if verdict.parts:
+            measured = f"{verdict.parts[0].name}: {number(verdict.parts[0])}"
         attacker = "" if verdict.attacker == DOES_NOT_APPLY else f"; attacker who knows: {verdict.attacker}"
         lines.append(_tex((record.claim, record.setting, record.published, measured, record.status + attacker)))
     opened = r"{\footnotesize\setlength{\tabcolsep}{4pt}"

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from touchstone.claims.criteria import Book, Criterion
+from touchstone.claims.criteria import Book, Condition, Criterion
 from touchstone.claims.measurements import EQUAL
+from touchstone.claims.sentences import farthest, said
 from touchstone.claims.verdicts import (
     CONFIRMED,
     DOWN,
@@ -25,14 +26,13 @@ from touchstone.claims.verdicts import (
     Verdict,
     is_difference,
     required,
-    said,
 )
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import markup
 from touchstone.report.claim_files import criterion_of, kind_of, published_figures
 from touchstone.report.tables import Number, Numbers
 from touchstone.statistics.sanity_checks import Doubts
-from touchstone.statistics.wording import RANGE, bracketed, what_brackets_are
+from touchstone.statistics.wording import RANGE, bracketed, what_brackets_are, written
 
 PUNCTUATED = re.compile(r"\{\w+\}[,.;:)]+")  # a number's place and what must stay on its line
 
@@ -77,7 +77,7 @@ class ClaimLine(NamedTuple):
     why: str = ""
     when: str = ""
     decides: tuple[tuple[str, str], ...] = ()
-    comparable: bool = False  # measured on the data and the network of the paper
+    incomparable: str = ""  # why its numbers cannot be compared with the published figures, and with which of them
 
 
 def page_lines(
@@ -116,11 +116,17 @@ def page_lines(
             why=_why(verdict.word, parts[0]) if parts else "",
             when=_when(criterion) if criterion else "",
             decides=tuple(_decided(verdict.claim.id, verdicts)),
-            comparable=criterion is not None and criterion.paper_scale,
+            incomparable=_incomparable(criterion, verdict) if criterion else "",
         )
         by_numbers = criterion and line.numbers and line.word != NOT_RUN
         (judged if by_numbers else others).append(line)
     return judged, others
+
+
+def _incomparable(criterion: Criterion, verdict: Verdict) -> str:
+    others = [name for name in criterion.scales if name not in verdict.itself]
+    which = f" than those of {', '.join(others)}" if verdict.itself else ""
+    return f"other data and networks{which}" if others else ""
 
 
 def _when(criterion: Criterion) -> str:
@@ -176,15 +182,16 @@ def _band(part: Part) -> tuple[float, float] | None:
 
 
 def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumber]) -> Markup:
-    """Return the criterion's sentence with each number as a button; of several things, the weakest by its name."""
+    """Return the criterion's sentence with each number as a button; of several things, the farthest from its bound."""
 
-    def button(condition: object) -> Markup:
-        for part, one in zip(parts, shown, strict=True):
-            if part.condition is condition:
-                name = markup.breakable(part.quantity.which)
-                which = Markup(" <span>({})</span>").format(name) if part.quantity.which else ""
-                return markup.number(one.number, one.name) + which
-        return Markup("not measured")
+    def button(condition: Condition) -> Markup:
+        part = farthest(condition, parts)
+        if part is None:
+            return Markup("not measured")
+        one = shown[parts.index(part)]
+        name = markup.breakable(part.quantity.which)
+        which = Markup(" <span>({})</span>").format(name) if part.quantity.which else ""
+        return markup.number(one.number, one.name) + which
 
     numbers = [button(test) for test in criterion.tests]
     breaking = button(criterion.breaks) if criterion.breaks else Markup()
@@ -214,10 +221,11 @@ def _number(part: Part, number: Number, verdict: Verdict, doubts: Doubts) -> Num
     doubt = "; ".join(dict.fromkeys(filter(None, map(doubts.about, (part.quantity.row, *part.quantity.each)))))
     title = f"{_how(part, verdict.confidence)}; n = {part.quantity.n}"
     title += f"; a check of an attack behind it failed: {doubt}" if doubt else ""
-    more = part.quantity.digits_beside(part.bound)  # of the ends, which decide; an audit compares the number's own text
+    more = part.quantity.digits_beside(part.bound)
+    text = written(part.quantity.value, part.quantity.unit, more)
     low, high = (end if math.isfinite(end) else None for end in part.quantity[1:3])
     interval = bracketed(low, high, part.quantity.unit, more) if more and number.interval else number.interval
-    return number._replace(title=title, doubt=doubt, interval=interval)
+    return number._replace(text=text, title=title, doubt=doubt, interval=interval)
 
 
 def _how(part: Part, confidence: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import Any
 
@@ -40,8 +41,16 @@ def _is_auroc(quantity: Quantity) -> bool:
 
 
 def _shown(quantity: Quantity) -> str:
-    """Return a number as its measure is written: an AUROC of .79, a share of 79 %."""
-    return f"{quantity.value:.2f}" if _is_auroc(quantity) else f"{100 * quantity.value:.0f} %"
+    """Return a number as its measure is written: an AUROC of .79, a share of 79 %.
+
+    It has more digits if it would be rounded to 0, to 1 or to the AUROC of chance.
+    """
+    value, is_auroc = quantity.value, _is_auroc(quantity)
+    scale, digits, limits = (1, 2, (0.0, 0.5, 1.0)) if is_auroc else (100, 0, (0.0, 1.0))
+    others = [limit for limit in limits if not math.isclose(value, limit, abs_tol=1e-9)]
+    while any(round(scale * value, digits) == scale * limit for limit in others):
+        digits += 1
+    return f"{scale * value:.{digits}f}" + ("" if is_auroc else " %")
 
 
 def overview(contrasts: list[Contrast]) -> Figure:

@@ -115,14 +115,26 @@ def _criterion() -> Schema:
         | _says("The result as a sentence; {0} is the number of the first test, {breaks} that of `breaks`."),
         "kind": {"enum": list(KINDS), "default": KINDS[0]}
         | _says("Whose claim it is: the paper's, the opposite of it, a check of our attacks, or context."),
-        "paper_scale": {"type": "boolean"}
-        | _says(
-            "It measures the published figures themselves, on the paper's data and network. Only this confirms them."
-        ),
+        "paper_scale": {"type": "object", "additionalProperties": _paper_scale()}
+        | {"propertyNames": {"pattern": PUBLISHED_ID}}
+        | _says("The published figures that it measures themselves, by their id. Only this confirms them."),
         "revised": {"type": "array", "items": _revision()}
         | _says("What the criterion said before, each time it changed."),
     }
     return _block(properties, required=("setting", "criterion", "tests"))
+
+
+def _paper_scale() -> Schema:
+    properties = {
+        "data": TEXT | _says("The paper's data, by the component of a study's images, such as cifar10."),
+        "settings": {"type": "object", "additionalProperties": {"type": "object"}}
+        | _says(
+            "What the entry of each role must have to be the paper's: {net: {model: {component: maxout, units: 240}}}."
+        ),
+        "tests": {"type": "array", "items": {"type": "integer", "minimum": 0}}
+        | _says("The places of the tests that the figure is about, from 0; without it, all."),
+    }
+    return _block(properties, required=("data",))
 
 
 def _revision() -> Schema:

@@ -10,14 +10,16 @@ from touchstone.records.nouns import Cell
 Thing = TypeVar("Thing")
 
 
-def partner(seeds: Mapping[int | None, Thing], seed: int | None) -> Thing:
-    """Return what belongs to the same seed, or to the first.
+def partner(seeds: Mapping[int | None, Thing], seed: int | None) -> Thing | None:
+    """Return what belongs to the same seed, or the only one there is; None if there are several, and none of this seed.
+
+    Of several networks none is subtracted twice: the differences would vary less than those of other networks.
 
     Args:
         seeds: by the seed of a network; not empty.
         seed: of the network that asks for a partner.
     """
-    return seeds.get(seed, seeds[min(seeds, key=str)])
+    return next(iter(seeds.values())) if len(seeds) == 1 else seeds.get(seed)
 
 
 def require_outputs(names: Iterable[str], cells: Iterable[Cell]) -> None:

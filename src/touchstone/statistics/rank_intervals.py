@@ -28,12 +28,17 @@ ALL = tuple(estimators.STATISTICS)
 
 
 def _resampled_counts(
-    id_scores: Array, ood_scores: Array, resamples: int, seed: int, counted: Array | None = None
+    id_scores: Array, ood_scores: Array, resamples: int, seed: int, counted: Array | None = None, paired: bool = False
 ) -> Iterator[Counts]:
+    if paired and len(id_scores) != len(ood_scores):
+        raise ValueError(f"{len(id_scores)} images and {len(ood_scores)} versions of them are no pairs")
     kept = np.ones(len(ood_scores), dtype=bool) if counted is None else counted
     id_places, ood_places, distinct = estimators.ranks(id_scores, ood_scores[kept])
     sizes = (len(id_scores), len(ood_scores))
-    id_times, ood_times = (times_drawn(size, resamples, seed, stratum) for stratum, size in enumerate(sizes))
+    strata_of = (0, 0) if paired else (0, 1)
+    id_times, ood_times = (
+        times_drawn(size, resamples, seed, part) for size, part in zip(sizes, strata_of, strict=True)
+    )
     integers, chunk = smallest_integers(*sizes), max(1, CHUNK // sum(sizes))
     whole = np.bincount(ood_places, minlength=distinct)
     strata = (
@@ -69,39 +74,52 @@ def detection_samples(
     seed: int,
     statistics: tuple[str, ...] = ALL,
     counted: Array | None = None,
+    paired: bool = False,
 ) -> dict[str, Array]:
-    """Resample detection statistics: {name: (resamples,)}, ID and anomalous rows resampled separately.
+    """Resample detection statistics: {name: (resamples,)}, ID and anomalous rows resampled separately or in pairs.
 
     The draws depend only on the numbers of rows and the seed. Two detectors that are scored on the same rows get the
     same resamples, so the difference of their samples is a paired bootstrap.
 
     Args:
         counted: which anomalous rows count, (N,) bool; all of them if None.
+        paired: anomalous row i is a version of ID row i, such as its attacked one, so that both are drawn together.
     """
     parts: dict[str, list[Array]] = {name: [] for name in statistics}
-    for counts in _resampled_counts(id_scores, ood_scores, resamples, seed, counted):
+    for counts in _resampled_counts(id_scores, ood_scores, resamples, seed, counted, paired):
         for name, values in parts.items():
             values.append(estimators.STATISTICS[name](counts))
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
 def detection(
-    id_scores: Array, ood_scores: Array, *, resamples: int, seed: int, counted: Array | None = None
+    id_scores: Array,
+    ood_scores: Array,
+    *,
+    resamples: int,
+    seed: int,
+    counted: Array | None = None,
+    paired: bool = False,
 ) -> dict[str, Interval]:
-    """Return every detection statistic with its interval, resampled by ID and anomalous.
+    """Return every detection statistic with its interval.
 
     Args:
-        counted: which anomalous rows count, (N,) bool; all of them if None.
+        counted, paired: as for `detection_samples`.
     """
-    samples = detection_samples(id_scores, ood_scores, resamples=resamples, seed=seed, counted=counted)
+    samples = detection_samples(id_scores, ood_scores, resamples=resamples, seed=seed, counted=counted, paired=paired)
     kept = ood_scores if counted is None else ood_scores[counted]
-    drawn_from = (len(id_scores), len(ood_scores))
+    drawn_from = _populations(id_scores, ood_scores, paired)
     return {
         name: from_samples(
             getattr(estimators, name)(id_scores, kept), samples[name], drawn_from, SCORE, counted=len(kept)
         )
         for name in samples
     }
+
+
+def _populations(id_scores: Array, ood_scores: Array, paired: bool) -> tuple[int, ...]:
+    """Return the sizes of the populations that are resampled."""
+    return (len(id_scores),) if paired else (len(id_scores), len(ood_scores))
 
 
 def split_detection(scores: Array, anomalous: Array, *, resamples: int, seed: int) -> dict[str, Interval]:
@@ -152,17 +170,18 @@ def detection_difference(
     seed: int,
     statistics: tuple[str, ...] = ALL,
     counted: Array | None = None,
+    paired: bool = False,
 ) -> dict[str, Interval]:
     """Return first minus second for each detection statistic, paired: row i is the same input in both.
 
     Args:
         first, second: (id_scores, ood_scores) of two detectors.
-        counted: which anomalous rows count, (N,) bool; all of them if None.
+        counted, paired: as for `detection_samples`.
     """
     if [len(part) for part in first] != [len(part) for part in second]:
         raise ValueError("a paired difference needs the same rows on both sides")
     samples = [
-        detection_samples(*side, resamples=resamples, seed=seed, statistics=statistics, counted=counted)
+        detection_samples(*side, resamples=resamples, seed=seed, statistics=statistics, counted=counted, paired=paired)
         for side in (first, second)
     ]
     kept = [(side[0], side[1] if counted is None else side[1][counted]) for side in (first, second)]
@@ -170,7 +189,7 @@ def detection_difference(
         name: from_samples(
             getattr(estimators, name)(*kept[0]) - getattr(estimators, name)(*kept[1]),
             samples[0][name] - samples[1][name],
-            (len(first[0]), len(first[1])),
+            _populations(*first, paired),
             SIGNED,
             counted=len(kept[0][1]),
         )

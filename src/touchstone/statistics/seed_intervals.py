@@ -116,7 +116,10 @@ def ends(
         effective = value * (1 - value) / variance if variance > NOTHING and 0 < value < 1 else float(images)
         middle = (value + t * t / (2 * effective)) / (1 + t * t / effective)
         half = t / (1 + t * t / effective) * math.sqrt(value * (1 - value) / effective + (t / (2 * effective)) ** 2)
-        return max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half))
+        # No number shows more than a share of 0 or 1 of these images would.
+        t = float(special.stdtrit(max(df, images - 1.0), (1 + confidence) / 2))
+        most = t * t / (images + t * t)
+        return max(0.0, min(value, middle - half, 1 - most)), min(1.0, max(value, middle + half, most))
     half = t * math.sqrt(variance)
     if method not in LARGEST:
         return value - half, value + half

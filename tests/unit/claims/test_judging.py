@@ -4,8 +4,9 @@ import pytest
 from hand_made_claims import ASKED, SETS, asks, book, networks, one, role, row, verdicts
 
 from touchstone.claims.judging import StudyClaims, judge
-from touchstone.claims.verdicts import required, said
-from touchstone.report.claim_files import claim_rows
+from touchstone.claims.sentences import said
+from touchstone.claims.verdicts import required
+from touchstone.report.claim_files import claim_rows, claims_tex
 from touchstone.report.claim_table import page_lines
 
 GUARDED = asks(at_least=0.8) | {"broken_by": ["S9-2"], "scales": ["P9-1"]}
@@ -378,3 +379,14 @@ def test_several_numbers_that_rest_on_stuck_attacks_share_a_note():
         "2 of 3 numbers rest on stuck attacks: on 40% to 80% of the attacked OOD images the score's own gradient is 0"
     )
     assert verdict.notes == (words_,)
+
+
+def test_no_table_shows_a_number_on_the_wrong_side_of_its_bound():
+    rows = networks(0.9496, 0.949, 0.9499, line=3)
+    made = book(S9_1=asks(at_least=0.95))
+    found = judge(made, StudyClaims("other", {"main": "robustness"}, {"S9-1": ASKED}), rows)
+
+    ((shown,), _) = page_lines(made, found, claim_rows(found, 20))
+
+    assert (shown.word, shown.numbers[0].number.text) == ("not confirmed", "94.96\u202f%")
+    assert r"94.96\,\% [94.90, 94.99]" in claims_tex(made, found).decode()

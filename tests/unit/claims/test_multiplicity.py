@@ -86,8 +86,12 @@ def test_a_number_whose_interval_has_no_other_confidence_is_not_in_the_family(me
 
 
 def test_a_published_figure_neither_stands_nor_falls():
-    block = asks(metric="m0", **AT_LEAST) | {"scales": ["P9-1"], "paper_scale": True}
-    found = verdicts([mean(**ONE_OF_MANY | number(0.01), metric="m0")], S9_1=block)
+    block = (
+        asks(metric="m0", **AT_LEAST)
+        | {"scales": ["P9-1"]}
+        | {"paper_scale": {"P9-1": {"data": "mnist", "settings": {"net": {"model": {"component": "maxout"}}}}}}
+    )
+    found = verdicts([mean(**ONE_OF_MANY | number(0.01), metric="m0")], itself=["S9-1"], S9_1=block)
 
     assert (found["S9-1"].holm, found["P9-1"].word, found["P9-1"].holm) == (True, "confirmed", None)
 
@@ -115,6 +119,25 @@ def test_a_claim_that_any_of_two_numbers_can_fail_is_half_as_sure_to_fail():
 
     assert of_two(missed, number(0.5), 1) == ("not confirmed", True)  # 2 * .01 <= .05/2
     assert of_two(missed, number(0.5), 2) == ("not confirmed", False)  # 2 * .01 > .05/3
+
+
+def test_chance_has_no_part_in_what_has_to_be_equal():
+    """A value that every network has to equal is no estimate, so its decision stands beside any number of others."""
+    equal = {"name": "equal", "metric": "b", "equals": 0.5}
+    opened = {f"S9_{place + 2}": asks(metric="open", **AT_LEAST) for place in range(9)}
+    for value, word in ((0.5, "confirmed"), (0.4, "not confirmed")):
+        for tests in ([equal], [equal, {"name": "surely met", "metric": "m0", **AT_LEAST}]):
+            rows = [mean(**ONE_OF_MANY | number(1e-9), metric="m0"), mean(**ONE_OF_MANY | OPEN, metric="open")]
+            verdict = verdicts([*rows, row(value, metric="b")], S9_1={"tests": tests}, **opened)["S9-1"]
+            assert (verdict.word, verdict.holm) == (word, True)
+
+
+def test_what_has_to_be_equal_makes_no_other_number_less_sure():
+    equal = {"name": "equal", "metric": "b", "equals": 0.5}
+    tests = [{"name": "missed", "metric": "m0", **AT_LEAST}, equal]
+    rows = [mean(**ONE_OF_MANY | number(0.04, met=False), metric="m0"), row(0.5, metric="b")]
+
+    assert verdicts(rows, S9_1={"tests": tests})["S9-1"].holm is True  # .04 <= .05, and not twice that
 
 
 # --- p-values -----------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def read(figure=None, criterion=None, **paper):
         (asks() | {"rows": {"metric": "auroc"}}, "evaluation is missing; add it here"),
         (asks() | {"roles": ROLES | {"net": "every classifiers"}}, "every is not among each, mean"),
         (asks() | {"kind": "against"}, "kind: against is not among paper, counter, check, context"),
-        (asks() | {"paper_scale": "yes"}, "criteria.S9-1.paper_scale: expected true or false"),
+        (asks() | {"paper_scale": True}, "criteria.S9-1.paper_scale: expected figures, each with the paper's data"),
         (asks(between=[0.9, 0.1]), "tests.0.between: expected two ends, [lowest, highest], got [0.9, 0.1]; swap them"),
         (asks(between={"digits": [0.9, 0.1]}), "tests.0.between.digits: expected two ends, [lowest, highest]"),
         (asks(between=[0, float("inf")]), "tests.0.between: expected a finite number, got inf"),

@@ -8,12 +8,14 @@ from hand_made_claims import ASKED, asks, book, networks, row, verdicts
 from touchstone.claims.judging import StudyClaims, judge
 
 SCALES = {"scales": ["P9-1"]}
-AT_SCALE = SCALES | {"paper_scale": True}
+ITSELF = {"itself": ["S9-1"]}
+NET = {"net": {"model": {"component": "maxout", "units": 240}}}
+AT_SCALE = SCALES | {"paper_scale": {"P9-1": {"data": "mnist", "settings": NET}}}
 DIFFERENCE = {"unit": "difference of fractions"}
 
 
-def figure(rows, claims=None, data="other", **blocks):
-    return verdicts(rows, claims, data, **blocks)["P9-1"]
+def figure(rows, claims=None, data="other", itself=(), **blocks):
+    return verdicts(rows, claims, data, itself, **blocks)["P9-1"]
 
 
 def two(first, second, **more):
@@ -29,14 +31,29 @@ def two(first, second, **more):
 
 @pytest.mark.parametrize(("value", "word"), [(0.9, "confirmed"), (0.8, "inconclusive"), (0.7, "not confirmed")])
 def test_a_figure_has_the_word_of_what_measures_it_on_the_papers_data_and_network(value, word):
-    assert figure(networks(value), S9_1=asks(at_least=0.8, no_effect=0.5) | AT_SCALE).word == word
+    assert figure(networks(value), S9_1=asks(at_least=0.8, no_effect=0.5) | AT_SCALE, **ITSELF).word == word
+
+
+def test_a_study_of_other_data_or_another_network_confirms_no_figure():
+    assert figure(networks(0.9), S9_1=asks(at_least=0.8, no_effect=0.5) | AT_SCALE).word == "same direction"
+
+
+@pytest.mark.parametrize(("test", "word"), [(0, "confirmed"), (1, "not confirmed")])
+def test_a_figure_about_one_network_is_judged_by_the_numbers_of_that_network(test, word):
+    tests = [{"name": "strong", "at_least": 0.8}, {"name": "weak", "metric": "b", "at_least": 0.8}]
+    scale = {"P9-1": {"data": "mnist", "settings": NET, "tests": [test]}}
+    rows = [*networks(0.9), *networks(0.5, metric="b")]
+
+    found = figure(rows, S9_1={"tests": tests, "paper_scale": scale} | SCALES, **ITSELF)
+
+    assert (found.word, found.parts[0].title) == (word, ["strong", "weak"][test])
 
 
 def test_no_other_measurement_changes_what_the_papers_own_scale_says():
     rows, claims = two(0.9, 0.1)
     block = asks(at_least=0.8, no_effect=0.5)
 
-    found = figure(rows, claims, S9_1=block | AT_SCALE, S9_2=block | SCALES)
+    found = figure(rows, claims, S9_1=block | AT_SCALE, S9_2=block | SCALES, **ITSELF)
 
     assert (found.word, found.judged_by) == ("confirmed", ("S9-1", "S9-2"))
     assert found.parts[0].quantity.about == "cnn on a"
@@ -46,14 +63,14 @@ def test_of_two_measurements_at_the_papers_scale_the_weaker_decides():
     rows, claims = two(0.9, 0.7)
     block = asks(at_least=0.8) | AT_SCALE
 
-    assert figure(rows, claims, S9_1=block, S9_2=block).word == "not confirmed"
+    assert figure(rows, claims, S9_1=block, S9_2=block, itself=["S9-1", "S9-2"]).word == "not confirmed"
 
 
 def test_a_bound_for_the_papers_data_confirms_nothing_on_other_data():
     block = asks(at_least={"mnist": 0.8}, no_effect=0.5) | AT_SCALE
 
-    assert figure(networks(0.9), data="mnist", S9_1=block).word == "confirmed"
-    assert figure(networks(0.9), data="digits", S9_1=block).word == "same direction"
+    assert figure(networks(0.9), data="mnist", S9_1=block, **ITSELF).word == "confirmed"
+    assert figure(networks(0.9), data="digits", S9_1=block, **ITSELF).word == "same direction"
 
 
 # --- on other data or another network -----------------------------------------------------------------------------
@@ -145,6 +162,10 @@ def test_the_number_that_breaks_a_claim_gives_no_direction(left, attacker):
 
 def test_fewer_than_three_networks_have_no_direction():
     assert figure(networks(0.9, seeds=(0, 1)), S9_1=asks(at_least=0.8, no_effect=0.5) | SCALES).word == "inconclusive"
+
+
+def test_the_range_of_the_seeds_has_no_direction():
+    assert figure(networks(0.9, method="range"), S9_1=asks(at_least=0.8, no_effect=0.5) | SCALES).word == "inconclusive"
 
 
 def test_a_stuck_attack_has_no_direction():

@@ -3,7 +3,8 @@
 import pytest
 from hand_made_claims import ASKED, asks, mean, networks, one, role, row
 
-from touchstone.claims.verdicts import ATTACKERS, FEWEST_SEEDS, STATUSES, said
+from touchstone.claims.sentences import said
+from touchstone.claims.verdicts import ATTACKERS, FEWEST_SEEDS, STATUSES
 
 AT_LEAST = asks(at_least=0.8)
 
@@ -58,6 +59,29 @@ def test_three_networks_are_needed_also_where_each_has_to_pass(seeds, word):
     verdict = one(networks(0.9, seeds=seeds), AT_LEAST | {"seeds": "each"})
 
     assert (verdict.word, verdict.notes) == (word, () if word == "confirmed" else ("2 seeds",))
+
+
+@pytest.mark.parametrize("comparison", [{"at_least": 0.8}, {"at_most": 0.8}, {"between": [0.1, 0.3]}])
+@pytest.mark.parametrize("value", [0.2, 0.9])
+def test_the_range_of_the_seeds_is_no_interval_and_decides_nothing(comparison, value):
+    verdict = one(networks(value, method="range"), asks(**comparison, no_effect=0.5))
+
+    assert (verdict.word, verdict.holm) == ("inconclusive", None)
+    assert verdict.notes == ("the brackets are the least and the greatest seed, not an interval",)
+    assert verdict.parts[0].notes == verdict.notes
+
+
+def test_the_range_of_the_seeds_is_enough_where_every_seed_has_to_be_equal():
+    assert one(networks(0.9, method="range"), asks(equals=0.9)).word == "confirmed"
+
+
+def test_the_range_of_one_number_of_two_is_named():
+    tests = [{"name": "accuracy", "at_least": 0.8}, {"name": "a count", "metric": "b", "at_least": 0.8}]
+    rows = [*networks(0.9), *networks(0.9, metric="b", method="range")]
+
+    assert one(rows, {"tests": tests}).notes == (
+        "the brackets of a count are the least and the greatest seed, not an interval",
+    )
 
 
 def test_a_number_without_a_network_needs_no_seeds():
@@ -229,3 +253,34 @@ def test_the_sentence_of_a_claim_about_several_things_names_the_weakest():
     verdict = one(rows, block, claims={"S9-1": ASKED | {"net": ["cnn", "mlp"]}})
 
     assert "50.0\u202f% [48.0, 52.0]" in said(verdict) and "90.0" not in said(verdict)
+
+
+@pytest.mark.parametrize(
+    ("asked", "extreme", "other"),
+    [({"at_most": 0.3}, 0.5, 0.4), ({"at_least": 0.7}, 0.5, 0.6), ({"above": 0.7}, 0.5, 0.6)],
+)
+def test_a_sentence_has_the_number_farthest_from_its_bound_whichever_is_surest(asked, extreme, other):
+    """ "At most 40 %" is wrong beside 50 %, also if only the 40 % miss their bound for certain."""
+    block = asks(**asked) | role(net="each classifiers") | {"says": "{0}"}
+    rows = [*networks(extreme, 0.2, 0.8, entry="unsure"), *networks(other, entry="sure")]
+
+    verdict = one(rows, block, claims={"S9-1": ASKED | {"net": ["sure", "unsure"]}})
+
+    assert (verdict.word, verdict.parts[0].quantity.which) == ("not confirmed", "sure")
+    assert said(verdict).startswith("50.0") and said(verdict).endswith("(unsure)")
+
+
+def test_a_sentence_has_the_number_that_breaks_its_claim_most():
+    breaks = {"name": "left", "metric": "left", "above": 0.4}
+    block = asks(at_least=0.1) | role(net="each classifiers") | {"breaks": breaks, "says": "{0} {breaks}"}
+    nets = {"surely": (0.5, 0.45, 0.55), "most": (0.6, 0.3, 0.9)}
+    rows = [
+        row
+        for net, ends in nets.items()
+        for row in (*networks(0.5, entry=net), *networks(*ends, entry=net, metric="left"))
+    ]
+
+    verdict = one(rows, block | {"broken_by": ["S9-1"]}, claims={"S9-1": ASKED | {"net": list(nets)}})
+
+    assert verdict.attacker == "broken"
+    assert said(verdict).endswith("60.0\u202f% [30.0, 90.0] (most)")

@@ -3,6 +3,7 @@ import pytest
 
 from touchstone.evaluations.detection import detection
 from touchstone.records.nouns import Cell, Outputs, Scores
+from touchstone.statistics import rank_intervals
 
 PGD = {"use": "pgd", "eps": 0.1}
 ROWS = 12
@@ -120,3 +121,26 @@ def test_missing_outputs_are_named():
 def test_missing_id_scores_are_named():
     with pytest.raises(ValueError, match="scores of digits: none is given"):
         detection([scores([1.0], "photographs")], [], **QUICK)
+
+
+def test_a_clean_image_and_its_attacked_version_are_resampled_together():
+    clean, attacked = np.linspace(0, 1, ROWS), np.linspace(1.2, 0.2, ROWS)
+    cells = [outputs(np.ones(ROWS, bool)), outputs(np.zeros(ROWS, bool), "pgd", "cnn.0")]
+    sampling = {"resamples": 50, "seed": 0}
+
+    rows = detection(
+        [scores(clean, "digits"), scores(attacked, "digits", "pgd", "cnn.0")], cells, **QUICK | {"resamples": 50}
+    )
+
+    expected = rank_intervals.detection(clean, attacked, **sampling, paired=True)
+    for metric in ("auroc", "auroc_successes", "fpr95_id"):
+        row = one(rows, metric, "digits/pgd")
+        assert (row.low, row.high) == expected[metric.removesuffix("_successes")][1:3]
+
+
+def test_images_of_another_set_are_resampled_apart():
+    clean, others = np.linspace(0, 1, ROWS), np.linspace(1.2, 0.2, ROWS)
+
+    (row, *_) = detection([scores(clean, "digits"), scores(others, "photographs")], [], **QUICK)
+
+    assert (row.low, row.high) == rank_intervals.detection(clean, others, resamples=20, seed=0)["auroc"][1:3]

@@ -67,6 +67,19 @@ def simulated():
     yield "tempered", truths.confidence(DISTANCE, SIGMA, 30, 0.7), (1 / (1 + np.exp(-2 * scales * sizes))).mean()
 
 
+def test_no_bound_is_beyond_what_a_number_can_be():
+    """A share is below 1.0887 whatever is measured, so a claim of that says nothing about the judge."""
+    signed = ("error_minus", "auroc_minus", "kendall")
+
+    beyond = {
+        name: bound
+        for name, quantity, _, bound in claims.judged()
+        if not (-1 if quantity.rows["metric"].startswith(signed) else 0) < bound < 1
+    }
+
+    assert beyond == {}
+
+
 def test_formulas_say_what_plain_simulation_says():
     wrong = {name: (truth, seen) for name, truth, seen in simulated() if not abs(truth - seen) < 0.005}
 

@@ -28,5 +28,18 @@ def test_the_headline_is_about_the_greatest_fall_and_writes_an_auroc_as_such(mea
     assert takeaway(contrasts) == words
 
 
+@pytest.mark.parametrize(
+    ("unaware", "aware", "measured", "words"),
+    [
+        (0.996, 0.003, "robust_accuracy_mean", "from 99.6 % to 0.3 %"),
+        (1.0, 0.0, "robust_accuracy_mean", "from 100 % to 0 %"),
+        (0.9964, 0.4962, "auroc_both_mean", "from 0.996 to 0.496"),
+        (0.99996, 0.5, "auroc_both_mean", "from 0.99996 to 0.50"),
+    ],
+)
+def test_no_number_is_rounded_to_all_to_none_or_to_chance(unaware, aware, measured, words):
+    assert words in takeaway([contrast("Worst", unaware, aware, measured)])
+
+
 def test_small_falls_are_no_headline():
     assert takeaway([contrast("Some", 0.9, 0.85, "robust_accuracy_mean")]).startswith("No system loses 10%")

@@ -199,7 +199,13 @@ def paper(**changes):
         {"tests": [{"name": "error", "metric": "error", "at_least": {"digits": 0.1, "mnist": 0.2}}]},
         {"needs": [{"name": "n", "metric": "n", "above": 0}], "seeds": "each"},
         {"tests": [{"name": "error", "metric": "error", "at_least": 0.1, "no_effect": 0, "distance": 0.01}]},
-        {"paper_scale": True, "revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong", "known": False}]},
+        {
+            "scales": ["Pmine-1"],
+            "paper_scale": {
+                "Pmine-1": {"data": "mnist", "settings": {"net": {"model": {"component": "maxout"}}}, "tests": [0]}
+            },
+        },
+        {"revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong", "known": False}]},
         {"breaks": {"name": "b", "metric": "m", "equals": 1, "tolerance": 0.1}, "broken_by": ["Smine-2"]},
     ],
     ids=str,
@@ -218,7 +224,8 @@ def test_what_a_paper_may_write_is_accepted(changes):
         ("tests.0", {"tests": [{"name": "error", "metric": "error", "minus": {"metric": "other"}}]}),
         ("tests.0.no_effect", {"tests": [{"name": "error", "metric": "error", "no_effect": "half"}]}),
         ("tests.0.distance", {"tests": [{"name": "error", "metric": "error", "distance": 0}]}),
-        ("paper_scale", {"paper_scale": "yes"}),
+        ("paper_scale", {"paper_scale": True}),
+        ("paper_scale.Pmine-1", {"paper_scale": {"Pmine-1": {"settings": {}}}}),
         ("revised.0", {"revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong"}]}),
         ("revised.0.known", {"revised": [{"date": "2026-11-21", "was": "<= .3", "why": "wrong", "known": "yes"}]}),
         ("", {"fixed": "not run"}),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from touchstone.statistics import estimators, rank_intervals, seed_intervals
 
@@ -88,3 +89,54 @@ def test_two_detectors_that_agree_on_ten_images_may_differ_as_much_as_ten_images
     )["auroc"]
 
     assert same.value == 0 and -same.low == same.high == pytest.approx(1.96**2 / (10 + 1.96**2), abs=1e-3)
+
+
+# --- images and versions of the same images -----------------------------------------------------------------------
+
+
+def versions(correlation, rows, generator):
+    """Return scores of clean images and of their attacked versions, whose AUROC is .76 whatever the correlation."""
+    clean, own = generator.normal(size=(2, rows))
+    return clean, 1 + correlation * clean + np.sqrt(1 - correlation**2) * own
+
+
+@pytest.mark.parametrize("correlation", [-0.9, 0.0, 0.9])
+def test_the_interval_of_images_and_their_attacked_versions_contains_the_truth(correlation):
+    truth, generator = stats.norm.cdf(np.sqrt(0.5)), np.random.default_rng(3)
+    covered = {True: 0, False: 0}
+    for _ in range(400):
+        scores = versions(correlation, 100, generator)
+        for paired in covered:
+            one = rank_intervals.detection(*scores, resamples=200, seed=0, paired=paired)["auroc"]
+            covered[paired] += one.low <= truth <= one.high
+
+    assert 0.92 <= covered[True] / 400 <= 0.98
+    # Resampled apart, opposed scores are covered too seldom and like ones too often.
+    apart = covered[False] / 400
+    assert apart < 0.9 if correlation < 0 else apart > 0.985 if correlation > 0 else 0.92 <= apart <= 0.98
+
+
+def test_the_interval_of_pairs_is_that_of_resampled_pairs():
+    clean, attacked = versions(-0.5, 40, np.random.default_rng(0))
+
+    one = rank_intervals.detection(clean, attacked, resamples=30, seed=7, paired=True)["auroc"]
+
+    drawn = np.random.default_rng([7, 0]).integers(0, 40, (30, 40))
+    expected = [estimators.auroc(clean[rows], attacked[rows]) for rows in drawn]
+    np.testing.assert_allclose(one.resampled.samples, expected, atol=1e-14)
+    assert one.resampled.drawn_from == (40,)
+
+
+def test_the_difference_of_two_detectors_on_pairs_is_resampled_by_pairs():
+    sides = [versions(correlation, 40, np.random.default_rng(0)) for correlation in (-0.5, 0.5)]
+
+    both = rank_intervals.detection_difference(*sides, **SAMPLING, statistics=("auroc",), paired=True)["auroc"]
+
+    one, other = (rank_intervals.detection(*side, **SAMPLING, paired=True)["auroc"].resampled for side in sides)
+    np.testing.assert_array_equal(both.resampled.samples, one.samples - other.samples)
+    assert both.resampled.drawn_from == (40,)
+
+
+def test_different_numbers_of_images_are_no_pairs():
+    with pytest.raises(ValueError, match="3 images and 4 versions of them are no pairs"):
+        rank_intervals.detection(np.zeros(3), np.ones(4), **SAMPLING, paired=True)

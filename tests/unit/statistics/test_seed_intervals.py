@@ -165,6 +165,29 @@ def test_a_count_of_zero_is_bounded_by_the_images_and_the_quantile(df):
     assert ends(1, 0, df, 359, SCORE) == pytest.approx((359 / (359 + t**2), 1))
 
 
+@pytest.mark.parametrize("images", [10, 359])
+def test_a_share_that_nears_0_or_1_has_the_ends_that_it_has_there(images):
+    """One misranked pair of 359 x 359 must not show forty times as much as none."""
+    df = images - 1
+    low, _ = ends(1, 0, df, images, SCORE)
+    for distance in (1e-2, 1e-4, 1e-6):
+        value, variance = 1 - distance, (distance / 10) ** 2  # far more precise than a share of so many images
+        near = ends(value, variance, df, images, SCORE)
+
+        assert near[0] <= low + 1e-12 and near[0] == pytest.approx(low, abs=2 * distance)
+        assert ends(distance, variance, df, images, SCORE) == pytest.approx((1 - near[1], 1 - near[0]), abs=1e-12)
+
+
+def test_no_share_has_a_higher_lower_end_than_a_share_of_all_images():
+    low, _ = ends(1, 0, 199, 200, SCORE)
+
+    for value in np.linspace(0.5, 1, 101):
+        for effective in (3, 50, 200, 10**4, 10**9):
+            for df in (2, 10, 199):
+                below, above = ends(value, value * (1 - value) / effective, df, 200, SCORE)
+                assert below <= min(low, value) + 1e-12 and above >= value
+
+
 def test_no_discordant_pair_of_359_still_allows_one_point():
     low, high = ends(0, 0, 358, 359, SIGNED)
 
@@ -240,7 +263,7 @@ def test_holms_decisions_stand_until_the_first_that_does_not():
 
 # --- coverage: a small part of benchmarks/interval_coverage.py, with the same random numbers each time -------------
 
-CELLS = [("share", 0.05), ("difference", 0.0), ("difference", 0.05), ("difference", 0.1), ("sr", 0.0)]
+CELLS = [("share", 0.05), ("difference", 0.0), ("difference", 0.05), ("difference", 0.1), ("sr", 0.0), ("opposed", 0.0)]
 REPLICATIONS = 150
 ENOUGH = LEAST - 2 * np.sqrt(LEAST * (1 - LEAST) / REPLICATIONS)  # two standard errors below, with so few
 

@@ -29,6 +29,13 @@ class Quantity(NamedTuple):
     sets: tuple[str, ...] = ()  # it is a mean over these
     steps: tuple[float, float] | None = None  # distances of its bounds from the truth, in errors
 
+    def bound(self, distance: float) -> float:
+        """Return a bound at a distance from the truth; half-way to the least or greatest value that there is, if nearer."""
+        least = -1 if self.rows["metric"].startswith(("error_minus", "auroc_minus", "kendall")) else 0
+        low, high = ((self.truth + limit) / 2 for limit in (least, 1))
+        bound = self.truth + distance
+        return round(bound if least < bound < 1 else low if distance < 0 else high, 4)
+
 
 @cache
 def quantities() -> tuple[Quantity, ...]:
@@ -190,7 +197,7 @@ def judged() -> Iterator[tuple[str, Quantity, str, float]]:
                     f"S{kind}-{2 * number + place + 1}",
                     quantity,
                     comparison,
-                    round(quantity.truth + side * steps * quantity.error, 4),
+                    quantity.bound(side * steps * quantity.error),
                 )
 
 

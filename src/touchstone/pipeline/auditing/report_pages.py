@@ -14,7 +14,7 @@ from touchstone.claims.criteria import KINDS
 from touchstone.pipeline.auditing.findings import Finding, address_of
 from touchstone.pipeline.provenance import chain, sidecar_files
 from touchstone.report import packing
-from touchstone.statistics.wording import written
+from touchstone.statistics.wording import MOST_DIGITS, written
 
 NUMBER = re.compile(r'<data\b[^>]*\bvalue="([^"]*)"[^>]*\bdata-row="(\d+)"[^>]*>([^<]*)<')
 WORD = re.compile(r'<tr id="claim-([^"]*)"[^>]*>(?:(?!</tr>).)*?<span class="verdict [^"]*">([^<]*)<', re.DOTALL)
@@ -69,7 +69,7 @@ def _shown(page: str, folder: Path) -> Iterator[str]:
         row = rows[int(line) - 2] if 1 < int(line) <= len(rows) + 1 else {}
         if value != row.get("value"):
             yield f"shows {value}, which is not in line {line} of {packing.METRICS}"
-        elif unescape(text) != written(float(value), row["unit"]):
+        elif unescape(text) not in (written(float(value), row["unit"], more) for more in range(MOST_DIGITS + 1)):
             yield f"shows {unescape(text)} but line {line} of {packing.METRICS} says {value}"
     with (folder / "claims.csv").open(newline="") as stream:
         lines = list(csv.DictReader(stream))

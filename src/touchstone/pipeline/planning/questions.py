@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from touchstone import registry
+from touchstone.claims.paper_scales import measured_figures
 from touchstone.pipeline.planning.layout import Layout
 from touchstone.pipeline.planning.parts import CellPlan, Net, Set, Task
 from touchstone.pipeline.planning.tasks import Tasks
@@ -188,8 +189,8 @@ class Questions:
     def claims(self) -> dict[str, Any]:
         """Return the study's settings of the published claims.
 
-        They are the data, the components of the evaluations, the entry for each role, and the claims that are looked at
-        a second time.
+        They are the data, the components of the evaluations, the entry for each role, the claims that are looked at a
+        second time, and the published figures that the study measures itself.
         """
         calibration = self.study["examples"][self.study["study"]["calibration"]]
         components = {name: entry["use"].split("/")[1] for name, entry in self.study["evaluations"].items()}
@@ -198,8 +199,13 @@ class Questions:
             "components": components,
             "claims": self.study["claims"],
         }
-        looks = self.study["study"].get("second_look")
-        return settings | {"second_look": looks} if looks else settings
+        more = {
+            "second_look": self.study["study"].get("second_look"),
+            "at_paper_scale": measured_figures(
+                self.study["papers"], self.study["claims"], settings["data"], self.study.settings
+            ),
+        }
+        return settings | {key: value for key, value in more.items() if value}
 
 
 def _certificates(question: dict[str, Any], examples: str) -> list[str]:

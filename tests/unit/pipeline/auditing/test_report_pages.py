@@ -1,0 +1,24 @@
+"""What an audit says of the numbers on a page."""
+
+import gzip
+
+import pytest
+
+from touchstone.pipeline.auditing import report_pages
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("95.0\u202f%", []),
+        ("94.96\u202f%", []),  # near its bound a number has more digits
+        ("94.97\u202f%", ["shows 94.97\u202f% but line 2 of metrics.csv.gz says 0.9496"]),
+        ("96.0\u202f%", ["shows 96.0\u202f% but line 2 of metrics.csv.gz says 0.9496"]),
+    ],
+)
+def test_a_number_may_have_more_digits_but_no_others(text, problems, tmp_path):
+    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"value,unit\n0.9496,fraction\n"))
+    (tmp_path / "claims.csv").write_text("claim,status,attacker,measured,kind\n")
+    page = f'<data value="0.9496" data-row="2">{text}</data>'
+
+    assert list(report_pages._shown(page, tmp_path)) == problems
