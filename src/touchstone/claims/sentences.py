@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from touchstone.claims.criteria import Condition, Criterion
-from touchstone.claims.verdicts import Part, Verdict, number, slack
+from touchstone.claims.verdicts import (
+    INCONCLUSIVE,
+    Part,
+    Verdict,
+    direction,
+    no_effect,
+    number,
+    required,
+    slack,
+)
 
 
 def said(verdict: Verdict) -> str:
@@ -23,6 +32,21 @@ def said(verdict: Verdict) -> str:
     in_order = [_number_of(test, verdict.parts) for test in criterion.tests]
     breaking = _number_of(criterion.breaks, verdict.parts) if criterion.breaks else ""
     return criterion.says.format(*in_order, breaks=breaking)
+
+
+def undecided(verdict: Verdict) -> str:
+    """Return why an inconclusive verdict decides neither way, with the number that leaves it open; "" for other words."""
+    if verdict.word != INCONCLUSIVE or not verdict.parts:
+        return ""
+    part = verdict.parts[0]
+    if part.notes:
+        return f"{part.name}: {'; '.join(part.notes)}"
+    if isinstance(verdict.claim, Criterion):
+        bound = required(part)
+        return f"the interval of {part.name} contains the bound ({bound})" if bound else ""
+    if direction(part) != INCONCLUSIVE:
+        return ""
+    return f"the interval of {part.name} contains no effect ({no_effect(part):g})"
 
 
 def farthest(condition: Condition, parts: Iterable[Part]) -> Part | None:

@@ -213,13 +213,19 @@ def _proof_note(parts: Sequence[Part]) -> str:
     return f"proved by bounds on the networks, whatever the attack: {', '.join(numbers)}"
 
 
+def no_effect(part: Part) -> float | None:
+    """Return the value that means no effect: the condition's own, else 0 for differences; None if there is none."""
+    if part.condition.no_effect is not None:
+        return part.condition.no_effect
+    return 0.0 if is_difference(part.quantity) else None
+
+
 def direction(part: Part) -> str:
     """Return whether a number points where the paper's figure does, by its whole interval; "" if it has no direction.
 
-    The direction ends at the condition's `no_effect`; without one, at 0 for differences.
+    The direction ends where there is no effect.
     """
-    condition = part.condition
-    turn = condition.no_effect if condition.no_effect is not None else 0.0 if is_difference(part.quantity) else None
+    condition, turn = part.condition, no_effect(part)
     if turn is None or condition.comparison not in (*UP, *DOWN):
         return ""
     if 0 < len(part.seeds) < FEWEST_SEEDS or is_range(condition, part.quantity):

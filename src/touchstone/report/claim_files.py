@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields, replace
 
 from touchstone.claims.criteria import MARKS, Book, Criterion
-from touchstone.claims.sentences import said
+from touchstone.claims.sentences import said, undecided
 from touchstone.claims.verdicts import DOES_NOT_APPLY, Part, Verdict, number, sentence
 from touchstone.records.metric_tables import MetricRow
 from touchstone.statistics.wording import NARROW, plain
@@ -128,9 +128,17 @@ def _record(book: Book, verdict: Verdict) -> _Record:
         attacker=verdict.attacker,
         holm={None: "", True: "stands", False: "does not stand"}[verdict.holm],
         says=plain(said(verdict)),
-        note=plain("; ".join([*verdict.notes, *(sentence(part) for part in verdict.parts[1:])])),
+        note=plain("; ".join(_notes(verdict))),
         files=" ".join(dict.fromkeys(file for part in verdict.parts for file in _files(part))),
     )
+
+
+def _notes(verdict: Verdict) -> list[str]:
+    """Return why the verdict is open, what qualifies it, and the numbers that did not decide."""
+    reason = undecided(verdict)
+    # The reason may hold a note of the claim, and names the number that it is about.
+    others = [note for note in verdict.notes if not reason.endswith(f": {note}")]
+    return [*filter(None, [reason]), *others, *(sentence(part) for part in verdict.parts[1:])]
 
 
 def kind_of(verdict: Verdict) -> str:

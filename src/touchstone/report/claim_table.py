@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from touchstone.claims.criteria import Book, Condition, Criterion
 from touchstone.claims.measurements import EQUAL
-from touchstone.claims.sentences import farthest, said
+from touchstone.claims.sentences import farthest, said, undecided
 from touchstone.claims.verdicts import (
     CONFIRMED,
     DOWN,
@@ -111,7 +111,7 @@ def page_lines(
             attacker=verdict.attacker,
             holm=verdict.holm,
             says=said(verdict) if criterion and criterion.says else "",
-            note="; ".join(verdict.notes),
+            note="; ".join(filter(None, ("" if criterion else undecided(verdict), *verdict.notes))),
             answer=_answer(criterion, parts, shown) if criterion and criterion.says and parts else Markup(),
             why=_why(verdict.word, parts[0]) if parts else "",
             when=_when(criterion) if criterion else "",
