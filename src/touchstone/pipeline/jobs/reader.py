@@ -28,15 +28,17 @@ class Reader:
         Raises:
             JobError: The file is damaged or does not match its sidecar.
         """
-        from touchstone.records import encoding, metric_tables, nouns
+        from touchstone.records import metric_tables, nouns, streams
 
         self.link(file)  # checks the bytes
         if file not in self._nouns:
             try:
-                data = sidecar_files.read_artefact(Path(file))
-                self._nouns[file] = (
-                    metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
-                )
+                with sidecar_files.opened(Path(file)) as (stream, size):
+                    self._nouns[file] = (
+                        metric_tables.decode(stream.read())
+                        if kind == METRICS
+                        else streams.read(stream, size, nouns.KINDS[kind])
+                    )
             except ValueError as error:
                 raise JobError(f"{file}: {error}. Delete the file and run the command again.") from error
         return self._nouns[file]
