@@ -27,7 +27,9 @@ def fit(fit_images: Tensor, *, explained: UnitInterval = 0.95) -> dict[str, Tens
     centred = fit_images.detach().flatten(1).to(torch.float64, copy=True)
     mean = centred.mean(0)
     centred -= mean  # in place: for many images, this is most of the memory
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+    covariance = centred.T @ centred / len(centred)
+    del centred
+    values, vectors = torch.linalg.eigh(covariance)
     values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
     total = values.sum()
     if total == 0:
