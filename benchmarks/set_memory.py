@@ -2,10 +2,11 @@
 
     python benchmarks/set_memory.py [--images 1000 10000 60000] [--threads 1]
 
-Jobs as the workflow calls them, from and to files: prepare, infer, fit, score and evaluate, on two sets of so many noise
+Jobs as the workflow calls them, from and to files: prepare, infer, fit, score and evaluate, on five sets of so many noise
 images of 1x28x28 each. One is read from a file of 8-bit images with random labels, and detectors are fitted on it. The
-other is drawn. Each job runs in its own process, forked from one that has imported torch, as in a run. The peak is its
-highest resident memory (VmHWM), imports included. Writes set_memory.json and .md into benchmarks/results/.
+others are drawn; a job of score reads two of them, the data sheet four sets. Each job runs in its own process, forked
+from one that has imported torch, as in a run. The peak is its highest resident memory (VmHWM), imports included. Writes
+set_memory.json and .md into benchmarks/results/.
 """
 
 from __future__ import annotations
@@ -156,8 +157,9 @@ def page(results: Results) -> str:
         for line in zip(*(run["jobs"] for run in results["runs"]), strict=True)
     ]
     what = (
-        f"Jobs on two sets of 1x28x28, with so many images each, in batches of {BATCH}: the peak in MB of the process and,"
-        " in brackets, the processor's seconds. `labelled` is read from a file, and detectors are fitted on it."
+        f"Jobs on five sets of 1x28x28, with so many images each, in batches of {BATCH}: the peak in MB of the process and,"
+        " in brackets, the processor's seconds. `labelled` is read from a file, and detectors are fitted on it. `tested` is"
+        " two sets. `confidence` resamples 1,000 times, `detection` and `data_sheet` 100 times."
     )
     return racing.page("Peak memory of whole sets", what, results, racing.table(columns, rows))
 
