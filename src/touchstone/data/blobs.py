@@ -6,8 +6,8 @@ import numpy as np
 
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.ingest.example_notes import generated
-from touchstone.ingest.pixels import blurred
-from touchstone.records.nouns import ExampleSet
+from touchstone.ingest.pixels import blurred, levels_in_pieces
+from touchstone.records.nouns import Array, ExampleSet
 
 
 def blobs(
@@ -28,6 +28,11 @@ def blobs(
     References:
         Hendrycks et al. 2019 (Outlier Exposure), official code, "Blob"; the defaults are theirs.
     """
-    dots = (generator.random((count, channels, size, size)) < density).astype(np.float64)
-    smooth = blurred(dots, sigma)
-    return generated(np.where(smooth < threshold, 0, smooth), "blobs")
+    shape = (channels, size, size)
+
+    def images(first: int, last: int) -> Array:
+        dots = (generator.random((last - first, *shape)) < density).astype(np.float64)
+        smooth = blurred(dots, sigma)
+        return np.where(smooth < threshold, 0, smooth)
+
+    return generated(levels_in_pieces((count, *shape), images), "blobs")

@@ -6,7 +6,8 @@ import numpy as np
 
 from touchstone.contracts import PositiveInt
 from touchstone.ingest.example_notes import generated
-from touchstone.records.nouns import ExampleSet
+from touchstone.ingest.pixels import levels_in_pieces
+from touchstone.records.nouns import Array, ExampleSet
 
 DARKEST_LIGHT, LIGHTEST_DARK = 0.6, 0.4  # so that no board is a flat gray
 
@@ -33,4 +34,9 @@ def checkerboards(
     odd = (places[0][:, :, None] + places[1][:, None, :]) % 2 == 1
     dark = generator.uniform(0, LIGHTEST_DARK, (count, channels, 1, 1))
     light = generator.uniform(DARKEST_LIGHT, 1, (count, channels, 1, 1))
-    return generated(np.where(odd[:, None], light, dark), "checkerboards")
+
+    def images(first: int, last: int) -> Array:
+        rows = slice(first, last)
+        return np.where(odd[rows, None], light[rows], dark[rows])
+
+    return generated(levels_in_pieces((count, channels, size, size), images), "checkerboards")

@@ -6,6 +6,7 @@ import numpy as np
 
 from touchstone.contracts import PositiveFloat, PositiveInt, UnitInterval
 from touchstone.ingest.example_notes import generated
+from touchstone.ingest.pixels import levels_in_pieces
 from touchstone.records.nouns import ExampleSet
 
 
@@ -23,4 +24,6 @@ def gaussian_noise(
     Images (count, channels, size, size). `mean` and `std` are those before clipping; with the defaults 4.6 % of the
     pixels are clipped.
     """
-    return generated(generator.normal(mean, std, (count, channels, size, size)), "gaussian_noise")
+    shape = (channels, size, size)
+    levels = levels_in_pieces((count, *shape), lambda first, last: generator.normal(mean, std, (last - first, *shape)))
+    return generated(levels, "gaussian_noise")

@@ -10,7 +10,6 @@ import numpy as np
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.ingest import user_images as own
 from touchstone.ingest.example_notes import prepared
-from touchstone.ingest.pixels import LEVELS
 from touchstone.ingest.splits import rows_of_part, stratified_order
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import ExampleSet
@@ -65,8 +64,6 @@ def own_images(
         raise DamagedFile(f"{folder}: {error}") from error
     if faulty and (broken == "refuse" or not good):
         raise DamagedFile(f"{folder}: {own.named(faulty)}. Repair or remove them, or set broken: leave_out")
-    if images.dtype == np.uint8:
-        images = images.astype(np.float32) / np.float32(LEVELS)
     kept = np.array(good, np.int64)
     notes: dict[str, Any] = {"left_out": [name for name, _ in faulty]} if faulty else {}
     if size is not None:

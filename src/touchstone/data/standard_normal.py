@@ -8,7 +8,8 @@ import numpy as np
 
 from touchstone.contracts import PositiveInt
 from touchstone.ingest.example_notes import generated
-from touchstone.records.nouns import ExampleSet
+from touchstone.ingest.pixels import levels_in_pieces
+from touchstone.records.nouns import Array, ExampleSet
 
 
 def standard_normal(
@@ -22,5 +23,13 @@ def standard_normal(
     References:
         Goodfellow et al. 2015, appendix A; docs/papers/fgsm.md, Protocol.
     """
-    drawn = generator.normal(size=(count, channels, size, size))
-    return replace(generated(drawn, "standard_normal"), unquantised=drawn.astype(np.float32))
+    shape = (channels, size, size)
+    unquantised = np.empty((count, *shape), np.float32)
+
+    def images(first: int, last: int) -> Array:
+        drawn = generator.normal(size=(last - first, *shape))
+        unquantised[first:last] = drawn
+        return drawn
+
+    levels = levels_in_pieces((count, *shape), images)
+    return replace(generated(levels, "standard_normal"), unquantised=unquantised)

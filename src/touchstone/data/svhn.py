@@ -8,7 +8,6 @@ from typing import Literal
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.ingest.example_notes import prepared
 from touchstone.ingest.picture_files import read_svhn
-from touchstone.ingest.pixels import from_levels
 from touchstone.ingest.splits import rows_of_part
 from touchstone.records.nouns import ExampleSet
 
@@ -40,7 +39,7 @@ def svhn(
     labels, images = read_svhn(folder / ("test_32x32.mat" if part == "test" else "train_32x32.mat"))
     rows = rows_of_part(labels, {"test": 1} if part == "test" else SHARES, part, seed=split_seed, limit=limit)
     return prepared(
-        from_levels(images[rows]),
+        images[rows],
         labels[rows],
         rows + (TRAINING_ROWS if part == "test" else 0),
         "svhn",

@@ -6,6 +6,7 @@ import numpy as np
 
 from touchstone.contracts import PositiveInt
 from touchstone.ingest.example_notes import generated
+from touchstone.ingest.pixels import levels_in_pieces
 from touchstone.records.nouns import ExampleSet
 
 
@@ -16,4 +17,6 @@ def uniform_noise(
 
     Images (count, channels, size, size).
     """
-    return generated(generator.random((count, channels, size, size)), "uniform_noise")
+    shape = (channels, size, size)
+    levels = levels_in_pieces((count, *shape), lambda first, last: generator.random((last - first, *shape)))
+    return generated(levels, "uniform_noise")

@@ -24,10 +24,12 @@ def fit(fit_images: Tensor, *, explained: UnitInterval = 0.95) -> dict[str, Tens
     """
     if explained >= 1:
         raise ValueError(f"explained must be < 1, got {explained}")
-    pixels = fit_images.detach().flatten(1).double()
-    mean = pixels.mean(0)
-    centred = pixels - mean
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(pixels))
+    centred = fit_images.detach().flatten(1).to(torch.float64, copy=True)
+    mean = centred.mean(0)
+    centred -= mean  # in place: for many images, this is most of the memory
+    covariance = centred.T @ centred / len(centred)
+    del centred
+    values, vectors = torch.linalg.eigh(covariance)
     values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
     total = values.sum()
     if total == 0:

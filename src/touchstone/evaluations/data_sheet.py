@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from touchstone.contracts import NonNegativeInt, PositiveInt
 from touchstone.records.metric_tables import MetricRow
-from touchstone.records.nouns import Array, Cell
+from touchstone.records.nouns import Array, Cell, ExampleSet
 from touchstone.statistics import intervals
 from touchstone.statistics.intervals import Interval, Sampling
 from touchstone.statistics.rows import of_images, row, with_means
@@ -37,22 +39,27 @@ def data_sheet(
     sampling: Sampling = {"resamples": resamples, "seed": bootstrap_seed}
     rows: list[MetricRow] = []
     for cell in examples:
-        noun = cell.noun
-        order, parts = np.argsort(noun.example_ids), range(0, len(noun), CHUNK)
-        measured = [_of_each_image(noun.images[order[start : start + CHUNK]]) for start in parts]
-        intensity, sparsity, on_grid = np.concatenate(measured, axis=1)
+        source, classes, (intensity, sparsity, on_grid) = _measured(cell.noun)
+        count, about = len(intensity), replace(cell, noun=None)  # the images are not needed any more
         properties = {
-            "n": (Interval(len(noun), None, None), "images"),
-            "classes": (Interval(len(np.unique(noun.labels[noun.labels >= 0])), None, None), "classes"),
+            "n": (Interval(count, None, None), "images"),
+            "classes": (Interval(classes, None, None), "classes"),
             "mean_intensity": (intervals.mean(intensity, **sampling), "pixels"),
             "sparsity": (intervals.mean(sparsity, **sampling), "fraction"),
             "on_grid": (intervals.mean(on_grid, **sampling), "fraction"),
         }
         rows += [
-            row(metric, interval, cell=of_images(cell), entry=noun.source, n=len(noun), unit=unit, files=[cell])
+            row(metric, interval, cell=of_images(about), entry=source, n=count, unit=unit, files=[about])
             for metric, (interval, unit) in properties.items()
         ]
     return with_means(rows)
+
+
+def _measured(noun: ExampleSet) -> tuple[str, int, Array]:
+    """Return the source of a set, how many labels occur, and what `_of_each_image` returns, in the order of the ids."""
+    order, parts = np.argsort(noun.example_ids), range(0, len(noun), CHUNK)
+    each = [_of_each_image(noun.images[order[start : start + CHUNK]]) for start in parts]
+    return noun.source, len(np.unique(noun.labels[noun.labels >= 0])), np.concatenate(each, axis=1)
 
 
 def _of_each_image(images: Array) -> Array:

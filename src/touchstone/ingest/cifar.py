@@ -9,7 +9,6 @@ import numpy as np
 
 from touchstone.ingest.example_notes import prepared
 from touchstone.ingest.picture_files import read_cifar
-from touchstone.ingest.pixels import from_levels
 from touchstone.ingest.splits import rows_of_part
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import ExampleSet
@@ -55,7 +54,7 @@ def cifar_part(
         raise DamagedFile(f"{folder / names[0]}: labels must lie in 0..{classes - 1}")
     rows = rows_of_part(labels, {"test": 1} if part == "test" else SHARES, part, seed=split_seed, limit=limit)
     return prepared(
-        from_levels(np.concatenate([images for _, images in files])[rows]),
+        np.concatenate([images for _, images in files])[rows],
         labels[rows],
         rows + (TRAINING_ROWS if part == "test" else 0),
         source,

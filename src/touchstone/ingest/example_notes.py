@@ -35,7 +35,7 @@ def prepared(
     """Return an ExampleSet of images rounded to the 1/255 grid, with its notes.
 
     Args:
-        images: (N, C, H, W); values outside [0, 1] are clipped.
+        images: (N, C, H, W); values outside [0, 1] are clipped. If they are uint8, they are 8-bit levels.
         labels: (N,); -1 for no class.
         example_ids: (N,), rows in the source.
         source: name of the set.
@@ -46,14 +46,14 @@ def prepared(
     Raises:
         ValueError: If an image contains NaN or infinity.
     """
-    levels = to_levels(images)
+    levels = images if images.dtype == np.uint8 else to_levels(images)
     notes = {**notes, "licence": licence, "origin": origin, **brightness_notes(levels)}
     ids = np.asarray(example_ids, np.int64)
     return ExampleSet(from_levels(levels), np.asarray(labels, np.int64), ids, source, notes)
 
 
 def generated(images: Array, source: str) -> ExampleSet:
-    """Return an ExampleSet of generated images: no class, ids from 0."""
+    """Return an ExampleSet of generated images, or of their 8-bit levels: no class, ids from 0."""
     return prepared(images, no_classes(len(images)), np.arange(len(images)), source, **GENERATED)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from touchstone.ingest.example_notes import prepared
-from touchstone.ingest.pixels import from_levels
 from touchstone.ingest.raw_files import read_idx
 from touchstone.ingest.splits import rows_of_part
 from touchstone.records.encoding import DamagedFile
@@ -26,7 +25,7 @@ def idx_part(
     shares = {"test": 1} if part == "test" else SHARES
     rows = rows_of_part(labels, shares, part, seed=split_seed, limit=limit)
     ids = rows + (TRAINING_ROWS if part == "test" else 0)
-    return prepared(from_levels(images[rows])[:, None], labels[rows], ids, source, licence=licence, origin=origin)
+    return prepared(images[rows][:, None], labels[rows], ids, source, licence=licence, origin=origin)
 
 
 def _read(folder: Path, name: str) -> tuple[Array, Array]:

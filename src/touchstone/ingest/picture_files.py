@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from touchstone.ingest.pixels import from_levels
 from touchstone.ingest.raw_files import read_bytes
 from touchstone.records.encoding import DamagedFile
 from touchstone.records.nouns import Array
@@ -125,8 +124,8 @@ def read_square(path: Path, size: int, *, shrink: bool) -> Array:
 
 
 def read_squares(paths: list[Path], size: int, *, shrink: bool) -> Array:
-    """Return the middle squares of many pictures, (N, 3, size, size) float32 in [0, 1], multiples of 1/255."""
-    return from_levels(np.stack([read_square(path, size, shrink=shrink) for path in paths]))
+    """Return the middle squares of many pictures as 8-bit levels, (N, 3, size, size) uint8."""
+    return np.stack([read_square(path, size, shrink=shrink) for path in paths])
 
 
 def evenly(count: int | None, of: int) -> Array:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -11,6 +12,7 @@ from PIL import Image
 from touchstone.records.nouns import Array
 
 LEVELS = 255  # 8-bit images
+PIECE = 1 << 20  # values of images that are computed at a time
 BILINEAR = "bilinear (PIL, mode F, before rounding to 1/255)"
 
 
@@ -19,15 +21,39 @@ def to_levels(images: Array) -> Array:
 
     Clipped to [0, 1], ValueError for NaN or infinity.
     """
-    if not np.isfinite(images).all():
-        raise ValueError("images contain NaN or infinity")
-    levels: Array = np.rint(np.clip(images, 0, 1) * LEVELS)
-    return levels.astype(np.uint8)
+    levels = np.empty(images.shape, np.uint8)
+    for rows in pieces(images.shape):
+        if not np.isfinite(images[rows]).all():
+            raise ValueError("images contain NaN or infinity")
+        levels[rows] = np.rint(np.clip(images[rows], 0, 1) * LEVELS)
+    return levels
+
+
+def levels_in_pieces(shape: tuple[int, ...], images: Callable[[int, int], Array]) -> Array:
+    """Return the 8-bit levels of images that are never in memory as a whole, uint8.
+
+    Args:
+        shape: of all images.
+        images: returns the images from one row up to another. It is called for consecutive rows, in order.
+    """
+    levels = np.empty(shape, np.uint8)
+    for rows in pieces(shape):
+        levels[rows] = to_levels(images(rows.start, rows.stop))
+    return levels
+
+
+def pieces(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield consecutive runs of rows of an array, about PIECE values each."""
+    size = max(1, PIECE // max(1, math.prod(shape[1:])))
+    for start in range(0, shape[0], size):
+        yield slice(start, min(start + size, shape[0]))
 
 
 def from_levels(levels: Array) -> Array:
     """Return 8-bit levels as float32 in [0, 1], the values of `tensors.to_grid`."""
-    return levels.astype(np.float32) / np.float32(LEVELS)
+    images = levels.astype(np.float32)
+    images /= np.float32(LEVELS)
+    return images
 
 
 def resized(images: Array, height: int, width: int) -> Array:

@@ -32,6 +32,7 @@ import pgd_speed
 import pipeline_overhead
 import profiles
 import racing
+import set_memory
 import shard_memory
 import stored_detectors
 import training_epochs
@@ -298,6 +299,19 @@ def test_peaks_in_shards_are_measured_small(tmp_path, monkeypatch):
     assert shard_memory.page(found) == (tmp_path / "shard_memory.md").read_text()
     assert [(run["images"], run["shards"]) for run in found["runs"]] == [(40, 1), (80, 1), (80, 2)]
     assert found["runs"][1]["made"] == found["runs"][2]["made"]
+
+
+def test_peaks_of_whole_sets_are_listed_job_by_job(tmp_path, monkeypatch):
+    """The jobs are planned, but not run."""
+    monkeypatch.setattr(racing, "forked", lambda function, **arguments: {"peak_bytes": 2 * 10**9, "seconds": 1.0})
+
+    found = set_memory.measured([30, 60], 1)
+
+    text = written(set_memory, found, tmp_path)
+    assert "| fit pixel_mahalanobis | 2000 (1 s) | 2000 (1 s) |" in text
+    assert "| score knn tested |" in text and "| evaluate data_sheet |" in text
+    assert "prepare train" not in text and "infer validation" not in text
+    assert [goal["met"] for goal in found["goals"]] == [False] * len(set_memory.STEPS)
 
 
 def test_the_costs_of_imagenet_run_small(tmp_path):

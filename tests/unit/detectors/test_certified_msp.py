@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from touchstone.detectors.certified_msp import certified_msp
+from touchstone.detectors.certified_msp import IMAGES, certified_msp
 from touchstone.detectors.msp import msp
+from touchstone.numerics.linear_bounds import Bounds
 from touchstone.numerics.tensors import seeded
 
 
@@ -97,3 +98,20 @@ def test_gaps_that_cannot_be_small_together_are_bounded_together():
     low = certified_msp(nn.Sequential(nn.Flatten(), layer), torch.full((1, 1, 1, 1), 0.5).double(), eps=0.1, end="low")
 
     assert low.item() == pytest.approx(-torch.tensor([3.0, 0.0, 0.0]).double().softmax(0)[0].item())
+
+
+def test_only_some_images_are_bounded_at_a_time(monkeypatch):
+    model, clean, counts = network(4, 3), images(2 * IMAGES + 1, 1, 2, 2), []
+
+    class Counted(Bounds):
+        def __init__(self, graph, low, high):
+            counts.append(len(low))
+            super().__init__(graph, low, high)
+
+    monkeypatch.setattr("touchstone.detectors.certified_msp.Bounds", Counted)
+
+    together = ends(model, clean, 0.05)
+
+    assert counts == [IMAGES, IMAGES, 1] * 2
+    apart = [torch.cat([ends(model, one, 0.05)[place] for one in clean.split(1)]) for place in (0, 1)]
+    torch.testing.assert_close(list(together), apart)

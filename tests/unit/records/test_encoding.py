@@ -4,48 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from small_nouns import NOUNS, examples, row
 from touchstone.records import encoding
 from touchstone.records.encoding import DamagedFile
-from touchstone.records.metric_rows import WHITE_BOX, MetricRow, Threat
-from touchstone.records.nouns import Checkpoint, ContractError, Detector, ExampleSet, Margins, Metrics, Outputs, Scores
-
-
-def examples(count=3, **changes):
-    values = {
-        "images": np.linspace(0, 1, count * 4, dtype=np.float32).reshape(count, 1, 2, 2),
-        "labels": np.arange(count, dtype=np.int64),
-        "example_ids": np.arange(count, dtype=np.int64) + 7,
-        "source": "here",
-        "notes": {"why": "test"},
-    }
-    return ExampleSet(**(values | changes))
-
-
-def row(**changes):
-    values = {
-        **dict.fromkeys(("evaluation", "entry", "examples", "metric", "unit"), "x"),
-        **{"value": 0.1, "low": None, "high": 1 / 3, "n": 5, "base_rate": None, "seed": 2},
-        **{
-            "threat": Threat(WHITE_BOX, norm="linf", budget=(("eps", 0.1),)),
-            "files": ("a.safetensors", "b.safetensors"),
-        },
-    }
-    return MetricRow(**(values | changes))
-
-
-NOUNS = [
-    examples(),
-    examples(unquantised=np.full((3, 1, 2, 2), 0.123, dtype=np.float32)),
-    Checkpoint({"w": np.ones(3)}, {"use": "models/mlp"}, (1, 2, 2), 3, (0.1,), (0.5,), {"loss": np.ones(2)}),
-    Outputs(
-        np.ones((2, 3)), np.zeros(2, np.int64), np.arange(2), {"penultimate": np.ones((2, 5))}, {"a": np.ones((2, 4))}
-    ),
-    Margins(np.array([0.1, np.inf]), np.array([True, False]), np.zeros(2), np.zeros(2), np.arange(2), "linf", "fab"),
-    Detector({"mean": np.zeros(3)}, {"use": "detectors/msp"}, {"0.05": 0.5}, 1.0, False),
-    Detector({}, {"use": "detectors/msp"}, {"0.05": 0.5}, 1.0, False),
-    Scores(np.array([0.5, 0.25]), np.arange(2), np.zeros(2, np.int64)),
-    Metrics([row()]),
-]
+from touchstone.records.nouns import ContractError, ExampleSet, Margins, Metrics
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: type(noun).__name__)

@@ -268,9 +268,9 @@ def _fit(job: Job) -> None:
     block = job.settings["component"]
     fitted = registry.used(block["use"]).fit
     outputs, sets = job.nouns("anomalous_outputs", "Outputs"), job.nouns("anomalous_examples", "ExampleSet")
-    count = max(len(outputs), len(sets))
+    count, score = max(len(outputs), len(sets)), scorer(job)
     detector = fit(
-        functools.partial(scorer(job), *scored_rows(job)),
+        lambda detector: score(*scored_rows(job), detector),  # reads its rows after the fit
         fitter=None if fitted is None else bound(block, tuple(fitted.settings), registry.load_fit(block["use"])),
         data=() if fitted is None else fitted.data,
         fit_on=(job.noun("fit_outputs", "Outputs"), job.noun("fit_examples", "ExampleSet")),

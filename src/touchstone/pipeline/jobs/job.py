@@ -17,6 +17,7 @@ from touchstone.pipeline.planning.parts import Task
 from touchstone.pipeline.planning.plan import code_files
 from touchstone.pipeline.planning.steps import STEPS
 from touchstone.pipeline.provenance import code, sidecar_files
+from touchstone.pipeline.provenance.addresses import Address
 
 
 class Job:
@@ -79,13 +80,16 @@ class Job:
 
     def write(self, noun: Any) -> None:
         """Write the task's artefact and its record."""
-        from touchstone.records import encoding, metric_tables
+        from touchstone.records import encoding, metric_tables, streams
 
+        if not isinstance(noun, metric_tables.Metrics) and not Address.parse(self.task.output).member:
+            self.write_pieces(streams.encoded(noun))
+            return
         self.check_code()
         data = metric_tables.encode(noun) if isinstance(noun, metric_tables.Metrics) else encoding.encode(noun)
         self.written = self.outputs.write(self.task.output, data, self.facts)
 
-    def write_pieces(self, pieces: Iterable[bytes]) -> None:
+    def write_pieces(self, pieces: Iterable[bytes | memoryview]) -> None:
         """Write the task's artefact piece by piece, and its sidecar."""
         self.check_code()
         self.outputs.write_pieces(self.task.output, pieces, self.facts)

@@ -84,7 +84,7 @@ class Outputs:
         records[place.member] = {"artefact": digests.sha256(data), **facts}
         return data
 
-    def write_pieces(self, address: str, pieces: Iterable[bytes], facts: Record) -> None:
+    def write_pieces(self, address: str, pieces: Iterable[bytes | memoryview], facts: Record) -> None:
         """Write an artefact piece by piece, and its record."""
         place = Address.parse(address)
         if not place.member:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ class Reader:
     def __init__(self) -> None:
         self._nouns: dict[str, Any] = {}
         self._links: dict[str, dict[str, str]] = {}
+        self._passing: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
     def noun(self, file: str, kind: str) -> Any:
         """Return the noun in a file.
@@ -28,18 +30,32 @@ class Reader:
         Raises:
             JobError: The file is damaged or does not match its sidecar.
         """
-        from touchstone.records import encoding, metric_tables, nouns
+        if file not in self._nouns:
+            self._nouns[file] = self._read(file, kind)
+        return self._nouns[file]
+
+    def passing_noun(self, file: str, kind: str) -> Any:
+        """Return the noun in a file, and forget it when the caller does.
+
+        Raises:
+            JobError: The file is damaged or does not match its sidecar.
+        """
+        noun = self._nouns.get(file, self._passing.get(file))
+        if noun is None:
+            noun = self._passing[file] = self._read(file, kind)
+        return noun
+
+    def _read(self, file: str, kind: str) -> Any:
+        from touchstone.records import metric_tables, nouns, streams
 
         self.link(file)  # checks the bytes
-        if file not in self._nouns:
-            try:
-                data = sidecar_files.read_artefact(Path(file))
-                self._nouns[file] = (
-                    metric_tables.decode(data) if kind == METRICS else encoding.decode(data, nouns.KINDS[kind])
-                )
-            except ValueError as error:
-                raise JobError(f"{file}: {error}. Delete the file and run the command again.") from error
-        return self._nouns[file]
+        try:
+            with sidecar_files.opened(Path(file)) as (stream, size):
+                if kind == METRICS:
+                    return metric_tables.decode(stream.read())
+                return streams.read(stream, size, nouns.KINDS[kind])
+        except ValueError as error:
+            raise JobError(f"{file}: {error}. Delete the file and run the command again.") from error
 
     def forget(self, files: Iterable[str]) -> None:
         """Drop the nouns of these files, so that a job on many sets needs less memory."""

@@ -31,14 +31,26 @@ ROLES |= {
 }
 
 
-def _cells(job: Job, cells: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return {role: cells} with the noun of each cell."""
+SETS_ONLY = ("examples",)  # what an evaluation reads that looks at example sets, one after the other
+
+
+def _cells(job: Job, cells: list[dict[str, Any]], data: tuple[str, ...] = ()) -> dict[str, list[Any]]:
+    """Return {role: cells} with the noun of each cell.
+
+    If `data`, the roles that are read, are example sets only, the sets are not in memory together.
+    """
+    from touchstone.pipeline.jobs.late_cells import late_cell
     from touchstone.records.nouns import Cell
 
     by_role: dict[str, list[Any]] = {role: [] for role in ROLES}
     for cell in cells:
         facts = {key: value for key, value in cell.items() if key != "role"}
-        by_role[cell["role"]].append(Cell(noun=job.reader.noun(cell["file"], ROLES[cell["role"]]), **facts))
+        file, kind = cell["file"], ROLES[cell["role"]]
+        if data == SETS_ONLY:
+            made = late_cell(functools.partial(job.reader.passing_noun, file, kind), **facts)
+        else:
+            made = Cell(noun=job.reader.noun(file, kind), **facts)
+        by_role[cell["role"]].append(made)
     return by_role
 
 
@@ -46,9 +58,10 @@ def evaluate(job: Job) -> None:
     """Compute the metric rows of one evaluation."""
     from touchstone.pipeline.steps.evaluate import evaluate as step
 
-    block, by_role = job.settings["component"], _cells(job, job.settings["cells"])
-    data = [by_role[role] for role in registry.used(block["use"]).data]
-    job.write(step(job.settings["evaluation"], bound(block), data))
+    block = job.settings["component"]
+    data = registry.used(block["use"]).data
+    by_role = _cells(job, job.settings["cells"], data)
+    job.write(step(job.settings["evaluation"], bound(block), [by_role[role] for role in data]))
 
 
 def report(job: Job) -> None:

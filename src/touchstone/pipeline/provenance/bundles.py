@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 from touchstone.pipeline.provenance import whole_files
 
@@ -33,7 +34,7 @@ class Writer:
         with whole_files.naming(self._path):
             self._archive.writestr(entry(member), data)
 
-    def add_pieces(self, member: str, pieces: Iterable[bytes]) -> str:
+    def add_pieces(self, member: str, pieces: Iterable[bytes | memoryview]) -> str:
         """Write the next member piece by piece; return the digest of its bytes.
 
         A zip stores the size of a member before its bytes. So all pieces are buffered first, in memory or in a file.
@@ -92,6 +93,22 @@ def read(path: Path, member: str) -> bytes:
             return bundle.read(member)
         except KeyError:
             raise ValueError(f"{path}: has no member {member}") from None
+
+
+@contextmanager
+def opened(path: Path, member: str) -> Iterator[tuple[IO[bytes], int]]:
+    """Yield a stream of the bytes of a member, and their number.
+
+    Raises:
+        ValueError: The bundle is damaged, compressed, or has no such member.
+    """
+    with _whole(path) as bundle:
+        try:
+            entry = bundle.getinfo(member)
+        except KeyError:
+            raise ValueError(f"{path}: has no member {member}") from None
+        with bundle.open(entry) as stream:
+            yield stream, entry.file_size
 
 
 def names(path: Path) -> list[str]:

@@ -6,18 +6,21 @@ of a whole file is its record. The sidecar of a bundle contains one record for e
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from touchstone.digests import canonical, file_digest, folder_digest, sha256
 from touchstone.pipeline.provenance import bundles
 from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.provenance.whole_files import write_whole
 
+PIECE = 2**20  # bytes of a member that are digested at a time
 SIDECAR = ".prov.json"
 COMPUTING = ("torch", "numpy", "scipy", "safetensors")  # the packages that every number depends on
 Record = dict[str, Any]
@@ -148,6 +151,22 @@ def read_artefact(path: Path) -> bytes:
     return bundles.read(Path(address.file), address.member) if address.member else path.read_bytes()
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
+    """Yield a stream of the bytes of a file, or of a member of a bundle, and their number.
+
+    Raises:
+        ValueError: The bundle is damaged or has no such member.
+    """
+    address = Address.parse(path)
+    if address.member:
+        with bundles.opened(Path(address.file), address.member) as member:
+            yield member
+        return
+    with path.open("rb") as stream:
+        yield stream, path.stat().st_size
+
+
 def artefact_digest(path: Path) -> str:
     """Return the digest of an artefact's bytes on disk.
 
@@ -155,7 +174,11 @@ def artefact_digest(path: Path) -> str:
         ValueError: The bundle is damaged or has no such member.
     """
     if Address.parse(path).member:
-        return sha256(read_artefact(path))
+        digest = hashlib.sha256()
+        with opened(path) as (stream, _):
+            for piece in iter(lambda: stream.read(PIECE), b""):
+                digest.update(piece)
+        return "sha256:" + digest.hexdigest()
     return folder_digest(path) if path.is_dir() else file_digest(path)
 
 

@@ -26,11 +26,11 @@ def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
     _write(path, [data], lasting)
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes]) -> str:
+def write_pieces(path: Path, pieces: Iterable[bytes | memoryview]) -> str:
     """Write a file as `write_whole` does, piece by piece; return its digest."""
     digest = hashlib.sha256()
 
-    def seen() -> Iterator[bytes]:
+    def seen() -> Iterator[bytes | memoryview]:
         for piece in pieces:
             digest.update(piece)
             yield piece
@@ -70,7 +70,7 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, reason, str(path)) from error
 
 
-def _write(path: Path, pieces: Iterable[bytes], lasting: bool) -> None:
+def _write(path: Path, pieces: Iterable[bytes | memoryview], lasting: bool) -> None:
     # `open` gives the file the mode that the umask allows; `tempfile` would hide it from other users.
     with replaced(path, lasting=lasting) as temporary, naming(path), temporary.open("xb") as stream:
         stream.writelines(pieces)
