@@ -24,6 +24,7 @@ import pytest
 import torch
 import yaml
 
+import bytecode
 import command_server
 import forks
 from command_server import CommandServer
@@ -64,6 +65,7 @@ use_memory()
 
 
 def pytest_collection_finish() -> None:
+    bytecode.leave()
     gc.freeze()  # what is there before the first test stays: tests need not look through it for garbage
 
 
