@@ -1,9 +1,7 @@
 """A run of a finished study says that there is nothing to do without starting Snakemake, and starts it where that is not sure."""
 
 import os
-import sys
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -19,8 +17,7 @@ CLAIM = ".touchstone/run.json"  # written by each run that looks further than th
 def run(project, *arguments, check=True):
     """A run of the tiny study: (what it said, whether it started Snakemake)."""
     (project.root / LOG).unlink(missing_ok=True)
-    line = [sys.executable, "-m", "touchstone", "run", "tiny", "--cores", "2", *arguments]
-    done = replace(project, environment={"PYTHONPATH": "src"}).run(line, check=check)
+    done = project.command("run", "tiny", "--cores", "2", *arguments, check=check)
     return done.stdout + done.stderr, (project.root / LOG).exists()
 
 
