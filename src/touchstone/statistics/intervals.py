@@ -31,6 +31,8 @@ class Sampling(TypedDict):
     seed: int
 
 
+MOST_COUNTS = 2**24  # counts of draws that are kept as float64
+ROWS_AT_A_TIME = 128  # resamples; of a multiple of 8, the linear algebra sums each row as it does in the whole product
 CHUNK = 100_000  # draws in memory at once: they fit into the processor's cache, whatever the number of resamples
 
 
@@ -143,16 +145,30 @@ def times_drawn(rows: int, resamples: int, *seeds: int) -> Array:
 
 @lru_cache(maxsize=2)
 def multiplicities(rows: int, resamples: int, seed: int) -> Array:
-    """Return `times_drawn` as float64, for products with numbers."""
-    return times_drawn(rows, resamples, seed).astype(np.float64)
+    """Return `times_drawn` for products with numbers: as float64, unless that would take more than 128 MB."""
+    times = times_drawn(rows, resamples, seed)
+    return times.astype(np.float64) if times.size <= MOST_COUNTS else times
+
+
+def resampled_sums(times: Array, values: Array) -> Array:
+    """Return the sum of `values` (N,) over each resample, (resamples,).
+
+    Args:
+        times: (resamples, N), by `multiplicities`.
+        values: one per image.
+    """
+    if times.dtype == np.float64:
+        return np.asarray(times @ values)
+    parts = range(0, len(times), ROWS_AT_A_TIME)
+    return np.concatenate([times[start : start + ROWS_AT_A_TIME].astype(np.float64) @ values for start in parts])
 
 
 def _ratio_samples(values: Array, among: Array, resamples: int, seed: int) -> Array:
     """Return the mean of `values` (N,), which are 0 outside `among`, over the resampled rows of `among`."""
     times = multiplicities(len(values), resamples, seed)
-    counted = times @ among.astype(np.float64)
+    counted = resampled_sums(times, among.astype(np.float64))
     whole = values.sum() / max(int(np.count_nonzero(among)), 1)  # of a resample without any row that counts
-    return np.asarray(np.divide(times @ values, counted, out=np.full(resamples, whole), where=counted > 0))
+    return np.asarray(np.divide(resampled_sums(times, values), counted, out=np.full(resamples, whole), where=counted > 0))
 
 
 def draws(rows: int, resamples: int, generator: np.random.Generator, chunk: int) -> Iterator[Array]:

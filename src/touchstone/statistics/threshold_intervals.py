@@ -116,7 +116,7 @@ def share_at(
     counted = int(np.count_nonzero(among))
     low, high = (np.where(among, hits, False).astype(np.float64) for hits in (below, above))
     times = intervals.multiplicities(count, resamples, seed)
-    drawn = times @ among.astype(np.float64)
+    drawn = intervals.resampled_sums(times, among.astype(np.float64))
     parts = []
     for start in range(0, resamples, step := max(1, CHUNK // count)):
         part = slice(start, start + step)
@@ -141,7 +141,7 @@ def less_threshold(threshold: Threshold, scores: Array, *, unit: float, seed: in
     """
     above = (scores - threshold.value) / unit
     times = intervals.multiplicities(len(scores), len(threshold.samples), seed)
-    samples = times @ above / len(scores) - (threshold.samples - threshold.value) / unit
+    samples = intervals.resampled_sums(times, above) / len(scores) - (threshold.samples - threshold.value) / unit
     return _interval(float(above.mean()), samples, (len(scores), threshold.images), PLAIN, len(scores))
 
 

@@ -274,3 +274,17 @@ def test_images_that_do_not_count_show_nothing_where_none_of_the_others_differs(
     found = intervals.mean(np.zeros(359), **SAMPLING, method=seed_intervals.SIGNED, among=np.arange(359) < 10)
 
     assert found[:3] == pytest.approx((0, -UNSEEN / (10 + UNSEEN), UNSEEN / (10 + UNSEEN)))
+
+
+def test_large_tables_of_draws_are_summed_in_pieces_to_the_same_sums(monkeypatch):
+    values = np.random.default_rng(0).normal(size=3000)
+    whole = intervals.times_drawn(3000, 300, 5).astype(np.float64) @ values
+
+    monkeypatch.setattr(intervals, "MOST_COUNTS", 1000)
+    intervals.multiplicities.cache_clear()
+    times = intervals.multiplicities(3000, 300, 5)
+    sums = intervals.resampled_sums(times, values)
+    intervals.multiplicities.cache_clear()
+
+    assert times.dtype == np.int16
+    np.testing.assert_allclose(sums, whole, rtol=1e-12, atol=1e-12)
