@@ -192,7 +192,7 @@ def run_again(project: Project) -> None:
             (project.root / file).unlink()
         named = ",".join(f"{name}={value}" for name, value in wildcards.items())
         words = ["-m", "touchstone", "job", rule.name, *[named] * bool(named), "--study", "tiny"]
-        alone.forked(words, server=forks.server())
+        alone.forked(words)
 
 
 @pytest.fixture(scope="session")

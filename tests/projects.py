@@ -12,7 +12,6 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import command_server
 import forks
 from command_server import CommandServer
 
@@ -29,9 +28,6 @@ class Project:
     def snakemake(
         self, *arguments: str, study: str = "tiny", check: bool = True, server: CommandServer | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake in a fork: of a process that has its libraries alone for a plan, a tenth faster, else with torch."""
-        plans = {"-n", "--dry-run"} & set(arguments)
-        server = server or (command_server.server() if plans else forks.server())
         return self.forked(["-m", "snakemake", "--nocolor", *arguments, "--config", f"study={study}"], check, server)
 
     def touchstone(self, *arguments: str) -> list[str]:
@@ -46,15 +42,15 @@ class Project:
     def forked(
         self, words: list[str], check: bool = True, server: CommandServer | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run `python WORDS` in a process that has its libraries already: those of Snakemake, unless a server is given."""
-        done = (server or command_server.server()).run(words, self.root, self.variables())
+        """Run `python WORDS` in a process that has its libraries already: that of `forks`, unless a server is given."""
+        done = (server or forks.server()).run(words, self.root, self.variables())
         assert not check or done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `touchstone ARGUMENTS`, of this copy, in a fork; what it starts of Snakemake are forks, too."""
         own = replace(self, environment=self.environment | {"PYTHONPATH": str(self.root / "src")})
-        return own.forked(["-m", "touchstone", *arguments], check, forks.server())
+        return own.forked(["-m", "touchstone", *arguments], check)
 
     def variables(self) -> dict[str, str]:
         return {
