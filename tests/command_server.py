@@ -22,8 +22,6 @@ from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
-import child_forks
-
 # What a run of Snakemake imports, also that which it imports late.
 SNAKEMAKE = (
     "numpy.ma", "numpy.random", "pandas", "safetensors.numpy", "smart_open", "snakemake.cli", "snakemake.profiles",
@@ -87,8 +85,6 @@ def prepared(words: list[str], folder: str, environment: dict[str, str], files: 
     sys.path[:1] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = ["-c" if words[0] == "-c" else words[1], *words[2:]]
     sys.orig_argv = [sys.executable, *words]
-    if {"snakemake.cli", "torch"} <= sys.modules.keys():
-        child_forks.install(done)
     return words
 
 

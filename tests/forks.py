@@ -1,4 +1,4 @@
-"""Commands of Python in forks of a process that has torch, Snakemake and pytest: they take only their own time."""
+"""Commands of Python in forks of a process that has torch and pytest: they take their own time, not that of the imports."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from command_server import SNAKEMAKE, CommandServer
+from command_server import CommandServer
 from touchstone.pipeline.jobs import environment, warm_server
 
 VARIABLES = environment.environment(1)  # those of a job
 OF_STEPS = sum(warm_server.OF_STEPS.values(), ())
-ONNX = ("onnx2pytorch",) if find_spec("onnx2pytorch") else ()  # the library does without it, and without Snakemake
-OF_RUNS = SNAKEMAKE if find_spec("snakemake") else ()
-MODULES = ("pytest", "hypothesis", *ONNX, *OF_RUNS, *warm_server.PACKAGES, *warm_server.TORCH, *OF_STEPS)
+ONNX = ("onnx2pytorch",) if find_spec("onnx2pytorch") else ()  # the library does without
+MODULES = ("pytest", "hypothesis", *ONNX, *warm_server.PACKAGES, *warm_server.TORCH, *OF_STEPS)
 
 
 @cache

@@ -159,7 +159,7 @@ def test_altered_raw_files_are_named_and_fetched_again(copied):
 
 
 def test_run_says_where_the_report_is_and_that_a_second_run_has_nothing_to_do(copied):
-    done = copied.command("run", "tiny")
+    done = copied.run(copied.touchstone("run", "tiny"))
 
     assert (
         done.stdout.strip().splitlines()[-1]

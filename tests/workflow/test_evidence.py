@@ -539,7 +539,7 @@ def test_a_bundle_that_the_project_has_in_part_keeps_its_records(tiny, clone, mo
 
 def test_the_numbers_of_a_study_without_claims_are_compared(clone, study, tmp_path):
     study()
-    clone.command("run", "few")
+    clone.run(clone.touchstone("run", "few"))
     folder = tmp_path / "few"
     study_evidence.write(
         Selection(Plan(load("few", clone.root))), "few", folder.with_suffix(".evidence"), root=clone.root

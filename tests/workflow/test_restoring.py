@@ -124,7 +124,7 @@ def forge(project, file):
 def test_a_forged_checkpoint_is_named_before_anything_is_built_on_it(copied):
     forge(copied, CHECKPOINT)
 
-    done = copied.command("run", "tiny", "--cores", "2", check=False)
+    done = copied.run(copied.touchstone("run", "tiny", "--cores", "2"), check=False)
 
     (line,) = [line for line in done.stderr.splitlines() if CHECKPOINT in line and "changed after" in line]
     assert re.search(r"changed after \d+ files were created from it, such as data/tiny/\S+", line)
@@ -179,5 +179,5 @@ def test_an_altered_table_and_a_missing_figure_of_the_report_are_made_again(copi
     messages = " ".join(restore.restore(Plan(load("tiny", copied.root)), copied.root).messages())
     assert "reports/tiny/claims.csv" in messages and f"figures/{figure.name}" in messages
     assert set(copied.planned()) == {"Write the report"}
-    copied.command("run", "tiny")
+    copied.run(copied.touchstone("run", "tiny"))
     assert table.read_bytes() == before and figure.exists()

@@ -1,7 +1,9 @@
 """A run of a finished study says that there is nothing to do without starting Snakemake, and starts it where that is not sure."""
 
 import os
+import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +19,8 @@ CLAIM = ".touchstone/run.json"  # written by each run that looks further than th
 def run(project, *arguments, check=True):
     """A run of the tiny study: (what it said, whether it started Snakemake)."""
     (project.root / LOG).unlink(missing_ok=True)
-    done = project.command("run", "tiny", "--cores", "2", *arguments, check=check)
+    line = [sys.executable, "-m", "touchstone", "run", "tiny", "--cores", "2", *arguments]
+    done = replace(project, environment={"PYTHONPATH": "src"}).run(line, check=check)
     return done.stdout + done.stderr, (project.root / LOG).exists()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-import forks
+import command_server
 import snakemake_logger_plugin_touchstone as plugin
 from touchstone.pipeline.orchestration.events import EventFile, Failure, RunState
 
@@ -77,7 +77,7 @@ def test_a_file_of_events_is_read_as_it_grows_by_whole_lines(tmp_path):
 
 def snakemake(folder, *arguments):
     """What `snakemake ARGUMENTS` says and ends in, in a fork that has its libraries."""
-    return forks.server().run(["-m", "snakemake", *arguments], folder, dict(os.environ))
+    return command_server.server().run(["-m", "snakemake", *arguments], folder, dict(os.environ))
 
 
 def run(folder, *arguments):
