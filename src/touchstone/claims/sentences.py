@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from string import Formatter
 
-from touchstone.claims.criteria import Condition, Criterion
+from touchstone.claims.criteria import Criterion
 from touchstone.claims.verdicts import (
     INCONCLUSIVE,
     Part,
@@ -16,12 +17,15 @@ from touchstone.claims.verdicts import (
     slack,
 )
 
+LIMITS = ("at least ", "at most ")  # words before a number that promise the same of the others
+
 
 def said(verdict: Verdict) -> str:
     """Return what a criterion found, as a sentence with its numbers; "" if nothing was measured.
 
     Without a sentence of its own, it is what was measured and every number. Of several things that a test judges, it is
-    the one that is farthest from its bound, by its name.
+    the weakest, by its name. After "at least" and "at most" it is the one that is farthest from its bound, and of those
+    that break the claim the one that does so most.
     """
     criterion = verdict.claim
     if not isinstance(criterion, Criterion) or not verdict.parts:
@@ -29,9 +33,26 @@ def said(verdict: Verdict) -> str:
     if not criterion.says:
         numbers = "; ".join(f"{part.name} {number(part)}" for part in verdict.parts)
         return f"{criterion.setting}: {numbers}"
-    in_order = [_number_of(test, verdict.parts) for test in criterion.tests]
-    breaking = _number_of(criterion.breaks, verdict.parts) if criterion.breaks else ""
-    return criterion.says.format(*in_order, breaks=breaking)
+    places = (*map(str, range(len(criterion.tests))), "breaks")
+    texts = {place: _text(shown_at(place, criterion, verdict.parts)) for place in places}
+    return criterion.says.format(*[texts[place] for place in places[:-1]], breaks=texts["breaks"])
+
+
+def shown_at(place: str, criterion: Criterion, parts: Iterable[Part]) -> Part | None:
+    """Return the number at a place of a criterion's sentence; None if it was not measured.
+
+    Args:
+        place: the number of a test, or "breaks".
+        criterion: with its sentence.
+        parts: the numbers, the weakest first.
+    """
+    condition = criterion.breaks if place == "breaks" else criterion.tests[int(place)]
+    own = [part for part in parts if part.condition is condition]
+    before = (text for text, name, *_ in Formatter().parse(criterion.says) if name == place)
+    if place == "breaks" or any(text.endswith(LIMITS) for text in before):
+        # Its value counts and not its word, so that the limit holds for the other numbers, too.
+        return min(own, key=_met_by, default=None)
+    return next(iter(own), None)
 
 
 def undecided(verdict: Verdict) -> str:
@@ -49,22 +70,12 @@ def undecided(verdict: Verdict) -> str:
     return f"the interval of {part.name} contains no effect ({no_effect(part):g})"
 
 
-def farthest(condition: Condition, parts: Iterable[Part]) -> Part | None:
-    """Return the number of a condition that meets its bound least; of numbers that break a claim, most.
-
-    Its value counts and not its word, so that "at most" and "at least" hold for the other numbers, too.
-    """
-    own = [part for part in parts if part.condition is condition]
-    return min(own, key=_met_by, default=None)
-
-
 def _met_by(part: Part) -> float:
     met = slack(part.condition, part.bound, part.quantity)
     return -met if part.breaks else met
 
 
-def _number_of(condition: Condition, parts: tuple[Part, ...]) -> str:
-    part = farthest(condition, parts)
+def _text(part: Part | None) -> str:
     if part is None:
         return "not measured"
     return f"{number(part)} ({part.quantity.which})" if part.quantity.which else number(part)

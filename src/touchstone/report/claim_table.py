@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from touchstone.claims.criteria import Book, Condition, Criterion
+from touchstone.claims.criteria import Book, Criterion
 from touchstone.claims.measurements import EQUAL
-from touchstone.claims.sentences import farthest, said, undecided
+from touchstone.claims.sentences import said, shown_at, undecided
 from touchstone.claims.verdicts import (
     CONFIRMED,
     DOWN,
@@ -182,10 +182,10 @@ def _band(part: Part) -> tuple[float, float] | None:
 
 
 def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumber]) -> Markup:
-    """Return the criterion's sentence with each number as a button; of several things, the farthest from its bound."""
+    """Return the criterion's sentence with each number as a button."""
 
-    def button(condition: Condition) -> Markup:
-        part = farthest(condition, parts)
+    def button(place: str) -> Markup:
+        part = shown_at(place, criterion, parts)
         if part is None:
             return Markup("not measured")
         one = shown[parts.index(part)]
@@ -193,8 +193,8 @@ def _answer(criterion: Criterion, parts: tuple[Part, ...], shown: list[ClaimNumb
         which = Markup(" <span>({})</span>").format(name) if part.quantity.which else ""
         return markup.number(one.number, one.name) + which
 
-    numbers = [button(test) for test in criterion.tests]
-    breaking = button(criterion.breaks) if criterion.breaks else Markup()
+    numbers = [button(str(place)) for place in range(len(criterion.tests))]
+    breaking = button("breaks") if criterion.breaks else Markup()
     sentence = PUNCTUATED.sub(r'<span class="kept">\g<0></span>', str(escape(criterion.says)))
     return Markup(sentence).format(*numbers, breaks=breaking)
 

@@ -168,7 +168,9 @@ def _ratio_samples(values: Array, among: Array, resamples: int, seed: int) -> Ar
     times = multiplicities(len(values), resamples, seed)
     counted = resampled_sums(times, among.astype(np.float64))
     whole = values.sum() / max(int(np.count_nonzero(among)), 1)  # of a resample without any row that counts
-    return np.asarray(np.divide(resampled_sums(times, values), counted, out=np.full(resamples, whole), where=counted > 0))
+    return np.asarray(
+        np.divide(resampled_sums(times, values), counted, out=np.full(resamples, whole), where=counted > 0)
+    )
 
 
 def draws(rows: int, resamples: int, generator: np.random.Generator, chunk: int) -> Iterator[Array]:

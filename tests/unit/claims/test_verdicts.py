@@ -1,5 +1,7 @@
 """Axis 1: the word that a claim gets from its numbers, their intervals and the number of networks."""
 
+from dataclasses import replace
+
 import pytest
 from hand_made_claims import ASKED, asks, mean, networks, one, role, row
 
@@ -259,15 +261,17 @@ def test_the_sentence_of_a_claim_about_several_things_names_the_weakest():
     ("asked", "extreme", "other"),
     [({"at_most": 0.3}, 0.5, 0.4), ({"at_least": 0.7}, 0.5, 0.6), ({"above": 0.7}, 0.5, 0.6)],
 )
-def test_a_sentence_has_the_number_farthest_from_its_bound_whichever_is_surest(asked, extreme, other):
+def test_at_most_stands_before_the_number_farthest_from_its_bound_and_else_the_one_that_decided(asked, extreme, other):
     """ "At most 40 %" is wrong beside 50 %, also if only the 40 % miss their bound for certain."""
-    block = asks(**asked) | role(net="each classifiers") | {"says": "{0}"}
+    block = asks(**asked) | role(net="each classifiers") | {"says": "it is at most {0}"}
     rows = [*networks(extreme, 0.2, 0.8, entry="unsure"), *networks(other, entry="sure")]
 
     verdict = one(rows, block, claims={"S9-1": ASKED | {"net": ["sure", "unsure"]}})
 
     assert (verdict.word, verdict.parts[0].quantity.which) == ("not confirmed", "sure")
-    assert said(verdict).startswith("50.0") and said(verdict).endswith("(unsure)")
+    assert "at most 50.0" in said(verdict) and said(verdict).endswith("(unsure)")
+    plain = replace(verdict, claim=replace(verdict.claim, says="it is {0}"))
+    assert f"is {100 * other}" in said(plain) and said(plain).endswith("(sure)")
 
 
 def test_a_sentence_has_the_number_that_breaks_its_claim_most():
