@@ -64,7 +64,7 @@ def undecided(verdict: Verdict) -> str:
         return f"{part.name}: {'; '.join(part.notes)}"
     if isinstance(verdict.claim, Criterion):
         bound = required(part)
-        return f"the interval of {part.name} contains the bound ({bound})" if bound else ""
+        return f"the interval of {part.name} lies on both sides of the bound ({bound})" if bound else ""
     if direction(part) != INCONCLUSIVE:
         return ""
     return f"the interval of {part.name} contains no effect ({no_effect(part):g})"
