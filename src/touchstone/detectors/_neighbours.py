@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+PAIRS = 2**22  # distances at a time: larger blocks leave gaps in memory that later ones do not fit
 
 def nearest_distances(features: Tensor, references: Tensor, k: int) -> Tensor:
     """Return the Euclidean distances to the k nearest references.
@@ -27,6 +28,7 @@ def nearest_distances(features: Tensor, references: Tensor, k: int) -> Tensor:
         raise ValueError(f"k must be at most the {len(references)} reference rows fitted, got {k}")
     references = references.to(features)
     with torch.no_grad():
-        nearest = torch.cdist(features, references).topk(k, dim=1, largest=False).indices
+        parts = features.split(max(1, PAIRS // len(references)))
+        nearest = torch.cat([torch.cdist(part, references).topk(k, dim=1, largest=False).indices for part in parts])
     distances: Tensor = torch.linalg.vector_norm(features[:, None] - references[nearest], dim=2)
     return distances

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from touchstone.detectors import _neighbours
 from touchstone.detectors._neighbours import nearest_distances
 
 torch.set_num_threads(1)
@@ -32,3 +33,19 @@ def test_the_gradient_at_a_reference_is_finite():
 def test_more_neighbours_than_references_are_refused():
     with pytest.raises(ValueError, match="k must be at most the 3 reference rows fitted, got 4"):
         nearest_distances(torch.rand(1, 2), torch.rand(3, 2), 4)
+
+
+def test_many_references_are_compared_in_blocks_to_the_same_distances(monkeypatch):
+    features, references = (torch.randn(rows, 8, generator=torch.Generator().manual_seed(rows)) for rows in (70, 300))
+    whole, sizes, cdist = nearest_distances(features, references, 3), [], torch.cdist
+
+    def watched(first, second):
+        sizes.append(len(first) * len(second))
+        return cdist(first, second)
+
+    monkeypatch.setattr(_neighbours, "PAIRS", 32 * 300)
+    monkeypatch.setattr(torch, "cdist", watched)
+    blocks = nearest_distances(features, references, 3)
+
+    assert sizes == [32 * 300, 32 * 300, 6 * 300]
+    torch.testing.assert_close(blocks, whole)
