@@ -14,7 +14,9 @@ def open_reason(rows, claim="S9-1", **asked):
 
 
 def test_an_interval_that_contains_the_bound_is_the_reason_with_the_bound():
-    assert open_reason(networks(0.8), at_least=0.79) == "the interval of accuracy lies on both sides of the bound (≥ 79 %)"
+    assert (
+        open_reason(networks(0.8), at_least=0.79) == "the interval of accuracy lies on both sides of the bound (≥ 79 %)"
+    )
 
 
 def test_too_few_networks_are_the_reason_of_the_number_that_has_too_few():
