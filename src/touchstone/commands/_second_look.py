@@ -30,7 +30,7 @@ from touchstone.pipeline.settings.study import Study, load
 from touchstone.records.metric_tables import MetricRow
 from touchstone.report import packing
 from touchstone.statistics.power import SECOND_LOOK
-from touchstone.statistics.sanity_checks import only_checks
+from touchstone.statistics.sanity_checks import CHECKS, PASSED
 
 STUDIES = Path("workflow/studies")
 HEAD = """\
@@ -130,9 +130,7 @@ def _overlay(study: str, criterion: Criterion, plan: Plan) -> str:
     measured = read_rows(plan.study.name)
     rows = list(_rows(criterion, plan, measured))
     seeds = max(each.seeds_needed or 0 for each in numbers)
-    # Checks of attacks mark numbers that are not to be believed, so the extension keeps them.
-    checks = [name for name, entry in plan.study["evaluations"].items() if only_checks(entry["use"])]
-    questions = list(dict.fromkeys([*(row.evaluation for row in rows), *checks]))
+    questions = list(dict.fromkeys([*(row.evaluation for row in rows), *_checks(rows, measured)]))
     title = f"{plan.study['study']['title']}: second look at {criterion.id}"
     content: dict[str, Any] = {
         "base": study,
@@ -161,6 +159,18 @@ def _rows(criterion: Criterion, plan: Plan, rows: list[MetricRow]) -> Iterator[M
                 yield from (one.row for one in group)
         except Missing:  # such as the share of stuck images of an attack that follows no gradient
             continue
+
+
+def _checks(rows: list[MetricRow], measured: list[MetricRow]) -> list[str]:
+    """Return the evaluations that check the attacks behind some rows: they mark numbers that are not to be believed."""
+    unions = {(row.entry, f"{row.dataset}/{name}") for row in rows for name in row.threat.worst_of}
+    behind = [*rows, *(row for row in measured if (row.entry, row.examples) in unions)]
+    attacks = {(row.entry, row.threat.family.seedless) for row in behind}
+    return [
+        row.evaluation
+        for row in measured
+        if row.metric.removesuffix(PASSED) in CHECKS and (row.entry, row.threat.family.seedless) in attacks
+    ]
 
 
 def _counts(numbers: list[Settling]) -> dict[str, int]:

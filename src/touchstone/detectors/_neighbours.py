@@ -7,6 +7,7 @@ from torch import Tensor
 
 PAIRS = 2**22  # distances at a time: larger blocks leave gaps in memory that later ones do not fit
 
+
 def nearest_distances(features: Tensor, references: Tensor, k: int) -> Tensor:
     """Return the Euclidean distances to the k nearest references.
 

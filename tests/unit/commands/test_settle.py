@@ -1,8 +1,10 @@
 """`touchstone run STUDY --settle CLAIM`: the overlay of the extension, what is printed before it runs, and refusals."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hand_made_claims import row
 from open_claims import criterion, mean, record
 
 from touchstone.__main__ import main
@@ -210,3 +212,17 @@ def test_an_extension_is_resumed_by_the_name_of_its_study_and_by_its_path(projec
     finished(project)
 
     assert [main(["run", study, "--settle", "Smine-1"]) for study in typed] == [0, 0]
+
+
+def test_an_extension_keeps_the_checks_of_the_attacks_behind_its_claim():
+    attacked = row(0.5, evaluation="robustness", entry="cnn", examples="test/pgd", threat="white-box linf")
+    clean = row(0.9, evaluation="shifts", entry="cnn")
+    union = replace(attacked, examples="test/union", threat=replace(attacked.threat, worst_of=("pgd",)))
+    checks = [
+        replace(attacked, evaluation=name, entry=entry, metric="worse_than_noise_passed")
+        for name, entry in (("checks", "cnn"), ("checks_of_others", "mlp"))
+    ]
+
+    assert _second_look._checks([clean], [clean, attacked, *checks]) == []
+    assert _second_look._checks([attacked], [attacked, *checks]) == ["checks"]
+    assert _second_look._checks([union], [attacked, union, *checks]) == ["checks"]
