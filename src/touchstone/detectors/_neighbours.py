@@ -29,7 +29,7 @@ def nearest_distances(features: Tensor, references: Tensor, k: int) -> Tensor:
         raise ValueError(f"k must be at most the {len(references)} reference rows fitted, got {k}")
     references = references.to(features)
     with torch.no_grad():
-        parts = features.split(max(1, PAIRS // len(references)))
+        parts = features.split(max(1, PAIRS // len(references)))  # type: ignore[no-untyped-call]
         nearest = torch.cat([torch.cdist(part, references).topk(k, dim=1, largest=False).indices for part in parts])
     distances: Tensor = torch.linalg.vector_norm(features[:, None] - references[nearest], dim=2)
     return distances
