@@ -27,7 +27,8 @@ def test_every_claim_with_a_verdict_is_measured(name):
     lines = list(csv.DictReader((ROOT / f"reports/{name}/claims.csv").read_text().splitlines()))
     judged = [line["claim"] for line in lines if line["claim"] in book.criteria and line["status"] != "not run"]
 
-    assert len(judged) > 30
+    looks = study["study"].get("second_look")  # a second look judges nothing else
+    assert judged == looks if looks else len(judged) > 30
     assert {claim: found for claim in judged if (found := reasons(study, claim, book))} == {}
 
 
