@@ -20,7 +20,6 @@ from touchstone.pipeline.provenance import bundles
 from touchstone.pipeline.provenance.addresses import Address
 from touchstone.pipeline.provenance.whole_files import write_whole
 
-PIECE = 2**20  # bytes of a member that are digested at a time
 SIDECAR = ".prov.json"
 COMPUTING = ("torch", "numpy", "scipy", "safetensors")  # the packages that every number depends on
 Record = dict[str, Any]
@@ -174,11 +173,8 @@ def artefact_digest(path: Path) -> str:
         ValueError: The bundle is damaged or has no such member.
     """
     if Address.parse(path).member:
-        digest = hashlib.sha256()
         with opened(path) as (stream, _):
-            for piece in iter(lambda: stream.read(PIECE), b""):
-                digest.update(piece)
-        return "sha256:" + digest.hexdigest()
+            return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
     return folder_digest(path) if path.is_dir() else file_digest(path)
 
 
