@@ -1,6 +1,7 @@
-"""One table of changes to the default study, with its more than 100 jobs: Snakemake plans exactly the jobs that each calls for.
+"""One table of changes to a study of more than 100 jobs: Snakemake plans exactly the jobs that each calls for.
 
-No job of it was run: every file is a stand-in, with the sidecar that its job would have written, so that plans are real.
+It asks some of the default study's questions. No job of it was run: every file is a stand-in, with the sidecar that its job
+would have written, so that plans are real.
 """
 
 import json
@@ -23,6 +24,11 @@ from touchstone.pipeline.provenance.addresses import Address, files_of
 from touchstone.pipeline.settings.study import load
 
 FINAL = "reports/digits/report.html"
+STUDY = """
+study: {title: Some questions about digits}
+papers: [gradient_detection, margin_consistency, fgsm]
+questions: [robustness, one_step_training, detection, open_set, margins, subset_robustness, pseudo_margins, margin_evasion]
+"""
 
 
 # --- a finished study without a run -------------------------------------------------------------------------------
@@ -130,8 +136,9 @@ def stand_in(root, graph):
 
 @pytest.fixture(scope="module")
 def single(bare, tmp_path_factory):
-    """The repository with one seed of every network: the rules of the default study, and half of its jobs."""
+    """The repository with a smaller default study, and one seed of every network."""
     project = bare.copy(tmp_path_factory.mktemp("table") / "project")
+    (project.root / "workflow/studies/digits.yaml").write_text(STUDY)
     params = project.root / PARAMS
     params.write_text(params.read_text().replace("seeds: [0, 1, 2]", "seeds: [0]"))
     return project
