@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import yaml
 
 from touchstone.digests import folder_digest
 from touchstone.pipeline.planning.plan import Plan
@@ -25,7 +26,7 @@ JOBS = {
     "gtsrb": 224,
 }  # a look at each study's size; change the figure with the study
 
-LARGEST = "fashion_mnist_resnet"
+LARGE = ("fashion_mnist", "fashion_mnist_resnet")
 
 
 def jobs_by_file(plan):
@@ -55,18 +56,21 @@ def needed_jobs(plan):
     return found
 
 
-def with_fewer_seeds(study, folder):
-    """Write a study with one seed for five, so that Snakemake plans the same rules in a third of the time; return its path."""
-    text, path = study_file(study, ROOT).read_text(), folder / f"{study}.yaml"
-    assert text.count("&five [0, 1, 2, 3, 4]") == 1
-    path.write_text(text.replace("&five [0, 1, 2, 3, 4]", "&five [0]"))
+def with_one_seed(study, folder):
+    """Write an overlay with one seed of each network: Snakemake plans the same rules in a third of the time; return its path."""
+    settings, path = load(study, ROOT), folder / f"{study}.yaml"
+    overlay = {
+        section: {name: {"seeds": [0]} for name, entry in settings[section].items() if len(entry.get("seeds", ())) > 1}
+        for section in ("classifiers", "translators")
+    }
+    path.write_text(yaml.safe_dump({"base": study} | overlay))
     return str(path)
 
 
 @pytest.mark.parametrize("study", JOBS)
 def test_a_study_plans_every_job_that_its_report_needs(bare, study, tmp_path):
     whole = Plan(load(study, ROOT))
-    name = with_fewer_seeds(study, tmp_path) if study == LARGEST else study
+    name = with_one_seed(study, tmp_path) if study in LARGE else study
     plan = Plan(load(name, ROOT))
     needed = needed_jobs(plan)
 
