@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from touchstone.models.small_cnn import small_cnn
 from touchstone.models.softmax_regression import softmax_regression
 from touchstone.networks import checkpoints
 from touchstone.pipeline.steps.train import train
+from touchstone.records.nouns import Checkpoint
 from touchstone.sources.sklearn_digits import sklearn_digits
 from touchstone.training.adversarial import adversarial
 from touchstone.training.clean import clean
@@ -38,19 +39,17 @@ def _coloured(images: NDArray[Any]) -> NDArray[Any]:
     return np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2))).repeat(3, axis=1)
 
 
-def digits_network(kind: Kind, count: int, epochs: int = 20) -> tuple[nn.Module, Rows]:
-    """Return a network trained on half of scikit-learn's digits, and `count` digits of the other half.
-
-    A small CNN, trained clean or with PGD of seven steps and eps .1; softmax regression; or a ResNet-18, trained clean on
-    3x32x32 pixels. If `count` exceeds the number of digits, they repeat under new ids.
-    """
+@cache
+def _trained(
+    kind: Kind, architecture: Callable[..., nn.Module], use: str, epochs: int
+) -> tuple[Checkpoint, NDArray[Any], NDArray[Any]]:
+    """Return a network, and images and labels that it was not trained on; one process trains each network once."""
     with tempfile.TemporaryDirectory() as folder:
         sklearn_digits(Path(folder))
         names = ("train", "validation", "test", "detector_train")
         parts = {part: digits(Path(folder), part=part) for part in names}  # type: ignore[arg-type]
     if kind == "resnet":
         parts = {part: replace(examples, images=_coloured(examples.images)) for part, examples in parts.items()}
-    architecture, use = ARCHITECTURES.get(kind, (small_cnn, "small_cnn"))
     objective = partial(adversarial, attack=partial(pgd, eps=0.1, steps=7)) if kind == "adversarial" else clean
     checkpoint = train(
         parts["train"],
@@ -63,6 +62,17 @@ def digits_network(kind: Kind, count: int, epochs: int = 20) -> tuple[nn.Module,
     )
     unseen = [parts["test"], parts["detector_train"]]
     images, labels = (np.concatenate([getattr(part, name) for part in unseen]) for name in ("images", "labels"))
+    return checkpoint, images, labels
+
+
+def digits_network(kind: Kind, count: int, epochs: int = 20) -> tuple[nn.Module, Rows]:
+    """Return a network trained on half of scikit-learn's digits, and `count` digits of the other half.
+
+    A small CNN, trained clean or with PGD of seven steps and eps .1; softmax regression; or a ResNet-18, trained clean on
+    3x32x32 pixels. If `count` exceeds the number of digits, they repeat under new ids.
+    """
+    architecture, use = ARCHITECTURES.get(kind, (small_cnn, "small_cnn"))
+    checkpoint, images, labels = _trained(kind, architecture, use, epochs)
     places = np.arange(count) % len(images)
     rows = Rows(torch.from_numpy(images[places]), torch.from_numpy(labels[places]), torch.arange(count))
     return checkpoints.load(architecture, checkpoint), rows
