@@ -118,6 +118,7 @@ bench-full: .venv/development           ## run every benchmark at full size, int
 	@$(BENCH)/set_memory.py
 	@$(BENCH)/imagenet_costs.py
 	@$(BENCH)/one_gpu.py
+	@$(BENCH)/interval_coverage.py
 	-@$(BENCH)/known_answers.py
 	@$(BENCH)/all_races.py --picture docs/races.svg
 
